@@ -1,0 +1,1 @@
+"""The CloudStack API as typed commands and frozen models."""

@@ -1,0 +1,1 @@
+"""Nodes: their labels, provider ids, addresses, taints and end."""
