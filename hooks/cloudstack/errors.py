@@ -1,0 +1,101 @@
+"""What can go wrong between us and CloudStack.
+
+    CloudStackError                 catch this one; str() is fit for a status, never secret
+    ├── Unreachable                 nothing usable came back: no connection, timeout, HTML, no JSON
+    ├── Throttled                   asked to slow down: `retry_after` seconds
+    ├── JobRunning                  our time ended before the job did: `job_id`
+    └── Refused                     CloudStack said no: `command`, `code`, `text`
+        ├── Unauthorized            401: bad key or signature, or no such command
+        ├── InvalidParameter        431: missing or bad parameter, or unknown id
+        ├── Forbidden               432, 531: the role may not call this, or it is not ours
+        ├── InternalError           530: the server failed, or an operation did
+        ├── NoCapacity              533: none left, or the wanted address is taken
+        └── PortConflict            537: another rule has the port
+
+A job that failed raises the same classes, by its `jobresultcode`, with `failed_job` set. The
+codes are those of CloudStack's ApiErrorCode, as observed on 4.22.
+"""
+
+
+class CloudStackError(Exception):
+    """Anything that went wrong with CloudStack; `command` is the API command's name."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(f"{command}: {message}")
+        self.command = command
+
+
+class Unreachable(CloudStackError):
+    """Nothing usable came back; whether the command was carried out is unknown."""
+
+
+class Throttled(CloudStackError):
+    """CloudStack, or a proxy before it, asked to be called less often."""
+
+    def __init__(self, command: str, retry_after: float) -> None:
+        super().__init__(command, f"too many calls, asked to wait {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class JobRunning(CloudStackError):
+    """The job was accepted and runs on; its outcome is found by observing the world."""
+
+    def __init__(self, command: str, job_id: str) -> None:
+        super().__init__(command, f"job {job_id} still runs")
+        self.job_id = job_id
+
+
+class Refused(CloudStackError):
+    """CloudStack said no, at once or as the outcome of a job.
+
+    Attributes:
+        code: CloudStack's error code, an HTTP status such as 431.
+        text: CloudStack's own words.
+        failed_job: the command had been accepted, its job failed.
+    """
+
+    def __init__(self, command: str, code: int, text: str, *, failed_job: bool = False) -> None:
+        super().__init__(command, f"{text} ({code}{', in its job' if failed_job else ''})")
+        self.code = code
+        self.text = text
+        self.failed_job = failed_job
+
+
+class Unauthorized(Refused):
+    """401: unknown key, bad or expired signature, or a command the server does not know."""
+
+
+class InvalidParameter(Refused):
+    """431: a parameter is missing or bad, or an id is unknown."""
+
+
+class Forbidden(Refused):
+    """432 or 531: the account's role may not call this, or the object is somebody else's."""
+
+
+class InternalError(Refused):
+    """530: the server failed, or the operation did."""
+
+
+class NoCapacity(Refused):
+    """533: none left, or the wanted address is taken or out of range."""
+
+
+class PortConflict(Refused):
+    """537: another rule on the address has the port."""
+
+
+_BY_CODE: dict[int, type[Refused]] = {
+    401: Unauthorized,
+    431: InvalidParameter,
+    432: Forbidden,
+    530: InternalError,
+    531: Forbidden,
+    533: NoCapacity,
+    537: PortConflict,
+}
+
+
+def refusal(command: str, code: int, text: str, *, failed_job: bool = False) -> Refused:
+    """Make the error that stands for CloudStack's code; a code without a class is Refused."""
+    return _BY_CODE.get(code, Refused)(command, code, text, failed_job=failed_job)
