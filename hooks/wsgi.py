@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from hooks.app import Hook, create_app
 from hooks.auth import Guard, watch_tokens
+from hooks.cloud_config import CloudSource
+from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
@@ -35,6 +38,7 @@ class Parts:
     """What hooks are built from."""
 
     config: Config
+    cloud: Callable[[], Cloud]
     kube: Kube
     record: Record
     metrics: Metrics
@@ -44,8 +48,26 @@ class Parts:
 #: Builds a hook. It imports the hook's package itself, so that no other hook is even loaded.
 Builder = Callable[[Parts], Hook]
 
+
+def _nodes(parts: Parts) -> Hook:
+    from hooks.nodes import NodesHook  # noqa: PLC0415
+    from hooks.nodes.plan import Settings  # noqa: PLC0415
+
+    return NodesHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=Settings(
+            legacy_labels=parts.config.legacy_node_labels,
+            missing_grace=parts.config.node_missing_grace,
+            guard_hold=parts.config.node_guard_hold,
+        ),
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {}
+BUILDERS: dict[str, Builder] = {"nodes": _nodes}
 
 
 class Process:
@@ -86,7 +108,7 @@ class Process:
             certificates = watch_certificates(config, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
         app = create_app(
-            _hooks(config, metrics),
+            _hooks(_parts(config, metrics, told)),
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
@@ -109,8 +131,12 @@ def application() -> "WSGIApplication":
     return process.application()
 
 
-def _hooks(config: Config, metrics: Metrics) -> dict[str, Hook]:
-    """Build the hooks that are asked for, on one connection to the API server."""
+def _hooks(parts: Parts) -> dict[str, Hook]:
+    return {name: BUILDERS[name](parts) for name in parts.config.hooks}
+
+
+def _parts(config: Config, metrics: Metrics, told: Told) -> Parts:
+    """Build what the hooks share: one CloudStack, one connection to the API server."""
     kube = connect(
         config.kubeconfig_file,
         in_cluster=config.in_cluster,
@@ -122,8 +148,23 @@ def _hooks(config: Config, metrics: Metrics) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, kube, record, metrics)
-    return {name: BUILDERS[name](parts) for name in config.hooks}
+    return Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+
+def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
+    """Make what gives the CloudStack that the cloud-config describes now."""
+    if config.cloud is None:
+        return _no_cloud
+
+    def make(cloud: CloudConfig) -> Cloud:
+        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+
+    path, warn = config.cloud_config_file, _log.warning
+    return CloudSource(path, config.cloud, make, told=told, warn=warn).current
+
+
+def _no_cloud() -> Cloud:
+    raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
 
 
 def _guard(config: Config, told: Told) -> Guard:
