@@ -20,7 +20,12 @@ from typing import Protocol
 
 import flask
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    Unauthorized,
+)
 
 from hooks.auth import Guard
 from hooks.backoff import Backoff
@@ -168,10 +173,15 @@ def _admit(guard: Guard) -> None:
 
 
 def _read_body() -> bytes:
+    request = flask.request
     try:
-        return flask.request.get_data(cache=False)
-    except OSError as error:
+        body = request.get_data(cache=False)
+    except ClientDisconnected as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
+    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _object(body: Json) -> str:
