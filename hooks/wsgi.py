@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from logging.config import dictConfig
 from typing import TYPE_CHECKING
 
+from prometheus_client import disable_created_metrics
+
 from hooks.app import Hook, create_app
 from hooks.auth import Guard, watch_tokens
 from hooks.cloud_config import CloudSource
@@ -35,7 +37,12 @@ _log = logging.getLogger("hooks.process")
 
 @dataclass(frozen=True)
 class Parts:
-    """What hooks are built from."""
+    """What hooks are built from.
+
+    Attributes:
+        cloud: gives the CloudStack that the cloud-config describes now. Raises CloudStackError
+            where there is no cloud-config, which only hooks see that can do without.
+    """
 
     config: Config
     cloud: Callable[[], Cloud]
@@ -50,18 +57,19 @@ Builder = Callable[[Parts], Hook]
 
 
 def _nodes(parts: Parts) -> Hook:
-    from hooks.nodes import NodesHook  # noqa: PLC0415
-    from hooks.nodes.plan import Settings  # noqa: PLC0415
+    from hooks.nodes import NodesHook, Settings  # noqa: PLC0415 - see Builder
 
+    config = parts.config
+    settings = Settings(
+        legacy_labels=config.legacy_node_labels,
+        missing_grace=config.node_missing_grace,
+        guard_hold=config.node_guard_hold,
+    )
     return NodesHook(
         cloud=parts.cloud,
         kube=parts.kube,
         record=parts.record,
-        settings=Settings(
-            legacy_labels=parts.config.legacy_node_labels,
-            missing_grace=parts.config.node_missing_grace,
-            guard_hold=parts.config.node_guard_hold,
-        ),
+        settings=settings,
         clock=parts.clock,
     )
 
@@ -101,6 +109,7 @@ class Process:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
+        disable_created_metrics()
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
@@ -108,7 +117,7 @@ class Process:
             certificates = watch_certificates(config, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
         app = create_app(
-            _hooks(_parts(config, metrics, told)),
+            _hooks(config, metrics, told),
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
@@ -131,12 +140,8 @@ def application() -> "WSGIApplication":
     return process.application()
 
 
-def _hooks(parts: Parts) -> dict[str, Hook]:
-    return {name: BUILDERS[name](parts) for name in parts.config.hooks}
-
-
-def _parts(config: Config, metrics: Metrics, told: Told) -> Parts:
-    """Build what the hooks share: one CloudStack, one connection to the API server."""
+def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
+    """Build the hooks that are asked for, on one connection to the API server."""
     kube = connect(
         config.kubeconfig_file,
         in_cluster=config.in_cluster,
@@ -148,7 +153,8 @@ def _parts(config: Config, metrics: Metrics, told: Told) -> Parts:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    return Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+    return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
 def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
@@ -159,8 +165,8 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
     def make(cloud: CloudConfig) -> Cloud:
         return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
 
-    path, warn = config.cloud_config_file, _log.warning
-    return CloudSource(path, config.cloud, make, told=told, warn=warn).current
+    source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
+    return source.current
 
 
 def _no_cloud() -> Cloud:

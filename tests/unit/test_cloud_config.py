@@ -9,7 +9,7 @@ from hooks.cloud_config import (
     parse_cloud_config,
     read_cloud_config,
 )
-from hooks.cloudstack import CloudConfig
+from hooks.cloudstack.config import CloudConfig
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
