@@ -109,7 +109,7 @@ class Process:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
