@@ -8,7 +8,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -161,11 +161,15 @@ class Hooks:
 
 
 def raw_call(port: int, data: bytes) -> bytes:
-    """Send bytes as they are, and return everything that comes back."""
+    """Send bytes as they are, and return what comes back until the connection ends."""
+    answer = b""
     with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        with suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                answer += part
+    return answer
 
 
 def write_cloud_config(path: Path, simulator: Simulator, **more: str) -> Path:

@@ -404,7 +404,9 @@ def test_a_body_that_breaks_off_is_400(served: Served) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "TOKEN-1"])
-def test_without_the_token_nothing_is_looked_at_or_told(guarded: Served, header: str | None) -> None:
+def test_without_the_token_nothing_is_looked_at_or_told(
+    guarded: Served, header: str | None
+) -> None:
     headers = {} if header is None else {"Authorization": header}
     for path in ("/echo/sync", "/unknown"):
         response = guarded.client.post(path, data=b"x" * (MAX_BODY_BYTES + 1), headers=headers)
