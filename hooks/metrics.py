@@ -63,8 +63,9 @@ CLOUDSTACK_CALL_SECONDS = Definition(
 CACHE_REQUESTS = Definition(
     "cloudstack_cache_requests_total",
     "counter",
-    ("cache", "result"),
-    "Questions to a cache of CloudStack's answers: hit, or miss where CloudStack was asked.",
+    ("command", "result"),
+    "Questions to a cache of CloudStack's answers, by the command that it saves: hit, or miss "
+    "where CloudStack was asked.",
 )
 CONFIG_FILE_GOOD = Definition(
     "config_file_good",
@@ -116,7 +117,7 @@ class Metrics:
         self._cloudstack_calls.labels(command, outcome).inc()
         self._cloudstack_seconds.labels(command).observe(seconds)
 
-    def cache_request(self, cache: str, *, hit: bool) -> None:
+    def cache_request(self, cache: str, hit: bool) -> None:
         """Count a question to a cache."""
         self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
 

@@ -163,7 +163,12 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
         return _no_cloud
 
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+        return open_cloud(
+            cloud,
+            observer=metrics.cloudstack_call,
+            cache_observer=metrics.cache_request,
+            vm_cache_ttl=config.vm_cache_ttl,
+        )
 
     source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
     return source.current
