@@ -1,12 +1,13 @@
 """The time of a real server: the model against the figures that were measured."""
 
+import heapq
 import time
 from collections.abc import Callable
 
 import pytest
 
 from simulator.server import Simulator
-from simulator.timing import Load, Plan, Timing, alone, read_seconds
+from simulator.timing import Kind, Load, Plan, Timing, alone, read_seconds
 from tests.unit.simulator.conftest import Connect
 
 Start = Callable[[int, float], Plan]
@@ -56,12 +57,37 @@ def members(each: int) -> Callable[[Timing], Start]:
         pytest.param(members(105), 1, 1, 0.65, id="105 members of one rule"),
         pytest.param(members(105), 10, 1, 12.8, id="105 members of 10 rules in turn"),
         pytest.param(members(105), 10, 4, 11.7, id="105 members of 10 rules, four at once"),
+        pytest.param(members(105), 10, 10, 15.0, id="105 members of 10 rules, ten at once"),
     ],
 )
 def test_the_model_is_within_a_quarter_of_what_was_measured(
     start: Callable[[Timing], Start], count: int, together: int, measured: float
 ) -> None:
     assert run(start(Timing()), count, together) == pytest.approx(measured, rel=0.25)
+
+
+def eight_services(together: int) -> float:
+    """Return the seconds that eight load balancers of one port take, so many at once."""
+    timing, left, end, changed = Timing(), list(range(8)), 0.0, 0
+    workers = [(0.0, number, left.pop(0), 0) for number in range(together)]
+    kinds: tuple[Kind, ...] = ("address", "rule", "members", "firewall")
+    while workers:
+        now, number, service, step = heapq.heappop(workers)
+        changed += 5 if kinds[step] == "members" else 0
+        plan = timing.plan(Load(kinds[step], "net", str(service), members=changed), now)
+        end = max(end, plan.due)
+        if step < len(kinds) - 1:
+            heapq.heappush(workers, (plan.due, number, service, step + 1))
+        elif left:
+            heapq.heappush(workers, (plan.due, number, left.pop(0), 0))
+    return end
+
+
+@pytest.mark.parametrize(("together", "measured"), [(1, 6.7), (4, 11.0), (8, 20.9)])
+def test_load_balancers_of_one_network_are_slower_side_by_side(
+    together: int, measured: float
+) -> None:
+    assert eight_services(together) == pytest.approx(measured, rel=0.25)
 
 
 @pytest.mark.parametrize(
