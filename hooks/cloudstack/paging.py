@@ -33,11 +33,8 @@ class Pages:
         twice = not self._ids.isdisjoint(ids)
         self._ids.update(ids)
         self.rows += listed
+        told = count if isinstance(count, int) else self._count
         last = len(listed) < PAGE_SIZE
-        if not isinstance(count, int):
-            self.complete = last
-            self.changed = twice
-            return
-        self.complete = last or len(self.rows) >= count
-        self.changed = twice or count < self._count or (last and len(self.rows) < count)
-        self._count = count
+        self.complete = last or (told > 0 and len(self.rows) >= told)
+        self.changed = twice or told < self._count or (last and len(self.rows) < told)
+        self._count = told
