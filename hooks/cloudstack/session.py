@@ -5,15 +5,18 @@ address, past no proxy of the environment; sending it again is for the client to
 knows what it was.
 """
 
+import re
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse, Timeout
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import InsecureRequestWarning, ProtocolError
 
 #: Connections kept open: as many as hooks may call at once.
 POOL_SIZE = 32
@@ -60,6 +63,12 @@ def trusted_authorities(environ: Mapping[str, str]) -> str | bool:
         if environ.get(name):
             return environ[name]
     return True
+
+
+def expect_unverified(url: str) -> None:
+    """Keep urllib3 from warning about each request to a host whose certificate is not checked."""
+    host = re.escape(str(urlsplit(url).hostname))
+    warnings.filterwarnings("ignore", f".* host '{host}'", InsecureRequestWarning)
 
 
 class _Adapter(HTTPAdapter):
