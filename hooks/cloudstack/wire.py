@@ -33,6 +33,12 @@ EXPIRATION_SECONDS = 600
 #: CloudStack's words are told up to this length.
 MAX_TEXT = 1000
 
+#: Commands whose answer is not in `<command>response`, nor in `<command>` as some are; lower case.
+ODD_ENVELOPES = {
+    "deleteLBStickinessPolicy": "deletelbstickinessrruleresponse",
+    "updateNetworkACLItem": "createnetworkaclresponse",
+}
+
 Json = dict[str, Any]
 
 
@@ -198,14 +204,9 @@ def _shown(name: str) -> str:
 
 
 def _envelope_names(command: str) -> tuple[str, ...]:
-    """Name the envelopes a command's answer comes in, in lower case.
-
-    Some commands leave `response` out, and one answers under the name of another.
-    """
+    """Name the envelopes that a command's answer may come in, in lower case."""
     usual = command.lower()
-    if command == "updateNetworkACLItem":
-        return (f"{usual}response", "createnetworkaclresponse")
-    return (f"{usual}response", usual)
+    return (f"{usual}response", usual, ODD_ENVELOPES.get(command, usual))
 
 
 def _unexpected(command: str, answer: _Answer, got: str) -> Unreachable:

@@ -279,6 +279,7 @@ def test_what_is_no_answer_of_cloudstack_is_unreachable_and_says_what_was_expect
     [
         ("updateNetworkACLItem", "createnetworkaclresponse"),
         ("updateNetworkACLItem", "updatenetworkaclitemresponse"),
+        ("deleteLBStickinessPolicy", "deleteLBstickinessrruleresponse"),
         ("createLBStickinessPolicy", "createLBStickinessPolicy"),
         ("createLBStickinessPolicy", "createlbstickinesspolicyresponse"),
     ],
