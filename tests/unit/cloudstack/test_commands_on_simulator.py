@@ -35,7 +35,7 @@ from hooks.cloudstack.models import (
 from hooks.deadline import Deadline
 from simulator.registry import REGISTRY
 from simulator.server import Simulator
-from tests.unit.cloudstack.test_commands import ROWS
+from tests.unit.cloudstack.command_rows import ROWS
 
 ADDRESS = tags.ResourceType.ADDRESS
 ANYONE = ("0.0.0.0/0",)
