@@ -9,7 +9,6 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +33,6 @@ class Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -84,7 +82,7 @@ class _Adapter(HTTPAdapter):
         total = timeout.total if isinstance(timeout, Timeout) else None
         end = time.monotonic() + total if isinstance(total, int | float) else None
         response = super().send(request, *args, **kwargs)
-        response.encoding = "utf-8"
+        response.encoding = "utf-8"  # which JSON is; requests would guess, slowly, from the bytes
         response.raw = _Bounded(response.raw, end)
         return response
 

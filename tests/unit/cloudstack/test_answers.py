@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from email.utils import formatdate
+from itertools import repeat
 
 import pytest
 
@@ -208,3 +209,20 @@ def test_the_odd_envelopes_are_known(command: str, envelope: str, session: Sessi
     body = f'{{"{envelope}": {{"jobid": "j"}}}}'.encode()
     with serving(lambda _: Reply(body=body)) as api:
         assert wire_to(api.url, session).send(command, {}, 5) == {"jobid": "j"}
+
+
+@pytest.mark.parametrize("content_type", ["text/javascript", "text/plain", "application/json"])
+def test_names_are_read_as_utf8_whatever_the_server_calls_its_answer(
+    content_type: str, session: Session
+) -> None:
+    body = '{"listzonesresponse": {"zone": [{"name": "zürich 日"}]}}'.encode()
+    with serving(lambda _: Reply(body=body, content_type=content_type)) as api:
+        answer = wire_to(api.url, session).send("listZones", {}, 5)
+    assert answer == {"zone": [{"name": "zürich 日"}]}
+
+
+def test_an_answer_without_end_is_cut_when_it_gets_too_large(session: Session) -> None:
+    pieces = repeat(b" " * 1024 * 1024)
+    error = error_of(lambda _: Reply(body=pieces), session, seconds=60)
+    assert isinstance(error, Unreachable)
+    assert "broke before the answer was whole" in str(error)
