@@ -18,6 +18,7 @@ from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
+from hooks.events import Event
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
@@ -153,7 +154,12 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+    def record_and_count(event: Event) -> None:
+        metrics.event(event)
+        record(event)
+
+    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
