@@ -33,6 +33,7 @@ format: setup  ## write the format that check asks for
 
 reference: setup  ## write the pages of docs/reference that are made from the code
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m simulator.reference
 
 test: check  ## check, then every test
 	$(BIN)/python -m pytest
