@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from logging.config import dictConfig
 from typing import TYPE_CHECKING
 
+from prometheus_client import disable_created_metrics
+
 from hooks.app import Hook, create_app
 from hooks.auth import Guard, watch_tokens
 from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
+from hooks.events import Event
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
@@ -37,7 +41,8 @@ class Parts:
     """What hooks are built from.
 
     Attributes:
-        cloud: gives the CloudStack that the cloud-config describes now.
+        cloud: gives the CloudStack that the cloud-config describes now. Raises CloudStackError
+            where there is no cloud-config, which only hooks see that can do without.
     """
 
     config: Config
@@ -105,6 +110,7 @@ class Process:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
@@ -148,24 +154,34 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+    def record_and_count(event: Event) -> None:
+        metrics.event(event)
+        record(event)
+
+    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
 def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
-    """Give the cloud of the cloud-config; hooks that need none are never handed one."""
+    """Make what gives the CloudStack that the cloud-config describes now."""
     if config.cloud is None:
         return _no_cloud
 
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+        return open_cloud(
+            cloud,
+            observer=metrics.cloudstack_call,
+            cache_observer=metrics.cache_request,
+            vm_cache_ttl=config.vm_cache_ttl,
+        )
 
     source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
     return source.current
 
 
 def _no_cloud() -> Cloud:
-    raise RuntimeError("a hook that needs CloudStack was built without a cloud-config")
+    raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
 
 
 def _guard(config: Config, told: Told) -> Guard:
