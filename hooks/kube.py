@@ -23,6 +23,11 @@ from hooks.webhook import Json
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+JSON = "application/json"
+#: What to accept for an object's metadata alone, and for a list of such.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 #: Objects asked for in one page of a list.
 PAGE_SIZE = 500
 #: The largest answer read, in bytes; an API server's own limit on an object is 1.5 MiB.
@@ -59,12 +64,22 @@ class Kube(Protocol):
     """An API server. Paths are absolute, such as `/api/v1/nodes/node-1`; bodies are dicts."""
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Read one object. Raises NotFound, KubeError."""
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Read all objects of a collection, page by page; items carry no kind of their own."""
 
@@ -108,7 +123,6 @@ class ApiServer:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = user_agent
-        self._session.headers["Accept"] = "application/json"
         self._session.verify = (
             (configuration.ssl_ca_cert or True) if configuration.verify_ssl else False
         )
@@ -122,18 +136,28 @@ class ApiServer:
         return f"ApiServer({self._configuration.host})"
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Read one object. Raises NotFound, KubeError."""
-        return self._call("GET", path, deadline=deadline, params=params)
+        return self._call("GET", path, deadline=deadline, params=params, accept=accept)
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Read a collection in pages of PAGE_SIZE. Raises KubeError at any page."""
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
-            page = self._call("GET", path, deadline=deadline, params=query)
+            page = self._call("GET", path, deadline=deadline, params=query, accept=accept)
             yield from page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")
             if not token:
@@ -170,13 +194,14 @@ class ApiServer:
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
         body: Json | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> Json:
         what = f"{method} {path}"
         remaining = deadline.remaining()
         if remaining <= 0:
             raise KubeUnreachable(f"{what}: no time left")
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, "Accept": accept}
         token = self._configuration.get_api_key_with_prefix("authorization")
         if token:
             headers["Authorization"] = token
@@ -244,17 +269,27 @@ class NoApiServer:
         self._log = log
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Raise KubeUnreachable: there is nothing to read."""
-        del deadline, params
+        del deadline, params, accept
         raise KubeUnreachable(f"GET {path}: no API server is configured")
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Raise KubeUnreachable: there is nothing to read."""
-        del deadline, params
+        del deadline, params, accept
         raise KubeUnreachable(f"GET {path}: no API server is configured")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> None:

@@ -1,0 +1,1 @@
+"""TargetClusters: other clusters, watched, synced and repaired."""
