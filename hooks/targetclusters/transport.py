@@ -77,10 +77,14 @@ def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
     return context
 
 
+def memory_folder() -> Path:
+    """Answer where files are memory, or where temporary ones go on a system without that."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+
+
 def _load_client_certificate(context: ssl.SSLContext, kubeconfig: Kubeconfig) -> None:
     """Load certificate and key, which Python reads from files only; the files are gone after."""
-    folder = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="client-certificate-", dir=folder) as private:
+    with tempfile.TemporaryDirectory(prefix="client-certificate-", dir=memory_folder()) as private:
         pem = Path(private) / "both.pem"
         pem.touch(mode=0o600)
         pem.write_text(f"{kubeconfig.certificate}\n{kubeconfig.key}\n")
