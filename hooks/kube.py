@@ -40,7 +40,15 @@ class KubeError(Exception):
 
 
 class KubeUnreachable(KubeError):
-    """No usable answer came back; whether a write was done is unknown."""
+    """No usable answer came back; whether a write was done is unknown.
+
+    Attributes:
+        code: the HTTP status of an answer in the API server's own words; 0 without one.
+    """
+
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class KubeRefused(KubeError):
@@ -58,6 +66,10 @@ class NotFound(KubeRefused):
 
 class Conflict(KubeRefused):
     """409: the object changed since it was read, or is there already."""
+
+
+class NotConfigured(KubeError):
+    """There is no API server to read from."""
 
 
 class Kube(Protocol):
@@ -225,9 +237,9 @@ class ApiServer:
         if remaining <= 0:
             raise KubeUnreachable(f"{what}: no time left")
         headers = {"Content-Type": content_type, "Accept": accept}
-        token = self._configuration.get_api_key_with_prefix("authorization")
-        if token:
-            headers["Authorization"] = token
+        bearer = self._configuration.auth_settings().get("BearerToken")
+        if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
+            headers["Authorization"] = bearer["value"]
         try:
             with self._session.request(
                 method,
@@ -273,7 +285,7 @@ def _object(what: str, code: int, body: bytes) -> Json:
     if code == 409:
         raise Conflict(what, code, text)
     if code >= 500 or code == 429:
-        raise KubeUnreachable(f"{what}: {text} ({code})")
+        raise KubeUnreachable(f"{what}: {text} ({code})", code=code)
     raise KubeRefused(what, code, text)
 
 
@@ -310,9 +322,9 @@ class NoApiServer:
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Json:
-        """Raise KubeUnreachable: there is nothing to read."""
+        """Raise NotConfigured: there is nothing to read."""
         del deadline, params, accept
-        raise KubeUnreachable(f"GET {path}: no API server is configured")
+        raise NotConfigured(f"GET {path}: no API server is configured")
 
     def list(
         self,
@@ -322,9 +334,9 @@ class NoApiServer:
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Iterator[Json]:
-        """Raise KubeUnreachable: there is nothing to read."""
+        """Raise NotConfigured: there is nothing to read."""
         del deadline, params, accept
-        raise KubeUnreachable(f"GET {path}: no API server is configured")
+        raise NotConfigured(f"GET {path}: no API server is configured")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> None:
         """Log the create."""
