@@ -24,11 +24,11 @@ LOG = logging.getLogger("tests")
 TOKEN = "very-secret-token"
 
 
-def api(url: str, **options: int) -> ApiServer:
+def api(url: str, *, max_answer_bytes: int = 1_000_000) -> ApiServer:
     configuration = Configuration(
         host=url, api_key={"authorization": TOKEN}, api_key_prefix={"authorization": "Bearer"}
     )
-    return ApiServer(configuration, **options)
+    return ApiServer(configuration, max_answer_bytes=max_answer_bytes)
 
 
 def test_reads_creates_patches_and_deletes_with_the_token() -> None:
