@@ -9,6 +9,7 @@ from kubernetes.client import Configuration
 
 from hooks.deadline import Deadline
 from hooks.kube import (
+    MAX_ANSWER_BYTES,
     ApiServer,
     Conflict,
     KubeRefused,
@@ -24,7 +25,7 @@ LOG = logging.getLogger("tests")
 TOKEN = "very-secret-token"
 
 
-def api(url: str, *, max_answer_bytes: int = 1_000_000) -> ApiServer:
+def api(url: str, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ApiServer:
     configuration = Configuration(
         host=url, api_key={"authorization": TOKEN}, api_key_prefix={"authorization": "Bearer"}
     )
