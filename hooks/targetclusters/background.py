@@ -4,15 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, get_args
 
 from hooks.deadline import Deadline, Monotonic
-
-#: Clusters that answered when last asked, and those that did not or were never asked: jobs of
-#: the silent ones, which take as long as they may, never stand in the way of the others.
-Lane = Literal["answering", "silent"]
-LANES: tuple[Lane, ...] = ("answering", "silent")
+from hooks.targetclusters.schedule import Lane, State
 
 #: Seconds after which what was found of a cluster that nobody asks for any more is forgotten.
 KEPT_SECONDS = 3600.0
@@ -21,22 +17,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class State(Generic[T]):
-    """How a cluster's job stands.
+class Job(Generic[T]):
+    """Something to be run.
 
     Attributes:
-        running_since: epoch seconds; None where none runs or waits.
-        latest: what the last one that has ended came to; None before.
+        run: is given a deadline, which counts from when it runs.
+        seconds: how long it may take.
+        what: in a word, where a cluster's jobs are of several kinds.
     """
 
-    running_since: float | None = None
-    latest: T | None = None
+    run: Callable[[Deadline], T]
+    seconds: float
+    what: str = ""
 
 
 @dataclass
 class _Entry(Generic[T]):
     touched: float
     since: float = 0.0
+    what: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event)
     future: Future[T] | None = None
     latest: T | None = None
 
@@ -64,28 +64,28 @@ class Background(Generic[T]):
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry[T]] = {}
         self._lanes = {
-            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{lane}") for lane in LANES
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{lane}")
+            for lane in get_args(Lane)
         }
 
-    def start(
-        self, cluster: str, lane: Lane, job: Callable[[Deadline], T], *, seconds: float
-    ) -> bool:
-        """Start a job, unless one of the cluster's runs or waits already.
-
-        Args:
-            cluster: whose job it is.
-            lane: where it runs.
-            job: is given a deadline, which counts from when it runs.
-            seconds: how long it may take.
-        """
+    def start(self, cluster: str, job: Job[T], *, lane: Lane) -> bool:
+        """Start a cluster's job, unless one of its jobs runs or waits already."""
         with self._lock:
             self._forget_the_untouched()
             entry = self._entries.setdefault(cluster, _Entry(self._clock()))
             if entry.future is not None or self._closing.is_set():
                 return False
             entry.since = entry.touched = self._clock()
-            entry.future = self._lanes[lane].submit(self._run, job, seconds)
+            entry.what = job.what
+            entry.stopped = threading.Event()
+            entry.future = self._lanes[lane].submit(self._run, job, entry.stopped)
             return True
+
+    def stop(self, cluster: str) -> None:
+        """Let a job that runs or waits end at its next look at its deadline."""
+        with self._lock:
+            if cluster in self._entries:
+                self._entries[cluster].stopped.set()
 
     def state(self, cluster: str) -> State[T]:
         """Tell how a cluster's job stands.
@@ -99,11 +99,11 @@ class Background(Generic[T]):
                 return State()
             entry.touched = self._clock()
             if entry.future is not None and not entry.future.done():
-                return State(entry.since, entry.latest)
+                return State(entry.since, entry.what, entry.latest)
             done, entry.future = entry.future, None
             if done is not None:
                 entry.latest = done.result()
-            return State(None, entry.latest)
+            return State(latest=entry.latest)
 
     def forget(self, cluster: str) -> None:
         """Forget what was found of a cluster; a job that still runs ends for itself."""
@@ -112,16 +112,18 @@ class Background(Generic[T]):
 
     def close(self) -> None:
         """Start nothing more, and end what runs at its next look at its deadline."""
-        self._closing.set()
+        with self._lock:
+            self._closing.set()
         for lane in self._lanes.values():
             lane.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, job: Callable[[Deadline], T], seconds: float) -> T:
-        return job(Deadline(seconds, clock=self._now))
+    def _run(self, job: Job[T], stopped: threading.Event) -> T:
+        def now() -> float:
+            """Answer the time by which the deadline is measured: past it when it is to end."""
+            over = stopped.is_set() or self._closing.is_set()
+            return float("inf") if over else self._monotonic()
 
-    def _now(self) -> float:
-        """Answer the time by which deadlines are measured: past all of them when closing."""
-        return float("inf") if self._closing.is_set() else self._monotonic()
+        return job.run(Deadline(job.seconds, clock=now))
 
     def _forget_the_untouched(self) -> None:
         before = self._clock() - KEPT_SECONDS

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hooks.conditions import Condition, Status
+from hooks.conditions import Condition, Status, timestamp
 from hooks.targetclusters.spec import Spec
+from hooks.targetclusters.sync_plan import DesiredSet
 from hooks.webhook import Json
 
 #: How many nodes or pods a status names; the others are counted.
@@ -17,8 +18,13 @@ CREDENTIALS = "CredentialsValid"
 REACHABLE = "Reachable"
 NODES = "NodesReady"
 PODS = "SystemPodsReady"
+#: The reason of a condition that no probe has decided yet.
+NOT_PROBED = "NotProbed"
 #: The conditions that a probe decides, the more fundamental first.
 CHECKS = (CREDENTIALS, REACHABLE, NODES, PODS)
+
+#: The reason where the Secret is not there, as when its whole namespace is being deleted.
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - no password
 
 #: Where a probe came to an end: reading our own Secret, at the kubeconfig, on the way to the
 #: cluster, or at its refusal of who we are.
@@ -79,7 +85,7 @@ class Probe:
         version: None where it was not read.
         nodes: None where they were not asked for; a Fault where they could not be read.
         pods: as nodes.
-        sources: a digest of what is to be on the cluster; empty where that was not read.
+        desired: what is to be on the cluster; None where that was not asked for.
     """
 
     started_at: float
@@ -93,7 +99,7 @@ class Probe:
     version: str | None = None
     nodes: Nodes | Fault | None = None
     pods: Count | Fault | None = None
-    sources: str = ""
+    desired: DesiredSet | None = None
 
 
 @dataclass(frozen=True)
@@ -116,31 +122,30 @@ def judge(probe: Probe, spec: Spec) -> tuple[Verdict, ...]:
     if not probe.verified:
         message += "; its certificate is not verified (insecure-skip-tls-verify)"
     return (
-        _verdict(CREDENTIALS, "True", "Accepted", message),
+        _verdict(CREDENTIALS, "True", "Accepted", message, certain=True),
         _verdict(REACHABLE, "True", "Answered", f"{probe.server} answers"),
         _judge_nodes(probe.nodes, spec),
         _judge_pods(probe.pods, spec),
     )
 
 
-def expiry(
-    verdict: Condition, expires: float | None, *, now: float, expires_text: str
-) -> Condition:
+def expiry(verdict: Condition, expires: float | None, *, now: float) -> Condition:
     """Let the end of the credentials have its say, which comes without a probe.
 
     Args:
         verdict: the condition CredentialsValid without regard to their end.
         expires: epoch seconds at which they end; None for never.
         now: epoch seconds.
-        expires_text: the same time for people.
     """
     if expires is None or now < expires - EXPIRY_NOTICE:
         return verdict
     if now >= expires:
-        return Condition(CREDENTIALS, "False", "Expired", f"they ended at {expires_text}")
+        message = f"the kubeconfig's credentials ended at {timestamp(expires)}"
+        return Condition(CREDENTIALS, "False", "Expired", message)
     if verdict.status != "True":
         return verdict
-    return Condition(CREDENTIALS, "True", "ExpiringSoon", f"they end at {expires_text}")
+    message = f"the kubeconfig's credentials end at {timestamp(expires)}"
+    return Condition(CREDENTIALS, "True", "ExpiringSoon", message)
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ def fold(
 def first_standing() -> dict[str, Standing]:
     """Answer the conditions of a cluster that has not been probed."""
     return {
-        check: Standing(Condition(check, "Unknown", "NotProbed", "no probe has ended yet"))
+        check: Standing(Condition(check, "Unknown", NOT_PROBED, "no probe has ended yet"))
         for check in CHECKS
     }
 
@@ -259,7 +264,8 @@ def _count(before: Standing, verdict: Verdict, spec: Spec) -> Standing:
     says, stands = verdict.condition, before.condition
     if says.status == "True":
         successes = min(before.successes + 1, spec.success_threshold)
-        turned = stands.status != "False" or successes >= spec.success_threshold
+        enough = verdict.certain or successes >= spec.success_threshold
+        turned = stands.status != "False" or enough
         return Standing(says if turned else _held(stands, successes, spec), 0, successes)
     failures = before.failures + 1
     turned = verdict.certain or failures >= spec.failure_threshold or stands.status == says.status

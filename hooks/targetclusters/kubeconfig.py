@@ -46,6 +46,9 @@ _REASONS = {
 #: What can stand in an HTTP header; anything else would end up in a library's error text.
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 
+#: The last second of the year 9999, after which times cannot be written.
+_LAST_MOMENT = 253402300799.0
+
 T = TypeVar("T")
 
 
@@ -253,9 +256,10 @@ def _token_end(token: str) -> float | None:
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = json.loads(base64.urlsafe_b64decode(padded))
-        return float(claims["exp"])
+        end = float(claims["exp"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
+    return end if 0 <= end <= _LAST_MOMENT else None
 
 
 def _below(at: str, key: str) -> str:

@@ -200,6 +200,8 @@ def with_certificate(ends: float) -> Json:
         pytest.param({"token": jwt(exp=2000000000)}, 2000000000.0, id="jwt"),
         pytest.param({"token": jwt(sub="no-end")}, None, id="jwt-without-end"),
         pytest.param({"token": jwt(exp="soon")}, None, id="jwt-with-a-bad-end"),
+        pytest.param({"token": jwt(exp=float("nan"))}, None, id="jwt-that-ends-at-no-number"),
+        pytest.param({"token": jwt(exp=1e300)}, None, id="jwt-that-outlives-the-calendar"),
         pytest.param({"token": "a.b.c"}, None, id="three-parts-that-are-no-jwt"),
         pytest.param(with_certificate(1900000000), 1900000000.0, id="certificate"),
         pytest.param(
