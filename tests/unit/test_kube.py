@@ -9,6 +9,7 @@ from kubernetes.client import Configuration
 
 from hooks.deadline import Deadline
 from hooks.kube import (
+    MAX_ANSWER_BYTES,
     ApiServer,
     Conflict,
     KubeRefused,
@@ -24,11 +25,11 @@ LOG = logging.getLogger("tests")
 TOKEN = "very-secret-token"
 
 
-def api(url: str, **options: int) -> ApiServer:
+def api(url: str, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ApiServer:
     configuration = Configuration(
         host=url, api_key={"authorization": TOKEN}, api_key_prefix={"authorization": "Bearer"}
     )
-    return ApiServer(configuration, **options)
+    return ApiServer(configuration, max_answer_bytes=max_answer_bytes)
 
 
 def test_reads_creates_patches_and_deletes_with_the_token() -> None:
