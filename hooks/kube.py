@@ -9,7 +9,7 @@ KubeError                       catch this one; str() is fit for a status, never
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, Required, TypedDict, Unpack
 
 import kubernetes
@@ -130,6 +130,8 @@ class ApiServer:
         max_answer_bytes: a larger answer is refused before it is read whole.
         user_agent: what the API server's audit log shows.
         adapter: speaks HTTP, where requests' own trusts the server too much.
+        hide: texts that are taken out of every answer: credentials, which a server that is not
+            trusted could send back for us to show.
     """
 
     def __init__(
@@ -139,8 +141,10 @@ class ApiServer:
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         user_agent: str = "cloudstack-metacontroller",
         adapter: HTTPAdapter | None = None,
+        hide: Sequence[str] = (),
     ) -> None:
         self._configuration = configuration
+        self._hidden = tuple(text.encode() for text in hide if text)
         self._max_answer_bytes = max_answer_bytes
         self._session = requests.Session()
         self._session.trust_env = False
@@ -266,7 +270,10 @@ class ApiServer:
                 raise KubeUnreachable(f"{what}: answer over {self._max_answer_bytes} bytes")
             if deadline.passed():
                 raise KubeUnreachable(f"{what}: answer not complete in time")
-        return b"".join(chunks)
+        body = b"".join(chunks)
+        for hidden in self._hidden:
+            body = body.replace(hidden, b"***")
+        return body
 
 
 def _object(what: str, code: int, body: bytes) -> Json:

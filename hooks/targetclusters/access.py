@@ -11,8 +11,6 @@ from hooks.targetclusters.health import SECRET_NOT_FOUND, Fault, Stop
 from hooks.targetclusters.kubeconfig import BadKubeconfig, Kubeconfig, read_secret
 from hooks.targetclusters.transport import connect
 
-_HIDDEN = "***"
-
 
 class NoAccess(Exception):
     """There is no way to the cluster; `stop` says why, and `kubeconfig` what could be read."""
@@ -29,13 +27,6 @@ class Access:
 
     api: ApiServer
     kubeconfig: Kubeconfig
-
-    def scrub(self, text: str) -> str:
-        """Take our credentials out of a text, where the cluster may have put them."""
-        secrets = {self.kubeconfig.authorization, self.kubeconfig.authorization.partition(" ")[2]}
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, _HIDDEN)
-        return text
 
 
 @contextmanager

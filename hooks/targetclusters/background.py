@@ -14,10 +14,11 @@ from hooks.targetclusters.schedule import Lane, State
 KEPT_SECONDS = 3600.0
 
 T = TypeVar("T")
+Result = TypeVar("Result", covariant=True)
 
 
 @dataclass(frozen=True)
-class Job(Generic[T]):
+class Job(Generic[Result]):
     """Something to be run.
 
     Attributes:
@@ -26,7 +27,7 @@ class Job(Generic[T]):
         what: in a word, where a cluster's jobs are of several kinds.
     """
 
-    run: Callable[[Deadline], T]
+    run: Callable[[Deadline], Result]
     seconds: float
     what: str = ""
 

@@ -29,6 +29,9 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 #: Where a client certificate lies while it is being loaded; memory, where the system has it.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
+#: Characters that a credential has at least that is hidden in a cluster's answers.
+SHORTEST_HIDDEN = 8
+
 USER_AGENT = "target-cluster-operator"
 
 
@@ -47,6 +50,7 @@ def connect(kubeconfig: Kubeconfig) -> ApiServer:
         max_answer_bytes=MAX_ANSWER_BYTES,
         user_agent=USER_AGENT,
         adapter=_Adapter(tls_context(kubeconfig), kubeconfig.server_name),
+        hide=_credentials(kubeconfig),
     )
 
 
@@ -96,6 +100,12 @@ def _load_client_certificate(context: ssl.SSLContext, kubeconfig: Kubeconfig) ->
                 "KubeconfigInvalid",
                 "client-key-data: is no key in PEM that fits client-certificate-data",
             ) from None
+
+
+def _credentials(kubeconfig: Kubeconfig) -> list[str]:
+    """List what no answer may hold; a short one would be found in innocent words too."""
+    credential = kubeconfig.authorization.partition(" ")[2]
+    return [credential] if len(credential) >= SHORTEST_HIDDEN else []
 
 
 class _DeadlineReader(RawIOBase):
