@@ -11,6 +11,7 @@ from hooks.deadline import Deadline
 from hooks.events import Event
 from hooks.kube import Kube, KubeError
 from hooks.reconcile import Answer, Record, reconcile
+from hooks.targetclusters.access import Way
 from hooks.targetclusters.actions import Operations
 from hooks.targetclusters.background import Background
 from hooks.targetclusters.facts import Jobs, gather
@@ -40,10 +41,12 @@ class Settings:
     Attributes:
         watch_namespaces: the namespaces that are watched; none for all.
         default_secret: the Secret with the kubeconfig of TargetClusters that name none.
+        operator_name: what the clusters' audit logs show of us.
     """
 
     watch_namespaces: Collection[str] = ()
     default_secret: str = "target-cluster-kubeconfig"  # noqa: S105 - a Secret's name
+    operator_name: str = "target-cluster-operator"
 
 
 class TargetClustersHook:
@@ -82,7 +85,8 @@ class TargetClustersHook:
             Background("probe", threads=PROBES_AT_ONCE, clock=clock),
             Background("round", threads=ROUNDS_AT_ONCE, clock=clock),
         )
-        self._operations = Operations(kube, self._jobs, self._metrics, clock=clock)
+        way = Way(kube, user_agent=settings.operator_name)
+        self._operations = Operations(way, self._jobs, self._metrics, clock=clock)
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
         """Answer one CompositeRequest for a TargetCluster.

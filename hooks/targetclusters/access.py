@@ -29,12 +29,25 @@ class Access:
     kubeconfig: Kubeconfig
 
 
+@dataclass(frozen=True)
+class Way:
+    """How clusters are come by.
+
+    Attributes:
+        own: the API server with the TargetClusters, their Secrets and sources.
+        user_agent: what the clusters' audit logs show of us.
+    """
+
+    own: Kube
+    user_agent: str
+
+
 @contextmanager
-def opened(own: Kube, namespace: str, secret: str, *, deadline: Deadline) -> Iterator[Access]:
+def opened(way: Way, namespace: str, secret: str, *, deadline: Deadline) -> Iterator[Access]:
     """Open the cluster whose kubeconfig a Secret holds; its connections are closed at the end.
 
     Args:
-        own: the API server with the Secret.
+        way: where the Secret is, and who we are.
         namespace: the TargetCluster's; no other one's Secrets are ever read.
         secret: the Secret's name.
         deadline: of the reading.
@@ -42,9 +55,9 @@ def opened(own: Kube, namespace: str, secret: str, *, deadline: Deadline) -> Ite
     Raises:
         NoAccess: saying why there is none.
     """
-    kubeconfig = _read(own, namespace, secret, deadline)
+    kubeconfig = _read(way.own, namespace, secret, deadline)
     try:
-        api = connect(kubeconfig)
+        api = connect(kubeconfig, user_agent=way.user_agent)
     except BadKubeconfig as error:
         raise NoAccess(_unusable(secret, error), kubeconfig) from error
     try:

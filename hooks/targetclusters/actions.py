@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from hooks.deadline import Deadline
-from hooks.kube import Kube
-from hooks.targetclusters.access import Access, NoAccess, opened
+from hooks.targetclusters.access import Access, NoAccess, Way, opened
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
 from hooks.targetclusters.finalizing import DELETION, ROUND
@@ -57,16 +56,16 @@ class Operations:
     """Starts jobs, and knows what they do.
 
     Args:
-        own: the API server with the TargetClusters, their Secrets and sources.
+        way: how clusters are come by.
         jobs: where jobs run.
         metrics: where rounds are counted.
         clock: epoch seconds.
     """
 
     def __init__(
-        self, own: Kube, jobs: Jobs, metrics: ClusterMetrics, *, clock: Callable[[], float]
+        self, way: Way, jobs: Jobs, metrics: ClusterMetrics, *, clock: Callable[[], float]
     ) -> None:
-        self._own = own
+        self._way = way
         self._jobs = jobs
         self._metrics = metrics
         self._clock = clock
@@ -76,7 +75,7 @@ class Operations:
     def start(self, action: Action, facts: Facts) -> None:
         """Do an action; nothing is waited for."""
         key = job_key(facts.cluster)
-        work = _Work(self._own, facts, self._memory(key), self._metrics, self._clock)
+        work = _Work(self._way, facts, self._memory(key), self._metrics, self._clock)
         match action:
             case StartProbe(lane):
                 seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
@@ -118,7 +117,7 @@ class Operations:
 class _Work:
     """One job's view of one TargetCluster, as it was when the job was started."""
 
-    own: Kube
+    way: Way
     facts: Facts
     memory: _Memory
     metrics: ClusterMetrics
@@ -179,7 +178,7 @@ class _Work:
     def _open(self, deadline: Deadline) -> AbstractContextManager[Access]:
         namespace, _, _ = self.facts.key.partition("/")
         secret = self.facts.spec.kubeconfig_secret
-        return opened(self.own, namespace, secret, deadline=deadline.at_most(SECRET_SECONDS))
+        return opened(self.way, namespace, secret, deadline=deadline.at_most(SECRET_SECONDS))
 
     def _look(self, found: Probe, deadline: Deadline) -> Probe:
         health = self.facts.spec.health
@@ -201,7 +200,7 @@ class _Work:
     def _gather(self, deadline: Deadline) -> DesiredSet:
         with self.memory.lock:
             return gather(
-                self.own,
+                self.way.own,
                 self.facts.cluster,
                 kubeconfig_secret=self.facts.spec.kubeconfig_secret,
                 cache=self.memory.sources,

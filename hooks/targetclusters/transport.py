@@ -32,10 +32,8 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 #: Characters that a credential has at least that is hidden in a cluster's answers.
 SHORTEST_HIDDEN = 8
 
-USER_AGENT = "target-cluster-operator"
 
-
-def connect(kubeconfig: Kubeconfig) -> ApiServer:
+def connect(kubeconfig: Kubeconfig, *, user_agent: str) -> ApiServer:
     """Make a client for the cluster; nothing is sent yet. Whoever asks closes it.
 
     Raises:
@@ -48,7 +46,7 @@ def connect(kubeconfig: Kubeconfig) -> ApiServer:
     return ApiServer(
         configuration,
         max_answer_bytes=MAX_ANSWER_BYTES,
-        user_agent=USER_AGENT,
+        user_agent=user_agent,
         adapter=_Adapter(tls_context(kubeconfig), kubeconfig.server_name),
         hide=_credentials(kubeconfig),
     )

@@ -21,7 +21,7 @@ AUTHORITY = Authority()
 
 @contextmanager
 def connected(kubeconfig: Kubeconfig) -> Iterator[ApiServer]:
-    api = transport.connect(kubeconfig)
+    api = transport.connect(kubeconfig, user_agent="target-cluster-operator")
     try:
         yield api
     finally:
