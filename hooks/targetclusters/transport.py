@@ -4,6 +4,7 @@ import os
 import ssl
 import tempfile
 import time
+from collections.abc import Mapping
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
 from pathlib import Path
@@ -47,9 +48,17 @@ def connect(kubeconfig: Kubeconfig, *, user_agent: str) -> ApiServer:
         configuration,
         max_answer_bytes=MAX_ANSWER_BYTES,
         user_agent=user_agent,
-        adapter=_Adapter(tls_context(kubeconfig), kubeconfig.server_name),
+        adapter=_Adapter(_tls(kubeconfig)),
         hide=_credentials(kubeconfig),
     )
+
+
+def _tls(kubeconfig: Kubeconfig) -> dict[str, object]:
+    """Answer what connections are made with; making a context takes longer than a probe."""
+    if kubeconfig.server.startswith("http:"):
+        return {}
+    name = kubeconfig.server_name or None
+    return {"ssl_context": tls_context(kubeconfig), "server_hostname": name}
 
 
 def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
@@ -165,8 +174,8 @@ class _TlsPool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     """Lets a context of ours decide on trust; requests would add the system's authorities."""
 
-    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
-        self._tls = {"ssl_context": context, "server_hostname": server_name or None}
+    def __init__(self, tls: Mapping[str, object]) -> None:
+        self._tls = tls
         super().__init__(pool_maxsize=16)
 
     def init_poolmanager(
@@ -181,9 +190,8 @@ class _Adapter(HTTPAdapter):
     ) -> HTTPConnectionPool:
         """Find the pool for a request; what it would trust is not asked."""
         url = urlsplit(str(request.url))
-        tls = self._tls if url.scheme == "https" else None
         pool: HTTPConnectionPool = self.poolmanager.connection_from_host(
-            url.hostname, url.port, url.scheme, pool_kwargs=tls
+            url.hostname, url.port, url.scheme, pool_kwargs=dict(self._tls)
         )
         return pool
 

@@ -317,6 +317,7 @@ def test_a_changed_spec_is_probed_at_once() -> None:
     with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
         watched = driven(operator, monitorInterval="1h")
         watched.probe()
+        operator.clock.now += 1
         watched.change(failureThreshold=5)
         watched.call()
         assert watched.says("Reconciling") == "True NewSpec"
