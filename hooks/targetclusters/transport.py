@@ -5,6 +5,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
 from pathlib import Path
@@ -64,27 +65,42 @@ def _tls(kubeconfig: Kubeconfig) -> dict[str, object]:
 def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
     """Make a context that trusts the kubeconfig's authorities and nobody else.
 
-    Python 3.13's VERIFY_X509_STRICT is left off: certificates that kubectl accepts (without an
-    authority key identifier, as many clusters make them) would be refused.
-
     Raises:
         BadKubeconfig: where certificates or key cannot be used.
     """
+    if not kubeconfig.ca and not kubeconfig.certificate:
+        return _public_context(kubeconfig.verify)
     try:
-        if kubeconfig.ca:
-            context = ssl.create_default_context(cadata=kubeconfig.ca)
-        else:
-            context = ssl.create_default_context(cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        context = _new_context(kubeconfig.ca, kubeconfig.verify)
     except ssl.SSLError:
         raise BadKubeconfig(
             "KubeconfigInvalid", "certificate-authority-data: is no certificate in PEM"
         ) from None
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not kubeconfig.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     if kubeconfig.certificate:
         _load_client_certificate(context, kubeconfig)
+    return context
+
+
+@lru_cache(maxsize=2)
+def _public_context(verify: bool) -> ssl.SSLContext:
+    """Share the context of the public authorities: reading them all takes 50 ms."""
+    return _new_context("", verify)
+
+
+def _new_context(ca: str, verify: bool) -> ssl.SSLContext:
+    """Make a context that trusts `ca`, else the public authorities.
+
+    Python 3.13's VERIFY_X509_STRICT is left off: certificates that kubectl accepts (without an
+    authority key identifier, as many clusters make them) would be refused.
+    """
+    if ca:
+        context = ssl.create_default_context(cadata=ca)
+    else:
+        context = ssl.create_default_context(cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context
 
 
