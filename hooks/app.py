@@ -20,7 +20,11 @@ from typing import Protocol
 
 import flask
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.exceptions import (
+    HTTPException,
+    RequestEntityTooLarge,
+    Unauthorized,
+)
 
 from hooks.auth import Guard
 from hooks.backoff import Backoff
@@ -34,6 +38,9 @@ from hooks.webhook import BadRequest, Json
 
 #: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+#: How much is read, and how long, of a body that is refused unread.
+DRAIN_BYTES = 4 * MAX_BODY_BYTES
+DRAIN_SECONDS = 5.0
 
 #: Answers one call. Raises BadRequest, CloudStackError, KubeError.
 Handler = Callable[[Json, Deadline], Answer]
@@ -115,9 +122,10 @@ class _Desk:
             deadline = Deadline(self._deadline_seconds, clock=self._clock)
             about = ""
             try:
-                body = parse_json(_read_body())
-                about = _object(body)
-                outcome = _answered(handler(body, deadline))
+                with self._metrics.under_way(hook, call):
+                    body = parse_json(_read_body())
+                    about = _object(body)
+                    outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
             except Exception as error:  # noqa: BLE001 - here is the table of errors
                 outcome = self._failed(error, f"{path} {about}")
@@ -132,12 +140,14 @@ class _Desk:
         cause = getattr(error, "original_exception", None)
         outcome = _refused(error) if cause is None else self._failed(cause, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
+        _drain()
         return _respond(outcome, {})
 
     def _failed(self, error: Exception, key: str) -> Outcome:
         """Look an error up in the table."""
         match error:
             case HTTPException():
+                _drain()
                 return _refused(error)
             case BadRequest():
                 text = _write({"error": str(error), "field": error.field})
@@ -168,10 +178,37 @@ def _admit(guard: Guard) -> None:
 
 
 def _read_body() -> bytes:
+    request = flask.request
     try:
-        return flask.request.get_data(cache=False)
-    except OSError as error:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
+    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _drain() -> None:
+    """Read on to the end of a body that nobody wants.
+
+    A caller that is still sending when the connection closes may never see the answer.
+    """
+    environ = flask.request.environ
+    if "wsgi.input_terminated" not in environ:
+        return
+    end = time.monotonic() + DRAIN_SECONDS
+    left = DRAIN_BYTES
+    while left > 0 and time.monotonic() < end:
+        try:
+            chunk = environ["wsgi.input"].read(min(left, 64 * 1024))
+        except Exception:  # noqa: BLE001 - as above; the answer is on its way already
+            return
+        if not chunk:
+            return
+        left -= len(chunk)
 
 
 def _object(body: Json) -> str:
@@ -194,13 +231,17 @@ def _answered(answer: Answer) -> Outcome:
 
 def _refused(error: HTTPException) -> Outcome:
     code = error.code or 500
-    names = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    known = {
+        401: ("unauthorized", error.description),
+        404: ("not_found", "no hook of this process answers here"),
+        405: ("method_not_allowed", "hooks are called with POST, probes with GET"),
+        413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
+    }
+    name, reason = known.get(code, ("bad_request", error.description or error.name))
+    headers = {key: value for key, value in error.get_headers() if key == "Allow"}
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    reason = error.description or error.name
-    text = _write({"error": reason})
-    return Outcome(names.get(code, "bad_request"), code, text, headers, noted={"error": reason})
+    return Outcome(name, code, _write({"error": reason}), headers, noted={"error": reason})
 
 
 def _respond(outcome: Outcome, noted: Mapping[str, object]) -> flask.Response:

@@ -1,5 +1,6 @@
 """What is counted and timed, and the page where Prometheus reads it."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +42,12 @@ HOOK_CALL_SECONDS = Definition(
     ("hook", "call"),
     "Seconds that a hook took to answer.",
 )
+HOOK_CALLS_UNDER_WAY = Definition(
+    "hook_calls_under_way",
+    "gauge",
+    ("hook", "call"),
+    "Calls that are being answered now.",
+)
 CLOUDSTACK_CALLS = Definition(
     "cloudstack_api_calls_total",
     "counter",
@@ -70,6 +77,7 @@ CONFIG_FILE_GOOD = Definition(
 DEFINITIONS = (
     HOOK_CALLS,
     HOOK_CALL_SECONDS,
+    HOOK_CALLS_UNDER_WAY,
     CLOUDSTACK_CALLS,
     CLOUDSTACK_CALL_SECONDS,
     CACHE_REQUESTS,
@@ -88,6 +96,7 @@ class Metrics:
         self.registry = registry
         self._hook_calls = _counter(HOOK_CALLS, registry)
         self._hook_seconds = _histogram(HOOK_CALL_SECONDS, registry)
+        self._hook_calls_under_way = _gauge(HOOK_CALLS_UNDER_WAY, registry)
         self._cloudstack_calls = _counter(CLOUDSTACK_CALLS, registry)
         self._cloudstack_seconds = _histogram(CLOUDSTACK_CALL_SECONDS, registry)
         self._cache_requests = _counter(CACHE_REQUESTS, registry)
@@ -97,6 +106,10 @@ class Metrics:
         """Count an answer to Metacontroller; hook and call are empty for an unknown path."""
         self._hook_calls.labels(hook, call, outcome).inc()
         self._hook_seconds.labels(hook, call).observe(seconds)
+
+    def under_way(self, hook: str, call: str) -> AbstractContextManager[object]:
+        """Count a call as under way for as long as the context is open."""
+        return self._hook_calls_under_way.labels(hook, call).track_inprogress()
 
     def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
         """Count a call of the CloudStack API."""
