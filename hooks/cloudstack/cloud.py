@@ -19,7 +19,7 @@ from hooks.cloudstack.commands.network import list_networks
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models import Capabilities, Network
-from hooks.cloudstack.session import Session, trusted_authorities
+from hooks.cloudstack.session import Session, expect_unverified, trusted_authorities
 from hooks.cloudstack.wire import Wire
 from hooks.deadline import Deadline, Monotonic
 
@@ -112,6 +112,8 @@ def open_cloud(
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
     """
+    if config.ssl_no_verify:
+        expect_unverified(config.api_url)
     session = Session()
     wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
     client = Client(wire, project_id=config.project_id, observer=observer, monotonic=monotonic)

@@ -18,6 +18,9 @@ _UID_LENGTH = 36
 _MAX_NAME = 253
 _PART_NUMBER = re.compile(r"-inventory(?:-([0-9]+))?$")
 
+#: A kind in any version: its group, empty for the core group, and its name.
+GroupKind = tuple[str, str]
+
 
 @dataclass(frozen=True, order=True)
 class ObjectKey:
@@ -27,6 +30,11 @@ class ObjectKey:
     kind: str
     namespace: str
     name: str
+
+    @property
+    def group_kind(self) -> GroupKind:
+        """Answer the object's kind, whatever the version."""
+        return self.group, self.kind
 
     def __str__(self) -> str:
         kind = f"{self.kind}.{self.group}" if self.group else self.kind

@@ -9,8 +9,6 @@ from hooks.kube import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError
 from hooks.targetclusters.manifests import Manifests
 from hooks.targetclusters.sources_plan import (
     FIELD,
-    Kind,
-    Mode,
     Source,
     Sources,
     is_inventory,
@@ -31,6 +29,10 @@ PAGE = "50"
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
+#: A source's reading of one object: the source without its place in the spec, and the name.
+_Key = tuple[Source, str]
+
+
 @dataclass(frozen=True)
 class _Held:
     """What an object wanted at one of its versions."""
@@ -43,7 +45,7 @@ class _Held:
 class SourceCache:
     """What the sources of one TargetCluster held when last read; it may be lost."""
 
-    held: dict[tuple[Kind, Mode, str], _Held] = field(default_factory=dict)
+    held: dict[_Key, _Held] = field(default_factory=dict)
 
 
 def gather(
@@ -86,7 +88,7 @@ class _Gathering:
         self._kubeconfig_secret = kubeconfig_secret
         self._cache = cache
         self._deadline = deadline
-        self._taken: dict[tuple[Kind, Mode, str], _Held] = {}
+        self._taken: dict[_Key, _Held] = {}
         self._failed: set[str] = set()
         self._problems = list(sources.problems)
         self._whole = not sources.problems
@@ -128,11 +130,11 @@ class _Gathering:
         """Answer what was read, and let the cache hold that and nothing else."""
         self._cache.held = self._taken
         objects: list[DesiredObject] = []
-        for (kind, _, name), held in self._taken.items():
+        for (source, name), held in self._taken.items():
             objects += held.manifests.objects
             if held.manifests.problems:
                 self._problems += held.manifests.problems
-                self._failed.add(f"{kind}/{name}")
+                self._failed.add(f"{source.kind}/{name}")
         if len(objects) > MAX_OBJECTS:
             self._whole = False
             text = f"want {len(objects)} objects on the target; {MAX_OBJECTS} are the most"
@@ -180,7 +182,7 @@ class _Gathering:
 
     def _known(self, source: Source, metadata: Json) -> bool:
         """Take an object from the cache if it holds this version."""
-        key = (source.kind, source.mode, metadata["name"])
+        key = _key(source, metadata)
         held = self._taken.get(key) or self._cache.held.get(key)
         if held is None or held.version != _version(metadata):
             return False
@@ -189,9 +191,8 @@ class _Gathering:
 
     def _hold(self, source: Source, obj: Json) -> None:
         metadata = obj["metadata"]
-        manifests = read_source(source.kind, source.mode, obj)
-        key = (source.kind, source.mode, metadata["name"])
-        self._taken[key] = _Held(_version(metadata), manifests)
+        manifests = read_source(source, obj)
+        self._taken[_key(source, metadata)] = _Held(_version(metadata), manifests)
 
     def _list(self, source: Source, accept: str = JSON) -> Iterator[Json]:
         params = {
@@ -204,6 +205,10 @@ class _Gathering:
     def _path(self, source: Source) -> str:
         path = f"/api/v1/namespaces/{self._sources.namespace}/{_PLURALS[source.kind]}"
         return f"{path}/{source.name}" if source.name else path
+
+
+def _key(source: Source, metadata: Json) -> _Key:
+    return replace(source, at="", name="", selector=""), metadata["name"]
 
 
 def _version(metadata: Json) -> tuple[str, str]:

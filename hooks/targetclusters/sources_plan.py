@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
@@ -22,8 +22,9 @@ _LABELLED = [
     {"kind": kind, "selector": {"matchLabels": {LABEL_SYNC: "true"}}}
     for kind in ("ConfigMap", "Secret")
 ]
+_COPIED_METADATA = ("name", "namespace", "labels", "annotations")
 _COPIED = ("data", "binaryData", "immutable", "type")
-_NAMESPACE = re.compile(r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -37,6 +38,8 @@ class Source:
     Attributes:
         at: where it stands in the spec, for messages.
         selector: as the API server's `labelSelector` takes it; empty where `name` is set.
+        target_name: of the copy; empty for the source's own.
+        target_namespace: where all of it goes; empty for what the TargetCluster says.
     """
 
     at: str
@@ -44,6 +47,8 @@ class Source:
     mode: Mode = "Copy"
     name: str = ""
     selector: str = ""
+    target_name: str = ""
+    target_namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,16 +76,17 @@ class _Refused(ValueError):
 
 
 def read_sources(cluster: Json) -> Sources:
-    """Read `spec.resourceSyncPolicy`; without sources of its own, they are those labelled."""
+    """Read `spec.resourceSyncPolicy`; where it has no list of sources, they are those labelled."""
     namespace = str(cluster["metadata"].get("namespace") or "default")
     policy = _map(_map(cluster.get("spec")).get("resourceSyncPolicy"))
     target_namespace = policy.get("targetNamespace") or ""
     chosen: list[Source] = []
     problems: list[SourceProblem] = []
-    if not isinstance(target_namespace, str) or not _NAMESPACE.fullmatch(target_namespace):
-        problems.append(SourceProblem(_TARGET_NAMESPACE, "must be the name of a namespace"))
-        target_namespace = ""
-    listed = policy.get("sources") or _LABELLED
+    if not _is_namespace(target_namespace):
+        problem = SourceProblem(_TARGET_NAMESPACE, "must be the name of a namespace")
+        return Sources(namespace, problems=(problem,))
+    listed = policy.get("sources")
+    listed = _LABELLED if listed is None else listed
     for number, entry in enumerate(listed if isinstance(listed, list) else [listed]):
         at = f"{FIELD}[{number}]" if listed is not _LABELLED else f"{entry['kind']}s by label"
         try:
@@ -110,26 +116,30 @@ def is_inventory(metadata: Json) -> bool:
     )
 
 
-def read_source(kind: Kind, mode: Mode, obj: Json) -> Manifests:
-    """Answer what a ConfigMap or Secret wants on the target."""
-    name = f"{kind}/{obj['metadata']['name']}"
-    if mode == "Manifests":
-        return _manifests(kind, name, obj)
+def read_source(source: Source, obj: Json) -> Manifests:
+    """Answer what one of a source's ConfigMaps or Secrets wants on the target."""
+    name = f"{source.kind}/{obj['metadata']['name']}"
+    read = _manifests if source.mode == "Manifests" else _copy
+    found = read(source, name, obj)
+    placed = tuple(replace(one, target_namespace=source.target_namespace) for one in found.objects)
+    return Manifests(placed, found.problems)
+
+
+def _copy(source: Source, name: str, obj: Json) -> Manifests:
     if obj.get("type") == "kubernetes.io/service-account-token":
         problem = SourceProblem(name, "is the token of a service account of this cluster alone")
         return Manifests((), (problem,))
     metadata = obj["metadata"]
     body = {
         "apiVersion": "v1",
-        "kind": kind,
+        "kind": source.kind,
         "metadata": {
-            key: metadata[key]
-            for key in ("name", "namespace", "labels", "annotations")
-            if metadata.get(key)
+            **{key: metadata[key] for key in _COPIED_METADATA if metadata.get(key)},
+            "name": source.target_name or metadata["name"],
         },
         **{key: obj[key] for key in _COPIED if obj.get(key) is not None},
     }
-    copied = DesiredObject(name, owned_fields(body), confidential=kind == "Secret")
+    copied = DesiredObject(name, owned_fields(body), confidential=source.kind == "Secret")
     return Manifests((copied,))
 
 
@@ -137,19 +147,23 @@ def _source(at: str, entry: object, namespace: object) -> Source:
     if not isinstance(entry, dict):
         raise _Refused("", "must be a map with kind, and name or selector")
     kind, mode, name = entry.get("kind"), entry.get("as", "Copy"), entry.get("name")
-    if kind not in {"ConfigMap", "Secret"}:
+    if kind not in ("ConfigMap", "Secret"):
         raise _Refused("kind", "must be ConfigMap or Secret")
-    if mode not in {"Copy", "Manifests"}:
+    if mode not in ("Copy", "Manifests"):
         raise _Refused("as", "must be Copy or Manifests")
-    if entry.get("namespace") not in {None, "", namespace}:
+    if entry.get("namespace") not in (None, "", namespace):
         raise _Refused("namespace", "must be the TargetCluster's own; leave it out")
     if (name is None) == (entry.get("selector") is None):
         raise _Refused("", "must have a name or a selector, and not both")
-    if name is None:
-        return Source(at, kind, mode, selector=_selector(entry["selector"]))
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    target_name, target_namespace = entry.get("targetName"), entry.get("targetNamespace")
+    if target_namespace is not None and not _is_namespace(target_namespace):
+        raise _Refused("targetNamespace", "must be the name of a namespace")
+    if target_name is not None and (name is None or mode != "Copy" or not _is_name(target_name)):
+        raise _Refused("targetName", "must be the name of a copy, of a source with a name")
+    if name is not None and not _is_name(name):
         raise _Refused("name", "must be the name of a ConfigMap or Secret")
-    return Source(at, kind, mode, name=name)
+    selector = _selector(entry["selector"]) if name is None else ""
+    return Source(at, kind, mode, name or "", selector, target_name or "", target_namespace or "")
 
 
 def _selector(selector: object) -> str:
@@ -172,9 +186,9 @@ def _term(expression: object) -> str:
         raise _Refused("selector.matchExpressions", "must be maps with key and operator")
     key, operator = _key(expression.get("key")), expression.get("operator")
     values = expression.get("values") or []
-    if operator in {"Exists", "DoesNotExist"}:
+    if operator in ("Exists", "DoesNotExist"):
         return key if operator == "Exists" else f"!{key}"
-    if operator not in {"In", "NotIn"} or not isinstance(values, list) or not values:
+    if operator not in ("In", "NotIn") or not isinstance(values, list) or not values:
         right = "In or NotIn with values, Exists or DoesNotExist"
         raise _Refused("selector.matchExpressions", f"must have the operator {right}")
     listed = ",".join(_value(value) for value in values)
@@ -193,11 +207,12 @@ def _value(value: object) -> str:
     return value
 
 
-def _manifests(kind: Kind, name: str, obj: Json) -> Manifests:
+def _manifests(source: Source, name: str, obj: Json) -> Manifests:
+    secret = source.kind == "Secret"
     texts: dict[str, str] = {}
     problems: list[SourceProblem] = []
     for key, value in sorted((obj.get("data") or {}).items()):
-        text = _decoded(value) if kind == "Secret" else value
+        text = _decoded(value) if secret else value
         if isinstance(text, str):
             texts[key] = text
         else:
@@ -206,7 +221,7 @@ def _manifests(kind: Kind, name: str, obj: Json) -> Manifests:
         SourceProblem(name, "holds bytes; manifests are texts in data", key)
         for key in sorted(obj.get("binaryData") or {})
     ]
-    read = read_manifests(name, texts, confidential=kind == "Secret")
+    read = read_manifests(name, texts, confidential=secret)
     return Manifests(read.objects, (*problems, *read.problems))
 
 
@@ -219,3 +234,11 @@ def _decoded(value: object) -> str | None:
 
 def _map(value: object) -> Json:
     return value if isinstance(value, dict) else {}
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_namespace(value: object) -> bool:
+    return isinstance(value, str) and (not value or _NAMESPACE.fullmatch(value) is not None)

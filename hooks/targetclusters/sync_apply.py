@@ -6,7 +6,7 @@ from typing import assert_never
 
 from hooks.kube import Conflict, KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.drift import changed_fields
-from hooks.targetclusters.sync_kinds_plan import NAMESPACE
+from hooks.targetclusters.sync_applyset_plan import Sets
 from hooks.targetclusters.sync_memory import Compared, SyncMemory
 from hooks.targetclusters.sync_object_plan import (
     CREATE_ONLY,
@@ -22,7 +22,7 @@ from hooks.targetclusters.sync_object_plan import (
     see,
 )
 from hooks.targetclusters.sync_plan import ObjectResult, Outcome, SyncPolicy
-from hooks.targetclusters.sync_target import Target, look
+from hooks.targetclusters.sync_target import Target, look, make_namespace
 from hooks.webhook import Json
 
 #: Characters of a target's words that are kept.
@@ -62,7 +62,7 @@ class Applier:
 
     Args:
         target: where to.
-        applyset_id: of the set that they are part of.
+        sets: of which they are to be part.
         policy: about drift and conflicts.
         memory: of the target.
         clock: epoch seconds.
@@ -71,13 +71,13 @@ class Applier:
     def __init__(
         self,
         target: Target,
-        applyset_id: str,
+        sets: Sets,
         policy: SyncPolicy,
         memory: SyncMemory,
         clock: Callable[[], float],
     ) -> None:
         self._target = target
-        self._applyset_id = applyset_id
+        self._sets = sets
         self._policy = policy
         self._memory = memory
         self._clock = clock
@@ -115,7 +115,7 @@ class Applier:
         return self._take(step, wanted, seen)
 
     def _decide(self, wanted: Wanted, seen: Seen | None) -> Step:
-        return decide(wanted, seen, policy=self._policy, applyset_id=self._applyset_id)
+        return decide(wanted, seen, policy=self._policy, ours=self._sets.ids)
 
     def _take(self, step: Step, wanted: Wanted, seen: Seen | None) -> Brought:
         match step:
@@ -137,7 +137,8 @@ class Applier:
         try:
             made = self._target.apply(wanted.path, body, force=True)
         except NotFound:
-            if not self._make_namespace(wanted):
+            name = wanted.entry.namespace
+            if not name or not make_namespace(self._target, name):
                 raise
             made = self._target.apply(wanted.path, body, force=True)
         except Conflict:  # it is there, but was not listed: without our label, or just made
@@ -147,22 +148,6 @@ class Applier:
                 return Brought(wanted.result("skipped", "came and went meanwhile"), again=True)
             return self._take(step, wanted, seen)
         return Brought(wanted.result("applied"), see(made))
-
-    def _make_namespace(self, wanted: Wanted) -> bool:
-        """Make the namespace that an object needs; False where it is there and not the trouble.
-
-        It becomes no part of the set, and is never deleted: others may come to live in it.
-        """
-        name = wanted.entry.namespace
-        if not name:
-            return False
-        try:
-            self._target.get(NAMESPACE.path(name=name))
-        except NotFound:
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            self._target.create(NAMESPACE.path(), body)
-            return True
-        return False
 
     def _apply(self, step: Apply, wanted: Wanted, seen: Seen | None) -> Brought:
         body = _with(wanted.body, uid=step.uid)

@@ -1,9 +1,10 @@
 """Keeps the ConfigMap that stands for a TargetCluster's ApplySet on its target."""
 
+from contextlib import suppress
+
 from hooks.kube import KubeError, NotFound
 from hooks.names import ANNOTATION_APPLYSET_TOOLING, FIELD_MANAGER
 from hooks.targetclusters.sync_applyset_plan import (
-    NAMESPACE,
     ApplySet,
     Extent,
     extent_told,
@@ -11,7 +12,7 @@ from hooks.targetclusters.sync_applyset_plan import (
     tool,
 )
 from hooks.targetclusters.sync_object_plan import see
-from hooks.targetclusters.sync_target import Target
+from hooks.targetclusters.sync_target import Target, make_namespace
 from hooks.webhook import Json
 
 
@@ -33,14 +34,12 @@ class Parent:
         Raises:
             NotOurs: another tool has taken the set over; KEP-3659 says to leave it alone then.
         """
-        try:
-            self._found = self._target.get(self._applyset.path)
-        except NotFound:
-            self._found = None
+        self._found = self._target.find(self._applyset.path)
+        if self._found is None:
             return Extent()
         if tool(self._found) not in {"", FIELD_MANAGER}:
             owner = pairs(self._found, "annotations").get(ANNOTATION_APPLYSET_TOOLING)
-            where = f"ConfigMap {NAMESPACE}/{self._applyset.name}"
+            where = f"ConfigMap {self._applyset.namespace}/{self._applyset.name}"
             raise NotOurs(f"{where}: this ApplySet is looked after by {owner}")
         return extent_told(self._found)
 
@@ -53,16 +52,20 @@ class Parent:
             for which in ("labels", "annotations")
         ):
             return
-        self._found = self._target.apply(self._applyset.path, wanted, force=True)
+        try:
+            self._found = self._target.apply(self._applyset.path, wanted, force=True)
+        except NotFound:
+            if not make_namespace(self._target, self._applyset.namespace):
+                raise
+            self._found = self._target.apply(self._applyset.path, wanted, force=True)
 
     def delete(self) -> None:
-        """Delete it, where it is there and ours."""
-        seen = see(self._found) if self._found is not None else None
-        if self._found is None or seen is None or not tool(self._found):
+        """Delete it, where it is there and ours; raises Conflict where it changes meanwhile."""
+        found = self._target.find(self._applyset.path)
+        seen = see(found) if found is not None else None
+        if found is None or seen is None or tool(found) != FIELD_MANAGER:
             return
-        try:
+        with suppress(NotFound):
             self._target.delete(
                 self._applyset.path, uid=seen.uid, resource_version=seen.resource_version
             )
-        except NotFound:
-            return

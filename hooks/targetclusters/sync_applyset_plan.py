@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hooks.names import (
@@ -13,13 +13,13 @@ from hooks.names import (
     FIELD_MANAGER,
     LABEL_APPLYSET_ID,
 )
-from hooks.targetclusters.inventory import ObjectKey
+from hooks.targetclusters.inventory import GroupKind, Inventory, InventoryEntry, ObjectKey
 from hooks.webhook import Json
 
-#: The namespace of the target in which the ConfigMap stands; every cluster has it.
-NAMESPACE = "kube-system"
 #: What `applyset.kubernetes.io/tooling` says; other tools leave the set alone.
 TOOLING = f"{FIELD_MANAGER}/{API_VERSION}"
+#: The source that the inventory names for such a ConfigMap.
+SOURCE = "ApplySet"
 _MAX_NAME = 253
 
 
@@ -27,7 +27,7 @@ _MAX_NAME = 253
 class Extent:
     """Which kinds an ApplySet has, and in which namespaces its objects are."""
 
-    group_kinds: frozenset[str] = frozenset()
+    group_kinds: frozenset[GroupKind] = frozenset()
     namespaces: frozenset[str] = frozenset()
 
     @classmethod
@@ -35,7 +35,7 @@ class Extent:
         """Answer the extent of these objects."""
         listed = list(keys)
         return cls(
-            frozenset(f"{key.kind}.{key.group}" if key.group else key.kind for key in listed),
+            frozenset(key.group_kind for key in listed),
             frozenset(key.namespace for key in listed if key.namespace),
         )
 
@@ -45,41 +45,31 @@ class Extent:
 
 @dataclass(frozen=True)
 class ApplySet:
-    """The set of one TargetCluster's objects on its target.
+    """A set of objects, and the ConfigMap on the target that stands for it.
 
-    Attributes:
-        name: of the ConfigMap in kube-system that stands for the set.
+    The ConfigMap is where the set's objects are, or most of them: kubectl looks after the objects
+    of one namespace only, and a kubeconfig may be good for no other.
     """
 
+    namespace: str
     name: str
-
-    @classmethod
-    def of(cls, cluster: str) -> "ApplySet":
-        """Answer the set of a TargetCluster, `namespace/name`.
-
-        The name is the same for a TargetCluster that is made again, so that it finds its objects.
-        """
-        name = f"targetcluster.{cluster.replace('/', '.', 1)}"
-        if len(name) > _MAX_NAME:
-            name = f"{name[:220]}-{hashlib.sha256(cluster.encode()).hexdigest()[:32]}"
-        return cls(name)
 
     @property
     def id(self) -> str:
         """Answer the id that members carry: a hash of name, namespace, kind and group."""
-        text = f"{self.name}.{NAMESPACE}.ConfigMap."
+        text = f"{self.name}.{self.namespace}.ConfigMap."
         digest = hashlib.sha256(text.encode()).digest()
         return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
     @property
     def path(self) -> str:
         """Answer the path of the ConfigMap."""
-        return f"/api/v1/namespaces/{NAMESPACE}/configmaps/{self.name}"
+        return f"/api/v1/namespaces/{self.namespace}/configmaps/{self.name}"
 
     @property
-    def key(self) -> ObjectKey:
-        """Answer the identity of the ConfigMap."""
-        return ObjectKey("", "ConfigMap", NAMESPACE, self.name)
+    def entry(self) -> InventoryEntry:
+        """Answer the ConfigMap's entry in the inventory."""
+        return InventoryEntry("v1", "ConfigMap", self.namespace, self.name, source=SOURCE)
 
     def parent(self, extent: Extent) -> Json:
         """Write the ConfigMap for a set of this extent."""
@@ -88,24 +78,86 @@ class ApplySet:
             "kind": "ConfigMap",
             "metadata": {
                 "name": self.name,
-                "namespace": NAMESPACE,
+                "namespace": self.namespace,
                 "labels": {LABEL_APPLYSET_ID: self.id},
                 "annotations": {
                     ANNOTATION_APPLYSET_TOOLING: TOOLING,
-                    ANNOTATION_APPLYSET_GROUP_KINDS: ",".join(sorted(extent.group_kinds)),
+                    ANNOTATION_APPLYSET_GROUP_KINDS: ",".join(
+                        sorted(f"{kind}.{group}".rstrip(".") for group, kind in extent.group_kinds)
+                    ),
                     ANNOTATION_APPLYSET_NAMESPACES: ",".join(
-                        sorted(extent.namespaces - {NAMESPACE})
+                        sorted(extent.namespaces - {self.namespace})
                     ),
                 },
             },
         }
 
 
+@dataclass(frozen=True)
+class Sets:
+    """The ApplySets of one TargetCluster.
+
+    Attributes:
+        current: the one that objects are to be part of.
+        former: those of other namespaces that objects may still be part of.
+        members: what is recorded, but for the sets' own ConfigMaps.
+    """
+
+    current: ApplySet
+    former: tuple[ApplySet, ...]
+    members: Mapping[ObjectKey, InventoryEntry]
+
+    @classmethod
+    def of(cls, cluster: str, namespace: str, recorded: Inventory) -> "Sets":
+        """Answer the sets of a TargetCluster.
+
+        Args:
+            cluster: its `namespace/name`.
+            namespace: in which its current set stands.
+            recorded: names the former ones.
+        """
+        current = ApplySet(namespace, set_name(cluster))
+        parents = set_parents(cluster, recorded)
+        keys = {parent.entry.key for parent in parents} | {current.entry.key}
+        members = {key: entry for key, entry in recorded.by_key.items() if key not in keys}
+        return cls(current, tuple(one for one in parents if one != current), members)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Answer the ids by which an object is known to be ours."""
+        return frozenset(one.id for one in (self.current, *self.former))
+
+
+def set_name(cluster: str) -> str:
+    """Name the ConfigMap of a TargetCluster, `namespace/name`.
+
+    It is the same for a TargetCluster that is made again, so that it finds its objects.
+    """
+    name = f"targetcluster.{cluster.replace('/', '.', 1)}"
+    if len(name) <= _MAX_NAME:
+        return name
+    return f"{name[:220]}-{hashlib.sha256(cluster.encode()).hexdigest()[:32]}"
+
+
+def set_parents(cluster: str, recorded: Inventory) -> tuple[ApplySet, ...]:
+    """Answer the sets of a TargetCluster whose ConfigMaps are recorded."""
+    name = set_name(cluster)
+    return tuple(
+        ApplySet(key.namespace, name)
+        for key in recorded.by_key
+        if key == ObjectKey("", "ConfigMap", key.namespace, name) and key.namespace
+    )
+
+
 def extent_told(parent: Json) -> Extent:
     """Read the extent that a ConfigMap tells."""
     annotations = pairs(parent, "annotations")
+    kinds = [
+        text.partition(".")
+        for text in _listed(annotations.get(ANNOTATION_APPLYSET_GROUP_KINDS, ""))
+    ]
     return Extent(
-        _listed(annotations.get(ANNOTATION_APPLYSET_GROUP_KINDS, "")),
+        frozenset((group, kind) for kind, _, group in kinds),
         _listed(annotations.get(ANNOTATION_APPLYSET_NAMESPACES, "")),
     )
 

@@ -26,6 +26,7 @@ class Kinds:
         self._target = target
         self._memory = memory
         self._asked: set[str] = set()
+        self._versions: Mapping[str, tuple[str, ...]] | None = None
 
     def find(self, api_version: str, kind: str) -> Kind | None:
         """Answer how a kind is served; None where the target clearly does not serve it.
@@ -35,30 +36,34 @@ class Kinds:
         """
         found = self._memory.served.get(api_version, {}).get(kind)
         if found is None and api_version not in self._asked:
+            served = self._ask(api_version)
             self._asked.add(api_version)
-            found = self._ask(api_version).get(kind)
+            self._memory.served[api_version] = served
+            found = served.get(kind)
         return found
 
     def find_in_group(self, group: str, kind: str) -> Kind | None:
         """Answer how a kind is served in any version of its group, the preferred one first."""
-        if not group:
-            return self.find("v1", kind)
-        try:
-            versions = versions_served(self._target.get(f"/apis/{group}"))
-        except NotFound:
-            return None
+        versions = self._groups().get(group, ()) if group else ("v1",)
         return next(filter(None, (self.find(version, kind) for version in versions)), None)
 
     def forget(self, api_version: str) -> None:
         """Ask again: what was served under this version has changed."""
         self._memory.served.pop(api_version, None)
         self._asked.discard(api_version)
+        self._versions = None
 
     def _ask(self, api_version: str) -> Mapping[str, Kind]:
+        group, slash, _ = api_version.partition("/")
+        if slash and api_version not in self._groups().get(group, ()):
+            return {}
         try:
-            answer = self._target.get(version_path(api_version))
+            return kinds_served(api_version, self._target.get(version_path(api_version)))
         except NotFound:
-            answer = {}
-        served = kinds_served(api_version, answer)
-        self._memory.served[api_version] = served
-        return served
+            return {}
+
+    def _groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Ask for all groups: what is not served answers in no JSON when it is asked for itself."""
+        if self._versions is None:
+            self._versions = versions_served(self._target.get("/apis"))
+        return self._versions

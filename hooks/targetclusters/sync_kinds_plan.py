@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from hooks.targetclusters.inventory import GroupKind
 from hooks.webhook import Json
 
 #: A kind as objects name it: apiVersion and kind.
@@ -29,9 +30,9 @@ class Kind:
         return group if slash else ""
 
     @property
-    def group_kind(self) -> str:
-        """Write the kind as ApplySets do: `Deployment.apps`, `ConfigMap`."""
-        return f"{self.kind}.{self.group}" if self.group else self.kind
+    def group_kind(self) -> GroupKind:
+        """Answer the kind, whatever the version."""
+        return self.group, self.kind
 
     def path(self, namespace: str = "", name: str = "") -> str:
         """Answer the path of an object, or of the collection in one namespace or in all."""
@@ -66,12 +67,21 @@ def kinds_served(api_version: str, answer: Json) -> Mapping[str, Kind]:
     return found
 
 
-def versions_served(answer: Json) -> tuple[str, ...]:
-    """Read an APIGroup: its versions such as `apps/v1`, the preferred one first."""
-    listed = answer.get("versions")
-    entries = [answer.get("preferredVersion"), *(listed if isinstance(listed, list) else ())]
-    versions = [entry.get("groupVersion") for entry in entries if isinstance(entry, dict)]
-    return tuple(dict.fromkeys(version for version in versions if isinstance(version, str)))
+def versions_served(answer: Json) -> Mapping[str, tuple[str, ...]]:
+    """Read an APIGroupList: each group's versions such as `apps/v1`, the preferred one first."""
+    groups = answer.get("groups")
+    found: dict[str, tuple[str, ...]] = {}
+    for group in groups if isinstance(groups, list) else ():
+        listed = _map(group).get("versions")
+        entries = [
+            _map(group).get("preferredVersion"),
+            *(listed if isinstance(listed, list) else ()),
+        ]
+        versions = [_map(entry).get("groupVersion") for entry in entries]
+        found[str(_map(group).get("name"))] = tuple(
+            dict.fromkeys(version for version in versions if isinstance(version, str))
+        )
+    return found
 
 
 def kinds_defined(crd: Json) -> Mapping[Gvk, Kind]:

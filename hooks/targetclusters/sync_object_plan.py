@@ -38,6 +38,11 @@ class Wanted:
         return self.entry.key
 
     @property
+    def content(self) -> Json:
+        """Answer the body but for apiVersion and kind, which the items of a list do not have."""
+        return {k: v for k, v in self.body.items() if k not in {"apiVersion", "kind"}}
+
+    @property
     def path(self) -> str:
         """Answer the object's path on the target."""
         return self.kind.path(self.entry.namespace, self.entry.name)
@@ -58,7 +63,6 @@ class Seen:
         applied_hash: the hash that it carries.
         deleting: it is being deleted.
         owned: something on the target made it and looks after it.
-        established: where it is a CRD: its objects are served.
         suspect: it may lack something that is wanted.
     """
 
@@ -68,7 +72,6 @@ class Seen:
     applied_hash: str = ""
     deleting: bool = False
     owned: bool = False
-    established: bool = False
     suspect: bool = False
 
 
@@ -162,28 +165,27 @@ def see(obj: Json, wanted: Wanted | None = None) -> Seen | None:
         applied_hash=pairs(obj, "annotations").get(ANNOTATION_APPLIED_HASH, ""),
         deleting=bool(metadata.get("deletionTimestamp")),
         owned=bool(metadata.get("ownerReferences")),
-        established=_established(obj),
-        suspect=wanted is not None and differs(wanted.body, obj),
+        suspect=wanted is not None and differs(wanted.content, obj),
     )
 
 
-def is_ours(seen: Seen, *, uid: str, applyset_id: str) -> bool:
+def is_ours(seen: Seen, *, uid: str, ours: frozenset[str]) -> bool:
     """Tell whether an object is ours: by its label, or, where it carries none, by its UID.
 
     A label that somebody took off together with the rest of an edit does not make the object
     that we made a stranger.
     """
-    return seen.part_of == applyset_id or (not seen.part_of and bool(uid) and seen.uid == uid)
+    return seen.part_of in ours or (not seen.part_of and bool(uid) and seen.uid == uid)
 
 
-def decide(wanted: Wanted, seen: Seen | None, *, policy: SyncPolicy, applyset_id: str) -> Step:
+def decide(wanted: Wanted, seen: Seen | None, *, policy: SyncPolicy, ours: frozenset[str]) -> Step:
     """Decide what to do about one object.
 
     Args:
         wanted: as it should be.
         seen: as it is; None where it is not there.
         policy: about drift and conflicts.
-        applyset_id: of the set that it is to be part of.
+        ours: the ids of the TargetCluster's ApplySets.
     """
     if seen is None:
         if wanted.entry.uid and policy.drift == "Report":
@@ -191,7 +193,7 @@ def decide(wanted: Wanted, seen: Seen | None, *, policy: SyncPolicy, applyset_id
         return Create()
     if seen.deleting:
         return Settled("skipped", "is being deleted on the target; it is made again then", True)
-    if not is_ours(seen, uid=wanted.entry.uid, applyset_id=applyset_id):
+    if not is_ours(seen, uid=wanted.entry.uid, ours=ours):
         if policy.conflict == "Overwrite":
             return Apply(seen.uid, force=True, message="was there before and is taken over")
         owner = f"is part of {seen.part_of}" if seen.part_of else "was there before"
@@ -201,13 +203,3 @@ def decide(wanted: Wanted, seen: Seen | None, *, policy: SyncPolicy, applyset_id
     if seen.applied_hash != wanted.digest and seen.applied_hash:
         return Apply(seen.uid, force=policy.drift == "Correct")
     return Correct(seen) if policy.drift == "Correct" else Compare(seen)
-
-
-def _established(obj: Json) -> bool:
-    status = obj.get("status")
-    conditions = status.get("conditions") if isinstance(status, dict) else None
-    return any(
-        isinstance(condition, dict)
-        and (condition.get("type"), condition.get("status")) == ("Established", "True")
-        for condition in (conditions if isinstance(conditions, list) else ())
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hooks.targetclusters.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync_applyset_plan import ApplySet
+from hooks.targetclusters.sync_applyset_plan import Sets
 from hooks.targetclusters.sync_kinds_plan import CRD_GROUP, CRD_KIND, Gvk, Kind, kinds_defined
 from hooks.targetclusters.sync_object_plan import Wanted, prepare
 from hooks.targetclusters.sync_plan import (
@@ -59,16 +59,14 @@ def lay_out(
     desired: DesiredSet,
     kinds: Mapping[Gvk, Kind | str],
     *,
-    recorded: Inventory,
-    applyset: ApplySet,
+    sets: Sets,
 ) -> Layout:
     """Place each desired object on the target.
 
     Args:
         desired: what the sources want.
         kinds: how the target serves each kind, or why that is not known.
-        recorded: holds the UIDs of what has been applied before.
-        applyset: the set that all become part of.
+        sets: the current of which all become part of; its members have their UIDs.
     """
     wanted: dict[ObjectKey, Wanted] = {}
     unplaced: list[ObjectResult] = []
@@ -80,19 +78,19 @@ def lay_out(
             unplaced.append(ObjectResult(_unplaced_entry(one), "failed", kind))
             continue
         key = _key(one, kind, desired)
-        if key in wanted or key == applyset.key:
+        if key in wanted or key == sets.current.entry.key:
             owner = wanted[key].entry.source if key in wanted else "the operator itself"
             problems.append(
                 SourceProblem(one.source, f"{key} is wanted by {owner} too, which wins")
             )
             continue
-        old = recorded.by_key.get(key)
+        old = sets.members.get(key)
         wanted[key] = prepare(
             one,
             kind,
             namespace=key.namespace,
             uid=old.uid if old else "",
-            applyset_id=applyset.id,
+            applyset_id=sets.current.id,
         )
     ordered = sorted(wanted.values(), key=lambda one: rank(one.key))
     return Layout(tuple(ordered), tuple(unplaced), tuple(problems))
@@ -125,11 +123,11 @@ def stage(key: ObjectKey) -> int:
 
 
 def to_prune(
-    desired: DesiredSet, layout: Layout, recorded: Inventory, policy: SyncPolicy
+    desired: DesiredSet, layout: Layout, sets: Sets, policy: SyncPolicy
 ) -> tuple[tuple[InventoryEntry, ...], tuple[ObjectResult, ...]]:
     """Answer what is to be deleted, last applied first, and what is left although unwanted."""
     keys = {one.key for one in layout.wanted}
-    left = [entry for key, entry in recorded.by_key.items() if key not in keys]
+    left = [entry for key, entry in sets.members.items() if key not in keys]
     left.sort(key=lambda entry: rank(entry.key), reverse=True)
     unplaced = {_loosely(result.entry) for result in layout.unplaced}
     prunable: list[InventoryEntry] = []
@@ -165,7 +163,7 @@ def next_inventory(
 
     Args:
         recorded: what is recorded now.
-        wanted: what is or will be on the target.
+        wanted: what is or will be on the target, with the set that it is part of.
         found: what else was found there with our label.
         gone: what was seen to be there no more, or no longer to be ours.
         uids: of the objects that are on the target.
@@ -190,8 +188,9 @@ def next_inventory(
 
 def _key(one: DesiredObject, kind: Kind, desired: DesiredSet) -> ObjectKey:
     metadata = one.body["metadata"]
+    told = one.target_namespace or desired.target_namespace
     own = metadata.get("namespace") or desired.home
-    namespace = (desired.target_namespace or own) if kind.namespaced else ""
+    namespace = (told or own) if kind.namespaced else ""
     return ObjectKey(kind.group, kind.kind, namespace, metadata["name"])
 
 

@@ -67,11 +67,13 @@ class DesiredObject:
         body: apiVersion, kind, metadata and the rest, without labels of ours. A namespaced
             object may still lack its namespace: the target knows which kinds have one.
         confidential: it came from or is a Secret, so that no answer about it may be quoted.
+        target_namespace: where its source has it go, if namespaced; empty for no word on that.
     """
 
     source: str
     body: Json
     confidential: bool = False
+    target_namespace: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Deletes objects from a target that are still ours, and sees whether they are gone."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hooks.kube import Conflict, KubeError, NotFound
 from hooks.targetclusters.inventory import InventoryEntry
 from hooks.targetclusters.sync_apply import explain
 from hooks.targetclusters.sync_kinds_plan import Kind
+from hooks.targetclusters.sync_live import Live
 from hooks.targetclusters.sync_object_plan import Seen
 from hooks.targetclusters.sync_plan import ObjectResult, Outcome
 from hooks.targetclusters.sync_target import Target, look
@@ -24,11 +26,11 @@ class Removed:
 
 
 class Remover:
-    """Deletes the objects of one round."""
+    """Deletes the objects of one round that carry the id of one of our ApplySets."""
 
-    def __init__(self, target: Target, applyset_id: str) -> None:
+    def __init__(self, target: Target, ours: frozenset[str]) -> None:
         self._target = target
-        self._applyset_id = applyset_id
+        self._ours = ours
 
     def remove(self, entry: InventoryEntry, kind: Kind | None, seen: Seen | None) -> Removed:
         """Delete one object, seen as the target listed it; what fails is told in the result.
@@ -53,7 +55,7 @@ class Remover:
     def _remove(self, entry: InventoryEntry, path: str, seen: Seen | None) -> Removed:
         if seen is None:
             return _removed(entry, "pruned", "was gone already")
-        if seen.part_of != self._applyset_id:
+        if seen.part_of not in self._ours:
             return _removed(entry, "skipped", "carries our label no more and is left")
         if not seen.deleting:
             try:
@@ -74,6 +76,19 @@ class Remover:
             self._target.delete(path, uid=seen.uid, resource_version=seen.resource_version)
         except NotFound:
             return
+
+
+def remove_all(
+    remover: Remover, live: Live, entries: Iterable[InventoryEntry]
+) -> Iterator[Removed]:
+    """Delete objects one after the other, as they are on the target by `live`."""
+    for entry in entries:
+        trouble = live.trouble.get(entry.key.group_kind)
+        if trouble:
+            yield Removed(ObjectResult(entry, "failed", f"is not deleted: {trouble}"), gone=False)
+        else:
+            kind = live.kinds.get(entry.key.group_kind)
+            yield remover.remove(entry, kind, live.seen.get(entry.key))
 
 
 def _removed(entry: InventoryEntry, outcome: Outcome, message: str = "") -> Removed:

@@ -1,11 +1,21 @@
 """Calls a target within a round: each call bounded, and the round ended when the target is lost."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from hooks.deadline import Deadline
-from hooks.kube import APPLY_PATCH, Kube, KubeError, KubeRefused, KubeUnreachable, NotFound
+from hooks.kube import (
+    APPLY_PATCH,
+    Conflict,
+    Kube,
+    KubeError,
+    KubeRefused,
+    KubeUnreachable,
+    NotFound,
+)
 from hooks.names import FIELD_MANAGER
+from hooks.targetclusters.sync_kinds_plan import NAMESPACE
 from hooks.targetclusters.sync_object_plan import Seen, Wanted, see
 from hooks.webhook import Json
 
@@ -51,6 +61,13 @@ class Target:
     def get(self, path: str) -> Json:
         """Read an object. Raises NotFound."""
         return self._call(lambda deadline: self._kube.get(path, deadline=deadline))
+
+    def find(self, path: str) -> Json | None:
+        """Read an object; None where it clearly is not there."""
+        try:
+            return self.get(path)
+        except NotFound:
+            return None
 
     def list(self, path: str, *, labels: str, most: int) -> Iterator[Json]:
         """Read a collection's objects by label; more than `most` of them raise TooMany."""
@@ -123,10 +140,21 @@ class Target:
 
 def look(target: Target, path: str, wanted: Wanted | None = None) -> Seen | None:
     """Read what counts of one object; None where it clearly is not there."""
-    try:
-        seen = see(target.get(path), wanted)
-    except NotFound:
-        return None
-    if seen is None:
+    found = target.find(path)
+    seen = see(found, wanted) if found is not None else None
+    if found is not None and seen is None:
         raise KubeUnreachable(f"GET {path}: the answer is no object")
     return seen
+
+
+def make_namespace(target: Target, name: str) -> bool:
+    """Make a namespace that is missing; False where it is there.
+
+    It becomes no part of a set, and is never deleted: others may come to live in it.
+    """
+    if target.find(NAMESPACE.path(name=name)) is not None:
+        return False
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    with suppress(Conflict):  # made meanwhile
+        target.create(NAMESPACE.path(), body)
+    return True
