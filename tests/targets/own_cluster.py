@@ -17,13 +17,20 @@ class OwnCluster:
     objects: dict[str, Json] = field(default_factory=dict)
     broken: KubeError | None = None
     reads: list[str] = field(default_factory=list)
+    versions: int = 0
 
     def put(self, obj: Json) -> None:
         """Add or replace a ConfigMap or a Secret."""
         metadata = obj["metadata"]
         plural = _PLURALS[obj["kind"]]
         path = f"/api/v1/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
-        self.objects[path] = obj
+        self.versions += 1
+        version = {"resourceVersion": str(self.versions), "uid": f"uid-of-{metadata['name']}"}
+        self.objects[path] = {**obj, "metadata": {**metadata, **version}}
+
+    def remove(self, kind: str, name: str, namespace: str) -> None:
+        """Delete an object."""
+        del self.objects[f"/api/v1/namespaces/{namespace}/{_PLURALS[kind]}/{name}"]
 
     def get(
         self,
