@@ -11,6 +11,7 @@ from hooks.targetclusters.syncing import (
     SYNCED,
     Deletion,
     SyncView,
+    count_objects,
     kept_children,
     new_children,
 )
@@ -65,7 +66,7 @@ def decide(view: SyncView, *, deleted_at: float) -> Farewell:
         return Farewell([], _deleting("the resources stay on the cluster"), finalized=True)
     latest = view.rounds.latest if isinstance(view.rounds.latest, Deletion) else None
     if latest is not None and latest.report is not None and latest.report.complete:
-        message = f"{len(latest.given.by_key)} objects are deleted from the cluster"
+        message = f"{count_objects(view.key, latest.given)} objects are deleted from the cluster"
         told = (names.EVENT_RESOURCES_DELETED, message)
         return Farewell([], _deleting(message), finalized=True, told=told)
     if latest is not None and latest.stop and latest.stop.fault.reason == SECRET_NOT_FOUND:
@@ -106,7 +107,7 @@ def _is_nothing(view: SyncView) -> bool:
 
 
 def _orphaned(view: SyncView, why: str) -> Farewell:
-    message = f"{len(view.shown.by_key)} objects are left on the cluster: {why}"
+    message = f"{count_objects(view.key, view.shown)} objects are left on the cluster: {why}"
     told = (names.EVENT_RESOURCES_ORPHANED, message)
     return Farewell([], _deleting(message), finalized=True, told=told)
 

@@ -15,6 +15,7 @@ from hooks.targetclusters.health import (
 from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import State, backoff, due, moment, next_look, read_time
 from hooks.targetclusters.spec import Spec
+from hooks.targetclusters.sync_applyset_plan import set_parents
 from hooks.targetclusters.sync_plan import DeleteReport, DesiredSet, ObjectResult, SyncReport
 from hooks.webhook import Json
 
@@ -171,6 +172,11 @@ def new_children(view: SyncView, inventory: Inventory) -> list[Json]:
     return inventory.to_config_maps(name=name, namespace=namespace)
 
 
+def count_objects(cluster: str, inventory: Inventory) -> int:
+    """Count the objects that were brought to a cluster; an ApplySet's own ConfigMap is none."""
+    return len(inventory.by_key) - len(set_parents(cluster, inventory))
+
+
 def _unrecorded(view: SyncView) -> Inventory | None:
     """Answer the inventory that the last round wants recorded; None where it is, or is outdated.
 
@@ -250,7 +256,7 @@ def _status(view: SyncView) -> Json:
     if report.synced:
         status["lastSuccessTime"] = moment(latest.started_at)
     status |= {
-        "objects": len(report.inventory.by_key),
+        "objects": count_objects(view.key, report.inventory),
         "applied": counts["applied"],
         "unchanged": counts["unchanged"],
         "pruned": counts["pruned"],

@@ -1,6 +1,6 @@
 """Calls the hook as Metacontroller does, with a clock that only the test moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from hooks.deadline import Deadline
 from hooks.events import Event
 from hooks.kube import Kube
 from hooks.targetclusters import Settings, TargetClustersHook
+from hooks.targetclusters.schedule import FIRST_LOOK
 from hooks.webhook import Json
 from tests.controlplane.polling import until
 
@@ -141,6 +142,19 @@ class Driven:
             every=0.01,
         )
         return self.status
+
+    def settle(self, settled: Callable[[], bool], what: str, *, within: float = 30.0) -> None:
+        """Call on, as soon as each answer asks for it, until something is so."""
+
+        def called() -> bool:
+            wait = self.call()["resyncAfterSeconds"]
+            if settled():
+                return True
+            if wait != FIRST_LOOK:  # no job runs: time may pass
+                self.operator.clock.now += wait + 0.001
+            return False
+
+        until(called, what, within=within, every=0.005)
 
     def condition(self, kind: str) -> Json:
         """Answer one of the conditions."""

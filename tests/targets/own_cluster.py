@@ -22,6 +22,8 @@ class OwnCluster:
     def put(self, obj: Json) -> None:
         """Add or replace a ConfigMap or a Secret."""
         metadata = obj["metadata"]
+        namespace = {"metadata": {"name": metadata["namespace"]}}
+        self.objects.setdefault(f"/api/v1/namespaces/{metadata['namespace']}", namespace)
         plural = _PLURALS[obj["kind"]]
         path = f"/api/v1/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
         self.versions += 1
