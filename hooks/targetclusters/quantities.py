@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 #: The resources that are added up; a cluster may make up as many others as it likes.
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 
 _QUANTITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,12})?)([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2}|)")
+_LONGEST = 40
 _SUFFIXES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -21,7 +23,12 @@ _BINARY = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki")
 
 def parse_quantity(text: object) -> Decimal | None:
     """Read a quantity; None for what is none, which a cluster may well send."""
-    match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
+    return _parse(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)  # most nodes of a cluster say the same
+def _parse(text: str) -> Decimal | None:
+    match = _QUANTITY.fullmatch(text)
     if match is None:
         return None
     number, suffix = match.groups()
@@ -54,7 +61,7 @@ class Sum:
 
 def _write(resource: str, quantity: Decimal) -> str:
     if quantity != quantity.to_integral_value():
-        return f"{int(-(-quantity * 1000 // 1))}m"
+        return f"{(quantity * 1000).to_integral_value(ROUND_CEILING)}m"
     whole = int(quantity)
     if resource in ("memory", "ephemeral-storage") and whole:
         for unit in _BINARY:

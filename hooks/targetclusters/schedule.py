@@ -1,6 +1,6 @@
 """How a job stands, when the next is due, and how times are written to the millisecond."""
 
-import zlib
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
@@ -48,7 +48,8 @@ def due(last: float | None, interval: float, *, key: str) -> float:
     """
     if last is None:
         return 0.0
-    chance = zlib.crc32(f"{key} {last:.3f}".encode()) / 0xFFFFFFFF
+    digest = hashlib.sha256(f"{key} {last:.3f}".encode()).digest()
+    chance = int.from_bytes(digest[:4]) / 0xFFFFFFFF
     return last + interval * (1 + SPREAD * (2 * chance - 1))
 
 
@@ -69,11 +70,8 @@ def milliseconds(now: float) -> float:
 
 def moment(now: float) -> str:
     """Write epoch seconds as RFC 3339 in UTC, to the millisecond, as MicroTime allows."""
-    return (
-        datetime.fromtimestamp(now, tz=UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    whole, thousandths = divmod(round(now * 1000), 1000)
+    return f"{datetime.fromtimestamp(whole, tz=UTC):%Y-%m-%dT%H:%M:%S}.{thousandths:03}Z"
 
 
 def read_time(text: str | None) -> float | None:
