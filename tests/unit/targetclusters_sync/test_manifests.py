@@ -201,20 +201,8 @@ def test_of_many_problems_the_first_are_told_and_the_rest_is_counted() -> None:
 
 
 FIELDS = st.sampled_from(
-    [
-        "apiVersion",
-        "kind",
-        "metadata",
-        "name",
-        "namespace",
-        "labels",
-        "annotations",
-        "items",
-        "stringData",
-        "data",
-        "x",
-    ]
-)
+    ["apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "items"]
+) | st.sampled_from(["stringData", "data", "uid", "x"])
 WORDS = st.sampled_from(["v1", "apps/v1", "ConfigMap", "Secret", "List", "a", "..", "", "\ud800"])
 NEAR_OBJECTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
