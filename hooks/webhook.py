@@ -18,6 +18,20 @@ Json = dict[str, Any]
 ObjectMap = dict[str, dict[str, Json]]
 
 
+class BadRequest(ValueError):
+    """A body that is no hook request; the app answers 400 and names the field.
+
+    Attributes:
+        field: a path such as `object.metadata.name`; empty where it is the whole body.
+        problem: what is wrong there and what would be right; never the value of a secret.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.field = field
+        self.problem = problem
+
+
 class DecoratorRequest(TypedDict):
     """What a DecoratorController's sync and finalize hooks receive."""
 
