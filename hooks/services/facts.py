@@ -90,7 +90,7 @@ def read(body: Json, *, now: float) -> Facts:
         "object.metadata",
     )
     if service.get("kind") != "Service":
-        raise BadRequest("object.kind", "must be Service")
+        raise BadRequest("object.kind", f"is {service.get('kind')!r}, must be Service")
     attachments = request["attachments"].get(ATTACHMENTS, {})
     key = f"{service['metadata']['namespace']}/{load_balancer_name(service)}"
     load_balancer: Json | None = attachments.get(key)
