@@ -9,11 +9,11 @@ import configparser
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
+from hooks.cloudstack.config import CloudConfig
 from hooks.watched import Told, Watched
 
 T = TypeVar("T")
@@ -38,27 +38,6 @@ class CloudConfigError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
-
-
-@dataclass(frozen=True)
-class CloudConfig:
-    """Where CloudStack's API is, as whom to call it, and what it says of the cluster's place.
-
-    Attributes:
-        api_url: whole, such as `https://cloud.example.com/client/api`.
-        project_id: the project that the nodes are in; empty for the account itself.
-        zone: only VMs of this zone are looked at; empty for all.
-        region: the region label's value; empty for the zone's name.
-        ssl_no_verify: whether any server certificate is taken.
-    """
-
-    api_url: str
-    api_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    project_id: str = ""
-    zone: str = ""
-    region: str = ""
-    ssl_no_verify: bool = False
 
 
 def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig:

@@ -16,7 +16,8 @@ from kubernetes.config import ConfigException
 
 from hooks import parsing
 from hooks.auth import Tokens, read_tokens
-from hooks.cloud_config import CloudConfig, CloudConfigError, read_cloud_config
+from hooks.cloud_config import CloudConfigError, read_cloud_config
+from hooks.cloudstack.config import CloudConfig
 from hooks.kube import connect
 from hooks.logs import LEVELS
 from hooks.parsing import Address

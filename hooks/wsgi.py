@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from hooks.app import Hook, create_app
 from hooks.auth import Guard, watch_tokens
+from hooks.cloud_config import CloudSource
+from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.config import Config, SettingsError, from_environ
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
@@ -32,9 +34,14 @@ _log = logging.getLogger("hooks.process")
 
 @dataclass(frozen=True)
 class Parts:
-    """What hooks are built from."""
+    """What hooks are built from.
+
+    Attributes:
+        cloud: gives the CloudStack that the cloud-config describes now.
+    """
 
     config: Config
+    cloud: Callable[[], Cloud]
     kube: Kube
     record: Record
     metrics: Metrics
@@ -44,8 +51,27 @@ class Parts:
 #: Builds a hook. It imports the hook's package itself, so that no other hook is even loaded.
 Builder = Callable[[Parts], Hook]
 
+
+def _nodes(parts: Parts) -> Hook:
+    from hooks.nodes import NodesHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        legacy_labels=config.legacy_node_labels,
+        missing_grace=config.node_missing_grace,
+        guard_hold=config.node_guard_hold,
+    )
+    return NodesHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {}
+BUILDERS: dict[str, Builder] = {"nodes": _nodes}
 
 
 class Process:
@@ -86,7 +112,7 @@ class Process:
             certificates = watch_certificates(config, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
         app = create_app(
-            _hooks(config, metrics),
+            _hooks(config, metrics, told),
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
@@ -109,7 +135,7 @@ def application() -> "WSGIApplication":
     return process.application()
 
 
-def _hooks(config: Config, metrics: Metrics) -> dict[str, Hook]:
+def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
     """Build the hooks that are asked for, on one connection to the API server."""
     kube = connect(
         config.kubeconfig_file,
@@ -122,8 +148,24 @@ def _hooks(config: Config, metrics: Metrics) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, kube, record, metrics)
+    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
+
+
+def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
+    """Give the cloud of the cloud-config; hooks that need none are never handed one."""
+    if config.cloud is None:
+        return _no_cloud
+
+    def make(cloud: CloudConfig) -> Cloud:
+        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+
+    source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
+    return source.current
+
+
+def _no_cloud() -> Cloud:
+    raise RuntimeError("a hook that needs CloudStack was built without a cloud-config")
 
 
 def _guard(config: Config, told: Told) -> Guard:

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from hooks.cloud_config import (
-    CloudConfig,
     CloudConfigError,
     CloudSource,
     parse_cloud_config,
     read_cloud_config,
 )
+from hooks.cloudstack.config import CloudConfig
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
