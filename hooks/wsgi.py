@@ -70,8 +70,19 @@ def _nodes(parts: Parts) -> Hook:
     )
 
 
+def _services(parts: Parts) -> Hook:
+    from hooks.services import ServicesHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        default_class=config.default_load_balancer_class,
+        former_cluster_name=config.former_cluster_name,
+    )
+    return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes}
+BUILDERS: dict[str, Builder] = {"nodes": _nodes, "services": _services}
 
 
 class Process:
