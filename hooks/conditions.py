@@ -60,3 +60,12 @@ def merge_conditions(
             entry["observedGeneration"] = generation
         merged.append(entry)
     return merged
+
+
+def epoch(text: str) -> float:
+    """Read a time as Kubernetes writes it, in epoch seconds.
+
+    Raises:
+        ValueError: the text is no RFC 3339 time.
+    """
+    return datetime.fromisoformat(text).timestamp()

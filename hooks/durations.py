@@ -15,6 +15,6 @@ def parse_duration(text: str, *, field: str) -> float:
     Raises:
         ValueError: naming the field and the value, where the text is no duration.
     """
-    if not re.match(PATTERN, text):
+    if not re.fullmatch(PATTERN.rstrip("$"), text):
         raise ValueError(f"{field}: {text!r} is not a duration; write for example 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))

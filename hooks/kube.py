@@ -55,6 +55,10 @@ class Conflict(KubeRefused):
     """409: the object changed since it was read, or is there already."""
 
 
+class NotConfigured(KubeError):
+    """There is no API server to read from."""
+
+
 class Kube(Protocol):
     """An API server. Paths are absolute, such as `/api/v1/nodes/node-1`; bodies are dicts."""
 
@@ -177,9 +181,9 @@ class ApiServer:
         if remaining <= 0:
             raise KubeUnreachable(f"{what}: no time left")
         headers = {"Content-Type": content_type}
-        token = self._configuration.get_api_key_with_prefix("authorization")
-        if token:
-            headers["Authorization"] = token
+        bearer = self._configuration.auth_settings().get("BearerToken")
+        if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
+            headers["Authorization"] = bearer["value"]
         try:
             with self._session.request(
                 method,
@@ -246,16 +250,16 @@ class NoApiServer:
     def get(
         self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
     ) -> Json:
-        """Raise KubeUnreachable: there is nothing to read."""
+        """Raise NotConfigured: there is nothing to read."""
         del deadline, params
-        raise KubeUnreachable(f"GET {path}: no API server is configured")
+        raise NotConfigured(f"GET {path}: no API server is configured")
 
     def list(
         self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
     ) -> Iterator[Json]:
-        """Raise KubeUnreachable: there is nothing to read."""
+        """Raise NotConfigured: there is nothing to read."""
         del deadline, params
-        raise KubeUnreachable(f"GET {path}: no API server is configured")
+        raise NotConfigured(f"GET {path}: no API server is configured")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> None:
         """Log the create."""

@@ -15,3 +15,53 @@ INSTANCE_KIND = "CloudStackInstance"
 LOAD_BALANCER_KIND = "CloudStackLoadBalancer"
 #: Kind of the namespaced object that stands for a cluster to be looked after.
 TARGET_CLUSTER_KIND = "TargetCluster"
+
+# Nodes: labels
+
+#: The host's name; set from the VM's name where kubelet has not set it, never changed.
+LABEL_HOSTNAME = "kubernetes.io/hostname"
+#: The VM's compute offering.
+LABEL_INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+#: The VM's zone.
+LABEL_ZONE = "topology.kubernetes.io/zone"
+#: The region of the cloud configuration, else the zone.
+LABEL_REGION = "topology.kubernetes.io/region"
+#: As `node.kubernetes.io/instance-type`, for kubelets up to 1.16.
+LABEL_INSTANCE_TYPE_LEGACY = "beta.kubernetes.io/instance-type"
+#: As `topology.kubernetes.io/zone`, for kubelets up to 1.16.
+LABEL_ZONE_LEGACY = "failure-domain.beta.kubernetes.io/zone"
+#: As `topology.kubernetes.io/region`, for kubelets up to 1.16.
+LABEL_REGION_LEGACY = "failure-domain.beta.kubernetes.io/region"
+#: Keeps a node out of load balancers, unless its value reads as false.
+LABEL_EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers"
+
+# Nodes: annotations
+
+#: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma), to be listed first.
+ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
+#: Set to `true` on a node whose VM is gone: lets it be deleted although many vanished at once.
+ANNOTATION_CONFIRM_DELETION = "cloudstack.targetcluster.example.com/confirm-deletion"
+
+# Nodes: taints
+
+#: On a node that waits for its cloud controller; taken off when the node is initialised.
+TAINT_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+#: On a node that is not ready because its VM is stopped (effect NoSchedule).
+TAINT_SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
+#: Set by the cluster autoscaler on a node that it is about to remove.
+TAINT_TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
+
+# Nodes: events
+
+#: Normal: the node is initialised.
+EVENT_SYNCED = "Synced"
+#: Normal: the node's VM is gone for good, the node is being deleted.
+EVENT_DELETING_NODE = "DeletingNode"
+#: Warning: a VM is gone, but its node is kept for the reason that is said.
+EVENT_DELETION_HELD = "NodeDeletionHeld"
+#: Warning: CloudStack has no VM for the node.
+EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
+#: Warning: several living VMs have the node's name; nothing is done until one is left.
+EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
+#: Warning: the VM's addresses do not allow the node to be initialised.
+EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"

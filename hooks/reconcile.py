@@ -22,6 +22,10 @@ RESUME_AFTER = 1.0
 Record = Callable[[Event], None]
 
 
+class Outdated(Exception):
+    """An action was refused because its object changed since it was read: look again."""
+
+
 class Subject(Protocol[Facts, Action]):
     """One call's view of one object; a hook makes one for each call."""
 
@@ -35,7 +39,10 @@ class Subject(Protocol[Facts, Action]):
         """Decide, by the hook's pure plan function."""
 
     def act(self, action: Action) -> None:
-        """Do one action. Raises CloudStackError, KubeError."""
+        """Do one action.
+
+        Raises Outdated where the world must be observed again first, CloudStackError, KubeError.
+        """
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
         """Answer a failed observation or action with a status, or None where there is none.
@@ -93,11 +100,14 @@ def _work(
         plan = subject.plan(subject.observe())
         if plan.actions and plan.actions == last:
             return _resumed(plan.response)
-        for action in plan.actions:
-            if deadline.passed(margin=ANSWER_MARGIN):
-                return _resumed(plan.response)
-            subject.act(action)
-            done.append(action)
+        try:
+            for action in plan.actions:
+                if deadline.passed(margin=ANSWER_MARGIN):
+                    return _resumed(plan.response)
+                subject.act(action)
+                done.append(action)
+        except Outdated:
+            continue
         for event in plan.events:
             if event not in told:
                 told.add(event)

@@ -1,0 +1,1 @@
+"""Every test, and the real parts they run on."""

@@ -3,6 +3,7 @@
     CloudStackError                 catch this one; str() is fit for a status, never secret
     ├── Unreachable                 nothing usable came back: no connection, timeout, HTML, no JSON
     ├── Throttled                   asked to slow down: `retry_after` seconds
+    ├── UnknownZone                 the configured zone is not there: `zone`, `known`
     ├── JobRunning                  our time ended before the job did: `job_id`
     └── Refused                     CloudStack said no: `command`, `code`, `text`
         ├── Unauthorized            401: bad key or signature, or no such command
@@ -26,7 +27,20 @@ class CloudStackError(Exception):
 
 
 class Unreachable(CloudStackError):
-    """Nothing usable came back; whether the command was carried out is unknown."""
+    """Nothing usable came back.
+
+    Attributes:
+        sent: the command may have been carried out; when false, it surely was not.
+        transient: the same call may well work in a moment (no connection, a timeout, a 5xx of
+            a gateway), other than a wrong address or a certificate nobody trusts.
+    """
+
+    def __init__(
+        self, command: str, message: str, *, sent: bool = True, transient: bool = False
+    ) -> None:
+        super().__init__(command, message)
+        self.sent = sent
+        self.transient = transient
 
 
 class Throttled(CloudStackError):
@@ -35,6 +49,16 @@ class Throttled(CloudStackError):
     def __init__(self, command: str, retry_after: float) -> None:
         super().__init__(command, f"too many calls, asked to wait {retry_after:g} s")
         self.retry_after = retry_after
+
+
+class UnknownZone(CloudStackError):
+    """CloudStack shows us no zone of the configured name or id."""
+
+    def __init__(self, command: str, zone: str, known: tuple[str, ...]) -> None:
+        there = f"there are {', '.join(known)}" if known else "there is none that we may see"
+        super().__init__(command, f"no zone has the name or id {zone!r}; {there}")
+        self.zone = zone
+        self.known = known
 
 
 class JobRunning(CloudStackError):
@@ -67,6 +91,11 @@ class Unauthorized(Refused):
 
 class InvalidParameter(Refused):
     """431: a parameter is missing or bad, or an id is unknown."""
+
+    @property
+    def unknown_id(self) -> bool:
+        """Tell whether CloudStack knows no such object, by its words: the code is the same."""
+        return "entity does not exist" in self.text
 
 
 class Forbidden(Refused):

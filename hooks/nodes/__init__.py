@@ -1,1 +1,155 @@
 """Nodes: their labels, provider ids, addresses, taints and end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import CloudStackError
+from hooks.deadline import Deadline
+from hooks.kube import Conflict, Kube, KubeError
+from hooks.nodes.actions import body_of, perform
+from hooks.nodes.facts import NODES, Sources, observe
+from hooks.nodes.instance import INSTANCE_KEY
+from hooks.nodes.plan import Facts, NodeAction, NodeDeletion, NodePlan, Settings, plan_node
+from hooks.reconcile import Answer, Outdated, Record, reconcile
+from hooks.shape import METADATA, OBJECT_MAP, Shape
+from hooks.webhook import Json
+
+_LIST_OF_OBJECTS: Json = {"type": ["array", "null"], "items": {"type": "object"}}
+_CONDITION: Json = {
+    "type": "object",
+    "properties": {"type": {"type": "string"}, "status": {"type": "string"}},
+}
+_TAINT: Json = {
+    "type": "object",
+    "required": ["key"],
+    "additionalProperties": {"type": ["string", "null"]},
+}
+
+REQUEST = Shape(
+    {
+        "type": "object",
+        "required": ["object"],
+        "properties": {
+            "object": {
+                "type": "object",
+                "required": ["metadata"],
+                "properties": {
+                    "apiVersion": {"type": "string"},
+                    "kind": {"const": "Node"},
+                    "metadata": METADATA,
+                    "spec": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "providerID": {"type": ["string", "null"]},
+                            "taints": {"type": ["array", "null"], "items": _TAINT},
+                        },
+                    },
+                    "status": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "addresses": _LIST_OF_OBJECTS,
+                            "conditions": {"type": ["array", "null"], "items": _CONDITION},
+                            "nodeInfo": {"type": ["object", "null"]},
+                        },
+                    },
+                },
+            },
+            "attachments": OBJECT_MAP,
+        },
+    }
+)
+
+
+class NodesHook:
+    """Answers `/nodes/sync`.
+
+    Args:
+        cloud: gives the CloudStack that is configured now.
+        kube: the API server, for what Metacontroller cannot write.
+        record: writes Events.
+        settings: what an operator may choose.
+        clock: epoch seconds.
+    """
+
+    routes = {"/nodes/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
+
+    def __init__(
+        self,
+        *,
+        cloud: Callable[[], Cloud],
+        kube: Kube,
+        record: Record,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cloud = cloud
+        self._kube = kube
+        self._record = record
+        self._settings = settings
+        self._clock = clock
+
+    def sync(self, request: Json, deadline: Deadline) -> Answer:
+        """Answer one DecoratorRequest for a Node.
+
+        Raises:
+            BadRequest: the request lacks what is read of it.
+            CloudStackError, KubeError: nothing was changed that the answer would have to tell.
+        """
+        REQUEST.check(request)
+        sources = Sources(self._cloud(), self._kube, deadline, self._settings, self._clock)
+        subject = _NodeSync(request, sources)
+        return reconcile(subject, deadline=deadline, record=self._record)
+
+
+class _NodeSync:
+    """One call's view of one Node."""
+
+    def __init__(self, request: Json, sources: Sources) -> None:
+        self._held: Json = request["object"]
+        self._node: Json = self._held
+        attachments = request.get("attachments") or {}
+        instances = attachments.get(INSTANCE_KEY) or {}
+        self._instance: Json | None = instances.get(self._held["metadata"]["name"])
+        self._sources = sources
+        self._deleted = False
+
+    def observe(self) -> Facts:
+        return observe(self._held, self._node, self._instance, self._sources)
+
+    def plan(self, facts: Facts) -> NodePlan:
+        plan = plan_node(facts, self._sources.settings)
+        return NodePlan(plan.response) if self._deleted else plan
+
+    def act(self, action: NodeAction) -> None:
+        kube, deadline = self._sources.kube, self._sources.deadline
+        try:
+            written = perform(action, kube, deadline)
+        except Conflict as error:
+            self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
+            raise Outdated from error
+        if isinstance(action, NodeDeletion):
+            self._deleted = True
+        else:
+            self._node = written or merge_patch(self._node, body_of(action))
+
+    def trouble(self, error: CloudStackError | KubeError) -> NodePlan | None:
+        """Leave every error to the app: a Node's status is kubelet's, there is none to tell it in.
+
+        Answered 429 nothing changes on the Node or its Instance.
+        """
+        del error
+        return None
+
+
+def merge_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Apply a JSON merge patch (RFC 7396), where no API server is there to do it."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged

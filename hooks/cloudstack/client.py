@@ -1,0 +1,287 @@
+"""Calls CloudStack within a deadline: what is asked again, paged, waited for, and counted."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+from hooks.cloudstack.errors import (
+    CloudStackError,
+    JobRunning,
+    Refused,
+    Throttled,
+    Unreachable,
+    refusal,
+)
+from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
+from hooks.cloudstack.paging import PAGE_SIZE, Pages
+from hooks.deadline import Deadline
+
+Model = TypeVar("Model")
+
+#: Told of each request sent: the command, its outcome (see `outcome`), the seconds it took.
+Observer = Callable[[str, str, float], None]
+
+#: How often a command is asked in all: a read that fails, a write that was surely not sent, a
+#: list that changes under our eyes.
+ATTEMPTS = 3
+#: Seconds before asking again; each time twice as long.
+FIRST_PAUSE = 0.1
+#: Asked to wait up to so many seconds, a read waits; past it the caller is told.
+PATIENCE = 2.0
+#: However long CloudStack asks us to be quiet, after so many seconds one call asks again.
+LONGEST_QUIET = 60.0
+#: A request with less time than this, in seconds, is not sent: its answer would come too late.
+LEAST_SECONDS = 0.05
+#: Seconds between polls of a job: at first, and at most.
+FIRST_POLL = 0.1
+LONGEST_POLL = 1.0
+
+#: Commands that take `projectid`. Inside a project a list without it is empty: a false "not there".
+IN_PROJECT = frozenset(
+    {
+        "associateIpAddress",
+        "authorizeSecurityGroupIngress",
+        "listFirewallRules",
+        "listKubernetesClusters",
+        "listLoadBalancerRules",
+        "listNetworkACLLists",
+        "listNetworkACLs",
+        "listNetworks",
+        "listPublicIpAddresses",
+        "listSecurityGroups",
+        "listServiceOfferings",
+        "listTags",
+        "listVirtualMachines",
+    }
+)
+#: Lists that show only what the account itself owns unless they are told `listall`.
+LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list")) - {
+    "listServiceOfferings"
+}
+
+
+class Transport(Protocol):
+    """Makes one call; `hooks.cloudstack.wire.Wire` does it over HTTP."""
+
+    def send(self, command: str, params: Mapping[str, object], seconds: float) -> dict[str, Any]:
+        """Call once, in at most `seconds`. Raises CloudStackError."""
+
+
+class Client:
+    """Calls CloudStack as one account, in one project or none; used by many threads at once.
+
+    Args:
+        transport: makes one call.
+        project_id: added to each command that takes it; empty outside of projects.
+        observer: told of each request.
+        monotonic: seconds that never go backwards.
+        pause: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        project_id: str = "",
+        observer: Observer = lambda _command, _outcome, _seconds: None,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.project_id = project_id
+        self._transport = transport
+        self._observer = observer
+        self._monotonic = monotonic
+        self._pause = pause
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+
+    def call(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Answer:
+        """Call a command and return its answer.
+
+        Reads (list and query commands) are asked again after a transient fault; a write only
+        where it surely was not sent.
+
+        Raises:
+            CloudStackError: any but JobRunning.
+        """
+        values = self._scoped(command, params)
+        pause = FIRST_PAUSE
+        attempt = 1
+        while True:
+            try:
+                return self._ask(command, values, deadline)
+            except (Unreachable, Throttled) as fault:
+                wait = _wait_before_again(fault, pause)
+                if wait is None or attempt == ATTEMPTS or deadline.passed(margin=wait):
+                    raise
+            self._pause(wait)
+            pause *= 2
+            attempt += 1
+
+    def one(
+        self,
+        command: str,
+        key: str,
+        parse: Callable[[Answer], Model],
+        params: Mapping[str, object],
+        deadline: Deadline,
+    ) -> Model:
+        """Call a command that answers with one object under `key`."""
+        answer = self.call(command, params, deadline).get(key)
+        if not isinstance(answer, dict):
+            raise Unreachable(command, f"an object {key!r} was expected, there is none")
+        return _parsed(command, parse, answer)
+
+    def first_page(
+        self,
+        command: str,
+        key: str,
+        parse: Callable[[Answer], Model],
+        params: Mapping[str, object],
+        deadline: Deadline,
+    ) -> tuple[Model, ...]:
+        """List the first 500 at most of what is under `key`."""
+        answer = self.call(command, {**params, "page": 1, "pagesize": PAGE_SIZE}, deadline)
+        return tuple(_parsed(command, parse, row) for row in _rows(command, answer, key))
+
+    def list_all(
+        self,
+        command: str,
+        key: str,
+        parse: Callable[[Answer], Model],
+        params: Mapping[str, object],
+        deadline: Deadline,
+    ) -> tuple[Model, ...]:
+        """List all there is under `key`, page by page; a part of it is never returned.
+
+        A list that changes while it is read is read again.
+        """
+        for _ in range(ATTEMPTS):
+            pages = Pages()
+            for page in count(1):
+                where = {**params, "page": page, "pagesize": PAGE_SIZE}
+                answer = self.call(command, where, deadline)
+                pages.add(_rows(command, answer, key), answer.get("count"))
+                if pages.changed:
+                    break
+                if pages.complete:
+                    return tuple(_parsed(command, parse, row) for row in pages.rows)
+        raise Unreachable(command, "the list changed each time it was read", transient=True)
+
+    def start(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
+        """Call an asynchronous command and return its job, which runs on.
+
+        Raises:
+            CloudStackError: any but JobRunning.
+        """
+        answer = self.call(command, params, deadline)
+        return _parsed(command, lambda fields: Job.from_json(command, fields), answer)
+
+    def wait_for(self, job: Job, deadline: Deadline) -> None:
+        """Wait until a job is done.
+
+        Raises:
+            Refused: the job failed (`failed_job` is set), or may not be asked about.
+            JobRunning: it did not end within the deadline, or could not be asked about.
+        """
+        pause = FIRST_POLL
+        while not deadline.passed(margin=pause):
+            self._pause(pause)
+            pause = min(pause * 1.5, LONGEST_POLL, max(deadline.remaining() / 2, FIRST_POLL))
+            status = self._job_status(job, deadline)
+            if status is None or status.pending:
+                continue
+            if status.code is not None:
+                raise refusal(job.command, status.code, status.text, failed_job=True)
+            return
+        raise JobRunning(job.command, job.id)
+
+    def job(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
+        """Call an asynchronous command and wait for its job, as `start` and `wait_for`."""
+        job = self.start(command, params, deadline)
+        self.wait_for(job, deadline)
+        return job
+
+    def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
+        """Add whose resources are meant: the project's, else all that the account may see."""
+        values = dict(params)
+        if command in IN_PROJECT and self.project_id:
+            values["projectid"] = self.project_id
+        elif command in LISTS_ALL:
+            values["listall"] = True
+        return values
+
+    def _ask(self, command: str, values: Mapping[str, object], deadline: Deadline) -> Answer:
+        """Send one request, unless CloudStack wants quiet or no time is left; tell the observer."""
+        started = self._monotonic()
+        with self._lock:
+            quiet = self._quiet_until - started
+        if quiet > 0:
+            raise Throttled(command, quiet)
+        if deadline.passed(margin=LEAST_SECONDS):
+            raise Unreachable(command, "not asked, the time is up", sent=False)
+        result = "ok"
+        try:
+            return self._transport.send(command, values, deadline.remaining())
+        except CloudStackError as error:
+            result = outcome(error)
+            if isinstance(error, Throttled):
+                self._keep_quiet(error.retry_after)
+            raise
+        finally:
+            self._observer(command, result, self._monotonic() - started)
+
+    def _keep_quiet(self, seconds: float) -> None:
+        until = self._monotonic() + min(seconds, LONGEST_QUIET)
+        with self._lock:
+            self._quiet_until = max(self._quiet_until, until)
+
+    def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
+        """Ask how a job stands; None where no answer came: the job runs all the same."""
+        try:
+            answer = self.call("queryAsyncJobResult", {"jobid": job.id}, deadline)
+            return _parsed("queryAsyncJobResult", JobStatus.from_json, answer)
+        except (Unreachable, Throttled):
+            return None
+
+
+def outcome(error: CloudStackError) -> str:
+    """Name how a request ended, for metrics: `throttled`, `unreachable`, or the error code."""
+    match error:
+        case Refused():
+            return str(error.code)
+        case Throttled():
+            return "throttled"
+        case _:
+            return "unreachable"
+
+
+def _wait_before_again(fault: Unreachable | Throttled, pause: float) -> float | None:
+    """Decide how long to wait before asking again, None for not at all.
+
+    A write that may have been carried out is never sent twice.
+    """
+    reads = fault.command.startswith(("list", "query"))
+    if isinstance(fault, Throttled):
+        return fault.retry_after if reads and fault.retry_after <= PATIENCE else None
+    return pause if fault.transient and (reads or not fault.sent) else None
+
+
+def _rows(command: str, answer: Answer, key: str) -> list[Answer]:
+    """Return the objects that a list answers under `key`; an empty list has no such key."""
+    rows = answer.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Unreachable(command, f"a list of objects was expected under {key!r}")
+    if not rows and any(isinstance(value, list) for value in answer.values()):
+        raise Unreachable(command, f"a list was expected under {key!r}, it is under another key")
+    return rows
+
+
+def _parsed(command: str, parse: Callable[[Answer], Model], answer: Answer) -> Model:
+    try:
+        return parse(answer)
+    except Malformed as error:
+        problem = str(error)
+    raise Unreachable(command, f"an answer that cannot be used: {problem}")

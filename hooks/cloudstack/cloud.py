@@ -1,0 +1,176 @@
+"""One CloudStack as the hooks use it: the client, and the facts that are kept for a while."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
+
+from hooks.cloudstack.cache import SingleFlightCache, Snapshot
+from hooks.cloudstack.client import Client, Observer
+from hooks.cloudstack.commands.account import list_capabilities
+from hooks.cloudstack.commands.compute import (
+    VirtualMachineFilter,
+    list_virtual_machines,
+    list_zones,
+)
+from hooks.cloudstack.commands.network import list_networks
+from hooks.cloudstack.config import CloudConfig
+from hooks.cloudstack.errors import UnknownZone
+from hooks.cloudstack.models import Capabilities, Network
+from hooks.cloudstack.session import Session, trusted_authorities
+from hooks.cloudstack.wire import Wire
+from hooks.deadline import Deadline, Monotonic
+
+#: Seconds that a network's services, and the server's capabilities, are kept.
+FACTS_TTL = 600.0
+#: Fetches that run at once: the snapshot, and facts of several networks.
+FETCHERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One CloudStack, one account or project of it; used by many threads at once.
+
+    Attributes:
+        config: where, and as whom.
+        client: what the functions in `hooks.cloudstack.commands` are given.
+    """
+
+    config: CloudConfig
+    client: Client
+    _session: Session
+    _executor: ThreadPoolExecutor
+    _zones: SingleFlightCache[str, str]
+    _snapshots: SingleFlightCache[str, Snapshot]
+    _networks: SingleFlightCache[str, Network | None]
+    _capabilities: SingleFlightCache[str, Capabilities]
+
+    @property
+    def project_id(self) -> str:
+        """The project we work in, empty for none."""
+        return self.config.project_id
+
+    @property
+    def region(self) -> str:
+        """The region that was configured, empty for none."""
+        return self.config.region
+
+    def zone_id(self, deadline: Deadline) -> str:
+        """Return the id of the configured zone, empty where none is configured.
+
+        Raises:
+            UnknownZone: CloudStack has no such zone, by name or id.
+        """
+        return self._zones.get(self.config.zone, deadline) if self.config.zone else ""
+
+    def snapshot(self, deadline: Deadline) -> Snapshot:
+        """Return all virtual machines of the account or project, and zone if one is configured."""
+        return self._snapshots.get(self.zone_id(deadline), deadline)
+
+    def forget_snapshot(self, deadline: Deadline) -> None:
+        """Let the next snapshot be a new one: a machine was changed."""
+        self._snapshots.forget(self.zone_id(deadline))
+
+    def network(self, network_id: str, deadline: Deadline) -> Network | None:
+        """Return a network with its services, at most 10 minutes old; None if there is none."""
+        return self._networks.get(network_id, deadline)
+
+    def forget_network(self, network_id: str) -> None:
+        """Let the network be read anew: what CloudStack said does not fit what was known."""
+        self._networks.forget(network_id)
+
+    def capabilities(self, deadline: Deadline) -> Capabilities:
+        """Return what the server is, at most 10 minutes old."""
+        return self._capabilities.get("", deadline)
+
+    def close(self) -> None:
+        """Close the connections; for when nobody uses this cloud any more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+
+def _ignore(_command: str, _outcome: str, _seconds: float) -> None:
+    """Observe nothing."""
+
+
+def open_cloud(
+    config: CloudConfig,
+    *,
+    observer: Observer = _ignore,
+    vm_cache_ttl: float = 15.0,
+    clock: Callable[[], float] = time.time,
+    monotonic: Monotonic = time.monotonic,
+) -> Cloud:
+    """Make what the hooks call CloudStack with; nothing is sent yet.
+
+    Args:
+        config: where, and as whom.
+        observer: told of each request: command, outcome, seconds.
+        vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
+        clock: epoch seconds.
+        monotonic: seconds that never go backwards.
+    """
+    session = Session()
+    wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
+    client = Client(wire, project_id=config.project_id, observer=observer, monotonic=monotonic)
+    executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
+    fetch = _Fetch(client, clock)
+    return Cloud(
+        config=config,
+        client=client,
+        _session=session,
+        _executor=executor,
+        _zones=SingleFlightCache(
+            "listZones", fetch.zone_id, ttl=inf, executor=executor, monotonic=monotonic
+        ),
+        _snapshots=SingleFlightCache(
+            "listVirtualMachines",
+            fetch.snapshot,
+            ttl=vm_cache_ttl,
+            executor=executor,
+            monotonic=monotonic,
+        ),
+        _networks=SingleFlightCache(
+            "listNetworks", fetch.network, ttl=FACTS_TTL, executor=executor, monotonic=monotonic
+        ),
+        _capabilities=SingleFlightCache(
+            "listCapabilities",
+            fetch.capabilities,
+            ttl=FACTS_TTL,
+            executor=executor,
+            monotonic=monotonic,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """Gets the facts that are kept."""
+
+    client: Client
+    clock: Callable[[], float]
+
+    def zone_id(self, zone: str, deadline: Deadline) -> str:
+        """Find a zone by name, else by id."""
+        zones = list_zones(self.client, deadline=deadline)
+        for found in (*(z for z in zones if z.name == zone), *(z for z in zones if z.id == zone)):
+            return found.id
+        raise UnknownZone("listZones", zone, tuple(known.name for known in zones))
+
+    def snapshot(self, zone_id: str, deadline: Deadline) -> Snapshot:
+        """List all virtual machines, of one zone or (empty) of all."""
+        taken_at = self.clock()
+        where = VirtualMachineFilter(zone_id=zone_id) if zone_id else VirtualMachineFilter()
+        machines = list_virtual_machines(self.client, deadline=deadline, **where)
+        return Snapshot.of(machines, taken_at=taken_at)
+
+    def network(self, network_id: str, deadline: Deadline) -> Network | None:
+        """Find a network by id."""
+        networks = list_networks(self.client, deadline=deadline, id=network_id)
+        return networks[0] if networks else None
+
+    def capabilities(self, _key: str, deadline: Deadline) -> Capabilities:
+        """Ask what server this is."""
+        return list_capabilities(self.client, deadline=deadline)

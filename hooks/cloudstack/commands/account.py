@@ -1,0 +1,40 @@
+"""Whom we act for and on what server: capabilities, accounts, projects, limits."""
+
+from hooks.cloudstack.client import Client
+from hooks.cloudstack.commands.parameters import parameters
+from hooks.cloudstack.models import Account, Capabilities, Project, ResourceLimit
+from hooks.deadline import Deadline
+
+
+def list_capabilities(client: Client, *, deadline: Deadline) -> Capabilities:
+    """Ask what server this is; every role may."""
+    return client.one(
+        "listCapabilities", "capability", Capabilities.from_json, parameters(), deadline
+    )
+
+
+def list_accounts(client: Client, *, deadline: Deadline) -> tuple[Account, ...]:
+    """List the accounts the caller may see: an ordinary user sees its own."""
+    return client.list_all("listAccounts", "account", Account.from_json, parameters(), deadline)
+
+
+def list_projects(
+    client: Client, *, deadline: Deadline, project_id: str | None = None
+) -> tuple[Project, ...]:
+    """List the projects the caller may see, all or by id."""
+    return client.list_all(
+        "listProjects", "project", Project.from_json, parameters(id=project_id), deadline
+    )
+
+
+def address_limit(client: Client, *, deadline: Deadline) -> ResourceLimit | None:
+    """Tell how many public addresses the project, else the account, has and may have.
+
+    None where CloudStack does not show it.
+    """
+    owners: tuple[Project | Account, ...]
+    if client.project_id:
+        owners = list_projects(client, deadline=deadline, project_id=client.project_id)
+    else:
+        owners = list_accounts(client, deadline=deadline)
+    return owners[0].addresses if len(owners) == 1 else None

@@ -1,0 +1,99 @@
+"""Virtual machines, zones, service offerings, and CloudStack Kubernetes Service clusters."""
+
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
+from hooks.cloudstack.client import Client
+from hooks.cloudstack.commands.parameters import parameters
+from hooks.cloudstack.models import Job, KubernetesCluster, ServiceOffering, VirtualMachine, Zone
+from hooks.deadline import Deadline
+
+#: What a machine's answer tells: its network cards and its service offering. It costs the server
+#: 4 ms a machine, `min` (neither of them) 2 ms, everything 5 ms (measured on 4.22).
+NICS_AND_OFFERING = "nics,servoff"
+
+
+class VirtualMachineFilter(TypedDict, total=False):
+    """Which machines are listed."""
+
+    id: str
+    ids: Sequence[str]
+    name: str
+    zone_id: str
+    network_id: str
+    details: str
+
+
+def list_virtual_machines(
+    client: Client, *, deadline: Deadline, **where: Unpack[VirtualMachineFilter]
+) -> tuple[VirtualMachine, ...]:
+    """List the machines that the account, or the project, may see.
+
+    An expunged machine, or somebody else's, asked for by id is an empty list; an id that never
+    was is InvalidParameter. `name` is CloudStack's, a display name is not looked at.
+    """
+    where.setdefault("details", NICS_AND_OFFERING)
+    return client.list_all(
+        "listVirtualMachines",
+        "virtualmachine",
+        VirtualMachine.from_json,
+        parameters(**where),
+        deadline,
+    )
+
+
+def start_virtual_machine(client: Client, machine_id: str, *, deadline: Deadline) -> Job:
+    """Start a machine; one that runs fails in the job."""
+    return client.start("startVirtualMachine", parameters(id=machine_id), deadline)
+
+
+def stop_virtual_machine(
+    client: Client, machine_id: str, *, deadline: Deadline, forced: bool | None = None
+) -> Job:
+    """Stop a machine; one that is stopped is no failure."""
+    return client.start("stopVirtualMachine", parameters(id=machine_id, forced=forced), deadline)
+
+
+def reboot_virtual_machine(client: Client, machine_id: str, *, deadline: Deadline) -> Job:
+    """Reboot a machine; one that is stopped fails in the job."""
+    return client.start("rebootVirtualMachine", parameters(id=machine_id), deadline)
+
+
+def list_zones(client: Client, *, deadline: Deadline, name: str | None = None) -> tuple[Zone, ...]:
+    """List the zones the account may use, all or by exact name."""
+    return client.list_all("listZones", "zone", Zone.from_json, parameters(name=name), deadline)
+
+
+def list_service_offerings(
+    client: Client, *, deadline: Deadline, name: str | None = None
+) -> tuple[ServiceOffering, ...]:
+    """List the service offerings the account may use, all or by name."""
+    return client.list_all(
+        "listServiceOfferings",
+        "serviceoffering",
+        ServiceOffering.from_json,
+        parameters(name=name),
+        deadline,
+    )
+
+
+def list_kubernetes_clusters(
+    client: Client, *, deadline: Deadline, cluster_id: str | None = None
+) -> tuple[KubernetesCluster, ...]:
+    """List the clusters of the CloudStack Kubernetes Service, all or by id.
+
+    Where the service is off (`Capabilities.kubernetes_service_enabled`) the command is not
+    known: Unauthorized or Forbidden.
+    """
+    return client.list_all(
+        "listKubernetesClusters",
+        "kubernetescluster",
+        KubernetesCluster.from_json,
+        parameters(id=cluster_id),
+        deadline,
+    )
+
+
+def start_kubernetes_cluster(client: Client, cluster_id: str, *, deadline: Deadline) -> Job:
+    """Start a stopped cluster of the CloudStack Kubernetes Service."""
+    return client.start("startKubernetesCluster", parameters(id=cluster_id), deadline)

@@ -1,0 +1,90 @@
+"""Guest networks and public addresses."""
+
+from collections.abc import Mapping
+from typing import TypedDict, Unpack
+
+from hooks.cloudstack.client import Client
+from hooks.cloudstack.commands.parameters import parameters
+from hooks.cloudstack.models import Job, Network, PublicIpAddress
+from hooks.deadline import Deadline
+
+
+class NetworkFilter(TypedDict, total=False):
+    """Which networks are listed."""
+
+    id: str
+    zone_id: str
+    vpc_id: str
+
+
+class PublicIpAddressFilter(TypedDict, total=False):
+    """Which acquired addresses are listed; `associated_network_id` is the guest network."""
+
+    id: str
+    ip_address: str
+    associated_network_id: str
+    vpc_id: str
+    zone_id: str
+    tags: Mapping[str, str]
+
+
+class AddressWanted(TypedDict, total=False):
+    """Where an address is acquired: for a network or a VPC; which one, else any."""
+
+    network_id: str
+    vpc_id: str
+    zone_id: str
+    ip_address: str
+
+
+def list_networks(
+    client: Client, *, deadline: Deadline, **where: Unpack[NetworkFilter]
+) -> tuple[Network, ...]:
+    """List guest networks with their services."""
+    return client.list_all(
+        "listNetworks", "network", Network.from_json, parameters(**where), deadline
+    )
+
+
+def list_public_ip_addresses(
+    client: Client, *, deadline: Deadline, **where: Unpack[PublicIpAddressFilter]
+) -> tuple[PublicIpAddress, ...]:
+    """List the addresses that are acquired; a released one asked for by id is an empty list."""
+    return client.list_all(
+        "listPublicIpAddresses",
+        "publicipaddress",
+        PublicIpAddress.from_json,
+        parameters(**where),
+        deadline,
+    )
+
+
+def list_free_public_ip_addresses(
+    client: Client, *, deadline: Deadline, zone_id: str
+) -> tuple[PublicIpAddress, ...]:
+    """List up to 500 addresses of the zone that nobody has, to choose one from.
+
+    Free addresses are listed by zone; asked for by guest network the answer is empty.
+    """
+    where = parameters(zone_id=zone_id, state="Free", for_virtual_network=True)
+    return client.first_page(
+        "listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json, where, deadline
+    )
+
+
+def associate_ip_address(
+    client: Client, *, deadline: Deadline, **wanted: Unpack[AddressWanted]
+) -> Job:
+    """Acquire an address; its id is the job's `resource_id`, and it can be tagged at once.
+
+    An address that is taken, by anyone or by ourselves, is NoCapacity.
+    """
+    return client.start("associateIpAddress", parameters(**wanted), deadline)
+
+
+def disassociate_ip_address(client: Client, address_id: str, *, deadline: Deadline) -> Job:
+    """Release an address with all its rules in one job.
+
+    A source NAT address fails in the job; one that was released before is InternalError.
+    """
+    return client.start("disassociateIpAddress", parameters(id=address_id), deadline)

@@ -1,0 +1,51 @@
+"""Asynchronous commands: what accepting one answers, and how its job stands."""
+
+from dataclasses import dataclass
+
+from hooks.cloudstack.models.fields import Answer, number, optional, optional_number, required
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asynchronous command that was accepted.
+
+    Attributes:
+        command: the command's name.
+        id: of the job.
+        resource_id: of what is being created, known before it is; empty for other commands.
+    """
+
+    command: str
+    id: str
+    resource_id: str = ""
+
+    @classmethod
+    def from_json(cls, command: str, answer: Answer) -> "Job":
+        """Read the answer of an asynchronous command."""
+        return cls(command, required(answer, "job", "jobid"), optional(answer, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How a job stands: `pending`, or ended, with `code` and `text` set when it failed."""
+
+    pending: bool
+    code: int | None = None
+    text: str = ""
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> "JobStatus":
+        """Read queryAsyncJobResult: `jobstatus` is 0 pending, 1 done, 2 failed."""
+        status = number(answer, "job", "jobstatus")
+        result = answer.get("jobresult")
+        words_of_server = result if isinstance(result, dict) else {}
+        if status == 0:
+            return cls(pending=True)
+        if status == 1:
+            return cls(pending=False)
+        code = optional_number(answer, "job", "jobresultcode")
+        return cls(
+            pending=False,
+            code=code or optional_number(words_of_server, "job", "errorcode") or 530,
+            text=optional(words_of_server, "errortext") or "no reason given",
+        )

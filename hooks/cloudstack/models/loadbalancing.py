@@ -1,0 +1,153 @@
+"""Load balancer rules, their members, how clients stick to a member."""
+
+from dataclasses import dataclass
+
+from hooks.cloudstack.models.fields import (
+    Answer,
+    Malformed,
+    number,
+    objects,
+    optional,
+    required,
+    words,
+)
+from hooks.cloudstack.models.tags import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerRule:
+    """A load balancer rule: one public port of an address.
+
+    Attributes:
+        state: Add until the first member is assigned, then Active; Revoke while it goes.
+        protocol: tcp, udp, tcp-proxy or ssl.
+        algorithm: roundrobin, leastconn or source; an update lets any other text pass.
+        cidrs: the sources that may connect; empty where the server is older than 4.18.
+    """
+
+    id: str
+    name: str
+    public_ip_id: str
+    public_port: int
+    private_port: int
+    protocol: str
+    algorithm: str = ""
+    state: str = ""
+    public_ip: str = ""
+    network_id: str = ""
+    cidrs: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> "LoadBalancerRule":
+        """Read one entry of `loadbalancerrule`; its ports are strings there."""
+        return cls(
+            id=required(answer, "load balancer rule", "id"),
+            name=required(answer, "load balancer rule", "name"),
+            public_ip_id=required(answer, "load balancer rule", "publicipid"),
+            public_port=number(answer, "load balancer rule", "publicport"),
+            private_port=number(answer, "load balancer rule", "privateport"),
+            protocol=optional(answer, "protocol").lower() or "tcp",
+            algorithm=optional(answer, "algorithm"),
+            state=optional(answer, "state"),
+            public_ip=optional(answer, "publicip"),
+            network_id=optional(answer, "networkid"),
+            cidrs=words(answer, "cidrlist"),
+            tags=objects(answer, "tags", Tag.from_json),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewLoadBalancerRule:
+    """What createLoadBalancerRule is told.
+
+    Attributes:
+        cidrs: sources that may connect (needs 4.18); empty leaves it out, which means everyone.
+        open_firewall: whether CloudStack opens the firewall too; its own default is that it
+            does, and on the address of a VPC that is refused.
+    """
+
+    name: str
+    public_ip_id: str
+    network_id: str
+    public_port: int
+    private_port: int
+    protocol: str = "tcp"
+    algorithm: str = "roundrobin"
+    cidrs: tuple[str, ...] = ()
+    open_firewall: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerRuleChange:
+    """What updateLoadBalancerRule may change in place; None leaves a field as it is.
+
+    `cidrs` needs 4.22 and may not be empty: CloudStack has no word for "remove the list", so
+    everyone is `0.0.0.0/0`.
+    """
+
+    name: str | None = None
+    algorithm: str | None = None
+    protocol: str | None = None
+    cidrs: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A virtual machine that a rule sends connections to, and which of its addresses."""
+
+    virtual_machine_id: str
+    name: str = ""
+    state: str = ""
+    addresses: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> "Member":
+        """Read one entry of `lbrulevmidip`, as listed with `lbvmips=true`."""
+        machine = answer.get("loadbalancerruleinstance")
+        if not isinstance(machine, dict):
+            raise Malformed("a member without 'loadbalancerruleinstance'")
+        return cls(
+            virtual_machine_id=required(machine, "member", "id"),
+            name=optional(machine, "name"),
+            state=optional(machine, "state"),
+            addresses=words(answer, "lbvmipaddresses"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StickinessPolicy:
+    """How a rule keeps a client on one member; `params` are sorted (name, value) pairs."""
+
+    id: str
+    name: str
+    method: str
+    params: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> "StickinessPolicy":
+        """Read one entry of `stickinesspolicy`."""
+        params = answer.get("params")
+        return cls(
+            id=required(answer, "stickiness policy", "id"),
+            name=optional(answer, "name"),
+            method=required(answer, "stickiness policy", "methodname"),
+            params=tuple(sorted((str(k), str(v)) for k, v in params.items()))
+            if isinstance(params, dict)
+            else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewStickinessPolicy:
+    """What createLBStickinessPolicy is told: SourceBased, LbCookie or AppCookie and its params."""
+
+    rule_id: str
+    name: str
+    method: str
+    params: tuple[tuple[str, str], ...] = ()
+
+
+def rule_policies(answer: Answer) -> tuple[StickinessPolicy, ...]:
+    """Read one entry of listLBStickinessPolicies: a rule's policies, wrapped once more."""
+    return objects(answer, "stickinesspolicy", StickinessPolicy.from_json)

@@ -1,0 +1,22 @@
+"""A node's provider id: the one form that we write, and every form of CloudStack's that we read.
+
+external-cloudstack://ID        ours, and the existing external provider's
+external-cloudstack:///ID       the same with an empty region
+cloudstack:///ID                Cluster API's
+cloudstack://REGION/ID          the in-tree provider's
+"""
+
+import re
+
+_OURS = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
+
+
+def format_provider_id(instance_id: str) -> str:
+    """Write the provider id of a VM."""
+    return f"external-cloudstack://{instance_id}"
+
+
+def parse_provider_id(provider_id: str) -> str | None:
+    """Read the VM's id; None where the provider id is another cloud's, or malformed."""
+    match = _OURS.fullmatch(provider_id)
+    return match["id"] if match else None

@@ -1,0 +1,157 @@
+"""How projects, networks and VMs are made and wired, by commands and by world files alike."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from simulator.errors import ApiError
+from simulator.model import (
+    Account,
+    Address,
+    Network,
+    NetworkOffering,
+    Nic,
+    Project,
+    ServiceOffering,
+    Template,
+    User,
+    VirtualMachine,
+    Zone,
+)
+from simulator.world import World
+
+DEFAULT_CIDR = IPv4Network("10.1.1.0/24")
+FIRST_VLAN = 100
+
+
+def make_project(world: World, name: str, owner: Account, displaytext: str = "") -> Project:
+    """Make a project and the account that its things will belong to."""
+    now = world.clock.now()
+    project_id, number = world.identity("project", name)
+    account_id, account_number = world.identity("account", f"project/{name}")
+    account = world.accounts.add(
+        Account(
+            id=account_id,
+            number=account_number,
+            name=f"PrjAcct-{name}-{number}",
+            created=now,
+            role="Project",
+            domain=owner.domain,
+        )
+    )
+    account.project = Project(
+        id=project_id,
+        number=number,
+        name=name,
+        created=now,
+        displaytext=displaytext or name,
+        account=account,
+        owner=owner,
+        members=[owner],
+    )
+    return world.projects.add(account.project)
+
+
+def make_network(
+    world: World, name: str, owner: Account, offering: NetworkOffering, zone: Zone
+) -> Network:
+    """Make a network with the usual range; callers set what differs."""
+    network_id, number = world.identity("network", name)
+    return world.networks.add(
+        Network(
+            id=network_id,
+            number=number,
+            name=name,
+            created=world.clock.now(),
+            account=owner,
+            displaytext=name,
+            zone=zone,
+            offering=offering,
+            cidr=DEFAULT_CIDR,
+            vlan=FIRST_VLAN + number,
+        )
+    )
+
+
+def implement(world: World, network: Network) -> None:
+    """Bring a network up for its first VM: it takes an address for source NAT."""
+    if network.state == "Implemented":
+        return
+    network.state = "Implemented"
+    if "SourceNat" not in network.offering.services:
+        return
+    free = next((a for a in world.addresses if a.state == "Free" and a.zone is network.zone), None)
+    if free is None:
+        raise ApiError(533, "Insufficient address capacity")
+    allocate(world, free, network)
+    free.state, free.source_nat = "Allocated", True
+
+
+def allocate(world: World, address: Address, network: Network) -> None:
+    """Give a free address to a network's owner."""
+    address.state = "Allocating"
+    address.account, address.network = network.account, network
+    address.allocated = world.clock.now()
+
+
+def release(address: Address) -> None:
+    """Take an address back: nothing of its user stays, tags neither."""
+    address.state, address.source_nat = "Free", False
+    address.account, address.network, address.vm = None, None, None
+    address.allocated = 0.0
+    address.tags.clear()
+
+
+def make_vm(
+    world: World, name: str, user: User, offering: ServiceOffering, template: Template
+) -> VirtualMachine:
+    """Make a VM without NICs in the first zone; callers set what differs."""
+    now = world.clock.now()
+    vm_id, number = world.identity("vm", name)
+    return world.vms.add(
+        VirtualMachine(
+            id=vm_id,
+            number=number,
+            name=name,
+            created=now,
+            account=user.account,
+            displayname=name,
+            user=user,
+            zone=next(iter(world.zones)),
+            offering=offering,
+            template=template,
+            host=world.identity("host", f"host-{number % 3}")[0],
+            updated=now,
+        )
+    )
+
+
+def plug(world: World, vm: VirtualMachine, network: Network) -> Nic:
+    """Put a NIC of a VM into a network, on its next free address."""
+    index = network.lowest_free
+    while index in network.used:
+        index += 1
+    if index >= network.cidr.num_addresses - 1:
+        raise ApiError(533, f"Insufficient address capacity in network {network.name}")
+    network.used.add(index)
+    network.lowest_free = index + 1
+    nic_id, number = world.identity("nic", f"{vm.id}/{network.id}")
+    nic = Nic(
+        id=nic_id,
+        number=number,
+        name="",
+        created=world.clock.now(),
+        network=network,
+        ipaddress=str(network.cidr[index]),
+        ip6address=None,
+        macaddress="02:01:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4)),
+        default=not vm.nics,
+    )
+    vm.nics.append(nic)
+    return nic
+
+
+def unplug(nic: Nic) -> None:
+    """Give back a NIC's address."""
+    network = nic.network
+    index = int(IPv4Address(nic.ipaddress)) - int(network.cidr[0])
+    network.used.discard(index)
+    network.lowest_free = min(network.lowest_free, index)

@@ -1,0 +1,254 @@
+"""One call: who asks, with which checked arguments, what they may see and touch."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from simulator.errors import (
+    ApiError,
+    denied,
+    invalid,
+    invalid_value,
+    missing_parameter,
+    unknown_entity,
+)
+from simulator.model import Account, Project, User, VirtualMachine
+from simulator.parameters import ENVELOPE, Arguments, Parameter, unpack
+from simulator.registry import Answer, Command
+from simulator.world import World
+
+MAX_PAGE_SIZE = 500
+T = TypeVar("T")
+Ignored = Counter[tuple[str, str]]
+
+
+class Tagged(Protocol):
+    """Something that an account owns and that carries tags."""
+
+    id: str
+    name: str
+    account: Account
+    tags: dict[str, str]
+
+
+O = TypeVar("O", bound=Tagged)  # noqa: E741 - the letter of the protocol above
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call on its way through a handler."""
+
+    world: World
+    command: Command
+    user: User
+    args: Arguments
+
+    @property
+    def account(self) -> Account:
+        """Return the caller's account."""
+        return self.user.account
+
+    def owner(self) -> Account:
+        """Return whose a new thing is: the project's, or the caller's."""
+        project = self.args.entity("projectid", Project)
+        if project is not None:
+            return self.member(project).account
+        return self.account
+
+    def member(self, project: Project) -> Project:
+        """Return the project if the caller may use it."""
+        if self.account.admin or self.account in project.members:
+            return project
+        raise denied(f"Account {describe(self.account)} can't access project id={project.id}")
+
+    def may_use(self, owner: Account | None) -> bool:
+        """Tell whether the caller may work on what that account owns."""
+        if self.account.admin or owner is self.account:
+            return True
+        return (
+            owner is not None
+            and owner.project is not None
+            and (self.account in owner.project.members)
+        )
+
+    def check_owner(self, owner: Account | None) -> None:
+        """Refuse (531) work on what belongs to another account."""
+        if not self.may_use(owner):
+            raise denied()
+
+    def visible(self, things: Iterable[O]) -> list[O]:
+        """Return the things that this list may show: by account, project, `listall`, tags."""
+        allowed = self._scope()
+        wanted = self.args.pairs("tags")
+        return [
+            thing
+            for thing in things
+            if allowed(thing.account)
+            and all(thing.tags.get(key) == value for key, value in wanted.items())
+        ]
+
+    def _scope(self) -> Callable[[Account], bool]:
+        """Return the rule of whose things are listed."""
+        listall = self.args.flag("listall")
+        if self.args.text("projectid") == "-1":
+            return lambda owner: self.may_use(owner) and (owner.project is not None or listall)
+        project = self.args.entity("projectid", Project)
+        if project is not None:
+            wanted = self.member(project).account
+            return lambda owner: owner is wanted
+        if self.args.text("account") is not None:
+            named = self._named_account()
+            return lambda owner: owner is named
+        if self.account.admin and listall:
+            return lambda owner: owner.project is None
+        if self.account.admin and "id" in self.args:
+            return lambda _owner: True
+        return lambda owner: owner is self.account
+
+    def _named_account(self) -> Account:
+        """Return the account that `account` names, if the caller may ask for it."""
+        name = self.args.required("account")
+        found = self.world.accounts.named(name)
+        if found is None:
+            raise invalid(f"Unable to find account by name {name} in domain")
+        if not self.may_use(found):
+            raise denied(
+                f"Account {describe(self.account)} does not have permission to list resources "
+                f"for account {name}"
+            )
+        return found
+
+    def listing(self, key: str, things: Iterable[T], view: Callable[[T], dict[str, Any]]) -> Answer:
+        """Answer a list: the page that was asked for, with the count of all."""
+        found = list(things)
+        if not found:
+            return {}
+        size, page = self.args.integer("pagesize"), self.args.integer("page")
+        size = MAX_PAGE_SIZE if size is None else size
+        start = 0 if page is None else max(page - 1, 0) * size
+        shown = found if size < 0 else found[start : start + size]
+        if not shown:
+            return {"count": len(found)}
+        return {"count": len(found), key: [view(thing) for thing in shown]}
+
+    def matches(self, *names: str) -> bool:
+        """Tell whether `keyword` is part of one of these names, or was not given."""
+        keyword = self.args.text("keyword")
+        return keyword is None or any(keyword.casefold() in name.casefold() for name in names)
+
+    def equals(self, parameter: str, value: str | None) -> bool:
+        """Tell whether a filter was not given, or is this value (the database ignores case)."""
+        wanted = self.args.text(parameter)
+        return wanted is None or (value is not None and wanted.casefold() == value.casefold())
+
+    def selects(self, parameter: str, thing: object) -> bool:
+        """Tell whether an id filter was not given, or names this thing."""
+        if not self.args.text(parameter):
+            return True
+        return thing is not None and self.args.entity(parameter, object) is thing
+
+
+def describe(account: Account) -> str:
+    """Describe an account as the server's own objects describe themselves in error texts."""
+    return (
+        f'Account [{{"accountName":"{account.name}","id":{account.number},"uuid":"{account.id}"}}]'
+    )
+
+
+def check_arguments(
+    world: World, user: User, command: Command, params: Mapping[str, str], ignored: Ignored
+) -> Arguments:
+    """Check what was sent against what the command takes; count what it does not know.
+
+    Raises ApiError (431) in the server's order: pages, then each parameter as it is
+    declared: missing, of the wrong type, unknown id; and 531 for an id of another's thing.
+    """
+    plain, maps = unpack(params)
+    for name in (*plain, *maps):
+        if name not in command.parameters and name not in ENVELOPE:
+            ignored[command.name, name] += 1
+    if command.listing:
+        check_paging(plain)
+    entities: dict[str, list[object]] = {}
+    for parameter in command.parameters.values():
+        if parameter.name not in plain and parameter.name not in maps:
+            if parameter.required:
+                raise missing_parameter(command.name, parameter.name)
+            continue
+        check_version(world, command, parameter)
+        if parameter.name in plain:
+            check_value(command, parameter, plain[parameter.name])
+            if parameter.entity:
+                entities[parameter.name] = resolve(world, command, parameter, plain)
+    if command.writes:
+        check_access(Call(world, command, user, Arguments({}, {}, {})), entities)
+    return Arguments(plain, maps, entities)
+
+
+def check_paging(plain: Mapping[str, str]) -> None:
+    """Refuse `page` without `pagesize`, the other way round, and pages over 500."""
+    page, size = plain.get("page"), plain.get("pagesize")
+    if size is not None and page is None and size != "-1":
+        raise ApiError(431, '"page" parameter is required when "pagesize" is specified')
+    if page is not None and size is None:
+        raise ApiError(431, '"pagesize" parameter is required when "page" is specified')
+    if size is None or not re.fullmatch(r"-?\d+", size):
+        return
+    if int(size) > MAX_PAGE_SIZE:
+        raise invalid(f"Page size can't exceed max allowed page size value: {MAX_PAGE_SIZE}")
+    if page is not None and int(size) == -1:
+        raise invalid("Can't specify page parameter when pagesize is -1 (Unlimited)")
+
+
+def check_version(world: World, command: Command, parameter: Parameter) -> None:
+    """Refuse a parameter that is newer than the version that the simulator plays.
+
+    A real server of that version would ignore it; a simulator that did would hide the mistake.
+    """
+    if parameter.since is not None and parameter.since > world.version:
+        since = ".".join(map(str, parameter.since))
+        raise invalid(
+            f"Parameter {parameter.name} of {command.name} came with {since}; "
+            f"this is {world.api_version}"
+        )
+
+
+def check_value(command: Command, parameter: Parameter, value: str) -> None:
+    """Refuse a value that is not of the type, or too long."""
+    if parameter.kind == "integer" and not re.fullmatch(r"[+-]?\d{1,18}", value):
+        raise invalid_value(command.name, parameter.name, value)
+    longest = max(map(len, value.split(","))) if parameter.kind == "list" else len(value)
+    if not parameter.many and longest > parameter.length:
+        raise invalid(
+            f"Value greater than max allowed length {parameter.length} for param: {parameter.name}"
+        )
+
+
+def resolve(
+    world: World, command: Command, parameter: Parameter, plain: Mapping[str, str]
+) -> list[object]:
+    """Return what the ids of a parameter name; -1 stands for all and an empty id for none."""
+    value = plain[parameter.name]
+    words = [word.strip() for word in value.split(",")] if parameter.many else [value]
+    found = []
+    for word in words:
+        if word in {"", "-1"}:
+            continue
+        thing = world.find(parameter.kind, word)
+        if thing is None:
+            raise unknown_entity(command.name, parameter.name, word)
+        found.append(thing)
+    return found
+
+
+def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
+    """Refuse a write on something that belongs to another account, or is expunged."""
+    for thing in (thing for things in entities.values() for thing in things):
+        if isinstance(thing, VirtualMachine):
+            if thing not in call.world.vms:
+                raise invalid(
+                    f"Unable to find UUID for id [{thing.number}] of type [VirtualMachine]"
+                )
+            call.check_owner(thing.account)

@@ -1,0 +1,329 @@
+"""The life of a VM: deployed, started, stopped, rebooted, scaled, destroyed, expunged."""
+
+from collections.abc import Callable
+from typing import Any
+
+from simulator.building import implement, make_vm, plug, unplug
+from simulator.call import Call
+from simulator.commands.networks import network_domain, usable_network
+from simulator.commands.vm_lists import view_vm
+from simulator.errors import ApiError, denied, invalid
+from simulator.jobs import Result, Work
+from simulator.model import (
+    Account,
+    Network,
+    ServiceOffering,
+    Template,
+    VirtualMachine,
+    Zone,
+)
+from simulator.registry import Answer, command
+from simulator.world import World
+
+EXPUNGE_DENIED = (
+    "Parameter expunge can be passed by Admin only. "
+    "Or when the allow.user.expunge.recover.vm key is set."
+)
+
+
+@command(
+    "deployVirtualMachine",
+    "serviceofferingid:offering! templateid:template! zoneid:zone! networkids:network+ name "
+    "displayname projectid:project account domainid:domain startvm:boolean ipaddress ip6address "
+    "affinitygroupids:list affinitygroupnames:list hypervisor userdata~1048576 keypair group "
+    "keypairs:list@4.17 diskofferingid:uuid size:integer rootdisksize:integer details:map "
+    "securitygroupids:list securitygroupnames:list iptonetworklist:map hostid:uuid keyboard "
+    "macaddress password@4.19 userdataid:uuid@4.18 dynamicscalingenabled:boolean@4.16 "
+    "bootmode@4.14 boottype@4.14",
+    job="user.vm.DeployVMCmd",
+)
+def deploy_virtual_machine(call: Call) -> Work:
+    """Make a VM and start it, unless `startvm` is false."""
+    offering = call.args.entity("serviceofferingid", ServiceOffering)
+    template = call.args.entity("templateid", Template)
+    zone = call.args.entity("zoneid", Zone)
+    assert offering is not None and template is not None and zone is not None  # noqa: S101, PT018
+    owner = call.owner()
+    networks = deploy_networks(call, owner)
+    name = call.args.text("name")
+    check_name_free(call.world, name, networks)
+    vm = make_vm(
+        call.world, name or f"VM-{call.world.number('name')}", call.user, offering, template
+    )
+    vm.account, vm.zone = owner, zone
+    vm.displayname = call.args.text("displayname") or vm.name
+    for network in networks:
+        plug(call.world, vm, network)
+    start = call.args.flag("startvm", default=True)
+
+    def finish() -> Result:
+        if start:
+            place(call.world, vm)
+        touch(call.world, vm)
+        return {"virtualmachine": view_vm(call, vm)}
+
+    return Work(finish, lambda: fail_deployment(vm), vm.id, ("VirtualMachine", vm.id))
+
+
+def deploy_networks(call: Call, owner: Account) -> list[Network]:
+    """Return the networks to put a new VM into: those named, else the owner's only one."""
+    named = call.args.entities("networkids", Network)
+    if named:
+        return [usable_network(call, network) for network in named]
+    own = [network for network in call.world.networks if network.account is owner]
+    if len(own) != 1:
+        raise invalid("More than 1 default Isolated networks are found; please specify networkIds")
+    return own
+
+
+def check_name_free(world: World, name: str | None, networks: list[Network]) -> None:
+    """Refuse a host name that a VM in one of the networks has."""
+    for vm in world.vms:
+        if vm.name != name or vm.state in {"Destroyed", "Expunging", "Error"}:
+            continue
+        for network in networks:
+            if any(nic.network is network for nic in vm.nics):
+                raise invalid(
+                    f"The vm with hostName {name} already exists in the network domain: "
+                    f"{network_domain(network)}; network={network.name}"
+                )
+
+
+def place(world: World, vm: VirtualMachine) -> None:
+    """Run a VM on a host, if one has room."""
+    if not vm.offering.placeable:
+        vm.state = "Error" if vm.updated == vm.created else "Stopped"
+        raise ApiError(533, f"No destination found for a deployment for {vm.text}")
+    for nic in vm.nics:
+        implement(world, nic.network)
+    vm.state = "Running"
+
+
+def fail_deployment(vm: VirtualMachine) -> None:
+    """Leave a VM whose deployment failed as the server does: there, in state Error."""
+    vm.state = "Error"
+
+
+def touch(world: World, vm: VirtualMachine) -> None:
+    """Note that a VM has changed."""
+    vm.updated = world.clock.now()
+
+
+def the_vm(call: Call) -> VirtualMachine:
+    """Return the VM that a call's required `id` names."""
+    vm = call.args.entity("id", VirtualMachine)
+    assert vm is not None  # noqa: S101 - required
+    return vm
+
+
+def transition(call: Call, vm: VirtualMachine, during: str, work: Callable[[], None]) -> Work:
+    """Return a job that changes a VM, which is in the state `during` until then."""
+    before = vm.state
+    vm.state = during
+
+    def finish() -> Result:
+        vm.state = before
+        work()
+        touch(call.world, vm)
+        return {"virtualmachine": view_vm(call, vm)}
+
+    def undo() -> None:
+        vm.state = before
+
+    return Work(finish, undo, instance=("VirtualMachine", vm.id))
+
+
+@command(
+    "startVirtualMachine",
+    "id:vm! hostid:uuid@4.0 clusterid:uuid podid:uuid bootintosetup:boolean@4.15",
+    job="user.vm.StartVMCmd",
+)
+def start_virtual_machine(call: Call) -> Work:
+    """Start a VM; one that runs is a failure of the job."""
+    vm = the_vm(call)
+    running = vm.state == "Running"
+
+    def work() -> None:
+        if running:
+            raise invalid(f"The virtual machine {vm.label} is already running")
+        if vm.state != "Stopped":
+            raise ApiError(530, f"Unable to start {vm.text}: it is not stopped")
+        place(call.world, vm)
+
+    return transition(call, vm, "Running" if running else "Starting", work)
+
+
+@command(
+    "stopVirtualMachine",
+    "id:vm! forced:boolean",
+    job="user.vm.StopVMCmd",
+)
+def stop_virtual_machine(call: Call) -> Work:
+    """Stop a VM; one that is stopped already is no failure."""
+    vm = the_vm(call)
+
+    def work() -> None:
+        if vm.state not in {"Running", "Stopped", "Starting"}:
+            raise ApiError(530, f"Unable to stop {vm.text}")
+        vm.state = "Stopped"
+
+    return transition(call, vm, "Stopping" if vm.state == "Running" else vm.state, work)
+
+
+@command(
+    "rebootVirtualMachine",
+    "id:vm! forced:boolean@4.16 bootintosetup:boolean@4.15",
+    job="user.vm.RebootVMCmd",
+)
+def reboot_virtual_machine(call: Call) -> Work:
+    """Reboot a running VM; another is a failure of the job."""
+    vm = the_vm(call)
+
+    def work() -> None:
+        if vm.state != "Running":
+            raise invalid(f"The VM {vm.label} is not running, unable to reboot it")
+
+    return transition(call, vm, vm.state, work)
+
+
+@command(
+    "scaleVirtualMachine",
+    "id:vm! serviceofferingid:offering! details:map automigrate:boolean@4.16 shrinkok:boolean@4.16 "
+    "maxiops:integer@4.16 miniops:integer@4.16 autoMigrate:boolean",
+    job="user.vm.ScaleVMCmd",
+)
+def scale_virtual_machine(call: Call) -> Work:
+    """Give a VM another size: a stopped one, since no world scales running VMs."""
+    vm = the_vm(call)
+    offering = call.args.entity("serviceofferingid", ServiceOffering)
+
+    def work() -> None:
+        assert offering is not None  # noqa: S101 - required
+        check_scalable(vm, offering)
+        vm.offering = offering
+
+    return transition(call, vm, vm.state, work)
+
+
+@command("changeServiceForVirtualMachine", "id:vm! serviceofferingid:offering! details:map")
+def change_service_for_virtual_machine(call: Call) -> Answer:
+    """Give a stopped VM another size, at once."""
+    vm = the_vm(call)
+    offering = call.args.entity("serviceofferingid", ServiceOffering)
+    assert offering is not None  # noqa: S101 - required
+    check_scalable(vm, offering)
+    vm.offering = offering
+    touch(call.world, vm)
+    return {"virtualmachine": view_vm(call, vm)}
+
+
+def check_scalable(vm: VirtualMachine, offering: ServiceOffering) -> None:
+    """Refuse the size that the VM has, and any other while it runs."""
+    if vm.offering is offering:
+        raise invalid(
+            f"Not upgrading vm {vm.text} since it already has the requested service offering "
+            f"({offering.name})"
+        )
+    if vm.state != "Stopped":
+        raise invalid(f"Unable to scale {vm.text}: it is not dynamically scalable")
+
+
+@command(
+    "updateVirtualMachine",
+    "id:vm! displayname name haenable:boolean group userdata~1048576 ostypeid:uuid "
+    "isdynamicallyscalable:boolean details:map cleanupdetails:boolean instancename "
+    "securitygroupids:list securitygroupnames:list customid extraconfig",
+)
+def update_virtual_machine(call: Call) -> Answer:
+    """Change a VM's names: the host name of a stopped VM, the displayed one at any time."""
+    vm = the_vm(call)
+    name = call.args.text("name")
+    if name is not None and name != vm.name:
+        if vm.state != "Stopped":
+            raise invalid(f"Can't update hostName of {vm.text}: it is not stopped")
+        check_name_free(call.world, name, [nic.network for nic in vm.nics])
+        vm.name = name
+    vm.displayname = call.args.text("displayname") or vm.displayname
+    touch(call.world, vm)
+    return {"virtualmachine": view_vm(call, vm)}
+
+
+@command(
+    "destroyVirtualMachine",
+    "id:vm! expunge:boolean@4.2 volumeids:list@4.12",
+    job="user.vm.DestroyVMCmd",
+)
+def destroy_virtual_machine(call: Call) -> Work:
+    """Destroy a VM: listed to administrators until it is expunged, which users may not."""
+    vm = the_vm(call)
+    expunged = call.args.flag("expunge")
+    if expunged:
+        check_may_expunge(call)
+
+    def work() -> None:
+        if expunged:
+            forget(call.world, vm)
+        elif vm.state == "Destroyed":
+            return
+        vm.state = "Expunging" if expunged else "Destroyed"
+
+    job = transition(call, vm, "Stopping" if vm.state == "Running" else vm.state, work)
+    return expunging(job) if expunged else job
+
+
+def expunging(job: Work) -> Work:
+    """Return a job that shows, as its result, the empty VM that an expunged one is shown as."""
+    work = job.finish
+
+    def finish() -> Result:
+        work()
+        empty: dict[str, Any] = {
+            "securitygroup": [], "nic": [], "affinitygroup": [], "deleteprotection": False,
+            "tags": [],
+        }  # fmt: skip
+        return {"virtualmachine": empty}
+
+    return Work(finish, job.undo, job.created, job.instance)
+
+
+def check_may_expunge(call: Call) -> None:
+    """Refuse what is for administrators, unless the installation lets users do it too."""
+    if not (call.account.admin or call.world.settings.expunge):
+        raise denied(EXPUNGE_DENIED)
+
+
+def forget(world: World, vm: VirtualMachine) -> None:
+    """Take a VM out of the world, with its NICs and tags."""
+    for nic in vm.nics:
+        unplug(nic)
+    vm.nics.clear()
+    vm.tags.clear()
+    world.vms.remove(vm)
+
+
+@command("expungeVirtualMachine", "id:vm!", job="admin.vm.ExpungeVMCmd")
+def expunge_virtual_machine(call: Call) -> Work:
+    """Expunge a destroyed VM."""
+    vm = the_vm(call)
+    check_may_expunge(call)
+
+    def finish() -> Result:
+        if vm.state != "Destroyed":
+            raise invalid("Please destroy vm with specified vmId before expunge")
+        forget(call.world, vm)
+        vm.state = "Expunging"
+        return {"success": True}
+
+    return Work(finish, instance=("VirtualMachine", vm.id))
+
+
+@command("recoverVirtualMachine", "id:vm!")
+def recover_virtual_machine(call: Call) -> Answer:
+    """Bring a destroyed VM back, stopped."""
+    vm = the_vm(call)
+    check_may_expunge(call)
+    if vm.state != "Destroyed":
+        raise invalid(f"Unable to recover {vm.text}: it is not destroyed")
+    vm.state = "Stopped"
+    touch(call.world, vm)
+    return {"virtualmachine": view_vm(call, vm)}

@@ -1,0 +1,123 @@
+"""What tests ask of the simulator beside the API: calls, faults, state, settings."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from simulator.call import Ignored
+from simulator.faults import Faults, read_fault
+from simulator.state import dump
+from simulator.world import World
+
+KEPT_CALLS = 200_000
+HIDDEN = frozenset({"apikey", "signature", "sessionkey"})
+
+
+class SettingError(ValueError):
+    """A setting that was asked for cannot be: the text names it and what would be right."""
+
+
+class Control:
+    """Reads and changes what a real server would not show; each operation takes the lock."""
+
+    def __init__(self, world: World, lock: threading.RLock) -> None:
+        self._world = world
+        self._lock = lock
+        self._calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
+        self.ignored: Ignored = Counter()
+        self.armed = Faults()
+
+    def record(
+        self, command: str, params: Mapping[str, str], *, status: int, account: str | None
+    ) -> None:
+        """Note a call, without its key and signature; status 0 is a call that got no answer."""
+        shown = {
+            name: value
+            for name, value in params.items()
+            if name.lower() not in HIDDEN and name != "command"
+        }
+        with self._lock:
+            self._calls.append(
+                {
+                    "command": command,
+                    "params": shown,
+                    "status": status,
+                    "account": account,
+                    "time": self._world.clock.now(),
+                }
+            )
+
+    def calls(self, command: str | None = None) -> list[dict[str, Any]]:
+        """Return the calls so far, in order, or those of one command."""
+        with self._lock:
+            return [call for call in self._calls if command in {None, call["command"]}]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each command was called."""
+        with self._lock:
+            return dict(Counter(call["command"] for call in self._calls))
+
+    def clear_calls(self) -> None:
+        """Forget the calls, and the parameters that were ignored in them."""
+        with self._lock:
+            self._calls.clear()
+            self.ignored.clear()
+
+    def ignored_parameters(self) -> list[dict[str, Any]]:
+        """Return the parameters that no command knows: command, name and how often."""
+        with self._lock:
+            return [
+                {"command": command, "parameter": name, "count": count}
+                for (command, name), count in sorted(self.ignored.items())
+            ]
+
+    def fault(self, command: str = "*", kind: str = "error", **fields: object) -> None:
+        """Arm a fault; the fields are those of the HTTP interface."""
+        with self._lock:
+            self.armed.add(read_fault({"command": command, "kind": kind, **fields}))
+
+    def clear_faults(self) -> None:
+        """Disarm every fault."""
+        with self._lock:
+            self.armed.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Return the world as JSON: VMs, networks, addresses, rules, tags, jobs."""
+        with self._lock:
+            self._world.settle()
+            return dump(self._world)
+
+    def settings(self, **changes: object) -> dict[str, Any]:
+        """Change settings and return them all; `advance` moves the clock by seconds."""
+        with self._lock:
+            settings = self._world.settings
+            for name, value in changes.items():
+                if name == "advance":
+                    self._world.clock.advance(_number(name, value))
+                elif not hasattr(settings, name):
+                    known = ", ".join([*asdict(settings), "advance"])
+                    raise SettingError(f"{name}: no such setting; known: {known}")
+                else:
+                    setattr(settings, name, _checked(name, value, getattr(settings, name)))
+            self._world.settle()
+            return asdict(settings)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SettingError(f"{name}: {value!r} is not a number of seconds")
+    return float(value)
+
+
+def _checked(name: str, value: object, present: object) -> object:
+    if isinstance(present, bool):
+        if not isinstance(value, bool):
+            raise SettingError(f"{name}: {value!r} is neither true nor false")
+        return value
+    if isinstance(present, float):
+        return _number(name, value)
+    if name == "timing" and value not in {"off", "real"}:
+        raise SettingError(f"timing: {value!r} is neither off nor real")
+    return value

@@ -1,0 +1,67 @@
+"""The refusals of a CloudStack server: HTTP status, inner code and text of each."""
+
+
+class ApiError(Exception):
+    """A refusal: `code` is the HTTP status and `errorcode`, `detail` the `cserrorcode`."""
+
+    def __init__(self, code: int, text: str, detail: int | None = 9999) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.detail = detail
+
+
+UNAUTHORIZED = "unable to verify user credentials and/or request signature"
+NOT_OWNER = "Caller does not have permission to operate with provided resource."
+
+
+def unauthorized() -> ApiError:
+    """Refuse the key, the signature, its age or the command: the server does not say which."""
+    return ApiError(401, UNAUTHORIZED, None)
+
+
+def not_available(command: str, user_id: str) -> ApiError:
+    """Refuse a command that the caller's role does not have."""
+    return ApiError(
+        432,
+        f"The API [{command}] does not exist or is not available "
+        f"for the account for user id [{user_id}].",
+    )
+
+
+def missing_parameter(command: str, name: str) -> ApiError:
+    """Refuse a call without a required parameter."""
+    return ApiError(
+        431,
+        f"Unable to execute API command {command.lower()} due to missing parameter {name}",
+    )
+
+
+def invalid_value(command: str, name: str, value: str) -> ApiError:
+    """Refuse a value that is not of the parameter's type."""
+    return ApiError(
+        431,
+        f"Unable to execute API command {command.lower()} due to invalid value {value} "
+        f"for parameter {name}",
+    )
+
+
+def unknown_entity(command: str, name: str, value: str) -> ApiError:
+    """Refuse an id that names nothing, or is no id."""
+    return ApiError(
+        431,
+        f"Unable to execute API command {command.lower()} due to invalid value. "
+        f"Invalid parameter {name} value={value} due to incorrect long value format, "
+        "or entity does not exist or due to incorrect parameter annotation for the field "
+        "in api cmd class.",
+    )
+
+
+def invalid(text: str) -> ApiError:
+    """Refuse what the parameters ask for, together or with the state of the world."""
+    return ApiError(431, text, 4350)
+
+
+def denied(text: str = NOT_OWNER) -> ApiError:
+    """Refuse work on something of another account."""
+    return ApiError(531, text, 4365)

@@ -1,0 +1,93 @@
+"""Asynchronous jobs: accepted at once, done when their time has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.errors import ApiError
+from simulator.model import User
+
+Result = dict[str, Any]
+PENDING, DONE, FAILED = 0, 1, 2
+
+
+@dataclass
+class Work:
+    """What a command leaves to a job.
+
+    `finish` does it and returns the job's result, or raises ApiError: the job has failed.
+    `undo` takes back what the command did when it accepted the job, for a job that is made to
+    fail. `created` is the id that the answer carries beside `jobid`; `instance` is what
+    the job says it works on, by type and id.
+    """
+
+    finish: Callable[[], Result]
+    undo: Callable[[], None] = lambda: None
+    created: str | None = None
+    instance: tuple[str, str | None] | None = None
+    lane: str | None = None
+    cost: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """A job: pending until `due`, then done or failed for good."""
+
+    id: str
+    number: int
+    user: User
+    java: str
+    work: Work
+    created: float
+    due: float | None
+    status: int = PENDING
+    code: int = 0
+    result: Result = field(default_factory=dict)
+    completed: float = 0.0
+    forced: ApiError | None = None
+
+    def run(self) -> None:
+        """Do the work, or fail as it was told to, at the time it was due."""
+        try:
+            if self.forced is not None:
+                self.work.undo()
+                raise self.forced
+            self.result = self.work.finish()
+            self.status = DONE
+        except ApiError as error:
+            self.status, self.code = FAILED, error.code
+            self.result = {"errorcode": error.code, "errortext": error.text}
+        self.completed = self.due or self.created
+
+
+class Jobs:
+    """All jobs by id; `settle` runs those whose time has come, in order."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._pending: list[Job] = []
+
+    def add(self, job: Job) -> None:
+        """Take up a job; one without a due time never ends."""
+        self._jobs[job.id] = job
+        self._pending.append(job)
+
+    def settle(self, now: float) -> None:
+        """Run the jobs that are due, earliest first."""
+        due = [job for job in self._pending if job.due is not None and job.due <= now]
+        if not due:
+            return
+        for job in sorted(due, key=lambda job: (job.due, job.number)):
+            job.run()
+        self._pending = [job for job in self._pending if job.status == PENDING]
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job by id."""
+        return self._jobs.get(job_id)
+
+    def pending(self) -> list[Job]:
+        """Return the jobs that have not ended."""
+        return list(self._pending)
+
+    def __len__(self) -> int:
+        return len(self._jobs)

@@ -1,0 +1,256 @@
+"""World files: which there are, what they may hold, and the world made from one."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from simulator.building import implement, make_network, make_project, make_vm, plug
+from simulator.clock import Clock
+from simulator.model import (
+    Account,
+    Address,
+    Domain,
+    Entity,
+    Network,
+    NetworkOffering,
+    ServiceOffering,
+    Template,
+    User,
+    VirtualMachine,
+    Zone,
+)
+from simulator.world import Table, World
+
+FOLDER = Path(__file__).parent / "worlds"
+EPOCH = 1767225600.0  # what a world file holds was made on 2026-01-01
+T = TypeVar("T", bound=Entity)
+Document = Mapping[str, Any]
+
+ISOLATED = (
+    "SourceNat", "Vpn", "PortForwarding", "Lb", "Firewall", "StaticNat", "Dhcp", "Dns", "UserData",
+)  # fmt: skip
+OFFERINGS = {
+    "DefaultIsolatedNetworkOfferingWithSourceNatService": ("Isolated", ISOLATED, False),
+    "DefaultIsolatedNetworkOffering": ("Isolated", ("Dhcp", "Dns", "UserData"), False),
+    "DefaultIsolatedNetworkOfferingForVpcNetworks": ("Isolated", ISOLATED, True),
+    "DefaultSharedNetworkOffering": ("Shared", ("Dhcp", "Dns", "UserData"), False),
+}
+
+
+class WorldError(ValueError):
+    """A world file that cannot be: the text names the file, the field and what would be right."""
+
+
+def world_names() -> list[str]:
+    """Return the names of the world files that come with the simulator."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_world(
+    name: str, *, vms: int | None = None, api_version: str = "4.22", clock: Clock | None = None
+) -> World:
+    """Make the world of a file: one that comes with the simulator, by name, or any by path.
+
+    `vms` overrides how many VMs a file with `generate` makes.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WorldError(
+            f"world {name!r}: {error.strerror}; known: {', '.join(world_names())}, or a .yaml file"
+        ) from None
+    except yaml.YAMLError as error:
+        raise WorldError(f"world {name!r}: not YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise WorldError(f"world {name!r}: a world is an object, not {document!r}")
+    settled = Clock(lambda: EPOCH)
+    world = World(path.stem, settled, api_version)
+    _Loader(world, document, path.name).load(vms)
+    world.clock = clock or Clock()
+    return world
+
+
+def made_key(name: str, kind: str) -> str:
+    """Return a user's public fixture of a key, as long as a real one."""
+    digest = hashlib.sha512(f"cloudstack simulator: {kind} of {name}".encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class _Loader:
+    """Makes the objects of one document, in the order that they need one another."""
+
+    def __init__(self, world: World, document: Document, file: str) -> None:
+        self._world = world
+        self._document = document
+        self._file = file
+
+    def load(self, vms: int | None) -> None:
+        """Make everything."""
+        known = {
+            "zones", "accounts", "projects", "serviceofferings", "templates", "networks",
+            "publicaddresses", "virtualmachines", "generate", "expunge",
+        }  # fmt: skip
+        for name in self._document:
+            if name not in known:
+                raise self._error(name, f"not a field of a world; known: {sorted(known)}")
+        self._world.settings.expunge = bool(self._document.get("expunge", False))
+        self._load_zones()
+        self._load_accounts()
+        self._load_catalogue()
+        self._load_addresses()
+        self._load_networks()
+        for index, entry in enumerate(self._entries("virtualmachines")):
+            self._load_vm(f"virtualmachines[{index}]", entry)
+        if "generate" in self._document:
+            self._generate(vms)
+        elif vms is not None:
+            raise self._error("generate", "missing: this world is not made to size")
+
+    def _load_zones(self) -> None:
+        for entry in self._entries("zones"):
+            zone_id, number = self._world.identity("zone", entry["name"])
+            self._world.zones.add(
+                Zone(zone_id, number, entry["name"], EPOCH, bool(entry.get("udp", False)))
+            )
+        if not len(self._world.zones):
+            raise self._error("zones", "a world needs at least one")
+
+    def _load_accounts(self) -> None:
+        domain_id, number = self._world.identity("domain", "ROOT")
+        domain = self._world.domains.add(Domain(domain_id, number, "ROOT", EPOCH))
+        for entry in self._entries("accounts"):
+            name, role = entry["name"], entry.get("role", "User")
+            account_id, number = self._world.identity("account", name)
+            account = Account(account_id, number, name, EPOCH, role, domain)
+            account.limits = dict(entry.get("limits", {}))
+            self._world.accounts.add(account)
+            user_id, number = self._world.identity("user", name)
+            keys = made_key(name, "api key"), made_key(name, "secret key")
+            self._world.users.add(User(user_id, number, name, EPOCH, account, *keys))
+        for index, entry in enumerate(self._entries("projects")):
+            field = f"projects[{index}]"
+            owner = self._named(self._world.accounts, f"{field}.owner", entry["owner"])
+            project = make_project(self._world, entry["name"], owner)
+            for name in entry.get("members", []):
+                member = self._named(self._world.accounts, f"{field}.members", name)
+                project.members.append(member)
+
+    def _load_catalogue(self) -> None:
+        for entry in self._entries("serviceofferings"):
+            offering_id, number = self._world.identity("offering", entry["name"])
+            self._world.offerings.add(
+                ServiceOffering(
+                    offering_id,
+                    number,
+                    entry["name"],
+                    EPOCH,
+                    cpunumber=entry["cpunumber"],
+                    cpuspeed=entry["cpuspeed"],
+                    memory=entry["memory"],
+                    placeable=entry.get("placeable", True),
+                )
+            )
+        for entry in self._entries("templates"):
+            template_id, number = self._world.identity("template", entry["name"])
+            self._world.templates.add(Template(template_id, number, entry["name"], EPOCH))
+        for name, (guest, services, forvpc) in OFFERINGS.items():
+            offering_id, number = self._world.identity("networkoffering", name)
+            self._world.network_offerings.add(
+                NetworkOffering(offering_id, number, name, EPOCH, name, guest, services, forvpc)
+            )
+
+    def _load_addresses(self) -> None:
+        for index, entry in enumerate(self._entries("publicaddresses")):
+            field = f"publicaddresses[{index}]"
+            zone = self._zone(field, entry)
+            try:
+                first, last = IPv4Address(entry["first"]), IPv4Address(entry["last"])
+            except AddressValueError as error:
+                raise self._error(field, f"first and last are IPv4 addresses: {error}") from None
+            for value in range(int(first), int(last) + 1):
+                name = str(IPv4Address(value))
+                address_id, number = self._world.identity("address", name)
+                self._world.addresses.add(Address(address_id, number, name, EPOCH, zone))
+
+    def _load_networks(self) -> None:
+        for index, entry in enumerate(self._entries("networks")):
+            field = f"networks[{index}]"
+            offering = self._named(
+                self._world.network_offerings,
+                f"{field}.offering",
+                entry.get("offering", "DefaultIsolatedNetworkOfferingWithSourceNatService"),
+            )
+            zone, owner = self._zone(field, entry), self._owner(field, entry)
+            network = make_network(self._world, entry["name"], owner, offering, zone)
+            if "cidr" in entry:
+                network.cidr = IPv4Network(entry["cidr"])
+            if "ip6cidr" in entry:
+                network.ip6cidr = IPv6Network(entry["ip6cidr"])
+
+    def _load_vm(self, field: str, entry: Document) -> VirtualMachine:
+        owner = self._owner(field, entry)
+        user = self._user_of(owner)
+        offering = self._named(self._world.offerings, f"{field}.offering", entry["offering"])
+        template = next(iter(self._world.templates))
+        vm = make_vm(self._world, entry["name"], user, offering, template)
+        vm.account = owner
+        vm.state = entry.get("state", "Running")
+        for name in entry["networks"]:
+            network = self._named(self._world.networks, f"{field}.networks", name)
+            vm.zone = network.zone
+            self._plug(vm, network, ip6=bool(entry.get("ip6", False)))
+        return vm
+
+    def _plug(self, vm: VirtualMachine, network: Network, *, ip6: bool) -> None:
+        nic = plug(self._world, vm, network)
+        if ip6 and network.ip6cidr is not None:
+            host = int(IPv4Address(nic.ipaddress)) - int(network.cidr[0])
+            nic.ip6address = str(network.ip6cidr[host])
+        implement(self._world, network)
+
+    def _generate(self, vms: int | None) -> None:
+        wanted = self._document["generate"]
+        count = wanted["count"] if vms is None else vms
+        for index in range(1, count + 1):
+            name = wanted["name"].format(index)
+            self._load_vm("generate", {**wanted, "name": name})
+
+    def _entries(self, field: str) -> list[Document]:
+        entries = self._document.get(field, [])
+        if not isinstance(entries, list):
+            raise self._error(field, f"a list, not {entries!r}")
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                raise self._error(f"{field}[{index}]", f"an object, not {entry!r}")
+        return entries
+
+    def _zone(self, field: str, entry: Document) -> Zone:
+        if "zone" not in entry:
+            return next(iter(self._world.zones))
+        return self._named(self._world.zones, f"{field}.zone", entry["zone"])
+
+    def _owner(self, field: str, entry: Document) -> Account:
+        if "project" in entry:
+            project = self._named(self._world.projects, f"{field}.project", entry["project"])
+            return project.account
+        return self._named(self._world.accounts, f"{field}.account", entry.get("account", "user"))
+
+    def _user_of(self, owner: Account) -> User:
+        person = owner if owner.project is None else owner.project.owner
+        return next(user for user in self._world.users if user.account is person)
+
+    def _named(self, table: Table[T], field: str, name: str) -> T:
+        found = table.named(name)
+        if found is None:
+            known = ", ".join(repr(thing.name) for thing in table)
+            raise self._error(field, f"no such thing as {name!r}; known: {known}")
+        return found
+
+    def _error(self, field: str, text: str) -> WorldError:
+        return WorldError(f"{self._file}: {field}: {text}")

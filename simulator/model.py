@@ -1,0 +1,175 @@
+"""What a world holds: each kind of object with the fields that commands read and change."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+
+@dataclass(eq=False, slots=True)
+class Entity:
+    """Anything with a public id, an internal number and a name."""
+
+    id: str
+    number: int
+    name: str
+    created: float
+
+
+@dataclass(eq=False, slots=True)
+class Domain(Entity):
+    """A domain of accounts; every world has ROOT alone."""
+
+
+@dataclass(eq=False, slots=True)
+class Project(Entity):
+    """A project: its things belong to `account`, its members may use them."""
+
+    displaytext: str
+    account: "Account"
+    owner: "Account"
+    members: "list[Account]"
+
+
+@dataclass(eq=False, slots=True)
+class Account(Entity):
+    """An owner of things; a project has one of its own, with role `Project`."""
+
+    role: str
+    domain: Domain
+    project: Project | None = None
+    limits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def admin(self) -> bool:
+        """Tell whether this is a root administrator."""
+        return self.role == "Admin"
+
+
+@dataclass(eq=False, slots=True)
+class User(Entity):
+    """Who calls: one user for each account, with its keys."""
+
+    account: Account
+    api_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        """Leave the keys out."""
+        return f"User({self.name!r})"
+
+
+@dataclass(eq=False, slots=True)
+class Zone(Entity):
+    """A zone and what its network providers can do."""
+
+    udp: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class ServiceOffering(Entity):
+    """A size of VMs: CPUs, MHz, MiB; one that no host has room for is not placeable."""
+
+    cpunumber: int
+    cpuspeed: int
+    memory: int
+    placeable: bool = True
+
+
+@dataclass(eq=False, slots=True)
+class Template(Entity):
+    """What a VM's disk is made from."""
+
+    ostype: str = "Other Linux (64-bit)"
+
+
+@dataclass(eq=False, slots=True)
+class NetworkOffering(Entity):
+    """A kind of network: its guest type and the services it has."""
+
+    displaytext: str
+    guestiptype: str
+    services: tuple[str, ...]
+    forvpc: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Owned(Entity):
+    """Something that belongs to an account, with tags by key."""
+
+    account: Account
+    tags: dict[str, str] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(eq=False, slots=True)
+class Network(Owned):
+    """A guest network; it is `Allocated` until its first VM starts, then `Implemented`."""
+
+    displaytext: str
+    zone: Zone
+    offering: NetworkOffering
+    cidr: IPv4Network
+    vlan: int
+    ip6cidr: IPv6Network | None = None
+    state: str = "Allocated"
+    used: set[int] = field(default_factory=set)
+    lowest_free: int = 2
+
+
+@dataclass(eq=False, slots=True)
+class Nic(Entity):
+    """A VM's card in a network."""
+
+    network: Network
+    ipaddress: str
+    ip6address: str | None
+    macaddress: str
+    default: bool
+    secondary: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class VirtualMachine(Owned):
+    """A VM; `state` is one of CloudStack's: Running, Stopped, Destroyed, Starting and the like."""
+
+    displayname: str
+    user: User
+    zone: Zone
+    offering: ServiceOffering
+    template: Template
+    host: str
+    nics: list[Nic] = field(default_factory=list)
+    state: str = "Stopped"
+    updated: float = 0.0
+    hypervisor: str = "KVM"
+    static_nat: "Address | None" = None
+
+    @property
+    def label(self) -> str:
+        """Name the VM as error texts do."""
+        return f"{self.id} ({self.name})"
+
+    @property
+    def text(self) -> str:
+        """Describe the VM as the server's own objects describe themselves in error texts."""
+        return (
+            f'VM instance {{"id":{self.number},"instanceName":"{self.instancename}",'
+            f'"state":"{self.state}","type":"User","uuid":"{self.id}"}}'
+        )
+
+    @property
+    def instancename(self) -> str:
+        """Return the hypervisor's name for the VM."""
+        return f"i-{self.account.number}-{self.number}-VM"
+
+
+@dataclass(eq=False, slots=True)
+class Address(Entity):
+    """A public address; free ones belong to nobody."""
+
+    zone: Zone
+    state: str = "Free"
+    account: Account | None = None
+    network: Network | None = None
+    source_nat: bool = False
+    allocated: float = 0.0
+    vm: VirtualMachine | None = None
+    tags: dict[str, str] = field(default_factory=dict)

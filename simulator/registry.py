@@ -1,0 +1,86 @@
+"""The commands that the simulator answers: name, parameters, role, version, handler."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simulator.jobs import Work
+from simulator.parameters import PAGING, Parameter, Version, parse_parameters, version
+
+if TYPE_CHECKING:
+    from simulator.call import Call
+
+Answer = dict[str, Any]
+Handler = Callable[["Call"], Answer | Work]
+
+# Commands of a real server that no test here needs, but that must be refused to an ordinary
+# user in the way of a missing right (432) and not of an unknown name (401).
+ADMIN_ONLY = frozenset(
+    {
+        "addHost", "createAccount", "createZone", "createServiceOffering", "deleteAccount",
+        "listClusters", "listConfigurations", "listHosts", "listManagementServers",
+        "listManagementServersMetrics", "listPods", "listRouters", "listSystemVms",
+        "migrateVirtualMachine", "updateConfiguration", "updateResourceCount",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; `java` names the class that a job of it shows in its `cmd`."""
+
+    name: str
+    parameters: dict[str, Parameter]
+    handler: Handler
+    asynchronous: bool
+    since: Version | None
+    envelope: str
+    java: str
+    summary: str
+
+    @property
+    def listing(self) -> bool:
+        """Tell whether the command lists, and so takes pages."""
+        return "pagesize" in self.parameters
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the command changes anything."""
+        return not self.name.startswith(("list", "query"))
+
+
+REGISTRY: dict[str, Command] = {}
+
+
+def command(
+    name: str,
+    parameters: str = "",
+    *,
+    job: str | None = None,
+    since: str | None = None,
+    envelope: str | None = None,
+) -> Callable[[Handler], Handler]:
+    """Register a handler under the command's name.
+
+    `parameters` is in the notation of `parse_parameters`, paging is added to lists; `job`, for an
+    asynchronous command, is its class on a real server; `envelope` is the answer's only
+    key where that is not the name in lower case with `response`.
+    """
+    if name.startswith("list"):
+        parameters = f"{parameters} {PAGING}"
+
+    def register(handler: Handler) -> Handler:
+        assert name not in REGISTRY, name  # noqa: S101 - a mistake of ours, seen at import
+        REGISTRY[name] = Command(
+            name=name,
+            parameters=parse_parameters(parameters),
+            handler=handler,
+            asynchronous=job is not None,
+            since=version(since) if since else None,
+            envelope=envelope or f"{name.lower()}response",
+            java=job or "",
+            summary=(handler.__doc__ or "").strip().splitlines()[0],
+        )
+        return handler
+
+    return register

@@ -1,0 +1,221 @@
+"""The simulator as a running HTTP server: `with Simulator() as simulator: simulator.url`."""
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from simulator.answers import JSON, Reply, not_found
+from simulator.clock import Clock
+from simulator.control import Control, SettingError
+from simulator.face import Face
+from simulator.faults import FaultError
+from simulator.loading import load_world
+from simulator.model import User
+
+API_PATH = "/client/api"
+CONTROL_PATH = "/simulator/"
+Request = socket.socket | tuple[bytes, socket.socket]
+MAX_BODY = 16 * 1024 * 1024
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; connections left open are cut when it stops."""
+
+    daemon_threads = True
+    request_queue_size = 256
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], face: Face, control: Control) -> None:
+        self.face = face
+        self.control = control
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        super().__init__(address, Handler)
+
+    def process_request_thread(self, request: Request, client_address: object) -> None:
+        """Serve one connection, remembering it as long as it is open."""
+        assert isinstance(request, socket.socket)  # noqa: S101 - TCP, so never a datagram
+        with self._guard:
+            self._open.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._guard:
+                self._open.discard(request)
+
+    def handle_error(self, request: Request, client_address: object) -> None:
+        """Say nothing of clients that went away; anything else is a bug to be seen."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ValueError)):
+            super().handle_error(request, client_address)
+
+    def cut_connections(self) -> None:
+        """Cut the connections that clients keep open."""
+        with self._guard:
+            for connection in self._open:
+                cut(connection)
+
+
+def cut(connection: socket.socket) -> None:
+    """Cut a connection; one that is closed already is no error."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads a request, hands it to the API or to the control interface, writes the reply."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._serve()
+
+    def do_POST(self) -> None:
+        """Answer a POST."""
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        """Answer a DELETE."""
+        self._serve()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Log nothing: the request line of a GET carries key and signature."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY))
+        target = urlsplit(self.path)
+        if target.path.startswith(CONTROL_PATH):
+            self._send(operate(self.server.control, self.command, target.path, body))
+        elif target.path.rstrip("/") == API_PATH and self.command in {"GET", "POST"}:
+            text = "&".join(part for part in (target.query, body.decode("latin-1")) if part)
+            pairs = parse_qsl(text, keep_blank_values=True)
+            self._send(self.server.face.answer(dict(reversed(pairs))))
+        else:
+            self._send(not_found(target.path))
+
+    def _send(self, reply: Reply) -> None:
+        if reply.dropped:
+            self.close_connection = True
+            cut(self.connection)
+            return
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+
+def operate(control: Control, method: str, path: str, body: bytes) -> Reply:
+    """Carry out one operation of the control interface."""
+    name = path.removeprefix(CONTROL_PATH).strip("/")
+    operations: dict[tuple[str, str], Callable[[Any], Any]] = {
+        ("GET", "calls"): lambda _: {"calls": control.calls(), "counts": control.counts()},
+        ("DELETE", "calls"): lambda _: control.clear_calls(),
+        ("GET", "ignored-parameters"): lambda _: control.ignored_parameters(),
+        ("POST", "faults"): lambda document: control.fault(**document),
+        ("DELETE", "faults"): lambda _: control.clear_faults(),
+        ("GET", "state"): lambda _: control.state(),
+        ("GET", "settings"): lambda _: control.settings(),
+        ("POST", "settings"): lambda document: control.settings(**document),
+    }
+    operation = operations.get((method, name))
+    if operation is None:
+        known = ", ".join(f"{verb} {CONTROL_PATH}{noun}" for verb, noun in operations)
+        return control_reply(404, {"error": f"{method} {path}: unknown; known: {known}"})
+    try:
+        document = json.loads(body or b"{}")
+        if not isinstance(document, dict):
+            raise FaultError(f"the body is an object, not {document!r}")
+        result = operation(document)
+    except (FaultError, SettingError, json.JSONDecodeError) as error:
+        return control_reply(400, {"error": str(error)})
+    return control_reply(200, {"ok": True} if result is None else result)
+
+
+def control_reply(status: int, document: object) -> Reply:
+    """Write an answer of the control interface."""
+    return Reply(status, json.dumps(document).encode() + b"\n", JSON)
+
+
+class Simulator:
+    """A CloudStack of one's own: starts on enter, stops on exit.
+
+    `world` is the name of a world file or a path to one, `vms` the size of one that is made
+    to size, `port` 0 a free one, `job_delay` the seconds that every job takes, `timing` `real`
+    the times of a real server. Raises WorldError for a world that cannot be, OSError for a
+    port that cannot be had.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each thing that a test may choose
+        self,
+        world: str = "small",
+        *,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+        vms: int | None = None,
+        api_version: str = "4.22",
+        job_delay: float = 0.02,
+        timing: str = "off",
+        clock: Clock | None = None,
+    ) -> None:
+        lock = threading.RLock()
+        self.clock = clock or Clock()
+        self.world = load_world(world, vms=vms, api_version=api_version, clock=self.clock)
+        self.control = Control(self.world, lock)
+        self.control.settings(job_delay=job_delay, timing=timing)
+        self._closing = threading.Event()
+        face = Face(self.world, self.control, lock, self._closing)
+        self._server = Server((bind, port), face, self.control)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self.keys: dict[str, User] = {user.name: user for user in self.world.users}
+
+    @property
+    def url(self) -> str:
+        """Return the API's whole address."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}{API_PATH}"
+
+    @property
+    def user(self) -> User:
+        """Return the ordinary user."""
+        return self.keys["user"]
+
+    @property
+    def admin(self) -> User:
+        """Return the administrator."""
+        return self.keys["admin"]
+
+    def __enter__(self) -> "Simulator":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop answering, cut the connections, wait for the server's thread."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.cut_connections()
+        self._server.server_close()

@@ -1,0 +1,75 @@
+"""The world as one JSON document, for tests that look at everything at once."""
+
+from typing import Any
+
+from simulator.jobs import DONE, PENDING
+from simulator.model import Account, Address, Network, VirtualMachine
+from simulator.world import World
+
+STATUS = {PENDING: "pending", DONE: "done"}
+
+
+def dump(world: World) -> dict[str, Any]:
+    """Return every object that tests ask about, by kind, each with its owner and tags."""
+    return {
+        "world": world.name,
+        "apiversion": world.api_version,
+        "virtualmachines": [dump_vm(vm) for vm in world.vms],
+        "networks": [dump_network(network) for network in world.networks],
+        "addresses": [dump_address(a) for a in world.addresses if a.state != "Free"],
+        "freeaddresses": sum(address.state == "Free" for address in world.addresses),
+        "projects": [{"id": project.id, "name": project.name} for project in world.projects],
+        "jobs": {
+            "total": len(world.jobs),
+            "pending": [job.id for job in world.jobs.pending()],
+        },
+    }
+
+
+def owner_of(account: Account | None) -> dict[str, str]:
+    """Name whose a thing is."""
+    if account is None:
+        return {}
+    if account.project is not None:
+        return {"project": account.project.name}
+    return {"account": account.name}
+
+
+def dump_vm(vm: VirtualMachine) -> dict[str, Any]:
+    """Show a VM."""
+    return {
+        "id": vm.id,
+        "name": vm.name,
+        "state": vm.state,
+        "zone": vm.zone.name,
+        "offering": vm.offering.name,
+        "addresses": [nic.ipaddress for nic in vm.nics],
+        "networks": [nic.network.id for nic in vm.nics],
+        "tags": dict(vm.tags),
+        **owner_of(vm.account),
+    }
+
+
+def dump_network(network: Network) -> dict[str, Any]:
+    """Show a network."""
+    return {
+        "id": network.id,
+        "name": network.name,
+        "state": network.state,
+        "cidr": str(network.cidr),
+        "tags": dict(network.tags),
+        **owner_of(network.account),
+    }
+
+
+def dump_address(address: Address) -> dict[str, Any]:
+    """Show a public address that is in use."""
+    return {
+        "id": address.id,
+        "ipaddress": address.name,
+        "state": address.state,
+        "sourcenat": address.source_nat,
+        "network": None if address.network is None else address.network.id,
+        "tags": dict(address.tags),
+        **owner_of(address.account),
+    }

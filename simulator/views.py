@@ -1,0 +1,20 @@
+"""How owners and tags are shown, the same in every answer."""
+
+from typing import Any
+
+from simulator.model import Account
+
+
+def view_owner(owner: Account) -> dict[str, Any]:
+    """Show whose a thing is: a project's name and id, or the account's name; and the domain."""
+    if owner.project is not None:
+        whose = {"projectid": owner.project.id, "project": owner.project.name}
+    else:
+        whose = {"account": owner.name}
+    domain = owner.domain
+    return {**whose, "domainid": domain.id, "domain": domain.name, "domainpath": domain.name}
+
+
+def view_tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Show the tags in the answer of the thing that carries them."""
+    return [{"key": key, "value": value} for key, value in sorted(tags.items())]

@@ -1,0 +1,158 @@
+"""The state: every object by id, the jobs, the version, and how ids are made."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from simulator.clock import Clock
+from simulator.jobs import Job, Jobs
+from simulator.model import (
+    Account,
+    Address,
+    Domain,
+    Entity,
+    Network,
+    NetworkOffering,
+    Project,
+    ServiceOffering,
+    Template,
+    User,
+    VirtualMachine,
+    Zone,
+)
+from simulator.parameters import Version, version
+
+T = TypeVar("T", bound=Entity)
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "simulator.cloudstack.example.com")
+
+
+class Table(Generic[T]):
+    """Objects of one kind by id, in the order they were made.
+
+    A real server keeps the row of what was removed, and still knows its id, for some kinds
+    (VMs, networks, projects) and not for others (rules): `keep` says which.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._live: dict[str, T] = {}
+        self._gone: dict[str, T] = {}
+        self._keep = keep
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __contains__(self, thing: T) -> bool:
+        return thing.id in self._live
+
+    def add(self, thing: T) -> T:
+        """Take up an object."""
+        self._live[thing.id] = thing
+        return thing
+
+    def remove(self, thing: T) -> None:
+        """Let an object go; removing it twice is no error."""
+        if self._live.pop(thing.id, None) is not None and self._keep:
+            self._gone[thing.id] = thing
+
+    def find(self, entity_id: str) -> T | None:
+        """Return an object by id, also a removed one where the server keeps those."""
+        return self._live.get(entity_id) or self._gone.get(entity_id)
+
+    def named(self, name: str) -> T | None:
+        """Return the first object of that name."""
+        return next((thing for thing in self._live.values() if thing.name == name), None)
+
+
+@dataclass
+class Settings:
+    """What can be changed while the simulator runs: see `/simulator/settings`."""
+
+    job_delay: float = 0.05
+    timing: str = "off"
+    expunge: bool = False
+
+
+class World:
+    """Everything that a CloudStack installation knows; one lock, held by the caller, guards it."""
+
+    def __init__(self, name: str, clock: Clock, api_version: str = "4.22") -> None:
+        self.name = name
+        self.clock = clock
+        self.api_version = api_version
+        self.version: Version = version(api_version)
+        self.settings = Settings()
+        self.jobs = Jobs()
+        self.domains: Table[Domain] = Table()
+        self.accounts: Table[Account] = Table()
+        self.users: Table[User] = Table()
+        self.projects: Table[Project] = Table(keep=True)
+        self.zones: Table[Zone] = Table()
+        self.offerings: Table[ServiceOffering] = Table()
+        self.templates: Table[Template] = Table()
+        self.network_offerings: Table[NetworkOffering] = Table()
+        self.networks: Table[Network] = Table(keep=True)
+        self.vms: Table[VirtualMachine] = Table(keep=True)
+        self.addresses: Table[Address] = Table()
+        self._numbers: dict[str, int] = {}
+        self._tables: dict[str, Table[Any]] = {
+            "domain": self.domains,
+            "account": self.accounts,
+            "user": self.users,
+            "project": self.projects,
+            "zone": self.zones,
+            "offering": self.offerings,
+            "template": self.templates,
+            "networkoffering": self.network_offerings,
+            "network": self.networks,
+            "vm": self.vms,
+            "address": self.addresses,
+        }
+
+    def number(self, kind: str) -> int:
+        """Return the next internal number of a kind, from 1 on."""
+        self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        return self._numbers[kind]
+
+    def identity(self, kind: str, name: str) -> tuple[str, int]:
+        """Return a new object's id and number.
+
+        The id depends on the world's name, the kind and the name alone, unless that is taken:
+        examples can hold the ids of world files.
+        """
+        number = self.number(kind)
+        wanted = str(uuid.uuid5(NAMESPACE, f"{self.name}/{kind}/{name}"))
+        if self.knows(kind, wanted):
+            wanted = str(uuid.uuid5(NAMESPACE, f"{self.name}/{kind}/{name}/{number}"))
+        return wanted, number
+
+    def knows(self, kind: str, entity_id: str) -> bool:
+        """Tell whether an id of that kind is in use, or was."""
+        return self.find(kind, entity_id) is not None
+
+    def find(self, kind: str, entity_id: str) -> object | None:
+        """Return what an id parameter of that kind names."""
+        if kind == "job":
+            return self.jobs.find(entity_id)
+        table = self._tables.get(kind)
+        return None if table is None else table.find(entity_id)
+
+    def things(self, kind: str) -> list[Any]:
+        """Return every object of a kind; a kind without a table has none."""
+        return list(self._tables.get(kind, ()))
+
+    def user_with_key(self, api_key: str) -> User | None:
+        """Return the user that an API key belongs to."""
+        return next((user for user in self.users if user.api_key == api_key), None)
+
+    def settle(self) -> None:
+        """Let everything happen that is due by now."""
+        self.jobs.settle(self.clock.now())
+
+    def start(self, job: Job) -> None:
+        """Take up a job."""
+        self.jobs.add(job)

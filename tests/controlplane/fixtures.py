@@ -1,0 +1,62 @@
+"""Gives tests the control plane, built before the first test's clock runs and started once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import binaries
+from tests.controlplane.binaries import Binaries
+from tests.controlplane.cluster import ControlPlane
+
+PROJECT = Path(__file__).resolve().parents[2]
+OWN_CRDS = PROJECT / "crds"
+METACONTROLLER_CRDS = Path(__file__).parent / "crds"
+
+_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.fixture(scope="session")
+def control_plane_binaries() -> Binaries:
+    """Return the programs; a fixture that starts a control plane of its own asks for this too."""
+    return binaries.ensure()
+
+
+@pytest.fixture(scope="session")
+def control_plane(
+    control_plane_binaries: Binaries,  # noqa: ARG001 - built before collection ends
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[ControlPlane]:
+    """Start one control plane for the whole run, with all CRDs, garbage collection and audit."""
+    folder = tmp_path_factory.mktemp("control-plane")
+    pytestconfig.stash[_FOLDER] = folder
+    with ControlPlane.start(folder, audit=True) as plane:
+        plane.apply(METACONTROLLER_CRDS)
+        if OWN_CRDS.exists():
+            plane.apply(OWN_CRDS)
+        plane.start_controllers()
+        yield plane
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what is missing now, where no test's timeout runs and its progress is seen."""
+    if session.config.option.collectonly:
+        return
+    if any("control_plane_binaries" in _fixtures(item) for item in session.items):
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        writer = session.config.get_terminal_writer()
+        with capture.global_and_fixture_disabled():
+            binaries.ensure(lambda line: writer.line(line, flush=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the logs are when something failed."""
+    folder = terminalreporter.config.stash.get(_FOLDER, None)
+    stats = terminalreporter.stats
+    if folder and (stats.get("failed") or stats.get("error")):
+        terminalreporter.write_line(f"logs of the control plane: {folder}")
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))

@@ -1,0 +1,299 @@
+"""The nodes hook against a CloudStack that answers, refuses, breaks and hides."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack.errors import CloudStackError, Unreachable
+from hooks.deadline import Deadline
+from hooks.kube import NoApiServer
+from hooks.names import TAINT_UNINITIALIZED
+from hooks.nodes import NodesHook
+from hooks.nodes.plan import AddressPatch, Settings, SpecPatch
+from hooks.reconcile import Answer
+from hooks.webhook import BadRequest, Json
+from simulator.server import Simulator
+
+EXAMPLE: Json = json.loads(
+    (Path(__file__).parents[3] / "examples/01-node/request.json").read_text()
+)
+LOG = logging.getLogger("tests")
+
+
+def open_simulated(simulator: Simulator, *, ttl: float = 15.0, project: str = "") -> Cloud:
+    user = simulator.user
+    return open_cloud(
+        CloudConfig(simulator.url, user.api_key, user.secret_key, project_id=project),
+        vm_cache_ttl=ttl,
+    )
+
+
+def make_hook(cloud: Cloud, clock: Callable[[], float] = lambda: 1_800_000_000.0) -> NodesHook:
+    return NodesHook(
+        cloud=lambda: cloud,
+        kube=NoApiServer(LOG),
+        record=lambda _: None,
+        settings=Settings(),
+        clock=clock,
+    )
+
+
+def request_for(name: str, **spec: Any) -> Json:
+    request = deepcopy(EXAMPLE)
+    request["object"]["metadata"]["name"] = name
+    request["object"]["spec"].update(spec)
+    return request
+
+
+def shown(answer: Answer) -> Json:
+    return dict(answer.response)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def cloud(simulator: Simulator) -> Iterator[Cloud]:
+    opened = open_simulated(simulator)
+    yield opened
+    opened.close()
+
+
+def test_the_example_is_answered_labels_and_an_instance(cloud: Cloud) -> None:
+    answer = make_hook(cloud).sync(EXAMPLE, Deadline(8))
+    assert shown(answer)["labels"] == {
+        "node.kubernetes.io/instance-type": "SmallInstance",
+        "topology.kubernetes.io/zone": "zone-1",
+        "topology.kubernetes.io/region": "zone-1",
+    }
+    [instance] = shown(answer)["attachments"]
+    assert instance["kind"] == "CloudStackInstance"
+    assert answer.actions == ()
+
+
+def test_a_node_that_shows_its_labels_is_written_to_addresses_first_release_last(
+    cloud: Cloud,
+) -> None:
+    hook = make_hook(cloud)
+    request = deepcopy(EXAMPLE)
+    labels = shown(hook.sync(request, Deadline(8)))["labels"]
+    request["object"]["metadata"]["labels"].update(labels)
+    answer = hook.sync(request, Deadline(8))
+    first, last = answer.actions
+    assert isinstance(first, AddressPatch)
+    assert isinstance(last, SpecPatch)
+    assert last.provider_id is not None
+    assert last.provider_id.endswith(shown(answer)["attachments"][0]["spec"]["instanceID"])
+    assert TAINT_UNINITIALIZED not in str(last.taints)
+
+
+def test_600_vms_are_one_snapshot_of_two_pages_and_page_two_counts() -> None:
+    with Simulator(world="large", vms=600) as simulator:
+        cloud = open_simulated(simulator)
+        hook = make_hook(cloud)
+        for name in ("node-00001", "node-00600"):
+            [instance] = shown(hook.sync(request_for(name), Deadline(8)))["attachments"]
+            assert instance["spec"]["nodeName"] == name
+        assert simulator.control.counts() == {"listVirtualMachines": 2}
+        cloud.close()
+
+
+def test_a_page_that_fails_changes_nothing() -> None:
+    with Simulator(world="large", vms=600) as simulator:
+        simulator.control.fault(
+            "listVirtualMachines", "error", code=530, times=None, when={"page": "2"}
+        )
+        cloud = open_simulated(simulator)
+        with pytest.raises(CloudStackError):
+            make_hook(cloud).sync(request_for("node-00001"), Deadline(2))
+        cloud.close()
+
+
+def test_32_calls_at_once_share_one_snapshot() -> None:
+    with Simulator(world="large", vms=100) as simulator:
+        cloud = open_simulated(simulator)
+        hook = make_hook(cloud)
+        gate = threading.Barrier(32)
+
+        def call(number: int) -> str:
+            gate.wait()
+            answer = hook.sync(request_for(f"node-{number + 1:05}"), Deadline(8))
+            return str(shown(answer)["attachments"][0]["metadata"]["name"])
+
+        with ThreadPoolExecutor(32) as pool:
+            names = list(pool.map(call, range(32)))
+        assert names == [f"node-{n + 1:05}" for n in range(32)]
+        assert simulator.control.counts() == {"listVirtualMachines": 1}
+        cloud.close()
+
+
+def test_in_a_project_its_vms_are_found_and_only_with_its_id(simulator: Simulator) -> None:
+    project = next(project["id"] for project in simulator.control.state()["projects"])
+    inside, outside = open_simulated(simulator, project=project), open_simulated(simulator)
+    request = request_for("project-node-1")
+    assert shown(make_hook(inside).sync(request, Deadline(8)))["attachments"]
+    calls = simulator.control.calls()
+    assert calls
+    assert all(call["params"].get("projectid") == project for call in calls)
+    assert shown(make_hook(outside).sync(request, Deadline(8)))["attachments"] == []
+    inside.close()
+    outside.close()
+
+
+FAULTS: list[Any] = [
+    *(
+        pytest.param({"kind": "error", "code": code}, id=str(code))
+        for code in (401, 429, 431, 432, 530, 531, 533)
+    ),
+    pytest.param({"kind": "timeout", "seconds": 30.0}, id="timeout"),
+    pytest.param({"kind": "html"}, id="HTML"),
+    pytest.param({"kind": "empty"}, id="nothing"),
+    pytest.param({"kind": "throttled"}, id="throttled"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_any_trouble_with_cloudstack_is_an_error_in_time_without_a_secret(
+    simulator: Simulator, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator.control.fault("listVirtualMachines", times=None, **fault)
+    cloud = open_simulated(simulator)
+    started = time.monotonic()
+    with caplog.at_level(logging.DEBUG), pytest.raises(CloudStackError) as raised:
+        make_hook(cloud).sync(EXAMPLE, Deadline(1.5))
+    assert time.monotonic() - started < 2.5
+    said = f"{raised.value!r} {raised.getrepr(chain=True)} {caplog.text}"
+    for secret in (simulator.user.api_key, simulator.user.secret_key, "signature="):
+        assert secret not in said
+    cloud.close()
+
+
+def test_nobody_listening_is_said(simulator: Simulator) -> None:
+    user = simulator.user
+    cloud = open_cloud(CloudConfig("http://127.0.0.1:9/client/api", user.api_key, user.secret_key))
+    with pytest.raises(Unreachable):
+        make_hook(cloud).sync(EXAMPLE, Deadline(1))
+    cloud.close()
+
+
+def test_a_missing_vm_without_an_api_server_deletes_nothing(cloud: Cloud) -> None:
+    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
+    now = 1_800_000_000.0
+    for _ in range(2):
+        answer = make_hook(cloud, lambda: now).sync(request, Deadline(8))
+        [instance] = shown(answer)["attachments"]
+        assert instance["status"]["state"] == "Missing"
+        assert answer.actions == ()
+        request["attachments"] = {
+            "CloudStackInstance.cloudstack.targetcluster.example.com/v1alpha1": {"node-1": instance}
+        }
+        instance["status"]["missing"]["snapshots"] = 9
+        instance["status"]["missing"]["since"] = "2020-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ((), {}, "the body"),
+        (("object",), None, "object"),
+        (("object",), [], "object"),
+        (("object", "kind"), "Pod", "object.kind"),
+        (("object", "metadata"), {}, "object.metadata"),
+        (("object", "metadata", "name"), 7, "object.metadata.name"),
+        (("object", "metadata", "labels"), {"a": 1}, "object.metadata.labels.a"),
+        (("object", "spec", "taints"), "none", "object.spec.taints"),
+        (("object", "spec", "taints"), [{}], "object.spec.taints.0"),
+        (("object", "spec", "providerID"), 5, "object.spec.providerID"),
+        (("object", "status", "conditions"), [1], "object.status.conditions.0"),
+        (("attachments",), [], "attachments"),
+    ],
+)
+def test_a_request_of_another_shape_is_refused_by_field(
+    cloud: Cloud, path: tuple[str, ...], value: object, field: str
+) -> None:
+    request = replaced(EXAMPLE, path, value)
+    with pytest.raises(BadRequest) as raised:
+        make_hook(cloud).sync(request, Deadline(8))
+    assert raised.value.field == field
+
+
+def replaced(document: Any, path: tuple[Any, ...], value: object) -> Any:
+    if not path:
+        return value
+    copy = deepcopy(document)
+    at = copy
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+    return copy
+
+
+def paths(document: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield prefix
+    items: Iterator[tuple[Any, Any]] = iter(())
+    if isinstance(document, dict):
+        items = iter(document.items())
+    elif isinstance(document, list):
+        items = iter(enumerate(document))
+    for key, value in items:
+        yield from paths(value, (*prefix, key))
+
+
+FULL = replaced(
+    EXAMPLE,
+    ("attachments",),
+    {
+        "CloudStackInstance.cloudstack.targetcluster.example.com/v1alpha1": {
+            "node-1": {
+                "metadata": {"name": "node-1", "labels": {"a": "b"}},
+                "spec": {"nodeName": "node-1"},
+                "status": {"missing": {"since": "2020-01-01T00:00:00Z", "snapshots": 3}},
+            }
+        }
+    },
+)
+READ = [path for path in paths(FULL) if path[:1] != ("controller",)]
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def shared_cloud() -> Iterator[Cloud]:
+    with Simulator() as simulator:
+        cloud = open_simulated(simulator, ttl=600)
+        yield cloud
+        cloud.close()
+
+
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(changes=st.lists(st.tuples(st.sampled_from(READ), ANY_JSON), min_size=1, max_size=3))
+def test_whatever_comes_is_answered_or_refused_by_field(
+    shared_cloud: Cloud, changes: list[tuple[tuple[Any, ...], object]]
+) -> None:
+    request = FULL
+    for path, value in changes:
+        with suppress(KeyError, TypeError, IndexError):  # an earlier change took the place away
+            request = replaced(request, path, value)
+    with suppress(BadRequest):
+        answer = make_hook(shared_cloud).sync(request, Deadline(8))
+        json.dumps(answer.response, allow_nan=False)
