@@ -65,3 +65,74 @@ EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
+
+# --- Services of type LoadBalancer -------------------------------------------------------------
+
+#: `spec.loadBalancerClass` of a Service that is ours even where the cluster has another default.
+LOAD_BALANCER_CLASS = "cloudstack.targetcluster.example.com/loadbalancer"
+#: Condition in `Service.status.conditions`: whether the load balancer serves, and if not, why, in
+#: CloudStack's words. It is the sign that a Service is ours.
+LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
+
+#: What the annotations of a Service begin with; the existing CloudStack provider's prefix.
+SERVICE_ANNOTATION_PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
+#: `"true"`: members get the client's address by the HAProxy PROXY protocol, on every TCP port. May
+#: be switched on a live Service. Default `"false"`.
+ANNOTATION_PROXY_PROTOCOL = SERVICE_ANNOTATION_PREFIX + "proxy-protocol"
+#: A DNS name that the Service's status shows in place of the address, so that pods reach the load
+#: balancer through it instead of being short-circuited. Default: the address is shown.
+ANNOTATION_HOSTNAME = SERVICE_ANNOTATION_PREFIX + "hostname"
+#: Who may connect, as IPv4 CIDRs with commas between them; empty admits nobody. The field
+#: `spec.loadBalancerSourceRanges` says the same; where both are given they have to agree. Default:
+#: everybody, `0.0.0.0/0`.
+ANNOTATION_SOURCE_CIDRS = SERVICE_ANNOTATION_PREFIX + "source-cidrs"
+#: Who may connect, by Kubernetes' own annotation; not read where `spec.loadBalancerSourceRanges`
+#: is set.
+ANNOTATION_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+#: The IPv4 address that the Service wants; goes before `spec.loadBalancerIP`. Default: any.
+ANNOTATION_ADDRESS = SERVICE_ANNOTATION_PREFIX + "address"
+#: `"true"`: the address stays allocated to the account when the Service goes. Default `"false"`.
+ANNOTATION_KEEP_IP = SERVICE_ANNOTATION_PREFIX + "keep-ip"
+#: A note of the existing provider: it allocated the address that the Service asks for. Read when
+#: a Service is taken over, so that the address is released with it; never written.
+ANNOTATION_IP_ASSOCIATED = SERVICE_ANNOTATION_PREFIX + "ip-associated-by-controller"
+#: A note of a fork of the existing provider: CloudStack's id of the address. Where it stands, the
+#: annotation `address` is a note too. Read when a Service is taken over; never written.
+ANNOTATION_ID = SERVICE_ANNOTATION_PREFIX + "id"
+#: A note of the same fork: CloudStack's id of the network. Removed with the notes above when the
+#: Service gives up its load balancer.
+ANNOTATION_NETWORK_ID = SERVICE_ANNOTATION_PREFIX + "network-id"
+#: `"true"`: this Service gets no load balancer from us; one that it has is taken down. Default
+#: `"false"`.
+ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
+#: `plan`: nothing is changed in CloudStack, and the changes that would be made are listed in the
+#: CloudStackLoadBalancer's `status.plan`. Default `apply`.
+ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
+#: Labels that a node carries to be a member, as `key=value` with commas between them. Default:
+#: every node.
+ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
+#: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` where
+#: `spec.sessionAffinity` is ClientIP, `roundrobin` otherwise.
+ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
+#: Reserved for one address serving several Services; refused for now.
+ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
+
+#: Finalizer that cloud controller managers put on Services; taken off one that is taken over.
+SERVICE_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+#: What the finalizers begin with that Metacontroller puts on objects with a finalize hook.
+COMPOSITE_FINALIZER_PREFIX = "metacontroller.io/compositecontroller-"
+
+#: Event: a load balancer is being made or changed.
+EVENT_ENSURING = "EnsuringLoadBalancer"
+#: Event: the load balancer serves as the Service asks.
+EVENT_ENSURED = "EnsuredLoadBalancer"
+#: Event: a serving load balancer got other members, rules or another address.
+EVENT_UPDATED = "UpdatedLoadBalancer"
+#: Event: the load balancer cannot be made or changed; the message says why.
+EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
+#: Event: there is no node that could be a member.
+EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
+#: Event: a load balancer that is no longer wanted is being taken down.
+EVENT_DELETING = "DeletingLoadBalancer"
+#: Event: nothing is left in CloudStack of a load balancer that was taken down.
+EVENT_DELETED = "DeletedLoadBalancer"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from hooks.body import Map, Shape, decorator_request
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
 from hooks.deadline import Deadline
@@ -12,53 +13,17 @@ from hooks.nodes.facts import NODES, Sources, observe
 from hooks.nodes.instance import INSTANCE_KEY
 from hooks.nodes.plan import Facts, NodeAction, NodeDeletion, NodePlan, Settings, plan_node
 from hooks.reconcile import Answer, Outdated, Record, reconcile
-from hooks.shape import METADATA, OBJECT_MAP, Shape
-from hooks.webhook import Json
+from hooks.webhook import DecoratorRequest, Json
 
-_LIST_OF_OBJECTS: Json = {"type": ["array", "null"], "items": {"type": "object"}}
-_CONDITION: Json = {
-    "type": "object",
-    "properties": {"type": {"type": "string"}, "status": {"type": "string"}},
-}
-_TAINT: Json = {
-    "type": "object",
-    "required": ["key"],
-    "additionalProperties": {"type": ["string", "null"]},
-}
+__all__ = ["NodesHook", "Settings"]
 
-REQUEST = Shape(
-    {
-        "type": "object",
-        "required": ["object"],
-        "properties": {
-            "object": {
-                "type": "object",
-                "required": ["metadata"],
-                "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"const": "Node"},
-                    "metadata": METADATA,
-                    "spec": {
-                        "type": ["object", "null"],
-                        "properties": {
-                            "providerID": {"type": ["string", "null"]},
-                            "taints": {"type": ["array", "null"], "items": _TAINT},
-                        },
-                    },
-                    "status": {
-                        "type": ["object", "null"],
-                        "properties": {
-                            "addresses": _LIST_OF_OBJECTS,
-                            "conditions": {"type": ["array", "null"], "items": _CONDITION},
-                            "nodeInfo": {"type": ["object", "null"]},
-                        },
-                    },
-                },
-            },
-            "attachments": OBJECT_MAP,
-        },
-    }
-)
+#: What is read of a Node's spec and status.
+SPEC: Shape = {"providerID": str, "taints": [Map(str)]}
+STATUS: Shape = {
+    "addresses": [{"type": str, "address": str}],
+    "conditions": [{"type": str, "status": str}],
+    "nodeInfo": {"kubeletVersion": str},
+}
 
 
 class NodesHook:
@@ -96,20 +61,19 @@ class NodesHook:
             BadRequest: the request lacks what is read of it.
             CloudStackError, KubeError: nothing was changed that the answer would have to tell.
         """
-        REQUEST.check(request)
+        node = decorator_request(request, spec=SPEC, status=STATUS)
         sources = Sources(self._cloud(), self._kube, deadline, self._settings, self._clock)
-        subject = _NodeSync(request, sources)
+        subject = _NodeSync(node, sources)
         return reconcile(subject, deadline=deadline, record=self._record)
 
 
 class _NodeSync:
     """One call's view of one Node."""
 
-    def __init__(self, request: Json, sources: Sources) -> None:
+    def __init__(self, request: DecoratorRequest, sources: Sources) -> None:
         self._held: Json = request["object"]
         self._node: Json = self._held
-        attachments = request.get("attachments") or {}
-        instances = attachments.get(INSTANCE_KEY) or {}
+        instances = request["attachments"].get(INSTANCE_KEY, {})
         self._instance: Json | None = instances.get(self._held["metadata"]["name"])
         self._sources = sources
         self._deleted = False

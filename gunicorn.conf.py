@@ -1,0 +1,55 @@
+"""How gunicorn serves the hooks; the settings are read and checked here, before anything forks.
+
+Start it with `gunicorn` alone, in the folder of this file.
+"""
+
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from gunicorn.config import Config as GunicornConfig
+
+from hooks import wsgi
+from hooks.logs import logging_config
+from hooks.parsing import Address
+from hooks.tls import PortContext
+
+settings = wsgi.process.boot(os.environ)
+
+wsgi_app = "hooks.wsgi:application()"
+proc_name = "cloudstack-metacontroller"
+bind = [str(settings.bind), str(Address(settings.metrics_host, settings.metrics_port))]
+
+# One process: caches, lanes and probes are shared by all calls. Threads, since calls wait.
+workers = 1
+worker_class = "gthread"
+threads = 64
+worker_connections = 1024
+
+# The worker's heartbeat, which calls do not delay; it is no limit on them.
+timeout = 30
+# A stopping worker waits for its calls, which may take the whole deadline and then some.
+graceful_timeout = int(settings.hook_deadline) + 5
+# Longer than the 90 s after which Go's HTTP client drops an idle connection: a server that
+# drops it first loses a call that is just being sent.
+keepalive = 100
+
+# The container's root is read-only; the heartbeat file goes to memory.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+control_socket_disable = True
+
+logconfig_dict = logging_config(settings.log_level)
+loglevel = {"warn": "warning"}.get(settings.log_level, settings.log_level)
+
+if settings.tls_cert_file:
+    certfile = settings.tls_cert_file
+    keyfile = settings.tls_key_file
+    do_handshake_on_connect = True
+
+    def ssl_context(
+        conf: GunicornConfig, default_ssl_context_factory: Callable[[], ssl.SSLContext]
+    ) -> PortContext:
+        """Take the certificates as they are now; see PortContext for the metrics port."""
+        del conf, default_ssl_context_factory
+        return wsgi.process.tls()

@@ -1,0 +1,148 @@
+"""What is counted and timed, and the page where Prometheus reads it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask import Flask
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_flask_exporter import PrometheusMetrics
+
+#: Seconds; the last is past the webhook's timeout.
+_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One metric of ours as others see it; the reference page is made from these."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    sentence: str
+
+
+HOOK_CALLS = Definition(
+    "hook_calls_total",
+    "counter",
+    ("hook", "call", "outcome"),
+    "Calls answered, by hook, by what was called (sync, finalize, customize) and by outcome.",
+)
+HOOK_CALL_SECONDS = Definition(
+    "hook_call_duration_seconds",
+    "histogram",
+    ("hook", "call"),
+    "Seconds that a hook took to answer.",
+)
+CLOUDSTACK_CALLS = Definition(
+    "cloudstack_api_calls_total",
+    "counter",
+    ("command", "outcome"),
+    "Calls of the CloudStack API, by command and outcome.",
+)
+CLOUDSTACK_CALL_SECONDS = Definition(
+    "cloudstack_api_call_duration_seconds",
+    "histogram",
+    ("command",),
+    "Seconds that a call of the CloudStack API took.",
+)
+CACHE_REQUESTS = Definition(
+    "cloudstack_cache_requests_total",
+    "counter",
+    ("cache", "result"),
+    "Questions to a cache of CloudStack's answers: hit, or miss where CloudStack was asked.",
+)
+CONFIG_FILE_GOOD = Definition(
+    "config_file_good",
+    "gauge",
+    ("file",),
+    "1 where a configuration file's newest content is in use, 0 where it was refused.",
+)
+
+#: Every metric of ours, in the order of the reference page.
+DEFINITIONS = (
+    HOOK_CALLS,
+    HOOK_CALL_SECONDS,
+    CLOUDSTACK_CALLS,
+    CLOUDSTACK_CALL_SECONDS,
+    CACHE_REQUESTS,
+    CONFIG_FILE_GOOD,
+)
+
+
+class Metrics:
+    """Takes note of what happens.
+
+    Args:
+        registry: where the metrics are kept; hooks may register their own there.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._hook_calls = _counter(HOOK_CALLS, registry)
+        self._hook_seconds = _histogram(HOOK_CALL_SECONDS, registry)
+        self._cloudstack_calls = _counter(CLOUDSTACK_CALLS, registry)
+        self._cloudstack_seconds = _histogram(CLOUDSTACK_CALL_SECONDS, registry)
+        self._cache_requests = _counter(CACHE_REQUESTS, registry)
+        self._file_good = _gauge(CONFIG_FILE_GOOD, registry)
+
+    def hook_call(self, hook: str, call: str, outcome: str, seconds: float) -> None:
+        """Count an answer to Metacontroller; hook and call are empty for an unknown path."""
+        self._hook_calls.labels(hook, call, outcome).inc()
+        self._hook_seconds.labels(hook, call).observe(seconds)
+
+    def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
+        """Count a call of the CloudStack API."""
+        self._cloudstack_calls.labels(command, outcome).inc()
+        self._cloudstack_seconds.labels(command).observe(seconds)
+
+    def cache_request(self, cache: str, *, hit: bool) -> None:
+        """Count a question to a cache."""
+        self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
+
+    def config_file(self, file: str, *, good: bool) -> None:
+        """Take note of whether a configuration file's newest content is in use."""
+        self._file_good.labels(file).set(1 if good else 0)
+
+
+def process_registry() -> CollectorRegistry:
+    """Make a registry that tells of the process too: memory, CPU, files, garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def create_metrics_app(registry: CollectorRegistry) -> Flask:
+    """Make the app of the metrics port, where `/metrics` answers and nothing else does."""
+    app = Flask("metrics", static_folder=None)
+    app.url_map.merge_slashes = False
+    # No metrics by path or method: whoever calls could make up as many as they like.
+    PrometheusMetrics(app, path="/metrics", export_defaults=False, registry=registry)
+    return app
+
+
+def _counter(definition: Definition, registry: CollectorRegistry) -> Counter:
+    return Counter(definition.name, definition.sentence, definition.labels, registry=registry)
+
+
+def _gauge(definition: Definition, registry: CollectorRegistry) -> Gauge:
+    return Gauge(definition.name, definition.sentence, definition.labels, registry=registry)
+
+
+def _histogram(definition: Definition, registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        definition.name,
+        definition.sentence,
+        definition.labels,
+        registry=registry,
+        buckets=_CALL_BUCKETS,
+    )

@@ -1,0 +1,207 @@
+"""Puts the process together: settings, clients, hooks, and which app answers at which port."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from logging.config import dictConfig
+from typing import TYPE_CHECKING
+
+from hooks.app import Hook, create_app
+from hooks.auth import Guard, watch_tokens
+from hooks.cloud_config import CloudSource
+from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.config import Config, SettingsError, from_environ
+from hooks.kube import Kube, connect
+from hooks.logs import logging_config
+from hooks.metrics import Metrics, create_metrics_app, process_registry
+from hooks.reconcile import Record
+from hooks.recorder import EventRecorder
+from hooks.tls import PortContext, watch_certificates
+from hooks.watched import Told
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: What a process exits with whose settings cannot work.
+BAD_SETTINGS = 2
+
+_log = logging.getLogger("hooks.process")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What hooks are built from.
+
+    Attributes:
+        cloud: gives the CloudStack that the cloud-config describes now.
+    """
+
+    config: Config
+    cloud: Callable[[], Cloud]
+    kube: Kube
+    record: Record
+    metrics: Metrics
+    clock: Callable[[], float] = time.time
+
+
+#: Builds a hook. It imports the hook's package itself, so that no other hook is even loaded.
+Builder = Callable[[Parts], Hook]
+
+
+def _nodes(parts: Parts) -> Hook:
+    from hooks.nodes import NodesHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        legacy_labels=config.legacy_node_labels,
+        missing_grace=config.node_missing_grace,
+        guard_hold=config.node_guard_hold,
+    )
+    return NodesHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        clock=parts.clock,
+    )
+
+
+#: What HOOKS may name, and how it is built.
+BUILDERS: dict[str, Builder] = {"nodes": _nodes}
+
+
+class Process:
+    """One gunicorn process: the settings in use, and what its workers make of them.
+
+    Gunicorn runs its configuration file again on SIGHUP, so the settings in use are kept here.
+    """
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._tls: PortContext | None = None
+
+    def boot(self, environ: Mapping[str, str]) -> Config:
+        """Read the settings; where they cannot work, name every problem and end the process.
+
+        A process that runs already goes on with the settings it has.
+        """
+        if self._config is None:
+            dictConfig(logging_config("info"))
+        try:
+            self._config = from_environ(environ, known_hooks=BUILDERS, warn=_log.warning)
+        except SettingsError as error:
+            for problem in error.problems:
+                _log.error("setting refused", extra={"problem": problem})
+            if self._config is None:
+                sys.exit(BAD_SETTINGS)
+            _log.error("the former settings stay in use")
+        return self._config
+
+    def application(self) -> "WSGIApplication":
+        """Build the clients, the hooks and the apps, for one worker."""
+        config = self._config or self.boot(os.environ)
+        logging.captureWarnings(True)
+        threading.excepthook = _log_thread_death
+        metrics = Metrics(process_registry())
+        told = _teller(metrics)
+        if config.tls_cert_file:
+            certificates = watch_certificates(config, told=told)
+            self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
+        app = create_app(
+            _hooks(config, metrics, told),
+            guard=_guard(config, told),
+            metrics=metrics,
+            deadline_seconds=config.hook_deadline,
+        )
+        metrics_app = create_metrics_app(metrics.registry)
+        return _by_port({config.metrics_port: metrics_app}, otherwise=app)
+
+    def tls(self) -> PortContext:
+        """Answer what gunicorn wraps connections with, where there are certificates."""
+        if self._tls is None:
+            raise RuntimeError("no application with certificates has been built")
+        return self._tls
+
+
+process = Process()
+
+
+def application() -> "WSGIApplication":
+    """Build what gunicorn serves."""
+    return process.application()
+
+
+def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
+    """Build the hooks that are asked for, on one connection to the API server."""
+    kube = connect(
+        config.kubeconfig_file,
+        in_cluster=config.in_cluster,
+        log=logging.getLogger("hooks.kube"),
+    )
+    record = EventRecorder(
+        kube,
+        component=config.operator_name,
+        instance=config.pod_name,
+        log=logging.getLogger("hooks.events"),
+    )
+    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+    return {name: BUILDERS[name](parts) for name in config.hooks}
+
+
+def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
+    """Give the cloud of the cloud-config; hooks that need none are never handed one."""
+    if config.cloud is None:
+        return _no_cloud
+
+    def make(cloud: CloudConfig) -> Cloud:
+        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+
+    source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
+    return source.current
+
+
+def _no_cloud() -> Cloud:
+    raise RuntimeError("a hook that needs CloudStack was built without a cloud-config")
+
+
+def _guard(config: Config, told: Told) -> Guard:
+    tokens = None
+    if config.tokens is not None:
+        tokens = watch_tokens(config.token_file, config.tokens, told=told)
+    return Guard(tokens, client_certificates=bool(config.tls_client_ca_file))
+
+
+def _teller(metrics: Metrics) -> Told:
+    """Make what logs and counts how files are taken up."""
+
+    def told(file: str, problem: str | None) -> None:
+        metrics.config_file(file, good=problem is None)
+        if problem is None:
+            _log.info("file taken up", extra={"file": file})
+        else:
+            extra = {"file": file, "problem": problem}
+            _log.error("file refused, what it said before stays in use", extra=extra)
+
+    return told
+
+
+def _by_port(
+    apps: Mapping[int, "WSGIApplication"], *, otherwise: "WSGIApplication"
+) -> "WSGIApplication":
+    """Make an app that hands calls on by the port that they came in at."""
+
+    def dispatch(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        return apps.get(int(environ["SERVER_PORT"]), otherwise)(environ, start)
+
+    return dispatch
+
+
+def _log_thread_death(death: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread, in the form of all other lines."""
+    name = death.thread.name if death.thread else "?"
+    info = (death.exc_type, death.exc_value or death.exc_type(), death.exc_traceback)
+    _log.error("thread ended by an error", extra={"thread_name": name}, exc_info=info)
