@@ -81,14 +81,14 @@ def implement(world: World, network: Network) -> None:
     free = next((a for a in world.addresses if a.state == "Free" and a.zone is network.zone), None)
     if free is None:
         raise ApiError(533, "Insufficient address capacity")
-    allocate(world, free, network)
+    allocate(world, free, network.account, network)
     free.state, free.source_nat = "Allocated", True
 
 
-def allocate(world: World, address: Address, network: Network) -> None:
-    """Give a free address to a network's owner."""
+def allocate(world: World, address: Address, owner: Account, network: Network | None) -> None:
+    """Give a free address to an account, for one of its networks."""
     address.state = "Allocating"
-    address.account, address.network = network.account, network
+    address.account, address.network = owner, network
     address.allocated = world.clock.now()
 
 
@@ -96,6 +96,7 @@ def release(address: Address) -> None:
     """Take an address back: nothing of its user stays, tags neither."""
     address.state, address.source_nat = "Free", False
     address.account, address.network, address.vm = None, None, None
+    address.guest = ""
     address.allocated = 0.0
     address.tags.clear()
 

@@ -14,7 +14,14 @@ from simulator.errors import (
     missing_parameter,
     unknown_entity,
 )
-from simulator.model import Account, Project, User, VirtualMachine
+from simulator.model import (
+    Account,
+    FirewallRule,
+    LoadBalancerRule,
+    Project,
+    User,
+    VirtualMachine,
+)
 from simulator.parameters import ENVELOPE, Arguments, Parameter, unpack
 from simulator.registry import Answer, Command
 from simulator.world import World
@@ -25,12 +32,15 @@ Ignored = Counter[tuple[str, str]]
 
 
 class Tagged(Protocol):
-    """Something that an account owns and that carries tags."""
+    """Something that carries tags, and that an account may own."""
 
     id: str
     name: str
-    account: Account
     tags: dict[str, str]
+
+    @property
+    def account(self) -> Account | None:
+        """Return the owner; a free address has none."""
 
 
 O = TypeVar("O", bound=Tagged)  # noqa: E741 - the letter of the protocol above
@@ -85,7 +95,8 @@ class Call:
         return [
             thing
             for thing in things
-            if allowed(thing.account)
+            if thing.account is not None
+            and allowed(thing.account)
             and all(thing.tags.get(key) == value for key, value in wanted.items())
         ]
 
@@ -244,11 +255,13 @@ def resolve(
 
 
 def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
-    """Refuse a write on something that belongs to another account, or is expunged."""
+    """Refuse a write on a VM or rule that belongs to another account, or a VM that is expunged."""
     for thing in (thing for things in entities.values() for thing in things):
         if isinstance(thing, VirtualMachine):
             if thing not in call.world.vms:
                 raise invalid(
                     f"Unable to find UUID for id [{thing.number}] of type [VirtualMachine]"
                 )
+            call.check_owner(thing.account)
+        if isinstance(thing, (LoadBalancerRule, FirewallRule)):
             call.check_owner(thing.account)

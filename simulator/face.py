@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from simulator import commands  # noqa: F401 - imported for what it registers
 from simulator.answers import DROPPED, HTML, JSON, Reply, write_answer, write_error
@@ -13,9 +14,26 @@ from simulator.jobs import Job, Work
 from simulator.model import User
 from simulator.registry import ADMIN_ONLY, REGISTRY, Answer, Command
 from simulator.signing import authenticate
+from simulator.timing import Timing, read_seconds
 from simulator.world import World
 
 THROTTLED = "The given user has reached his/her account api limit, please retry after {} ms."
+
+
+@dataclass
+class Attempt:
+    """One call on its way: what was sent, the fault it meets, who called, how long it takes."""
+
+    name: str
+    params: Mapping[str, str]
+    fault: Fault | None = None
+    account: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def form(self) -> str:
+        """Return the form that the answer is wanted in."""
+        return self.params.get("response", "xml")
 
 
 class Face:
@@ -28,80 +46,49 @@ class Face:
         self._control = control
         self._lock = lock
         self._closing = closing
+        self._timing = Timing()
 
     def answer(self, params: Mapping[str, str]) -> Reply:
         """Answer one call."""
-        name = params.get("command", "")
+        attempt = Attempt(params.get("command", ""), params)
         with self._lock:
             self._world.settle()
-            if self._control.armed.stopped:
-                self._control.record(name, params, status=0, account=None)
-                return DROPPED
-            fault = self._control.armed.strike(name, params)
-            account, reply = self._work(name, params, fault)
-            self._control.record(name, params, status=reply.status, account=account)
-        return self._delay(reply, fault)
-
-    def _delay(self, reply: Reply, fault: Fault | None) -> Reply:
-        """Hold an answer back as long as a fault says, or until the simulator closes."""
-        if fault is not None and fault.kind in {"slow", "timeout"}:
-            self._closing.wait(fault.seconds)
+            reply = self._reply(attempt)
+            self._control.record(attempt.name, params, status=reply.status, account=attempt.account)
+        if attempt.seconds > 0:
+            self._closing.wait(attempt.seconds)
         return reply
 
-    def _work(
-        self, name: str, params: Mapping[str, str], fault: Fault | None
-    ) -> tuple[str | None, Reply]:
-        """Return the caller's account and the reply, as far as the fault lets the call come."""
-        if fault is not None and not fault.executed:
-            spoilt = self._spoil(name, params, fault)
-            if spoilt is not None:
-                return None, spoilt
-        account, reply = self._execute(name, params, fault)
-        if fault is not None and fault.executed:
-            reply = self._spoil(name, params, fault) or reply
-        return account, reply
-
-    def _spoil(self, name: str, params: Mapping[str, str], fault: Fault) -> Reply | None:
-        """Return the answer that a fault puts in place of the real one, if it does."""
-        form = params.get("response", "xml")
-        headers = {"Retry-After": str(max(1, round(fault.seconds)))} if fault.code == 429 else {}
-        if fault.kind == "error":
-            error = fault.error()
-            if fault.code == 401:
-                error.detail = None
-            reply = write_error(envelope_of(name), error, form)
-            return Reply(reply.status, reply.body, reply.content_type, reply.headers | headers)
-        if fault.kind == "throttled":
-            error = ApiError(429, THROTTLED.format(round(fault.seconds * 1000)))
-            return write_error("errorresponse", error, form)
-        if fault.kind == "html":
-            page = f"<html><body><h1>{fault.code}</h1><p>{fault.text}</p></body></html>"
-            return Reply(fault.code, page.encode(), HTML, headers)
-        if fault.kind == "empty":
-            return Reply(200, b"", JSON)
-        if fault.kind in {"timeout", "stop-after"}:
+    def _reply(self, attempt: Attempt) -> Reply:
+        """Return the reply, as far as the fault that is armed lets the call come."""
+        if self._control.armed.stopped:
             return DROPPED
-        return None
+        fault = self._control.armed.strike(attempt.name, attempt.params)
+        attempt.fault = fault
+        if fault is None:
+            return self._execute(attempt)
+        spoilt = spoil(attempt, fault)
+        if fault.kind in {"slow", "timeout"}:
+            attempt.seconds += fault.seconds
+        if spoilt is not None and not fault.executed:
+            return spoilt
+        done = self._execute(attempt)
+        return done if spoilt is None else spoilt
 
-    def _execute(
-        self, name: str, params: Mapping[str, str], fault: Fault | None
-    ) -> tuple[str | None, Reply]:
+    def _execute(self, attempt: Attempt) -> Reply:
         """Check who calls and what, and carry it out."""
-        form = params.get("response", "xml")
-        user: User | None = None
-        envelope = envelope_of(name)
+        envelope = envelope_of(attempt.name)
         try:
-            self._check_known(name)
-            user = authenticate(self._world, params)
-            command = self._allowed(name, user)
-            answer = self._run(command, user, params, fault)
+            self._check_known(attempt.name)
+            user = authenticate(self._world, attempt.params)
+            attempt.account = user.account.name
+            command = allowed(attempt.name, user)
+            answer = self._run(command, user, attempt)
         except ApiError as error:
             if error.code == 432:
                 envelope = "errorresponse"
-            account = None if user is None else user.account.name
-            return account, write_error(envelope, error, form)
-        reply = write_answer(command.envelope, answer, form, self._world.api_version)
-        return user.account.name, reply
+            return write_error(envelope, error, attempt.form)
+        return write_answer(command.envelope, answer, attempt.form, self._world.api_version)
 
     def _check_known(self, name: str) -> None:
         """Refuse a command that no version, or only a newer one, has: as if the key were wrong."""
@@ -111,47 +98,70 @@ class Face:
         if command is not None and command.since and command.since > self._world.version:
             raise unauthorized()
 
-    def _allowed(self, name: str, user: User) -> Command:
-        """Return the command if the caller's role has it."""
-        command = REGISTRY.get(name)
-        if command is None and not user.account.admin:
-            raise not_available(name, user.id)
-        if command is None:
-            raise ApiError(530, f"The simulator does not know how to do {name}")
-        return command
-
-    def _run(
-        self, command: Command, user: User, params: Mapping[str, str], fault: Fault | None
-    ) -> Answer:
+    def _run(self, command: Command, user: User, attempt: Attempt) -> Answer:
         """Carry out a command; what takes time is left to a job."""
         world = self._world
-        args = check_arguments(world, user, command, params, self._control.ignored)
+        args = check_arguments(world, user, command, attempt.params, self._control.ignored)
         done = command.handler(Call(world, command, user, args))
         if not isinstance(done, Work):
+            if world.settings.timing == "real":
+                shown = sum(len(part) for part in done.values() if isinstance(part, list))
+                details = args.text("details") or ""
+                attempt.seconds += read_seconds(command.name, details, shown)
             return done
-        job = self._take_up(command, user, done, fault)
+        job = self._take_up(command, user, done, attempt)
         created = {} if done.created is None else {"id": done.created}
         return {**created, "jobid": job.id}
 
-    def _take_up(self, command: Command, user: User, work: Work, fault: Fault | None) -> Job:
+    def _take_up(self, command: Command, user: User, work: Work, attempt: Attempt) -> Job:
         """Make the job, as the fault wants it to go."""
         world, now = self._world, self._world.clock.now()
+        due = now + world.settings.job_delay
+        if world.settings.timing == "real":
+            plan = self._timing.plan(work.load, now)
+            attempt.seconds += plan.answer_after
+            due = plan.due
         number = world.number("job")
-        job = Job(
-            id=world.identity("job", str(number))[0],
-            number=number,
-            user=user,
-            java=command.java,
-            work=work,
-            created=now,
-            due=now + world.settings.job_delay,
-        )
+        job = Job(world.identity("job", str(number))[0], number, user, command.java, work, now, due)
+        fault = attempt.fault
         if fault is not None and fault.kind == "job-failed":
             job.forced = fault.error()
         if fault is not None and fault.kind == "job-never-ends":
             job.due = None
         world.jobs.add(job)
         return job
+
+
+def allowed(name: str, user: User) -> Command:
+    """Return the command if the caller's role has it."""
+    command = REGISTRY.get(name)
+    if name in ADMIN_ONLY and not user.account.admin:
+        raise not_available(name, user.id)
+    if command is None:
+        raise ApiError(530, f"The simulator does not know how to do {name}")
+    return command
+
+
+def spoil(attempt: Attempt, fault: Fault) -> Reply | None:
+    """Return the answer that a fault puts in place of the real one, if it does."""
+    headers = {"Retry-After": str(max(1, round(fault.seconds)))} if fault.code == 429 else {}
+    match fault.kind:
+        case "error":
+            error = ApiError(fault.code, fault.text, None if fault.code == 401 else 9999)
+            reply = write_error(envelope_of(attempt.name), error, attempt.form)
+            return replace(reply, headers=reply.headers | headers)
+        case "throttled":
+            error = ApiError(429, THROTTLED.format(round(fault.seconds * 1000)))
+            return write_error("errorresponse", error, attempt.form)
+        case "html":
+            page = f"<html><body><h1>{fault.code}</h1><p>{fault.text}</p></body></html>"
+            return Reply(fault.code, page.encode(), HTML, headers)
+        case "empty":
+            return Reply(200, b"", JSON)
+        case "timeout" | "stop-after":
+            return DROPPED
+        case _:
+            return None
 
 
 def envelope_of(name: str) -> str:

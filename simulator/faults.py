@@ -83,6 +83,8 @@ def read_fault(document: object) -> Fault:
     default_times = None if document["kind"] == "stop-after" else 1
     if document["kind"] == "html":
         fields.setdefault("code", 502)
+    if document["kind"] == "timeout":
+        fields.setdefault("seconds", 60)
     return Fault(left=document.get("times", default_times), **fields)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator.errors import ApiError
 from simulator.model import User
+from simulator.timing import Load
 
 Result = dict[str, Any]
 PENDING, DONE, FAILED = 0, 1, 2
@@ -25,8 +26,7 @@ class Work:
     undo: Callable[[], None] = lambda: None
     created: str | None = None
     instance: tuple[str, str | None] | None = None
-    lane: str | None = None
-    cost: int = 0
+    load: Load | None = None
 
 
 @dataclass(eq=False)

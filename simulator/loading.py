@@ -94,12 +94,14 @@ class _Loader:
         """Make everything."""
         known = {
             "zones", "accounts", "projects", "serviceofferings", "templates", "networks",
-            "publicaddresses", "virtualmachines", "generate", "expunge",
+            "publicaddresses", "virtualmachines", "generate", "expunge", "mixedports",
         }  # fmt: skip
         for name in self._document:
             if name not in known:
                 raise self._error(name, f"not a field of a world; known: {sorted(known)}")
-        self._world.settings.expunge = bool(self._document.get("expunge", False))
+        settings = self._world.settings
+        settings.expunge = bool(self._document.get("expunge", False))
+        settings.mixed_ports = bool(self._document.get("mixedports", False))
         self._load_zones()
         self._load_accounts()
         self._load_catalogue()
@@ -115,9 +117,9 @@ class _Loader:
     def _load_zones(self) -> None:
         for entry in self._entries("zones"):
             zone_id, number = self._world.identity("zone", entry["name"])
-            self._world.zones.add(
-                Zone(zone_id, number, entry["name"], EPOCH, bool(entry.get("udp", False)))
-            )
+            public_network = self._world.identity("public network", entry["name"])[0]
+            udp = bool(entry.get("udp", False))
+            self._world.zones.add(Zone(zone_id, number, entry["name"], EPOCH, public_network, udp))
         if not len(self._world.zones):
             raise self._error("zones", "a world needs at least one")
 
@@ -137,6 +139,7 @@ class _Loader:
             field = f"projects[{index}]"
             owner = self._named(self._world.accounts, f"{field}.owner", entry["owner"])
             project = make_project(self._world, entry["name"], owner)
+            project.account.limits = dict(entry.get("limits", {}))
             for name in entry.get("members", []):
                 member = self._named(self._world.accounts, f"{field}.members", name)
                 project.members.append(member)

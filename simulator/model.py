@@ -59,8 +59,9 @@ class User(Entity):
 
 @dataclass(eq=False, slots=True)
 class Zone(Entity):
-    """A zone and what its network providers can do."""
+    """A zone; `udp` says that the load balancer of its networks can do UDP."""
 
+    public_network: str
     udp: bool = False
 
 
@@ -172,4 +173,66 @@ class Address(Entity):
     source_nat: bool = False
     allocated: float = 0.0
     vm: VirtualMachine | None = None
+    guest: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A VM behind a rule, by the address that it is reached on."""
+
+    vm: VirtualMachine
+    ipaddress: str
+
+
+@dataclass(eq=False, slots=True)
+class LoadBalancerRule(Owned):
+    """A load balancer rule: in state `Add` as long as it has no member, then `Active`."""
+
+    address: Address
+    network: Network
+    publicport: int
+    privateport: int
+    protocol: str
+    algorithm: str
+    cidrs: list[str] = field(default_factory=list)
+    description: str = ""
+    members: list[Member] = field(default_factory=list)
+    policy: "StickinessPolicy | None" = None
+
+    @property
+    def state(self) -> str:
+        """Return the state that the server shows."""
+        return "Active" if self.members else "Add"
+
+    @property
+    def text(self) -> str:
+        """Describe the rule as the server's own objects describe themselves in error texts."""
+        return (
+            f'LoadBalancer {{"name":"{self.name}","id":{self.number},"purpose":"LoadBalancing",'
+            f'"state":"{self.state}","uuid":"{self.id}"}}'
+        )
+
+
+@dataclass(eq=False, slots=True)
+class FirewallRule(Owned):
+    """A firewall rule of an address; `opened_by` is the rule that it was made along with."""
+
+    address: Address
+    network: Network
+    protocol: str
+    ports: tuple[int, int] | None
+    cidrs: list[str]
+    icmp: tuple[int, int] | None = None
+    state: str = "Add"
+    opened_by: LoadBalancerRule | None = None
+
+
+@dataclass(eq=False, slots=True)
+class StickinessPolicy(Entity):
+    """How a rule keeps a client on one member."""
+
+    rule: LoadBalancerRule
+    method: str
+    description: str
+    parameters: dict[str, str]

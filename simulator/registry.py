@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 Handler = Callable[["Call"], Answer | Work]
 
-# Commands of a real server that no test here needs, but that must be refused to an ordinary
-# user in the way of a missing right (432) and not of an unknown name (401).
+# What is refused to an ordinary user in the way of a missing right (432) and not of an
+# unknown name (401), whether or not the simulator can do it for an administrator.
 ADMIN_ONLY = frozenset(
     {
         "addHost", "createAccount", "createZone", "createServiceOffering", "deleteAccount",
         "listClusters", "listConfigurations", "listHosts", "listManagementServers",
         "listManagementServersMetrics", "listPods", "listRouters", "listSystemVms",
         "migrateVirtualMachine", "updateConfiguration", "updateResourceCount",
+        "updateResourceLimit",
     }
 )  # fmt: skip
 

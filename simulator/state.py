@@ -3,7 +3,14 @@
 from typing import Any
 
 from simulator.jobs import DONE, PENDING
-from simulator.model import Account, Address, Network, VirtualMachine
+from simulator.model import (
+    Account,
+    Address,
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    VirtualMachine,
+)
 from simulator.world import World
 
 STATUS = {PENDING: "pending", DONE: "done"}
@@ -18,6 +25,8 @@ def dump(world: World) -> dict[str, Any]:
         "networks": [dump_network(network) for network in world.networks],
         "addresses": [dump_address(a) for a in world.addresses if a.state != "Free"],
         "freeaddresses": sum(address.state == "Free" for address in world.addresses),
+        "loadbalancerrules": [dump_rule(rule) for rule in world.rules],
+        "firewallrules": [dump_firewall_rule(rule) for rule in world.firewall_rules],
         "projects": [{"id": project.id, "name": project.name} for project in world.projects],
         "jobs": {
             "total": len(world.jobs),
@@ -70,6 +79,48 @@ def dump_address(address: Address) -> dict[str, Any]:
         "state": address.state,
         "sourcenat": address.source_nat,
         "network": None if address.network is None else address.network.id,
+        "staticnat": None if address.vm is None else address.vm.id,
         "tags": dict(address.tags),
         **owner_of(address.account),
+    }
+
+
+def dump_rule(rule: LoadBalancerRule) -> dict[str, Any]:
+    """Show a load balancer rule with its members."""
+    policy = rule.policy
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "address": rule.address.name,
+        "addressid": rule.address.id,
+        "network": rule.network.id,
+        "publicport": rule.publicport,
+        "privateport": rule.privateport,
+        "protocol": rule.protocol,
+        "algorithm": rule.algorithm,
+        "cidrlist": list(rule.cidrs),
+        "state": rule.state,
+        "members": {member.vm.name: member.ipaddress for member in rule.members},
+        "stickiness": None
+        if policy is None
+        else {"id": policy.id, "methodname": policy.method, "params": dict(policy.parameters)},
+        "tags": dict(rule.tags),
+        **owner_of(rule.account),
+    }
+
+
+def dump_firewall_rule(rule: FirewallRule) -> dict[str, Any]:
+    """Show a firewall rule."""
+    first, last = rule.ports or (None, None)
+    return {
+        "id": rule.id,
+        "address": rule.address.name,
+        "addressid": rule.address.id,
+        "protocol": rule.protocol,
+        "startport": first,
+        "endport": last,
+        "cidrlist": list(rule.cidrs),
+        "state": rule.state,
+        "tags": dict(rule.tags),
+        **owner_of(rule.account),
     }

@@ -12,10 +12,13 @@ from simulator.model import (
     Address,
     Domain,
     Entity,
+    FirewallRule,
+    LoadBalancerRule,
     Network,
     NetworkOffering,
     Project,
     ServiceOffering,
+    StickinessPolicy,
     Template,
     User,
     VirtualMachine,
@@ -75,6 +78,7 @@ class Settings:
     job_delay: float = 0.05
     timing: str = "off"
     expunge: bool = False
+    mixed_ports: bool = False
 
 
 class World:
@@ -98,7 +102,11 @@ class World:
         self.networks: Table[Network] = Table(keep=True)
         self.vms: Table[VirtualMachine] = Table(keep=True)
         self.addresses: Table[Address] = Table()
+        self.rules: Table[LoadBalancerRule] = Table()
+        self.firewall_rules: Table[FirewallRule] = Table()
+        self.policies: Table[StickinessPolicy] = Table()
         self._numbers: dict[str, int] = {}
+        self._issued: set[str] = set()
         self._tables: dict[str, Table[Any]] = {
             "domain": self.domains,
             "account": self.accounts,
@@ -111,6 +119,9 @@ class World:
             "network": self.networks,
             "vm": self.vms,
             "address": self.addresses,
+            "rule": self.rules,
+            "firewallrule": self.firewall_rules,
+            "policy": self.policies,
         }
 
     def number(self, kind: str) -> int:
@@ -121,25 +132,29 @@ class World:
     def identity(self, kind: str, name: str) -> tuple[str, int]:
         """Return a new object's id and number.
 
-        The id depends on the world's name, the kind and the name alone, unless that is taken:
-        examples can hold the ids of world files.
+        The id depends on the world's name, the kind and the name alone, so that examples can
+        hold the ids of world files; a name that comes again gets another id, as no id ever does.
         """
         number = self.number(kind)
         wanted = str(uuid.uuid5(NAMESPACE, f"{self.name}/{kind}/{name}"))
-        if self.knows(kind, wanted):
+        if wanted in self._issued:
             wanted = str(uuid.uuid5(NAMESPACE, f"{self.name}/{kind}/{name}/{number}"))
+        self._issued.add(wanted)
         return wanted, number
-
-    def knows(self, kind: str, entity_id: str) -> bool:
-        """Tell whether an id of that kind is in use, or was."""
-        return self.find(kind, entity_id) is not None
 
     def find(self, kind: str, entity_id: str) -> object | None:
         """Return what an id parameter of that kind names."""
         if kind == "job":
             return self.jobs.find(entity_id)
+        if kind == "anynetwork":
+            return self._network_or_zone(entity_id)
         table = self._tables.get(kind)
         return None if table is None else table.find(entity_id)
+
+    def _network_or_zone(self, entity_id: str) -> Network | Zone | None:
+        """Return a guest network, or the zone whose public network that is."""
+        zones = (zone for zone in self.zones if zone.public_network == entity_id)
+        return self.networks.find(entity_id) or next(zones, None)
 
     def things(self, kind: str) -> list[Any]:
         """Return every object of a kind; a kind without a table has none."""

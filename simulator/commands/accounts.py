@@ -4,6 +4,7 @@ from typing import Any
 
 from simulator.call import Call
 from simulator.clock import timestamp
+from simulator.commands.limits import view_usage
 from simulator.model import Account, User
 from simulator.registry import Answer, command
 
@@ -42,11 +43,9 @@ def view_account(call: Call, account: Account) -> dict[str, Any]:
         "domainid": account.domain.id,
         "domain": account.domain.name,
         "domainpath": account.domain.name,
-        "vmtotal": len(owned),
+        **view_usage(call.world, account),
         "vmrunning": running,
         "vmstopped": len(owned) - running,
-        "networktotal": sum(network.account is account for network in call.world.networks),
-        "iptotal": sum(address.account is account for address in call.world.addresses),
         "state": "enabled",
         "user": [view_user(user) for user in call.world.users if user.account is account],
         "isdefault": account.admin,

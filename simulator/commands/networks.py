@@ -7,6 +7,8 @@ from typing import Any
 from simulator.building import DEFAULT_CIDR, make_network, release
 from simulator.call import Call
 from simulator.clock import timestamp
+from simulator.commands.addresses import drop_rules
+from simulator.commands.limits import check_limit
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Network, NetworkOffering, Zone
@@ -31,6 +33,7 @@ def create_network(call: Call) -> Answer:
     if offering.forvpc:
         raise invalid("Network offering can be used for VPC networks only")
     owner = call.owner()
+    check_limit(call.world, owner, "network")
     cidr = read_cidr(call)
     network = make_network(call.world, call.args.required("name"), owner, offering, zone)
     network.displaytext = call.args.text("displaytext") or network.name
@@ -67,6 +70,7 @@ def delete_network(call: Call) -> Work:
             raise ApiError(530, "Failed to delete network")
         for address in call.world.addresses:
             if address.network is network:
+                drop_rules(call.world, address)
                 release(address)
         call.world.networks.remove(network)
         return {"success": True}

@@ -5,6 +5,7 @@ from typing import Any
 from simulator.building import make_project
 from simulator.call import Call
 from simulator.clock import timestamp
+from simulator.commands.limits import view_usage
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Project
@@ -99,9 +100,7 @@ def view_project(call: Call, project: Project) -> dict[str, Any]:
         "projectaccountname": project.account.name,
         "state": "Active",
         "tags": [],
-        "networktotal": sum(n.account is project.account for n in call.world.networks),
-        "vmtotal": len(vms),
-        "iptotal": sum(a.account is project.account for a in call.world.addresses),
+        **view_usage(call.world, project.account),
         "vmstopped": sum(vm.state == "Stopped" for vm in vms),
         "vmrunning": sum(vm.state == "Running" for vm in vms),
         "created": timestamp(project.created),

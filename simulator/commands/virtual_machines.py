@@ -5,6 +5,7 @@ from typing import Any
 
 from simulator.building import implement, make_vm, plug, unplug
 from simulator.call import Call
+from simulator.commands.limits import check_limit
 from simulator.commands.networks import network_domain, usable_network
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, denied, invalid
@@ -18,6 +19,7 @@ from simulator.model import (
     Zone,
 )
 from simulator.registry import Answer, command
+from simulator.timing import Load
 from simulator.world import World
 
 EXPUNGE_DENIED = (
@@ -45,6 +47,7 @@ def deploy_virtual_machine(call: Call) -> Work:
     assert offering is not None and template is not None and zone is not None  # noqa: S101, PT018
     owner = call.owner()
     networks = deploy_networks(call, owner)
+    check_limit(call.world, owner, "user_vm")
     name = call.args.text("name")
     check_name_free(call.world, name, networks)
     vm = make_vm(
@@ -62,7 +65,7 @@ def deploy_virtual_machine(call: Call) -> Work:
         touch(call.world, vm)
         return {"virtualmachine": view_vm(call, vm)}
 
-    return Work(finish, lambda: fail_deployment(vm), vm.id, ("VirtualMachine", vm.id))
+    return Work(finish, lambda: fail_deployment(vm), vm.id, ("VirtualMachine", vm.id), Load("vm"))
 
 
 def deploy_networks(call: Call, owner: Account) -> list[Network]:
@@ -130,7 +133,7 @@ def transition(call: Call, vm: VirtualMachine, during: str, work: Callable[[], N
     def undo() -> None:
         vm.state = before
 
-    return Work(finish, undo, instance=("VirtualMachine", vm.id))
+    return Work(finish, undo, instance=("VirtualMachine", vm.id), load=Load("vm"))
 
 
 @command(
@@ -261,6 +264,8 @@ def destroy_virtual_machine(call: Call) -> Work:
         check_may_expunge(call)
 
     def work() -> None:
+        for rule in call.world.rules:
+            rule.members[:] = [member for member in rule.members if member.vm is not vm]
         if expunged:
             forget(call.world, vm)
         elif vm.state == "Destroyed":
@@ -283,7 +288,7 @@ def expunging(job: Work) -> Work:
         }  # fmt: skip
         return {"virtualmachine": empty}
 
-    return Work(finish, job.undo, job.created, job.instance)
+    return Work(finish, job.undo, job.created, job.instance, job.load)
 
 
 def check_may_expunge(call: Call) -> None:
@@ -296,6 +301,8 @@ def forget(world: World, vm: VirtualMachine) -> None:
     """Take a VM out of the world, with its NICs and tags."""
     for nic in vm.nics:
         unplug(nic)
+    if vm.static_nat is not None:
+        vm.static_nat.vm, vm.static_nat.guest, vm.static_nat = None, "", None
     vm.nics.clear()
     vm.tags.clear()
     world.vms.remove(vm)

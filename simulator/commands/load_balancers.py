@@ -1,0 +1,257 @@
+"""Load balancer rules: one for each port of an address, changed in place, listed by address."""
+
+from ipaddress import ip_network
+from typing import Any
+
+from simulator.call import Call
+from simulator.commands.firewall import conflict, open_firewall
+from simulator.errors import ApiError, invalid
+from simulator.jobs import Result, Work
+from simulator.model import Address, LoadBalancerRule, Network, VirtualMachine
+from simulator.registry import Answer, command
+from simulator.timing import Load
+from simulator.views import view_owner, view_tags
+from simulator.world import World
+
+PROTOCOLS = ("tcp", "udp", "tcp-proxy", "ssl")
+ALGORITHMS = frozenset({"roundrobin", "leastconn", "source"})
+NOT_SUPPORTED = "LB service provider cannot support this rule"
+MAX_PORT = 65535
+
+
+@command(
+    "createLoadBalancerRule",
+    "algorithm! name! privateport:integer! publicport:integer! publicipid:address protocol "
+    "networkid:network zoneid:zone cidrlist:list@4.18 openfirewall:boolean description~4096 "
+    "account domainid:domain",
+    job="user.loadbalancer.CreateLoadBalancerRuleCmd",
+)
+def create_load_balancer_rule(call: Call) -> Work:
+    """Create a rule; it is there, and takes members, before its job ends."""
+    address, network = rule_place(call)
+    protocol = read_protocol(call.args.text("protocol") or "tcp")
+    cidrs = [checked_cidr(cidr) for cidr in call.args.items("cidrlist")]
+    public, private = read_port(call, "publicport"), read_port(call, "privateport")
+    algorithm = call.args.required("algorithm")
+    if algorithm not in ALGORITHMS:
+        raise ApiError(431, f"Invalid algorithm: {algorithm}")
+    check_provider(network, protocol)
+    check_port_free(call.world, address, public, protocol)
+    name = call.args.required("name")
+    rule_id, number = call.world.identity("rule", f"{address.name}/{protocol}/{public}/{name}")
+    rule = LoadBalancerRule(
+        id=rule_id,
+        number=number,
+        name=name,
+        created=call.world.clock.now(),
+        account=network.account,
+        address=address,
+        network=network,
+        publicport=public,
+        privateport=private,
+        protocol=protocol,
+        algorithm=algorithm,
+        cidrs=cidrs,
+        description=call.args.text("description") or "",
+    )
+    if call.args.flag("openfirewall", default=True):
+        open_firewall(call.world, rule)
+    call.world.rules.add(rule)
+    return Work(
+        finish=lambda: {"loadbalancer": view_rule(call, rule)},
+        undo=lambda: drop_rule(call.world, rule),
+        created=rule.id,
+        instance=("FirewallRule", rule.id),
+        load=Load("rule", network.id, address.id),
+    )
+
+
+def rule_place(call: Call) -> tuple[Address, Network]:
+    """Return the address and the network of a new rule; the address must be ready for rules."""
+    address = call.args.entity("publicipid", Address)
+    if address is None:
+        raise invalid("Unable to create load balancer rule, no public IP address is given")
+    if address.account is None or address.state != "Allocated":
+        raise invalid(
+            f"Unable to create load balancer rule, invalid IP address ID {address.number}"
+        )
+    call.check_owner(address.account)
+    if address.vm is not None:
+        raise ApiError(
+            431, "Unable to create load balancer rule; specified sourceip id has static nat enabled"
+        )
+    network = address.network
+    wanted = call.args.entity("networkid", Network)
+    if network is None or (wanted is not None and wanted is not network):
+        raise ApiError(
+            431,
+            "Unable to create load balancer rule ; specified sourceip id is not associated "
+            "with any network",
+        )
+    if "Lb" not in network.offering.services:
+        raise ApiError(431, f"LB service is not supported in the network {network.id}")
+    return address, network
+
+
+def read_protocol(text: str) -> str:
+    """Return a protocol that load balancers know, whatever its case."""
+    if text.lower() not in PROTOCOLS:
+        raise ApiError(
+            431, f"protocol {text.lower()} is not in valid protocols [{', '.join(PROTOCOLS)}]"
+        )
+    return text.lower()
+
+
+def checked_cidr(cidr: str) -> str:
+    """Return a range of either family, or a single address, as it was sent."""
+    try:
+        ip_network(cidr, strict=False)
+    except ValueError:
+        raise ApiError(431, f"CIDR [{cidr}] is invalid.") from None
+    return cidr
+
+
+def read_port(call: Call, name: str) -> int:
+    """Return a port: the server takes 0 for one."""
+    port = call.args.integer(name)
+    if port is None or not 0 <= port <= MAX_PORT:
+        shown = {"publicport": "publicPort", "privateport": "privatePort"}[name]
+        raise ApiError(431, f"{shown} is an invalid value: {port}")
+    return port
+
+
+def check_provider(network: Network, protocol: str) -> None:
+    """Refuse UDP where the network's load balancer is the virtual router."""
+    if protocol == "udp" and not network.zone.udp:
+        raise ApiError(431, NOT_SUPPORTED)
+
+
+def transport(protocol: str) -> str:
+    """Return the transport of a load balancer's protocol: the PROXY protocol and TLS are TCP."""
+    return "udp" if protocol == "udp" else "tcp"
+
+
+def check_port_free(world: World, address: Address, port: int, protocol: str) -> None:
+    """Refuse (537) a port that a rule of the address has, by default whatever its protocol."""
+    for rule in world.rules:
+        if rule.address is not address or rule.publicport != port:
+            continue
+        if world.settings.mixed_ports and transport(rule.protocol) != transport(protocol):
+            continue
+        raise conflict(rule, (port, port))
+
+
+def drop_rule(world: World, rule: LoadBalancerRule) -> None:
+    """Take a rule away, and the firewall rule that was made along with it."""
+    world.rules.remove(rule)
+    if rule.policy is not None:
+        world.policies.remove(rule.policy)
+    for firewall in world.firewall_rules:
+        if firewall.opened_by is rule:
+            world.firewall_rules.remove(firewall)
+
+
+def the_rule(call: Call, parameter: str = "id") -> LoadBalancerRule:
+    """Return the rule that a required parameter names."""
+    rule = call.args.entity(parameter, LoadBalancerRule)
+    assert rule is not None  # noqa: S101 - required
+    return rule
+
+
+def still_there(world: World, rule: LoadBalancerRule) -> None:
+    """Fail the job of a rule that is deleted before the job's turn."""
+    if rule not in world.rules:
+        raise invalid(f"Invalid load balancer value: {rule.number}")
+
+
+@command(
+    "updateLoadBalancerRule",
+    "id:rule! algorithm name protocol description~4096 cidrlist:list@4.22",
+    job="user.loadbalancer.UpdateLoadBalancerRuleCmd",
+)
+def update_load_balancer_rule(call: Call) -> Work:
+    """Change a rule in place; the algorithm is not checked, nothing to change is a failure."""
+    rule = the_rule(call)
+    args = call.args
+    cidrs = [checked_cidr(cidr) for cidr in args.items("cidrlist")]
+    wanted = args.text("protocol")
+
+    def finish() -> Result:
+        still_there(call.world, rule)
+        if not any(name in args for name in ("algorithm", "name", "protocol", "description")) and (
+            not cidrs
+        ):
+            raise ApiError(530, f"Failed to update load balancer rule: {rule.text}")
+        protocol = rule.protocol if wanted is None else read_protocol(wanted)
+        if protocol == "udp" and not rule.network.zone.udp:
+            raise invalid(f"Modifications in lb rule {rule.text} are not supported.")
+        rule.protocol = protocol
+        rule.algorithm = args.text("algorithm") or rule.algorithm
+        rule.name = args.text("name") or rule.name
+        rule.description = args.text("description") or rule.description
+        rule.cidrs = cidrs or rule.cidrs
+        return {"loadbalancer": view_rule(call, rule)}
+
+    return Work(finish, load=Load("rule", rule.network.id, rule.address.id))
+
+
+@command(
+    "deleteLoadBalancerRule",
+    "id:rule!",
+    job="user.loadbalancer.DeleteLoadBalancerRuleCmd",
+)
+def delete_load_balancer_rule(call: Call) -> Work:
+    """Delete a rule, members and stickiness with it."""
+    rule = the_rule(call)
+
+    def finish() -> Result:
+        still_there(call.world, rule)
+        drop_rule(call.world, rule)
+        return {"success": True}
+
+    return Work(finish, load=Load("rule", rule.network.id, rule.address.id))
+
+
+@command(
+    "listLoadBalancerRules",
+    "id:rule name publicipid:address networkid:network virtualmachineid:vm zoneid:zone "
+    "projectid:project account domainid:domain listall:boolean isrecursive:boolean tags:map",
+)
+def list_load_balancer_rules(call: Call) -> Answer:
+    """List rules, the oldest first."""
+    vm = call.args.entity("virtualmachineid", VirtualMachine)
+    found = [
+        rule
+        for rule in call.visible(call.world.rules)
+        if call.selects("id", rule)
+        and call.equals("name", rule.name)
+        and call.selects("publicipid", rule.address)
+        and call.selects("networkid", rule.network)
+        and call.selects("zoneid", rule.network.zone)
+        and (vm is None or any(member.vm is vm for member in rule.members))
+        and call.matches(rule.name)
+    ]
+    return call.listing("loadbalancerrule", found, lambda rule: view_rule(call, rule))
+
+
+def view_rule(call: Call, rule: LoadBalancerRule) -> dict[str, Any]:
+    """Show a rule: the ports are strings, the ranges stand in one string with blanks between."""
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        **({"description": rule.description} if rule.description else {}),
+        "publicipid": rule.address.id,
+        "publicip": rule.address.name,
+        "publicport": str(rule.publicport),
+        "privateport": str(rule.privateport),
+        "algorithm": rule.algorithm,
+        "networkid": rule.network.id,
+        **({"cidrlist": " ".join(rule.cidrs)} if rule.cidrs else {}),
+        **view_owner(rule.account),
+        "state": rule.state,
+        "zoneid": rule.network.zone.id,
+        "zonename": rule.network.zone.name,
+        "protocol": rule.protocol,
+        "tags": view_tags(rule.tags),
+        **({"fordisplay": True} if call.account.admin else {}),
+    }

@@ -1,0 +1,114 @@
+"""The VMs behind a rule: assigned all or none, removed without asking whether they were in."""
+
+from typing import Any
+
+from simulator.call import Call
+from simulator.commands.load_balancers import still_there, the_rule
+from simulator.commands.vm_lists import view_vm
+from simulator.errors import ApiError, unknown_entity
+from simulator.jobs import Result, Work
+from simulator.model import LoadBalancerRule, Member, VirtualMachine
+from simulator.registry import Answer, command
+from simulator.timing import Load
+from simulator.world import World
+
+FAILED = "Failed to assign load balancer rule"
+GONE = frozenset({"Destroyed", "Expunging", "Error"})
+
+
+@command(
+    "assignToLoadBalancerRule",
+    "id:rule! virtualmachineids:vm+ vmidipmap:map@4.4",
+    job="user.loadbalancer.AssignToLoadBalancerRuleCmd",
+)
+def assign_to_load_balancer_rule(call: Call) -> Work:
+    """Put VMs behind a rule; if one of them cannot be, or is already, none is."""
+    rule = the_rule(call)
+    wanted = wanted_members(call)
+
+    def finish() -> Result:
+        still_there(call.world, rule)
+        added = [member_for(rule, vm, address) for vm, address in wanted]
+        if not added or len({member.vm.id for member in added}) < len(added):
+            raise ApiError(530, FAILED)
+        rule.members.extend(added)
+        return {"success": True}
+
+    return Work(finish, load=configuration(call.world, rule, len(wanted)))
+
+
+def wanted_members(call: Call) -> list[tuple[VirtualMachine, str | None]]:
+    """Return the VMs that a call names, each with the address it asks for."""
+    vms = call.args.entities("virtualmachineids", VirtualMachine)
+    wanted: list[tuple[VirtualMachine, str | None]] = [(vm, None) for vm in vms]
+    for entry in call.args.maps("vmidipmap"):
+        vm = call.world.vms.find(entry.get("vmid", ""))
+        if vm is None:
+            raise unknown_entity(call.command.name, "vmidipmap", entry.get("vmid", ""))
+        call.check_owner(vm.account)
+        wanted.append((vm, entry.get("vmip")))
+    return wanted
+
+
+def member_for(rule: LoadBalancerRule, vm: VirtualMachine, address: str | None) -> Member:
+    """Return a VM as a member: alive, not in the rule yet, with this address in its network."""
+    nic = next((nic for nic in vm.nics if nic.network is rule.network), None)
+    known = any(member.vm is vm for member in rule.members)
+    if nic is None or known or vm.state in GONE:
+        raise ApiError(530, FAILED)
+    if address is not None and address not in {nic.ipaddress, *nic.secondary.values()}:
+        raise ApiError(530, FAILED)
+    return Member(vm, address or nic.ipaddress)
+
+
+def configuration(world: World, rule: LoadBalancerRule, change: int) -> Load:
+    """Return the load of a change of members: the router gets all members of the network."""
+    present = sum(len(other.members) for other in world.rules if other.network is rule.network)
+    return Load("members", rule.network.id, rule.address.id, members=present + change)
+
+
+@command(
+    "removeFromLoadBalancerRule",
+    "id:rule! virtualmachineids:vm+ vmidipmap:map@4.4",
+    job="user.loadbalancer.RemoveFromLoadBalancerRuleCmd",
+)
+def remove_from_load_balancer_rule(call: Call) -> Work:
+    """Take VMs out from behind a rule; one that is not there is no failure."""
+    rule = the_rule(call)
+    leaving = wanted_members(call)
+
+    def finish() -> Result:
+        still_there(call.world, rule)
+        if not leaving:
+            raise ApiError(530, "Failed to remove instance from load balancer rule")
+        rule.members[:] = [m for m in rule.members if not any(m.vm is vm for vm, _ in leaving)]
+        return {"success": True}
+
+    return Work(finish, load=configuration(call.world, rule, 0))
+
+
+@command(
+    "listLoadBalancerRuleInstances",
+    "id:rule! applied:boolean lbvmips:boolean",
+)
+def list_load_balancer_rule_instances(call: Call) -> Answer:
+    """List a rule's members, whatever the page; with `lbvmips` also their addresses."""
+    rule = the_rule(call)
+    call.check_owner(rule.account)
+    members = rule.members if call.args.flag("applied", default=True) else []
+    if not members:
+        return {}
+    if call.args.flag("lbvmips"):
+        key, shown = "lbrulevmidip", [view_with_address(call, member) for member in members]
+    else:
+        key = "loadbalancerruleinstance"
+        shown = [view_vm(call, member.vm) for member in members]
+    return {"count": len(shown), key: shown}
+
+
+def view_with_address(call: Call, member: Member) -> dict[str, Any]:
+    """Show a member with the addresses that it is reached on."""
+    return {
+        "loadbalancerruleinstance": view_vm(call, member.vm),
+        "lbvmipaddresses": [member.ipaddress],
+    }

@@ -1,0 +1,221 @@
+"""What the contract tests stand on: the simulator, or the CloudStack that the environment names.
+
+With CLOUDSTACK_URL (whole, with `/client/api`), CLOUDSTACK_API_KEY and CLOUDSTACK_SECRET_KEY of
+an ordinary user the same tests run on a real CloudStack. They make the network, VMs and
+addresses they need and remove them; what the zone lacks is skipped with the reason.
+"""
+
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from simulator.server import Simulator
+from tests.contract.cloud import Cloud, Credentials, Json
+
+LOG = logging.getLogger(__name__)
+REAL_URL = os.environ.get("CLOUDSTACK_URL")
+
+
+@dataclass(frozen=True)
+class Users:
+    """The user that the tests are, and another one to be kept out."""
+
+    url: str
+    user: Credentials
+    other: Credentials | None
+    poll: float
+
+
+@pytest.fixture(scope="session")
+def users() -> Iterator[Users]:
+    if REAL_URL is not None:
+        other = None
+        if "CLOUDSTACK_OTHER_API_KEY" in os.environ:
+            other = Credentials(
+                os.environ["CLOUDSTACK_OTHER_API_KEY"], os.environ["CLOUDSTACK_OTHER_SECRET_KEY"]
+            )
+        user = Credentials(os.environ["CLOUDSTACK_API_KEY"], os.environ["CLOUDSTACK_SECRET_KEY"])
+        yield Users(REAL_URL, user, other, poll=0.5)
+        return
+    with Simulator(job_delay=0.005) as simulator:
+        mine, others = (
+            Credentials(simulator.keys[name].api_key, simulator.keys[name].secret_key)
+            for name in ("user", "other")
+        )
+        yield Users(simulator.url, mine, others, poll=0.005)
+
+
+@pytest.fixture(scope="session")
+def cloud(users: Users) -> Iterator[Cloud]:
+    cloud = Cloud(users.url, users.user, users.poll)
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture(scope="session")
+def other(users: Users) -> Iterator[Cloud]:
+    """Another ordinary user, who may touch nothing of the first."""
+    if users.other is None:
+        pytest.skip("CLOUDSTACK_OTHER_API_KEY names no second user")
+    cloud = Cloud(users.url, users.other, users.poll)
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture(scope="session")
+def capability(cloud: Cloud) -> Json:
+    return dict(cloud.ok("listCapabilities")["capability"])
+
+
+@pytest.fixture(scope="session")
+def zone(cloud: Cloud) -> Json:
+    zones = [
+        zone
+        for zone in cloud.list("listZones", "zone", available=True)
+        if zone["networktype"] == "Advanced" and not zone["securitygroupsenabled"]
+    ]
+    if not zones:
+        pytest.skip("there is no advanced zone without security groups")
+    return zones[0]
+
+
+@pytest.fixture(scope="session")
+def offerings(cloud: Cloud) -> list[Json]:
+    """The two smallest sizes."""
+    found = cloud.list("listServiceOfferings", "serviceoffering")
+    fixed = [one for one in found if not one["iscustomized"]]
+    if not fixed:
+        pytest.skip("there is no service offering of a fixed size")
+    return sorted(fixed, key=lambda one: (one["memory"], one["cpuspeed"]))[:2]
+
+
+@pytest.fixture(scope="session")
+def template(cloud: Cloud, zone: Json) -> Json:
+    found = cloud.list("listTemplates", "template", templatefilter="executable", zoneid=zone["id"])
+    ready = [one for one in found if one["isready"]]
+    if not ready:
+        pytest.skip("the zone has no template that is ready")
+    return ready[0]
+
+
+@pytest.fixture(scope="session")
+def network_offering(cloud: Cloud, zone: Json) -> Json:
+    found = cloud.list(
+        "listNetworkOfferings",
+        "networkoffering",
+        guestiptype="Isolated",
+        state="Enabled",
+        zoneid=zone["id"],
+        forvpc=False,
+        supportedservices="Lb,Firewall,SourceNat",
+    )
+    if not found:
+        pytest.skip("the zone has no offering for isolated networks with Lb, Firewall, SourceNat")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes what tests need, and removes it all when they are done."""
+
+    cloud: Cloud
+    place: dict[str, str]
+    network_offering: Json
+    expunge: bool
+    made: list[tuple[str, dict[str, str]]]
+
+    def network(self, **fields: object) -> Json:
+        """Make an isolated network."""
+        made = self.cloud.ok(
+            "createNetwork",
+            name=unique("net"),
+            displaytext="contract test",
+            networkofferingid=self.network_offering["id"],
+            zoneid=self.place["zoneid"],
+            **fields,
+        )["network"]
+        self.made.append(("deleteNetwork", {"id": made["id"]}))
+        return dict(made)
+
+    def vm(self, network: Json, **fields: object) -> Json:
+        """Deploy a VM in a network."""
+        wanted = {"name": unique("vm"), "networkids": network["id"], **self.place, **fields}
+        made = self.cloud.done("deployVirtualMachine", **wanted)["virtualmachine"]
+        options = {"expunge": "true"} if self.expunge else {}
+        self.made.append(("destroyVirtualMachine", {"id": made["id"], **options}))
+        return dict(made)
+
+    def address(self, network: Json, **fields: object) -> Json:
+        """Associate a public address with a network."""
+        made = self.cloud.done("associateIpAddress", networkid=network["id"], **fields)["ipaddress"]
+        self.made.append(("disassociateIpAddress", {"id": made["id"]}))
+        return dict(made)
+
+    def remove(self) -> None:
+        """Remove everything, the last first.
+
+        Where users may not expunge, networks with destroyed VMs stay until the server expunges
+        those: said in the log, no failure.
+        """
+        for command, params in reversed(self.made):
+            outcome = self.cloud.call(command, **params)
+            if outcome.status == 200 and "jobid" in outcome.body:
+                wait = {"jobid": outcome.body["jobid"]}
+                while (job := self.cloud.ok("queryAsyncJobResult", **wait))["jobstatus"] == 0:
+                    pass
+                if job["jobstatus"] == 2:
+                    LOG.warning("%s %s: %s", command, params["id"], job["jobresult"])
+
+
+def unique(kind: str) -> str:
+    """Return a name that nothing else has."""
+    return f"ct-{kind}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def place(zone: Json, offerings: list[Json], template: Json) -> dict[str, str]:
+    """What a VM is deployed with, besides its name and networks."""
+    return {
+        "zoneid": zone["id"],
+        "serviceofferingid": offerings[0]["id"],
+        "templateid": template["id"],
+    }
+
+
+@pytest.fixture(scope="session")
+def maker(
+    cloud: Cloud, place: dict[str, str], network_offering: Json, capability: Json
+) -> Iterator[Maker]:
+    expunge = bool(capability["allowuserexpungerecovervm"])
+    maker = Maker(cloud, place, network_offering, expunge, [])
+    yield maker
+    maker.remove()
+
+
+@pytest.fixture(scope="session")
+def network(maker: Maker) -> Json:
+    """An isolated network with load balancer and firewall."""
+    return maker.network()
+
+
+@pytest.fixture(scope="session")
+def vms(maker: Maker, network: Json) -> list[Json]:
+    """Two running VMs of the network."""
+    return [maker.vm(network) for _ in range(2)]
+
+
+@pytest.fixture(scope="session")
+def stranger(maker: Maker) -> Json:
+    """A VM of another network."""
+    return maker.vm(maker.network())
+
+
+@pytest.fixture
+def address(maker: Maker, network: Json, vms: list[Json]) -> Json:
+    """A public address of the network, without rules."""
+    assert vms, "an address can be used when the network is implemented"
+    return maker.address(network)
