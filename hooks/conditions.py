@@ -25,14 +25,6 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(int(now), tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def epoch(text: str | None) -> float | None:
-    """Read a time as `timestamp` writes it, in epoch seconds; None where there is none."""
-    try:
-        return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%S%z").timestamp()
-    except ValueError:
-        return None
-
-
 def merge_conditions(
     previous: Sequence[Json], current: Sequence[Condition], *, now: float, generation: int | None
 ) -> list[Json]:

@@ -242,6 +242,7 @@ class Facts:
         wanted: whether the Service, read live, still wants this load balancer; read for
             deletions and for objects that nobody owns.
         first_look: nothing was done in this call yet.
+        undone: what this call's first look found undone, and how often in a row.
         refusals: of this call.
     """
 
@@ -253,6 +254,7 @@ class Facts:
     seen: Seen
     wanted: bool = True
     first_look: bool = True
+    undone: tuple[str, int] | None = None
     refusals: tuple[Refusal, ...] = ()
 
     def refused(self, action: "Action") -> Refusal | None:

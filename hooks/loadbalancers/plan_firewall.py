@@ -44,9 +44,7 @@ def plan_firewall(facts: Facts, address_id: str, rules: Sequence[LoadBalancerRul
     there = [rule for rule in facts.seen.firewall if rule.start_port is not None]
     right = [rule for rule in there if _is_right(facts, rule, spots, ranges)]
     wrong = [
-        rule
-        for rule in there
-        if plan_tags.is_ours(facts.order, rule.tags) and rule not in right
+        rule for rule in there if plan_tags.is_ours(facts.order, rule.tags) and rule not in right
     ]
     covered = _covered(there, wrong, ranges)
     opened = [
@@ -119,9 +117,7 @@ def _spots(rule: FirewallRule) -> set[Spot]:
     return {(rule.protocol, port) for port in range(start or 0, (end or 0) + 1)}
 
 
-def _is_right(
-    facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequence[str]
-) -> bool:
+def _is_right(facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequence[str]) -> bool:
     """Tell whether a rule opens nothing but what is wanted, and just so.
 
     An untagged one counts: it is what stands when we stop between making and tagging it.
@@ -148,7 +144,7 @@ def _covered(
 
 
 def _clash(rule: FirewallRule, ports: PortRange) -> bool:
-    """Tell whether CloudStack would refuse one while the other stands: a port and a CIDR in common."""
+    """Tell whether CloudStack takes two rules for one: they have a port and a CIDR in common."""
     wanted = {(ports.protocol, port) for port in range(ports.start_port, ports.end_port + 1)}
     return bool(_spots(rule) & wanted and set(rule.cidrs or (EVERYONE,)) & set(ports.cidrs))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from hooks.cloudstack.models import Capabilities, Network
+from hooks.conditions import Condition
 from hooks.loadbalancers.plan_facts import EVERYONE, Spec
 
 #: CloudStack versions from which a rule takes a CIDR list, and changes it in place.
@@ -46,28 +47,26 @@ class Enforcement:
         return not all(any(_within(each, other) for other in admitted) for each in wanted)
 
 
-def refusal(network: Network | None, network_id: str) -> tuple[str, str] | None:
-    """Say why a network cannot have load balancers from us: a reason, a sentence; None if it can."""
+def refusal(network: Network | None, network_id: str) -> Condition | None:
+    """Say why a network cannot have load balancers from us; None where it can."""
     if not network_id:
-        return "NoNetwork", "No node with a network is known yet"
+        return _not("NoNetwork", "No node with a network is known yet")
     if network is None:
-        return (
-            "NetworkNotVisible",
-            f"CloudStack does not show network {network_id}: is the project or account right?",
-        )
+        said = f"CloudStack does not show network {network_id}: is the project or account right?"
+        return _not("NetworkNotVisible", said)
     if network.vpc_id:
-        return (
-            "NetworkNotServed",
-            f"Network {network.name} is a VPC tier, which is not served yet",
-        )
+        said = f"Network {network.name} is a VPC tier, which is not served yet"
+        return _not("NetworkNotServed", said)
     if not network.has("Lb"):
-        return "NetworkNotServed", f"Network {network.name} offers no load balancing"
+        return _not("NetworkNotServed", f"Network {network.name} offers no load balancing")
     if network.has("SecurityGroup"):
-        return (
-            "NetworkNotServed",
-            f"Network {network.name} has security groups, which are not served yet",
-        )
+        said = f"Network {network.name} has security groups, which are not served yet"
+        return _not("NetworkNotServed", said)
     return None
+
+
+def _not(reason: str, message: str) -> Condition:
+    return Condition("AddressReady", "False", reason, message)
 
 
 def enforcement(spec: Spec, network: Network, version: Capabilities) -> Enforcement:

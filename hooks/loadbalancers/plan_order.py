@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Any
 
 from hooks.body import Map, Required, Shape, check, composite_request
 from hooks.conditions import epoch
@@ -73,13 +72,17 @@ _INSTANCE: Shape = {
     "status": {
         "networks": [{"id": Required(str), "default": bool}],
         "servesLoadBalancers": bool,
-        "missingSince": str,
+        "missing": {},
     },
 }
 
 
-def read(body: Json) -> Order:
+def read(body: Json, *, now: float) -> Order:
     """Read a sync or finalize request.
+
+    Args:
+        body: the request.
+        now: epoch seconds, taken for the time of a deletion that has none.
 
     Raises:
         BadRequest: naming the field that is missing or of another type.
@@ -90,13 +93,14 @@ def read(body: Json) -> Order:
     check(metadata, {"namespace": Required(str), "uid": Required(str)}, "parent.metadata")
     spec = _spec(parent["spec"])
     owners = metadata.get("ownerReferences") or ()
+    deleting = request["finalizing"] or metadata.get("deletionTimestamp")
     return Order(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         generation=metadata.get("generation"),
         owned=any(owner.get("uid") == spec.service_uid for owner in owners),
-        deleted_at=epoch(metadata.get("deletionTimestamp")),
+        deleted_at=(_time(metadata.get("deletionTimestamp")) or now) if deleting else None,
         spec=spec,
         known=_known(parent.get("status") or {}),
         instances=_instances(request["related"].get(INSTANCES, {})),
@@ -124,7 +128,7 @@ def _spec(spec: Json) -> Spec:
         ),
         node_selector=_pairs(spec.get("nodeSelector")),
         plan_only=spec.get("mode") == "Plan",
-        open_firewall=_default(spec.get("openFirewall"), True),
+        open_firewall=spec.get("openFirewall") is not False,
         invalid=(*_stated(spec.get("invalid") or ()), *_unserved(spec)),
     )
 
@@ -167,8 +171,8 @@ def _known(status: Json) -> Known:
     return Known(
         address=_known_address(status.get("address") or {}),
         network_id=status.get("networkID") or "",
-        last_check=epoch(status.get("lastCheckTime")),
-        next_check=epoch(status.get("nextCheckTime")),
+        last_check=_time(status.get("lastCheckTime")),
+        next_check=_time(status.get("nextCheckTime")),
         fingerprint=status.get("checkedFor") or "",
         undone=(undone.get("what") or "", undone.get("times") or 0),
         conditions=tuple(status.get("conditions") or ()),
@@ -184,8 +188,8 @@ def _known_address(address: Json) -> KnownAddress | None:
         id=address.get("id") or "",
         network_id=address.get("networkID") or "",
         associated_by_controller=address.get("associatedByController") or False,
-        chosen_at=epoch(address.get("chosenAt")),
-        allocated_at=epoch(address.get("allocatedAt")),
+        chosen_at=_time(address.get("chosenAt")),
+        allocated_at=_time(address.get("allocatedAt")),
         tries=address.get("tries") or 0,
         published=address.get("published") or False,
     )
@@ -211,7 +215,7 @@ def _instance(name: str, machine_id: str, instance: Json) -> Instance:
             for network in status.get("networks") or ()
         ),
         serves=status.get("servesLoadBalancers") or False,
-        missing=bool(status.get("missingSince")),
+        missing=status.get("missing") is not None,
         labels=_pairs((instance.get("metadata") or {}).get("labels")),
     )
 
@@ -220,5 +224,9 @@ def _pairs(values: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((values or {}).items()))
 
 
-def _default(value: Any, default: bool) -> bool:
-    return default if value is None else bool(value)
+def _time(text: str | None) -> float | None:
+    """Read a time, in epoch seconds; None where there is none that can be read."""
+    try:
+        return epoch(text) if text else None
+    except ValueError:
+        return None
