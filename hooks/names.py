@@ -136,3 +136,29 @@ EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
 EVENT_DELETING = "DeletingLoadBalancer"
 #: Event: nothing is left in CloudStack of a load balancer that was taken down.
 EVENT_DELETED = "DeletedLoadBalancer"
+
+# --- What belongs to a load balancer in CloudStack ---------------------------------------------
+
+#: Tag: the cluster that an address, a rule or a firewall rule belongs to (`CLUSTER_ID`).
+TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
+#: Tag: the namespace of the Service that it belongs to.
+TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
+#: Tag: the name of the Service that it belongs to.
+TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
+#: Tag: the UID of the Service that it belongs to; this one decides.
+TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
+#: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
+#: is left allocated.
+TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
+#: Value of the tag `address-origin` of an address that we allocated.
+TAG_ORIGIN_CONTROLLER = "controller"
+#: Value of the tag `address-origin` of an address that the user brought.
+TAG_ORIGIN_USER = "user"
+
+#: Event: something had been changed in CloudStack behind our back, and was put right; the message
+#: names what.
+EVENT_REPAIRED = "RepairedLoadBalancer"
+#: Event: what we put right is undone again and again, so it is left for an hour.
+EVENT_CONTESTED = "LoadBalancerContested"
+#: Event: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
+EVENT_ORPHANED = "OrphanedLoadBalancer"

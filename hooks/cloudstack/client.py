@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from hooks.cloudstack.errors import (
@@ -14,6 +15,7 @@ from hooks.cloudstack.errors import (
     refusal,
 )
 from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
+from hooks.cloudstack.paging import PAGE_SIZE, Pages
 from hooks.deadline import Deadline
 
 Model = TypeVar("Model")
@@ -21,8 +23,6 @@ Model = TypeVar("Model")
 #: Told of each request sent: the command, its outcome (see `outcome`), the seconds it took.
 Observer = Callable[[str, str, float], None]
 
-#: The most that CloudStack lists at once.
-PAGE_SIZE = 500
 #: How often a command is asked in all: a read that fails, a write that was surely not sent, a
 #: list that changes under our eyes.
 ATTEMPTS = 3
@@ -56,6 +56,10 @@ IN_PROJECT = frozenset(
         "listVirtualMachines",
     }
 )
+#: Lists that show only what the account itself owns unless they are told `listall`.
+LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list")) - {
+    "listServiceOfferings"
+}
 
 
 class Transport(Protocol):
@@ -152,14 +156,18 @@ class Client:
     ) -> tuple[Model, ...]:
         """List all there is under `key`, page by page; a part of it is never returned.
 
-        Pages are places in a list that goes on changing: where something went away between two
-        of them, something else slipped from the second to the first unseen. Then the list ends
-        up shorter than the server counts, and is read again.
+        A list that changes while it is read is read again.
         """
         for _ in range(ATTEMPTS):
-            rows = self._all_rows(command, key, params, deadline)
-            if rows is not None:
-                return tuple(_parsed(command, parse, row) for row in rows)
+            pages = Pages()
+            for page in count(1):
+                where = {**params, "page": page, "pagesize": PAGE_SIZE}
+                answer = self.call(command, where, deadline)
+                pages.add(_rows(command, answer, key), answer.get("count"))
+                if pages.changed:
+                    break
+                if pages.complete:
+                    return tuple(_parsed(command, parse, row) for row in pages.rows)
         raise Unreachable(command, "the list changed each time it was read", transient=True)
 
     def start(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
@@ -201,8 +209,8 @@ class Client:
         values = dict(params)
         if command in IN_PROJECT and self.project_id:
             values["projectid"] = self.project_id
-        elif command in IN_PROJECT and command.startswith("list"):
-            values.setdefault("listall", True)
+        elif command in LISTS_ALL:
+            values["listall"] = True
         return values
 
     def _ask(self, command: str, values: Mapping[str, object], deadline: Deadline) -> Answer:
@@ -229,22 +237,6 @@ class Client:
         until = self._monotonic() + min(seconds, LONGEST_QUIET)
         with self._lock:
             self._quiet_until = max(self._quiet_until, until)
-
-    def _all_rows(
-        self, command: str, key: str, params: Mapping[str, object], deadline: Deadline
-    ) -> list[Answer] | None:
-        """Read all pages; None if the list shrank meanwhile."""
-        rows: list[Answer] = []
-        page = 1
-        while True:
-            answer = self.call(command, {**params, "page": page, "pagesize": PAGE_SIZE}, deadline)
-            listed = _rows(command, answer, key)
-            rows += listed
-            count = answer.get("count")
-            total = count if isinstance(count, int) else len(rows)
-            if len(listed) < PAGE_SIZE or len(rows) >= total:
-                return rows if len(rows) >= total else None
-            page += 1
 
     def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
         """Ask how a job stands; None where no answer came: the job runs all the same."""

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from cs import CloudStack, CloudStackApiException
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import CloudStackError, Throttled, Unreachable, refusal
@@ -73,7 +73,10 @@ class Wire:
         if answer.status == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer, self._clock()))
         name, payload = _envelope(command, answer)
-        if isinstance(code := payload.get("errorcode"), int):
+        code = payload.get("errorcode")
+        if code == TOO_MANY_REQUESTS:
+            raise Throttled(command, _retry_after(answer, self._clock()))
+        if isinstance(code, int):
             raise refusal(command, code, self._told(payload))
         if answer.status != OK or name.lower() not in _envelope_names(command):
             raise _unexpected(command, answer, f"got {name!r}")
@@ -91,7 +94,7 @@ class Wire:
             secret=self._config.secret_key,
             method="post",
             expiration=EXPIRATION_SECONDS,
-            verify=self._verify,
+            verify=None if self._config.ssl_no_verify else self._verify,
             dangerous_no_tls_verify=self._config.ssl_no_verify,
             session=self._session,
             headers={"User-Agent": "cloudstack-metacontroller"},
@@ -109,12 +112,13 @@ class Wire:
                 response.headers.get("Retry-After", ""),
             )
         except OSError as error:
-            return _unreachable(command, error, seconds)
+            host = urlsplit(self._config.api_url).hostname or "the API"
+            return _unreachable(command, error, host)
 
     def _told(self, payload: Json) -> str:
         """Return CloudStack's words, of a bearable length and without secrets."""
         text = str(payload.get("errortext") or "no reason given")
-        for secret in (self._config.secret_key, self._config.api_key):
+        for secret in filter(None, (self._config.secret_key, self._config.api_key)):
             text = text.replace(secret, "…")
         text = re.sub(r"(?i)\b(signature|api_?key|secret_?key)=[^&\s]+", r"\1=…", text)
         return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
@@ -124,7 +128,7 @@ class Wire:
 class _Answer:
     text: str
     status: int = 200
-    content_type: str = "application/json"
+    content_type: str = ""
     retry_after: str = ""
 
 
@@ -141,25 +145,23 @@ class _Signer(CloudStack):
         data["signature"] = base64.b64encode(digest).decode()
 
 
-def _unreachable(command: str, error: OSError, seconds: float) -> Unreachable:
+def _unreachable(command: str, error: OSError, host: str) -> Unreachable:
     """Say what went wrong without the request that the error holds."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    tls = reason.args[0] if isinstance(error, requests.exceptions.SSLError) and reason else None
+    tls = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
     if isinstance(tls, ssl.SSLCertVerificationError):
-        return Unreachable(
-            command, f"its certificate is not trusted: {tls.verify_message}", sent=False
-        )
+        message = f"the certificate of {host} is not trusted: {tls.verify_message}"
+        return Unreachable(command, message, sent=False)
     if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-        return Unreachable(command, "no connection to the API", sent=False, transient=True)
+        why = getattr(reason.__cause__, "strerror", None) or "no answer"
+        message = f"no connection to {host}: {why}"
+        return Unreachable(command, message, sent=False, transient=True)
     if isinstance(error, requests.Timeout):
-        return Unreachable(command, f"no answer within {seconds:.3g} s", transient=True)
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return Unreachable(command, "the API's address is no URL", sent=False)
-    if isinstance(error, requests.RequestException):
-        return Unreachable(
-            command, "the connection broke before the answer was whole", transient=True
-        )
-    return Unreachable(command, f"{error.strerror or type(error).__name__}", sent=False)
+        return Unreachable(command, f"{host} took too long to answer", transient=True)
+    if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
+        message = f"the connection to {host} broke before the answer was whole"
+        return Unreachable(command, message, transient=True)
+    return Unreachable(command, f"cannot be sent to {host}: {type(error).__name__}", sent=False)
 
 
 def _envelope(command: str, answer: _Answer) -> tuple[str, Json]:
@@ -175,7 +177,9 @@ def _envelope(command: str, answer: _Answer) -> tuple[str, Json]:
     except (ValueError, RecursionError):
         envelope = None
     if envelope is None:
-        raise _unexpected(command, answer, f"got {answer.content_type or 'something else'}")
+        raise _unexpected(
+            command, answer, f"got {answer.content_type or 'something that is no JSON'}"
+        )
     if not isinstance(envelope, dict) or len(envelope) != 1:
         raise _unexpected(command, answer, "got JSON of another form")
     [(name, payload)] = envelope.items()

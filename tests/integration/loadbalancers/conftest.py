@@ -1,0 +1,31 @@
+"""A world with its hook, for each test its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.loadbalancers import LoadBalancersHook
+from simulator.server import Simulator
+from tests.integration.loadbalancers.driver import World, make_hook
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with Simulator(job_delay=0.005) as simulator:
+        made = World(simulator)
+        yield made
+        made.close()
+        assert simulator.control.ignored_parameters() == []
+
+
+@pytest.fixture
+def cloud(world: World) -> Iterator[Cloud]:
+    opened = world.open_cloud()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def hook(world: World, cloud: Cloud) -> LoadBalancersHook:
+    return make_hook(world, cloud)

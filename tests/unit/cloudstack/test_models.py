@@ -1,0 +1,375 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import (
+    Account,
+    Answer,
+    Capabilities,
+    FirewallRule,
+    Job,
+    JobStatus,
+    LoadBalancerRule,
+    Malformed,
+    Member,
+    Network,
+    NetworkAcl,
+    Nic,
+    Project,
+    PublicIpAddress,
+    ResourceLimit,
+    SecurityGroup,
+    StickinessPolicy,
+    Tag,
+    VirtualMachine,
+    Zone,
+)
+from hooks.cloudstack.models.loadbalancing import rule_policies
+
+MACHINE: dict[str, Any] = {
+    "id": "vm-1",
+    "name": "node-1",
+    "displayname": "Node one",
+    "state": "Running",
+    "zoneid": "zone-1",
+    "zonename": "west",
+    "serviceofferingid": "offering-1",
+    "serviceofferingname": "Small Instance",
+    "publicip": "203.0.113.7",
+    "securitygroup": [{"id": "group-1", "name": "default"}],
+    "nic": [
+        {
+            "id": "nic-1",
+            "networkid": "net-1",
+            "networkname": "nodes",
+            "ipaddress": "10.1.1.4",
+            "ip6address": "2001:db8::4",
+            "isdefault": True,
+            "secondaryip": [{"id": "ip-1", "ipaddress": "10.1.1.40"}],
+        },
+        {"id": "nic-2", "networkid": "net-2", "isdefault": False},
+    ],
+    "details": {},
+    "unknown": "ignored",
+}
+
+
+def test_a_virtual_machine_has_its_nics_in_order_and_its_offering() -> None:
+    assert VirtualMachine.from_json(MACHINE) == VirtualMachine(
+        id="vm-1",
+        name="node-1",
+        state="Running",
+        display_name="Node one",
+        zone_id="zone-1",
+        zone_name="west",
+        offering_id="offering-1",
+        offering_name="Small Instance",
+        public_ip="203.0.113.7",
+        security_group_ids=("group-1",),
+        nics=(
+            Nic("nic-1", "net-1", "nodes", "10.1.1.4", "2001:db8::4", True, ("10.1.1.40",)),
+            Nic("nic-2", "net-2"),
+        ),
+    )
+
+
+def test_a_machine_listed_with_the_least_details_has_no_nics_and_no_offering() -> None:
+    machine = VirtualMachine.from_json({"id": "vm-1", "name": "n", "state": "Stopped", "nic": []})
+    assert (machine.nics, machine.offering_name, machine.public_ip) == ((), "", "")
+
+
+def test_a_network_tells_its_services_and_their_capabilities() -> None:
+    network = Network.from_json(
+        {
+            "id": "net-1",
+            "name": "tier",
+            "type": "Isolated",
+            "vpcid": "vpc-1",
+            "aclid": "acl-1",
+            "aclname": "mine",
+            "service": [
+                {
+                    "name": "Lb",
+                    "provider": [{"name": "VpcVirtualRouter"}],
+                    "capability": [{"name": "SupportedLbAlgorithms", "value": "roundrobin,source"}],
+                },
+                {"name": "NetworkACL"},
+            ],
+        }
+    )
+    assert (network.vpc_id, network.acl_id, network.acl_name) == ("vpc-1", "acl-1", "mine")
+    assert network.has("NetworkACL")
+    assert not network.has("Firewall")
+    assert network.services[0].providers == ("VpcVirtualRouter",)
+    assert network.capability("Lb", "SupportedLbAlgorithms") == "roundrobin,source"
+    assert network.capability("Lb", "SupportedProtocols") == ""
+
+
+def test_an_address_is_of_the_network_it_is_associated_with_not_of_the_public_one() -> None:
+    address = PublicIpAddress.from_json(
+        {
+            "id": "ip-1",
+            "ipaddress": "203.0.113.9",
+            "state": "Allocated",
+            "networkid": "public-network",
+            "associatednetworkid": "net-1",
+            "issourcenat": True,
+            "allocated": "2026-11-22T00:44:54+0000",
+            "tags": [{"key": "cluster", "value": "c1"}],
+        }
+    )
+    assert address.network_id == "net-1"
+    assert address.is_source_nat
+    assert not address.is_static_nat
+    assert address.allocated_at == 1795308294.0
+    assert address.tags == (Tag("cluster", "c1"),)
+
+
+@pytest.mark.parametrize(
+    "allocated",
+    [
+        pytest.param({}, id="free"),
+        pytest.param({"allocated": "yesterday"}, id="in a form unknown to us"),
+    ],
+)
+def test_an_address_without_a_readable_time_is_of_no_known_time(allocated: Answer) -> None:
+    answer = {"id": "ip-1", "ipaddress": "203.0.113.9", "state": "Free", **allocated}
+    assert PublicIpAddress.from_json(answer).allocated_at is None
+
+
+def test_a_load_balancer_rule_has_its_ports_as_strings_and_its_sources_in_one() -> None:
+    rule = LoadBalancerRule.from_json(
+        {
+            "id": "rule-1",
+            "name": "web",
+            "publicipid": "ip-1",
+            "publicport": "80",
+            "privateport": "30080",
+            "protocol": "tcp-proxy",
+            "algorithm": "source",
+            "state": "Active",
+            "cidrlist": "10.0.0.0/8,192.168.0.0/16",
+            "tags": [],
+        }
+    )
+    assert (rule.public_port, rule.private_port) == (80, 30080)
+    assert rule.cidrs == ("10.0.0.0/8", "192.168.0.0/16")
+
+
+def test_a_firewall_rule_has_its_ports_as_numbers_and_may_have_none() -> None:
+    ports = FirewallRule.from_json(
+        {"id": "f", "ipaddressid": "ip-1", "protocol": "TCP", "startport": 80, "endport": 89}
+    )
+    assert (ports.protocol, ports.start_port, ports.end_port) == ("tcp", 80, 89)
+    ping = FirewallRule.from_json({"id": "f", "ipaddressid": "ip-1", "protocol": "icmp"})
+    assert (ping.start_port, ping.end_port) == (None, None)
+
+
+def test_an_acl_item_has_its_ports_as_strings_and_its_number_as_a_number() -> None:
+    item = NetworkAcl.from_json(
+        {
+            "id": "item-1",
+            "protocol": "tcp",
+            "startport": "30080",
+            "endport": "30081",
+            "cidrlist": "0.0.0.0/0",
+            "number": 11,
+            "action": "Allow",
+            "traffictype": "Ingress",
+            "aclid": "acl-1",
+        }
+    )
+    assert (item.start_port, item.end_port, item.number) == (30080, 30081, 11)
+
+
+def test_a_member_is_told_with_the_addresses_that_serve() -> None:
+    member = Member.from_json(
+        {"loadbalancerruleinstance": MACHINE, "lbvmipaddresses": ["10.1.1.4", "10.1.1.40"]}
+    )
+    assert member == Member("vm-1", "node-1", "Running", ("10.1.1.4", "10.1.1.40"))
+
+
+def test_stickiness_policies_are_wrapped_once_more_by_their_rule() -> None:
+    policies = rule_policies(
+        {
+            "lbruleid": "rule-1",
+            "stickinesspolicy": [
+                {
+                    "id": "p",
+                    "name": "s",
+                    "methodname": "SourceBased",
+                    "params": {"tablesize": "200k", "expire": "3h"},
+                }
+            ],
+        }
+    )
+    params = (("expire", "3h"), ("tablesize", "200k"))
+    assert policies == (StickinessPolicy("p", "s", "SourceBased", params),)
+
+
+def test_a_security_group_tells_what_it_lets_in() -> None:
+    group = SecurityGroup.from_json(
+        {
+            "id": "g",
+            "name": "nodes",
+            "ingressrule": [
+                {
+                    "ruleid": "r",
+                    "protocol": "tcp",
+                    "startport": 30080,
+                    "endport": 30080,
+                    "cidr": "10.0.0.0/8",
+                }
+            ],
+        }
+    )
+    [rule] = group.ingress_rules
+    assert (rule.id, rule.start_port, rule.cidr) == ("r", 30080, "10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        pytest.param("4.22.0.0-SNAPSHOT", (4, 22, 0, 0), id="snapshot"),
+        pytest.param("4.16.1.0", (4, 16, 1, 0), id="release"),
+        pytest.param("4.18", (4, 18), id="short"),
+    ],
+)
+def test_the_version_is_read_as_numbers(text: str, version: tuple[int, ...]) -> None:
+    assert Capabilities.from_json({"cloudstackversion": text}).version == version
+
+
+@pytest.mark.parametrize(
+    ("version", "least", "answer"),
+    [
+        pytest.param((4, 22, 0, 0), (4, 22), True, id="equal"),
+        pytest.param((4, 9, 0), (4, 18), False, id="9 is less than 18"),
+        pytest.param((4, 18), (4, 18), True, id="as short"),
+        pytest.param((5, 0), (4, 22), True, id="next major"),
+    ],
+)
+def test_versions_are_compared_number_by_number(
+    version: tuple[int, ...], least: tuple[int, ...], answer: bool
+) -> None:
+    assert Capabilities(version).at_least(*least) is answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param({"iplimit": "20", "iptotal": 3}, ResourceLimit(3, 20), id="as a string"),
+        pytest.param({"iplimit": 20, "iptotal": "3"}, ResourceLimit(3, 20), id="as a number"),
+        pytest.param(
+            {"iplimit": "Unlimited", "iptotal": 2}, ResourceLimit(2, None), id="unlimited"
+        ),
+        pytest.param({"iplimit": "-1", "iptotal": 2}, ResourceLimit(2, None), id="minus one"),
+        pytest.param({"iplimit": "0", "iptotal": 0}, ResourceLimit(0, 0), id="none allowed"),
+        pytest.param({}, ResourceLimit(0, None), id="not told"),
+    ],
+)
+def test_an_account_and_a_project_tell_their_limit_of_addresses(
+    answer: Answer, expected: ResourceLimit
+) -> None:
+    owner = {"id": "o", "name": "o", **answer}
+    assert Account.from_json(owner).addresses == expected
+    assert Project.from_json(owner).addresses == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param({"jobstatus": 0}, JobStatus(pending=True), id="pending"),
+        pytest.param(
+            {"jobstatus": 1, "jobresultcode": 0, "jobresult": {"success": True}},
+            JobStatus(pending=False),
+            id="done",
+        ),
+        pytest.param(
+            {"jobstatus": "2", "jobresultcode": 533, "jobresult": {"errortext": "full"}},
+            JobStatus(pending=False, code=533, text="full"),
+            id="failed",
+        ),
+        pytest.param(
+            {"jobstatus": 2, "jobresult": {"errorcode": 431, "errortext": "bad"}},
+            JobStatus(pending=False, code=431, text="bad"),
+            id="failed, the code in the result only",
+        ),
+        pytest.param(
+            {"jobstatus": 2},
+            JobStatus(pending=False, code=530, text="no reason given"),
+            id="failed without a word",
+        ),
+    ],
+)
+def test_a_job_is_pending_done_or_failed(answer: Answer, expected: JobStatus) -> None:
+    assert JobStatus.from_json(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("parse", "answer", "words"),
+    [
+        pytest.param(Zone.from_json, {"name": "z"}, "a zone without 'id'", id="zone"),
+        pytest.param(
+            VirtualMachine.from_json,
+            {"id": "v", "name": "n", "state": ""},
+            "a virtual machine without 'state'",
+            id="machine, empty state",
+        ),
+        pytest.param(
+            VirtualMachine.from_json,
+            {"id": "v", "name": "n", "state": "Running", "nic": {"id": "n"}},
+            "'nic' is no list",
+            id="machine, nics as an object",
+        ),
+        pytest.param(
+            VirtualMachine.from_json,
+            {"id": "v", "name": "n", "state": "Running", "nic": ["n"]},
+            "'nic' lists something that is no object",
+            id="machine, nics as texts",
+        ),
+        pytest.param(
+            PublicIpAddress.from_json,
+            {"id": {"uuid": "i"}, "ipaddress": "203.0.113.9", "state": "Free"},
+            "a public address without 'id'",
+            id="address, the id an object",
+        ),
+        pytest.param(
+            LoadBalancerRule.from_json,
+            {"id": "r", "name": "n", "publicipid": "i", "publicport": "http", "privateport": "1"},
+            "a load balancer rule with 'publicport' 'http', a whole number was expected",
+            id="rule, port in words",
+        ),
+        pytest.param(
+            LoadBalancerRule.from_json,
+            {"id": "r", "name": "n", "publicipid": "i", "publicport": "80"},
+            "a load balancer rule without 'privateport'",
+            id="rule, no private port",
+        ),
+        pytest.param(
+            Member.from_json,
+            {"lbvmipaddresses": []},
+            "a member without 'loadbalancerruleinstance'",
+            id="member",
+        ),
+        pytest.param(
+            Capabilities.from_json,
+            {"cloudstackversion": "main"},
+            "a cloudstackversion 'main', one such as 4.22.0.0 was expected",
+            id="version in words",
+        ),
+        pytest.param(JobStatus.from_json, {}, "a job without 'jobstatus'", id="job status"),
+        pytest.param(
+            lambda answer: Job.from_json("createTags", answer),
+            {"success": True},
+            "a job without 'jobid'",
+            id="job",
+        ),
+    ],
+)
+def test_an_object_without_what_makes_it_one_is_malformed(
+    parse: Callable[[Answer], object], answer: Answer, words: str
+) -> None:
+    with pytest.raises(Malformed) as caught:
+        parse(answer)
+    assert str(caught.value) == words
