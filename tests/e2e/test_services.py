@@ -27,9 +27,8 @@ def cluster(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def shop(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    name = "shop-" + str(abs(hash(request.node.nodeid)))[:8]
-    with namespace(cluster, name) as made:
+def shop(cluster: Cluster) -> Iterator[Namespace]:
+    with namespace(cluster) as made:
         yield made
 
 

@@ -122,20 +122,13 @@ def ingress(service: Object) -> list[Object]:
 
 
 @contextmanager
-def namespace(cluster: Cluster, name: str) -> Iterator[Namespace]:
-    """Create a namespace; at the end, delete its Services and see their load balancers go.
+def namespace(cluster: Cluster, prefix: str = "shop-") -> Iterator[Namespace]:
+    """Create a namespace with a name of its own; at the end, delete it with all that is in it.
 
-    The namespace itself goes in its own time, which is seconds for every one.
+    That takes some seconds, which nobody waits for.
     """
-    namespaces = cluster.api.resource("v1", "namespaces")
-    namespaces.create({"metadata": {"name": name}})
-    made = Namespace(cluster, name)
-    yield made
-    for service in made.services.list(name):
-        made.services.delete(service["metadata"]["name"], name)
-    until(
-        lambda: not made.load_balancers.list(name),
-        f"no load balancer is left in namespace {name}",
-        within=30,
-    )
+    namespaces = cluster.api.resource("v1", "namespaces", namespaced=False)
+    made = namespaces.create({"metadata": {"generateName": prefix}})
+    name = str(made["metadata"]["name"])
+    yield Namespace(cluster, name)
     namespaces.delete(name)
