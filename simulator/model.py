@@ -198,7 +198,7 @@ class LoadBalancerRule(Owned):
     cidrs: list[str] = field(default_factory=list)
     description: str = ""
     members: list[Member] = field(default_factory=list)
-    policy: "StickinessPolicy | None" = None
+    policies: "list[StickinessPolicy]" = field(default_factory=list)
 
     @property
     def state(self) -> str:

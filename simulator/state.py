@@ -87,7 +87,6 @@ def dump_address(address: Address) -> dict[str, Any]:
 
 def dump_rule(rule: LoadBalancerRule) -> dict[str, Any]:
     """Show a load balancer rule with its members."""
-    policy = rule.policy
     return {
         "id": rule.id,
         "name": rule.name,
@@ -101,9 +100,10 @@ def dump_rule(rule: LoadBalancerRule) -> dict[str, Any]:
         "cidrlist": list(rule.cidrs),
         "state": rule.state,
         "members": {member.vm.name: member.ipaddress for member in rule.members},
-        "stickiness": None
-        if policy is None
-        else {"id": policy.id, "methodname": policy.method, "params": dict(policy.parameters)},
+        "stickiness": [
+            {"id": policy.id, "methodname": policy.method, "params": dict(policy.parameters)}
+            for policy in rule.policies
+        ],
         "tags": dict(rule.tags),
         **owner_of(rule.account),
     }

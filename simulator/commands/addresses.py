@@ -116,8 +116,8 @@ def drop_rules(world: World, address: Address) -> None:
     for rule in world.rules:
         if rule.address is address:
             world.rules.remove(rule)
-            if rule.policy is not None:
-                world.policies.remove(rule.policy)
+            for policy in rule.policies:
+                world.policies.remove(policy)
     for firewall in world.firewall_rules:
         if firewall.address is address:
             world.firewall_rules.remove(firewall)

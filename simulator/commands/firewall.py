@@ -160,10 +160,12 @@ def check_free(world: World, new: FirewallRule) -> None:
 
 
 def open_firewall(world: World, lb: LoadBalancerRule) -> None:
-    """Open the port of a new load balancer rule to everybody, as `openfirewall` does."""
-    protocol = "udp" if lb.protocol == "udp" else "tcp"
+    """Open the TCP port of a new load balancer rule to everybody, as `openfirewall` does.
+
+    TCP whatever the rule's protocol: the server takes every load balancer rule for TCP here.
+    """
     ports = (lb.publicport, lb.publicport)
-    rule = make_firewall_rule(world, lb.address, lb.network, protocol, ports)
+    rule = make_firewall_rule(world, lb.address, lb.network, "tcp", ports)
     check_free(world, rule)
     rule.state, rule.opened_by = "Active", lb
     world.firewall_rules.add(rule)

@@ -144,8 +144,8 @@ def check_port_free(world: World, address: Address, port: int, protocol: str) ->
 def drop_rule(world: World, rule: LoadBalancerRule) -> None:
     """Take a rule away, and the firewall rule that was made along with it."""
     world.rules.remove(rule)
-    if rule.policy is not None:
-        world.policies.remove(rule.policy)
+    for policy in rule.policies:
+        world.policies.remove(policy)
     for firewall in world.firewall_rules:
         if firewall.opened_by is rule:
             world.firewall_rules.remove(firewall)

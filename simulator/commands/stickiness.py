@@ -1,5 +1,6 @@
-"""Stickiness policies: at most one on a rule, by a method that the network can do."""
+"""Stickiness policies: one on a rule, the newest, by a method that the network can do."""
 
+import re
 from typing import Any
 
 from simulator.call import Call
@@ -16,6 +17,8 @@ METHODS = {
     method["methodname"]: {entry["paramname"] for entry in method["paramlist"]}
     for method in STICKINESS
 }
+# What HAProxy takes: a number with a unit of size, or of time.
+FORMS = {"tablesize": r"\d+[kmg]?", "expire": r"\d+[dhms]?", "holdtime": r"\d+[dhms]?"}
 
 
 @command(
@@ -44,10 +47,12 @@ def create_lb_stickiness_policy(call: Call) -> Work:
         description=call.args.text("description") or "",
         parameters=parameters,
     )
-    rule.policy = call.world.policies.add(policy)
+    rule.policies.append(call.world.policies.add(policy))
 
     def finish() -> Result:
         still_there(call.world, rule)
+        for older in [other for other in rule.policies if other is not policy]:
+            drop_policy(call.world, older)
         return {"stickinesspolicies": view_policies(rule, [policy])}
 
     return Work(
@@ -60,22 +65,25 @@ def create_lb_stickiness_policy(call: Call) -> Work:
 
 
 def check_method(rule: LoadBalancerRule, method: str, parameters: dict[str, str]) -> None:
-    """Refuse a method or parameter that the load balancer does not know, and a second policy."""
+    """Refuse a method or parameter that the load balancer does not know, and a third policy."""
     if method not in METHODS:
-        raise invalid(f"Failed:  No Stickiness method available for LB rule:{rule.id}: {method}")
+        raise invalid(f"Failed to match Stickiness method name for LB rule:{rule.number}")
     unknown = sorted(set(parameters) - METHODS[method])
     if unknown:
-        raise invalid(f"Failed : Invalid stickiness parameter {unknown[0]} for method {method}")
-    if rule.policy is not None:
+        raise invalid(f"Failed : Stickiness policy does not support param name :{unknown[0]}")
+    for name, form in FORMS.items():
+        if name in parameters and not re.fullmatch(form, parameters[name]):
+            raise invalid(f"Failed to create Stickiness policy: Validation Failed {rule.text}")
+    if len(rule.policies) > 1:
         raise invalid(
-            f"Failed to create Stickiness policy: Already policy attached {rule.policy.name}"
+            f"Failed to create Stickiness policy: Already two policies attached {rule.number}"
         )
 
 
 def drop_policy(world: World, policy: StickinessPolicy) -> None:
     """Take a policy off its rule."""
     world.policies.remove(policy)
-    policy.rule.policy = None
+    policy.rule.policies[:] = [one for one in policy.rule.policies if one is not policy]
 
 
 @command(
@@ -109,7 +117,7 @@ def list_lb_stickiness_policies(call: Call) -> Answer:
     if rule is None:
         raise invalid("load balancer rule ID and stickiness policy ID can't be null")
     call.check_owner(rule.account)
-    found = [] if rule.policy is None else [rule.policy]
+    found = [one for one in rule.policies if policy in {None, one}]
     return {"count": 1, "stickinesspolicies": [view_policies(rule, found)]}
 
 

@@ -64,9 +64,12 @@ class Api:
         """Close the connections."""
         self._session.close()
 
-    def resource(self, api_version: str, plural: str) -> "Resource":
-        """Return one kind's endpoint: `resource("v1", "nodes")`."""
-        return Resource(self, api_version, plural)
+    def resource(self, api_version: str, plural: str, *, namespaced: bool = True) -> "Resource":
+        """Return one kind's endpoint: `resource("v1", "nodes")`.
+
+        Without `namespaced`, the namespace that an object names is ignored.
+        """
+        return Resource(self, api_version, plural, namespaced)
 
     def call(
         self,
@@ -74,7 +77,7 @@ class Api:
         path: str,
         body: object = None,
         *,
-        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Object:
         """Send one request and return the answer's JSON; anything but success raises ApiError."""
@@ -83,7 +86,7 @@ class Api:
             f"{self.url}{path}",
             data=None if body is None else json.dumps(body),
             params=params,
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": "application/json", **(headers or {})},
             timeout=30,
         )
         if not answer.ok:
@@ -119,6 +122,7 @@ class Resource:
     api: Api
     api_version: str
     plural: str
+    namespaced: bool = True
 
     def get(self, name: str, namespace: str = "") -> Object:
         """Read one object."""
@@ -156,7 +160,7 @@ class Resource:
     ) -> Object:
         """Merge a patch into an object (RFC 7396: lists are replaced, null deletes)."""
         path = self.path(namespace, name, subresource)
-        return self.api.call("PATCH", path, patch, content_type=MERGE_PATCH)
+        return self.api.call("PATCH", path, patch, headers={"Content-Type": MERGE_PATCH})
 
     def delete(self, name: str, namespace: str = "", *, uid: str = "") -> None:
         """Delete an object, in the background for what it owns; with `uid`, only that one."""
@@ -180,7 +184,7 @@ class Resource:
         """Return the URL path of the kind, of an object, or of its subresource."""
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
         parts = [root]
-        if namespace:
+        if namespace and self.namespaced:
             parts += ["namespaces", namespace]
         return "/".join(part for part in [*parts, self.plural, name, subresource] if part)
 

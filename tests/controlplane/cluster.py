@@ -4,16 +4,17 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from tests.controlplane import binaries, polling
+from tests.controlplane import binaries, manifests, metacontroller, polling
 from tests.controlplane.api import Api, Object
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.kubeconfig import kubeconfig, signing_key, write_private
+from tests.controlplane.manifests import Hooks
 from tests.controlplane.processes import Process, free_port
 
 CONTROLLERS = (
@@ -162,6 +163,24 @@ class Cluster:
             raise KubectlError(f"kubectl {said} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
+    @contextmanager
+    def metacontroller(
+        self, controllers: Path | Iterable[Object], hooks: Hooks
+    ) -> Iterator[Process]:
+        """Run Metacontroller, real or stand-in, with these controllers calling these hooks.
+
+        `controllers` is a folder or file of manifests, or objects; wherever they say their hooks
+        are, the same paths are called on `hooks` instead. The process may be killed and restarted
+        meanwhile. Finalizers that it has put on objects stay there when it ends.
+        """
+        found = manifests.load(controllers) if isinstance(controllers, Path) else controllers
+        log = self.folder / "metacontroller.log"
+        with (
+            manifests.applied(self.api, found, hooks),
+            metacontroller.running(self.kubeconfig, log) as process,
+        ):
+            yield process
+
     def service_account_token(self, name: str, namespace: str) -> str:
         """Return a new token of a service account, which must exist."""
         path = self.api.resource("v1", "serviceaccounts").path(namespace, name, "token")
@@ -215,7 +234,7 @@ class ControlPlane(Cluster):
     def start(cls, folder: Path, *, audit: bool = False) -> Iterator["ControlPlane"]:
         """Start etcd and the API server in `folder`, 3 to 5 s; stop everything at the end.
 
-        Data and certificates go when it ends; logs stay. `start_controllers` is the caller's, once
+        The data goes when it ends; logs stay. `start_controllers` is the caller's, once
         the CRDs are there.
         """
         programs = binaries.ensure()

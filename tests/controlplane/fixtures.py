@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries
+from tests.controlplane import binaries, metacontroller
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import ControlPlane
 
@@ -37,6 +37,11 @@ def control_plane(
             plane.apply(OWN_CRDS)
         plane.start_controllers()
         yield plane
+
+
+def pytest_report_header() -> str:
+    """Say which Metacontroller the tests run on."""
+    return f"metacontroller: {metacontroller.described()}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

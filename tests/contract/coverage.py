@@ -1,0 +1,84 @@
+"""Which contract test stands for which command: a row for every command of the simulator."""
+
+COVERED = {
+    "addNicToVirtualMachine": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "assignToLoadBalancerRule": (
+        "test_load_balancers::test_protocol_name_and_algorithm_change_in_place"
+    ),
+    "associateIpAddress": "test_addresses::test_an_address_that_was_chosen_is_associated",
+    "changeServiceForVirtualMachine": (
+        "test_virtual_machines::test_a_stopped_vm_takes_another_size"
+    ),
+    "createFirewallRule": "test_firewall::test_creating_answers_the_id_at_once",
+    "createLBStickinessPolicy": "test_stickiness::test_a_policy_is_listed_with_its_parameters",
+    "createLoadBalancerRule": (
+        "test_load_balancers::test_a_rule_shows_its_ports_as_strings_and_waits_for_members"
+    ),
+    "createNetwork": "test_networks::test_a_network_needs_an_offering_and_a_zone",
+    "createProject": "test_projects::test_a_projects_name_is_taken_once",
+    "createTags": "test_tags::test_a_key_that_is_there_fails_the_whole_call_in_the_job",
+    "deleteFirewallRule": "test_firewall::test_a_deleted_rule_is_unknown",
+    "deleteLBStickinessPolicy": "test_stickiness::test_a_deleted_policy_leaves_the_rule",
+    "deleteLoadBalancerRule": "test_load_balancers::test_a_deleted_rule_is_unknown",
+    "deleteNetwork": "test_networks::test_an_empty_network_can_be_deleted",
+    "deleteProject": "test_projects::test_a_project_with_vms_cannot_be_deleted",
+    "deleteTags": "test_tags::test_a_tag_is_deleted_once",
+    "deployVirtualMachine": "test_virtual_machines::test_deploying_answers_the_id_at_once",
+    "destroyVirtualMachine": "test_virtual_machines::test_a_destroyed_vm_is_gone_for_its_user",
+    "disableStaticNat": "test_addresses::test_an_address_can_be_mapped_to_a_vm",
+    "disassociateIpAddress": "test_addresses::test_releasing_takes_rules_and_tags_along",
+    "enableStaticNat": "test_addresses::test_an_address_can_be_mapped_to_a_vm",
+    "expungeVirtualMachine": (
+        "test_virtual_machines::test_expunging_and_recovering_are_for_those_who_may"
+    ),
+    "listAccounts": "test_catalogue::test_a_user_sees_its_own_account_alone",
+    "listAffinityGroups": "test_catalogue::test_vpcs_and_affinity_groups_are_listed",
+    "listAsyncJobs": "test_jobs::test_a_pending_job_is_listed_and_has_no_result",
+    "listCapabilities": "test_catalogue::test_an_ordinary_user_is_told_the_version",
+    "listFirewallRules": "test_firewall::test_rules_carry_tags_and_are_found_by_them",
+    "listLBStickinessPolicies": "test_stickiness::test_policies_of_nothing_are_refused",
+    "listLoadBalancerRuleInstances": (
+        "test_members::test_members_are_listed_with_their_addresses_where_asked"
+    ),
+    "listLoadBalancerRules": (
+        "test_load_balancers::test_rules_are_found_by_address_name_network_and_keyword"
+    ),
+    "listNetworkOfferings": (
+        "test_catalogue::test_network_offerings_are_filtered_by_type_and_services"
+    ),
+    "listNetworks": "test_networks::test_networks_are_found_by_id_keyword_and_services",
+    "listNics": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "listProjects": "test_projects::test_a_project_is_made_with_the_callers_account_as_owner",
+    "listPublicIpAddresses": "test_addresses::test_addresses_are_found_by_id_address_and_network",
+    "listResourceLimits": "test_catalogue::test_limits_are_listed_by_their_type",
+    "listServiceOfferings": (
+        "test_catalogue::test_service_offerings_are_listed_by_id_and_exact_name"
+    ),
+    "listTags": "test_tags::test_tags_are_listed_one_by_one",
+    "listTemplates": "test_catalogue::test_templates_need_a_filter",
+    "listUsers": "test_catalogue::test_a_user_sees_itself_alone_and_no_secret",
+    "listVPCs": "test_catalogue::test_vpcs_and_affinity_groups_are_listed",
+    "listVirtualMachines": (
+        "test_virtual_machines::test_vms_are_filtered_by_state_zone_and_network"
+    ),
+    "listZones": "test_catalogue::test_zones_are_listed_by_id_name_and_ids",
+    "queryAsyncJobResult": (
+        "test_jobs::test_a_failed_job_is_answered_with_200_and_the_error_inside"
+    ),
+    "rebootVirtualMachine": "test_virtual_machines::test_rebooting_works_on_running_vms_alone",
+    "recoverVirtualMachine": (
+        "test_virtual_machines::test_expunging_and_recovering_are_for_those_who_may"
+    ),
+    "removeFromLoadBalancerRule": "test_members::test_a_rule_is_active_while_it_has_members",
+    "removeNicFromVirtualMachine": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "scaleVirtualMachine": "test_virtual_machines::test_a_stopped_vm_takes_another_size",
+    "startVirtualMachine": ("test_virtual_machines::test_starting_a_running_vm_fails_in_the_job"),
+    "stopVirtualMachine": "test_virtual_machines::test_stopping_twice_is_no_failure",
+    "updateLoadBalancerRule": (
+        "test_load_balancers::test_protocol_name_and_algorithm_change_in_place"
+    ),
+    "updateResourceLimit": "test_catalogue::test_a_user_may_not_change_a_limit",
+    "updateVirtualMachine": (
+        "test_virtual_machines::test_a_stopped_vm_takes_another_name_and_a_running_one_does_not"
+    ),
+}
