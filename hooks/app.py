@@ -20,7 +20,12 @@ from typing import Protocol
 
 import flask
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    Unauthorized,
+)
 
 from hooks.auth import Guard
 from hooks.backoff import Backoff
@@ -168,10 +173,15 @@ def _admit(guard: Guard) -> None:
 
 
 def _read_body() -> bytes:
+    request = flask.request
     try:
-        return flask.request.get_data(cache=False)
-    except OSError as error:
+        body = request.get_data(cache=False)
+    except ClientDisconnected as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
+    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _object(body: Json) -> str:
@@ -194,13 +204,17 @@ def _answered(answer: Answer) -> Outcome:
 
 def _refused(error: HTTPException) -> Outcome:
     code = error.code or 500
-    names = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    known = {
+        401: ("unauthorized", error.description),
+        404: ("not_found", "no hook of this process answers here"),
+        405: ("method_not_allowed", "hooks are called with POST, probes with GET"),
+        413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
+    }
+    name, reason = known.get(code, ("bad_request", error.description or error.name))
+    headers = {key: value for key, value in error.get_headers() if key == "Allow"}
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    reason = error.description or error.name
-    text = _write({"error": reason})
-    return Outcome(names.get(code, "bad_request"), code, text, headers, noted={"error": reason})
+    return Outcome(name, code, _write({"error": reason}), headers, noted={"error": reason})
 
 
 def _respond(outcome: Outcome, noted: Mapping[str, object]) -> flask.Response:

@@ -17,7 +17,9 @@ LEVELS = {
 _HIDDEN = r"\1***"
 #: What credentials look like in texts that others make, such as an URL in a library's error.
 _SECRETS = (
-    re.compile(r"(?i)((?:api[-_ ]?key|secret[-_ ]?key|signature|session[-_ ]?key)=)[^&\s\"'\\)]+"),
+    re.compile(
+        r"(?i)((?:api[-_ ]?key|secret[-_ ]?key|signature|session[-_ ]?key)\s*=\s*)[^&\s\"'\\)]+"
+    ),
     re.compile(r"(?i)((?:bearer|basic)\s+)[a-z0-9._~+/=-]+"),
     re.compile(r"(://)[^/\s@\"'\\]+(?=@)"),
 )

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from logging.config import dictConfig
 from typing import TYPE_CHECKING
 
+from prometheus_client import disable_created_metrics
+
 from hooks.app import Hook, create_app
 from hooks.auth import Guard, watch_tokens
 from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
@@ -37,7 +40,8 @@ class Parts:
     """What hooks are built from.
 
     Attributes:
-        cloud: gives the CloudStack that the cloud-config describes now.
+        cloud: gives the CloudStack that the cloud-config describes now. Raises CloudStackError
+            where there is no cloud-config, which only hooks see that can do without.
     """
 
     config: Config
@@ -70,8 +74,19 @@ def _nodes(parts: Parts) -> Hook:
     )
 
 
+def _services(parts: Parts) -> Hook:
+    from hooks.services import ServicesHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        default_class=config.default_load_balancer_class,
+        former_cluster_name=config.former_cluster_name,
+    )
+    return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes}
+BUILDERS: dict[str, Builder] = {"nodes": _nodes, "services": _services}
 
 
 class Process:
@@ -105,6 +120,7 @@ class Process:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
@@ -153,7 +169,7 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
 
 
 def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
-    """Give the cloud of the cloud-config; hooks that need none are never handed one."""
+    """Make what gives the CloudStack that the cloud-config describes now."""
     if config.cloud is None:
         return _no_cloud
 
@@ -165,7 +181,7 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
 
 
 def _no_cloud() -> Cloud:
-    raise RuntimeError("a hook that needs CloudStack was built without a cloud-config")
+    raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
 
 
 def _guard(config: Config, told: Told) -> Guard:

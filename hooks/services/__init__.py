@@ -15,6 +15,8 @@ from hooks.services.spec import Settings
 from hooks.services.status import event
 from hooks.webhook import DecoratorResponse, Json, Plan
 
+__all__ = ["ServicesHook", "Settings"]
+
 #: Seconds until a write that could not be made is tried again.
 RETRY_AFTER = 5.0
 #: Seconds until a write that was refused is tried again: somebody has to grant it first.

@@ -76,7 +76,8 @@ def choice(text: str, values: Mapping[str, Value]) -> Value:
     """Read one word of several, in any case; `values` says what each stands for. Raises Unfit."""
     word = text.strip().lower()
     if word not in values:
-        raise Unfit(f"{shown(text)} is not known; write {' or '.join(values)}")
+        *firsts, last = values
+        raise Unfit(f"{shown(text)} is not known; write {', '.join(firsts)} or {last}")
     return values[word]
 
 

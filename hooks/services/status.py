@@ -16,6 +16,8 @@ INVALID = "InvalidService"
 NO_NODES = "NoAvailableNodes"
 DELETING = "Deleting"
 NOT_TAKEN_OVER = "NotTakenOver"
+#: The load balancer's reason where everything is planned and nothing is done.
+PLANNED = "PlanOnly"
 
 
 def ready_condition(facts: Facts, spec: Json) -> Condition:
@@ -52,15 +54,17 @@ def is_current(load_balancer: Json) -> bool:
 
 
 def is_failing(facts: Facts, verdict: Condition) -> bool:
-    """Tell whether something is wrong, as against not being done yet."""
-    if verdict.status != "False":
-        return False
+    """Tell whether something went wrong, as against being done, planned or waited for."""
     if verdict.reason in (INVALID, NOT_TAKEN_OVER):
         return True
     load_balancer = facts.load_balancer or {}
-    stalled = condition(load_balancer, "Stalled") or {}
-    working = condition(load_balancer, "Reconciling") or {}
-    return stalled.get("status") == "True" or working.get("status") != "True"
+    if verdict.status == "True" or verdict.reason == PLANNED or not is_current(load_balancer):
+        return False
+    if (condition(load_balancer, "Stalled") or {}).get("status") == "True":
+        return True
+    working = (condition(load_balancer, "Reconciling") or {}).get("status") == "True"
+    known = (condition(load_balancer, "Ready") or {}).get("status") in ("True", "False")
+    return not working and not known
 
 
 def summary(load_balancer: Json) -> str:
@@ -122,7 +126,7 @@ def transitions(facts: Facts, verdict: Condition) -> Iterator[Event]:
     elif is_failing(facts, verdict):
         message = f"Error syncing load balancer: {verdict.message}"
         yield event(facts, names.EVENT_SYNC_FAILED, message)
-    elif _begins(old.get("status"), verdict.status):
+    elif verdict.reason != PLANNED and _begins(old.get("status"), verdict.status):
         yield event(facts, names.EVENT_ENSURING, "Ensuring load balancer")
 
 

@@ -274,5 +274,5 @@ def _etcd(programs: Binaries, folder: Path, client: str, peer: str) -> list[str 
 
 
 def _established(crd: Object) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
+    conditions = crd.get("status", {}).get("conditions") or []  # null at first
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

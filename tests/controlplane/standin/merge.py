@@ -67,7 +67,7 @@ def _revert(obj: Object, original: Object, field: str) -> None:
         obj.pop(field, None)
 
 
-def _merge(path: str, there: Any, last: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON
+def _merge(path: str, there: Any, last: Any, wanted: Any) -> Any:
     if isinstance(there, dict):
         last, wanted = (_typed(path, value, dict) for value in (last, wanted))
         return _merge_objects(path, there, last or {}, wanted or {})
@@ -106,7 +106,7 @@ def _list_key(items: list[Any]) -> str:
     return next((key for key in LIST_KEYS if all(key in item for item in items)), "")
 
 
-def _typed(path: str, value: Any, wanted: type) -> Any:  # noqa: ANN401 - JSON
+def _typed(path: str, value: Any, wanted: type) -> Any:
     if value is not None and not isinstance(value, wanted):
         raise MergeError(f"{path}: {type(value).__name__} where there is {wanted.__name__}")
     return value

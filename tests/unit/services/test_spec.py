@@ -195,7 +195,7 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"algorithm": "fastest"}),
             annotation("algorithm"),
-            "'fastest' is not known; write roundrobin or leastconn or source",
+            "'fastest' is not known; write roundrobin, leastconn or source",
             id="algorithm",
         ),
         pytest.param(

@@ -256,29 +256,52 @@ EVENTS = [
     ),
     pytest.param(
         own_condition(),
-        load_balancer(status=serving(conditions=[FAILED])),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
         ["SyncLoadBalancerFailed"],
         id="fails",
     ),
     pytest.param(
         own_condition("False", "QuotaExceeded", FAILED["message"]),
-        load_balancer(status=serving(conditions=[FAILED])),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
         [],
         id="goes on failing",
     ),
     pytest.param(
         own_condition("False", "Unreachable", "no answer"),
-        load_balancer(status=serving(conditions=[FAILED])),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
         ["SyncLoadBalancerFailed"],
         id="fails otherwise",
     ),
     pytest.param(
         own_condition(),
-        load_balancer(
-            status=serving(conditions=[FAILED, condition("Reconciling"), condition("Stalled")])
-        ),
+        load_balancer(status=serving(conditions=[ready("Unknown", "Unreachable", "no answer")])),
         ["SyncLoadBalancerFailed"],
-        id="is stalled",
+        id="cannot be looked at",
+    ),
+    pytest.param(
+        own_condition("Unknown", "Unreachable", "no answer"),
+        load_balancer(status=serving(conditions=[ready("Unknown", "Unreachable", "no answer")])),
+        [],
+        id="still cannot be looked at",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(
+            status=serving(conditions=[ready("False", "PlanOnly", "2"), condition("Stalled")])
+        ),
+        [],
+        id="is only planned",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(
+            status=serving(
+                conditions=[ready("False", "NoMembers", "no node")],
+                members={"assigned": 0, "wanted": 0},
+            )
+        ),
+        ["UnAvailableLoadBalancer", "EnsuringLoadBalancer"],
+        id="waits for a node",
     ),
     pytest.param(
         own_condition(),
@@ -319,6 +342,7 @@ def test_events_tell_what_is_new(
 
 
 def test_a_failure_is_told_with_the_reason() -> None:
-    known = facts(service(), load_balancer(status=serving(conditions=[FAILED])))
+    failing = serving(conditions=[FAILED, condition("Stalled")])
+    known = facts(service(), load_balancer(status=failing))
     (event,) = status.transitions(known, verdict_on(known.service, known.load_balancer))
     assert event.message == f"Error syncing load balancer: {FAILED['message']}"

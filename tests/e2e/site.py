@@ -1,0 +1,152 @@
+"""A whole site: a simulated CloudStack, the hooks, Metacontroller, and nodes that are its VMs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cs import CloudStack
+
+from simulator.server import Simulator
+from tests.controlplane import manifests
+from tests.controlplane.api import Object, Objects, Resource
+from tests.controlplane.cluster import Cluster
+from tests.controlplane.polling import until
+from tests.controlplane.processes import Process
+from tests.e2e.serving import PROJECT, Service, cloud_config, serving
+
+Value = TypeVar("Value")
+
+CONTROLLERS = ("nodes", "services", "loadbalancers")
+UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+INSTANCES = ("cloudstack.targetcluster.example.com/v1alpha1", "cloudstackinstances")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a test looks at and turns the knobs of.
+
+    Attributes:
+        simulator: CloudStack; `cloud` is a client of it for the ordinary user.
+        project: id of the project that everything is in; empty outside of one.
+        hooks, metacontroller: their processes, to be killed and started again.
+    """
+
+    cluster: Cluster
+    simulator: Simulator
+    cloud: CloudStack
+    project: str
+    hooks: Service
+    metacontroller: Process
+
+    @property
+    def nodes(self) -> Resource:
+        """Return the cluster's nodes."""
+        return self.cluster.api.resource("v1", "nodes", namespaced=False)
+
+    def join(self, *names: str) -> None:
+        """Let nodes join as kubelet registers them, and wait until they may serve."""
+        for name in names:
+            self.nodes.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Node",
+                    "metadata": {"name": name},
+                    "spec": {"taints": [{"key": UNINITIALIZED, "effect": "NoSchedule"}]},
+                }
+            )
+            self.set_ready(name, ready=True)
+        instances = self.cluster.api.resource(*INSTANCES, namespaced=False)
+
+        def joined() -> bool:
+            found = {one["metadata"]["name"]: one for one in instances.list()}
+            return all(
+                name in found and found[name]["status"]["servesLoadBalancers"] for name in names
+            )
+
+        until(joined, f"{', '.join(names)} may serve", within=30)
+
+    def set_ready(self, name: str, *, ready: bool) -> None:
+        """Report a node as kubelet does."""
+        condition = {"type": "Ready", "status": "True" if ready else "False"}
+        status = {"status": {"conditions": [condition]}}
+        self.nodes.patch(name, status, subresource="status")
+
+    def rules(self, prefix: str = "") -> Objects:
+        """List the load balancer rules whose names begin so, in order of their names."""
+        found = self.simulator.control.state()["loadbalancerrules"]
+        mine = (rule for rule in found if rule["name"].startswith(prefix))
+        return sorted(mine, key=lambda rule: str(rule["name"]))
+
+    def addresses(self) -> Objects:
+        """List the public addresses that are taken, but for the networks' own."""
+        found = self.simulator.control.state()["addresses"]
+        return [address for address in found if not address["sourcenat"]]
+
+    def address(self, ip: str) -> Object | None:
+        """Find a public address that is taken."""
+        return next((one for one in self.addresses() if one["ipaddress"] == ip), None)
+
+    def firewall(self, ip: str) -> list[tuple[str, int, int, tuple[str, ...]]]:
+        """List what an address lets in: protocol, first port, last port, ranges."""
+        return sorted(
+            (rule["protocol"], rule["startport"], rule["endport"], tuple(sorted(rule["cidrlist"])))
+            for rule in self.simulator.control.state()["firewallrules"]
+            if rule["address"] == ip
+        )
+
+    def job(self, command: str, **parameters: object) -> Object:
+        """Call an asynchronous command as the user, and wait for its end."""
+        if self.project and command.startswith("list"):
+            parameters["projectid"] = self.project
+        answer: Object = getattr(self.cloud, command)(fetch_result=True, **parameters)
+        return answer
+
+    def awaited(self, probe: Callable[[], Value | None], what: str, *, within: float = 15) -> Value:
+        """Wait for something in CloudStack."""
+        return until(probe, what, within=within)
+
+
+@contextmanager
+def site(
+    cluster: Cluster,
+    folder: Path,
+    nodes: Sequence[str],
+    *,
+    world: str = "small",
+    project: str = "",
+    **settings: str,
+) -> Iterator[Site]:
+    """Run a site, its nodes initialised; take it down at the end.
+
+    Args:
+        cluster: the control plane, which other sites use before and after.
+        folder: for logs and the cloud-config.
+        nodes: names of VMs.
+        world: of the simulator.
+        project: name of the project that the cloud-config names.
+        settings: of the hooks, beside those that lead them here.
+    """
+    controllers = [
+        controller
+        for name in CONTROLLERS
+        for controller in manifests.load(PROJECT / f"metacontroller/{name}.yaml")
+    ]
+    with Simulator(world=world) as simulator:
+        projects = {one["name"]: one["id"] for one in simulator.control.state()["projects"]}
+        project_id = str(projects[project]) if project else ""
+        config = cloud_config(simulator, folder, project_id=project_id)
+        with (
+            serving(CONTROLLERS, cluster, folder, config, **settings) as hooks,
+            cluster.metacontroller(controllers, hooks.hooks) as metacontroller,
+        ):
+            user = simulator.user
+            cloud = CloudStack(
+                simulator.url, user.api_key, user.secret_key, poll_interval=0.02, job_timeout=10
+            )
+            made = Site(cluster, simulator, cloud, project_id, hooks, metacontroller)
+            made.join(*nodes)
+            yield made
+            for node in made.nodes.list():
+                made.nodes.delete(node["metadata"]["name"])

@@ -1,0 +1,215 @@
+"""`make run`: the hooks and a simulated CloudStack on this machine, until Ctrl-C.
+
+PORT, METRICS_PORT and SIMULATOR_PORT move the three servers; every other setting of the hooks is
+passed on, such as LOG_LEVEL or HOOKS_TOKEN_FILE. No API server is used unless KUBECONFIG_FILE
+names one: what would be written is logged.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hooks.wsgi import BUILDERS
+from simulator.server import Simulator
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+#: What would lead to an API server, or to another gunicorn configuration, by accident.
+AMBIENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
+#: Seconds for the hooks to begin answering, and to end.
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the three servers listen."""
+
+    hooks: int
+    metrics: int
+    simulator: int
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run until a signal. Returns 0 after one, 2 where something cannot be had, else gunicorn's."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        ports = read_ports(environ)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="cloudstack-metacontroller-") as folder:
+        try:
+            simulator = Simulator(port=ports.simulator)
+        except OSError as error:
+            print(f"SIMULATOR_PORT: {ports.simulator}: {error.strerror}", file=sys.stderr)
+            return 2
+        with simulator:
+            cloud_config = Path(folder) / "cloud-config"
+            cloud_config.touch(mode=0o600)
+            cloud_config.write_text(
+                f"[Global]\napi-url = {simulator.url}\napi-key = {simulator.user.api_key}\n"
+                f"secret-key = {simulator.user.secret_key}\n",
+                encoding="utf-8",
+            )
+            return serve(hooks_environment(environ, ports, cloud_config), ports, stop)
+
+
+def read_ports(environ: Mapping[str, str]) -> Ports:
+    """Read the ports and see that they are free.
+
+    Raises:
+        ValueError: naming every port that is no port or is taken, a line each.
+    """
+    problems = []
+    ports: dict[str, int] = {}
+    for variable, default in (("PORT", 8080), ("METRICS_PORT", 8383), ("SIMULATOR_PORT", 8090)):
+        text = environ.get(variable) or str(default)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
+            problems.append(f"{variable}: {text!r} is not a port; write a number from 1 to 65535")
+        elif int(text) in ports.values():
+            problems.append(f"{variable}: {text} is used twice; choose another")
+        elif not is_free(int(text)):
+            problems.append(f"{variable}: {text} is taken on this machine; set {variable}=…")
+        else:
+            ports[variable] = int(text)
+    if problems:
+        raise ValueError("\n".join(problems))
+    return Ports(ports["PORT"], ports["METRICS_PORT"], ports["SIMULATOR_PORT"])
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on a port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def hooks_environment(
+    environ: Mapping[str, str], ports: Ports, cloud_config: Path
+) -> dict[str, str]:
+    """Make the hooks' environment: every hook there is, on loopback, on the simulator."""
+    mine = {name: value for name, value in environ.items() if name not in AMBIENT}
+    return {
+        "HOOKS": ",".join(BUILDERS),
+        "OPERATOR_NAME": "cloudstack-metacontroller",
+        **mine,
+        "BIND": f"{LOOPBACK}:{ports.hooks}",
+        "METRICS_BIND": LOOPBACK,
+        "METRICS_PORT": str(ports.metrics),
+        "CLOUD_CONFIG": str(cloud_config),
+        "NO_PROXY": "*",
+    }
+
+
+def serve(environment: Mapping[str, str], ports: Ports, stop: threading.Event) -> int:
+    """Run gunicorn until it ends or a signal comes; its log is on stderr."""
+    # A session of its own: Ctrl-C reaches us alone, and gunicorn ends in order.
+    gunicorn = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn"], cwd=PROJECT, env=environment, start_new_session=True
+    )
+    try:
+        if answers(ports.hooks, gunicorn, stop):
+            print(welcome(environment, ports), flush=True)
+        while gunicorn.poll() is None and not stop.wait(0.2):
+            pass
+        return 0 if stop.is_set() else gunicorn.returncode or 1
+    finally:
+        end(gunicorn)
+
+
+def answers(port: int, gunicorn: subprocess.Popen[bytes], stop: threading.Event) -> bool:
+    """Wait until the hooks are ready; false where gunicorn ended or a signal came before."""
+    deadline = time.monotonic() + START_SECONDS
+    while gunicorn.poll() is None and time.monotonic() < deadline and not stop.wait(0.1):
+        # Whatever answers is ready: with certificates it refuses plain HTTP.
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            connection.getresponse().read()
+        except OSError:
+            continue
+        except http.client.HTTPException:
+            return True
+        else:
+            return True
+        finally:
+            connection.close()
+    return False
+
+
+def end(gunicorn: subprocess.Popen[bytes]) -> None:
+    """End gunicorn: its calls are answered first."""
+    if gunicorn.poll() is None:
+        gunicorn.terminate()
+        try:
+            gunicorn.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            gunicorn.kill()
+            gunicorn.wait()
+
+
+def welcome(environment: Mapping[str, str], ports: Ports) -> str:
+    """Say what runs where and what to try."""
+    scheme = "https" if environment.get("TLS_CERT_FILE") else "http"
+    hooks = f"{scheme}://{LOOPBACK}:{ports.hooks}"
+    api_server = environment.get("KUBECONFIG_FILE") or "none; what would be written is logged"
+    lines = [
+        "",
+        f"hooks        {hooks}  ({environment['HOOKS']})",
+        f"metrics      http://{LOOPBACK}:{ports.metrics}/metrics",
+        f"CloudStack   http://{LOOPBACK}:{ports.simulator}/client/api  (simulated)",
+        f"API server   {api_server}",
+        "",
+        "Try, in another terminal (Ctrl-C here ends everything):",
+        "",
+        *(f"  {line}" for line in curls(environment, hooks)),
+        f"  curl -sS http://{LOOPBACK}:{ports.metrics}/metrics",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def curls(environment: Mapping[str, str], hooks: str) -> list[str]:
+    """Make a command for each example whose request one of the hooks answers."""
+    options = "-sS -H 'Content-Type: application/json'"
+    if environment.get("HOOKS_TOKEN_FILE"):
+        token_file = environment["HOOKS_TOKEN_FILE"]
+        options += f' -H "Authorization: Bearer $(head -n 1 {token_file})"'
+    if environment.get("TLS_CERT_FILE"):
+        options += " --insecure"
+    commands = []
+    for request in sorted(PROJECT.glob("examples/*/request.json")):
+        path = sync_path(request)
+        if path.split("/")[1] in environment["HOOKS"].split(","):
+            data = request.relative_to(PROJECT)
+            commands.append(f"curl {options} --data @{data} {hooks}{path}")
+    return commands
+
+
+def sync_path(request: Path) -> str:
+    """Take the hook's path out of a request: Metacontroller sends the controller along."""
+    controller = json.loads(request.read_text(encoding="utf-8"))["controller"]
+    path: str = urlsplit(controller["spec"]["hooks"]["sync"]["webhook"]["url"]).path
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
