@@ -1,6 +1,7 @@
 """`python -m simulator`: a CloudStack on this machine until Ctrl-C."""
 
 import argparse
+import re
 import signal
 import sys
 import threading
@@ -16,13 +17,43 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     worlds = ", ".join(world_names())
     add("--world", default="small", help=f"a world that comes along ({worlds}) or a .yaml file")
-    add("--vms", type=int, help="how many VMs, in a world that is made to size")
+    add("--vms", type=count, help="how many VMs, in a world that is made to size")
     add("--port", type=int, default=8090, help="0 takes a free one (default %(default)s)")
     add("--bind", default="127.0.0.1", help="the address to listen on (default %(default)s)")
-    add("--api-version", default="4.22", help="the CloudStack to play (default %(default)s)")
-    add("--job-delay", type=float, default=0.05, help="seconds a job takes (default %(default)s)")
+    add(
+        "--api-version",
+        type=api_version,
+        default="4.22",
+        help="the CloudStack to play (default %(default)s)",
+    )
+    add("--job-delay", type=seconds, default=0.05, help="seconds a job takes (default %(default)s)")
     add("--timing", choices=("off", "real"), default="off", help="real: as slow as a real server")
     return parser.parse_args(arguments)
+
+
+def count(text: str) -> int:
+    """Read how many VMs are wanted."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text} is not a number of VMs")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
+
+
+def api_version(text: str) -> str:
+    """Read the version of a CloudStack."""
+    if not re.fullmatch(r"4\.\d+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 4.22")
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -82,6 +82,17 @@ def made_key(name: str, kind: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+class _Entry(dict[str, Any]):
+    """An entry of a world file that names itself when something is missing from it."""
+
+    def __init__(self, fields: Document, file: str, field: str) -> None:
+        super().__init__(fields)
+        self._place = f"{file}: {field}"
+
+    def __missing__(self, key: str) -> Any:  # noqa: ANN401 - never returns
+        raise WorldError(f"{self._place}.{key}: missing")
+
+
 class _Loader:
     """Makes the objects of one document, in the order that they need one another."""
 
@@ -218,20 +229,23 @@ class _Loader:
         implement(self._world, network)
 
     def _generate(self, vms: int | None) -> None:
-        wanted = self._document["generate"]
-        count = wanted["count"] if vms is None else vms
+        wanted = self._entry("generate", self._document["generate"])
+        count, form = wanted["count"] if vms is None else vms, wanted["name"]
         for index in range(1, count + 1):
-            name = wanted["name"].format(index)
-            self._load_vm("generate", {**wanted, "name": name})
+            name = form.format(index)
+            wanted["name"] = name
+            self._load_vm("generate", wanted)
 
     def _entries(self, field: str) -> list[Document]:
         entries = self._document.get(field, [])
         if not isinstance(entries, list):
             raise self._error(field, f"a list, not {entries!r}")
-        for index, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                raise self._error(f"{field}[{index}]", f"an object, not {entry!r}")
-        return entries
+        return [self._entry(f"{field}[{index}]", entry) for index, entry in enumerate(entries)]
+
+    def _entry(self, field: str, entry: object) -> "_Entry":
+        if not isinstance(entry, dict):
+            raise self._error(field, f"an object, not {entry!r}")
+        return _Entry(entry, self._file, field)
 
     def _zone(self, field: str, entry: Document) -> Zone:
         if "zone" not in entry:

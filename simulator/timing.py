@@ -24,9 +24,9 @@ RELEASED_RULE = 0.2  # more for each rule that goes with an address
 RELEASED_MEMBER = 0.0072  # more for each member of those rules
 CONFIGURED_MEMBER = 0.0016  # more for each member in the network's configuration
 SAME_ADDRESS = 0.45  # more for each other write under way on the address
-SAME_NETWORK = 0.07  # more for each other write under way on the network
-TOGETHER = 0.55  # a change of members takes so much longer beside another one
-TOGETHER_MEMBER = 0.0033  # and so much more for each member in the configuration
+SAME_NETWORK = 0.12  # more for each other write under way on the network
+TOGETHER = 0.42  # a change of members takes so much longer beside another one
+TOGETHER_MEMBER = 0.0003  # and so much more for each member in the configuration
 
 LISTED_VM = {"all": 0.005, "some": 0.004, "min": 0.002}
 READ = 0.01

@@ -2,19 +2,26 @@
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from hooks.body import customize_request
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled
+from hooks.cloudstack.errors import (
+    CloudStackError,
+    JobRunning,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from hooks.conditions import Condition
 from hooks.deadline import Deadline
 from hooks.kube import Kube, KubeError
 from hooks.loadbalancers import plan_members, plan_status, plan_teardown
-from hooks.loadbalancers.actions import perform
+from hooks.loadbalancers.actions import Hands, TimeUp, perform
 from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
 from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
+from hooks.loadbalancers.pending import PendingJobs
 from hooks.loadbalancers.plan import plan
 from hooks.loadbalancers.plan_actions import Action
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
@@ -79,7 +86,7 @@ class LoadBalancersHook:
         self._clock = clock
         self._shuffle = shuffle
         self._cluster_id = ClusterId(settings.cluster_id, kube)
-        self._lanes = Lanes()
+        self._process = _Process(Lanes(), PendingJobs())
 
     def customize(self, request: Json, deadline: Deadline) -> Answer:
         """Ask for all Instances: which of them may serve is for the plan to say.
@@ -113,20 +120,34 @@ class LoadBalancersHook:
             shuffle=self._shuffle,
         )
         with ExitStack() as stack:
-            call = _Call(order, sources, self._lanes, stack)
+            call = _Call(order, sources, self._process, stack)
             if call.is_settled(now):
                 return Answer(plan_status.unchanged(order, now))
             return reconcile(call, deadline=deadline, record=self._record)
 
 
+@dataclass(frozen=True)
+class _Process:
+    """What the calls of one process share; all of it may be lost at any moment."""
+
+    lanes: Lanes
+    pending: PendingJobs
+
+
 class _Call:
     """One call's view of one load balancer."""
 
-    def __init__(self, order: Order, sources: Sources, lanes: Lanes, stack: ExitStack) -> None:
+    def __init__(self, order: Order, sources: Sources, process: _Process, stack: ExitStack) -> None:
         self._order = order
         self._sources = sources
-        self._lanes = lanes
+        self._process = process
         self._stack = stack
+        self._hands = Hands(
+            client=sources.cloud.client,
+            kube=sources.kube,
+            deadline=sources.deadline,
+            running=lambda job: process.pending.add(order.uid, job),
+        )
         self._in_lane = False
         self._course = Course()
         self._done: list[Action] = []
@@ -145,9 +166,13 @@ class _Call:
         return plan_status.is_settled(self._order, self._fingerprint, now)
 
     def observe(self) -> Facts:
-        """Look at CloudStack; in the lane from the start where there surely is work."""
+        """Look at CloudStack; in the lane from the start where there surely is work.
+
+        Jobs of an earlier call are waited for first: until they end, what they do is half seen.
+        """
         if self._order.known.fingerprint != self._fingerprint:
             self._enter_lane()
+        self._wait_for_pending()
         return observe(self._order, self._course, self._sources)
 
     def plan(self, facts: Facts) -> Plan[Action]:
@@ -172,9 +197,7 @@ class _Call:
     def act(self, action: Action) -> None:
         """Do one action in the network's lane; what is refused is for the plan to make sense of."""
         self._enter_lane()
-        refusals = perform(
-            action, self._sources.cloud.client, self._sources.kube, self._sources.deadline
-        )
+        refusals = perform(action, self._hands)
         self._done.append(action)
         self._course = replace(self._course, refusals=self._course.refusals + refusals)
 
@@ -183,7 +206,7 @@ class _Call:
         now = self._sources.clock()
         order = self._order
         response: CompositeResponse
-        if isinstance(error, JobRunning | LaneBusy):
+        if isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
             response = plan_status.unfinished(order, now, self._planned, str(error))
         else:
             response = plan_status.unobserved(
@@ -195,13 +218,32 @@ class _Call:
             response = {**response, "finalized": False}
         return Plan(response)
 
+    def _wait_for_pending(self) -> None:
+        """Wait for the jobs of an earlier call; what they come to is seen by looking."""
+        jobs = list(self._process.pending.take(self._order.uid))
+        try:
+            while jobs:
+                with suppress(Refused):
+                    self._hands.wait_for(jobs.pop(0))
+        finally:
+            for job in jobs:
+                self._process.pending.add(self._order.uid, job)
+
+    def _ran_out_of_time(self, error: CloudStackError | KubeError) -> bool:
+        """Tell whether the time was spent on work, rather than on waiting for an answer."""
+        return (
+            bool(self._done)
+            and isinstance(error, Unreachable)
+            and self._sources.deadline.passed(margin=ANSWER_MARGIN)
+        )
+
     def _enter_lane(self) -> None:
         """Hold the network's lane until the call ends. Raises LaneBusy."""
         network_id = plan_members.network_of(self._order)
         if self._in_lane or not network_id:
             return
         patience = min(PATIENCE, self._sources.deadline.remaining() - ANSWER_MARGIN)
-        self._stack.enter_context(self._lanes.enter(network_id, patience=patience))
+        self._stack.enter_context(self._process.lanes.enter(network_id, patience=patience))
         self._in_lane = True
 
 

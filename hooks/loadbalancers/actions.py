@@ -1,39 +1,81 @@
 """Does one action, and waits for what CloudStack makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import assert_never
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import Forbidden, Refused, Unauthorized
+from hooks.cloudstack.errors import (
+    CloudStackError,
+    Forbidden,
+    JobRunning,
+    Refused,
+    Unauthorized,
+)
 from hooks.cloudstack.models import Job
 from hooks.deadline import Deadline
 from hooks.kube import Kube, NotFound
 from hooks.loadbalancers import plan_actions as plan
-from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_actions import Action, Command
 from hooks.loadbalancers.plan_facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
+from hooks.reconcile import ANSWER_MARGIN
 
 #: Assignments that a network takes at once; more only wait for each other in the server.
 ASSIGNMENTS_AT_ONCE = 4
 
 
-def perform(action: Action, client: Client, kube: Kube, deadline: Deadline) -> tuple[Refusal, ...]:
+class TimeUp(CloudStackError):
+    """The call's time ended before this was asked of CloudStack."""
+
+    def __init__(self, action: Action) -> None:
+        super().__init__("deadline", f"no time was left to {action}")
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What actions are done with.
+
+    Attributes:
+        running: told of each job that still runs when the call's time ends.
+    """
+
+    client: Client
+    kube: Kube
+    deadline: Deadline
+    running: Callable[[Job], None]
+
+    def wait_for(self, job: Job) -> None:
+        """Wait for a job. Raises CloudStackError."""
+        try:
+            self.client.wait_for(job, self.deadline)
+        except JobRunning:
+            self.running(job)
+            raise
+
+
+def perform(action: Action, hands: Hands) -> tuple[Refusal, ...]:
     """Do an action to its end and return what CloudStack refused of it.
 
     Raises:
         Unauthorized, Forbidden: so would be every other action.
+        JobRunning, TimeUp: the call's time ended before it was done.
         CloudStackError: the outcome is not known; it is found by looking again.
         KubeError: the object could not be deleted.
     """
-    if isinstance(action, plan.DeleteSelf):
-        _delete_self(action, kube, deadline)
-        return ()
-    if isinstance(action, plan.AssignTogether):
-        return _side_by_side(action, client, deadline)
-    return _refusals(action, lambda: _run(action, client, deadline))
+    match action:
+        case plan.DeleteSelf():
+            _delete_self(action, hands.kube, hands.deadline)
+            return ()
+        case plan.AssignTogether(assignments):
+            return _side_by_side(assignments, hands)
+        case plan.AssociateAny():
+            return _refusals(action, lambda: _associate_any(action, hands))
+        case _:
+            return _refusals(action, lambda: hands.wait_for(_start(action, hands)))
 
 
 def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
@@ -46,35 +88,33 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
     return ()
 
 
-def _side_by_side(
-    action: plan.AssignTogether, client: Client, deadline: Deadline
-) -> tuple[Refusal, ...]:
+def _side_by_side(assignments: Sequence[plan.Assign], hands: Hands) -> tuple[Refusal, ...]:
     """Assign several rules' members at once; the first error is raised when all have ended."""
     with ThreadPoolExecutor(ASSIGNMENTS_AT_ONCE, thread_name_prefix="assign") as pool:
-        futures = [pool.submit(perform_one, each, client, deadline) for each in action.assignments]
+        futures = [pool.submit(_assign, each, hands) for each in assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def perform_one(action: plan.Assign, client: Client, deadline: Deadline) -> tuple[Refusal, ...]:
-    """Do one assignment."""
-    return _refusals(action, lambda: _run(action, client, deadline))
+def _assign(action: plan.Assign, hands: Hands) -> tuple[Refusal, ...]:
+    if hands.deadline.passed(margin=ANSWER_MARGIN):
+        raise TimeUp(action)
+    return _refusals(action, lambda: hands.wait_for(_start(action, hands)))
 
 
-def _run(action: Action, client: Client, deadline: Deadline) -> None:
-    if isinstance(action, plan.AssociateAny):
-        job = network.associate_ip_address(client, deadline=deadline, network_id=action.network_id)
-        # The tag comes before the job's end: until it lands, nothing else says whose this is.
-        tagged = create_tags(
-            client, ResourceType.ADDRESS, [job.resource_id], dict(action.tags), deadline=deadline
-        )
-        client.wait_for(tagged, deadline)
-        client.wait_for(job, deadline)
-    else:
-        client.wait_for(_start(action, client, deadline), deadline)
+def _associate_any(action: plan.AssociateAny, hands: Hands) -> None:
+    """Acquire an address and tag it before the job's end: until then nothing says whose it is."""
+    client, deadline = hands.client, hands.deadline
+    job = network.associate_ip_address(client, deadline=deadline, network_id=action.network_id)
+    tagged = create_tags(
+        client, ResourceType.ADDRESS, [job.resource_id], dict(action.tags), deadline=deadline
+    )
+    hands.wait_for(tagged)
+    hands.wait_for(job)
 
 
-def _start(action: Action, client: Client, deadline: Deadline) -> Job:  # noqa: C901 - one line each
+def _start(action: Command, hands: Hands) -> Job:  # noqa: C901 - one line each
     """Call the command that an action stands for."""
+    client, deadline = hands.client, hands.deadline
     match action:
         case plan.Associate(ip, network_id):
             return network.associate_ip_address(
@@ -104,8 +144,6 @@ def _start(action: Action, client: Client, deadline: Deadline) -> Job:  # noqa: 
             return firewall.delete_firewall_rule(client, rule_id, deadline=deadline)
         case plan.TagAddress() | plan.TagRules() | plan.TagFirewall() | plan.UntagAddress():
             return _tag(action, client, deadline)
-        case plan.AssociateAny() | plan.AssignTogether() | plan.DeleteSelf():
-            raise AssertionError(f"{action} is no single command")
         case _:
             assert_never(action)
 

@@ -206,9 +206,9 @@ class DeleteSelf:
         return f"delete CloudStackLoadBalancer {self.namespace}/{self.name}"
 
 
-Action = (
+#: What is one command of CloudStack's.
+Command = (
     Associate
-    | AssociateAny
     | TagAddress
     | UntagAddress
     | Release
@@ -217,13 +217,12 @@ Action = (
     | DeleteRule
     | TagRules
     | Assign
-    | AssignTogether
     | Remove
     | OpenFirewall
     | CloseFirewall
     | TagFirewall
-    | DeleteSelf
 )
+Action = Command | AssociateAny | AssignTogether | DeleteSelf
 
 
 def _ports(ports: PortRange) -> str:

@@ -122,6 +122,19 @@ def test_releasing_takes_rules_and_tags_along(
     assert text.startswith("Internal error executing command")
 
 
+def test_an_address_comes_back_without_its_tags(
+    cloud: Cloud, maker: Maker, network: Json, vms: list[Json]
+) -> None:
+    assert vms
+    first = maker.address(network)
+    wanted = {"resourcetype": "PublicIpAddress", "resourceids": first["id"]}
+    cloud.done("createTags", tags={"example.com/lock": "x"}, **wanted)
+    cloud.done("disassociateIpAddress", id=first["id"])
+    maker.made.pop()
+    again = maker.address(network, ipaddress=first["ipaddress"])
+    assert (again["id"], again["tags"]) == (first["id"], [])
+
+
 def test_releasing_nothing_is_refused(cloud: Cloud) -> None:
     cloud.refused("disassociateIpAddress", 431, id=NOBODY)
 

@@ -53,7 +53,7 @@ def test_several_ranges_stand_in_one_string_with_blanks_between(
 ) -> None:
     ranges = ["10.0.0.0/8", "192.168.0.0/16"]
     rule = created(cloud, address, cidrlist=ranges, protocol="tcp-proxy", algorithm="source")
-    assert rule["cidrlist"].replace(",", " ").split() == ranges
+    assert rule["cidrlist"].split(" ") == ranges
     assert (rule["protocol"], rule["algorithm"]) == ("tcp-proxy", "source")
 
 

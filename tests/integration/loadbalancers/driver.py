@@ -136,7 +136,7 @@ class World:
         }
 
     def network(self, name: str) -> str:
-        return next(each["id"] for each in self.state()["networks"] if each["name"] == name)
+        return str(next(each["id"] for each in self.state()["networks"] if each["name"] == name))
 
     def remains(self) -> Json:
         """Return everything that is left of load balancers: nothing, if all is well."""
