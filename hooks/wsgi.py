@@ -85,8 +85,26 @@ def _services(parts: Parts) -> Hook:
     return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
 
 
+def _loadbalancers(parts: Parts) -> Hook:
+    from hooks.loadbalancers import LoadBalancersHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
+    return LoadBalancersHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes, "services": _services}
+BUILDERS: dict[str, Builder] = {
+    "nodes": _nodes,
+    "services": _services,
+    "loadbalancers": _loadbalancers,
+}
 
 
 class Process:
