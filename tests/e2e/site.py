@@ -1,8 +1,9 @@
 """A whole site: a simulated CloudStack, the hooks, Metacontroller, and nodes that are its VMs."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,17 @@ Value = TypeVar("Value")
 CONTROLLERS = ("nodes", "services", "loadbalancers")
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 INSTANCES = ("cloudstack.targetcluster.example.com/v1alpha1", "cloudstackinstances")
+
+
+@dataclass
+class Watch:
+    """What was seen of CloudStack's rules, look by look: each by its id."""
+
+    seen: list[dict[str, Object]] = field(default_factory=list)
+
+    def always_there(self, rule_id: str) -> bool:
+        """Tell whether a rule was there at every look."""
+        return bool(self.seen) and all(rule_id in rules for rules in self.seen)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,10 @@ class Site:
 
         until(joined, f"{', '.join(names)} may serve", within=30)
 
+    def label(self, node: str, **labels: str | None) -> None:
+        """Set labels of a node; None takes one off."""
+        self.nodes.patch(node, {"metadata": {"labels": labels}})
+
     def set_ready(self, name: str, *, ready: bool) -> None:
         """Report a node as kubelet does."""
         condition = {"type": "Ready", "status": "True" if ready else "False"}
@@ -95,6 +111,34 @@ class Site:
             for rule in self.simulator.control.state()["firewallrules"]
             if rule["address"] == ip
         )
+
+    @contextmanager
+    def watched(self) -> Iterator["Watch"]:
+        """Look at the rules again and again meanwhile, as fast as a change may be."""
+        watch = Watch()
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.005):
+                watch.seen.append({str(rule["id"]): rule for rule in self.rules()})
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield watch
+        finally:
+            over.set()
+            thread.join()
+
+    def machine(self, name: str) -> str:
+        """Return the id of a VM."""
+        machines = self.simulator.control.state()["virtualmachines"]
+        return next(str(one["id"]) for one in machines if one["name"] == name)
+
+    def network(self, name: str) -> str:
+        """Return the id of a network."""
+        networks = self.simulator.control.state()["networks"]
+        return next(str(one["id"]) for one in networks if one["name"] == name)
 
     def job(self, command: str, **parameters: object) -> Object:
         """Call an asynchronous command as the user, and wait for its end."""
