@@ -18,6 +18,7 @@ from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
+from hooks.events import Event
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
@@ -182,7 +183,12 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+    def record_and_count(event: Event) -> None:
+        metrics.event(event)
+        record(event)
+
+    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
@@ -192,7 +198,12 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
         return _no_cloud
 
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+        return open_cloud(
+            cloud,
+            observer=metrics.cloudstack_call,
+            cache_observer=metrics.cache_request,
+            vm_cache_ttl=config.vm_cache_ttl,
+        )
 
     source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
     return source.current

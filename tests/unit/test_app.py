@@ -202,6 +202,22 @@ def test_a_call_is_counted_and_timed(served: Served) -> None:
     assert value("hook_call_duration_seconds_count", labels) == 1
 
 
+def test_a_call_counts_as_under_way_until_it_is_answered(served: Served) -> None:
+    def under_way() -> float | None:
+        labels = {"hook": "echo", "call": "sync"}
+        return served.registry.get_sample_value("hook_calls_under_way", labels)
+
+    seen: list[float | None] = []
+
+    def deed(_request: Json, _deadline: Deadline) -> Answer:
+        seen.append(under_way())
+        raise ZeroDivisionError
+
+    served.hook.deed = deed
+    served.post()
+    assert [*seen, under_way()] == [1, 0]
+
+
 def test_an_error_that_the_answer_tells_of_is_logged_as_a_warning(served: Served) -> None:
     error = Unreachable("listZones", "no connection")
     served.answers(Answer({"resyncAfterSeconds": 30}, (CreateRule(80),), error))
@@ -388,7 +404,9 @@ def test_a_body_that_breaks_off_is_400(served: Served) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "TOKEN-1"])
-def test_without_the_token_nothing_is_read_or_told(guarded: Served, header: str | None) -> None:
+def test_without_the_token_nothing_is_looked_at_or_told(
+    guarded: Served, header: str | None
+) -> None:
     headers = {} if header is None else {"Authorization": header}
     for path in ("/echo/sync", "/unknown"):
         response = guarded.client.post(path, data=b"x" * (MAX_BODY_BYTES + 1), headers=headers)
