@@ -102,6 +102,7 @@ def open_cloud(
     vm_cache_ttl: float = 15.0,
     clock: Callable[[], float] = time.time,
     monotonic: Monotonic = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Cloud:
     """Make what the hooks call CloudStack with; nothing is sent yet.
 
@@ -111,10 +112,17 @@ def open_cloud(
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
+        pause: waits for so many seconds.
     """
     session = Session()
     wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
-    client = Client(wire, project_id=config.project_id, observer=observer, monotonic=monotonic)
+    client = Client(
+        wire,
+        project_id=config.project_id,
+        observer=observer,
+        monotonic=monotonic,
+        pause=pause,
+    )
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
     fetch = _Fetch(client, clock)
     return Cloud(
