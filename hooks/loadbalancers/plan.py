@@ -63,11 +63,12 @@ def plan(facts: Facts) -> Plan[Action]:
     work = _work(facts, network_id)
     if facts.order.spec.plan_only:
         return Plan(plan_status.answer(facts, work.stages, asked, ("", 0)))
-    undone = _undone(facts, asked, work)
-    if undone[1] > PATIENCE:
+    drifted = facts.first_look and plan_status.was_converged(facts.order, asked)
+    undone = _undone(facts, work) if drifted else facts.undone or facts.order.known.undone
+    if drifted and undone[1] > PATIENCE:
         return _contested(facts, asked, work, undone)
     response = plan_status.answer(facts, work.stages, asked, undone)
-    return Plan(response, work.actions, _repairs(facts, asked, work))
+    return Plan(response, work.actions, _repairs(facts, work) if drifted else ())
 
 
 def _no_network(facts: Facts, network_id: str, asked: str, refusal: Condition) -> CompositeResponse:
@@ -194,23 +195,18 @@ def _to_be(rule: NewLoadBalancerRule) -> LoadBalancerRule:
     )
 
 
-def _undone(facts: Facts, asked: str, work: _Work) -> tuple[str, int]:
+def _undone(facts: Facts, work: _Work) -> tuple[str, int]:
     """Count how often in a row a drift check found the same things undone."""
-    if facts.undone is not None:
-        return facts.undone
-    what, times = facts.order.known.undone
-    if not facts.first_look or not plan_status.was_converged(facts.order, asked):
-        return what, times
     if not work.actions:
         return "", 0
+    what, times = facts.order.known.undone
     found = plan_status.signature(str(action) for action in work.actions)
     return found, times + 1 if found == what else 1
 
 
-def _repairs(facts: Facts, asked: str, work: _Work) -> tuple[Event, ...]:
+def _repairs(facts: Facts, work: _Work) -> tuple[Event, ...]:
     """Tell people what had changed behind our back."""
-    drifted = facts.first_look and plan_status.was_converged(facts.order, asked)
-    if not drifted or not work.actions:
+    if not work.actions:
         return ()
     said = f"Repaired what had changed in CloudStack: {_named(work.actions)}"
     return (Event(facts.order.service, EVENT_REPAIRED, said),)

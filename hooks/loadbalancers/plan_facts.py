@@ -242,7 +242,7 @@ class Facts:
         wanted: whether the Service, read live, still wants this load balancer; read for
             deletions and for objects that nobody owns.
         first_look: nothing was done in this call yet.
-        undone: what this call's first look found undone, and how often in a row.
+        undone: what this call's first look said of repairs that are undone, and how often.
         refusals: of this call.
     """
 

@@ -6,13 +6,12 @@ import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers import LoadBalancersHook
-from simulator.server import Simulator
-from tests.integration.loadbalancers.driver import World, make_hook
+from tests.integration.loadbalancers.driver import World, make_hook, start_simulator
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with Simulator(job_delay=0.005) as simulator:
+    with start_simulator() as simulator:
         made = World(simulator)
         yield made
         made.close()

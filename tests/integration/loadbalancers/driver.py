@@ -1,6 +1,7 @@
 """Drives the hook as Metacontroller does: what it answers is in the next request."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -17,6 +18,7 @@ from hooks.loadbalancers.plan_order import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
 from hooks.reconcile import Answer
 from hooks.webhook import Json
+from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
@@ -26,8 +28,17 @@ GROUP_VERSION = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
 FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
 #: What a v2 answer of a composite's hook may hold.
 RESPONSE_KEYS = {"status", "children", "resyncAfterSeconds", "finalized"}
+DAY = 86400.0
+#: Seconds that the client pauses at most: the simulator's jobs are quick.
+LONGEST_PAUSE = 0.01
 #: Answers that ask for another call sooner than this, in seconds, are not settled.
 SOON = 1.5
+
+
+def start_simulator(world: str = "small", **settings: Any) -> Simulator:
+    """Make a simulator whose clock is a day late: advanced, it still takes our signatures."""
+    clock = Clock(lambda: time.time() - DAY)
+    return Simulator(world, job_delay=0.005, clock=clock, **settings)
 
 
 def strict(schema: Any) -> Any:
@@ -104,6 +115,7 @@ class World:
                 self.simulator.url, user.api_key, user.secret_key, project_id=self.project_id
             ),
             clock=self.simulator.clock.now,
+            pause=lambda seconds: time.sleep(min(seconds, LONGEST_PAUSE)),
         )
 
     def close(self) -> None:
