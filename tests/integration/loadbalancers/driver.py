@@ -180,7 +180,7 @@ def instance_of(vm: Json) -> Json:
             "providerID": f"external-cloudstack://{vm['id']}",
             "instanceID": vm["id"],
         },
-        "status": {
+        "observed": {
             "state": vm["state"],
             "offering": vm["offering"],
             "zone": vm["zone"],
