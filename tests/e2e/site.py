@@ -10,12 +10,12 @@ from typing import TypeVar
 from cs import CloudStack
 
 from simulator.server import Simulator
-from tests.controlplane import manifests
+from tests.controlplane import ControlPlane, manifests
 from tests.controlplane.api import Object, Objects, Resource
-from tests.controlplane.cluster import Cluster
 from tests.controlplane.polling import until
 from tests.controlplane.processes import Process
-from tests.e2e.serving import PROJECT, Service, cloud_config, serving
+from tests.e2e.cloud import Cloud
+from tests.e2e.platform import PROJECT, Hooks
 
 Value = TypeVar("Value")
 
@@ -45,11 +45,11 @@ class Site:
         hooks, metacontroller: their processes, to be killed and started again.
     """
 
-    cluster: Cluster
+    cluster: ControlPlane
     simulator: Simulator
     cloud: CloudStack
     project: str
-    hooks: Service
+    hooks: Hooks
     metacontroller: Process
 
     @property
@@ -74,7 +74,7 @@ class Site:
         def joined() -> bool:
             found = {one["metadata"]["name"]: one for one in instances.list()}
             return all(
-                name in found and found[name]["status"]["servesLoadBalancers"] for name in names
+                name in found and found[name]["observed"]["servesLoadBalancers"] for name in names
             )
 
         until(joined, f"{', '.join(names)} may serve", within=30)
@@ -154,7 +154,7 @@ class Site:
 
 @contextmanager
 def site(
-    cluster: Cluster,
+    plane: ControlPlane,
     folder: Path,
     nodes: Sequence[str],
     *,
@@ -165,32 +165,40 @@ def site(
     """Run a site, its nodes initialised; take it down at the end.
 
     Args:
-        cluster: the control plane, which other sites use before and after.
+        plane: the control plane, which other sites use before and after.
         folder: for logs and the cloud-config.
         nodes: names of VMs.
         world: of the simulator.
         project: name of the project that the cloud-config names.
         settings: of the hooks, beside those that lead them here.
     """
-    controllers = [
-        controller
-        for name in CONTROLLERS
-        for controller in manifests.load(PROJECT / f"metacontroller/{name}.yaml")
-    ]
     with Simulator(world=world) as simulator:
         projects = {one["name"]: one["id"] for one in simulator.control.state()["projects"]}
         project_id = str(projects[project]) if project else ""
-        config = cloud_config(simulator, folder, project_id=project_id)
-        with (
-            serving(CONTROLLERS, cluster, folder, config, **settings) as hooks,
-            cluster.metacontroller(controllers, hooks.hooks) as metacontroller,
-        ):
-            user = simulator.user
-            cloud = CloudStack(
-                simulator.url, user.api_key, user.secret_key, poll_interval=0.02, job_timeout=10
-            )
-            made = Site(cluster, simulator, cloud, project_id, hooks, metacontroller)
+        chosen = {"HOOKS": ",".join(CONTROLLERS), "HOOK_DEADLINE": "8s", **settings}
+        hooks = Hooks(plane, simulator, folder, chosen)
+        hooks.configure(project_id=project_id)
+        with calling(plane, hooks, CONTROLLERS) as metacontroller:
+            cloud = Cloud.of(simulator).api
+            made = Site(plane, simulator, cloud, project_id, hooks, metacontroller)
             made.join(*nodes)
             yield made
             for node in made.nodes.list():
                 made.nodes.delete(node["metadata"]["name"])
+
+
+@contextmanager
+def calling(plane: ControlPlane, hooks: Hooks, controllers: Sequence[str]) -> Iterator[Process]:
+    """Start hooks, and Metacontroller with the controllers that call them."""
+    found = [
+        controller
+        for name in controllers
+        for controller in manifests.load(PROJECT / f"metacontroller/{name}.yaml")
+    ]
+    try:
+        hooks.start()
+        with plane.metacontroller(found, manifests.Hooks(hooks.url)) as metacontroller:
+            yield metacontroller
+        hooks.process.check()
+    finally:
+        hooks.process.stop()

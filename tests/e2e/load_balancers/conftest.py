@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.controlplane.cluster import Cluster
+from tests.controlplane import ControlPlane
 from tests.controlplane.polling import until
 from tests.e2e.site import Site, site
 from tests.e2e.watching import LOAD_BALANCERS, Namespace, namespace
@@ -16,7 +16,7 @@ DRIFT_RESYNC = 10
 
 
 @pytest.fixture(scope="package")
-def place(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def place(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Run the site; at the end nothing is left in CloudStack of any Service of any test."""
     folder = tmp_path_factory.mktemp("load-balancers")
     with site(control_plane, folder, NODES, DRIFT_RESYNC=f"{DRIFT_RESYNC}s") as made:

@@ -1,7 +1,5 @@
 """Members follow the nodes within seconds; what does not matter changes nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.controlplane.api import Object
@@ -14,7 +12,7 @@ AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
 
 @pytest.fixture
-def web(shop: Namespace) -> Iterator[Namespace]:
+def web(shop: Namespace) -> Namespace:
     shop.create("web")
     shop.await_ready("web")
     return shop
