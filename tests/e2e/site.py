@@ -1,6 +1,9 @@
 """A whole site: a simulated CloudStack, the hooks, Metacontroller, and nodes that are its VMs."""
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,6 +132,23 @@ class Site:
         finally:
             over.set()
             thread.join()
+
+    def await_quiet(self, seconds: float = 1.2) -> None:
+        """Wait until nobody has called CloudStack for a while: all work is done and noted."""
+        last = [0, time.monotonic()]
+
+        def quiet() -> bool:
+            calls = len(self.simulator.control.calls())
+            if calls != last[0]:
+                last[:] = [calls, time.monotonic()]
+            return time.monotonic() - last[1] >= seconds
+
+        until(quiet, f"no call for {seconds} s", within=30)
+
+    def crash(self) -> None:
+        """Kill the hooks, workers and all, as the end of their container would."""
+        os.killpg(self.hooks.process.pid, signal.SIGKILL)
+        self.hooks.process.kill()
 
     def machine(self, name: str) -> str:
         """Return the id of a VM."""
