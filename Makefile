@@ -6,7 +6,7 @@ IMAGE  ?= cloudstack-metacontroller:dev
 BASE   ?=
 ENGINE ?=
 
-.PHONY: help setup run check format reference test image clean
+.PHONY: help setup run check format reference test cluster bench image clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,9 +33,16 @@ format: setup  ## write the format that check asks for
 
 reference: setup  ## write the pages of docs/reference that are made from the code
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m simulator.reference
 
 test: check  ## check, then every test
 	$(BIN)/python -m pytest
+
+cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
+	$(BIN)/python -m tests.e2e
+
+bench: setup  ## what waves of work cost, and how that grows
+	$(BIN)/python -m tests.bench
 
 image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or nerdctl)
 	@engine="$(ENGINE)"; \

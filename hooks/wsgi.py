@@ -24,7 +24,7 @@ from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
 from hooks.reconcile import Record
 from hooks.recorder import EventRecorder
-from hooks.tls import PortContext, watch_certificates
+from hooks.tls import CertificateFiles, PortContext, watch_certificates
 from hooks.watched import Told
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ class Process:
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
-        if config.tls_cert_file:
-            certificates = watch_certificates(config, told=told)
+        if config.certificates is not None:
+            certificates = watch_certificates(_files(config), config.certificates, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
         app = create_app(
             _hooks(config, metrics, told),
@@ -211,6 +211,10 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
+
+
+def _files(config: Config) -> CertificateFiles:
+    return CertificateFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
 
 
 def _guard(config: Config, told: Told) -> Guard:
