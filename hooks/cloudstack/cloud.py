@@ -95,7 +95,7 @@ def _ignore(_command: str, _outcome: str, _seconds: float) -> None:
     """Observe nothing."""
 
 
-def open_cloud(
+def open_cloud(  # noqa: PLR0913 - one for each thing that a test may choose
     config: CloudConfig,
     *,
     observer: Observer = _ignore,

@@ -44,6 +44,8 @@ def teardown(facts: Facts) -> Plan[Action]:
     if address.state == "Releasing":
         return Plan(_deleting(facts, f"Address {address.ip_address} is being released"))
     actions = _cleanup(facts, address)
+    if not actions:
+        return _gone(facts)
     event = Event(facts.order.service, EVENT_DELETING, "Deleting load balancer")
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being taken down")
     if complaints := facts.complaints(actions):
@@ -79,7 +81,10 @@ def _yours(facts: Facts) -> PublicIpAddress | None:
 
 
 def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
-    """Release the address whole where it is ours alone; else take off it what is ours."""
+    """Release the address whole where it is ours alone; else take off it what is ours.
+
+    Nothing, where an address that stays has nothing of ours on it any more.
+    """
     order = facts.order
     if not is_known(order, address):
         tags = plan_tags.address_tags(order, facts.settings, by_controller=True)
@@ -92,8 +97,10 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
         *(DeleteRule(rule.id, rule.name) for rule in rules),
     )
     keys = {tag.key for tag in address.tags}
-    kept = tuple(key for key in plan_tags.ADDRESS_KEYS if key in keys)
-    return left or (UntagAddress(address.id, address.ip_address, kept),)
+    worn = tuple(key for key in plan_tags.ADDRESS_KEYS if key in keys)
+    if left or not worn:
+        return left
+    return (UntagAddress(address.id, address.ip_address, worn),)
 
 
 def _gone(facts: Facts) -> Plan[Action]:
