@@ -16,7 +16,7 @@ from hooks.cloudstack.commands.network import (
     list_public_ip_addresses,
 )
 from hooks.cloudstack.errors import InvalidParameter
-from hooks.cloudstack.models import Capabilities, FirewallRule, Network, PublicIpAddress
+from hooks.cloudstack.models import Capabilities, FirewallRule, Member, Network, PublicIpAddress
 from hooks.deadline import Deadline
 from hooks.kube import Kube, NotConfigured, NotFound
 from hooks.loadbalancers import plan_teardown
@@ -173,12 +173,20 @@ def _seen(facts: Facts, sources: Sources) -> Seen:
     ):
         return Seen(addresses)
     rules = list_load_balancer_rules(client, deadline=deadline, public_ip_id=address.id)
-    living = order.deleted_at is None
-    own = ours(order, rules) if living else ()
+    own = ours(order, rules) if order.deleted_at is None else ()
+    members = {rule.id: _members(rule.id, sources) for rule in own}
     return Seen(
         addresses=addresses,
         rules=rules,
-        members=tuple((rule.id, _members(rule.id, sources)) for rule in own),
+        members=tuple(
+            (rule_id, frozenset(each.virtual_machine_id for each in found))
+            for rule_id, found in members.items()
+        ),
+        names=tuple(
+            {
+                each.virtual_machine_id: each.name for found in members.values() for each in found
+            }.items()
+        ),
         firewall=_firewall(facts, address, sources),
         machines=_machines(facts, sources),
     )
@@ -212,15 +220,14 @@ def _has_its_address(order: Order, found: Iterable[PublicIpAddress]) -> bool:
     return order.deleted_at is None and any(is_known(order, each) for each in found)
 
 
-def _members(rule_id: str, sources: Sources) -> frozenset[str]:
+def _members(rule_id: str, sources: Sources) -> tuple[Member, ...]:
     """List a rule's members; a rule that is gone meanwhile has none."""
     try:
-        members = list_load_balancer_rule_instances(
+        return list_load_balancer_rule_instances(
             sources.cloud.client, rule_id, deadline=sources.deadline
         )
     except InvalidParameter:
-        return frozenset()
-    return frozenset(each.virtual_machine_id for each in members)
+        return ()
 
 
 def _firewall(facts: Facts, address: PublicIpAddress, sources: Sources) -> tuple[FirewallRule, ...]:

@@ -208,6 +208,7 @@ class Seen:
             looked for or none is shown.
         rules: all rules, ours and others', on the address that the plan would use.
         members: machine ids by rule id, for the rules that are ours.
+        names: names of those machines by their ids.
         firewall: all firewall rules of that address.
         machines: ids of the machines that CloudStack has on the network, where that was asked.
     """
@@ -216,6 +217,7 @@ class Seen:
     free: tuple[str, ...] = ()
     rules: tuple[LoadBalancerRule, ...] = ()
     members: tuple[tuple[str, frozenset[str]], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
     machines: frozenset[str] | None = None
 

@@ -108,7 +108,7 @@ def plan_members(
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
         gone = () if members.blind else _gone(there, members.wanted)
         if gone:
-            removals.append(Remove(rule.id, rule.name, gone, _names(facts.order, gone)))
+            removals.append(Remove(rule.id, rule.name, gone, _names(facts, gone)))
     problem = "; ".join(facts.complaints((*assignments, *removals))[:3])
     actions = _together(
         [each for each in assignments if not facts.refused(each)],
@@ -139,9 +139,9 @@ def _gone(there: Iterable[str], wanted: Iterable[Instance]) -> tuple[str, ...]:
     return tuple(sorted(set(there) - {each.machine_id for each in wanted}))
 
 
-def _names(order: Order, machine_ids: Iterable[str]) -> tuple[str, ...]:
-    """Name machines by their nodes; one that no node is known of goes by its id."""
-    known = {each.machine_id: each.name for each in order.instances}
+def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
+    """Name machines by their nodes; those that no node is known of, as CloudStack does."""
+    known = dict(facts.seen.names) | {each.machine_id: each.name for each in facts.order.instances}
     return tuple(known.get(machine_id, machine_id) for machine_id in machine_ids)
 
 

@@ -81,7 +81,8 @@ def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) 
 
     In place where CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR list.
     A rule is deleted and created again where it sends to another node port. New rules come
-    before old ones go, so that a renumbered port is never without a rule longer than it takes.
+    before old ones go, so that a renumbered port is never without a rule longer than it takes;
+    but for one on the same port, TCP for UDP, which not every server lets stand beside it.
 
     Args:
         facts: with the rules of the address.
@@ -102,10 +103,14 @@ def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) 
             ports.append(PortRule(port, wanted, problem=problem))
         else:
             ports.append(_judge(facts, PortRule(port, wanted, own_spots.get(spot)), by))
+    obsolete = _obsolete(own, ports)
+    new_ports = {each.wanted.public_port for each in ports if each.create}
+    in_the_way = [rule for rule in obsolete if rule.public_port in new_ports]
     actions = [
         *_updates(ports, by),
+        *_deletions(in_the_way),
         *_creations(ports),
-        *_deletions(own, ports),
+        *_deletions(rule for rule in obsolete if rule not in in_the_way),
         *tagging(facts, [each.rule for each in ports if each.rule and not each.create]),
     ]
     return RulesPlan(facts.untried(actions), tuple(ports), _condition(facts, ports, actions))
@@ -202,10 +207,14 @@ def _creations(ports: Iterable[PortRule]) -> Iterable[Action]:
             yield CreateRule(each.wanted)
 
 
-def _deletions(own: Iterable[LoadBalancerRule], ports: Iterable[PortRule]) -> Iterable[Action]:
-    """Delete our rules that no port asks for any more."""
+def _obsolete(own: Iterable[LoadBalancerRule], ports: Iterable[PortRule]) -> list[LoadBalancerRule]:
+    """Find our rules that no port asks for any more."""
     kept = {each.rule.id for each in ports if each.rule}
-    return (DeleteRule(rule.id, rule.name) for rule in own if rule.id not in kept)
+    return [rule for rule in own if rule.id not in kept]
+
+
+def _deletions(rules: Iterable[LoadBalancerRule]) -> Iterable[Action]:
+    return (DeleteRule(rule.id, rule.name) for rule in rules)
 
 
 def _condition(facts: Facts, ports: Sequence[PortRule], actions: Sequence[Action]) -> Condition:

@@ -83,7 +83,7 @@ def _yours(facts: Facts) -> PublicIpAddress | None:
 def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
     """Release the address whole where it is ours alone; else take off it what is ours.
 
-    Nothing, where an address that stays carries nothing of ours any more.
+    Nothing, where an address that stays has nothing of ours on it any more.
     """
     order = facts.order
     if not is_known(order, address):
@@ -97,9 +97,10 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
         *(DeleteRule(rule.id, rule.name) for rule in rules),
     )
     keys = {tag.key for tag in address.tags}
-    kept = tuple(key for key in plan_tags.ADDRESS_KEYS if key in keys)
-    untag = (UntagAddress(address.id, address.ip_address, kept),) if kept else ()
-    return left or untag
+    worn = tuple(key for key in plan_tags.ADDRESS_KEYS if key in keys)
+    if left or not worn:
+        return left
+    return (UntagAddress(address.id, address.ip_address, worn),)
 
 
 def _gone(facts: Facts) -> Plan[Action]:
