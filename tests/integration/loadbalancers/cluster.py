@@ -8,6 +8,9 @@ from hooks.events import Event
 from hooks.kube import KubeUnreachable, NotFound
 from hooks.webhook import Json
 
+#: Where the namespace of the tests' Services is.
+NAMESPACE = "/api/v1/namespaces/default"
+
 
 class Cluster:
     """Objects by their paths; implements Kube.
@@ -19,7 +22,7 @@ class Cluster:
     """
 
     def __init__(self, objects: Mapping[str, Json]) -> None:
-        self.objects = dict(objects)
+        self.objects = {NAMESPACE: {"metadata": {"name": "default"}}, **objects}
         self.reachable = True
         self.deleted: list[str] = []
         self.events: list[Event] = []
@@ -32,18 +35,28 @@ class Cluster:
         return [event.reason for event in self.events]
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Json:
-        del deadline, params
+        del deadline, params, accept
         self._answer(path)
         if path not in self.objects:
             raise NotFound(f"GET {path}", 404, "not found")
         return deepcopy(self.objects[path])
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Iterator[Json]:
-        raise NotImplementedError(f"the hook lists nothing: {path}")
+        raise NotImplementedError(f"the hook lists nothing: {path} {accept}")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         raise NotImplementedError(f"the hook creates nothing: {path}")

@@ -50,14 +50,24 @@ class PatchedKube:
         return {}
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Json:
-        raise AssertionError(f"the hook reads {path} ({params}, {deadline})")
+        raise AssertionError(f"the hook reads {path} ({params}, {accept}, {deadline})")
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Iterator[Json]:
-        raise AssertionError(f"the hook lists {path} ({params}, {deadline})")
+        raise AssertionError(f"the hook lists {path} ({params}, {accept}, {deadline})")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
         raise AssertionError(f"the hook creates {path} ({body}, {deadline})")
