@@ -185,7 +185,7 @@ def test_an_address_is_published_with_its_first_member_or_30_seconds_after_its_r
     wait = cast(float, lb.answers[-1].response.get("resyncAfterSeconds"))
     assert 25 < wait <= 30
     lb.wait(hook)
-    assert lb.status["address"]["published"]
+    assert dict(lb.status["address"])["published"]
     assert not lb.is_ready()
 
 
