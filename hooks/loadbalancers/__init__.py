@@ -14,6 +14,7 @@ from hooks.cloudstack.errors import (
     Throttled,
     Unreachable,
 )
+from hooks.cloudstack.models import Job
 from hooks.conditions import Condition
 from hooks.deadline import Deadline
 from hooks.kube import Kube, KubeError
@@ -21,7 +22,7 @@ from hooks.loadbalancers import plan_members, plan_status, plan_teardown
 from hooks.loadbalancers.actions import Hands, TimeUp, perform
 from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
 from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
-from hooks.loadbalancers.pending import PendingJobs
+from hooks.loadbalancers.pending import Pending, PendingJobs
 from hooks.loadbalancers.plan import plan
 from hooks.loadbalancers.plan_actions import Action
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
@@ -146,7 +147,7 @@ class _Call:
             client=sources.cloud.client,
             kube=sources.kube,
             deadline=sources.deadline,
-            running=lambda job: process.pending.add(order.uid, job),
+            running=self._remember,
         )
         self._in_lane = False
         self._course = Course()
@@ -218,16 +219,22 @@ class _Call:
             response = {**response, "finalized": False}
         return Plan(response)
 
+    def _remember(self, job: Job) -> None:
+        """Keep a job that outlives this call for the next one."""
+        self._process.pending.add(self._order.uid, Pending(job, self._sources.clock()))
+
     def _wait_for_pending(self) -> None:
         """Wait for the jobs of an earlier call; what they come to is seen by looking."""
-        jobs = list(self._process.pending.take(self._order.uid))
+        uid, sources = self._order.uid, self._sources
+        jobs = list(self._process.pending.take(uid, now=sources.clock()))
         try:
             while jobs:
                 with suppress(Refused):
-                    self._hands.wait_for(jobs.pop(0))
+                    sources.cloud.client.wait_for(jobs[0].job, sources.deadline)
+                jobs.pop(0)
         finally:
-            for job in jobs:
-                self._process.pending.add(self._order.uid, job)
+            if jobs:
+                self._process.pending.add(uid, *jobs)
 
     def _ran_out_of_time(self, error: CloudStackError | KubeError) -> bool:
         """Tell whether the time was spent on work, rather than on waiting for an answer."""

@@ -20,7 +20,7 @@ from hooks.cloudstack.models import Capabilities, FirewallRule, Member, Network,
 from hooks.deadline import Deadline
 from hooks.kube import Kube, NotConfigured, NotFound
 from hooks.loadbalancers import plan_teardown
-from hooks.loadbalancers.plan_actions import Assign, AssociateAny
+from hooks.loadbalancers.plan_actions import Assign
 from hooks.loadbalancers.plan_address import is_known, plan_address, select
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal, Seen, Settings
 from hooks.loadbalancers.plan_members import network_of
@@ -212,6 +212,8 @@ def _addresses(facts: Facts, sources: Sources) -> tuple[PublicIpAddress, ...]:
         look(PublicIpAddressFilter(ip_address=ip))
     if not _has_its_address(order, found.values()):
         look(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service_uid}))
+    if facts.network and known and known.chosen_at is not None and not known.ip:
+        look(PublicIpAddressFilter(associated_network_id=facts.network.id))
     return tuple(found.values())
 
 
@@ -231,7 +233,10 @@ def _members(rule_id: str, sources: Sources) -> tuple[Member, ...]:
 
 
 def _firewall(facts: Facts, address: PublicIpAddress, sources: Sources) -> tuple[FirewallRule, ...]:
+    """List an address's firewall rules; before it is allocated, CloudStack refuses to."""
     if facts.network is not None and not facts.network.has("Firewall"):
+        return ()
+    if address.state != "Allocated":
         return ()
     return list_firewall_rules(
         sources.cloud.client, deadline=sources.deadline, ip_address_id=address.id
@@ -260,8 +265,9 @@ def _with_choices(facts: Facts, network_id: str, sources: Sources) -> Facts:
     """Look for free addresses where the plan would have to leave the choice to CloudStack."""
     if facts.network is None or facts.order.deleted_at is not None or facts.order.spec.plan_only:
         return facts
-    actions = plan_address(facts, network_id).actions
-    if facts.order.spec.invalid or not any(isinstance(each, AssociateAny) for each in actions):
+    planned = plan_address(facts, network_id)
+    any_will_do = planned.waiting and planned.known is not None and not planned.known.ip
+    if facts.order.spec.invalid or not any_will_do:
         return facts
     free = list_free_public_ip_addresses(
         sources.cloud.client, deadline=sources.deadline, zone_id=facts.network.zone_id

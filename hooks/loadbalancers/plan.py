@@ -36,8 +36,6 @@ from hooks.webhook import CompositeResponse, Plan
 
 #: Drift checks in a row that may find the same things undone before we stop redoing them.
 PATIENCE = 3
-#: Seconds after which it is tried once more.
-CONTESTED_WAIT = 3600.0
 #: Changes that an Event names; the others are counted.
 _NAMED = 5
 
@@ -179,7 +177,7 @@ def _shown(facts: Facts, network_id: str, address: AddressPlan) -> _Work:
         rules=rules,
         members=MembersPlan((), members.condition, now.assigned, now.wanted),
         conditions=(address.condition, rules.condition, now.condition, firewall.condition),
-        changes=tuple(plan_status.cut(str(action)) for action in actions),
+        changes=tuple(dict.fromkeys(plan_status.cut(str(action)) for action in actions)),
     )
     return _Work(stages, ())
 
@@ -219,7 +217,7 @@ def _contested(facts: Facts, asked: str, work: _Work, undone: tuple[str, int]) -
         "Is another cloud provider running? Nothing is changed for an hour"
     )
     why = Condition("Ready", "False", "Contested", said)
-    response = plan_status.stopped(facts.order, asked, facts.now, why, wait=CONTESTED_WAIT)
+    response = plan_status.stopped(facts.order, asked, facts.now, why, waits=plan_status.CONTESTED)
     response["status"]["undone"] = {"what": undone[0], "times": undone[1]}
     event = Event(facts.order.service, EVENT_CONTESTED, said, type="Warning")
     return Plan(response, events=(event,))

@@ -20,6 +20,8 @@ from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 
 #: Seconds that CloudStack's clock may be behind ours when it says since when an address is taken.
 CLOCK_SLACK = 300.0
+#: The same where any address could be the one, so that nobody else's is taken for it.
+ANY_SLACK = 2.0
 #: Choices that may turn out to be taken before CloudStack is left to choose.
 CHOICES = 3
 #: CloudStack's code for an address that is taken, and for none being left.
@@ -54,8 +56,9 @@ def select(order: Order, addresses: Sequence[PublicIpAddress]) -> PublicIpAddres
     tagged = [each for each in addresses if plan_tags.is_ours(order, each.tags)]
     if tagged:
         return min(tagged, key=lambda each: each.ip_address)
-    if known and known.ip in by_ip and _since(known, by_ip[known.ip]):
-        return by_ip[known.ip]
+    fresh = [each for each in addresses if came_of(known, each)]
+    if fresh:
+        return min(fresh, key=lambda each: each.ip_address)
     if spec.address:
         return by_ip.get(spec.address)
     return by_ip.get(known.ip if known else spec.adopt.address)
@@ -75,15 +78,22 @@ def is_known(order: Order, address: PublicIpAddress) -> bool:
     )
 
 
+def came_of(known: KnownAddress | None, address: PublicIpAddress) -> bool:
+    """Tell whether an address may be what came of a choice: allocated since, and for nothing else.
+
+    Its rules, which would speak against it, are not looked at here.
+    """
+    if known is None or known.chosen_at is None or known.ip not in ("", address.ip_address):
+        return False
+    since = address.allocated_at
+    slack = CLOCK_SLACK if known.ip else ANY_SLACK
+    allocated_since = since is None or since >= known.chosen_at - slack
+    return allocated_since and not address.is_source_nat and not address.is_static_nat
+
+
 def is_fresh_choice(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address may be what came of our choice: allocated since, without rules."""
-    known = facts.order.known.address
-    return (
-        known is not None
-        and known.ip == address.ip_address
-        and _since(known, address)
-        and not facts.seen.rules
-    )
+    """Tell whether an address is what came of our choice, as far as can be told before tagging."""
+    return came_of(facts.order.known.address, address) and not facts.seen.rules
 
 
 def by_controller(order: Order, address: PublicIpAddress) -> bool:
@@ -135,14 +145,14 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
             "address of a live Service is not served yet; delete the Service and create it anew"
         )
         condition = _not("AddressChangeNotServed", said)
-    if found.state == "Releasing":
-        condition = _not("AddressReleasing", f"{found.ip_address} is being released by somebody")
+    if found.state != "Allocated":
+        condition = _unsettled(found)
     if complaints := facts.complaints(actions):
         condition = _not("TagRefused", "; ".join(complaints))
     return AddressPlan(
         condition=condition,
         candidate=found,
-        ours=found.state != "Releasing",
+        ours=found.state == "Allocated",
         known=_known(order, found, associated=by_controller(order, found)),
         actions=facts.untried(actions),
     )
@@ -187,25 +197,27 @@ def _acquire(facts: Facts, wanted: str, network_id: str) -> AddressPlan:
         return _choose(facts, network_id)
     if refusal:
         return _refused(action, refusal, known)
-    if order.spec.plan_only or _is_written(known, wanted):
+    if order.spec.plan_only or (known and known.ip == wanted and known.chosen_at is not None):
         condition = _not("AssociatingAddress", f"{wanted} is being associated")
         return AddressPlan(condition, known=known, actions=(action,))
     return _choice_made(facts, wanted, tries=0)
 
 
-def _is_written(known: KnownAddress | None, ip: str) -> bool:
-    """Tell whether the choice of an address has reached the status."""
-    return known is not None and known.ip == ip and known.chosen_at is not None
-
-
 def _choose(facts: Facts, network_id: str) -> AddressPlan:
-    """Choose a free address, or leave the choice to CloudStack after a few that were taken."""
+    """Choose a free address, or leave the choice to CloudStack after a few that were taken.
+
+    That it is left to CloudStack is written down before, too: an address without a tag that
+    turns up then is what came of it.
+    """
     order = facts.order
     known = order.known.address
     tries = known.tries + 1 if known and known.is_choice else 0
     candidates = [ip for ip in facts.seen.free if known is None or ip != known.ip]
-    if candidates and tries < CHOICES and not order.spec.plan_only:
-        return _choice_made(facts, candidates[0], tries=tries)
+    is_written = known is not None and known.ip == "" and known.chosen_at is not None
+    if not is_written and not order.spec.plan_only:
+        if candidates and tries < CHOICES:
+            return _choice_made(facts, candidates[0], tries=tries)
+        return _choice_made(facts, "", tries=tries)
     tags = plan_tags.address_tags(order, facts.settings, by_controller=True)
     action = AssociateAny(network_id, tags)
     if refusal := facts.refused(action):
@@ -218,21 +230,14 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
     known = facts.order.known.address
     published = known is not None and known.published and known.ip == ip
     choice = KnownAddress(ip, chosen_at=facts.now, tries=tries, published=published)
-    condition = _not("AddressChosen", f"{ip} is chosen, and associated when that is written down")
+    said = f"{ip or 'Any address'} is chosen, and associated when that is written down"
+    condition = _not("AddressChosen", said)
     return AddressPlan(condition, known=choice, waiting=True)
 
 
 def _refused(action: Action, refusal: Refusal, known: KnownAddress | None) -> AddressPlan:
     reason = "AddressNotFree" if refusal.code == TAKEN else "AddressRefused"
     return AddressPlan(_not(reason, f"{action}: {refusal.text}"), known=known)
-
-
-def _since(known: KnownAddress, address: PublicIpAddress) -> bool:
-    """Tell whether an address was allocated after we chose it."""
-    if known.chosen_at is None:
-        return False
-    since = address.allocated_at
-    return since is None or since >= known.chosen_at - CLOCK_SLACK
 
 
 def _unfit(order: Order, found: PublicIpAddress, network_id: str) -> Condition | None:
@@ -248,8 +253,14 @@ def _unfit(order: Order, found: PublicIpAddress, network_id: str) -> Condition |
         where = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
         return _not("AddressElsewhere", f"{ip} belongs to {where}, the members to {network_id}")
     if found.state == "Releasing":
-        return _not("AddressReleasing", f"{ip} is being released by somebody")
+        return _unsettled(found)
     return None
+
+
+def _unsettled(found: PublicIpAddress) -> Condition:
+    """Say that CloudStack is still busy with an address: no rule can be put on it yet."""
+    reason = f"Address{found.state}"
+    return _not(reason, f"{found.ip_address} is in state {found.state} in CloudStack")
 
 
 def _known(order: Order, found: PublicIpAddress, *, associated: bool) -> KnownAddress:
@@ -267,7 +278,7 @@ def _known(order: Order, found: PublicIpAddress, *, associated: bool) -> KnownAd
 def _choice(order: Order, ip: str) -> KnownAddress | None:
     """Keep what is known of an address that is not ours yet."""
     known = order.known.address
-    return replace(known, id="") if known and known.ip == ip else None
+    return replace(known, id="") if known and known.ip in ("", ip) else None
 
 
 def _not(reason: str, message: str) -> Condition:

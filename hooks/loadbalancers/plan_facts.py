@@ -116,6 +116,7 @@ class KnownAddress:
     """The address as our own status has it.
 
     Attributes:
+        ip: empty where the choice is left to CloudStack.
         id: empty until the address was seen to be ours.
         chosen_at: epoch seconds of the choice, until the address was seen to be ours.
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.

@@ -181,10 +181,10 @@ def _known(status: Json) -> Known:
 
 
 def _known_address(address: Json) -> KnownAddress | None:
-    if not address.get("ip"):
+    if not address.get("ip") and not address.get("chosenAt"):
         return None
     return KnownAddress(
-        ip=address["ip"],
+        ip=address.get("ip") or "",
         id=address.get("id") or "",
         network_id=address.get("networkID") or "",
         associated_by_controller=address.get("associatedByController") or False,

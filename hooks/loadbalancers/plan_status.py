@@ -11,12 +11,6 @@ from hooks.loadbalancers.plan_members import MembersPlan
 from hooks.loadbalancers.plan_rules import PortRule, RulesPlan
 from hooks.webhook import CompositeResponse, Json
 
-#: Seconds until the next look after CloudStack refused something: at first, at most.
-REFUSED_FIRST = 15.0
-REFUSED_LONGEST = 300.0
-#: The same after nothing usable came back.
-UNREACHABLE_FIRST = 2.0
-UNREACHABLE_LONGEST = 60.0
 #: Seconds after its rules stand that an address is published without a member.
 PUBLISH_AFTER = 30.0
 #: Seconds until a call that was cut short is made again.
@@ -30,6 +24,24 @@ _PLAN_LINES = 1024
 _LOOK = ("lastCheckTime", "nextCheckTime", "checkedFor")
 #: Reasons that wait for nodes, or for nothing: neither CloudStack nor a person is the trouble.
 _WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
+#: Reasons that pass by themselves, once CloudStack has done what it is at.
+_PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds until the next look while something is wrong: at first, twice as many, at most."""
+
+    first: float
+    longest: float
+
+
+#: After CloudStack refused something, or a person has to act.
+REFUSED = Waits(15.0, 300.0)
+#: After nothing usable came back, or something takes its time.
+OUTAGE = Waits(2.0, 60.0)
+#: After something undid what we did again and again.
+CONTESTED = Waits(3600.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,8 @@ def answer(
     """
     order = facts.order
     ready = _ready(facts, stages)
-    stalled = not stages.working and ready.status != "True" and ready.reason not in _WAITING
+    fine = ready.status == "True" or ready.reason in _WAITING
+    stalled = not stages.working and not fine and ready.reason not in _PASSING
     conditions = [*stages.conditions, ready]
     if stages.working:
         conditions.append(Condition("Reconciling", "True", "Progressing", ready.message))
@@ -106,7 +119,9 @@ def answer(
     }
     if stages.working:
         return {"status": status, "children": [], "resyncAfterSeconds": SOON}
-    wait = _wait(facts, fingerprint, stalled=stalled)
+    wait = _regular(facts)
+    if not fine:
+        wait = _longer(order.known, fingerprint, REFUSED if stalled else OUTAGE)
     if address and since is not None and not address.published and stages.address.ours:
         wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
     return _checked(status, fingerprint, facts.now, wait)
@@ -139,9 +154,7 @@ def unobserved(order: Order, status: Json | None, failure: Failure) -> Composite
     """
     seen = dict(order.known.status if status is None else status)
     conditions = [*_others(seen.get("conditions") or ()), failure.ready]
-    wait = _longer(
-        order.known, failure.fingerprint, first=UNREACHABLE_FIRST, longest=UNREACHABLE_LONGEST
-    )
+    wait = _longer(order.known, failure.fingerprint, OUTAGE)
     return _checked(
         seen | _common(order, conditions, failure.now),
         failure.fingerprint,
@@ -184,7 +197,7 @@ def unfinished(
 
 
 def stopped(
-    order: Order, fingerprint: str, now: float, why: Condition, *, wait: float | None = None
+    order: Order, fingerprint: str, now: float, why: Condition, *, waits: Waits = REFUSED
 ) -> CompositeResponse:
     """Answer a look after which nothing is done: what was known stays, and Ready says why.
 
@@ -193,14 +206,12 @@ def stopped(
         fingerprint: of what is asked for.
         now: epoch seconds.
         why: Ready as it is now; a person is needed.
-        wait: seconds until the next look; left out, they grow.
+        waits: until the next look.
     """
     others = _others(order.known.conditions)
     conditions = [*others, why, Condition("Stalled", "True", why.reason, why.message)]
     status = dict(order.known.status) | _common(order, conditions, now)
-    if wait is None:
-        wait = _longer(order.known, fingerprint, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
-    return _checked(status, fingerprint, now, wait)
+    return _checked(status, fingerprint, now, _longer(order.known, fingerprint, waits))
 
 
 def _others(conditions: Iterable[Json]) -> list[Condition]:
@@ -260,21 +271,19 @@ def _checked(status: Json, fingerprint: str, now: float, wait: float) -> Composi
     return {"status": status | times, "children": [], "resyncAfterSeconds": wait}
 
 
-def _wait(facts: Facts, fingerprint: str, *, stalled: bool) -> float:
-    """Answer the seconds until the next look: regular, with a jitter, or growing."""
-    if stalled:
-        return _longer(facts.order.known, fingerprint, first=REFUSED_FIRST, longest=REFUSED_LONGEST)
+def _regular(facts: Facts) -> float:
+    """Answer the seconds until what is right is looked at again; each has its own share."""
     share = int(hashlib.sha256(facts.order.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
     return facts.settings.drift_resync * (0.9 + 0.2 * share)
 
 
-def _longer(known: Known, fingerprint: str, *, first: float, longest: float) -> float:
+def _longer(known: Known, fingerprint: str, waits: Waits) -> float:
     """Wait twice as long as the last time, if that was in vain for the same."""
     failed = known.condition("Ready").get("status") != "True"
     if not failed or known.fingerprint != fingerprint:
-        return first
+        return waits.first
     last = (known.next_check or 0.0) - (known.last_check or 0.0)
-    return min(longest, max(first, 2 * last))
+    return min(waits.longest, max(waits.first, 2 * last))
 
 
 def _rules_since(facts: Facts, stages: Stages) -> float | None:

@@ -13,10 +13,16 @@ from hooks.loadbalancers.plan_actions import (
     TagAddress,
     UntagAddress,
 )
-from hooks.loadbalancers.plan_address import by_controller, is_fresh_choice, is_known
+from hooks.loadbalancers.plan_address import (
+    by_controller,
+    came_of,
+    is_fresh_choice,
+    is_known,
+)
 from hooks.loadbalancers.plan_facts import Facts, Order
 from hooks.loadbalancers.plan_firewall import close_all
 from hooks.loadbalancers.plan_rules import ours
+from hooks.loadbalancers.plan_status import Waits
 from hooks.names import EVENT_DELETED, EVENT_DELETING
 from hooks.webhook import CompositeResponse, Plan
 
@@ -42,7 +48,8 @@ def teardown(facts: Facts) -> Plan[Action]:
     if address is None:
         return _gone(facts)
     if address.state == "Releasing":
-        return Plan(_deleting(facts, f"Address {address.ip_address} is being released"))
+        said = f"Address {address.ip_address} is being released"
+        return Plan(_stopped(facts, "Releasing", said, waits=plan_status.OUTAGE))
     actions = _cleanup(facts, address)
     if not actions:
         return _gone(facts)
@@ -60,7 +67,7 @@ def candidate(order: Order, addresses: Sequence[PublicIpAddress]) -> PublicIpAdd
     maybe = [
         each
         for each in addresses
-        if known and known.ip == each.ip_address and not plan_tags.is_others(order, each.tags)
+        if came_of(known, each) and not plan_tags.is_others(order, each.tags)
     ]
     return min(sure or maybe, key=lambda each: each.ip_address, default=None)
 
@@ -125,9 +132,12 @@ def _deleting(facts: Facts, said: str) -> CompositeResponse:
     return {**response, "finalized": False}
 
 
-def _stopped(facts: Facts, reason: str, said: str) -> CompositeResponse:
+def _stopped(
+    facts: Facts, reason: str, said: str, *, waits: Waits = plan_status.REFUSED
+) -> CompositeResponse:
     why = Condition("Ready", "False", reason, said)
-    response = plan_status.stopped(facts.order, fingerprint(facts.order), facts.now, why)
+    asked = fingerprint(facts.order)
+    response = plan_status.stopped(facts.order, asked, facts.now, why, waits=waits)
     return {**response, "finalized": False}
 
 

@@ -129,8 +129,12 @@ class World:
         return [each for each in self.state()["loadbalancerrules"] if each["name"].startswith(name)]
 
     def addresses(self) -> list[Json]:
-        """Return the addresses in use, but for the source NAT ones."""
-        return [each for each in self.state()["addresses"] if not each["sourcenat"]]
+        """Return the addresses that somebody has, but for the source NAT ones."""
+        return [
+            each
+            for each in self.state()["addresses"]
+            if not each["sourcenat"] and each["state"] != "Reserved"
+        ]
 
     def firewall(self) -> list[tuple[str, int, int, tuple[str, ...]]]:
         """Return what the firewall lets in, sorted."""

@@ -11,13 +11,8 @@ FREE = "198.51.100.77"
 
 def allocate(world: World, ip: str, network: str = "net-1") -> str:
     """Acquire an address as a human does."""
-    answer = world.human.ok(
-        "associateIpAddress",
-        networkid=world.network(network),
-        ipaddress=ip,
-        **({"projectid": world.project_id} if world.project_id else {}),
-    )
-    return str(answer["id"])
+    answer = world.human.done("associateIpAddress", networkid=world.network(network), ipaddress=ip)
+    return str(answer["ipaddress"]["id"])
 
 
 def held(world: World, ip: str) -> dict[str, object]:
