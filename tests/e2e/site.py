@@ -107,6 +107,11 @@ class Site:
         """Find a public address that is taken."""
         return next((one for one in self.addresses() if one["ipaddress"] == ip), None)
 
+    def free_address(self) -> str:
+        """Return the last public address that nobody has; the hooks take any of them."""
+        listed = self.cloud.listPublicIpAddresses(state="Free", allocatedonly=False)
+        return str(max(one["ipaddress"] for one in listed["publicipaddress"]))
+
     def firewall(self, ip: str) -> list[tuple[str, int, int, tuple[str, ...]]]:
         """List what an address lets in: protocol, first port, last port, ranges."""
         return sorted(

@@ -9,7 +9,7 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.polling import until
-from tests.e2e.platform import PROJECT, Hooks
+from tests.e2e.platform import Hooks
 from tests.e2e.site import calling
 from tests.e2e.watching import Namespace, ingress, namespace, own_condition, serves
 
@@ -256,16 +256,3 @@ def test_the_crd_refuses_what_cannot_be(cluster: ControlPlane, change: Object, s
         assert said in refusal.value.message
     finally:
         balancers.delete("by-hand", "default")
-
-
-def test_every_example_is_taken_as_it_is_written(shop: Namespace) -> None:
-    manifests = [
-        folder / "service.yaml"
-        for folder in sorted((PROJECT / "examples").iterdir())
-        if (folder / "service.yaml").exists()
-    ]
-    assert len(manifests) == 5
-    for manifest in manifests:
-        shop.cluster.kubectl("apply", "-n", shop.name, "-f", manifest)
-    for name in ("web", "ingress", "admin", "mail", "shop"):
-        assert made(shop, name)["spec"]["invalid"] == []

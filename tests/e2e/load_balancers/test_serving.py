@@ -3,7 +3,8 @@
 import pytest
 
 from tests.controlplane.api import Object
-from tests.e2e.load_balancers.conftest import NODES
+from tests.e2e.load_balancers.conftest import NODES, STATIC_ADDRESS
+from tests.e2e.platform import PROJECT
 from tests.e2e.site import Site
 from tests.e2e.watching import Namespace, ingress, own_condition
 
@@ -108,18 +109,15 @@ def test_only_the_source_ranges_are_let_in(
     assert place.firewall(rule["address"]) == [("tcp", 80, 80, ("10.0.0.0/8", "192.0.2.0/24"))]
 
 
-@pytest.mark.parametrize(
-    ("annotations", "spec"),
-    [
-        pytest.param({"address": "198.51.100.190"}, {}, id="annotation"),
-        pytest.param({}, {"loadBalancerIP": "198.51.100.191"}, id="field"),
-    ],
-)
+@pytest.mark.parametrize("by_field", [False, True], ids=["annotation", "field"])
 def test_a_free_address_that_is_asked_for_is_allocated_and_released(
-    shop: Namespace, place: Site, annotations: dict[str, str], spec: Object
+    shop: Namespace, place: Site, *, by_field: bool
 ) -> None:
-    wanted = str(annotations.get("address") or spec["loadBalancerIP"])
-    shop.create("web", annotations, **spec)
+    wanted = place.free_address()
+    if by_field:
+        shop.create("web", loadBalancerIP=wanted)
+    else:
+        shop.create("web", {"address": wanted})
     ready, _ = served(shop, place, "web")
     assert [one["ip"] for one in ingress(ready)] == [wanted]
     shop.services.delete("web", shop.name)
@@ -129,24 +127,21 @@ def test_a_free_address_that_is_asked_for_is_allocated_and_released(
 def test_an_address_that_was_there_before_stays_with_a_persons_rules(
     shop: Namespace, place: Site
 ) -> None:
-    network = place.simulator.control.state()["networks"][0]["id"]
-    brought = place.job("associateIpAddress", networkid=network, ipaddress="198.51.100.180")
-    theirs = place.job(
-        "createFirewallRule",
-        ipaddressid=brought["ipaddress"]["id"],
-        protocol="tcp",
-        startport=22,
-        endport=22,
+    brought = place.job("associateIpAddress", networkid=place.network("net-1"))["ipaddress"]
+    place.job(
+        "createFirewallRule", ipaddressid=brought["id"], protocol="tcp", startport=22, endport=22
     )
-    shop.create("web", {"address": "198.51.100.180"})
-    served(shop, place, "web")
+    theirs = place.firewall(brought["ipaddress"])
+    assert [entry[:3] for entry in theirs] == [("tcp", 22, 22)]
+    shop.create("web", {"address": brought["ipaddress"]})
+    ready, _ = served(shop, place, "web")
+    assert [one["ip"] for one in ingress(ready)] == [brought["ipaddress"]]
     shop.services.delete("web", shop.name)
     shop.await_no_load_balancer("web")
-    kept = place.address("198.51.100.180")
+    kept = place.address(brought["ipaddress"])
     assert kept
     assert kept["tags"] == {}
-    assert [entry[:3] for entry in place.firewall("198.51.100.180")] == [("tcp", 22, 22)]
-    assert theirs["firewallrule"]["state"] == "Active"
+    assert place.firewall(brought["ipaddress"]) == theirs
     place.job("disassociateIpAddress", id=kept["id"])
 
 
@@ -233,3 +228,26 @@ def test_plan_mode_lists_the_changes_and_makes_none(shop: Namespace, place: Site
     shop.change("web", {"mode": None})
     _, (rule,) = served(shop, place, "web")
     assert set(rule["members"]) == set(NODES)
+
+
+def test_the_examples_do_on_a_cluster_what_their_readmes_say(shop: Namespace, place: Site) -> None:
+    held = place.address(STATIC_ADDRESS)
+    assert held
+    place.job("disassociateIpAddress", id=held["id"])
+    for manifest in sorted((PROJECT / "examples").glob("*/service.yaml")):
+        shop.cluster.kubectl("apply", "-n", shop.name, "-f", manifest)
+
+    _, rules = served(shop, place, "web")
+    assert sorted(rule["publicport"] for rule in rules) == [80, 443]
+    ready, rules = served(shop, place, "ingress")
+    assert {rule["protocol"] for rule in rules} == {"tcp-proxy"}
+    assert ingress(ready)[0]["ipMode"] == "Proxy"
+    _, (rule,) = served(shop, place, "admin")
+    assert place.firewall(rule["address"])[0][3] == ("192.0.2.0/24", "203.0.113.17/32")
+    ready, rules = served(shop, place, "mail")
+    assert ingress(ready) == [{"hostname": "mail.example.com"}]
+    assert {(rule["address"], rule["algorithm"]) for rule in rules} == {(STATIC_ADDRESS, "source")}
+    planned = shop.await_load_balancer(
+        "shop", lambda one: one.get("status", {}).get("plan"), "is planned"
+    )
+    assert place.rules(planned["metadata"]["name"]) == []
