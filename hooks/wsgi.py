@@ -18,12 +18,13 @@ from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
+from hooks.events import Event
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
 from hooks.reconcile import Record
 from hooks.recorder import EventRecorder
-from hooks.tls import PortContext, watch_certificates
+from hooks.tls import CertificateFiles, PortContext, watch_certificates
 from hooks.watched import Told
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ class Process:
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
-        if config.tls_cert_file:
-            certificates = watch_certificates(config, told=told)
+        if config.certificates is not None:
+            certificates = watch_certificates(_files(config), config.certificates, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
         self._hooks = _hooks(config, metrics, told)
         app = create_app(
@@ -180,7 +181,12 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+    def record_and_count(event: Event) -> None:
+        metrics.event(event)
+        record(event)
+
+    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
@@ -190,7 +196,12 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
         return _no_cloud
 
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+        return open_cloud(
+            cloud,
+            observer=metrics.cloudstack_call,
+            cache_observer=metrics.cache_request,
+            vm_cache_ttl=config.vm_cache_ttl,
+        )
 
     source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
     return source.current
@@ -198,6 +209,10 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
+
+
+def _files(config: Config) -> CertificateFiles:
+    return CertificateFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
 
 
 def _guard(config: Config, told: Told) -> Guard:

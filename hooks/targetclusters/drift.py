@@ -53,15 +53,14 @@ def changed_fields(before: Json, after: Json) -> tuple[str, ...]:
 
 def _comparable(obj: Json) -> Json:
     """Leave out what the server or the operator keeps, and what is no part of what is wanted."""
-    rest = {k: v for k, v in obj.items() if k not in {"apiVersion", "kind", "status", "metadata"}}
+    rest = {k: v for k, v in obj.items() if k not in {"apiVersion", "kind", "status"}}
     metadata = obj.get("metadata")
     if isinstance(metadata, dict):
-        metadata = {k: v for k, v in metadata.items() if k not in _SERVER_OWNED}
+        rest["metadata"] = {k: v for k, v in metadata.items() if k not in _SERVER_OWNED}
         annotations = metadata.get("annotations")
         if isinstance(annotations, dict):
             others = {k: v for k, v in annotations.items() if k != ANNOTATION_APPLIED_HASH}
-            metadata["annotations"] = others
-        rest["metadata"] = metadata
+            rest["metadata"]["annotations"] = others
     return rest
 
 

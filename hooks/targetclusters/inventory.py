@@ -16,7 +16,7 @@ DATA_KEY = "entries.jsonl"
 #: What a UID adds to an entry, counted before it is known so that entries stay where they are.
 _UID_LENGTH = 36
 _MAX_NAME = 253
-_PART_NUMBER = re.compile(r"-inventory(?:-([0-9]+))?$")
+_PART_NUMBER = re.compile(r"-inventory(?:-([1-9][0-9]{0,2}))?$")
 
 #: A kind in any version: its group, empty for the core group, and its name.
 GroupKind = tuple[str, str]
@@ -123,18 +123,19 @@ class Inventory:
         found: dict[int, tuple[InventoryEntry, ...]] = {}
         unreadable: list[str] = []
         for config_map in config_maps:
-            name = str((config_map.get("metadata") or {}).get("name"))
-            match = _PART_NUMBER.search(name)
-            if match is None:
+            metadata, data = config_map.get("metadata"), config_map.get("data")
+            name = str(metadata.get("name")) if isinstance(metadata, dict) else ""
+            number = _part_number(name)
+            if number is None:
                 continue
-            data = config_map.get("data")
             text = data.get(DATA_KEY) if isinstance(data, dict) else None
             if not isinstance(text, str):
                 unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
                 text = ""
             entries, bad = _parse(text)
             unreadable += [f"ConfigMap {name}, {DATA_KEY}, line {line}" for line in bad]
-            found[int(match.group(1) or 1)] = entries
+            if entries:
+                found[number] = entries
         last = max(found, default=0)
         return cls(tuple(found.get(n, ()) for n in range(1, last + 1)), tuple(unreadable))
 
@@ -166,6 +167,11 @@ def part_name(cluster: str, number: int) -> str:
         return cluster + suffix
     digest = hashlib.sha256(cluster.encode()).hexdigest()[:16]
     return f"{cluster[: _MAX_NAME - len(suffix) - 17]}-{digest}{suffix}"
+
+
+def _part_number(name: str) -> int | None:
+    match = _PART_NUMBER.search(name)
+    return int(match.group(1) or 1) if match else None
 
 
 def _put(entry: InventoryEntry, parts: list[list[InventoryEntry]], sizes: list[int]) -> None:

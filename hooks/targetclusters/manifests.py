@@ -174,7 +174,7 @@ def _with_data(body: Json, at: str) -> Json:
     if texts is None:
         return body
     _check_pairs(texts, f"{at}stringData")
-    data = body.get("data") or {}
+    data = {} if body.get("data") is None else body["data"]
     if not isinstance(data, dict):
         raise _Invalid(f"{at}data", "must be a map of texts")
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}

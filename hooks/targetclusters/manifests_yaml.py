@@ -195,7 +195,7 @@ def _plain(text: str, at: tuple[Part, ...]) -> Value:
     return text
 
 
-def _integer(text: str, at: tuple[Part, ...]) -> int:
+def _integer(text: str, at: tuple[Part, ...]) -> int | str:
     digits = text.replace("_", "").lower()
     sign, digits = (-1, digits[1:]) if digits[0] == "-" else (1, digits.lstrip("+"))
     if len(digits) <= _MAX_DIGITS:
@@ -204,8 +204,8 @@ def _integer(text: str, at: tuple[Part, ...]) -> int:
             base = 8
         try:
             number = sign * int(digits, base or 10)
-        except ValueError:
-            raise _Bad(at, "is no number that can be read; write a text in quotes") from None
+        except ValueError:  # 0x_
+            return text
         if number in _INT64:
             return number
     raise _Bad(at, "is a number too large for Kubernetes; write a text in quotes")

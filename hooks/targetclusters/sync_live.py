@@ -83,7 +83,7 @@ class Live:
                 self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, seen.uid
             )
             for key, seen in self.seen.items()
-            if key not in known and not seen.owned and not seen.deleting
+            if not (key in known or seen.owned or seen.deleting or key.group_kind in self.trouble)
         ]
 
     def _listed(self, kind: Kind, namespaces: frozenset[str], most: int) -> Iterator[Json]:

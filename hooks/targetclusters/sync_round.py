@@ -30,6 +30,8 @@ SERVE_SECONDS = 10.0
 _SERVE_POLL = 0.1
 #: Seconds after which objects that are on their way are looked at again.
 LOOK_AGAIN = 5.0
+_NOT_REACHED = "was not reached in this round"
+_NOT_RECORDED = "is recorded in the inventory first"
 #: Outcomes after which an object on the target is known to be ours.
 _OURS = ("applied", "unchanged", "drifted")
 
@@ -120,7 +122,6 @@ class Round:
         known = set(served.values())
         for one in self._layout.wanted:
             if not self._is_recorded(one.entry):
-                self._note(one.result("skipped", "is recorded in the inventory first"))
                 continue
             if one.kind not in known:
                 known.add(one.kind)
@@ -199,7 +200,8 @@ class Round:
         now = self._clock()
         for one in self._layout.wanted:
             if one.key not in self._results:
-                self._note(one.result("skipped", "was not reached in this round"))
+                reached = self._is_recorded(one.entry)
+                self._note(one.result("skipped", _NOT_REACHED if reached else _NOT_RECORDED))
         due = self._memory.next_retry(now=now)
         soon = LOOK_AGAIN if self._again else None
         return SyncReport(
