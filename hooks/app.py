@@ -123,7 +123,9 @@ class _Desk:
             about = ""
             try:
                 with self._metrics.under_way(hook, call):
-                    body = parse_json(_read_body())
+                    text = _read_body()
+                    self._metrics.hook_request(hook, call, len(text))
+                    body = parse_json(text)
                     about = _object(body)
                     outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")

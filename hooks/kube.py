@@ -9,8 +9,8 @@ KubeError                       catch this one; str() is fit for a status, never
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, Required, TypedDict, Unpack
 
 import kubernetes
 import requests
@@ -113,6 +113,14 @@ class Kube(Protocol):
         """Delete an object, under the preconditions in `options` (a DeleteOptions)."""
 
 
+class _Options(TypedDict, total=False):
+    deadline: Required[Deadline]
+    params: Mapping[str, str] | None
+    body: Json | None
+    content_type: str
+    accept: str
+
+
 class ApiServer:
     """An API server over HTTPS; implements Kube.
 
@@ -121,6 +129,9 @@ class ApiServer:
             files and the renewal of their tokens.
         max_answer_bytes: a larger answer is refused before it is read whole.
         user_agent: what the API server's audit log shows.
+        adapter: speaks HTTP, where requests' own trusts the server too much.
+        hide: texts that are taken out of every answer: credentials, which a server that is not
+            trusted could send back for us to show.
     """
 
     def __init__(
@@ -129,8 +140,11 @@ class ApiServer:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         user_agent: str = "cloudstack-metacontroller",
+        adapter: HTTPAdapter | None = None,
+        hide: Sequence[str] = (),
     ) -> None:
         self._configuration = configuration
+        self._hidden = tuple(text.encode() for text in hide if text)
         self._max_answer_bytes = max_answer_bytes
         self._session = requests.Session()
         self._session.trust_env = False
@@ -140,12 +154,21 @@ class ApiServer:
         )
         if configuration.cert_file and configuration.key_file:
             self._session.cert = (configuration.cert_file, configuration.key_file)
-        adapter = HTTPAdapter(pool_maxsize=64)
+        adapter = adapter or HTTPAdapter(pool_maxsize=64)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     def __repr__(self) -> str:
         return f"ApiServer({self._configuration.host})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
+        """Read plain text such as `/readyz`; answer HTTP code and text. Raises KubeUnreachable."""
+        code, body = self._exchange("GET", path, deadline=deadline, accept="*/*")
+        return code, body.decode(errors="replace")
 
     def get(
         self,
@@ -170,8 +193,8 @@ class ApiServer:
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
             page = self._call("GET", path, deadline=deadline, params=query, accept=accept)
-            yield from page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue")
+            items, token = _page(f"GET {path}", page)
+            yield from items
             if not token:
                 return
             query["continue"] = token
@@ -198,7 +221,10 @@ class ApiServer:
         """Delete an object. Raises NotFound, Conflict where a precondition fails."""
         self._call("DELETE", path, deadline=deadline, body=options or {})
 
-    def _call(  # noqa: PLR0913 - one place for every kind of request
+    def _call(self, method: str, path: str, **options: Unpack[_Options]) -> Json:
+        return _object(f"{method} {path}", *self._exchange(method, path, **options))
+
+    def _exchange(  # noqa: PLR0913 - one place for every kind of request
         self,
         method: str,
         path: str,
@@ -208,7 +234,8 @@ class ApiServer:
         body: Json | None = None,
         content_type: str = JSON,
         accept: str = JSON,
-    ) -> Json:
+    ) -> tuple[int, bytes]:
+        """Send one request; answer the HTTP code and the body. Raises KubeUnreachable."""
         what = f"{method} {path}"
         remaining = deadline.remaining()
         if remaining <= 0:
@@ -228,7 +255,7 @@ class ApiServer:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return _object(what, response.status_code, self._read(what, response, deadline))
+                return response.status_code, self._read(what, response, deadline)
         except requests.RequestException as error:
             raise KubeUnreachable(f"{what}: {_reason(error)}") from error
 
@@ -243,7 +270,10 @@ class ApiServer:
                 raise KubeUnreachable(f"{what}: answer over {self._max_answer_bytes} bytes")
             if deadline.passed():
                 raise KubeUnreachable(f"{what}: answer not complete in time")
-        return b"".join(chunks)
+        body = b"".join(chunks)
+        for hidden in self._hidden:
+            body = body.replace(hidden, b"***")
+        return body
 
 
 def _object(what: str, code: int, body: bytes) -> Json:
@@ -264,6 +294,17 @@ def _object(what: str, code: int, body: bytes) -> Json:
     if code >= 500 or code == 429:
         raise KubeUnreachable(f"{what}: {text} ({code})", code=code)
     raise KubeRefused(what, code, text)
+
+
+def _page(what: str, answer: Json) -> tuple[list[Json], str]:
+    """Read a list's page; answer its objects, and what to ask for the next one with."""
+    items = answer.get("items") or []
+    metadata = answer.get("metadata") or {}
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise KubeUnreachable(f"{what}: the answer's items are no list of objects")
+    if not isinstance(metadata, dict):
+        raise KubeUnreachable(f"{what}: the answer's metadata is no object")
+    return items, str(metadata.get("continue") or "")
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -66,6 +66,23 @@ EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 
+# TargetClusters: events
+
+#: Normal: the cluster is reachable and healthy.
+EVENT_CLUSTER_READY = "ClusterReady"
+#: Warning: the cluster is not, or no longer, reachable and healthy.
+EVENT_CLUSTER_NOT_READY = "ClusterNotReady"
+#: Warning: the kubeconfig's certificate or token ends within seven days, or has ended.
+EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
+#: Normal: the resources on the cluster are as they should be.
+EVENT_RESOURCES_SYNCED = "ResourcesSynced"
+#: Warning: resources on the cluster are not as they should be.
+EVENT_RESOURCES_NOT_SYNCED = "ResourcesNotSynced"
+#: Normal: the TargetCluster goes, and everything that was brought to the cluster is deleted there.
+EVENT_RESOURCES_DELETED = "ResourcesDeleted"
+#: Warning: the TargetCluster goes, but what was brought to the cluster had to be left there.
+EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
+
 # TargetClusters: sync
 
 #: Set to `true` on a ConfigMap or Secret that is to be copied to the targets of its namespace's

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
+from typing import TypedDict
 
-from hooks.cloudstack.cache import SingleFlightCache, Snapshot
+from hooks.cloudstack.cache import CacheObserver, SingleFlightCache, Snapshot
 from hooks.cloudstack.client import Client, Observer
 from hooks.cloudstack.commands.account import list_capabilities
 from hooks.cloudstack.commands.compute import (
@@ -91,14 +92,19 @@ class Cloud:
         self._session.close()
 
 
+def _ignore_cache(_command: str, _hit: bool) -> None:
+    """Observe nothing."""
+
+
 def _ignore(_command: str, _outcome: str, _seconds: float) -> None:
     """Observe nothing."""
 
 
-def open_cloud(
+def open_cloud(  # noqa: PLR0913 - all but the first are said by name
     config: CloudConfig,
     *,
     observer: Observer = _ignore,
+    cache_observer: CacheObserver = _ignore_cache,
     vm_cache_ttl: float = 15.0,
     clock: Callable[[], float] = time.time,
     monotonic: Monotonic = time.monotonic,
@@ -108,6 +114,7 @@ def open_cloud(
     Args:
         config: where, and as whom.
         observer: told of each request: command, outcome, seconds.
+        cache_observer: told of each question to a cache: command, whether no call was needed.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
@@ -119,32 +126,29 @@ def open_cloud(
     client = Client(wire, project_id=config.project_id, observer=observer, monotonic=monotonic)
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
     fetch = _Fetch(client, clock)
+    how: _How = {"executor": executor, "monotonic": monotonic, "observer": cache_observer}
     return Cloud(
         config=config,
         client=client,
         _session=session,
         _executor=executor,
-        _zones=SingleFlightCache(
-            "listZones", fetch.zone_id, ttl=inf, executor=executor, monotonic=monotonic
-        ),
+        _zones=SingleFlightCache("listZones", fetch.zone_id, ttl=inf, **how),
         _snapshots=SingleFlightCache(
-            "listVirtualMachines",
-            fetch.snapshot,
-            ttl=vm_cache_ttl,
-            executor=executor,
-            monotonic=monotonic,
+            "listVirtualMachines", fetch.snapshot, ttl=vm_cache_ttl, **how
         ),
-        _networks=SingleFlightCache(
-            "listNetworks", fetch.network, ttl=FACTS_TTL, executor=executor, monotonic=monotonic
-        ),
+        _networks=SingleFlightCache("listNetworks", fetch.network, ttl=FACTS_TTL, **how),
         _capabilities=SingleFlightCache(
-            "listCapabilities",
-            fetch.capabilities,
-            ttl=FACTS_TTL,
-            executor=executor,
-            monotonic=monotonic,
+            "listCapabilities", fetch.capabilities, ttl=FACTS_TTL, **how
         ),
     )
+
+
+class _How(TypedDict):
+    """What all caches have alike."""
+
+    executor: ThreadPoolExecutor
+    monotonic: Monotonic
+    observer: CacheObserver
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ MARGIN = 0.2
 #: Calls in a row without an answer after which the target is given up for this round.
 SILENT_CALLS = 3
 #: Whole objects in one page: up to 1.5 MiB each, within the bound of an answer.
-PAGE = "40"
+PAGE = "10"
 
 Answer = TypeVar("Answer")
 

@@ -46,7 +46,9 @@ def test_a_call_goes_from_the_settings_to_cloudstack_and_back(
     assert reply.code == 200
     assert reply.json["labels"]["topology.kubernetes.io/zone"] == "zone-1"
     assert simulator.control.counts() == {"listVirtualMachines": 1}
-    assert hooks.metric("cloudstack_api_calls_total", command="listVirtualMachines") == 1
+    labels = {"command": "listVirtualMachines"}
+    assert hooks.metric("cloudstack_api_calls_total", outcome="ok", **labels) == 1
+    assert hooks.metric("cloudstack_cache_requests_total", result="miss", **labels) == 1
     [line] = hooks.calls()
     assert (line["hook"], line["object"], line["outcome"]) == ("nodes", "node-1", "ok")
 
@@ -202,6 +204,18 @@ def test_a_body_in_chunks_has_the_same_limit(shared: Hooks) -> None:
 def test_broken_chunks_are_no_bug_of_ours(shared: Hooks) -> None:
     head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert raw_call(shared.port, head + b"zz\r\n{}\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_answers_that_need_no_call_of_cloudstack_are_counted(shared: Hooks) -> None:
+    def asked() -> list[float]:
+        name, command = "cloudstack_cache_requests_total", "listVirtualMachines"
+        return [shared.metric(name, command=command, result=each) or 0 for each in ("hit", "miss")]
+
+    hits, misses = asked()
+    for _ in range(3):
+        assert shared.post("/nodes/sync", NODE).code == 200
+    assert sum(asked()) == hits + misses + 3
+    assert asked()[0] >= hits + 2
 
 
 def test_a_kept_connection_goes_on_after_a_refusal(shared: Hooks) -> None:
