@@ -140,3 +140,13 @@ def test_what_a_restricted_kubeconfig_may_not_do_is_told_object_by_object(world:
     for name in ("there", world.namespace):
         assert result(report, name).outcome == "failed"
         assert "forbidden" in result(report, name).message
+
+
+def test_a_restricted_kubeconfig_is_asked_namespace_by_namespace(world: World) -> None:
+    world.kube = Watched(restricted(world))
+    strangers = [manifest("there", namespace=f"{world.namespace}-{n}") for n in range(4)]
+    bundle(world, manifest("here"), *strangers)
+    report = world.settle()
+    assert result(report, "here").outcome == "applied"
+    assert report.counts == {"applied": 1, "failed": 4}
+    assert world.round().counts == {"unchanged": 1, "failed": 4}
