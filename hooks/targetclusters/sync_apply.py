@@ -160,24 +160,19 @@ class Applier:
         return Brought(wanted.result("applied", step.message), see(applied))
 
     def _correct(self, wanted: Wanted, seen: Seen) -> Brought:
-        if self._compared(wanted, seen) == ():
-            return Brought(wanted.result("unchanged"), seen)
+        brought = self._compare(wanted, seen)
+        if brought.result.outcome != "drifted":
+            return brought
         try:
-            live = self._target.get(wanted.path)
             body = _with(wanted.body, uid=seen.uid)
             applied = self._target.apply(wanted.path, body, force=True)
         except (Conflict, NotFound):
             return _overtaken(wanted, seen)
-        fields = changed_fields(live, applied)
-        now = see(applied)
-        if fields:
-            message = "was changed on the target and is put right"
-            return Brought(wanted.result("applied", message, fields), now)
-        if now is not None:
-            self._remember(wanted, now, ())
-        return Brought(wanted.result("unchanged"), now)
+        message = "was changed on the target and is put right"
+        return Brought(wanted.result("applied", message, brought.result.fields), see(applied))
 
     def _compare(self, wanted: Wanted, seen: Seen) -> Brought:
+        """Have the target say what applying would change."""
         fields = self._compared(wanted, seen)
         if fields is None:
             try:

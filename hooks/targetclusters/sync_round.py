@@ -118,17 +118,15 @@ class Round:
     def _apply(self, live: Live, served: Mapping[Gvk, Kind]) -> None:
         """Apply what is recorded, in order."""
         applier = Applier(self._target, self._sets, self._task.policy, self._memory, self._clock)
-        trouble = dict(live.trouble)
-        known = set(served.values())
+        unserved: dict[Kind, str] = dict.fromkeys(served.values(), "")
         for one in self._layout.wanted:
             if not self._is_recorded(one.entry):
                 continue
-            if one.kind not in known:
-                known.add(one.kind)
-                waited = self._await_kind(one.kind)
-                trouble |= {one.kind.group_kind: waited} if waited else {}
-            if one.kind.group_kind in trouble:
-                self._note(one.result("failed", trouble[one.kind.group_kind]))
+            if one.kind not in unserved:
+                unserved[one.kind] = self._await_kind(one.kind)
+            trouble = unserved[one.kind] or live.trouble(one.key)
+            if trouble:
+                self._note(one.result("failed", trouble))
             else:
                 self._bring(applier, one, live)
 
