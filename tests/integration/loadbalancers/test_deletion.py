@@ -104,7 +104,7 @@ def test_a_namespace_may_lose_the_load_balancer_before_the_service(
     being_deleted(world.cluster.objects["/api/v1/namespaces/default"])
     lb.delete(service_too=False)
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
