@@ -100,11 +100,30 @@ def _loadbalancers(parts: Parts) -> Hook:
     )
 
 
+def _targetclusters(parts: Parts) -> Hook:
+    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        watch_namespaces=config.watch_namespaces,
+        default_secret=config.default_kubeconfig_secret,
+        operator_name=config.operator_name,
+    )
+    return TargetClustersHook(
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        registry=parts.metrics.registry,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
 BUILDERS: dict[str, Builder] = {
     "nodes": _nodes,
     "services": _services,
     "loadbalancers": _loadbalancers,
+    "targetclusters": _targetclusters,
 }
 
 
@@ -117,6 +136,7 @@ class Process:
     def __init__(self) -> None:
         self._config: Config | None = None
         self._tls: PortContext | None = None
+        self._hooks: Mapping[str, Hook] = {}
 
     def boot(self, environ: Mapping[str, str]) -> Config:
         """Read the settings; where they cannot work, name every problem and end the process.
@@ -146,14 +166,22 @@ class Process:
         if config.certificates is not None:
             certificates = watch_certificates(_files(config), config.certificates, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
+        self._hooks = _hooks(config, metrics, told)
         app = create_app(
-            _hooks(config, metrics, told),
+            self._hooks,
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
         metrics_app = create_metrics_app(metrics.registry)
         return _by_port({config.metrics_port: metrics_app}, otherwise=app)
+
+    def close(self) -> None:
+        """End what hooks do in the background, when a worker ends."""
+        for hook in self._hooks.values():
+            end = getattr(hook, "close", None)
+            if end is not None:
+                end()
 
     def tls(self) -> PortContext:
         """Answer what gunicorn wraps connections with, where there are certificates."""
