@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 IMAGE  ?= cloudstack-metacontroller:dev
+BASE   ?=
+ENGINE ?=
 
-.PHONY: help setup run check format test image clean
+.PHONY: help setup run check format reference test cluster bench image clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,5 +31,31 @@ format: setup  ## write the format that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+reference: setup  ## write the pages of docs/reference that are made from the code
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m simulator.reference
+
 test: check  ## check, then every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+
+cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
+	$(BIN)/python -m tests.e2e
+
+bench: setup  ## what waves of work cost, and how that grows
+	$(BIN)/python -m tests.bench
+
+image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or nerdctl)
+	@engine="$(ENGINE)"; \
+	for each in docker podman nerdctl; do \
+	  [ -n "$$engine" ] || ! $$each info >/dev/null 2>&1 || engine=$$each; \
+	done; \
+	if [ -z "$$engine" ]; then \
+	  echo "image: no container engine answers here (docker, podman, nerdctl);" \
+	    "start one, or name one with ENGINE=…" >&2; \
+	  exit 1; \
+	fi; \
+	set -x; $$engine build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+
+clean:  ## remove what setup, checks and tests have made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

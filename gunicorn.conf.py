@@ -4,11 +4,15 @@ Start it with `gunicorn` alone, in the folder of this file.
 """
 
 import os
+import socket
 import ssl
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config as GunicornConfig
+from gunicorn.workers.base import Worker
 
 from hooks import wsgi
 from hooks.logs import logging_config
@@ -35,12 +39,30 @@ graceful_timeout = int(settings.hook_deadline) + 5
 # drops it first loses a call that is just being sent.
 keepalive = 100
 
+# Seconds that a caller may pause within a request. Gunicorn waits for ever, with a thread.
+RECEIVE_SECONDS = 5
+
 # The container's root is read-only; the heartbeat file goes to memory.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """End what runs in the background, which a process waits for when it ends."""
+    del server, worker
+    wsgi.process.close()
+
+
 logconfig_dict = logging_config(settings.log_level)
 loglevel = {"warn": "warning"}.get(settings.log_level, settings.log_level)
+
+
+def when_ready(server: Arbiter) -> None:
+    """Limit how long a read may wait; accepted connections inherit it from their listener."""
+    limit = struct.pack("ll", RECEIVE_SECONDS, 0)
+    for listener in server.LISTENERS:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
 
 if settings.tls_cert_file:
     certfile = settings.tls_cert_file

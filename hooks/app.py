@@ -21,7 +21,6 @@ from typing import Protocol
 import flask
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import (
-    ClientDisconnected,
     HTTPException,
     RequestEntityTooLarge,
     Unauthorized,
@@ -39,6 +38,9 @@ from hooks.webhook import BadRequest, Json
 
 #: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+#: How much is read, and how long, of a body that is refused unread.
+DRAIN_BYTES = 4 * MAX_BODY_BYTES
+DRAIN_SECONDS = 5.0
 
 #: Answers one call. Raises BadRequest, CloudStackError, KubeError.
 Handler = Callable[[Json, Deadline], Answer]
@@ -120,9 +122,12 @@ class _Desk:
             deadline = Deadline(self._deadline_seconds, clock=self._clock)
             about = ""
             try:
-                body = parse_json(_read_body())
-                about = _object(body)
-                outcome = _answered(handler(body, deadline))
+                with self._metrics.under_way(hook, call):
+                    text = _read_body()
+                    self._metrics.hook_request(hook, call, len(text))
+                    body = parse_json(text)
+                    about = _object(body)
+                    outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
             except Exception as error:  # noqa: BLE001 - here is the table of errors
                 outcome = self._failed(error, f"{path} {about}")
@@ -137,12 +142,14 @@ class _Desk:
         cause = getattr(error, "original_exception", None)
         outcome = _refused(error) if cause is None else self._failed(cause, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
+        _drain()
         return _respond(outcome, {})
 
     def _failed(self, error: Exception, key: str) -> Outcome:
         """Look an error up in the table."""
         match error:
             case HTTPException():
+                _drain()
                 return _refused(error)
             case BadRequest():
                 text = _write({"error": str(error), "field": error.field})
@@ -176,12 +183,34 @@ def _read_body() -> bytes:
     request = flask.request
     try:
         body = request.get_data(cache=False)
-    except ClientDisconnected as error:
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
     # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
     if request.content_length is None and len(body) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     return body
+
+
+def _drain() -> None:
+    """Read on to the end of a body that nobody wants.
+
+    A caller that is still sending when the connection closes may never see the answer.
+    """
+    environ = flask.request.environ
+    if "wsgi.input_terminated" not in environ:
+        return
+    end = time.monotonic() + DRAIN_SECONDS
+    left = DRAIN_BYTES
+    while left > 0 and time.monotonic() < end:
+        try:
+            chunk = environ["wsgi.input"].read(min(left, 64 * 1024))
+        except Exception:  # noqa: BLE001 - as above; the answer is on its way already
+            return
+        if not chunk:
+            return
+        left -= len(chunk)
 
 
 def _object(body: Json) -> str:

@@ -20,7 +20,17 @@ T = TypeVar("T")
 
 _SECTION = "global"
 _REQUIRED = ("api-url", "api-key", "secret-key")
-_OPTIONAL = ("project-id", "zone", "region", "ssl-no-verify")
+
+#: Every name that means something, with its sentence; the reference page is made from these.
+NAMES = {
+    "api-url": "The API's whole address, such as `https://cloud.example.com/client/api`. Needed.",
+    "api-key": "The API key of an ordinary user. Needed.",
+    "secret-key": "The secret key that belongs to it. Needed.",
+    "project-id": "The project that the VMs are in. Left out: the account's own resources.",
+    "zone": "Name or id of the zone that the VMs are in. Left out: every zone is looked through.",
+    "region": "The nodes' region label. Left out: the zone's name.",
+    "ssl-no-verify": "`true`: any certificate is taken from the server. Left out: `false`.",
+}
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
@@ -136,7 +146,7 @@ def _section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:
             warn("cloud-config: only section [Global] means something")
             continue
         for name, value in cast("Mapping[str, str | None]", parser[section]).items():
-            if name in _REQUIRED + _OPTIONAL:
+            if name in NAMES:
                 values[name] = None if value is None else _plain(name, value)
             else:
                 _warn_of_unknown(name, value, warn)
@@ -156,7 +166,7 @@ def _plain(name: str, value: str) -> str:
 def _warn_of_unknown(name: str, value: str | None, warn: Callable[[str], None]) -> None:
     """Name what means nothing, unless it could be a key that lost its name."""
     shown = name if value is not None and _NAME.fullmatch(name) else "one of the lines"
-    known = ", ".join(_REQUIRED + _OPTIONAL)
+    known = ", ".join(NAMES)
     warn(f"cloud-config: {shown} means nothing here; the names are {known}")
 
 

@@ -1,5 +1,6 @@
 """What is counted and timed, and the page where Prometheus reads it."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +16,13 @@ from prometheus_client import (
 )
 from prometheus_flask_exporter import PrometheusMetrics
 
+from hooks.events import Event
+
 #: Seconds; the last is past the webhook's timeout.
 _CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
+
+#: Bytes; a call over the last is refused.
+_SIZE_BUCKETS = (1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 4e6, 16e6)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,24 @@ HOOK_CALL_SECONDS = Definition(
     ("hook", "call"),
     "Seconds that a hook took to answer.",
 )
+HOOK_CALLS_UNDER_WAY = Definition(
+    "hook_calls_under_way",
+    "gauge",
+    ("hook", "call"),
+    "Calls that are being answered now.",
+)
+HOOK_REQUEST_BYTES = Definition(
+    "hook_request_bytes",
+    "histogram",
+    ("hook", "call"),
+    "Bytes that Metacontroller sent in one call.",
+)
+EVENTS = Definition(
+    "hook_events_total",
+    "counter",
+    ("reason", "type"),
+    "Events told, by reason and type (Normal, Warning); one that is repeated counts again.",
+)
 CLOUDSTACK_CALLS = Definition(
     "cloudstack_api_calls_total",
     "counter",
@@ -56,8 +80,9 @@ CLOUDSTACK_CALL_SECONDS = Definition(
 CACHE_REQUESTS = Definition(
     "cloudstack_cache_requests_total",
     "counter",
-    ("cache", "result"),
-    "Questions to a cache of CloudStack's answers: hit, or miss where CloudStack was asked.",
+    ("command", "result"),
+    "Questions to a cache of CloudStack's answers, by the command that it saves: hit, or miss "
+    "where CloudStack was asked.",
 )
 CONFIG_FILE_GOOD = Definition(
     "config_file_good",
@@ -70,6 +95,7 @@ CONFIG_FILE_GOOD = Definition(
 DEFINITIONS = (
     HOOK_CALLS,
     HOOK_CALL_SECONDS,
+    HOOK_CALLS_UNDER_WAY,
     CLOUDSTACK_CALLS,
     CLOUDSTACK_CALL_SECONDS,
     CACHE_REQUESTS,
@@ -88,6 +114,9 @@ class Metrics:
         self.registry = registry
         self._hook_calls = _counter(HOOK_CALLS, registry)
         self._hook_seconds = _histogram(HOOK_CALL_SECONDS, registry)
+        self._hook_calls_under_way = _gauge(HOOK_CALLS_UNDER_WAY, registry)
+        self._request_bytes = _histogram(HOOK_REQUEST_BYTES, registry, _SIZE_BUCKETS)
+        self._events = _counter(EVENTS, registry)
         self._cloudstack_calls = _counter(CLOUDSTACK_CALLS, registry)
         self._cloudstack_seconds = _histogram(CLOUDSTACK_CALL_SECONDS, registry)
         self._cache_requests = _counter(CACHE_REQUESTS, registry)
@@ -98,12 +127,24 @@ class Metrics:
         self._hook_calls.labels(hook, call, outcome).inc()
         self._hook_seconds.labels(hook, call).observe(seconds)
 
+    def under_way(self, hook: str, call: str) -> AbstractContextManager[object]:
+        """Count a call as under way for as long as the context is open."""
+        return self._hook_calls_under_way.labels(hook, call).track_inprogress()
+
+    def hook_request(self, hook: str, call: str, size: int) -> None:
+        """Take note of the bytes of a call."""
+        self._request_bytes.labels(hook, call).observe(size)
+
+    def event(self, event: Event) -> None:
+        """Count an Event."""
+        self._events.labels(event.reason, event.type).inc()
+
     def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
         """Count a call of the CloudStack API."""
         self._cloudstack_calls.labels(command, outcome).inc()
         self._cloudstack_seconds.labels(command).observe(seconds)
 
-    def cache_request(self, cache: str, *, hit: bool) -> None:
+    def cache_request(self, cache: str, hit: bool) -> None:
         """Count a question to a cache."""
         self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
 
@@ -138,11 +179,15 @@ def _gauge(definition: Definition, registry: CollectorRegistry) -> Gauge:
     return Gauge(definition.name, definition.sentence, definition.labels, registry=registry)
 
 
-def _histogram(definition: Definition, registry: CollectorRegistry) -> Histogram:
+def _histogram(
+    definition: Definition,
+    registry: CollectorRegistry,
+    buckets: tuple[float, ...] = _CALL_BUCKETS,
+) -> Histogram:
     return Histogram(
         definition.name,
         definition.sentence,
         definition.labels,
         registry=registry,
-        buckets=_CALL_BUCKETS,
+        buckets=buckets,
     )

@@ -18,12 +18,13 @@ from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.config import Config, SettingsError, from_environ
+from hooks.events import Event
 from hooks.kube import Kube, connect
 from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
 from hooks.reconcile import Record
 from hooks.recorder import EventRecorder
-from hooks.tls import PortContext, watch_certificates
+from hooks.tls import CertificateFiles, PortContext, watch_certificates
 from hooks.watched import Told
 
 if TYPE_CHECKING:
@@ -85,8 +86,45 @@ def _services(parts: Parts) -> Hook:
     return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
 
 
+def _loadbalancers(parts: Parts) -> Hook:
+    from hooks.loadbalancers import LoadBalancersHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
+    return LoadBalancersHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        clock=parts.clock,
+    )
+
+
+def _targetclusters(parts: Parts) -> Hook:
+    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        watch_namespaces=config.watch_namespaces,
+        default_secret=config.default_kubeconfig_secret,
+        operator_name=config.operator_name,
+    )
+    return TargetClustersHook(
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        registry=parts.metrics.registry,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes, "services": _services}
+BUILDERS: dict[str, Builder] = {
+    "nodes": _nodes,
+    "services": _services,
+    "loadbalancers": _loadbalancers,
+    "targetclusters": _targetclusters,
+}
 
 
 class Process:
@@ -98,6 +136,7 @@ class Process:
     def __init__(self) -> None:
         self._config: Config | None = None
         self._tls: PortContext | None = None
+        self._hooks: Mapping[str, Hook] = {}
 
     def boot(self, environ: Mapping[str, str]) -> Config:
         """Read the settings; where they cannot work, name every problem and end the process.
@@ -124,17 +163,25 @@ class Process:
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
-        if config.tls_cert_file:
-            certificates = watch_certificates(config, told=told)
+        if config.certificates is not None:
+            certificates = watch_certificates(_files(config), config.certificates, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
+        self._hooks = _hooks(config, metrics, told)
         app = create_app(
-            _hooks(config, metrics, told),
+            self._hooks,
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
         metrics_app = create_metrics_app(metrics.registry)
         return _by_port({config.metrics_port: metrics_app}, otherwise=app)
+
+    def close(self) -> None:
+        """End what hooks do in the background, when a worker ends."""
+        for hook in self._hooks.values():
+            end = getattr(hook, "close", None)
+            if end is not None:
+                end()
 
     def tls(self) -> PortContext:
         """Answer what gunicorn wraps connections with, where there are certificates."""
@@ -164,7 +211,12 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         instance=config.pod_name,
         log=logging.getLogger("hooks.events"),
     )
-    parts = Parts(config, _cloud(config, metrics, told), kube, record, metrics)
+
+    def record_and_count(event: Event) -> None:
+        metrics.event(event)
+        record(event)
+
+    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
     return {name: BUILDERS[name](parts) for name in config.hooks}
 
 
@@ -174,7 +226,12 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
         return _no_cloud
 
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(cloud, observer=metrics.cloudstack_call, vm_cache_ttl=config.vm_cache_ttl)
+        return open_cloud(
+            cloud,
+            observer=metrics.cloudstack_call,
+            cache_observer=metrics.cache_request,
+            vm_cache_ttl=config.vm_cache_ttl,
+        )
 
     source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
     return source.current
@@ -182,6 +239,10 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
+
+
+def _files(config: Config) -> CertificateFiles:
+    return CertificateFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
 
 
 def _guard(config: Config, told: Told) -> Guard:

@@ -14,6 +14,9 @@ from hooks.deadline import Deadline, Monotonic
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+#: Told of each question to a cache: the command it saves, and whether no call was needed.
+CacheObserver = Callable[[str, bool], None]
+
 #: Seconds that one fetch may take. It is the cache's own limit, not a caller's: a large account
 #: takes longer to list than one hook call lasts, and the next call finds the result.
 FETCH_SECONDS = 30.0
@@ -41,9 +44,10 @@ class SingleFlightCache(Generic[Key, Value]):
         ttl: seconds that a value is kept, counted from the end of its fetch.
         executor: runs the fetches.
         monotonic: seconds that never go backwards.
+        observer: told of each question.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first two are said by name
         self,
         name: str,
         fetch: Callable[[Key, Deadline], Value],
@@ -51,8 +55,10 @@ class SingleFlightCache(Generic[Key, Value]):
         ttl: float,
         executor: Executor,
         monotonic: Monotonic,
+        observer: CacheObserver = lambda _name, _hit: None,
     ) -> None:
         self._name = name
+        self._observer = observer
         self._fetch = fetch
         self._ttl = ttl
         self._executor = executor
@@ -87,10 +93,12 @@ class SingleFlightCache(Generic[Key, Value]):
                 if flight.fresh_until is None or now < flight.fresh_until
             }
             flight = self._flights.get(key)
+            known = flight is not None
             if flight is None:
                 flight = self._flights[key] = _Flight()
                 flight.future = self._executor.submit(self._fly, key, flight)
-            return flight.future
+        self._observer(self._name, known)
+        return flight.future
 
     def _fly(self, key: Key, flight: _Flight[Value]) -> Value:
         lifetime = FAILURE_TTL

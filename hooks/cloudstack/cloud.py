@@ -6,8 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
+from typing import TypedDict
 
-from hooks.cloudstack.cache import SingleFlightCache, Snapshot
+from hooks.cloudstack.cache import CacheObserver, SingleFlightCache, Snapshot
 from hooks.cloudstack.client import Client, Observer
 from hooks.cloudstack.commands.account import list_capabilities
 from hooks.cloudstack.commands.compute import (
@@ -19,7 +20,7 @@ from hooks.cloudstack.commands.network import list_networks
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models import Capabilities, Network
-from hooks.cloudstack.session import Session, trusted_authorities
+from hooks.cloudstack.session import Session, expect_unverified, trusted_authorities
 from hooks.cloudstack.wire import Wire
 from hooks.deadline import Deadline, Monotonic
 
@@ -91,14 +92,19 @@ class Cloud:
         self._session.close()
 
 
+def _ignore_cache(_command: str, _hit: bool) -> None:
+    """Observe nothing."""
+
+
 def _ignore(_command: str, _outcome: str, _seconds: float) -> None:
     """Observe nothing."""
 
 
-def open_cloud(  # noqa: PLR0913 - one for each thing that a test may choose
+def open_cloud(  # noqa: PLR0913 - all but the first are said by name
     config: CloudConfig,
     *,
     observer: Observer = _ignore,
+    cache_observer: CacheObserver = _ignore_cache,
     vm_cache_ttl: float = 15.0,
     clock: Callable[[], float] = time.time,
     monotonic: Monotonic = time.monotonic,
@@ -109,11 +115,14 @@ def open_cloud(  # noqa: PLR0913 - one for each thing that a test may choose
     Args:
         config: where, and as whom.
         observer: told of each request: command, outcome, seconds.
+        cache_observer: told of each question to a cache: command, whether no call was needed.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
         pause: waits for so many seconds.
     """
+    if config.ssl_no_verify:
+        expect_unverified(config.api_url)
     session = Session()
     wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
     client = Client(
@@ -125,32 +134,29 @@ def open_cloud(  # noqa: PLR0913 - one for each thing that a test may choose
     )
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
     fetch = _Fetch(client, clock)
+    how: _How = {"executor": executor, "monotonic": monotonic, "observer": cache_observer}
     return Cloud(
         config=config,
         client=client,
         _session=session,
         _executor=executor,
-        _zones=SingleFlightCache(
-            "listZones", fetch.zone_id, ttl=inf, executor=executor, monotonic=monotonic
-        ),
+        _zones=SingleFlightCache("listZones", fetch.zone_id, ttl=inf, **how),
         _snapshots=SingleFlightCache(
-            "listVirtualMachines",
-            fetch.snapshot,
-            ttl=vm_cache_ttl,
-            executor=executor,
-            monotonic=monotonic,
+            "listVirtualMachines", fetch.snapshot, ttl=vm_cache_ttl, **how
         ),
-        _networks=SingleFlightCache(
-            "listNetworks", fetch.network, ttl=FACTS_TTL, executor=executor, monotonic=monotonic
-        ),
+        _networks=SingleFlightCache("listNetworks", fetch.network, ttl=FACTS_TTL, **how),
         _capabilities=SingleFlightCache(
-            "listCapabilities",
-            fetch.capabilities,
-            ttl=FACTS_TTL,
-            executor=executor,
-            monotonic=monotonic,
+            "listCapabilities", fetch.capabilities, ttl=FACTS_TTL, **how
         ),
     )
+
+
+class _How(TypedDict):
+    """What all caches have alike."""
+
+    executor: ThreadPoolExecutor
+    monotonic: Monotonic
+    observer: CacheObserver
 
 
 @dataclass(frozen=True, slots=True)

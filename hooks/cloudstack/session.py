@@ -5,15 +5,17 @@ address, past no proxy of the environment; sending it again is for the client to
 knows what it was.
 """
 
+import re
 import time
+import warnings
 from collections.abc import Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse, Timeout
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import InsecureRequestWarning, ProtocolError
 
 #: Connections kept open: as many as hooks may call at once.
 POOL_SIZE = 32
@@ -31,7 +33,6 @@ class Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -62,6 +63,12 @@ def trusted_authorities(environ: Mapping[str, str]) -> str | bool:
     return True
 
 
+def expect_unverified(url: str) -> None:
+    """Keep urllib3 from warning about each request to a host whose certificate is not checked."""
+    host = re.escape(str(urlsplit(url).hostname))
+    warnings.filterwarnings("ignore", f".* host '{host}'", InsecureRequestWarning)
+
+
 class _Adapter(HTTPAdapter):
     """Bounds the reading of an answer as a whole; a timeout alone bounds each piece of it."""
 
@@ -75,7 +82,7 @@ class _Adapter(HTTPAdapter):
         total = timeout.total if isinstance(timeout, Timeout) else None
         end = time.monotonic() + total if isinstance(total, int | float) else None
         response = super().send(request, *args, **kwargs)
-        response.encoding = "utf-8"
+        response.encoding = "utf-8"  # which JSON is; requests would guess, slowly, from the bytes
         response.raw = _Bounded(response.raw, end)
         return response
 

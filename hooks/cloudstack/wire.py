@@ -33,6 +33,12 @@ EXPIRATION_SECONDS = 600
 #: CloudStack's words are told up to this length.
 MAX_TEXT = 1000
 
+#: Commands whose answer is not in `<command>response`, nor in `<command>` as some are; lower case.
+ODD_ENVELOPES = {
+    "deleteLBStickinessPolicy": "deletelbstickinessrruleresponse",
+    "updateNetworkACLItem": "createnetworkaclresponse",
+}
+
 Json = dict[str, Any]
 
 
@@ -79,7 +85,7 @@ class Wire:
         if isinstance(code, int):
             raise refusal(command, code, self._told(payload))
         if answer.status != OK or name.lower() not in _envelope_names(command):
-            raise _unexpected(command, answer, f"got {name!r}")
+            raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")
         if isinstance(result, dict) and "errortext" in result:
             return payload | {"jobresult": result | {"errortext": self._told(result)}}
@@ -152,6 +158,8 @@ def _unreachable(command: str, error: OSError, host: str) -> Unreachable:
     if isinstance(tls, ssl.SSLCertVerificationError):
         message = f"the certificate of {host} is not trusted: {tls.verify_message}"
         return Unreachable(command, message, sent=False)
+    if tls is not None:
+        return Unreachable(command, f"TLS with {host} failed: {tls}")
     if isinstance(reason, NewConnectionError | ConnectTimeoutError):
         why = getattr(reason.__cause__, "strerror", None) or "no answer"
         message = f"no connection to {host}: {why}"
@@ -161,7 +169,9 @@ def _unreachable(command: str, error: OSError, host: str) -> Unreachable:
     if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
         message = f"the connection to {host} broke before the answer was whole"
         return Unreachable(command, message, transient=True)
-    return Unreachable(command, f"cannot be sent to {host}: {type(error).__name__}", sent=False)
+    if isinstance(error, requests.RequestException):
+        return Unreachable(command, f"cannot be sent to {host}: is api-url right?", sent=False)
+    return Unreachable(command, f"cannot be sent to {host}: {error}", sent=False)
 
 
 def _envelope(command: str, answer: _Answer) -> tuple[str, Json]:
@@ -177,26 +187,26 @@ def _envelope(command: str, answer: _Answer) -> tuple[str, Json]:
     except (ValueError, RecursionError):
         envelope = None
     if envelope is None:
-        raise _unexpected(
-            command, answer, f"got {answer.content_type or 'something that is no JSON'}"
-        )
+        media_type = re.match(r"[\w.+-]{1,40}/[\w.+-]{1,40}", answer.content_type, re.ASCII)
+        kind = media_type[0] if media_type else "something that is no JSON"
+        raise _unexpected(command, answer, f"got {kind}")
     if not isinstance(envelope, dict) or len(envelope) != 1:
         raise _unexpected(command, answer, "got JSON of another form")
     [(name, payload)] = envelope.items()
     if not isinstance(payload, dict):
-        raise _unexpected(command, answer, f"got {name!r} without an object in it")
+        raise _unexpected(command, answer, f"got {_shown(name)} without an object in it")
     return name, payload
 
 
-def _envelope_names(command: str) -> tuple[str, ...]:
-    """Name the envelopes a command's answer comes in, in lower case.
+def _shown(name: str) -> str:
+    """Show a key that may be a command's; another server may say anything, our request too."""
+    return repr(name) if re.fullmatch(r"[A-Za-z]{1,80}", name) else "another key"
 
-    Some commands leave `response` out, and one answers under the name of another.
-    """
+
+def _envelope_names(command: str) -> tuple[str, ...]:
+    """Name the envelopes that a command's answer may come in, in lower case."""
     usual = command.lower()
-    if command == "updateNetworkACLItem":
-        return (f"{usual}response", "createnetworkaclresponse")
-    return (f"{usual}response", usual)
+    return (f"{usual}response", usual, ODD_ENVELOPES.get(command, usual))
 
 
 def _unexpected(command: str, answer: _Answer, got: str) -> Unreachable:

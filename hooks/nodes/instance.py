@@ -1,4 +1,8 @@
-"""The Instance of a node: what CloudStack said of its VM, in a few hundred bytes."""
+"""The Instance of a node: what CloudStack said of its VM, in a few hundred bytes.
+
+It stands under `observed`, not `status`: Metacontroller puts a child's `status` back to what it was
+in every update, whether or not the CRD has a status subresource (seen on 4.17.2).
+"""
 
 from hooks.cloudstack.models import VirtualMachine
 from hooks.conditions import epoch, timestamp
@@ -9,7 +13,7 @@ from hooks.webhook import Json
 
 #: The key under which Metacontroller lists Instances among a node's attachments.
 INSTANCE_KEY = f"{INSTANCE_KIND}.{CLOUDSTACK_GROUP}/{API_VERSION}"
-#: `status.state` of an Instance whose VM is missing; CloudStack has no such state.
+#: `observed.state` of an Instance whose VM is missing; CloudStack has no such state.
 MISSING = "Missing"
 
 
@@ -30,7 +34,7 @@ def instance_of(name: str, labels: dict[str, str], vm: VirtualMachine, *, serves
             "providerID": format_provider_id(vm.id),
             "instanceID": vm.id,
         },
-        status={
+        observed={
             "state": vm.state,
             "offering": vm.offering_name,
             "zone": vm.zone_name,
@@ -48,13 +52,13 @@ def instance_of(name: str, labels: dict[str, str], vm: VirtualMachine, *, serves
     )
 
 
-def instance_kept(name: str, labels: dict[str, str], observed: Json, *, serves: bool) -> Json:
+def instance_kept(name: str, labels: dict[str, str], before: Json, *, serves: bool) -> Json:
     """Repeat an Instance as it stands, since nothing new is known of the VM."""
     return _instance(
         name,
         labels,
-        spec=observed.get("spec") or {},
-        status={**(observed.get("status") or {}), "servesLoadBalancers": serves},
+        spec=before.get("spec") or {},
+        observed={**(before.get("observed") or {}), "servesLoadBalancers": serves},
     )
 
 
@@ -74,8 +78,8 @@ def instance_missing(kept: Json, instance_id: str, missed: Missed, *, ready: boo
             "providerID": format_provider_id(instance_id),
             "instanceID": instance_id,
         },
-        "status": {
-            **kept["status"],
+        "observed": {
+            **kept["observed"],
             "state": MISSING,
             "missing": {
                 "since": timestamp(missed.since),
@@ -87,9 +91,9 @@ def instance_missing(kept: Json, instance_id: str, missed: Missed, *, ready: boo
     }
 
 
-def missed_before(observed: Json | None) -> Missed | None:
+def missed_before(before: Json | None) -> Missed | None:
     """Read from an Instance how long its VM has been missing; None where it is not."""
-    missing = ((observed or {}).get("status") or {}).get("missing")
+    missing = ((before or {}).get("observed") or {}).get("missing")
     if not missing:
         return None
     try:
@@ -99,11 +103,11 @@ def missed_before(observed: Json | None) -> Missed | None:
         return None  # unreadable is as good as never seen: the count begins anew
 
 
-def _instance(name: str, labels: dict[str, str], *, spec: Json, status: Json) -> Json:
+def _instance(name: str, labels: dict[str, str], *, spec: Json, observed: Json) -> Json:
     return {
         "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
         "kind": INSTANCE_KIND,
         "metadata": {"name": name, "labels": labels},
         "spec": spec,
-        "status": status,
+        "observed": observed,
     }

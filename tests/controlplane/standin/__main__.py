@@ -67,7 +67,7 @@ def _api(kubeconfig: Path, folder: Path) -> Api:
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     ca = folder / "ca.crt"
     ca.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-    return Api(cluster["server"], token=user["token"], ca=ca, user_agent="metacontroller-standin")
+    return Api(cluster["server"], token=user["token"], ca=ca, user_agent="metacontroller")
 
 
 def _look(discovery: Discovery) -> bool:

@@ -75,7 +75,7 @@ class Composite(Controller):
 
     def _request(self, parent: Object, observed: ObjectMap, related: ObjectMap) -> Object:
         return {
-            "controller": self.spec.source,
+            "controller": self.spec.sent,
             "parent": parent,
             "children": observed,
             "related": related,

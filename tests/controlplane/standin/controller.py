@@ -94,7 +94,7 @@ class Controller(ABC):
         self._children = children.Children(around.discovery, methods)
         self._hooks = {name: self._hook(name, hook) for name, hook in written.hooks.items()}
         self._related = Related(
-            self._hooks.get("customize"), written.source, around.informers, around.hooks
+            self._hooks.get("customize"), written.sent, around.informers, around.hooks
         )
         self._queue: WorkQueue[ParentKey] = WorkQueue()
         self._subscriptions: list[Subscription] = []

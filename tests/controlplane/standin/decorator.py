@@ -30,7 +30,7 @@ class Decorator(Controller):
 
     def _request(self, parent: Object, observed: ObjectMap, related: ObjectMap) -> Object:
         return {
-            "controller": self.spec.source,
+            "controller": self.spec.sent,
             "object": parent,
             "attachments": observed,
             "related": related,

@@ -59,9 +59,10 @@ class ChildRule:
 
 @dataclass(frozen=True)
 class ControllerSpec:
-    """One controller as it was written."""
+    """One controller as it was written, and as requests carry it."""
 
     source: Object
+    sent: Object
     parents: tuple[ParentRule, ...]
     children: tuple[ChildRule, ...]
     hooks: dict[str, HookSpec]
@@ -100,12 +101,29 @@ def parse(source: Object) -> ControllerSpec:
         raise SpecError("spec.hooks.sync: a controller without it does nothing")
     every = spec.get("resyncPeriodSeconds")
     return ControllerSpec(
-        source={**source, "status": source.get("status") or {}},
+        source=source,
+        sent=_as_sent(source),
         parents=tuple(_parent(rule) for rule in parents),
         children=tuple(_child(rule) for rule in children),
         hooks={name: _hook(f"spec.hooks.{name}", hook) for name, hook in hooks.items() if hook},
         resync=None if every is None else float(every),
     )
+
+
+def _as_sent(source: Object) -> Object:
+    """Return a controller as requests carry it: a status always, empty lists never.
+
+    The rules for a composite's children have a field more than was written.
+    """
+    spec = {key: value for key, value in source["spec"].items() if value != []}
+    if "childResources" in spec:
+        spec["childResources"] = [_with_checks(child) for child in spec["childResources"]]
+    return {**source, "spec": spec, "status": source.get("status") or {}}
+
+
+def _with_checks(child: Object) -> Object:
+    strategy = child.get("updateStrategy")
+    return {**child, "updateStrategy": {**strategy, "statusChecks": {}}} if strategy else child
 
 
 def _parent(rule: Object) -> ParentRule:

@@ -8,6 +8,7 @@ from itertools import count
 
 from tests.controlplane import manifests, polling
 from tests.controlplane.api import Api, Object, Objects, Resource
+from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.hookserver import Answer, Call, HookServer, Reply
 from tests.controlplane.manifests import Hooks
 
@@ -73,7 +74,10 @@ class Scene:
         parent: Object | None = None,
         **spec: object,
     ) -> None:
-        """Make a DecoratorController; `children` are pairs of a resource and an update method."""
+        """Make a DecoratorController; `children` are pairs of a resource and an update method.
+
+        In `spec`, `webhook` holds what each hook's webhook has besides its URL.
+        """
         rule = {**_resource(resource), "labelSelector": self._selector(), **(parent or {})}
         attachments = [_child(*child) for child in children]
         self._apply(
@@ -143,10 +147,10 @@ class Scene:
 
     def _apply(self, kind: str, hooks: Iterable[str], spec: Object) -> None:
         spec = dict(spec)
-        timeout = spec.pop("timeout", None)
-        webhooks = {hook: {"url": f"http://hooks.example.com/{self.name}/{hook}"} for hook in hooks}
-        if timeout:
-            webhooks = {hook: {**webhook, "timeout": timeout} for hook, webhook in webhooks.items()}
+        extra = spec.pop("webhook", {})
+        webhooks = {
+            hook: {"url": f"http://hooks.example.com/{self.name}/{hook}", **extra} for hook in hooks
+        }
         controller = {
             "apiVersion": manifests.API_VERSION,
             "kind": kind,
@@ -161,6 +165,20 @@ class Scene:
         }
         aim = Hooks(self.hooks.url, self.token)
         self.stack.enter_context(manifests.applied(self.api, [controller], aim))
+
+    def writes(self, plane: ControlPlane, plural: str) -> list[str]:
+        """Return what Metacontroller has written of this scene's object, in order.
+
+        Conflicts are left out: a sync that is faster than the watch brings one now and then.
+        """
+        return [
+            "/".join(filter(None, [entry["verb"], entry["objectRef"].get("subresource")]))
+            for entry in plane.audited()
+            if entry["objectRef"].get("name") == self.name
+            and entry["objectRef"]["resource"] == plural
+            and entry["userAgent"].startswith("metacontroller")
+            and entry["responseStatus"]["code"] < 300
+        ]
 
     def _selector(self) -> Object:
         return {"matchLabels": {LABEL: self.name}}

@@ -1,9 +1,15 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.controlplane import kwok, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import Cluster, ControlPlane, KubectlError
+from tests.controlplane.hookserver import HookServer
 
 
 def config_map(name: str, **metadata: object) -> Object:
@@ -168,3 +174,41 @@ def _without_heartbeat(node: Object) -> Object:
         "labels": node["metadata"].get("labels"),
         "status": {**status, "conditions": conditions},
     }
+
+
+def test_a_person_can_have_a_control_plane(
+    control_plane_binaries: Binaries, tmp_path: Path, hooks: HookServer
+) -> None:
+    folder = tmp_path / "cluster"
+    options = ["--folder", str(folder), "--hooks", hooks.url]
+    command = [sys.executable, "-m", "tests.controlplane", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as person:
+        try:
+            assert person.stdout
+            said = [person.stdout.readline() for _ in range(4)]
+            assert said[0].startswith("metacontroller: the ")
+            kubeconfig = said[1].removeprefix("export KUBECONFIG=").strip()
+            kubectl = str(control_plane_binaries.kubectl)
+            asked = ["get", "decoratorcontrollers,namespaces", "-o", "name"]
+            listed = subprocess.run(
+                [kubectl, "--kubeconfig", kubeconfig, *asked],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert "namespace/default" in listed.stdout
+            assert "decoratorcontroller" in listed.stdout
+            person.send_signal(signal.SIGINT)
+            assert person.wait(timeout=30) == 0
+        finally:
+            person.kill()
+    assert not (folder / "etcd").exists()
+
+
+def test_a_folder_of_something_else_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    command = [sys.executable, "-m", "tests.controlplane", "--folder", str(tmp_path)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert f"--folder: {tmp_path} holds something else" in refused.stderr
+    assert (tmp_path / "thesis.txt").exists()

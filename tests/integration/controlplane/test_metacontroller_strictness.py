@@ -118,7 +118,7 @@ def test_a_wrong_customize_answer_fails_the_sync(
 
 def test_an_answer_after_the_timeout_fails_the_sync(scene: Scene) -> None:
     scene.answers("sync", Reply(GOOD, delay=3))
-    scene.decorate(timeout="1s")
+    scene.decorate(webhook={"timeout": "1s"})
     scene.service()
     scene.failure()
     assert "colour" not in scene.services.get(scene.name, "default")["metadata"]["labels"]
@@ -126,7 +126,7 @@ def test_an_answer_after_the_timeout_fails_the_sync(scene: Scene) -> None:
 
 def test_an_answer_within_the_timeout_is_taken(scene: Scene) -> None:
     scene.answers("sync", Reply(GOOD, delay=1.0))
-    scene.decorate(timeout="5s")
+    scene.decorate(webhook={"timeout": "5s"})
     scene.service()
 
     def labelled() -> bool:

@@ -197,13 +197,13 @@ def test_a_missing_vm_without_an_api_server_deletes_nothing(cloud: Cloud) -> Non
     for _ in range(2):
         answer = make_hook(cloud, lambda: now).sync(request, Deadline(8))
         [instance] = shown(answer)["attachments"]
-        assert instance["status"]["state"] == "Missing"
+        assert instance["observed"]["state"] == "Missing"
         assert answer.actions == ()
         request["attachments"] = {
             "CloudStackInstance.cloudstack.targetcluster.example.com/v1alpha1": {"node-1": instance}
         }
-        instance["status"]["missing"]["snapshots"] = 9
-        instance["status"]["missing"]["since"] = "2020-01-01T00:00:00Z"
+        instance["observed"]["missing"]["snapshots"] = 9
+        instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ FULL = replaced(
             "node-1": {
                 "metadata": {"name": "node-1", "labels": {"a": "b"}},
                 "spec": {"nodeName": "node-1"},
-                "status": {"missing": {"since": "2020-01-01T00:00:00Z", "snapshots": 3}},
+                "observed": {"missing": {"since": "2020-01-01T00:00:00Z", "snapshots": 3}},
             }
         }
     },

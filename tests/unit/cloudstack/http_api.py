@@ -23,6 +23,7 @@ class Call:
     command: str
     params: dict[str, str]
     headers: dict[str, str]
+    source: tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def serving(answer: Answer, *, tls: SSLContext | None = None) -> Iterator[Api]:
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             params = dict(parse_qsl(text, keep_blank_values=True))
             command = params.get("command", "")
-            call = Call(self.command, self.path, command, params, dict(self.headers))
+            source = (self.client_address[0], self.client_address[1])
+            call = Call(self.command, self.path, command, params, dict(self.headers), source)
             api.calls.append(call)
             reply = answer(call)
             if reply is None:

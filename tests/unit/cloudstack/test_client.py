@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, LONGEST_QUIET, PAGE_SIZE
+from hooks.cloudstack.client import ATTEMPTS, LONGEST_QUIET
 from hooks.cloudstack.errors import (
     CloudStackError,
     InternalError,
@@ -16,6 +16,7 @@ from hooks.cloudstack.errors import (
     Unreachable,
 )
 from hooks.cloudstack.models import Job, Zone
+from hooks.cloudstack.paging import PAGE_SIZE
 from tests.unit.cloudstack.transports import Script, Scripted
 
 BROKEN = Unreachable("listZones", "the connection broke", transient=True)

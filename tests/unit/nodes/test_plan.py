@@ -38,7 +38,7 @@ OTHER: Json = {"key": "example.com/dedicated", "value": "gpu", "effect": "NoExec
 INSTANCE: Json = {
     "metadata": {"name": "node-1", "uid": "server-made"},
     "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
-    "status": {"state": "Running", "offering": "Small Instance", "servesLoadBalancers": True},
+    "observed": {"state": "Running", "offering": "Small Instance", "servesLoadBalancers": True},
 }
 
 
@@ -83,7 +83,7 @@ class TestANodeWithAVM:
             "kind": "CloudStackInstance",
             "metadata": {"name": "node-1", "labels": {"mine": "yes", **LABELS}},
             "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
-            "status": {
+            "observed": {
                 "state": "Running",
                 "offering": "Small Instance",
                 "zone": "zone-1",
@@ -159,7 +159,7 @@ class TestANodeWithAVM:
         node = tainted(metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"})
         made = plan(make_facts(node))
         assert made.actions == ()
-        assert attachments(made)[0]["status"]["servesLoadBalancers"] is False
+        assert attachments(made)[0]["observed"]["servesLoadBalancers"] is False
 
     def test_is_planned_on_its_newest_version(self) -> None:
         held = tainted()
@@ -225,7 +225,7 @@ class TestANodeWithoutAVM:
         made = plan(make_facts(make_node(labels={"a": "b"}), Missing(None), instance=INSTANCE))
         [kept] = attachments(made)
         assert kept["metadata"] == {"name": "node-1", "labels": {"a": "b"}}
-        assert (kept["spec"], kept["status"]) == (INSTANCE["spec"], INSTANCE["status"])
+        assert (kept["spec"], kept["observed"]) == (INSTANCE["spec"], INSTANCE["observed"])
 
     def test_with_two_namesakes_is_left_alone_and_both_are_named(self) -> None:
         twins = (make_vm(id="one"), make_vm(id="two"))
@@ -251,15 +251,15 @@ class TestAVMThatIsGone:
                 "snapshots": 5,
                 "lastSnapshot": timestamp(NOW - 20),
             }
-            instance = {**INSTANCE, "status": {**INSTANCE["status"], "missing": missing}}
+            instance = {**INSTANCE, "observed": {**INSTANCE["observed"], "missing": missing}}
         node = more.pop("node", make_initialised_node(ready=ready))
         return make_facts(node, self.MATCH, instance=instance, **more)
 
     def test_is_noted_on_the_instance_first(self) -> None:
         made = plan(self.facts())
         [instance] = attachments(made)
-        assert instance["status"] == {
-            **INSTANCE["status"],
+        assert instance["observed"] == {
+            **INSTANCE["observed"],
             "state": "Missing",
             "missing": {
                 "since": timestamp(NOW - 1),
@@ -275,12 +275,12 @@ class TestAVMThatIsGone:
         made = plan(make_facts(make_initialised_node(ready=False), self.MATCH))
         [instance] = attachments(made)
         assert instance["spec"]["instanceID"] == VM_ID
-        assert instance["status"]["missing"]["snapshots"] == 1
+        assert instance["observed"]["missing"]["snapshots"] == 1
 
     def test_a_later_snapshot_is_counted(self) -> None:
         [instance] = attachments(plan(self.facts(missing_for=30)))
-        assert instance["status"]["missing"]["snapshots"] == 6
-        assert instance["status"]["missing"]["since"] == timestamp(NOW - 30)
+        assert instance["observed"]["missing"]["snapshots"] == 6
+        assert instance["observed"]["missing"]["since"] == timestamp(NOW - 30)
 
     def test_deletes_nothing_while_its_node_is_ready_and_says_so(self) -> None:
         census = Census(1, ("node-1",), ("node-1",), gone=True)
@@ -326,23 +326,23 @@ class TestAVMThatIsGone:
         facts = self.facts(missing_for=60)
         made = plan(make_facts(facts.held, Found(make_vm()), instance=facts.instance))
         [instance] = attachments(made)
-        assert "missing" not in instance["status"]
-        assert instance["status"]["state"] == "Running"
+        assert "missing" not in instance["observed"]
+        assert instance["observed"]["state"] == "Running"
 
     @pytest.mark.parametrize(
         "missing",
         [{}, {"since": "x", "snapshots": 9, "lastSnapshot": "y"}, {"since": None}, "text"],
     )
     def test_an_unreadable_note_begins_anew(self, missing: object) -> None:
-        instance = {**INSTANCE, "status": {"missing": missing}}
+        instance = {**INSTANCE, "observed": {"missing": missing}}
         made = plan(make_facts(make_initialised_node(ready=False), self.MATCH, instance=instance))
-        assert attachments(made)[0]["status"]["missing"]["snapshots"] == 1
+        assert attachments(made)[0]["observed"]["missing"]["snapshots"] == 1
 
 
 def test_two_nics_and_the_default_one_first_reach_the_instance_in_cloudstacks_order() -> None:
     vm = make_vm(nics=(make_nic("10.1.2.5", default=False), make_nic(ip6="2001:db8::5")))
     [instance] = attachments(plan(make_facts(make_node(), Found(vm))))
-    assert instance["status"]["networks"] == [
+    assert instance["observed"]["networks"] == [
         {"id": "net", "default": False, "addresses": ["10.1.2.5"]},
         {"id": "net", "default": True, "addresses": ["10.1.1.190", "2001:db8::5"]},
     ]

@@ -1,0 +1,295 @@
+"""The real gunicorn process, from its settings to its end."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.server import Simulator
+from tests.controlplane.polling import until
+from tests.controlplane.processes import ProcessEndedError
+from tests.serving import LOOPBACK, PROJECT, Hooks, raw_call, write_cloud_config
+
+NODE: dict[str, Any] = json.loads((PROJECT / "examples/01-node/request.json").read_text())
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def hooks(tmp_path: Path, simulator: Simulator) -> Iterator[Hooks]:
+    cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
+    with Hooks(tmp_path, {"CLOUD_CONFIG": str(cloud_config), "VM_CACHE_TTL": "0s"}) as hooks:
+        yield hooks
+
+
+def worker_pids(hooks: Hooks) -> list[str]:
+    starts = [line["message"] for line in hooks.log() if "Booting worker" in line["message"]]
+    return [start.rpartition(" ")[2] for start in starts]
+
+
+def test_a_call_goes_from_the_settings_to_cloudstack_and_back(
+    hooks: Hooks, simulator: Simulator
+) -> None:
+    reply = hooks.post("/nodes/sync", NODE)
+    assert reply.code == 200
+    assert reply.json["labels"]["topology.kubernetes.io/zone"] == "zone-1"
+    assert simulator.control.counts() == {"listVirtualMachines": 1}
+    labels = {"command": "listVirtualMachines"}
+    assert hooks.metric("cloudstack_api_calls_total", outcome="ok", **labels) == 1
+    assert hooks.metric("cloudstack_cache_requests_total", result="miss", **labels) == 1
+    [line] = hooks.calls()
+    assert (line["hook"], line["object"], line["outcome"]) == ("nodes", "node-1", "ok")
+
+
+def test_every_bad_setting_is_named_in_one_boot_that_ends_with_2(tmp_path: Path) -> None:
+    cloud_config = tmp_path / "cloud-config"
+    cloud_config.write_text("[Global]\napi-url = nowhere\nsecret-key = SECRET-1\n")
+    hooks = Hooks(
+        tmp_path,
+        {
+            "HOOKS": "nodes,pods",
+            "CLOUD_CONFIG": str(cloud_config),
+            "HOOK_DEADLINE": "soon",
+            "HOOKS_TOKEN_FILE": str(tmp_path / "no-such-file"),
+            "BIND": "0.0.0.0:8080",
+        },
+    )
+    hooks.process.start()
+    with pytest.raises(ProcessEndedError, match="ended with 2"):
+        until(hooks.is_ready, "the process ends", within=30)
+    problems = [line["problem"].partition(": ")[0] for line in hooks.log()]
+    assert problems == [
+        "HOOK_DEADLINE",
+        "CLOUD_CONFIG",
+        "CLOUD_CONFIG",
+        "HOOKS_TOKEN_FILE",
+        "HOOKS",
+    ]
+    assert "SECRET-1" not in hooks.process.log.read_text()
+
+
+def test_without_a_token_the_process_does_not_listen_beyond_loopback(tmp_path: Path) -> None:
+    hooks = Hooks(tmp_path, {"HOOKS": "nodes", "BIND": "0.0.0.0:8080"})
+    hooks.process.start()
+    with pytest.raises(ProcessEndedError, match="ended with 2"):
+        until(hooks.is_ready, "the process ends", within=30)
+    assert any(line["problem"].startswith("BIND: ") for line in hooks.log())
+
+
+def test_metrics_have_a_port_of_their_own_where_nothing_else_answers(hooks: Hooks) -> None:
+    assert hooks.scrape().code == 200
+    for path in ("/", "/healthz", "/readyz", "/nodes/sync"):
+        assert hooks.scrape(path).code == 404
+    assert hooks.scrape("/nodes/sync", "POST").code == 404
+    assert hooks.get("/metrics").code == 404
+
+
+def test_hooks_and_metrics_answer_before_and_after_a_hangup(hooks: Hooks) -> None:
+    assert hooks.post("/nodes/sync", NODE).code == 200
+    assert hooks.metric("hook_calls_total", hook="nodes", outcome="ok") == 1
+    hooks.reload()
+    assert hooks.scrape().code == 200
+    assert hooks.post("/nodes/sync", NODE).code == 200
+    assert hooks.metric("hook_calls_total", hook="nodes", outcome="ok") == 1
+    assert len(set(worker_pids(hooks))) == 2
+
+
+def test_a_hangup_with_settings_gone_bad_leaves_the_old_ones_at_work(
+    hooks: Hooks, tmp_path: Path
+) -> None:
+    (tmp_path / "cloud-config").unlink()
+    hooks.reload()
+    assert hooks.post("/nodes/sync", NODE).code == 200
+    messages = [line["message"] for line in hooks.log()]
+    assert "the former settings stay in use" in messages
+    assert hooks.metric("config_file_good", file="cloud-config") == 0
+
+
+def test_a_changed_cloud_config_is_taken_up_without_a_restart(
+    hooks: Hooks, simulator: Simulator, tmp_path: Path
+) -> None:
+    def node_codes() -> tuple[int, int]:
+        code = hooks.post("/nodes/sync", NODE).code
+        return code, len(other.control.calls("listVirtualMachines"))
+
+    path = tmp_path / "cloud-config"
+    with Simulator() as other:
+        assert node_codes() == (200, 0)
+        write_cloud_config(path, other)
+        assert node_codes() == (200, 1)
+        path.write_text("[Global]\napi-url = nowhere\n")
+        assert node_codes() == (200, 2)
+        assert hooks.metric("config_file_good", file="cloud-config") == 0
+        write_cloud_config(path, simulator)
+        assert node_codes() == (200, 2)
+        assert hooks.metric("config_file_good", file="cloud-config") == 1
+        assert len(simulator.control.calls("listVirtualMachines")) == 2
+    assert len(worker_pids(hooks)) == 1
+
+
+def test_a_token_is_rotated_without_a_restart(tmp_path: Path, simulator: Simulator) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("TOKEN-1\n")
+    environ = {
+        "CLOUD_CONFIG": str(write_cloud_config(tmp_path / "cloud-config", simulator)),
+        "HOOKS_TOKEN_FILE": str(tokens),
+    }
+    with Hooks(tmp_path, environ) as hooks:
+
+        def codes() -> list[int]:
+            sent = [f"Bearer {token}" for token in ("TOKEN-1", "TOKEN-2")]
+            headers = [{"Authorization": value} for value in sent]
+            return [hooks.post("/nodes/sync", NODE, each).code for each in headers]
+
+        assert hooks.post("/nodes/sync", NODE).code == 401
+        assert codes() == [200, 401]
+        tokens.write_text("TOKEN-1\nTOKEN-2\n")
+        assert codes() == [200, 200]
+        # Refused unread, the answer reaches a caller that is still sending.
+        assert hooks.post("/nodes/sync", b" " * 20_000_000).code == 401
+        tokens.write_text("TOKEN-2\n")
+        assert codes() == [401, 200]
+        assert hooks.get("/healthz").code == 200
+        assert hooks.scrape().code == 200
+        assert "TOKEN-" not in hooks.process.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code"),
+    [
+        pytest.param("POST", "/nodes/sync", b"<html>", 400, id="no JSON"),
+        pytest.param("POST", "/nodes/sync", b"[" * 200_000, 400, id="200000 deep"),
+        pytest.param("POST", "/nodes/sync", b'{"object": NaN}', 400, id="NaN"),
+        pytest.param("POST", "/nodes/sync", b'{"object": "\\ud800"}', 400, id="lone surrogate"),
+        pytest.param("POST", "/nodes/sync", b"{}", 400, id="no object"),
+        pytest.param("POST", "/nodes/finalize", b"{}", 404, id="unknown path"),
+        pytest.param("GET", "/nodes/sync", None, 405, id="GET"),
+        pytest.param("POST", "/nodes/sync", b" " * 20_000_000, 413, id="20 MB"),
+    ],
+)
+def test_what_is_no_call_is_refused_as_json_in_one_line(
+    shared: Hooks, method: str, path: str, body: bytes | None, code: int
+) -> None:
+    before = len(shared.calls())
+    reply = shared.call(method, path, body)
+    assert reply.code == code
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.json["error"]
+    lines = shared.calls()[before:]
+    assert [line["code"] for line in lines] == [code]
+
+
+def test_a_body_in_chunks_has_the_same_limit(shared: Hooks) -> None:
+    chunk = b"%x\r\n%s\r\n" % (1 << 20, b" " * (1 << 20))
+    head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    small = raw_call(shared.port, head + b"2\r\n{}\r\n0\r\n\r\n")
+    assert small.startswith(b"HTTP/1.1 400")
+    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+        connection.sendall(head + chunk * 20 + b"0\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_broken_chunks_are_no_bug_of_ours(shared: Hooks) -> None:
+    head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw_call(shared.port, head + b"zz\r\n{}\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_answers_that_need_no_call_of_cloudstack_are_counted(shared: Hooks) -> None:
+    def asked() -> list[float]:
+        name, command = "cloudstack_cache_requests_total", "listVirtualMachines"
+        return [shared.metric(name, command=command, result=each) or 0 for each in ("hit", "miss")]
+
+    hits, misses = asked()
+    for _ in range(3):
+        assert shared.post("/nodes/sync", NODE).code == 200
+    assert sum(asked()) == hits + misses + 3
+    assert asked()[0] >= hits + 2
+
+
+def test_a_kept_connection_goes_on_after_a_refusal(shared: Hooks) -> None:
+    with shared.connection() as connection:
+        codes = []
+        for body in (b"x", json.dumps(NODE).encode(), b"{}", json.dumps(NODE).encode()):
+            connection.request("POST", "/nodes/sync", body)
+            response = connection.getresponse()
+            response.read()
+            codes.append(response.status)
+    assert codes == [400, 200, 400, 200]
+
+
+def test_callers_that_stall_do_not_hold_the_threads_for_ever(shared: Hooks) -> None:
+    stalled = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"
+    with ExitStack() as stack:
+        for _ in range(64):
+            connection = socket.create_connection((LOOPBACK, shared.port), timeout=20)
+            stack.enter_context(connection).sendall(stalled)
+        assert shared.get("/healthz").code == 200
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
+    """Serve for tests that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("shared")
+    with Simulator() as simulator:
+        path = write_cloud_config(folder / "cloud-config", simulator)
+        with Hooks(folder, {"CLOUD_CONFIG": str(path)}) as hooks:
+            yield hooks
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "reload"])
+def test_calls_under_way_are_answered(
+    hooks: Hooks, simulator: Simulator, sign: signal.Signals
+) -> None:
+    calls = 16
+    simulator.control.fault("listVirtualMachines", "slow", seconds=1.5, times=None)
+    with ThreadPoolExecutor(calls) as pool:
+        replies = [pool.submit(hooks.post, "/nodes/sync", NODE) for _ in range(calls)]
+        until(lambda: hooks.metric("hook_calls_under_way") == calls, "the calls are under way")
+        os.kill(hooks.process.pid, sign)
+        assert [reply.result().code for reply in replies] == [200] * calls
+
+
+def test_a_reload_under_load_loses_no_call(hooks: Hooks) -> None:
+    codes: list[int] = []
+    stop = threading.Event()
+
+    def caller() -> None:
+        with hooks.connection() as connection:
+            while not stop.is_set():
+                connection.request("POST", "/nodes/sync", json.dumps(NODE))
+                response = connection.getresponse()
+                response.read()
+                codes.append(response.status)
+
+    with ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(caller) for _ in range(4)]
+        until(lambda: len(codes) > 20, "calls are answered")
+        hooks.reload()
+        seen = len(codes)
+        until(lambda: len(codes) > seen + 20, "calls are answered by the new worker")
+        stop.set()
+        for each in callers:
+            each.result()
+    assert set(codes) == {200}
+
+
+def test_a_stopped_process_ends_with_0_and_frees_its_ports(hooks: Hooks) -> None:
+    os.kill(hooks.process.pid, signal.SIGTERM)
+    until(lambda: not hooks.process.alive, "the process ends")
+    with pytest.raises(ProcessEndedError, match="ended with 0"):
+        hooks.process.check()
+    for port in (hooks.port, hooks.metrics_port):
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, port))

@@ -1,0 +1,185 @@
+"""The documentation is complete, current and connected."""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from hooks.app import DRAIN_BYTES, MAX_BODY_BYTES
+from hooks.body import MAX_DEPTH
+from hooks.cloud_config import NAMES
+from hooks.config import settings
+from hooks.wsgi import BUILDERS
+from tools.reference import described, pages, table
+
+PROJECT = Path(__file__).resolve().parents[1]
+INDEX = PROJECT / "docs" / "README.md"
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
+
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "deploy/**/*.md")
+    for page in PROJECT.glob(pattern)
+)
+IDS = [str(page.relative_to(PROJECT)) for page in PAGES]
+
+
+def prose(page: Path) -> str:
+    """Read a page without its blocks of code."""
+    return FENCE.sub("", page.read_text())
+
+
+def code(page: Path) -> str:
+    """Read the blocks of code of a page."""
+    return "\n".join(match[0] for match in FENCE.finditer(page.read_text()))
+
+
+def links(page: Path) -> Iterator[str]:
+    for match in LINK.finditer(prose(page)):
+        yield match[1]
+
+
+def anchors(page: Path) -> set[str]:
+    """Name a page's headings as its readers' links do."""
+    plain = (re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in headings(page))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
+
+
+def headings(page: Path) -> list[str]:
+    return [match[1] for match in HEADING.finditer(prose(page))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        url = urlsplit(link)
+        if url.scheme:
+            assert url.scheme == "https", link
+            continue
+        target = (page.parent / unquote(url.path)).resolve() if url.path else page
+        assert target.is_relative_to(PROJECT), link
+        assert target.exists(), link
+        if url.fragment:
+            assert url.fragment in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_a_page_has_one_title(page: Path) -> None:
+    assert len(re.findall(r"^# ", prose(page), re.MULTILINE)) == 1
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    listed = {(INDEX.parent / urlsplit(link).path).resolve() for link in links(INDEX)}
+    missing = set(PROJECT.glob("docs/**/*.md")) - listed - {INDEX}
+    assert not missing
+    start = {(PROJECT / urlsplit(link).path).resolve() for link in links(PROJECT / "README.md")}
+    assert INDEX in start
+
+
+@pytest.mark.parametrize("file", sorted(pages()), ids=lambda file: str(file.name))
+def test_a_page_made_from_the_code_is_current(file: Path) -> None:
+    assert file.read_text() == pages()[file], "stale: run `make reference`"
+
+
+def test_every_setting_and_name_of_the_cloud_config_is_listed() -> None:
+    text = (PROJECT / "docs/reference/settings.md").read_text()
+    for setting in settings():
+        assert f"| `{setting.variable}` |" in text
+    for name in NAMES:
+        assert f"| `{name}` |" in text
+
+
+def test_a_constant_without_a_description_cannot_be_listed() -> None:
+    source = '#: Said.\nFIRST = "a"\n# --- More ---\n#: Said\n#: twice.\nSECOND = "b"\n'
+    assert described(source) == {
+        "Groups and kinds": {"FIRST": "Said."},
+        "More": {"SECOND": "Said twice."},
+    }
+    with pytest.raises(ValueError, match="THIRD: nothing says what it means"):
+        described(source + '\nTHIRD = "c"\n')
+
+
+def test_a_bar_in_a_cell_does_not_end_it() -> None:
+    assert table(("a",), [("x|y",)]).splitlines()[2] == "| x\\|y |"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_every_library_has_a_reason_and_a_pin(file: str) -> None:
+    reasons = (PROJECT / "docs/explanation/dependencies.md").read_text()
+    constraints = [spelt(line) for line in (PROJECT / "constraints.txt").read_text().splitlines()]
+    pins = [line for line in (PROJECT / file).read_text().splitlines() if "==" in line]
+    assert pins
+    for pin in pins:
+        assert f"`{pin.partition('==')[0]}`" in reasons
+        assert spelt(pin) in constraints
+
+
+def test_everything_that_is_installed_is_pinned() -> None:
+    pins = (spelt(line) for line in (PROJECT / "constraints.txt").read_text().splitlines())
+    installed = {spelt(f"{each.name}=={each.version}") for each in distributions()}
+    own = {each for each in installed if each.startswith(("pip==", "setuptools=="))}
+    assert not installed - own - set(pins)
+
+
+def spelt(pin: str) -> str:
+    """Write a library's name as package registries compare names."""
+    return re.sub(r"[-_.]+(?=.*==)", "-", pin.lower())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_make_is_asked_only_for_what_it_has(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    asked = set(re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", code(page), re.MULTILINE))
+    asked |= set(re.findall(r"`make ([a-z-]+)`", prose(page)))
+    assert asked <= targets
+
+
+def test_the_readmes_map_is_of_this_tree() -> None:
+    text = (PROJECT / "README.md").read_text()
+    rows = re.findall(r"^\| ((?:`[^`]+/`(?:, )?)+) \|", text, re.MULTILINE)
+    folders = [name for row in rows for name in re.findall(r"`([^`<]+)/`", row)]
+    assert {"hooks", "simulator", "tests", "docs"} <= set(folders)
+    for folder in folders:
+        assert (PROJECT / folder).is_dir(), folder
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len((PROJECT / "README.md").read_text().splitlines()) < 90
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_paths_in_commands_are_there(page: Path) -> None:
+    for path in re.findall(r"@?((?:examples|deploy|metacontroller|crds)/[\w./-]+)", code(page)):
+        assert (PROJECT / path).exists(), path
+
+
+def test_the_outcomes_that_are_logged_are_explained() -> None:
+    source = (PROJECT / "hooks/app.py").read_text()
+    outcomes = set(re.findall(r'Outcome\(\s*"(\w+)"', source))
+    outcomes |= set(re.findall(r'\d{3}: \("(\w+)"', source))
+    assert {"ok", "error", "retry", "bug", "unauthorized"} <= outcomes
+    text = (PROJECT / "docs/guides/observe.md").read_text()
+    assert not {outcome for outcome in outcomes if f"`{outcome}`" not in text}
+
+
+def test_the_limits_that_are_told_are_those_that_hold() -> None:
+    text = (PROJECT / "docs/reference/http.md").read_text()
+    assert f"At most {MAX_BODY_BYTES >> 20} MiB" in text
+    assert f"no deeper than {MAX_DEPTH} levels" in text
+    decisions = (PROJECT / "docs/explanation/decisions.md").read_text()
+    assert f"up to {DRAIN_BYTES >> 20} MiB" in decisions
+    served = (PROJECT / "gunicorn.conf.py").read_text()
+    assert "keepalive = 100\n" in served
+    assert "open for 100 seconds" in text
+    assert "RECEIVE_SECONDS = 5\n" in served
+    assert "more than 5 seconds within a request" in text
+
+
+def test_every_hook_is_named_in_the_readme() -> None:
+    text = (PROJECT / "README.md").read_text()
+    assert all(hook in text for hook in BUILDERS)

@@ -1,0 +1,76 @@
+"""The import contracts hold, and each is seen to fail on a planted violation."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+CONTRACTS = {contract["id"]: contract["name"] for contract in SETTINGS["contracts"]}
+
+PLANTS = [
+    pytest.param("pure-plans", "hooks/nodes/plan.py", "import requests", id="library"),
+    pytest.param("pure-plans", "hooks/nodes/plan.py", "import hooks.kube", id="our own I/O"),
+    pytest.param("pure-plans", "hooks/nodes/labels.py", "import requests", id="by a chain"),
+    pytest.param("pure-plans", "hooks/webhook.py", "import hooks.app", id="by a long chain"),
+    pytest.param("pure-plans", "hooks/other/plan.py", "import socket", id="of a new hook"),
+    pytest.param("pure-plans", "hooks/targetclusters/sync_plan.py", "import requests", id="sync"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import time", id="clock"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import os", id="environment"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import random", id="chance"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import logging", id="log"),
+    pytest.param("simulator-apart", "hooks/durations.py", "import simulator.clock", id="hooks"),
+    pytest.param("simulator-apart", "simulator/clock.py", "import hooks.names", id="simulator"),
+    pytest.param("hooks-apart", "hooks/services/other.py", "import hooks.nodes", id="another hook"),
+    pytest.param("hooks-apart", "hooks/nodes/facts.py", "import hooks.config", id="settings"),
+    pytest.param("hooks-apart", "hooks/nodes/facts.py", "import hooks.app", id="the app"),
+    pytest.param("hooks-apart", "hooks/app.py", "import hooks.nodes", id="the app knows a hook"),
+    pytest.param("hooks-apart", "hooks/config.py", "import hooks.wsgi", id="upwards"),
+]
+
+
+def lint(tree: Path) -> tuple[int, str]:
+    """Check the contracts of a tree; return the exit code and what is said."""
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(
+        command, cwd=tree, check=False, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Copy what the contracts are about."""
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    for package in ("hooks", "simulator"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=ignore)
+    return tmp_path
+
+
+def test_the_contracts_hold(tree: Path) -> None:
+    code, said = lint(tree)
+    assert code == 0, said
+    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in said
+
+
+def test_every_contract_has_a_violation_planted() -> None:
+    assert {plant.values[0] for plant in PLANTS} == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(("contract", "file", "line"), PLANTS)
+def test_a_planted_violation_breaks_its_contract(
+    tree: Path, contract: str, file: str, line: str
+) -> None:
+    path = tree / file
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "__init__.py").touch()
+    text = path.read_text() if path.exists() else ""
+    path.write_text(f"{text}\n{line}\n")
+    code, said = lint(tree)
+    assert code == 1
+    assert f"{CONTRACTS[contract]} BROKEN" in said

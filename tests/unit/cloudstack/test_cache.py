@@ -1,0 +1,164 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hooks.cloudstack.cache import FAILURE_TTL, SingleFlightCache, Snapshot, host_part
+from hooks.cloudstack.errors import Unreachable
+from hooks.cloudstack.models import VirtualMachine
+from hooks.deadline import Deadline
+from tests.unit.cloudstack.transports import Time
+
+TTL = 15.0
+BROKEN = Unreachable("listThings", "broken")
+
+
+@pytest.fixture
+def fetchers() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as executor:
+        yield executor
+
+
+class Source:
+    """Counts the fetches; each waits until it is let go and then returns or raises."""
+
+    def __init__(self, *, gate: threading.Event | None = None) -> None:
+        self.fetched: list[str] = []
+        self.fault: Exception | None = None
+        self.gate = gate
+
+    def fetch(self, key: str, _deadline: Deadline) -> str:
+        self.fetched.append(key)
+        value = f"{key}{len(self.fetched)}"
+        if self.gate:
+            assert self.gate.wait(10)
+        if self.fault:
+            raise self.fault
+        return value
+
+
+def cache_of(
+    fetch: Callable[[str, Deadline], str], executor: ThreadPoolExecutor, clock: Time
+) -> SingleFlightCache[str, str]:
+    return SingleFlightCache(
+        "listThings", fetch, ttl=TTL, executor=executor, monotonic=clock.monotonic
+    )
+
+
+def together(count: int, call: Callable[[], object]) -> list[object]:
+    """Call from many threads at once; return what each got, an error as it is."""
+    start = threading.Barrier(count)
+
+    def one(_: int) -> object:
+        start.wait(10)
+        try:
+            return call()
+        except Unreachable as error:
+            return error
+
+    with ThreadPoolExecutor(count) as callers:
+        return list(callers.map(one, range(count)))
+
+
+def test_a_value_is_fetched_once_and_kept_for_its_time(fetchers: ThreadPoolExecutor) -> None:
+    source, clock = Source(), Time()
+    cache = cache_of(source.fetch, fetchers, clock)
+    assert [cache.get("a", Deadline(5)) for _ in range(3)] == ["a1"] * 3
+    clock.now += TTL - 0.1
+    assert cache.get("a", Deadline(5)) == "a1"
+    clock.now += 0.1
+    assert cache.get("a", Deadline(5)) == "a2"
+
+
+def test_each_key_has_its_own_value(fetchers: ThreadPoolExecutor) -> None:
+    source = Source()
+    cache = cache_of(source.fetch, fetchers, Time())
+    assert (cache.get("a", Deadline(5)), cache.get("b", Deadline(5))) == ("a1", "b2")
+    assert (cache.get("a", Deadline(5)), cache.get("b", Deadline(5))) == ("a1", "b2")
+
+
+def test_thirty_two_who_ask_at_once_share_one_fetch(fetchers: ThreadPoolExecutor) -> None:
+    gate = threading.Event()
+    source = Source(gate=gate)
+    cache = cache_of(source.fetch, fetchers, Time())
+    threading.Timer(0.1, gate.set).start()
+    assert together(32, lambda: cache.get("a", Deadline(5))) == ["a1"] * 32
+    assert source.fetched == ["a"]
+
+
+def test_a_failure_is_shared_by_those_who_waited_and_soon_forgotten(
+    fetchers: ThreadPoolExecutor,
+) -> None:
+    gate = threading.Event()
+    source, clock = Source(gate=gate), Time()
+    source.fault = BROKEN
+    cache = cache_of(source.fetch, fetchers, clock)
+    threading.Timer(0.1, gate.set).start()
+    assert together(32, lambda: cache.get("a", Deadline(5))) == [BROKEN] * 32
+    assert source.fetched == ["a"]
+    source.fault = None
+    clock.now += FAILURE_TTL
+    assert cache.get("a", Deadline(5)) == "a2"
+
+
+def test_one_who_waits_is_cut_at_its_own_deadline_and_the_fetch_goes_on(
+    fetchers: ThreadPoolExecutor,
+) -> None:
+    gate = threading.Event()
+    source = Source(gate=gate)
+    cache = cache_of(source.fetch, fetchers, Time())
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="listThings: no answer within the time of this call"):
+        cache.get("a", Deadline(0.05))
+    assert time.monotonic() - started < 2
+    gate.set()
+    assert cache.get("a", Deadline(5)) == "a1"
+    assert source.fetched == ["a"]
+
+
+def test_a_mistake_in_a_fetch_is_told_to_who_asked(fetchers: ThreadPoolExecutor) -> None:
+    source = Source()
+    source.fault = KeyError("a bug")
+    with pytest.raises(KeyError, match="a bug"):
+        cache_of(source.fetch, fetchers, Time()).get("a", Deadline(5))
+
+
+def test_what_is_forgotten_is_fetched_again_even_while_it_was_being_fetched(
+    fetchers: ThreadPoolExecutor,
+) -> None:
+    gate = threading.Event()
+    source = Source(gate=gate)
+    cache = cache_of(source.fetch, fetchers, Time())
+    with pytest.raises(Unreachable):
+        cache.get("a", Deadline(0.01))
+    cache.forget("a")
+    gate.set()
+    assert cache.get("a", Deadline(5)) == "a2"
+
+
+def machine(id_: str, name: str) -> VirtualMachine:
+    return VirtualMachine(id=id_, name=name, state="Running")
+
+
+def test_a_snapshot_finds_machines_by_id_and_by_each_form_of_name() -> None:
+    one = machine("1", "Node-1.example.com")
+    two = machine("2", "node-1")
+    three = machine("3", "node-1")
+    snapshot = Snapshot.of([one, two, three], taken_at=7.0)
+    assert snapshot.taken_at == 7.0
+    assert snapshot.machines == (one, two, three)
+    assert snapshot.by_id == {"1": one, "2": two, "3": three}
+    assert snapshot.by_name["node-1"] == (two, three)
+    assert snapshot.by_name["Node-1.example.com"] == (one,)
+    assert snapshot.by_lower_name["node-1.example.com"] == (one,)
+    assert snapshot.by_host_name["node-1"] == (one, two, three)
+    assert "node-2" not in snapshot.by_name
+
+
+@pytest.mark.parametrize(
+    ("name", "host"), [("node-1", "node-1"), ("Node-1.a.b", "node-1"), ("", "")]
+)
+def test_the_host_part_is_what_stands_before_the_domain(name: str, host: str) -> None:
+    assert host_part(name) == host

@@ -1,0 +1,42 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hooks.wsgi import BUILDERS
+from tests.serving import PROJECT
+
+LOADED = """
+import json, os, sys
+from hooks import wsgi
+wsgi.process.boot(os.environ)
+wsgi.application()
+print(json.dumps([name for name in sys.modules if name.startswith("hooks.")]))
+"""
+
+
+def loaded(environ: dict[str, str]) -> set[str]:
+    """Build the application in a process of its own; return the modules of ours it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        cwd=PROJECT,
+        env=environ,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    names: list[str] = json.loads(done.stdout)
+    return set(names)
+
+
+@pytest.mark.parametrize("hook", sorted(BUILDERS))
+def test_only_the_package_of_the_hook_that_is_asked_for_is_loaded(
+    hook: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_text("[Global]\napi-url = http://127.0.0.1:1/\napi-key = a\nsecret-key = b\n")
+    names = loaded({"HOOKS": hook, "CLOUD_CONFIG": str(path), "HOME": str(tmp_path)})
+    assert f"hooks.{hook}" in names
+    assert not names & {f"hooks.{other}" for other in BUILDERS if other != hook}

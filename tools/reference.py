@@ -1,0 +1,150 @@
+"""`python -m tools.reference`: writes the reference pages that are made from the code.
+
+A test fails when one of them is not what this would write.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from hooks import metrics, names
+from hooks.cloud_config import NAMES
+from hooks.config import settings
+from hooks.metrics import Definition
+
+PROJECT = Path(__file__).resolve().parent.parent
+FOLDER = PROJECT / "docs" / "reference"
+MADE = "<!-- Made by `make reference`; a test fails when it is stale. -->"
+
+_SECTION = re.compile(r"# (?:-+ )?([A-Z][^-]*?)(?: -+)?")
+_DESCRIPTION = re.compile(r"#: ?(.*)")
+_CONSTANT = re.compile(r"([A-Z][A-Z0-9_]*) = .*")
+
+
+def pages() -> dict[Path, str]:
+    """Make every page, by its file."""
+    return {
+        FOLDER / "settings.md": settings_page(),
+        FOLDER / "names.md": names_page(),
+        FOLDER / "metrics.md": metrics_page(),
+    }
+
+
+def settings_page() -> str:
+    """List the environment variables and the names of the cloud-config."""
+    variables = [
+        (
+            f"`{setting.variable}`",
+            f"`{setting.default}`" if setting.default else "",
+            setting.sentence,
+        )
+        for setting in settings()
+    ]
+    return page(
+        "Settings",
+        "The hooks are configured by environment variables. An empty variable counts as not set. "
+        "Durations are written `30s`, `5m`, `1h30m`. Whatever cannot work is named when the "
+        "process starts, all of it at once, and the process ends with code 2.",
+        table(("variable", "default", "meaning"), variables),
+        "## cloud-config",
+        "The file that `CLOUD_CONFIG` names has one section, `[Global]`, in the form of the "
+        "existing CloudStack Kubernetes Provider: `name = value`, comments after `;` or `#`, "
+        "double quotes around values that need them. It is read again when it changes; a new "
+        "content that cannot be used is logged, shows in the metric `config_file_good`, and "
+        "leaves the former one in use.",
+        table(("name", "meaning"), [(f"`{name}`", sentence) for name, sentence in NAMES.items()]),
+    )
+
+
+def names_page() -> str:
+    """List every name that others see, by the sections of `hooks/names.py`."""
+    source = Path(names.__file__).read_text(encoding="utf-8")
+    parts = []
+    for title, constants in described(source).items():
+        rows = [
+            (f"`{getattr(names, constant)}`", sentence) for constant, sentence in constants.items()
+        ]
+        parts += [f"## {title}", table(("name", "meaning"), rows)]
+    return page(
+        "Names",
+        "Labels, annotations, taints, tags, conditions and Events that the hooks read or write.",
+        *parts,
+    )
+
+
+def described(source: str) -> Mapping[str, Mapping[str, str]]:
+    """Find the constants of a module and the text above each, by section.
+
+    Raises:
+        ValueError: naming a constant that has no text.
+    """
+    title = "Groups and kinds"
+    text: list[str] = []
+    found: dict[str, dict[str, str]] = {}
+    for line in source.splitlines():
+        if section := _SECTION.fullmatch(line):
+            title = section[1]
+        elif description := _DESCRIPTION.fullmatch(line):
+            text.append(description[1])
+        elif constant := _CONSTANT.fullmatch(line):
+            if not text:
+                raise ValueError(f"{constant[1]}: nothing says what it means; write `#:` above it")
+            found.setdefault(title, {})[constant[1]] = " ".join(text)
+            text = []
+    return found
+
+
+def metrics_page() -> str:
+    """List every metric of ours: those of the service, then those of each hook that has some."""
+    parts = [table(*_metrics_table(metrics.DEFINITIONS))]
+    for file in sorted(PROJECT.glob("hooks/*/metrics.py")):
+        module = import_module(f"hooks.{file.parent.name}.metrics")
+        parts += [f"## {file.parent.name}", table(*_metrics_table(module.DEFINITIONS))]
+    return page(
+        "Metrics",
+        "`/metrics` answers at `METRICS_BIND:METRICS_PORT`, in plain HTTP, and nothing else does "
+        "there. Beside the metrics below it shows those of the Python process: memory, CPU time, "
+        "open files, garbage collection.",
+        *parts,
+    )
+
+
+def _metrics_table(
+    definitions: Iterable[Definition],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    rows: list[tuple[str, ...]] = [
+        (
+            f"`{each.name}`",
+            each.type,
+            ", ".join(f"`{label}`" for label in each.labels),
+            each.sentence,
+        )
+        for each in definitions
+    ]
+    return ("metric", "type", "labels", "meaning"), rows
+
+
+def page(title: str, *parts: str) -> str:
+    """Put a page together."""
+    return "\n\n".join((f"# {title}", MADE, *parts)) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table; bars in its cells are escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def main() -> None:
+    """Write the pages."""
+    for file, text in pages().items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        print(f"wrote {file.relative_to(PROJECT)}")
+
+
+if __name__ == "__main__":
+    main()
