@@ -66,13 +66,15 @@ EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 
-# --- Services of type LoadBalancer -------------------------------------------------------------
+# Services: class and condition
 
 #: `spec.loadBalancerClass` of a Service that is ours even where the cluster has another default.
 LOAD_BALANCER_CLASS = "cloudstack.targetcluster.example.com/loadbalancer"
 #: Condition in `Service.status.conditions`: whether the load balancer serves, and if not, why, in
 #: CloudStack's words. It is the sign that a Service is ours.
 LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
+
+# Services: annotations
 
 #: What the annotations of a Service begin with; the existing CloudStack provider's prefix.
 SERVICE_ANNOTATION_PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
@@ -117,27 +119,31 @@ ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
 #: Reserved for one address serving several Services; refused for now.
 ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
 
+# Services: finalizers
+
 #: Finalizer that cloud controller managers put on Services; taken off one that is taken over.
 SERVICE_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 #: What the finalizers begin with that Metacontroller puts on objects with a finalize hook.
 COMPOSITE_FINALIZER_PREFIX = "metacontroller.io/compositecontroller-"
 
-#: Event: a load balancer is being made or changed.
+# Services: events
+
+#: Normal: a load balancer is being made or changed.
 EVENT_ENSURING = "EnsuringLoadBalancer"
-#: Event: the load balancer serves as the Service asks.
+#: Normal: the load balancer serves as the Service asks.
 EVENT_ENSURED = "EnsuredLoadBalancer"
-#: Event: a serving load balancer got other members, rules or another address.
+#: Normal: a serving load balancer got other members, rules or another address.
 EVENT_UPDATED = "UpdatedLoadBalancer"
-#: Event: the load balancer cannot be made or changed; the message says why.
+#: Warning: the load balancer cannot be made or changed; the message says why.
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
-#: Event: there is no node that could be a member.
+#: Warning: there is no node that could be a member.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
-#: Event: a load balancer that is no longer wanted is being taken down.
+#: Normal: a load balancer that is no longer wanted is being taken down.
 EVENT_DELETING = "DeletingLoadBalancer"
-#: Event: nothing is left in CloudStack of a load balancer that was taken down.
+#: Normal: nothing is left in CloudStack of a load balancer that was taken down.
 EVENT_DELETED = "DeletedLoadBalancer"
 
-# --- What belongs to a load balancer in CloudStack ---------------------------------------------
+# Load balancers: tags in CloudStack
 
 #: Tag: the cluster that an address, a rule or a firewall rule belongs to (`CLUSTER_ID`).
 TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
@@ -154,6 +160,8 @@ TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
 TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user brought.
 TAG_ORIGIN_USER = "user"
+
+# Load balancers: events
 
 #: Event: something had been changed in CloudStack behind our back, and was put right; the message
 #: names what.

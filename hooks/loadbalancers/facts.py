@@ -27,6 +27,7 @@ from hooks.loadbalancers.plan_members import network_of
 from hooks.loadbalancers.plan_rules import ours
 from hooks.loadbalancers.plan_service import still_wants
 from hooks.names import TAG_SERVICE_UID
+from hooks.webhook import Json
 
 #: The cluster's id in tags where there is no API server to ask for it.
 NO_CLUSTER = "none"
@@ -130,16 +131,23 @@ def service_wants(order: Order, sources: Sources) -> bool:
     """
     if order.owned and order.deleted_at is None:
         return True
-    path = f"/api/v1/namespaces/{order.namespace}/services/{order.spec.service_name}"
+    path = f"/api/v1/namespaces/{order.namespace}"
+    service_path = f"{path}/services/{order.spec.service_name}"
     try:
-        service = sources.kube.get(path, deadline=sources.deadline)
+        service = sources.kube.get(service_path, deadline=sources.deadline)
+        wanted = still_wants(service, order.spec.service_uid)
+        return wanted and not _is_going(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
         return False
     except NotConfigured:
         if order.deleted_at is None:
             return True
         raise
-    return still_wants(service, order.spec.service_uid)
+
+
+def _is_going(namespace: Json) -> bool:
+    """Tell whether a namespace is being deleted; its Service may go after its load balancer."""
+    return bool(namespace["metadata"].get("deletionTimestamp"))
 
 
 def _network(network_id: str, sources: Sources) -> Network | None:

@@ -69,7 +69,7 @@ _STATUS: Shape = {
 }
 _INSTANCE: Shape = {
     "spec": {"instanceID": str},
-    "status": {
+    "observed": {
         "networks": [{"id": Required(str), "default": bool}],
         "servesLoadBalancers": bool,
         "missing": {},
@@ -206,16 +206,16 @@ def _instances(related: dict[str, Json]) -> tuple[Instance, ...]:
 
 
 def _instance(name: str, machine_id: str, instance: Json) -> Instance:
-    status = instance.get("status") or {}
+    observed = instance.get("observed") or {}
     return Instance(
         name=name,
         machine_id=machine_id,
         seats=tuple(
             Seat(network["id"], network.get("default") or False)
-            for network in status.get("networks") or ()
+            for network in observed.get("networks") or ()
         ),
-        serves=status.get("servesLoadBalancers") or False,
-        missing=status.get("missing") is not None,
+        serves=observed.get("servesLoadBalancers") or False,
+        missing=observed.get("missing") is not None,
         labels=_pairs((instance.get("metadata") or {}).get("labels")),
     )
 

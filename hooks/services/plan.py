@@ -155,8 +155,5 @@ def _trouble(load_balancer: Json | None) -> str:
     ready = condition(load_balancer or {}, "Ready") or {}
     held = is_deleting(load_balancer or {}) and ready.get("status") == "False"
     said = ready.get("message") if held else ""
-    return (
-        f"The load balancer is being taken down: {said}"
-        if said
-        else ("The load balancer is being taken down")
-    )
+    going = "The load balancer is being taken down"
+    return f"{going}: {said}" if said else going

@@ -19,6 +19,9 @@ NOT_TAKEN_OVER = "NotTakenOver"
 #: The load balancer's reason where everything is planned and nothing is done.
 PLANNED = "PlanOnly"
 
+#: How many fields that cannot be served the condition names.
+MOST_NAMED = 8
+
 
 def ready_condition(facts: Facts, spec: Json) -> Condition:
     """Judge the load balancer of a Service that wants one.
@@ -28,7 +31,7 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
         spec: what the Service asks for, with what cannot be served.
     """
     if spec["invalid"]:
-        said = "; ".join(f"{item['field']}: {item['message']}" for item in spec["invalid"])
+        said = _listed([f"{item['field']}: {item['message']}" for item in spec["invalid"]])
         return Condition(names.LOAD_BALANCER_READY, "False", INVALID, said)
     load_balancer = facts.load_balancer
     if load_balancer is None or not facts.has_load_balancer:
@@ -44,6 +47,13 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
         reason = NO_NODES
     message = summary(load_balancer) if status == "True" else ready.get("message") or ""
     return Condition(names.LOAD_BALANCER_READY, status, reason, message)
+
+
+def _listed(refusals: list[str]) -> str:
+    """Say the first refusals; the CloudStackLoadBalancer has them all."""
+    more = len(refusals) - MOST_NAMED
+    said = "; ".join(refusals[:MOST_NAMED])
+    return f"{said}; and {more} more, see the CloudStackLoadBalancer" if more > 0 else said
 
 
 def is_current(load_balancer: Json) -> bool:

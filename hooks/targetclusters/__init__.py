@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 
@@ -24,7 +25,7 @@ from hooks.targetclusters.plan import (
     plan_sync,
 )
 from hooks.targetclusters.spec import read_request, read_spec
-from hooks.webhook import Json, Plan
+from hooks.webhook import CompositeResponse, Json, Plan
 
 #: How many probes run at once, and how many rounds that write, for clusters that answer and
 #: again for those that do not. They wait for the network nearly all of their time.
@@ -122,7 +123,8 @@ class TargetClustersHook:
         if answer.response.get("finalized"):
             self._operations.forget(facts)
         else:
-            self._metrics.observe(namespace, name, answer.response.get("status") or {})
+            status = cast("CompositeResponse", answer.response).get("status") or {}
+            self._metrics.observe(namespace, name, status)
         return answer
 
     def _tell(self, event: Event) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from simulator.server import Simulator
+from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
-from tests.controlplane.cluster import Cluster
 from tests.controlplane.polling import until
-from tests.e2e.serving import PROJECT, serving
+from tests.e2e.platform import Hooks
+from tests.e2e.site import calling
 from tests.e2e.watching import Namespace, ingress, namespace, own_condition, serves
 
 OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
@@ -16,20 +18,19 @@ OWN_FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
 
 
 @pytest.fixture(scope="module")
-def cluster(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
     folder: Path = tmp_path_factory.mktemp("services")
-    controller = PROJECT / "metacontroller/services.yaml"
-    with (
-        serving(["services"], control_plane, folder) as running,
-        control_plane.metacontroller(controller, running.hooks),
-    ):
-        yield control_plane
+    with Simulator() as simulator:
+        hooks = Hooks(control_plane, simulator, folder, {"HOOKS": "services"})
+        with calling(control_plane, hooks, ["services"]):
+            yield control_plane
 
 
 @pytest.fixture
-def shop(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    name = "shop-" + str(abs(hash(request.node.nodeid)))[:8]
-    with namespace(cluster, name) as made:
+def shop(cluster: ControlPlane) -> Iterator[Namespace]:
+    with namespace(cluster) as made:
         yield made
 
 
@@ -236,7 +237,7 @@ def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
         pytest.param({"mode": "Dry"}, "Unsupported value", id="mode"),
     ],
 )
-def test_the_crd_refuses_what_cannot_be(cluster: Cluster, change: Object, said: str) -> None:
+def test_the_crd_refuses_what_cannot_be(cluster: ControlPlane, change: Object, said: str) -> None:
     balancers = cluster.api.resource(
         "cloudstack.targetcluster.example.com/v1alpha1", "cloudstackloadbalancers"
     )
@@ -255,16 +256,3 @@ def test_the_crd_refuses_what_cannot_be(cluster: Cluster, change: Object, said: 
         assert said in refusal.value.message
     finally:
         balancers.delete("by-hand", "default")
-
-
-def test_every_example_is_taken_as_it_is_written(shop: Namespace) -> None:
-    manifests = [
-        folder / "service.yaml"
-        for folder in sorted((PROJECT / "examples").iterdir())
-        if (folder / "service.yaml").exists()
-    ]
-    assert len(manifests) == 5
-    for manifest in manifests:
-        shop.cluster.kubectl("apply", "-n", shop.name, "-f", manifest)
-    for name in ("web", "ingress", "admin", "mail", "shop"):
-        assert made(shop, name)["spec"]["invalid"] == []

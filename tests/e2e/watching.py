@@ -61,12 +61,12 @@ class Namespace:
         self, service: str, holds: Callable[[Object], object], what: str, *, within: float = 15
     ) -> Object:
         """Wait until something holds of a Service's load balancer, and answer it."""
-
-        def probe() -> Object | None:
-            found = self.load_balancer(service)
-            return found if found and holds(found) else None
-
-        return until(probe, f"load balancer of {service}: {what}", within=within)
+        return _until(
+            lambda: self.load_balancer(service),
+            holds,
+            f"load balancer of {service}: {what}",
+            within,
+        )
 
     def await_no_load_balancer(self, service: str, *, within: float = 20) -> None:
         """Wait until a Service has no load balancer."""
@@ -80,12 +80,7 @@ class Namespace:
         self, name: str, holds: Callable[[Object], object], what: str, *, within: float = 15
     ) -> Object:
         """Wait until something holds of a Service, and answer it."""
-
-        def probe() -> Object | None:
-            found = self.service(name)
-            return found if holds(found) else None
-
-        return until(probe, f"Service {name}: {what}", within=within)
+        return _until(lambda: self.service(name), holds, f"Service {name}: {what}", within)
 
     def await_ready(self, name: str, *, within: float = 20) -> Object:
         """Wait until a Service says that its load balancer serves as it asks."""
@@ -96,6 +91,22 @@ class Namespace:
         found = self.cluster.api.resource("v1", "events").list(self.name)
         about = [event for event in found if event["involvedObject"]["name"] == name]
         return sorted(event["reason"] for event in about)
+
+
+def _until(
+    look: Callable[[], Object | None], holds: Callable[[Object], object], what: str, within: float
+) -> Object:
+    """Wait until something holds of an object; where it never does, show the object."""
+    seen: list[Object | None] = [None]
+
+    def probe() -> Object | None:
+        seen[0] = look()
+        return seen[0] if seen[0] and holds(seen[0]) else None
+
+    try:
+        return until(probe, what, within=within)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {seen[0]}") from error
 
 
 def prefixed(annotations: dict[str, Any]) -> dict[str, Any]:
@@ -122,20 +133,13 @@ def ingress(service: Object) -> list[Object]:
 
 
 @contextmanager
-def namespace(cluster: Cluster, name: str) -> Iterator[Namespace]:
-    """Create a namespace; at the end, delete its Services and see their load balancers go.
+def namespace(cluster: Cluster, prefix: str = "shop-") -> Iterator[Namespace]:
+    """Create a namespace with a name of its own; at the end, delete it with all that is in it.
 
-    The namespace itself goes in its own time, which is seconds for every one.
+    That takes some seconds, which nobody waits for.
     """
-    namespaces = cluster.api.resource("v1", "namespaces")
-    namespaces.create({"metadata": {"name": name}})
-    made = Namespace(cluster, name)
-    yield made
-    for service in made.services.list(name):
-        made.services.delete(service["metadata"]["name"], name)
-    until(
-        lambda: not made.load_balancers.list(name),
-        f"no load balancer is left in namespace {name}",
-        within=30,
-    )
+    namespaces = cluster.api.resource("v1", "namespaces", namespaced=False)
+    made = namespaces.create({"metadata": {"generateName": prefix}})
+    name = str(made["metadata"]["name"])
+    yield Namespace(cluster, name)
     namespaces.delete(name)

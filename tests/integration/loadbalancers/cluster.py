@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from hooks.deadline import Deadline
 from hooks.events import Event
-from hooks.kube import KubeUnreachable, NotFound
+from hooks.kube import JSON, KubeUnreachable, NotFound
 from hooks.webhook import Json
 
 
@@ -32,16 +32,26 @@ class Cluster:
         return [event.reason for event in self.events]
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
-        del deadline, params
+        del deadline, params, accept
         self._answer(path)
         if path not in self.objects:
             raise NotFound(f"GET {path}", 404, "not found")
         return deepcopy(self.objects[path])
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         raise NotImplementedError(f"the hook lists nothing: {path}")
 

@@ -87,7 +87,12 @@ class World:
 
     def __init__(self, simulator: Simulator, *, project: str = "") -> None:
         self.simulator = simulator
-        self.cluster = Cluster({"/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}}})
+        self.cluster = Cluster(
+            {
+                "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
+                "/api/v1/namespaces/default": {"metadata": {"uid": "n-1"}},
+            }
+        )
         state = simulator.control.state()
         self.project_id = next(
             (each["id"] for each in state["projects"] if each["name"] == project), ""
@@ -184,7 +189,7 @@ def instance_of(vm: Json) -> Json:
             "providerID": f"external-cloudstack://{vm['id']}",
             "instanceID": vm["id"],
         },
-        "status": {
+        "observed": {
             "state": vm["state"],
             "offering": vm["offering"],
             "zone": vm["zone"],

@@ -180,7 +180,7 @@ def test_a_service_that_cannot_work_keeps_what_it_has_and_right_members(
     rules, firewall = world.rules(), world.firewall()
     invalid = [{"field": "spec.ports[0].nodePort", "message": "has no node port"}]
     lb.change(invalid=invalid, ports=[port(81)])
-    world.nodes["node-1"]["status"]["servesLoadBalancers"] = False
+    world.nodes["node-1"]["observed"]["servesLoadBalancers"] = False
     lb.settle(hook)
     assert lb.reason() == "InvalidService"
     assert "spec.ports[0].nodePort" in lb.condition("Ready")["message"]

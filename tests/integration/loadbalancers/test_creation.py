@@ -177,7 +177,7 @@ def test_an_address_is_published_with_its_first_member_or_30_seconds_after_its_r
     world: World, hook: LoadBalancersHook
 ) -> None:
     for node in world.nodes.values():
-        node["status"]["servesLoadBalancers"] = False
+        node["observed"]["servesLoadBalancers"] = False
     lb = LoadBalancer(world).settle(hook)
     assert lb.status["address"]["published"] is False
     assert lb.reason("MembersReady") == "NoMembers"
@@ -193,7 +193,7 @@ def test_an_address_is_published_with_its_first_member_or_30_seconds_after_its_r
 def test_a_published_address_is_never_taken_back(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
     for node in world.nodes.values():
-        node["status"]["servesLoadBalancers"] = False
+        node["observed"]["servesLoadBalancers"] = False
     lb.settle(hook)
     assert [rule["members"] for rule in world.rules()] == [{}]
     assert lb.status["address"]["published"] is True
@@ -212,7 +212,7 @@ def test_several_networks_the_one_that_most_are_on_is_taken_and_others_are_named
     world: World, hook: LoadBalancersHook
 ) -> None:
     other = world.network("net-2")
-    world.nodes["node-1"]["status"]["networks"] = [{"id": other, "default": True}]
+    world.nodes["node-1"]["observed"]["networks"] = [{"id": other, "default": True}]
     lb = LoadBalancer(world).settle(hook)
     assert lb.status["networkID"] == world.network("net-1")
     assert set(world.rules()[0]["members"]) == set(world.nodes) - {"node-1"}

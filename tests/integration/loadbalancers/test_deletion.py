@@ -97,6 +97,17 @@ def test_a_deletion_reads_the_service_as_it_is_now(
         assert world.remains() == NOTHING
 
 
+def test_a_namespace_may_lose_the_load_balancer_before_the_service(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    being_deleted(world.cluster.objects["/api/v1/namespaces/default"])
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    assert lb.finalized
+    assert world.remains() == NOTHING
+
+
 def test_a_load_balancer_made_again_finds_everything_by_its_tags(
     world: World, hook: LoadBalancersHook
 ) -> None:

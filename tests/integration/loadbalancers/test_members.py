@@ -38,7 +38,7 @@ def test_a_node_that_leaves_and_comes_back_is_one_change_each(
 
 def test_an_excluded_node_goes(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
-    world.nodes["node-1"]["status"]["servesLoadBalancers"] = False
+    world.nodes["node-1"]["observed"]["servesLoadBalancers"] = False
     lb.settle(hook)
     assert members(world) == set(world.nodes) - {"node-1"}
 
@@ -49,7 +49,7 @@ def test_what_does_not_matter_of_a_node_costs_no_call(
     lb = LoadBalancer(world).settle(hook)
     world.simulator.control.clear_calls()
     world.nodes["node-1"]["metadata"]["labels"]["new"] = "label"
-    world.nodes["node-1"]["status"]["state"] = "Stopped"
+    world.nodes["node-1"]["observed"]["state"] = "Stopped"
     lb.settle(hook)
     assert world.simulator.control.counts() == {}
 
@@ -80,12 +80,12 @@ def test_no_instance_at_all_removes_nobody(world: World, hook: LoadBalancersHook
 def test_a_missing_machine_stays_a_member_but_never_becomes_one(
     world: World, hook: LoadBalancersHook
 ) -> None:
-    world.nodes["node-5.example.com"]["status"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
+    world.nodes["node-5.example.com"]["observed"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
     lb = LoadBalancer(world).settle(hook)
     assert members(world) == set(world.nodes) - {"node-5.example.com"}
     assert lb.is_ready()
     assert "node-5.example.com" in lb.condition("MembersReady")["message"]
-    world.nodes["node-4"]["status"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
+    world.nodes["node-4"]["observed"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
     world.simulator.control.clear_calls()
     lb.settle(hook)
     assert "node-4" in members(world)
@@ -110,7 +110,7 @@ def test_a_node_of_another_network_is_named_and_left_out(
 ) -> None:
     other = world.network("net-2")
     for each in ("node-3", "node-4"):
-        world.nodes[each]["status"]["networks"] = [{"id": other, "default": True}]
+        world.nodes[each]["observed"]["networks"] = [{"id": other, "default": True}]
     lb = LoadBalancer(world).settle(hook)
     assert members(world) == {"node-1", "node-2", "node-5.example.com"}
     assert lb.status["members"] == {"assigned": 3, "wanted": 3}

@@ -3,6 +3,7 @@
 CEL rules are not evaluated here; a real API server does that in the end-to-end tests.
 """
 
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -21,9 +22,14 @@ def crd(plural: str) -> Json:
 
 def problems(plural: str, obj: Json) -> list[str]:
     """List where an object is not what the schema says; an unknown field is a problem too."""
+    found = _validator(plural).iter_errors(obj)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+@cache
+def _validator(plural: str) -> jsonschema.Draft202012Validator:
     schema = crd(plural)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    validator = jsonschema.Draft202012Validator(_closed(schema))
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(obj)]
+    return jsonschema.Draft202012Validator(_closed(schema))
 
 
 def _closed(schema: Json) -> Json:

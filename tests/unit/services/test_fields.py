@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooks.services import fields
@@ -146,6 +146,7 @@ def test_what_is_no_list_of_labels_is_refused(text: str, message: str) -> None:
         pytest.param(fields.node_selector, id="selector"),
     ],
 )
+@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_any_text_is_read_or_refused_in_a_short_sentence(
     parse: Callable[[str], object], text: str

@@ -4,7 +4,7 @@ import pytest
 
 from hooks.deadline import Deadline
 from hooks.events import Event
-from hooks.kube import MERGE_PATCH, Conflict, KubeError, KubeRefused, KubeUnreachable
+from hooks.kube import JSON, MERGE_PATCH, Conflict, KubeError, KubeRefused, KubeUnreachable
 from hooks.services import ServicesHook
 from hooks.services.spec import Settings
 from hooks.webhook import BadRequest, Json
@@ -50,14 +50,24 @@ class PatchedKube:
         return {}
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
-        raise AssertionError(f"the hook reads {path} ({params}, {deadline})")
+        raise AssertionError(f"the hook reads {path} ({params}, {deadline}, {accept})")
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
-        raise AssertionError(f"the hook lists {path} ({params}, {deadline})")
+        raise AssertionError(f"the hook lists {path} ({params}, {deadline}, {accept})")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
         raise AssertionError(f"the hook creates {path} ({body}, {deadline})")

@@ -1,7 +1,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooks.services.spec import Settings, wanted_spec
@@ -92,6 +92,7 @@ _PORTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     notes=st.dictionaries(st.sampled_from(_ANNOTATIONS), _WORDS, max_size=6),
     ports=_PORTS,

@@ -11,6 +11,7 @@ from tests.unit.services.objects import (
     facts,
     load_balancer,
     own_condition,
+    port,
     ready,
     service,
     serving,
@@ -108,6 +109,13 @@ def test_the_condition_names_every_field_that_cannot_be_served() -> None:
         f'{prefix}keep-ip"]: \'x\' is no boolean; write "true" or "false"; '
         f"{prefix}mode\"]: 'dry' is not known; write apply or plan"
     )
+
+
+def test_the_condition_counts_the_fields_beyond_what_people_read() -> None:
+    observed = service(ports=[port(number, None) for number in range(1, 12)])
+    message = verdict_on(observed, load_balancer(status=serving())).message
+    assert message.count(".nodePort: ") == 8
+    assert message.endswith("; and 3 more, see the CloudStackLoadBalancer")
 
 
 @pytest.mark.parametrize(
