@@ -163,12 +163,12 @@ TAG_ORIGIN_USER = "user"
 
 # Load balancers: events
 
-#: Event: something had been changed in CloudStack behind our back, and was put right; the message
+#: Normal: something had been changed in CloudStack behind our back, and was put right; the message
 #: names what.
 EVENT_REPAIRED = "RepairedLoadBalancer"
-#: Event: what we put right is undone again and again, so it is left for an hour.
+#: Warning: what we put right is undone again and again, so it is left for an hour.
 EVENT_CONTESTED = "LoadBalancerContested"
-#: Event: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
+#: Normal: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
 EVENT_ORPHANED = "OrphanedLoadBalancer"
 
 # TargetClusters: events

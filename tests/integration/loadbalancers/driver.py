@@ -241,7 +241,7 @@ class LoadBalancer:
             "metadata": {"name": name, "namespace": "default", "uid": uid},
             "spec": {"type": "LoadBalancer"},
         }
-        self.finalized = False
+        self._finalized = False
 
     @property
     def status(self) -> Json:
@@ -254,8 +254,14 @@ class LoadBalancer:
     def reason(self, kind: str = "Ready") -> str:
         return str(self.condition(kind).get("reason") or "")
 
+    def is_finalized(self) -> bool:
+        return self._finalized
+
     def is_ready(self) -> bool:
         return self.condition("Ready").get("status") == "True"
+
+    def is_published(self) -> bool:
+        return bool((self.status.get("address") or {}).get("published"))
 
     def change(self, **spec: Any) -> None:
         """Change the spec as the services hook does."""
@@ -275,7 +281,7 @@ class LoadBalancer:
         metadata.pop("deletionTimestamp", None)
         metadata.update(uid=str(uuid.uuid4()), generation=1)
         self.parent.pop("status", None)
-        self.finalized = False
+        self._finalized = False
 
     def request(self) -> Json:
         related = deepcopy(self.world.nodes)
@@ -296,7 +302,7 @@ class LoadBalancer:
         assert response["children"] == []
         if response.get("finalized"):
             assert self.request()["finalizing"]
-            self.finalized = True
+            self._finalized = True
             return answer
         jsonschema.validate(response["status"], STATUS_SCHEMA)
         self.parent["status"] = json.loads(json.dumps(response["status"]))
@@ -309,7 +315,7 @@ class LoadBalancer:
         for turn in range(calls):
             before = self.status
             answer = self.call(hooks[turn % len(hooks)], seconds)
-            if self.finalized:
+            if self._finalized:
                 return self
             wait = answer.response.get("resyncAfterSeconds")
             assert isinstance(wait, int | float), "an answer that asks for no other call"

@@ -68,7 +68,7 @@ def test_an_address_to_be_kept_stays_without_rules_holes_and_tags(
     ip = lb.status["address"]["ip"]
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == {**NOTHING, "addresses": [ip]}
 
 
@@ -138,7 +138,7 @@ def test_an_address_that_cannot_be_had_is_refused_and_nothing_is_made(
     assert world.remains() == before
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == before
 
 

@@ -156,7 +156,7 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
         if world.simulator.control.armed.stopped:
             lb.parent["status"] = before
             break
-        if lb.finalized or (lb.status == before and not lb.condition("Reconciling")):
+        if lb.is_finalized() or (lb.status == before and not lb.condition("Reconciling")):
             break
     died = world.simulator.control.armed.stopped
     world.simulator.control.clear_faults()
@@ -179,7 +179,7 @@ def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_be
             hooks = [new_hook() for _ in range(replicas)]
             settle(world, lb, hooks)
             assert shape(world) == wanted, f"after write {last + 1} of {writes}"
-            if not lb.finalized:
+            if not lb.is_finalized():
                 lb.delete()
                 settle(world, lb, hooks)
             assert world.remains() == {**NOTHING, "addresses": list(scenario.left)}
@@ -190,7 +190,7 @@ def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> No
     """Call until all is well; what has to be waited for is."""
     for _ in range(10):
         lb.settle(*hooks)
-        if lb.finalized or lb.is_ready():
+        if lb.is_finalized() or lb.is_ready():
             return
         world.advance(float(lb.answers[-1].response["resyncAfterSeconds"]) + 1)  # type: ignore[typeddict-item]
     raise AssertionError(f"never well: {lb.condition('Ready')}")

@@ -6,6 +6,7 @@ import pytest
 
 from hooks.deadline import Deadline
 from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.plan_order import INSTANCES
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,
@@ -16,7 +17,6 @@ from hooks.names import (
 )
 from hooks.webhook import BadRequest
 from tests.integration.loadbalancers.driver import (
-    INSTANCES,
     LoadBalancer,
     World,
     make_hook,
@@ -179,14 +179,14 @@ def test_an_address_is_published_with_its_first_member_or_30_seconds_after_its_r
     for node in world.nodes.values():
         node["observed"]["servesLoadBalancers"] = False
     lb = LoadBalancer(world).settle(hook)
-    assert lb.status["address"]["published"] is False
+    assert not lb.is_published()
     assert lb.reason("MembersReady") == "NoMembers"
     assert lb.reason() == "NoMembers"
     wait = lb.answers[-1].response.get("resyncAfterSeconds")
     assert isinstance(wait, float)
     assert 25 < wait <= 30
     lb.wait(hook)
-    assert lb.status["address"]["published"] is True
+    assert lb.is_published()
     assert not lb.is_ready()
 
 
@@ -231,7 +231,7 @@ def test_two_services_live_side_by_side(world: World, hook: LoadBalancersHook) -
     assert first.status["address"]["ip"] != second.status["address"]["ip"]
     first.delete()
     first.settle(hook)
-    assert first.finalized
+    assert first.is_finalized()
     assert [rule["name"] for rule in world.rules()] == [f"{second.name}-tcp-80"]
 
 

@@ -16,7 +16,7 @@ def test_deletion_releases_the_address_whole_in_one_job(
     world.simulator.control.clear_calls()
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
     assert world.writes() == {"disassociateIpAddress": 1}
     assert world.cluster.reasons() == [EVENT_DELETING, EVENT_DELETED]
@@ -89,7 +89,7 @@ def test_a_deletion_reads_the_service_as_it_is_now(
     world.simulator.control.clear_calls()
     lb.delete(service_too=False)
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     if kept:
         assert world.simulator.control.counts() == {}
         assert world.state() == before
@@ -104,7 +104,7 @@ def test_a_namespace_may_lose_the_load_balancer_before_the_service(
     being_deleted(world.cluster.objects["/api/v1/namespaces/default"])
     lb.delete(service_too=False)
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
@@ -137,13 +137,13 @@ def test_an_api_server_that_does_not_answer_lets_nothing_be_deleted(
     lb.delete()
     world.simulator.control.clear_calls()
     lb.call(hook)
-    assert not lb.finalized
+    assert not lb.is_finalized()
     assert world.simulator.control.counts() == {}
     assert lb.reason() == "KubernetesUnreachable"
     assert world.state() == before
     world.cluster.reachable = True
     lb.wait(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
@@ -153,7 +153,7 @@ def test_deletion_before_anything_was_made_asks_little_and_ends(
     lb = LoadBalancer(world)
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.writes() == {}
 
 
@@ -164,7 +164,7 @@ def test_deletion_between_choice_and_association_leaves_the_address_free(
     lb.call(hook)
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
@@ -178,11 +178,11 @@ def test_with_another_project_configured_nothing_is_taken_for_gone(
     wrong = make_hook(world, elsewhere)
     lb.delete()
     lb.settle(wrong)
-    assert not lb.finalized
+    assert not lb.is_finalized()
     assert lb.reason() == "NetworkNotVisible"
     assert len(world.addresses()) == 1
     lb.wait(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
     elsewhere.close()
     del cloud
@@ -199,10 +199,10 @@ def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
     lb.delete()
     lb.parent["metadata"]["deletionTimestamp"] = lb.status["lastCheckTime"]
     lb.settle(wrong)
-    assert not lb.finalized
+    assert not lb.is_finalized()
     world.advance(600)
     lb.settle(wrong)
-    assert lb.finalized
+    assert lb.is_finalized()
     elsewhere.close()
 
 
@@ -242,7 +242,7 @@ def test_an_orphan_whose_service_is_gone_deletes_itself(
     assert world.cluster.reasons() == [EVENT_ORPHANED]
     lb.delete()
     lb.settle(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
@@ -268,7 +268,7 @@ def test_a_deletion_that_cloudstack_refuses_is_said_and_tried_again(
     assert lb.reason() == "DeletionRefused"
     assert "the router is busy" in lb.condition("Ready")["message"]
     lb.wait(hook)
-    assert lb.finalized
+    assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 

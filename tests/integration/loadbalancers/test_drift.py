@@ -1,6 +1,7 @@
 """What changes in CloudStack behind our back is put right at the next look, and told."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -175,7 +176,7 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
 
     before = theirs()
     assert len(before["holes"]) == 3
-    for step in (
+    steps: list[dict[str, Any]] = [
         {"ports": [port(80)]},
         {"sourceRanges": ["10.0.0.0/8"]},
         {"ports": [port(80, proxy=True), port(8080)], "sourceRanges": ["0.0.0.0/0"]},
@@ -183,7 +184,8 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
         {"openFirewall": False},
         {"openFirewall": True},
         {"ports": []},
-    ):
+    ]
+    for step in steps:
         lb.change(**step)
         lb.settle(hook)
         assert theirs() == before
