@@ -180,7 +180,7 @@ EVENT_DELETING = "DeletingLoadBalancer"
 #: Normal: nothing is left in CloudStack of a load balancer that was taken down.
 EVENT_DELETED = "DeletedLoadBalancer"
 
-# --- What belongs to a load balancer in CloudStack ---------------------------------------------
+# Load balancers: tags in CloudStack
 
 #: Tag: the cluster that an address, a rule or a firewall rule belongs to (`CLUSTER_ID`).
 TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
@@ -198,10 +198,12 @@ TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user brought.
 TAG_ORIGIN_USER = "user"
 
-#: Event: something had been changed in CloudStack behind our back, and was put right; the message
+# Load balancers: events
+
+#: Normal: something had been changed in CloudStack behind our back, and was put right; the message
 #: names what.
 EVENT_REPAIRED = "RepairedLoadBalancer"
-#: Event: what we put right is undone again and again, so it is left for an hour.
+#: Warning: what we put right is undone again and again, so it is left for an hour.
 EVENT_CONTESTED = "LoadBalancerContested"
-#: Event: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
+#: Normal: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
 EVENT_ORPHANED = "OrphanedLoadBalancer"

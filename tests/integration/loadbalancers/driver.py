@@ -255,11 +255,13 @@ class LoadBalancer:
         return str(self.condition(kind).get("reason") or "")
 
     def is_finalized(self) -> bool:
-        """Tell whether the hook has let the object go."""
         return self._finalized
 
     def is_ready(self) -> bool:
         return self.condition("Ready").get("status") == "True"
+
+    def is_published(self) -> bool:
+        return bool((self.status.get("address") or {}).get("published"))
 
     def change(self, **spec: Any) -> None:
         """Change the spec as the services hook does."""

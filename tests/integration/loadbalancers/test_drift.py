@@ -176,7 +176,7 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
 
     before = theirs()
     assert len(before["holes"]) == 3
-    steps: tuple[dict[str, Any], ...] = (
+    steps: list[dict[str, Any]] = [
         {"ports": [port(80)]},
         {"sourceRanges": ["10.0.0.0/8"]},
         {"ports": [port(80, proxy=True), port(8080)], "sourceRanges": ["0.0.0.0/0"]},
@@ -184,7 +184,7 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
         {"openFirewall": False},
         {"openFirewall": True},
         {"ports": []},
-    )
+    ]
     for step in steps:
         lb.change(**step)
         lb.settle(hook)

@@ -74,7 +74,7 @@ def delete(lb: LoadBalancer) -> None:
 
 
 def is_well(lb: LoadBalancer) -> bool:
-    return lb.finalized or (
+    return lb.is_finalized() or (
         lb.is_ready() and lb.status["observedGeneration"] == lb.parent["metadata"]["generation"]
     )
 
@@ -86,7 +86,7 @@ def try_for_a_while(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
         before = lb.status
         lb.call(hook, seconds=0.5)
         assert time.monotonic() - started < 2.5
-        if is_well(lb) and (lb.finalized or lb.status == before):
+        if is_well(lb) and (lb.is_finalized() or lb.status == before):
             return
         wait = lb.answers[-1].response.get("resyncAfterSeconds")
         assert isinstance(wait, int | float)
@@ -148,7 +148,7 @@ def recover(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
     while not is_well(lb) and time.monotonic() < give_up:
         lb.call(hook)
         wait = lb.answers[-1].response.get("resyncAfterSeconds")
-        if not lb.finalized:
+        if not lb.is_finalized():
             assert isinstance(wait, int | float)
             lb.world.advance(wait + 1)
             time.sleep(0.02)
