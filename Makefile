@@ -36,7 +36,7 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m simulator.reference
 
 test: check  ## check, then every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e
