@@ -103,6 +103,7 @@ def test_an_inventory_is_never_a_source(world: World) -> None:
     assert (desired.objects, desired.problems) == ((), ())
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "web-inventory"}]}
     assert "is an inventory that the operator keeps" in str(world.gather().problems[0])
+    clusters.delete("web", world.namespace)
 
 
 def test_a_source_of_another_namespace_is_refused_by_name_and_not_read(world: World) -> None:
