@@ -24,6 +24,7 @@ from hooks.targetclusters.sync_plan import ObjectResult, Outcome, SyncPolicy
 from hooks.targetclusters.sync_target import Target, look, make_namespace
 from hooks.webhook import Json
 
+BAD_REQUEST = 400
 #: Characters of a target's words that are kept.
 WORDS = 300
 
@@ -168,16 +169,26 @@ class Applier:
         return Brought(wanted.result("applied", step.message), see(applied))
 
     def _correct(self, wanted: Wanted, seen: Seen) -> Brought:
-        brought = self._compare(wanted, seen)
-        if brought.result.outcome != "drifted":
-            return brought
+        fields: tuple[str, ...] = ()
+        try:
+            compared = self._compare(wanted, seen)
+        except KubeRefused as error:
+            if error.code != BAD_REQUEST:
+                raise  # else: admission there allows no dry run
+        else:
+            if compared.result.outcome != "drifted":
+                return compared
+            fields = compared.result.fields
         try:
             body = _with(wanted.body, uid=seen.uid)
-            applied = self._target.apply(wanted.path, body, force=True)
+            applied = see(self._target.apply(wanted.path, body, force=True))
         except (Conflict, NotFound):
             return _overtaken(wanted, seen)
+        if applied is not None and applied.resource_version == seen.resource_version:
+            self._remember(wanted, applied, ())
+            return Brought(wanted.result("unchanged"), applied)
         message = "was changed on the target and is put right"
-        return Brought(wanted.result("applied", message, brought.result.fields), see(applied))
+        return Brought(wanted.result("applied", message, fields), applied)
 
     def _compare(self, wanted: Wanted, seen: Seen) -> Brought:
         """Have the target say what applying would change."""
