@@ -5,11 +5,8 @@ from copy import deepcopy
 
 from hooks.deadline import Deadline
 from hooks.events import Event
-from hooks.kube import KubeUnreachable, NotFound
+from hooks.kube import JSON, KubeUnreachable, NotFound
 from hooks.webhook import Json
-
-#: Where the namespace of the tests' Services is.
-NAMESPACE = "/api/v1/namespaces/default"
 
 
 class Cluster:
@@ -22,7 +19,7 @@ class Cluster:
     """
 
     def __init__(self, objects: Mapping[str, Json]) -> None:
-        self.objects = {NAMESPACE: {"metadata": {"name": "default"}}, **objects}
+        self.objects = dict(objects)
         self.reachable = True
         self.deleted: list[str] = []
         self.events: list[Event] = []
@@ -40,7 +37,7 @@ class Cluster:
         *,
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
-        accept: str = "",
+        accept: str = JSON,
     ) -> Json:
         del deadline, params, accept
         self._answer(path)
@@ -54,9 +51,9 @@ class Cluster:
         *,
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
-        accept: str = "",
+        accept: str = JSON,
     ) -> Iterator[Json]:
-        raise NotImplementedError(f"the hook lists nothing: {path} {accept}")
+        raise NotImplementedError(f"the hook lists nothing: {path}")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         raise NotImplementedError(f"the hook creates nothing: {path}")
