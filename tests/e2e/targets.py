@@ -1,5 +1,7 @@
 """TargetClusters on real parts: hooks under gunicorn, Metacontroller, second API servers."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +58,11 @@ class TargetHooks:
                 return False
 
         polling.until(ready, "the hooks are ready", within=30)
+
+    def kill(self) -> None:
+        """End gunicorn and its worker as a crash would."""
+        os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
+        self.process.kill()
 
     def metric(self, metric: str, **labels: str) -> float | None:
         """Return a sample's value; None where there is no such series."""

@@ -105,7 +105,7 @@ def test_a_restarted_operator_remembers_how_often_probes_failed(
 
     try:
         platform.until("counted", lambda c: failures(c) >= 3)
-        platform.hooks.process.kill()
+        platform.hooks.kill()
         before = failures(platform.clusters.get("counted", NAMESPACE))
         platform.hooks.start()
         after = platform.until("counted", lambda c: failures(c) != before)
