@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -114,6 +115,8 @@ def _locked(cache: Path, say: Say) -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another test run that is building the control plane …")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob(".build-*"):  # by a run that was killed: this one has the lock
+            shutil.rmtree(left)
         yield
 
 

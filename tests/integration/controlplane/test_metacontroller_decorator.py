@@ -225,6 +225,22 @@ def test_the_finalizer_is_there_before_the_first_call_and_holds_until_finalized(
     scene.until(lambda: scene.services.find(scene.name, "default") is None, "it is released")
 
 
+def test_without_a_finalize_hook_a_deleted_objects_attachments_are_left_alone(
+    scene: Scene,
+) -> None:
+    scene.answers("sync", {"attachments": [scene.part()]})
+    scene.decorate(children=[("parts", "InPlace")])
+    scene.service(finalizers=["judged.example.com/hold"])
+    _found(scene)
+    scene.answers("sync", {"labels": {"seen": "deleted"}})
+    scene.services.delete(scene.name, "default")
+    scene.until(lambda: _service_label(scene, "seen") == "deleted", "the deletion was synced")
+    scene.called("sync", times=3)
+    assert not scene.parts.get(scene.name, "default")["metadata"].get("deletionTimestamp")
+    scene.services.patch(scene.name, {"metadata": {"finalizers": None}}, "default")
+    scene.until(lambda: scene.parts.find(scene.name, "default") is None, "it is collected")
+
+
 def test_an_object_that_is_no_longer_selected_is_finalized(scene: Scene) -> None:
     scene.answers("sync", {"attachments": [scene.part()]})
     scene.answers("finalize", {"finalized": True})
@@ -322,6 +338,20 @@ def test_resync_after_is_one_call_however_often_it_was_asked_for(scene: Scene) -
     calls = scene.calls("sync")
     _, resync = [call for call in calls if _annotated(call.request)]
     assert 0.9 < resync.at - calls[0].at < 1.5
+
+
+def test_a_later_resync_does_not_replace_an_earlier_one(scene: Scene) -> None:
+    def answer(request: Object) -> Object:
+        return {"resyncAfterSeconds": 60 if _annotated(request) else 1.0}
+
+    scene.answers("sync", answer)
+    scene.decorate()
+    scene.service()
+    scene.called("sync")
+    scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
+    first, *_, last = scene.called("sync", times=3)
+    assert _annotated(last.request)
+    assert 0.9 < last.at - first.at < 2
 
 
 def test_a_killed_metacontroller_carries_on(scene: Scene, judged: Process) -> None:
