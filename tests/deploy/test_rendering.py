@@ -137,7 +137,8 @@ def test_the_ports_that_the_cloud_controller_takes_of_its_host_are_told_to_the_s
     told = [str(port["containerPort"]) for each in pod["containers"] for port in each["ports"]]
     assert told == taken
     assert render(CLOUD_CONTROLLER).deployment()["spec"]["strategy"] == {
-        "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
     }
 
 
