@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config as GunicornConfig
+from gunicorn.workers.base import Worker
 
 from hooks import wsgi
 from hooks.logs import logging_config
@@ -44,6 +45,13 @@ RECEIVE_SECONDS = 5
 # The container's root is read-only; the heartbeat file goes to memory.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """End what runs in the background, which a process waits for when it ends."""
+    del server, worker
+    wsgi.process.close()
+
 
 logconfig_dict = logging_config(settings.log_level)
 loglevel = {"warn": "warning"}.get(settings.log_level, settings.log_level)

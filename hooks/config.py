@@ -21,6 +21,7 @@ from hooks.cloudstack.config import CloudConfig
 from hooks.kube import connect
 from hooks.logs import LEVELS
 from hooks.parsing import Address
+from hooks.tls import CertificateFiles, server_context
 
 #: The hooks that cannot work without CloudStack.
 NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
@@ -57,6 +58,7 @@ class Config:
     Attributes:
         cloud: what the cloud-config says; None where none is given.
         tokens: what the token file says; None where everybody on loopback is let in.
+        certificates: what the certificate files hold; None for plain HTTP.
         in_cluster: whether the process runs in a pod with a service account.
     """
 
@@ -199,6 +201,7 @@ class Config:
     )
     cloud: CloudConfig | None = None
     tokens: Tokens | None = None
+    certificates: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
     in_cluster: bool = False
 
 
@@ -226,19 +229,11 @@ def from_environ(
         SettingsError: naming every problem at once.
     """
     problems: list[str] = []
-    values: dict[str, Any] = {}
-    for entry in fields(Config):
-        if entry.metadata:
-            setting: Setting = entry.metadata["setting"]
-            text = environ.get(setting.variable, "").strip() or setting.default
-            try:
-                values[entry.name] = setting.parse(text)
-            except ValueError as error:
-                problems.append(f"{setting.variable}: {text!r} {error}")
+    values = _parsed(environ, problems)
     files = _Files(values, problems)
     values["cloud"] = files.cloud(warn)
     values["tokens"] = files.tokens()
-    files.check_tls()
+    values["certificates"] = files.certificates()
     values["in_cluster"] = (
         bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
     )
@@ -251,6 +246,20 @@ def from_environ(
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:
         values["watch_namespaces"] = (values["pod_namespace"],)
     return Config(**values)
+
+
+def _parsed(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Read the variables; one that cannot be read is left out and added to the problems."""
+    values = {}
+    for entry in fields(Config):
+        if entry.metadata:
+            setting: Setting = entry.metadata["setting"]
+            text = environ.get(setting.variable, "").strip() or setting.default
+            try:
+                values[entry.name] = setting.parse(text)
+            except ValueError as error:
+                problems.append(f"{setting.variable}: {text!r} {error}")
+    return values
 
 
 def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:
@@ -307,8 +316,8 @@ class _Files:
             self._add("HOOKS_TOKEN_FILE", path, error)
         return None
 
-    def check_tls(self) -> None:
-        """See whether certificate, key and authorities can be used together."""
+    def certificates(self) -> ssl.SSLContext | None:
+        """Read certificate, key and authorities, if there are some."""
         cert = self._values["tls_cert_file"]
         key = self._values["tls_key_file"]
         authorities = self._values["tls_client_ca_file"]
@@ -316,18 +325,16 @@ class _Files:
             self._problems.append("TLS_CERT_FILE, TLS_KEY_FILE: one is set without the other")
         if authorities and not cert:
             self._problems.append("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE and TLS_KEY_FILE")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if cert and key:
-            try:
-                # An empty passphrase keeps OpenSSL from asking for one at the terminal.
-                context.load_cert_chain(cert, key, password="")
-            except OSError as error:
-                self._add("TLS_CERT_FILE, TLS_KEY_FILE", cert, error)
-        if authorities:
-            try:
-                context.load_verify_locations(authorities)
-            except OSError as error:
-                self._add("TLS_CLIENT_CA_FILE", authorities, error)
+        if not cert or not key:
+            return None
+        variable, shown = "TLS_CERT_FILE, TLS_KEY_FILE", cert
+        try:
+            server_context(CertificateFiles(cert, key))
+            variable, shown = "TLS_CLIENT_CA_FILE", authorities
+            return server_context(CertificateFiles(cert, key, authorities))
+        except OSError as error:
+            self._add(variable, shown, error)
+        return None
 
     def check_kubeconfig(self) -> None:
         """See whether the kubeconfig can be used; its server is not called."""

@@ -26,3 +26,7 @@ class Deadline:
     def passed(self, *, margin: float = 0.0) -> bool:
         """Tell whether fewer than `margin` seconds are left."""
         return self.remaining() <= margin
+
+    def at_most(self, seconds: float) -> "Deadline":
+        """Answer a deadline for one step: so many seconds from now, and never later than this."""
+        return Deadline(min(seconds, self.remaining()), clock=self._clock)

@@ -9,8 +9,8 @@ KubeError                       catch this one; str() is fit for a status, never
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, Required, TypedDict, Unpack
 
 import kubernetes
 import requests
@@ -22,6 +22,11 @@ from hooks.webhook import Json
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+JSON = "application/json"
+#: What to accept for an object's metadata alone, and for a list of such.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 #: Objects asked for in one page of a list.
 PAGE_SIZE = 500
@@ -35,7 +40,15 @@ class KubeError(Exception):
 
 
 class KubeUnreachable(KubeError):
-    """No usable answer came back; whether a write was done is unknown."""
+    """No usable answer came back; whether a write was done is unknown.
+
+    Attributes:
+        code: the HTTP status of an answer in the API server's own words; 0 without one.
+    """
+
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class KubeRefused(KubeError):
@@ -63,12 +76,22 @@ class Kube(Protocol):
     """An API server. Paths are absolute, such as `/api/v1/nodes/node-1`; bodies are dicts."""
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Read one object. Raises NotFound, KubeError."""
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Read all objects of a collection, page by page; items carry no kind of their own."""
 
@@ -90,6 +113,14 @@ class Kube(Protocol):
         """Delete an object, under the preconditions in `options` (a DeleteOptions)."""
 
 
+class _Options(TypedDict, total=False):
+    deadline: Required[Deadline]
+    params: Mapping[str, str] | None
+    body: Json | None
+    content_type: str
+    accept: str
+
+
 class ApiServer:
     """An API server over HTTPS; implements Kube.
 
@@ -98,6 +129,9 @@ class ApiServer:
             files and the renewal of their tokens.
         max_answer_bytes: a larger answer is refused before it is read whole.
         user_agent: what the API server's audit log shows.
+        adapter: speaks HTTP, where requests' own trusts the server too much.
+        hide: texts that are taken out of every answer: credentials, which a server that is not
+            trusted could send back for us to show.
     """
 
     def __init__(
@@ -106,40 +140,61 @@ class ApiServer:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         user_agent: str = "cloudstack-metacontroller",
+        adapter: HTTPAdapter | None = None,
+        hide: Sequence[str] = (),
     ) -> None:
         self._configuration = configuration
+        self._hidden = tuple(text.encode() for text in hide if text)
         self._max_answer_bytes = max_answer_bytes
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = user_agent
-        self._session.headers["Accept"] = "application/json"
         self._session.verify = (
             (configuration.ssl_ca_cert or True) if configuration.verify_ssl else False
         )
         if configuration.cert_file and configuration.key_file:
             self._session.cert = (configuration.cert_file, configuration.key_file)
-        adapter = HTTPAdapter(pool_maxsize=64)
+        adapter = adapter or HTTPAdapter(pool_maxsize=64)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     def __repr__(self) -> str:
         return f"ApiServer({self._configuration.host})"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
+        """Read plain text such as `/readyz`; answer HTTP code and text. Raises KubeUnreachable."""
+        code, body = self._exchange("GET", path, deadline=deadline, accept="*/*")
+        return code, body.decode(errors="replace")
+
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Read one object. Raises NotFound, KubeError."""
-        return self._call("GET", path, deadline=deadline, params=params)
+        return self._call("GET", path, deadline=deadline, params=params, accept=accept)
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Read a collection in pages of PAGE_SIZE. Raises KubeError at any page."""
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
-            page = self._call("GET", path, deadline=deadline, params=query)
-            yield from page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue")
+            page = self._call("GET", path, deadline=deadline, params=query, accept=accept)
+            items, token = _page(f"GET {path}", page)
+            yield from items
             if not token:
                 return
             query["continue"] = token
@@ -166,7 +221,10 @@ class ApiServer:
         """Delete an object. Raises NotFound, Conflict where a precondition fails."""
         self._call("DELETE", path, deadline=deadline, body=options or {})
 
-    def _call(  # noqa: PLR0913 - one place for every kind of request
+    def _call(self, method: str, path: str, **options: Unpack[_Options]) -> Json:
+        return _object(f"{method} {path}", *self._exchange(method, path, **options))
+
+    def _exchange(  # noqa: PLR0913 - one place for every kind of request
         self,
         method: str,
         path: str,
@@ -174,13 +232,15 @@ class ApiServer:
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
         body: Json | None = None,
-        content_type: str = "application/json",
-    ) -> Json:
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> tuple[int, bytes]:
+        """Send one request; answer the HTTP code and the body. Raises KubeUnreachable."""
         what = f"{method} {path}"
         remaining = deadline.remaining()
         if remaining <= 0:
             raise KubeUnreachable(f"{what}: no time left")
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, "Accept": accept}
         bearer = self._configuration.auth_settings().get("BearerToken")
         if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
             headers["Authorization"] = bearer["value"]
@@ -195,7 +255,7 @@ class ApiServer:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return _object(what, response.status_code, self._read(what, response, deadline))
+                return response.status_code, self._read(what, response, deadline)
         except requests.RequestException as error:
             raise KubeUnreachable(f"{what}: {_reason(error)}") from error
 
@@ -210,7 +270,10 @@ class ApiServer:
                 raise KubeUnreachable(f"{what}: answer over {self._max_answer_bytes} bytes")
             if deadline.passed():
                 raise KubeUnreachable(f"{what}: answer not complete in time")
-        return b"".join(chunks)
+        body = b"".join(chunks)
+        for hidden in self._hidden:
+            body = body.replace(hidden, b"***")
+        return body
 
 
 def _object(what: str, code: int, body: bytes) -> Json:
@@ -229,8 +292,19 @@ def _object(what: str, code: int, body: bytes) -> Json:
     if code == 409:
         raise Conflict(what, code, text)
     if code >= 500 or code == 429:
-        raise KubeUnreachable(f"{what}: {text} ({code})")
+        raise KubeUnreachable(f"{what}: {text} ({code})", code=code)
     raise KubeRefused(what, code, text)
+
+
+def _page(what: str, answer: Json) -> tuple[list[Json], str]:
+    """Read a list's page; answer its objects, and what to ask for the next one with."""
+    items = answer.get("items") or []
+    metadata = answer.get("metadata") or {}
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise KubeUnreachable(f"{what}: the answer's items are no list of objects")
+    if not isinstance(metadata, dict):
+        raise KubeUnreachable(f"{what}: the answer's metadata is no object")
+    return items, str(metadata.get("continue") or "")
 
 
 def _reason(error: requests.RequestException) -> str:
@@ -248,17 +322,27 @@ class NoApiServer:
         self._log = log
 
     def get(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Json:
         """Raise NotConfigured: there is nothing to read."""
-        del deadline, params
+        del deadline, params, accept
         raise NotConfigured(f"GET {path}: no API server is configured")
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """Raise NotConfigured: there is nothing to read."""
-        del deadline, params
+        del deadline, params, accept
         raise NotConfigured(f"GET {path}: no API server is configured")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> None:

@@ -3,12 +3,21 @@
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from hooks.config import Config
 from hooks.watched import Told, Watched
 
 #: Seconds that a caller may take for the TLS handshake.
 HANDSHAKE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """PEM files: the chain we show, its key, and who signs callers' certificates (or empty)."""
+
+    cert: str
+    key: str
+    client_ca: str = ""
 
 
 class PortContext:
@@ -51,19 +60,15 @@ class PortContext:
         return connection
 
 
-def watch_certificates(config: Config, *, told: Told) -> Watched[ssl.SSLContext]:
+def watch_certificates(
+    files: CertificateFiles, first: ssl.SSLContext, *, told: Told
+) -> Watched[ssl.SSLContext]:
     """Follow the certificate files, so that a renewed certificate counts at the next connection."""
-    paths = (config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
-    return Watched(
-        "certificates",
-        tuple(path for path in paths if path),
-        lambda: server_context(config),
-        first=server_context(config),
-        told=told,
-    )
+    paths = tuple(path for path in (files.cert, files.key, files.client_ca) if path)
+    return Watched("certificates", paths, lambda: server_context(files), first=first, told=told)
 
 
-def server_context(config: Config) -> ssl.SSLContext:
+def server_context(files: CertificateFiles) -> ssl.SSLContext:
     """Make the context of the certificates as they are now.
 
     A caller's certificate is checked where it shows one; whether it must is decided per path,
@@ -73,8 +78,9 @@ def server_context(config: Config) -> ssl.SSLContext:
         OSError: a file is missing or is not what it should be.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(config.tls_cert_file, config.tls_key_file, password="")
-    if config.tls_client_ca_file:
-        context.load_verify_locations(config.tls_client_ca_file)
+    # An empty passphrase keeps OpenSSL from asking for one at the terminal.
+    context.load_cert_chain(files.cert, files.key, password="")
+    if files.client_ca:
+        context.load_verify_locations(files.client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context

@@ -24,7 +24,7 @@ from hooks.logs import logging_config
 from hooks.metrics import Metrics, create_metrics_app, process_registry
 from hooks.reconcile import Record
 from hooks.recorder import EventRecorder
-from hooks.tls import PortContext, watch_certificates
+from hooks.tls import CertificateFiles, PortContext, watch_certificates
 from hooks.watched import Told
 
 if TYPE_CHECKING:
@@ -75,8 +75,26 @@ def _nodes(parts: Parts) -> Hook:
     )
 
 
+def _targetclusters(parts: Parts) -> Hook:
+    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        watch_namespaces=config.watch_namespaces,
+        default_secret=config.default_kubeconfig_secret,
+        operator_name=config.operator_name,
+    )
+    return TargetClustersHook(
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        registry=parts.metrics.registry,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes}
+BUILDERS: dict[str, Builder] = {"nodes": _nodes, "targetclusters": _targetclusters}
 
 
 class Process:
@@ -88,6 +106,7 @@ class Process:
     def __init__(self) -> None:
         self._config: Config | None = None
         self._tls: PortContext | None = None
+        self._hooks: Mapping[str, Hook] = {}
 
     def boot(self, environ: Mapping[str, str]) -> Config:
         """Read the settings; where they cannot work, name every problem and end the process.
@@ -114,17 +133,25 @@ class Process:
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         told = _teller(metrics)
-        if config.tls_cert_file:
-            certificates = watch_certificates(config, told=told)
+        if config.certificates is not None:
+            certificates = watch_certificates(_files(config), config.certificates, told=told)
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
+        self._hooks = _hooks(config, metrics, told)
         app = create_app(
-            _hooks(config, metrics, told),
+            self._hooks,
             guard=_guard(config, told),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
         metrics_app = create_metrics_app(metrics.registry)
         return _by_port({config.metrics_port: metrics_app}, otherwise=app)
+
+    def close(self) -> None:
+        """End what hooks do in the background, when a worker ends."""
+        for hook in self._hooks.values():
+            end = getattr(hook, "close", None)
+            if end is not None:
+                end()
 
     def tls(self) -> PortContext:
         """Answer what gunicorn wraps connections with, where there are certificates."""
@@ -182,6 +209,10 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
+
+
+def _files(config: Config) -> CertificateFiles:
+    return CertificateFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
 
 
 def _guard(config: Config, told: Told) -> Guard:

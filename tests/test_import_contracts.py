@@ -18,6 +18,7 @@ PLANTS = [
     pytest.param("pure-plans", "hooks/nodes/labels.py", "import requests", id="by a chain"),
     pytest.param("pure-plans", "hooks/webhook.py", "import hooks.app", id="by a long chain"),
     pytest.param("pure-plans", "hooks/other/plan.py", "import socket", id="of a new hook"),
+    pytest.param("pure-plans", "hooks/targetclusters/sync_plan.py", "import requests", id="sync"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import time", id="clock"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import os", id="environment"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import random", id="chance"),

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hooks import parsing
 from hooks.wsgi import BUILDERS
 from simulator.server import Simulator
 
@@ -78,14 +79,17 @@ def read_ports(environ: Mapping[str, str]) -> Ports:
     ports: dict[str, int] = {}
     for variable, default in (("PORT", 8080), ("METRICS_PORT", 8383), ("SIMULATOR_PORT", 8090)):
         text = environ.get(variable) or str(default)
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
-            problems.append(f"{variable}: {text!r} is not a port; write a number from 1 to 65535")
-        elif int(text) in ports.values():
-            problems.append(f"{variable}: {text} is used twice; choose another")
-        elif not is_free(int(text)):
-            problems.append(f"{variable}: {text} is taken on this machine; set {variable}=…")
+        try:
+            port = parsing.port(text)
+        except ValueError as error:
+            problems.append(f"{variable}: {text!r} {error}")
+            continue
+        if port in ports.values():
+            problems.append(f"{variable}: {port} is used twice; choose another")
+        elif not is_free(port):
+            problems.append(f"{variable}: {port} is taken on this machine; set {variable}=…")
         else:
-            ports[variable] = int(text)
+            ports[variable] = port
     if problems:
         raise ValueError("\n".join(problems))
     return Ports(ports["PORT"], ports["METRICS_PORT"], ports["SIMULATOR_PORT"])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from tests.bench.nodes import bench_nodes
 from tests.controlplane import ControlPlane, metacontroller
-from tests.controlplane.fixtures import METACONTROLLER_CRDS, OWN_CRDS
 
 
 def main() -> None:
@@ -14,9 +13,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with ControlPlane.start(folder / "control-plane", audit=True) as plane:
-            plane.apply(METACONTROLLER_CRDS)
-            plane.apply(OWN_CRDS)
-            plane.start_controllers()
+            plane.apply_crds()
             for line in bench_nodes(plane, folder):
                 print(line, flush=True)
 

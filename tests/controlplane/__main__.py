@@ -11,11 +11,8 @@ from pathlib import Path
 
 from tests.controlplane import metacontroller
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.manifests import Hooks
+from tests.controlplane.manifests import CONTROLLERS, PROJECT, Hooks
 from tests.controlplane.processes import Process
-
-PROJECT = Path(__file__).resolve().parents[2]
-METACONTROLLER_CRDS = Path(__file__).parent / "crds"
 
 
 def main() -> None:
@@ -26,10 +23,7 @@ def main() -> None:
         signal.signal(sign, lambda *_: ended.set())
     shutil.rmtree(options.folder, ignore_errors=True)
     with ControlPlane.start(options.folder.resolve()) as plane, ExitStack() as stack:
-        for crds in (METACONTROLLER_CRDS, PROJECT / "crds"):
-            if crds.exists():
-                plane.apply(crds)
-        plane.start_controllers()
+        plane.apply_crds()
         processes = [plane.api_server, plane.controller_manager]
         if options.hooks:
             processes.append(stack.enter_context(_metacontroller(plane, options.hooks)))
@@ -64,7 +58,7 @@ def _options() -> argparse.Namespace:
 @contextmanager
 def _metacontroller(plane: ControlPlane, hooks: str) -> Iterator[Process]:
     _say(f"metacontroller: {metacontroller.described()}")
-    with plane.metacontroller(PROJECT / "metacontroller", Hooks(hooks)) as process:
+    with plane.metacontroller(CONTROLLERS, Hooks(hooks)) as process:
         yield process
 
 

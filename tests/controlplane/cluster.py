@@ -148,6 +148,12 @@ class Cluster:
         crds = self.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
         polling.until(lambda: all(map(_established, crds.list())), "CRDs are established")
 
+    def apply_crds(self) -> None:
+        """Apply Metacontroller's CRDs and the project's, and collect what their objects own."""
+        for folder in manifests.CRDS:
+            self.apply(folder)
+        self.start_controllers()
+
     def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run kubectl as administrator and return what it printed; KubectlError when it fails."""
         command = [self.programs.kubectl, "--cache-dir", self.folder / "kubectl-cache", *arguments]

@@ -9,10 +9,6 @@ from tests.controlplane import binaries, metacontroller
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import ControlPlane
 
-PROJECT = Path(__file__).resolve().parents[2]
-OWN_CRDS = PROJECT / "crds"
-METACONTROLLER_CRDS = Path(__file__).parent / "crds"
-
 _FOLDER = pytest.StashKey[Path]()
 
 
@@ -32,10 +28,7 @@ def control_plane(
     folder = tmp_path_factory.mktemp("control-plane")
     pytestconfig.stash[_FOLDER] = folder
     with ControlPlane.start(folder, audit=True) as plane:
-        plane.apply(METACONTROLLER_CRDS)
-        if OWN_CRDS.exists():
-            plane.apply(OWN_CRDS)
-        plane.start_controllers()
+        plane.apply_crds()
         yield plane
 
 

@@ -11,6 +11,9 @@ import yaml
 
 from tests.controlplane.api import Api, Object, Resource
 
+PROJECT = Path(__file__).resolve().parents[2]
+CONTROLLERS = PROJECT / "metacontroller"
+CRDS = (Path(__file__).parent / "crds", PROJECT / "crds")
 API_VERSION = "metacontroller.k8s.io/v1alpha1"
 PLURALS = {
     "DecoratorController": "decoratorcontrollers",

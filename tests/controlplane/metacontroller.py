@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.controlplane.manifests import PROJECT
 from tests.controlplane.processes import Process
 
-PROJECT = Path(__file__).resolve().parents[2]
 WORKERS = 20
 
 

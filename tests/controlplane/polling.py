@@ -11,7 +11,7 @@ def until(
     probe: Callable[[], Value | None],
     what: str,
     *,
-    within: float = 10.0,
+    within: float = 30.0,
     every: float = 0.05,
 ) -> Value:
     """Call `probe` until it answers something true, and return that.

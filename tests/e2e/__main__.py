@@ -7,7 +7,6 @@ from pathlib import Path
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, metacontroller
-from tests.controlplane.fixtures import METACONTROLLER_CRDS, OWN_CRDS
 from tests.e2e.platform import PROJECT, Platform, running
 
 HINT = """\
@@ -35,9 +34,7 @@ def main() -> None:
         Simulator() as simulator,
     ):
         folder = Path(name)
-        plane.apply(METACONTROLLER_CRDS)
-        plane.apply(OWN_CRDS)
-        plane.start_controllers()
+        plane.apply_crds()
         with running(plane, simulator, folder) as platform:
             print(_hint(platform, folder), flush=True)
             while not ended.wait(0.5):

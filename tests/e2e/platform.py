@@ -121,7 +121,7 @@ class Platform:
         return str(self.simulator.control.state()["projects"][0]["id"])
 
     def until_node(
-        self, name: str, wanted: Callable[[Object], bool], *, within: float = 15
+        self, name: str, wanted: Callable[[Object], bool], *, within: float = 40
     ) -> Object:
         """Wait until a Node is as wanted, and answer it."""
         return self._until(self.nodes, name, wanted, within)
@@ -132,11 +132,11 @@ class Platform:
         """Wait until an Instance is as wanted, and answer it."""
         return self._until(self.instances, name, wanted, within)
 
-    def until_gone(self, name: str, *, within: float = 15) -> None:
+    def until_gone(self, name: str, *, within: float = 40) -> None:
         """Wait until a Node is deleted."""
         polling.until(lambda: self.nodes.find(name) is None, f"{name} is gone", within=within)
 
-    def until_event(self, name: str, reason: str, *, within: float = 15) -> Object:
+    def until_event(self, name: str, reason: str, *, within: float = 40) -> Object:
         """Wait for an Event on a Node, and answer it."""
 
         def found() -> Object | None:

@@ -11,7 +11,7 @@ import pytest
 
 from simulator.server import Simulator
 from tests.certificates import Certificates, make_certificates
-from tests.serving import LOOPBACK, PROJECT, Hooks, raw_call, write_cloud_config
+from tests.serving import PROJECT, Hooks, raw_call, write_cloud_config
 
 NODE: dict[str, Any] = json.loads((PROJECT / "examples/01-node/request.json").read_text())
 
@@ -155,4 +155,12 @@ def test_hooks_and_metrics_answer_after_a_hangup(served: Hooks) -> None:
     served.reload()
     assert served.post("/nodes/sync", NODE).code == 200
     assert served.scrape().code == 200
-    assert served.environ["BIND"].startswith(LOOPBACK)
+
+
+def test_a_hangup_with_certificates_gone_bad_leaves_the_old_ones_at_work(
+    served: Hooks, certificates: Certificates
+) -> None:
+    certificates.server_key.write_text("half a key")
+    served.reload()
+    assert served.post("/nodes/sync", NODE).code == 200
+    assert served.metric("config_file_good", file="certificates") == 0

@@ -1,120 +1,23 @@
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
-from werkzeug.test import TestResponse
 
 from hooks.app import MAX_BODY_BYTES, create_app
 from hooks.auth import Guard, read_tokens, watch_tokens
-from hooks.body import decorator_request
 from hooks.cloudstack.errors import JobRunning, Throttled, Unreachable, refusal
 from hooks.deadline import Deadline
 from hooks.kube import Conflict, KubeUnreachable
-from hooks.logs import JsonFormatter
 from hooks.metrics import Metrics
 from hooks.reconcile import Answer
 from hooks.webhook import BadRequest, Json
+from tests.unit.echo import NODE, AssignMember, CreateRule, EchoHook, Lines, Served, serve
 
-NODE: Json = {"object": {"metadata": {"name": "node-1", "uid": "u-1"}}}
 SERVICE: Json = {"parent": {"metadata": {"namespace": "default", "name": "web"}}}
-
-#: What a hook of a test does with a request.
-Deed = Callable[[Json, Deadline], Answer]
-
-
-class Clock:
-    """Monotonic seconds that pass only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass(frozen=True)
-class CreateRule:
-    port: int
-
-
-@dataclass(frozen=True)
-class AssignMember:
-    name: str
-
-
-class EchoHook:
-    """A small real hook: checks its request, and does what the test wants."""
-
-    routes: Mapping[str, str] = {"/echo/sync": "sync", "/echo/customize": "customize"}
-
-    def __init__(self) -> None:
-        self.deed: Deed = lambda _request, _deadline: Answer({"labels": {}})
-
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
-        return self.deed(request, deadline)
-
-    def customize(self, request: Json, deadline: Deadline) -> Answer:
-        del deadline
-        decorator_request(request, spec={}, status={})
-        return Answer({"attachments": []})
-
-
-class Lines(logging.Handler):
-    """Keeps the lines that the process would write."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(JsonFormatter())
-        self.lines: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(json.loads(self.format(record)))
-
-
-@dataclass(frozen=True)
-class Served:
-    """An app with one hook, its client, its log, its metrics and its clock."""
-
-    client: FlaskClient
-    hook: EchoHook
-    log: list[dict[str, Any]]
-    registry: CollectorRegistry
-    clock: Clock
-
-    def post(self, body: object = NODE, path: str = "/echo/sync") -> TestResponse:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data)
-
-    def line(self) -> dict[str, Any]:
-        """Take the one line that was written."""
-        assert len(self.log) == 1
-        return self.log.pop()
-
-    def raises(self, error: Exception) -> None:
-        """Let the hook fail."""
-
-        def deed(_request: Json, _deadline: Deadline) -> Answer:
-            raise error
-
-        self.hook.deed = deed
-
-    def answers(self, answer: Answer) -> None:
-        """Let the hook answer."""
-        self.hook.deed = lambda _request, _deadline: answer
-
-
-def serve(guard: Guard, log: list[dict[str, Any]]) -> Served:
-    registry, hook, clock = CollectorRegistry(), EchoHook(), Clock()
-    app = create_app(
-        {"echo": hook}, guard=guard, metrics=Metrics(registry), deadline_seconds=8.0, clock=clock
-    )
-    return Served(app.test_client(), hook, log, registry, clock)
 
 
 @pytest.fixture

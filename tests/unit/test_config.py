@@ -177,7 +177,6 @@ def test_every_problem_is_named_at_once(
         "CLOUD_CONFIG",
         "HOOKS_TOKEN_FILE",
         "TLS_CERT_FILE, TLS_KEY_FILE",
-        "TLS_CLIENT_CA_FILE",
         "KUBECONFIG_FILE",
         "HOOKS",
     ]
@@ -231,6 +230,20 @@ def test_a_key_that_is_not_the_certificates_is_refused(
     )
     assert len(named) == 1
     assert "MISMATCH" in named[0]
+
+
+def test_what_is_no_certificate_authority_is_refused(
+    problems: Callable[[dict[str, str]], list[str]], certificates: Certificates
+) -> None:
+    named = problems(
+        {
+            "TLS_CERT_FILE": str(certificates.server_cert),
+            "TLS_KEY_FILE": str(certificates.server_key),
+            "TLS_CLIENT_CA_FILE": str(certificates.server_key),
+        }
+    )
+    assert len(named) == 1
+    assert named[0].startswith(f"TLS_CLIENT_CA_FILE: {certificates.server_key}: ")
 
 
 def test_without_a_hook_that_needs_it_no_cloud_config_is_asked_for(read: Read) -> None:

@@ -167,13 +167,17 @@ class Scene:
         self.stack.enter_context(manifests.applied(self.api, [controller], aim))
 
     def writes(self, plane: ControlPlane, plural: str) -> list[str]:
-        """Return what Metacontroller has written of this scene's object, in order."""
+        """Return what Metacontroller has written of this scene's object, in order.
+
+        Conflicts are left out: a sync that is faster than the watch brings one now and then.
+        """
         return [
             "/".join(filter(None, [entry["verb"], entry["objectRef"].get("subresource")]))
             for entry in plane.audited()
             if entry["objectRef"].get("name") == self.name
             and entry["objectRef"]["resource"] == plural
             and entry["userAgent"].startswith("metacontroller")
+            and entry["responseStatus"]["code"] < 300
         ]
 
     def _selector(self) -> Object:

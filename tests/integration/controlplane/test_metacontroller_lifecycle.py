@@ -8,7 +8,6 @@ from tests.controlplane import manifests, polling
 from tests.controlplane.api import Object
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.fixtures import METACONTROLLER_CRDS
 from tests.controlplane.hookserver import HookServer
 from tests.controlplane.manifests import Hooks
 from tests.integration.controlplane.judging import Scene
@@ -133,7 +132,7 @@ def test_a_restarted_api_server_is_watched_again(
     folder = tmp_path_factory.mktemp("restarted")
     hooks.answer("/restarted/sync", {"labels": {"colour": "red"}})
     with ControlPlane.start(folder) as plane:
-        plane.apply(METACONTROLLER_CRDS)
+        plane.apply_crds()
         with plane.metacontroller([_decorator_of_services()], Hooks(hooks.url)) as process:
             _make_service(plane, "before")
             polling.until(lambda: _labelled(plane, "before"), "the first one is labelled")

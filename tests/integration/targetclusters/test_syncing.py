@@ -1,0 +1,250 @@
+"""The inventory covers what is on a real cluster at every moment, whenever the operator dies."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from time import sleep
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hooks.targetclusters.inventory import Inventory
+from hooks.webhook import Json
+from tests.controlplane import Cluster
+from tests.controlplane.api import Object
+from tests.targets import proxy as proxies
+from tests.targets.driving import NOW, Clock, Driven, Operator, target_cluster
+from tests.targets.objects import kubeconfig, secret
+from tests.targets.own_cluster import OwnCluster
+from tests.targets.proxy import Fate, Proxy
+
+WALKS = count()
+LABEL = {"targetcluster.example.com/sync": "true"}
+
+
+def source(name: str, namespace: str, colour: str = "red") -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace, "labels": LABEL},
+        "data": {"colour": colour},
+    }
+
+
+@dataclass
+class Stage:
+    """A TargetCluster in a namespace of its own, its sources, and the way to its cluster."""
+
+    namespace: str
+    target: Cluster
+    line: Proxy
+    own: OwnCluster = field(default_factory=OwnCluster)
+    clock: Clock = field(default_factory=Clock)
+    uncovered: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.own.put(secret(kubeconfig(self.line.url), namespace=self.namespace))
+        self.line.on_write = self.watch
+        self.driven = Driven(
+            self.operator(),
+            target_cluster(
+                namespace=self.namespace,
+                kubeconfigSecret="target",
+                resourceSyncPolicy={"enabled": True},
+            ),
+        )
+
+    def operator(self) -> Operator:
+        return Operator(self.own, clock=self.clock)
+
+    def restart(self) -> None:
+        """Kill the operator and start another, which knows what Kubernetes knows."""
+        self.driven.operator.hook.close()
+        self.line.dead.clear()
+        self.driven.operator = self.operator()
+
+    def watch(self, write: str) -> Fate:
+        """Note each object that is written without standing in the inventory."""
+        method, _, path = write.partition(" ")
+        parts = path.split("/")
+        if method == "PATCH" and "configmaps" in parts:
+            key = (parts[4], parts[6])
+            if key not in self.recorded():
+                self.uncovered.append(write)
+        return "done"
+
+    def recorded(self) -> set[tuple[str, str]]:
+        inventory = Inventory.from_config_maps(self.driven.children)
+        return {(key.namespace, key.name) for key in inventory.by_key}
+
+    def converge(self) -> None:
+        """Call on until the resources are synced and nothing is left to be done at once."""
+
+        def settled() -> bool:
+            sync = self.driven.status.get("sync") or {}
+            return (
+                self.driven.says("ResourcesSynced") == "True Synced"
+                and sync.get("objects") == len(self.sources())
+                and self.driven.answers[-1]["resyncAfterSeconds"] > 5
+            )
+
+        self.driven.settle(settled, "the resources are synced")
+
+    def sources(self) -> set[str]:
+        return {
+            obj["metadata"]["name"]
+            for obj in self.own.objects.values()
+            if obj.get("kind") == "ConfigMap"
+        }
+
+    def on_target(self) -> dict[str, Object]:
+        """Return what is part of an ApplySet in the namespace on the target."""
+        config_maps = self.target.api.resource("v1", "configmaps")
+        found = config_maps.list(self.namespace, labels="applyset.kubernetes.io/part-of")
+        return {obj["metadata"]["name"]: obj for obj in found}
+
+
+@pytest.fixture
+def stage(target: Cluster, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with staged(target, f"stage-{abs(hash(request.node.nodeid)) % 10**10}") as made:
+        yield made
+
+
+@contextmanager
+def staged(target: Cluster, namespace: str) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        made = Stage(namespace, target, stack.enter_context(proxies.before(target)))
+        for name in ("a", "b", "c"):
+            made.own.put(source(name, namespace))
+        try:
+            yield made
+        finally:
+            made.driven.operator.hook.close()
+            made.line.dead.set()
+
+
+def test_what_is_labelled_reaches_the_cluster_recorded_first(stage: Stage) -> None:
+    stage.converge()
+    assert set(stage.on_target()) == {"a", "b", "c"}
+    assert stage.uncovered == []
+    sync = stage.driven.status["sync"]
+    assert (sync["objects"], sync["failed"], sync["attempts"]) == (3, 0, 0)
+    assert [child["metadata"]["name"] for child in stage.driven.children] == ["example-inventory"]
+
+
+def test_a_round_that_finds_everything_right_writes_nothing(stage: Stage) -> None:
+    stage.converge()
+    stage.line.writes.clear()
+    stage.clock.now += 600
+    before = stage.driven.status["sync"]["lastTime"]
+    stage.driven.settle(
+        lambda: bool(stage.driven.status["sync"]["lastTime"] != before), "another round ends"
+    )
+    assert stage.driven.status["sync"]["unchanged"] == 3
+    assert stage.line.writes == []
+
+
+def test_a_changed_source_counts_with_the_next_probe(stage: Stage) -> None:
+    stage.converge()
+    stage.own.put(source("a", stage.namespace, "blue"))
+    stage.own.remove("ConfigMap", "b", stage.namespace)
+    stage.driven.probe()
+    stage.converge()
+    assert set(stage.on_target()) == {"a", "c"}
+    assert stage.on_target()["a"]["data"] == {"colour": "blue"}
+    assert stage.clock.now < NOW + 60  # the regular round comes after 300 s
+
+
+def change_sources(stage: Stage) -> None:
+    """Change one source, delete one, add one."""
+    stage.own.put(source("a", stage.namespace, "blue"))
+    stage.own.remove("ConfigMap", "b", stage.namespace)
+    stage.own.put(source("d", stage.namespace))
+
+
+#: One more than there are writes in what the matrix goes through: its last row has no death.
+WRITES = 10
+
+
+@pytest.mark.parametrize("fate", ["lost", "done unanswered"])
+@pytest.mark.parametrize("number", range(1, WRITES + 1))
+def test_the_operator_may_die_at_any_write(stage: Stage, number: int, fate: Fate) -> None:
+    writes = 0
+
+    def watch(write: str) -> Fate:
+        nonlocal writes
+        writes += 1
+        stage.watch(write)
+        return fate if writes == number else "done"
+
+    def died_or_synced() -> bool:
+        synced = stage.driven.answers[-1]["resyncAfterSeconds"] > 5
+        return stage.line.dead.is_set() or synced
+
+    stage.line.on_write = watch
+    stage.driven.settle(died_or_synced, "the first sources are synced")
+    if not stage.line.dead.is_set():
+        change_sources(stage)
+        stage.driven.probe()
+        stage.driven.settle(died_or_synced, "the changed sources are synced")
+    assert stage.line.dead.is_set() or number == WRITES, "the matrix has a row too many"
+    assert not stage.line.dead.is_set() or number < WRITES, "the matrix lacks rows"
+    assert {(stage.namespace, name) for name in stage.on_target()} <= stage.recorded()
+    stage.restart()
+    stage.line.on_write = stage.watch
+    stage.converge()
+    assert set(stage.on_target()) == stage.sources()
+    assert stage.uncovered == []
+
+
+STEPS = st.lists(
+    st.sampled_from(["answer", "answer", "answer lost", "stale request", "restart", "change"]),
+    min_size=8,
+    max_size=24,
+)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(steps=STEPS)
+def test_no_order_of_losses_uncovers_anything(target: Cluster, steps: list[str]) -> None:
+    with staged(target, f"walk-{next(WALKS)}") as stage:
+        driven = stage.driven
+        before = (driven.cluster, driven.children)
+        for step in steps:
+            now = (driven.cluster, driven.children)
+            match step:
+                case "restart":
+                    stage.restart()
+                case "change":
+                    change_one_source(stage)
+                case "answer lost":
+                    driven.call()
+                    driven.cluster, driven.children = now
+                case "stale request":
+                    # What Metacontroller makes of the answer is refused as a conflict.
+                    driven.cluster, driven.children = before
+                    driven.call()
+                    driven.cluster, driven.children = now
+                case _:
+                    driven.call()
+            before = now
+            sleep(0.02)  # the jobs get somewhere
+            stage.clock.now += 1.1
+            assert {(stage.namespace, name) for name in stage.on_target()} <= stage.recorded()
+        stage.converge()
+        assert set(stage.on_target()) == stage.sources()
+        assert stage.uncovered == []
+
+
+def change_one_source(stage: Stage) -> None:
+    """Delete a source that is there, else bring it back, changed."""
+    if "a" in stage.sources():
+        stage.own.remove("ConfigMap", "a", stage.namespace)
+    else:
+        stage.own.put(source("a", stage.namespace, f"colour-{stage.clock.now}"))

@@ -1,0 +1,1 @@
+"""The sync engine between two real API servers."""

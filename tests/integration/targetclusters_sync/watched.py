@@ -1,0 +1,109 @@
+"""A real API server's client that counts its calls, and can be killed between any two of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hooks.deadline import Deadline
+from hooks.kube import JSON, MERGE_PATCH, Kube
+from hooks.webhook import Json
+
+
+class Killed(BaseException):
+    """The process is killed; nothing in the hooks may catch this."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to an API server."""
+
+    verb: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    accept: str = JSON
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the call may change something."""
+        return self.verb not in {"get", "list"} and "dryRun" not in self.params
+
+
+@dataclass
+class Watched:
+    """Passes calls on to a real client; implements Kube.
+
+    Attributes:
+        calls: what was called.
+        kill_before: the number of the call, from 1, before which the process is killed.
+        kill_after: the number of the call after which the process is killed, its answer lost.
+    """
+
+    kube: Kube
+    calls: list[Call] = field(default_factory=list)
+    kill_before: int = 0
+    kill_after: int = 0
+
+    @property
+    def writes(self) -> list[Call]:
+        """Answer the calls that may have changed something."""
+        return [call for call in self.calls if call.writes]
+
+    def get(
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> Json:
+        self._begin(Call("get", path, params or {}, accept))
+        answer = self.kube.get(path, deadline=deadline, params=params, accept=accept)
+        self._end()
+        return answer
+
+    def list(
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> Iterator[Json]:
+        self._begin(Call("list", path, params or {}, accept))
+        yield from self.kube.list(path, deadline=deadline, params=params, accept=accept)
+        self._end()
+
+    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
+        self._begin(Call("create", path))
+        answer = self.kube.create(path, body, deadline=deadline)
+        self._end()
+        return answer
+
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        deadline: Deadline,
+        content_type: str = MERGE_PATCH,
+        params: Mapping[str, str] | None = None,
+    ) -> Json | None:
+        self._begin(Call("patch", path, params or {}))
+        answer = self.kube.patch(
+            path, body, deadline=deadline, content_type=content_type, params=params
+        )
+        self._end()
+        return answer
+
+    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
+        self._begin(Call("delete", path))
+        self.kube.delete(path, deadline=deadline, options=options)
+        self._end()
+
+    def _begin(self, call: Call) -> None:
+        if len(self.calls) + 1 == self.kill_before:
+            raise Killed
+        self.calls.append(call)
+
+    def _end(self) -> None:
+        if len(self.calls) == self.kill_after:
+            raise Killed

@@ -1,0 +1,192 @@
+"""A TargetCluster's sources and its target, and Metacontroller's part in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hooks.deadline import Deadline
+from hooks.kube import Kube
+from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
+from hooks.targetclusters.inventory import Inventory, ObjectKey
+from hooks.targetclusters.sources import SourceCache, gather
+from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sync_applyset_plan import Sets
+from hooks.targetclusters.sync_memory import SyncMemory
+from hooks.targetclusters.sync_plan import (
+    DeleteReport,
+    DesiredSet,
+    ObjectResult,
+    SyncPolicy,
+    SyncReport,
+    SyncTask,
+)
+from hooks.webhook import Json
+from tests.controlplane.cluster import Cluster
+from tests.integration.targetclusters_sync.watched import Watched
+
+KUBECONFIG = "target-cluster-kubeconfig"
+
+
+def manifest(name: str, data: Mapping[str, str] | None = None, **metadata: Any) -> Json:
+    """Write a ConfigMap as a manifest."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, **metadata},
+        "data": dict(data or {}),
+    }
+
+
+@dataclass
+class World:
+    """One TargetCluster in a namespace of its own, on both API servers.
+
+    Attributes:
+        own: the API server with the TargetCluster and its sources.
+        target: the other one.
+        kube: the target as the hook sees it, counting.
+        policy: what `resourceSyncPolicy` says.
+        recorded: the inventory as Metacontroller shows it.
+        clock: epoch seconds.
+        history: what became of each object, round by round.
+    """
+
+    own: Cluster
+    target: Cluster
+    namespace: str
+    kube: Watched
+    own_kube: Watched
+    policy: dict[str, Any] = field(default_factory=dict)
+    recorded: Inventory = field(default_factory=Inventory)
+    memory: SyncMemory = field(default_factory=SyncMemory)
+    cache: SourceCache = field(default_factory=SourceCache)
+    clock: float = 1_800_000_000.0
+    history: dict[str, list[ObjectResult]] = field(default_factory=dict)
+
+    def source(
+        self, name: str, data: Mapping[str, str], *, kind: str = "ConfigMap", label: str = "true"
+    ) -> None:
+        """Put a source in place, or change it."""
+        body = {
+            "apiVersion": "v1",
+            "kind": kind,
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "labels": {LABEL_SYNC: label} if label else {},
+            },
+            **({"data": dict(data)} if kind == "ConfigMap" else {"stringData": dict(data)}),
+        }
+        resource = self.own.api.resource("v1", f"{kind.lower()}s")
+        if resource.find(name, self.namespace) is None:
+            resource.create(body)
+        else:
+            resource.update(body)
+
+    def unsource(self, name: str, kind: str = "ConfigMap") -> None:
+        """Delete a source."""
+        self.own.api.resource("v1", f"{kind.lower()}s").delete(name, self.namespace)
+
+    def gather(self) -> DesiredSet:
+        """Read the sources as the hook does."""
+        cluster = {
+            "metadata": {"name": "web", "namespace": self.namespace},
+            "spec": {"resourceSyncPolicy": self.policy},
+        }
+        return gather(
+            self.own_kube,
+            cluster,
+            kubeconfig_secret=KUBECONFIG,
+            cache=self.cache,
+            deadline=Deadline(30),
+        )
+
+    def round(self, *, kube: Kube | None = None, seconds: float = 60.0) -> SyncReport:
+        """Do one round, and have Metacontroller write the inventory that it answers."""
+        policy = SyncPolicy(
+            prune=self.policy.get("prune", True),
+            drift=self.policy.get("driftPolicy", "Correct"),
+            conflict=self.policy.get("conflictPolicy", "Keep"),
+        )
+        report = sync_round(
+            kube or self.kube,
+            SyncTask(f"{self.namespace}/web", self.gather(), self.recorded, policy),
+            memory=self.memory,
+            deadline=Deadline(seconds),
+            clock=lambda: self.clock,
+        )
+        self.record(report.inventory)
+        for one in report.results:
+            self.history.setdefault(one.entry.name, []).append(one)
+        return report
+
+    def record(self, inventory: Inventory) -> None:
+        """Write the inventory's ConfigMaps and read them back, as Metacontroller does."""
+        children = inventory.to_config_maps(name="web", namespace=self.namespace)
+        self.recorded = Inventory.from_config_maps(children)
+
+    def settle(self) -> SyncReport:
+        """Do rounds until one has nothing left to do at once."""
+        self.history.clear()
+        reports = [self.round()]
+        while not reports[-1].complete and len(reports) < 5:
+            reports.append(self.round())
+        assert reports[-1].complete, reports[-1]
+        return reports[-1]
+
+    def outcomes(self, name: str) -> list[str]:
+        """Answer what became of an object in the rounds of the last `settle`."""
+        return [one.outcome for one in self.history[name]]
+
+    def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> DeleteReport:
+        """Do one round of deleting everything."""
+        report = delete_inventory(
+            kube or self.kube,
+            f"{self.namespace}/web",
+            self.recorded,
+            memory=self.memory,
+            deadline=Deadline(seconds),
+        )
+        self.record(report.remaining)
+        return report
+
+    def forget(self) -> None:
+        """Lose what the process remembered."""
+        self.memory = SyncMemory()
+        self.cache = SourceCache()
+
+    def on_target(self, name: str, plural: str = "configmaps", version: str = "v1") -> Json | None:
+        """Read an object in the namespace of the same name on the target."""
+        return self.target.api.resource(version, plural).find(name, self.namespace)
+
+    def data(self, name: str) -> dict[str, str] | None:
+        """Answer the data of a ConfigMap on the target; None where it is not there."""
+        found = self.on_target(name)
+        return found.get("data", {}) if found else None
+
+    def ours(self) -> set[ObjectKey]:
+        """Answer the ConfigMaps on the target that carry the label of our set."""
+        ids = ",".join(sorted(self.sets.ids))
+        listed = self.target.api.resource("v1", "configmaps").list(
+            labels=f"{LABEL_APPLYSET_PART_OF} in ({ids})"
+        )
+        return {
+            ObjectKey("", "ConfigMap", o["metadata"]["namespace"], o["metadata"]["name"])
+            for o in listed
+        }
+
+    def names(self) -> set[str]:
+        """Answer the names of our ConfigMaps on the target."""
+        return {key.name for key in self.ours()}
+
+    @property
+    def sets(self) -> Sets:
+        """Answer the ApplySets of the TargetCluster."""
+        namespace = self.policy.get("targetNamespace") or self.namespace
+        return Sets.of(f"{self.namespace}/web", namespace, self.recorded)
+
+
+def result(report: SyncReport | DeleteReport, name: str) -> ObjectResult:
+    """Answer what became of an object."""
+    (found,) = [one for one in report.results if one.entry.name == name]
+    return found

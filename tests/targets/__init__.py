@@ -1,0 +1,1 @@
+"""Target clusters for the tests, friendly and hostile, and the objects that point at them."""

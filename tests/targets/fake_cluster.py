@@ -1,0 +1,135 @@
+"""A cluster's API server in a few lines: what a probe reads, with everything settable."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from hooks.webhook import Json
+
+
+def node(name: str, *, ready: bool = True, **resources: str) -> Json:
+    """Write a Node as a list holds it."""
+    quantities = {"cpu": "4", "memory": "8Gi", "pods": "110", **resources}
+    return {
+        "metadata": {"name": name},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True" if ready else "Unknown"}],
+            "capacity": quantities,
+            "allocatable": quantities,
+        },
+    }
+
+
+def pod(name: str, *, ready: bool = True, phase: str = "Running", **status: str) -> Json:
+    """Write a Pod as a list holds it."""
+    return {
+        "metadata": {"name": name},
+        "status": {
+            "phase": phase,
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            **status,
+        },
+    }
+
+
+@dataclass
+class FakeCluster:
+    """What the cluster answers; may be changed while it serves.
+
+    Attributes:
+        token: what callers must send; empty for nothing.
+        answers: bodies or (status, body) by path, in the place of what is made of the rest.
+        asked: how often each path was asked for.
+    """
+
+    url: str = ""
+    token: str = ""
+    version: str = "v1.36.3"
+    readyz: tuple[int, str] = (200, "ok")
+    nodes: list[Json] = field(default_factory=lambda: [node("n-1"), node("n-2"), node("n-3")])
+    pods: dict[str, list[Json]] = field(default_factory=lambda: {"kube-system": [pod("dns")]})
+    answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def probes(self) -> int:
+        """Answer how many probes have begun."""
+        return self.asked["/readyz"]
+
+    def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
+        """Answer one GET: status and body."""
+        with self.lock:
+            self.asked[path] += 1
+        if self.token and token != f"Bearer {self.token}":
+            return _refusal(401, "Unauthorized")
+        if path in self.answers:
+            status, body = self.answers[path]
+            return status, json.dumps(body)
+        if path == "/readyz":
+            return self.readyz
+        if path == "/version":
+            return 200, json.dumps({"gitVersion": self.version})
+        if path == "/api/v1/nodes":
+            return 200, json.dumps(_page(self.nodes, query))
+        if path.startswith("/api/v1/namespaces/") and path.endswith("/pods"):
+            return 200, json.dumps(_page(self.pods.get(path.split("/")[4], []), query))
+        return _refusal(404, "the server could not find the requested resource")
+
+
+@contextmanager
+def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
+    """Serve a cluster on a free port until the block ends."""
+    cluster = served or FakeCluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for its second half
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            token = self.headers.get("Authorization", "")
+            status, body = cluster.answer(url.path, parse_qs(url.query), token)
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a client that hangs up is what some tests are about
+
+    with Server(("127.0.0.1", 0), Handler) as http:
+        cluster.url = f"http://127.0.0.1:{http.server_address[1]}"
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield cluster
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def _page(items: list[Json], query: dict[str, list[str]]) -> Json:
+    """Answer a page of a list, as large as asked for."""
+    limit = int(query.get("limit", ["500"])[0])
+    first = int(query.get("continue", ["0"])[0])
+    rest = len(items) > first + limit
+    metadata = {"continue": str(first + limit)} if rest else {}
+    return {"metadata": metadata, "items": items[first : first + limit]}
+
+
+def _refusal(code: int, message: str) -> tuple[int, str]:
+    return code, json.dumps({"kind": "Status", "code": code, "message": message})

@@ -1,0 +1,46 @@
+"""Writes kubeconfigs, Secrets and TargetClusters as people write them."""
+
+import base64
+import json
+
+from hooks.webhook import Json
+
+
+def kubeconfig(
+    server: str, *, cluster: Json | None = None, user: Json | None = None, **top: object
+) -> str:
+    """Write a kubeconfig with one context; the others add fields to its parts, or replace them."""
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": server, **(cluster or {})}}],
+            "users": [{"name": "u", "user": user or {}}],
+            **top,
+        }
+    )
+
+
+def encoded(text: str) -> str:
+    """Write text in base64."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def secret(
+    text: str, *, key: str = "kubeconfig", name: str = "target", namespace: str = "team"
+) -> Json:
+    """Write the Secret that holds a kubeconfig."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"},
+        "data": {key: encoded(text)},
+    }
+
+
+def jwt(**claims: object) -> str:
+    """Write a token of three parts; nobody checks its signature here."""
+    parts = [json.dumps({"alg": "none"}), json.dumps(claims), "signature"]
+    return ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in parts)

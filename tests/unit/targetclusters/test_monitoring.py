@@ -1,0 +1,373 @@
+from typing import Any
+
+import pytest
+
+from hooks.kube import KubeUnreachable
+from hooks.webhook import Json
+from tests.targets import fake_cluster, servers
+from tests.targets.driving import NOW, Driven, Operator, operating, target_cluster
+from tests.targets.fake_cluster import FakeCluster, node, pod
+from tests.targets.objects import jwt, kubeconfig, secret
+from tests.targets.own_cluster import OwnCluster
+
+TOKEN = "a-token-of-some-length"
+DAY = 86400.0
+
+
+def own_cluster(url: str, **user: object) -> OwnCluster:
+    own = OwnCluster()
+    own.put(secret(kubeconfig(url, user={"token": TOKEN, **user})))
+    return own
+
+
+def driven(operator: Operator, **spec: Any) -> Driven:
+    return Driven(operator, target_cluster(kubeconfigSecret="target", **spec))
+
+
+def test_a_healthy_cluster_is_ready_and_its_facts_are_told() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator)
+        status = watched.probe()
+        assert watched.says("Ready") == "True Healthy"
+        assert watched.condition("Ready")["message"] == "v1.36.3, 3 of 3 nodes ready"
+        assert status["version"] == "v1.36.3"
+        assert status["nodes"] == {"ready": 3, "total": 3, "summary": "3/3", "notReady": []}
+        assert status["capacity"] == {"cpu": "12", "memory": "24Gi", "pods": "330"}
+        assert status["systemPods"] == {"ready": 1, "total": 1, "notReady": []}
+        assert status["lastContactTime"] == "2027-01-15T08:00:00Z"
+        assert status["server"] == cluster.url
+        assert status["stale"] is False
+        assert status["observedGeneration"] == 1
+        assert "credentialExpiry" not in status
+        assert [event.reason for event in operator.events] == ["ClusterReady"]
+
+
+def test_before_the_first_probe_has_ended_nothing_is_claimed() -> None:
+    with (
+        servers.serving(servers.black_hole) as hole,
+        operating(own_cluster(hole.url)) as operator,
+    ):
+        watched = driven(operator, healthChecks={"timeout": "1s"})
+        first = watched.call()
+        assert watched.says("Ready") == "Unknown NotProbed"
+        assert watched.says("Reconciling") == "True NewSpec"
+        assert watched.says("ResourcesSynced") == "Unknown Disabled"
+        assert watched.says("Healing") == "False Disabled"
+        assert first["resyncAfterSeconds"] <= 1
+        assert first["children"] == []
+
+
+def test_a_cluster_out_of_reach_says_since_when_and_what_was_known_is_stale() -> None:
+    with operating(OwnCluster()) as operator:
+        watched = driven(operator)
+        with fake_cluster.running() as cluster:
+            operator.own = own_cluster(cluster.url)
+            operator.__post_init__()
+            known = watched.probe()
+        status = watched.probe()
+        assert watched.says("Reachable") == "True Answered"
+        assert watched.condition("Reachable")["message"].startswith("1 of 2 probes failed: ")
+        assert status["stale"] is True
+        status = watched.probe()
+        assert watched.says("Reachable") == "False Unreachable"
+        assert "refused" in watched.condition("Reachable")["message"]
+        assert watched.says("NodesReady") == "Unknown Unreachable"
+        assert watched.says("Ready") == "False Unreachable"
+        assert status["lastContactTime"] == known["lastContactTime"]
+        assert status["nodes"] == known["nodes"]
+        assert [e.reason for e in operator.events] == ["ClusterReady", "ClusterNotReady"]
+        operator.hook.close()
+
+
+def test_thresholds_hold_while_a_cluster_flaps() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator, failureThreshold=3, successThreshold=2)
+        said = []
+        for works in (True, False, False, True, False, False, False, True, False, True, True):
+            cluster.readyz = (200, "ok") if works else (500, "[+]ping ok\n[-]etcd failed: reason")
+            watched.probe()
+            said.append(watched.condition("Reachable")["status"])
+        assert said == [*["True"] * 6, *["False"] * 4, "True"]
+
+
+def test_a_restart_does_not_forget_the_count() -> None:
+    with operating(OwnCluster()) as operator, servers.refusing() as url:
+        watched = driven(operator, failureThreshold=2)
+        with fake_cluster.running() as cluster:
+            watched.operator = Operator(own_cluster(cluster.url), clock=operator.clock)
+            watched.probe()
+            watched.operator.hook.close()
+        for reachable in ("True", "False"):
+            watched.operator = Operator(own_cluster(url), clock=operator.clock)
+            watched.probe()
+            assert watched.condition("Reachable")["status"] == reachable
+            watched.operator.hook.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "spec", "said"),
+    [
+        pytest.param(
+            {"nodes": [node("n-1", ready=False), node("n-2", ready=False)]},
+            {},
+            "0 of 2 nodes are ready, 1 must be; not ready: n-1, n-2",
+            id="no-node-is-ready",
+        ),
+        pytest.param({"nodes": []}, {}, "0 of 0 nodes are ready, 1 must be", id="no-nodes"),
+        pytest.param(
+            {"nodes": [node("n-1"), node("n-2"), node("n-3", ready=False)]},
+            {"healthChecks": {"minReadyNodes": "80%"}},
+            "2 of 3 nodes are ready, 80% must be; not ready: n-3",
+            id="a-share",
+        ),
+        pytest.param(
+            {"pods": {"kube-system": [pod("dns", ready=False), pod("job", phase="Succeeded")]}},
+            {},
+            "0 of 1 pods are ready in kube-system; not ready: kube-system/dns",
+            id="a-system-pod",
+        ),
+        pytest.param(
+            {"pods": {"kube-system": [pod("dns")], "mesh": [pod("proxy", ready=False)]}},
+            {"healthChecks": {"podNamespaces": ["kube-system", "mesh"]}},
+            "1 of 2 pods are ready in kube-system, mesh; not ready: mesh/proxy",
+            id="another-namespace",
+        ),
+    ],
+)
+def test_an_api_that_answers_is_not_enough(change: Json, spec: Json, said: str) -> None:
+    with (
+        fake_cluster.running(FakeCluster(**change)) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, **spec)
+        watched.probe()
+        assert watched.condition("Ready")["status"] == "False"
+        assert watched.condition("Ready")["message"] == said
+        assert watched.condition("Reachable")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("change", "spec"),
+    [
+        pytest.param(
+            {"nodes": []}, {"healthChecks": {"minReadyNodes": 0}}, id="no-nodes-are-asked-for"
+        ),
+        pytest.param(
+            {"pods": {"kube-system": [pod("dns", ready=False)]}},
+            {"healthChecks": {"podNamespaces": []}},
+            id="no-pods-are-asked-for",
+        ),
+        pytest.param(
+            {"pods": {"kube-system": [pod("old", ready=False, phase="Failed", reason="Evicted")]}},
+            {},
+            id="an-evicted-pod",
+        ),
+        pytest.param({"readyz": (403, "forbidden")}, {}, id="readyz-is-hidden"),
+        pytest.param({"readyz": (404, "not found")}, {}, id="readyz-is-not-there"),
+    ],
+)
+def test_what_was_not_asked_for_does_not_matter(change: Json, spec: Json) -> None:
+    with (
+        fake_cluster.running(FakeCluster(**change)) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, **spec)
+        watched.probe()
+        assert watched.says("Ready") == "True Healthy"
+
+
+def test_a_cluster_that_is_not_ready_says_which_of_its_checks_fails() -> None:
+    broken = FakeCluster(readyz=(500, "[+]ping ok\n[-]etcd failed: reason withheld\n"))
+    with fake_cluster.running(broken) as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator, failureThreshold=1)
+        status = watched.probe()
+        assert watched.says("Reachable") == "False NotReady"
+        assert "/readyz answers 500: etcd failed: reason withheld" in str(status["conditions"])
+
+
+def test_what_may_not_be_read_is_unknown_and_named() -> None:
+    forbidden = {
+        "/api/v1/nodes": (403, {"kind": "Status", "message": 'nodes is forbidden: User "u"'})
+    }
+    with (
+        fake_cluster.running(FakeCluster(answers=forbidden)) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1)
+        status = watched.probe()
+        assert watched.says("NodesReady") == "Unknown Forbidden"
+        assert watched.says("SystemPodsReady") == "True AllReady"
+        assert watched.says("Ready") == "Unknown Forbidden"
+        assert status["stale"] is True
+
+
+def test_credentials_that_are_not_accepted_are_told_from_a_cluster_out_of_reach() -> None:
+    with (
+        fake_cluster.running(FakeCluster(token="another")) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1)
+        watched.probe()
+        assert watched.says("CredentialsValid") == "False Unauthorized"
+        assert watched.says("Reachable") == "True Answered"
+        assert watched.says("Ready") == "False Unauthorized"
+        assert watched.says("Stalled") == "True Unauthorized"
+
+
+def test_a_rotated_secret_counts_at_the_next_probe() -> None:
+    with (
+        fake_cluster.running(FakeCluster(token="new-token-of-length")) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, successThreshold=5)
+        watched.probe()
+        assert watched.says("CredentialsValid") == "False Unauthorized"
+        rotated = kubeconfig(cluster.url, user={"token": "new-token-of-length"})
+        assert isinstance(operator.own, OwnCluster)
+        operator.own.put(secret(rotated))
+        watched.probe()
+        assert watched.says("CredentialsValid") == "True Accepted"
+        assert watched.says("Ready") == "True Healthy"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(None, "SecretNotFound", id="no-secret"),
+        pytest.param("", "KubeconfigMissing", id="empty"),
+        pytest.param("{", "KubeconfigInvalid", id="wrong"),
+        pytest.param(
+            kubeconfig("https://h", user={"exec": {"command": "id"}}), "ExecRefused", id="exec"
+        ),
+        pytest.param(kubeconfig(""), "NoServer", id="no-server"),
+    ],
+)
+def test_each_kubeconfig_that_cannot_be_used_has_its_condition(
+    text: str | None, reason: str
+) -> None:
+    own = OwnCluster()
+    if text is not None:
+        own.put(secret(text))
+    with operating(own) as operator:
+        watched = driven(operator)
+        watched.probe()
+        assert watched.says("CredentialsValid") == f"False {reason}"
+        assert watched.says("Ready") == f"False {reason}"
+        assert watched.says("Stalled") == f"True {reason}"
+        assert watched.says("Reachable") == f"Unknown {reason}"
+        assert "Secret target" in watched.condition("Ready")["message"]
+
+
+def test_an_own_api_server_out_of_reach_is_not_held_against_the_credentials() -> None:
+    with fake_cluster.running() as cluster:
+        own = own_cluster(cluster.url)
+        with operating(own) as operator:
+            watched = driven(operator, failureThreshold=2)
+            watched.probe()
+            own.broken = KubeUnreachable("GET /api: timeout")
+            watched.probe()
+            assert watched.says("Ready") == "True Healthy"
+            watched.probe()
+            assert watched.says("CredentialsValid") == "Unknown SecretUnreadable"
+            assert watched.says("Stalled") == "False NothingToDo"
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "said", "ready"),
+    [
+        pytest.param(8 * DAY, "True Accepted", "True Healthy", id="more-than-a-week"),
+        pytest.param(6 * DAY, "True ExpiringSoon", "True Healthy", id="less-than-a-week"),
+        pytest.param(-1.0, "False Expired", "False Expired", id="past"),
+    ],
+)
+def test_the_end_of_the_credentials_is_announced(ends_in: float, said: str, ready: str) -> None:
+    token = jwt(exp=NOW + ends_in)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator)
+        watched.probe()
+        assert watched.says("CredentialsValid") == said
+        assert watched.says("Ready") == ready
+        metric = (
+            'target_cluster_credential_expiry_timestamp_seconds{name="example",namespace="team"}'
+        )
+        assert operator.metrics()[metric] == NOW + ends_in
+        announced = "CredentialsExpiring" in [event.reason for event in operator.events]
+        assert announced is (said != "True Accepted")
+
+
+def test_the_end_comes_without_a_probe() -> None:
+    token = jwt(exp=NOW + 10)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator, monitorInterval="1h")
+        watched.probe()
+        assert watched.says("Ready") == "True Healthy"
+        operator.clock.now += 10
+        watched.call()
+        assert watched.says("CredentialsValid") == "False Expired"
+        assert cluster.probes == 1
+
+
+def test_a_changed_spec_is_probed_at_once() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator, monitorInterval="1h")
+        watched.probe()
+        operator.clock.now += 1
+        watched.change(failureThreshold=5)
+        watched.call()
+        assert watched.says("Reconciling") == "True NewSpec"
+        watched.probe()
+        assert cluster.probes == 2
+        assert watched.says("Reconciling") == "False Observed"
+        assert watched.status["observedGeneration"] == 2
+
+
+def test_calls_between_probes_change_nothing() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator)
+        status = watched.probe()
+        for seconds in (0.0, 1.0, 20.0):
+            operator.clock.now = NOW + seconds
+            assert watched.call()["status"] == status
+        assert cluster.probes == 1
+        assert len(operator.events) == 1
+
+
+def test_a_status_that_was_not_written_is_answered_again() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator)
+        status = watched.probe()
+        del watched.cluster["status"]
+        assert watched.call()["status"]["version"] == status["version"]
+        assert cluster.probes == 1
+
+
+def test_the_metrics_tell_what_the_status_tells_and_end_with_the_cluster() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator)
+        watched.probe()
+        labels = '{name="example",namespace="team"}'
+        told = operator.metrics()
+        assert told[f"target_cluster_health_status{labels}"] == 1
+        assert told[f"target_cluster_nodes_ready{labels}"] == 3
+        assert told[f"target_cluster_last_contact_timestamp_seconds{labels}"] == NOW
+        success = '{name="example",namespace="team",result="success"}'
+        assert told[f"target_cluster_resource_sync_count{success}"] == 0
+        assert watched.call(finalizing=True)["finalized"] is True
+        assert not [line for line in operator.metrics() if "example" in line]
+
+
+def test_a_hostile_cluster_cannot_make_the_operator_show_its_token() -> None:
+    echo = (403, {"kind": "Status", "message": f"you sent {TOKEN} and Bearer {TOKEN}"})
+    hostile = FakeCluster(answers={"/api/v1/nodes": echo}, version=f"v{TOKEN}")
+    with fake_cluster.running(hostile) as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator, failureThreshold=1)
+        status = watched.probe()
+        assert "you sent ***" in watched.condition("NodesReady")["message"]
+        assert TOKEN not in str(status)
+        assert TOKEN not in str(operator.events)

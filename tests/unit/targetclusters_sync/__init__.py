@@ -1,0 +1,1 @@
+"""The sync engine's decisions, row by row."""
