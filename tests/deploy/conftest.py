@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,24 @@ def cluster(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ControlPlane]:
     """Start an API server that has nothing yet: no CRD, no node, no controller."""
-    folder: Path = tmp_path_factory.mktemp("cluster")
+    with started(tmp_path_factory.mktemp("cluster")) as plane:
+        yield plane
+
+
+@pytest.fixture
+def empty_cluster(
+    control_plane_binaries: Binaries,  # noqa: ARG001 - built before collection ends
+    tmp_path: Path,
+) -> Iterator[ControlPlane]:
+    """Start one for a single test."""
+    with started(tmp_path / "cluster") as plane:
+        yield plane
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[ControlPlane]:
+    """Start an API server with the admission that careful owners of clusters switch on."""
+    folder.mkdir(exist_ok=True)
     policy = folder / "audit-everything.json"
     policy.write_text(
         json.dumps(

@@ -1,5 +1,6 @@
 """Renders the folders of deploy/ and finds things in what comes out."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,23 @@ def text(folder: Path) -> str:
 def render(folder: Path) -> Rendered:
     """Render a folder, read."""
     return Rendered(tuple(yaml.safe_load_all(text(folder))))
+
+
+def composed(folder: Path, base: Path, *components: str) -> Path:
+    """Write a kustomization of a folder of deploy/ with components, as a user's overlay has it."""
+
+    def relative(path: Path) -> str:
+        return os.path.relpath(path, folder)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [relative(base)],
+        "components": [relative(DEPLOY / "components" / name) for name in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return folder
 
 
 def container(pod: Object, name: str) -> Object:
