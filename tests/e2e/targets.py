@@ -10,7 +10,7 @@ import requests
 
 from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
-from tests.controlplane.api import Object, Resource
+from tests.controlplane.api import ApiError, Object, Resource
 from tests.controlplane.processes import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -187,9 +187,11 @@ def running(plane: ControlPlane, folder: Path, **settings: str) -> Iterator[Targ
 def _clear(platform: TargetPlatform) -> None:
     """Delete all TargetClusters, whatever a test has left in the way of that."""
     for cluster in platform.clusters.list():
-        metadata = cluster["metadata"]
-        change: Object = {"metadata": {"finalizers": []}}
-        platform.clusters.delete(metadata["name"], metadata["namespace"])
-        if platform.clusters.find(metadata["name"], metadata["namespace"]) is not None:
-            platform.clusters.patch(metadata["name"], change, metadata["namespace"])
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        try:
+            platform.clusters.delete(name, namespace)
+            platform.clusters.patch(name, {"metadata": {"finalizers": []}}, namespace)
+        except ApiError as error:  # gone already, which is what is wanted
+            if not error.not_found:
+                raise
     platform.plane.api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}/events")
