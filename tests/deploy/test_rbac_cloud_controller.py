@@ -39,6 +39,7 @@ ROLES = Roles(
     },
     unseen={
         Verb("", "nodes/finalizers", "update"): "no request but a question of admission; see below",
+        Verb("", "services/finalizers", "update"): "the same for load balancers",
     },
 )
 
@@ -54,6 +55,9 @@ def entries(
         a_vm_stops(platform)
         a_vm_is_gone(platform)
         a_node_turns_out_to_be_another_clouds(platform)
+        a_service_is_served(platform)
+        a_former_providers_finalizer_goes(platform)
+        a_service_leaves_its_load_balancer_behind(platform)
         yield cluster.audited()
 
 
@@ -119,6 +123,67 @@ def a_node_turns_out_to_be_another_clouds(platform: Platform) -> None:
     platform.until_instance("node-3", lambda _: True)
     platform.nodes.patch("node-3", {"spec": {"providerID": "aws:///eu-1a/i-0123"}})
     polling.until(lambda: platform.instances.find("node-3") is None, "its Instance goes", within=30)
+
+
+def a_service_is_served(platform: Platform) -> None:
+    """Have one that changes, and is no more a load balancer in the end."""
+    create(platform, "web")
+    until_served(platform, "web")
+    services = platform.plane.api.resource("v1", "services")
+    found = load_balancers(platform)[0]["spec"]
+    services.patch("web", {"spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}, "default")
+    polling.until(lambda: load_balancers(platform)[0]["spec"] != found, "it is changed", within=30)
+    left = {"loadBalancerSourceRanges": None}
+    services.patch("web", {"spec": {"type": "ClusterIP", **left}}, "default")
+    polling.until(lambda: not load_balancers(platform), "its load balancer goes", within=60)
+
+
+def a_former_providers_finalizer_goes(platform: Platform) -> None:
+    old = "service.kubernetes.io/load-balancer-cleanup"
+    create(platform, "old", finalizers=[old])
+    until_served(platform, "old")
+    services = platform.plane.api.resource("v1", "services")
+    polling.until(
+        lambda: old not in services.get("old", "default")["metadata"].get("finalizers", []),
+        "the former provider's finalizer goes",
+        within=30,
+    )
+    services.delete("old", "default")
+    polling.until(lambda: not load_balancers(platform), "its load balancer goes", within=60)
+
+
+def a_service_leaves_its_load_balancer_behind(platform: Platform) -> None:
+    create(platform, "orphan")
+    until_served(platform, "orphan")
+    platform.plane.kubectl("delete", "service", "orphan", "--cascade=orphan")
+    polling.until(lambda: not load_balancers(platform), "the orphan goes by itself", within=60)
+
+
+def create(platform: Platform, name: str, **metadata: object) -> None:
+    platform.plane.api.resource("v1", "services").create(
+        {
+            "metadata": {"name": name, "namespace": "default", **metadata},
+            "spec": {
+                "type": "LoadBalancer",
+                "selector": {"app": name},
+                "ports": [{"port": 80, "protocol": "TCP"}],
+            },
+        }
+    )
+
+
+def until_served(platform: Platform, name: str) -> None:
+    services = platform.plane.api.resource("v1", "services")
+    polling.until(
+        lambda: services.get(name, "default")["status"]["loadBalancer"].get("ingress"),
+        f"{name} has an address",
+        within=90,
+    )
+
+
+def load_balancers(platform: Platform) -> list[Object]:
+    version = f"{CLOUDSTACK}/v1alpha1"
+    return platform.plane.api.resource(version, "cloudstackloadbalancers").list()
 
 
 @pytest.mark.parametrize("who", AUDITED)
