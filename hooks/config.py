@@ -171,6 +171,13 @@ class Config:
         "Whether Services without a `loadBalancerClass` are served. Those that have a load "
         "balancer of ours keep it.",
     )
+    former_cluster_name: str = _setting(
+        "FORMER_CLUSTER_NAME",
+        "kubernetes",
+        str,
+        "The `--cluster-name` of the cloud controller manager that was here before. Leaseweb's "
+        "writes it into the names of rules, which are taken over by name.",
+    )
     watch_namespaces: tuple[str, ...] = _setting(
         "WATCH_NAMESPACE",
         "",

@@ -102,3 +102,108 @@ ANNOTATION_APPLYSET_TOOLING = "applyset.kubernetes.io/tooling"
 ANNOTATION_APPLYSET_GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 #: On the ConfigMap that stands for an ApplySet: where else than beside it its objects are.
 ANNOTATION_APPLYSET_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+
+# Services: class and condition
+
+#: `spec.loadBalancerClass` of a Service that is ours even where the cluster has another default.
+LOAD_BALANCER_CLASS = "cloudstack.targetcluster.example.com/loadbalancer"
+#: Condition in `Service.status.conditions`: whether the load balancer serves, and if not, why, in
+#: CloudStack's words. It is the sign that a Service is ours.
+LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
+
+# Services: annotations
+
+#: What the annotations of a Service begin with; the existing CloudStack provider's prefix.
+SERVICE_ANNOTATION_PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
+#: `"true"`: members get the client's address by the HAProxy PROXY protocol, on every TCP port. May
+#: be switched on a live Service. Default `"false"`.
+ANNOTATION_PROXY_PROTOCOL = SERVICE_ANNOTATION_PREFIX + "proxy-protocol"
+#: A DNS name that the Service's status shows in place of the address, so that pods reach the load
+#: balancer through it instead of being short-circuited. Default: the address is shown.
+ANNOTATION_HOSTNAME = SERVICE_ANNOTATION_PREFIX + "hostname"
+#: Who may connect, as IPv4 CIDRs with commas between them; empty admits nobody. The field
+#: `spec.loadBalancerSourceRanges` says the same; where both are given they have to agree. Default:
+#: everybody, `0.0.0.0/0`.
+ANNOTATION_SOURCE_CIDRS = SERVICE_ANNOTATION_PREFIX + "source-cidrs"
+#: Who may connect, by Kubernetes' own annotation; not read where `spec.loadBalancerSourceRanges`
+#: is set.
+ANNOTATION_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+#: The IPv4 address that the Service wants; goes before `spec.loadBalancerIP`. Default: any.
+ANNOTATION_ADDRESS = SERVICE_ANNOTATION_PREFIX + "address"
+#: `"true"`: the address stays allocated to the account when the Service goes. Default `"false"`.
+ANNOTATION_KEEP_IP = SERVICE_ANNOTATION_PREFIX + "keep-ip"
+#: A note of the existing provider: it allocated the address that the Service asks for. Read when
+#: a Service is taken over, so that the address is released with it; never written.
+ANNOTATION_IP_ASSOCIATED = SERVICE_ANNOTATION_PREFIX + "ip-associated-by-controller"
+#: A note of a fork of the existing provider: CloudStack's id of the address. Where it stands, the
+#: annotation `address` is a note too. Read when a Service is taken over; never written.
+ANNOTATION_ID = SERVICE_ANNOTATION_PREFIX + "id"
+#: A note of the same fork: CloudStack's id of the network. Removed with the notes above when the
+#: Service gives up its load balancer.
+ANNOTATION_NETWORK_ID = SERVICE_ANNOTATION_PREFIX + "network-id"
+#: `"true"`: this Service gets no load balancer from us; one that it has is taken down. Default
+#: `"false"`.
+ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
+#: `plan`: nothing is changed in CloudStack, and the changes that would be made are listed in the
+#: CloudStackLoadBalancer's `status.plan`. Default `apply`.
+ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
+#: Labels that a node carries to be a member, as `key=value` with commas between them. Default:
+#: every node.
+ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
+#: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` where
+#: `spec.sessionAffinity` is ClientIP, `roundrobin` otherwise.
+ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
+#: Reserved for one address serving several Services; refused for now.
+ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
+
+# Services: finalizers
+
+#: Finalizer that cloud controller managers put on Services; taken off one that is taken over.
+SERVICE_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+#: What the finalizers begin with that Metacontroller puts on objects with a finalize hook.
+COMPOSITE_FINALIZER_PREFIX = "metacontroller.io/compositecontroller-"
+
+# Services: events
+
+#: Normal: a load balancer is being made or changed.
+EVENT_ENSURING = "EnsuringLoadBalancer"
+#: Normal: the load balancer serves as the Service asks.
+EVENT_ENSURED = "EnsuredLoadBalancer"
+#: Normal: a serving load balancer got other members, rules or another address.
+EVENT_UPDATED = "UpdatedLoadBalancer"
+#: Warning: the load balancer cannot be made or changed; the message says why.
+EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
+#: Warning: there is no node that could be a member.
+EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
+#: Normal: a load balancer that is no longer wanted is being taken down.
+EVENT_DELETING = "DeletingLoadBalancer"
+#: Normal: nothing is left in CloudStack of a load balancer that was taken down.
+EVENT_DELETED = "DeletedLoadBalancer"
+
+# Load balancers: tags in CloudStack
+
+#: Tag: the cluster that an address, a rule or a firewall rule belongs to (`CLUSTER_ID`).
+TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
+#: Tag: the namespace of the Service that it belongs to.
+TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
+#: Tag: the name of the Service that it belongs to.
+TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
+#: Tag: the UID of the Service that it belongs to; this one decides.
+TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
+#: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
+#: is left allocated.
+TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
+#: Value of the tag `address-origin` of an address that we allocated.
+TAG_ORIGIN_CONTROLLER = "controller"
+#: Value of the tag `address-origin` of an address that the user brought.
+TAG_ORIGIN_USER = "user"
+
+# Load balancers: events
+
+#: Normal: something had been changed in CloudStack behind our back, and was put right; the message
+#: names what.
+EVENT_REPAIRED = "RepairedLoadBalancer"
+#: Warning: what we put right is undone again and again, so it is left for an hour.
+EVENT_CONTESTED = "LoadBalancerContested"
+#: Normal: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
+EVENT_ORPHANED = "OrphanedLoadBalancer"

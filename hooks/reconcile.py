@@ -8,7 +8,7 @@ from hooks.cloudstack.errors import CloudStackError
 from hooks.deadline import Deadline
 from hooks.events import Event
 from hooks.kube import KubeError
-from hooks.webhook import Plan, Response
+from hooks.webhook import CustomizeResponse, Plan, Response
 
 Facts = TypeVar("Facts")
 Action = TypeVar("Action")
@@ -62,7 +62,7 @@ class Answer:
         error: what stopped the work, where the response already tells of it.
     """
 
-    response: Response
+    response: Response | CustomizeResponse
     actions: tuple[object, ...] = ()
     error: Exception | None = None
 

@@ -93,8 +93,38 @@ def _targetclusters(parts: Parts) -> Hook:
     )
 
 
+def _services(parts: Parts) -> Hook:
+    from hooks.services import ServicesHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        default_class=config.default_load_balancer_class,
+        former_cluster_name=config.former_cluster_name,
+    )
+    return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
+
+
+def _loadbalancers(parts: Parts) -> Hook:
+    from hooks.loadbalancers import LoadBalancersHook, Settings  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
+    return LoadBalancersHook(
+        cloud=parts.cloud,
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        clock=parts.clock,
+    )
+
+
 #: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {"nodes": _nodes, "targetclusters": _targetclusters}
+BUILDERS: dict[str, Builder] = {
+    "nodes": _nodes,
+    "services": _services,
+    "loadbalancers": _loadbalancers,
+    "targetclusters": _targetclusters,
+}
 
 
 class Process:

@@ -108,6 +108,7 @@ def open_cloud(  # noqa: PLR0913 - all but the first are said by name
     vm_cache_ttl: float = 15.0,
     clock: Callable[[], float] = time.time,
     monotonic: Monotonic = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Cloud:
     """Make what the hooks call CloudStack with; nothing is sent yet.
 
@@ -118,12 +119,19 @@ def open_cloud(  # noqa: PLR0913 - all but the first are said by name
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
+        pause: waits for so many seconds.
     """
     if config.ssl_no_verify:
         expect_unverified(config.api_url)
     session = Session()
     wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
-    client = Client(wire, project_id=config.project_id, observer=observer, monotonic=monotonic)
+    client = Client(
+        wire,
+        project_id=config.project_id,
+        observer=observer,
+        monotonic=monotonic,
+        pause=pause,
+    )
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
     fetch = _Fetch(client, clock)
     how: _How = {"executor": executor, "monotonic": monotonic, "observer": cache_observer}

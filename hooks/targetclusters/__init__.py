@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 
@@ -122,7 +123,8 @@ class TargetClustersHook:
         if answer.response.get("finalized"):
             self._operations.forget(facts)
         else:
-            self._metrics.observe(namespace, name, answer.response.get("status") or {})
+            status = cast("Json", answer.response.get("status") or {})
+            self._metrics.observe(namespace, name, status)
         return answer
 
     def _tell(self, event: Event) -> None:

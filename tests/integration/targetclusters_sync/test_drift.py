@@ -1,11 +1,15 @@
 """What was changed on a real target: put right, or named and left alone."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
+from hooks.deadline import Deadline
+from hooks.kube import KubeRefused
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
 from hooks.webhook import Json
+from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, result
 
 DEPLOYMENT: Json = {
@@ -167,3 +171,39 @@ def test_a_key_that_its_source_drops_goes_from_the_target(world: World) -> None:
     world.source("app", {"color": "red"})
     assert result(world.round(), "app").outcome == "applied"
     assert world.data("app") == {"color": "red"}
+
+
+class WithoutDryRun(Watched):
+    """A target whose admission webhooks allow no dry run."""
+
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        deadline: Deadline,
+        content_type: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> Json | None:
+        if "dryRun" in (params or {}):
+            raise KubeRefused(f"PATCH {path}", 400, "does not support dry run")
+        return super().patch(
+            path, body, deadline=deadline, content_type=content_type, params=params
+        )
+
+
+def test_an_edit_is_put_right_where_the_target_allows_no_dry_run(world: World) -> None:
+    bundle = {"web.yaml": json.dumps(DEPLOYMENT)}
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
+    world.source("bundle", bundle)
+    world.settle()
+    world.kube = WithoutDryRun(world.kube.kube)
+    assert world.round().counts == {"unchanged": 1}
+    deployments = world.target.api.resource("apps/v1", "deployments")
+    deployments.patch("web", {"spec": {"replicas": 5}}, world.namespace)
+    assert result(world.round(), "web").outcome == "applied"
+    assert deployments.get("web", world.namespace)["spec"]["replicas"] == 2
+    world.policy["driftPolicy"] = "Report"
+    deployments.patch("web", {"spec": {"replicas": 5}}, world.namespace)
+    report = world.round()
+    assert result(report, "web").message == "does not support dry run"

@@ -31,6 +31,9 @@ def platform(
     with targets.running(control_plane, tmp_path) as running:
         running.put_secret("shop-kubeconfig", kubeconfig_of(target))
         yield running
+        if running.clusters.find("shop", NAMESPACE):
+            running.clusters.delete("shop", NAMESPACE)
+        gone(running)
     for kind, name in (
         ("configmaps", "shop-settings"),
         ("configmaps", "shop-manifests"),
@@ -48,6 +51,15 @@ def start(platform: TargetPlatform, example: str) -> None:
     """Apply an example, and wait until its resources are on the target."""
     platform.plane.apply(EXAMPLES / example)
     platform.until_says("shop", "ResourcesSynced", "True Synced", within=40)
+
+
+def gone(platform: TargetPlatform) -> None:
+    """Wait until there is no TargetCluster of the examples any more."""
+    polling.until(
+        lambda: platform.clusters.find("shop", NAMESPACE) is None,
+        "the TargetCluster is gone",
+        within=60,
+    )
 
 
 def on_target(target: Cluster, name: str, plural: str = "configmaps") -> Any:
@@ -90,11 +102,7 @@ def test_manifests_are_applied_and_go_with_the_target_cluster(
     assert f"targetcluster.{NAMESPACE}.shop" in {one["metadata"]["name"] for one in sets}
 
     platform.clusters.delete("shop", NAMESPACE)
-    polling.until(
-        lambda: platform.clusters.find("shop", NAMESPACE) is None,
-        "the TargetCluster is gone",
-        within=60,
-    )
+    gone(platform)
     assert deployments.find("web", "shop-web") is None
     assert target.api.resource("v1", "namespaces").find("shop-web") is None
     crds = target.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")

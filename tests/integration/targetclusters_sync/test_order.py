@@ -111,3 +111,24 @@ def test_a_crd_that_is_deleted_on_the_target_comes_back_with_its_objects(world: 
 
 def crd_name(group: str) -> str:
     return f"widgets.{group}"
+
+
+def test_the_namespace_that_everything_goes_to_may_be_a_manifest(world: World) -> None:
+    home = f"{world.namespace}-home"
+    world.policy["targetNamespace"] = home
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
+    bundle(world, manifest("app"), namespace)
+    assert world.settle().synced
+    assert {key.namespace for key in world.ours()} == {home}
+    assert world.round().counts == {"unchanged": 2}
+
+
+def test_a_namespace_that_is_described_and_refused_is_not_made_otherwise(world: World) -> None:
+    team = f"{world.namespace}-team"
+    metadata = {"name": team, "labels": {"bad": "not a label"}}
+    bad = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    bundle(world, bad, manifest("app", namespace=team))
+    report = world.settle()
+    assert "metadata.labels" in result(report, team).message
+    assert result(report, "app").message == f'namespaces "{team}" not found'
+    assert world.target.api.resource("v1", "namespaces").find(team) is None

@@ -190,3 +190,16 @@ def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
     world.recorded = Inventory.of([entry])
     assert result(world.round(), "d").outcome == "pruned"
     assert deployments.find("d", world.namespace) is None
+
+
+def test_the_last_object_takes_the_set_along(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.settle()
+    assert world.data(world.sets.current.name) is not None
+    world.unsource("app")
+    report = world.round()
+    assert world.data(world.sets.current.name) is None
+    assert report.inventory == Inventory()
+    world.kube.calls.clear()
+    assert world.round().complete
+    assert world.kube.writes == []

@@ -1,11 +1,14 @@
 """What a real target refuses: told per object, tried again later, nothing secret said."""
 
 import json
+from collections.abc import Mapping
 
 from kubernetes.client import Configuration
 
-from hooks.kube import ApiServer
+from hooks.deadline import Deadline
+from hooks.kube import ApiServer, KubeRefused
 from hooks.targetclusters.sync_memory import FIRST_RETRY
+from hooks.webhook import Json
 from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 
@@ -150,3 +153,35 @@ def test_a_restricted_kubeconfig_is_asked_namespace_by_namespace(world: World) -
     assert result(report, "here").outcome == "applied"
     assert report.counts == {"applied": 1, "failed": 4}
     assert world.round().counts == {"unchanged": 1, "failed": 4}
+
+
+class Refusing(Watched):
+    """A target that refuses every write to one object."""
+
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        deadline: Deadline,
+        content_type: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> Json | None:
+        if path.endswith("/app"):
+            raise KubeRefused(f"PATCH {path}", 422, "not today")
+        return super().patch(
+            path, body, deadline=deadline, content_type=content_type, params=params
+        )
+
+
+def test_a_failure_that_became_a_conflict_asks_for_no_retry(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.round()
+    report = world.round(kube=Refusing(world.kube.kube))
+    assert (result(report, "app").message, report.resume_after) == ("not today", FIRST_RETRY)
+    body = manifest("app", namespace=world.namespace)
+    world.target.api.resource("v1", "configmaps").create(body)
+    world.clock += FIRST_RETRY
+    report = world.round()
+    assert result(report, "app").outcome == "conflict"
+    assert report.resume_after is None

@@ -89,15 +89,21 @@ def test_the_kubeconfig_is_never_a_source_however_it_is_selected(world: World) -
 
 
 def test_an_inventory_is_never_a_source(world: World) -> None:
+    version, kind = "targetcluster.example.com/v1alpha1", "TargetCluster"
+    metadata = {"name": "web", "namespace": world.namespace}
+    clusters = world.own.api.resource(version, "targetclusters")
+    made = clusters.create(
+        {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": {"suspend": True}}
+    )
+    owner = {"apiVersion": version, "kind": kind, "name": "web", "uid": made["metadata"]["uid"]}
     world.source("web-inventory", {"entries.jsonl": ""})
-    owner = {"apiVersion": "targetcluster.example.com/v1alpha1", "kind": "TargetCluster"}
-    owner |= {"name": "web", "uid": "00000000-0000-0000-0000-000000000000"}
     patch = {"metadata": {"ownerReferences": [owner]}}
     world.own.api.resource("v1", "configmaps").patch("web-inventory", patch, world.namespace)
     desired = world.gather()
     assert (desired.objects, desired.problems) == ((), ())
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "web-inventory"}]}
     assert "is an inventory that the operator keeps" in str(world.gather().problems[0])
+    clusters.delete("web", world.namespace)
 
 
 def test_a_source_of_another_namespace_is_refused_by_name_and_not_read(world: World) -> None:

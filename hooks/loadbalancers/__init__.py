@@ -1,0 +1,270 @@
+"""Load balancers: addresses, rules, members and firewall in CloudStack."""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+
+from hooks.body import customize_request
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import (
+    CloudStackError,
+    JobRunning,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from hooks.cloudstack.models import Job
+from hooks.conditions import Condition
+from hooks.deadline import Deadline
+from hooks.kube import Kube, KubeError
+from hooks.loadbalancers import plan_members, plan_status, plan_teardown
+from hooks.loadbalancers.actions import Hands, TimeUp, perform
+from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
+from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
+from hooks.loadbalancers.pending import Pending, PendingJobs
+from hooks.loadbalancers.plan import plan
+from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
+from hooks.loadbalancers.plan_order import read
+from hooks.names import API_VERSION, CLOUDSTACK_GROUP
+from hooks.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
+from hooks.webhook import CompositeResponse, Json, Plan
+
+__all__ = ["LoadBalancersHook", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may choose.
+
+    Attributes:
+        cluster_id: marks what is ours in CloudStack; empty takes the UID of kube-system.
+        drift_resync: seconds between two looks at a load balancer that is as it should be.
+    """
+
+    cluster_id: str = ""
+    drift_resync: float = 300.0
+
+
+def shuffled(ips: Sequence[str]) -> Sequence[str]:
+    """Put addresses in random order: two that choose at once seldom choose the same."""
+    return random.SystemRandom().sample(ips, len(ips))
+
+
+class LoadBalancersHook:
+    """Answers for CloudStackLoadBalancers.
+
+    Args:
+        cloud: gives the CloudStack that is configured now.
+        kube: the API server: what is read before a deletion, and objects that nobody owns.
+        record: writes Events.
+        settings: what an operator may choose.
+        clock: epoch seconds.
+        shuffle: puts free addresses in the order in which they are tried.
+    """
+
+    routes = {  # noqa: RUF012 - read by the app, never changed
+        "/loadbalancers/customize": "customize",
+        "/loadbalancers/sync": "sync",
+        "/loadbalancers/finalize": "sync",
+    }
+
+    def __init__(  # noqa: PLR0913 - one for each part of the world
+        self,
+        *,
+        cloud: Callable[[], Cloud],
+        kube: Kube,
+        record: Record,
+        settings: Settings,
+        clock: Callable[[], float],
+        shuffle: Callable[[Sequence[str]], Sequence[str]] = shuffled,
+    ) -> None:
+        self._cloud = cloud
+        self._kube = kube
+        self._record = record
+        self._settings = settings
+        self._clock = clock
+        self._shuffle = shuffle
+        self._cluster_id = ClusterId(settings.cluster_id, kube)
+        self._process = _Process(Lanes(), PendingJobs())
+
+    def customize(self, request: Json, deadline: Deadline) -> Answer:
+        """Ask for all Instances: which of them may serve is for the plan to say.
+
+        Raises BadRequest.
+        """
+        del deadline
+        customize_request(request, spec={})
+        instances: Json = {
+            "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
+            "resource": "cloudstackinstances",
+            "labelSelector": {},
+        }
+        return Answer({"relatedResources": [instances]})
+
+    def sync(self, request: Json, deadline: Deadline) -> Answer:
+        """Answer a sync or finalize request.
+
+        Raises:
+            BadRequest: the request lacks what is read of it.
+        """
+        now = self._clock()
+        order = read(request, now=now)
+        sources = Sources(
+            cloud=self._cloud(),
+            kube=self._kube,
+            deadline=deadline,
+            cluster_id=self._cluster_id,
+            drift_resync=self._settings.drift_resync,
+            clock=self._clock,
+            shuffle=self._shuffle,
+        )
+        with ExitStack() as stack:
+            call = _Call(order, sources, self._process, stack)
+            if call.is_settled(now):
+                return Answer(plan_status.unchanged(order, now))
+            return reconcile(call, deadline=deadline, record=self._record)
+
+
+@dataclass(frozen=True)
+class _Process:
+    """What the calls of one process share; all of it may be lost at any moment."""
+
+    lanes: Lanes
+    pending: PendingJobs
+
+
+class _Call:
+    """One call's view of one load balancer."""
+
+    def __init__(self, order: Order, sources: Sources, process: _Process, stack: ExitStack) -> None:
+        self._order = order
+        self._sources = sources
+        self._process = process
+        self._stack = stack
+        self._hands = Hands(
+            client=sources.cloud.client,
+            kube=sources.kube,
+            deadline=sources.deadline,
+            running=self._remember,
+        )
+        self._in_lane = False
+        self._course = Course()
+        self._done: list[Action] = []
+        self._planned: Json | None = None
+        deleting = order.deleted_at is not None
+        asked = plan_teardown.fingerprint if deleting else plan_members.fingerprint
+        self._fingerprint = asked(order)
+
+    def is_settled(self, now: float) -> bool:
+        """Tell whether the last answer still stands, so that CloudStack need not be asked.
+
+        An object without an owner is always looked at: its Service may be gone.
+        """
+        if self._order.deleted_at is None and not self._order.owned:
+            return False
+        return plan_status.is_settled(self._order, self._fingerprint, now)
+
+    def observe(self) -> Facts:
+        """Look at CloudStack; in the lane from the start where there surely is work.
+
+        Jobs of an earlier call are waited for first: until they end, what they do is half seen.
+        """
+        if self._order.known.fingerprint != self._fingerprint:
+            self._enter_lane()
+        self._wait_for_pending()
+        return observe(self._order, self._course, self._sources)
+
+    def plan(self, facts: Facts) -> Plan[Action]:
+        """Plan; what was done in this call and is not seen to have worked counts as refused."""
+        planned = plan(facts)
+        in_vain = [action for action in planned.actions if action in self._done]
+        if in_vain:
+            said = "CloudStack took it, and shows no trace of it"
+            refusals = tuple(Refusal(action, 0, said) for action in in_vain)
+            self._course = replace(self._course, refusals=self._course.refusals + refusals)
+            planned = plan(replace(facts, refusals=self._course.refusals))
+        status = planned.response.get("status") or {}
+        undone = status.get("undone") or {}
+        self._planned = status
+        self._course = replace(
+            self._course,
+            first_look=False,
+            undone=(undone.get("what") or "", undone.get("times") or 0),
+        )
+        return planned
+
+    def act(self, action: Action) -> None:
+        """Do one action in the network's lane; what is refused is for the plan to make sense of."""
+        self._enter_lane()
+        refusals = perform(action, self._hands)
+        self._done.append(action)
+        self._course = replace(self._course, refusals=self._course.refusals + refusals)
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
+        """Answer with what is known, and what went wrong."""
+        now = self._sources.clock()
+        order = self._order
+        response: CompositeResponse
+        if isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
+            response = plan_status.unfinished(order, now, self._planned, str(error))
+        else:
+            response = plan_status.unobserved(
+                order,
+                self._planned,
+                plan_status.Failure(self._fingerprint, now, _ready(error), _least_wait(error)),
+            )
+        if order.deleted_at is not None:
+            response = {**response, "finalized": False}
+        return Plan(response)
+
+    def _remember(self, job: Job) -> None:
+        """Keep a job that outlives this call for the next one."""
+        self._process.pending.add(self._order.uid, Pending(job, self._sources.clock()))
+
+    def _wait_for_pending(self) -> None:
+        """Wait for the jobs of an earlier call; what they come to is seen by looking."""
+        uid, sources = self._order.uid, self._sources
+        jobs = list(self._process.pending.take(uid, now=sources.clock()))
+        try:
+            while jobs:
+                with suppress(Refused):
+                    sources.cloud.client.wait_for(jobs[0].job, sources.deadline)
+                jobs.pop(0)
+        finally:
+            if jobs:
+                self._process.pending.add(uid, *jobs)
+
+    def _ran_out_of_time(self, error: CloudStackError | KubeError) -> bool:
+        """Tell whether the time was spent on work, rather than on waiting for an answer."""
+        return (
+            bool(self._done)
+            and isinstance(error, Unreachable)
+            and self._sources.deadline.passed(margin=ANSWER_MARGIN)
+        )
+
+    def _enter_lane(self) -> None:
+        """Hold the network's lane until the call ends. Raises LaneBusy."""
+        network_id = plan_members.network_of(self._order)
+        if self._in_lane or not network_id:
+            return
+        patience = min(PATIENCE, self._sources.deadline.remaining() - ANSWER_MARGIN)
+        self._stack.enter_context(self._process.lanes.enter(network_id, patience=patience))
+        self._in_lane = True
+
+
+def _ready(error: CloudStackError | KubeError) -> Condition:
+    """Say of a load balancer that could not be looked at what was in the way."""
+    reason = "CloudStackUnreachable"
+    if isinstance(error, KubeError):
+        reason = "KubernetesUnreachable"
+    elif isinstance(error, Refused):
+        reason = "CloudStackRefused"
+    elif isinstance(error, Throttled):
+        reason = "CloudStackThrottles"
+    return Condition("Ready", "Unknown", reason, str(error))
+
+
+def _least_wait(error: CloudStackError | KubeError) -> float:
+    return error.retry_after if isinstance(error, Throttled) else 0.0

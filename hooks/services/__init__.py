@@ -1,0 +1,87 @@
+"""The hook of Services of type LoadBalancer: a Service becomes a CloudStackLoadBalancer."""
+
+from collections.abc import Callable
+from typing import cast
+
+from hooks.cloudstack.errors import CloudStackError
+from hooks.deadline import Deadline
+from hooks.kube import Conflict, Kube, KubeError, KubeRefused
+from hooks.names import EVENT_SYNC_FAILED
+from hooks.reconcile import Answer, Record, reconcile
+from hooks.services.actions import remove_finalizer
+from hooks.services.facts import Facts, read
+from hooks.services.plan import RemoveFinalizer, plan
+from hooks.services.spec import Settings
+from hooks.services.status import event
+from hooks.webhook import DecoratorResponse, Json, Plan
+
+__all__ = ["ServicesHook", "Settings"]
+
+#: Seconds until a write that could not be made is tried again.
+RETRY_AFTER = 5.0
+#: Seconds until a write that was refused is tried again: somebody has to grant it first.
+REFUSED_RETRY_AFTER = 60.0
+
+
+class ServicesHook:
+    """Answers for Services.
+
+    Args:
+        kube: where finalizers are taken off.
+        record: writes Events.
+        settings: which Services are ours.
+        clock: epoch seconds.
+    """
+
+    routes = {"/services/sync": "sync"}  # noqa: RUF012 - read by the app, changed by nobody
+
+    def __init__(
+        self, *, kube: Kube, record: Record, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._kube = kube
+        self._record = record
+        self._settings = settings
+        self._clock = clock
+
+    def sync(self, request: Json, deadline: Deadline) -> Answer:
+        """Answer one Service. Raises BadRequest."""
+        facts = read(request, now=self._clock())
+        subject = _Subject(facts, self._settings, self._kube, deadline)
+        return reconcile(subject, deadline=deadline, record=self._record)
+
+
+class _Subject:
+    """One call's view of one Service."""
+
+    def __init__(self, facts: Facts, settings: Settings, kube: Kube, deadline: Deadline) -> None:
+        self._facts = facts
+        self._planned = plan(facts, settings)
+        self._kube = kube
+        self._deadline = deadline
+
+    def observe(self) -> Facts:
+        """Answer what the request told: all that this hook knows."""
+        return self._facts
+
+    def plan(self, facts: Facts) -> Plan[RemoveFinalizer]:
+        """Answer the plan made from the request, and once it is done, nothing more to do.
+
+        A write to the Service makes Metacontroller call again with what it is then.
+        """
+        del facts
+        return self._planned
+
+    def act(self, action: RemoveFinalizer) -> None:
+        """Do one action. Raises KubeError."""
+        remove_finalizer(self._kube, action, deadline=self._deadline)
+        self._planned = Plan(self._planned.response)
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[RemoveFinalizer]:
+        """Answer as planned, and come back for what could not be written."""
+        response = cast("DecoratorResponse", self._planned.response.copy())
+        refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
+        response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if refused else RETRY_AFTER
+        if not refused:
+            return Plan(response)
+        message = f"Error syncing load balancer: {error}"
+        return Plan(response, events=(event(self._facts, EVENT_SYNC_FAILED, message),))

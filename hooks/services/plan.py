@@ -1,0 +1,159 @@
+"""Decides what a Service's load balancer is to be and what the Service's status says of it."""
+
+from dataclasses import dataclass
+
+from hooks import names
+from hooks.conditions import Condition
+from hooks.services import status
+from hooks.services.facts import Facts, condition, is_deleting, load_balancer_name, parts
+from hooks.services.spec import Settings, wanted_spec, wants_load_balancer
+from hooks.services.takeover import has_old_finalizer, spent_notes
+from hooks.webhook import DecoratorResponse, Json, Plan
+
+_API_VERSION = f"{names.CLOUDSTACK_GROUP}/{names.API_VERSION}"
+
+
+@dataclass(frozen=True)
+class RemoveFinalizer:
+    """Take one finalizer off a Service.
+
+    Attributes:
+        namespace, name: the Service.
+        resource_version: what was seen; a Service that changed since is left alone.
+        left: the finalizers that stay.
+    """
+
+    namespace: str
+    name: str
+    resource_version: str
+    left: tuple[str, ...]
+
+
+def plan(facts: Facts, settings: Settings) -> Plan[RemoveFinalizer]:
+    """Answer a Service: serve it, let it go, or leave it to others."""
+    if not wants_load_balancer(facts, settings):
+        return _leave(facts) if facts.own_condition else Plan({"attachments": []})
+    if is_deleting(facts.service) and not facts.has_load_balancer:
+        return _leave(facts) if _was_taken_over(facts) else _too_late(facts)
+    return _serve(facts, settings)
+
+
+def _serve(facts: Facts, settings: Settings) -> Plan[RemoveFinalizer]:
+    """Ask for the load balancer, and show what is known of it.
+
+    The status is first written when the load balancer is there: until then the Service still
+    shows what another provider left, and a load balancer made later would find it.
+    """
+    spec = wanted_spec(facts, settings)
+    response: DecoratorResponse = {"attachments": [_load_balancer(facts.service, spec)]}
+    if not facts.is_ours:
+        return Plan(response)
+    verdict = status.ready_condition(facts, spec)
+    response["status"] = status.with_load_balancer(facts, spec, verdict)
+    taken_over = facts.load_balancer is not None and not spec["invalid"]
+    return Plan(
+        response,
+        actions=_handed_over(facts, response) if taken_over or is_deleting(facts.service) else (),
+        events=tuple(status.transitions(facts, verdict)),
+    )
+
+
+def _leave(facts: Facts) -> Plan[RemoveFinalizer]:
+    """Let the load balancer go; the Service is ours until nothing of it is left."""
+    if facts.load_balancer is None and not has_old_finalizer(facts.service):
+        return _left(facts)
+    verdict = Condition(
+        names.LOAD_BALANCER_READY, "False", status.DELETING, _trouble(facts.load_balancer)
+    )
+    response: DecoratorResponse = {
+        "attachments": [],
+        "status": status.without_load_balancer(facts, verdict),
+    }
+    begins = not status.is_leaving(facts)
+    event = status.event(facts, names.EVENT_DELETING, "Deleting load balancer")
+    return Plan(response, actions=_handed_over(facts, response), events=(event,) if begins else ())
+
+
+def _left(facts: Facts) -> Plan[RemoveFinalizer]:
+    """Say good-bye: the condition goes, and notes that name an address we no longer have."""
+    response: DecoratorResponse = {
+        "attachments": [],
+        "status": status.without_load_balancer(facts, None),
+    }
+    notes = spent_notes(facts.service)
+    if notes:
+        response["annotations"] = dict.fromkeys(notes)
+    return Plan(
+        response, events=(status.event(facts, names.EVENT_DELETED, "Deleted load balancer"),)
+    )
+
+
+def _too_late(facts: Facts) -> Plan[RemoveFinalizer]:
+    """Answer a Service whose deletion began before it had a load balancer from us.
+
+    Metacontroller gives no attachment to an object that is being deleted, so nothing would clean
+    up what another provider's finalizer stands for: a person has to decide.
+    """
+    if not has_old_finalizer(facts.service):
+        return Plan({"attachments": []})
+    verdict = Condition(
+        names.LOAD_BALANCER_READY,
+        "False",
+        status.NOT_TAKEN_OVER,
+        f"The Service was deleted before it was taken over; finalizer {names.SERVICE_FINALIZER} "
+        "is left to the provider that put it there, or to you once nothing of the Service is left "
+        "in CloudStack",
+    )
+    return Plan(
+        {"attachments": [], "status": status.with_condition(facts, verdict)},
+        events=tuple(status.transitions(facts, verdict)),
+    )
+
+
+def _load_balancer(service: Json, spec: Json) -> Json:
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": names.LOAD_BALANCER_KIND,
+        "metadata": {
+            "name": load_balancer_name(service),
+            "namespace": service["metadata"]["namespace"],
+        },
+        "spec": spec,
+    }
+
+
+def _handed_over(facts: Facts, response: DecoratorResponse) -> tuple[RemoveFinalizer, ...]:
+    """Take the old finalizer off once the load balancer's own holds what it stood for, or is gone.
+
+    Not in a call whose answer changes the Service: that write would carry an older version of it
+    and be dropped.
+    """
+    metadata = facts.service["metadata"]
+    changes = response.get("status") != facts.service.get("status")
+    safe = facts.load_balancer is None or _is_held(facts.load_balancer)
+    if changes or not safe or not has_old_finalizer(facts.service):
+        return ()
+    left = tuple(one for one in metadata["finalizers"] if one != names.SERVICE_FINALIZER)
+    version = metadata.get("resourceVersion") or ""
+    return (RemoveFinalizer(metadata["namespace"], metadata["name"], version, left),)
+
+
+def _was_taken_over(facts: Facts) -> bool:
+    """Tell whether the Service has, or had, a load balancer from us."""
+    reason = (facts.own_condition or {}).get("reason")
+    return facts.is_ours and reason != status.NOT_TAKEN_OVER
+
+
+def _is_held(load_balancer: Json) -> bool:
+    """Tell whether Metacontroller lets the load balancer go only when it has been finalized."""
+    finalizers = parts(load_balancer, "metadata").get("finalizers") or ()
+    return any(one.startswith(names.COMPOSITE_FINALIZER_PREFIX) for one in finalizers)
+
+
+def _trouble(load_balancer: Json | None) -> str:
+    """Say that the load balancer goes, and what keeps it where something does."""
+    ready = condition(load_balancer or {}, "Ready") or {}
+    held = is_deleting(load_balancer or {}) and ready.get("status") == "False"
+    said = ready.get("message") if held else ""
+    going = "The load balancer is being taken down"
+    return f"{going}: {said}" if said else going

@@ -1,0 +1,134 @@
+"""Whatever is changed in CloudStack behind our back is repaired, and what people add stays."""
+
+from collections.abc import Callable
+
+from tests.controlplane.api import Object
+from tests.controlplane.polling import until
+from tests.e2e.load_balancers.conftest import DRIFT_RESYNC, NODES
+from tests.e2e.site import Site
+from tests.e2e.watching import Namespace
+
+EVERYBODY = ("0.0.0.0/0",)
+#: Seconds within which what was changed is seen and repaired.
+SOON = DRIFT_RESYNC * 1.1 + 8
+
+
+def firewall_rule(place: Site, address: str) -> str:
+    """Return the id of the only firewall rule of an address."""
+    (found,) = (
+        rule
+        for rule in place.simulator.control.state()["firewallrules"]
+        if rule["address"] == address
+    )
+    return str(found["id"])
+
+
+def delete_rule(place: Site, rule: Object) -> None:
+    place.job("deleteLoadBalancerRule", id=rule["id"])
+
+
+def remove_member(place: Site, rule: Object) -> None:
+    machine = place.machine("node-2")
+    place.job("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=machine)
+
+
+def change_rule(place: Site, rule: Object) -> None:
+    place.job("updateLoadBalancerRule", id=rule["id"], algorithm="source", name="mine")
+
+
+def close_firewall(place: Site, rule: Object) -> None:
+    place.job("deleteFirewallRule", id=firewall_rule(place, rule["address"]))
+
+
+def lose_tags(place: Site, rule: Object) -> None:
+    place.job("deleteTags", resourcetype="PublicIpAddress", resourceids=rule["addressid"])
+
+
+CHANGES: dict[str, Callable[[Site, Object], None]] = {
+    "rule-deleted": delete_rule,
+    "member-removed": remove_member,
+    "rule-changed": change_rule,
+    "firewall-closed": close_firewall,
+    "tags-lost": lose_tags,
+}
+
+
+def right(place: Site, service: str, made: Object) -> bool:
+    """Tell whether everything of a Service is in CloudStack as it was made."""
+    address = made["address"]
+    rules = place.rules(made["name"].removesuffix("-tcp-80"))
+    found = place.address(address)
+    return bool(
+        found
+        and service in found["tags"].values()
+        and [rule["name"] for rule in rules] == [made["name"]]
+        and set(rules[0]["members"]) == set(NODES)
+        and (rules[0]["algorithm"], rules[0]["address"]) == ("roundrobin", address)
+        and place.firewall(address) == [("tcp", 80, 80, EVERYBODY)]
+    )
+
+
+def test_what_is_changed_in_cloudstack_is_repaired_and_told(shop: Namespace, place: Site) -> None:
+    for service in CHANGES:
+        shop.create(service)
+    before: dict[str, Object] = {}
+    for service in CHANGES:
+        shop.await_ready(service)
+        balancer = shop.load_balancer(service)
+        assert balancer
+        (before[service],) = place.rules(balancer["metadata"]["name"])
+    place.await_quiet()
+    for service, change in CHANGES.items():
+        assert right(place, service, before[service])
+        change(place, before[service])
+        assert not right(place, service, before[service])
+    place.awaited(
+        lambda: all(right(place, service, rule) for service, rule in before.items()),
+        "everything is repaired",
+        within=SOON,
+    )
+    until(
+        lambda: all("RepairedLoadBalancer" in shop.events(service) for service in CHANGES),
+        "an Event tells of each",
+    )
+
+
+def test_what_people_add_to_an_address_stays(shop: Namespace, place: Site) -> None:
+    shop.create("web")
+    shop.await_ready("web")
+    balancer = shop.load_balancer("web")
+    assert balancer
+    (ours,) = place.rules(balancer["metadata"]["name"])
+    place.job(
+        "createLoadBalancerRule",
+        publicipid=ours["addressid"],
+        name="theirs",
+        algorithm="roundrobin",
+        publicport=2222,
+        privateport=22,
+        openfirewall="false",
+    )
+    place.job(
+        "createFirewallRule",
+        ipaddressid=ours["addressid"],
+        protocol="tcp",
+        startport=2222,
+        endport=2222,
+        cidrlist="192.0.2.0/24",
+    )
+    close_to = [("tcp", 2222, 2222, ("192.0.2.0/24",))]
+    shop.change("web", ports=[{"name": "alt", "port": 8080, "protocol": "TCP"}])
+    place.awaited(
+        lambda: place.firewall(ours["address"]) == [*close_to, ("tcp", 8080, 8080, EVERYBODY)],
+        "only our own port has changed",
+    )
+    changed = shop.await_load_balancer(
+        "web", lambda one: one["status"]["ruleSummary"] == "1/1", "has changed"
+    )
+    checked = changed["status"]["lastCheckTime"]
+    shop.await_load_balancer(
+        "web", lambda one: one["status"]["lastCheckTime"] > checked, "is checked", within=SOON
+    )
+    (theirs,) = place.rules("theirs")
+    assert (theirs["publicport"], theirs["tags"], theirs["members"]) == (2222, {}, {})
+    assert place.firewall(ours["address"])[0] == close_to[0]

@@ -1,0 +1,186 @@
+"""However something ends, no address is lost that is wanted, and none left that is not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.controlplane import manifests
+from tests.controlplane.api import ApiError, Object
+from tests.controlplane.polling import until
+from tests.e2e.load_balancers.conftest import NODES
+from tests.e2e.platform import PROJECT
+from tests.e2e.site import CONTROLLERS, Site
+from tests.e2e.watching import Namespace, ingress
+
+CRD = PROJECT / "crds/cloudstackloadbalancers.yaml"
+
+
+def state(shop: Namespace, place: Site, *services: str) -> list[Object]:
+    """Wait until Services are ready; answer their rules as CloudStack has them."""
+    rules: list[Object] = []
+    for service in services:
+        shop.await_ready(service, within=40)
+        balancer = shop.load_balancer(service)
+        assert balancer
+        rules += place.rules(balancer["metadata"]["name"])
+    return rules
+
+
+def uids(shop: Namespace) -> set[str]:
+    """Return the UIDs of a namespace's load balancers; none while their kind is not served."""
+    try:
+        return {str(one["metadata"]["uid"]) for one in shop.load_balancers.list(shop.name)}
+    except ApiError as error:
+        if error.code in (404, 429):
+            return set()
+        raise
+
+
+def await_released(place: Site, *rules: Object, within: float = 20) -> None:
+    """Wait until nothing is left of rules and their addresses."""
+
+    def gone() -> bool:
+        there = {rule["id"] for rule in place.rules()}
+        return not any(rule["id"] in there or place.address(rule["address"]) for rule in rules)
+
+    place.awaited(gone, "everything is released", within=within)
+
+
+def test_a_load_balancer_that_is_deleted_by_hand_finds_what_it_had(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web")
+    before, old = state(shop, place, "web"), uids(shop)
+    with place.watched() as watch:
+        shop.cluster.kubectl("delete", "cslb", "--all", "-n", shop.name)
+        until(lambda: uids(shop) and uids(shop) != old, "it is made again")
+        assert state(shop, place, "web") == before
+    assert watch.always_there(before[0]["id"])
+    assert ingress(shop.service("web"))[0]["ip"] == before[0]["address"]
+
+
+def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
+    shop: Namespace, place: Site
+) -> None:
+    for name in ("one", "two", "three"):
+        shop.create(name)
+    before = state(shop, place, "one", "two", "three")
+    old = uids(shop)
+    with place.watched() as watch:
+        shop.cluster.kubectl("delete", "-f", CRD, "--timeout=30s")
+        shop.cluster.apply(CRD)
+        until(lambda: len(uids(shop) - old) == 3, "all are made again", within=40)
+        assert state(shop, place, "one", "two", "three") == before
+    assert all(watch.always_there(rule["id"]) for rule in before)
+
+
+@contextmanager
+def without_controllers(place: Site) -> Iterator[None]:
+    """Delete the controller objects meanwhile."""
+    api = place.cluster.api
+    found = [
+        manifests.aimed(controller, manifests.Hooks(place.hooks.url))
+        for name in CONTROLLERS
+        for controller in manifests.load(PROJECT / f"metacontroller/{name}.yaml")
+    ]
+    kinds = {
+        controller["metadata"]["name"]: api.resource(
+            manifests.API_VERSION, manifests.PLURALS[controller["kind"]]
+        )
+        for controller in found
+    }
+    for name, kind in kinds.items():
+        kind.delete(name)
+    try:
+        yield
+    finally:
+        for controller in found:
+            kinds[controller["metadata"]["name"]].create(controller)
+
+
+def test_controllers_that_are_deleted_and_come_back_cost_no_address(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("stays")
+    shop.create("goes")
+    before = state(shop, place, "stays", "goes")
+    with without_controllers(place):
+        shop.services.delete("goes", shop.name)
+        assert place.rules(before[0]["name"]) == [before[0]]
+    await_released(place, before[1])
+    shop.change("stays", {"proxy-protocol": "true"})
+    shop.await_service(
+        "stays", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "is served again", within=30
+    )
+    assert [rule["id"] for rule in state(shop, place, "stays")] == [before[0]["id"]]
+
+
+def test_a_load_balancer_that_was_orphaned_goes_too(shop: Namespace, place: Site) -> None:
+    shop.create("web")
+    before = state(shop, place, "web")
+    shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--cascade=orphan")
+    await_released(place, *before, within=40)
+    shop.await_no_load_balancer("web")
+
+
+def test_foreground_deletion_waits_for_cloudstack(shop: Namespace, place: Site) -> None:
+    shop.create("web")
+    before = state(shop, place, "web")
+    shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--cascade=foreground")
+    await_released(place, *before, within=0)
+    assert shop.services.find("web", shop.name) is None
+
+
+def test_a_namespace_takes_its_ten_services_along(shop: Namespace, place: Site) -> None:
+    names = [f"web-{number}" for number in range(10)]
+    for name in names:
+        shop.create(name)
+    before = state(shop, place, *names)
+    assert len({rule["address"] for rule in before}) == 10
+    shop.cluster.kubectl("delete", "namespace", shop.name, "--wait=false")
+    await_released(place, *before, within=40)
+    namespaces = shop.cluster.api.resource("v1", "namespaces", namespaced=False)
+    until(lambda: namespaces.find(shop.name) is None, "the namespace is gone", within=30)
+    namespaces.create({"metadata": {"name": shop.name}})
+
+
+def test_a_setting_decides_about_new_services_only(shop: Namespace, place: Site) -> None:
+    shop.create("old")
+    before = state(shop, place, "old")
+    environment = place.hooks.process.environment
+    place.crash()
+    place.hooks.process.environment = {**environment, "DEFAULT_LOAD_BALANCER_CLASS": "false"}
+    try:
+        place.hooks.start()
+        shop.create("new")
+        shop.change("old", {"proxy-protocol": "true"})
+        shop.await_service(
+            "old", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "goes on", within=30
+        )
+        assert [rule["id"] for rule in state(shop, place, "old")] == [before[0]["id"]]
+        assert shop.load_balancer("new") is None
+    finally:
+        place.crash()
+        place.hooks.process.environment = environment
+        place.hooks.start()
+
+
+def test_killed_again_and_again_everything_comes_right_and_goes_without_trace(
+    shop: Namespace, place: Site
+) -> None:
+    names = [f"web-{number}" for number in range(3)]
+    for number, name in enumerate(names):
+        shop.create(name, ports=[{"name": f"p{one}", "port": 8000 + one} for one in range(2)])
+        place.crash()
+        place.hooks.start()
+        if number % 2:
+            place.metacontroller.kill()
+            place.metacontroller.start()
+    rules = state(shop, place, *names)
+    assert len(rules) == 6
+    assert all(set(rule["members"]) == set(NODES) for rule in rules)
+    assert len({rule["address"] for rule in rules}) == 3
+    for name in names:
+        shop.services.delete(name, shop.name)
+        place.crash()
+        place.hooks.start()
+    await_released(place, *rules, within=60)

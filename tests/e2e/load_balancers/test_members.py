@@ -1,0 +1,88 @@
+"""Members follow the nodes within seconds; what does not matter changes nothing."""
+
+import pytest
+
+from tests.controlplane.api import Object
+from tests.e2e.load_balancers.conftest import NODES
+from tests.e2e.site import Site
+from tests.e2e.watching import Namespace, ingress, own_condition
+
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
+
+
+@pytest.fixture
+def web(shop: Namespace) -> Namespace:
+    shop.create("web")
+    shop.await_ready("web")
+    return shop
+
+
+def rule(shop: Namespace, place: Site) -> Object:
+    """Return the only rule of the only Service."""
+    balancer = shop.load_balancer("web")
+    assert balancer
+    (found,) = place.rules(balancer["metadata"]["name"])
+    return found
+
+
+def await_members(shop: Namespace, place: Site, *names: str) -> Object:
+    """Wait until the rule has these members, and the Service counts them."""
+    place.awaited(
+        lambda: set(rule(shop, place)["members"]) == set(names), f"members are {', '.join(names)}"
+    )
+    count = f"members {len(names)}/{len(names)}"
+    return shop.await_service(
+        "web", lambda one: own_condition(one)["message"].endswith(count), f"says {count}"
+    )
+
+
+def test_a_node_that_joins_and_leaves_is_a_member_meanwhile(web: Namespace, place: Site) -> None:
+    before = rule(web, place)
+    place.join("node-4")
+    await_members(web, place, *NODES, "node-4")
+    place.nodes.delete("node-4")
+    await_members(web, place, *NODES)
+    assert rule(web, place)["id"] == before["id"]
+    assert "UpdatedLoadBalancer" in web.events("web")
+
+
+def test_a_node_that_is_excluded_is_no_member(web: Namespace, place: Site) -> None:
+    place.nodes.patch("node-1", {"metadata": {"labels": {EXCLUDED: ""}}})
+    await_members(web, place, "node-2", "node-3")
+    place.nodes.patch("node-1", {"metadata": {"labels": {EXCLUDED: "false"}}})
+    await_members(web, place, *NODES)
+    place.nodes.patch("node-1", {"metadata": {"labels": {EXCLUDED: None}}})
+
+
+def test_a_node_that_the_autoscaler_is_about_to_remove_is_no_member(
+    web: Namespace, place: Site
+) -> None:
+    place.nodes.patch("node-3", {"spec": {"taints": [AUTOSCALER]}})
+    await_members(web, place, "node-1", "node-2")
+    place.nodes.patch("node-3", {"spec": {"taints": []}})
+    await_members(web, place, *NODES)
+
+
+def test_a_node_that_is_not_ready_stays_a_member(web: Namespace, place: Site) -> None:
+    place.set_ready("node-2", ready=False)
+    place.join("node-4")
+    await_members(web, place, *NODES, "node-4")
+    place.nodes.delete("node-4")
+    await_members(web, place, *NODES)
+    place.set_ready("node-2", ready=True)
+
+
+def test_an_address_is_shown_when_its_first_member_is_in(shop: Namespace, place: Site) -> None:
+    shop.create("web", {"node-selector": "pool=late"})
+    waiting = shop.await_service(
+        "web", lambda one: own_condition(one).get("reason") == "NoAvailableNodes", "has no node"
+    )
+    assert ingress(waiting) == []
+    assert "UnAvailableLoadBalancer" in shop.events("web")
+    place.label("node-3", pool="late")
+    shown = await_members(shop, place, "node-3")
+    assert ingress(shown)[0]["ip"] == rule(shop, place)["address"]
+    place.label("node-3", pool=None)
+    place.awaited(lambda: not rule(shop, place)["members"], "the member leaves")
+    assert ingress(shop.service("web")) == ingress(shown)

@@ -1,0 +1,119 @@
+"""What other providers left is taken over in place: address, rules, Service."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.controlplane.api import Object
+from tests.e2e.load_balancers.conftest import NODES
+from tests.e2e.site import Site
+from tests.e2e.watching import PREFIX, Namespace, ingress
+
+OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+
+#: How a provider names the rule of a Service's port, from the Service and that port.
+Naming = Callable[[Object, int], str]
+
+
+def prefix(service: Object) -> str:
+    """Name a load balancer as cloud controller managers do."""
+    uid: str = service["metadata"]["uid"]
+    return ("a" + uid.replace("-", ""))[:32]
+
+
+def existing(service: Object, port: int) -> str:
+    return f"{prefix(service)}-tcp-{port}"
+
+
+def in_tree(service: Object, port: int) -> str:
+    return f"{prefix(service)}-{port}"
+
+
+def fork(service: Object, port: int) -> str:
+    metadata = service["metadata"]
+    return f"K8s_svc_kubernetes_{metadata['namespace']}_{metadata['name']}-tcp-{port}"
+
+
+def left_behind(place: Site, service: Object, naming: Naming) -> Object:
+    """Make in CloudStack what another provider made for a Service; answer its address."""
+    network = place.network("net-1")
+    address: Object = place.job("associateIpAddress", networkid=network)["ipaddress"]
+    machines = ",".join(place.machine(node) for node in NODES[:2])
+    for port in service["spec"]["ports"]:
+        rule = place.job(
+            "createLoadBalancerRule",
+            publicipid=address["id"],
+            networkid=network,
+            name=naming(service, port["port"]),
+            algorithm="roundrobin",
+            publicport=port["port"],
+            privateport=port["nodePort"],
+            openfirewall="false",
+        )["loadbalancer"]
+        place.job("assignToLoadBalancerRule", id=rule["id"], virtualmachineids=machines)
+        place.job(
+            "createFirewallRule",
+            ipaddressid=address["id"],
+            protocol="tcp",
+            startport=port["port"],
+            endport=port["port"],
+            cidrlist="0.0.0.0/0",
+        )
+    return address
+
+
+def hand_over(shop: Namespace, service: Object, address: Object, notes: dict[str, str]) -> None:
+    """Leave the Service as another provider does when it is stopped, and let us have it."""
+    name = service["metadata"]["name"]
+    status = {"loadBalancer": {"ingress": [{"ip": address["ipaddress"]}]}}
+    shop.services.patch(name, {"status": status}, shop.name, subresource="status")
+    annotations = {PREFIX + key: note for key, note in notes.items()}
+    metadata: Object = {
+        "finalizers": [OLD_FINALIZER],
+        "annotations": {**annotations, PREFIX + "disabled": None},
+    }
+    shop.services.patch(name, {"metadata": metadata}, shop.name)
+
+
+@pytest.mark.parametrize(
+    ("naming", "noted"),
+    [
+        pytest.param(existing, False, id="existing"),
+        pytest.param(fork, True, id="fork"),
+        pytest.param(in_tree, False, id="in-tree"),
+    ],
+)
+def test_a_service_of_another_provider_is_taken_over_in_place(
+    shop: Namespace, place: Site, naming: Naming, *, noted: bool
+) -> None:
+    ports = (80, 443)
+    service = shop.create(
+        "web",
+        {"disabled": "true"},
+        ports=[{"name": f"port-{number}", "port": number} for number in ports],
+    )
+    address = left_behind(place, service, naming)
+    before = {rule["id"]: rule for rule in place.rules() if rule["addressid"] == address["id"]}
+    assert len(before) == 2
+    notes = {"id": address["id"], "address": address["ipaddress"]} if noted else {}
+
+    with place.watched() as watch:
+        hand_over(shop, service, address, notes)
+        taken = shop.await_service(
+            "web", lambda one: "finalizers" not in one["metadata"], "is handed over"
+        )
+        shop.await_ready("web")
+    assert [one["ip"] for one in ingress(taken)] == [address["ipaddress"]]
+    after = {rule["id"]: rule for rule in place.rules() if rule["addressid"] == address["id"]}
+    assert set(after) == set(before)
+    assert all(watch.always_there(rule) for rule in before)
+    assert {rule["name"] for rule in after.values()} == {existing(service, port) for port in ports}
+    assert all(set(rule["members"]) == set(NODES) for rule in after.values())
+    assert all(service["metadata"]["uid"] in rule["tags"].values() for rule in after.values())
+    assert [rule[:3] for rule in place.firewall(address["ipaddress"])] == [
+        ("tcp", 80, 80),
+        ("tcp", 443, 443),
+    ]
+
+    shop.services.delete("web", shop.name)
+    place.awaited(lambda: place.address(address["ipaddress"]) is None, "the address is released")

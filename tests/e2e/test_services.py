@@ -1,0 +1,258 @@
+"""The services hook on a real API server; the tests themselves play the loadbalancers hook."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.server import Simulator
+from tests.controlplane import ControlPlane
+from tests.controlplane.api import ApiError, Object
+from tests.controlplane.polling import until
+from tests.e2e.platform import Hooks
+from tests.e2e.site import calling
+from tests.e2e.watching import Namespace, ingress, namespace, own_condition, serves
+
+OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+OWN_FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    folder: Path = tmp_path_factory.mktemp("services")
+    with Simulator() as simulator:
+        hooks = Hooks(control_plane, simulator, folder, {"HOOKS": "services"})
+        with calling(control_plane, hooks, ["services"]):
+            yield control_plane
+
+
+@pytest.fixture
+def shop(cluster: ControlPlane) -> Iterator[Namespace]:
+    with namespace(cluster) as made:
+        yield made
+
+
+def answer(shop: Namespace, balancer: Object, **status: object) -> None:
+    """Answer a load balancer as the loadbalancers hook does."""
+    metadata = balancer["metadata"]
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Serving",
+        "message": "",
+        "lastTransitionTime": "2026-03-01T10:00:00Z",
+    }
+    written = {
+        "observedGeneration": metadata["generation"],
+        "address": {"ip": "203.0.113.7", "id": "ip-1", "published": True},
+        "ruleSummary": "1/1",
+        "members": {"assigned": 2, "wanted": 2},
+        "memberSummary": "2/2",
+        "conditions": [ready],
+        **status,
+    }
+    shop.load_balancers.patch(
+        metadata["name"], {"status": written}, shop.name, subresource="status"
+    )
+
+
+def publish(shop: Namespace, service: str, address: str) -> None:
+    """Publish an address as another controller does."""
+    status = {"loadBalancer": {"ingress": [{"ip": address}]}}
+    shop.services.patch(service, {"status": status}, shop.name, subresource="status")
+
+
+def hold(shop: Namespace, balancer: Object, *finalizers: str) -> None:
+    """Put finalizers on a load balancer, as Metacontroller does for a finalize hook."""
+    patch = {"metadata": {"finalizers": list(finalizers)}}
+    shop.load_balancers.patch(balancer["metadata"]["name"], patch, shop.name)
+
+
+def made(shop: Namespace, service: str) -> Object:
+    """Wait for a Service's load balancer."""
+    return shop.await_load_balancer(service, bool, "is made")
+
+
+def test_a_service_gets_an_address_serves_and_leaves(shop: Namespace) -> None:
+    shop.create("web")
+    balancer = made(shop, "web")
+    waiting = shop.await_service("web", own_condition, "is ours")
+    assert own_condition(waiting)["status"] == "Unknown"
+    assert ingress(waiting) == []
+
+    answer(shop, balancer)
+    ready = shop.await_ready("web")
+    assert ingress(ready) == [{"ip": "203.0.113.7", "ipMode": "VIP"}]
+    assert own_condition(ready)["message"] == "203.0.113.7: rules 1/1, members 2/2"
+    row = shop.cluster.kubectl("get", "cslb", "-n", shop.name).splitlines()
+    assert row[0].split() == ["NAME", "SERVICE", "ADDRESS", "RULES", "MEMBERS", "READY", "AGE"]
+    assert row[1].split()[1:6] == ["web", "203.0.113.7", "1/1", "2/2", "True"]
+
+    shop.change("web", type="ClusterIP")
+    shop.await_no_load_balancer("web")
+    left = shop.await_service("web", lambda one: not own_condition(one), "is nobody's")
+    assert left["status"] == {"loadBalancer": {}}
+    until(
+        lambda: (
+            shop.events("web")
+            == [
+                "DeletedLoadBalancer",
+                "DeletingLoadBalancer",
+                "EnsuredLoadBalancer",
+                "EnsuringLoadBalancer",
+            ]
+        ),
+        "the Events of a whole life",
+    )
+
+
+def test_tcp_and_udp_on_one_port_stay_two_ports_through_every_change(shop: Namespace) -> None:
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 31053},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "nodePort": 31054},
+    ]
+    shop.create("dns", ports=ports)
+    made(shop, "dns")
+    shop.change("dns", {"proxy-protocol": "true"})
+    changed = shop.await_load_balancer(
+        "dns", lambda one: any(port["proxyProtocol"] for port in one["spec"]["ports"]), "PROXY"
+    )
+    assert sorted(
+        (port["protocol"], port["publicPort"], port["nodePort"], port["proxyProtocol"])
+        for port in changed["spec"]["ports"]
+    ) == [("TCP", 53, 31054, True), ("UDP", 53, 31053, False)]
+    shop.change("dns", ports=ports[1:])
+    fewer = shop.await_load_balancer("dns", lambda one: len(one["spec"]["ports"]) == 1, "one port")
+    assert fewer["spec"]["ports"][0]["protocol"] == "TCP"
+
+
+def test_what_cannot_be_served_is_said_and_changes_nothing(shop: Namespace) -> None:
+    shop.create("web")
+    answer(shop, made(shop, "web"))
+    shop.await_ready("web")
+    before = made(shop, "web")["spec"]
+
+    shop.change("web", {"source-cidrs": "intranet"})
+    refused = shop.await_service(
+        "web", lambda one: own_condition(one).get("reason") == "InvalidService", "is refused"
+    )
+    assert "'intranet' is no CIDR" in own_condition(refused)["message"]
+    assert ingress(refused) == [{"ip": "203.0.113.7", "ipMode": "VIP"}]
+    after = shop.await_load_balancer("web", lambda one: one["spec"]["invalid"], "says why")
+    assert {**after["spec"], "invalid": []} == before
+
+    shop.change("web", {"source-cidrs": "10.0.0.0/8"})
+    changed = shop.await_load_balancer("web", lambda one: not one["spec"]["invalid"], "is right")
+    assert changed["spec"]["sourceRanges"] == ["10.0.0.0/8"]
+    answer(shop, changed)
+    shop.await_ready("web")
+    assert "SyncLoadBalancerFailed" in shop.events("web")
+
+
+def test_a_service_of_another_provider_is_taken_over_in_one_piece(shop: Namespace) -> None:
+    created = shop.create("old", type="ClusterIP")
+    created["metadata"]["finalizers"] = [OLD_FINALIZER]
+    created["spec"]["type"] = "LoadBalancer"
+    shop.services.update(created)
+    taken = made(shop, "old")
+    assert taken["spec"]["adopt"]["address"] == ""
+    assert taken["spec"]["adopt"]["names"][-1] == f"{taken['metadata']['name']}-80"
+
+    answer(shop, taken)
+    shop.await_ready("old")
+    assert shop.service("old")["metadata"]["finalizers"] == [OLD_FINALIZER]
+    hold(shop, taken, OWN_FINALIZER)
+    shop.await_service("old", lambda one: "finalizers" not in one["metadata"], "is handed over")
+    hold(shop, taken)
+
+
+def test_the_address_of_another_provider_is_adopted_and_stays(shop: Namespace) -> None:
+    shop.create("web", {"disabled": "true"})
+    publish(shop, "web", "203.0.113.9")
+    shop.change("web", {"disabled": None})
+    balancer = made(shop, "web")
+    assert balancer["spec"]["adopt"]["address"] == "203.0.113.9"
+    assert balancer["spec"]["adopt"]["associatedByController"] is True
+
+    answer(shop, balancer, address={"ip": "203.0.113.7", "published": False})
+    assert [one["ip"] for one in ingress(shop.await_ready("web"))] == ["203.0.113.9"]
+    answer(shop, balancer)
+    shop.await_service(
+        "web", lambda one: ingress(one)[0]["ip"] == "203.0.113.7", "shows the new address"
+    )
+
+
+def test_a_service_of_another_class_is_never_written_to(shop: Namespace) -> None:
+    shop.create("theirs", loadBalancerClass="example.com/other")
+    publish(shop, "theirs", "203.0.113.9")
+    before = shop.service("theirs")
+    shop.create("ours")
+    made(shop, "ours")
+    assert shop.service("theirs") == before
+    assert shop.load_balancer("theirs") is None
+
+
+def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
+    shop.create("web")
+    balancer = made(shop, "web")
+    answer(shop, balancer)
+    shop.await_ready("web")
+    shop.load_balancers.delete(balancer["metadata"]["name"], shop.name)
+    uid = balancer["metadata"]["uid"]
+    again = shop.await_load_balancer(
+        "web", lambda one: one["metadata"]["uid"] != uid, "is made again"
+    )
+    assert again["metadata"]["name"] == balancer["metadata"]["name"]
+    assert again["spec"] == balancer["spec"]
+    assert [one["ip"] for one in ingress(shop.service("web"))] == ["203.0.113.7"]
+    until(lambda: not serves(shop.service("web")), "the Service waits for it")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(
+            {
+                "ports": [
+                    {"publicPort": 53, "protocol": "UDP", "nodePort": 1, "proxyProtocol": True}
+                ]
+            },
+            "the PROXY protocol is for TCP ports",
+            id="PROXY over UDP",
+        ),
+        pytest.param(
+            {"ports": [{"publicPort": 53, "protocol": "UDP", "nodePort": port} for port in (1, 2)]},
+            "Duplicate value",
+            id="a port twice",
+        ),
+        pytest.param(
+            {"service": {"name": "other", "uid": "1"}},
+            "a load balancer never changes its Service",
+            id="another Service",
+        ),
+        pytest.param({"loadBalancerName": "a1"}, "rules are found by this name", id="another name"),
+        pytest.param({"sourceRanges": ["10.0.0.0/8"] * 2}, "Duplicate value", id="a range twice"),
+        pytest.param({"mode": "Dry"}, "Unsupported value", id="mode"),
+    ],
+)
+def test_the_crd_refuses_what_cannot_be(cluster: ControlPlane, change: Object, said: str) -> None:
+    balancers = cluster.api.resource(
+        "cloudstack.targetcluster.example.com/v1alpha1", "cloudstackloadbalancers"
+    )
+    body: Object = {
+        "apiVersion": "cloudstack.targetcluster.example.com/v1alpha1",
+        "kind": "CloudStackLoadBalancer",
+        "metadata": {"name": "by-hand", "namespace": "default"},
+        "spec": {"service": {"name": "by-hand", "uid": "0"}, "loadBalancerName": "a0"},
+    }
+    made = balancers.create(body)
+    try:
+        assert made["spec"]["sourceRanges"] == ["0.0.0.0/0"]
+        with pytest.raises(ApiError) as refusal:
+            balancers.patch("by-hand", {"spec": change}, "default")
+        assert refusal.value.code == 422
+        assert said in refusal.value.message
+    finally:
+        balancers.delete("by-hand", "default")

@@ -1,0 +1,30 @@
+"""A world with its hook, for each test its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.loadbalancers import LoadBalancersHook
+from tests.integration.loadbalancers.driver import World, make_hook, start_simulator
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with start_simulator() as simulator:
+        made = World(simulator)
+        yield made
+        made.close()
+        assert simulator.control.ignored_parameters() == []
+
+
+@pytest.fixture
+def cloud(world: World) -> Iterator[Cloud]:
+    opened = world.open_cloud()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def hook(world: World, cloud: Cloud) -> LoadBalancersHook:
+    return make_hook(world, cloud)

@@ -1,0 +1,351 @@
+"""Drives the hook as Metacontroller does: what it answers is in the next request."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.deadline import Deadline
+from hooks.loadbalancers import LoadBalancersHook, Settings
+from hooks.loadbalancers.plan_order import INSTANCES
+from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
+from hooks.reconcile import Answer
+from hooks.webhook import Json
+from simulator.clock import Clock
+from simulator.server import Simulator
+from tests.contract.cloud import Cloud as Human
+from tests.contract.cloud import Credentials
+from tests.integration.loadbalancers.cluster import Cluster
+
+GROUP_VERSION = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
+FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
+#: What a v2 answer of a composite's hook may hold.
+RESPONSE_KEYS = {"status", "children", "resyncAfterSeconds", "finalized"}
+DAY = 86400.0
+#: Seconds that the client pauses at most: the simulator's jobs are quick.
+LONGEST_PAUSE = 0.01
+#: Answers that ask for another call sooner than this, in seconds, are not settled.
+SOON = 1.5
+
+
+def start_simulator(world: str = "small", **settings: Any) -> Simulator:
+    """Make a simulator whose clock is a day late: advanced, it still takes our signatures."""
+    clock = Clock(lambda: time.time() - DAY)
+    return Simulator(world, job_delay=0.005, clock=clock, **settings)
+
+
+def strict(schema: Any) -> Any:
+    """Refuse fields that a schema does not name, as the API server would drop them."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    if "properties" in schema and schema.get("type") == "object":
+        closed["additionalProperties"] = False
+    return closed
+
+
+def load_schema(part: str) -> Json:
+    crd = yaml.safe_load(
+        (Path(__file__).parents[3] / "crds/cloudstackloadbalancers.yaml").read_text()
+    )
+    [version] = crd["spec"]["versions"]
+    return dict(strict(version["schema"]["openAPIV3Schema"]["properties"][part]))
+
+
+SPEC_SCHEMA = load_schema("spec")
+STATUS_SCHEMA = load_schema("status")
+
+
+def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = False) -> Json:
+    return {
+        "name": f"p{public}",
+        "protocol": protocol,
+        "publicPort": public,
+        "nodePort": node or 30000 + public % 2000,
+        "proxyProtocol": proxy,
+    }
+
+
+class World:
+    """A CloudStack, a cluster whose nodes are its machines, and a way in for humans.
+
+    Attributes:
+        simulator: the CloudStack.
+        cluster: what the hook's Kube is.
+        nodes: the Instances by name, as the request has them.
+        human: calls CloudStack as somebody with the account's key does.
+    """
+
+    def __init__(self, simulator: Simulator, *, project: str = "") -> None:
+        self.simulator = simulator
+        self.cluster = Cluster(
+            {
+                "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
+                "/api/v1/namespaces/default": {"metadata": {"uid": "n-1"}},
+            }
+        )
+        state = simulator.control.state()
+        self.project_id = next(
+            (each["id"] for each in state["projects"] if each["name"] == project), ""
+        )
+        mine = ("project", project) if project else ("account", "user")
+        self.nodes = {
+            vm["name"]: instance_of(vm)
+            for vm in state["virtualmachines"]
+            if vm.get(mine[0]) == mine[1]
+        }
+        user = simulator.user
+        self.human = Human(simulator.url, Credentials(user.api_key, user.secret_key), 0.01)
+
+    @property
+    def now(self) -> float:
+        return self.simulator.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self.simulator.control.settings(advance=seconds)
+
+    def open_cloud(self) -> Cloud:
+        user = self.simulator.user
+        return open_cloud(
+            CloudConfig(
+                self.simulator.url, user.api_key, user.secret_key, project_id=self.project_id
+            ),
+            clock=self.simulator.clock.now,
+            pause=lambda seconds: time.sleep(min(seconds, LONGEST_PAUSE)),
+        )
+
+    def close(self) -> None:
+        self.human.close()
+
+    def state(self) -> Json:
+        return self.simulator.control.state()
+
+    def rules(self, name: str = "") -> list[Json]:
+        """Return the load balancer rules whose names begin so."""
+        return [each for each in self.state()["loadbalancerrules"] if each["name"].startswith(name)]
+
+    def addresses(self) -> list[Json]:
+        """Return the addresses that somebody has, but for the source NAT ones."""
+        return [
+            each
+            for each in self.state()["addresses"]
+            if not each["sourcenat"] and each["state"] != "Reserved"
+        ]
+
+    def firewall(self) -> list[tuple[str, int, int, tuple[str, ...]]]:
+        """Return what the firewall lets in, sorted."""
+        return sorted(
+            (each["protocol"], each["startport"], each["endport"], tuple(each["cidrlist"]))
+            for each in self.state()["firewallrules"]
+        )
+
+    def writes(self) -> dict[str, int]:
+        """Return how often each command was called that is neither a list nor a poll."""
+        return {
+            command: count
+            for command, count in self.simulator.control.counts().items()
+            if not command.startswith(("list", "query"))
+        }
+
+    def network(self, name: str) -> str:
+        return str(next(each["id"] for each in self.state()["networks"] if each["name"] == name))
+
+    def remains(self) -> Json:
+        """Return everything that is left of load balancers: nothing, if all is well."""
+        state = self.state()
+        return {
+            "addresses": [each["ipaddress"] for each in self.addresses()],
+            "rules": [each["name"] for each in state["loadbalancerrules"]],
+            "firewall": self.firewall(),
+            "tags": [
+                each["tags"]
+                for kind in ("addresses", "loadbalancerrules", "firewallrules")
+                for each in state[kind]
+                if each["tags"]
+            ],
+        }
+
+
+NOTHING: Json = {"addresses": [], "rules": [], "firewall": [], "tags": []}
+
+
+def instance_of(vm: Json) -> Json:
+    """Describe a machine as the nodes hook does."""
+    return {
+        "apiVersion": GROUP_VERSION,
+        "kind": INSTANCE_KIND,
+        "metadata": {"name": vm["name"], "labels": {"kubernetes.io/hostname": vm["name"]}},
+        "spec": {
+            "nodeName": vm["name"],
+            "providerID": f"external-cloudstack://{vm['id']}",
+            "instanceID": vm["id"],
+        },
+        "observed": {
+            "state": vm["state"],
+            "offering": vm["offering"],
+            "zone": vm["zone"],
+            "networks": [
+                {"id": network, "default": index == 0, "addresses": [vm["addresses"][index]]}
+                for index, network in enumerate(vm["networks"])
+            ],
+            "servesLoadBalancers": True,
+        },
+    }
+
+
+class LoadBalancer:
+    """One CloudStackLoadBalancer with its Service, and the hook that answers for it.
+
+    Attributes:
+        answers: every answer so far.
+    """
+
+    def __init__(self, world: World, name: str = "web", **spec: Any) -> None:
+        self.world = world
+        uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+        self.service_uid = uid
+        self.name = ("a" + uid.replace("-", ""))[:32]
+        self.answers: list[Answer] = []
+        self.parent: Json = {
+            "apiVersion": GROUP_VERSION,
+            "kind": LOAD_BALANCER_KIND,
+            "metadata": {
+                "name": self.name,
+                "namespace": "default",
+                "uid": str(uuid.uuid4()),
+                "generation": 1,
+                "finalizers": [FINALIZER],
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid}
+                ],
+            },
+            "spec": {
+                "service": {"name": name, "uid": uid},
+                "loadBalancerName": self.name,
+                "ports": [port(80)],
+                **spec,
+            },
+        }
+        jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
+        self.service_path = f"/api/v1/namespaces/default/services/{name}"
+        world.cluster.objects[self.service_path] = {
+            "metadata": {"name": name, "namespace": "default", "uid": uid},
+            "spec": {"type": "LoadBalancer"},
+        }
+        self._finalized = False
+
+    @property
+    def status(self) -> Json:
+        return dict(self.parent.get("status") or {})
+
+    def condition(self, kind: str) -> Json:
+        conditions = self.status.get("conditions") or []
+        return next((dict(each) for each in conditions if each["type"] == kind), {})
+
+    def reason(self, kind: str = "Ready") -> str:
+        return str(self.condition(kind).get("reason") or "")
+
+    def is_finalized(self) -> bool:
+        return self._finalized
+
+    def is_ready(self) -> bool:
+        return self.condition("Ready").get("status") == "True"
+
+    def is_published(self) -> bool:
+        return bool((self.status.get("address") or {}).get("published"))
+
+    def change(self, **spec: Any) -> None:
+        """Change the spec as the services hook does."""
+        self.parent["spec"] = {**self.parent["spec"], **spec}
+        jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
+        self.parent["metadata"]["generation"] += 1
+
+    def delete(self, *, service_too: bool = True) -> None:
+        """Ask for its deletion; with its Service, unless only somebody deleted the object."""
+        self.parent["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
+        if service_too:
+            self.world.cluster.objects.pop(self.service_path, None)
+
+    def remake(self) -> None:
+        """Make the object anew, as the services hook does when somebody deleted it."""
+        metadata = self.parent["metadata"]
+        metadata.pop("deletionTimestamp", None)
+        metadata.update(uid=str(uuid.uuid4()), generation=1)
+        self.parent.pop("status", None)
+        self._finalized = False
+
+    def request(self) -> Json:
+        related = deepcopy(self.world.nodes)
+        return {
+            "controller": {"kind": "CompositeController", "metadata": {"name": "loadbalancers"}},
+            "parent": deepcopy(self.parent),
+            "children": {},
+            "related": {INSTANCES: related},
+            "finalizing": "deletionTimestamp" in self.parent["metadata"],
+        }
+
+    def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> Answer:
+        """Make one call and keep what it answers; check that the API server would take it."""
+        answer = hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds))
+        self.answers.append(answer)
+        response: Json = dict(answer.response)
+        assert set(response) <= RESPONSE_KEYS
+        assert response["children"] == []
+        if response.get("finalized"):
+            assert self.request()["finalizing"]
+            self._finalized = True
+            return answer
+        jsonschema.validate(response["status"], STATUS_SCHEMA)
+        self.parent["status"] = json.loads(json.dumps(response["status"]))
+        return answer
+
+    def settle(
+        self, *hooks: LoadBalancersHook, calls: int = 60, seconds: float = 8.0
+    ) -> "LoadBalancer":
+        """Call as Metacontroller does until nothing more is to be done; hooks take turns."""
+        for turn in range(calls):
+            before = self.status
+            answer = self.call(hooks[turn % len(hooks)], seconds)
+            if self._finalized:
+                return self
+            wait = answer.response.get("resyncAfterSeconds")
+            assert isinstance(wait, int | float), "an answer that asks for no other call"
+            if self.status == before:
+                if wait > SOON and not self.condition("Reconciling"):
+                    return self
+                self.world.advance(min(wait, SOON))
+        raise AssertionError(
+            f"not settled after {calls} calls: {json.dumps(self.status, indent=1)}"
+        )
+
+    def wait(self, *hooks: LoadBalancersHook) -> "LoadBalancer":
+        """Let the time pass until the next look is due, and make it."""
+        last = self.answers[-1].response
+        self.world.advance(float(last.get("resyncAfterSeconds") or 0) + 1)  # type: ignore[arg-type]
+        return self.settle(*hooks)
+
+
+def make_hook(
+    world: World,
+    cloud: Cloud,
+    *,
+    drift_resync: float = 300.0,
+    shuffle: Callable[[Sequence[str]], Sequence[str]] = lambda ips: ips,
+) -> LoadBalancersHook:
+    return LoadBalancersHook(
+        cloud=lambda: cloud,
+        kube=world.cluster,
+        record=world.cluster.record,
+        settings=Settings(drift_resync=drift_resync),
+        clock=world.simulator.clock.now,
+        shuffle=shuffle,
+    )

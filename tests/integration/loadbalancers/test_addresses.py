@@ -1,0 +1,262 @@
+"""The Service's address: chosen, asked for, brought, kept, refused."""
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from hooks.names import TAG_ORIGIN, TAG_SERVICE_UID
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
+
+FREE = "198.51.100.77"
+
+
+def allocate(world: World, ip: str, network: str = "net-1") -> str:
+    """Acquire an address as a human does."""
+    answer = world.human.done("associateIpAddress", networkid=world.network(network), ipaddress=ip)
+    return str(answer["ipaddress"]["id"])
+
+
+def held(world: World, ip: str) -> dict[str, object]:
+    return next(each for each in world.addresses() if each["ipaddress"] == ip)
+
+
+def test_the_choice_is_written_down_before_anything_is_asked_of_cloudstack(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    assert world.writes() == {}
+    chosen = lb.status["address"]
+    assert chosen["ip"]
+    assert chosen["chosenAt"]
+    assert "id" not in chosen
+    lb.settle(hook)
+    assert lb.status["address"]["ip"] == chosen["ip"]
+    assert "chosenAt" not in lb.status["address"]
+    [call] = world.simulator.control.calls("associateIpAddress")
+    assert call["params"]["ipaddress"] == chosen["ip"]
+
+
+def test_an_address_that_nobody_has_is_acquired_for_who_asks_for_it(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, address=FREE).settle(hook)
+    assert lb.is_ready()
+    assert [each["ipaddress"] for each in world.addresses()] == [FREE]
+    assert lb.status["address"]["associatedByController"] is True
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
+def test_an_address_that_the_user_brought_is_used_and_left(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    allocate(world, FREE)
+    lb = LoadBalancer(world, address=FREE).settle(hook)
+    assert lb.is_ready()
+    assert lb.status["address"]["associatedByController"] is False
+    assert world.rules()[0]["address"] == FREE
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == {**NOTHING, "addresses": [FREE]}
+
+
+def test_an_address_to_be_kept_stays_without_rules_holes_and_tags(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, keepAddress=True, ports=[port(80), port(443)]).settle(hook)
+    ip = lb.status["address"]["ip"]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == {**NOTHING, "addresses": [ip]}
+
+
+def test_a_humans_rules_on_a_brought_address_stay_when_the_service_goes(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    address = allocate(world, FREE)
+    lb = LoadBalancer(world, address=FREE).settle(hook)
+    world.human.ok(
+        "createLoadBalancerRule",
+        name="human",
+        algorithm="roundrobin",
+        publicport=9999,
+        privateport=9999,
+        publicipid=address,
+        networkid=world.network("net-1"),
+    )
+    lb.delete()
+    lb.settle(hook)
+    assert [rule["name"] for rule in world.rules()] == ["human"]
+    assert world.firewall() == [("tcp", 9999, 9999, ("0.0.0.0/0",))]
+
+
+def source_nat(world: World) -> str:
+    return str(next(a["ipaddress"] for a in world.state()["addresses"] if a["sourcenat"]))
+
+
+def static_nat(world: World) -> str:
+    address = allocate(world, FREE)
+    world.human.ok(
+        "enableStaticNat",
+        ipaddressid=address,
+        virtualmachineid=world.nodes["node-1"]["spec"]["instanceID"],
+    )
+    return FREE
+
+
+def elsewhere(world: World) -> str:
+    allocate(world, FREE, "net-2")
+    return FREE
+
+
+def of_no_zone(world: World) -> str:
+    del world
+    return "203.0.113.1"
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        pytest.param(source_nat, "AddressIsSourceNAT", id="source NAT"),
+        pytest.param(static_nat, "AddressIsStaticNAT", id="static NAT"),
+        pytest.param(elsewhere, "AddressElsewhere", id="another network"),
+        pytest.param(of_no_zone, "AddressNotFree", id="out of range"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_refused_and_nothing_is_made(
+    world: World, hook: LoadBalancersHook, ask: object, reason: str
+) -> None:
+    assert callable(ask)
+    ip = ask(world)
+    before = world.remains()
+    lb = LoadBalancer(world, address=ip).settle(hook)
+    assert lb.reason() == lb.reason("AddressReady") == reason
+    assert ip in lb.condition("Ready")["message"]
+    assert lb.condition("Stalled")["status"] == "True"
+    assert world.remains() == before
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == before
+
+
+def test_an_address_refused_is_tried_again_ever_more_slowly(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, address="203.0.113.1").settle(hook)
+    waits = []
+    for _ in range(8):
+        waits.append(round(float(lb.answers[-1].response["resyncAfterSeconds"])))  # type: ignore[typeddict-item]
+        lb.wait(hook)
+    assert waits == sorted(waits)
+    assert waits[0] < 20
+    assert waits[-1] == 300
+
+
+def test_two_services_cannot_have_one_address(world: World, hook: LoadBalancersHook) -> None:
+    first = LoadBalancer(world, "first", address=FREE).settle(hook)
+    second = LoadBalancer(world, "second", address=FREE, ports=[port(81)]).settle(hook)
+    assert first.is_ready()
+    assert second.reason() == "AddressInUse"
+    assert "default/first" in second.condition("Ready")["message"]
+    second.delete()
+    second.settle(hook)
+    assert len(world.rules()) == 1
+    first.wait(hook)
+    assert first.is_ready()
+
+
+def test_changing_the_address_of_a_live_service_is_refused_and_the_old_one_serves_on(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    ip = lb.status["address"]["ip"]
+    lb.change(address=FREE, ports=[port(80), port(443)])
+    lb.settle(hook)
+    assert lb.reason() == "AddressChangeNotServed"
+    assert {rule["address"] for rule in world.rules()} == {ip}
+    assert len(world.rules()) == 2
+    lb.change(address=ip)
+    lb.settle(hook)
+    assert lb.is_ready()
+
+
+def test_a_choice_that_somebody_takes_first_is_made_anew(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    taken = lb.status["address"]["ip"]
+    other = world.human
+    address = other.ok("associateIpAddress", networkid=world.network("net-2"), ipaddress=taken)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert lb.status["address"]["ip"] != taken
+    assert held(world, taken)["id"] == address["id"]
+    assert held(world, taken)["tags"] == {}
+
+
+def test_of_two_that_chose_the_same_free_address_only_one_gets_it(world: World) -> None:
+    cloud = world.open_cloud()
+    hooks = [make_hook(world, cloud), make_hook(world, cloud)]
+    first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
+    first.call(hooks[0])
+    second.call(hooks[1])
+    assert first.status["address"]["ip"] == second.status["address"]["ip"]
+    first.settle(hooks[0])
+    second.settle(hooks[1])
+    assert first.is_ready()
+    assert second.is_ready()
+    assert first.status["address"]["ip"] != second.status["address"]["ip"]
+    assert len(world.addresses()) == 2
+    cloud.close()
+
+
+def test_after_three_choices_that_were_taken_cloudstack_chooses(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    taken = []
+    for _ in range(3):
+        while True:
+            lb.call(hook)
+            ip = lb.status["address"]["ip"]
+            if ip not in taken:
+                break
+        taken.append(ip)
+        world.human.ok("associateIpAddress", networkid=world.network("net-2"), ipaddress=ip)
+    lb.settle(hook)
+    assert lb.is_ready()
+    calls = world.simulator.control.calls("associateIpAddress")
+    ours = [call for call in calls if call["params"]["networkid"] == world.network("net-1")]
+    assert "ipaddress" not in ours[-1]["params"]
+    address = held(world, lb.status["address"]["ip"])
+    tags = address["tags"]
+    assert isinstance(tags, dict)
+    assert (tags[TAG_SERVICE_UID], tags[TAG_ORIGIN]) == (lb.service_uid, "controller")
+
+
+def test_an_account_without_room_for_an_address_is_told_used_and_limit(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    world.simulator.user.account.limits["public_ip"] = 2
+    lb = LoadBalancer(world).settle(hook)
+    assert lb.reason() == "AddressRefused"
+    message = lb.condition("Ready")["message"]
+    assert "Limit = 2" in message
+    assert "Amount = 2" in message
+    world.simulator.user.account.limits["public_ip"] = 20
+    lb.wait(hook)
+    assert lb.is_ready()
+
+
+def test_a_zone_without_a_free_address_is_said(world: World, hook: LoadBalancersHook) -> None:
+    world.simulator.user.account.limits["public_ip"] = -1
+    for address in list(world.simulator.world.addresses):
+        if address.state == "Free":
+            address.state = "Reserved"
+    lb = LoadBalancer(world).settle(hook)
+    assert lb.reason() == "AddressNotFree"
+    assert "Insufficient address capacity" in lb.condition("Ready")["message"]

@@ -1,0 +1,220 @@
+"""The hooks die after any write, and their answer with them: what comes next puts all right."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from hooks.webhook import Json
+from tests.integration.loadbalancers.driver import (
+    NOTHING,
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
+from tests.integration.loadbalancers.test_addresses import FREE, allocate
+from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
+
+#: More writes than any scenario makes.
+MOST_WRITES = 40
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world to begin with, what is asked of it, and what is left once all is deleted."""
+
+    begin: Callable[[World, LoadBalancersHook], LoadBalancer]
+    ask: Callable[[World, LoadBalancer], None]
+    left: tuple[str, ...] = ()
+    writes: int = MOST_WRITES
+
+
+def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    return LoadBalancer(world, ports=[port(80), port(81), port(443)])
+
+
+def brought(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    allocate(world, FREE)
+    return LoadBalancer(world, address=FREE, ports=[port(80), port(443)])
+
+
+def asked_for(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    return LoadBalancer(world, address=FREE)
+
+
+def left_by_the_fork(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    lb = LoadBalancer(world, ports=[port(80), port(443)], sourceRanges=["10.0.0.0/8"])
+    leave_behind(world, lb, fork)
+    lb.change(adopt=adoption(lb))
+    return lb
+
+
+def in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return nothing_yet(world, hook).settle(hook)
+
+
+def kept(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return LoadBalancer(world, address=FREE, keepAddress=True, ports=[port(80), port(443)]).settle(
+        hook
+    )
+
+
+def brought_in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return brought(world, hook).settle(hook)
+
+
+def nothing_more(world: World, lb: LoadBalancer) -> None:
+    del world, lb
+
+
+def much(world: World, lb: LoadBalancer) -> None:
+    lb.change(
+        ports=[port(80, proxy=True), port(82), port(443, 31443)],
+        sourceRanges=["10.0.0.0/8"],
+        algorithm="leastconn",
+    )
+    world.nodes.pop("node-1")
+
+
+def deletion(world: World, lb: LoadBalancer) -> None:
+    del world
+    lb.delete()
+
+
+def release_behind_our_back(world: World, lb: LoadBalancer) -> None:
+    world.human.done("disassociateIpAddress", id=lb.status["address"]["id"])
+    world.advance(400)
+
+
+SCENARIOS = [
+    pytest.param(Scenario(nothing_yet, nothing_more), id="create"),
+    pytest.param(Scenario(asked_for, nothing_more), id="create with an address asked for"),
+    pytest.param(Scenario(brought, nothing_more, left=(FREE,)), id="create on a brought address"),
+    pytest.param(Scenario(left_by_the_fork, nothing_more), id="take over"),
+    pytest.param(Scenario(in_use, much), id="change"),
+    pytest.param(Scenario(in_use, release_behind_our_back), id="repair"),
+    pytest.param(Scenario(in_use, deletion), id="delete"),
+    pytest.param(Scenario(kept, deletion, left=(FREE,)), id="delete and keep the address"),
+    pytest.param(Scenario(brought_in_use, deletion, left=(FREE,)), id="delete a brought address"),
+]
+
+
+@contextmanager
+def fresh_world() -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
+    """Start a world, and give what makes hooks: each with a client and a memory of its own."""
+    with ExitStack() as stack:
+        simulator = stack.enter_context(start_simulator())
+        world = World(simulator)
+        stack.callback(world.close)
+
+        def new_hook() -> LoadBalancersHook:
+            cloud = world.open_cloud()
+            stack.callback(cloud.close)
+            return make_hook(world, cloud)
+
+        yield world, new_hook
+
+
+def shape(world: World) -> Json:
+    """Return all that stands, but for ids: the same, whichever way it came about."""
+    state = world.state()
+    hidden = {"id", "addressid"}
+    return {
+        kind: sorted(
+            ({k: v for k, v in each.items() if k not in hidden} for each in state[kind]), key=str
+        )
+        for kind in ("addresses", "loadbalancerrules", "firewallrules")
+    }
+
+
+def undisturbed(scenario: Scenario) -> tuple[Json, int]:
+    """Play a scenario without a crash: what stands in the end, and how many writes it took."""
+    with fresh_world() as (world, new_hook):
+        hook = new_hook()
+        lb = scenario.begin(world, hook)
+        scenario.ask(world, lb)
+        world.simulator.control.clear_calls()
+        lb.settle(hook)
+        return shape(world), sum(world.writes().values())
+
+
+def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], writes: int) -> bool:
+    """Let the hooks work until so many writes are done; what they would answer then is lost."""
+    world.simulator.control.fault("*", "stop-after", skip=writes, executed=True)
+    for turn in range(20):
+        before = lb.status
+        lb.call(hooks[turn % len(hooks)], seconds=3.0)
+        if world.simulator.control.armed.stopped:
+            lb.parent["status"] = before
+            break
+        if lb.is_finalized() or (lb.status == before and not lb.condition("Reconciling")):
+            break
+    died = world.simulator.control.armed.stopped
+    world.simulator.control.clear_faults()
+    return died
+
+
+@pytest.mark.parametrize("replicas", [1, 2], ids=["one replica", "two replicas"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_been(
+    scenario: Scenario, replicas: int
+) -> None:
+    wanted, writes = undisturbed(scenario)
+    assert writes > 0
+    for last in range(writes):
+        with fresh_world() as (world, new_hook):
+            hooks = [new_hook() for _ in range(replicas)]
+            lb = scenario.begin(world, hooks[0])
+            scenario.ask(world, lb)
+            assert die_after(world, lb, hooks, last), f"no write came after {last}"
+            hooks = [new_hook() for _ in range(replicas)]
+            settle(world, lb, hooks)
+            assert shape(world) == wanted, f"after write {last + 1} of {writes}"
+            if not lb.is_finalized():
+                lb.delete()
+                settle(world, lb, hooks)
+            assert world.remains() == {**NOTHING, "addresses": list(scenario.left)}
+            assert world.simulator.control.ignored_parameters() == []
+
+
+def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> None:
+    """Call until all is well; what has to be waited for is."""
+    for _ in range(10):
+        lb.settle(*hooks)
+        if lb.is_finalized() or lb.is_ready():
+            return
+        world.advance(float(lb.answers[-1].response["resyncAfterSeconds"]) + 1)  # type: ignore[typeddict-item]
+    raise AssertionError(f"never well: {lb.condition('Ready')}")
+
+
+@pytest.mark.parametrize("skipped", range(6))
+def test_a_choice_left_to_cloudstack_is_found_again_by_its_tag(skipped: int) -> None:
+    with fresh_world() as (world, new_hook):
+        for address in list(world.simulator.world.addresses):
+            if address.state == "Free" and address.name != FREE:
+                address.state = "Reserved"
+        lb = LoadBalancer(world)
+        status: Any = {"address": {"ip": "198.51.100.99", "tries": 2, "chosenAt": stamp(world)}}
+        lb.parent["status"] = status
+        die_after(world, lb, [new_hook()], skipped + 1)
+        hooks = [new_hook()]
+        settle(world, lb, hooks)
+        assert lb.status["address"]["ip"] == FREE
+        lb.delete()
+        settle(world, lb, hooks)
+        assert world.remains() == NOTHING
+
+
+def stamp(world: World) -> str:
+    from hooks.conditions import timestamp
+
+    return timestamp(world.now)

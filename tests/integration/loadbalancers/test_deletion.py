@@ -1,0 +1,283 @@
+"""A load balancer goes: nothing is left that is not wanted, nothing is lost that is."""
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.loadbalancers import LoadBalancersHook
+from hooks.names import EVENT_DELETED, EVENT_DELETING, EVENT_ORPHANED, LOAD_BALANCER_CLASS
+from hooks.webhook import Json
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
+
+
+def test_deletion_releases_the_address_whole_in_one_job(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80 + n) for n in range(10)]).settle(hook)
+    world.simulator.control.clear_calls()
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+    assert world.writes() == {"disassociateIpAddress": 1}
+    assert world.cluster.reasons() == [EVENT_DELETING, EVENT_DELETED]
+
+
+def test_finalized_is_never_said_before_the_address_is_seen_gone(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.fault("disassociateIpAddress", "job-never-ends")
+    lb.delete()
+    for _ in range(3):
+        answer = lb.call(hook, seconds=1.0)
+        assert answer.response.get("finalized") is False
+    assert lb.reason() == "Deleting"
+    assert len(world.addresses()) == 1
+
+
+def still_wanted(service: Json) -> None:
+    del service
+
+
+def gone(service: Json) -> None:
+    service.clear()
+
+
+def remade(service: Json) -> None:
+    service["metadata"]["uid"] = "another"
+
+
+def being_deleted(service: Json) -> None:
+    service["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
+
+
+def cluster_ip(service: Json) -> None:
+    service["spec"]["type"] = "ClusterIP"
+
+
+def of_class(name: str) -> object:
+    def change(service: Json) -> None:
+        service["spec"]["loadBalancerClass"] = name
+
+    return change
+
+
+def disabled(service: Json) -> None:
+    key = "service.beta.kubernetes.io/cloudstack-load-balancer-disabled"
+    service["metadata"]["annotations"] = {key: " True"}
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        pytest.param(still_wanted, True, id="somebody deleted the object only"),
+        pytest.param(of_class(LOAD_BALANCER_CLASS), True, id="our class"),
+        pytest.param(remade, False, id="a namesake made anew"),
+        pytest.param(being_deleted, False, id="being deleted"),
+        pytest.param(cluster_ip, False, id="type ClusterIP"),
+        pytest.param(of_class("other/class"), False, id="another's class"),
+        pytest.param(disabled, False, id="opted out"),
+    ],
+)
+def test_a_deletion_reads_the_service_as_it_is_now(
+    world: World, hook: LoadBalancersHook, change: object, kept: bool
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    before = world.state()
+    assert callable(change)
+    change(world.cluster.objects[lb.service_path])
+    world.simulator.control.clear_calls()
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    assert lb.is_finalized()
+    if kept:
+        assert world.simulator.control.counts() == {}
+        assert world.state() == before
+    else:
+        assert world.remains() == NOTHING
+
+
+def test_a_namespace_may_lose_the_load_balancer_before_the_service(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    being_deleted(world.cluster.objects["/api/v1/namespaces/default"])
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_a_load_balancer_made_again_finds_everything_by_its_tags(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
+    before, ip = world.state(), lb.status["address"]["ip"]
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    lb.remake()
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert lb.status["address"]["ip"] == ip
+    assert lb.status["address"]["associatedByController"] is True
+    assert world.writes() == {}
+    assert world.state() == before
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
+def test_an_api_server_that_does_not_answer_lets_nothing_be_deleted(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    before = world.state()
+    world.cluster.reachable = False
+    lb.delete()
+    world.simulator.control.clear_calls()
+    lb.call(hook)
+    assert not lb.is_finalized()
+    assert world.simulator.control.counts() == {}
+    assert lb.reason() == "KubernetesUnreachable"
+    assert world.state() == before
+    world.cluster.reachable = True
+    lb.wait(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_deletion_before_anything_was_made_asks_little_and_ends(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.writes() == {}
+
+
+def test_deletion_between_choice_and_association_leaves_the_address_free(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_with_another_project_configured_nothing_is_taken_for_gone(
+    world: World, cloud: Cloud, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [project] = world.state()["projects"]
+    world.project_id = project["id"]
+    elsewhere = world.open_cloud()
+    wrong = make_hook(world, elsewhere)
+    lb.delete()
+    lb.settle(wrong)
+    assert not lb.is_finalized()
+    assert lb.reason() == "NetworkNotVisible"
+    assert len(world.addresses()) == 1
+    lb.wait(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+    elsewhere.close()
+    del cloud
+
+
+def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [project] = world.state()["projects"]
+    world.project_id = project["id"]
+    elsewhere = world.open_cloud()
+    wrong = make_hook(world, elsewhere)
+    lb.delete()
+    lb.parent["metadata"]["deletionTimestamp"] = lb.status["lastCheckTime"]
+    lb.settle(wrong)
+    assert not lb.is_finalized()
+    world.advance(600)
+    lb.settle(wrong)
+    assert lb.is_finalized()
+    elsewhere.close()
+
+
+def test_in_a_deletion_with_another_project_a_live_one_says_why_nothing_is_done(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [project] = world.state()["projects"]
+    world.project_id = project["id"]
+    elsewhere = world.open_cloud()
+    before = lb.status["address"]
+    lb.wait(make_hook(world, elsewhere))
+    assert lb.reason() == "NetworkNotVisible"
+    assert lb.status["address"] == before
+    assert len(world.addresses()) == 1
+    lb.wait(hook)
+    assert lb.is_ready()
+    elsewhere.close()
+
+
+def orphan(lb: LoadBalancer) -> None:
+    lb.parent["metadata"]["ownerReferences"] = []
+
+
+def test_an_orphan_whose_service_is_gone_deletes_itself(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    orphan(lb)
+    del world.cluster.objects[lb.service_path]
+    lb.call(hook)
+    path = (
+        "/apis/cloudstack.targetcluster.example.com/v1alpha1/namespaces/default"
+        f"/cloudstackloadbalancers/{lb.name}"
+    )
+    assert world.cluster.deleted == [path]
+    assert world.cluster.reasons() == [EVENT_ORPHANED]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_an_orphan_whose_service_lives_is_looked_after(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    orphan(lb)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert world.cluster.deleted == []
+
+
+def test_a_deletion_that_cloudstack_refuses_is_said_and_tried_again(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.fault(
+        "disassociateIpAddress", "job-failed", code=530, text="the router is busy"
+    )
+    lb.delete()
+    lb.call(hook)
+    assert lb.reason() == "DeletionRefused"
+    assert "the router is busy" in lb.condition("Ready")["message"]
+    lb.wait(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_an_invalid_service_is_deleted_like_any_other(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    lb.change(invalid=[{"field": "spec.ports", "message": "no"}])
+    lb.settle(hook)
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING

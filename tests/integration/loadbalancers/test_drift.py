@@ -1,0 +1,242 @@
+"""What changes in CloudStack behind our back is put right at the next look, and told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
+from hooks.webhook import Json
+from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+
+EVERYONE = ("0.0.0.0/0",)
+
+
+def delete_rule(world: World) -> None:
+    world.human.done("deleteLoadBalancerRule", id=world.rules()[0]["id"])
+
+
+def remove_member(world: World) -> None:
+    world.human.done(
+        "removeFromLoadBalancerRule",
+        id=world.rules()[0]["id"],
+        virtualmachineids=world.nodes["node-1"]["spec"]["instanceID"],
+    )
+
+
+def change(**what: str) -> Callable[[World], None]:
+    def do(world: World) -> None:
+        world.human.done("updateLoadBalancerRule", id=world.rules()[0]["id"], **what)
+
+    return do
+
+
+def delete_firewall(world: World) -> None:
+    world.human.done("deleteFirewallRule", id=world.state()["firewallrules"][0]["id"])
+
+
+def untag(kind: str, things: str) -> Callable[[World], None]:
+    def do(world: World) -> None:
+        thing = next(each for each in world.state()[things] if each["tags"])
+        world.human.done("deleteTags", resourcetype=kind, resourceids=thing["id"])
+
+    return do
+
+
+def comparable(world: World) -> Json:
+    """Return everything that the load balancer is, but for ids."""
+    state = world.state()
+    hidden = ("id", "addressid")
+    return {
+        kind: sorted(
+            (
+                {key: value for key, value in each.items() if key not in hidden}
+                for each in state[kind]
+            ),
+            key=str,
+        )
+        for kind in ("addresses", "loadbalancerrules", "firewallrules")
+    }
+
+
+DRIFTS = [
+    pytest.param(delete_rule, "create rule", id="rule deleted"),
+    pytest.param(remove_member, "assign node-1", id="member removed"),
+    pytest.param(change(cidrlist="10.0.0.0/8"), "cidrs 0.0.0.0/0", id="CIDR changed"),
+    pytest.param(change(algorithm="source"), "algorithm roundrobin", id="algorithm changed"),
+    pytest.param(change(name="mine"), "change rule mine", id="renamed"),
+    pytest.param(change(protocol="tcp-proxy"), "protocol tcp", id="protocol changed"),
+    pytest.param(delete_firewall, "open firewall port 80", id="firewall rule deleted"),
+    pytest.param(untag("PublicIpAddress", "addresses"), "tag address", id="address untagged"),
+    pytest.param(untag("LoadBalancer", "loadbalancerrules"), "tag rules", id="rule untagged"),
+    pytest.param(untag("FirewallRule", "firewallrules"), "tag 1 firewall", id="hole untagged"),
+]
+
+
+@pytest.mark.parametrize(("drift", "told"), DRIFTS)
+def test_drift_is_repaired_at_the_next_check_and_an_event_names_it(
+    world: World, hook: LoadBalancersHook, drift: Callable[[World], None], told: str
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    right = comparable(world)
+    drift(world)
+    assert comparable(world) != right
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert comparable(world) == right
+    [event] = world.cluster.events
+    assert event.reason == EVENT_REPAIRED
+    assert told in event.message
+    assert event.regarding.kind == "Service"
+    world.simulator.control.clear_calls()
+    lb.wait(hook)
+    assert world.writes() == {}
+
+
+def test_an_address_released_behind_our_back_is_taken_again(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    right = comparable(world)
+    ip = lb.status["address"]["ip"]
+    world.human.done("disassociateIpAddress", id=lb.status["address"]["id"])
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert lb.status["address"]["ip"] == ip
+    assert lb.status["address"]["published"] is True
+    assert comparable(world) == right
+
+
+def test_an_address_released_and_taken_by_somebody_is_replaced(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    ip = lb.status["address"]["ip"]
+    world.human.done("disassociateIpAddress", id=lb.status["address"]["id"])
+    world.advance(2)
+    world.human.done("associateIpAddress", networkid=world.network("net-1"), ipaddress=ip)
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert lb.status["address"]["ip"] != ip
+    [taken] = [each for each in world.addresses() if each["ipaddress"] == ip]
+    assert taken["tags"] == {}
+    lb.delete()
+    lb.settle(hook)
+    assert [each["ipaddress"] for each in world.addresses()] == [ip]
+
+
+def human_rule(world: World, lb: LoadBalancer) -> str:
+    answer = world.human.ok(
+        "createLoadBalancerRule",
+        name="human",
+        algorithm="roundrobin",
+        publicport=9999,
+        privateport=9999,
+        publicipid=lb.status["address"]["id"],
+        networkid=world.network("net-1"),
+        openfirewall=False,
+    )
+    return str(answer["id"])
+
+
+def test_a_humans_rules_on_the_address_stay_through_everything(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(hook)
+    address = lb.status["address"]["id"]
+    rule = human_rule(world, lb)
+    holes = [
+        world.human.done(
+            "createFirewallRule",
+            ipaddressid=address,
+            protocol="tcp",
+            startport=start,
+            endport=end,
+            cidrlist=cidr,
+        )["firewallrule"]["id"]
+        for start, end, cidr in (
+            (9999, 9999, "0.0.0.0/0"),
+            (80, 80, "203.0.113.0/24"),
+            (8000, 9000, "198.51.100.0/24"),
+        )
+    ]
+    world.human.done(
+        "assignToLoadBalancerRule",
+        id=rule,
+        virtualmachineids=world.nodes["node-1"]["spec"]["instanceID"],
+    )
+
+    def theirs() -> Json:
+        state = world.state()
+        return {
+            "rules": [each for each in state["loadbalancerrules"] if each["id"] == rule],
+            "holes": [each for each in state["firewallrules"] if each["id"] in holes],
+        }
+
+    before = theirs()
+    assert len(before["holes"]) == 3
+    steps: list[dict[str, Any]] = [
+        {"ports": [port(80)]},
+        {"sourceRanges": ["10.0.0.0/8"]},
+        {"ports": [port(80, proxy=True), port(8080)], "sourceRanges": ["0.0.0.0/0"]},
+        {"ports": [port(80, 31999)]},
+        {"openFirewall": False},
+        {"openFirewall": True},
+        {"ports": []},
+    ]
+    for step in steps:
+        lb.change(**step)
+        lb.settle(hook)
+        assert theirs() == before
+    world.nodes.pop("node-1")
+    lb.wait(hook)
+    assert theirs() == before
+
+
+def test_a_humans_rule_on_a_wanted_port_is_named_and_the_other_ports_are_served(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    human_rule(world, lb)
+    lb.change(ports=[port(80), port(9999), port(443)])
+    lb.settle(hook)
+    assert lb.reason() == "RulesRefused"
+    assert "port 9999 is taken by rule human" in lb.condition("Ready")["message"]
+    assert {rule["publicport"] for rule in world.rules(lb.name)} == {80, 443}
+    assert lb.status["ruleSummary"] == "2/3"
+    assert world.firewall() == [("tcp", 80, 80, EVERYONE), ("tcp", 443, 443, EVERYONE)]
+
+
+def test_what_is_undone_again_and_again_is_left_alone_and_said(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    for _ in range(3):
+        change(algorithm="leastconn")(world)
+        lb.wait(hook)
+        assert world.rules()[0]["algorithm"] == "roundrobin"
+    change(algorithm="leastconn")(world)
+    lb.wait(hook)
+    assert world.rules()[0]["algorithm"] == "leastconn"
+    assert lb.reason() == "Contested"
+    assert lb.condition("Stalled")["status"] == "True"
+    assert world.cluster.reasons() == [EVENT_REPAIRED] * 3 + [EVENT_CONTESTED]
+    assert world.cluster.events[-1].type == "Warning"
+    world.simulator.control.clear_calls()
+    world.advance(1800)
+    lb.settle(hook)
+    assert world.simulator.control.counts() == {}
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert world.rules()[0]["algorithm"] == "roundrobin"
+
+
+def test_a_clean_check_in_between_forgives(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    for _ in range(6):
+        change(algorithm="leastconn")(world)
+        lb.wait(hook)
+        assert lb.is_ready()
+        lb.wait(hook)
+    assert EVENT_CONTESTED not in world.cluster.reasons()

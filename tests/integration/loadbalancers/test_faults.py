@@ -1,0 +1,155 @@
+"""CloudStack fails at every command in every way: that is said, and all is well afterwards."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
+from tests.integration.loadbalancers.test_addresses import FREE, allocate
+
+READS = [
+    "listCapabilities",
+    "listNetworks",
+    "listPublicIpAddresses",
+    "listLoadBalancerRules",
+    "listLoadBalancerRuleInstances",
+    "listFirewallRules",
+    "queryAsyncJobResult",
+]
+WRITES = [
+    "associateIpAddress",
+    "createTags",
+    "createLoadBalancerRule",
+    "updateLoadBalancerRule",
+    "deleteLoadBalancerRule",
+    "assignToLoadBalancerRule",
+    "removeFromLoadBalancerRule",
+    "createFirewallRule",
+    "deleteFirewallRule",
+    "disassociateIpAddress",
+]
+#: Only an address that stays is untagged.
+ON_BROUGHT = ["deleteTags"]
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    **{str(code): {"kind": "error", "code": code} for code in (401, 431, 530, 533, 537)},
+    "timeout": {"kind": "timeout", "seconds": 0.05},
+    "HTML": {"kind": "html"},
+    "nothing": {"kind": "empty"},
+    "throttled": {"kind": "throttled", "seconds": 1.0},
+}
+JOBS: dict[str, dict[str, Any]] = {
+    "failed job": {"kind": "job-failed", "code": 530, "text": "the job failed"},
+    "job that never ends": {"kind": "job-never-ends"},
+    "answer lost": {"kind": "empty", "executed": True},
+}
+CASES = [
+    pytest.param(command, fault, id=f"{command}, {name}")
+    for commands, faults in (
+        (READS, ANSWERS),
+        (WRITES, ANSWERS | JOBS),
+        (ON_BROUGHT, ANSWERS | JOBS),
+    )
+    for command in commands
+    for name, fault in faults.items()
+]
+
+
+def begin(lb: LoadBalancer) -> None:
+    del lb
+
+
+def change(lb: LoadBalancer) -> None:
+    lb.world.nodes.pop("node-1")
+    lb.change(ports=[port(80, proxy=True), port(82)], sourceRanges=["10.0.0.0/8"])
+
+
+def delete(lb: LoadBalancer) -> None:
+    lb.delete()
+
+
+def is_well(lb: LoadBalancer) -> bool:
+    return lb.is_finalized() or (
+        lb.is_ready() and lb.status["observedGeneration"] == lb.parent["metadata"]["generation"]
+    )
+
+
+def try_for_a_while(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
+    """Call a few times; an answer comes in time, whatever CloudStack does."""
+    for _ in range(3):
+        started = time.monotonic()
+        before = lb.status
+        lb.call(hook, seconds=0.5)
+        assert time.monotonic() - started < 2.5
+        if is_well(lb) and (lb.is_finalized() or lb.status == before):
+            return
+        wait = lb.answers[-1].response.get("resyncAfterSeconds")
+        assert isinstance(wait, int | float)
+        lb.world.advance(wait + 1)
+
+
+def end_stuck_jobs(world: World) -> None:
+    """Let CloudStack come to an end with what it hung on."""
+    for job in world.simulator.world.jobs.pending():
+        job.due = 0.0
+
+
+@pytest.mark.parametrize(("command", "fault"), CASES)
+def test_a_fault_is_said_nothing_leaks_and_recovery_needs_no_hand(
+    world: World,
+    hook: LoadBalancersHook,
+    command: str,
+    fault: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spec: dict[str, Any] = {}
+    left: list[str] = []
+    if command in ON_BROUGHT:
+        allocate(world, FREE)
+        spec, left = {"address": FREE}, [FREE]
+        world.simulator.control.clear_calls()
+    lb = LoadBalancer(world, ports=[port(80), port(81)], **spec)
+    said: list[str] = []
+    steps: list[Callable[[LoadBalancer], None]] = [begin, change, delete]
+    with caplog.at_level(logging.DEBUG):
+        for step in steps:
+            step(lb)
+            world.simulator.control.fault(times=None, command=command, **fault)
+            try_for_a_while(lb, hook)
+            if not is_well(lb):
+                ready = lb.condition("Ready")
+                assert ready["status"] in {"False", "Unknown"}
+                assert ready["message"]
+                said.append(ready["message"])
+            world.simulator.control.clear_faults()
+            end_stuck_jobs(world)
+            recover(lb, hook)
+    assert world.simulator.control.calls(command), "the fault was never met"
+    assert world.remains() == {**NOTHING, "addresses": left}
+    everything = json.dumps([answer.response for answer in lb.answers]) + caplog.text + str(said)
+    user = world.simulator.user
+    for secret in (user.api_key, user.secret_key, "signature="):
+        assert secret not in everything
+    if command != "queryAsyncJobResult" and not fault.get("executed"):
+        assert said, "nobody was told"
+
+
+def recover(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
+    """Let time pass until all is well again; nobody lends a hand.
+
+    Some seconds of it are real ones: failed reads and throttling are remembered for so long.
+    """
+    give_up = time.monotonic() + 20
+    while not is_well(lb) and time.monotonic() < give_up:
+        lb.call(hook)
+        wait = lb.answers[-1].response.get("resyncAfterSeconds")
+        if not lb.is_finalized():
+            assert isinstance(wait, int | float)
+            lb.world.advance(wait + 1)
+            time.sleep(0.02)
+    assert is_well(lb), lb.condition("Ready")

@@ -1,0 +1,181 @@
+"""Members follow the nodes: by difference, within a call, and never for a look that failed."""
+
+import time
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from tests.integration.loadbalancers.driver import (
+    LoadBalancer,
+    World,
+    instance_of,
+    make_hook,
+    port,
+    start_simulator,
+)
+
+
+def members(world: World) -> set[str]:
+    [rule] = world.rules()
+    return set(rule["members"])
+
+
+def test_a_node_that_leaves_and_comes_back_is_one_change_each(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    gone = world.nodes.pop("node-2")
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert members(world) == set(world.nodes)
+    assert world.writes() == {"removeFromLoadBalancerRule": 1}
+    world.nodes["node-2"] = gone
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert members(world) == set(world.nodes)
+    assert world.writes() == {"assignToLoadBalancerRule": 1}
+
+
+def test_an_excluded_node_goes(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.nodes["node-1"]["observed"]["servesLoadBalancers"] = False
+    lb.settle(hook)
+    assert members(world) == set(world.nodes) - {"node-1"}
+
+
+def test_what_does_not_matter_of_a_node_costs_no_call(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.clear_calls()
+    world.nodes["node-1"]["metadata"]["labels"]["new"] = "label"
+    world.nodes["node-1"]["observed"]["state"] = "Stopped"
+    lb.settle(hook)
+    assert world.simulator.control.counts() == {}
+
+
+def test_members_come_before_others_go(world: World, hook: LoadBalancersHook) -> None:
+    kept = {"node-1": world.nodes.pop("node-1")}
+    others, world.nodes = world.nodes, kept
+    lb = LoadBalancer(world).settle(hook)
+    world.nodes = others
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert list(world.writes()) == ["assignToLoadBalancerRule", "removeFromLoadBalancerRule"]
+    assert members(world) == set(others)
+
+
+def test_no_instance_at_all_removes_nobody(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    before, nodes = members(world), world.nodes
+    world.nodes = {}
+    lb.settle(hook)
+    assert members(world) == before
+    assert lb.reason("MembersReady") == "NoInstances"
+    world.nodes = nodes
+    lb.settle(hook)
+    assert lb.is_ready()
+
+
+def test_a_missing_machine_stays_a_member_but_never_becomes_one(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    world.nodes["node-5.example.com"]["observed"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
+    lb = LoadBalancer(world).settle(hook)
+    assert members(world) == set(world.nodes) - {"node-5.example.com"}
+    assert lb.is_ready()
+    assert "node-5.example.com" in lb.condition("MembersReady")["message"]
+    world.nodes["node-4"]["observed"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert "node-4" in members(world)
+    assert world.writes() == {}
+
+
+@pytest.mark.parametrize("ports", [1, 3], ids=["one port", "three ports"])
+def test_one_destroyed_machine_keeps_no_other_out(
+    world: World, hook: LoadBalancersHook, ports: int
+) -> None:
+    gone = world.nodes["node-3"]["spec"]["instanceID"]
+    world.human.done("destroyVirtualMachine", id=gone)
+    lb = LoadBalancer(world, ports=[port(80 + n) for n in range(ports)]).settle(hook)
+    for rule in world.rules():
+        assert set(rule["members"]) == set(world.nodes) - {"node-3"}
+    assert "without a machine in CloudStack: node-3" in lb.condition("MembersReady")["message"]
+    assert lb.is_ready()
+
+
+def test_a_node_of_another_network_is_named_and_left_out(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    other = world.network("net-2")
+    for each in ("node-3", "node-4"):
+        world.nodes[each]["observed"]["networks"] = [{"id": other, "default": True}]
+    lb = LoadBalancer(world).settle(hook)
+    assert members(world) == {"node-1", "node-2", "node-5.example.com"}
+    assert lb.status["members"] == {"assigned": 3, "wanted": 3}
+
+
+def test_600_members_are_all_assigned_and_a_look_that_fails_removes_nobody() -> None:
+    with start_simulator("large", vms=600) as simulator:
+        world = World(simulator)
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        lb = LoadBalancer(world).settle(hook)
+        assert members(world) == set(world.nodes)
+        assert lb.status["memberSummary"] == "600/600"
+        simulator.control.clear_calls()
+        lb.wait(hook)
+        assert world.writes() == {}
+        simulator.control.fault("listLoadBalancerRuleInstances", "error", code=530)
+        gone = world.nodes.pop("node-00001")
+        lb.call(hook)
+        assert len(members(world)) == 600
+        assert lb.reason() == "CloudStackRefused"
+        lb.wait(hook)
+        assert members(world) == set(world.nodes)
+        assert gone["metadata"]["name"] not in members(world)
+        cloud.close()
+        world.close()
+
+
+def test_where_an_assignment_fails_page_two_of_the_machines_counts_too() -> None:
+    with start_simulator("large", vms=600) as simulator:
+        world = World(simulator)
+        world.human.done(
+            "destroyVirtualMachine", id=world.nodes["node-00002"]["spec"]["instanceID"]
+        )
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        simulator.control.fault("listVirtualMachines", "error", code=530, when={"page": "2"})
+        lb = LoadBalancer(world)
+        lb.call(hook)
+        lb.call(hook)
+        assert members(world) == set()
+        assert lb.reason() == "CloudStackRefused"
+        give_up = time.monotonic() + 10
+        while not lb.is_ready() and time.monotonic() < give_up:
+            time.sleep(0.2)  # a failed snapshot is answered with for a second
+            lb.wait(hook)
+        assert members(world) == set(world.nodes) - {"node-00002"}
+        cloud.close()
+        world.close()
+
+
+def test_a_machine_added_later_joins(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [zone] = world.human.list("listZones", "zone")
+    offering = world.human.list("listServiceOfferings", "serviceoffering")[0]
+    template = world.human.list("listTemplates", "template", templatefilter="executable")[0]
+    world.human.done(
+        "deployVirtualMachine",
+        name="node-6",
+        zoneid=zone["id"],
+        serviceofferingid=offering["id"],
+        templateid=template["id"],
+        networkids=world.network("net-1"),
+    )
+    [made] = [vm for vm in world.state()["virtualmachines"] if vm["name"] == "node-6"]
+    world.nodes["node-6"] = instance_of(made)
+    lb.settle(hook)
+    assert "node-6" in members(world)

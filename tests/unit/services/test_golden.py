@@ -1,0 +1,46 @@
+"""Holds the hook to whole requests and whole responses; a case needs no Python.
+
+A case is a folder: `request.json`, `response.json`, and where there are any, `events.json` and
+`patches.json`, which is what was written to the API server.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hooks.deadline import Deadline
+from hooks.events import Event
+from tests.unit.services.schema import problems
+from tests.unit.services.test_hook import PatchedKube, hook
+
+CASES = sorted((Path(__file__).parents[2] / "golden" / "services").iterdir())
+
+
+def read(path: Path) -> object:
+    """Read a file of a case; one that is not there is an empty list."""
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_whole_request_has_its_response(case: Path) -> None:
+    kube, events = PatchedKube(), list[Event]()
+    request = json.loads((case / "request.json").read_text())
+    answer = hook(kube, events).sync(request, Deadline(8))
+    assert answer.response == read(case / "response.json")
+    told = [
+        {"type": event.type, "reason": event.reason, "message": event.message} for event in events
+    ]
+    assert told == read(case / "events.json")
+    assert [{"path": path, "body": body} for path, body in kube.patches] == read(
+        case / "patches.json"
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_a_case_holds_is_what_an_api_server_would_keep(case: Path) -> None:
+    request = json.loads((case / "request.json").read_text())
+    response = json.loads((case / "response.json").read_text())
+    (observed,) = request["attachments"].values()
+    for made in [*observed.values(), *response["attachments"]]:
+        assert problems("cloudstackloadbalancers", made) == []

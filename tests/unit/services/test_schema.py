@@ -1,0 +1,107 @@
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hooks.services.spec import Settings, wanted_spec
+from hooks.webhook import Json
+from tests.unit.services.objects import facts, load_balancer, port, service, serving
+from tests.unit.services.schema import crd, problems
+
+PLURAL = "cloudstackloadbalancers"
+
+
+def made(**changes: object) -> Json:
+    """Make a load balancer as the hook does, with some fields of its spec changed."""
+    spec = wanted_spec(facts(service()), Settings())
+    return load_balancer({**spec, **changes}, serving())
+
+
+def test_the_crd_takes_what_the_hook_makes() -> None:
+    assert problems(PLURAL, made()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        pytest.param({"typo": 1}, "$.spec", id="unknown field"),
+        pytest.param({"algorithm": "fastest"}, "$.spec.algorithm", id="algorithm"),
+        pytest.param({"address": "lb.example.com"}, "$.spec.address", id="address"),
+        pytest.param(
+            {"ports": [{"publicPort": 80, "protocol": "TCP"}]}, "$.spec.ports[0]", id="half a port"
+        ),
+        pytest.param(
+            {"ports": [{"publicPort": 0, "nodePort": 1, "protocol": "TCP"}]},
+            "$.spec.ports[0].publicPort",
+            id="port 0",
+        ),
+        pytest.param({"mode": "plan"}, "$.spec.mode", id="mode"),
+        pytest.param({"invalid": [{"field": "x"}]}, "$.spec.invalid[0]", id="no message"),
+    ],
+)
+def test_the_crd_refuses_what_no_load_balancer_can_be(
+    changes: dict[str, object], place: str
+) -> None:
+    assert [problem.split(":")[0] for problem in problems(PLURAL, made(**changes))] == [place]
+
+
+def test_every_field_has_a_default_or_is_required() -> None:
+    spec = crd(PLURAL)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for name, field in spec["properties"].items():
+        assert name in spec["required"] or "default" in field, name
+
+
+def test_every_field_that_people_read_is_described() -> None:
+    version = crd(PLURAL)["spec"]["versions"][0]
+    for part in ("spec", "status"):
+        fields = version["schema"]["openAPIV3Schema"]["properties"][part]["properties"]
+        undescribed = [name for name, field in fields.items() if "description" not in field]
+        assert undescribed == []
+
+
+def test_people_see_what_matters() -> None:
+    definition = crd(PLURAL)["spec"]
+    version = definition["versions"][0]
+    shown = [one["name"] for one in version["additionalPrinterColumns"] if not one.get("priority")]
+    assert shown == ["Service", "Address", "Rules", "Members", "Ready", "Age"]
+    assert definition["names"]["shortNames"] == ["cslb"]
+    assert definition["names"]["categories"] == ["cloudstack"]
+    assert version["subresources"] == {"status": {}}
+
+
+_ANNOTATIONS = [
+    *("proxy-protocol", "hostname", "source-cidrs", "ip-associated-by-controller", "address"),
+    *("keep-ip", "id", "network-id", "disabled", "mode", "node-selector", "algorithm"),
+    "shared-address",
+]
+_WORDS = st.one_of(
+    st.text(string.printable, max_size=40),
+    st.sampled_from(["true", "false", "plan", "10.0.0.0/8", "203.0.113.7", "a=b", "source"]),
+)
+_PORTS = st.lists(
+    st.builds(
+        port,
+        st.integers(1, 65535),
+        st.one_of(st.none(), st.integers(30000, 32767)),
+        name=st.sampled_from(["", "http"]),
+        protocol=st.sampled_from(["TCP", "UDP", "SCTP"]),
+    ),
+    max_size=5,
+    unique_by=lambda made: (made["port"], made["protocol"]),
+)
+
+
+@settings(deadline=None)
+@given(
+    notes=st.dictionaries(st.sampled_from(_ANNOTATIONS), _WORDS, max_size=6),
+    ports=_PORTS,
+    ranges=st.lists(_WORDS, max_size=3),
+    address=_WORDS,
+)
+def test_whatever_a_service_says_the_crd_takes_what_we_make_of_it(
+    notes: dict[str, str], ports: list[Json], ranges: list[str], address: str
+) -> None:
+    observed = service(notes, ports=ports, loadBalancerSourceRanges=ranges, loadBalancerIP=address)
+    made = load_balancer(wanted_spec(facts(observed), Settings()))
+    assert problems(PLURAL, made) == []
