@@ -12,7 +12,7 @@ import requests
 
 from hooks.names import API_VERSION, LABEL_SYNC, TARGET_CLUSTER_GROUP
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
-from tests.controlplane.api import Object, Resource
+from tests.controlplane.api import ApiError, Object, Resource
 from tests.controlplane.processes import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -235,9 +235,12 @@ def _clear(platform: TargetPlatform) -> None:
         platform.hooks.start()
     for cluster in platform.clusters.list():
         name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
-        released = {"spec": {"deletionPolicy": "Orphan"}}
-        platform.clusters.patch(name, released, namespace)
-        platform.clusters.delete(name, namespace)
+        try:
+            platform.clusters.patch(name, {"spec": {"deletionPolicy": "Orphan"}}, namespace)
+            platform.clusters.delete(name, namespace)
+        except ApiError as error:  # gone already, which is what is wanted
+            if not error.not_found:
+                raise
     polling.until(lambda: not platform.clusters.list(), "the TargetClusters are gone", within=20)
     for config_map in platform.config_maps.list(labels=f"{LABEL_SYNC}=true"):
         metadata = config_map["metadata"]
