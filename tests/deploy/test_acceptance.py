@@ -7,6 +7,7 @@ import yaml
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
+from tests.controlplane.api import Objects
 from tests.deploy import installed
 from tests.deploy.pods import Pod, moved, secret_of_files
 from tests.deploy.rendering import DEPLOY, text
@@ -19,7 +20,24 @@ from tools.manifests import PROVIDER
 OVERLAYS = DEPLOY / "overlays"
 
 
-def test_one_file_and_a_secret_initialise_a_cluster_of_tainted_nodes(
+def until_address(cluster: ControlPlane) -> str:
+    """Make a Service of type LoadBalancer, and return the address that it gets."""
+    services = cluster.api.resource("v1", "services")
+    services.create(
+        {
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+        }
+    )
+
+    def ingress() -> Objects:
+        balanced = services.get("web", "default")["status"]["loadBalancer"]
+        return list(balanced.get("ingress", []))
+
+    return str(polling.until(ingress, "the Service has an address", within=90)[0]["ip"])
+
+
+def test_one_file_and_a_secret_are_enough_for_a_cluster_of_tainted_nodes(
     empty_cluster: ControlPlane, tmp_path: Path
 ) -> None:
     manifests = moved(PROVIDER.read_text())
@@ -31,6 +49,7 @@ def test_one_file_and_a_secret_initialise_a_cluster_of_tainted_nodes(
         with installed.running(empty_cluster, manifests, simulator, tmp_path) as platform:
             register_all(platform, names)
             until_all_initialised(platform, names, within=60)
+            assert until_address(empty_cluster)
 
 
 def test_the_quick_start_needs_no_cloudstack(empty_cluster: ControlPlane, tmp_path: Path) -> None:
@@ -48,6 +67,7 @@ def test_the_quick_start_needs_no_cloudstack(empty_cluster: ControlPlane, tmp_pa
         polling.until(
             lambda: all(map(initialised, nodes.list())), "the nodes are initialised", within=60
         )
+        assert until_address(empty_cluster).startswith("198.51.100.")
 
 
 def test_the_keys_of_the_quick_start_are_the_simulators() -> None:

@@ -23,7 +23,11 @@ pytestmark = pytest.mark.usefixtures("control_plane_binaries")
 NAME = "target-cluster-operator"
 #: Everything that may be chosen besides, by operator.
 ADDED = {
-    CLOUD_CONTROLLER: ["cloud-controller-two-replicas", "cloud-controller-pod-monitor"],
+    CLOUD_CONTROLLER: [
+        "cloud-controller-two-replicas",
+        "cloud-controller-pod-monitor",
+        "cloud-controller-validation",
+    ],
     TARGET_CLUSTER_OPERATOR: [
         "target-cluster-operator-tls",
         "target-cluster-operator-client-certificates",
