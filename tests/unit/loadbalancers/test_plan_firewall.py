@@ -17,6 +17,7 @@ from tests.unit.loadbalancers.builders import IP, facts, hole, order, our_tags, 
 ORDER = order()
 TAGS = our_tags(ORDER)
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
+HUMANS = (Tag("team", "network"),)
 TEN = ("10.0.0.0/8",)
 ALL = "0.0.0.0/0"
 
@@ -120,6 +121,7 @@ def test_an_untagged_rule_that_opens_just_what_is_wanted_is_ours_and_gets_its_ta
         ),
         pytest.param(hole(1, 65535), [], id="a range that covers it"),
         pytest.param(hole(80, tags=FOREIGN), [], id="another Service's, covering it"),
+        pytest.param(hole(80, tags=HUMANS), [], id="just what is wanted, with tags of theirs"),
         pytest.param(
             FirewallRule("icmp", "icmp", f"id-{IP}", cidrs=(ALL,)),
             [f"open firewall port 80/tcp for {ALL}"],
@@ -177,6 +179,7 @@ def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
         pytest.param(hole(81), False, id="another port"),
         pytest.param(hole(80, tags=TAGS), False, id="ours already"),
         pytest.param(hole(80, tags=FOREIGN), False, id="another Service's"),
+        pytest.param(hole(80, tags=HUMANS), False, id="with a human's tags"),
     ],
 )
 def test_what_another_provider_opened_is_one_port_of_its_rules(
