@@ -66,6 +66,43 @@ EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 
+# TargetClusters: events
+
+#: Normal: the cluster is reachable and healthy.
+EVENT_CLUSTER_READY = "ClusterReady"
+#: Warning: the cluster is not, or no longer, reachable and healthy.
+EVENT_CLUSTER_NOT_READY = "ClusterNotReady"
+#: Warning: the kubeconfig's certificate or token ends within seven days, or has ended.
+EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
+#: Normal: the resources on the cluster are as they should be.
+EVENT_RESOURCES_SYNCED = "ResourcesSynced"
+#: Warning: resources on the cluster are not as they should be.
+EVENT_RESOURCES_NOT_SYNCED = "ResourcesNotSynced"
+#: Normal: the TargetCluster goes, and everything that was brought to the cluster is deleted there.
+EVENT_RESOURCES_DELETED = "ResourcesDeleted"
+#: Warning: the TargetCluster goes, but what was brought to the cluster had to be left there.
+EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
+
+# TargetClusters: sync
+
+#: Set to `true` on a ConfigMap or Secret that is to be copied to the targets of its namespace's
+#: TargetClusters, where these name no sources of their own.
+LABEL_SYNC = "targetcluster.example.com/sync"
+#: On each object of a target: a hash of what the operator last applied there.
+ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
+#: The field manager, and the ApplySets' tool, that a target's API server shows.
+FIELD_MANAGER = "target-cluster-operator"
+#: On each object of a target: the ApplySet that it belongs to (KEP-3659).
+LABEL_APPLYSET_PART_OF = "applyset.kubernetes.io/part-of"
+#: On the ConfigMap that stands for an ApplySet: the ApplySet's id.
+LABEL_APPLYSET_ID = "applyset.kubernetes.io/id"
+#: On the ConfigMap that stands for an ApplySet: the tool that looks after it.
+ANNOTATION_APPLYSET_TOOLING = "applyset.kubernetes.io/tooling"
+#: On the ConfigMap that stands for an ApplySet: the kinds of its objects.
+ANNOTATION_APPLYSET_GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+#: On the ConfigMap that stands for an ApplySet: where else than beside it its objects are.
+ANNOTATION_APPLYSET_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+
 # Services: class and condition
 
 #: `spec.loadBalancerClass` of a Service that is ours even where the cluster has another default.
@@ -170,40 +207,3 @@ EVENT_REPAIRED = "RepairedLoadBalancer"
 EVENT_CONTESTED = "LoadBalancerContested"
 #: Normal: a CloudStackLoadBalancer without an owner, whose Service is gone, is being deleted.
 EVENT_ORPHANED = "OrphanedLoadBalancer"
-
-# TargetClusters: events
-
-#: Normal: the cluster is reachable and healthy.
-EVENT_CLUSTER_READY = "ClusterReady"
-#: Warning: the cluster is not, or no longer, reachable and healthy.
-EVENT_CLUSTER_NOT_READY = "ClusterNotReady"
-#: Warning: the kubeconfig's certificate or token ends within seven days, or has ended.
-EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
-#: Normal: the resources on the cluster are as they should be.
-EVENT_RESOURCES_SYNCED = "ResourcesSynced"
-#: Warning: resources on the cluster are not as they should be.
-EVENT_RESOURCES_NOT_SYNCED = "ResourcesNotSynced"
-#: Normal: the TargetCluster goes, and everything that was brought to the cluster is deleted there.
-EVENT_RESOURCES_DELETED = "ResourcesDeleted"
-#: Warning: the TargetCluster goes, but what was brought to the cluster had to be left there.
-EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
-
-# TargetClusters: sync
-
-#: Set to `true` on a ConfigMap or Secret that is to be copied to the targets of its namespace's
-#: TargetClusters, where these name no sources of their own.
-LABEL_SYNC = "targetcluster.example.com/sync"
-#: On each object of a target: a hash of what the operator last applied there.
-ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
-#: The field manager, and the ApplySets' tool, that a target's API server shows.
-FIELD_MANAGER = "target-cluster-operator"
-#: On each object of a target: the ApplySet that it belongs to (KEP-3659).
-LABEL_APPLYSET_PART_OF = "applyset.kubernetes.io/part-of"
-#: On the ConfigMap that stands for an ApplySet: the ApplySet's id.
-LABEL_APPLYSET_ID = "applyset.kubernetes.io/id"
-#: On the ConfigMap that stands for an ApplySet: the tool that looks after it.
-ANNOTATION_APPLYSET_TOOLING = "applyset.kubernetes.io/tooling"
-#: On the ConfigMap that stands for an ApplySet: the kinds of its objects.
-ANNOTATION_APPLYSET_GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
-#: On the ConfigMap that stands for an ApplySet: where else than beside it its objects are.
-ANNOTATION_APPLYSET_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"

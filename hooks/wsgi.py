@@ -75,6 +75,24 @@ def _nodes(parts: Parts) -> Hook:
     )
 
 
+def _targetclusters(parts: Parts) -> Hook:
+    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
+
+    config = parts.config
+    settings = Settings(
+        watch_namespaces=config.watch_namespaces,
+        default_secret=config.default_kubeconfig_secret,
+        operator_name=config.operator_name,
+    )
+    return TargetClustersHook(
+        kube=parts.kube,
+        record=parts.record,
+        settings=settings,
+        registry=parts.metrics.registry,
+        clock=parts.clock,
+    )
+
+
 def _services(parts: Parts) -> Hook:
     from hooks.services import ServicesHook, Settings  # noqa: PLC0415 - see Builder
 
@@ -96,24 +114,6 @@ def _loadbalancers(parts: Parts) -> Hook:
         kube=parts.kube,
         record=parts.record,
         settings=settings,
-        clock=parts.clock,
-    )
-
-
-def _targetclusters(parts: Parts) -> Hook:
-    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
-
-    config = parts.config
-    settings = Settings(
-        watch_namespaces=config.watch_namespaces,
-        default_secret=config.default_kubeconfig_secret,
-        operator_name=config.operator_name,
-    )
-    return TargetClustersHook(
-        kube=parts.kube,
-        record=parts.record,
-        settings=settings,
-        registry=parts.metrics.registry,
         clock=parts.clock,
     )
 

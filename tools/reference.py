@@ -3,10 +3,14 @@
 A test fails when one of them is not what this would write.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from hooks import metrics, names
 from hooks.cloud_config import NAMES
@@ -28,6 +32,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "settings.md": settings_page(),
         FOLDER / "names.md": names_page(),
         FOLDER / "metrics.md": metrics_page(),
+        FOLDER / "target-cluster.md": resource_page(PROJECT / "crds" / "targetclusters.yaml"),
     }
 
 
@@ -93,6 +98,58 @@ def described(source: str) -> Mapping[str, Mapping[str, str]]:
             found.setdefault(title, {})[constant[1]] = " ".join(text)
             text = []
     return found
+
+
+def resource_page(file: Path) -> str:
+    """List the fields of a custom resource, from its CRD."""
+    crd = yaml.safe_load(file.read_text(encoding="utf-8"))
+    names_of, version = crd["spec"]["names"], crd["spec"]["versions"][0]
+    schema = version["schema"]["openAPIV3Schema"]
+    parts = []
+    for part in ("spec", "status"):
+        rows = [
+            (f"`{name}`", _kind(field), _default(field), field.get("description", ""))
+            for name, field in _fields(schema["properties"][part])
+        ]
+        parts += [f"## {part}", table(("field", "type", "default", "meaning"), rows)]
+    return page(
+        names_of["kind"],
+        f"{schema['description']} `apiVersion: {crd['spec']['group']}/{version['name']}`, "
+        f"`kubectl get {names_of['shortNames'][0]}`. The API server refuses what does not fit.",
+        *parts,
+    )
+
+
+def _fields(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """List fields with those within them; an object that only holds others is no row."""
+    for name, field in schema["properties"].items():
+        inner = field.get("items", field)
+        path = f"{at}{name}[]" if "items" in field else f"{at}{name}"
+        if "properties" not in inner:
+            yield path, field
+            continue
+        if "description" in field:
+            yield path, field
+        yield from _fields(inner, f"{path}.")
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """Say what may stand in a field."""
+    inner = field.get("items", field)
+    if "enum" in inner:
+        return ", ".join(f"`{choice}`" for choice in inner["enum"])
+    if inner.get("x-kubernetes-int-or-string"):
+        return "integer or share"
+    if "(ms|s|m|h)" in inner.get("pattern", ""):
+        return "duration"
+    if inner.get("format") == "date-time":
+        return "time"
+    return f"list of {inner['type']}s" if "items" in field else str(inner["type"])
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    default = field.get("default", {})
+    return "" if default == {} else f"`{json.dumps(default)}`".replace('"', "")
 
 
 def metrics_page() -> str:

@@ -25,7 +25,7 @@ from hooks.targetclusters.plan import (
     plan_sync,
 )
 from hooks.targetclusters.spec import read_request, read_spec
-from hooks.webhook import CompositeResponse, Json, Plan
+from hooks.webhook import Json, Plan
 
 #: How many probes run at once, and how many rounds that write, for clusters that answer and
 #: again for those that do not. They wait for the network nearly all of their time.
@@ -123,7 +123,7 @@ class TargetClustersHook:
         if answer.response.get("finalized"):
             self._operations.forget(facts)
         else:
-            status = cast("CompositeResponse", answer.response).get("status") or {}
+            status = cast("Json", answer.response.get("status") or {})
             self._metrics.observe(namespace, name, status)
         return answer
 

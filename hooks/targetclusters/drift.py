@@ -41,11 +41,6 @@ def differs(wanted: Json, live: Json) -> bool:
     return next(_lacking(wanted, live), None) is not None
 
 
-def lacking_fields(wanted: Json, live: Json) -> tuple[str, ...]:
-    """Name the fields of `wanted` that a live object does not hold."""
-    return _named(_lacking(wanted, live))
-
-
 def changed_fields(before: Json, after: Json) -> tuple[str, ...]:
     """Name the fields in which two states of one object differ, but for the server's own."""
     return _named(_changed(_comparable(before), _comparable(after)))

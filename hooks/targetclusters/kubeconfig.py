@@ -34,7 +34,8 @@ _REFUSED_CLUSTER = {
     ),
     "proxy-url": "a proxy is not supported; the operator connects to the server itself",
 }
-_REASONS = {
+#: The reason for which a field is refused; others are KubeconfigUnsupported.
+REFUSALS = {
     "exec": "ExecRefused",
     "auth-provider": "AuthProviderRefused",
     "tokenFile": "FilePathRefused",
@@ -184,7 +185,7 @@ def _get(where: Json, key: str, kind: type[T], default: T, at: str) -> T:
 def _refuse(where: Json, refused: dict[str, str], at: str) -> None:
     for key, why in refused.items():
         if where.get(key):
-            reason = _REASONS.get(key, "KubeconfigUnsupported")
+            reason = REFUSALS.get(key, "KubeconfigUnsupported")
             raise BadKubeconfig(reason, f"{_below(at, key)}: {why}")
 
 

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from hooks.kube import Conflict, KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.drift import changed_fields
-from hooks.targetclusters.sync_applyset_plan import Sets
 from hooks.targetclusters.sync_memory import Compared, SyncMemory
 from hooks.targetclusters.sync_object_plan import (
     CREATE_ONLY,
@@ -25,6 +24,7 @@ from hooks.targetclusters.sync_plan import ObjectResult, Outcome, SyncPolicy
 from hooks.targetclusters.sync_target import Target, look, make_namespace
 from hooks.webhook import Json
 
+BAD_REQUEST = 400
 #: Characters of a target's words that are kept.
 WORDS = 300
 
@@ -57,28 +57,36 @@ def explain(error: KubeError, *, confidential: bool) -> str:
     return words(error.text if isinstance(error, KubeRefused) else str(error))
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all objects of a round.
+
+    Attributes:
+        ours: the ids of the ApplySets by which an object is known to be ours.
+        policy: about drift and conflicts.
+        described: namespaces that manifests describe; they are not made on the way.
+    """
+
+    ours: frozenset[str]
+    policy: SyncPolicy
+    described: frozenset[str] = frozenset()
+
+
 class Applier:
     """Brings the objects of one round.
 
     Args:
         target: where to.
-        sets: of which they are to be part.
-        policy: about drift and conflicts.
+        rules: for all of them.
         memory: of the target.
         clock: epoch seconds.
     """
 
     def __init__(
-        self,
-        target: Target,
-        sets: Sets,
-        policy: SyncPolicy,
-        memory: SyncMemory,
-        clock: Callable[[], float],
+        self, target: Target, rules: Rules, memory: SyncMemory, clock: Callable[[], float]
     ) -> None:
         self._target = target
-        self._sets = sets
-        self._policy = policy
+        self._rules = rules
         self._memory = memory
         self._clock = clock
 
@@ -96,8 +104,9 @@ class Applier:
             return Brought(wanted.result("failed", message), seen)
         if brought.result.outcome == "conflict":
             self._memory.occupied.add(wanted.key)
-        elif brought.result.outcome != "failed":
+        else:
             self._memory.occupied.discard(wanted.key)
+        if brought.result.outcome != "failed":
             self._memory.retries.pop(wanted.key, None)
         return brought
 
@@ -115,7 +124,7 @@ class Applier:
         return self._take(step, wanted, seen)
 
     def _decide(self, wanted: Wanted, seen: Seen | None) -> Step:
-        return decide(wanted, seen, policy=self._policy, ours=self._sets.ids)
+        return decide(wanted, seen, policy=self._rules.policy, ours=self._rules.ours)
 
     def _take(self, step: Step, wanted: Wanted, seen: Seen | None) -> Brought:
         match step:
@@ -138,7 +147,7 @@ class Applier:
             made = self._target.apply(wanted.path, body, force=True)
         except NotFound:
             name = wanted.entry.namespace
-            if not name or not make_namespace(self._target, name):
+            if not name or name in self._rules.described or not make_namespace(self._target, name):
                 raise
             made = self._target.apply(wanted.path, body, force=True)
         except Conflict:  # it is there, but was not listed: without our label, or just made
@@ -160,24 +169,29 @@ class Applier:
         return Brought(wanted.result("applied", step.message), see(applied))
 
     def _correct(self, wanted: Wanted, seen: Seen) -> Brought:
-        if self._compared(wanted, seen) == ():
-            return Brought(wanted.result("unchanged"), seen)
+        fields: tuple[str, ...] = ()
         try:
-            live = self._target.get(wanted.path)
+            compared = self._compare(wanted, seen)
+        except KubeRefused as error:
+            if error.code != BAD_REQUEST:
+                raise  # else: admission there allows no dry run
+        else:
+            if compared.result.outcome != "drifted":
+                return compared
+            fields = compared.result.fields
+        try:
             body = _with(wanted.body, uid=seen.uid)
-            applied = self._target.apply(wanted.path, body, force=True)
+            applied = see(self._target.apply(wanted.path, body, force=True))
         except (Conflict, NotFound):
             return _overtaken(wanted, seen)
-        fields = changed_fields(live, applied)
-        now = see(applied)
-        if fields:
-            message = "was changed on the target and is put right"
-            return Brought(wanted.result("applied", message, fields), now)
-        if now is not None:
-            self._remember(wanted, now, ())
-        return Brought(wanted.result("unchanged"), now)
+        if applied is not None and applied.resource_version == seen.resource_version:
+            self._remember(wanted, applied, ())
+            return Brought(wanted.result("unchanged"), applied)
+        message = "was changed on the target and is put right"
+        return Brought(wanted.result("applied", message, fields), applied)
 
     def _compare(self, wanted: Wanted, seen: Seen) -> Brought:
+        """Have the target say what applying would change."""
         fields = self._compared(wanted, seen)
         if fields is None:
             try:

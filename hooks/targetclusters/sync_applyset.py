@@ -43,8 +43,13 @@ class Parent:
             raise NotOurs(f"{where}: this ApplySet is looked after by {owner}")
         return extent_told(self._found)
 
-    def write(self, extent: Extent) -> None:
-        """Have it tell this extent; costs nothing where it does."""
+    def write(self, extent: Extent, *, described: frozenset[str]) -> None:
+        """Have it tell this extent; costs nothing where it does.
+
+        Args:
+            extent: of the set.
+            described: namespaces that are not to be made on the way.
+        """
         wanted = self._applyset.parent(extent)
         found = self._found
         if found is not None and all(
@@ -55,7 +60,8 @@ class Parent:
         try:
             self._found = self._target.apply(self._applyset.path, wanted, force=True)
         except NotFound:
-            if not make_namespace(self._target, self._applyset.namespace):
+            name = self._applyset.namespace
+            if name in described or not make_namespace(self._target, name):
                 raise
             self._found = self._target.apply(self._applyset.path, wanted, force=True)
 

@@ -1,6 +1,6 @@
 """Reads what a target has of an ApplySet: lists by label, kind by kind, keeping what counts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from hooks.kube import KubeError, KubeRefused, NotFound
 from hooks.names import LABEL_APPLYSET_PART_OF
@@ -10,7 +10,6 @@ from hooks.targetclusters.sync_kinds import Kinds
 from hooks.targetclusters.sync_kinds_plan import Kind
 from hooks.targetclusters.sync_object_plan import Seen, Wanted, see
 from hooks.targetclusters.sync_target import Target
-from hooks.webhook import Json
 
 #: Up to so many namespaces are listed one by one, which a kubeconfig for them alone allows too.
 SINGLE_NAMESPACES = 3
@@ -23,7 +22,6 @@ class Live:
 
     Attributes:
         kinds: those found to be served.
-        trouble: why nothing can be said about the objects of a kind.
         seen: the objects that carry the label of one of the sets.
     """
 
@@ -32,19 +30,19 @@ class Live:
         self._finder = kinds
         self._labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(ours))})"
         self.kinds: dict[GroupKind, Kind] = {}
-        self.trouble: dict[GroupKind, str] = {}
+        self._trouble: dict[tuple[GroupKind, str], str] = {}
         self.seen: dict[ObjectKey, Seen] = {}
 
     def find(self, group_kind: GroupKind, api_version: str = "") -> None:
         """Find how a kind is served, in this version or in another of its group."""
-        if group_kind in self.kinds or group_kind in self.trouble:
+        if group_kind in self.kinds or (group_kind, "") in self._trouble:
             return
         group, name = group_kind
         try:
             kind = self._finder.find(api_version, name) if api_version else None
             kind = kind or self._finder.find_in_group(group, name)
         except KubeError as error:
-            self.trouble[group_kind] = words(f"the target does not say what it serves: {error}")
+            self._note(group_kind, f"the target does not say what it serves: {error}")
             return
         if kind is not None:
             self.kinds[group_kind] = kind
@@ -63,15 +61,21 @@ class Live:
             RoundOver: no more calls in this round.
         """
         most = expected + UNEXPECTED
-        for group_kind, kind in self.kinds.items():
-            try:
-                for item in self._listed(kind, namespaces, most):
-                    self._take(kind, item, wanted)
-            except NotFound:
-                self._finder.forget(kind.api_version)
-                self.trouble[group_kind] = f"{kind.api_version} is served no more"
-            except KubeError as error:
-                self.trouble[group_kind] = words(f"cannot be listed: {error}")
+        for kind in self.kinds.values():
+            if not kind.namespaced:
+                self._read_each(kind, frozenset([""]), wanted, most)
+            elif len(namespaces) <= SINGLE_NAMESPACES:
+                self._read_each(kind, namespaces, wanted, most)
+            else:
+                try:
+                    self._read(kind, "", wanted, most)
+                except KubeRefused:  # a kubeconfig for some namespaces alone
+                    self._read_each(kind, namespaces, wanted, most)
+
+    def trouble(self, key: ObjectKey) -> str:
+        """Answer why nothing is known of an object; empty where it would have been listed."""
+        everywhere = self._trouble.get((key.group_kind, ""), "")
+        return everywhere or self._trouble.get((key.group_kind, key.namespace), "")
 
     def unknown(self, known: Mapping[ObjectKey, object]) -> list[InventoryEntry]:
         """Answer objects that carry the label and are not known, but for what a controller made.
@@ -83,22 +87,41 @@ class Live:
                 self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, seen.uid
             )
             for key, seen in self.seen.items()
-            if not (key in known or seen.owned or seen.deleting or key.group_kind in self.trouble)
+            if not (key in known or seen.owned or seen.deleting or self.trouble(key))
         ]
 
-    def _listed(self, kind: Kind, namespaces: frozenset[str], most: int) -> Iterator[Json]:
-        """List a kind in few namespaces one by one, in many at once, or as far as we may."""
-        if not kind.namespaced or len(namespaces) > SINGLE_NAMESPACES:
-            try:
-                yield from self._target.list(kind.path(), labels=self._labels, most=most)
-            except KubeRefused as error:
-                if error.code != 403 or not kind.namespaced:
-                    raise
-            else:
-                return
+    def _read_each(
+        self,
+        kind: Kind,
+        namespaces: frozenset[str],
+        wanted: Mapping[ObjectKey, Wanted],
+        most: int,
+    ) -> None:
+        """List a kind in one namespace after the other; one that refuses stops no other."""
         for namespace in sorted(namespaces):
+            try:
+                self._read(kind, namespace, wanted, most)
+            except KubeRefused as error:
+                self._note(kind.group_kind, f"cannot be listed: {error}", namespace)
+
+    def _read(
+        self, kind: Kind, namespace: str, wanted: Mapping[ObjectKey, Wanted], most: int
+    ) -> None:
+        """List a kind in a namespace, or in all; raises KubeRefused."""
+        try:
             path = kind.path(namespace)
-            yield from self._target.list(path, labels=self._labels, most=most)
+            for item in self._target.list(path, labels=self._labels, most=most):
+                self._take(kind, item, wanted)
+        except NotFound:
+            self._finder.forget(kind.api_version)
+            self._note(kind.group_kind, f"{kind.api_version} is served no more")
+        except KubeRefused:
+            raise
+        except KubeError as error:
+            self._note(kind.group_kind, f"cannot be listed: {error}")
+
+    def _note(self, group_kind: GroupKind, message: str, namespace: str = "") -> None:
+        self._trouble[group_kind, namespace] = words(message)
 
     def _take(self, kind: Kind, item: object, wanted: Mapping[ObjectKey, Wanted]) -> None:
         metadata = item.get("metadata") if isinstance(item, dict) else None

@@ -76,5 +76,9 @@ class SyncMemory:
         self.occupied &= keys
 
     def next_retry(self, *, now: float) -> float | None:
-        """Answer the seconds until the first failed object is due; None where none has failed."""
-        return min((max(0.0, retry.due - now) for retry in self.retries.values()), default=None)
+        """Answer the seconds until a failed object is due; None where there is none to wait for.
+
+        What is due already and was not tried waits for something else.
+        """
+        waits = (retry.due - now for retry in self.retries.values() if retry.due > now)
+        return min(waits, default=None)

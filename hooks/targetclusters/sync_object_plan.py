@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.drift import differs
@@ -28,7 +28,7 @@ class Wanted:
 
     entry: InventoryEntry
     kind: Kind
-    body: Json
+    body: Json = field(repr=False)
     digest: str
     confidential: bool = False
 

@@ -117,11 +117,6 @@ def rank(key: ObjectKey) -> tuple[int, ObjectKey]:
     return (_FIRST.index(key.kind) if key.kind in _FIRST else len(_FIRST)), key
 
 
-def stage(key: ObjectKey) -> int:
-    """Answer 0 for Namespaces, 1 for CRDs, 2 for all others: a stage needs those before it."""
-    return min(rank(key)[0], 2)
-
-
 def to_prune(
     desired: DesiredSet, layout: Layout, sets: Sets, policy: SyncPolicy
 ) -> tuple[tuple[InventoryEntry, ...], tuple[ObjectResult, ...]]:

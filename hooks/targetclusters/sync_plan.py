@@ -71,7 +71,7 @@ class DesiredObject:
     """
 
     source: str
-    body: Json
+    body: Json = field(repr=False)
     confidential: bool = False
     target_namespace: str = ""
 

@@ -83,7 +83,7 @@ def remove_all(
 ) -> Iterator[Removed]:
     """Delete objects one after the other, as they are on the target by `live`."""
     for entry in entries:
-        trouble = live.trouble.get(entry.key.group_kind)
+        trouble = live.trouble(entry.key)
         if trouble:
             yield Removed(ObjectResult(entry, "failed", f"is not deleted: {trouble}"), gone=False)
         else:

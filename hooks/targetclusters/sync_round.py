@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 
 from hooks.kube import KubeError
 from hooks.targetclusters.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync_apply import Applier, words
+from hooks.targetclusters.sync_apply import Applier, Rules, words
 from hooks.targetclusters.sync_applyset import Parent
 from hooks.targetclusters.sync_applyset_plan import Extent, Sets
 from hooks.targetclusters.sync_kinds import Kinds
-from hooks.targetclusters.sync_kinds_plan import CRD_GROUP, CRD_KIND, Gvk, Kind
+from hooks.targetclusters.sync_kinds_plan import CRD_GROUP, CRD_KIND, NAMESPACE, Gvk, Kind
 from hooks.targetclusters.sync_live import Live
 from hooks.targetclusters.sync_memory import SyncMemory
 from hooks.targetclusters.sync_object_plan import Wanted
@@ -77,12 +77,9 @@ class Round:
         live.read(extent.namespaces, wanted, expected=len(known))
         self._found = live.unknown(known)
         if self._is_recorded(self._sets.current.entry):
-            parent.write(extent)
-            self._apply(live, served)
+            self._apply(live, served, parent, extent)
         self._prune(live)
-        self._forget_former()
-        if self._is_recorded(self._sets.current.entry):
-            parent.write(self._next_extent())
+        self._tidy(parent)
 
     def _is_recorded(self, entry: InventoryEntry) -> bool:
         return entry.key in self._task.recorded.by_key
@@ -115,22 +112,35 @@ class Round:
             live.find(group_kind)
         return live
 
-    def _apply(self, live: Live, served: Mapping[Gvk, Kind]) -> None:
-        """Apply what is recorded, in order."""
-        applier = Applier(self._target, self._sets, self._task.policy, self._memory, self._clock)
-        trouble = dict(live.trouble)
-        known = set(served.values())
-        for one in self._layout.wanted:
-            if not self._is_recorded(one.entry):
+    def _apply(
+        self, live: Live, served: Mapping[Gvk, Kind], parent: Parent, extent: Extent
+    ) -> None:
+        """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
+        rules = Rules(self._sets.ids, self._task.policy, self._described)
+        applier = Applier(self._target, rules, self._memory, self._clock)
+        recorded = [one for one in self._layout.wanted if self._is_recorded(one.entry)]
+        for one in recorded:
+            if one.key == ObjectKey("", "Namespace", "", self._sets.current.namespace):
+                self._bring(applier, one, live)
+        parent.write(extent, described=self._described)
+        unserved: dict[Kind, str] = dict.fromkeys(served.values(), "")
+        for one in recorded:
+            if one.key in self._results:
                 continue
-            if one.kind not in known:
-                known.add(one.kind)
-                waited = self._await_kind(one.kind)
-                trouble |= {one.kind.group_kind: waited} if waited else {}
-            if one.kind.group_kind in trouble:
-                self._note(one.result("failed", trouble[one.kind.group_kind]))
+            if one.kind not in unserved:
+                unserved[one.kind] = self._await_kind(one.kind)
+            trouble = unserved[one.kind] or live.trouble(one.key)
+            if trouble:
+                self._note(one.result("failed", trouble))
             else:
                 self._bring(applier, one, live)
+
+    @property
+    def _described(self) -> frozenset[str]:
+        """Answer the namespaces that are objects of the set themselves."""
+        return frozenset(
+            one.key.name for one in self._layout.wanted if one.kind.kind == NAMESPACE.kind
+        )
 
     def _bring(self, applier: Applier, one: Wanted, live: Live) -> None:
         brought = applier.bring(one, live.seen.get(one.key))
@@ -166,15 +176,24 @@ class Round:
             elif removed.result.outcome != "failed":
                 self._again = True
 
-    def _forget_former(self) -> None:
-        """Delete the ConfigMaps of former sets, once nothing is part of them."""
-        for key in self._sets.members.keys() - self._gone:
-            result = self._results.get(key)
-            if result is None or result.outcome not in {"applied", "unchanged"}:
-                return
-        for former in self._sets.former:
-            Parent(self._target, former).delete()
-            self._gone.add(former.entry.key)
+    def _tidy(self, parent: Parent) -> None:
+        """Have the set's ConfigMap tell what is left; delete those of sets that nothing is in."""
+        current, former = self._sets.current, self._sets.former
+        left = Sets.of(self._task.cluster, current.namespace, self._next_inventory()).members
+        settled = all(
+            (result := self._results.get(key)) is not None
+            and result.outcome in {"applied", "unchanged"}
+            for key in left
+        )
+        empty = former if settled else ()
+        if self._is_recorded(current.entry):
+            if left or self._layout.unplaced:
+                parent.write(Extent.of(left), described=self._described)
+            else:
+                empty = (*former, current)
+        for one in empty:
+            Parent(self._target, one).delete()
+            self._gone.add(one.entry.key)
 
     def _note(self, result: ObjectResult) -> None:
         self._results[result.entry.key] = result
@@ -190,11 +209,6 @@ class Round:
             gone=self._gone,
             uids=self._uids,
         )
-
-    def _next_extent(self) -> Extent:
-        current = self._sets.current
-        sets = Sets.of(self._task.cluster, current.namespace, self._next_inventory())
-        return Extent.of(sets.members)
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
         now = self._clock()

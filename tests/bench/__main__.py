@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from tests.bench.loadbalancers import bench_load_balancers
 from tests.bench.nodes import bench_nodes
 from tests.controlplane import ControlPlane, metacontroller
 
@@ -14,8 +15,10 @@ def main() -> None:
         folder = Path(name)
         with ControlPlane.start(folder / "control-plane", audit=True) as plane:
             plane.apply_crds()
-            for line in bench_nodes(plane, folder):
-                print(line, flush=True)
+            for bench in (bench_nodes, bench_load_balancers):
+                for line in bench(plane, folder):
+                    print(line, flush=True)
+                print()
 
 
 if __name__ == "__main__":

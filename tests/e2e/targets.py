@@ -1,5 +1,7 @@
 """TargetClusters on real parts: hooks under gunicorn, Metacontroller, second API servers."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +10,9 @@ from pathlib import Path
 
 import requests
 
-from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP
+from hooks.names import API_VERSION, LABEL_SYNC, TARGET_CLUSTER_GROUP
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
-from tests.controlplane.api import Object, Resource
+from tests.controlplane.api import ApiError, Object, Resource
 from tests.controlplane.processes import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -34,6 +36,8 @@ class TargetHooks:
             "WATCH_NAMESPACE": "",
             **settings,
         }
+        if "POD_NAMESPACE" in settings and "WATCH_NAMESPACE" not in settings:
+            del environment["WATCH_NAMESPACE"]
         command = [sys.executable, "-m", "gunicorn", "--config", str(PROJECT / "gunicorn.conf.py")]
         self.process = Process("hooks", command, self.log, environment)
 
@@ -54,6 +58,11 @@ class TargetHooks:
                 return False
 
         polling.until(ready, "the hooks are ready", within=30)
+
+    def kill(self) -> None:
+        """End gunicorn and its worker as a crash would."""
+        os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
+        self.process.kill()
 
     def metric(self, metric: str, **labels: str) -> float | None:
         """Return a sample's value; None where there is no such series."""
@@ -125,6 +134,29 @@ class TargetPlatform:
         """Wait until a condition has this status and reason, such as `True Healthy`."""
         return self.until(name, lambda cluster: says(cluster, kind) == said, within=within)
 
+    def make(self, name: str, namespace: str = NAMESPACE, **spec: object) -> None:
+        """Create a TargetCluster whose kubeconfig is in the Secret `target`."""
+        self.clusters.create(
+            {
+                "apiVersion": GROUP_VERSION,
+                "kind": "TargetCluster",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"kubeconfigSecret": "target", "monitorInterval": "1s", **spec},
+            }
+        )
+
+    def change(self, name: str, namespace: str = NAMESPACE, **spec: object) -> None:
+        """Change fields of a TargetCluster's spec."""
+        self.clusters.patch(name, {"spec": spec}, namespace)
+
+    def until_gone(self, name: str, namespace: str = NAMESPACE, *, within: float = 20) -> None:
+        """Wait until a TargetCluster is deleted."""
+        polling.until(
+            lambda: self.clusters.find(name, namespace) is None,
+            f"targetclusters/{name} is gone",
+            within=within,
+        )
+
     def until_event(self, name: str, reason: str, *, within: float = 15) -> Object:
         """Wait for an Event on a TargetCluster, and answer it."""
 
@@ -139,15 +171,28 @@ class TargetPlatform:
 
 def says(cluster: Object, kind: str) -> str:
     """Return a condition's status and reason; empty where there is none."""
-    for condition in cluster.get("status", {}).get("conditions", []):
-        if condition["type"] == kind:
-            return f"{condition['status']} {condition['reason']}"
-    return ""
+    found = condition(cluster, kind)
+    return f"{found['status']} {found['reason']}" if found else ""
+
+
+def condition(cluster: Object, kind: str) -> Object:
+    """Return a condition; empty where there is none."""
+    found = cluster.get("status", {}).get("conditions", [])
+    return next((entry for entry in found if entry["type"] == kind), {})
 
 
 def kubeconfig_of(target: Cluster) -> str:
     """Return the administrator's kubeconfig of a target cluster."""
     return target.kubeconfig.read_text()
+
+
+def source(name: str, namespace: str = NAMESPACE, **data: str) -> Object:
+    """Return a ConfigMap that is brought to the clusters of its namespace."""
+    labels = {LABEL_SYNC: "true"}
+    return {
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "data": data or {"colour": "red"},
+    }
 
 
 def add_node(target: Cluster, name: str, *, ready: bool = True) -> None:
@@ -185,11 +230,19 @@ def running(plane: ControlPlane, folder: Path, **settings: str) -> Iterator[Targ
 
 
 def _clear(platform: TargetPlatform) -> None:
-    """Delete all TargetClusters, whatever a test has left in the way of that."""
+    """Delete all TargetClusters and sources; what a test has made hang is let go."""
+    if not platform.hooks.process.alive:
+        platform.hooks.start()
     for cluster in platform.clusters.list():
-        metadata = cluster["metadata"]
-        change: Object = {"metadata": {"finalizers": []}}
-        platform.clusters.delete(metadata["name"], metadata["namespace"])
-        if platform.clusters.find(metadata["name"], metadata["namespace"]) is not None:
-            platform.clusters.patch(metadata["name"], change, metadata["namespace"])
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        try:
+            platform.clusters.patch(name, {"spec": {"deletionPolicy": "Orphan"}}, namespace)
+            platform.clusters.delete(name, namespace)
+        except ApiError as error:  # gone already, which is what is wanted
+            if not error.not_found:
+                raise
+    polling.until(lambda: not platform.clusters.list(), "the TargetClusters are gone", within=20)
+    for config_map in platform.config_maps.list(labels=f"{LABEL_SYNC}=true"):
+        metadata = config_map["metadata"]
+        platform.config_maps.delete(metadata["name"], metadata["namespace"])
     platform.plane.api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}/events")

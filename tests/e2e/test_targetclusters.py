@@ -5,53 +5,216 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import Cluster, ControlPlane
+from tests.controlplane import Cluster, ControlPlane, polling
+from tests.controlplane.api import Object
 from tests.e2e import targets
-from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, kubeconfig_of
+from tests.e2e.targets import (
+    NAMESPACE,
+    TargetPlatform,
+    add_node,
+    condition,
+    kubeconfig_of,
+    says,
+)
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "10-cluster-watched"
+LABELS = {"namespace": NAMESPACE, "name": "example-cluster"}
 
 
 @pytest.fixture(scope="module")
 def target(control_plane: ControlPlane) -> Iterator[Cluster]:
-    with control_plane.target_cluster("target") as running:
+    with control_plane.target_cluster("watched", audit=True) as running:
         add_node(running, "worker-1")
         add_node(running, "worker-2")
         yield running
 
 
 @pytest.fixture
-def platform(control_plane: ControlPlane, tmp_path: Path) -> Iterator[TargetPlatform]:
+def platform(
+    control_plane: ControlPlane, target: Cluster, tmp_path: Path
+) -> Iterator[TargetPlatform]:
     with targets.running(control_plane, tmp_path) as running:
+        running.put_secret("target", kubeconfig_of(target))
         yield running
 
 
-EXAMPLE = """
-apiVersion: targetcluster.example.com/v1alpha1
-kind: TargetCluster
-metadata:
-  name: example-cluster
-  namespace: target-cluster-system
-spec:
-  kubeconfigSecret: target-cluster-kubeconfig
-  monitorInterval: 30s
-  resourceSyncPolicy:
-    enabled: true
-    syncInterval: 5m
-  autoHealing:
-    enabled: true
-    maxRetry: 3
-"""
-
-
-def test_the_example_is_ready(platform: TargetPlatform, target: Cluster) -> None:
+def test_the_example_is_ready_and_everything_says_so(
+    platform: TargetPlatform, target: Cluster
+) -> None:
     platform.put_secret("target-cluster-kubeconfig", kubeconfig_of(target))
-    platform.plane.apply(EXAMPLE)
+    platform.plane.apply(EXAMPLE / "target-cluster.yaml")
     cluster = platform.until_says("example-cluster", "Ready", "True Healthy")
     assert cluster["status"]["version"] == "v1.36.3"
-    assert cluster["status"]["nodes"]["summary"] == "2/2"
-    labels = {"namespace": NAMESPACE, "name": "example-cluster"}
+    assert cluster["status"]["nodes"] == {"ready": 2, "total": 2, "summary": "2/2", "notReady": []}
+    assert cluster["status"]["capacity"] == {"cpu": "8", "memory": "16291272Ki", "pods": "220"}
+    assert says(cluster, "Healing") == "False NotImplemented"
     platform.until_says("example-cluster", "ResourcesSynced", "True Synced")
+    shown = platform.plane.kubectl(
+        "get", "targetclusters.targetcluster.example.com", "example-cluster", "-n", NAMESPACE
+    )
+    head, row = (line.split() for line in shown.splitlines())
+    assert head == ["NAME", "READY", "VERSION", "NODES", "SYNCED", "HEALING", "AGE"]
+    assert row[1:6] == ["True", "v1.36.3", "2/2", "True", "NotImplemented"]
+    platform.plane.kubectl(
+        "wait", "tc/example-cluster", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=5s"
+    )
+    metric = platform.hooks.metric
+    assert metric("target_cluster_health_status", **LABELS) == 1
+    assert metric("target_cluster_resource_sync_count", **LABELS, result="success") == 1
+    platform.until_event("example-cluster", "ClusterReady")
+    log = platform.hooks.log.read_text()
+    assert '"message": "v1.36.3, 2 of 2 nodes ready"' in log
+    assert target.token not in log
+
+
+def test_a_stopped_cluster_is_noticed_within_two_intervals_and_comes_back(
+    platform: TargetPlatform, target: Cluster
+) -> None:
+    platform.make("stopped", healthChecks={"timeout": "1s"})
+    known = platform.until_says("stopped", "Ready", "True Healthy")
+    target.api_server.kill()
+    try:
+        lost = platform.until_says("stopped", "Reachable", "False Unreachable", within=10)
+        assert lost["status"]["stale"] is True
+        assert lost["status"]["nodes"] == known["status"]["nodes"]
+        contact = lost["status"]["lastContactTime"]
+        assert contact >= known["status"]["lastContactTime"]
+        later = platform.until("stopped", lambda c: c["status"]["probe"] != lost["status"]["probe"])
+        assert later["status"]["lastContactTime"] == contact
+        metric = platform.hooks.metric(
+            "target_cluster_health_status", namespace=NAMESPACE, name="stopped"
+        )
+        assert metric == 0
+    finally:
+        target.start_api_server()
+    back = platform.until_says("stopped", "Ready", "True Healthy")
+    assert back["status"]["stale"] is False
+    platform.until_event("stopped", "ClusterNotReady")
+
+
+def test_a_restarted_operator_remembers_how_often_probes_failed(
+    platform: TargetPlatform, target: Cluster
+) -> None:
+    platform.make("counted", failureThreshold=100, healthChecks={"timeout": "1s"})
+    platform.until_says("counted", "Ready", "True Healthy")
+    target.api_server.kill()
+
+    def failures(cluster: Object) -> int:
+        checks = {check["condition"]: check for check in cluster["status"]["probe"]["checks"]}
+        return int(checks["Reachable"]["failures"])
+
+    try:
+        platform.until("counted", lambda c: failures(c) >= 3)
+        platform.hooks.kill()
+        before = failures(platform.clusters.get("counted", NAMESPACE))
+        platform.hooks.start()
+        after = platform.until("counted", lambda c: failures(c) != before)
+        assert failures(after) == before + 1
+        assert condition(after, "Reachable")["status"] == "True"
+    finally:
+        target.start_api_server()
+
+
+def test_nodes_that_are_all_not_ready_are_not_ready(
+    platform: TargetPlatform, target: Cluster
+) -> None:
+    platform.make("limping", failureThreshold=1)
+    platform.until_says("limping", "Ready", "True Healthy")
+    for name in ("worker-1", "worker-2"):
+        add_node(target, name, ready=False)
+    try:
+        cluster = platform.until_says("limping", "Ready", "False TooFewReady")
+        assert "0 of 2 nodes are ready, 1 must be" in condition(cluster, "Ready")["message"]
+        assert condition(cluster, "Reachable")["status"] == "True"
+    finally:
+        for name in ("worker-1", "worker-2"):
+            add_node(target, name)
+
+
+def test_a_rotated_secret_counts_with_the_next_probe(
+    platform: TargetPlatform, target: Cluster
+) -> None:
+    wrong = kubeconfig_of(target).replace(target.token, "not-the-right-token")
+    platform.put_secret("target", wrong)
+    platform.make("rotated", failureThreshold=1)
+    platform.until_says("rotated", "CredentialsValid", "False Unauthorized")
+    platform.put_secret("target", kubeconfig_of(target))
+    platform.until_says("rotated", "Ready", "True Healthy")
+    platform.put_secret("target", "{")
+    platform.until_says("rotated", "Stalled", "True KubeconfigInvalid")
+
+
+@pytest.mark.parametrize(
+    ("watched", "looked_after"),
+    [
+        pytest.param("", {NAMESPACE, "other-1", "other-2"}, id="empty-is-all"),
+        pytest.param("other-1", {"other-1"}, id="one"),
+        pytest.param("other-1, other-2", {"other-1", "other-2"}, id="several"),
+        pytest.param(None, {"other-2"}, id="left-out-is-its-own"),
+    ],
+)
+def test_watch_namespace_says_where(
+    control_plane: ControlPlane,
+    target: Cluster,
+    tmp_path: Path,
+    watched: str | None,
+    looked_after: set[str],
+) -> None:
+    settings = {"POD_NAMESPACE": "other-2"}
+    if watched is not None:
+        settings["WATCH_NAMESPACE"] = watched
+    with targets.running(control_plane, tmp_path, **settings) as platform:
+        for namespace in (NAMESPACE, "other-1", "other-2"):
+            platform.namespace(namespace)
+            platform.put_secret("target", kubeconfig_of(target), namespace)
+            platform.make("everywhere", namespace)
+        for namespace in sorted(looked_after):
+            platform.until(
+                "everywhere", lambda c: says(c, "Ready") == "True Healthy", namespace=namespace
+            )
+        for namespace in sorted({NAMESPACE, "other-1", "other-2"} - looked_after):
+            cluster = platform.until(
+                "everywhere",
+                lambda c: "observedGeneration" in c.get("status", {}),
+                namespace=namespace,
+            )
+            assert set(cluster["status"]) == {"observedGeneration"}
+            platform.clusters.delete("everywhere", namespace)
+            platform.until_gone("everywhere", namespace)
+
+
+def test_the_default_secret_is_the_one_that_the_setting_names(
+    control_plane: ControlPlane, target: Cluster, tmp_path: Path
+) -> None:
+    settings = {"TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET": "the-default"}
+    with targets.running(control_plane, tmp_path, **settings) as platform:
+        platform.put_secret("the-default", kubeconfig_of(target))
+        platform.make("defaulted", kubeconfigSecret=None)
+        platform.until_says("defaulted", "Ready", "True Healthy")
+
+
+def test_a_deleted_clusters_series_go_away(platform: TargetPlatform) -> None:
+    platform.make("deleted")
+    platform.until_says("deleted", "Ready", "True Healthy")
+    labels = {"namespace": NAMESPACE, "name": "deleted"}
     assert platform.hooks.metric("target_cluster_health_status", **labels) == 1
-    synced = platform.hooks.metric("target_cluster_resource_sync_count", **labels, result="success")
-    assert synced == 1
+    platform.clusters.delete("deleted", NAMESPACE)
+    platform.until_gone("deleted")
+    polling.until(
+        lambda: platform.hooks.metric("target_cluster_health_status", **labels) is None,
+        "the series are gone",
+    )
+
+
+def test_the_operator_signs_as_its_setting_says(
+    control_plane: ControlPlane, target: Cluster, tmp_path: Path
+) -> None:
+    with targets.running(control_plane, tmp_path, OPERATOR_NAME="my-operator") as platform:
+        platform.put_secret("target", kubeconfig_of(target))
+        platform.make("signed", resourceSyncPolicy={"enabled": True})
+        platform.config_maps.create(targets.source("signed"))
+        platform.until_says("signed", "ResourcesSynced", "True Synced")
+        event = platform.until_event("signed", "ClusterReady")
+        assert event["source"]["component"] == "my-operator"
+        agents = {entry.get("userAgent") for entry in target.audited()}
+        assert "my-operator" in agents

@@ -1,5 +1,7 @@
 """Objects made, changed and pruned on a real target."""
 
+import json
+
 import pytest
 
 from hooks.names import ANNOTATION_APPLIED_HASH, FIELD_MANAGER
@@ -207,3 +209,15 @@ def test_what_a_round_has_no_time_for_is_left_to_the_next(world: World) -> None:
     assert report.counts == {"skipped": 5}
     assert report.inventory == world.recorded
     assert world.settle().synced
+
+
+def test_objects_in_many_namespaces_are_listed_at_once(world: World) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
+    places = [f"{world.namespace}-{number}" for number in range(5)]
+    bodies = [json.dumps(manifest("app", {"n": "1"}, namespace=place)) for place in places]
+    world.source("bundle", {"all.yaml": "\n---\n".join(bodies)})
+    assert world.settle().synced
+    world.kube.calls.clear()
+    assert world.round().counts == {"unchanged": 5}
+    assert [call.path for call in world.kube.calls if call.verb == "list"] == ["/api/v1/configmaps"]
+    assert {key.namespace for key in world.ours()} == set(places)

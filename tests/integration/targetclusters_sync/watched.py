@@ -1,4 +1,4 @@
-"""A real API server's client that counts its calls, and can be killed between any two of them."""
+"""A real API server's client that counts its calls; the process can be killed before any one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,13 +34,11 @@ class Watched:
     Attributes:
         calls: what was called.
         kill_before: the number of the call, from 1, before which the process is killed.
-        kill_after: the number of the call after which the process is killed, its answer lost.
     """
 
     kube: Kube
     calls: list[Call] = field(default_factory=list)
     kill_before: int = 0
-    kill_after: int = 0
 
     @property
     def writes(self) -> list[Call]:
@@ -56,9 +54,7 @@ class Watched:
         accept: str = JSON,
     ) -> Json:
         self._begin(Call("get", path, params or {}, accept))
-        answer = self.kube.get(path, deadline=deadline, params=params, accept=accept)
-        self._end()
-        return answer
+        return self.kube.get(path, deadline=deadline, params=params, accept=accept)
 
     def list(
         self,
@@ -70,13 +66,10 @@ class Watched:
     ) -> Iterator[Json]:
         self._begin(Call("list", path, params or {}, accept))
         yield from self.kube.list(path, deadline=deadline, params=params, accept=accept)
-        self._end()
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
         self._begin(Call("create", path))
-        answer = self.kube.create(path, body, deadline=deadline)
-        self._end()
-        return answer
+        return self.kube.create(path, body, deadline=deadline)
 
     def patch(
         self,
@@ -88,22 +81,15 @@ class Watched:
         params: Mapping[str, str] | None = None,
     ) -> Json | None:
         self._begin(Call("patch", path, params or {}))
-        answer = self.kube.patch(
+        return self.kube.patch(
             path, body, deadline=deadline, content_type=content_type, params=params
         )
-        self._end()
-        return answer
 
     def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
         self._begin(Call("delete", path))
         self.kube.delete(path, deadline=deadline, options=options)
-        self._end()
 
     def _begin(self, call: Call) -> None:
         if len(self.calls) + 1 == self.kill_before:
             raise Killed
         self.calls.append(call)
-
-    def _end(self) -> None:
-        if len(self.calls) == self.kill_after:
-            raise Killed

@@ -4,7 +4,7 @@ import pytest
 
 from hooks.deadline import Deadline
 from hooks.events import Event
-from hooks.kube import JSON, MERGE_PATCH, Conflict, KubeError, KubeRefused, KubeUnreachable
+from hooks.kube import MERGE_PATCH, Conflict, KubeError, KubeRefused, KubeUnreachable
 from hooks.services import ServicesHook
 from hooks.services.spec import Settings
 from hooks.webhook import BadRequest, Json
@@ -55,9 +55,9 @@ class PatchedKube:
         *,
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
-        accept: str = JSON,
+        accept: str = "",
     ) -> Json:
-        raise AssertionError(f"the hook reads {path} ({params}, {deadline}, {accept})")
+        raise AssertionError(f"the hook reads {path} ({params}, {accept}, {deadline})")
 
     def list(
         self,
@@ -65,9 +65,9 @@ class PatchedKube:
         *,
         deadline: Deadline,
         params: Mapping[str, str] | None = None,
-        accept: str = JSON,
+        accept: str = "",
     ) -> Iterator[Json]:
-        raise AssertionError(f"the hook lists {path} ({params}, {deadline}, {accept})")
+        raise AssertionError(f"the hook lists {path} ({params}, {accept}, {deadline})")
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
         raise AssertionError(f"the hook creates {path} ({body}, {deadline})")

@@ -2,14 +2,13 @@ import json
 from dataclasses import asdict
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.targetclusters.kubeconfig import BadKubeconfig, read_kubeconfig, read_secret
 from hooks.targetclusters.transport import tls_context
 from hooks.webhook import Json
-from tests.targets.certificates import FAR, Authority, key_pem
+from tests.targets.certificates import FAR, Authority, encrypted
 from tests.targets.objects import encoded, jwt, kubeconfig, secret
 
 SERVER = "https://target.example:6443"
@@ -235,9 +234,7 @@ def test_a_client_certificate_that_is_none_is_refused() -> None:
     [
         pytest.param(AUTHORITY.issue().key, id="of-another-certificate"),
         pytest.param("no PEM", id="no-pem"),
-        pytest.param(
-            key_pem(ec.generate_private_key(ec.SECP256R1()), password=b"secret"), id="encrypted"
-        ),
+        pytest.param(encrypted(AUTHORITY.issue().key, b"secret"), id="encrypted"),
     ],
 )
 def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:

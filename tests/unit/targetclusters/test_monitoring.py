@@ -371,3 +371,80 @@ def test_a_hostile_cluster_cannot_make_the_operator_show_its_token() -> None:
         assert "you sent ***" in watched.condition("NodesReady")["message"]
         assert TOKEN not in str(status)
         assert TOKEN not in str(operator.events)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(servers.black_hole, id="never-answers"),
+        pytest.param(servers.dripping_headers, id="headers-drip"),
+        pytest.param(servers.dripping_body, id="body-drips"),
+        pytest.param(servers.endless_body, id="body-does-not-end"),
+        pytest.param(servers.answering(b"", status="302 Found"), id="redirects"),
+        pytest.param(servers.answering(b"<html>"), id="no-json"),
+        pytest.param(servers.answering(b'{"gitVersion": 1'), id="cut-json"),
+    ],
+)
+def test_a_hostile_cluster_ends_in_a_condition(behaviour: servers.Behaviour) -> None:
+    with (
+        servers.serving(behaviour) as server,
+        operating(own_cluster(server.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, healthChecks={"timeout": "1s"})
+        status = watched.probe()
+        assert watched.condition("Reachable")["status"] == "False"
+        assert watched.condition("Ready")["status"] == "False"
+        assert len(str(status)) < 10_000
+
+
+def test_a_bug_in_the_background_is_no_secret_and_no_end() -> None:
+    class Broken(OwnCluster):
+        def get(self, path: str, **_: Any) -> Json:
+            raise ZeroDivisionError(path)
+
+    with operating(Broken()) as operator:
+        watched = driven(operator)
+        with pytest.raises(ZeroDivisionError):
+            watched.probe()
+        with fake_cluster.running() as cluster:
+            operator.hook.close()
+            watched.operator = Operator(own_cluster(cluster.url), clock=operator.clock)
+            watched.probe()
+            assert watched.says("Ready") == "True Healthy"
+            watched.operator.hook.close()
+
+
+def test_another_namespaces_secret_is_out_of_reach() -> None:
+    with fake_cluster.running() as cluster:
+        own = OwnCluster()
+        own.put(secret(kubeconfig(cluster.url, user={"token": TOKEN}), namespace="other"))
+        with operating(own) as operator:
+            watched = driven(operator)
+            watched.probe()
+            assert watched.says("CredentialsValid") == "False SecretNotFound"
+            assert not [path for path in own.reads if "/namespaces/other/" in path]
+        assert cluster.probes == 0
+
+
+def test_a_cluster_of_a_namespace_that_is_not_watched_is_answered_unchanged() -> None:
+    with (
+        fake_cluster.running() as cluster,
+        operating(own_cluster(cluster.url), watch_namespaces=("elsewhere",)) as operator,
+    ):
+        other = driven(operator)
+        other.cluster["status"] = {"version": "v1.2.3", "observedGeneration": 1}
+        other.children = [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "example-inventory", "namespace": "team"},
+                "data": {"entries.jsonl": "as it is"},
+            }
+        ]
+        answer = other.call()
+        assert answer["status"] == {"version": "v1.2.3", "observedGeneration": 1}
+        assert answer["children"][0]["data"] == {"entries.jsonl": "as it is"}
+        assert "resyncAfterSeconds" not in answer
+        assert other.call(finalizing=True)["finalized"] is True
+        assert cluster.probes == 0
+        assert "example" not in str(operator.metrics())

@@ -101,9 +101,7 @@ def test_the_authorization_is_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("certificate", "trusts", "server_name"),
     [
-        pytest.param(
-            AUTHORITY.issue(host="127.0.0.1"), Authority("other").pem, "", id="other-authority"
-        ),
+        pytest.param(AUTHORITY.issue(host="127.0.0.1"), Authority().pem, "", id="other-authority"),
         pytest.param(AUTHORITY.issue(host="127.0.0.1"), "", "", id="only-the-systems-authorities"),
         pytest.param(AUTHORITY.issue(host="other.example"), AUTHORITY.pem, "", id="other-host"),
         pytest.param(

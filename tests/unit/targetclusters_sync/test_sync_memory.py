@@ -33,6 +33,12 @@ def test_an_object_that_its_source_changed_is_tried_at_once() -> None:
     assert memory.next_retry(now=0.0) == FIRST_RETRY
 
 
+def test_what_is_due_and_was_not_tried_is_not_waited_for() -> None:
+    memory = SyncMemory()
+    memory.failed(KEY, "digest", "refused", now=0.0)
+    assert memory.next_retry(now=FIRST_RETRY) is None
+
+
 def test_objects_that_nobody_wants_are_forgotten() -> None:
     memory = SyncMemory()
     memory.failed(KEY, "digest", "refused", now=0.0)

@@ -131,6 +131,12 @@ def test_the_hash_changes_with_what_is_wanted_and_with_nothing_else() -> None:
     assert make_wanted(make_desired(data={"a": "1", "b": "3"})).digest != digest
 
 
+def test_no_value_is_shown_by_accident() -> None:
+    wanted = make_wanted(make_desired(data={"password": "hunter2"}))
+    shown = repr((make_desired(data={"password": "hunter2"}), wanted))
+    assert "hunter2" not in shown
+
+
 @pytest.mark.parametrize(
     ("change", "suspect"),
     [

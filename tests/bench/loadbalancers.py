@@ -1,0 +1,118 @@
+"""Load balancers in the real server's time: few and many ports and Services, a node joining."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.controlplane import ControlPlane
+from tests.controlplane.polling import until
+from tests.e2e.site import Site, site
+from tests.e2e.watching import Namespace, namespace, serves
+
+MEMBERS = ("node-1", "node-2", "node-3", "node-4")
+#: Joins when all load balancers stand.
+LATE = "node-5"
+LATE_MACHINE = "node-5.example.com"
+MANY = 100
+#: Seconds of quiet in which nothing may be called.
+STEADY_SECONDS = 20
+WITHIN = 600.0
+HEAD = """\
+| work | seconds | writes | reads | writes a Service |
+|---|---|---|---|---|"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a piece of work cost.
+
+    Attributes:
+        services: how many Services it was about.
+        calls: of CloudStack, by command.
+    """
+
+    name: str
+    services: int
+    seconds: float
+    calls: dict[str, int]
+
+    def row(self) -> str:
+        """Write a line of the table."""
+        reads = sum(n for command, n in self.calls.items() if command.startswith(("list", "query")))
+        writes = sum(self.calls.values()) - reads
+        each = writes / max(self.services, 1)
+        return f"| {self.name} | {self.seconds:.1f} | {writes} | {reads} | {each:.1f} |"
+
+
+def bench_load_balancers(plane: ControlPlane, folder: Path) -> Iterator[str]:
+    """Measure each piece of work; answer a table line by line, then calls by command."""
+    place = folder / "load-balancers"
+    place.mkdir()
+    yield HEAD
+    done = []
+    with site(plane, place, MEMBERS, LOG_LEVEL="info", VM_CACHE_TTL="15s") as made:
+        made.simulator.control.settings(timing="real")
+        for work in _works(made):
+            done.append(work)
+            yield work.row()
+    yield ""
+    for work in done:
+        yield f"{work.name}: {dict(sorted(work.calls.items()))}"
+
+
+def _works(made: Site) -> Iterator[Work]:
+    ten = [{"name": f"p{n}", "port": 80 + n} for n in range(10)]
+    with namespace(made.cluster) as shop:
+        yield _create(made, shop, "1 Service, 1 port", ["one"])
+        yield _create(made, shop, "1 Service, 10 ports", ["ten"], ports=ten)
+        yield _create(made, shop, "10 Services, 1 port", [f"b{n}" for n in range(10)])
+        yield _create(made, shop, "50 Services, 1 port", [f"c{n}" for n in range(50)])
+        rest = MANY - 62
+        yield _create(made, shop, f"{rest} Services more", [f"d{n}" for n in range(rest)])
+        made.await_quiet(3)
+        yield _measure(made, f"nothing, for {STEADY_SECONDS} s", MANY, _sleep)
+        yield _measure(made, f"a node joins {MANY} load balancers", MANY, lambda: _join(made))
+        yield _measure(made, f"{MANY} Services deleted", MANY, lambda: _delete_all(made, shop))
+
+
+def _measure(made: Site, name: str, services: int, work: Callable[[], None]) -> Work:
+    made.simulator.control.clear_calls()
+    started = time.monotonic()
+    work()
+    seconds = time.monotonic() - started
+    return Work(name, services, seconds, made.simulator.control.counts())
+
+
+def _create(made: Site, shop: Namespace, name: str, services: list[str], **spec: Any) -> Work:
+    def create() -> None:
+        for service in services:
+            shop.create(service, **spec)
+
+        def ready() -> bool:
+            found = {one["metadata"]["name"]: one for one in shop.services.list(shop.name)}
+            return all(serves(found[service]) for service in services)
+
+        until(ready, f"{name}: all serve", within=WITHIN, every=0.1)
+
+    return _measure(made, name, len(services), create)
+
+
+def _join(made: Site) -> None:
+    made.join(LATE)
+
+    def in_all() -> bool:
+        return all(LATE_MACHINE in rule["members"] for rule in made.rules())
+
+    until(in_all, f"{LATE} is a member everywhere", within=WITHIN, every=0.2)
+
+
+def _delete_all(made: Site, shop: Namespace) -> None:
+    for service in shop.services.list(shop.name):
+        shop.services.delete(service["metadata"]["name"], shop.name)
+    until(lambda: not made.rules() and not made.addresses(), "all gone", within=WITHIN, every=0.2)
+
+
+def _sleep() -> None:
+    time.sleep(STEADY_SECONDS)

@@ -1,0 +1,108 @@
+"""Objects on a real target that were there before us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from hooks.deadline import Deadline
+from hooks.webhook import Json
+from tests.integration.targetclusters_sync.watched import Watched
+from tests.integration.targetclusters_sync.worlds import World, manifest, result
+
+
+def make_foreign(world: World, **metadata: Any) -> None:
+    body = manifest("app", {"whose": "theirs"}, namespace=world.namespace, **metadata)
+    world.target.api.resource("v1", "configmaps").create(body)
+
+
+def test_is_left_as_it_is_and_named(world: World) -> None:
+    make_foreign(world)
+    world.source("app", {"whose": "ours"})
+    report = world.settle()
+    assert result(report, "app").outcome == "conflict"
+    assert result(report, "app").message == "was there before; it is left as it is"
+    assert world.data("app") == {"whose": "theirs"}
+    assert not report.synced
+    world.kube.calls.clear()
+    assert world.round().results == report.results
+    assert world.kube.writes == []
+
+
+def test_is_taken_over_where_the_policy_says_so(world: World) -> None:
+    make_foreign(world, labels={"team": "x"})
+    world.policy = {"conflictPolicy": "Overwrite"}
+    world.source("app", {"whose": "ours"})
+    report = world.settle()
+    assert result(report, "app").outcome == "applied"
+    assert result(report, "app").message == "was there before and is taken over"
+    assert world.data("app") == {"whose": "ours"}
+    assert world.names() == {"app"}
+    assert world.round().counts == {"unchanged": 1}
+
+
+def test_is_applied_once_it_is_gone(world: World) -> None:
+    make_foreign(world)
+    world.source("app", {"whose": "ours"})
+    world.settle()
+    world.target.api.resource("v1", "configmaps").delete("app", world.namespace)
+    assert world.round().synced
+    assert world.data("app") == {"whose": "ours"}
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_is_neither_pruned_nor_deleted(world: World, prune: bool) -> None:
+    make_foreign(world)
+    world.source("app", {"whose": "ours"})
+    world.settle()
+    if prune:
+        world.unsource("app")
+        assert result(world.settle(), "app").message == "carries our label no more and is left"
+    assert world.delete().complete
+    assert world.data("app") == {"whose": "theirs"}
+
+
+def test_an_object_of_another_target_cluster_is_a_conflict_too(
+    world: World,
+) -> None:
+    world.source("app", {"whose": "ours"})
+    world.settle()
+    found = world.on_target("app")
+    assert found is not None
+    labels = {"applyset.kubernetes.io/part-of": "applyset-another-v1"}
+    patch = {"metadata": {"labels": labels}}
+    world.target.api.resource("v1", "configmaps").patch("app", patch, world.namespace)
+    report = world.round()
+    assert result(report, "app").message == "is part of applyset-another-v1; it is left as it is"
+
+
+@dataclass
+class Overtaken(Watched):
+    """A target on which somebody makes the object just before we do."""
+
+    world: World | None = None
+
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        deadline: Deadline,
+        content_type: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> Json | None:
+        if path.endswith("/app") and self.world is not None:
+            make_foreign(self.world)
+            self.world = None
+        return super().patch(
+            path, body, deadline=deadline, content_type=content_type, params=params
+        )
+
+
+def test_one_that_is_made_just_before_ours_is_not_written_to(world: World) -> None:
+    world.source("app", {"whose": "ours"})
+    world.round()
+    report = world.round(kube=Overtaken(world.kube.kube, world=world))
+    assert result(report, "app").outcome == "conflict"
+    assert world.data("app") == {"whose": "theirs"}

@@ -1,0 +1,134 @@
+"""Namespaces, CRDs and their objects in one go, on a real target."""
+
+import json
+
+from hooks.webhook import Json
+from tests.controlplane import polling
+from tests.integration.targetclusters_sync.worlds import World, manifest, result
+
+
+def crd(group: str) -> Json:
+    properties = {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": properties}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Widget", "plural": "widgets"},
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+def widget(group: str, size: object = 1) -> Json:
+    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    return {**body, "spec": {"size": size}}
+
+
+def bundle(world: World, *objects: Json) -> None:
+    world.policy["sources"] = [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]
+    data = {f"{number}.yaml": json.dumps(body) for number, body in enumerate(objects)}
+    world.source("bundle", data)
+
+
+def test_everything_is_there_after_the_round_that_follows_the_first(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    team = f"{world.namespace}-team"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": team}}
+    bundle(world, widget(group), manifest("app", namespace=team), namespace, crd(group))
+    assert world.round().counts == {"skipped": 4}
+    report = world.round()
+    assert [(r.entry.name, r.outcome) for r in report.results] == [
+        (team, "applied"),
+        (f"widgets.{group}", "applied"),
+        ("app", "applied"),
+        ("w", "applied"),
+    ]
+    assert report.synced
+    assert world.round().counts == {"unchanged": 4}
+
+
+def test_everything_goes_again_the_other_way_round(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    bundle(world, widget(group), crd(group), manifest("app"))
+    world.settle()
+    bundle(world, manifest("app"))
+    pruned = [r.entry.name for r in world.round().results if r.outcome == "pruned"]
+    assert pruned == ["w", f"widgets.{group}"]
+    assert world.settle().counts["unchanged"] == 1
+    assert world.target.api.resource("v1", "configmaps").find("app", world.namespace)
+
+
+def test_an_object_without_its_crd_is_named_and_stops_no_other(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    bundle(world, widget(group), manifest("app"))
+    report = world.settle()
+    assert result(report, "w").outcome == "failed"
+    assert result(report, "w").message == f"the target serves no Widget of {group}/v1"
+    assert result(report, "app").outcome == "applied"
+    bundle(world, widget(group), manifest("app"), crd(group))
+    assert world.settle().synced
+
+
+def test_an_object_whose_crd_is_refused_says_so(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    bad = crd(group)
+    bad["spec"]["scope"] = "Everywhere"
+    bundle(world, widget(group), bad)
+    report = world.settle()
+    assert 'spec.scope: Unsupported value: "Everywhere"' in result(report, crd_name(group)).message
+    assert result(report, "w").message == "its CustomResourceDefinition is not on the target"
+
+
+def test_an_object_that_its_schema_refuses_is_named_with_the_field(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    bundle(world, widget(group, size="large"), crd(group))
+    report = world.settle()
+    assert result(report, "w").outcome == "failed"
+    assert "spec.size" in result(report, "w").message
+
+
+def test_a_crd_that_is_deleted_on_the_target_comes_back_with_its_objects(world: World) -> None:
+    group = f"{world.namespace}.example.org"
+    bundle(world, widget(group), crd(group))
+    world.settle()
+    crds = world.target.api.resource(
+        "apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False
+    )
+    crds.delete(crd_name(group))
+
+    def back() -> bool:
+        world.clock += 60
+        return world.round().counts == {"unchanged": 2}
+
+    polling.until(back, "the CRD and its object are back")
+    assert world.target.api.resource(f"{group}/v1", "widgets").get("w", world.namespace)
+
+
+def crd_name(group: str) -> str:
+    return f"widgets.{group}"
+
+
+def test_the_namespace_that_everything_goes_to_may_be_a_manifest(world: World) -> None:
+    home = f"{world.namespace}-home"
+    world.policy["targetNamespace"] = home
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
+    bundle(world, manifest("app"), namespace)
+    assert world.settle().synced
+    assert {key.namespace for key in world.ours()} == {home}
+    assert world.round().counts == {"unchanged": 2}
+
+
+def test_a_namespace_that_is_described_and_refused_is_not_made_otherwise(world: World) -> None:
+    team = f"{world.namespace}-team"
+    metadata = {"name": team, "labels": {"bad": "not a label"}}
+    bad = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    bundle(world, bad, manifest("app", namespace=team))
+    report = world.settle()
+    assert "metadata.labels" in result(report, team).message
+    assert result(report, "app").message == f'namespaces "{team}" not found'
+    assert world.target.api.resource("v1", "namespaces").find(team) is None

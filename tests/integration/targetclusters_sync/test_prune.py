@@ -1,0 +1,205 @@
+"""What is no longer wanted on a real target."""
+
+import pytest
+
+from hooks.deadline import Deadline
+from hooks.names import LABEL_APPLYSET_PART_OF
+from hooks.targetclusters.inventory import Inventory, InventoryEntry
+from hooks.webhook import Json
+from tests.integration.targetclusters_sync.watched import Watched
+from tests.integration.targetclusters_sync.worlds import World, manifest, result
+
+
+def patch(world: World, name: str, body: Json) -> None:
+    world.target.api.resource("v1", "configmaps").patch(name, body, world.namespace)
+
+
+def test_is_deleted_and_leaves_the_inventory(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.unsource("old")
+    report = world.round()
+    assert result(report, "old").outcome == "pruned"
+    assert report.synced
+    assert world.names() == {"app"}
+    assert "old" not in {key.name for key in report.inventory.by_key}
+    assert world.round().inventory == report.inventory
+
+
+def test_stays_where_pruning_is_off_and_goes_once_it_is_on(world: World) -> None:
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.unsource("old")
+    world.policy = {"prune": False}
+    report = world.settle()
+    assert result(report, "old").message == "is no longer wanted; pruning is off"
+    assert world.names() == {"old"}
+    world.policy = {}
+    world.settle()
+    assert world.names() == set()
+
+
+def test_stays_where_somebody_took_our_label_off(world: World) -> None:
+    world.source("old", {"a": "b"})
+    world.settle()
+    patch(world, "old", {"metadata": {"labels": {LABEL_APPLYSET_PART_OF: None}}})
+    world.unsource("old")
+    report = world.round()
+    assert result(report, "old").message == "carries our label no more and is left"
+    assert world.data("old") == {"a": "b"}
+    assert "old" not in {key.name for key in report.inventory.by_key}
+
+
+def test_stays_in_the_inventory_until_its_finalizers_let_it_go(world: World) -> None:
+    world.source("old", {"a": "b"})
+    world.settle()
+    patch(world, "old", {"metadata": {"finalizers": ["example.org/wait"]}})
+    world.unsource("old")
+    report = world.round()
+    assert result(report, "old").message == "is being deleted, and waits for its finalizers"
+    assert report.resume_after is not None
+    assert "old" in {key.name for key in report.inventory.by_key}
+    patch(world, "old", {"metadata": {"finalizers": None}})
+    report = world.round()
+    assert result(report, "old").message == "was gone already"
+    assert "old" not in {key.name for key in report.inventory.by_key}
+
+
+def test_comes_back_after_a_deletion_that_was_under_way(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.settle()
+    patch(world, "app", {"metadata": {"finalizers": ["example.org/wait"]}})
+    world.target.api.resource("v1", "configmaps").delete("app", world.namespace)
+    report = world.round()
+    assert result(report, "app").outcome == "skipped"
+    assert report.resume_after is not None
+    patch(world, "app", {"metadata": {"finalizers": None}})
+    assert result(world.round(), "app").outcome == "applied"
+
+
+def test_is_kept_while_a_source_cannot_be_read(world: World) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
+    line = "{apiVersion: v1, kind: ConfigMap, metadata: {name: app}}"
+    world.source("bundle", {"x": line})
+    world.settle()
+    world.source("bundle", {"x": line.replace("}}", "")})
+    report = world.round()
+    assert result(report, "app").message == "is kept: ConfigMap/bundle has problems"
+    assert world.names() == {"app"}
+    world.source("bundle", {"x": ""})
+    world.round()
+    assert world.names() == set()
+
+
+def test_is_kept_where_the_sources_are_misspelt(world: World) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "app"}]}
+    world.source("app", {"a": "b"})
+    world.settle()
+    world.policy = {"sources": [{"kind": "Configmap", "name": "app"}]}
+    report = world.round()
+    assert result(report, "app").outcome == "skipped"
+    assert world.names() == {"app"}
+
+
+def test_goes_with_a_source_that_is_named_and_gone(world: World) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "app"}]}
+    world.source("app", {"a": "b"})
+    world.settle()
+    world.unsource("app")
+    report = world.round()
+    assert result(report, "app").outcome == "pruned"
+    assert [str(problem) for problem in report.problems] == ["ConfigMap/app: is not there"]
+
+
+def test_nothing_is_pruned_while_the_namespace_of_the_sources_is_being_deleted(
+    world: World,
+) -> None:
+    world.source("app", {"a": "b"})
+    world.source("held", {"a": "b"})
+    world.settle()
+    held = {"metadata": {"finalizers": ["example.org/wait"]}}
+    own = world.own.api.resource("v1", "configmaps")
+    own.patch("held", held, world.namespace)
+    world.own.api.resource("v1", "namespaces").delete(world.namespace)
+    world.unsource("app")
+    report = world.round()
+    assert result(report, "app").outcome == "skipped"
+    assert f"Namespace/{world.namespace}: is being deleted" in str(report.problems[-1])
+    assert world.names() == {"app", "held"}
+    own.patch("held", {"metadata": {"finalizers": None}}, world.namespace)
+
+
+def test_an_object_made_anew_under_the_old_name_is_not_deleted_for_the_old_one(
+    world: World,
+) -> None:
+    """The UID as precondition: what was read is deleted, or nothing."""
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.unsource("old")
+    configmaps = world.target.api.resource("v1", "configmaps")
+
+    class Remade(Watched):
+        def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
+            configmaps.delete("old", world.namespace)
+            configmaps.create(manifest("old", namespace=world.namespace))
+            super().delete(path, deadline=deadline, options=options)
+
+    report = world.round(kube=Remade(world.kube.kube))
+    assert result(report, "old").message == "changed on the target meanwhile; it is looked at again"
+    assert world.data("old") == {}
+
+
+def test_what_the_inventory_lost_is_found_by_its_label_and_pruned(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.recorded = Inventory()
+    world.unsource("old")
+    assert world.names() == {"app", "old"}
+    assert "old" in {key.name for key in world.round().inventory.by_key}
+    world.settle()
+    assert world.names() == {"app"}
+
+
+def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
+    entry = InventoryEntry("gone.example.org/v1", "Gone", world.namespace, "g", source="x")
+    world.recorded = Inventory.of([entry])
+    report = world.round()
+    assert result(report, "g").message == "went with its kind"
+    assert entry.key not in report.inventory.by_key
+
+
+@pytest.mark.parametrize("version", ["apps/v1beta1", "apps/v1"])
+def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
+    world: World, version: str
+) -> None:
+    labels = {LABEL_APPLYSET_PART_OF: world.sets.current.id}
+    template: Json = {"metadata": {"labels": {"a": "b"}}}
+    template["spec"] = {"containers": [{"name": "c", "image": "i"}]}
+    deployments = world.target.api.resource("apps/v1", "deployments")
+    deployments.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "d", "namespace": world.namespace, "labels": labels},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+        }
+    )
+    entry = InventoryEntry(version, "Deployment", world.namespace, "d", source="x")
+    world.recorded = Inventory.of([entry])
+    assert result(world.round(), "d").outcome == "pruned"
+    assert deployments.find("d", world.namespace) is None
+
+
+def test_the_last_object_takes_the_set_along(world: World) -> None:
+    world.source("app", {"a": "b"})
+    world.settle()
+    assert world.data(world.sets.current.name) is not None
+    world.unsource("app")
+    report = world.round()
+    assert world.data(world.sets.current.name) is None
+    assert report.inventory == Inventory()
+    world.kube.calls.clear()
+    assert world.round().complete
+    assert world.kube.writes == []

@@ -1,0 +1,90 @@
+"""What the hook says is explained, and the example is what it says it is."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from hooks import names
+from hooks.targetclusters.health import CHECKS
+from hooks.targetclusters.kubeconfig import REFUSALS
+from hooks.targetclusters.spec import read_request, read_spec
+from tests.targets import schema
+
+PROJECT = Path(__file__).resolve().parents[3]
+GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
+EXAMPLE = PROJECT / "examples/10-cluster-watched"
+
+_REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
+_SAYS = {"Fault", "BadKubeconfig", "Condition", "_verdict", "_unknown"}
+_STATUSES = {"True", "False", "Unknown"}
+
+
+def reasons() -> Iterator[str]:
+    """Find the reasons in the source of what is not well."""
+    for file in sorted((PROJECT / "hooks/targetclusters").glob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _SAYS:
+                texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+                if "True" not in texts:
+                    yield from (
+                        text for text in texts if isinstance(text, str) and _REASON.fullmatch(text)
+                    )
+
+
+def test_every_reason_for_trouble_is_explained() -> None:
+    found = (set(reasons()) | set(REFUSALS.values())) - _STATUSES
+    assert {"ExecRefused", "TooFewReady", "Unauthorized", "Suspended"} <= found
+    # Told in words, since nobody needs to do anything: before the first probe, while it ends, when
+    # all is well.
+    unsaid = {"NotProbed", "Deleting", "Observed", "NothingToDo"}
+    assert {reason for reason in found - unsaid if f"`{reason}`" not in GUIDE} == set()
+
+
+def test_every_condition_is_explained() -> None:
+    description = schema.properties()["status"]["properties"]["conditions"]["description"]
+    for kind in (*CHECKS, "Ready", "ResourcesSynced", "Healing", "Reconciling", "Stalled"):
+        assert f"| `{kind}` |" in GUIDE
+        assert kind in description
+
+
+def test_the_examples_fields_are_those_of_the_original_operator() -> None:
+    example = yaml.safe_load((EXAMPLE / "target-cluster.yaml").read_text())
+    example["metadata"].pop("namespace")
+    assert example == {
+        "apiVersion": "targetcluster.example.com/v1alpha1",
+        "kind": "TargetCluster",
+        "metadata": {"name": "example-cluster"},
+        "spec": {
+            "kubeconfigSecret": "target-cluster-kubeconfig",
+            "monitorInterval": "30s",
+            "resourceSyncPolicy": {"enabled": True, "syncInterval": "5m"},
+            "autoHealing": {"enabled": True, "maxRetry": 3},
+        },
+    }
+
+
+def test_the_examples_request_is_one_about_the_example() -> None:
+    request = read_request(json.loads((EXAMPLE / "request.json").read_text()))
+    example = yaml.safe_load((EXAMPLE / "target-cluster.yaml").read_text())
+    assert schema.refusal(schema.properties()["spec"], request["parent"]["spec"]) == ""
+    assert read_spec(request["parent"], default_secret="x") == read_spec(
+        example, default_secret="x"
+    )
+    assert request["parent"]["metadata"]["name"] == example["metadata"]["name"]
+
+
+def test_the_controller_asks_the_hook_that_answers() -> None:
+    file = PROJECT / "metacontroller/targetclusters.yaml"
+    spec = yaml.safe_load(file.read_text())["spec"]
+    assert spec["parentResource"] == {
+        "apiVersion": f"{names.TARGET_CLUSTER_GROUP}/{names.API_VERSION}",
+        "resource": "targetclusters",
+    }
+    for call in ("sync", "finalize"):
+        hook = spec["hooks"][call]
+        assert hook["version"] == "v2"
+        assert hook["webhook"]["url"].endswith(f"/targetclusters/{call}")

@@ -1,0 +1,117 @@
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hooks.targetclusters.metrics import DEFINITIONS, UNSEEN_SECONDS, ClusterMetrics
+from hooks.webhook import Json
+from tests.targets.driving import Clock
+
+READY: Json = {
+    "conditions": [{"type": "Ready", "status": "True"}],
+    "nodes": {"ready": 2, "total": 3},
+    "probe": {"durationSeconds": 0.25},
+    "lastContactTime": "2027-01-15T08:00:00Z",
+    "credentialExpiry": "2027-01-16T08:00:00Z",
+    "sync": {"objects": 7, "applied": 2, "failed": 1, "durationSeconds": 1.5},
+}
+
+
+class Told:
+    """Metrics, and what Prometheus reads of them."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.registry = CollectorRegistry()
+        self.metrics = ClusterMetrics(self.registry, clock=self.clock)
+
+    def text(self) -> str:
+        return generate_latest(self.registry).decode()
+
+    def __call__(self, name: str, cluster: str = "a", **labels: str) -> float | None:
+        labels = {"namespace": "team", "name": cluster, **labels}
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_status_is_told(told: Told) -> None:
+    told.metrics.observe("team", "a", READY)
+    assert told("target_cluster_health_status") == 1
+    assert told("target_cluster_nodes_ready") == 2
+    assert told("target_cluster_nodes") == 3
+    assert told("target_cluster_probe_duration_seconds") == 0.25
+    assert told("target_cluster_last_contact_timestamp_seconds") == 1_800_000_000
+    assert told("target_cluster_credential_expiry_timestamp_seconds") == 1_800_086_400
+    assert told("target_cluster_resource_sync_duration_seconds") == 1.5
+    assert told("target_cluster_resources", state="inventory") == 7
+    assert told("target_cluster_resources", state="failed") == 1
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param({}, id="no-status"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "False"}]}, id="not-ready"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "Unknown"}]}, id="unknown"),
+        pytest.param({"conditions": [{"type": "Reachable", "status": "True"}]}, id="other"),
+    ],
+)
+def test_what_is_not_known_to_be_ready_is_0_and_the_rest_is_not_told(
+    told: Told, status: Json
+) -> None:
+    told.metrics.observe("team", "a", status)
+    assert told("target_cluster_health_status") == 0
+    assert told("target_cluster_nodes") is None
+    assert told("target_cluster_credential_expiry_timestamp_seconds") is None
+
+
+def test_rounds_are_counted_by_result_from_zero_on(told: Told) -> None:
+    told.metrics.observe("team", "a", READY)
+    assert told("target_cluster_resource_sync_count", result="success") == 0
+    told.metrics.count_round("team", "a", success=True, outcomes={"applied": 3})
+    told.metrics.count_round("team", "a", success=False, outcomes={"applied": 1, "failed": 2})
+    assert told("target_cluster_resource_sync_count", result="success") == 1
+    assert told("target_cluster_resource_sync_count", result="failure") == 1
+    assert told("target_cluster_resource_sync_objects_total", outcome="applied") == 4
+    assert told("target_cluster_resource_sync_objects_total", outcome="failed") == 2
+
+
+def test_a_round_of_a_cluster_that_is_gone_brings_it_not_back(told: Told) -> None:
+    told.metrics.observe("team", "a", READY)
+    told.metrics.forget("team", "a")
+    told.metrics.count_round("team", "a", success=True, outcomes={})
+    assert "team" not in told.text()
+
+
+def test_a_cluster_that_nobody_asks_about_any_more_is_told_of_no_more(told: Told) -> None:
+    told.metrics.observe("team", "a", READY)
+    told.metrics.observe("team", "b", READY)
+    told.clock.now += UNSEEN_SECONDS
+    told.metrics.observe("team", "b", READY)
+    told.clock.now += 1
+    assert told("target_cluster_health_status", "a") is None
+    assert told("target_cluster_health_status", "b") == 1
+
+
+def test_every_metric_has_the_name_that_was_promised(told: Told) -> None:
+    told.metrics.observe("team", "a", READY)
+    told.metrics.count_round("team", "a", success=True, outcomes={"applied": 1})
+    samples = {
+        sample.name
+        for family in text_string_to_metric_families(told.text())
+        for sample in family.samples
+    }
+    assert samples == {definition.name for definition in DEFINITIONS}
+    assert "target_cluster_health_status" in samples
+    assert "target_cluster_resource_sync_count" in samples
+
+
+def test_every_metric_has_its_sentence(told: Told) -> None:
+    helped = [line for line in told.text().splitlines() if line.startswith("# HELP")]
+    assert len(helped) == len(DEFINITIONS)
+    for definition in DEFINITIONS:
+        assert any(line == f"# HELP {definition.name} {definition.sentence}" for line in helped)
