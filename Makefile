@@ -6,7 +6,7 @@ IMAGE  ?= cloudstack-metacontroller:dev
 BASE   ?=
 ENGINE ?=
 
-.PHONY: help setup run check format reference test cluster bench image clean
+.PHONY: help setup run check format reference manifests test cluster bench image clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,11 +21,12 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt
 run: setup  ## hooks (PORT), metrics (METRICS_PORT), simulated CloudStack (SIMULATOR_PORT)
 	$(BIN)/python -m tools.run
 
-check: setup  ## format, lint, types, import contracts
+check: setup  ## format, lint, types, import contracts, YAML
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
 
 format: setup  ## write the format that check asks for
 	$(BIN)/ruff format .
@@ -34,6 +35,9 @@ format: setup  ## write the format that check asks for
 reference: setup  ## write the pages of docs/reference that are made from the code
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
+
+manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-controller
+	$(BIN)/python -m tools.manifests
 
 test: check  ## check, then every test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile

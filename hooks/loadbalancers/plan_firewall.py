@@ -90,8 +90,7 @@ def left_by_others(facts: Facts, rules: Sequence[LoadBalancerRule]) -> list[Fire
     return [
         rule
         for rule in facts.seen.firewall
-        if not plan_tags.is_ours(facts.order, rule.tags)
-        and not plan_tags.is_others(facts.order, rule.tags)
+        if plan_tags.is_unclaimed(rule.tags)
         and rule.start_port == rule.end_port
         and _spots(rule) <= spots
     ]
@@ -124,7 +123,7 @@ def _is_right(facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequen
     """
     return (
         rule.state not in _GOING
-        and not plan_tags.is_others(facts.order, rule.tags)
+        and (plan_tags.is_ours(facts.order, rule.tags) or plan_tags.is_unclaimed(rule.tags))
         and rule.start_port is not None
         and _spots(rule) <= spots
         and same_ranges(rule.cidrs, ranges)

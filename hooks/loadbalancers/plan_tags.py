@@ -58,6 +58,11 @@ def is_others(order: Order, there: Sequence[Tag]) -> bool:
     return value(there, TAG_SERVICE_UID) not in ("", order.spec.service_uid)
 
 
+def is_unclaimed(there: Iterable[Tag]) -> bool:
+    """Tell whether nobody has tagged a resource, but for what may be left of our own tags."""
+    return all(tag.key in ADDRESS_KEYS and tag.key != TAG_SERVICE_UID for tag in there)
+
+
 def owner(there: Sequence[Tag]) -> str:
     """Name the Service that a resource is tagged for."""
     name = f"{value(there, TAG_NAMESPACE)}/{value(there, TAG_SERVICE)}"

@@ -47,6 +47,7 @@ class Cluster:
     etcd_url: str
     etcd_prefix: str
     audit: bool = False
+    flags: tuple[str, ...] = ()  # of the API server; the last one of a name counts
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     _port: int = field(default_factory=free_port, repr=False)
 
@@ -229,6 +230,7 @@ class Cluster:
             "--disable-admission-plugins=ServiceAccount",  # pods without one are fine: none runs
             "--endpoint-reconciler-type=none",
             *(audit if self.audit else []),
+            *self.flags,
         ]
 
 
@@ -237,7 +239,9 @@ class ControlPlane(Cluster):
 
     @classmethod
     @contextmanager
-    def start(cls, folder: Path, *, audit: bool = False) -> Iterator["ControlPlane"]:
+    def start(
+        cls, folder: Path, *, audit: bool = False, flags: tuple[str, ...] = ()
+    ) -> Iterator["ControlPlane"]:
         """Start etcd and the API server in `folder`, 3 to 5 s; stop everything at the end.
 
         The data goes when it ends; logs stay. `start_controllers` is the caller's, once
@@ -249,7 +253,7 @@ class ControlPlane(Cluster):
         etcd = Process("etcd", _etcd(programs, folder, client, peer), folder / "etcd.log")
         try:
             etcd.start()
-            plane = cls(folder / "main", programs, client, "/registry", audit)
+            plane = cls(folder / "main", programs, client, "/registry", audit, flags)
             with plane.running():
                 yield plane
         finally:

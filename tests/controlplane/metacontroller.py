@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,14 +34,13 @@ def described(environ: Mapping[str, str] = os.environ) -> str:
 
 
 @contextmanager
-def running(kubeconfig: Path, log: Path) -> Iterator[Process]:
-    """Start Metacontroller for a cluster, with an administrator's rights; stop it at the end.
+def running(kubeconfig: Path, log: Path, arguments: Sequence[str] = ()) -> Iterator[Process]:
+    """Start Metacontroller for a cluster, as whom the kubeconfig says; stop it at the end.
 
-    The process may be killed and restarted meanwhile. It is not ready at any given moment: tests
-    wait for what it does.
+    `arguments` come after those that all tests have. The process may be killed and restarted
+    meanwhile. It is not ready at any given moment: tests wait for what it does.
     """
-    process = Process("metacontroller", _command(kubeconfig), log, {"PYTHONPATH": str(PROJECT)})
-    process.start()
+    process = started(_quick(), kubeconfig, log, arguments)
     try:
         yield process
         process.check()
@@ -49,20 +48,35 @@ def running(kubeconfig: Path, log: Path) -> Iterator[Process]:
         process.stop()
 
 
-def _command(kubeconfig: Path) -> list[str | Path]:
+def started(
+    command: Sequence[str | Path], kubeconfig: Path, log: Path, arguments: Sequence[str]
+) -> Process:
+    """Start a command of `program`, or one that goes on from there; the caller stops it."""
+    whole = [*command, f"--kubeconfig={kubeconfig}", *arguments]
+    process = Process("metacontroller", whole, log, {"PYTHONPATH": str(PROJECT)})
+    process.start()
+    return process
+
+
+def program() -> list[str | Path]:
+    """Return the command of Metacontroller, real or stand-in, without arguments."""
     binary = real()
-    if binary is None:
-        module = "tests.controlplane.standin"
-        stand_in: list[str | Path] = [sys.executable, "-m", module]
-        return [
-            *stand_in,
-            f"--kubeconfig={kubeconfig}",
-            "--discovery-interval=1",
-            f"--workers={WORKERS}",
-        ]
+    return [binary] if binary else [sys.executable, "-m", "tests.controlplane.standin"]
+
+
+def known(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of the real one that this one, real or stand-in, understands."""
+    if real():
+        return list(arguments)
+    return [one for one in arguments if one.startswith(("--target-label-selector=", "--workers="))]
+
+
+def _quick() -> list[str | Path]:
+    """Return a command that notices and does everything as soon as it can."""
+    if real() is None:
+        return [*program(), "--discovery-interval=1", f"--workers={WORKERS}"]
     return [
-        binary,
-        f"--kubeconfig={kubeconfig}",
+        *program(),
         "--discovery-interval=1s",
         f"--workers={WORKERS}",
         "--client-go-qps=100",

@@ -30,6 +30,7 @@ class Process:
     command: Sequence[str | Path]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    folder: Path | None = None  # where it runs; None is where the tests do
     _running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -40,6 +41,7 @@ class Process:
             self._running = subprocess.Popen(
                 [str(part) for part in self.command],
                 env={**os.environ, **self.environment},
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

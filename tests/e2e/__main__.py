@@ -7,7 +7,8 @@ from pathlib import Path
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, metacontroller
-from tests.e2e.platform import PROJECT, Platform, running
+from tests.e2e.platform import PROJECT, Hooks
+from tests.e2e.site import CONTROLLERS, calling
 
 HINT = """\
 Metacontroller: {metacontroller}
@@ -16,9 +17,10 @@ logs:           {folder}
 
   export KUBECONFIG={kubeconfig}
   alias kubectl={kubectl}
-  kubectl apply -f {node}
+  kubectl apply -f {examples}/01-node/node.yaml
   kubectl get nodes,csvm
-  kubectl get node node-1 -o yaml
+  kubectl apply -f {examples}/02-load-balancer/service.yaml
+  kubectl get services,cslb
 
 Ctrl-C stops all."""
 
@@ -35,22 +37,23 @@ def main() -> None:
     ):
         folder = Path(name)
         plane.apply_crds()
-        with running(plane, simulator, folder) as platform:
-            print(_hint(platform, folder), flush=True)
+        chosen = {"HOOKS": ",".join(CONTROLLERS), "HOOK_DEADLINE": "8s", "LOG_LEVEL": "info"}
+        hooks = Hooks(plane, simulator, folder, chosen)
+        with calling(plane, hooks, CONTROLLERS) as running:
+            print(_hint(plane, simulator, folder), flush=True)
             while not ended.wait(0.5):
-                platform.hooks.process.check()
-                platform.metacontroller.check()
+                hooks.process.check()
+                running.check()
 
 
-def _hint(platform: Platform, folder: Path) -> str:
-    plane = platform.plane
+def _hint(plane: ControlPlane, simulator: Simulator, folder: Path) -> str:
     return HINT.format(
         metacontroller=metacontroller.described(),
-        simulator=platform.simulator.url,
+        simulator=simulator.url,
         folder=folder,
         kubeconfig=plane.kubeconfig,
         kubectl=plane.programs.kubectl,
-        node=PROJECT / "examples/01-node/node.yaml",
+        examples=PROJECT / "examples",
     )
 
 

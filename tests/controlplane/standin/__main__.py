@@ -4,6 +4,7 @@ import argparse
 import base64
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -46,6 +47,7 @@ def main() -> None:
             events=Events(api),
             hooks=hooks,
             workers=options.workers,
+            selector=options.target_label_selector,
         )
         started = False
         while not ended.is_set():
@@ -58,7 +60,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--discovery-interval", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--workers", type=int, default=5, help="for each controller")
+    parser.add_argument(
+        "--target-label-selector",
+        type=_equalities,
+        default={},
+        metavar="KEY=VALUE,…",
+        help="run only controllers with these labels",
+    )
     return parser.parse_args()
+
+
+def _equalities(text: str) -> dict[str, str]:
+    """Read the only kind of label selector that the stand-in knows."""
+    if not re.fullmatch(r"[\w./-]+=[\w.-]+(,[\w./-]+=[\w.-]+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value,key=value")
+    return dict(part.split("=") for part in text.split(","))
 
 
 def _api(kubeconfig: Path, folder: Path) -> Api:

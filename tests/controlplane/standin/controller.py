@@ -3,6 +3,7 @@
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ class Surroundings:
     events: Events
     hooks: requests.Session
     workers: int
+    selector: Mapping[str, str]
 
 
 class ParentKey(NamedTuple):

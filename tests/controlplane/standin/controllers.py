@@ -6,7 +6,7 @@ import threading
 import requests
 
 from tests.controlplane.api import ApiError, Object
-from tests.controlplane.standin import objects, spec
+from tests.controlplane.standin import objects, selectors, spec
 from tests.controlplane.standin.composite import Composite
 from tests.controlplane.standin.controller import Controller, Surroundings
 from tests.controlplane.standin.decorator import Decorator
@@ -37,7 +37,9 @@ class Controllers:
 
     def _on_change(self, change: Change) -> None:
         obj = change.new or change.old
-        if obj is not None:
+        if obj is not None and selectors.matches(
+            {"matchLabels": self._around.selector}, objects.labels(obj)
+        ):
             self._queue.add((str(obj["kind"]), objects.name(obj)))
 
     def _work(self) -> None:

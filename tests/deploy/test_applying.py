@@ -1,0 +1,95 @@
+"""The manifests on a real API server: they are taken, twice without a change, and admitted."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import ControlPlane
+from tests.controlplane.api import ApiError, Object
+from tests.deploy import installed
+from tests.deploy.pods import Moved
+from tests.deploy.rendering import (
+    CLOUD_CONTROLLER,
+    OPERATORS,
+    TARGET_CLUSTER_OPERATOR,
+    container,
+    render,
+    text,
+)
+
+RESTRICTED = "pod-security.kubernetes.io/enforce"
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: ControlPlane) -> ControlPlane:
+    """Apply both operators; the cloud controller brings what the other one's controller needs."""
+    for folder in OPERATORS:
+        installed.apply(cluster, Moved(text(folder), {}))
+    return cluster
+
+
+def versions(cluster: ControlPlane) -> dict[str, str]:
+    """Return the resourceVersion of every object that was applied."""
+    found = {}
+    for folder in OPERATORS:
+        for obj in render(folder).objects:
+            metadata = obj["metadata"]
+            place = ["-n", metadata["namespace"]] if "namespace" in metadata else []
+            group, _, version = obj["apiVersion"].rpartition("/")
+            kind = f"{obj['kind']}.{version}.{group}" if group else obj["kind"]
+            path = "jsonpath={.metadata.resourceVersion}"
+            what = f"{kind}/{metadata['name']}"
+            found[what] = cluster.kubectl(*place, "get", kind, metadata["name"], "-o", path)
+    return found
+
+
+def test_applying_twice_changes_nothing(applied: ControlPlane) -> None:
+    before = versions(applied)
+    for folder in OPERATORS:
+        said = applied.kubectl("apply", "-k", folder).splitlines()
+        assert [line for line in said if not line.endswith(" unchanged")] == []
+    assert versions(applied) == before
+
+
+@pytest.mark.parametrize("folder", OPERATORS, ids=lambda folder: folder.name)
+def test_nothing_is_said_that_the_api_server_does_not_know(
+    applied: ControlPlane, folder: Path
+) -> None:
+    applied.kubectl("apply", "--validate=strict", "--dry-run=server", "-k", folder)
+
+
+def admit(cluster: ControlPlane, namespace: str, spec: Object) -> None:
+    """Have a pod judged by admission, as if it were to be created."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    pod = {"metadata": {"name": "judged"}, "spec": spec}
+    cluster.api.call("POST", path, pod, params={"dryRun": "All"})
+
+
+def test_the_target_cluster_operators_pod_is_admitted_as_restricted(applied: ControlPlane) -> None:
+    rendered = render(TARGET_CLUSTER_OPERATOR)
+    namespace = rendered.one("Namespace", "target-cluster-system")
+    assert namespace["metadata"]["labels"][RESTRICTED] == "restricted"
+    admit(applied, "target-cluster-system", rendered.pod())
+    # The judge is awake.
+    open_pod = copy.deepcopy(rendered.pod())
+    del container(open_pod, "hooks")["securityContext"]["capabilities"]
+    with pytest.raises(ApiError, match="unrestricted capabilities"):
+        admit(applied, "target-cluster-system", open_pod)
+
+
+def test_only_the_hosts_network_keeps_the_cloud_controllers_pod_from_being_restricted(
+    applied: ControlPlane,
+) -> None:
+    spec = copy.deepcopy(render(CLOUD_CONTROLLER).pod())
+    admit(applied, "kube-system", spec)
+    with pytest.raises(ApiError, match="host namespaces") as refused:
+        admit(applied, "target-cluster-system", spec)
+    reasons = refused.value.message
+    assert "hostPort" in reasons
+    spec["hostNetwork"] = False
+    spec.pop("priorityClassName")
+    for each in spec["containers"]:
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            each[probe]["httpGet"].pop("host")
+    admit(applied, "target-cluster-system", spec)

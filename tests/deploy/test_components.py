@@ -1,0 +1,160 @@
+"""What each component changes, and that they go together."""
+
+from itertools import chain
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.deploy.rendering import (
+    CLOUD_CONTROLLER,
+    DEPLOY,
+    TARGET_CLUSTER_OPERATOR,
+    Rendered,
+    composed,
+    container,
+    environment,
+    render,
+    webhooks,
+)
+
+pytestmark = pytest.mark.usefixtures("control_plane_binaries")
+
+NAME = "target-cluster-operator"
+#: Everything that may be chosen besides, by operator.
+ADDED = {
+    CLOUD_CONTROLLER: [
+        "cloud-controller-two-replicas",
+        "cloud-controller-pod-monitor",
+        "cloud-controller-validation",
+    ],
+    TARGET_CLUSTER_OPERATOR: [
+        "target-cluster-operator-tls",
+        "target-cluster-operator-client-certificates",
+        "target-cluster-operator-network-policy",
+        "target-cluster-operator-service-monitor",
+        "target-cluster-operator-two-replicas",
+    ],
+}
+CLUSTERS_OWN = "cloud-controller-cluster-metacontroller"
+SIDECAR = "target-cluster-operator-sidecar"
+
+
+def with_components(folder: Path, base: Path, *components: str) -> Rendered:
+    return render(composed(folder, base, *components))
+
+
+def everything(folder: Path, base: Path) -> Rendered:
+    return with_components(folder, base, *ADDED[base])
+
+
+def test_every_component_is_judged_here() -> None:
+    there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
+    assert there == {*chain(*ADDED.values()), CLUSTERS_OWN, SIDECAR, "crds-kept"}
+
+
+@pytest.mark.parametrize("base", ADDED, ids=lambda folder: folder.name)
+def test_all_components_of_an_operator_go_together(tmp_path: Path, base: Path) -> None:
+    rendered = everything(tmp_path, base)
+    pod = rendered.pod()
+    assert rendered.deployment()["spec"]["replicas"] == 2
+    [budget] = rendered.of("PodDisruptionBudget")
+    labels = rendered.deployment()["spec"]["template"]["metadata"]["labels"]
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    for spread in pod["topologySpreadConstraints"]:
+        assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
+    for monitor in rendered.of("PodMonitor"):
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    names = {volume["name"] for volume in pod["volumes"]}
+    mounted = [mount["name"] for mount in container(pod, "hooks")["volumeMounts"]]
+    assert set(mounted) == names
+
+
+def test_with_the_clusters_metacontroller_the_hooks_want_a_token(tmp_path: Path) -> None:
+    rendered = with_components(tmp_path, CLOUD_CONTROLLER, CLUSTERS_OWN)
+    pod = rendered.pod()
+    hooks = container(pod, "hooks")
+    assert [each["name"] for each in pod["containers"]] == ["hooks"]
+    assert pod["hostNetwork"] is False
+    assert environment(hooks)["HOOKS_TOKEN_FILE"] == "/etc/hooks/token"
+    host = "cloudstack-cloud-controller.kube-system:8080"
+    for controller in rendered.controllers():
+        [endpoint] = controller["spec"]["endpointConfigs"]
+        assert endpoint["host"] == host
+        assert {urlsplit(hook["url"]).netloc for hook in webhooks(controller)} == {host}
+    service = rendered.one("Service", "cloudstack-cloud-controller")
+    assert service["spec"]["sessionAffinity"] == "ClientIP"
+    assert environment(hooks)["BIND"].endswith(f":{service['spec']['ports'][0]['port']}")
+    assert all("host" not in hooks[probe]["httpGet"] for probe in hooks if probe.endswith("Probe"))
+
+
+def test_with_the_clusters_metacontroller_nothing_of_our_own_one_is_left(tmp_path: Path) -> None:
+    rendered = with_components(tmp_path, CLOUD_CONTROLLER, CLUSTERS_OWN)
+    kinds = [crd["spec"]["names"]["kind"] for crd in rendered.of("CustomResourceDefinition")]
+    assert kinds
+    assert all(kind.startswith("CloudStack") for kind in kinds)
+    roles = rendered.of("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+    assert {role["metadata"]["name"] for role in roles} == {"cloudstack-cloud-controller"}
+
+
+def test_beside_a_metacontroller_of_its_own_the_operator_listens_on_loopback(
+    tmp_path: Path,
+) -> None:
+    rendered = with_components(tmp_path, TARGET_CLUSTER_OPERATOR, SIDECAR)
+    bind = environment(container(rendered.pod(), "hooks"))["BIND"]
+    assert bind.startswith("127.0.0.1:")
+    assert "HOOKS_TOKEN_FILE" not in environment(container(rendered.pod(), "hooks"))
+    for controller in rendered.controllers():
+        assert {urlsplit(hook["url"]).netloc for hook in webhooks(controller)} == {bind}
+        assert "endpointConfigs" not in controller["spec"]
+    names = [service["metadata"]["name"] for service in rendered.of("Service")]
+    assert names == ["target-cluster-operator-metrics"]
+    # kubelet does not reach loopback in the pod.
+    hooks = container(rendered.pod(), "hooks")
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert hooks[probe]["httpGet"] == {"port": "metrics", "path": "/metrics"}
+
+
+def test_tls_is_spoken_by_both_ends(tmp_path: Path) -> None:
+    rendered = everything(tmp_path, TARGET_CLUSTER_OPERATOR)
+    hooks = environment(container(rendered.pod(), "hooks"))
+    assert hooks["TLS_CLIENT_CA_FILE"] == "/etc/tls/ca.crt"
+    secret = rendered.one("Certificate", NAME)["spec"]["secretName"]
+    [volume] = [each for each in rendered.pod()["volumes"] if each["name"] == "tls"]
+    assert volume["secret"]["secretName"] == secret
+    files = {f"/etc/tls/{item['path']}" for item in volume["secret"]["items"]}
+    assert {hooks["TLS_CERT_FILE"], hooks["TLS_KEY_FILE"], hooks["TLS_CLIENT_CA_FILE"]} == files
+    for controller in rendered.controllers():
+        [endpoint] = controller["spec"]["endpointConfigs"]
+        for hook in webhooks(controller):
+            url = urlsplit(hook["url"])
+            assert (url.scheme, url.netloc) == ("https", endpoint["host"])
+            assert url.hostname in rendered.one("Certificate", NAME)["spec"]["dnsNames"]
+        assert endpoint["caBundle"]["secretRef"]["name"] == secret
+        client = rendered.one("Certificate", f"{NAME}-client")["spec"]["secretName"]
+        assert endpoint["clientTLS"]["secretRef"]["name"] == client
+        assert endpoint["authorization"]
+
+
+def test_the_network_policy_lets_in_what_must_come(tmp_path: Path) -> None:
+    rendered = everything(tmp_path, TARGET_CLUSTER_OPERATOR)
+    policy = rendered.one("NetworkPolicy", NAME)
+    labels = rendered.deployment()["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    ports = {port["name"] for port in container(rendered.pod(), "hooks")["ports"]}
+    assert {rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]} == ports
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_metrics_are_found(tmp_path: Path) -> None:
+    rendered = everything(tmp_path / "operator", TARGET_CLUSTER_OPERATOR)
+    [monitor] = rendered.of("ServiceMonitor")
+    service = rendered.one("Service", f"{NAME}-metrics")
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    )
+    # The Service of the hooks is not scraped.
+    other = rendered.one("Service", NAME)["metadata"]["labels"]
+    assert not monitor["spec"]["selector"]["matchLabels"].items() <= other.items()
+    rendered = everything(tmp_path / "controller", CLOUD_CONTROLLER)
+    assert environment(container(rendered.pod(), "hooks"))["METRICS_BIND"] == "0.0.0.0"

@@ -1,0 +1,92 @@
+"""The admission policy for annotations: it refuses what the hook refuses, and nothing else."""
+
+import pytest
+
+from hooks.services.spec import Settings, wanted_spec
+from tests.controlplane import ControlPlane, polling
+from tests.controlplane.api import ApiError, Object
+from tests.deploy.rendering import DEPLOY
+from tests.unit.services.objects import PREFIX, facts
+from tests.unit.services.objects import service as judged
+
+ROWS = [
+    pytest.param("proxy-protocol", "True", True, id="a boolean in any case"),
+    pytest.param("proxy-protocol", "enabled", False, id="no boolean"),
+    pytest.param("keep-ip", " false ", True, id="with spaces around"),
+    pytest.param("keep-ip", "", False, id="an empty boolean"),
+    pytest.param("disabled", "no", False, id="another word for false"),
+    pytest.param("algorithm", "leastconn", True, id="an algorithm"),
+    pytest.param("algorithm", "fastest", False, id="an unknown algorithm"),
+    pytest.param("mode", "plan", True, id="a mode"),
+    pytest.param("mode", "dry-run", False, id="an unknown mode"),
+    pytest.param("address", "192.0.2.7", True, id="an address"),
+    pytest.param("address", "", True, id="no address"),
+    pytest.param("address", "2001:db8::7", False, id="an IPv6 address"),
+    pytest.param("address", "192.0.2", False, id="half an address"),
+    pytest.param("source-cidrs", "192.0.2.0/24, 198.51.100.7/32", True, id="ranges"),
+    pytest.param("source-cidrs", "", True, id="nobody"),
+    pytest.param("source-cidrs", "192.0.2.7", False, id="an address in the place of a range"),
+    pytest.param("source-cidrs", "2001:db8::/32", False, id="an IPv6 range"),
+    pytest.param("hostname", "lb.example.com", True, id="a name, which the policy leaves alone"),
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(cluster: ControlPlane) -> ControlPlane:
+    """Apply the policy, and wait until it is heeded."""
+    cluster.kubectl("apply", "-f", DEPLOY / "components/cloud-controller-validation/policy.yaml")
+    polling.until(
+        lambda: refusal(cluster, {"mode": "nonsense"}), "the policy is heeded", within=60, every=0.2
+    )
+    return cluster
+
+
+def service(annotations: dict[str, str], **spec: object) -> Object:
+    notes = {f"{PREFIX}{name}": value for name, value in annotations.items()}
+    return {
+        "metadata": {"name": "web", "namespace": "default", "annotations": notes},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], **spec},
+    }
+
+
+def refusal(cluster: ControlPlane, annotations: dict[str, str], **spec: object) -> str:
+    """Have a Service judged as if it were made; return why it is refused, if it is."""
+    path = "/api/v1/namespaces/default/services"
+    try:
+        cluster.api.call("POST", path, service(annotations, **spec), params={"dryRun": "All"})
+    except ApiError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize(("name", "value", "good"), ROWS)
+def test_an_annotation_is_refused_where_the_hook_refuses_it(
+    guarded: ControlPlane, name: str, value: str, good: bool
+) -> None:
+    refused = refusal(guarded, {name: value})
+    assert (refused == "") == good
+    assert good or f"{PREFIX}{name}: {value.strip()}" in refused
+    invalid = wanted_spec(facts(judged({name: value})), Settings())["invalid"]
+    assert (invalid == []) == good
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"type": "ClusterIP"}, id="no load balancer"),
+        pytest.param({"loadBalancerClass": "example.com/other"}, id="another controller's"),
+    ],
+)
+def test_other_services_are_left_alone(guarded: ControlPlane, spec: Object) -> None:
+    assert refusal(guarded, {"mode": "nonsense"}, **spec) == ""
+
+
+def test_what_was_there_before_can_be_changed_in_all_else(guarded: ControlPlane) -> None:
+    services = guarded.api.resource("v1", "services")
+    services.create(service({"mode": "nonsense"}, type="ClusterIP"))
+    # The annotations are as before: only a change of them is judged.
+    services.patch("web", {"spec": {"type": "LoadBalancer"}}, "default")
+    services.patch("web", {"metadata": {"labels": {"changed": "yes"}}}, "default")
+    worse = {"metadata": {"annotations": {f"{PREFIX}mode": "worse"}}}
+    with pytest.raises(ApiError, match="is not apply or plan"):
+        services.patch("web", worse, "default")

@@ -1,0 +1,204 @@
+"""Small makers of what plans are made from, with defaults that a row need not repeat."""
+
+from typing import Any
+
+from hooks.cloudstack.models import (
+    Capabilities,
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    NetworkService,
+    PublicIpAddress,
+    Tag,
+)
+from hooks.loadbalancers import plan_tags
+from hooks.loadbalancers.plan_facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan_order import INSTANCES, read
+from hooks.webhook import Json
+
+NOW = 1_800_000_000.0
+NET = "net-1"
+UID = "0c7a4d52-96a3-4b8e-8f5d-3e1b6a9c2d07"
+NAME = "a0c7a4d5296a34b8e8f5d3e1b6a9c2d0"
+IP = "198.51.100.7"
+EVERYONE = ("0.0.0.0/0",)
+SETTINGS = Settings(cluster_id="c-1", drift_resync=300.0)
+NETWORK = Network(
+    id=NET,
+    name="net-1",
+    type="Isolated",
+    zone_id="zone-1",
+    services=(NetworkService("Lb"), NetworkService("Firewall")),
+)
+VERSION = Capabilities((4, 22, 0, 0))
+
+
+def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = False) -> Json:
+    return {
+        "protocol": protocol,
+        "publicPort": public,
+        "nodePort": node or 30000 + public % 2000,
+        "proxyProtocol": proxy,
+    }
+
+
+def instance(name: str, *networks: str, **status: Any) -> Json:
+    """Describe a node's machine, on the network unless others are named, first one default."""
+    return {
+        "apiVersion": "cloudstack.targetcluster.example.com/v1alpha1",
+        "kind": "CloudStackInstance",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {"instanceID": f"vm-{name}"},
+        "observed": {
+            "networks": [
+                {"id": network, "default": index == 0}
+                for index, network in enumerate(networks or (NET,))
+            ],
+            "servesLoadBalancers": True,
+            **status,
+        },
+    }
+
+
+NODES = {name: instance(name) for name in ("n1", "n2", "n3")}
+
+
+def request(
+    *,
+    status: Json | None = None,
+    nodes: dict[str, Json] | None = None,
+    metadata: Json | None = None,
+    **spec: Any,
+) -> Json:
+    """Write a request as Metacontroller does."""
+    return {
+        "parent": {
+            "apiVersion": "cloudstack.targetcluster.example.com/v1alpha1",
+            "kind": "CloudStackLoadBalancer",
+            "metadata": {
+                "name": NAME,
+                "namespace": "default",
+                "uid": "lb-1",
+                "generation": 1,
+                "ownerReferences": [{"kind": "Service", "name": "web", "uid": UID}],
+                **(metadata or {}),
+            },
+            "spec": {
+                "service": {"name": "web", "uid": UID},
+                "loadBalancerName": NAME,
+                "ports": [port(80)],
+                **spec,
+            },
+            **({"status": status} if status is not None else {}),
+        },
+        "children": {},
+        "related": {INSTANCES: NODES if nodes is None else nodes},
+        "finalizing": False,
+    }
+
+
+def order(**asked: Any) -> Order:
+    return read(request(**asked), now=NOW)
+
+
+def known(ip: str = IP, **address: Any) -> Json:
+    """Write the status of a load balancer that has its address."""
+    return {
+        "address": {
+            "ip": ip,
+            "id": f"id-{ip}",
+            "networkID": NET,
+            "associatedByController": True,
+            "allocatedAt": "2027-01-15T08:00:00Z",
+            **address,
+        },
+        "networkID": NET,
+    }
+
+
+def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") -> Json:
+    """Write the status of a load balancer whose address is chosen."""
+    return {"address": {"ip": ip, "chosenAt": at, "tries": tries}}
+
+
+def our_tags(asked: Order, **change: str) -> tuple[Tag, ...]:
+    tags = {**dict(plan_tags.resource_tags(asked, SETTINGS)), **change}
+    return tuple(Tag(key, value) for key, value in tags.items())
+
+
+def address_tags(asked: Order, *, by_controller: bool = True) -> tuple[Tag, ...]:
+    tags = plan_tags.address_tags(asked, SETTINGS, by_controller=by_controller)
+    return tuple(Tag(key, value) for key, value in tags)
+
+
+def address(ip: str = IP, *, tags: tuple[Tag, ...] = (), **fields: Any) -> PublicIpAddress:
+    values: dict[str, Any] = {
+        "id": f"id-{ip}",
+        "ip_address": ip,
+        "state": "Allocated",
+        "zone_id": "zone-1",
+        "network_id": NET,
+        "allocated_at": NOW,
+        "tags": tags,
+        **fields,
+    }
+    return PublicIpAddress(**values)
+
+
+def our_address(asked: Order, *, by_controller: bool = True, **fields: Any) -> PublicIpAddress:
+    return address(tags=address_tags(asked, by_controller=by_controller), **fields)
+
+
+def rule(public: int, name: str = "", *, tags: tuple[Tag, ...] = (), **fields: Any) -> Any:
+    """Make a rule as it stands; ours by its name unless another is given."""
+    protocol = fields.get("protocol", "tcp")
+    values: dict[str, Any] = {
+        "id": f"rule-{protocol}-{public}",
+        "name": name or f"{NAME}-{protocol}-{public}",
+        "public_ip_id": f"id-{IP}",
+        "public_port": public,
+        "private_port": 30000 + public % 2000,
+        "protocol": protocol,
+        "algorithm": "roundrobin",
+        "state": "Active",
+        "network_id": NET,
+        "cidrs": EVERYONE,
+        "tags": tags,
+        **fields,
+    }
+    return LoadBalancerRule(**values)
+
+
+def hole(
+    start: int, end: int = 0, *, tags: tuple[Tag, ...] = (), cidrs: tuple[str, ...] = EVERYONE
+) -> FirewallRule:
+    """Make a firewall rule."""
+    last = end or start
+    return FirewallRule(
+        id=f"hole-{start}-{last}-{'+'.join(cidrs)}",
+        protocol="tcp",
+        public_ip_id=f"id-{IP}",
+        start_port=start,
+        end_port=last,
+        cidrs=cidrs,
+        state="Active",
+        tags=tags,
+    )
+
+
+def facts(asked: Order, *, seen: Seen | None = None, **fields: Any) -> Facts:
+    values: dict[str, Any] = {
+        "order": asked,
+        "now": NOW,
+        "settings": SETTINGS,
+        "version": VERSION,
+        "network": NETWORK,
+        "seen": seen or Seen(),
+        **fields,
+    }
+    return Facts(**values)
+
+
+def said(actions: Any) -> list[str]:
+    """Say actions as people are told of them."""
+    return [str(action) for action in actions]

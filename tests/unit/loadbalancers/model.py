@@ -1,0 +1,243 @@
+"""A CloudStack in a few dicts, as strict as the server where plans depend on it.
+
+A port belongs to one rule, a member is assigned once, a tag key is set once, two firewall rules
+share no port and CIDR, an address has one owner. What breaks one of these is refused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from hooks.cloudstack.models import (
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    PortRange,
+    PublicIpAddress,
+    Tag,
+)
+from hooks.loadbalancers import plan_actions as plan
+from hooks.loadbalancers import plan_teardown
+from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_address import select
+from hooks.loadbalancers.plan_facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan_rules import ours
+from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
+
+FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
+
+
+class RefusedError(Exception):
+    """The model refuses: a code as CloudStack's, and why."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass
+class Model:
+    """What CloudStack has; `udp` says whether its provider can do UDP."""
+
+    udp: bool = False
+    network: Network = NETWORK
+    free: set[str] = field(default_factory=lambda: set(FREE))
+    addresses: dict[str, PublicIpAddress] = field(default_factory=dict)
+    rules: dict[str, LoadBalancerRule] = field(default_factory=dict)
+    members: dict[str, set[str]] = field(default_factory=dict)
+    holes: dict[str, FirewallRule] = field(default_factory=dict)
+    now: float = NOW
+    made: int = 0
+
+    def seen(self, order: Order) -> Seen:
+        """Show what the hook reads."""
+        known = order.known.address
+        asked = {known.ip if known else order.spec.adopt.address, order.spec.address}
+        addresses = tuple(
+            each
+            for each in self.addresses.values()
+            if each.ip_address in asked
+            or any(tag.value == order.spec.service_uid for tag in each.tags)
+            or (known is not None and not known.ip and each.network_id == NET)
+        )
+        living = order.deleted_at is None
+        address = (select if living else plan_teardown.candidate)(order, addresses)
+        if address is None:
+            return Seen(addresses, free=tuple(sorted(self.free)))
+        rules = tuple(r for r in self.rules.values() if r.public_ip_id == address.id)
+        return Seen(
+            addresses=addresses,
+            free=tuple(sorted(self.free)),
+            rules=rules,
+            members=tuple(
+                (each.id, frozenset(self.members.get(each.id, ()))) for each in ours(order, rules)
+            ),
+            firewall=tuple(h for h in self.holes.values() if h.public_ip_id == address.id),
+        )
+
+    def apply(self, action: Action) -> tuple[Refusal, ...]:
+        """Do an action as the server would."""
+        if isinstance(action, plan.AssignTogether):
+            return tuple(refusal for each in action.assignments for refusal in self.apply(each))
+        try:
+            self._do(action)
+        except RefusedError as error:
+            return (Refusal(action, error.code, error.text),)
+        return ()
+
+    def _do(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each command
+        match action:
+            case plan.Associate(ip, network_id):
+                self.acquire(ip, network_id)
+            case plan.AssociateAny(network_id, tags):
+                address = self.acquire(min(self.free, default=""), network_id)
+                self.addresses[address.id] = replace(address, tags=tagged(address.tags, tags))
+            case plan.TagAddress(address_id, _, tags):
+                address = self._address(address_id)
+                self.addresses[address_id] = replace(address, tags=tagged(address.tags, tags))
+            case plan.UntagAddress(address_id, _, keys):
+                address = self._address(address_id)
+                if not {tag.key for tag in address.tags} >= set(keys):
+                    raise RefusedError(530, "Failed to delete tags")
+                left = tuple(tag for tag in address.tags if tag.key not in keys)
+                self.addresses[address_id] = replace(address, tags=left)
+            case plan.Release(address_id):
+                self._release(address_id)
+            case plan.CreateRule():
+                self._create_rule(action)
+            case plan.UpdateRule(rule_id, _, change):
+                rule = self._rule(rule_id)
+                if (change.protocol or rule.protocol) == "udp" != rule.protocol:
+                    raise RefusedError(431, "Modifications in lb rule are not supported")
+                self.rules[rule_id] = replace(
+                    rule,
+                    name=change.name or rule.name,
+                    protocol=change.protocol or rule.protocol,
+                    algorithm=change.algorithm or rule.algorithm,
+                    cidrs=change.cidrs or rule.cidrs,
+                )
+            case plan.DeleteRule(rule_id):
+                self._rule(rule_id)
+                del self.rules[rule_id]
+                self.members.pop(rule_id, None)
+            case plan.TagRules(rule_ids, _, tags):
+                changed = {i: tagged(self._rule(i).tags, tags) for i in rule_ids}
+                for rule_id, now in changed.items():
+                    self.rules[rule_id] = replace(self.rules[rule_id], tags=now)
+            case plan.Assign(rule_id, _, machine_ids):
+                self._rule(rule_id)
+                there = self.members.setdefault(rule_id, set())
+                if there & set(machine_ids) or not machine_ids:
+                    raise RefusedError(530, "Failed to assign load balancer rule")
+                there.update(machine_ids)
+            case plan.Remove(rule_id, _, machine_ids):
+                self._rule(rule_id)
+                self.members.get(rule_id, set()).difference_update(machine_ids)
+            case plan.OpenFirewall(address_id, ports):
+                self._open(address_id, ports)
+            case plan.CloseFirewall(rule_id):
+                if self.holes.pop(rule_id, None) is None:
+                    raise RefusedError(431, "no such firewall rule")
+            case plan.TagFirewall(rule_ids, tags):
+                for rule_id in rule_ids:
+                    hole = self.holes[rule_id]
+                    self.holes[rule_id] = replace(hole, tags=tagged(hole.tags, tags))
+            case _:
+                raise AssertionError(f"no plan for CloudStack: {action}")
+
+    def acquire(self, ip: str, network_id: str = NET) -> PublicIpAddress:
+        """Give a free address away."""
+        if ip not in self.free:
+            raise RefusedError(533, "Insufficient address capacity")
+        self.free.remove(ip)
+        address = PublicIpAddress(
+            id=f"id-{ip}",
+            ip_address=ip,
+            state="Allocated",
+            network_id=network_id,
+            allocated_at=self.now,
+        )
+        self.addresses[address.id] = address
+        return address
+
+    def new_id(self, kind: str) -> str:
+        self.made += 1
+        return f"{kind}-{self.made}"
+
+    def _address(self, address_id: str) -> PublicIpAddress:
+        if address_id not in self.addresses:
+            raise RefusedError(431, "no such address")
+        return self.addresses[address_id]
+
+    def _rule(self, rule_id: str) -> LoadBalancerRule:
+        if rule_id not in self.rules:
+            raise RefusedError(431, "no such rule")
+        return self.rules[rule_id]
+
+    def _release(self, address_id: str) -> None:
+        self.free.add(self._address(address_id).ip_address)
+        del self.addresses[address_id]
+        for rule in [r for r in self.rules.values() if r.public_ip_id == address_id]:
+            del self.rules[rule.id]
+            self.members.pop(rule.id, None)
+        for hole in [h for h in self.holes.values() if h.public_ip_id == address_id]:
+            del self.holes[hole.id]
+
+    def _create_rule(self, action: plan.CreateRule) -> None:
+        new = action.rule
+        self._address(new.public_ip_id)
+        if new.protocol == "udp" and not self.udp:
+            raise RefusedError(431, "LB service provider cannot support this rule")
+        for rule in self.rules.values():
+            if (rule.public_ip_id, rule.public_port) == (new.public_ip_id, new.public_port):
+                raise RefusedError(537, f"conflicts with rule {rule.name}")
+        made = LoadBalancerRule(
+            id=self.new_id("rule"),
+            name=new.name,
+            public_ip_id=new.public_ip_id,
+            public_port=new.public_port,
+            private_port=new.private_port,
+            protocol=new.protocol,
+            algorithm=new.algorithm,
+            network_id=new.network_id,
+            cidrs=new.cidrs,
+        )
+        self.rules[made.id] = made
+
+    def _open(self, address_id: str, ports: PortRange) -> None:
+        self._address(address_id)
+        for hole in self.holes.values():
+            if hole.public_ip_id == address_id and clash(hole, ports):
+                raise RefusedError(537, "conflicts with a firewall rule")
+        made = FirewallRule(
+            id=self.new_id("hole"),
+            protocol=ports.protocol,
+            public_ip_id=address_id,
+            start_port=ports.start_port,
+            end_port=ports.end_port,
+            cidrs=ports.cidrs,
+        )
+        self.holes[made.id] = made
+
+
+def clash(hole: FirewallRule, ports: PortRange) -> bool:
+    start, end = hole.start_port or 0, hole.end_port or 0
+    overlap = start <= ports.end_port and ports.start_port <= end
+    return hole.protocol == ports.protocol and overlap and bool(set(hole.cidrs) & set(ports.cidrs))
+
+
+def tagged(there: Iterable[Tag], tags: plan.Tags) -> tuple[Tag, ...]:
+    """Add tags; a key that is there fails all."""
+    there = tuple(there)
+    if {tag.key for tag in there} & dict(tags).keys():
+        raise RefusedError(530, "tag already on resource")
+    return (*there, *(Tag(key, value) for key, value in tags))
+
+
+def with_address(ip: str = IP, **fields: object) -> Model:
+    """Make a model in which somebody has acquired an address."""
+    model = Model()
+    model.free.add(ip)
+    address = model.acquire(ip)
+    model.addresses[address.id] = replace(address, **fields)  # type: ignore[arg-type]
+    return model
