@@ -244,19 +244,21 @@ class ApiServer:
         bearer = self._configuration.auth_settings().get("BearerToken")
         if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
             headers["Authorization"] = bearer["value"]
+        data = None if body is None else json.dumps(body)
         try:
             with self._session.request(
                 method,
                 self._configuration.host.rstrip("/") + path,
                 params=params,
-                data=None if body is None else json.dumps(body),
+                data=data,
                 headers=headers,
                 timeout=(min(remaining, 5.0), remaining),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 return response.status_code, self._read(what, response, deadline)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
+            # ValueError: what urllib3 and http.client make of impossible hosts and chunks.
             raise KubeUnreachable(f"{what}: {_reason(error)}") from error
 
     def _read(self, what: str, response: requests.Response, deadline: Deadline) -> bytes:
@@ -307,7 +309,7 @@ def _page(what: str, answer: Json) -> tuple[list[Json], str]:
     return items, str(metadata.get("continue") or "")
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     """Say what went wrong without the URL's query or the connection pool's words."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:

@@ -29,7 +29,7 @@ from hooks.webhook import Json, Plan
 
 #: How many probes run at once, and how many rounds that write, for clusters that answer and
 #: again for those that do not. They wait for the network nearly all of their time.
-PROBES_AT_ONCE = 32
+PROBES_AT_ONCE = 64
 ROUNDS_AT_ONCE = 16
 
 _log = logging.getLogger("hooks.targetclusters")

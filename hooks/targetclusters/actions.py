@@ -80,9 +80,9 @@ class Operations:
             case StartProbe(lane):
                 seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
                 self._jobs.probes.start(key, Job(work.probe, seconds), lane=lane)
-            case StartRound(recorded):
+            case StartRound(recorded, lane):
                 job = Job(lambda deadline: work.round(recorded, deadline), ROUND_SECONDS, ROUND)
-                self._jobs.rounds.start(key, job, lane="answering")
+                self._jobs.rounds.start(key, job, lane=lane)
             case StartDeletion(inventory, lane):
                 run = Job(
                     lambda deadline: work.delete(inventory, deadline), ROUND_SECONDS, DELETION

@@ -18,6 +18,9 @@ from hooks.webhook import CompositeResponse, Json, Plan
 LONGEST_WAIT = 300.0
 #: Seconds that are waited at least.
 SHORTEST_WAIT = 0.05
+#: Seconds up to which a probe, and a round, are those of a cluster that answers.
+QUICK_PROBE = 2.0
+QUICK_ROUND = 15.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class StartRound:
     """Bring the resources to the cluster, as far as this inventory covers them."""
 
     recorded: Inventory
+    lane: Lane
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     if probe_wait <= 0:
         actions.append(StartProbe(_lane(counted)))
     if decision.start is not None:
-        actions.append(StartRound(decision.start))
+        actions.append(StartRound(decision.start, _round_lane(facts)))
     if decision.stop:
         actions.append(StopRound())
     wait = min(probe_wait, LONGEST_WAIT if decision.wait is None else decision.wait)
@@ -178,8 +182,19 @@ def _probe_wait(facts: Facts) -> float:
 
 
 def _lane(counted: Counted) -> Lane:
-    """Answer where a cluster's jobs run: those that answered are spared from those that did not."""
-    return "answering" if counted.standing[REACHABLE].condition.status == "True" else "silent"
+    """Answer where a cluster's jobs run: those that answer are spared from those that do not."""
+    quick = (counted.facts.get("probe") or {}).get("durationSeconds", 0.0) <= QUICK_PROBE
+    reachable = counted.standing[REACHABLE].condition.status == "True"
+    return "answering" if reachable and quick else "silent"
+
+
+def _round_lane(facts: Facts) -> Lane:
+    """Answer where a round runs: a cluster may answer probes and still take for ever to write."""
+    latest = facts.rounds.latest
+    report = latest.report if isinstance(latest, Round) else None
+    if latest is None or report is None or report.error or latest.seconds > QUICK_ROUND:
+        return "silent"
+    return "answering"
 
 
 def _rounded(seconds: float) -> float:

@@ -16,7 +16,7 @@ from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import State, backoff, due, moment, next_look, read_time
 from hooks.targetclusters.spec import Spec
 from hooks.targetclusters.sync_applyset_plan import set_parents
-from hooks.targetclusters.sync_plan import DeleteReport, DesiredSet, ObjectResult, SyncReport
+from hooks.targetclusters.sync_plan import NAMED, DeleteReport, DesiredSet, ObjectResult, SyncReport
 from hooks.webhook import Json
 
 SYNCED = "ResourcesSynced"
@@ -34,6 +34,7 @@ _NOT_LOOKED_AT = ("Disabled", "Suspended", "Unreachable", "Pending")
 #: How a status spells the outcomes that it names.
 _OUTCOMES = {"failed": "Failed", "conflict": "Conflict", "drifted": "Drifted"}
 _MAX_FIELDS = 20
+_MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -279,17 +280,17 @@ def _attempts(before: int, latest: Round) -> int:
 def _named(report: SyncReport) -> list[Json]:
     """Name the first objects that people must look at, those of the sources before the others."""
     problems = [
-        {"outcome": "Failed", "object": problem.source, "message": str(problem)}
-        for problem in report.problems[:10]
+        {"outcome": "Failed", "object": problem.source, "message": str(problem)[:_MAX_MESSAGE]}
+        for problem in report.problems[:NAMED]
     ]
     results, _ = report.trouble()
-    return (problems + [_result(result) for result in results])[:10]
+    return (problems + [_result(result) for result in results])[:NAMED]
 
 
 def _result(result: ObjectResult) -> Json:
     entry: Json = {"outcome": _OUTCOMES[result.outcome], "object": str(result.entry.key)}
     if result.message:
-        entry["message"] = result.message
+        entry["message"] = result.message[:_MAX_MESSAGE]
     if result.fields:
         entry["fields"] = list(result.fields[:_MAX_FIELDS])
     return entry

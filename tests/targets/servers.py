@@ -114,6 +114,16 @@ def answering(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> B
     return answer
 
 
+def sending(bytes_of_it: bytes) -> Behaviour:
+    """Send just this, and hang up."""
+
+    def send(connection: socket.socket, _over: threading.Event) -> None:
+        connection.sendall(bytes_of_it)
+        connection.shutdown(socket.SHUT_WR)
+
+    return send
+
+
 @contextmanager
 def refusing() -> Iterator[str]:
     """Give the URL of a port that nobody else can take and that refuses connections."""

@@ -11,11 +11,13 @@ import pytest
 from hooks.deadline import Deadline
 from hooks.kube import ApiServer, KubeError, KubeUnreachable
 from hooks.targetclusters import transport
-from hooks.targetclusters.kubeconfig import Kubeconfig
+from hooks.targetclusters.kubeconfig import BadKubeconfig, Kubeconfig, read_kubeconfig
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
+from tests.targets.objects import kubeconfig
 
 PATIENCE = 0.5
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 AUTHORITY = Authority()
 
 
@@ -40,6 +42,19 @@ def connected(kubeconfig: Kubeconfig) -> Iterator[ApiServer]:
         pytest.param(servers.answering(b"[" * 100_000), id="deep-json"),
         pytest.param(servers.answering(b'{"a": 1'), id="cut-json"),
         pytest.param(servers.answering(b"x", headers=b"Content-Encoding: gzip\r\n"), id="no-gzip"),
+        pytest.param(servers.sending(b"hello\r\n"), id="no-http"),
+        pytest.param(servers.sending(b""), id="hangs-up"),
+        pytest.param(servers.sending(b"HTTP/1.1 99999 Odd\r\n\r\n"), id="odd-status"),
+        pytest.param(servers.sending(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000), id="long-header"),
+        pytest.param(
+            servers.sending(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200), id="many-headers"
+        ),
+        pytest.param(servers.sending(_CHUNKED + b"zz\r\n{}\r\n"), id="bad-chunks"),
+        pytest.param(servers.sending(_CHUNKED + b"-5\r\n{}\r\n"), id="negative-chunks"),
+        pytest.param(
+            servers.sending(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), id="length"
+        ),
+        pytest.param(servers.sending(b"HTTP/1.1 100 Continue\r\n\r\n" * 5000), id="goes-on-and-on"),
     ],
 )
 def test_an_answer_that_is_none_ends_in_an_error_in_time(behaviour: servers.Behaviour) -> None:
@@ -48,6 +63,18 @@ def test_an_answer_that_is_none_ends_in_an_error_in_time(behaviour: servers.Beha
         with pytest.raises(KubeUnreachable):
             api.get("/version", deadline=Deadline(PATIENCE))
         assert time.monotonic() - began < PATIENCE + 1.0
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", "x" * 64 + ".example", "xn--", "[::1", "%zz", "a b", "..", "☃", "1.2.3.4.5.6"]
+)
+def test_a_host_that_is_none_is_an_error_like_any_other(host: str) -> None:
+    try:
+        config = read_kubeconfig(kubeconfig(f"http://{host}:1"))
+    except BadKubeconfig:
+        return
+    with connected(config) as api, pytest.raises(KubeUnreachable):
+        api.get("/version", deadline=Deadline(PATIENCE))
 
 
 def test_an_endless_answer_costs_little_memory() -> None:
