@@ -94,7 +94,7 @@ def test_both_operators_work_side_by_side(empty_cluster: ControlPlane, tmp_path:
         (tmp_path / "kubeconfig").write_text(kubeconfig_of(target))
         kubeconfig = [tmp_path / "kubeconfig"]
         secret_of_files(empty_cluster, NAMESPACE, "target-cluster-kubeconfig", kubeconfig)
-        empty_cluster.apply(EXAMPLE)
+        empty_cluster.apply(EXAMPLE / "target-cluster.yaml")
         clusters = empty_cluster.api.resource(GROUP_VERSION, "targetclusters")
         polling.until(
             lambda: says(clusters.get("example-cluster", NAMESPACE), "Ready") == "True Healthy",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(
     folder.parent
     for folder in (ROOT / "examples").glob("*/request.json")
-    if json.loads(folder.read_text())["object"]["kind"] == "Service"
+    if json.loads(folder.read_text()).get("object", {}).get("kind") == "Service"
 )
 CONTROLLER = yaml.safe_load((ROOT / "metacontroller/services.yaml").read_text())
 
