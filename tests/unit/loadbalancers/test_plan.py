@@ -151,6 +151,17 @@ def test_nodes_that_are_not_there_yet_are_waited_for_without_alarm() -> None:
     assert wait(made) > 200
 
 
+def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> None:
+    wrong = seen(rule(80, tags=TAGS, algorithm="source"), members=frozenset({"vm-n1"}))
+    invalid = [{"field": "spec.ports[1].nodePort", "message": "there is none"}]
+    made = planned(order(status=known(), invalid=invalid), wrong)
+    assert said(made.actions) == [f"assign n2, n3 to rule {NAME}-tcp-80"]
+    assert condition(made)["reason"] == "InvalidService"
+    assert "spec.ports[1].nodePort: there is none" in condition(made)["message"]
+    shown = planned(order(status=known(), invalid=invalid, mode="Plan"), wrong)
+    assert shown.actions == ()
+
+
 # Publication.
 
 
