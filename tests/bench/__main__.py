@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.bench.loadbalancers import bench_load_balancers
 from tests.bench.nodes import bench_nodes
+from tests.bench.targetclusters import bench_target_clusters
 from tests.controlplane import ControlPlane, metacontroller
 
 
@@ -15,7 +16,7 @@ def main() -> None:
         folder = Path(name)
         with ControlPlane.start(folder / "control-plane", audit=True) as plane:
             plane.apply_crds()
-            for bench in (bench_nodes, bench_load_balancers):
+            for bench in (bench_nodes, bench_load_balancers, bench_target_clusters):
                 for line in bench(plane, folder):
                     print(line, flush=True)
                 print()

@@ -1,6 +1,7 @@
 """A cluster's API server in a few lines: what a probe reads, with everything settable."""
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -133,3 +134,15 @@ def _page(items: list[Json], query: dict[str, list[str]]) -> Json:
 
 def _refusal(code: int, message: str) -> tuple[int, str]:
     return code, json.dumps({"kind": "Status", "code": code, "message": message})
+
+
+def main() -> None:
+    """Serve a cluster until the process is ended; say where."""
+    with running() as cluster:
+        sys.stdout.write(f"{cluster.url}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
