@@ -171,7 +171,8 @@ class _Call:
 
         Jobs of an earlier call are waited for first: until they end, what they do is half seen.
         """
-        if self._order.known.fingerprint != self._fingerprint:
+        is_news = self._order.known.fingerprint != self._fingerprint
+        if is_news and not self._order.spec.plan_only:
             self._enter_lane()
         self._wait_for_pending()
         return observe(self._order, self._course, self._sources)

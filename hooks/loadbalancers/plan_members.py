@@ -103,7 +103,7 @@ def plan_members(
     for rule in rules:
         there = facts.seen.members_of(rule.id)
         new = [each for each in joining if each.machine_id not in there]
-        if new and not members.blind:
+        if new:
             ids = tuple(each.machine_id for each in new)
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
         gone = () if members.blind else _gone(there, members.wanted)

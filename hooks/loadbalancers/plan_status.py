@@ -20,6 +20,8 @@ _LONGEST_TEXT = 1000
 #: How many changes `status.plan` has room for.
 _PLAN_LINES = 1024
 
+#: Conditions of the stages; Ready sums them up.
+STAGES = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
 #: Fields that tell of a look that is over.
 _LOOK = ("lastCheckTime", "nextCheckTime", "checkedFor")
 #: Reasons that wait for nodes, or for nothing: neither CloudStack nor a person is the trouble.
@@ -81,9 +83,18 @@ def unchanged(order: Order, now: float) -> CompositeResponse:
 
 
 def was_converged(order: Order, fingerprint: str) -> bool:
-    """Tell whether the last look found everything as it is still asked for."""
+    """Tell whether the last look found everything as it is still asked for.
+
+    Looks that failed since do not count: what differs after an outage is drift, too.
+    """
     known = order.known
-    return known.fingerprint == fingerprint and known.condition("Ready").get("status") == "True"
+    stages = [each for each in known.conditions if each.get("type") in STAGES]
+    return (
+        known.fingerprint == fingerprint
+        and known.condition("Ready").get("status") in ("True", "Unknown")
+        and len(stages) == len(STAGES)
+        and all(each.get("status") == "True" for each in stages)
+    )
 
 
 def answer(
@@ -178,12 +189,13 @@ def unfinished(
         now: epoch seconds.
         status: as it was last planned; None for the one that stands.
         message: what is going on.
-        ready: Ready as it is now; left out, it stays.
+        ready: Ready as it is now; left out, it stays, unless it answers an older spec.
     """
     seen = dict(order.known.status if status is None else status)
     before = seen.get("conditions") or ()
     was = next((each for each in before if each["type"] == "Ready"), None)
-    if ready is None and was is not None:
+    is_news = status is None and seen.get("observedGeneration") != order.generation
+    if ready is None and was is not None and not is_news:
         ready = Condition("Ready", was["status"], was["reason"], was.get("message") or "")
     conditions = [
         *_others(before),

@@ -151,6 +151,17 @@ def test_nodes_that_are_not_there_yet_are_waited_for_without_alarm() -> None:
     assert wait(made) > 200
 
 
+def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> None:
+    wrong = seen(rule(80, tags=TAGS, algorithm="source"), members=frozenset({"vm-n1"}))
+    invalid = [{"field": "spec.ports[1].nodePort", "message": "there is none"}]
+    made = planned(order(status=known(), invalid=invalid), wrong)
+    assert said(made.actions) == [f"assign n2, n3 to rule {NAME}-tcp-80"]
+    assert condition(made)["reason"] == "InvalidService"
+    assert "spec.ports[1].nodePort: there is none" in condition(made)["message"]
+    shown = planned(order(status=known(), invalid=invalid, mode="Plan"), wrong)
+    assert shown.actions == ()
+
+
 # Publication.
 
 
@@ -216,6 +227,16 @@ def test_drift_is_told_on_the_service_and_counted() -> None:
     )
     assert f"change rule {NAME}-tcp-80: algorithm roundrobin" in event.message
     assert status(made)["undone"]["times"] == 1
+
+
+def test_drift_during_an_outage_is_told_when_it_is_over() -> None:
+    before = status(planned(order(status=known()), RIGHT))
+    ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
+    failure = Failure(fingerprint(ORDER), NOW + 400, ready)
+    outage = plan_status.unobserved(order(status=before), None, failure)
+    there = seen(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+    made = planned(order(status=outage["status"]), there, now=NOW + 800)
+    assert [event.reason for event in made.events] == [EVENT_REPAIRED]
 
 
 def test_a_change_that_was_asked_for_is_no_drift() -> None:
@@ -341,6 +362,23 @@ def test_a_call_that_was_cut_short_shows_what_was_seen_and_comes_back_at_once() 
     assert answered["resyncAfterSeconds"] == 1
     first = plan_status.unfinished(ORDER, NOW, None, "busy")
     assert [each["type"] for each in first["status"]["conditions"]] == ["Ready", "Reconciling"]
+
+
+@pytest.mark.parametrize(
+    ("generation", "ready"),
+    [
+        pytest.param(1, "True", id="other nodes are asked for"),
+        pytest.param(2, "False", id="another spec is asked for"),
+    ],
+)
+def test_a_call_that_could_not_begin_does_not_call_an_older_spec_ready(
+    generation: int, ready: str
+) -> None:
+    before = status(planned(order(status=known()), RIGHT))
+    asked = order(status=before, metadata={"generation": generation})
+    answered = plan_status.unfinished(asked, NOW, None, "another call is writing")
+    [now] = [each for each in answered["status"]["conditions"] if each["type"] == "Ready"]
+    assert now["status"] == ready
 
 
 def test_a_status_without_a_generation_claims_none() -> None:

@@ -1,0 +1,30 @@
+"""CloudStack fails at reading in every way: that is said, and all is well afterwards."""
+
+from typing import Any
+
+import pytest
+
+from hooks.loadbalancers import LoadBalancersHook
+from tests.integration.loadbalancers.driver import World
+from tests.integration.loadbalancers.faults import ANSWERS, cases, check
+
+COMMANDS = [
+    "listCapabilities",
+    "listNetworks",
+    "listPublicIpAddresses",
+    "listLoadBalancerRules",
+    "listLoadBalancerRuleInstances",
+    "listFirewallRules",
+    "queryAsyncJobResult",
+]
+
+
+@pytest.mark.parametrize(("command", "fault"), cases(COMMANDS, ANSWERS))
+def test_a_fault_is_said_nothing_leaks_and_recovery_needs_no_hand(
+    world: World,
+    hook: LoadBalancersHook,
+    command: str,
+    fault: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    check(world, hook, command, fault, caplog)
