@@ -40,6 +40,7 @@ manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-co
 	$(BIN)/python -m tools.manifests
 
 test: check  ## check, then every test
+	$(BIN)/python -c "from tests.controlplane import binaries; binaries.ensure()"
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C

@@ -19,7 +19,13 @@ PLANTS = [
     pytest.param("pure-plans", "hooks/webhook.py", "import hooks.app", id="by a long chain"),
     pytest.param("pure-plans", "hooks/other/plan.py", "import socket", id="of a new hook"),
     pytest.param("pure-plans", "hooks/targetclusters/sync_plan.py", "import requests", id="sync"),
+    pytest.param(
+        "pure-plans", "hooks/loadbalancers/plan_address.py", "import requests", id="a stage"
+    ),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import time", id="clock"),
+    pytest.param(
+        "plans-know-no-clock", "hooks/loadbalancers/plan_status.py", "import time", id="a status"
+    ),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import os", id="environment"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import random", id="chance"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import logging", id="log"),

@@ -34,7 +34,7 @@ BLOCK = re.compile(
     r"```sh\n(?P<code>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
-SECONDS = 60
+SECONDS = 300
 
 
 @dataclass(frozen=True)

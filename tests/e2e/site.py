@@ -172,7 +172,7 @@ class Site:
         answer: Object = getattr(self.cloud, command)(fetch_result=True, **parameters)
         return answer
 
-    def awaited(self, probe: Callable[[], Value | None], what: str, *, within: float = 15) -> Value:
+    def awaited(self, probe: Callable[[], Value | None], what: str, *, within: float = 60) -> Value:
         """Wait for something in CloudStack."""
         return until(probe, what, within=within)
 

@@ -116,7 +116,7 @@ class TargetPlatform:
         wanted: Callable[[Object], bool],
         *,
         namespace: str = NAMESPACE,
-        within: float = 20,
+        within: float = 60,
     ) -> Object:
         """Wait until a TargetCluster is as wanted, and answer it."""
         seen: list[Object | None] = [None]
@@ -130,7 +130,7 @@ class TargetPlatform:
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {seen[0]}") from error
 
-    def until_says(self, name: str, kind: str, said: str, *, within: float = 20) -> Object:
+    def until_says(self, name: str, kind: str, said: str, *, within: float = 60) -> Object:
         """Wait until a condition has this status and reason, such as `True Healthy`."""
         return self.until(name, lambda cluster: says(cluster, kind) == said, within=within)
 
@@ -149,7 +149,7 @@ class TargetPlatform:
         """Change fields of a TargetCluster's spec."""
         self.clusters.patch(name, {"spec": spec}, namespace)
 
-    def until_gone(self, name: str, namespace: str = NAMESPACE, *, within: float = 20) -> None:
+    def until_gone(self, name: str, namespace: str = NAMESPACE, *, within: float = 60) -> None:
         """Wait until a TargetCluster is deleted."""
         polling.until(
             lambda: self.clusters.find(name, namespace) is None,
@@ -157,7 +157,7 @@ class TargetPlatform:
             within=within,
         )
 
-    def until_event(self, name: str, reason: str, *, within: float = 15) -> Object:
+    def until_event(self, name: str, reason: str, *, within: float = 60) -> Object:
         """Wait for an Event on a TargetCluster, and answer it."""
 
         def found() -> Object | None:

@@ -58,7 +58,7 @@ class Namespace:
         return None
 
     def await_load_balancer(
-        self, service: str, holds: Callable[[Object], object], what: str, *, within: float = 15
+        self, service: str, holds: Callable[[Object], object], what: str, *, within: float = 60
     ) -> Object:
         """Wait until something holds of a Service's load balancer, and answer it."""
         return _until(
@@ -68,7 +68,7 @@ class Namespace:
             within,
         )
 
-    def await_no_load_balancer(self, service: str, *, within: float = 20) -> None:
+    def await_no_load_balancer(self, service: str, *, within: float = 60) -> None:
         """Wait until a Service has no load balancer."""
         until(
             lambda: self.load_balancer(service) is None,
@@ -77,12 +77,12 @@ class Namespace:
         )
 
     def await_service(
-        self, name: str, holds: Callable[[Object], object], what: str, *, within: float = 15
+        self, name: str, holds: Callable[[Object], object], what: str, *, within: float = 60
     ) -> Object:
         """Wait until something holds of a Service, and answer it."""
         return _until(lambda: self.service(name), holds, f"Service {name}: {what}", within)
 
-    def await_ready(self, name: str, *, within: float = 20) -> Object:
+    def await_ready(self, name: str, *, within: float = 60) -> Object:
         """Wait until a Service says that its load balancer serves as it asks."""
         return self.await_service(name, serves, "is ready", within=within)
 

@@ -130,7 +130,7 @@ class Driven:
             "spec": {**self.cluster["spec"], **spec},
         }
 
-    def probe(self, *, within: float = 15.0) -> Json:
+    def probe(self, *, within: float = 60.0) -> Json:
         """Let the next probe come due and end; answer the status that tells of it."""
         before = self.status.get("probe")
         if before:

@@ -1,0 +1,201 @@
+"""One lane a network, four assignments at once, and an answer in time whatever is left to do."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from hooks.cloudstack import Client, Cloud
+from hooks.cloudstack.client import Transport
+from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.lanes import PATIENCE
+from tests.integration.loadbalancers.driver import (
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
+
+#: Writes that lock rows of the network.
+LOCKING = {
+    "associateIpAddress",
+    "disassociateIpAddress",
+    "createLoadBalancerRule",
+    "deleteLoadBalancerRule",
+    "createFirewallRule",
+    "deleteFirewallRule",
+}
+
+
+class Recorder:
+    """Passes calls on, and notes who made which, when; `change` may alter them on the way."""
+
+    def __init__(
+        self,
+        inner: Transport,
+        change: Callable[[str, dict[str, object]], None] = lambda _command, _params: None,
+    ) -> None:
+        self.inner = inner
+        self.change = change
+        self.calls: list[tuple[int, str, float]] = []
+        self._lock = threading.Lock()
+
+    def send(self, command: str, params: Mapping[str, object], seconds: float) -> dict[str, Any]:
+        with self._lock:
+            self.calls.append((threading.get_ident(), command, time.monotonic()))
+        altered = dict(params)
+        self.change(command, altered)
+        return self.inner.send(command, altered, seconds)
+
+
+@contextmanager
+def recorded(world: World, **how: Any) -> Iterator[tuple[LoadBalancersHook, Recorder]]:
+    """Make a hook whose calls of CloudStack are recorded."""
+    opened = world.open_cloud()
+    recorder = Recorder(opened.client._transport, **how)
+    cloud: Cloud = replace(opened, client=Client(recorder, pause=lambda s: time.sleep(s / 10)))
+    yield make_hook(world, cloud), recorder
+    opened.close()
+
+
+def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once() -> None:
+    with start_simulator() as simulator:
+        world = World(simulator)
+        balancers = [LoadBalancer(world, f"s{number}", ports=[port(80)]) for number in range(8)]
+        with recorded(world) as (hook, recorder):
+            for lb in balancers:
+                lb.call(hook)
+
+            def work(lb: LoadBalancer) -> None:
+                give_up = time.monotonic() + 60
+                while not lb.is_ready() and time.monotonic() < give_up:
+                    lb.call(hook)
+
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(work, balancers))
+        assert all(lb.is_ready() for lb in balancers)
+        order = [who for who, command, _ in recorder.calls if command in LOCKING]
+        turns = [who for before, who in zip([None, *order], order, strict=False) if who != before]
+        assert len(turns) == len(set(turns)) == 8
+        assert len({lb.status["address"]["ip"] for lb in balancers}) == 8
+        world.close()
+
+
+def test_a_busy_lane_is_not_waited_for_and_costs_no_call(world: World) -> None:
+    with recorded(world) as (hook, recorder):
+        first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
+        first.call(hook)
+        second.call(hook)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.5)
+        holder = threading.Thread(target=lambda: first.call(hook))
+        holder.start()
+        until(lambda: "associateIpAddress" in [command for _, command, _ in recorder.calls])
+        before = len(recorder.calls)
+        started = time.monotonic()
+        answer = second.call(hook)
+        assert time.monotonic() - started < PATIENCE + 0.5
+        assert len(recorder.calls) == before
+        assert answer.actions == ()
+        assert answer.response["resyncAfterSeconds"] == 1  # type: ignore[typeddict-item]
+        assert "another call is changing network" in second.condition("Reconciling")["message"]
+        holder.join()
+        second.settle(hook)
+        assert second.is_ready()
+
+
+def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
+    with recorded(world) as (hook, recorder):
+        quiet = LoadBalancer(world, "quiet").settle(hook)
+        busy = LoadBalancer(world, "busy")
+        busy.call(hook)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.0)
+        holder = threading.Thread(target=lambda: busy.call(hook))
+        before = len(recorder.calls)
+        world.advance(400)
+        holder.start()
+        until(
+            lambda: "associateIpAddress" in [command for _, command, _ in recorder.calls[before:]]
+        )
+        started = time.monotonic()
+        quiet.call(hook)
+        assert time.monotonic() - started < PATIENCE
+        assert quiet.is_ready()
+        holder.join()
+
+
+def test_assignments_run_four_at_once_and_no_more() -> None:
+    with start_simulator() as simulator:
+        simulator.control.settings(job_delay=0.25)
+        world = World(simulator)
+        with recorded(world) as (hook, recorder):
+            LoadBalancer(world, ports=[port(80 + number) for number in range(8)]).settle(
+                hook, seconds=20
+            )
+        starts = [when for _, command, when in recorder.calls if command.startswith("assign")]
+        running = [sum(start - 0.25 < other <= start for other in starts) for start in starts]
+        assert len(starts) == 8
+        assert 2 <= max(running) <= 4
+        world.close()
+
+
+def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twice() -> None:
+    with start_simulator() as simulator:
+        world = World(simulator)
+        with recorded(world) as (hook, _):
+            lb = LoadBalancer(world, ports=[port(80 + number) for number in range(6)])
+            lb.call(hook)
+            simulator.control.settings(job_delay=0.6)
+            for _ in range(30):
+                started = time.monotonic()
+                lb.call(hook, seconds=1.5)
+                assert time.monotonic() - started < 2.5
+                if lb.is_ready():
+                    break
+                assert lb.condition("Reconciling")["status"] == "True"
+                assert lb.condition("Ready")["status"] == "False"
+            assert lb.is_ready()
+            writes = world.writes()
+            assert writes.pop("createTags") == 3
+            assert writes == {
+                "associateIpAddress": 1,
+                "createLoadBalancerRule": 6,
+                "assignToLoadBalancerRule": 6,
+                "createFirewallRule": 1,
+            }
+            lb.delete()
+            for _ in range(10):
+                lb.call(hook, seconds=0.7)
+                if lb.is_finalized():
+                    break
+            assert lb.is_finalized()
+            assert world.writes()["disassociateIpAddress"] == 1
+        world.close()
+
+
+def test_what_cloudstack_takes_without_doing_it_is_not_asked_for_ever(world: World) -> None:
+    def forget(command: str, params: dict[str, object]) -> None:
+        if command == "updateLoadBalancerRule":
+            params["algorithm"] = "roundrobin"
+
+    with recorded(world, change=forget) as (hook, _):
+        lb = LoadBalancer(world).settle(hook)
+        lb.change(algorithm="source")
+        lb.settle(hook)
+        assert "shows no trace of it" in lb.condition("Ready")["message"]
+        assert lb.condition("Stalled")["status"] == "True"
+        world.simulator.control.clear_calls()
+        for _ in range(10):
+            world.advance(1)
+            lb.call(hook)
+        assert world.writes() == {}
+
+
+def until(reached: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    give_up = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < give_up, "it never came"
+        time.sleep(0.01)

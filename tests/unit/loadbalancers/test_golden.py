@@ -1,0 +1,77 @@
+"""Holds the plan to whole requests and whole answers; a case needs no Python.
+
+A case is a folder: `request.json` as Metacontroller posts it, `facts.json` with what CloudStack
+lists, in its own words, and `plan.json`: the response, what is done, what is told.
+"""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from hooks.cloudstack.models import (
+    Capabilities,
+    FirewallRule,
+    LoadBalancerRule,
+    Network,
+    PublicIpAddress,
+)
+from hooks.loadbalancers.plan import plan
+from hooks.loadbalancers.plan_facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan_order import read
+from hooks.webhook import Json
+from tests.integration.loadbalancers.driver import SPEC_SCHEMA, STATUS_SCHEMA
+
+CASES = sorted((Path(__file__).parents[2] / "golden" / "loadbalancers").iterdir())
+NOW = 1_800_000_000.0
+
+
+def load(case: Path, name: str) -> Json:
+    return dict(json.loads((case / f"{name}.json").read_text()))
+
+
+def facts_of(order: Order, there: Json) -> Facts:
+    """Read what CloudStack lists."""
+    return Facts(
+        order=order,
+        now=NOW,
+        settings=Settings(cluster_id="b0b6fc1c-0d1f-4d5c-8a4e-3c7b1f0e9d21", drift_resync=300.0),
+        version=Capabilities.from_json(there["capability"]),
+        network=Network.from_json(there["network"]) if there.get("network") else None,
+        seen=Seen(
+            addresses=tuple(map(PublicIpAddress.from_json, there.get("publicipaddress", []))),
+            free=tuple(there.get("free", [])),
+            rules=tuple(map(LoadBalancerRule.from_json, there.get("loadbalancerrule", []))),
+            members=tuple(
+                (rule, frozenset(machines)) for rule, machines in there.get("members", {}).items()
+            ),
+            firewall=tuple(map(FirewallRule.from_json, there.get("firewallrule", []))),
+        ),
+        wanted=there.get("servicewants", True),
+    )
+
+
+def planned(case: Path) -> Json:
+    made = plan(facts_of(read(load(case, "request"), now=NOW), load(case, "facts")))
+    return {
+        "response": made.response,
+        "actions": [str(action) for action in made.actions],
+        "events": [
+            {"type": each.type, "reason": each.reason, "message": each.message}
+            for each in made.events
+        ],
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_whole_request_has_its_plan(case: Path) -> None:
+    assert planned(case) == load(case, "plan")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_a_case_holds_is_what_an_api_server_would_keep(case: Path) -> None:
+    parent = load(case, "request")["parent"]
+    jsonschema.validate(parent["spec"], SPEC_SCHEMA)
+    jsonschema.validate(parent.get("status") or {}, STATUS_SCHEMA)
+    jsonschema.validate(load(case, "plan")["response"]["status"], STATUS_SCHEMA)
