@@ -8,7 +8,7 @@ from hooks.events import Event, Reference
 from hooks.targetclusters import finalizing, syncing
 from hooks.targetclusters.health import REACHABLE, Probe
 from hooks.targetclusters.inventory import Inventory
-from hooks.targetclusters.schedule import Lane, State, due, next_look, read_time
+from hooks.targetclusters.schedule import Lane, State, due, next_look, read_past
 from hooks.targetclusters.spec import Spec
 from hooks.targetclusters.status import Counted, conditions, count_in
 from hooks.targetclusters.syncing import Deletion, Round, SyncView
@@ -94,7 +94,7 @@ Action = StartProbe | StartRound | StartDeletion | StopRound
 
 def plan_sync(facts: Facts) -> Plan[Action]:
     """Decide what is answered now; only what has been found is told."""
-    counted = count_in(facts.status, facts.probe.latest, facts.spec)
+    counted = count_in(facts.status, facts.probe.latest, facts.spec, now=facts.now)
     decision = syncing.decide(_view(facts, counted))
     status = _status(facts, counted, decision.condition, decision.status)
     probe_wait = _probe_wait(facts)
@@ -114,7 +114,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
 
 def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what is answered of a TargetCluster that is being deleted."""
-    counted = count_in(facts.status, facts.probe.latest, facts.spec)
+    counted = count_in(facts.status, facts.probe.latest, facts.spec, now=facts.now)
     view = _view(facts, counted)
     farewell = finalizing.decide(view, deleted_at=facts.deleted_at or facts.now)
     status = _status(facts, counted, farewell.condition, facts.status.get("sync") or {})
@@ -171,13 +171,13 @@ def _probe_wait(facts: Facts) -> float:
     if facts.probe.running_since is not None:
         return next_look(facts.probe.running_since, facts.now)
     probed = facts.status.get("probe") or {}
-    last, generation = read_time(probed.get("lastTime")), probed.get("observedGeneration")
+    last = read_past(probed.get("lastTime"), facts.now)
+    generation = probed.get("observedGeneration")
     latest = facts.probe.latest
     if latest is not None and (last is None or latest.started_at > last):
         last, generation = latest.started_at, latest.generation
     if last is None or generation != facts.generation:
         return 0.0
-    last = min(last, facts.now)
     return max(0.0, due(last, facts.spec.monitor_interval, key=facts.key) - facts.now)
 
 

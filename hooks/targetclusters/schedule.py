@@ -80,3 +80,13 @@ def read_time(text: str | None) -> float | None:
         return epoch(text) if text else None
     except ValueError:
         return None
+
+
+def read_past(text: str | None, now: float) -> float | None:
+    """Read a time at which something was done; None where it lies ahead.
+
+    Whoever wrote such a time had a clock that was wrong; believed, it would hold up everything
+    until then.
+    """
+    time = read_time(text)
+    return None if time is None or time > now else time

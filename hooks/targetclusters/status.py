@@ -17,7 +17,7 @@ from hooks.targetclusters.health import (
     judge,
     read_standing,
 )
-from hooks.targetclusters.schedule import moment, read_time
+from hooks.targetclusters.schedule import moment, read_past, read_time
 from hooks.targetclusters.spec import Spec
 from hooks.webhook import Json
 
@@ -43,14 +43,14 @@ class Counted:
     standing: Mapping[str, Standing]
 
 
-def count_in(status: Json, probe: Probe | None, spec: Spec) -> Counted:
+def count_in(status: Json, probe: Probe | None, spec: Spec, *, now: float) -> Counted:
     """Count a probe into a status, once.
 
     A probe that the status has seen, from this replica or another, changes nothing.
     """
     standing = read_standing(status)
     facts = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
-    seen = read_time((status.get("probe") or {}).get("lastTime"))
+    seen = read_past((status.get("probe") or {}).get("lastTime"), now)
     if probe is None or (seen is not None and probe.started_at <= seen):
         return Counted(facts, standing)
     standing = fold(standing, judge(probe, spec), spec)

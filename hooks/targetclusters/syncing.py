@@ -13,7 +13,7 @@ from hooks.targetclusters.health import (
     Stop,
 )
 from hooks.targetclusters.inventory import Inventory
-from hooks.targetclusters.schedule import State, backoff, due, moment, next_look, read_time
+from hooks.targetclusters.schedule import State, backoff, due, moment, next_look, read_past
 from hooks.targetclusters.spec import Spec
 from hooks.targetclusters.sync_applyset_plan import set_parents
 from hooks.targetclusters.sync_plan import NAMED, DeleteReport, DesiredSet, ObjectResult, SyncReport
@@ -202,7 +202,7 @@ def _due(view: SyncView, status: Json, condition: Condition) -> float:
     latest = view.latest
     if latest is None or condition.reason == "Pending" or _is_outdated(latest, view):
         return _not_before(latest)
-    last = min(view.now, read_time(status.get("lastTime")) or latest.started_at)
+    last = read_past(status.get("lastTime"), view.now) or latest.started_at
     regular = due(last, view.spec.sync_interval, key=view.key)
     return min(regular, _retry(latest, status.get("attempts") or 0))
 
@@ -241,7 +241,7 @@ def _status(view: SyncView) -> Json:
     """Write `status.sync`, with the newest round counted in where the status has not seen it."""
     before: Json = view.status.get("sync") or {}
     latest = view.latest
-    if latest is None or latest.started_at <= (read_time(before.get("lastTime")) or 0.0):
+    if latest is None or latest.started_at <= (read_past(before.get("lastTime"), view.now) or 0.0):
         return before
     status: Json = {
         **{key: before[key] for key in ("lastSuccessTime",) if key in before},

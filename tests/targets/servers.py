@@ -38,44 +38,48 @@ def serving(
     `tls`, which needs a folder for its files, makes it https; `client_ca` makes it ask for the
     client's certificate.
     """
-    over = threading.Event()
     context = _server_context(tls, folder, client_ca) if tls and folder else None
-    with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         scheme = "https" if tls else "http"
         server = HostileServer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
-        threads: list[threading.Thread] = []
-
-        def serve(connection: socket.socket) -> None:
-            with suppress(OSError):
-                wrapped = (
-                    context.wrap_socket(connection, server_side=True) if context else connection
-                )
-                with wrapped:
-                    request = wrapped.recv(65536)
-                    while request:
-                        server.requests.append(request)
-                        behaviour(wrapped, over)
-                        request = wrapped.recv(65536)
-
-        def accept() -> None:
-            while not over.is_set():
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                server.connections += 1
-                thread = threading.Thread(target=serve, args=(connection,), daemon=True)
-                thread.start()
-                threads.append(thread)
-
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
+        acceptor = _Acceptor(listener, server, behaviour, context)
+        thread = threading.Thread(target=acceptor.run, daemon=True)
+        thread.start()
         try:
             yield server
         finally:
-            over.set()
+            acceptor.over.set()
             listener.shutdown(socket.SHUT_RDWR)
-            acceptor.join(5)
+            thread.join(5)
+
+
+@dataclass
+class _Acceptor:
+    """Takes connections, and gives each a thread."""
+
+    listener: socket.socket
+    server: HostileServer
+    behaviour: Behaviour
+    context: ssl.SSLContext | None
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        with suppress(OSError):  # the listener is shut down
+            while not self.over.is_set():
+                connection, _ = self.listener.accept()
+                self.server.connections += 1
+                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # the client hangs up
+            if self.context is not None:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            with connection:
+                request = connection.recv(65536)
+                while request:
+                    self.server.requests.append(request)
+                    self.behaviour(connection, self.over)
+                    request = connection.recv(65536)
 
 
 def black_hole(_connection: socket.socket, over: threading.Event) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from hooks.targetclusters.health import CREDENTIALS, NOT_PROBED, REACHABLE, Probe
 from hooks.targetclusters.inventory import Inventory
-from hooks.targetclusters.schedule import SPREAD, State
+from hooks.targetclusters.schedule import SPREAD, State, moment
 from hooks.targetclusters.sync_plan import DesiredObject, DesiredSet, SourceProblem
 from hooks.targetclusters.syncing import (
     FIRST_RETRY,
@@ -221,6 +221,11 @@ def test_a_round_is_counted_once() -> None:
 def test_a_round_of_another_replica_that_the_status_has_seen_is_not_gone_back_to() -> None:
     newer = counted(replace(SETTLED, started_at=NOW - 1), attempts=4)
     assert settled(status=newer).status == newer["sync"]
+
+
+def test_a_round_that_lies_ahead_is_not_believed() -> None:
+    ahead = counted(replace(SETTLED, started_at=NOW + 1e6))
+    assert settled(status=ahead).status["lastTime"] == moment(SETTLED.started_at)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""The CRD on a real API server: what it refuses, fills in, and hands on to the hook."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from hooks.body import check
+from hooks.targetclusters.spec import SPEC, Spec, read_spec
+from hooks.webhook import Json
+from tests.controlplane import ControlPlane
+from tests.controlplane.api import ApiError, Object
+from tests.targets import schema
+from tests.targets.driving import target_cluster
+
+PATH = "/apis/targetcluster.example.com/v1alpha1/namespaces/default/targetclusters"
+
+
+def admit(plane: ControlPlane, spec: Json) -> Object:
+    """Return what the API server would store, without storing it. Raises ApiError."""
+    body = target_cluster(namespace="default", **spec)
+    for field in ("uid", "generation"):
+        del body["metadata"][field]
+    params = {"dryRun": "All", "fieldValidation": "Strict"}
+    return plane.api.call("POST", PATH, body, params=params)
+
+
+def source(**fields: Any) -> Json:
+    return {"resourceSyncPolicy": {"sources": [{"kind": "ConfigMap", **fields}]}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        pytest.param({"monitorInterval": "soon"}, "spec.monitorInterval", id="no-duration"),
+        pytest.param({"monitorInterval": "-5s"}, "spec.monitorInterval", id="before-now"),
+        pytest.param({"monitorInterval": "999ms"}, "must be a second or more", id="too-often"),
+        pytest.param(
+            {"monitorInterval": "9" * 19 + "h"}, "spec.monitorInterval", id="longer-than-time"
+        ),
+        pytest.param({"kubeconfigSecret": "a/b"}, "spec.kubeconfigSecret", id="no-name"),
+        pytest.param({"kubeconfigSecret": ""}, "spec.kubeconfigSecret", id="empty-name"),
+        pytest.param({"failureThreshold": 0}, "spec.failureThreshold", id="no-threshold"),
+        pytest.param(
+            {"healthChecks": {"timeout": "6m"}}, "between a second and five minutes", id="too-long"
+        ),
+        pytest.param(
+            {"healthChecks": {"minReadyNodes": "101%"}}, "minReadyNodes", id="more-than-all"
+        ),
+        pytest.param({"healthChecks": {"minReadyNodes": -1}}, "minReadyNodes", id="less-than-0"),
+        pytest.param({"healthChecks": {"minReadyNodes": 1.5}}, "minReadyNodes", id="half-a-node"),
+        pytest.param(
+            {"healthChecks": {"podNamespaces": ["a", "a"]}}, "podNamespaces[1]", id="twice"
+        ),
+        pytest.param(source(), "either a name or a selector", id="a-source-of-nothing"),
+        pytest.param(
+            source(name="a", selector={"matchLabels": {"a": "b"}}),
+            "either a name or a selector",
+            id="a-source-of-two",
+        ),
+        pytest.param(
+            source(selector={"matchLabels": {}}), "matchLabels", id="a-selector-of-everything"
+        ),
+        pytest.param(
+            {"resourceSyncPolicy": {"sources": [{"kind": "Pod", "name": "a"}]}},
+            'Unsupported value: "Pod"',
+            id="a-pod",
+        ),
+        pytest.param({"deletionPolicy": "Keep"}, "spec.deletionPolicy", id="no-policy"),
+        pytest.param({"autoHealing": {"maxRetry": -1}}, "maxRetry", id="fewer-than-no-tries"),
+        pytest.param({"suspended": True}, 'unknown field "spec.suspended"', id="misspelt"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(
+    control_plane: ControlPlane, spec: Json, named: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        admit(control_plane, spec)
+    assert named in refused.value.message
+
+
+def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
+    admitted = admit(control_plane, {})
+    assert admitted["spec"] == {
+        "monitorInterval": "30s",
+        "failureThreshold": 2,
+        "successThreshold": 1,
+        "healthChecks": {"timeout": "10s", "minReadyNodes": 1, "podNamespaces": ["kube-system"]},
+        "resourceSyncPolicy": {
+            "enabled": False,
+            "syncInterval": "5m",
+            "prune": True,
+            "driftPolicy": "Correct",
+            "conflictPolicy": "Keep",
+        },
+        "autoHealing": {
+            "enabled": False,
+            "maxRetry": 3,
+            "mode": "Repair",
+            "nodeTimeout": "5m",
+            "maxUnhealthy": "40%",
+        },
+        "deletionPolicy": "Orphan",
+        "finalizeTimeout": "10m",
+        "suspend": False,
+    }
+    assert read_spec(admitted, default_secret="target") == Spec("target")
+
+
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(spec=schema.admitted(schema.properties()["spec"]))
+def test_what_the_api_server_admits_the_hook_understands(
+    control_plane: ControlPlane, spec: Json
+) -> None:
+    refused: ApiError | None = None
+    admitted: Object = {}
+    try:
+        admitted = admit(control_plane, spec)
+    except ApiError as error:
+        refused = error
+    if refused is None:
+        check(admitted["spec"], SPEC)
+        assert read_spec(admitted, default_secret="target").monitor_interval >= 1
+    else:  # by a rule, which the generated specs know nothing of; by nothing else
+        assert any(word in refused.message for word in ("must be", "a source has", "Duplicate"))

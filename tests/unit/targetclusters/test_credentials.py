@@ -1,0 +1,146 @@
+import pytest
+
+from hooks.kube import KubeUnreachable
+from tests.targets import fake_cluster
+from tests.targets.driving import NOW, operating
+from tests.targets.fake_cluster import FakeCluster
+from tests.targets.objects import jwt, kubeconfig, secret
+from tests.targets.own_cluster import OwnCluster
+from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster
+
+DAY = 86400.0
+
+
+def test_credentials_that_are_not_accepted_are_told_from_a_cluster_out_of_reach() -> None:
+    with (
+        fake_cluster.running(FakeCluster(token="another")) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1)
+        watched.probe()
+        assert watched.says("CredentialsValid") == "False Unauthorized"
+        assert watched.says("Reachable") == "True Answered"
+        assert watched.says("Ready") == "False Unauthorized"
+        assert watched.says("Stalled") == "True Unauthorized"
+
+
+def test_a_rotated_secret_counts_at_the_next_probe() -> None:
+    with (
+        fake_cluster.running(FakeCluster(token="new-token-of-length")) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, successThreshold=5)
+        watched.probe()
+        assert watched.says("CredentialsValid") == "False Unauthorized"
+        rotated = kubeconfig(cluster.url, user={"token": "new-token-of-length"})
+        assert isinstance(operator.own, OwnCluster)
+        operator.own.put(secret(rotated))
+        watched.probe()
+        assert watched.says("CredentialsValid") == "True Accepted"
+        assert watched.says("Ready") == "True Healthy"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(None, "SecretNotFound", id="no-secret"),
+        pytest.param("", "KubeconfigMissing", id="empty"),
+        pytest.param("{", "KubeconfigInvalid", id="wrong"),
+        pytest.param(
+            kubeconfig("https://h", user={"exec": {"command": "id"}}), "ExecRefused", id="exec"
+        ),
+        pytest.param(kubeconfig(""), "NoServer", id="no-server"),
+    ],
+)
+def test_each_kubeconfig_that_cannot_be_used_has_its_condition(
+    text: str | None, reason: str
+) -> None:
+    own = OwnCluster()
+    if text is not None:
+        own.put(secret(text))
+    with operating(own) as operator:
+        watched = driven(operator)
+        watched.probe()
+        assert watched.says("CredentialsValid") == f"False {reason}"
+        assert watched.says("Ready") == f"False {reason}"
+        assert watched.says("Stalled") == f"True {reason}"
+        assert watched.says("Reachable") == f"Unknown {reason}"
+        assert "Secret target" in watched.condition("Ready")["message"]
+
+
+def test_an_own_api_server_out_of_reach_is_not_held_against_the_credentials() -> None:
+    with fake_cluster.running() as cluster:
+        own = own_cluster(cluster.url)
+        with operating(own) as operator:
+            watched = driven(operator, failureThreshold=2)
+            watched.probe()
+            own.broken = KubeUnreachable("GET /api: timeout")
+            watched.probe()
+            assert watched.says("Ready") == "True Healthy"
+            watched.probe()
+            assert watched.says("CredentialsValid") == "Unknown SecretUnreadable"
+            assert watched.says("Stalled") == "False NothingToDo"
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "said", "ready"),
+    [
+        pytest.param(8 * DAY, "True Accepted", "True Healthy", id="more-than-a-week"),
+        pytest.param(6 * DAY, "True ExpiringSoon", "True Healthy", id="less-than-a-week"),
+        pytest.param(-1.0, "False Expired", "False Expired", id="past"),
+    ],
+)
+def test_the_end_of_the_credentials_is_announced(ends_in: float, said: str, ready: str) -> None:
+    token = jwt(exp=NOW + ends_in)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator)
+        watched.probe()
+        assert watched.says("CredentialsValid") == said
+        assert watched.says("Ready") == ready
+        metric = (
+            'target_cluster_credential_expiry_timestamp_seconds{name="example",namespace="team"}'
+        )
+        assert operator.metrics()[metric] == NOW + ends_in
+        announced = "CredentialsExpiring" in [event.reason for event in operator.events]
+        assert announced is (said != "True Accepted")
+
+
+def test_the_end_comes_without_a_probe() -> None:
+    token = jwt(exp=NOW + 10)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator, monitorInterval="1h")
+        watched.probe()
+        assert watched.says("Ready") == "True Healthy"
+        operator.clock.now += 10
+        watched.call()
+        assert watched.says("CredentialsValid") == "False Expired"
+        assert cluster.probes == 1
+
+
+def test_a_hostile_cluster_cannot_make_the_operator_show_its_token() -> None:
+    echo = (403, {"kind": "Status", "message": f"you sent {TOKEN} and Bearer {TOKEN}"})
+    hostile = FakeCluster(answers={"/api/v1/nodes": echo}, version=f"v{TOKEN}")
+    with fake_cluster.running(hostile) as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator, failureThreshold=1)
+        status = watched.probe()
+        assert "you sent ***" in watched.condition("NodesReady")["message"]
+        assert TOKEN not in str(status)
+        assert TOKEN not in str(operator.events)
+
+
+def test_another_namespaces_secret_is_out_of_reach() -> None:
+    with fake_cluster.running() as cluster:
+        own = OwnCluster()
+        own.put(secret(kubeconfig(cluster.url, user={"token": TOKEN}), namespace="other"))
+        with operating(own) as operator:
+            watched = driven(operator)
+            watched.probe()
+            assert watched.says("CredentialsValid") == "False SecretNotFound"
+            assert not [path for path in own.reads if "/namespaces/other/" in path]
+        assert cluster.probes == 0
