@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries, golang
+from tests.controlplane import binaries, golang, gomodule, helm
 
 
 def test_the_cache_is_keyed_by_version_and_sums() -> None:
@@ -15,7 +15,7 @@ def test_the_cache_is_keyed_by_version_and_sums() -> None:
 
 
 def test_without_xdg_the_cache_is_in_the_home_folder() -> None:
-    assert binaries.cache_folder({}) == Path.home() / ".cache" / "cloudstack-metacontroller"
+    assert gomodule.cache_folder({}) == Path.home() / ".cache" / "cloudstack-metacontroller"
 
 
 @pytest.mark.parametrize(
