@@ -1,7 +1,7 @@
-"""`python -m tools.chart`: writes what the Helm chart has from deploy/, so that the two cannot differ.
+"""`python -m tools.chart`: writes what the Helm chart has from deploy/, so that they cannot differ.
 
-The chart holds deploy/ as kustomize renders it; its templates choose among that, and lay values over
-the Deployments. A test fails when a file is not what this would write.
+The chart holds deploy/ as kustomize renders it; its templates choose among that, and lay values
+over the Deployments. A test fails when a file is not what this would write.
 """
 
 import shutil

@@ -28,7 +28,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class GoModule:
-    """A folder with a go.mod that lists commands as its tools, and the go.sum that vouches for them.
+    """A folder with a go.mod that has commands as its tools, and the go.sum that vouches for it.
 
     Attributes:
         packages: the package of each command, by the command's name.

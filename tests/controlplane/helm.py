@@ -1,4 +1,4 @@
-"""Knows where the pinned helm is: the one on the PATH, or built once from its Go module and cached."""
+"""Knows where the pinned helm is: on the PATH, or built once from its Go module and cached."""
 
 import os
 import shutil

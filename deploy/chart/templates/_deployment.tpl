@@ -51,16 +51,13 @@ Lays the values over a Deployment, in place. Takes the deployment and, as
 {{- end }}
 {{- end }}
 {{- $env := list }}
-{{- range $container.env }}
-{{- if hasKey $settings .name }}
-{{- $env = append $env (dict "name" .name "value" (get $settings .name | toString)) }}
-{{- $_ := unset $settings .name }}
-{{- else }}
-{{- $env = append $env . }}
-{{- end }}
-{{- end }}
 {{- range $name, $value := $settings }}
 {{- $env = append $env (dict "name" $name "value" (toString $value)) }}
+{{- end }}
+{{- range $container.env }}
+{{- if not (hasKey $settings .name) }}
+{{- $env = append $env . }}
+{{- end }}
 {{- end }}
 {{- with $env }}
 {{- $_ := set $container "env" . }}
