@@ -52,7 +52,8 @@ def check(values: Sequence[str | Path]) -> None:
 def main() -> int:
     """Check the default values and every set."""
     problems = []
-    sets: list[list[str | Path]] = [[], *(["--values", file] for file in VALUE_SETS)]
+    sets: list[list[str | Path]] = [[]]
+    sets += [["--values", file] for file in VALUE_SETS]
     for values in sets:
         try:
             check(values)
