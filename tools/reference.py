@@ -171,7 +171,7 @@ def chart_page() -> str:
         "The Helm chart",
         "The values of `deploy/chart`. Left as they are, they install what "
         "`deploy/cloud-controller` does. Helm refuses a value that is not here or does not fit. "
-        "[Install](../guides/install.md#with-helm) has the commands.",
+        "[Install with Helm](../guides/helm.md) has the commands.",
         table(("value", "type", "default", "meaning"), rows),
     )
 

@@ -263,3 +263,11 @@ def test_metacontrollers_crds_are_made_where_they_are_missing_and_left_alone_els
     reader.does("Upgrade")
     labels = {crd["metadata"]["name"]: crd["metadata"].get("labels", {}) for crd in crds.list()}
     assert all("app.kubernetes.io/part-of" in labels[name] for name in before)
+
+
+def test_every_section_of_the_guide_that_has_commands_is_followed_here() -> None:
+    sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
+    with_commands = {each.splitlines()[0] for each in sections if blocks(each)}
+    followed = set(re.findall(r'\.does\("(.+?)"\)', Path(__file__).read_text()))
+    assert followed == with_commands
+    assert not any(block.reason for each in sections for block in blocks(each))

@@ -1,5 +1,6 @@
 """The values of the Helm chart: each is documented, checked, and changes something."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.deploy.rendering import (
     render,
 )
 from tools import helm
-from tools.chart_values import HELMS_OWN, VALUES, described, schema
+from tools.chart_values import CHART, HELMS_OWN, VALUES, described, schema
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
 
@@ -196,3 +197,31 @@ def test_a_wrong_value_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(helm.HelmError, match=f"(?s){named}"):
         helm.template(*values(tmp_path, flat))
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        pytest.param({}, id="default"),
+        pytest.param({f"{CLOUD}.metacontroller": "cluster"}, id="cluster's Metacontroller"),
+        pytest.param({f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": True}, id="operator"),
+        pytest.param(
+            {f"{OPERATOR}.enabled": True, f"{OPERATOR}.metacontroller": "own"}, id="both operators"
+        ),
+    ],
+)
+def test_the_notes_name_the_secrets_that_are_the_readers_to_make(
+    tmp_path: Path, flat: dict[str, Any]
+) -> None:
+    told = values(tmp_path, flat)
+    mounted = {
+        (obj["metadata"]["namespace"], volume["secret"]["secretName"])
+        for obj in of_chart(*told).values()
+        if obj["kind"] == "Deployment"
+        for volume in obj["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    }
+    said = helm.run("install", "any", CHART, "--dry-run=client", *told)
+    notes = said.partition("\nNOTES:\n")[2]
+    made = re.findall(r"kubectl -n (\S+) create secret generic (\S+) ", notes)
+    assert set(made) == mounted
