@@ -58,6 +58,9 @@ def test_the_schema_lets_nothing_pass_that_it_does_not_know() -> None:
         if part is not helms_own:
             assert part["additionalProperties"] is not True, part
             assert part["additionalProperties"] is False or part["additionalProperties"]["type"]
+    for value in described(whole):
+        if value.group:
+            assert value.field["required"] == list(value.field["properties"])
 
 
 #: Another value than the default for each.
@@ -186,6 +189,7 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
             f"/{OPERATOR}/tls.*'none'",
             id="TLS without anybody to speak it to",
         ),
+        pytest.param({f"{CLOUD}.settings": None}, f"/{CLOUD}'.*'settings'", id="taken away"),
         pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),
         pytest.param({"image.repository": "https://x/y"}, "/image/repository", id="no repository"),
         pytest.param({"apiServer.port": 0}, "/apiServer/port", id="no port"),
