@@ -14,7 +14,7 @@ MODULE = GoModule(
     {"helm": "helm.sh/helm/v4/cmd/helm"},
     main="helm.sh/helm/v4",
     version_variable="helm.sh/helm/v4/internal/version.version",
-    takes="2 minutes",
+    takes="3 minutes",
 )
 
 
