@@ -36,11 +36,12 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
 
-manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-controller
+manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-controller, and the chart
 	$(BIN)/python -m tools.manifests
+	$(BIN)/python -m tools.chart
 
 test: check  ## check, then every test
-	$(BIN)/python -c "from tests.controlplane import binaries; binaries.ensure()"
+	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C

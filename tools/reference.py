@@ -16,6 +16,8 @@ from hooks import metrics, names
 from hooks.cloud_config import NAMES
 from hooks.config import settings
 from hooks.metrics import Definition
+from tools.chart_values import described as described_values
+from tools.chart_values import schema as chart_schema
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "docs" / "reference"
@@ -33,6 +35,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "names.md": names_page(),
         FOLDER / "metrics.md": metrics_page(),
         FOLDER / "target-cluster.md": resource_page(PROJECT / "crds" / "targetclusters.yaml"),
+        FOLDER / "chart.md": chart_page(),
     }
 
 
@@ -137,7 +140,7 @@ def _kind(field: Mapping[str, Any]) -> str:
     """Say what may stand in a field."""
     inner = field.get("items", field)
     if "enum" in inner:
-        return ", ".join(f"`{choice}`" for choice in inner["enum"])
+        return ", ".join(f"`{choice}`" for choice in inner["enum"] if choice)
     if inner.get("x-kubernetes-int-or-string"):
         return "integer or share"
     if "(ms|s|m|h)" in inner.get("pattern", ""):
@@ -149,7 +152,28 @@ def _kind(field: Mapping[str, Any]) -> str:
 
 def _default(field: Mapping[str, Any]) -> str:
     default = field.get("default", {})
-    return "" if default == {} else f"`{json.dumps(default)}`".replace('"', "")
+    return "" if default in ({}, [], "") else f"`{json.dumps(default)}`".replace('"', "")
+
+
+def chart_page() -> str:
+    """List the values of the Helm chart, from their schema."""
+    whole = chart_schema()
+    rows = []
+    for value in described_values(whole):
+        definition = value.field.get("$ref", "").rpartition("/")[2]
+        field = {**whole["definitions"].get(definition, {}), **value.field}
+        kind = "" if value.group else _kind(field)
+        meaning = field["description"]
+        if definition.endswith("Settings"):
+            meaning += f" There may be {', '.join(f'`{name}`' for name in field['properties'])}."
+        rows.append((f"`{value.name}`", kind, _default(field), meaning))
+    return page(
+        "The Helm chart",
+        "The values of `deploy/chart`. Left as they are, they install what "
+        "`deploy/cloud-controller` does. Helm refuses a value that is not here or does not fit. "
+        "[Install with Helm](../guides/helm.md) has the commands.",
+        table(("value", "type", "default", "meaning"), rows),
+    )
 
 
 def metrics_page() -> str:

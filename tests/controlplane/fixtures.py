@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries, metacontroller
+from tests.controlplane import binaries, helm, metacontroller
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import ControlPlane
 
@@ -16,6 +16,12 @@ _FOLDER = pytest.StashKey[Path]()
 def control_plane_binaries() -> Binaries:
     """Return the programs; a fixture that starts a control plane of its own asks for this too."""
     return binaries.ensure()
+
+
+@pytest.fixture(scope="session")
+def helm_program() -> Path:
+    """Return helm."""
+    return helm.ensure()
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +47,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing now, where no test's timeout runs and its progress is seen."""
     if session.config.option.collectonly:
         return
-    if any("control_plane_binaries" in _fixtures(item) for item in session.items):
-        capture = session.config.pluginmanager.getplugin("capturemanager")
-        writer = session.config.get_terminal_writer()
-        with capture.global_and_fixture_disabled():
-            binaries.ensure(lambda line: writer.line(line, flush=True))
+    wanted = {name for item in session.items for name in _fixtures(item)}
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    writer = session.config.get_terminal_writer()
+    with capture.global_and_fixture_disabled():
+        for fixture, program in (("control_plane_binaries", binaries), ("helm_program", helm)):
+            if fixture in wanted:
+                program.ensure(lambda line: writer.line(line, flush=True))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries, golang
+from tests.controlplane import binaries, golang, gomodule, helm
+from tests.controlplane.gomodule import GoModule
 
 
 def test_the_cache_is_keyed_by_version_and_sums() -> None:
@@ -15,7 +17,7 @@ def test_the_cache_is_keyed_by_version_and_sums() -> None:
 
 
 def test_without_xdg_the_cache_is_in_the_home_folder() -> None:
-    assert binaries.cache_folder({}) == Path.home() / ".cache" / "cloudstack-metacontroller"
+    assert gomodule.cache_folder({}) == Path.home() / ".cache" / "cloudstack-metacontroller"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +43,24 @@ def test_kubebuilder_assets_are_used_where_they_are(
     assert set(places) == set(binaries.PACKAGES)
 
 
-def test_go_mod_pins_what_go_sum_vouches_for() -> None:
-    go_mod = (binaries.TOOLS / "go.mod").read_text()
-    go_sum = (binaries.TOOLS / "go.sum").read_text()
-    for package in binaries.PACKAGES.values():
-        assert f"\t{package}\n" in go_mod
-    assert f"k8s.io/kubernetes {binaries.kubernetes_version()} h1:" in go_sum
+@pytest.mark.parametrize("module", [binaries.MODULE, helm.MODULE], ids=lambda each: each.main)
+def test_go_mod_pins_what_go_sum_vouches_for(module: GoModule) -> None:
+    go_sum = (module.folder / "go.sum").read_text()
+    for package in module.packages.values():
+        assert re.search(rf"^(\t|tool ){re.escape(package)}$", module.go_mod, re.MULTILINE)
+    assert f"{module.main} {module.version()} h1:" in go_sum
+
+
+def test_a_helm_of_another_version_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "helm").write_text("#!/bin/sh\necho v3.22.0\n")
+    (tmp_path / "helm").chmod(0o755)
+    cached = helm.MODULE.locate({"XDG_CACHE_HOME": str(tmp_path)})["helm"]
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    environ = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    assert helm.ensure(environ=environ) == cached
+    (tmp_path / "helm").write_text(f"#!/bin/sh\necho {helm.MODULE.version()}\n")
+    assert helm.ensure(environ=environ) == tmp_path / "helm"
 
 
 def test_a_new_enough_go_on_the_path_is_taken(tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""The Helm chart says what kustomize says, whatever is chosen of it."""
+
+import shutil
+import tarfile
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.controlplane.api import Object
+from tests.deploy.charts import CI, CLOUD, OPERATOR, by_identity, of_chart, values
+from tests.deploy.rendering import (
+    CLOUD_CONTROLLER,
+    DEPLOY,
+    PROJECT,
+    TARGET_CLUSTER_OPERATOR,
+    composed,
+    render,
+)
+from tools import chart, helm
+from tools.chart_values import CHART, VALUES
+
+pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
+
+OVERLAYS = DEPLOY / "overlays"
+#: The values that stand for each component; of both operators it is the same way.
+CHOSEN: dict[str, dict[str, Any]] = {
+    "cloud-controller-cluster-metacontroller": {f"{CLOUD}.metacontroller": "cluster"},
+    "cloud-controller-two-replicas": {f"{CLOUD}.replicas": 2},
+    "cloud-controller-pod-monitor": {f"{CLOUD}.podMonitor": True},
+    "cloud-controller-validation": {f"{CLOUD}.validation": True},
+    "target-cluster-operator-sidecar": {f"{OPERATOR}.metacontroller": "own"},
+    "target-cluster-operator-tls": {f"{OPERATOR}.tls": "server"},
+    "target-cluster-operator-client-certificates": {f"{OPERATOR}.tls": "mutual"},
+    "target-cluster-operator-two-replicas": {f"{OPERATOR}.replicas": 2},
+    "target-cluster-operator-network-policy": {f"{OPERATOR}.networkPolicy": True},
+    "target-cluster-operator-service-monitor": {f"{OPERATOR}.serviceMonitor": True},
+}
+NEITHER = {f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": False}
+ENABLED = {
+    CLOUD_CONTROLLER: {**NEITHER, f"{CLOUD}.enabled": True},
+    TARGET_CLUSTER_OPERATOR: {**NEITHER, f"{OPERATOR}.enabled": True},
+}
+
+
+def compositions() -> Iterator[Any]:
+    """Yield each mode of each operator: bare, with each addition, with all of them."""
+    for operator in chart.OPERATORS:
+        added = chart.whole(operator, operator.added)
+        for mode, names in operator.modes.items():
+            changed = chart.whole(operator, names)
+            for more in ([], *([one] for one in added), added):
+                label = "+".join(more) if len(more) < 2 else "everything"
+                marked = f"{operator.name}: {mode}{' + ' if more else ''}{label}"
+                yield pytest.param(operator.base, [*changed, *more], id=marked)
+
+
+@pytest.mark.parametrize(("base", "components"), list(compositions()))
+def test_values_and_components_make_the_same_objects(
+    tmp_path: Path, base: Path, components: list[str]
+) -> None:
+    flat = dict(ENABLED[base])
+    for name in components:
+        flat |= CHOSEN[name]
+    kustomized = by_identity(render(composed(tmp_path / "overlay", base, *components)).objects)
+    # Metacontroller's CRDs come with the cloud controller's own one; else they are not deployed.
+    crds = any(name.endswith(chart.METACONTROLLER) for _, _, name in kustomized)
+    assert of_chart(*values(tmp_path, flat), crds=crds) == kustomized
+
+
+def test_the_default_values_make_what_the_folder_of_the_cloud_controller_does() -> None:
+    assert of_chart() == by_identity(render(CLOUD_CONTROLLER).objects)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "crds"),
+    [
+        ("both-operators", OVERLAYS / "both-operators", True),
+        ("target-cluster-operator", TARGET_CLUSTER_OPERATOR, False),
+        ("target-cluster-operator-alone", OVERLAYS / "target-cluster-operator-alone", False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_set_of_values_makes_what_its_folder_does(name: str, folder: Path, crds: bool) -> None:
+    expected = by_identity(render(folder).objects)
+    # Helm has them in crds/, where they carry the cloud controller's labels; see the next test.
+    left_out = [key for key in expected if key[2].endswith(chart.METACONTROLLER) and not crds]
+    found = of_chart("--values", CI / f"{name}-values.yaml", crds=crds)
+    assert found == {key: obj for key, obj in expected.items() if key not in left_out}
+
+
+def test_metacontrollers_crds_are_the_same_whoever_brings_them() -> None:
+    def without_labels(obj: Object) -> Object:
+        metadata = {key: part for key, part in obj["metadata"].items() if key != "labels"}
+        return {**obj, "metadata": metadata}
+
+    brought = [yaml.safe_load(file.read_text()) for file in (CHART / "crds").iterdir()]
+    alone = render(DEPLOY / "metacontroller-crds").objects
+    assert by_identity(map(without_labels, brought)) == by_identity(map(without_labels, alone))
+
+
+def test_every_component_has_a_value() -> None:
+    there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
+    known = chain.from_iterable(
+        chart.whole(operator, [*chain.from_iterable(operator.modes.values()), *operator.added])
+        for operator in chart.OPERATORS
+    )
+    # CRDs are kept whatever the values are.
+    assert there == set(known) | {"crds-kept"} == set(CHOSEN) | {"crds-kept"}
+
+
+def test_what_is_made_is_current() -> None:
+    made = chart.files()
+    for file, content in made.items():
+        assert file.read_text() == content, f"{file} is stale: run `make manifests`"
+    there = {file for folder in (chart.CRDS, chart.FILES) for file in folder.rglob("*.yaml")}
+    assert there == set(made) - {VALUES}
+
+
+def test_a_component_that_changes_more_than_it_may_is_no_addition() -> None:
+    operator = chart.Operator(TARGET_CLUSTER_OPERATOR, {"cluster": ()}, ("tls",))
+    with pytest.raises(ValueError, match=r"tls changes .*'CompositeController'.*make it a mode"):
+        chart.files_of(operator)
+
+
+def test_versions_are_the_projects() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    told = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert told["version"] == told["appVersion"] == project["version"]
+
+
+def test_every_set_of_values_is_linted_and_renders(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(helm.VALUE_SETS) >= 4
+    assert helm.main() == 0, capsys.readouterr().out
+
+
+def test_a_package_holds_what_is_needed_and_renders_the_same(tmp_path: Path) -> None:
+    helm.run("package", CHART, "--destination", tmp_path)
+    [package] = tmp_path.glob("*.tgz")
+    with tarfile.open(package) as held:
+        names = {member.name.partition("/")[2] for member in held}
+    of_the_folder = {str(file.relative_to(CHART)) for file in CHART.rglob("*") if file.is_file()}
+    assert names == {name for name in of_the_folder if not name.startswith("ci/")}
+    assert helm.template(chart=package) == helm.template()
+
+
+def test_nothing_in_it_is_a_link() -> None:
+    assert [file for file in CHART.rglob("*") if file.is_symlink()] == []
+
+
+def test_it_may_be_part_of_another_chart(tmp_path: Path) -> None:
+    umbrella = tmp_path / "umbrella"
+    shutil.copytree(CHART, umbrella / "charts" / "cloudstack-metacontroller")
+    about = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0"}
+    (umbrella / "Chart.yaml").write_text(yaml.safe_dump(about))
+    (umbrella / "values.yaml").write_text(yaml.safe_dump({"global": {"region": "eu"}}))
+    whole = by_identity(yaml.safe_load_all(helm.template(chart=umbrella)))
+    assert whole == of_chart()
+
+
+def test_neither_operator_is_nothing(tmp_path: Path) -> None:
+    assert helm.template(*values(tmp_path, NEITHER), crds=False).strip() == ""

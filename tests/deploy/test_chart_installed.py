@@ -1,0 +1,273 @@
+"""The Helm chart on a real API server, by its guide: installed, changed, removed."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from simulator.server import Simulator
+from tests.controlplane import ControlPlane, polling
+from tests.controlplane.api import Object, Objects, Resource
+from tests.deploy import installed
+from tests.deploy.pods import Moved, Pod, moved, secret_of_files
+from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
+from tests.deploy.test_guides import blocks, run
+from tests.e2e.nodes import UNINITIALIZED, initialised
+from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
+from tests.e2e.test_targetclusters import EXAMPLE
+from tests.e2e.waves import names_of
+from tests.serving import write_cloud_config
+from tools.chart_values import CHART
+
+pytestmark = pytest.mark.usefixtures("helm_program")
+
+GUIDE = PROJECT / "docs" / "guides" / "helm.md"
+CLOUD = ("kube-system", "cloudstack-cloud-controller")
+OPERATOR = (NAMESPACE, "target-cluster-operator")
+NODES = names_of(10)
+
+
+@dataclass
+class Reader:
+    """Somebody with the repository, kubectl, helm and an empty cluster, who follows the guide."""
+
+    cluster: ControlPlane
+    simulator: Simulator
+    folder: Path
+    pods: int = 0
+
+    def does(self, section: str) -> None:
+        """Run the commands of a section of the guide."""
+        sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
+        [found] = [each for each in sections if each.startswith(f"{section}\n")]
+        for block in blocks(found):
+            run(block.code, self.folder, self.cluster)
+
+    def says(self, command: str) -> None:
+        """Run a command."""
+        run(command, self.folder, self.cluster)
+
+    def resource(self, version: str, plural: str) -> Resource:
+        return self.cluster.api.resource(version, plural)
+
+    def deployment(self, of: tuple[str, str]) -> Object:
+        """Return a Deployment as the API server has it."""
+        namespace, name = of
+        return self.resource("apps/v1", "deployments").get(name, namespace)
+
+    @contextmanager
+    def running(self, of: tuple[str, str]) -> Iterator[Pod]:
+        """Run the pod of a Deployment that is installed."""
+        self.pods += 1
+        folder = self.folder / f"pod-{self.pods}"
+        # What listens for Prometheus at every address does so on loopback here.
+        settings = {"METRICS_BIND": "127.0.0.1"}
+        with Pod(self.cluster, self.deployment(of), folder, settings=settings).running() as pod:
+            yield pod
+
+    def nodes_join(self) -> None:
+        """Let ten tainted nodes come, and wait until they are initialised."""
+        nodes = self.cluster.api.resource("v1", "nodes", namespaced=False)
+        taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
+        for name in NODES:
+            nodes.create({"metadata": {"name": name}, "spec": {"taints": [taint]}})
+        polling.until(
+            lambda: all(map(initialised, nodes.list())), "all nodes are initialised", within=90
+        )
+
+    def address_of(self, name: str) -> str:
+        """Make a Service of type LoadBalancer, unless it is there; wait for its address."""
+        services = self.resource("v1", "services")
+        if name not in {service["metadata"]["name"] for service in services.list()}:
+            services.create(
+                {
+                    "metadata": {"name": name, "namespace": "default"},
+                    "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+                }
+            )
+
+        def ingress() -> Objects:
+            balanced = services.get(name, "default")["status"]["loadBalancer"]
+            return list(balanced.get("ingress", []))
+
+        return str(polling.until(ingress, f"{name} has an address", within=90)[0]["ip"])
+
+    def load_balancers(self) -> Objects:
+        version = "cloudstack.targetcluster.example.com/v1alpha1"
+        return self.resource(version, "cloudstackloadbalancers").list()
+
+    def in_cloudstack(self) -> dict[str, Objects]:
+        """Return what CloudStack has for Services."""
+        state = self.simulator.control.state()
+        addresses = [address for address in state["addresses"] if not address["sourcenat"]]
+        rules = state["loadbalancerrules"]
+        return {"addresses": addresses, "rules": rules, "firewall": state["firewallrules"]}
+
+    def crds(self) -> set[str]:
+        found = self.resource("apiextensions.k8s.io/v1", "customresourcedefinitions").list()
+        return {crd["metadata"]["name"] for crd in found}
+
+
+@pytest.fixture
+def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> Iterator[Reader]:
+    """Lay out what the reader has. The chart's ports are free ones: tests share a machine."""
+    folder = tmp_path / "desk"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "kubectl").symlink_to(empty_cluster.programs.kubectl)
+    (folder / "bin" / "helm").symlink_to(helm_program)
+    move(shutil.copytree(CHART, folder / "deploy" / "chart") / "files")
+    with Simulator(world="large", vms=len(NODES)) as simulator:
+        write_cloud_config(folder / "cloud-config", simulator)
+        yield Reader(empty_cluster, simulator, folder)
+
+
+def move(files: Path) -> Mapping[int, int]:
+    """Move the ports in all manifests of a chart; return where to."""
+    texts = {file: file.read_text() for file in sorted(files.rglob("*.yaml"))}
+    ports = moved("\n---\n".join(texts.values())).ports
+    for file, manifests in texts.items():
+        numbers = "|".join(map(str, ports))
+        file.write_text(
+            re.sub(rf"\b({numbers})\b", lambda found: str(ports[int(found[1])]), manifests)
+        )
+    return ports
+
+
+def cluster_is_looked_after(reader: Reader, stack: ExitStack) -> None:
+    """Give the target-cluster-operator a cluster, and wait until it finds it well."""
+    target = stack.enter_context(reader.cluster.target_cluster("shop"))
+    add_node(target, "worker-1")
+    file = reader.folder / "kubeconfig"
+    file.write_text(kubeconfig_of(target))
+    secret_of_files(reader.cluster, NAMESPACE, "target-cluster-kubeconfig", [file])
+    reader.cluster.apply(EXAMPLE / "target-cluster.yaml")
+    clusters = reader.resource(GROUP_VERSION, "targetclusters")
+    polling.until(
+        lambda: says(clusters.get("example-cluster", NAMESPACE), "Ready") == "True Healthy",
+        "the TargetCluster is Ready",
+        within=90,
+    )
+
+
+def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> None:
+    with ExitStack() as stack:
+        reader.does("The cloud controller")
+        reader.cluster.start_controllers()
+        with reader.running(CLOUD):
+            reader.nodes_join()
+            assert reader.address_of("web")
+            reader.does("The target-cluster-operator beside it")
+            stack.enter_context(reader.running(OPERATOR))
+            cluster_is_looked_after(reader, stack)
+            before = {of: reader.deployment(of) for of in (CLOUD, OPERATOR)}
+            reader.does("Change a value")
+        after = {of: reader.deployment(of) for of in (CLOUD, OPERATOR)}
+        hooks = container(after[CLOUD]["spec"]["template"]["spec"], "hooks")
+        assert environment(hooks)["LOG_LEVEL"] == "debug"
+        # A new template is what a Deployment rolls its pods by.
+        assert after[CLOUD]["spec"]["template"] != before[CLOUD]["spec"]["template"]
+        assert after[OPERATOR]["metadata"]["generation"] == 1
+        with reader.running(CLOUD) as pod:
+            assert reader.address_of("mail") != reader.address_of("web")
+            assert '"level": "debug"' in (pod.folder / "hooks.log").read_text()
+            services = reader.resource("v1", "services")
+            for name in ("web", "mail"):
+                services.delete(name, "default")
+            polling.until(lambda: not reader.load_balancers(), "they are gone", within=90)
+            reader.says("kubectl delete targetclusters --all --all-namespaces")
+            reader.does("Uninstall")
+    assert not any(reader.in_cloudstack().values())
+    assert reader.crds() == set()
+    left = reader.cluster.kubectl("get", "all,clusterroles,ns", "-A", "-o", "name")
+    assert "cloudstack" not in left
+    assert "target-cluster" not in left
+
+
+def test_what_is_uninstalled_keeps_its_addresses_and_goes_on_when_it_is_back(
+    reader: Reader,
+) -> None:
+    uninstall = "helm uninstall cloudstack-metacontroller --namespace kube-system"
+    reader.does("The cloud controller")
+    reader.cluster.start_controllers()
+    with reader.running(CLOUD):
+        reader.nodes_join()
+        address = reader.address_of("web")
+        reader.says(uninstall)
+    before = reader.in_cloudstack()
+    assert all(before.values())
+    assert reader.address_of("web") == address
+    assert len(reader.load_balancers()) == 1
+    install = "helm install cloudstack-metacontroller deploy/chart --namespace kube-system"
+    reader.says(install)
+    with reader.running(CLOUD):
+        assert reader.address_of("mail") != address
+        assert {one["id"] for one in before["rules"]} < {
+            one["id"] for one in reader.in_cloudstack()["rules"]
+        }
+    # In the wrong order: the chart, then the CRDs, while there are Services.
+    reader.says(uninstall)
+    reader.says(f"kubectl delete --wait=false crd {' '.join(reader.crds())}")
+    services = reader.resource("v1", "services")
+    for name in ("web", "mail"):
+        services.delete(name, "default")
+    reader.says(install)
+    with reader.running(CLOUD):
+        polling.until(
+            lambda: not any("loadbalancers" in name for name in reader.crds()),
+            "the CRD goes, and all of its kind before it",
+            within=90,
+        )
+        assert not any(reader.in_cloudstack().values())
+
+
+def test_what_kustomize_applied_becomes_helms(reader: Reader) -> None:
+    installed.apply(reader.cluster, Moved(text(CLOUD_CONTROLLER), {}))
+    before = reader.deployment(CLOUD)
+    shutil.rmtree(reader.folder / "deploy" / "chart")
+    shutil.copytree(CHART, reader.folder / "deploy" / "chart")
+    reader.does("From kustomize to Helm")
+    after = reader.deployment(CLOUD)
+    assert after["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert after["spec"] == before["spec"]
+
+
+def test_the_operator_alone_waits_for_nothing_but_the_clusters_metacontroller(
+    reader: Reader,
+) -> None:
+    reader.does("The target-cluster-operator alone")
+    namespace = reader.resource("v1", "namespaces").get(NAMESPACE)
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    [controller] = reader.resource("metacontroller.k8s.io/v1alpha1", "compositecontrollers").list()
+    [endpoint] = controller["spec"]["endpointConfigs"]
+    secret = endpoint["authorization"]["secretRef"]
+    assert reader.resource("v1", "secrets").get(secret["name"], secret["namespace"])["data"]
+    assert "targetclusters.targetcluster.example.com" in reader.crds()
+    assert not any(name.startswith("cloudstack") for name in reader.crds())
+
+
+def test_metacontrollers_crds_are_made_where_they_are_missing_and_left_alone_else(
+    reader: Reader,
+) -> None:
+    reader.cluster.apply(PROJECT / "deploy" / "metacontroller-crds")
+    crds = reader.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+    before = {crd["metadata"]["name"]: crd["metadata"]["generation"] for crd in crds.list()}
+    reader.does("The cloud controller")
+    found = {crd["metadata"]["name"]: crd["metadata"] for crd in crds.list()}
+    for name, generation in before.items():
+        assert found[name]["generation"] == generation
+        assert "meta.helm.sh/release-name" not in found[name]["annotations"]
+    reader.does("Upgrade")
+    labels = {crd["metadata"]["name"]: crd["metadata"].get("labels", {}) for crd in crds.list()}
+    assert all("app.kubernetes.io/part-of" in labels[name] for name in before)
+
+
+def test_every_section_of_the_guide_that_has_commands_is_followed_here() -> None:
+    sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
+    with_commands = {each.splitlines()[0] for each in sections if blocks(each)}
+    followed = set(re.findall(r'\.does\("(.+?)"\)', Path(__file__).read_text()))
+    assert followed == with_commands
+    assert not any(block.reason for each in sections for block in blocks(each))

@@ -1,0 +1,231 @@
+"""The values of the Helm chart: each is documented, checked, and changes something."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hooks.config import settings
+from tests.deploy.charts import CI, CLOUD, OPERATOR, deployment, nested, of_chart, values
+from tests.deploy.rendering import (
+    CLOUD_CONTROLLER,
+    TARGET_CLUSTER_OPERATOR,
+    container,
+    environment,
+    render,
+)
+from tools import helm
+from tools.chart_values import CHART, HELMS_OWN, VALUES, described, schema
+
+pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
+
+
+def leaves() -> list[str]:
+    return [value.name for value in described(schema()) if not value.group]
+
+
+def test_values_yaml_holds_every_value_of_the_schema_and_what_it_is() -> None:
+    lines = VALUES.read_text().splitlines()
+    text = " ".join(line.strip().removeprefix("# ") for line in lines)
+    defaults = {}
+    for value in described(schema()):
+        sentences = value.field["description"]
+        assert sentences.endswith(".")
+        assert sentences in text, value.name
+        if not value.group:
+            defaults[value.name] = value.field["default"]
+    assert yaml.safe_load(VALUES.read_text()) == nested(defaults)
+
+
+def objects_of(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield every schema of an object."""
+    if part.get("type") == "object":
+        yield part
+    inner = [*part.get("properties", {}).values(), *part.get("definitions", {}).values()]
+    for each in [*inner, *([part["items"]] if "items" in part else [])]:
+        yield from objects_of(each)
+
+
+def test_the_schema_lets_nothing_pass_that_it_does_not_know() -> None:
+    whole = schema()
+    found = list(objects_of(whole))
+    assert len(found) > 10
+    helms_own = whole["properties"][HELMS_OWN]
+    for part in found:
+        if part is not helms_own:
+            assert part["additionalProperties"] is not True, part
+            assert part["additionalProperties"] is False or part["additionalProperties"]["type"]
+    for value in described(whole):
+        if value.group:
+            assert value.field["required"] == list(value.field["properties"])
+
+
+#: Another value than the default for each.
+OTHER: dict[str, Any] = {
+    f"{CLOUD}.enabled": False,
+    f"{CLOUD}.metacontroller": "cluster",
+    f"{CLOUD}.replicas": 0,
+    f"{CLOUD}.settings": {"NODE_MISSING_GRACE": "5m"},
+    f"{CLOUD}.podMonitor": True,
+    f"{CLOUD}.validation": True,
+    f"{CLOUD}.resources": {"requests": {"cpu": 1}},
+    f"{CLOUD}.nodeSelector": {"example.com/pool": "system"},
+    f"{CLOUD}.tolerations": [{"key": "example.com/reserved", "operator": "Exists"}],
+    f"{CLOUD}.podAnnotations": {"example.com/team": "platform"},
+    f"{OPERATOR}.enabled": False,
+    f"{OPERATOR}.metacontroller": "own",
+    f"{OPERATOR}.replicas": 3,
+    f"{OPERATOR}.settings": {"LOG_LEVEL": "debug"},
+    f"{OPERATOR}.tls": "server",
+    f"{OPERATOR}.networkPolicy": True,
+    f"{OPERATOR}.serviceMonitor": True,
+    f"{OPERATOR}.resources": {"limits": {"memory": "1Gi"}},
+    f"{OPERATOR}.nodeSelector": {"example.com/pool": "system"},
+    f"{OPERATOR}.tolerations": [{"key": "example.com/reserved", "effect": "NoSchedule"}],
+    f"{OPERATOR}.podAnnotations": {"example.com/team": "platform"},
+    "image.repository": "registry.example.com/cloudstack-metacontroller",
+    "image.tag": f"0.2.0@sha256:{'0' * 64}",
+    "image.pullPolicy": "Always",
+    "metacontroller.image.repository": "registry.example.com/metacontroller",
+    "metacontroller.image.tag": "v4.17.3",
+    "metacontroller.image.pullPolicy": "Always",
+    "metacontroller.resources": {"requests": {"memory": "96Mi"}},
+    "imagePullSecrets": ["registry"],
+    "apiServer.host": "192.0.2.10",
+    "apiServer.port": 443,
+}
+
+
+@pytest.mark.parametrize("name", leaves())
+def test_each_value_changes_what_is_rendered(tmp_path: Path, name: str) -> None:
+    # With these, each of the others has something to change.
+    before = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
+    plain = of_chart(*values(tmp_path / "before", before))
+    changed = of_chart(*values(tmp_path / "after", {**before, name: OTHER[name]}))
+    assert changed != plain
+
+
+def test_every_value_has_another_one_here() -> None:
+    assert set(OTHER) == set(leaves())
+
+
+def test_everything_chosen_is_laid_over_the_deployments() -> None:
+    found = of_chart("--values", CI / "everything-values.yaml")
+    cloud = deployment(found, "cloudstack-cloud-controller")["spec"]["template"]
+    hooks = container(cloud["spec"], "hooks")
+    told = environment(hooks)
+    assert (told["LOG_LEVEL"], told["DEFAULT_LOAD_BALANCER_CLASS"]) == ("debug", "false")
+    assert told["METRICS_BIND"] == "0.0.0.0"
+    assert told["KUBERNETES_SERVICE_HOST"] == "api.example.com"
+    assert told["KUBERNETES_SERVICE_PORT"] == "6443"
+    assert len(told) == len(hooks["env"])  # Helm 4 applies server-side, where none may be twice
+    assert hooks["image"] == "registry.example.com/cloudstack-metacontroller:0.1.0"
+    assert hooks["imagePullPolicy"] == "Always"
+    assert cloud["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    own = render(CLOUD_CONTROLLER).deployment()["spec"]["template"]
+    assert cloud["spec"]["tolerations"][:-1] == own["spec"]["tolerations"]
+    assert cloud["spec"]["tolerations"][-1]["key"] == "example.com/reserved"
+    annotations = {**own["metadata"]["annotations"], "example.com/team": "platform"}
+    assert cloud["metadata"]["annotations"] == annotations
+    operator = deployment(found, "target-cluster-operator")["spec"]["template"]
+    told = environment(container(operator["spec"], "hooks"))
+    assert told["WATCH_NAMESPACE"] == "target-cluster-system,shop"
+    assert told["TLS_CLIENT_CA_FILE"]
+    assert "nodeSelector" not in operator["spec"]
+
+
+def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open() -> None:
+    known = {setting.variable for setting in settings()}
+    given: set[str] = set()
+    for values_of_operator, base in (
+        (CLOUD, CLOUD_CONTROLLER),
+        (OPERATOR, TARGET_CLUSTER_OPERATOR),
+    ):
+        open_ones = set(schema()["definitions"][f"{values_of_operator}Settings"]["properties"])
+        fixed = set(environment(container(render(base).pod(), "hooks")))
+        assert open_ones <= known
+        assert not open_ones & fixed
+        given |= open_ones | fixed
+    # What names a file needs a volume, too: the chart has values for those that it mounts.
+    assert {name for name in known - given if not name.endswith("_FILE")} == set()
+
+
+@pytest.mark.parametrize(
+    ("flat", "named"),
+    [
+        pytest.param({"cloudcontroller.replicas": 1}, "'cloudcontroller'", id="unknown group"),
+        pytest.param({f"{CLOUD}.replica": 1}, f"'/{CLOUD}'.*'replica'", id="unknown value"),
+        pytest.param({f"{CLOUD}.replicas": -1}, f"/{CLOUD}/replicas", id="too few"),
+        pytest.param({f"{CLOUD}.replicas": "two"}, f"/{CLOUD}/replicas", id="no number"),
+        pytest.param({f"{CLOUD}.enabled": "yes"}, f"/{CLOUD}/enabled", id="no boolean"),
+        pytest.param(
+            {f"{CLOUD}.metacontroller": "sidecar"},
+            f"/{CLOUD}/metacontroller.*'own', 'cluster'",
+            id="no choice",
+        ),
+        pytest.param(
+            {f"{CLOUD}.settings": {"LOGLEVEL": "debug"}},
+            f"/{CLOUD}/settings'.*'LOGLEVEL'",
+            id="unknown setting",
+        ),
+        pytest.param(
+            {f"{CLOUD}.settings": {"BIND": ":80"}}, f"/{CLOUD}/settings.*BIND", id="fixed setting"
+        ),
+        pytest.param(
+            {f"{CLOUD}.resources": {"limits": {"memory": "1 GB"}}},
+            f"/{CLOUD}/resources/limits/memory",
+            id="no quantity",
+        ),
+        pytest.param(
+            {f"{CLOUD}.tolerations": [{"effect": "Never"}]},
+            f"/{CLOUD}/tolerations/0/effect",
+            id="no toleration",
+        ),
+        pytest.param(
+            {f"{OPERATOR}.metacontroller": "own", f"{OPERATOR}.tls": "server"},
+            f"/{OPERATOR}/tls.*'none'",
+            id="TLS without anybody to speak it to",
+        ),
+        pytest.param({f"{CLOUD}.settings": None}, f"/{CLOUD}'.*'settings'", id="taken away"),
+        pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),
+        pytest.param({"image.repository": "https://x/y"}, "/image/repository", id="no repository"),
+        pytest.param({"apiServer.port": 0}, "/apiServer/port", id="no port"),
+        pytest.param({"imagePullSecrets": ["", "b"]}, "/imagePullSecrets/0", id="no name"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(
+    tmp_path: Path, flat: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(helm.HelmError, match=f"(?s){named}"):
+        helm.template(*values(tmp_path, flat))
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        pytest.param({}, id="default"),
+        pytest.param({f"{CLOUD}.metacontroller": "cluster"}, id="cluster's Metacontroller"),
+        pytest.param({f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": True}, id="operator"),
+        pytest.param(
+            {f"{OPERATOR}.enabled": True, f"{OPERATOR}.metacontroller": "own"}, id="both operators"
+        ),
+    ],
+)
+def test_the_notes_name_the_secrets_that_are_the_readers_to_make(
+    tmp_path: Path, flat: dict[str, Any]
+) -> None:
+    told = values(tmp_path, flat)
+    mounted = {
+        (obj["metadata"]["namespace"], volume["secret"]["secretName"])
+        for obj in of_chart(*told).values()
+        if obj["kind"] == "Deployment"
+        for volume in obj["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    }
+    said = helm.run("install", "any", CHART, "--dry-run=client", *told)
+    notes = said.partition("\nNOTES:\n")[2]
+    made = re.findall(r"kubectl -n (\S+) create secret generic (\S+) ", notes)
+    assert set(made) == mounted

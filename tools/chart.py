@@ -1,0 +1,146 @@
+"""`python -m tools.chart`: writes what the Helm chart has from deploy/, so that they cannot differ.
+
+The chart holds deploy/ as kustomize renders it; its templates choose among that, and lay values
+over the Deployments. A test fails when a file is not what this would write.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
+from tools.chart_values import CHART, VALUES, values_yaml
+
+MADE = "# Made by `make manifests` from deploy/.\n"
+CRDS = CHART / "crds"
+FILES = CHART / "files"
+BETWEEN = "\n---\n"
+METACONTROLLER = ".metacontroller.k8s.io"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What the chart has of an operator.
+
+    Attributes:
+        modes: components that change what is there, by the file that the templates choose.
+        added: components that add objects. What they change of the Deployment the templates do.
+    """
+
+    base: Path
+    modes: Mapping[str, tuple[str, ...]]
+    added: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the operator's folder in deploy/ and in the chart."""
+        return self.base.name
+
+
+OPERATORS = (
+    Operator(
+        CLOUD_CONTROLLER,
+        {"own": (), "cluster": ("cluster-metacontroller",)},
+        ("two-replicas", "pod-monitor", "validation"),
+    ),
+    Operator(
+        TARGET_CLUSTER_OPERATOR,
+        {
+            "own": ("sidecar",),
+            "cluster": (),
+            "cluster-server-tls": ("tls",),
+            "cluster-mutual-tls": ("tls", "client-certificates"),
+        },
+        ("two-replicas", "network-policy", "service-monitor"),
+    ),
+)
+
+
+def files() -> dict[Path, str]:
+    """Make every file of the chart that is not written by hand."""
+    found = {VALUES: values_yaml()}
+    for crd in manifests(CLOUD_CONTROLLER):
+        name = yaml.safe_load(crd)["metadata"]["name"]
+        if name.endswith(METACONTROLLER):
+            found[CRDS / f"{name.removesuffix(METACONTROLLER)}.yaml"] = written([crd])
+    for operator in OPERATORS:
+        for name, text_of_file in files_of(operator).items():
+            found[FILES / operator.name / f"{name}.yaml"] = text_of_file
+    return found
+
+
+def files_of(operator: Operator) -> dict[str, str]:
+    """Make an operator's files: what is always there, each mode, each addition.
+
+    Metacontroller's CRDs are left out: they are in `crds/`.
+    """
+    modes = {
+        mode: [one for one in manifests(operator.base, *whole(operator, names)) if not _crd(one)]
+        for mode, names in operator.modes.items()
+    }
+    base = next(mode for mode, names in operator.modes.items() if not names)
+    always = [one for one in modes[base] if all(one in each for each in modes.values())]
+    found = {"always": written(always)}
+    for mode, each in modes.items():
+        found[mode] = written(one for one in each if one not in always)
+    before = manifests(operator.base)
+    for name in operator.added:
+        after = manifests(operator.base, *whole(operator, [name]))
+        found[name] = written(_added(name, before, after))
+    return found
+
+
+def whole(operator: Operator, names: Iterable[str]) -> list[str]:
+    """Return the components' whole names, which begin with the operator's."""
+    return [f"{operator.name}-{name}" for name in names]
+
+
+def manifests(base: Path, *components: str) -> list[str]:
+    """Render a folder with components; return the texts of its objects."""
+    if not components:
+        return text(base).strip().split(BETWEEN)
+    with tempfile.TemporaryDirectory() as folder:
+        return text(composed(Path(folder), base, *components)).strip().split(BETWEEN)
+
+
+def written(objects: Iterable[str]) -> str:
+    """Put objects into one file."""
+    return MADE + BETWEEN.join(objects) + "\n"
+
+
+def _crd(one: str) -> bool:
+    read = yaml.safe_load(one)
+    kind, name = read["kind"], read["metadata"]["name"]
+    return kind == "CustomResourceDefinition" and str(name).endswith(METACONTROLLER)
+
+
+def _added(name: str, before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Return the objects that a component adds; it changes the Deployment at most."""
+    known = {_identity(one): one for one in before}
+    for one in after:
+        if known.get(_identity(one), one) != one and _identity(one)[0] != "Deployment":
+            raise ValueError(f"{name} changes {_identity(one)}: make it a mode of the operator")
+    return [one for one in after if _identity(one) not in known]
+
+
+def _identity(one: str) -> tuple[Any, ...]:
+    read = yaml.safe_load(one)
+    return read["kind"], read["metadata"].get("namespace"), read["metadata"]["name"]
+
+
+def main() -> None:
+    """Write the files."""
+    for folder in (CRDS, FILES):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file, content in files().items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
