@@ -36,7 +36,7 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
 
-manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-controller
+manifests: setup  ## write provider.yaml, which is rendered from deploy/overlays/one-file
 	$(BIN)/python -m tools.manifests
 
 test: check  ## check, then every test

@@ -21,9 +21,14 @@ def apply(plane: ControlPlane, manifests: Moved) -> None:
         plane.apply(manifests.text)
     except KubectlError as error:
         assert "ensure CRDs are installed first" in str(error)  # noqa: PT017 - the only one allowed
-        crds = plane.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
-        polling.until(lambda: all(map(_established, crds.list())), "CRDs are established")
+        until_established(plane)
         plane.apply(manifests.text)
+
+
+def until_established(plane: ControlPlane) -> None:
+    """Wait until the kinds of all CRDs can be used."""
+    crds = plane.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+    polling.until(lambda: all(map(_established, crds.list())), "CRDs are established")
 
 
 def give_cloud_config(plane: ControlPlane, simulator: Simulator, folder: Path) -> None:
