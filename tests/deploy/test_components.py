@@ -34,6 +34,7 @@ ADDED = {
         "target-cluster-operator-network-policy",
         "target-cluster-operator-service-monitor",
         "target-cluster-operator-two-replicas",
+        "target-cluster-operator-validation",
     ],
 }
 CLUSTERS_OWN = "cloud-controller-cluster-metacontroller"
