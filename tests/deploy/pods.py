@@ -45,9 +45,12 @@ class Moved:
         return read(self.text)
 
 
-def moved(text: str) -> Moved:
-    """Give every port of a Deployment's containers, wherever it is named, a free number."""
-    ports = {
+def moved(text: str, ports: Mapping[int, int] | None = None) -> Moved:
+    """Give every port of a Deployment's containers, wherever it is named, a free number.
+
+    With the ports of other manifests, give those.
+    """
+    ports = ports or {
         port["containerPort"]: free_port()
         for obj in yaml.safe_load_all(text)
         if obj["kind"] == "Deployment"

@@ -100,7 +100,7 @@ def test_without_it_kubectl_would_want_two_runs(empty_cluster: ControlPlane) -> 
     with pytest.raises(KubectlError, match="ensure CRDs are installed first") as refused:
         empty_cluster.kubectl("apply", "-k", CLOUD_CONTROLLER)
     assert str(refused.value).count("resource mapping not found") == len(PLURALS) + 1
-    installed.until_established(empty_cluster)
+    installed.until_served(empty_cluster)
     empty_cluster.kubectl("apply", "-k", CLOUD_CONTROLLER)
     assert len(registered(empty_cluster)) == 3
 
