@@ -29,6 +29,7 @@ PROGRAMS = {
     "cat",
     "curl",
     "docker",
+    "helm",
     "jq",
     "kubectl",
     "make",

@@ -13,9 +13,10 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import Object, Objects, Resource
 from tests.deploy import installed
+from tests.deploy.desk import run
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
-from tests.deploy.test_guides import blocks, run
+from tests.documented.pages import blocks, sections
 from tests.e2e.nodes import UNINITIALIZED, initialised
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
 from tests.e2e.test_targetclusters import EXAMPLE
@@ -42,14 +43,12 @@ class Reader:
 
     def does(self, section: str) -> None:
         """Run the commands of a section of the guide."""
-        sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
-        [found] = [each for each in sections if each.startswith(f"{section}\n")]
-        for block in blocks(found):
-            run(block.code, self.folder, self.cluster)
+        for block in sections(GUIDE)[section]:
+            run(block.code, self.folder, self.cluster.kubeconfig)
 
     def says(self, command: str) -> None:
         """Run a command."""
-        run(command, self.folder, self.cluster)
+        run(command, self.folder, self.cluster.kubeconfig)
 
     def resource(self, version: str, plural: str) -> Resource:
         return self.cluster.api.resource(version, plural)
@@ -266,8 +265,7 @@ def test_metacontrollers_crds_are_made_where_they_are_missing_and_left_alone_els
 
 
 def test_every_section_of_the_guide_that_has_commands_is_followed_here() -> None:
-    sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
-    with_commands = {each.splitlines()[0] for each in sections if blocks(each)}
+    with_commands = {title for title, found in sections(GUIDE).items() if found}
     followed = set(re.findall(r'\.does\("(.+?)"\)', Path(__file__).read_text()))
     assert followed == with_commands
-    assert not any(block.reason for each in sections for block in blocks(each))
+    assert not any(block.reason for block in blocks(GUIDE, "sh"))

@@ -49,7 +49,7 @@ def test_the_commands_of_each_section_work_where_the_cloud_controller_is_install
         {"metadata": {"name": "node-1"}}
     )
     ran = 0
-    for section in sections(page):
+    for section in sections(page).values():
         installed.apply(empty_cluster, Moved(text(CLOUD_CONTROLLER), {}))
         ran += run_all(section, desk, empty_cluster)
     assert ran

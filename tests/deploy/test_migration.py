@@ -1,6 +1,5 @@
 """The guide to migrate, followed where the existing provider has looked after a cluster."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.deploy import installed
+from tests.deploy.desk import lay_out, run
 from tests.deploy.pods import Moved, moved
 from tests.deploy.rendering import PROJECT
-from tests.deploy.test_guides import blocks, run
+from tests.documented.pages import sections
 from tests.e2e.cloud import Cloud
 from tests.e2e.watching import PREFIX
 from tools.manifests import PROVIDER
@@ -55,12 +55,9 @@ class Inherited:
 
 @pytest.fixture
 def inherited(empty_cluster: ControlPlane, tmp_path: Path) -> Iterator[Inherited]:
-    desk = tmp_path / "desk"
-    (desk / "bin").mkdir(parents=True)
-    (desk / "bin" / "kubectl").symlink_to(empty_cluster.programs.kubectl)
+    desk = lay_out(tmp_path / "desk", empty_cluster)
     manifests = moved(PROVIDER.read_text())
     (desk / "provider.yaml").write_text(manifests.text)
-    shutil.copy(OLD, desk)
     with Simulator() as simulator:
         empty_cluster.start_controllers()
         installed.give_cloud_config(empty_cluster, simulator, tmp_path)
@@ -123,25 +120,21 @@ def test_the_guide_leads_from_the_existing_provider_to_ours(
 ) -> None:
     nodes, rules = inherited.nodes(), inherited.rules()
     address = inherited.service()["status"]["loadBalancer"]["ingress"][0]["ip"]
-    [section] = [
-        text
-        for text in GUIDE.read_text().split("\n## ")
-        if text.startswith("From the existing provider")
-    ]
-    steps = [block.code for block in blocks(section) if not block.reason]
+    section = sections(GUIDE)["From the existing provider"]
+    steps = [block.code for block in section if not block.reason]
     [installing] = [number for number, code in enumerate(steps) if INSTALL in code]
     [going_on] = [number for number, code in enumerate(steps) if "mode-\n" in code]
 
     for code in steps[: installing + 1]:
-        run(code, inherited.desk, inherited.cluster)
+        run(code, inherited.desk, inherited.cluster.kubeconfig)
     assert inherited.service()["metadata"]["annotations"][f"{PREFIX}mode"] == "plan"
     with installed.running(inherited.cluster, inherited.manifests, inherited.simulator, tmp_path):
         for code in steps[installing + 1 : going_on]:
-            run(code, inherited.desk, inherited.cluster)
+            run(code, inherited.desk, inherited.cluster.kubeconfig)
         assert inherited.changes() == []
         assert inherited.rules() == rules
         for code in steps[going_on:]:
-            run(code, inherited.desk, inherited.cluster)
+            run(code, inherited.desk, inherited.cluster.kubeconfig)
     assert not {command for command in inherited.changes() if command.startswith(("delete", "dis"))}
     service = inherited.service()
     assert [one["ip"] for one in service["status"]["loadBalancer"]["ingress"]] == [address]

@@ -69,12 +69,13 @@ def _blocks(page: Path, markdown: str) -> Iterator[Block]:
         number += 1
 
 
-def sections(page: Path) -> list[list[Block]]:
-    """Return a page's blocks of commands, by the section in which they stand."""
+def sections(page: Path) -> dict[str, list[Block]]:
+    """Return a page's blocks of commands by the title under which they stand, if any."""
     lines = page.read_text().splitlines()
-    starts = [number for number, line in enumerate(lines, 1) if line.startswith("## ")]
+    titles = [(number, line[3:]) for number, line in enumerate(lines, 1) if line.startswith("## ")]
+    edges = [(0, ""), *titles, (len(lines) + 1, "")]
     found = blocks(page, "sh")
-    edges = [0, *starts, len(lines) + 1]
-    return [
-        [block for block in found if start < block.line < end] for start, end in pairwise(edges)
-    ]
+    return {
+        title: [block for block in found if start < block.line < end]
+        for (start, title), (end, _) in pairwise(edges)
+    }
