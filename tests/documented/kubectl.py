@@ -42,6 +42,8 @@ FLAGS = {
     "taint": {"--all", "--overwrite"},
     "wait": {"-l", "--all", "--all-namespaces", "--for", "--timeout"},
 }
+#: Flags that kubectl has only where KUBECTL_APPLYSET is set.
+ALPHA = {"--applyset"}
 #: Flags whose value is a word of its own, where it is not behind a `=`.
 WITH_VALUE = {
     *("-f", "-k", "-l", "-L", "-n", "-o", "-p", "--context", "--field-selector", "--kubeconfig"),
