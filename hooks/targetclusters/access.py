@@ -43,13 +43,16 @@ class Way:
 
 
 @contextmanager
-def opened(way: Way, namespace: str, secret: str, *, deadline: Deadline) -> Iterator[Access]:
+def opened(
+    way: Way, namespace: str, secret: str, *, max_answer_bytes: int, deadline: Deadline
+) -> Iterator[Access]:
     """Open the cluster whose kubeconfig a Secret holds; its connections are closed at the end.
 
     Args:
         way: where the Secret is, and who we are.
         namespace: the TargetCluster's; no other one's Secrets are ever read.
         secret: the Secret's name.
+        max_answer_bytes: of each of the cluster's answers.
         deadline: of the reading.
 
     Raises:
@@ -57,7 +60,7 @@ def opened(way: Way, namespace: str, secret: str, *, deadline: Deadline) -> Iter
     """
     kubeconfig = _read(way.own, namespace, secret, deadline)
     try:
-        api = connect(kubeconfig, user_agent=way.user_agent)
+        api = connect(kubeconfig, user_agent=way.user_agent, max_answer_bytes=max_answer_bytes)
     except BadKubeconfig as error:
         raise NoAccess(_unusable(secret, error), kubeconfig) from error
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from hooks.deadline import Deadline
+from hooks.targetclusters import probe, sync_target
 from hooks.targetclusters.access import Access, NoAccess, Way, opened
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
@@ -24,7 +25,6 @@ from hooks.targetclusters.plan import (
     StartRound,
     StopRound,
 )
-from hooks.targetclusters.probe import look
 from hooks.targetclusters.schedule import milliseconds
 from hooks.targetclusters.sources import SourceCache, gather
 from hooks.targetclusters.sync import delete_inventory, sync_round
@@ -144,7 +144,7 @@ class _Work:
         began = milliseconds(self.clock())
         done = Round(began, 0.0, self.facts.generation, recorded)
         try:
-            with self._open(deadline) as access:
+            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
                 desired = self._gather(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync_policy)
                 memory = self.memory.sync
@@ -163,7 +163,7 @@ class _Work:
         began = milliseconds(self.clock())
         done = Deletion(began, 0.0, inventory)
         try:
-            with self._open(deadline) as access:
+            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
                 memory = self.memory.sync
                 report = delete_inventory(
                     access.api, self.facts.key, inventory, memory=memory, deadline=deadline
@@ -175,15 +175,20 @@ class _Work:
         self._log_deletion(done)
         return done
 
-    def _open(self, deadline: Deadline) -> AbstractContextManager[Access]:
+    def _open(self, deadline: Deadline, max_answer_bytes: int) -> AbstractContextManager[Access]:
         namespace, _, _ = self.facts.key.partition("/")
-        secret = self.facts.spec.kubeconfig_secret
-        return opened(self.way, namespace, secret, deadline=deadline.at_most(SECRET_SECONDS))
+        return opened(
+            self.way,
+            namespace,
+            self.facts.spec.kubeconfig_secret,
+            max_answer_bytes=max_answer_bytes,
+            deadline=deadline.at_most(SECRET_SECONDS),
+        )
 
     def _look(self, found: Probe, deadline: Deadline) -> Probe:
         health = self.facts.spec.health
-        with self._open(deadline) as access:
-            seen = look(
+        with self._open(deadline, probe.MAX_ANSWER_BYTES) as access:
+            seen = probe.look(
                 access.api,
                 pod_namespaces=health.pod_namespaces,
                 deadline=deadline.at_most(health.timeout),

@@ -16,7 +16,8 @@ import requests
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.controlplane.processes import Process
-from tests.e2e.targets import PROJECT, TargetHooks
+from tests.e2e.targets import TargetHooks
+from tests.serving import PROJECT
 from tests.targets import servers
 from tests.targets.driving import target_cluster
 from tests.targets.objects import kubeconfig
