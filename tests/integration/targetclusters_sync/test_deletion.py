@@ -1,22 +1,19 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
-from dataclasses import dataclass
-
-from hooks.kube import KubeUnreachable
-from tests.integration.targetclusters_sync.watched import Call, Watched
+from hooks.kube import Kube, KubeUnreachable
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 
-@dataclass
-class Silenced(Watched):
-    """A target that answers some calls and then no more."""
+def silenced(kube: Kube, *, after: int) -> Watched:
+    """Be a target that answers some calls and then no more."""
 
-    answered: int = 0
-
-    def _begin(self, call: Call) -> None:
-        super()._begin(call)
-        if len(self.calls) > self.answered:
+    def answer(_: Call) -> None:
+        if len(target.calls) > after:
             raise KubeUnreachable("no more answers")
+
+    target = Watched(kube, before=answer)
+    return target
 
 
 def fill(world: World) -> None:
@@ -50,7 +47,7 @@ def test_is_complete_at_once_where_nothing_was_ever_applied(world: World) -> Non
 def test_stopped_at_any_call_goes_on_where_it_was(world: World) -> None:
     fill(world)
     rounds = 1
-    while not world.delete(kube=Silenced(world.kube.kube, answered=8)).complete:
+    while not world.delete(kube=silenced(world.kube.kube, after=8)).complete:
         assert world.ours() <= world.recorded.by_key.keys()
         rounds += 1
         assert rounds < 20

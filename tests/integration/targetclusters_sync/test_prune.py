@@ -2,12 +2,11 @@
 
 import pytest
 
-from hooks.deadline import Deadline
 from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.inventory import Inventory, InventoryEntry
 from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 
 def patch(world: World, name: str, body: Json) -> None:
@@ -139,13 +138,12 @@ def test_an_object_made_anew_under_the_old_name_is_not_deleted_for_the_old_one(
     world.unsource("old")
     configmaps = world.target.api.resource("v1", "configmaps")
 
-    class Remade(Watched):
-        def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
+    def make_anew(call: Call) -> None:
+        if call.verb == "delete":
             configmaps.delete("old", world.namespace)
             configmaps.create(manifest("old", namespace=world.namespace))
-            super().delete(path, deadline=deadline, options=options)
 
-    report = world.round(kube=Remade(world.kube.kube))
+    report = world.round(kube=Watched(world.kube.kube, before=make_anew))
     assert result(report, "old").message == "changed on the target meanwhile; it is looked at again"
     assert world.data("old") == {}
 

@@ -22,7 +22,7 @@ from hooks.targetclusters.sync_plan import (
 )
 from hooks.webhook import Json
 from tests.controlplane.cluster import Cluster
-from tests.integration.targetclusters_sync.watched import Watched
+from tests.targets.kubes import Watched
 
 KUBECONFIG = "target-cluster-kubeconfig"
 

@@ -2,10 +2,9 @@
 
 from hooks.webhook import Json
 from tests.targets import fake_cluster, servers
-from tests.targets.driving import Operator, operating
-from tests.targets.objects import kubeconfig, secret
-from tests.targets.own_cluster import OwnCluster
-from tests.unit.targetclusters.watching import driven, own_cluster
+from tests.targets.driving import operating
+from tests.targets.objects import kubeconfig
+from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig
 
 
 def kstatus(cluster: Json) -> str:
@@ -26,12 +25,6 @@ def kstatus(cluster: Json) -> str:
     return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
 
 
-def use(operator: Operator, url: str) -> None:
-    """Have the Secret lead to another server; nowhere at all where there is no URL."""
-    assert isinstance(operator.own, OwnCluster)
-    operator.own.put(secret(kubeconfig(url)))
-
-
 def test_it_goes_from_in_progress_to_current_and_back_with_the_cluster() -> None:
     with (
         servers.refusing() as refusing,
@@ -44,13 +37,13 @@ def test_it_goes_from_in_progress_to_current_and_back_with_the_cluster() -> None
         assert kstatus(watched.cluster) == "InProgress"
         watched.probe()
         assert kstatus(watched.cluster) == "Current"
-        use(operator, refusing)
+        put_kubeconfig(operator, kubeconfig(refusing))
         watched.probe()
         assert kstatus(watched.cluster) == "InProgress"
-        use(operator, "")
+        put_kubeconfig(operator, kubeconfig(""))
         watched.probe()
         assert kstatus(watched.cluster) == "Failed"
-        use(operator, cluster.url)
+        put_kubeconfig(operator, kubeconfig(cluster.url))
         watched.probe()
         assert kstatus(watched.cluster) == "Current"
 

@@ -1,14 +1,13 @@
-from typing import Any
-
 import pytest
 
 from hooks.webhook import Json
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import FakeCluster, node, pod
-from tests.targets.objects import kubeconfig, secret
+from tests.targets.kubes import Call
+from tests.targets.objects import kubeconfig
 from tests.targets.own_cluster import OwnCluster
-from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster
+from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig
 
 
 def test_a_healthy_cluster_is_ready_and_its_facts_are_told() -> None:
@@ -75,8 +74,7 @@ def test_a_stopped_cluster_is_noticed_within_two_intervals() -> None:
         watched = driven(operator, monitorInterval="30s")
         watched.probe()
         stopped = operator.clock.now  # the worst moment: a probe has just said that all is well
-        assert isinstance(operator.own, OwnCluster)
-        operator.own.put(secret(kubeconfig(refusing, user={"token": TOKEN})))
+        put_kubeconfig(operator, kubeconfig(refusing))
         while watched.condition("Reachable")["status"] == "True":
             watched.probe()
         assert operator.clock.now - stopped <= 2 * 30.0 + 0.1
@@ -280,8 +278,8 @@ def test_a_hostile_cluster_ends_in_a_condition(behaviour: servers.Behaviour) -> 
 
 def test_a_bug_in_the_background_is_no_secret_and_no_end() -> None:
     class Broken(OwnCluster):
-        def get(self, path: str, **_: Any) -> Json:
-            raise ZeroDivisionError(path)
+        def answer(self, call: Call) -> Json:
+            raise ZeroDivisionError(call.path)
 
     with operating(Broken()) as operator:
         watched = driven(operator)
