@@ -27,9 +27,10 @@ from hooks.targetclusters.plan import (
 )
 from hooks.targetclusters.schedule import milliseconds
 from hooks.targetclusters.sources import SourceCache, gather
-from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sources_plan import read_sources
+from hooks.targetclusters.sync import delete_all, sync_round
 from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import DesiredSet, SyncTask
+from hooks.targetclusters.sync_plan import DeleteTask, DesiredSet, SyncTask
 from hooks.targetclusters.syncing import Deletion, Round
 
 #: Seconds in which the kubeconfig's Secret is read.
@@ -164,10 +165,9 @@ class _Work:
         done = Deletion(began, 0.0, inventory)
         try:
             with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
-                memory = self.memory.sync
-                report = delete_inventory(
-                    access.api, self.facts.key, inventory, memory=memory, deadline=deadline
-                )
+                where = read_sources(self.facts.cluster).set_namespace
+                task = DeleteTask(self.facts.key, where, inventory)
+                report = delete_all(access.api, task, memory=self.memory.sync, deadline=deadline)
                 done = replace(done, report=report)
         except NoAccess as error:
             done = replace(done, stop=error.stop)

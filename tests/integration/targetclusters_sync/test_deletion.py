@@ -1,6 +1,7 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
 from hooks.kube import Kube, KubeUnreachable
+from hooks.targetclusters.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.targets.kubes import Call, Watched
 
@@ -78,3 +79,15 @@ def test_without_time_nothing_is_deleted_and_nothing_forgotten(world: World) -> 
     assert report.error == "the round's time was over"
     assert report.remaining == before
     assert len(world.names()) == 5
+
+
+def test_what_the_inventory_lost_is_found_by_its_label_and_deleted(world: World) -> None:
+    world.policy = {"targetNamespace": f"{world.namespace}-else"}
+    fill(world)
+    assert len(world.names()) == 5
+    world.recorded = Inventory()
+    world.forget()
+    report = world.delete()
+    assert report.complete
+    assert len([one for one in report.results if one.outcome == "pruned"]) == 6
+    assert world.names() == set()

@@ -160,6 +160,18 @@ def test_what_the_inventory_lost_is_found_by_its_label_and_pruned(world: World) 
     assert world.names() == {"app"}
 
 
+def test_what_the_inventory_lost_is_pruned_although_nothing_is_wanted_any_more(
+    world: World,
+) -> None:
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.recorded = Inventory()
+    world.unsource("old")
+    world.settle()
+    assert world.names() == set()
+    assert world.recorded.by_key == {}
+
+
 def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
     entry = InventoryEntry("gone.example.org/v1", "Gone", world.namespace, "g", source="x")
     world.recorded = Inventory.of([entry])

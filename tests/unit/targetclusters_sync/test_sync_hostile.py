@@ -13,9 +13,15 @@ from kubernetes.client import Configuration
 from hooks.deadline import Deadline
 from hooks.kube import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.inventory import Inventory
-from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sync import delete_all, sync_round
 from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import DeleteReport, DesiredSet, SyncReport, SyncTask
+from hooks.targetclusters.sync_plan import (
+    DeleteReport,
+    DeleteTask,
+    DesiredSet,
+    SyncReport,
+    SyncTask,
+)
 from hooks.webhook import Json
 from tests.targets import kubes
 from tests.targets.kubes import Answering
@@ -36,6 +42,7 @@ RECORDED = Inventory.of(
         make_entry("gone", DEPLOYMENT),
     ]
 )
+DELETION = DeleteTask("fleet/web", "shop", RECORDED)
 CORE: Json = {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
 APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
 GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
@@ -64,9 +71,7 @@ def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[Sync
 
 def run_deletion(answer: Callable[[Call], Answer]) -> DeleteReport:
     with serving(answer) as server:
-        return delete_inventory(
-            target(server.url), "fleet/web", RECORDED, memory=SyncMemory(), deadline=Deadline(5)
-        )
+        return delete_all(target(server.url), DELETION, memory=SyncMemory(), deadline=Deadline(5))
 
 
 def after_discovery(answer: Answer) -> Callable[[Call], Answer]:
@@ -240,4 +245,4 @@ def test_no_answer_ends_in_an_exception_or_loses_what_is_wanted(
         inventory = report.inventory
         if discovery:
             assert {make_entry("a").key, make_entry("d", DEPLOYMENT).key} <= inventory.by_key.keys()
-    delete_inventory(kube, "fleet/web", RECORDED, memory=memory, deadline=Deadline(5))
+    delete_all(kube, DELETION, memory=memory, deadline=Deadline(5))
