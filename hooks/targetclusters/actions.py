@@ -9,7 +9,7 @@ from typing import assert_never
 
 from hooks.deadline import Deadline
 from hooks.targetclusters import probe, sync_target
-from hooks.targetclusters.access import Access, NoAccess, Way, opened
+from hooks.targetclusters.access import Access, Connector, NoAccess
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
 from hooks.targetclusters.finalizing import DELETION, ROUND
@@ -57,16 +57,21 @@ class Operations:
     """Starts jobs, and knows what they do.
 
     Args:
-        way: how clusters are come by.
+        connector: opens clusters.
         jobs: where jobs run.
         metrics: where rounds are counted.
         clock: epoch seconds.
     """
 
     def __init__(
-        self, way: Way, jobs: Jobs, metrics: ClusterMetrics, *, clock: Callable[[], float]
+        self,
+        connector: Connector,
+        jobs: Jobs,
+        metrics: ClusterMetrics,
+        *,
+        clock: Callable[[], float],
     ) -> None:
-        self._way = way
+        self._connector = connector
         self._jobs = jobs
         self._metrics = metrics
         self._clock = clock
@@ -76,7 +81,7 @@ class Operations:
     def start(self, action: Action, facts: Facts) -> None:
         """Do an action; nothing is waited for."""
         key = job_key(facts.cluster)
-        work = _Work(self._way, facts, self._memory(key), self._metrics, self._clock)
+        work = _Work(self._connector, facts, self._memory(key), self._metrics, self._clock)
         match action:
             case StartProbe(lane):
                 seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
@@ -118,7 +123,7 @@ class Operations:
 class _Work:
     """One job's view of one TargetCluster, as it was when the job was started."""
 
-    way: Way
+    connector: Connector
     facts: Facts
     memory: _Memory
     metrics: ClusterMetrics
@@ -177,8 +182,7 @@ class _Work:
 
     def _open(self, deadline: Deadline, max_answer_bytes: int) -> AbstractContextManager[Access]:
         namespace, _, _ = self.facts.key.partition("/")
-        return opened(
-            self.way,
+        return self.connector.open(
             namespace,
             self.facts.spec.kubeconfig_secret,
             max_answer_bytes=max_answer_bytes,
@@ -205,7 +209,7 @@ class _Work:
     def _gather(self, deadline: Deadline) -> DesiredSet:
         with self.memory.lock:
             return gather(
-                self.way.own,
+                self.connector.own,
                 self.facts.cluster,
                 kubeconfig_secret=self.facts.spec.kubeconfig_secret,
                 cache=self.memory.sources,
