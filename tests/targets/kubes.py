@@ -19,25 +19,33 @@ class Call:
 
     Attributes:
         verb: get, list, create, patch or delete.
+        body: what is written, or the options of a deletion.
     """
 
     verb: str
     path: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    deadline: Deadline
+    params: Mapping[str, str] | None = None
     body: Json | None = None
     accept: str = JSON
+    content_type: str = MERGE_PATCH
+
+    @property
+    def dry_run(self) -> bool:
+        """Tell whether the call only asks what it would do."""
+        return "dryRun" in (self.params or {})
 
     @property
     def writes(self) -> bool:
         """Tell whether the call may change something."""
-        return self.verb not in {"get", "list"} and "dryRun" not in self.params
+        return self.verb not in {"get", "list"} and not self.dry_run
 
 
 class Answering(ABC):
     """Answers every call by one method; implements Kube."""
 
     @abstractmethod
-    def answer(self, call: Call) -> Json:
+    def answer(self, call: Call) -> Json | None:
         """Answer a call, a list as an object with `items`; or raise KubeError."""
 
     def get(
@@ -48,8 +56,7 @@ class Answering(ABC):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Json:
-        del deadline
-        return self.answer(Call("get", path, params or {}, accept=accept))
+        return self.answer(Call("get", path, deadline, params, accept=accept)) or {}
 
     def list(
         self,
@@ -59,13 +66,12 @@ class Answering(ABC):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Iterator[Json]:
-        del deadline
-        items = self.answer(Call("list", path, params or {}, accept=accept)).get("items")
+        answer = self.answer(Call("list", path, deadline, params, accept=accept)) or {}
+        items = answer.get("items")
         yield from items if isinstance(items, list) else []
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
-        del deadline
-        return self.answer(Call("create", path, body=body))
+        return self.answer(Call("create", path, deadline, body=body))
 
     def patch(
         self,
@@ -76,17 +82,16 @@ class Answering(ABC):
         content_type: str = MERGE_PATCH,
         params: Mapping[str, str] | None = None,
     ) -> Json | None:
-        del deadline, content_type
-        return self.answer(Call("patch", path, params or {}, body))
+        call = Call("patch", path, deadline, params, body, content_type=content_type)
+        return self.answer(call)
 
     def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        del deadline
-        self.answer(Call("delete", path, body=options))
+        self.answer(Call("delete", path, deadline, body=options))
 
 
 @dataclass
-class Watched:
-    """Notes calls, and passes them on to a real client; implements Kube.
+class Watched(Answering):
+    """Notes calls, and passes them on to a real client.
 
     Attributes:
         before: is told of each call before it is passed on; what it raises is the answer.
@@ -104,52 +109,26 @@ class Watched:
         """Answer the calls that may have changed something."""
         return [call for call in self.calls if call.writes]
 
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        self._note(Call("get", path, params or {}, accept=accept))
-        return self.kube.get(path, deadline=deadline, params=params, accept=accept)
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        self._note(Call("list", path, params or {}, accept=accept))
-        yield from self.kube.list(path, deadline=deadline, params=params, accept=accept)
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
-        self._note(Call("create", path, body=body))
-        return self.kube.create(path, body, deadline=deadline)
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json | None:
-        self._note(Call("patch", path, params or {}, body))
-        return self.kube.patch(
-            path, body, deadline=deadline, content_type=content_type, params=params
-        )
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        self._note(Call("delete", path, body=options))
-        self.kube.delete(path, deadline=deadline, options=options)
-
-    def _note(self, call: Call) -> None:
+    def answer(self, call: Call) -> Json | None:
+        """Pass a call on."""
         if len(self.calls) + 1 == self.kill_before:
             raise Killed
         self.calls.append(call)
         self.before(call)
+        kube, path, deadline, body = self.kube, call.path, call.deadline, call.body or {}
+        match call.verb:
+            case "get":
+                return kube.get(path, deadline=deadline, params=call.params, accept=call.accept)
+            case "list":
+                items = kube.list(path, deadline=deadline, params=call.params, accept=call.accept)
+                return {"items": list(items)}
+            case "create":
+                return kube.create(path, body, deadline=deadline)
+            case "patch":
+                kind = call.content_type
+                return kube.patch(
+                    path, body, deadline=deadline, content_type=kind, params=call.params
+                )
+            case _:
+                kube.delete(path, deadline=deadline, options=call.body)
+                return None

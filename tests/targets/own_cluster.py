@@ -46,7 +46,7 @@ class OwnCluster(Answering):
         return self.objects[call.path]
 
     def _listed(self, call: Call) -> list[Json]:
-        key, _, value = call.params.get("labelSelector", "").partition("=")
+        key, _, value = (call.params or {}).get("labelSelector", "").partition("=")
         return [
             obj
             for path, obj in list(self.objects.items())

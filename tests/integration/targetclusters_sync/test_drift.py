@@ -130,7 +130,7 @@ def test_what_the_target_writes_in_another_way_is_no_drift(world: World) -> None
     world.kube.calls.clear()
     assert world.round().counts == {"unchanged": 1}
     assert world.round().counts == {"unchanged": 1}
-    asked = [call for call in world.kube.calls if "dryRun" in call.params]
+    asked = [call for call in world.kube.calls if call.dry_run]
     assert len(asked) == 1
     assert world.kube.writes == []
     assert world.on_target("web", "deployments", "apps/v1") == before
@@ -173,7 +173,7 @@ def test_a_key_that_its_source_drops_goes_from_the_target(world: World) -> None:
 
 def refuse_dry_runs(call: Call) -> None:
     """Be a target whose admission webhooks allow none."""
-    if "dryRun" in call.params:
+    if call.dry_run:
         raise KubeRefused(f"PATCH {call.path}", 400, "does not support dry run")
 
 
