@@ -186,7 +186,10 @@ class Config:
         "empty: all of them. Left out: the namespace that the process runs in.",
     )
     pod_name: str = _setting(
-        "POD_NAME", "", str, "The pod's name, shown in Events. Left out: the host's name."
+        "POD_NAME",
+        "",
+        parsing.object_name,
+        "The pod's name, shown in Events. Left out: the host's name.",
     )
     pod_namespace: str = _setting(
         "POD_NAMESPACE",
@@ -198,7 +201,7 @@ class Config:
         "OPERATOR_NAME",
         "target-cluster-operator",
         parsing.object_name,
-        "The name under which Events and applied objects are signed.",
+        "The name under which Events are signed, and that the clusters' audit logs show.",
     )
     default_kubeconfig_secret: str = _setting(
         "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET",

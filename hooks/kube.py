@@ -32,6 +32,8 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 PAGE_SIZE = 500
 #: The largest answer read, in bytes; an API server's own limit on an object is 1.5 MiB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+#: Bytes of the largest answer for each value in one: `[]` takes thirty times its text in memory.
+BYTES_PER_VALUE = 16
 _CHUNK = 64 * 1024
 
 
@@ -127,7 +129,7 @@ class ApiServer:
     Args:
         configuration: of the `kubernetes` package, which knows kubeconfigs, in-cluster
             files and the renewal of their tokens.
-        max_answer_bytes: a larger answer is refused before it is read whole.
+        max_answer_bytes: a larger answer is refused unread, and so is one of too many values.
         user_agent: what the API server's audit log shows.
         adapter: speaks HTTP, where requests' own trusts the server too much.
         hide: texts that are taken out of every answer: credentials, which a server that is not
@@ -244,13 +246,12 @@ class ApiServer:
         bearer = self._configuration.auth_settings().get("BearerToken")
         if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
             headers["Authorization"] = bearer["value"]
-        data = None if body is None else json.dumps(body)
         try:
             with self._session.request(
                 method,
                 self._configuration.host.rstrip("/") + path,
                 params=params,
-                data=data,
+                data=None if body is None else json.dumps(body),
                 headers=headers,
                 timeout=(min(remaining, 5.0), remaining),
                 allow_redirects=False,
@@ -273,6 +274,8 @@ class ApiServer:
             if deadline.passed():
                 raise KubeUnreachable(f"{what}: answer not complete in time")
         body = b"".join(chunks)
+        if sum(map(body.count, (b",", b"[", b"{"))) * BYTES_PER_VALUE > self._max_answer_bytes:
+            raise KubeUnreachable(f"{what}: answer of too many values")
         for hidden in self._hidden:
             body = body.replace(hidden, b"***")
         return body

@@ -124,7 +124,7 @@ class Hooks:
         finally:
             connection.close()
 
-    def metric(self, name: str, **labels: str) -> float | None:
+    def metric(self, name: str, /, **labels: str) -> float | None:
         """Read one sample of /metrics; None where it is not there."""
         for family in text_string_to_metric_families(self.scrape().body.decode()):
             for sample in family.samples:

@@ -12,7 +12,7 @@ from hooks.deadline import Deadline
 from hooks.events import Event
 from hooks.kube import Kube, KubeError
 from hooks.reconcile import Answer, Record, reconcile
-from hooks.targetclusters.access import Way
+from hooks.targetclusters.access import Connector
 from hooks.targetclusters.actions import Operations
 from hooks.targetclusters.background import Background
 from hooks.targetclusters.facts import Jobs, gather
@@ -86,8 +86,8 @@ class TargetClustersHook:
             Background("probe", threads=PROBES_AT_ONCE, clock=clock),
             Background("round", threads=ROUNDS_AT_ONCE, clock=clock),
         )
-        way = Way(kube, user_agent=settings.operator_name)
-        self._operations = Operations(way, self._jobs, self._metrics, clock=clock)
+        connector = Connector(kube, user_agent=settings.operator_name)
+        self._operations = Operations(connector, self._jobs, self._metrics, clock=clock)
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
         """Answer one CompositeRequest for a TargetCluster.

@@ -30,8 +30,8 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How clusters are come by.
+class Connector:
+    """Opens clusters.
 
     Attributes:
         own: the API server with the TargetClusters, their Secrets and sources.
@@ -41,29 +41,30 @@ class Way:
     own: Kube
     user_agent: str
 
+    @contextmanager
+    def open(
+        self, namespace: str, secret: str, *, max_answer_bytes: int, deadline: Deadline
+    ) -> Iterator[Access]:
+        """Open the cluster whose kubeconfig a Secret holds; its connections are closed at the end.
 
-@contextmanager
-def opened(way: Way, namespace: str, secret: str, *, deadline: Deadline) -> Iterator[Access]:
-    """Open the cluster whose kubeconfig a Secret holds; its connections are closed at the end.
+        Args:
+            namespace: the TargetCluster's; no other one's Secrets are ever read.
+            secret: the Secret's name.
+            max_answer_bytes: of each of the cluster's answers.
+            deadline: of the reading.
 
-    Args:
-        way: where the Secret is, and who we are.
-        namespace: the TargetCluster's; no other one's Secrets are ever read.
-        secret: the Secret's name.
-        deadline: of the reading.
-
-    Raises:
-        NoAccess: saying why there is none.
-    """
-    kubeconfig = _read(way.own, namespace, secret, deadline)
-    try:
-        api = connect(kubeconfig, user_agent=way.user_agent)
-    except BadKubeconfig as error:
-        raise NoAccess(_unusable(secret, error), kubeconfig) from error
-    try:
-        yield Access(api, kubeconfig)
-    finally:
-        api.close()
+        Raises:
+            NoAccess: saying why there is none.
+        """
+        kubeconfig = _read(self.own, namespace, secret, deadline)
+        try:
+            api = connect(kubeconfig, user_agent=self.user_agent, max_answer_bytes=max_answer_bytes)
+        except BadKubeconfig as error:
+            raise NoAccess(_unusable(secret, error), kubeconfig) from error
+        try:
+            yield Access(api, kubeconfig)
+        finally:
+            api.close()
 
 
 def _read(own: Kube, namespace: str, secret: str, deadline: Deadline) -> Kubeconfig:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from hooks.deadline import Deadline
-from hooks.targetclusters.access import Access, NoAccess, Way, opened
+from hooks.targetclusters import probe, sync_target
+from hooks.targetclusters.access import Access, Connector, NoAccess
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
 from hooks.targetclusters.finalizing import DELETION, ROUND
@@ -24,12 +25,12 @@ from hooks.targetclusters.plan import (
     StartRound,
     StopRound,
 )
-from hooks.targetclusters.probe import look
 from hooks.targetclusters.schedule import milliseconds
 from hooks.targetclusters.sources import SourceCache, gather
-from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sources_plan import read_sources
+from hooks.targetclusters.sync import delete_all, sync_round
 from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import DesiredSet, SyncTask
+from hooks.targetclusters.sync_plan import DeleteTask, DesiredSet, SyncTask
 from hooks.targetclusters.syncing import Deletion, Round
 
 #: Seconds in which the kubeconfig's Secret is read.
@@ -56,16 +57,21 @@ class Operations:
     """Starts jobs, and knows what they do.
 
     Args:
-        way: how clusters are come by.
+        connector: opens clusters.
         jobs: where jobs run.
         metrics: where rounds are counted.
         clock: epoch seconds.
     """
 
     def __init__(
-        self, way: Way, jobs: Jobs, metrics: ClusterMetrics, *, clock: Callable[[], float]
+        self,
+        connector: Connector,
+        jobs: Jobs,
+        metrics: ClusterMetrics,
+        *,
+        clock: Callable[[], float],
     ) -> None:
-        self._way = way
+        self._connector = connector
         self._jobs = jobs
         self._metrics = metrics
         self._clock = clock
@@ -75,7 +81,7 @@ class Operations:
     def start(self, action: Action, facts: Facts) -> None:
         """Do an action; nothing is waited for."""
         key = job_key(facts.cluster)
-        work = _Work(self._way, facts, self._memory(key), self._metrics, self._clock)
+        work = _Work(self._connector, facts, self._memory(key), self._metrics, self._clock)
         match action:
             case StartProbe(lane):
                 seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
@@ -117,7 +123,7 @@ class Operations:
 class _Work:
     """One job's view of one TargetCluster, as it was when the job was started."""
 
-    way: Way
+    connector: Connector
     facts: Facts
     memory: _Memory
     metrics: ClusterMetrics
@@ -144,7 +150,7 @@ class _Work:
         began = milliseconds(self.clock())
         done = Round(began, 0.0, self.facts.generation, recorded)
         try:
-            with self._open(deadline) as access:
+            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
                 desired = self._gather(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync_policy)
                 memory = self.memory.sync
@@ -163,11 +169,10 @@ class _Work:
         began = milliseconds(self.clock())
         done = Deletion(began, 0.0, inventory)
         try:
-            with self._open(deadline) as access:
-                memory = self.memory.sync
-                report = delete_inventory(
-                    access.api, self.facts.key, inventory, memory=memory, deadline=deadline
-                )
+            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
+                where = read_sources(self.facts.cluster).set_namespace
+                task = DeleteTask(self.facts.key, where, inventory)
+                report = delete_all(access.api, task, memory=self.memory.sync, deadline=deadline)
                 done = replace(done, report=report)
         except NoAccess as error:
             done = replace(done, stop=error.stop)
@@ -175,15 +180,19 @@ class _Work:
         self._log_deletion(done)
         return done
 
-    def _open(self, deadline: Deadline) -> AbstractContextManager[Access]:
+    def _open(self, deadline: Deadline, max_answer_bytes: int) -> AbstractContextManager[Access]:
         namespace, _, _ = self.facts.key.partition("/")
-        secret = self.facts.spec.kubeconfig_secret
-        return opened(self.way, namespace, secret, deadline=deadline.at_most(SECRET_SECONDS))
+        return self.connector.open(
+            namespace,
+            self.facts.spec.kubeconfig_secret,
+            max_answer_bytes=max_answer_bytes,
+            deadline=deadline.at_most(SECRET_SECONDS),
+        )
 
     def _look(self, found: Probe, deadline: Deadline) -> Probe:
         health = self.facts.spec.health
-        with self._open(deadline) as access:
-            seen = look(
+        with self._open(deadline, probe.MAX_ANSWER_BYTES) as access:
+            seen = probe.look(
                 access.api,
                 pod_namespaces=health.pod_namespaces,
                 deadline=deadline.at_most(health.timeout),
@@ -200,7 +209,7 @@ class _Work:
     def _gather(self, deadline: Deadline) -> DesiredSet:
         with self.memory.lock:
             return gather(
-                self.way.own,
+                self.connector.own,
                 self.facts.cluster,
                 kubeconfig_secret=self.facts.spec.kubeconfig_secret,
                 cache=self.memory.sources,

@@ -26,7 +26,7 @@ RETRY = 5.0
 
 
 @dataclass(frozen=True)
-class Farewell:
+class FinalizeDecision:
     """What is answered of a TargetCluster that is being deleted.
 
     Attributes:
@@ -48,7 +48,7 @@ class Farewell:
     told: tuple[str, str] | None = None
 
 
-def decide(view: SyncView, *, deleted_at: float) -> Farewell:
+def decide(view: SyncView, *, deleted_at: float) -> FinalizeDecision:
     """Decide what to answer now.
 
     Args:
@@ -59,16 +59,16 @@ def decide(view: SyncView, *, deleted_at: float) -> Farewell:
     left = deleted_at + spec.finalize_timeout - view.now
     if view.rounds.running == ROUND and left > 0:
         wait = next_look(view.rounds.running_since or view.now, view.now)
-        return Farewell(
+        return FinalizeDecision(
             kept_children(view), _deleting("the round that runs is ended"), wait=wait, stop=True
         )
     if spec.deletion_policy == "Orphan" or _is_nothing(view):
-        return Farewell([], _deleting("the resources stay on the cluster"), finalized=True)
+        return FinalizeDecision([], _deleting("the resources stay on the cluster"), finalized=True)
     latest = view.rounds.latest if isinstance(view.rounds.latest, Deletion) else None
     if latest is not None and latest.report is not None and latest.report.complete:
-        message = f"{count_objects(view.key, latest.given)} objects are deleted from the cluster"
+        message = f"{_brought(view, latest.given)} objects are deleted from the cluster"
         told = (names.EVENT_RESOURCES_DELETED, message)
-        return Farewell([], _deleting(message), finalized=True, told=told)
+        return FinalizeDecision([], _deleting(message), finalized=True, told=told)
     if latest is not None and latest.stop and latest.stop.fault.reason == SECRET_NOT_FOUND:
         return _orphaned(view, latest.stop.fault.message)
     if left <= 0:
@@ -77,7 +77,7 @@ def decide(view: SyncView, *, deleted_at: float) -> Farewell:
     return _go_on(view, latest, left)
 
 
-def _go_on(view: SyncView, latest: Deletion | None, left: float) -> Farewell:
+def _go_on(view: SyncView, latest: Deletion | None, left: float) -> FinalizeDecision:
     """Start the next round of deleting when its time has come."""
     children = kept_children(view)
     inventory = view.shown
@@ -86,30 +86,34 @@ def _go_on(view: SyncView, latest: Deletion | None, left: float) -> Farewell:
         children = new_children(view, inventory)
     if view.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
-        return Farewell(children, condition, wait=min(left, 300.0))
+        return FinalizeDecision(children, condition, wait=min(left, 300.0))
     condition = _deleting(_trouble(latest))
     if view.rounds.running_since is not None:
         wait = next_look(view.rounds.running_since, view.now)
-        return Farewell(children, condition, wait=min(left, wait))
+        return FinalizeDecision(children, condition, wait=min(left, wait))
     if latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
         wait = latest.started_at + latest.seconds + pause - view.now
         if wait > 0:
-            return Farewell(children, condition, wait=min(left, wait))
-    return Farewell(children, condition, start=inventory)
+            return FinalizeDecision(children, condition, wait=min(left, wait))
+    return FinalizeDecision(children, condition, start=inventory)
 
 
 def _is_nothing(view: SyncView) -> bool:
     """Tell whether nothing was ever brought to the cluster, as far as can be known."""
-    shown = view.shown
-    counted = (view.status.get("sync") or {}).get("objects")
-    return not shown.by_key and not shown.unreadable and not counted
+    return not _brought(view, view.shown) and not view.shown.by_key and not view.shown.unreadable
 
 
-def _orphaned(view: SyncView, why: str) -> Farewell:
+def _brought(view: SyncView, inventory: Inventory) -> int:
+    """Answer how many objects were brought to the cluster, some of which may be gone by now."""
+    counted = (view.status.get("sync") or {}).get("objects") or 0
+    return max(counted, count_objects(view.key, inventory))
+
+
+def _orphaned(view: SyncView, why: str) -> FinalizeDecision:
     message = f"{count_objects(view.key, view.shown)} objects are left on the cluster: {why}"
     told = (names.EVENT_RESOURCES_ORPHANED, message)
-    return Farewell([], _deleting(message), finalized=True, told=told)
+    return FinalizeDecision([], _deleting(message), finalized=True, told=told)
 
 
 def _trouble(latest: Deletion | None) -> str:

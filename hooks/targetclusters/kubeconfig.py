@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-import yaml
 from cryptography import x509
 
+from hooks.targetclusters.untrusted_yaml import Unusable, documents
 from hooks.webhook import Json
 
 #: Keys of the Secret that are looked for, in this order; failing those, its only key is taken.
 SECRET_KEYS = ("kubeconfig", "value", "config")
+
+#: The longest kubeconfig: reading one takes time, each time that its cluster is probed.
+MAX_CHARACTERS = 256 * 1024
 
 #: What a field would make the operator do; a kubeconfig with it is refused.
 _REFUSED_USER = {
@@ -151,13 +154,13 @@ def read_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
 
 
 def _parse(text: str, key: str) -> Json:
-    """Read YAML; what the parser says is not passed on, since it quotes the text."""
-    try:
-        config = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", in line {mark.line + 1}" if mark else ""
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is no YAML{line}") from None
+    """Read YAML, whose problems are told without quoting the text."""
+    if len(text) > MAX_CHARACTERS:
+        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: has over {MAX_CHARACTERS} characters")
+    config = next(documents(text), None)
+    if isinstance(config, Unusable):
+        where = f", {config.field}" if config.field else ""
+        raise BadKubeconfig("KubeconfigInvalid", f"key {key}{where}: {config.message}")
     if not isinstance(config, dict):
         raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is no kubeconfig")
     return config

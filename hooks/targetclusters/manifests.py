@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hooks.targetclusters.manifests_yaml import Unusable, documents
 from hooks.targetclusters.sync_plan import DesiredObject, SourceProblem
+from hooks.targetclusters.untrusted_yaml import Unusable, documents
 from hooks.webhook import Json
 
 #: How many problems of one source are told; a source that is no manifest at all has thousands.

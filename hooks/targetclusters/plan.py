@@ -116,19 +116,19 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what is answered of a TargetCluster that is being deleted."""
     counted = count_in(facts.status, facts.probe.latest, facts.spec, now=facts.now)
     view = _view(facts, counted)
-    farewell = finalizing.decide(view, deleted_at=facts.deleted_at or facts.now)
-    status = _status(facts, counted, farewell.condition, facts.status.get("sync") or {})
+    decision = finalizing.decide(view, deleted_at=facts.deleted_at or facts.now)
+    status = _status(facts, counted, decision.condition, facts.status.get("sync") or {})
     actions: list[Action] = []
-    if farewell.start is not None:
-        actions.append(StartDeletion(farewell.start, _lane(counted)))
-    if farewell.stop:
+    if decision.start is not None:
+        actions.append(StartDeletion(decision.start, _lane(counted)))
+    if decision.stop:
         actions.append(StopRound())
     response = CompositeResponse(
-        status=status, children=farewell.children, finalized=farewell.finalized
+        status=status, children=decision.children, finalized=decision.finalized
     )
-    if not farewell.finalized:
-        response["resyncAfterSeconds"] = _rounded(farewell.wait)
-    events = () if farewell.told is None else (_event(facts.cluster, *farewell.told),)
+    if not decision.finalized:
+        response["resyncAfterSeconds"] = _rounded(decision.wait)
+    events = () if decision.told is None else (_event(facts.cluster, *decision.told),)
     return Plan(response, tuple(actions), events)
 
 

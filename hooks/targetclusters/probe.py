@@ -11,8 +11,9 @@ from hooks.targetclusters.health import NAMED, Count, Fault, Nodes, Stop
 from hooks.targetclusters.quantities import Sum
 from hooks.webhook import Json
 
-#: Nodes and pods asked for at once: a page of the largest known stays far below what is read.
-PAGE_SIZE = "250"
+#: Nodes and pods asked for at once, and the bytes that they may take: 80 KiB each.
+PAGE_SIZE = "50"
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _MESSAGE = 400
 _FAILED_CHECK = "[-]"
 

@@ -7,8 +7,8 @@ from typing import Generic, Literal, TypeVar
 
 from hooks.conditions import epoch
 
-#: How much earlier or later than its interval says something comes, as a part of the interval:
-#: clusters that were all started at once drift apart.
+#: How much earlier than its interval says something comes at most, as a part of the interval:
+#: clusters that were all started at once drift apart, and none is left alone for longer.
 SPREAD = 0.05
 #: Seconds between looks at a job that runs: at first, and at most.
 FIRST_LOOK = 0.25
@@ -50,7 +50,7 @@ def due(last: float | None, interval: float, *, key: str) -> float:
         return 0.0
     digest = hashlib.sha256(f"{key} {last:.3f}".encode()).digest()
     chance = int.from_bytes(digest[:4]) / 0xFFFFFFFF
-    return last + interval * (1 + SPREAD * (2 * chance - 1))
+    return last + interval * (1 - SPREAD * chance)
 
 
 def next_look(running_since: float, now: float) -> float:

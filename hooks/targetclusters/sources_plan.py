@@ -65,6 +65,11 @@ class Sources:
     problems: tuple[SourceProblem, ...] = ()
     target_namespace: str = ""
 
+    @property
+    def set_namespace(self) -> str:
+        """Answer the namespace in which the ApplySet stands."""
+        return self.target_namespace or self.namespace
+
 
 class _Refused(ValueError):
     """A source that cannot be followed; `field` is below the source's own."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hooks.deadline import Deadline
 from hooks.kube import Kube, KubeError
-from hooks.targetclusters.inventory import Inventory, InventoryEntry, ObjectKey
+from hooks.targetclusters.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync_apply import words
 from hooks.targetclusters.sync_applyset import Parent
 from hooks.targetclusters.sync_applyset_plan import Extent, Sets
@@ -13,7 +13,13 @@ from hooks.targetclusters.sync_kinds import Kinds
 from hooks.targetclusters.sync_live import Live
 from hooks.targetclusters.sync_memory import SyncMemory
 from hooks.targetclusters.sync_order_plan import rank
-from hooks.targetclusters.sync_plan import DeleteReport, ObjectResult, SyncReport, SyncTask
+from hooks.targetclusters.sync_plan import (
+    DeleteReport,
+    DeleteTask,
+    ObjectResult,
+    SyncReport,
+    SyncTask,
+)
 from hooks.targetclusters.sync_prune import Remover, remove_all
 from hooks.targetclusters.sync_round import Round
 from hooks.targetclusters.sync_target import RoundOver, Target
@@ -42,23 +48,23 @@ def sync_round(
     return Round(Target(target, deadline), task, memory, clock).run()
 
 
-def delete_inventory(
-    target: Kube, cluster: str, inventory: Inventory, *, memory: SyncMemory, deadline: Deadline
+def delete_all(
+    target: Kube, task: DeleteTask, *, memory: SyncMemory, deadline: Deadline
 ) -> DeleteReport:
-    """Delete what the inventory holds and is still ours, last applied first, then the ApplySet.
+    """Delete all that is ours, last applied first, then the ApplySet.
 
-    To be called again with `remaining` until it is `complete`. Never raises for anything that
-    the target does.
+    That is what the inventory holds and still carries our label, and what carries it although an
+    inventory that was lost does not hold it. To be called again with `remaining` until it is
+    `complete`. Never raises for anything that the target does.
 
     Args:
         target: the target's API server.
-        cluster: `namespace/name` of the TargetCluster.
-        inventory: what may be on the target.
+        task: what may be there.
         memory: of this target.
         deadline: of this round.
     """
-    namespace = cluster.partition("/")[0]
-    deletion = _Deletion(Sets.of(cluster, namespace, inventory), dict(inventory.by_key))
+    sets = Sets.of(task.cluster, task.target_namespace, task.inventory)
+    deletion = _Deletion(sets, dict(task.inventory.by_key))
     error = ""
     try:
         deletion.run(Target(target, deadline), memory)
@@ -66,7 +72,7 @@ def delete_inventory(
         error = words(str(trouble)) or "the round's time was over"
     return DeleteReport(
         results=tuple(deletion.results),
-        remaining=inventory.holding(deletion.left.values()),
+        remaining=task.inventory.holding(deletion.left.values()),
         complete=not deletion.left,
         error=error,
     )
@@ -83,19 +89,28 @@ class _Deletion:
     def run(self, target: Target, memory: SyncMemory) -> None:
         """Delete the members, then the ConfigMaps of the sets."""
         members = self.sets.members
-        parents = [Parent(target, one) for one in (self.sets.current, *self.sets.former)]
-        for parent in parents:
-            parent.read()
+        parents = {
+            one.entry.key: Parent(target, one) for one in (self.sets.current, *self.sets.former)
+        }
+        extent = Extent.of(members)
+        for parent in parents.values():
+            extent |= parent.read()
         live = Live(target, Kinds(target, memory.kinds), self.sets.ids)
         for entry in members.values():
             live.find(entry.key.group_kind, entry.api_version)
-        live.read(Extent.of(members).namespaces, {}, expected=len(members))
-        entries = sorted(members.values(), key=lambda entry: rank(entry.key), reverse=True)
+        for group_kind in sorted(extent.group_kinds):
+            live.find(group_kind)
+        live.read(extent.namespaces, {}, expected=len(members))
+        lost = live.unknown({**members, **parents})
+        self.left.update((entry.key, entry) for entry in lost)
+        entries = sorted(
+            (*members.values(), *lost), key=lambda entry: rank(entry.key), reverse=True
+        )
         for removed in remove_all(Remover(target, self.sets.ids), live, entries):
             self.results.append(removed.result)
             if removed.gone:
                 self.left.pop(removed.result.entry.key, None)
-        if not self.left.keys() & members.keys():
-            for parent in parents:
+        if not self.left.keys() - parents.keys():
+            for parent in parents.values():
                 parent.delete()
             self.left.clear()

@@ -41,7 +41,7 @@ class Parent:
             owner = pairs(self._found, "annotations").get(ANNOTATION_APPLYSET_TOOLING)
             where = f"ConfigMap {self._applyset.namespace}/{self._applyset.name}"
             raise NotOurs(f"{where}: this ApplySet is looked after by {owner}")
-        return extent_told(self._found)
+        return extent_told(self._found) | Extent(namespaces=frozenset([self._applyset.namespace]))
 
     def write(self, extent: Extent, *, described: frozenset[str]) -> None:
         """Have it tell this extent; costs nothing where it does.

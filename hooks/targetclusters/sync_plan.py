@@ -189,3 +189,18 @@ class SyncTask:
     desired: DesiredSet
     recorded: Inventory
     policy: SyncPolicy = field(default_factory=SyncPolicy)
+
+
+@dataclass(frozen=True)
+class DeleteTask:
+    """What is to be taken from a target.
+
+    Attributes:
+        cluster: `namespace/name` of the TargetCluster.
+        target_namespace: where its ApplySet stands.
+        inventory: what may be on the target.
+    """
+
+    cluster: str
+    target_namespace: str
+    inventory: Inventory

@@ -62,8 +62,8 @@ class Round:
             self._go()
         except (RoundOver, KubeError) as error:
             return self._report(words(str(error)), complete=False)
-        recorded = self._task.recorded.by_key
-        return self._report("", complete=all(one.key in recorded for one in self._layout.wanted))
+        recorded = all(self._is_recorded(one.entry) for one in self._layout.wanted)
+        return self._report("", complete=recorded and not self._found)
 
     def _go(self) -> None:
         served, unserved = self._find_kinds()

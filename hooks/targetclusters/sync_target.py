@@ -27,8 +27,9 @@ LIST_SECONDS = 60.0
 MARGIN = 0.2
 #: Calls in a row without an answer after which the target is given up for this round.
 SILENT_CALLS = 3
-#: Whole objects in one page: up to 1.5 MiB each, within the bound of an answer.
-PAGE = "10"
+#: Whole objects in one page, and the bytes that they may take: 1.6 MiB each.
+PAGE = "5"
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 Answer = TypeVar("Answer")
 

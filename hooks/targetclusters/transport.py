@@ -26,8 +26,6 @@ from hooks.targetclusters.kubeconfig import BadKubeconfig, Kubeconfig
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: The largest answer read from a cluster, in bytes; a page of lists stays under it.
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 #: Where a client certificate lies while it is being loaded; memory, where the system has it.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
@@ -35,8 +33,13 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 SHORTEST_HIDDEN = 8
 
 
-def connect(kubeconfig: Kubeconfig, *, user_agent: str) -> ApiServer:
+def connect(kubeconfig: Kubeconfig, *, user_agent: str, max_answer_bytes: int) -> ApiServer:
     """Make a client for the cluster; nothing is sent yet. Whoever asks closes it.
+
+    Args:
+        kubeconfig: where the cluster is, and who we are to it.
+        user_agent: what its audit log shows of us.
+        max_answer_bytes: of each answer; as many jobs as run at once may hold one.
 
     Raises:
         BadKubeconfig: where certificates or key cannot be used.
@@ -47,7 +50,7 @@ def connect(kubeconfig: Kubeconfig, *, user_agent: str) -> ApiServer:
         configuration.api_key["authorization"] = kubeconfig.authorization
     return ApiServer(
         configuration,
-        max_answer_bytes=MAX_ANSWER_BYTES,
+        max_answer_bytes=max_answer_bytes,
         user_agent=user_agent,
         adapter=_Adapter(_tls(kubeconfig)),
         hide=_credentials(kubeconfig),

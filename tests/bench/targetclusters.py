@@ -9,27 +9,100 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import requests
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.controlplane.processes import Process
-from tests.e2e.targets import PROJECT, TargetHooks
+from tests.e2e.targets import TargetHooks
+from tests.serving import PROJECT
 from tests.targets import servers
 from tests.targets.driving import target_cluster
 from tests.targets.objects import kubeconfig
 
-SIZES = (40, 200, 1000)
 INTERVAL = 30.0
 SECONDS = 75.0
 #: As many as Metacontroller is told to use.
 CALLERS = 20
+#: Seconds between calls of `/healthz`, which say how fast the machine is meanwhile.
+YARDSTICK_EVERY = 0.1
 
 HEAD = """\
-| clusters | black holes | refusing | calls a second | p50 | p99 | probes of the good ones, of those asked for | CPU | memory |
-|---|---|---|---|---|---|---|---|---|"""  # noqa: E501 - a table's head
+| good | black holes | refusing | calls a second | p50 | p99 | p50, p99 of /healthz | probes of the good ones, of those asked for | CPU | memory |
+|---|---|---|---|---|---|---|---|---|---|"""  # noqa: E501 - a table's head
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How many clusters there are of each kind."""
+
+    good: int
+    holes: int = 0
+    refusing: int = 0
+
+    @property
+    def total(self) -> int:
+        """Answer how many there are."""
+        return self.good + self.holes + self.refusing
+
+    def clusters(self) -> list[Object]:
+        """Write them, the kinds mixed as they would be."""
+        kinds = ["good"] * self.good + ["hole"] * self.holes + ["refusing"] * self.refusing
+        Random(0).shuffle(kinds)  # noqa: S311 - no secret
+        return [_cluster(kind, number) for number, kind in enumerate(kinds)]
+
+
+#: The second and the first have the same good ones, the last and the third a fifth of bad ones.
+MIXES = (Mix(20), Mix(20, 10, 10), Mix(160, 20, 20), Mix(800, 100, 100))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a mix has cost: seconds of each call, and of `/healthz` meanwhile, in order."""
+
+    mix: Mix
+    seconds: list[float]
+    yardstick: list[float]
+    elapsed: float
+    probes: int
+    asked: int
+    cpu: float
+    memory: int
+
+    def row(self) -> str:
+        """Write a line of the table."""
+        p50, p99, yard50, yard99 = (
+            f"{percentile(of, seconds) * 1000:.1f}"
+            for seconds in (self.seconds, self.yardstick)
+            for of in (50, 99)
+        )
+        return (
+            f"| {self.mix.good} | {self.mix.holes} | {self.mix.refusing} "
+            f"| {len(self.seconds) / self.elapsed:.0f} | {p50} ms | {p99} ms "
+            f"| {yard50} ms, {yard99} ms | {self.probes} of {self.asked} "
+            f"| {self.cpu / self.elapsed * 100:.0f} % | {self.memory / 1e6:.0f} MB |"
+        )
+
+    def compared(self, other: "Cost") -> str:
+        """Say how this grew out of another, call by call."""
+        ratios = (
+            f"{percentile(of, self.seconds) / percentile(of, other.seconds):.1f} times the p{of}"
+            for of in (50, 99)
+        )
+        return (
+            f"{other.mix.total} -> {self.mix.total} clusters: {', '.join(ratios)}, "
+            f"{self.cpu / other.cpu:.1f} times the CPU, "
+            f"{self.memory / other.memory:.2f} times the memory"
+        )
+
+
+def percentile(of: int, ordered: list[float]) -> float:
+    """Answer a percentile of ordered figures."""
+    return ordered[len(ordered) * of // 100]
 
 
 @dataclass
@@ -51,6 +124,7 @@ class Fleet:
             for n, c in enumerate(clusters)
         ]
         heapq.heapify(self._calls)
+        self.good = {number for number, cluster in enumerate(clusters) if _is_good(cluster)}
         self._lock = threading.Condition()
         self.tally = Tally()
 
@@ -84,26 +158,29 @@ class Fleet:
         before = cluster.get("status", {}).get("probe")
         with self.tally.lock:
             self.tally.seconds.append(took)
-            good = cluster["metadata"]["name"].startswith("good")
-            self.tally.probes += good and told["status"].get("probe") != before
+            self.tally.probes += _is_good(cluster) and told["status"].get("probe") != before
         cluster["status"] = told["status"]
         return float(told["resyncAfterSeconds"])
 
 
 def bench_target_clusters(plane: ControlPlane, folder: Path) -> Iterator[str]:
-    """Measure each size; answer a table line by line."""
+    """Measure each mix; answer a table line by line, then how the figures grow."""
     namespaces = plane.api.resource("v1", "namespaces")
     namespaces.create({"metadata": {"name": "fleet"}})
     yield HEAD
-    for size in SIZES:
-        place = folder / f"targetclusters-{size}"
+    costs = []
+    for mix in MIXES:
+        place = folder / f"targetclusters-{mix.total}"
         place.mkdir()
-        yield _measure(plane, place, size)
+        cost = _measure(plane, place, mix)
+        costs.append(cost)
+        yield cost.row()
+    yield ""
+    for less, more in pairwise(costs):
+        yield more.compared(less)
 
 
-def _measure(plane: ControlPlane, folder: Path, size: int) -> str:
-    holes = refusals = size // 10
-    good = size - holes - refusals
+def _measure(plane: ControlPlane, folder: Path, mix: Mix) -> Cost:
     with ExitStack() as stack:
         _put_secret(plane, "good", stack.enter_context(_served()))
         _put_secret(plane, "hole", stack.enter_context(servers.serving(servers.black_hole)).url)
@@ -111,32 +188,48 @@ def _measure(plane: ControlPlane, folder: Path, size: int) -> str:
         hooks = TargetHooks(plane, folder, LOG_LEVEL="warn")
         hooks.start()
         stack.callback(hooks.process.stop)
-        kinds = ["good"] * good + ["hole"] * holes + ["refusing"] * refusals
-        clusters = [_cluster(kind, number) for number, kind in enumerate(kinds)]
-        fleet = Fleet(hooks.url, clusters)
+        fleet = Fleet(hooks.url, mix.clusters())
         used, began = _cpu_seconds(hooks.process), time.monotonic()
-        with ThreadPoolExecutor(CALLERS) as pool:
+        with ThreadPoolExecutor(CALLERS + 1) as pool:
+            yardstick = pool.submit(_measure_yardstick, hooks.url, began + SECONDS)
             list(pool.map(fleet.run, [began + SECONDS] * CALLERS))
-        elapsed = time.monotonic() - began
-        used = _cpu_seconds(hooks.process) - used
-        asked = sum(_asked(number, size) for number in range(good))
-        took = sorted(fleet.tally.seconds)
-        return (
-            f"| {size} | {holes} | {refusals} | {len(took) / elapsed:.0f} "
-            f"| {took[len(took) // 2] * 1000:.1f} ms | {took[len(took) * 99 // 100] * 1000:.1f} ms "
-            f"| {fleet.tally.probes} of {asked} | {used / elapsed * 100:.0f} % "
-            f"| {_memory(hooks.process) / 1e6:.0f} MB |"
+        return Cost(
+            mix=mix,
+            seconds=sorted(fleet.tally.seconds),
+            yardstick=sorted(yardstick.result()),
+            elapsed=time.monotonic() - began,
+            probes=fleet.tally.probes,
+            asked=sum(_asked(n, mix.total) for n in fleet.good),
+            cpu=_cpu_seconds(hooks.process) - used,
+            memory=_memory(hooks.process),
         )
 
 
-def _asked(number: int, size: int) -> int:
+def _measure_yardstick(url: str, until: float) -> list[float]:
+    """Call what costs next to nothing; answer the seconds of each call."""
+    took = []
+    with requests.Session() as session:
+        session.trust_env = False
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            session.get(f"{url}/healthz", timeout=30).raise_for_status()
+            took.append(time.perf_counter() - began)
+            time.sleep(YARDSTICK_EVERY)
+    return took
+
+
+def _asked(number: int, total: int) -> int:
     """Say how many probes of a cluster begin within the time, the first when it is first called."""
-    return 1 + int((SECONDS - 1 - INTERVAL * number / size / 3) / INTERVAL)
+    return 1 + int((SECONDS - 1 - INTERVAL * number / total / 3) / INTERVAL)
 
 
 def _cluster(kind: str, number: int) -> Object:
     name = f"{kind}-{number:04}"
     return target_cluster(name, "fleet", kubeconfigSecret=kind, monitorInterval=f"{INTERVAL:g}s")
+
+
+def _is_good(cluster: Object) -> bool:
+    return bool(cluster["spec"]["kubeconfigSecret"] == "good")
 
 
 def _put_secret(plane: ControlPlane, name: str, url: str) -> None:

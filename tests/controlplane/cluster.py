@@ -261,10 +261,12 @@ class ControlPlane(Cluster):
             shutil.rmtree(folder / "etcd", ignore_errors=True)
 
     @contextmanager
-    def target_cluster(self, name: str, *, audit: bool = False) -> Iterator[Cluster]:
+    def target_cluster(
+        self, name: str, *, audit: bool = False, flags: tuple[str, ...] = ()
+    ) -> Iterator[Cluster]:
         """Start a second API server, which shares nothing with this one but the etcd process."""
         folder = self.folder.parent / name
-        target = Cluster(folder, self.programs, self.etcd_url, f"/{name}", audit)
+        target = Cluster(folder, self.programs, self.etcd_url, f"/{name}", audit, flags)
         with ExitStack() as stack:
             yield stack.enter_context(target.running())
 

@@ -2,44 +2,34 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from hooks.names import API_VERSION, LABEL_SYNC, TARGET_CLUSTER_GROUP
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
 from tests.controlplane.api import ApiError, Object, Resource
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.processes import Process
+from tests.serving import PROJECT, Hooks
 
-PROJECT = Path(__file__).resolve().parents[2]
 NAMESPACE = "target-cluster-system"
 GROUP_VERSION = f"{TARGET_CLUSTER_GROUP}/{API_VERSION}"
 
 
-class TargetHooks:
+class TargetHooks(Hooks):
     """The target-cluster-operator's hook under gunicorn, configured as in the image."""
 
     def __init__(self, plane: ControlPlane, folder: Path, **settings: str) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
-        self.log = folder / "hooks.log"
-        environment = {
+        environ = {
             "HOOKS": "targetclusters",
-            "BIND": f"127.0.0.1:{self.port}",
-            "METRICS_BIND": "127.0.0.1",
-            "METRICS_PORT": str(self.metrics_port),
             "KUBECONFIG_FILE": str(plane.kubeconfig),
-            "PYTHONPATH": str(PROJECT),
             "WATCH_NAMESPACE": "",
             **settings,
         }
         if "POD_NAMESPACE" in settings and "WATCH_NAMESPACE" not in settings:
-            del environment["WATCH_NAMESPACE"]
-        command = [sys.executable, "-m", "gunicorn", "--config", str(PROJECT / "gunicorn.conf.py")]
-        self.process = Process("hooks", command, self.log, environment)
+            del environ["WATCH_NAMESPACE"]
+        super().__init__(folder, environ)
 
     @property
     def url(self) -> str:
@@ -48,29 +38,19 @@ class TargetHooks:
 
     def start(self) -> None:
         """Start, and wait until calls are answered."""
-        self.process.start()
-
-        def ready() -> bool:
-            self.process.check()
-            try:
-                return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
-            except requests.RequestException:
-                return False
-
-        polling.until(ready, "the hooks are ready", within=30)
+        self.__enter__()
 
     def kill(self) -> None:
         """End gunicorn and its worker as a crash would."""
         os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
         self.process.kill()
 
-    def metric(self, metric: str, **labels: str) -> float | None:
-        """Return a sample's value; None where there is no such series."""
-        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
-        wanted = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-        series = f"{metric}{{{wanted}}} "
-        values = [line[len(series) :] for line in text.splitlines() if line.startswith(series)]
-        return float(values[0]) if values else None
+    @property
+    def worker(self) -> int:
+        """Return the pid of the process that does the work."""
+        pid = self.process.pid
+        [worker] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(worker)
 
 
 @dataclass

@@ -83,6 +83,23 @@ class FakeCluster:
         return _refusal(404, "the server could not find the requested resource")
 
 
+class Crowded(FakeCluster):
+    """Has 50,000 nodes, every tenth of them not ready, of which it writes a page at a time."""
+
+    def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
+        if path != "/api/v1/nodes":
+            return super().answer(path, query, token)
+        self.asked[path] += 1
+        limit, first = (int(query.get(key, ["0"])[0]) for key in ("limit", "continue"))
+        ready, other = (json.dumps(node("n-N", ready=ready)) for ready in (True, False))
+        items = ",".join(
+            (ready if number % 10 else other).replace("n-N", f"n-{number}", 1)
+            for number in range(first, first + limit)
+        )
+        more = str(first + limit) if first + limit < 50_000 else ""
+        return 200, f'{{"metadata": {{"continue": "{more}"}}, "items": [{items}]}}'
+
+
 @contextmanager
 def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
     """Serve a cluster on a free port until the block ends."""

@@ -1,17 +1,16 @@
-"""The operator's own API server, in memory, as far as the hook reads it; implements Kube."""
+"""The operator's own API server, in memory, as far as the hook reads it."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hooks.deadline import Deadline
-from hooks.kube import JSON, MERGE_PATCH, KubeError, NotFound
+from hooks.kube import KubeError, NotFound
 from hooks.webhook import Json
+from tests.targets.kubes import Answering, Call
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
 @dataclass
-class OwnCluster:
+class OwnCluster(Answering):
     """Objects by path; `broken` is raised by every read while it is set."""
 
     objects: dict[str, Json] = field(default_factory=dict)
@@ -34,58 +33,23 @@ class OwnCluster:
         """Delete an object."""
         del self.objects[f"/api/v1/namespaces/{namespace}/{_PLURALS[kind]}/{name}"]
 
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        """Read one object."""
-        del deadline, params, accept
-        self.reads.append(path)
+    def answer(self, call: Call) -> Json:
+        """Answer a read; this hook writes nothing by itself."""
+        assert call.verb in ("get", "list"), call
+        self.reads.append(call.path)
         if self.broken is not None:
             raise self.broken
-        if path not in self.objects:
-            raise NotFound(f"GET {path}", 404, "not found")
-        return self.objects[path]
+        if call.verb == "list":
+            return {"items": self._listed(call)}
+        if call.path not in self.objects:
+            raise NotFound(f"GET {call.path}", 404, "not found")
+        return self.objects[call.path]
 
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        """Read the objects of a collection."""
-        del deadline, accept
-        self.reads.append(path)
-        if self.broken is not None:
-            raise self.broken
-        key, _, value = (params or {}).get("labelSelector", "").partition("=")
-        for object_path, obj in list(self.objects.items()):
-            labels = obj["metadata"].get("labels") or {}
-            if object_path.rpartition("/")[0] == path and (not key or labels.get(key) == value):
-                yield obj
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        """Fail: this hook writes nothing by itself."""
-        raise AssertionError(f"POST {path} {body} {deadline}")
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
-        """Fail: this hook writes nothing by itself."""
-        raise AssertionError(f"PATCH {path} {body} {deadline} {content_type} {params}")
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        """Fail: this hook writes nothing by itself."""
-        raise AssertionError(f"DELETE {path} {deadline} {options}")
+    def _listed(self, call: Call) -> list[Json]:
+        key, _, value = (call.params or {}).get("labelSelector", "").partition("=")
+        return [
+            obj
+            for path, obj in list(self.objects.items())
+            if path.rpartition("/")[0] == call.path
+            and (not key or (obj["metadata"].get("labels") or {}).get(key) == value)
+        ]

@@ -136,6 +136,12 @@ def test_a_variable_sets_its_field(
         ({"DEFAULT_LOAD_BALANCER_CLASS": "x"}, "DEFAULT_LOAD_BALANCER_CLASS: 'x' is not one"),
         ({"WATCH_NAMESPACE": "a,B"}, "WATCH_NAMESPACE: 'a,B' cannot name a Kubernetes object"),
         ({"OPERATOR_NAME": "a b"}, "OPERATOR_NAME: 'a b' cannot name a Kubernetes object"),
+        ({"POD_NAME": "a b"}, "POD_NAME: 'a b' cannot name a Kubernetes object"),
+        ({"POD_NAMESPACE": "a/b"}, "POD_NAMESPACE: 'a/b' cannot name a Kubernetes object"),
+        (
+            {"TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET": "a/b"},
+            "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET: 'a/b' cannot name a Kubernetes object",
+        ),
         ({"CLOUD_CONFIG": ""}, "CLOUD_CONFIG: is needed by nodes, loadbalancers"),
         ({"CLOUD_CONFIG": "/no/file"}, "CLOUD_CONFIG: /no/file: No such file"),
         ({"CLOUD_CONFIG": "/"}, "CLOUD_CONFIG: /: Is a directory"),

@@ -128,6 +128,18 @@ def test_an_endless_answer_is_cut_at_the_limit() -> None:
         api(server.url, max_answer_bytes=1_000_000).get("/x", deadline=Deadline(30))
 
 
+@pytest.mark.parametrize(
+    "item", ["[]", "{}", '{"a":[]}', "0"], ids=["lists", "objects", "both", "numbers"]
+)
+def test_an_answer_that_would_take_far_more_memory_than_its_text_is_refused(item: str) -> None:
+    text = ('{"items": [' + f"{item}," * 500_000 + "0]}").encode()
+    with (
+        serving(lambda _: (200, text)) as server,
+        pytest.raises(KubeUnreachable, match="answer of too many values"),
+    ):
+        api(server.url, max_answer_bytes=5_000_000).get("/x", deadline=Deadline(30))
+
+
 def test_a_dripping_answer_is_cut_at_the_deadline() -> None:
     started = time.monotonic()
     with serving(lambda _: dripping) as server, pytest.raises(KubeUnreachable, match="in time"):

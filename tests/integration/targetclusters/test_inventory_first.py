@@ -89,8 +89,19 @@ def test_the_operator_may_die_at_any_write(stage: Stage, number: int, fate: Fate
     assert stage.uncovered == []
 
 
+#: What may become of a call, and what may happen between two.
 STEPS = st.lists(
-    st.sampled_from(["answer", "answer", "answer lost", "stale request", "restart", "change"]),
+    st.sampled_from(
+        [
+            *["answer"] * 3,
+            "answer lost",
+            "status lost",
+            "inventory lost",
+            "stale request",
+            "restart",
+            "change",
+        ]
+    ),
     min_size=8,
     max_size=24,
 )
@@ -116,6 +127,12 @@ def test_no_order_of_losses_uncovers_anything(target: Cluster, steps: list[str])
                 case "answer lost":
                     driven.call()
                     driven.cluster, driven.children = now
+                case "status lost":  # Metacontroller dies after it has written the children
+                    driven.call()
+                    driven.cluster, _ = now
+                case "inventory lost":  # or before, or their API server refuses them
+                    driven.call()
+                    _, driven.children = now
                 case "stale request":
                     # What Metacontroller makes of the answer is refused as a conflict.
                     driven.cluster, driven.children = before

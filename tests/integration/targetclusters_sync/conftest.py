@@ -6,8 +6,8 @@ import pytest
 
 from hooks.kube import connect
 from tests.controlplane.cluster import Cluster, ControlPlane
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World
+from tests.targets.kubes import Watched
 
 LOG = logging.getLogger("tests")
 

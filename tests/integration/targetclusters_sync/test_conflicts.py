@@ -1,15 +1,11 @@
 """Objects on a real target that were there before us."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from hooks.deadline import Deadline
-from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 
 def make_foreign(world: World, **metadata: Any) -> None:
@@ -77,32 +73,14 @@ def test_an_object_of_another_target_cluster_is_a_conflict_too(
     assert result(report, "app").message == "is part of applyset-another-v1; it is left as it is"
 
 
-@dataclass
-class Overtaken(Watched):
-    """A target on which somebody makes the object just before we do."""
-
-    world: World | None = None
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = "",
-        params: Mapping[str, str] | None = None,
-    ) -> Json | None:
-        if path.endswith("/app") and self.world is not None:
-            make_foreign(self.world)
-            self.world = None
-        return super().patch(
-            path, body, deadline=deadline, content_type=content_type, params=params
-        )
-
-
 def test_one_that_is_made_just_before_ours_is_not_written_to(world: World) -> None:
     world.source("app", {"whose": "ours"})
     world.round()
-    report = world.round(kube=Overtaken(world.kube.kube, world=world))
+
+    def overtake(call: Call) -> None:
+        if call.verb == "patch" and world.on_target("app") is None:
+            make_foreign(world)
+
+    report = world.round(kube=Watched(world.kube.kube, before=overtake))
     assert result(report, "app").outcome == "conflict"
     assert world.data("app") == {"whose": "theirs"}

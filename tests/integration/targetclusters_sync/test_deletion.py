@@ -1,22 +1,20 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
-from dataclasses import dataclass
-
-from hooks.kube import KubeUnreachable
-from tests.integration.targetclusters_sync.watched import Call, Watched
+from hooks.kube import Kube, KubeUnreachable
+from hooks.targetclusters.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 
-@dataclass
-class Silenced(Watched):
-    """A target that answers some calls and then no more."""
+def silenced(kube: Kube, *, after: int) -> Watched:
+    """Be a target that answers some calls and then no more."""
 
-    answered: int = 0
-
-    def _begin(self, call: Call) -> None:
-        super()._begin(call)
-        if len(self.calls) > self.answered:
+    def answer(_: Call) -> None:
+        if len(target.calls) > after:
             raise KubeUnreachable("no more answers")
+
+    target = Watched(kube, before=answer)
+    return target
 
 
 def fill(world: World) -> None:
@@ -50,7 +48,7 @@ def test_is_complete_at_once_where_nothing_was_ever_applied(world: World) -> Non
 def test_stopped_at_any_call_goes_on_where_it_was(world: World) -> None:
     fill(world)
     rounds = 1
-    while not world.delete(kube=Silenced(world.kube.kube, answered=8)).complete:
+    while not world.delete(kube=silenced(world.kube.kube, after=8)).complete:
         assert world.ours() <= world.recorded.by_key.keys()
         rounds += 1
         assert rounds < 20
@@ -81,3 +79,15 @@ def test_without_time_nothing_is_deleted_and_nothing_forgotten(world: World) -> 
     assert report.error == "the round's time was over"
     assert report.remaining == before
     assert len(world.names()) == 5
+
+
+def test_what_the_inventory_lost_is_found_by_its_label_and_deleted(world: World) -> None:
+    world.policy = {"targetNamespace": f"{world.namespace}-else"}
+    fill(world)
+    assert len(world.names()) == 5
+    world.recorded = Inventory()
+    world.forget()
+    report = world.delete()
+    assert report.complete
+    assert len([one for one in report.results if one.outcome == "pruned"]) == 6
+    assert world.names() == set()

@@ -1,16 +1,14 @@
 """What was changed on a real target: put right, or named and left alone."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 
-from hooks.deadline import Deadline
 from hooks.kube import KubeRefused
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
 from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, result
+from tests.targets.kubes import Call, Watched
 
 DEPLOYMENT: Json = {
     "apiVersion": "apps/v1",
@@ -132,7 +130,7 @@ def test_what_the_target_writes_in_another_way_is_no_drift(world: World) -> None
     world.kube.calls.clear()
     assert world.round().counts == {"unchanged": 1}
     assert world.round().counts == {"unchanged": 1}
-    asked = [call for call in world.kube.calls if "dryRun" in call.params]
+    asked = [call for call in world.kube.calls if call.dry_run]
     assert len(asked) == 1
     assert world.kube.writes == []
     assert world.on_target("web", "deployments", "apps/v1") == before
@@ -173,23 +171,10 @@ def test_a_key_that_its_source_drops_goes_from_the_target(world: World) -> None:
     assert world.data("app") == {"color": "red"}
 
 
-class WithoutDryRun(Watched):
-    """A target whose admission webhooks allow no dry run."""
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = "",
-        params: Mapping[str, str] | None = None,
-    ) -> Json | None:
-        if "dryRun" in (params or {}):
-            raise KubeRefused(f"PATCH {path}", 400, "does not support dry run")
-        return super().patch(
-            path, body, deadline=deadline, content_type=content_type, params=params
-        )
+def refuse_dry_runs(call: Call) -> None:
+    """Be a target whose admission webhooks allow none."""
+    if call.dry_run:
+        raise KubeRefused(f"PATCH {call.path}", 400, "does not support dry run")
 
 
 def test_an_edit_is_put_right_where_the_target_allows_no_dry_run(world: World) -> None:
@@ -197,7 +182,7 @@ def test_an_edit_is_put_right_where_the_target_allows_no_dry_run(world: World) -
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
     world.source("bundle", bundle)
     world.settle()
-    world.kube = WithoutDryRun(world.kube.kube)
+    world.kube = Watched(world.kube.kube, before=refuse_dry_runs)
     assert world.round().counts == {"unchanged": 1}
     deployments = world.target.api.resource("apps/v1", "deployments")
     deployments.patch("web", {"spec": {"replicas": 5}}, world.namespace)

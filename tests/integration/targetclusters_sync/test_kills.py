@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from hooks.kube import Kube
-from tests.integration.targetclusters_sync.watched import Killed, Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest
+from tests.targets.kubes import Killed, Watched
 
 
 def bundle(**values: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hooks.targetclusters.manifests_yaml import documents
+from hooks.targetclusters.untrusted_yaml import documents
 from tests.controlplane.cluster import Cluster
 from tests.integration.targetclusters_sync.worlds import World, manifest
 

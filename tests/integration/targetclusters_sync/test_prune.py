@@ -2,12 +2,11 @@
 
 import pytest
 
-from hooks.deadline import Deadline
 from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.inventory import Inventory, InventoryEntry
 from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 
 def patch(world: World, name: str, body: Json) -> None:
@@ -139,13 +138,12 @@ def test_an_object_made_anew_under_the_old_name_is_not_deleted_for_the_old_one(
     world.unsource("old")
     configmaps = world.target.api.resource("v1", "configmaps")
 
-    class Remade(Watched):
-        def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
+    def make_anew(call: Call) -> None:
+        if call.verb == "delete":
             configmaps.delete("old", world.namespace)
             configmaps.create(manifest("old", namespace=world.namespace))
-            super().delete(path, deadline=deadline, options=options)
 
-    report = world.round(kube=Remade(world.kube.kube))
+    report = world.round(kube=Watched(world.kube.kube, before=make_anew))
     assert result(report, "old").message == "changed on the target meanwhile; it is looked at again"
     assert world.data("old") == {}
 
@@ -160,6 +158,18 @@ def test_what_the_inventory_lost_is_found_by_its_label_and_pruned(world: World) 
     assert "old" in {key.name for key in world.round().inventory.by_key}
     world.settle()
     assert world.names() == {"app"}
+
+
+def test_what_the_inventory_lost_is_pruned_although_nothing_is_wanted_any_more(
+    world: World,
+) -> None:
+    world.source("old", {"a": "b"})
+    world.settle()
+    world.recorded = Inventory()
+    world.unsource("old")
+    world.settle()
+    assert world.names() == set()
+    assert world.recorded.by_key == {}
 
 
 def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:

@@ -1,16 +1,13 @@
 """What a real target refuses: told per object, tried again later, nothing secret said."""
 
 import json
-from collections.abc import Mapping
 
 from kubernetes.client import Configuration
 
-from hooks.deadline import Deadline
 from hooks.kube import ApiServer, KubeRefused
 from hooks.targetclusters.sync_memory import FIRST_RETRY
-from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
+from tests.targets.kubes import Call, Watched
 
 BAD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}, "data": {"x": 5}}
 PASSWORD = "hunter2-hunter2"
@@ -155,29 +152,15 @@ def test_a_restricted_kubeconfig_is_asked_namespace_by_namespace(world: World) -
     assert world.round().counts == {"unchanged": 1, "failed": 4}
 
 
-class Refusing(Watched):
-    """A target that refuses every write to one object."""
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = "",
-        params: Mapping[str, str] | None = None,
-    ) -> Json | None:
-        if path.endswith("/app"):
-            raise KubeRefused(f"PATCH {path}", 422, "not today")
-        return super().patch(
-            path, body, deadline=deadline, content_type=content_type, params=params
-        )
+def refuse_the_app(call: Call) -> None:
+    if call.verb == "patch" and call.path.endswith("/app"):
+        raise KubeRefused(f"PATCH {call.path}", 422, "not today")
 
 
 def test_a_failure_that_became_a_conflict_asks_for_no_retry(world: World) -> None:
     world.source("app", {"a": "b"})
     world.round()
-    report = world.round(kube=Refusing(world.kube.kube))
+    report = world.round(kube=Watched(world.kube.kube, before=refuse_the_app))
     assert (result(report, "app").message, report.resume_after) == ("not today", FIRST_RETRY)
     body = manifest("app", namespace=world.namespace)
     world.target.api.resource("v1", "configmaps").create(body)

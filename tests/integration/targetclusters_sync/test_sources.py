@@ -9,8 +9,8 @@ from hooks.kube import METADATA, METADATA_LIST, ApiServer
 from hooks.targetclusters.sources import READ_SINGLY
 from hooks.targetclusters.sync_plan import DesiredSet
 from hooks.webhook import Json
-from tests.integration.targetclusters_sync.watched import Watched
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
+from tests.targets.kubes import Watched
 
 SYNC = "targetcluster.example.com/sync"
 

@@ -9,11 +9,12 @@ from hooks.kube import Kube
 from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
 from hooks.targetclusters.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sources import SourceCache, gather
-from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sync import delete_all, sync_round
 from hooks.targetclusters.sync_applyset_plan import Sets
 from hooks.targetclusters.sync_memory import SyncMemory
 from hooks.targetclusters.sync_plan import (
     DeleteReport,
+    DeleteTask,
     DesiredSet,
     ObjectResult,
     SyncPolicy,
@@ -22,7 +23,7 @@ from hooks.targetclusters.sync_plan import (
 )
 from hooks.webhook import Json
 from tests.controlplane.cluster import Cluster
-from tests.integration.targetclusters_sync.watched import Watched
+from tests.targets.kubes import Watched
 
 KUBECONFIG = "target-cluster-kubeconfig"
 
@@ -140,10 +141,10 @@ class World:
 
     def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> DeleteReport:
         """Do one round of deleting everything."""
-        report = delete_inventory(
+        namespace = self.policy.get("targetNamespace") or self.namespace
+        report = delete_all(
             kube or self.kube,
-            f"{self.namespace}/web",
-            self.recorded,
+            DeleteTask(f"{self.namespace}/web", namespace, self.recorded),
             memory=self.memory,
             deadline=Deadline(seconds),
         )

@@ -6,7 +6,7 @@ from tests.targets.driving import NOW, operating
 from tests.targets.fake_cluster import FakeCluster
 from tests.targets.objects import jwt, kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
-from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster
+from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
 DAY = 86400.0
 
@@ -33,8 +33,7 @@ def test_a_rotated_secret_counts_at_the_next_probe() -> None:
         watched.probe()
         assert watched.says("CredentialsValid") == "False Unauthorized"
         rotated = kubeconfig(cluster.url, user={"token": "new-token-of-length"})
-        assert isinstance(operator.own, OwnCluster)
-        operator.own.put(secret(rotated))
+        put_kubeconfig(operator, rotated)
         watched.probe()
         assert watched.says("CredentialsValid") == "True Accepted"
         assert watched.says("Ready") == "True Healthy"

@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import asdict
 
 import pytest
@@ -139,9 +140,26 @@ def test_a_kubeconfig_that_does_not_hang_together_is_named(top: Json, message: s
         read_kubeconfig(kubeconfig(SERVER, **top))
 
 
-def test_what_is_no_yaml_is_named_by_its_line_and_not_quoted() -> None:
-    refused = refusal("users:\n- name: u\n  user: {token: hunter2\nx: [")
-    assert "is no YAML, in line" in str(refused)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("users:\n- name: u\n  user: {token: hunter2\nx: [", "line 4", id="broken"),
+        pytest.param("[" * 200_000 + "hunter2", "nests deeper than 100 levels", id="deep"),
+        pytest.param("hunter2: &a [*a]", "nests deeper than 100 levels", id="within-itself"),
+        pytest.param("hunter2: *other", "an anchor is missing", id="no-anchor"),
+        pytest.param("a: !!python/name:hunter2.x 1", "tag", id="a-tag-that-makes-objects"),
+        pytest.param("a: hunter2\n" * 30_000, "has over 262144 characters", id="long"),
+    ],
+)
+def test_yaml_that_is_broken_or_a_bomb_is_refused_at_once_and_not_quoted(
+    text: str, message: str
+) -> None:
+    began = time.monotonic()
+    refused = refusal(text)
+    assert time.monotonic() - began < 5
+    assert refused.reason == "KubeconfigInvalid"
+    assert str(refused).startswith("key kubeconfig")
+    assert message in str(refused)
     assert "hunter2" not in str(refused)
 
 

@@ -1,13 +1,13 @@
-from typing import Any
-
 import pytest
 
 from hooks.webhook import Json
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import FakeCluster, node, pod
+from tests.targets.kubes import Call
+from tests.targets.objects import kubeconfig
 from tests.targets.own_cluster import OwnCluster
-from tests.unit.targetclusters.watching import driven, own_cluster
+from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig
 
 
 def test_a_healthy_cluster_is_ready_and_its_facts_are_told() -> None:
@@ -63,6 +63,21 @@ def test_a_cluster_out_of_reach_says_since_when_and_what_was_known_is_stale() ->
         assert status["nodes"] == known["nodes"]
         assert [e.reason for e in operator.events] == ["ClusterReady", "ClusterNotReady"]
         operator.hook.close()
+
+
+def test_a_stopped_cluster_is_noticed_within_two_intervals() -> None:
+    with (
+        servers.refusing() as refusing,
+        fake_cluster.running() as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, monitorInterval="30s")
+        watched.probe()
+        stopped = operator.clock.now  # the worst moment: a probe has just said that all is well
+        put_kubeconfig(operator, kubeconfig(refusing))
+        while watched.condition("Reachable")["status"] == "True":
+            watched.probe()
+        assert operator.clock.now - stopped <= 2 * 30.0 + 0.1
 
 
 def test_thresholds_hold_while_a_cluster_flaps() -> None:
@@ -246,6 +261,7 @@ def test_the_metrics_tell_what_the_status_tells_and_end_with_the_cluster() -> No
         pytest.param(servers.answering(b"", status="302 Found"), id="redirects"),
         pytest.param(servers.answering(b"<html>"), id="no-json"),
         pytest.param(servers.answering(b'{"gitVersion": 1'), id="cut-json"),
+        pytest.param(servers.answering(b"[" + b"{}," * 1_000_000 + b"0]"), id="swelling-json"),
     ],
 )
 def test_a_hostile_cluster_ends_in_a_condition(behaviour: servers.Behaviour) -> None:
@@ -262,8 +278,8 @@ def test_a_hostile_cluster_ends_in_a_condition(behaviour: servers.Behaviour) -> 
 
 def test_a_bug_in_the_background_is_no_secret_and_no_end() -> None:
     class Broken(OwnCluster):
-        def get(self, path: str, **_: Any) -> Json:
-            raise ZeroDivisionError(path)
+        def answer(self, call: Call) -> Json:
+            raise ZeroDivisionError(call.path)
 
     with operating(Broken()) as operator:
         watched = driven(operator)

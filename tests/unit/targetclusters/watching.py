@@ -17,3 +17,9 @@ def own_cluster(url: str, **user: object) -> OwnCluster:
 
 def driven(operator: Operator, **spec: Any) -> Driven:
     return Driven(operator, target_cluster(kubeconfigSecret="target", **spec))
+
+
+def put_kubeconfig(operator: Operator, text: str) -> None:
+    """Replace what the Secret holds."""
+    assert isinstance(operator.own, OwnCluster)
+    operator.own.put(secret(text))

@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +13,18 @@ from kubernetes.client import Configuration
 from hooks.deadline import Deadline
 from hooks.kube import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.inventory import Inventory
-from hooks.targetclusters.sync import delete_inventory, sync_round
+from hooks.targetclusters.sync import delete_all, sync_round
 from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import DeleteReport, DesiredSet, SyncReport, SyncTask
+from hooks.targetclusters.sync_plan import (
+    DeleteReport,
+    DeleteTask,
+    DesiredSet,
+    SyncReport,
+    SyncTask,
+)
 from hooks.webhook import Json
+from tests.targets import kubes
+from tests.targets.kubes import Answering
 from tests.unit.api_server import Answer, Call, serving
 from tests.unit.targetclusters_sync.objects import (
     DEPLOYMENT,
@@ -34,6 +42,7 @@ RECORDED = Inventory.of(
         make_entry("gone", DEPLOYMENT),
     ]
 )
+DELETION = DeleteTask("fleet/web", "shop", RECORDED)
 CORE: Json = {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
 APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
 GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
@@ -62,9 +71,7 @@ def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[Sync
 
 def run_deletion(answer: Callable[[Call], Answer]) -> DeleteReport:
     with serving(answer) as server:
-        return delete_inventory(
-            target(server.url), "fleet/web", RECORDED, memory=SyncMemory(), deadline=Deadline(5)
-        )
+        return delete_all(target(server.url), DELETION, memory=SyncMemory(), deadline=Deadline(5))
 
 
 def after_discovery(answer: Answer) -> Callable[[Call], Answer]:
@@ -206,63 +213,21 @@ ANSWERS = st.one_of(
 )
 
 
-class Arbitrary:
-    """A target that answers from a list, over and over; implements Kube."""
+class Arbitrary(Answering):
+    """A target that answers from a list, over and over."""
 
     def __init__(self, answers: list[Json | Exception], *, discovery: bool) -> None:
         self._answers = itertools.cycle(answers)
         self._discovery = discovery
 
-    def _next(self) -> Json:
+    def answer(self, call: kubes.Call) -> Json:
+        json.dumps(call.body)
+        if self._discovery and call.path in DISCOVERY:
+            return DISCOVERY[call.path]
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = "",
-    ) -> Json:
-        del deadline, params, accept
-        return DISCOVERY[path] if self._discovery and path in DISCOVERY else self._next()
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = "",
-    ) -> Iterator[Json]:
-        del path, deadline, params, accept
-        items = self._next().get("items")
-        yield from items if isinstance(items, list) else []
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        del path, deadline
-        json.dumps(body)
-        return self._next()
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = "",
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
-        del path, deadline, content_type, params
-        json.dumps(body)
-        return self._next()
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        del path, deadline, options
-        self._next()
 
 
 @settings(max_examples=300)
@@ -280,4 +245,4 @@ def test_no_answer_ends_in_an_exception_or_loses_what_is_wanted(
         inventory = report.inventory
         if discovery:
             assert {make_entry("a").key, make_entry("d", DEPLOYMENT).key} <= inventory.by_key.keys()
-    delete_inventory(kube, "fleet/web", RECORDED, memory=memory, deadline=Deadline(5))
+    delete_all(kube, DELETION, memory=memory, deadline=Deadline(5))

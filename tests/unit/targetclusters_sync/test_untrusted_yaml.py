@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.targetclusters.manifests_yaml import (
+from hooks.targetclusters.untrusted_yaml import (
     MAX_CHARACTERS,
     MAX_DEPTH,
     MAX_VALUES,

@@ -5,6 +5,7 @@ import pytest
 from hooks.webhook import Json
 from tests.controlplane.api import Resource
 from tests.integration.targetclusters.stage import Stage
+from tests.targets.proxy import Fate
 
 
 def config_maps(stage: Stage) -> Resource:
@@ -86,15 +87,24 @@ def test_suspended_nothing_is_deleted(stage: Stage) -> None:
     assert set(stage.on_target()) == {"a", "b", "c"}
 
 
-def test_the_operator_may_die_while_it_deletes(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("fate", "left"),
+    [
+        pytest.param("done unanswered", (2, 1, 0), id="after-each-deletion"),
+        pytest.param("lost", (3, 3), id="before-the-first"),
+    ],
+)
+def test_the_operator_may_die_while_it_deletes(
+    stage: Stage, fate: Fate, left: tuple[int, ...]
+) -> None:
     stage.converge()
     change_spec(stage, deletionPolicy="Delete")
-    stage.line.on_write = lambda _: "done unanswered"
-    for left in (2, 1, 0):
+    stage.line.on_write = lambda _: fate
+    for number in left:
         with pytest.raises(AssertionError, match="the TargetCluster is finalized"):
             stage.finalize(within=0.6)
         assert stage.line.dead.is_set()
-        assert len(stage.on_target()) == left
+        assert len(stage.on_target()) == number
         assert {(stage.namespace, name) for name in stage.on_target()} <= stage.recorded()
         stage.restart()
     stage.line.on_write = stage.watch

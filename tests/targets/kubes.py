@@ -1,0 +1,134 @@
+"""Doubles of an API server's client: one that a function answers for, one that passes calls on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hooks.deadline import Deadline
+from hooks.kube import JSON, MERGE_PATCH, Kube
+from hooks.webhook import Json
+
+
+class Killed(BaseException):
+    """The process is killed; nothing in the hooks may catch this."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to an API server.
+
+    Attributes:
+        verb: get, list, create, patch or delete.
+        body: what is written, or the options of a deletion.
+    """
+
+    verb: str
+    path: str
+    deadline: Deadline
+    params: Mapping[str, str] | None = None
+    body: Json | None = None
+    accept: str = JSON
+    content_type: str = MERGE_PATCH
+
+    @property
+    def dry_run(self) -> bool:
+        """Tell whether the call only asks what it would do."""
+        return "dryRun" in (self.params or {})
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the call may change something."""
+        return self.verb not in {"get", "list"} and not self.dry_run
+
+
+class Answering(ABC):
+    """Answers every call by one method; implements Kube."""
+
+    @abstractmethod
+    def answer(self, call: Call) -> Json | None:
+        """Answer a call, a list as an object with `items`; or raise KubeError."""
+
+    def get(
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> Json:
+        return self.answer(Call("get", path, deadline, params, accept=accept)) or {}
+
+    def list(
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> Iterator[Json]:
+        answer = self.answer(Call("list", path, deadline, params, accept=accept)) or {}
+        items = answer.get("items")
+        yield from items if isinstance(items, list) else []
+
+    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
+        return self.answer(Call("create", path, deadline, body=body))
+
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        deadline: Deadline,
+        content_type: str = MERGE_PATCH,
+        params: Mapping[str, str] | None = None,
+    ) -> Json | None:
+        call = Call("patch", path, deadline, params, body, content_type=content_type)
+        return self.answer(call)
+
+    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
+        self.answer(Call("delete", path, deadline, body=options))
+
+
+@dataclass
+class Watched(Answering):
+    """Notes calls, and passes them on to a real client.
+
+    Attributes:
+        before: is told of each call before it is passed on; what it raises is the answer.
+        kill_before: the number of the call, from 1, before which the process is killed.
+        calls: what was called.
+    """
+
+    kube: Kube
+    before: Callable[[Call], None] = lambda _: None
+    kill_before: int = 0
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def writes(self) -> list[Call]:
+        """Answer the calls that may have changed something."""
+        return [call for call in self.calls if call.writes]
+
+    def answer(self, call: Call) -> Json | None:
+        """Pass a call on."""
+        if len(self.calls) + 1 == self.kill_before:
+            raise Killed
+        self.calls.append(call)
+        self.before(call)
+        kube, path, deadline, body = self.kube, call.path, call.deadline, call.body or {}
+        match call.verb:
+            case "get":
+                return kube.get(path, deadline=deadline, params=call.params, accept=call.accept)
+            case "list":
+                items = kube.list(path, deadline=deadline, params=call.params, accept=call.accept)
+                return {"items": list(items)}
+            case "create":
+                return kube.create(path, body, deadline=deadline)
+            case "patch":
+                kind = call.content_type
+                return kube.patch(
+                    path, body, deadline=deadline, content_type=kind, params=call.params
+                )
+            case _:
+                kube.delete(path, deadline=deadline, options=call.body)
+                return None
