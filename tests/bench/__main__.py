@@ -1,23 +1,37 @@
-"""Runs the benchmarks and prints their tables: `python -m tests.bench`."""
+"""Runs the benchmarks and prints their tables: `python -m tests.bench [PART …]`."""
 
+import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench.loadbalancers import bench_load_balancers
+from tests.bench.loadbalancers import bench_load_balancers, bench_many_load_balancers
 from tests.bench.nodes import bench_nodes
 from tests.bench.targetclusters import bench_target_clusters
 from tests.controlplane import ControlPlane, metacontroller
 
+PARTS = {
+    "nodes": bench_nodes,
+    "load-balancers": bench_load_balancers,
+    "many-load-balancers": bench_many_load_balancers,
+    "target-clusters": bench_target_clusters,
+}
+
 
 def main() -> None:
-    """Start one control plane, run every benchmark on it, print as it goes."""
+    """Start one control plane, run the chosen benchmarks on it, print as they go."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or all")
+    chosen = parser.parse_args().parts
+    if unknown := [part for part in chosen if part not in PARTS]:
+        parser.error(f"{', '.join(unknown)}: not among {', '.join(PARTS)}")
     print(f"Metacontroller: {metacontroller.described()}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with ControlPlane.start(folder / "control-plane", audit=True) as plane:
             plane.apply_crds()
-            for bench in (bench_nodes, bench_load_balancers, bench_target_clusters):
-                for line in bench(plane, folder):
+            for part in chosen or PARTS:
+                print(f"{part}\n", flush=True)
+                for line in PARTS[part](plane, folder):
                     print(line, flush=True)
                 print()
 
