@@ -12,13 +12,11 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
 )
 from hooks.events import Reference
+from hooks.loadbalancers.plan_ranges import EVERYONE
 from hooks.webhook import Json
 
 if TYPE_CHECKING:
     from hooks.loadbalancers.plan_actions import Action
-
-#: The source range that admits everyone.
-EVERYONE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)

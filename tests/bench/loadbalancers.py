@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.polling import until
+from tests.e2e.cloud import Cloud
 from tests.e2e.site import Site, site
 from tests.e2e.watching import Namespace, namespace, serves
 
@@ -80,7 +81,15 @@ def bench_many_load_balancers(plane: ControlPlane, folder: Path) -> Iterator[str
 def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
     folder.mkdir()
     with site(plane, folder, MEMBERS, LOG_LEVEL="info", VM_CACHE_TTL="15s") as made:
+        _lift_limit(made)
         yield made
+
+
+def _lift_limit(made: Site) -> None:
+    """Let the account have as many addresses as the zone has."""
+    admin = Cloud.of(made.simulator, made.simulator.admin).api
+    domain = made.cloud.listAccounts()["account"][0]["domainid"]
+    admin.updateResourceLimit(resourcetype=1, max=-1, account="user", domainid=domain)
 
 
 def _table(works: Iterator[Work]) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """Whatever there is, a few rounds of plan and apply make it right, and then the plan is empty."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from ipaddress import IPv4Network, collapse_addresses
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from hooks.loadbalancers.plan import plan
 from hooks.loadbalancers.plan_actions import Action
 from hooks.loadbalancers.plan_facts import Facts, Refusal, Spec
 from hooks.loadbalancers.plan_order import read
+from hooks.loadbalancers.plan_ranges import admits
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json, Plan
 from tests.unit.loadbalancers.builders import (
@@ -139,12 +141,14 @@ class Play:
 
     Attributes:
         body: the request, with the status that the last call answered.
+        watch: is called after each action.
     """
 
     def __init__(self, model: Model, spec: Json) -> None:
         self.model = model
         self.body = request(**spec)
         self.refusals: tuple[Refusal, ...] = ()
+        self.watch: Callable[[], None] = lambda: None
 
     def plan(self, *, first: bool = True) -> Plan[Action]:
         asked = read(json.loads(json.dumps(self.body)), now=self.model.now)
@@ -172,6 +176,7 @@ class Play:
                 if done == die_after:
                     return planned
                 self.refusals += self.model.apply(action)
+                self.watch()
                 done += 1
             if not planned.actions:
                 self.body["parent"]["status"] = planned.response.get("status")
@@ -219,15 +224,21 @@ def own_rules(model: Model, addresses: set[str]) -> Iterator[LoadBalancerRule]:
     )
 
 
-def opened(model: Model, addresses: set[str]) -> set[tuple[str, int, str]]:
-    """Return what our firewall rules let in."""
-    return {
-        (hole.protocol, number, cidr)
+def our_holes(model: Model, addresses: Collection[str]) -> list[FirewallRule]:
+    return [
+        hole
         for hole in model.holes.values()
         if any(tag.value == UID for tag in hole.tags) and hole.public_ip_id in addresses
-        for number in range(hole.start_port or 0, (hole.end_port or 0) + 1)
-        for cidr in hole.cidrs
-    }
+    ]
+
+
+def by_spot(holes: Iterable[FirewallRule]) -> dict[tuple[str, int], list[str]]:
+    """Return whom firewall rules let in on each port."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for hole in holes:
+        for number in range(hole.start_port or 0, (hole.end_port or 0) + 1):
+            found.setdefault((hole.protocol, number), []).extend(hole.cidrs)
+    return found
 
 
 def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
@@ -262,38 +273,15 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
 
 def check_holes(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
     """Hold the firewall to the ranges: nothing too much by us, and nothing missing."""
-    wanted = {
-        (transport, number, cidr)
-        for transport, number in served
-        for cidr in spec.source_ranges
-        if spec.open_firewall
-    }
+    wanted = served if spec.open_firewall and spec.source_ranges else set()
     addresses = our_addresses(model)
-    assert opened(model, addresses) <= wanted
-    everything = {
-        (hole.protocol, number, cidr)
-        for hole in model.holes.values()
-        if hole.public_ip_id in addresses
-        for number in range(hole.start_port or 0, (hole.end_port or 0) + 1)
-        for cidr in hole.cidrs
-    }
-    for transport, number, cidr in wanted:
-        assert {(transport, number, cidr), (transport, number, EVERYONE)} & everything
+    for spot, cidrs in by_spot(our_holes(model, addresses)).items():
+        assert admits(spec.source_ranges if spot in wanted else (), cidrs)
+    there = by_spot(each for each in model.holes.values() if each.public_ip_id in addresses)
+    assert all(admits(there.get(spot, ()), spec.source_ranges) for spot in wanted)
 
 
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def stands_in_the_way(model: Model, spec: Spec) -> bool:
-    """Tell whether a human's firewall rule shares a port and a CIDR with what is wanted."""
-    return any(
-        set(hole.cidrs) & set(spec.source_ranges)
-        and hole.protocol == each.transport
-        and (hole.start_port or 0) <= each.public_port <= (hole.end_port or 0)
-        for hole in model.holes.values()
-        if any(tag.key == "team" for tag in hole.tags)
-        for each in spec.ports
-    )
 
 
 @slowly
@@ -309,9 +297,7 @@ def test_the_plan_after_apply_is_empty_and_the_world_is_as_asked(
     assert humans(model) == before
     spec = read(play.body, now=0.0).spec
     if our_addresses(model):
-        served = check_rules(model, spec)
-        if not stands_in_the_way(model, spec):
-            check_holes(model, spec, served)
+        check_holes(model, spec, check_rules(model, spec))
 
 
 def refused(play: Play) -> set[Action]:
@@ -345,7 +331,10 @@ def shape(model: Model) -> Json:
             for each in rules
         ),
         "tags": sorted(str(sorted(each.tags, key=str)) for each in rules),
-        "open": sorted(opened(model, set(model.addresses))),
+        "open": sorted(
+            (spot, [str(each) for each in collapse_addresses(map(IPv4Network, cidrs))])
+            for spot, cidrs in by_spot(our_holes(model, model.addresses)).items()
+        ),
     }
 
 
@@ -368,6 +357,25 @@ def test_any_spec_leads_to_any_other(
 
 
 @slowly
+@given(worlds(), specs, specs)
+def test_who_is_let_in_before_and_after_a_change_is_let_in_all_the_time(
+    model: Model, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    second["address"] = first["address"]
+    play = Play(model, spec_of(first))
+    play.settle()
+    before = by_spot(model.holes.values())
+    play.body["parent"]["spec"].update(spec_of(second))
+    seen: list[dict[tuple[str, int], list[str]]] = []
+    play.watch = lambda: seen.append(by_spot(model.holes.values()))
+    play.settle()
+    after = by_spot(model.holes.values())
+    for spot, ranges in before.items():
+        meant = [each for each in ranges if admits(after.get(spot, ()), [each])]
+        assert all(admits(there.get(spot, ()), meant) for there in seen)
+
+
+@slowly
 @given(worlds(), specs, st.lists(st.integers(0, 3), max_size=3))
 def test_a_deletion_leaves_nothing_of_ours_and_everything_of_others_on_what_stays(
     model: Model, drawn: dict[str, Any], deaths: list[int]
@@ -383,6 +391,6 @@ def test_a_deletion_leaves_nothing_of_ours_and_everything_of_others_on_what_stay
     assert final.response.get("finalized") is True
     assert our_addresses(model) == set()
     assert list(own_rules(model, ours)) == []
-    assert opened(model, ours) == set()
+    assert our_holes(model, ours) == []
     if f"id-{IP}" in model.addresses:
         assert humans(model) == before
