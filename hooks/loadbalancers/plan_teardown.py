@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.conditions import Condition
 from hooks.events import Event
-from hooks.loadbalancers import plan_members, plan_status, plan_tags
+from hooks.loadbalancers import plan_members, plan_status, plan_tags, plan_waits
 from hooks.loadbalancers.plan_actions import (
     Action,
     DeleteRule,
@@ -22,7 +22,7 @@ from hooks.loadbalancers.plan_address import (
 from hooks.loadbalancers.plan_facts import Facts, Order
 from hooks.loadbalancers.plan_firewall import close_all
 from hooks.loadbalancers.plan_rules import ours
-from hooks.loadbalancers.plan_status import Waits
+from hooks.loadbalancers.plan_waits import Waits
 from hooks.names import EVENT_DELETED, EVENT_DELETING
 from hooks.webhook import CompositeResponse, Plan
 
@@ -49,7 +49,7 @@ def teardown(facts: Facts) -> Plan[Action]:
         return _gone(facts)
     if address.state == "Releasing":
         said = f"Address {address.ip_address} is being released"
-        return Plan(_stopped(facts, "Releasing", said, waits=plan_status.OUTAGE))
+        return Plan(_stopped(facts, "Releasing", said, waits=plan_waits.OUTAGE))
     actions = _cleanup(facts, address)
     if not actions:
         return _gone(facts)
@@ -133,7 +133,7 @@ def _deleting(facts: Facts, said: str) -> CompositeResponse:
 
 
 def _stopped(
-    facts: Facts, reason: str, said: str, *, waits: Waits = plan_status.REFUSED
+    facts: Facts, reason: str, said: str, *, waits: Waits = plan_waits.REFUSED
 ) -> CompositeResponse:
     why = Condition("Ready", "False", reason, said)
     asked = fingerprint(facts.order)

@@ -327,10 +327,13 @@ class LoadBalancer:
             f"not settled after {calls} calls: {json.dumps(self.status, indent=1)}"
         )
 
+    def next_look(self) -> float:
+        """Return the seconds after which the last answer asked to be called again."""
+        return float(self.answers[-1].response.get("resyncAfterSeconds") or 0)  # type: ignore[arg-type]
+
     def wait(self, *hooks: LoadBalancersHook) -> "LoadBalancer":
         """Let the time pass until the next look is due, and make it."""
-        last = self.answers[-1].response
-        self.world.advance(float(last.get("resyncAfterSeconds") or 0) + 1)  # type: ignore[arg-type]
+        self.world.advance(self.next_look() + 1)
         return self.settle(*hooks)
 
 
