@@ -24,7 +24,7 @@ from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
 from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
 from hooks.loadbalancers.pending import Pending, PendingJobs
 from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_actions import Action, KubernetesAction
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
 from hooks.loadbalancers.plan_order import read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
@@ -57,7 +57,7 @@ class LoadBalancersHook:
 
     Args:
         cloud: gives the CloudStack that is configured now.
-        kube: the API server: what is read before a deletion, and objects that nobody owns.
+        kube: the API server: the Services of what is deleted, and objects that nobody owns.
         record: writes Events.
         settings: what an operator may choose.
         clock: epoch seconds.
@@ -198,7 +198,8 @@ class _Call:
 
     def act(self, action: Action) -> None:
         """Do one action in the network's lane; what is refused is for the plan to make sense of."""
-        self._enter_lane()
+        if not isinstance(action, KubernetesAction):
+            self._enter_lane()
         refusals = perform(action, self._hands)
         self._done.append(action)
         self._course = replace(self._course, refusals=self._course.refusals + refusals)

@@ -25,7 +25,7 @@ from hooks.loadbalancers.plan_address import is_known, plan_address, select
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal, Seen, Settings
 from hooks.loadbalancers.plan_members import network_of
 from hooks.loadbalancers.plan_rules import ours
-from hooks.loadbalancers.plan_service import still_wants
+from hooks.loadbalancers.plan_service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json
 
@@ -106,7 +106,7 @@ def observe(order: Order, course: Course, sources: Sources) -> Facts:
         version=Capabilities(()),
         network=None,
         seen=Seen(),
-        wanted=service_wants(order, sources),
+        service=live_service(order, sources),
         first_look=course.first_look,
         undone=course.undone,
         refusals=course.refusals,
@@ -123,26 +123,30 @@ def observe(order: Order, course: Course, sources: Sources) -> Facts:
     return _with_choices(facts, network_id, sources)
 
 
-def service_wants(order: Order, sources: Sources) -> bool:
-    """Read the Service, where it matters: for a deletion, and for an object that nobody owns.
+def live_service(order: Order, sources: Sources) -> LiveService | None:
+    """Read the Service where it matters: for a deletion, and for an object that nobody owns.
 
     Raises:
         KubeError: it matters, and cannot be told.
     """
     if order.owned and order.deleted_at is None:
-        return True
+        return None
     path = f"/api/v1/namespaces/{order.namespace}"
     service_path = f"{path}/services/{order.spec.service_name}"
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
-        wanted = still_wants(service, order.spec.service_uid)
-        return wanted and not _is_going(sources.kube.get(path, deadline=sources.deadline))
+        wants = still_wants(service, order.spec.service_uid)
+        wants = wants and not _is_going(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
-        return False
+        return LiveService(wants=False)
     except NotConfigured:
         if order.deleted_at is None:
-            return True
+            return None
         raise
+    metadata = service["metadata"]
+    return LiveService(
+        wants, metadata.get("resourceVersion") or "", tuple(metadata.get("finalizers") or ())
+    )
 
 
 def _is_going(namespace: Json) -> bool:

@@ -9,6 +9,7 @@ from hooks.loadbalancers import plan_members, plan_status, plan_tags, plan_waits
 from hooks.loadbalancers.plan_actions import (
     Action,
     DeleteRule,
+    HoldService,
     Release,
     TagAddress,
     UntagAddress,
@@ -22,8 +23,9 @@ from hooks.loadbalancers.plan_address import (
 from hooks.loadbalancers.plan_facts import Facts, Order
 from hooks.loadbalancers.plan_firewall import close_all
 from hooks.loadbalancers.plan_rules import ours
+from hooks.loadbalancers.plan_service import LiveService
 from hooks.loadbalancers.plan_waits import Waits
-from hooks.names import EVENT_DELETED, EVENT_DELETING
+from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
 from hooks.webhook import CompositeResponse, Plan
 
 #: Seconds that a deletion waits for a network that CloudStack does not show: with another
@@ -40,10 +42,10 @@ def teardown(facts: Facts) -> Plan[Action]:
     """Answer a deletion: clean up in CloudStack, and let go once nothing is seen there.
 
     A load balancer whose Service still wants it is let go as it is: the one that is made again
-    finds address and rules by their tags.
+    finds address and rules by their tags. Until then our finalizer holds the Service.
     """
-    if facts.wanted:
-        return Plan(_finalized(facts))
+    if facts.service and facts.service.wants:
+        return _let_go(facts, facts.service)
     address = _yours(facts)
     if address is None:
         return _gone(facts)
@@ -58,6 +60,20 @@ def teardown(facts: Facts) -> Plan[Action]:
     if complaints := facts.complaints(actions):
         response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
     return Plan(response, facts.untried(actions), (event,))
+
+
+def _let_go(facts: Facts, service: LiveService) -> Plan[Action]:
+    """Touch nothing in CloudStack, once the Service is held."""
+    if CLEANUP_FINALIZER in service.finalizers:
+        return Plan(_finalized(facts))
+    order = facts.order
+    hold = HoldService(
+        order.namespace,
+        order.spec.service_name,
+        service.resource_version,
+        (*service.finalizers, CLEANUP_FINALIZER),
+    )
+    return Plan(_deleting(facts, "The Service wants it; it is let go as it is"), (hold,))
 
 
 def candidate(order: Order, addresses: Sequence[PublicIpAddress]) -> PublicIpAddress | None:

@@ -22,7 +22,7 @@ from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
-from tests.integration.loadbalancers.cluster import Cluster
+from tests.memory_kube import MemoryKube
 
 GROUP_VERSION = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
 FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
@@ -87,7 +87,7 @@ class World:
 
     def __init__(self, simulator: Simulator, *, project: str = "") -> None:
         self.simulator = simulator
-        self.cluster = Cluster(
+        self.cluster = MemoryKube(
             {
                 "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
                 "/api/v1/namespaces/default": {"metadata": {"uid": "n-1"}},
@@ -238,7 +238,12 @@ class LoadBalancer:
         jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
         self.service_path = f"/api/v1/namespaces/default/services/{name}"
         world.cluster.objects[self.service_path] = {
-            "metadata": {"name": name, "namespace": "default", "uid": uid},
+            "metadata": {
+                "name": name,
+                "namespace": "default",
+                "uid": uid,
+                "resourceVersion": "1",
+            },
             "spec": {"type": "LoadBalancer"},
         }
         self._finalized = False

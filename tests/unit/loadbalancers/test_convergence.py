@@ -16,6 +16,7 @@ from hooks.loadbalancers.plan_actions import Action
 from hooks.loadbalancers.plan_facts import Facts, Refusal, Spec
 from hooks.loadbalancers.plan_order import read
 from hooks.loadbalancers.plan_ranges import admits
+from hooks.loadbalancers.plan_service import LiveService
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json, Plan
 from tests.unit.loadbalancers.builders import (
@@ -160,7 +161,7 @@ class Play:
                 version=VERSION,
                 network=self.model.network,
                 seen=self.model.seen(asked),
-                wanted=asked.deleted_at is None,
+                service=None if asked.deleted_at is None else LiveService(wants=False),
                 first_look=first,
                 refusals=self.refusals,
             )
