@@ -10,6 +10,7 @@ from hooks.cloudstack.models import (
     LoadBalancerRule,
     Network,
     PublicIpAddress,
+    ResourceLimit,
 )
 from hooks.events import Reference
 from hooks.loadbalancers.plan_ranges import EVERYONE
@@ -246,6 +247,7 @@ class Facts:
         first_look: nothing was done in this call yet.
         undone: what this call's first look said of repairs that are undone, and how often.
         refusals: of this call.
+        address_limit: how many addresses there are and may be, where one more was refused.
     """
 
     order: Order
@@ -258,6 +260,7 @@ class Facts:
     first_look: bool = True
     undone: tuple[str, int] | None = None
     refusals: tuple[Refusal, ...] = ()
+    address_limit: ResourceLimit | None = None
 
     @property
     def wanted(self) -> bool:
