@@ -88,9 +88,15 @@ class Namespace:
 
     def events(self, name: str) -> list[str]:
         """List the reasons of a Service's Events."""
+        return sorted(event["reason"] for event in self._events(name))
+
+    def messages(self, name: str, reason: str) -> list[str]:
+        """List what a Service's Events of a reason say."""
+        return [event["message"] for event in self._events(name) if event["reason"] == reason]
+
+    def _events(self, name: str) -> list[Object]:
         found = self.cluster.api.resource("v1", "events").list(self.name)
-        about = [event for event in found if event["involvedObject"]["name"] == name]
-        return sorted(event["reason"] for event in about)
+        return [event for event in found if event["involvedObject"]["name"] == name]
 
 
 def _until(
