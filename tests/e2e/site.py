@@ -242,10 +242,12 @@ def site(
         with calling(plane, hooks, CONTROLLERS) as metacontroller:
             cloud = Cloud.of(simulator).api
             made = Site(plane, simulator, cloud, project_id, hooks, metacontroller)
-            made.join(*nodes)
-            yield made
-            for node in made.nodes.list():
-                made.nodes.delete(node["metadata"]["name"])
+            try:
+                made.join(*nodes)
+                yield made
+            finally:
+                for node in made.nodes.list():
+                    made.nodes.delete(node["metadata"]["name"])
 
 
 @contextmanager

@@ -147,5 +147,7 @@ def namespace(cluster: Cluster, prefix: str = "shop-") -> Iterator[Namespace]:
     namespaces = cluster.api.resource("v1", "namespaces", namespaced=False)
     made = namespaces.create({"metadata": {"generateName": prefix}})
     name = str(made["metadata"]["name"])
-    yield Namespace(cluster, name)
-    namespaces.delete(name)
+    try:
+        yield Namespace(cluster, name)
+    finally:
+        namespaces.delete(name)

@@ -62,12 +62,12 @@ def test_ports_come_go_and_are_renumbered_and_the_others_stay(shop: Namespace, p
 
 
 def test_a_port_that_goes_shuts_nobody_out_of_its_neighbours(shop: Namespace, place: Site) -> None:
-    shop.create("web", ports=[port(number, 30100 + number) for number in (80, 81, 82)])
+    shop.create("web", ports=[port(number, 30700 + number) for number in (80, 81, 82)])
     before = settled(shop, place, 1)
     address = before[80]["address"]
     assert place.firewall(address) == [("tcp", 80, 82, EVERYBODY)]
     with place.watched() as watch:
-        shop.change("web", ports=[port(number, 30100 + number) for number in (80, 82)])
+        shop.change("web", ports=[port(number, 30700 + number) for number in (80, 82)])
         settled(shop, place, 2)
     assert watch.always_open(address, 80)
     assert watch.always_open(address, 82)

@@ -106,6 +106,6 @@ def test_an_address_is_shown_half_a_minute_after_its_rules_without_a_member(
     shown = shop.await_service("web", ingress, "shows its address", within=45)
     assert time.monotonic() - since > 25
     only = rule(shop, place)
-    assert (only["members"], only["state"]) == ([], "Add")
+    assert (list(only["members"]), only["state"]) == ([], "Add")
     assert [one["ip"] for one in ingress(shown)] == [only["address"]]
     assert own_condition(shown)["reason"] == "NoAvailableNodes"
