@@ -19,13 +19,11 @@ from hooks.cloudstack.models import Job
 from hooks.deadline import Deadline
 from hooks.kube import Conflict, Kube, NotFound
 from hooks.loadbalancers import plan_actions as plan
+from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan_actions import Action, Command
 from hooks.loadbalancers.plan_facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.reconcile import ANSWER_MARGIN, Outdated
-
-#: Assignments that a network takes at once; more only wait for each other in the server.
-ASSIGNMENTS_AT_ONCE = 4
 
 
 class TimeUp(CloudStackError):
@@ -94,7 +92,7 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
 
 def _side_by_side(assignments: Sequence[plan.Assign], hands: Hands) -> tuple[Refusal, ...]:
     """Assign several rules' members at once; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(ASSIGNMENTS_AT_ONCE, thread_name_prefix="assign") as pool:
+    with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
         futures = [pool.submit(_assign, each, hands) for each in assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
