@@ -114,7 +114,9 @@ def untold(shop: Namespace) -> list[str]:
     ]
 
 
-def test_what_people_add_to_an_address_stays(shop: Namespace, place: Site) -> None:
+def test_what_people_add_to_an_address_stays_until_the_address_goes(
+    shop: Namespace, place: Site
+) -> None:
     shop.create("web")
     shop.await_ready("web")
     balancer = shop.load_balancer("web")
@@ -153,3 +155,8 @@ def test_what_people_add_to_an_address_stays(shop: Namespace, place: Site) -> No
     (theirs,) = place.rules("theirs")
     assert (theirs["publicport"], theirs["tags"], theirs["members"]) == (2222, {}, {})
     assert place.firewall(ours["address"])[0] == close_to[0]
+
+    shop.services.delete("web", shop.name)
+    place.awaited(lambda: place.address(ours["address"]) is None, "the address is released")
+    assert place.rules("theirs") == []
+    assert place.firewall(ours["address"]) == []

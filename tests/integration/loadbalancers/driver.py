@@ -347,13 +347,14 @@ def make_hook(
     cloud: Cloud,
     *,
     drift_resync: float = 300.0,
+    cluster_id: str = "",
     shuffle: Callable[[Sequence[str]], Sequence[str]] = lambda ips: ips,
 ) -> LoadBalancersHook:
     return LoadBalancersHook(
         cloud=lambda: cloud,
         kube=world.cluster,
         record=world.cluster.record,
-        settings=Settings(drift_resync=drift_resync),
+        settings=Settings(cluster_id=cluster_id, drift_resync=drift_resync),
         clock=world.simulator.clock.now,
         shuffle=shuffle,
     )

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from hooks.cloudstack import Cloud
 from hooks.loadbalancers import LoadBalancersHook
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
 from hooks.webhook import Json
-from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 EVERYONE = ("0.0.0.0/0",)
 
@@ -277,3 +278,16 @@ def test_a_regular_check_that_finds_nothing_forgives(world: World, hook: LoadBal
         while "undone" in lb.status:
             lb.wait(hook)
     assert EVENT_CONTESTED not in world.cluster.reasons()
+
+
+def test_another_cluster_id_changes_nothing_that_stands(world: World, cloud: Cloud) -> None:
+    lb = LoadBalancer(world).settle(make_hook(world, cloud, cluster_id="one"))
+    before = world.state()
+    world.simulator.control.clear_calls()
+    lb.wait(make_hook(world, cloud, cluster_id="another"))
+    assert lb.is_ready()
+    assert world.writes() == {}
+    assert world.state() == before
+    lb.delete()
+    lb.settle(make_hook(world, cloud, cluster_id="another"))
+    assert world.remains() == NOTHING
