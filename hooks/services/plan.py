@@ -68,10 +68,10 @@ def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
         return Plan(response)
     verdict = status.ready_condition(facts, spec)
     response["status"] = status.with_load_balancer(facts, spec, verdict)
-    taken_over = facts.load_balancer is not None and not spec["invalid"]
+    ready = facts.load_balancer is not None and not spec["invalid"]
     return Plan(
         response,
-        actions=_handed_over(facts, response) if taken_over or is_deleting(facts.service) else (),
+        actions=_handed_over(facts, response, old=ready or is_deleting(facts.service)),
         events=tuple(status.transitions(facts, verdict)),
     )
 
@@ -154,18 +154,22 @@ def _load_balancer(service: Json, spec: Json) -> Json:
     }
 
 
-def _handed_over(facts: Facts, response: DecoratorResponse) -> tuple[RemoveFinalizers, ...]:
+def _handed_over(
+    facts: Facts, response: DecoratorResponse, *, old: bool = True
+) -> tuple[RemoveFinalizers, ...]:
     """Take off the finalizers that stand for what the load balancer's own one stands for now.
 
-    The other provider's goes as well when there is no load balancer any more. Not in a call whose
-    answer changes the Service: that write would carry an older version of it and be dropped.
+    `old` is whether the other provider's may go; it goes as well when there is no load balancer any
+    more. Not in a call whose answer changes the Service: that write would carry an older version of
+    it and be dropped.
     """
     if response.get("status") != facts.service.get("status"):
         return ()
+    held = _has_finalizer(facts.load_balancer)
     spent = set()
-    if facts.load_balancer is None or _has_finalizer(facts.load_balancer):
+    if old and (held or facts.load_balancer is None):
         spent.add(names.SERVICE_FINALIZER)
-    if facts.load_balancer and facts.has_load_balancer and _has_finalizer(facts.load_balancer):
+    if held and facts.has_load_balancer:
         spent.add(names.CLEANUP_FINALIZER)
     return _without_finalizers(facts.service, spent)
 
@@ -186,9 +190,9 @@ def _was_taken_over(facts: Facts) -> bool:
     return facts.is_ours and reason != status.NOT_TAKEN_OVER
 
 
-def _has_finalizer(load_balancer: Json) -> bool:
+def _has_finalizer(load_balancer: Json | None) -> bool:
     """Tell whether Metacontroller lets the load balancer go only when it has been finalized."""
-    finalizers = parts(load_balancer, "metadata").get("finalizers") or ()
+    finalizers = parts(load_balancer or {}, "metadata").get("finalizers") or ()
     return names.LOAD_BALANCER_FINALIZER in finalizers
 
 

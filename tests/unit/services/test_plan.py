@@ -294,8 +294,10 @@ GAP: Json = {"finalizers": ["example.com/other", CLEANUP_FINALIZER]}
 
 
 def test_a_service_is_let_go_once_its_load_balancer_is_made_again() -> None:
-    observed = settled(service(metadata=GAP, status=ours(SERVES)), load_balancer(status=serving()))
-    assert planned(observed, load_balancer(status=serving())).actions == TAKEN_OFF
+    balancer = load_balancer(status=serving())
+    for notes in ({}, {"algorithm": "fastest"}):
+        observed = settled(service(notes, metadata=GAP, status=ours(SERVES)), balancer)
+        assert planned(observed, balancer).actions == TAKEN_OFF
 
 
 @pytest.mark.parametrize(
