@@ -5,6 +5,7 @@ BIN     = $(VENV)/bin
 IMAGE  ?= cloudstack-metacontroller:dev
 BASE   ?=
 ENGINE ?=
+PARTS  ?=
 
 .PHONY: help setup run check format reference manifests test cluster bench image clean
 
@@ -49,8 +50,8 @@ test: check  ## check, then every test
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e
 
-bench: setup  ## what waves of work cost, and how that grows
-	$(BIN)/python -m tests.bench
+bench: setup  ## what waves of work cost, and how that grows (PARTS: some only)
+	$(BIN)/python -m tests.bench $(PARTS)
 
 image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or nerdctl)
 	@engine="$(ENGINE)"; \

@@ -160,8 +160,11 @@ ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
 
 #: Finalizer that cloud controller managers put on Services; taken off one that is taken over.
 SERVICE_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
-#: What the finalizers begin with that Metacontroller puts on objects with a finalize hook.
-COMPOSITE_FINALIZER_PREFIX = "metacontroller.io/compositecontroller-"
+#: Finalizer of ours on a Service whose CloudStackLoadBalancer somebody deleted, until it is made
+#: again: were the Service to go in between, its address would be left in CloudStack.
+CLEANUP_FINALIZER = "cloudstack.targetcluster.example.com/load-balancer-cleanup"
+#: Metacontroller's finalizer on a CloudStackLoadBalancer: goes when nothing is left to clean up.
+LOAD_BALANCER_FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
 
 # Services: events
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hooks.body import customize_request
 from hooks.cloudstack import Cloud
@@ -24,7 +25,7 @@ from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
 from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
 from hooks.loadbalancers.pending import Pending, PendingJobs
 from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_actions import Action, Assign, KubernetesAction, Remove
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
 from hooks.loadbalancers.plan_order import read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
@@ -57,7 +58,7 @@ class LoadBalancersHook:
 
     Args:
         cloud: gives the CloudStack that is configured now.
-        kube: the API server: what is read before a deletion, and objects that nobody owns.
+        kube: the API server: the Services of what is deleted, and objects that nobody owns.
         record: writes Events.
         settings: what an operator may choose.
         clock: epoch seconds.
@@ -142,14 +143,14 @@ class _Call:
         self._order = order
         self._sources = sources
         self._process = process
-        self._stack = stack
         self._hands = Hands(
             client=sources.cloud.client,
             kube=sources.kube,
             deadline=sources.deadline,
             running=self._remember,
         )
-        self._in_lane = False
+        self._lane = stack.enter_context(ExitStack())
+        self._held: Literal["", "shared", "alone"] = ""
         self._course = Course()
         self._done: list[Action] = []
         self._planned: Json | None = None
@@ -173,7 +174,7 @@ class _Call:
         """
         is_news = self._order.known.fingerprint != self._fingerprint
         if is_news and not self._order.spec.plan_only:
-            self._enter_lane()
+            self._enter_lane(shared=plan_members.is_one_change(self._order))
         self._wait_for_pending()
         return observe(self._order, self._course, self._sources)
 
@@ -198,7 +199,8 @@ class _Call:
 
     def act(self, action: Action) -> None:
         """Do one action in the network's lane; what is refused is for the plan to make sense of."""
-        self._enter_lane()
+        if not isinstance(action, KubernetesAction):
+            self._enter_lane(shared=isinstance(action, Assign | Remove))
         refusals = perform(action, self._hands)
         self._done.append(action)
         self._course = replace(self._course, refusals=self._course.refusals + refusals)
@@ -245,14 +247,17 @@ class _Call:
             and self._sources.deadline.passed(margin=ANSWER_MARGIN)
         )
 
-    def _enter_lane(self) -> None:
+    def _enter_lane(self, *, shared: bool) -> None:
         """Hold the network's lane until the call ends. Raises LaneBusy."""
         network_id = plan_members.network_of(self._order)
-        if self._in_lane or not network_id:
+        if not network_id or self._held == "alone" or (shared and self._held):
             return
+        self._lane.close()
+        self._held = ""
         patience = min(PATIENCE, self._sources.deadline.remaining() - ANSWER_MARGIN)
-        self._stack.enter_context(self._process.lanes.enter(network_id, patience=patience))
-        self._in_lane = True
+        lane = self._process.lanes.enter(network_id, shared=shared, patience=patience)
+        self._lane.enter_context(lane)
+        self._held = "shared" if shared else "alone"
 
 
 def _ready(error: CloudStackError | KubeError) -> Condition:

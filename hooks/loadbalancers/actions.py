@@ -17,15 +17,13 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models import Job
 from hooks.deadline import Deadline
-from hooks.kube import Kube, NotFound
+from hooks.kube import Conflict, Kube, NotFound
 from hooks.loadbalancers import plan_actions as plan
+from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan_actions import Action, Command
 from hooks.loadbalancers.plan_facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
-from hooks.reconcile import ANSWER_MARGIN
-
-#: Assignments that a network takes at once; more only wait for each other in the server.
-ASSIGNMENTS_AT_ONCE = 4
+from hooks.reconcile import ANSWER_MARGIN, Outdated
 
 
 class TimeUp(CloudStackError):
@@ -64,11 +62,15 @@ def perform(action: Action, hands: Hands) -> tuple[Refusal, ...]:
         Unauthorized, Forbidden: so would be every other action.
         JobRunning, TimeUp: the call's time ended before it was done.
         CloudStackError: the outcome is not known; it is found by looking again.
-        KubeError: the object could not be deleted.
+        Outdated: the Service changed since it was read.
+        KubeError: nothing could be written to the Kubernetes API.
     """
     match action:
         case plan.DeleteSelf():
             _delete_self(action, hands.kube, hands.deadline)
+            return ()
+        case plan.HoldService():
+            _hold_service(action, hands.kube, hands.deadline)
             return ()
         case plan.AssignTogether(assignments):
             return _side_by_side(assignments, hands)
@@ -90,7 +92,7 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
 
 def _side_by_side(assignments: Sequence[plan.Assign], hands: Hands) -> tuple[Refusal, ...]:
     """Assign several rules' members at once; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(ASSIGNMENTS_AT_ONCE, thread_name_prefix="assign") as pool:
+    with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
         futures = [pool.submit(_assign, each, hands) for each in assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
@@ -178,3 +180,16 @@ def _delete_self(action: plan.DeleteSelf, kube: Kube, deadline: Deadline) -> Non
         kube.delete(path, deadline=deadline, options=options)
     except NotFound:
         return
+
+
+def _hold_service(action: plan.HoldService, kube: Kube, deadline: Deadline) -> None:
+    """Write a Service's finalizers, if it is still as it was read."""
+    path = f"/api/v1/namespaces/{action.namespace}/services/{action.name}"
+    metadata = {
+        "resourceVersion": action.resource_version,
+        "finalizers": list(action.finalizers),
+    }
+    try:
+        kube.patch(path, {"metadata": metadata}, deadline=deadline)
+    except (Conflict, NotFound):
+        raise Outdated from None

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud
+from hooks.cloudstack.commands.account import address_limit
 from hooks.cloudstack.commands.firewall import list_firewall_rules
 from hooks.cloudstack.commands.loadbalancing import (
     list_load_balancer_rule_instances,
@@ -15,17 +17,24 @@ from hooks.cloudstack.commands.network import (
     list_free_public_ip_addresses,
     list_public_ip_addresses,
 )
-from hooks.cloudstack.errors import InvalidParameter
-from hooks.cloudstack.models import Capabilities, FirewallRule, Member, Network, PublicIpAddress
+from hooks.cloudstack.errors import CloudStackError, InvalidParameter
+from hooks.cloudstack.models import (
+    Capabilities,
+    FirewallRule,
+    Member,
+    Network,
+    PublicIpAddress,
+    ResourceLimit,
+)
 from hooks.deadline import Deadline
 from hooks.kube import Kube, NotConfigured, NotFound
 from hooks.loadbalancers import plan_teardown
 from hooks.loadbalancers.plan_actions import Assign
-from hooks.loadbalancers.plan_address import is_known, plan_address, select
+from hooks.loadbalancers.plan_address import LIMIT_REACHED, is_known, plan_address, select
 from hooks.loadbalancers.plan_facts import Facts, Order, Refusal, Seen, Settings
 from hooks.loadbalancers.plan_members import network_of
 from hooks.loadbalancers.plan_rules import ours
-from hooks.loadbalancers.plan_service import still_wants
+from hooks.loadbalancers.plan_service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json
 
@@ -106,7 +115,7 @@ def observe(order: Order, course: Course, sources: Sources) -> Facts:
         version=Capabilities(()),
         network=None,
         seen=Seen(),
-        wanted=service_wants(order, sources),
+        service=live_service(order, sources),
         first_look=course.first_look,
         undone=course.undone,
         refusals=course.refusals,
@@ -119,30 +128,34 @@ def observe(order: Order, course: Course, sources: Sources) -> Facts:
         version=sources.cloud.capabilities(deadline),
         network=_network(network_id, sources),
     )
-    facts = replace(facts, seen=_seen(facts, sources))
+    facts = replace(facts, seen=_seen(facts, sources), address_limit=_limit(facts, sources))
     return _with_choices(facts, network_id, sources)
 
 
-def service_wants(order: Order, sources: Sources) -> bool:
-    """Read the Service, where it matters: for a deletion, and for an object that nobody owns.
+def live_service(order: Order, sources: Sources) -> LiveService | None:
+    """Read the Service where it matters: for a deletion, and for an object that nobody owns.
 
     Raises:
         KubeError: it matters, and cannot be told.
     """
     if order.owned and order.deleted_at is None:
-        return True
+        return None
     path = f"/api/v1/namespaces/{order.namespace}"
     service_path = f"{path}/services/{order.spec.service_name}"
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
-        wanted = still_wants(service, order.spec.service_uid)
-        return wanted and not _is_going(sources.kube.get(path, deadline=sources.deadline))
+        wants = still_wants(service, order.spec.service_uid)
+        wants = wants and not _is_going(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
-        return False
+        return LiveService(wants=False)
     except NotConfigured:
         if order.deleted_at is None:
-            return True
+            return None
         raise
+    metadata = service["metadata"]
+    return LiveService(
+        wants, metadata.get("resourceVersion") or "", tuple(metadata.get("finalizers") or ())
+    )
 
 
 def _is_going(namespace: Json) -> bool:
@@ -158,6 +171,15 @@ def _network(network_id: str, sources: Sources) -> Network | None:
         return sources.cloud.network(network_id, sources.deadline)
     except InvalidParameter:
         return None
+
+
+def _limit(facts: Facts, sources: Sources) -> ResourceLimit | None:
+    """Ask how many addresses there may be, where one more was refused; None if that is not told."""
+    if not any(each.code == LIMIT_REACHED for each in facts.refusals):
+        return None
+    with suppress(CloudStackError):
+        return address_limit(sources.cloud.client, deadline=sources.deadline)
+    return None
 
 
 def _seen(facts: Facts, sources: Sources) -> Seen:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack.models import LoadBalancerRule, NewLoadBalancerRule
 from hooks.conditions import Condition
 from hooks.events import Event
-from hooks.loadbalancers import plan_network, plan_status
+from hooks.loadbalancers import plan_network, plan_status, plan_waits
 from hooks.loadbalancers.plan_actions import Action, DeleteSelf
 from hooks.loadbalancers.plan_address import AddressPlan, plan_address
 from hooks.loadbalancers.plan_facts import Facts
@@ -194,10 +194,13 @@ def _to_be(rule: NewLoadBalancerRule) -> LoadBalancerRule:
 
 
 def _undone(facts: Facts, work: _Work) -> tuple[str, int]:
-    """Count how often in a row a drift check found the same things undone."""
-    if not work.actions:
-        return "", 0
+    """Count how often in a row drift checks found the same things undone.
+
+    What is right at an early check may yet be undone: that it is right later counts.
+    """
     what, times = facts.order.known.undone
+    if not work.actions:
+        return (what, times) if plan_waits.is_early(facts) else ("", 0)
     found = plan_status.signature(str(action) for action in work.actions)
     return found, times + 1 if found == what else 1
 
@@ -217,7 +220,7 @@ def _contested(facts: Facts, asked: str, work: _Work, undone: tuple[str, int]) -
         "Is another cloud provider running? Nothing is changed for an hour"
     )
     why = Condition("Ready", "False", "Contested", said)
-    response = plan_status.stopped(facts.order, asked, facts.now, why, waits=plan_status.CONTESTED)
+    response = plan_status.stopped(facts.order, asked, facts.now, why, waits=plan_waits.CONTESTED)
     response["status"]["undone"] = {"what": undone[0], "times": undone[1]}
     event = Event(facts.order.service, EVENT_CONTESTED, said, type="Warning")
     return Plan(response, events=(event,))

@@ -195,6 +195,25 @@ class TagFirewall:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldService:
+    """Put our finalizer on the Service, so that it cannot go while it has no load balancer.
+
+    Attributes:
+        namespace, name: the Service.
+        resource_version: what was seen; a Service that changed since is looked at again.
+        finalizers: all that it is to have.
+    """
+
+    namespace: str
+    name: str
+    resource_version: str
+    finalizers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"hold Service {self.namespace}/{self.name} until its load balancer is made again"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteSelf:
     """Delete the LoadBalancer object: its Service is gone and nobody else would."""
 
@@ -222,7 +241,9 @@ Command = (
     | CloseFirewall
     | TagFirewall
 )
-Action = Command | AssociateAny | AssignTogether | DeleteSelf
+#: What is written to the Kubernetes API.
+KubernetesAction = DeleteSelf | HoldService
+Action = Command | AssociateAny | AssignTogether | KubernetesAction
 
 
 def _ports(ports: PortRange) -> str:

@@ -26,6 +26,8 @@ ANY_SLACK = 2.0
 CHOICES = 3
 #: CloudStack's code for an address that is taken, and for none being left.
 TAKEN = 533
+#: CloudStack's code for an account, project or domain that has as many as it may.
+LIMIT_REACHED = 535
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _acquire(facts: Facts, wanted: str, network_id: str) -> AddressPlan:
     if not wanted or (refusal and refusal.code == TAKEN and not order.spec.address):
         return _choose(facts, network_id)
     if refusal:
-        return _refused(action, refusal, known)
+        return _refused(facts, action, refusal)
     if order.spec.plan_only or (known and known.ip == wanted and known.chosen_at is not None):
         condition = _not("AssociatingAddress", f"{wanted} is being associated")
         return AddressPlan(condition, known=known, actions=(action,))
@@ -221,7 +223,7 @@ def _choose(facts: Facts, network_id: str) -> AddressPlan:
     tags = plan_tags.address_tags(order, facts.settings, by_controller=True)
     action = AssociateAny(network_id, tags)
     if refusal := facts.refused(action):
-        return _refused(action, refusal, known)
+        return _refused(facts, action, refusal)
     condition = _not("AssociatingAddress", "A free address is being associated")
     return AddressPlan(condition, known=known, actions=(action,))
 
@@ -235,9 +237,12 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
     return AddressPlan(condition, known=choice, waiting=True)
 
 
-def _refused(action: Action, refusal: Refusal, known: KnownAddress | None) -> AddressPlan:
-    reason = "AddressNotFree" if refusal.code == TAKEN else "AddressRefused"
-    return AddressPlan(_not(reason, f"{action}: {refusal.text}"), known=known)
+def _refused(facts: Facts, action: Action, refusal: Refusal) -> AddressPlan:
+    reason = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}.get(refusal.code)
+    limit, said = facts.address_limit, f"{action}: {refusal.text}"
+    if limit and limit.limit is not None:
+        said = f"{limit.used} of {limit.limit} public addresses are used; {said}"
+    return AddressPlan(_not(reason or "AddressRefused", said), known=facts.order.known.address)
 
 
 def _unfit(order: Order, found: PublicIpAddress, network_id: str) -> Condition | None:

@@ -10,15 +10,15 @@ from hooks.cloudstack.models import (
     LoadBalancerRule,
     Network,
     PublicIpAddress,
+    ResourceLimit,
 )
 from hooks.events import Reference
+from hooks.loadbalancers.plan_ranges import EVERYONE
+from hooks.loadbalancers.plan_service import LiveService
 from hooks.webhook import Json
 
 if TYPE_CHECKING:
     from hooks.loadbalancers.plan_actions import Action
-
-#: The source range that admits everyone.
-EVERYONE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +242,12 @@ class Facts:
     Attributes:
         now: epoch seconds.
         network: the members' network; None where there is none, or CloudStack does not show it.
-        wanted: whether the Service, read live, still wants this load balancer; read for
-            deletions and for objects that nobody owns.
+        service: the Service, read live for deletions and for objects that nobody owns; None for
+            others, whose Service wants them.
         first_look: nothing was done in this call yet.
         undone: what this call's first look said of repairs that are undone, and how often.
         refusals: of this call.
+        address_limit: how many addresses there are and may be, where one more was refused.
     """
 
     order: Order
@@ -255,10 +256,16 @@ class Facts:
     version: Capabilities
     network: Network | None
     seen: Seen
-    wanted: bool = True
+    service: LiveService | None = None
     first_look: bool = True
     undone: tuple[str, int] | None = None
     refusals: tuple[Refusal, ...] = ()
+    address_limit: ResourceLimit | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Tell whether the Service still wants this load balancer."""
+        return self.service is None or self.service.wants
 
     def refused(self, action: "Action") -> Refusal | None:
         """Return why an action was refused in this call, None where it was not."""

@@ -1,7 +1,7 @@
 """Which ports of an address the firewall is to let through, and whose firewall rules do so."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, PortRange
 from hooks.conditions import Condition
@@ -13,8 +13,8 @@ from hooks.loadbalancers.plan_actions import (
     TagFirewall,
     Tags,
 )
-from hooks.loadbalancers.plan_facts import EVERYONE, Facts
-from hooks.loadbalancers.plan_rules import same_ranges
+from hooks.loadbalancers.plan_facts import Facts
+from hooks.loadbalancers.plan_ranges import admits, listed, same, spelled_apart
 
 #: States of a firewall rule whose deletion has begun.
 _GOING = frozenset({"Revoke", "Deleting"})
@@ -34,10 +34,9 @@ class FirewallPlan:
 def plan_firewall(facts: Facts, address_id: str, rules: Sequence[LoadBalancerRule]) -> FirewallPlan:
     """Let the source ranges through to the ports of the rules that stand, and nobody else by us.
 
-    What stays right is kept; what is not covered is opened, contiguous ports as one rule. A rule
-    of ours that opens too much, or for others, goes: after the new ones came, unless CloudStack
-    would take the two for one. A human's rule is never touched; one that opens a port just as
-    wanted saves ours.
+    What is right is kept; what is missing is opened, contiguous ports as one rule. A rule of ours
+    that opens too much, or for others, goes when what is to replace it stands. A human's rule is
+    never touched; one that opens a port as wanted saves ours.
     """
     ranges = facts.order.spec.source_ranges
     spots = {_spot(rule) for rule in rules} if ranges else set()
@@ -46,18 +45,17 @@ def plan_firewall(facts: Facts, address_id: str, rules: Sequence[LoadBalancerRul
     wrong = [
         rule for rule in there if plan_tags.is_ours(facts.order, rule.tags) and rule not in right
     ]
-    covered = _covered(there, wrong, ranges)
-    opened = [
-        OpenFirewall(address_id, PortRange(transport, start, end, ranges))
-        for transport, start, end in runs(spots - covered)
-    ]
-    in_the_way = [rule for rule in wrong if any(_clash(rule, each.ports) for each in opened)]
-    actions = [
-        *_closing(in_the_way),
-        *opened,
-        *_closing(rule for rule in wrong if rule not in in_the_way),
-        *firewall_tagging(facts, right),
-    ]
+    in_force = [rule for rule in there if rule.state not in _GOING]
+    lacking = _lacking(spots, ranges, [rule for rule in in_force if rule not in wrong])
+    opening = _opening(address_id, lacking, in_force)
+    serving = [rule for rule in wrong if any(_overlap(rule, ports) for ports in lacking)]
+    actions = dict.fromkeys(
+        [
+            *_exchange(opening, serving),
+            *_closing(rule for rule in wrong if facts.order.spec.plan_only or rule not in serving),
+            *firewall_tagging(facts, right),
+        ]
+    )
     return FirewallPlan(facts.untried(actions), _condition(facts, actions, spots))
 
 
@@ -117,44 +115,84 @@ def _spots(rule: FirewallRule) -> set[Spot]:
 
 
 def _is_right(facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequence[str]) -> bool:
-    """Tell whether a rule opens nothing but what is wanted, and just so.
+    """Tell whether a rule opens nothing but wanted ports, for whole ranges that are wanted.
 
     An untagged one counts: it is what stands when we stop between making and tagging it.
     """
+    there = listed(rule.cidrs)
     return (
         rule.state not in _GOING
         and (plan_tags.is_ours(facts.order, rule.tags) or plan_tags.is_unclaimed(rule.tags))
         and rule.start_port is not None
         and _spots(rule) <= spots
-        and same_ranges(rule.cidrs, ranges)
+        and same(there, [each for each in ranges if admits(there, [each])])
     )
 
 
-def _covered(
-    there: Iterable[FirewallRule], wrong: Sequence[FirewallRule], ranges: Sequence[str]
-) -> set[Spot]:
-    """Find the ports that are open as wanted, by our rules or by a human's."""
-    covered: set[Spot] = set()
-    for rule in there:
-        admits = EVERYONE in (rule.cidrs or (EVERYONE,)) or set(ranges) <= set(rule.cidrs)
-        if rule not in wrong and rule.state not in _GOING and admits:
-            covered |= _spots(rule)
-    return covered
+def _lacking(
+    spots: Iterable[Spot], ranges: Sequence[str], standing: Sequence[FirewallRule]
+) -> list[PortRange]:
+    """Find who is not let in where; contiguous ports that lack the same are one range."""
+    found: dict[tuple[str, ...], list[Spot]] = {}
+    for transport, port in sorted(spots):
+        here = PortRange(transport, port, port, ())
+        there = [cidr for rule in standing if _overlap(rule, here) for cidr in listed(rule.cidrs)]
+        lacking = tuple(each for each in ranges if not admits(there, [each]))
+        found.setdefault(lacking, []).append((transport, port))
+    return [
+        PortRange(transport, start, end, lacking)
+        for lacking, at in found.items()
+        if lacking
+        for transport, start, end in runs(at)
+    ]
+
+
+def _opening(
+    address_id: str, lacking: Iterable[PortRange], in_force: Sequence[FirewallRule]
+) -> list[OpenFirewall]:
+    """Let in whom is lacking, beside the rules in force as far as CloudStack lets us.
+
+    It refuses a rule that shares a port and a range with another, and goes by the text: so a range
+    that is taken is said by its halves. A single address has none.
+    """
+    opening = []
+    for ports in lacking:
+        taken = {cidr for rule in in_force if _overlap(rule, ports) for cidr in listed(rule.cidrs)}
+        cidrs = spelled_apart(ports.cidrs, taken) or ports.cidrs
+        opening.append(OpenFirewall(address_id, replace(ports, cidrs=cidrs)))
+    return opening
+
+
+def _exchange(
+    opening: Iterable[OpenFirewall], serving: Iterable[FirewallRule]
+) -> Iterator[CloseFirewall | OpenFirewall]:
+    """Open; a rule that CloudStack does not let stand beside a new one goes right before it.
+
+    Those that serve meanwhile go once the new ones are seen to stand.
+    """
+    for new in opening:
+        yield from _closing(rule for rule in serving if _clash(rule, new.ports))
+        yield new
+
+
+def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
+    """Tell whether a rule and a range have a port in common."""
+    first, last = rule.start_port or 0, rule.end_port or rule.start_port or 0
+    return rule.protocol == ports.protocol and first <= ports.end_port and ports.start_port <= last
 
 
 def _clash(rule: FirewallRule, ports: PortRange) -> bool:
     """Tell whether CloudStack takes two rules for one: they have a port and a CIDR in common."""
-    wanted = {(ports.protocol, port) for port in range(ports.start_port, ports.end_port + 1)}
-    return bool(_spots(rule) & wanted and set(rule.cidrs or (EVERYONE,)) & set(ports.cidrs))
+    return _overlap(rule, ports) and bool(set(listed(rule.cidrs)) & set(ports.cidrs))
 
 
-def _closing(rules: Iterable[FirewallRule]) -> Iterable[CloseFirewall]:
+def _closing(rules: Iterable[FirewallRule]) -> Iterator[CloseFirewall]:
     for rule in rules:
         start, end = rule.start_port or 0, rule.end_port or rule.start_port or 0
         yield CloseFirewall(rule.id, PortRange(rule.protocol, start, end, rule.cidrs))
 
 
-def _condition(facts: Facts, actions: Sequence[Action], spots: set[Spot]) -> Condition:
+def _condition(facts: Facts, actions: Collection[Action], spots: set[Spot]) -> Condition:
     kind = "FirewallReady"
     ports = ", ".join(
         f"{start}/{transport}" if start == end else f"{start}-{end}/{transport}"

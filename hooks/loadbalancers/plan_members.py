@@ -86,6 +86,20 @@ def fingerprint(order: Order) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
+def is_one_change(order: Order) -> bool:
+    """Tell whether there is most likely one change to make, of one rule's members: all else stands.
+
+    A guess, made before CloudStack is asked: it decides whom to wait for, not what is done.
+    """
+    all_else = ("AddressReady", "RulesReady", "FirewallReady")
+    return (
+        order.deleted_at is None
+        and len(order.spec.ports) == 1
+        and order.known.status.get("observedGeneration") == order.generation
+        and all(order.known.condition(kind).get("status") == "True" for kind in all_else)
+    )
+
+
 def plan_members(
     facts: Facts, network_id: str, rules: Sequence[LoadBalancerRule], *, ports: int
 ) -> MembersPlan:

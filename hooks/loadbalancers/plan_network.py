@@ -1,18 +1,15 @@
 """What the members' network can do: whether it is served, and what enforces source ranges there."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from hooks.cloudstack.models import Capabilities, Network
 from hooks.conditions import Condition
-from hooks.loadbalancers.plan_facts import EVERYONE, Spec
+from hooks.loadbalancers.plan_facts import Spec
+from hooks.loadbalancers.plan_ranges import EVERYONE, admits, listed, same
 
 #: CloudStack versions from which a rule takes a CIDR list, and changes it in place.
 LISTS_SINCE = (4, 18)
 LISTS_CHANGE_SINCE = (4, 22)
-
-_Range = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +30,15 @@ class Enforcement:
     lists_change: bool
     impossible: str = ""
 
-    def shuts_out(self, there: Iterable[str]) -> bool:
+    def shuts_out(self, there: tuple[str, ...]) -> bool:
         """Tell whether a rule's list, which cannot be changed, is in the way.
 
         Where the firewall decides, a list may let in more than is wanted, never less; where the
-        list alone decides, it has to be the very one.
+        list alone decides, it has to admit just the same.
         """
-        listed = list(there) or [EVERYONE]
-        if not self.firewall:
-            return set(listed) != set(self.wanted or (EVERYONE,))
-        admitted = [ip_network(each, strict=False) for each in listed]
-        wanted = [ip_network(each, strict=False) for each in self.wanted]
-        return not all(any(_within(each, other) for other in admitted) for each in wanted)
+        if self.firewall:
+            return not admits(listed(there), self.wanted)
+        return not same(listed(there), listed(self.wanted))
 
 
 def refusal(network: Network | None, network_id: str) -> Condition | None:
@@ -90,9 +84,3 @@ def enforcement(spec: Spec, network: Network, version: Capabilities) -> Enforcem
         lists_change=change,
         impossible=impossible,
     )
-
-
-def _within(one: _Range, other: _Range) -> bool:
-    if isinstance(one, IPv4Network) and isinstance(other, IPv4Network):
-        return one.subnet_of(other)
-    return isinstance(one, IPv6Network) and isinstance(other, IPv6Network) and one.subnet_of(other)

@@ -7,7 +7,6 @@ from hooks.body import Map, Required, Shape, check, composite_request
 from hooks.conditions import epoch
 from hooks.events import Reference
 from hooks.loadbalancers.plan_facts import (
-    EVERYONE,
     Adopt,
     Instance,
     Invalid,
@@ -18,6 +17,7 @@ from hooks.loadbalancers.plan_facts import (
     Seat,
     Spec,
 )
+from hooks.loadbalancers.plan_ranges import EVERYONE
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND
 from hooks.webhook import BadRequest, Json
 

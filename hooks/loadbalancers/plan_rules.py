@@ -15,8 +15,9 @@ from hooks.loadbalancers.plan_actions import (
     Tags,
     UpdateRule,
 )
-from hooks.loadbalancers.plan_facts import EVERYONE, Facts, Order, Port, Spec
+from hooks.loadbalancers.plan_facts import Facts, Order, Port, Spec
 from hooks.loadbalancers.plan_network import Enforcement
+from hooks.loadbalancers.plan_ranges import listed, same
 
 #: State of a rule whose deletion has begun.
 REVOKED = "Revoke"
@@ -116,11 +117,6 @@ def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) 
     return RulesPlan(facts.untried(actions), tuple(ports), _condition(facts, ports, actions))
 
 
-def same_ranges(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Tell whether two lists of source ranges admit the same; an empty one admits everyone."""
-    return (frozenset(one) or {EVERYONE}) == (frozenset(other) or {EVERYONE})
-
-
 def tagging(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
     """Tag all rules that lack the same tags in one call."""
     wanted = plan_tags.resource_tags(facts.order, facts.settings)
@@ -178,12 +174,12 @@ def _to_be_replaced(rule: LoadBalancerRule, wanted: NewLoadBalancerRule, by: Enf
 
 
 def _update(rule: LoadBalancerRule, wanted: NewLoadBalancerRule, by: Enforcement) -> UpdateRule:
-    cidrs = wanted.cidrs if by.lists_change and not same_ranges(rule.cidrs, wanted.cidrs) else ()
+    wrong = by.lists_change and not same(listed(rule.cidrs), listed(wanted.cidrs))
     change = LoadBalancerRuleChange(
         name=wanted.name if rule.name != wanted.name else None,
         protocol=wanted.protocol if rule.protocol != wanted.protocol else None,
         algorithm=wanted.algorithm if rule.algorithm != wanted.algorithm else None,
-        cidrs=cidrs or None,
+        cidrs=wanted.cidrs if wrong and wanted.cidrs else None,
     )
     return UpdateRule(rule.id, rule.name, change)
 

@@ -1,7 +1,23 @@
 """Whether a Service, as it is now, still wants the load balancer that was made for it."""
 
+from dataclasses import dataclass
+
 from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
 from hooks.webhook import Json
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """A Service as the API server has it now.
+
+    Attributes:
+        wants: it still wants its load balancer.
+        resource_version, finalizers: as they were read; empty where there is no Service any more.
+    """
+
+    wants: bool
+    resource_version: str = ""
+    finalizers: tuple[str, ...] = ()
 
 
 def still_wants(service: Json, uid: str) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from hooks.conditions import Condition, epoch, merge_conditions, timestamp
 from hooks.loadbalancers.plan_address import AddressPlan
-from hooks.loadbalancers.plan_facts import Facts, Known, KnownAddress, Order
+from hooks.loadbalancers.plan_facts import Facts, KnownAddress, Order
 from hooks.loadbalancers.plan_members import MembersPlan
 from hooks.loadbalancers.plan_rules import PortRule, RulesPlan
+from hooks.loadbalancers.plan_waits import OUTAGE, REFUSED, Waits, longer, regular, watchful
 from hooks.webhook import CompositeResponse, Json
 
 #: Seconds after its rules stand that an address is published without a member.
@@ -28,22 +29,6 @@ _LOOK = ("lastCheckTime", "nextCheckTime", "checkedFor")
 _WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
 #: Reasons that pass by themselves, once CloudStack has done what it is at.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Seconds until the next look while something is wrong: at first, twice as many, at most."""
-
-    first: float
-    longest: float
-
-
-#: After CloudStack refused something, or a person has to act.
-REFUSED = Waits(15.0, 300.0)
-#: After nothing usable came back, or something takes its time.
-OUTAGE = Waits(2.0, 60.0)
-#: After something undid what we did again and again.
-CONTESTED = Waits(3600.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +115,9 @@ def answer(
     }
     if stages.working:
         return {"status": status, "children": [], "resyncAfterSeconds": SOON}
-    wait = _regular(facts)
+    wait = _next_look(facts, fingerprint, undone)
     if not fine:
-        wait = _longer(order.known, fingerprint, REFUSED if stalled else OUTAGE)
+        wait = longer(order.known, fingerprint, REFUSED if stalled else OUTAGE)
     if address and since is not None and not address.published and stages.address.ours:
         wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
     return _checked(status, fingerprint, facts.now, wait)
@@ -165,7 +150,7 @@ def unobserved(order: Order, status: Json | None, failure: Failure) -> Composite
     """
     seen = dict(order.known.status if status is None else status)
     conditions = [*_others(seen.get("conditions") or ()), failure.ready]
-    wait = _longer(order.known, failure.fingerprint, OUTAGE)
+    wait = longer(order.known, failure.fingerprint, OUTAGE)
     return _checked(
         seen | _common(order, conditions, failure.now),
         failure.fingerprint,
@@ -223,7 +208,7 @@ def stopped(
     others = _others(order.known.conditions)
     conditions = [*others, why, Condition("Stalled", "True", why.reason, why.message)]
     status = dict(order.known.status) | _common(order, conditions, now)
-    return _checked(status, fingerprint, now, _longer(order.known, fingerprint, waits))
+    return _checked(status, fingerprint, now, longer(order.known, fingerprint, waits))
 
 
 def _others(conditions: Iterable[Json]) -> list[Condition]:
@@ -283,19 +268,15 @@ def _checked(status: Json, fingerprint: str, now: float, wait: float) -> Composi
     return {"status": status | times, "children": [], "resyncAfterSeconds": wait}
 
 
-def _regular(facts: Facts) -> float:
-    """Answer the seconds until what is right is looked at again; each has its own share."""
-    share = int(hashlib.sha256(facts.order.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
-    return facts.settings.drift_resync * (0.9 + 0.2 * share)
+def _next_look(facts: Facts, fingerprint: str, undone: tuple[str, int]) -> float:
+    """Answer the seconds until what is right is looked at again.
 
-
-def _longer(known: Known, fingerprint: str, waits: Waits) -> float:
-    """Wait twice as long as the last time, if that was in vain for the same."""
-    failed = known.condition("Ready").get("status") != "True"
-    if not failed or known.fingerprint != fingerprint:
-        return waits.first
-    last = (known.next_check or 0.0) - (known.last_check or 0.0)
-    return min(waits.longest, max(waits.first, 2 * last))
+    Somebody may undo what was repaired, or was another provider's before.
+    """
+    if not undone[1] and not facts.order.spec.adopt.names:
+        return regular(facts)
+    begins = not facts.first_look or not was_converged(facts.order, fingerprint)
+    return watchful(facts, begins=begins)
 
 
 def _rules_since(facts: Facts, stages: Stages) -> float | None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.conditions import Condition
 from hooks.events import Event
-from hooks.loadbalancers import plan_members, plan_status, plan_tags
+from hooks.loadbalancers import plan_members, plan_status, plan_tags, plan_waits
 from hooks.loadbalancers.plan_actions import (
     Action,
     DeleteRule,
+    HoldService,
     Release,
     TagAddress,
     UntagAddress,
@@ -22,8 +23,9 @@ from hooks.loadbalancers.plan_address import (
 from hooks.loadbalancers.plan_facts import Facts, Order
 from hooks.loadbalancers.plan_firewall import close_all
 from hooks.loadbalancers.plan_rules import ours
-from hooks.loadbalancers.plan_status import Waits
-from hooks.names import EVENT_DELETED, EVENT_DELETING
+from hooks.loadbalancers.plan_service import LiveService
+from hooks.loadbalancers.plan_waits import Waits
+from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
 from hooks.webhook import CompositeResponse, Plan
 
 #: Seconds that a deletion waits for a network that CloudStack does not show: with another
@@ -40,16 +42,16 @@ def teardown(facts: Facts) -> Plan[Action]:
     """Answer a deletion: clean up in CloudStack, and let go once nothing is seen there.
 
     A load balancer whose Service still wants it is let go as it is: the one that is made again
-    finds address and rules by their tags.
+    finds address and rules by their tags. Until then our finalizer holds the Service.
     """
-    if facts.wanted:
-        return Plan(_finalized(facts))
+    if facts.service and facts.service.wants:
+        return _let_go(facts, facts.service)
     address = _yours(facts)
     if address is None:
         return _gone(facts)
     if address.state == "Releasing":
         said = f"Address {address.ip_address} is being released"
-        return Plan(_stopped(facts, "Releasing", said, waits=plan_status.OUTAGE))
+        return Plan(_stopped(facts, "Releasing", said, waits=plan_waits.OUTAGE))
     actions = _cleanup(facts, address)
     if not actions:
         return _gone(facts)
@@ -58,6 +60,20 @@ def teardown(facts: Facts) -> Plan[Action]:
     if complaints := facts.complaints(actions):
         response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
     return Plan(response, facts.untried(actions), (event,))
+
+
+def _let_go(facts: Facts, service: LiveService) -> Plan[Action]:
+    """Touch nothing in CloudStack, once the Service is held."""
+    if CLEANUP_FINALIZER in service.finalizers:
+        return Plan(_finalized(facts))
+    order = facts.order
+    hold = HoldService(
+        order.namespace,
+        order.spec.service_name,
+        service.resource_version,
+        (*service.finalizers, CLEANUP_FINALIZER),
+    )
+    return Plan(_deleting(facts, "The Service wants it; it is let go as it is"), (hold,))
 
 
 def candidate(order: Order, addresses: Sequence[PublicIpAddress]) -> PublicIpAddress | None:
@@ -133,7 +149,7 @@ def _deleting(facts: Facts, said: str) -> CompositeResponse:
 
 
 def _stopped(
-    facts: Facts, reason: str, said: str, *, waits: Waits = plan_status.REFUSED
+    facts: Facts, reason: str, said: str, *, waits: Waits = plan_waits.REFUSED
 ) -> CompositeResponse:
     why = Condition("Ready", "False", reason, said)
     asked = fingerprint(facts.order)

@@ -8,9 +8,9 @@ from hooks.deadline import Deadline
 from hooks.kube import Conflict, Kube, KubeError, KubeRefused
 from hooks.names import EVENT_SYNC_FAILED
 from hooks.reconcile import Answer, Record, reconcile
-from hooks.services.actions import remove_finalizer
+from hooks.services.actions import perform
 from hooks.services.facts import Facts, read
-from hooks.services.plan import RemoveFinalizer, plan
+from hooks.services.plan import Action, plan
 from hooks.services.spec import Settings
 from hooks.services.status import event
 from hooks.webhook import DecoratorResponse, Json, Plan
@@ -27,7 +27,7 @@ class ServicesHook:
     """Answers for Services.
 
     Args:
-        kube: where finalizers are taken off.
+        kube: where finalizers are taken off, and what cleans up is made.
         record: writes Events.
         settings: which Services are ours.
         clock: epoch seconds.
@@ -63,7 +63,7 @@ class _Subject:
         """Answer what the request told: all that this hook knows."""
         return self._facts
 
-    def plan(self, facts: Facts) -> Plan[RemoveFinalizer]:
+    def plan(self, facts: Facts) -> Plan[Action]:
         """Answer the plan made from the request, and once it is done, nothing more to do.
 
         A write to the Service makes Metacontroller call again with what it is then.
@@ -71,12 +71,12 @@ class _Subject:
         del facts
         return self._planned
 
-    def act(self, action: RemoveFinalizer) -> None:
+    def act(self, action: Action) -> None:
         """Do one action. Raises KubeError."""
-        remove_finalizer(self._kube, action, deadline=self._deadline)
+        perform(self._kube, action, deadline=self._deadline)
         self._planned = Plan(self._planned.response)
 
-    def trouble(self, error: CloudStackError | KubeError) -> Plan[RemoveFinalizer]:
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
         """Answer as planned, and come back for what could not be written."""
         response = cast("DecoratorResponse", self._planned.response.copy())
         refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)

@@ -1,17 +1,21 @@
-"""Does what Metacontroller cannot do to a Service: take a finalizer off."""
+"""Does what Metacontroller cannot do to a Service: finalizers, and what cleans up after it."""
 
 from hooks.deadline import Deadline
-from hooks.kube import Kube
-from hooks.services.plan import RemoveFinalizer
+from hooks.kube import Conflict, Kube
+from hooks.names import API_VERSION, CLOUDSTACK_GROUP
+from hooks.services.plan import Action, MakeForCleanup
 
 
-def remove_finalizer(kube: Kube, action: RemoveFinalizer, *, deadline: Deadline) -> None:
-    """Patch the Service.
+def perform(kube: Kube, action: Action, *, deadline: Deadline) -> None:
+    """Do one action.
 
     Raises:
         Conflict: the Service changed since it was seen.
         KubeError: anything else that went wrong.
     """
+    if isinstance(action, MakeForCleanup):
+        _make(kube, action, deadline)
+        return
     kube.patch(
         f"/api/v1/namespaces/{action.namespace}/services/{action.name}",
         {
@@ -22,3 +26,12 @@ def remove_finalizer(kube: Kube, action: RemoveFinalizer, *, deadline: Deadline)
         },
         deadline=deadline,
     )
+
+
+def _make(kube: Kube, action: MakeForCleanup, deadline: Deadline) -> None:
+    namespace = action.manifest["metadata"]["namespace"]
+    path = f"/apis/{CLOUDSTACK_GROUP}/{API_VERSION}/namespaces/{namespace}/cloudstackloadbalancers"
+    try:
+        kube.create(path, action.manifest, deadline=deadline)
+    except Conflict:
+        return  # an earlier call made it, and did not get further

@@ -32,7 +32,17 @@ _STATUS: Shape = {
     "conditions": _CONDITIONS,
     "loadBalancer": {"ingress": [{"ip": str, "ipMode": str, "hostname": str}]},
 }
+_METADATA: Shape = {
+    "namespace": Required(str),
+    "uid": Required(str),
+    "annotations": Map(str),
+    "finalizers": [str],
+    "managedFields": [
+        {"manager": str, "time": str, "fieldsV1": {"f:metadata": {"f:finalizers": {}}}}
+    ],
+}
 _LOAD_BALANCER: Shape = {
+    "metadata": {"creationTimestamp": str, "finalizers": [str]},
     "spec": {"adopt": {}},
     "status": {
         "observedGeneration": int,
@@ -84,11 +94,7 @@ def read(body: Json, *, now: float) -> Facts:
     """
     request = decorator_request(body, spec=_SPEC, status=_STATUS)
     service = request["object"]
-    check(
-        service["metadata"],
-        {"namespace": Required(str), "uid": Required(str), "annotations": Map(str)},
-        "object.metadata",
-    )
+    check(service["metadata"], _METADATA, "object.metadata")
     if service.get("kind") != "Service":
         raise BadRequest("object.kind", f"is {service.get('kind')!r}, must be Service")
     attachments = request["attachments"].get(ATTACHMENTS, {})

@@ -7,15 +7,15 @@ from hooks.conditions import Condition
 from hooks.services import status
 from hooks.services.facts import Facts, condition, is_deleting, load_balancer_name, parts
 from hooks.services.spec import Settings, wanted_spec, wants_load_balancer
-from hooks.services.takeover import has_old_finalizer, spent_notes
+from hooks.services.takeover import has_old_finalizer, is_held, spent_notes
 from hooks.webhook import DecoratorResponse, Json, Plan
 
 _API_VERSION = f"{names.CLOUDSTACK_GROUP}/{names.API_VERSION}"
 
 
 @dataclass(frozen=True)
-class RemoveFinalizer:
-    """Take one finalizer off a Service.
+class RemoveFinalizers:
+    """Take finalizers off a Service.
 
     Attributes:
         namespace, name: the Service.
@@ -29,16 +29,34 @@ class RemoveFinalizer:
     left: tuple[str, ...]
 
 
-def plan(facts: Facts, settings: Settings) -> Plan[RemoveFinalizer]:
+@dataclass(frozen=True)
+class MakeForCleanup:
+    """Make a load balancer that nobody owns, for no other end than to be taken down.
+
+    Attributes:
+        manifest: the CloudStackLoadBalancer.
+    """
+
+    manifest: Json
+
+
+Action = MakeForCleanup | RemoveFinalizers
+
+
+def plan(facts: Facts, settings: Settings) -> Plan[Action]:
     """Answer a Service: serve it, let it go, or leave it to others."""
-    if not wants_load_balancer(facts, settings):
+    wants = wants_load_balancer(facts, settings)
+    goes = is_deleting(facts.service) or not wants
+    if goes and facts.load_balancer is None and is_held(facts.service):
+        return _clean_up(facts, settings)
+    if not wants:
         return _leave(facts) if facts.own_condition else Plan({"attachments": []})
     if is_deleting(facts.service) and not facts.has_load_balancer:
         return _leave(facts) if _was_taken_over(facts) else _too_late(facts)
     return _serve(facts, settings)
 
 
-def _serve(facts: Facts, settings: Settings) -> Plan[RemoveFinalizer]:
+def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
     """Ask for the load balancer, and show what is known of it.
 
     The status is first written when the load balancer is there: until then the Service still
@@ -50,15 +68,15 @@ def _serve(facts: Facts, settings: Settings) -> Plan[RemoveFinalizer]:
         return Plan(response)
     verdict = status.ready_condition(facts, spec)
     response["status"] = status.with_load_balancer(facts, spec, verdict)
-    taken_over = facts.load_balancer is not None and not spec["invalid"]
+    ready = facts.load_balancer is not None and not spec["invalid"]
     return Plan(
         response,
-        actions=_handed_over(facts, response) if taken_over or is_deleting(facts.service) else (),
+        actions=_handed_over(facts, response, old=ready or is_deleting(facts.service)),
         events=tuple(status.transitions(facts, verdict)),
     )
 
 
-def _leave(facts: Facts) -> Plan[RemoveFinalizer]:
+def _leave(facts: Facts) -> Plan[Action]:
     """Let the load balancer go; the Service is ours until nothing of it is left."""
     if facts.load_balancer is None and not has_old_finalizer(facts.service):
         return _left(facts)
@@ -74,7 +92,7 @@ def _leave(facts: Facts) -> Plan[RemoveFinalizer]:
     return Plan(response, actions=_handed_over(facts, response), events=(event,) if begins else ())
 
 
-def _left(facts: Facts) -> Plan[RemoveFinalizer]:
+def _left(facts: Facts) -> Plan[Action]:
     """Say good-bye: the condition goes, and notes that name an address we no longer have."""
     response: DecoratorResponse = {
         "attachments": [],
@@ -88,7 +106,21 @@ def _left(facts: Facts) -> Plan[RemoveFinalizer]:
     )
 
 
-def _too_late(facts: Facts) -> Plan[RemoveFinalizer]:
+def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
+    """See to it that what a Service has in CloudStack goes, though its load balancer is gone.
+
+    Somebody deleted that, and then the Service. Metacontroller makes nothing for an object that is
+    being deleted; so a load balancer is made that nobody owns, which takes itself down.
+    """
+    service = facts.service
+    made = _load_balancer(service, wanted_spec(facts, settings))
+    made["metadata"]["name"] += "-cleanup"
+    made["metadata"]["finalizers"] = [names.LOAD_BALANCER_FINALIZER]
+    released = _without_finalizers(service, {names.CLEANUP_FINALIZER})
+    return Plan({"attachments": []}, actions=(MakeForCleanup(made), *released))
+
+
+def _too_late(facts: Facts) -> Plan[Action]:
     """Answer a Service whose deletion began before it had a load balancer from us.
 
     Metacontroller gives no attachment to an object that is being deleted, so nothing would clean
@@ -122,20 +154,34 @@ def _load_balancer(service: Json, spec: Json) -> Json:
     }
 
 
-def _handed_over(facts: Facts, response: DecoratorResponse) -> tuple[RemoveFinalizer, ...]:
-    """Take the old finalizer off once the load balancer's own holds what it stood for, or is gone.
+def _handed_over(
+    facts: Facts, response: DecoratorResponse, *, old: bool = True
+) -> tuple[RemoveFinalizers, ...]:
+    """Take off the finalizers that stand for what the load balancer's own one stands for now.
 
-    Not in a call whose answer changes the Service: that write would carry an older version of it
-    and be dropped.
+    `old` is whether the other provider's may go; it goes as well when there is no load balancer any
+    more. Not in a call whose answer changes the Service: that write would carry an older version of
+    it and be dropped.
     """
-    metadata = facts.service["metadata"]
-    changes = response.get("status") != facts.service.get("status")
-    safe = facts.load_balancer is None or _is_held(facts.load_balancer)
-    if changes or not safe or not has_old_finalizer(facts.service):
+    if response.get("status") != facts.service.get("status"):
         return ()
-    left = tuple(one for one in metadata["finalizers"] if one != names.SERVICE_FINALIZER)
+    held = _has_finalizer(facts.load_balancer)
+    spent = set()
+    if old and (held or facts.load_balancer is None):
+        spent.add(names.SERVICE_FINALIZER)
+    if held and facts.has_load_balancer:
+        spent.add(names.CLEANUP_FINALIZER)
+    return _without_finalizers(facts.service, spent)
+
+
+def _without_finalizers(service: Json, spent: set[str]) -> tuple[RemoveFinalizers, ...]:
+    metadata = service["metadata"]
+    there = metadata.get("finalizers") or ()
+    left = tuple(each for each in there if each not in spent)
+    if len(left) == len(there):
+        return ()
     version = metadata.get("resourceVersion") or ""
-    return (RemoveFinalizer(metadata["namespace"], metadata["name"], version, left),)
+    return (RemoveFinalizers(metadata["namespace"], metadata["name"], version, left),)
 
 
 def _was_taken_over(facts: Facts) -> bool:
@@ -144,10 +190,10 @@ def _was_taken_over(facts: Facts) -> bool:
     return facts.is_ours and reason != status.NOT_TAKEN_OVER
 
 
-def _is_held(load_balancer: Json) -> bool:
+def _has_finalizer(load_balancer: Json | None) -> bool:
     """Tell whether Metacontroller lets the load balancer go only when it has been finalized."""
-    finalizers = parts(load_balancer, "metadata").get("finalizers") or ()
-    return any(one.startswith(names.COMPOSITE_FINALIZER_PREFIX) for one in finalizers)
+    finalizers = parts(load_balancer or {}, "metadata").get("finalizers") or ()
+    return names.LOAD_BALANCER_FINALIZER in finalizers
 
 
 def _trouble(load_balancer: Json | None) -> str:

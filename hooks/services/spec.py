@@ -8,7 +8,7 @@ from hooks import names
 from hooks.services import fields
 from hooks.services.facts import Facts, annotations, load_balancer_name, parts
 from hooks.services.fields import Reader, Refusal, Unfit, shown
-from hooks.services.takeover import NOTHING_LEFT, left_behind
+from hooks.services.takeover import NOTHING_LEFT, left_behind, put_back
 from hooks.webhook import Json
 
 #: The most that the schema of CloudStackLoadBalancer takes.
@@ -56,6 +56,7 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
     what was last valid goes on being kept.
     """
     reader = Reader()
+    _refuse_another_provider(facts, reader)
     spec = _read_spec(facts.service, reader)
     if facts.load_balancer is not None and facts.has_load_balancer:
         standing = parts(facts.load_balancer, "spec")
@@ -66,6 +67,16 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
         spec["adopt"] = left_behind(facts, settings.former_cluster_name)
     spec["invalid"] = _written(reader.refusals)
     return spec
+
+
+def _refuse_another_provider(facts: Facts, reader: Reader) -> None:
+    """Refuse to go on beside another provider: each would undo what the other does."""
+    if who := put_back(facts):
+        reader.refuse(
+            "metadata.finalizers",
+            f"{names.SERVICE_FINALIZER} was put back by {who}: another cloud provider serves this "
+            "Service as well; stop it, then take the finalizer off",
+        )
 
 
 def _is_disabled(service: Json) -> bool:

@@ -54,6 +54,27 @@ def has_old_finalizer(service: Json) -> bool:
     return names.SERVICE_FINALIZER in (parts(service, "metadata").get("finalizers") or ())
 
 
+def is_held(service: Json) -> bool:
+    """Tell whether our finalizer holds the Service until its load balancer is made again."""
+    return names.CLEANUP_FINALIZER in (parts(service, "metadata").get("finalizers") or ())
+
+
+def put_back(facts: Facts) -> str:
+    """Say who put the other provider's finalizer on a Service of ours, and when.
+
+    Empty where nobody did: it was there before the load balancer, and is about to be taken off.
+    The API server notes who wrote a field last, and when (`metadata.managedFields`).
+    """
+    metadata = parts(facts.service, "metadata")
+    ours_since = parts(facts.load_balancer or {}, "metadata").get("creationTimestamp")
+    for entry in metadata.get("managedFields") or ():
+        written = parts(entry, "fieldsV1", "f:metadata", "f:finalizers")
+        time = entry.get("time") or ""
+        if ours_since and time > ours_since and f'v:"{names.SERVICE_FINALIZER}"' in written:
+            return f"{entry.get('manager') or 'somebody'} at {time}"
+    return ""
+
+
 def spent_notes(service: Json) -> list[str]:
     """List the annotations that other providers wrote and that mislead once the address is gone."""
     notes = annotations(service)

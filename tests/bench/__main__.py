@@ -1,35 +1,37 @@
-"""Runs the benchmarks and prints their tables: `python -m tests.bench`, or some of them by name."""
+"""Runs the benchmarks and prints their tables: `python -m tests.bench [PART …]`."""
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench.loadbalancers import bench_load_balancers
+from tests.bench.loadbalancers import bench_load_balancers, bench_many_load_balancers
 from tests.bench.nodes import bench_nodes
 from tests.bench.targetclusters import bench_target_clusters
 from tests.controlplane import ControlPlane, metacontroller
 
-BENCHES = {
+PARTS = {
     "nodes": bench_nodes,
     "load-balancers": bench_load_balancers,
+    "many-load-balancers": bench_many_load_balancers,
     "target-clusters": bench_target_clusters,
 }
 
 
 def main() -> None:
-    """Start one control plane, run the benchmarks on it, print as it goes."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHES))
-    names = parser.parse_args().names or list(BENCHES)
-    if unknown := set(names) - BENCHES.keys():
-        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    """Start one control plane, run the chosen benchmarks on it, print as they go."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or all")
+    chosen = parser.parse_args().parts
+    if unknown := [part for part in chosen if part not in PARTS]:
+        parser.error(f"{', '.join(unknown)}: not among {', '.join(PARTS)}")
     print(f"Metacontroller: {metacontroller.described()}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
         with ControlPlane.start(folder / "control-plane", audit=True) as plane:
             plane.apply_crds()
-            for name in names:
-                for line in BENCHES[name](plane, folder):
+            for part in chosen or PARTS:
+                print(f"{part}\n", flush=True)
+                for line in PARTS[part](plane, folder):
                     print(line, flush=True)
                 print()
 

@@ -58,6 +58,7 @@ def entries(
         a_service_is_served(platform)
         a_former_providers_finalizer_goes(platform)
         a_service_leaves_its_load_balancer_behind(platform)
+        a_service_goes_while_it_has_no_load_balancer(platform)
         yield cluster.audited()
 
 
@@ -157,6 +158,29 @@ def a_service_leaves_its_load_balancer_behind(platform: Platform) -> None:
     until_served(platform, "orphan")
     platform.plane.kubectl("delete", "service", "orphan", "--cascade=orphan")
     polling.until(lambda: not load_balancers(platform), "the orphan goes by itself", within=60)
+
+
+def a_service_goes_while_it_has_no_load_balancer(platform: Platform) -> None:
+    """Have nobody make a load balancer again that was deleted, before its Service goes as well."""
+    create(platform, "abandoned")
+    until_served(platform, "abandoned")
+    controllers = platform.plane.api.resource(
+        "metacontroller.k8s.io/v1alpha1", "decoratorcontrollers", namespaced=False
+    )
+    (services,) = (
+        one for one in controllers.list() if one["metadata"]["name"] == "cloudstack-services"
+    )
+    controllers.delete("cloudstack-services")
+    platform.plane.kubectl("delete", "cslb", "--all", "-n", "default", "--timeout=60s")
+    platform.plane.kubectl("delete", "service", "abandoned", "--wait=false")
+    metadata = {key: services["metadata"][key] for key in ("name", "labels")}
+    controllers.create({**services, "metadata": metadata, "status": {}})
+    found = platform.plane.api.resource("v1", "services")
+    polling.until(
+        lambda: found.find("abandoned", "default") is None and not load_balancers(platform),
+        "the Service goes, and what cleaned up after it",
+        within=60,
+    )
 
 
 def create(platform: Platform, name: str, **metadata: object) -> None:

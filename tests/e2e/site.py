@@ -27,15 +27,49 @@ UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 INSTANCES = ("cloudstack.targetcluster.example.com/v1alpha1", "cloudstackinstances")
 
 
+@dataclass(frozen=True)
+class Look:
+    """What CloudStack had at a moment, in seconds: rules by their ids, and firewall rules."""
+
+    at: float
+    rules: dict[str, Object]
+    firewall: Objects
+
+
 @dataclass
 class Watch:
-    """What was seen of CloudStack's rules, look by look: each by its id."""
+    """What was seen of CloudStack, look by look."""
 
-    seen: list[dict[str, Object]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     def always_there(self, rule_id: str) -> bool:
         """Tell whether a rule was there at every look."""
-        return bool(self.seen) and all(rule_id in rules for rules in self.seen)
+        return bool(self.looks) and all(rule_id in look.rules for look in self.looks)
+
+    def always_open(self, address: str, port: int) -> bool:
+        """Tell whether the firewall let everybody through to a TCP port at every look."""
+
+        def is_open(look: Look) -> bool:
+            cidrs = {
+                cidr
+                for rule in look.firewall
+                if (rule["address"], rule["protocol"]) == (address, "tcp")
+                and rule["startport"] <= port <= rule["endport"]
+                for cidr in rule["cidrlist"]
+            }
+            return "0.0.0.0/0" in cidrs or cidrs >= {"0.0.0.0/1", "128.0.0.0/1"}
+
+        return bool(self.looks) and all(map(is_open, self.looks))
+
+    def longest_without(self, address: str, port: int) -> float:
+        """Return the most seconds that an address had no rule of a port."""
+        longest, last = 0.0, self.looks[0].at
+        for look in self.looks:
+            there = {(rule["address"], int(rule["publicport"])) for rule in look.rules.values()}
+            longest = max(longest, look.at - last)
+            if (address, port) in there:
+                last = look.at
+        return longest
 
 
 @dataclass(frozen=True)
@@ -122,13 +156,15 @@ class Site:
 
     @contextmanager
     def watched(self) -> Iterator["Watch"]:
-        """Look at the rules again and again meanwhile, as fast as a change may be."""
+        """Look at rules and firewall again and again meanwhile, as fast as a change may be."""
         watch = Watch()
         over = threading.Event()
 
         def look() -> None:
             while not over.wait(0.005):
-                watch.seen.append({str(rule["id"]): rule for rule in self.rules()})
+                state = self.simulator.control.state()
+                rules = {str(rule["id"]): rule for rule in state["loadbalancerrules"]}
+                watch.looks.append(Look(time.monotonic(), rules, state["firewallrules"]))
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -206,10 +242,12 @@ def site(
         with calling(plane, hooks, CONTROLLERS) as metacontroller:
             cloud = Cloud.of(simulator).api
             made = Site(plane, simulator, cloud, project_id, hooks, metacontroller)
-            made.join(*nodes)
-            yield made
-            for node in made.nodes.list():
-                made.nodes.delete(node["metadata"]["name"])
+            try:
+                made.join(*nodes)
+                yield made
+            finally:
+                for node in made.nodes.list():
+                    made.nodes.delete(node["metadata"]["name"])
 
 
 @contextmanager

@@ -88,9 +88,15 @@ class Namespace:
 
     def events(self, name: str) -> list[str]:
         """List the reasons of a Service's Events."""
+        return sorted(event["reason"] for event in self._events(name))
+
+    def messages(self, name: str, reason: str) -> list[str]:
+        """List what a Service's Events of a reason say."""
+        return [event["message"] for event in self._events(name) if event["reason"] == reason]
+
+    def _events(self, name: str) -> list[Object]:
         found = self.cluster.api.resource("v1", "events").list(self.name)
-        about = [event for event in found if event["involvedObject"]["name"] == name]
-        return sorted(event["reason"] for event in about)
+        return [event for event in found if event["involvedObject"]["name"] == name]
 
 
 def _until(
@@ -141,5 +147,7 @@ def namespace(cluster: Cluster, prefix: str = "shop-") -> Iterator[Namespace]:
     namespaces = cluster.api.resource("v1", "namespaces", namespaced=False)
     made = namespaces.create({"metadata": {"generateName": prefix}})
     name = str(made["metadata"]["name"])
-    yield Namespace(cluster, name)
-    namespaces.delete(name)
+    try:
+        yield Namespace(cluster, name)
+    finally:
+        namespaces.delete(name)

@@ -8,6 +8,9 @@ from tests.e2e.site import Site
 from tests.e2e.watching import Namespace, ingress, own_condition
 
 EVERYBODY = ("0.0.0.0/0",)
+HALVES = ("0.0.0.0/1", "128.0.0.0/1")
+#: What deleting a rule and creating it anew may take, on a machine that has other work.
+CHANGE_SECONDS = 2.0
 
 
 def port(number: int, node_port: int, protocol: str = "TCP") -> Object:
@@ -58,11 +61,28 @@ def test_ports_come_go_and_are_renumbered_and_the_others_stay(shop: Namespace, p
     ]
 
 
+def test_a_port_that_goes_shuts_nobody_out_of_its_neighbours(shop: Namespace, place: Site) -> None:
+    shop.create("web", ports=[port(number, 30700 + number) for number in (80, 81, 82)])
+    before = settled(shop, place, 1)
+    address = before[80]["address"]
+    assert place.firewall(address) == [("tcp", 80, 82, EVERYBODY)]
+    with place.watched() as watch:
+        shop.change("web", ports=[port(number, 30700 + number) for number in (80, 82)])
+        settled(shop, place, 2)
+    assert watch.always_open(address, 80)
+    assert watch.always_open(address, 82)
+    assert not watch.always_open(address, 81)
+    assert place.firewall(address) == [("tcp", 80, 80, HALVES), ("tcp", 82, 82, HALVES)]
+
+
 def test_a_new_node_port_replaces_its_rule_and_no_other(shop: Namespace, place: Site) -> None:
     shop.create("web", ports=[port(80, 30181), port(443, 30544)])
     before = settled(shop, place, 1)
-    shop.change("web", ports=[port(80, 30182), port(443, 30544)])
-    after = settled(shop, place, 2)
+    with place.watched() as watch:
+        shop.change("web", ports=[port(80, 30182), port(443, 30544)])
+        after = settled(shop, place, 2)
+    assert 0 < watch.longest_without(before[80]["address"], 80) < CHANGE_SECONDS
+    assert watch.always_there(before[443]["id"])
     assert after[80]["privateport"] == 30182
     assert set(after[80]["members"]) == set(NODES)
     assert after[443]["id"] == before[443]["id"]

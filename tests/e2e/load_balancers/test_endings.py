@@ -1,12 +1,14 @@
 """However something ends, no address is lost that is wanted, and none left that is not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from hooks.names import CLEANUP_FINALIZER
 from tests.controlplane import manifests
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.polling import until
-from tests.e2e.load_balancers.conftest import NODES
 from tests.e2e.platform import PROJECT
 from tests.e2e.site import CONTROLLERS, Site
 from tests.e2e.watching import Namespace, ingress
@@ -56,6 +58,7 @@ def test_a_load_balancer_that_is_deleted_by_hand_finds_what_it_had(
         assert state(shop, place, "web") == before
     assert watch.always_there(before[0]["id"])
     assert ingress(shop.service("web"))[0]["ip"] == before[0]["address"]
+    shop.await_service("web", lambda one: "finalizers" not in one["metadata"], "is held no longer")
 
 
 def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
@@ -73,13 +76,21 @@ def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
     assert all(watch.always_there(rule["id"]) for rule in before)
 
 
+def delete_it(shop: Namespace) -> None:
+    shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--wait=false")
+
+
+def make_it_internal(shop: Namespace) -> None:
+    shop.change("web", type="ClusterIP")
+
+
 @contextmanager
-def without_controllers(place: Site) -> Iterator[None]:
-    """Delete the controller objects meanwhile."""
+def without_controllers(place: Site, *names: str) -> Iterator[None]:
+    """Delete controller objects meanwhile."""
     api = place.cluster.api
     found = [
         manifests.aimed(controller, manifests.Hooks(place.hooks.url))
-        for name in CONTROLLERS
+        for name in names
         for controller in manifests.load(PROJECT / f"metacontroller/{name}.yaml")
     ]
     kinds = {
@@ -103,7 +114,7 @@ def test_controllers_that_are_deleted_and_come_back_cost_no_address(
     shop.create("stays")
     shop.create("goes")
     before = state(shop, place, "stays", "goes")
-    with without_controllers(place):
+    with without_controllers(place, *CONTROLLERS):
         shop.services.delete("goes", shop.name)
         assert place.rules(before[0]["name"]) == [before[0]]
     await_released(place, before[1])
@@ -112,6 +123,23 @@ def test_controllers_that_are_deleted_and_come_back_cost_no_address(
         "stays", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "is served again", within=30
     )
     assert [rule["id"] for rule in state(shop, place, "stays")] == [before[0]["id"]]
+
+
+@pytest.mark.parametrize("ends", [delete_it, make_it_internal])
+def test_a_service_that_ends_while_its_load_balancer_is_gone_leaves_nothing(
+    shop: Namespace, place: Site, ends: Callable[[Namespace], None]
+) -> None:
+    shop.create("web")
+    before = state(shop, place, "web")
+    with without_controllers(place, "services"):
+        shop.cluster.kubectl("delete", "cslb", "--all", "-n", shop.name, "--timeout=30s")
+        ends(shop)
+        assert shop.service("web")["metadata"]["finalizers"] == [CLEANUP_FINALIZER]
+        assert place.rules(before[0]["name"]) == before
+    await_released(place, *before, within=40)
+    until(lambda: not uids(shop), "what cleaned up is gone", within=30)
+    left = shop.services.find("web", shop.name)
+    assert left is None or "finalizers" not in left["metadata"]
 
 
 def test_a_load_balancer_that_was_orphaned_goes_too(shop: Namespace, place: Site) -> None:
@@ -162,25 +190,3 @@ def test_a_setting_decides_about_new_services_only(shop: Namespace, place: Site)
         place.crash()
         place.hooks.process.environment = environment
         place.hooks.start()
-
-
-def test_killed_again_and_again_everything_comes_right_and_goes_without_trace(
-    shop: Namespace, place: Site
-) -> None:
-    names = [f"web-{number}" for number in range(3)]
-    for number, name in enumerate(names):
-        shop.create(name, ports=[{"name": f"p{one}", "port": 8000 + one} for one in range(2)])
-        place.crash()
-        place.hooks.start()
-        if number % 2:
-            place.metacontroller.kill()
-            place.metacontroller.start()
-    rules = state(shop, place, *names)
-    assert len(rules) == 6
-    assert all(set(rule["members"]) == set(NODES) for rule in rules)
-    assert len({rule["address"] for rule in rules}) == 3
-    for name in names:
-        shop.services.delete(name, shop.name)
-        place.crash()
-        place.hooks.start()
-    await_released(place, *rules, within=60)

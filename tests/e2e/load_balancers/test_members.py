@@ -1,5 +1,7 @@
 """Members follow the nodes within seconds; what does not matter changes nothing."""
 
+import time
+
 import pytest
 
 from tests.controlplane.api import Object
@@ -7,6 +9,8 @@ from tests.e2e.load_balancers.conftest import NODES
 from tests.e2e.site import Site
 from tests.e2e.watching import Namespace, ingress, own_condition
 
+#: Within how many seconds members follow, on a machine that has other work.
+SECONDS = 10
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
@@ -29,7 +33,9 @@ def rule(shop: Namespace, place: Site) -> Object:
 def await_members(shop: Namespace, place: Site, *names: str) -> Object:
     """Wait until the rule has these members, and the Service counts them."""
     place.awaited(
-        lambda: set(rule(shop, place)["members"]) == set(names), f"members are {', '.join(names)}"
+        lambda: set(rule(shop, place)["members"]) == set(names),
+        f"members are {', '.join(names)}",
+        within=SECONDS,
     )
     count = f"members {len(names)}/{len(names)}"
     return shop.await_service(
@@ -86,3 +92,20 @@ def test_an_address_is_shown_when_its_first_member_is_in(shop: Namespace, place:
     place.label("node-3", pool=None)
     place.awaited(lambda: not rule(shop, place)["members"], "the member leaves")
     assert ingress(shop.service("web")) == ingress(shown)
+
+
+def test_an_address_is_shown_half_a_minute_after_its_rules_without_a_member(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web", {"node-selector": "pool=none"})
+    standing = shop.await_load_balancer(
+        "web", lambda one: one.get("status", {}).get("ruleSummary") == "1/1", "has its rule"
+    )
+    since = time.monotonic()
+    assert standing["status"]["address"]["published"] is False
+    shown = shop.await_service("web", ingress, "shows its address", within=45)
+    assert time.monotonic() - since > 25
+    only = rule(shop, place)
+    assert (list(only["members"]), only["state"]) == ([], "Add")
+    assert [one["ip"] for one in ingress(shown)] == [only["address"]]
+    assert own_condition(shown)["reason"] == "NoAvailableNodes"

@@ -1,5 +1,6 @@
 """What other providers left is taken over in place: address, rules, Service."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.controlplane.api import Object
 from tests.e2e.load_balancers.conftest import NODES
 from tests.e2e.site import Site
-from tests.e2e.watching import PREFIX, Namespace, ingress
+from tests.e2e.watching import PREFIX, Namespace, ingress, own_condition
 
 OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 
@@ -117,3 +118,31 @@ def test_a_service_of_another_provider_is_taken_over_in_place(
 
     shop.services.delete("web", shop.name)
     place.awaited(lambda: place.address(address["ipaddress"]) is None, "the address is released")
+
+
+def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web")
+    shop.await_ready("web")
+    balancer = shop.load_balancer("web")
+    assert balancer
+    rules = place.rules(balancer["metadata"]["name"])
+    time.sleep(1.1)  # the API server notes whole seconds
+    shop.services.patch("web", {"metadata": {"finalizers": [OLD_FINALIZER]}}, shop.name)
+    told = shop.await_service(
+        "web", lambda one: own_condition(one)["reason"] == "InvalidService", "is refused", within=10
+    )
+    assert f"{OLD_FINALIZER} was put back by " in own_condition(told)["message"]
+    assert told["metadata"]["finalizers"] == [OLD_FINALIZER]
+    assert "SyncLoadBalancerFailed" in shop.events("web")
+    shop.change("web", {"algorithm": "source"})
+    place.await_quiet()
+    assert place.rules(balancer["metadata"]["name"]) == rules
+
+    shop.services.patch("web", {"metadata": {"finalizers": []}}, shop.name)
+    shop.await_ready("web")
+    place.awaited(
+        lambda: place.rules(balancer["metadata"]["name"])[0]["algorithm"] == "source",
+        "what was asked for meanwhile is done",
+    )

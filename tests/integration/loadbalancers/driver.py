@@ -22,7 +22,7 @@ from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
-from tests.integration.loadbalancers.cluster import Cluster
+from tests.memory_kube import MemoryKube
 
 GROUP_VERSION = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
 FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
@@ -87,7 +87,7 @@ class World:
 
     def __init__(self, simulator: Simulator, *, project: str = "") -> None:
         self.simulator = simulator
-        self.cluster = Cluster(
+        self.cluster = MemoryKube(
             {
                 "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
                 "/api/v1/namespaces/default": {"metadata": {"uid": "n-1"}},
@@ -238,7 +238,12 @@ class LoadBalancer:
         jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
         self.service_path = f"/api/v1/namespaces/default/services/{name}"
         world.cluster.objects[self.service_path] = {
-            "metadata": {"name": name, "namespace": "default", "uid": uid},
+            "metadata": {
+                "name": name,
+                "namespace": "default",
+                "uid": uid,
+                "resourceVersion": "1",
+            },
             "spec": {"type": "LoadBalancer"},
         }
         self._finalized = False
@@ -327,10 +332,13 @@ class LoadBalancer:
             f"not settled after {calls} calls: {json.dumps(self.status, indent=1)}"
         )
 
+    def next_look(self) -> float:
+        """Return the seconds after which the last answer asked to be called again."""
+        return float(self.answers[-1].response.get("resyncAfterSeconds") or 0)  # type: ignore[arg-type]
+
     def wait(self, *hooks: LoadBalancersHook) -> "LoadBalancer":
         """Let the time pass until the next look is due, and make it."""
-        last = self.answers[-1].response
-        self.world.advance(float(last.get("resyncAfterSeconds") or 0) + 1)  # type: ignore[arg-type]
+        self.world.advance(self.next_look() + 1)
         return self.settle(*hooks)
 
 
@@ -339,13 +347,14 @@ def make_hook(
     cloud: Cloud,
     *,
     drift_resync: float = 300.0,
+    cluster_id: str = "",
     shuffle: Callable[[Sequence[str]], Sequence[str]] = lambda ips: ips,
 ) -> LoadBalancersHook:
     return LoadBalancersHook(
         cloud=lambda: cloud,
         kube=world.cluster,
         record=world.cluster.record,
-        settings=Settings(drift_resync=drift_resync),
+        settings=Settings(cluster_id=cluster_id, drift_resync=drift_resync),
         clock=world.simulator.clock.now,
         shuffle=shuffle,
     )

@@ -4,7 +4,14 @@ import pytest
 
 from hooks.loadbalancers import LoadBalancersHook
 from hooks.names import TAG_ORIGIN, TAG_SERVICE_UID
-from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
+from tests.integration.loadbalancers.driver import (
+    NOTHING,
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
 
 FREE = "198.51.100.77"
 
@@ -238,18 +245,36 @@ def test_after_three_choices_that_were_taken_cloudstack_chooses(
     assert (tags[TAG_SERVICE_UID], tags[TAG_ORIGIN]) == (lb.service_uid, "controller")
 
 
-def test_an_account_without_room_for_an_address_is_told_used_and_limit(
+@pytest.mark.parametrize("project", ["", "project-1"], ids=["account", "project"])
+def test_an_owner_without_room_for_an_address_is_told_used_and_limit(project: str) -> None:
+    with start_simulator() as simulator:
+        world = World(simulator, project=project)
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        projects = {each.name: each.account for each in simulator.world.projects}
+        owner = projects.get(project, simulator.user.account)
+        used = sum(each.account is owner for each in simulator.world.addresses)
+        owner.limits["public_ip"] = used
+        lb = LoadBalancer(world).settle(hook)
+        assert lb.reason() == "QuotaExceeded"
+        message = lb.condition("Ready")["message"]
+        assert message.startswith(f"{used} of {used} public addresses are used; associate address")
+        assert "Maximum amount of resources" in message
+        owner.limits["public_ip"] = used + 1
+        lb.wait(hook)
+        assert lb.is_ready()
+        cloud.close()
+        world.close()
+
+
+def test_a_limit_that_is_not_told_is_said_in_cloudstacks_words(
     world: World, hook: LoadBalancersHook
 ) -> None:
     world.simulator.user.account.limits["public_ip"] = 2
+    world.simulator.control.fault("listAccounts", "error", code=432, times=None)
     lb = LoadBalancer(world).settle(hook)
-    assert lb.reason() == "AddressRefused"
-    message = lb.condition("Ready")["message"]
-    assert "Limit = 2" in message
-    assert "Amount = 2" in message
-    world.simulator.user.account.limits["public_ip"] = 20
-    lb.wait(hook)
-    assert lb.is_ready()
+    assert lb.reason() == "QuotaExceeded"
+    assert lb.condition("Ready")["message"].startswith("associate address")
 
 
 def test_a_zone_without_a_free_address_is_said(world: World, hook: LoadBalancersHook) -> None:

@@ -34,7 +34,12 @@ def test_a_port_removed_takes_its_rule_and_its_hole_in_the_firewall_along(
     lb.change(ports=[port(80), port(82)])
     lb.settle(hook)
     assert ids(world) == {80: before[80], 82: before[82]}
-    assert world.firewall() == [("tcp", 80, 80, EVERYONE), ("tcp", 82, 82, EVERYONE)]
+    halves = ("0.0.0.0/1", "128.0.0.0/1")
+    assert world.firewall() == [("tcp", 80, 80, halves), ("tcp", 82, 82, halves)]
+    assert lb.is_ready()
+    lb.change(ports=[port(80)])
+    lb.settle(hook)
+    assert world.firewall() == [("tcp", 80, 80, halves)]
 
 
 def test_a_renumbered_port_has_its_new_rule_before_the_old_one_goes(
@@ -126,8 +131,9 @@ def test_a_rule_changes_in_place_with_its_members(
     assert new["members"] == old["members"]
     assert lb.is_ready()
     assert "assignToLoadBalancerRule" not in world.writes()
-    ranges = tuple(lb.parent["spec"].get("sourceRanges", EVERYONE))
-    assert world.firewall() == [("tcp", 80, 80, ranges)]
+    ranges = lb.parent["spec"].get("sourceRanges", EVERYONE)
+    assert {hole[:3] for hole in world.firewall()} == {("tcp", 80, 80)}
+    assert sorted(cidr for hole in world.firewall() for cidr in hole[3]) == sorted(ranges)
 
 
 def test_source_ranges_without_a_cidr_in_common_leave_no_gap_in_the_firewall(

@@ -3,8 +3,15 @@
 import pytest
 
 from hooks.cloudstack import Cloud
+from hooks.kube import KubeRefused, KubeUnreachable
 from hooks.loadbalancers import LoadBalancersHook
-from hooks.names import EVENT_DELETED, EVENT_DELETING, EVENT_ORPHANED, LOAD_BALANCER_CLASS
+from hooks.names import (
+    CLEANUP_FINALIZER,
+    EVENT_DELETED,
+    EVENT_DELETING,
+    EVENT_ORPHANED,
+    LOAD_BALANCER_CLASS,
+)
 from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
@@ -90,11 +97,67 @@ def test_a_deletion_reads_the_service_as_it_is_now(
     lb.delete(service_too=False)
     lb.settle(hook)
     assert lb.is_finalized()
+    finalizers = world.cluster.objects[lb.service_path].get("metadata", {}).get("finalizers", [])
     if kept:
         assert world.simulator.control.counts() == {}
         assert world.state() == before
+        assert finalizers == [CLEANUP_FINALIZER]
     else:
         assert world.remains() == NOTHING
+        assert finalizers == []
+
+
+def test_a_load_balancer_is_not_let_go_before_its_service_is_held(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    metadata = world.cluster.objects[lb.service_path]["metadata"]
+    metadata["finalizers"] = ["example.com/other"]
+    world.cluster.refused["patch"] = KubeRefused("PATCH", 403, "forbidden")
+    lb.delete(service_too=False)
+    answer = lb.call(hook)
+    assert answer.response.get("finalized") is False
+    assert "forbidden" in lb.condition("Ready")["message"]
+    world.cluster.refused.clear()
+    lb.wait(hook)
+    assert lb.is_finalized()
+    assert metadata["finalizers"] == ["example.com/other", CLEANUP_FINALIZER]
+
+
+def test_a_service_that_changes_while_it_is_to_be_held_is_looked_at_again(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    service = world.cluster.objects[lb.service_path]
+
+    def change() -> None:
+        service["metadata"]["resourceVersion"] = "7"
+        service["spec"]["type"] = "ClusterIP"
+
+    world.cluster.before_patch = change
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert "finalizers" not in service["metadata"]
+    assert world.remains() == NOTHING
+
+
+def test_what_is_made_for_cleanup_alone_takes_everything_down(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
+    lb.delete(service_too=False)
+    lb.settle(hook)
+    assert len(world.addresses()) == 1
+    del world.cluster.objects[lb.service_path]
+    lb.remake()
+    orphan(lb)
+    lb.call(hook)
+    assert world.cluster.reasons() == [EVENT_ORPHANED]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
 
 
 def test_a_namespace_may_lose_the_load_balancer_before_the_service(
@@ -133,7 +196,7 @@ def test_an_api_server_that_does_not_answer_lets_nothing_be_deleted(
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
     before = world.state()
-    world.cluster.reachable = False
+    world.cluster.failure = KubeUnreachable("connection refused")
     lb.delete()
     world.simulator.control.clear_calls()
     lb.call(hook)
@@ -141,7 +204,7 @@ def test_an_api_server_that_does_not_answer_lets_nothing_be_deleted(
     assert world.simulator.control.counts() == {}
     assert lb.reason() == "KubernetesUnreachable"
     assert world.state() == before
-    world.cluster.reachable = True
+    world.cluster.failure = None
     lb.wait(hook)
     assert lb.is_finalized()
     assert world.remains() == NOTHING
@@ -238,7 +301,9 @@ def test_an_orphan_whose_service_is_gone_deletes_itself(
         "/apis/cloudstack.targetcluster.example.com/v1alpha1/namespaces/default"
         f"/cloudstackloadbalancers/{lb.name}"
     )
-    assert world.cluster.deleted == [path]
+    [(verb, where, options)] = world.cluster.writes
+    assert (verb, where) == ("delete", path)
+    assert options["preconditions"] == {"uid": lb.parent["metadata"]["uid"]}
     assert world.cluster.reasons() == [EVENT_ORPHANED]
     lb.delete()
     lb.settle(hook)
@@ -253,7 +318,7 @@ def test_an_orphan_whose_service_lives_is_looked_after(
     orphan(lb)
     lb.settle(hook)
     assert lb.is_ready()
-    assert world.cluster.deleted == []
+    assert world.cluster.writes == []
 
 
 def test_a_deletion_that_cloudstack_refuses_is_said_and_tried_again(

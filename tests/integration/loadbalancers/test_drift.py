@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from hooks.cloudstack import Cloud
 from hooks.loadbalancers import LoadBalancersHook
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
 from hooks.webhook import Json
-from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 EVERYONE = ("0.0.0.0/0",)
 
@@ -232,11 +233,61 @@ def test_what_is_undone_again_and_again_is_left_alone_and_said(
     assert world.rules()[0]["algorithm"] == "roundrobin"
 
 
-def test_a_clean_check_in_between_forgives(world: World, hook: LoadBalancersHook) -> None:
+def test_what_was_repaired_is_looked_at_again_soon_and_then_ever_later(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    change(algorithm="leastconn")(world)
+    waits = [lb.wait(hook).next_look() for _ in range(6)]
+    regular = waits[-1]
+    assert 270 <= regular <= 330
+    assert waits == pytest.approx([30, 60, 120, 240, regular, regular], abs=1)
+
+
+def test_somebody_who_undoes_everything_at_once_is_noticed_within_two_minutes(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    change(algorithm="leastconn")(world)
+    lb.wait(hook)
+    noticed = world.now
+    while lb.reason() != "Contested":
+        change(algorithm="leastconn")(world)
+        lb.wait(hook)
+    assert world.now - noticed < 120
+
+
+def test_what_is_undone_less_often_than_it_is_looked_at_is_noticed_as_well(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    for _ in range(4):
+        change(algorithm="leastconn")(world)
+        lb.wait(hook)
+        if lb.reason() != "Contested":
+            lb.wait(hook)
+    assert lb.reason() == "Contested"
+
+
+def test_a_regular_check_that_finds_nothing_forgives(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
     for _ in range(6):
         change(algorithm="leastconn")(world)
         lb.wait(hook)
         assert lb.is_ready()
-        lb.wait(hook)
+        while "undone" in lb.status:
+            lb.wait(hook)
     assert EVENT_CONTESTED not in world.cluster.reasons()
+
+
+def test_another_cluster_id_changes_nothing_that_stands(world: World, cloud: Cloud) -> None:
+    lb = LoadBalancer(world).settle(make_hook(world, cloud, cluster_id="one"))
+    before = world.state()
+    world.simulator.control.clear_calls()
+    lb.wait(make_hook(world, cloud, cluster_id="another"))
+    assert lb.is_ready()
+    assert world.writes() == {}
+    assert world.state() == before
+    lb.delete()
+    lb.settle(make_hook(world, cloud, cluster_id="another"))
+    assert world.remains() == NOTHING

@@ -142,6 +142,34 @@ def test_assignments_run_four_at_once_and_no_more() -> None:
         world.close()
 
 
+def test_a_node_that_joins_many_load_balancers_joins_four_at_once_and_no_more() -> None:
+    with start_simulator() as simulator:
+        world = World(simulator)
+        late = world.nodes.pop("node-1")
+        balancers = [LoadBalancer(world, f"s{number}") for number in range(8)]
+        with recorded(world) as (hook, recorder):
+            for lb in balancers:
+                lb.settle(hook)
+            simulator.control.settings(job_delay=0.25)
+            recorder.calls.clear()
+            world.nodes["node-1"] = late
+
+            def join(lb: LoadBalancer) -> None:
+                give_up = time.monotonic() + 60
+                while not lb.is_ready() or lb.status["memberSummary"] != "5/5":
+                    assert time.monotonic() < give_up
+                    lb.call(hook)
+
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(join, balancers))
+        starts = [when for _, command, when in recorder.calls if command.startswith("assign")]
+        running = [sum(start - 0.25 < other <= start for other in starts) for start in starts]
+        assert len(starts) == 8
+        assert 2 <= max(running) <= 4
+        assert not LOCKING & {command for _, command, _ in recorder.calls}
+        world.close()
+
+
 def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twice() -> None:
     with start_simulator() as simulator:
         world = World(simulator)

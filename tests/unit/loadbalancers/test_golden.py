@@ -20,6 +20,7 @@ from hooks.cloudstack.models import (
 from hooks.loadbalancers.plan import plan
 from hooks.loadbalancers.plan_facts import Facts, Order, Seen, Settings
 from hooks.loadbalancers.plan_order import read
+from hooks.loadbalancers.plan_service import LiveService
 from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import SPEC_SCHEMA, STATUS_SCHEMA
 
@@ -48,7 +49,16 @@ def facts_of(order: Order, there: Json) -> Facts:
             ),
             firewall=tuple(map(FirewallRule.from_json, there.get("firewallrule", []))),
         ),
-        wanted=there.get("servicewants", True),
+        service=service_of(there["service"]) if "service" in there else None,
+    )
+
+
+def service_of(there: Json) -> LiveService:
+    """Read what a deletion has read of the Service."""
+    return LiveService(
+        wants=there["wants"],
+        resource_version=there.get("resourceVersion", ""),
+        finalizers=tuple(there.get("finalizers", [])),
     )
 
 

@@ -9,6 +9,7 @@ from hooks.loadbalancers.plan import PATIENCE, plan
 from hooks.loadbalancers.plan_actions import Action, DeleteSelf
 from hooks.loadbalancers.plan_facts import Order, Refusal, Seen
 from hooks.loadbalancers.plan_members import fingerprint
+from hooks.loadbalancers.plan_service import LiveService
 from hooks.loadbalancers.plan_status import Failure
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook import Json, Plan
@@ -294,7 +295,7 @@ def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
 
 def test_an_object_that_nobody_owns_and_no_service_wants_deletes_itself() -> None:
     asked = order(metadata={"ownerReferences": []}, status=known())
-    made = planned(asked, Seen(), wanted=False)
+    made = planned(asked, Seen(), service=LiveService(wants=False))
     assert made.actions == (DeleteSelf("default", NAME, "lb-1"),)
     assert [event.reason for event in made.events] == [EVENT_ORPHANED]
 

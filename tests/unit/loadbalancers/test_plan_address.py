@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import PublicIpAddress, Tag
+from hooks.cloudstack.models import PublicIpAddress, ResourceLimit, Tag
 from hooks.loadbalancers.plan_actions import (
     Action,
     Associate,
@@ -50,7 +50,7 @@ ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80"]}
 
 
 def plan(asked: Order, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
-    fields = {name: more.pop(name) for name in ("refusals",) if name in more}
+    fields = {name: more.pop(name) for name in ("refusals", "address_limit") if name in more}
     return plan_address(facts(asked, seen=Seen(addresses=addresses, **more), **fields), NET)
 
 
@@ -281,7 +281,8 @@ def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -
 @pytest.mark.parametrize(
     ("status", "spec", "code", "reason"),
     [
-        pytest.param(chosen(), {}, 535, "AddressRefused", id="quota"),
+        pytest.param(chosen(), {}, 535, "QuotaExceeded", id="limit, not told by older servers"),
+        pytest.param(chosen(), {}, 530, "AddressRefused", id="anything else"),
         pytest.param(chosen(OTHER), {"address": OTHER}, 533, "AddressNotFree", id="asked for"),
     ],
 )
@@ -295,6 +296,24 @@ def test_another_refusal_is_said_in_cloudstacks_words(
     assert not result.waiting
     assert result.condition.reason == reason
     assert "Limit = 20" in result.condition.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        pytest.param(ResourceLimit(20, 20), "20 of 20 public addresses are used; ", id="told"),
+        pytest.param(ResourceLimit(20, None), "", id="the limit is not the account's"),
+        pytest.param(None, "", id="not told"),
+    ],
+)
+def test_a_limit_that_is_reached_is_said_with_what_is_used(
+    limit: ResourceLimit | None, said: str
+) -> None:
+    refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
+    result = plan(order(status=chosen()), refusals=refusals, address_limit=limit)
+    assert result.condition.message == (
+        f"{said}associate address {IP} with network {NET}: Maximum number of resources"
+    )
 
 
 def test_no_address_at_all_is_said() -> None:

@@ -20,6 +20,8 @@ FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 HUMANS = (Tag("team", "network"),)
 TEN = ("10.0.0.0/8",)
 ALL = "0.0.0.0/0"
+#: The same clients.
+HALVES = ("0.0.0.0/1", "128.0.0.0/1")
 
 
 def plan(
@@ -84,25 +86,105 @@ def test_a_run_that_grows_keeps_what_is_open() -> None:
     ]
 
 
-def test_a_run_that_shrinks_is_closed_and_the_rest_opened_at_once() -> None:
-    result = plan([rule(80), rule(82)], hole(80, 82, tags=TAGS))
-    assert said(result.actions) == [
-        f"close firewall ports 80-82/tcp for {ALL}",
-        f"open firewall port 80/tcp for {ALL}",
-        f"open firewall port 82/tcp for {ALL}",
+def test_a_run_that_shrinks_is_opened_in_other_words_before_it_is_closed() -> None:
+    old = hole(80, 82, tags=TAGS)
+    new = [hole(port, tags=TAGS, cidrs=HALVES) for port in (80, 82)]
+    assert said(plan([rule(80), rule(82)], old).actions) == [
+        "open firewall port 80/tcp for 0.0.0.0/1, 128.0.0.0/1",
+        "open firewall port 82/tcp for 0.0.0.0/1, 128.0.0.0/1",
+    ]
+    assert said(plan([rule(80), rule(82)], old, new[0]).actions) == [
+        "open firewall port 82/tcp for 0.0.0.0/1, 128.0.0.0/1",
+    ]
+    assert said(plan([rule(80), rule(82)], old, *new).actions) == [
+        f"close firewall ports 80-82/tcp for {ALL}"
+    ]
+    result = plan([rule(80), rule(82)], *new)
+    assert (result.actions, result.condition.status) == ((), "True")
+
+
+def test_a_run_in_other_words_shrinks_to_the_first_words() -> None:
+    old = hole(80, 82, tags=TAGS, cidrs=HALVES)
+    assert said(plan([rule(80)], old).actions) == [f"open firewall port 80/tcp for {ALL}"]
+
+
+def test_a_run_that_ends_where_nothing_is_wanted_is_closed_at_once() -> None:
+    assert said(plan([rule(80)], hole(80, tags=TAGS), hole(81, tags=TAGS)).actions) == [
+        f"close firewall port 81/tcp for {ALL}"
     ]
 
 
-def test_other_ranges_come_before_the_old_ones_go_if_they_share_none() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8"])
-    assert said(plan([rule(80)], hole(80, tags=TAGS), asked=asked).actions) == [
-        "open firewall port 80/tcp for 10.0.0.0/8",
+@pytest.mark.parametrize(
+    ("there", "wanted", "steps"),
+    [
+        pytest.param(
+            [ALL],
+            ["10.0.0.0/8"],
+            ["open firewall port 80/tcp for 10.0.0.0/8"],
+            id="others",
+        ),
+        pytest.param(
+            ["203.0.113.7/32"],
+            ["203.0.113.7/32", "192.0.2.0/24"],
+            ["open firewall port 80/tcp for 192.0.2.0/24"],
+            id="one more: what is open stays",
+        ),
+        pytest.param(
+            ["10.0.0.0/8", "192.0.2.0/24"],
+            ["10.0.0.0/8"],
+            ["open firewall port 80/tcp for 10.0.0.0/9, 10.128.0.0/9"],
+            id="one fewer",
+        ),
+        pytest.param(
+            ["203.0.113.7/32", "192.0.2.0/24"],
+            ["203.0.113.7/32"],
+            [
+                "close firewall port 80/tcp for 203.0.113.7/32, 192.0.2.0/24",
+                "open firewall port 80/tcp for 203.0.113.7/32",
+            ],
+            id="a single address, which cannot be said otherwise",
+        ),
+        pytest.param(
+            ["10.1.0.0/16"],
+            ["10.0.0.0/8"],
+            ["open firewall port 80/tcp for 10.0.0.0/8"],
+            id="wider",
+        ),
+    ],
+)
+def test_other_ranges_come_before_the_old_ones_go_as_far_as_cloudstack_lets_them(
+    there: list[str], wanted: list[str], steps: list[str]
+) -> None:
+    asked = order(sourceRanges=wanted)
+    old = hole(80, tags=TAGS, cidrs=tuple(there))
+    assert said(plan([rule(80)], old, asked=asked).actions) == steps
+
+
+def test_plan_mode_shows_what_goes_at_the_end_as_well() -> None:
+    asked = order(mode="Plan", sourceRanges=["203.0.113.7/32"])
+    old = hole(80, 82, tags=TAGS, cidrs=("203.0.113.7/32",))
+    wide = hole(80, tags=TAGS)
+    assert said(plan([rule(80)], old, wide, asked=asked).actions) == [
+        "close firewall ports 80-82/tcp for 203.0.113.7/32",
+        "open firewall port 80/tcp for 203.0.113.7/32",
         f"close firewall port 80/tcp for {ALL}",
     ]
-    both = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
-    assert said(plan([rule(80)], hole(80, tags=TAGS, cidrs=TEN), asked=both).actions) == [
-        "close firewall port 80/tcp for 10.0.0.0/8",
-        "open firewall port 80/tcp for 10.0.0.0/8, 192.0.2.0/24",
+
+
+def test_what_serves_goes_only_when_what_replaces_it_is_not_refused() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8"])
+    [action] = plan([rule(80)], hole(80, tags=TAGS), asked=asked).actions
+    refused = (Refusal(action, 530, "the router is busy"),)
+    result = plan([rule(80)], hole(80, tags=TAGS), asked=asked, refusals=refused)
+    assert result.actions == ()
+    assert result.condition.reason == "FirewallRefused"
+
+
+def test_beside_a_humans_rule_only_the_others_are_let_in() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    theirs = hole(80, tags=HUMANS, cidrs=TEN)
+    assert said(plan([rule(80)], theirs, asked=asked).actions) == [
+        "open firewall port 80/tcp for 192.0.2.0/24"
     ]
 
 

@@ -2,7 +2,13 @@ import pytest
 
 from hooks.loadbalancers.plan_actions import Assign, AssignTogether
 from hooks.loadbalancers.plan_facts import Refusal, Seen
-from hooks.loadbalancers.plan_members import fingerprint, membership, network_of, plan_members
+from hooks.loadbalancers.plan_members import (
+    fingerprint,
+    is_one_change,
+    membership,
+    network_of,
+    plan_members,
+)
 from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import (
     NET,
@@ -188,3 +194,46 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
         order(nodes={**NODES, "n4": instance("n4", "other")}),
     ]
     assert len({base, *map(fingerprint, others)}) == len(others) + 1
+
+
+def conditions(**statuses: str) -> list[Json]:
+    stages = {"AddressReady": "True", "RulesReady": "True", "FirewallReady": "True"} | statuses
+    return [{"type": kind, "status": status} for kind, status in stages.items()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "alone"),
+    [
+        pytest.param({"status": {"conditions": conditions()}}, True, id="all else stands"),
+        pytest.param(
+            {"status": {"conditions": conditions(MembersReady="False")}},
+            True,
+            id="some are missing",
+        ),
+        pytest.param(
+            {"status": {"conditions": conditions(RulesReady="False")}}, False, id="no rule yet"
+        ),
+        pytest.param({"status": {"conditions": []}}, False, id="new"),
+        pytest.param(
+            {"status": {"conditions": conditions()}, "ports": [port(80), port(81)]},
+            False,
+            id="two rules, two changes",
+        ),
+        pytest.param(
+            {"status": {"conditions": conditions()}, "metadata": {"generation": 2}},
+            False,
+            id="another spec",
+        ),
+        pytest.param(
+            {
+                "status": {"conditions": conditions()},
+                "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"},
+            },
+            False,
+            id="deletion",
+        ),
+    ],
+)
+def test_one_change_of_members_is_told_from_more(asked: Json, *, alone: bool) -> None:
+    asked["status"]["observedGeneration"] = 1
+    assert is_one_change(order(**asked)) is alone

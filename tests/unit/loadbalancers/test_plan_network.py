@@ -112,4 +112,4 @@ def test_a_list_that_cannot_be_changed_may_be_in_the_way(
 ) -> None:
     spec = order(sourceRanges=wanted).spec
     by = enforcement(spec, network, Capabilities((4, 20)))
-    assert by.shuts_out(listed) is shut_out
+    assert by.shuts_out(tuple(listed)) is shut_out

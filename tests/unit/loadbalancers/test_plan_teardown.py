@@ -4,9 +4,10 @@ import pytest
 
 from hooks.cloudstack.models import PublicIpAddress, Tag
 from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_actions import Action
+from hooks.loadbalancers.plan_actions import Action, HoldService
 from hooks.loadbalancers.plan_facts import Order, Refusal, Seen
-from hooks.names import EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
+from hooks.loadbalancers.plan_service import LiveService
+from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
 from hooks.webhook import Json, Plan
 from tests.unit.loadbalancers.builders import (
     IP,
@@ -33,10 +34,10 @@ def going(**asked: Any) -> Order:
 
 
 def teardown(asked: Order, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
-    names = ("refusals", "wanted", "network", "now")
+    names = ("refusals", "service", "network", "now")
     fields = {name: more.pop(name) for name in names if name in more}
     seen = Seen(addresses=addresses, **more)
-    return plan(facts(asked, seen=seen, **{"wanted": False, **fields}))
+    return plan(facts(asked, seen=seen, **{"service": LiveService(wants=False), **fields}))
 
 
 def is_finalized(planned: Plan[Action]) -> bool:
@@ -48,11 +49,16 @@ def ready(planned: Plan[Action]) -> Json:
     return next(dict(each) for each in status["conditions"] if each["type"] == "Ready")
 
 
-def test_a_service_that_still_wants_it_gets_everything_left_as_it_is() -> None:
-    planned = teardown(going(status=known()), our_address(going()), wanted=True)
+def test_a_service_that_still_wants_it_is_held_and_everything_left_as_it_is() -> None:
+    asked = going(status=known())
+    service = LiveService(True, "7", ("example.com/other",))
+    planned = teardown(asked, our_address(asked), service=service)
+    held = ("example.com/other", CLEANUP_FINALIZER)
+    assert planned.actions == (HoldService("default", "web", "7", held),)
+    assert planned.response.get("finalized") is False
+    planned = teardown(asked, our_address(asked), service=LiveService(True, "8", held))
     assert is_finalized(planned)
-    assert planned.actions == ()
-    assert planned.events == ()
+    assert (planned.actions, planned.events) == ((), ())
 
 
 def test_an_address_of_ours_is_released_whole_and_that_is_not_the_end_yet() -> None:

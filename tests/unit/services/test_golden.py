@@ -5,14 +5,14 @@ A case is a folder: `request.json`, `response.json`, and where there are any, `e
 """
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from hooks.deadline import Deadline
-from hooks.events import Event
 from tests.unit.services.schema import problems
-from tests.unit.services.test_hook import PatchedKube, hook
+from tests.unit.services.test_hook import hook, kube_with
 
 CASES = sorted((Path(__file__).parents[2] / "golden" / "services").iterdir())
 
@@ -24,17 +24,18 @@ def read(path: Path) -> object:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_whole_request_has_its_response(case: Path) -> None:
-    kube, events = PatchedKube(), list[Event]()
     request = json.loads((case / "request.json").read_text())
-    answer = hook(kube, events).sync(request, Deadline(8))
+    kube = kube_with(deepcopy(request))
+    answer = hook(kube).sync(request, Deadline(8))
     assert answer.response == read(case / "response.json")
     told = [
-        {"type": event.type, "reason": event.reason, "message": event.message} for event in events
+        {"type": event.type, "reason": event.reason, "message": event.message}
+        for event in kube.events
     ]
     assert told == read(case / "events.json")
-    assert [{"path": path, "body": body} for path, body in kube.patches] == read(
-        case / "patches.json"
-    )
+    assert {verb for verb, _, _ in kube.writes} <= {"patch"}
+    patches = [{"path": path, "body": body} for _, path, body in kube.writes]
+    assert patches == read(case / "patches.json")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,14 +1,16 @@
-from collections.abc import Iterator, Mapping
+from copy import deepcopy
 
 import pytest
 
 from hooks.deadline import Deadline
-from hooks.events import Event
-from hooks.kube import MERGE_PATCH, Conflict, KubeError, KubeRefused, KubeUnreachable
+from hooks.kube import Conflict, KubeError, KubeRefused, KubeUnreachable
+from hooks.names import CLEANUP_FINALIZER, LOAD_BALANCER_FINALIZER
 from hooks.services import ServicesHook
 from hooks.services.spec import Settings
 from hooks.webhook import BadRequest, Json
+from tests.memory_kube import MemoryKube
 from tests.unit.services.objects import (
+    NAME,
     NOW,
     OLD_FINALIZER,
     load_balancer,
@@ -19,6 +21,10 @@ from tests.unit.services.objects import (
     serving,
 )
 
+SERVICE_PATH = "/api/v1/namespaces/default/services/web"
+LOAD_BALANCERS_PATH = (
+    "/apis/cloudstack.targetcluster.example.com/v1alpha1/namespaces/default/cloudstackloadbalancers"
+)
 SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
 HANDED_OVER = request(
     service(metadata={"finalizers": [OLD_FINALIZER]}, status=ours(SERVES, ip="203.0.113.7")),
@@ -26,83 +32,37 @@ HANDED_OVER = request(
 )
 
 
-class PatchedKube:
-    """An API server that takes patches, or fails them all; implements Kube."""
-
-    def __init__(self, failure: KubeError | None = None) -> None:
-        self.patches: list[tuple[str, Json]] = []
-        self._failure = failure
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
-        assert deadline.remaining() > 0
-        assert (content_type, params) == (MERGE_PATCH, None)
-        self.patches.append((path, body))
-        if self._failure:
-            raise self._failure
-        return {}
-
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = "",
-    ) -> Json:
-        raise AssertionError(f"the hook reads {path} ({params}, {accept}, {deadline})")
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = "",
-    ) -> Iterator[Json]:
-        raise AssertionError(f"the hook lists {path} ({params}, {accept}, {deadline})")
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
-        raise AssertionError(f"the hook creates {path} ({body}, {deadline})")
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        raise AssertionError(f"the hook deletes {path} ({options}, {deadline})")
+def kube_with(body: Json, failure: KubeError | None = None) -> MemoryKube:
+    """Make an API server that has the Service of a request."""
+    metadata = body["object"]["metadata"]
+    path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
+    return MemoryKube({path: body["object"]}, failure)
 
 
-def hook(kube: PatchedKube, events: list[Event]) -> ServicesHook:
+def hook(kube: MemoryKube) -> ServicesHook:
     """Make the hook with its world in the test's hands."""
-    return ServicesHook(kube=kube, record=events.append, settings=Settings(), clock=lambda: NOW)
+    return ServicesHook(kube=kube, record=kube.record, settings=Settings(), clock=lambda: NOW)
 
 
 def test_a_sync_answers_without_calling_anybody() -> None:
-    kube, events = PatchedKube(), list[Event]()
-    answer = hook(kube, events).sync(request(service()), Deadline(8))
+    kube = MemoryKube()
+    answer = hook(kube).sync(request(service()), Deadline(8))
     response: Json = dict(answer.response)
     assert [made["kind"] for made in response["attachments"]] == ["CloudStackLoadBalancer"]
-    assert (answer.actions, answer.error, kube.patches, events) == ((), None, [], [])
+    assert (answer.actions, answer.error, kube.writes, kube.events) == ((), None, [], [])
 
 
 def test_events_of_a_transition_are_recorded() -> None:
-    kube, events = PatchedKube(), list[Event]()
-    hook(kube, events).sync(request(service(), load_balancer()), Deadline(8))
-    assert [event.reason for event in events] == ["EnsuringLoadBalancer"]
+    kube = MemoryKube()
+    hook(kube).sync(request(service(), load_balancer()), Deadline(8))
+    assert kube.reasons() == ["EnsuringLoadBalancer"]
 
 
 def test_the_old_finalizer_is_patched_off_under_the_version_that_was_seen() -> None:
-    kube, events = PatchedKube(), list[Event]()
-    answer = hook(kube, events).sync(HANDED_OVER, Deadline(8))
-    assert kube.patches == [
-        (
-            "/api/v1/namespaces/default/services/web",
-            {"metadata": {"resourceVersion": "256", "finalizers": []}},
-        )
+    kube = kube_with(deepcopy(HANDED_OVER))
+    answer = hook(kube).sync(HANDED_OVER, Deadline(8))
+    assert kube.writes == [
+        ("patch", SERVICE_PATH, {"metadata": {"resourceVersion": "256", "finalizers": []}})
     ]
     assert len(answer.actions) == 1
     response = dict(answer.response)
@@ -121,15 +81,57 @@ def test_the_old_finalizer_is_patched_off_under_the_version_that_was_seen() -> N
 def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(
     failure: KubeError, seconds: float, told: bool
 ) -> None:
-    kube, events = PatchedKube(failure), list[Event]()
-    answer = hook(kube, events).sync(HANDED_OVER, Deadline(8))
+    kube = kube_with(HANDED_OVER, failure)
+    answer = hook(kube).sync(HANDED_OVER, Deadline(8))
     response = dict(answer.response)
     assert answer.error is failure
     assert response["resyncAfterSeconds"] == seconds
     assert response["status"] == HANDED_OVER["object"]["status"]
-    assert [event.message for event in events] == (
+    assert [event.message for event in kube.events] == (
         ["Error syncing load balancer: PATCH: forbidden (403)"] if told else []
     )
+
+
+ABANDONED = request(
+    service(
+        metadata={
+            "finalizers": ["example.com/other", CLEANUP_FINALIZER],
+            "deletionTimestamp": "2026-03-01T09:59:00Z",
+        },
+        status=ours(SERVES, ip="203.0.113.7"),
+    )
+)
+
+
+def test_a_service_that_goes_without_its_load_balancer_is_let_go_when_what_cleans_up_is_made() -> (
+    None
+):
+    kube = kube_with(deepcopy(ABANDONED))
+    answer = hook(kube).sync(ABANDONED, Deadline(8))
+    assert dict(answer.response) == {"attachments": []}
+    (create, where, made), (patch, _, body) = kube.writes
+    assert (create, where, patch) == ("create", LOAD_BALANCERS_PATH, "patch")
+    assert made["metadata"] == {
+        "name": f"{NAME}-cleanup",
+        "namespace": "default",
+        "finalizers": [LOAD_BALANCER_FINALIZER],
+    }
+    assert made["spec"]["loadBalancerName"] == NAME
+    assert body["metadata"]["finalizers"] == ["example.com/other"]
+
+
+def test_what_cleans_up_is_made_once_and_the_service_not_let_go_without_it() -> None:
+    kube = kube_with(deepcopy(ABANDONED))
+    kube.refused["create"] = KubeRefused("POST", 403, "forbidden")
+    answer = hook(kube).sync(ABANDONED, Deadline(8))
+    assert dict(answer.response)["resyncAfterSeconds"] == 60
+    assert [verb for verb, *_ in kube.writes] == ["create"]
+    kube.refused = {"patch": KubeUnreachable("no connection")}
+    hook(kube).sync(ABANDONED, Deadline(8))
+    kube.refused = {}
+    answer = hook(kube).sync(ABANDONED, Deadline(8))
+    assert answer.error is None
+    assert kube.objects[SERVICE_PATH]["metadata"]["finalizers"] == ["example.com/other"]
 
 
 def broken(path: str, value: object) -> Json:
@@ -184,7 +186,7 @@ def test_a_body_that_is_no_service_is_refused_by_its_field(
     path: str, value: object, message: str
 ) -> None:
     with pytest.raises(BadRequest) as refusal:
-        hook(PatchedKube(), []).sync(broken(path, value), Deadline(8))
+        hook(MemoryKube()).sync(broken(path, value), Deadline(8))
     assert str(refusal.value).startswith(message)
 
 
@@ -199,5 +201,5 @@ def test_a_body_that_is_no_service_is_refused_by_its_field(
 def test_an_attachment_of_another_shape_is_refused_by_its_field(status: Json) -> None:
     body = request(service(), load_balancer(status=status))
     with pytest.raises(BadRequest) as refusal:
-        hook(PatchedKube(), []).sync(body, Deadline(8))
+        hook(MemoryKube()).sync(body, Deadline(8))
     assert next(iter(status)) in refusal.value.field

@@ -1,7 +1,8 @@
 import pytest
 
+from hooks.names import CLEANUP_FINALIZER
 from hooks.services.facts import Facts
-from hooks.services.plan import RemoveFinalizer, plan
+from hooks.services.plan import Action, MakeForCleanup, RemoveFinalizers, plan
 from hooks.services.spec import Settings
 from hooks.webhook import Json, Plan
 from tests.unit.services.objects import (
@@ -27,15 +28,15 @@ FOREIGN: Json = {
     "loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]},
     "conditions": [{"type": "example.com/Other", "status": "True"}],
 }
-TAKEN_OFF = (RemoveFinalizer("default", "web", "256", ("example.com/other",)),)
+TAKEN_OFF = (RemoveFinalizers("default", "web", "256", ("example.com/other",)),)
 
 
-def planned(observed: Json, balancer: Json | None = None) -> Plan[RemoveFinalizer]:
+def planned(observed: Json, balancer: Json | None = None) -> Plan[Action]:
     """Plan for a Service by the default settings."""
     return plan(facts(observed, balancer), Settings())
 
 
-def said(answer: Plan[RemoveFinalizer]) -> Json:
+def said(answer: Plan[Action]) -> Json:
     """Answer a plan's response as the JSON it becomes."""
     return dict(answer.response)
 
@@ -284,3 +285,102 @@ def test_an_answer_that_was_taken_is_answered_the_same_and_in_silence(known: Fac
     again = plan(later, Settings())
     assert said(again)["status"] == observed["status"]
     assert again.events == ()
+
+
+# Our finalizer, which holds a Service while it has no load balancer.
+
+
+GAP: Json = {"finalizers": ["example.com/other", CLEANUP_FINALIZER]}
+
+
+def test_a_service_is_let_go_once_its_load_balancer_is_made_again() -> None:
+    balancer = load_balancer(status=serving())
+    for notes in ({}, {"algorithm": "fastest"}):
+        observed = settled(service(notes, metadata=GAP, status=ours(SERVES)), balancer)
+        assert planned(observed, balancer).actions == TAKEN_OFF
+
+
+@pytest.mark.parametrize(
+    "balancer",
+    [
+        pytest.param(load_balancer(status=serving(), finalizers=[]), id="not held itself yet"),
+        pytest.param(load_balancer(status=serving(), deletionTimestamp=EARLIER), id="still going"),
+        pytest.param(None, id="not there"),
+    ],
+)
+def test_until_then_it_is_held(balancer: Json | None) -> None:
+    observed = settled(service(metadata=GAP, status=ours(SERVES)), balancer)
+    assert planned(observed, balancer).actions == ()
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(service(metadata={**GAP, **DELETED}, status=ours(SERVES)), id="deleted"),
+        pytest.param(service(metadata=GAP, status=ours(SERVES), type="ClusterIP"), id="ClusterIP"),
+        pytest.param(
+            service({"disabled": "true"}, metadata=GAP, status=ours(SERVES)), id="opted out"
+        ),
+    ],
+)
+def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(observed: Json) -> None:
+    answer = planned(observed)
+    assert said(answer) == {"attachments": []}
+    made, released = answer.actions
+    assert isinstance(made, MakeForCleanup)
+    assert made.manifest["metadata"]["name"] == f"{NAME}-cleanup"
+    assert (released,) == TAKEN_OFF
+
+
+def test_a_load_balancer_that_still_goes_has_its_service_held_until_it_is_gone() -> None:
+    observed = service(metadata={**GAP, **DELETED}, status=ours(LEAVING))
+    going = load_balancer(status=serving(), deletionTimestamp=EARLIER)
+    assert planned(observed, going).actions == ()
+
+
+# Another provider that still runs.
+
+
+def written(by: str, time: str, *finalizers: str) -> Json:
+    """Note who wrote finalizers, as the API server does."""
+    names: Json = {f'v:"{name}"': {} for name in finalizers}
+    return {
+        "manager": by,
+        "operation": "Update",
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:metadata": {"f:finalizers": {".": {}, **names}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "beside"),
+    [
+        pytest.param(written("ccm", "2026-03-01T09:30:00Z", OLD_FINALIZER), True, id="after ours"),
+        pytest.param(written("ccm", EARLIER, OLD_FINALIZER), False, id="in the same second"),
+        pytest.param(written("ccm", "2026-02-01T09:00:00Z", OLD_FINALIZER), False, id="before"),
+        pytest.param(written("ccm", "2026-03-01T09:30:00Z", "x.com/y"), False, id="another one"),
+        pytest.param({"manager": "kubectl", "time": "2026-03-01T09:30:00Z"}, False, id="no fields"),
+    ],
+)
+def test_a_provider_that_puts_its_finalizer_back_is_noticed_and_everything_stays(
+    entry: Json, *, beside: bool
+) -> None:
+    observed = service(metadata={**HELD, "managedFields": [entry]}, status=ours(SERVES))
+    spec = said(planned(service()))["attachments"][0]["spec"]
+    balancer = load_balancer(spec, serving(), creationTimestamp=EARLIER)
+    observed = settled(observed, balancer)
+    answer = planned(observed, balancer)
+    (made,) = said(answer)["attachments"]
+    if not beside:
+        assert made["spec"]["invalid"] == []
+        assert answer.actions == TAKEN_OFF
+        return
+    (refusal,) = made["spec"]["invalid"]
+    assert refusal["field"] == "metadata.finalizers"
+    assert "was put back by ccm at 2026-03-01T09:30:00Z" in refusal["message"]
+    assert {**made["spec"], "invalid": []} == spec
+    assert answer.actions == ()
+    assert observed["status"]["conditions"][0]["reason"] == "InvalidService"
+    gone = {**observed, "metadata": {**observed["metadata"], **DELETED}}
+    assert planned(settled(gone, balancer), balancer).actions == TAKEN_OFF
