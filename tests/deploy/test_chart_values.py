@@ -82,6 +82,7 @@ OTHER: dict[str, Any] = {
     f"{OPERATOR}.tls": "server",
     f"{OPERATOR}.networkPolicy": True,
     f"{OPERATOR}.serviceMonitor": True,
+    f"{OPERATOR}.validation": True,
     f"{OPERATOR}.resources": {"limits": {"memory": "1Gi"}},
     f"{OPERATOR}.nodeSelector": {"example.com/pool": "system"},
     f"{OPERATOR}.tolerations": [{"key": "example.com/reserved", "effect": "NoSchedule"}],
