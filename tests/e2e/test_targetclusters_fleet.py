@@ -9,9 +9,9 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.e2e import targets
-from tests.e2e.targets import TargetHooks, TargetPlatform, says
+from tests.e2e.targets import TargetHooks, TargetPlatform, condition, says
 from tests.targets import fake_cluster, servers
-from tests.targets.fake_cluster import Crowded
+from tests.targets.fake_cluster import Crowded, Swelling
 from tests.targets.objects import kubeconfig
 
 INTERVAL = 3.0
@@ -87,15 +87,24 @@ def test_hostile_clusters_end_in_a_condition_and_not_in_memory(
             for kind, behaviour in HOSTILE.items()
             for number in range(EACH)
         }
+        swelling = {
+            f"swells-later-{n}": stack.enter_context(fake_cluster.running(Swelling())).url
+            for n in range(EACH)
+        }
         crowded = stack.enter_context(fake_cluster.running(Crowded()))
         platform = stack.enter_context(targets.running(control_plane, tmp_path))
         for name, url in urls.items():
             watch(platform, name, url, **spec)
+        for name, url in swelling.items():
+            watch(platform, name, url, resourceSyncPolicy={"enabled": True})
         watch(platform, "crowded", crowded.url, healthChecks={"timeout": "2m"})
         for name in urls:
             cluster = platform.until(name, lambda c: says(c, "Ready").startswith("False"))
             assert says(cluster, "Reachable").startswith("False"), name
             assert len(str(cluster["status"])) < 10_000
+        for name in swelling:
+            cluster = platform.until_says(name, "ResourcesSynced", "False Interrupted")
+            assert "too many values" in condition(cluster, "ResourcesSynced")["message"]
         counted = platform.until(
             "crowded", lambda c: c.get("status", {}).get("nodes", {}).get("total"), within=120
         )

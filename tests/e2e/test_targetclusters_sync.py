@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hooks.names import FIELD_MANAGER, LABEL_APPLYSET_PART_OF
+from hooks.names import FIELD_MANAGER, LABEL_APPLYSET_PART_OF, LABEL_SYNC
 from hooks.targetclusters.inventory import Inventory
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object, Resource
@@ -110,7 +110,7 @@ def until_synced(platform: TargetPlatform, name: str, number: int) -> None:
     """Wait until so many objects are on the target, and no other of ours."""
 
     def synced(cluster: Object) -> bool:
-        sync = cluster["status"].get("sync", {})
+        sync = cluster.get("status", {}).get("sync", {})
         return says(cluster, "ResourcesSynced") == "True Synced" and sync["objects"] == number
 
     platform.until(name, synced, within=60)
@@ -132,40 +132,85 @@ def change(platform: TargetPlatform, name: str, **spec: Any) -> None:
     )
 
 
-def test_each_change_ends_as_the_policies_say(platform: TargetPlatform, target: Cluster) -> None:
-    for name in ("changed", "deleted", "edited", "removed"):
-        platform.config_maps.create(source(name))
-    platform.make("mixed", resourceSyncPolicy=QUICK, deletionPolicy="Delete")
-    platform.until_says("mixed", "ResourcesSynced", "True Synced")
+def manifests(**bodies: Object) -> Object:
+    """Return a ConfigMap that holds manifests."""
+    data = {f"{key}.json": json.dumps(body) for key, body in bodies.items()}
+    return {"metadata": {"name": "manifests", "namespace": NAMESPACE}, "data": data}
+
+
+GOOD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "good"}}
+BAD = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bad"}, "spec": {"ports": 7}}
+
+
+#: What is changed, and what each number is in the end; that of many-001 goes with its source.
+ENDED = {"foreign": "F", "many-000": "changed", "many-002": "2", "many-003": "3"}
+TOUCHED = {*ENDED, "many-001"}
+
+
+def bring_300_and_manifests(platform: TargetPlatform) -> None:
+    add_many(platform, MANY)
+    platform.config_maps.create(manifests(good=GOOD))
+    labelled = {"kind": "ConfigMap", "selector": {"matchLabels": {LABEL_SYNC: "true"}}}
+    described = {"kind": "ConfigMap", "name": "manifests", "as": "Manifests"}
+    platform.make("mixed", resourceSyncPolicy={**QUICK, "sources": [labelled, described]})
+    until_synced(platform, "mixed", MANY + 1)
+
+
+def change_on_both_sides(platform: TargetPlatform, there: Resource) -> None:
+    foreign = {"metadata": {"name": "foreign", "namespace": NAMESPACE}, "data": {"number": "F"}}
+    there.create(foreign)
+    platform.config_maps.create(source("foreign", number="ours"))
+    platform.config_maps.patch("many-000", {"data": {"number": "changed"}}, NAMESPACE)
+    platform.config_maps.delete("many-001", NAMESPACE)
+    there.patch("many-002", {"data": {"number": "edited"}}, NAMESPACE)
+    there.delete("many-003", NAMESPACE)
+    platform.config_maps.patch("manifests", manifests(good=GOOD, bad=BAD), NAMESPACE)
+
+
+@pytest.mark.timeout(240)
+def test_each_of_300_objects_ends_as_the_policies_say(
+    platform: TargetPlatform, target: Cluster
+) -> None:
     there = config_maps(target)
-    there.create(
-        {"metadata": {"name": "foreign", "namespace": NAMESPACE}, "data": {"colour": "green"}}
-    )
-    platform.config_maps.create(source("foreign"))
-    platform.config_maps.patch("changed", {"data": {"colour": "blue"}}, NAMESPACE)
-    platform.config_maps.delete("deleted", NAMESPACE)
-    there.patch("edited", {"data": {"colour": "pink"}}, NAMESPACE)
-    there.delete("removed", NAMESPACE)
 
-    def colours() -> dict[str, str]:
+    def numbers() -> dict[str, str]:
         found = {obj["metadata"]["name"]: obj for obj in there.list(NAMESPACE)}
-        names = ("changed", "deleted", "edited", "removed", "foreign")
-        return {name: found[name]["data"]["colour"] for name in names if name in found}
+        return {name: found[name]["data"]["number"] for name in TOUCHED & found.keys()}
 
-    polling.until(
-        lambda: (
-            colours() == {"changed": "blue", "edited": "red", "removed": "red", "foreign": "green"}
-        ),
-        "each ends as the policies say",
-        within=20,
-    )
-    cluster = platform.until_says("mixed", "ResourcesSynced", "False Conflict")
-    [named] = cluster["status"]["sync"]["results"]
-    assert (named["outcome"], named["object"]) == ("Conflict", f"ConfigMap {NAMESPACE}/foreign")
+    bring_300_and_manifests(platform)
+    before = untouched(target)
+    change_on_both_sides(platform, there)
+    polling.until(lambda: numbers() == ENDED, "each ends as the policies say")
+    wanted = {
+        ("Failed", f"Service {NAMESPACE}/bad"),
+        ("Conflict", f"ConfigMap {NAMESPACE}/foreign"),
+    }
+    platform.until("mixed", lambda cluster: in_trouble(cluster) == wanted)
     platform.until_event("mixed", "ResourcesNotSynced")
+    assert len(before) == MANY + 1 - 4
+    assert untouched(target) == before
+    assert set(on_target(target)) <= recorded(platform, "mixed")
     change(platform, "mixed", resourceSyncPolicy={"conflictPolicy": "Overwrite"})
-    platform.until_says("mixed", "ResourcesSynced", "True Synced")
-    assert colours()["foreign"] == "red"
+    polling.until(lambda: numbers()["foreign"] == "ours", "the foreign object is taken over")
+    change(platform, "mixed", deletionPolicy="Delete")
+    platform.clusters.delete("mixed", NAMESPACE)
+    platform.until_gone("mixed")
+    platform.config_maps.delete("manifests", NAMESPACE)
+
+
+def untouched(target: Cluster) -> dict[str, str]:
+    """Return the versions of the objects that nothing was changed about."""
+    return {
+        name: obj["metadata"]["resourceVersion"]
+        for name, obj in on_target(target).items()
+        if name not in TOUCHED
+    }
+
+
+def in_trouble(cluster: Object) -> set[tuple[str, str]]:
+    """Return the outcomes that a status names, each with its object."""
+    results = cluster["status"].get("sync", {}).get("results", [])
+    return {(result["outcome"], result["object"]) for result in results}
 
 
 def test_drift_is_reported_with_its_fields_and_left_alone(
@@ -181,28 +226,6 @@ def test_drift_is_reported_with_its_fields_and_left_alone(
     assert named["outcome"] == "Drifted"
     assert any("colour" in field for field in named["fields"])
     assert on_target(target)["reported"]["data"] == {"colour": "pink"}
-
-
-def test_an_invalid_object_is_named_and_the_others_arrive(
-    platform: TargetPlatform, target: Cluster
-) -> None:
-    manifests = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "good"}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bad"}, "spec": {"ports": 7}},
-    ]
-    data = {f"{number}.json": json.dumps(body) for number, body in enumerate(manifests)}
-    platform.config_maps.create(
-        {"metadata": {"name": "manifests", "namespace": NAMESPACE}, "data": data}
-    )
-    sources = [{"kind": "ConfigMap", "name": "manifests", "as": "Manifests"}]
-    policy = {**QUICK, "sources": sources}
-    platform.make("partly", resourceSyncPolicy=policy, deletionPolicy="Delete")
-    cluster = platform.until_says("partly", "ResourcesSynced", "False Failed")
-    [named] = cluster["status"]["sync"]["results"]
-    assert named["outcome"] == "Failed"
-    assert "bad" in named["object"]
-    assert "good" in on_target(target)
-    platform.config_maps.delete("manifests", NAMESPACE)
 
 
 def test_a_stopped_cluster_comes_back_and_nothing_is_written_twice(

@@ -100,6 +100,18 @@ class Crowded(FakeCluster):
         return 200, f'{{"metadata": {{"continue": "{more}"}}, "items": [{items}]}}'
 
 
+#: JSON of 6 MiB that would take 300 MiB of memory.
+SWELLING = '{"items": [' + "{}," * 2_000_000 + "0]}"
+
+
+class Swelling(FakeCluster):
+    """Answers probes as it should, and everything else with JSON that swells in memory."""
+
+    def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
+        status, body = super().answer(path, query, token)
+        return (200, SWELLING) if status == 404 else (status, body)
+
+
 @contextmanager
 def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
     """Serve a cluster on a free port until the block ends."""

@@ -6,6 +6,7 @@ import pytest
 
 from hooks.names import ANNOTATION_APPLIED_HASH, FIELD_MANAGER
 from hooks.targetclusters.inventory import Inventory
+from hooks.targetclusters.sync_plan import SyncReport
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 
 SYNC = "targetcluster.example.com/sync"
@@ -71,10 +72,7 @@ def test_what_is_unchanged_costs_one_list_and_no_write(world: World) -> None:
     assert world.kube.writes == []
 
 
-@pytest.mark.timeout(180)
-def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
-    world: World,
-) -> None:
+def bring_300_and_manifests(world: World) -> None:
     world.policy = {
         "sources": [
             {"kind": "ConfigMap", "selector": {"matchLabels": {SYNC: "true"}}},
@@ -87,6 +85,8 @@ def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
     assert world.settle().synced
     assert len(world.names()) == 302
 
+
+def change_on_both_sides(world: World) -> None:
     configmaps = world.target.api.resource("v1", "configmaps")
     world.source("app-001", {"n": "changed at the source"})
     world.unsource("app-002")
@@ -97,14 +97,17 @@ def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
     bad = "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: bad}, data: {x: 5}}"
     world.source("bundle", {"x.yaml": yaml_of("good") + bad + "\n---\n{kind: X}"}, label="")
 
+
+@pytest.mark.timeout(180)
+def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
+    world: World,
+) -> None:
+    bring_300_and_manifests(world)
+    change_on_both_sides(world)
     world.kube.calls.clear()
     report = world.settle()
-    ended = {
-        name: world.outcomes(name)
-        for name in world.history
-        if set(world.outcomes(name)) != {"unchanged"}
-    }
-    assert ended == {
+    outcomes = {name: world.outcomes(name) for name in world.history}
+    assert {name: ended for name, ended in outcomes.items() if set(ended) != {"unchanged"}} == {
         "app-001": ["applied", "unchanged"],
         "app-002": ["pruned"],
         "app-003": ["applied", "unchanged"],
@@ -120,6 +123,13 @@ def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
     assert world.history["app-003"][0].fields == ("data.n",)
     assert world.data("app-004") == {"n": "4"}
     assert world.data("foreign") == {"whose": "theirs"}
+    assert not report.synced
+    assert world.ours() <= report.inventory.by_key.keys()
+    assert len(world.kube.writes) < 10
+    check_what_is_told(report)
+
+
+def check_what_is_told(report: SyncReport) -> None:
     assert result(report, "foreign").message == "was there before; it is left as it is"
     assert ".data.x: expected string" in result(report, "bad").message
     assert result(report, "also-good").message == "is kept: ConfigMap/bundle has problems"
@@ -130,9 +140,6 @@ def test_three_hundred_objects_end_as_the_policy_says_whatever_happens_to_them(
         3,
         "apiVersion",
     )
-    assert not report.synced
-    assert world.ours() <= report.inventory.by_key.keys()
-    assert len(world.kube.writes) < 10
 
 
 def test_what_is_applied_is_ours_by_field_manager_and_hash(world: World) -> None:

@@ -28,6 +28,7 @@ from tests.targets.driving import target_cluster
 
 PROPERTIES = schema.properties()
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATHS = st.sampled_from(["sync", "finalize"])
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(st.characters(max_codepoint=0x2FF)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
@@ -90,7 +91,7 @@ def test_the_answer_is_what_the_schema_admits(
 
 
 @SLOW
-@given(body=JSON_VALUES, path=st.sampled_from(["sync", "finalize"]))
+@given(body=JSON_VALUES, path=PATHS)
 def test_no_body_is_an_error_of_ours(client: FlaskClient, body: object, path: str) -> None:
     answer = client.post(f"/targetclusters/{path}", data=json.dumps(body))
     assert answer.status_code == 400
@@ -109,10 +110,13 @@ PARTS = ["metadata", "spec", "status", "name", "namespace", "generation", "condi
         max_leaves=10,
     ),
     children=JSON_VALUES,
+    path=PATHS,
 )
-def test_no_object_is_an_error_of_ours(client: FlaskClient, parent: Any, children: Any) -> None:
+def test_no_object_is_an_error_of_ours(
+    client: FlaskClient, parent: Any, children: Any, path: str
+) -> None:
     body = {"parent": parent, "children": children}
-    answer = client.post("/targetclusters/sync", data=json.dumps(body))
+    answer = client.post(f"/targetclusters/{path}", data=json.dumps(body))
     assert answer.status_code in (200, 400), answer.text
 
 
