@@ -22,7 +22,10 @@ from tests.unit.services.objects import (
 )
 
 SERVICE_PATH = "/api/v1/namespaces/default/services/web"
-LOAD_BALANCERS_PATH = "/apis/cloudstack.targetcluster.example.com/v1alpha1/namespaces/kube-system/cloudstackloadbalancers"
+LOAD_BALANCERS_PATH = (
+    "/apis/cloudstack.targetcluster.example.com/v1alpha1"
+    "/namespaces/kube-system/cloudstackloadbalancers"
+)
 SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
 HANDED_OVER = request(
     service(metadata={"finalizers": [OLD_FINALIZER]}, status=ours(SERVES, ip="203.0.113.7")),
