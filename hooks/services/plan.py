@@ -10,6 +10,10 @@ from hooks.services.spec import Settings, wanted_spec, wants_load_balancer
 from hooks.services.takeover import has_old_finalizer, is_held, spent_notes
 from hooks.webhook import DecoratorResponse, Json, Plan
 
+#: Where what cleans up after a deleted Service is made: the Service's own namespace may be going as
+#: well, and takes nothing new then.
+CLEANUP_NAMESPACE = "kube-system"
+
 _API_VERSION = f"{names.CLOUDSTACK_GROUP}/{names.API_VERSION}"
 
 
@@ -110,12 +114,17 @@ def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
     """See to it that what a Service has in CloudStack goes, though its load balancer is gone.
 
     Somebody deleted that, and then the Service. Metacontroller makes nothing for an object that is
-    being deleted; so a load balancer is made that nobody owns, which takes itself down.
+    being deleted; so a load balancer is made that nobody owns, which takes itself down. For a
+    Service that may come to want one again, it is made where it would notice.
     """
     service = facts.service
     made = _load_balancer(service, wanted_spec(facts, settings))
-    made["metadata"]["name"] += "-cleanup"
-    made["metadata"]["finalizers"] = [names.LOAD_BALANCER_FINALIZER]
+    made["metadata"] |= {
+        "name": f"{load_balancer_name(service)}-cleanup",
+        "finalizers": [names.LOAD_BALANCER_FINALIZER],
+    }
+    if is_deleting(service):
+        made["metadata"]["namespace"] = CLEANUP_NAMESPACE
     released = _without_finalizers(service, {names.CLEANUP_FINALIZER})
     return Plan({"attachments": []}, actions=(MakeForCleanup(made), *released))
 

@@ -76,8 +76,24 @@ def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
     assert all(watch.always_there(rule["id"]) for rule in before)
 
 
+def await_new_namespace(shop: Namespace) -> None:
+    """Wait until a deleted namespace is gone, and make it anew, to be deleted in the end."""
+    namespaces = shop.cluster.api.resource("v1", "namespaces", namespaced=False)
+    until(lambda: namespaces.find(shop.name) is None, "the namespace is gone", within=30)
+    namespaces.create({"metadata": {"name": shop.name}})
+
+
 def delete_it(shop: Namespace) -> None:
     shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--wait=false")
+
+
+def delete_its_namespace(shop: Namespace) -> None:
+    shop.cluster.kubectl("delete", "namespace", shop.name, "--wait=false")
+    until(
+        lambda: shop.service("web")["metadata"].get("deletionTimestamp"),
+        "the Service goes",
+        within=30,
+    )
 
 
 def make_it_internal(shop: Namespace) -> None:
@@ -125,11 +141,11 @@ def test_controllers_that_are_deleted_and_come_back_cost_no_address(
     assert [rule["id"] for rule in state(shop, place, "stays")] == [before[0]["id"]]
 
 
-@pytest.mark.parametrize("ends", [delete_it, make_it_internal])
+@pytest.mark.parametrize("ends", [delete_it, delete_its_namespace, make_it_internal])
 def test_a_service_that_ends_while_its_load_balancer_is_gone_leaves_nothing(
     shop: Namespace, place: Site, ends: Callable[[Namespace], None]
 ) -> None:
-    shop.create("web")
+    uid = shop.create("web")["metadata"]["uid"]
     before = state(shop, place, "web")
     with without_controllers(place, "services"):
         shop.cluster.kubectl("delete", "cslb", "--all", "-n", shop.name, "--timeout=30s")
@@ -137,9 +153,15 @@ def test_a_service_that_ends_while_its_load_balancer_is_gone_leaves_nothing(
         assert shop.service("web")["metadata"]["finalizers"] == [CLEANUP_FINALIZER]
         assert place.rules(before[0]["name"]) == before
     await_released(place, *before, within=40)
-    until(lambda: not uids(shop), "what cleaned up is gone", within=30)
-    left = shop.services.find("web", shop.name)
-    assert left is None or "finalizers" not in left["metadata"]
+
+    def cleaned_up() -> bool:
+        there = {one["spec"]["service"]["uid"] for one in shop.load_balancers.list()}
+        left = shop.services.find("web", shop.name)
+        return uid not in there and (left is None or "finalizers" not in left["metadata"])
+
+    until(cleaned_up, "what cleaned up is gone, and nothing holds the Service", within=30)
+    if ends is delete_its_namespace:
+        await_new_namespace(shop)
 
 
 def test_a_load_balancer_that_was_orphaned_goes_too(shop: Namespace, place: Site) -> None:
@@ -166,9 +188,7 @@ def test_a_namespace_takes_its_ten_services_along(shop: Namespace, place: Site) 
     assert len({rule["address"] for rule in before}) == 10
     shop.cluster.kubectl("delete", "namespace", shop.name, "--wait=false")
     await_released(place, *before, within=40)
-    namespaces = shop.cluster.api.resource("v1", "namespaces", namespaced=False)
-    until(lambda: namespaces.find(shop.name) is None, "the namespace is gone", within=30)
-    namespaces.create({"metadata": {"name": shop.name}})
+    await_new_namespace(shop)
 
 
 def test_a_setting_decides_about_new_services_only(shop: Namespace, place: Site) -> None:

@@ -23,7 +23,8 @@ from tests.unit.services.objects import (
 
 SERVICE_PATH = "/api/v1/namespaces/default/services/web"
 LOAD_BALANCERS_PATH = (
-    "/apis/cloudstack.targetcluster.example.com/v1alpha1/namespaces/default/cloudstackloadbalancers"
+    "/apis/cloudstack.targetcluster.example.com/v1alpha1"
+    "/namespaces/kube-system/cloudstackloadbalancers"
 )
 SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
 HANDED_OVER = request(
@@ -113,7 +114,7 @@ def test_a_service_that_goes_without_its_load_balancer_is_let_go_when_what_clean
     assert (create, where, patch) == ("create", LOAD_BALANCERS_PATH, "patch")
     assert made["metadata"] == {
         "name": f"{NAME}-cleanup",
-        "namespace": "default",
+        "namespace": "kube-system",
         "finalizers": [LOAD_BALANCER_FINALIZER],
     }
     assert made["spec"]["loadBalancerName"] == NAME

@@ -314,21 +314,31 @@ def test_until_then_it_is_held(balancer: Json | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "observed",
+    ("observed", "namespace"),
     [
-        pytest.param(service(metadata={**GAP, **DELETED}, status=ours(SERVES)), id="deleted"),
-        pytest.param(service(metadata=GAP, status=ours(SERVES), type="ClusterIP"), id="ClusterIP"),
         pytest.param(
-            service({"disabled": "true"}, metadata=GAP, status=ours(SERVES)), id="opted out"
+            service(metadata={**GAP, **DELETED}, status=ours(SERVES)), "kube-system", id="deleted"
+        ),
+        pytest.param(
+            service(metadata=GAP, status=ours(SERVES), type="ClusterIP"), "default", id="ClusterIP"
+        ),
+        pytest.param(
+            service({"disabled": "true"}, metadata=GAP, status=ours(SERVES)),
+            "default",
+            id="opted out",
         ),
     ],
 )
-def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(observed: Json) -> None:
+def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(
+    observed: Json, namespace: str
+) -> None:
     answer = planned(observed)
     assert said(answer) == {"attachments": []}
     made, released = answer.actions
     assert isinstance(made, MakeForCleanup)
     assert made.manifest["metadata"]["name"] == f"{NAME}-cleanup"
+    assert made.manifest["metadata"]["namespace"] == namespace
+    assert made.manifest["spec"]["loadBalancerName"] == NAME
     assert (released,) == TAKEN_OFF
 
 
