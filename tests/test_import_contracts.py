@@ -18,13 +18,15 @@ PLANTS = [
     pytest.param("pure-plans", "hooks/nodes/labels.py", "import requests", id="by a chain"),
     pytest.param("pure-plans", "hooks/webhook.py", "import hooks.app", id="by a long chain"),
     pytest.param("pure-plans", "hooks/other/plan.py", "import socket", id="of a new hook"),
-    pytest.param("pure-plans", "hooks/targetclusters/sync_plan.py", "import requests", id="sync"),
     pytest.param(
-        "pure-plans", "hooks/loadbalancers/plan_address.py", "import requests", id="a stage"
+        "pure-plans", "hooks/targetclusters/sync/plan/__init__.py", "import requests", id="sync"
+    ),
+    pytest.param(
+        "pure-plans", "hooks/loadbalancers/plan/address.py", "import requests", id="a stage"
     ),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import time", id="clock"),
     pytest.param(
-        "plans-know-no-clock", "hooks/loadbalancers/plan_status.py", "import time", id="a status"
+        "plans-know-no-clock", "hooks/loadbalancers/plan/status.py", "import time", id="a status"
     ),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import os", id="environment"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import random", id="chance"),

@@ -19,15 +19,14 @@ from hooks.cloudstack.models import Job
 from hooks.conditions import Condition
 from hooks.deadline import Deadline
 from hooks.kube import Kube, KubeError
-from hooks.loadbalancers import plan_members, plan_status, plan_teardown
 from hooks.loadbalancers.actions import Hands, TimeUp, perform
 from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
 from hooks.loadbalancers.lanes import PATIENCE, LaneBusy, Lanes
 from hooks.loadbalancers.pending import Pending, PendingJobs
-from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_actions import Action, Assign, KubernetesAction, Remove
-from hooks.loadbalancers.plan_facts import Facts, Order, Refusal
-from hooks.loadbalancers.plan_order import read
+from hooks.loadbalancers.plan import deletion, members, plan, status
+from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
+from hooks.loadbalancers.plan.facts import Facts, Order, Refusal
+from hooks.loadbalancers.plan.order import read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
 from hooks.webhook import CompositeResponse, Json, Plan
@@ -124,7 +123,7 @@ class LoadBalancersHook:
         with ExitStack() as stack:
             call = _Call(order, sources, self._process, stack)
             if call.is_settled(now):
-                return Answer(plan_status.unchanged(order, now))
+                return Answer(status.unchanged(order, now))
             return reconcile(call, deadline=deadline, record=self._record)
 
 
@@ -155,7 +154,7 @@ class _Call:
         self._done: list[Action] = []
         self._planned: Json | None = None
         deleting = order.deleted_at is not None
-        asked = plan_teardown.fingerprint if deleting else plan_members.fingerprint
+        asked = deletion.fingerprint if deleting else members.fingerprint
         self._fingerprint = asked(order)
 
     def is_settled(self, now: float) -> bool:
@@ -165,7 +164,7 @@ class _Call:
         """
         if self._order.deleted_at is None and not self._order.owned:
             return False
-        return plan_status.is_settled(self._order, self._fingerprint, now)
+        return status.is_settled(self._order, self._fingerprint, now)
 
     def observe(self) -> Facts:
         """Look at CloudStack; in the lane from the start where there surely is work.
@@ -174,7 +173,7 @@ class _Call:
         """
         is_news = self._order.known.fingerprint != self._fingerprint
         if is_news and not self._order.spec.plan_only:
-            self._enter_lane(shared=plan_members.is_one_change(self._order))
+            self._enter_lane(shared=members.is_one_change(self._order))
         self._wait_for_pending()
         return observe(self._order, self._course, self._sources)
 
@@ -211,12 +210,12 @@ class _Call:
         order = self._order
         response: CompositeResponse
         if isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
-            response = plan_status.unfinished(order, now, self._planned, str(error))
+            response = status.unfinished(order, now, self._planned, str(error))
         else:
-            response = plan_status.unobserved(
+            response = status.unobserved(
                 order,
                 self._planned,
-                plan_status.Failure(self._fingerprint, now, _ready(error), _least_wait(error)),
+                status.Failure(self._fingerprint, now, _ready(error), _least_wait(error)),
             )
         if order.deleted_at is not None:
             response = {**response, "finalized": False}
@@ -249,7 +248,7 @@ class _Call:
 
     def _enter_lane(self, *, shared: bool) -> None:
         """Hold the network's lane until the call ends. Raises LaneBusy."""
-        network_id = plan_members.network_of(self._order)
+        network_id = members.network_of(self._order)
         if not network_id or self._held == "alone" or (shared and self._held):
             return
         self._lane.close()

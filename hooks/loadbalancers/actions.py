@@ -18,10 +18,10 @@ from hooks.cloudstack.errors import (
 from hooks.cloudstack.models import Job
 from hooks.deadline import Deadline
 from hooks.kube import Conflict, Kube, NotFound
-from hooks.loadbalancers import plan_actions as plan
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
-from hooks.loadbalancers.plan_actions import Action, Command
-from hooks.loadbalancers.plan_facts import Refusal
+from hooks.loadbalancers.plan import actions as plan
+from hooks.loadbalancers.plan.actions import Action, Command
+from hooks.loadbalancers.plan.facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.reconcile import ANSWER_MARGIN, Outdated
 

@@ -28,13 +28,13 @@ from hooks.cloudstack.models import (
 )
 from hooks.deadline import Deadline
 from hooks.kube import Kube, NotConfigured, NotFound
-from hooks.loadbalancers import plan_teardown
-from hooks.loadbalancers.plan_actions import Assign
-from hooks.loadbalancers.plan_address import LIMIT_REACHED, is_known, plan_address, select
-from hooks.loadbalancers.plan_facts import Facts, Order, Refusal, Seen, Settings
-from hooks.loadbalancers.plan_members import network_of
-from hooks.loadbalancers.plan_rules import ours
-from hooks.loadbalancers.plan_service import LiveService, still_wants
+from hooks.loadbalancers.plan import deletion
+from hooks.loadbalancers.plan.actions import Assign
+from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_known, plan_address, select
+from hooks.loadbalancers.plan.facts import Facts, Order, Refusal, Seen, Settings
+from hooks.loadbalancers.plan.members import network_of
+from hooks.loadbalancers.plan.rules import ours
+from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json
 
@@ -189,9 +189,9 @@ def _seen(facts: Facts, sources: Sources) -> Seen:
     if order.deleted_at is None:
         address = select(order, addresses)
     else:
-        address = plan_teardown.candidate(order, addresses)
+        address = deletion.candidate(order, addresses)
     if address is None or (
-        order.deleted_at is not None and plan_teardown.releases_whole(order, address)
+        order.deleted_at is not None and deletion.releases_whole(order, address)
     ):
         return Seen(addresses)
     rules = list_load_balancer_rules(client, deadline=deadline, public_ip_id=address.id)

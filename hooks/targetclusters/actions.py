@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from hooks.deadline import Deadline
-from hooks.targetclusters import probe, sync_target
+from hooks.targetclusters import probe
 from hooks.targetclusters.access import Access, Connector, NoAccess
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
 from hooks.targetclusters.finalizing import DELETION, ROUND
 from hooks.targetclusters.health import Probe
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.kubeconfig import Kubeconfig
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan import (
@@ -26,11 +25,12 @@ from hooks.targetclusters.plan import (
     StopRound,
 )
 from hooks.targetclusters.schedule import milliseconds
-from hooks.targetclusters.sources import SourceCache, gather
-from hooks.targetclusters.sources_plan import read_sources
-from hooks.targetclusters.sync import delete_all, sync_round
-from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import DeleteTask, DesiredSet, SyncTask
+from hooks.targetclusters.sync import delete_all, sync_round, target
+from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.plan import DeleteTask, DesiredSet, SyncTask
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.sources import read_sources
+from hooks.targetclusters.sync.sources import SourceCache, gather
 from hooks.targetclusters.syncing import Deletion, Round
 
 #: Seconds in which the kubeconfig's Secret is read.
@@ -150,7 +150,7 @@ class _Work:
         began = milliseconds(self.clock())
         done = Round(began, 0.0, self.facts.generation, recorded)
         try:
-            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as access:
                 desired = self._gather(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync_policy)
                 memory = self.memory.sync
@@ -169,7 +169,7 @@ class _Work:
         began = milliseconds(self.clock())
         done = Deletion(began, 0.0, inventory)
         try:
-            with self._open(deadline, sync_target.MAX_ANSWER_BYTES) as access:
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as access:
                 where = read_sources(self.facts.cluster).set_namespace
                 task = DeleteTask(self.facts.key, where, inventory)
                 report = delete_all(access.api, task, memory=self.memory.sync, deadline=deadline)

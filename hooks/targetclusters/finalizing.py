@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hooks import names
 from hooks.conditions import Condition
 from hooks.targetclusters.health import SECRET_NOT_FOUND
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import next_look
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.syncing import (
     SYNCED,
     Deletion,

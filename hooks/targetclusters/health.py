@@ -6,7 +6,7 @@ from typing import Literal
 
 from hooks.conditions import Condition, Status, timestamp
 from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.sync_plan import DesiredSet
+from hooks.targetclusters.sync.plan import DesiredSet
 from hooks.webhook import Json
 
 #: How many nodes or pods a status names; the others are counted.

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from hooks.metrics import Definition
 from hooks.targetclusters.schedule import read_time
-from hooks.targetclusters.sync_plan import Outcome
+from hooks.targetclusters.sync.plan import Outcome
 from hooks.webhook import Json
 
 _CLUSTER = ("namespace", "name")

@@ -7,10 +7,10 @@ from hooks.conditions import Condition
 from hooks.events import Event, Reference
 from hooks.targetclusters import finalizing, syncing
 from hooks.targetclusters.health import REACHABLE, Probe
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import Lane, State, due, next_look, read_past
 from hooks.targetclusters.spec import Spec
 from hooks.targetclusters.status import Counted, conditions, count_in
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.syncing import Deletion, Round, SyncView
 from hooks.webhook import CompositeResponse, Json, Plan
 

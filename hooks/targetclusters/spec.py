@@ -7,7 +7,7 @@ from typing import Literal, TypeVar, cast
 
 from hooks.body import Map, Required, Shape, composite_request
 from hooks.durations import parse_duration
-from hooks.targetclusters.sync_plan import ConflictPolicy, DriftPolicy, SyncPolicy
+from hooks.targetclusters.sync.plan import ConflictPolicy, DriftPolicy, SyncPolicy
 from hooks.webhook import BadRequest, CompositeRequest, Json
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from hooks.targetclusters.health import (
     Standing,
     Stop,
 )
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import State, backoff, due, moment, next_look, read_past
 from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.sync_applyset_plan import set_parents
-from hooks.targetclusters.sync_plan import NAMED, DeleteReport, DesiredSet, ObjectResult, SyncReport
+from hooks.targetclusters.sync.plan import NAMED, DeleteReport, DesiredSet, ObjectResult, SyncReport
+from hooks.targetclusters.sync.plan.applyset import set_parents
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook import Json
 
 SYNCED = "ResourcesSynced"

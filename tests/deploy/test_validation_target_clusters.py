@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hooks.targetclusters.sources_plan import read_sources, refusal
+from hooks.targetclusters.sync.plan.sources import read_sources, refusal
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hooks.names import FIELD_MANAGER, LABEL_APPLYSET_PART_OF, LABEL_SYNC
-from hooks.targetclusters.inventory import Inventory
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object, Resource
 from tests.e2e import targets

@@ -14,7 +14,7 @@ import yaml
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.deadline import Deadline
 from hooks.loadbalancers import LoadBalancersHook, Settings
-from hooks.loadbalancers.plan_order import INSTANCES
+from hooks.loadbalancers.plan.order import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
 from hooks.reconcile import Answer
 from hooks.webhook import Json

@@ -6,7 +6,7 @@ import pytest
 
 from hooks.deadline import Deadline
 from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.plan_order import INSTANCES
+from hooks.loadbalancers.plan.order import INSTANCES
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.plan_order import INSTANCES
+from hooks.loadbalancers.plan.order import INSTANCES
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,

@@ -5,8 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from hooks.conditions import timestamp
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import FIRST_LOOK
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook import Json
 from tests.controlplane import Cluster
 from tests.controlplane.api import Object

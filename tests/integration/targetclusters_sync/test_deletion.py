@@ -1,7 +1,7 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
 from hooks.kube import Kube, KubeUnreachable
-from hooks.targetclusters.inventory import Inventory
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.targets.kubes import Call, Watched
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hooks.names import LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.targets.kubes import Call, Watched

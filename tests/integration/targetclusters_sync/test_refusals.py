@@ -5,7 +5,7 @@ import json
 from kubernetes.client import Configuration
 
 from hooks.kube import ApiServer, KubeRefused
-from hooks.targetclusters.sync_memory import FIRST_RETRY
+from hooks.targetclusters.sync.memory import FIRST_RETRY
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.targets.kubes import Call, Watched
 

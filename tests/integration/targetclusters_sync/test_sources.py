@@ -6,8 +6,8 @@ import pytest
 from kubernetes.client import Configuration
 
 from hooks.kube import METADATA, METADATA_LIST, ApiServer
-from hooks.targetclusters.sources import READ_SINGLY
-from hooks.targetclusters.sync_plan import DesiredSet
+from hooks.targetclusters.sync.plan import DesiredSet
+from hooks.targetclusters.sync.sources import READ_SINGLY
 from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
 from tests.targets.kubes import Watched

@@ -7,12 +7,9 @@ from typing import Any
 from hooks.deadline import Deadline
 from hooks.kube import Kube
 from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
-from hooks.targetclusters.inventory import Inventory, ObjectKey
-from hooks.targetclusters.sources import SourceCache, gather
 from hooks.targetclusters.sync import delete_all, sync_round
-from hooks.targetclusters.sync_applyset_plan import Sets
-from hooks.targetclusters.sync_memory import SyncMemory
-from hooks.targetclusters.sync_plan import (
+from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.plan import (
     DeleteReport,
     DeleteTask,
     DesiredSet,
@@ -21,6 +18,9 @@ from hooks.targetclusters.sync_plan import (
     SyncReport,
     SyncTask,
 )
+from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
+from hooks.targetclusters.sync.sources import SourceCache, gather
 from hooks.webhook import Json
 from tests.controlplane.cluster import Cluster
 from tests.targets.kubes import Watched

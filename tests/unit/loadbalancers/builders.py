@@ -11,9 +11,9 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
     Tag,
 )
-from hooks.loadbalancers import plan_tags
-from hooks.loadbalancers.plan_facts import Facts, Order, Seen, Settings
-from hooks.loadbalancers.plan_order import INSTANCES, read
+from hooks.loadbalancers.plan import tags
+from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan.order import INSTANCES, read
 from hooks.webhook import Json
 
 NOW = 1_800_000_000.0
@@ -122,13 +122,13 @@ def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") ->
 
 
 def our_tags(asked: Order, **change: str) -> tuple[Tag, ...]:
-    tags = {**dict(plan_tags.resource_tags(asked, SETTINGS)), **change}
-    return tuple(Tag(key, value) for key, value in tags.items())
+    marks = {**dict(tags.resource_tags(asked, SETTINGS)), **change}
+    return tuple(Tag(key, value) for key, value in marks.items())
 
 
 def address_tags(asked: Order, *, by_controller: bool = True) -> tuple[Tag, ...]:
-    tags = plan_tags.address_tags(asked, SETTINGS, by_controller=by_controller)
-    return tuple(Tag(key, value) for key, value in tags)
+    marks = tags.address_tags(asked, SETTINGS, by_controller=by_controller)
+    return tuple(Tag(key, value) for key, value in marks)
 
 
 def address(ip: str = IP, *, tags: tuple[Tag, ...] = (), **fields: Any) -> PublicIpAddress:

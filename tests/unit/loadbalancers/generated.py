@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
 from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_actions import Action
-from hooks.loadbalancers.plan_facts import Facts, Refusal, Spec
-from hooks.loadbalancers.plan_order import read
-from hooks.loadbalancers.plan_ranges import admits
-from hooks.loadbalancers.plan_service import LiveService
+from hooks.loadbalancers.plan.actions import Action
+from hooks.loadbalancers.plan.facts import Facts, Refusal, Spec
+from hooks.loadbalancers.plan.order import read
+from hooks.loadbalancers.plan.ranges import admits
+from hooks.loadbalancers.plan.service import LiveService
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook import Json, Plan
 from tests.unit.loadbalancers.builders import (

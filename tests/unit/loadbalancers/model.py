@@ -15,12 +15,12 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
     Tag,
 )
-from hooks.loadbalancers import plan_actions as plan
-from hooks.loadbalancers import plan_teardown
-from hooks.loadbalancers.plan_actions import Action
-from hooks.loadbalancers.plan_address import select
-from hooks.loadbalancers.plan_facts import Order, Refusal, Seen
-from hooks.loadbalancers.plan_rules import ours
+from hooks.loadbalancers.plan import actions as plan
+from hooks.loadbalancers.plan import deletion
+from hooks.loadbalancers.plan.actions import Action
+from hooks.loadbalancers.plan.address import select
+from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.rules import ours
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -61,7 +61,7 @@ class Model:
             or (known is not None and not known.ip and each.network_id == NET)
         )
         living = order.deleted_at is None
-        address = (select if living else plan_teardown.candidate)(order, addresses)
+        address = (select if living else deletion.candidate)(order, addresses)
         if address is None:
             return Seen(addresses, free=tuple(sorted(self.free)))
         rules = tuple(r for r in self.rules.values() if r.public_ip_id == address.id)

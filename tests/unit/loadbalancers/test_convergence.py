@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan_order import read
-from hooks.loadbalancers.plan_ranges import admits
+from hooks.loadbalancers.plan.order import read
+from hooks.loadbalancers.plan.ranges import admits
 from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import IP, NODES, instance, port, request
 from tests.unit.loadbalancers.generated import (

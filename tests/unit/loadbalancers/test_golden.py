@@ -18,9 +18,9 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
 )
 from hooks.loadbalancers.plan import plan
-from hooks.loadbalancers.plan_facts import Facts, Order, Seen, Settings
-from hooks.loadbalancers.plan_order import read
-from hooks.loadbalancers.plan_service import LiveService
+from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan.order import read
+from hooks.loadbalancers.plan.service import LiveService
 from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import SPEC_SCHEMA, STATUS_SCHEMA
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan_order import read
+from hooks.loadbalancers.plan.order import read
 from hooks.services.spec import Settings, wanted_spec
 from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import IP, NAME, UID

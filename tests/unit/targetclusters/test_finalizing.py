@@ -5,10 +5,10 @@ import pytest
 
 from hooks.targetclusters.finalizing import DELETION, RETRY, ROUND, FinalizeDecision, decide
 from hooks.targetclusters.health import SECRET_NOT_FOUND
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import State
 from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.sync_plan import DeleteReport
+from hooks.targetclusters.sync.plan import DeleteReport
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.unit.targetclusters.views import NOW, children, deletion, inventory, stop, view
 
 A, AB = inventory("a"), inventory("a", "b")

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from hooks.targetclusters.health import Count, Fault, Nodes, Probe, Stop
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.plan import (
     LONGEST_WAIT,
     Action,
@@ -17,6 +16,7 @@ from hooks.targetclusters.plan import (
 )
 from hooks.targetclusters.schedule import State, moment
 from hooks.targetclusters.spec import Spec
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook import Json, Plan
 from tests.targets.driving import target_cluster
 from tests.unit.targetclusters.views import NOW, SPEC, children, inventory, report, round_

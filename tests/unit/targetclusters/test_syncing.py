@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from hooks.targetclusters.health import CREDENTIALS, NOT_PROBED, REACHABLE, Probe
-from hooks.targetclusters.inventory import Inventory
 from hooks.targetclusters.schedule import SPREAD, State, moment
-from hooks.targetclusters.sync_plan import DesiredObject, DesiredSet, SourceProblem
+from hooks.targetclusters.sync.plan import DesiredObject, DesiredSet, SourceProblem
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.syncing import (
     FIRST_RETRY,
     RECORDED_WITHIN,

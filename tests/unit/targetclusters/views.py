@@ -14,10 +14,9 @@ from hooks.targetclusters.health import (
     Stop,
     first_standing,
 )
-from hooks.targetclusters.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.schedule import State, moment
 from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.sync_plan import (
+from hooks.targetclusters.sync.plan import (
     DeleteReport,
     DesiredSet,
     ObjectResult,
@@ -25,6 +24,7 @@ from hooks.targetclusters.sync_plan import (
     SourceProblem,
     SyncReport,
 )
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.syncing import Deletion, Round, SyncView
 from hooks.webhook import Json
 

@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
+from hooks.loadbalancers.plan import actions
+
+NODES = ("n1", "n2", "n3", "n4", "n5")
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (actions.Associate("192.0.2.1", "net"), "associate address 192.0.2.1 with network net"),
+        (actions.AssociateAny("net", ()), "associate a free address with network net"),
+        (actions.TagAddress("id", "192.0.2.1", ()), "tag address 192.0.2.1"),
+        (actions.UntagAddress("id", "192.0.2.1", ()), "untag address 192.0.2.1"),
+        (actions.Release("id", "192.0.2.1"), "release address 192.0.2.1 with all its rules"),
+        (
+            actions.CreateRule(NewLoadBalancerRule("r", "ip", "net", 80, 30080)),
+            "create rule r: port 80 to 30080, tcp, roundrobin",
+        ),
+        (
+            actions.UpdateRule("id", "r", LoadBalancerRuleChange(name="s", cidrs=("a", "b"))),
+            "change rule r: name s, cidrs a, b",
+        ),
+        (actions.DeleteRule("id", "r"), "delete rule r"),
+        (actions.TagRules(("1", "2"), ("r", "s"), ()), "tag rules r, s"),
+        (actions.Assign("id", "r", NODES, NODES), "assign n1, n2, n3 and 2 more to rule r"),
+        (actions.Remove("id", "r", ("x",), ("n1",)), "remove n1 from rule r"),
+        (
+            actions.AssignTogether(
+                (actions.Assign("1", "r", ("x",), ("n",)), actions.Assign("2", "s", ("x",), ("n",)))
+            ),
+            "assign n to rule r; assign n to rule s",
+        ),
+        (
+            actions.OpenFirewall("id", PortRange("tcp", 80, 80, ("a", "b"))),
+            "open firewall port 80/tcp for a, b",
+        ),
+        (
+            actions.CloseFirewall("id", PortRange("udp", 80, 89, ("a",))),
+            "close firewall ports 80-89/udp for a",
+        ),
+        (actions.TagFirewall(("1", "2"), ()), "tag 2 firewall rule(s)"),
+        (actions.DeleteSelf("ns", "lb", "u"), "delete CloudStackLoadBalancer ns/lb"),
+    ],
+)
+def test_an_action_says_to_people_what_it_does(action: Any, told: str) -> None:
+    assert str(action) == told
+
+
+def test_tags_are_frozen_in_an_order_of_their_own() -> None:
+    assert actions.tags({"b": "2", "a": "1"}) == (("a", "1"), ("b", "2"))

@@ -1,0 +1,165 @@
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import PublicIpAddress, Tag
+from hooks.loadbalancers.plan import plan
+from hooks.loadbalancers.plan.actions import Action, HoldService
+from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.service import LiveService
+from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
+from hooks.webhook import Json, Plan
+from tests.unit.loadbalancers.builders import (
+    IP,
+    NAME,
+    NOW,
+    address,
+    chosen,
+    facts,
+    hole,
+    known,
+    order,
+    our_address,
+    our_tags,
+    rule,
+    said,
+)
+
+GOING = {"deletionTimestamp": "2027-01-15T08:00:00Z"}
+FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
+
+
+def going(**asked: Any) -> Order:
+    return order(metadata=GOING, **asked)
+
+
+def teardown(asked: Order, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
+    names = ("refusals", "service", "network", "now")
+    fields = {name: more.pop(name) for name in names if name in more}
+    seen = Seen(addresses=addresses, **more)
+    return plan(facts(asked, seen=seen, **{"service": LiveService(wants=False), **fields}))
+
+
+def is_finalized(planned: Plan[Action]) -> bool:
+    return bool(planned.response.get("finalized"))
+
+
+def ready(planned: Plan[Action]) -> Json:
+    status = planned.response.get("status") or {}
+    return next(dict(each) for each in status["conditions"] if each["type"] == "Ready")
+
+
+def test_a_service_that_still_wants_it_is_held_and_everything_left_as_it_is() -> None:
+    asked = going(status=known())
+    service = LiveService(True, "7", ("example.com/other",))
+    planned = teardown(asked, our_address(asked), service=service)
+    held = ("example.com/other", CLEANUP_FINALIZER)
+    assert planned.actions == (HoldService("default", "web", "7", held),)
+    assert planned.response.get("finalized") is False
+    planned = teardown(asked, our_address(asked), service=LiveService(True, "8", held))
+    assert is_finalized(planned)
+    assert (planned.actions, planned.events) == ((), ())
+
+
+def test_an_address_of_ours_is_released_whole_and_that_is_not_the_end_yet() -> None:
+    asked = going(status=known())
+    planned = teardown(asked, our_address(asked))
+    assert said(planned.actions) == [f"release address {IP} with all its rules"]
+    assert planned.response.get("finalized") is False
+    assert ready(planned)["reason"] == "Deleting"
+    assert [event.reason for event in planned.events] == [EVENT_DELETING]
+
+
+def test_an_address_that_is_known_by_its_tag_alone_goes_too() -> None:
+    planned = teardown(going(), our_address(going()))
+    assert said(planned.actions) == [f"release address {IP} with all its rules"]
+
+
+def test_nothing_seen_is_the_end() -> None:
+    for status in (None, known(), chosen(), chosen("")):
+        planned = teardown(going(status=status))
+        assert is_finalized(planned)
+        assert [event.reason for event in planned.events] == [EVENT_DELETED]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param({"keepAddress": True}, id="kept"), pytest.param({"address": IP}, id="brought")],
+)
+def test_an_address_that_stays_is_cleaned_rules_and_holes_first_tags_last(spec: Json) -> None:
+    asked = going(status=known(associatedByController="keepAddress" in spec), **spec)
+    there = our_address(asked, by_controller="keepAddress" in spec)
+    first = teardown(
+        asked,
+        there,
+        rules=(rule(80, tags=our_tags(asked)), rule(9, "human")),
+        firewall=(hole(80, tags=our_tags(asked)), hole(9)),
+    )
+    assert said(first.actions) == [
+        "close firewall port 80/tcp for 0.0.0.0/0",
+        f"delete rule {NAME}-tcp-80",
+    ]
+    then = teardown(asked, there, rules=(rule(9, "human"),), firewall=(hole(9),))
+    assert said(then.actions) == [f"untag address {IP}"]
+    last = teardown(asked, address(IP), rules=(rule(9, "human"),), firewall=(hole(9),))
+    assert is_finalized(last)
+
+
+def test_what_came_of_a_choice_is_claimed_before_it_is_released() -> None:
+    asked = going(status=chosen())
+    assert said(teardown(asked, address(IP)).actions) == [f"tag address {IP}"]
+    assert said(teardown(asked, our_address(asked)).actions) == [
+        f"release address {IP} with all its rules"
+    ]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param([address(IP, tags=FOREIGN)], id="another Service's"),
+        pytest.param([address(IP, allocated_at=NOW - 4000)], id="allocated long before"),
+        pytest.param([address(IP, is_static_nat=True)], id="static NAT"),
+    ],
+)
+def test_a_choice_that_is_somebody_elses_is_left_alone(there: list[PublicIpAddress]) -> None:
+    planned = teardown(going(status=chosen()), *there)
+    assert is_finalized(planned)
+
+
+def test_a_choice_with_rules_is_somebody_elses() -> None:
+    planned = teardown(going(status=chosen()), address(IP), rules=(rule(80, "human"),))
+    assert is_finalized(planned)
+
+
+def test_an_address_allocated_anew_by_somebody_is_left_alone() -> None:
+    planned = teardown(going(status=known()), address(IP, allocated_at=NOW + 60))
+    assert is_finalized(planned)
+
+
+def test_a_release_under_way_is_waited_for() -> None:
+    asked = going(status=known())
+    planned = teardown(asked, our_address(asked, state="Releasing"))
+    assert planned.actions == ()
+    assert not is_finalized(planned)
+    assert ready(planned)["reason"] == "Releasing"
+
+
+def test_a_refusal_is_said_and_tried_again_later() -> None:
+    asked = going(status=known())
+    [release] = teardown(asked, our_address(asked)).actions
+    refusals = (Refusal(release, 530, "the router is busy"),)
+    planned = teardown(asked, our_address(asked), refusals=refusals)
+    assert planned.actions == ()
+    assert not is_finalized(planned)
+    assert ready(planned)["reason"] == "DeletionRefused"
+    assert "the router is busy" in ready(planned)["message"]
+    assert planned.response.get("resyncAfterSeconds") == 15
+
+
+def test_an_address_that_is_not_seen_is_not_gone_if_its_network_is_not_seen_either() -> None:
+    asked = going(status=known())
+    planned = teardown(asked, network=None)
+    assert not is_finalized(planned)
+    assert ready(planned)["reason"] == "NetworkNotVisible"
+    assert is_finalized(teardown(asked, network=None, now=NOW + 600))
+    assert is_finalized(teardown(going(status=chosen()), network=None))

@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import Capabilities, Network, NetworkService
+from hooks.loadbalancers.plan.network import enforcement, refusal
+from tests.unit.loadbalancers.builders import NET, NETWORK, order
+
+LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
+
+
+@pytest.mark.parametrize(
+    ("network", "network_id", "reason", "told"),
+    [
+        pytest.param(NETWORK, NET, None, "", id="isolated"),
+        pytest.param(LB_ONLY, NET, None, "", id="without a firewall"),
+        pytest.param(None, "", "NoNetwork", "No node", id="no nodes yet"),
+        pytest.param(None, NET, "NetworkNotVisible", "is the project", id="not shown"),
+        pytest.param(
+            Network(id=NET, name="tier", vpc_id="vpc-1", services=NETWORK.services),
+            NET,
+            "NetworkNotServed",
+            "tier is a VPC tier",
+            id="VPC tier",
+        ),
+        pytest.param(
+            Network(id=NET, name="plain"), NET, "NetworkNotServed", "no load balancing", id="no Lb"
+        ),
+        pytest.param(
+            Network(
+                id=NET,
+                name="shared",
+                services=(NetworkService("Lb"), NetworkService("SecurityGroup")),
+            ),
+            NET,
+            "NetworkNotServed",
+            "security groups",
+            id="security groups",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_clearly(
+    network: Network | None, network_id: str, reason: str | None, told: str
+) -> None:
+    found = refusal(network, network_id)
+    assert (found.reason if found else None) == reason
+    assert told in (found.message if found else "")
+
+
+TEN = {"sourceRanges": ["10.0.0.0/8"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "network", "spec", "firewall", "rule_lists", "lists_change"),
+    [
+        pytest.param((4, 22, 0), NETWORK, {}, True, True, True, id="4.22"),
+        pytest.param((4, 20, 1), NETWORK, {}, True, False, False, id="4.20 with a firewall"),
+        pytest.param((4, 20, 1), LB_ONLY, {}, False, True, False, id="4.20 without"),
+        pytest.param(
+            (4, 20, 1), NETWORK, {"openFirewall": False}, False, True, False, id="left to people"
+        ),
+        pytest.param((4, 16, 0), NETWORK, TEN, True, False, False, id="4.16"),
+        pytest.param((4, 16, 0), LB_ONLY, {}, False, False, False, id="4.16, open to all"),
+    ],
+)
+def test_source_ranges_are_enforced_by_what_the_server_and_network_can(
+    *,
+    version: tuple[int, ...],
+    network: Network,
+    spec: dict[str, Any],
+    firewall: bool,
+    rule_lists: bool,
+    lists_change: bool,
+) -> None:
+    by = enforcement(order(**spec).spec, network, Capabilities(version))
+    assert (by.firewall, by.rule_lists, by.lists_change) == (firewall, rule_lists, lists_change)
+    assert by.impossible == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "spec", "why"),
+    [
+        pytest.param((4, 17), TEN, "4.18 can", id="too old"),
+        pytest.param((4, 22), {"sourceRanges": []}, "nobody may connect", id="nobody"),
+    ],
+)
+def test_what_nothing_can_enforce_is_not_made(
+    version: tuple[int, ...], spec: dict[str, Any], why: str
+) -> None:
+    by = enforcement(order(**spec).spec, LB_ONLY, Capabilities(version))
+    assert why in by.impossible
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted", "network", "shut_out"),
+    [
+        pytest.param([], ["10.0.0.0/8"], NETWORK, False, id="no list, firewall"),
+        pytest.param(["0.0.0.0/0"], ["10.0.0.0/8"], NETWORK, False, id="open list, firewall"),
+        pytest.param(["10.0.0.0/8"], ["10.1.0.0/16"], NETWORK, False, id="wider list, firewall"),
+        pytest.param(["10.1.0.0/16"], ["10.0.0.0/8"], NETWORK, True, id="narrower list"),
+        pytest.param(["10.0.0.0/8"], ["0.0.0.0/0"], NETWORK, True, id="list, open to all"),
+        pytest.param(["10.0.0.0/8"], ["::/0"], NETWORK, True, id="another family"),
+        pytest.param(["::/0"], ["2001:db8::/32"], NETWORK, False, id="IPv6"),
+        pytest.param(["10.0.0.0/8"], [], NETWORK, False, id="nobody, firewall"),
+        pytest.param(["10.0.0.0/8"], ["10.0.0.0/8"], LB_ONLY, False, id="the very list"),
+        pytest.param(["10.0.0.0/8"], ["10.1.0.0/16"], LB_ONLY, True, id="wider list alone"),
+        pytest.param([], ["0.0.0.0/0"], LB_ONLY, False, id="no list, open to all"),
+    ],
+)
+def test_a_list_that_cannot_be_changed_may_be_in_the_way(
+    listed: list[str], wanted: list[str], network: Network, shut_out: bool
+) -> None:
+    spec = order(sourceRanges=wanted).spec
+    by = enforcement(spec, network, Capabilities((4, 20)))
+    assert by.shuts_out(tuple(listed)) is shut_out

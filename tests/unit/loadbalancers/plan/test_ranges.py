@@ -1,0 +1,70 @@
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.loadbalancers.plan.ranges import admits, same, spelled_apart
+
+ALL = "0.0.0.0/0"
+HALVES = ("0.0.0.0/1", "128.0.0.0/1")
+
+networks = st.builds(
+    lambda address, length: str(ipaddress.ip_network((address, length), strict=False)),
+    st.integers(0, 2**32 - 1).map(lambda number: str(ipaddress.IPv4Address(number))),
+    st.integers(0, 32),
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        pytest.param([ALL], HALVES, True, id="halves"),
+        pytest.param([ALL, "10.0.0.0/8"], [ALL], True, id="one in another"),
+        pytest.param(["10.0.0.0/9"], ["10.0.0.0/8"], False, id="a half"),
+        pytest.param([], [ALL], False, id="nobody and everybody"),
+        pytest.param(["10.1.2.3/8"], ["10.0.0.0/8"], True, id="host bits"),
+        pytest.param(["::/1", "8000::/1", ALL], ["::/0", *HALVES], True, id="IPv6 beside IPv4"),
+        pytest.param(["::/0"], [ALL], False, id="IPv6 for IPv4"),
+    ],
+)
+def test_lists_are_the_same_that_admit_the_same(
+    one: list[str], other: list[str], *, alike: bool
+) -> None:
+    assert same(one, other) is alike
+    assert same(other, one) is alike
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "admitted"),
+    [
+        pytest.param(HALVES, [ALL], True, id="together"),
+        pytest.param(["10.0.0.0/8"], ["10.1.0.0/16", "10.2.0.0/16"], True, id="parts"),
+        pytest.param(["10.0.0.0/8"], ["10.1.0.0/16", "192.0.2.0/24"], False, id="one more"),
+        pytest.param([], ["10.0.0.0/8"], False, id="nobody"),
+        pytest.param([], [], True, id="nobody wanted"),
+    ],
+)
+def test_a_list_admits_whom_it_holds(
+    there: list[str], wanted: list[str], *, admitted: bool
+) -> None:
+    assert admits(there, wanted) is admitted
+
+
+@given(st.lists(networks, max_size=5), st.lists(networks, max_size=5))
+def test_said_in_other_words_it_is_the_same_and_shares_no_word(
+    ranges: list[str], taken: list[str]
+) -> None:
+    apart = spelled_apart(ranges, taken)
+    if apart is None:
+        assert any(each.endswith("/32") for each in taken)
+    else:
+        assert same(apart, ranges)
+        assert not set(apart) & set(taken)
+
+
+def test_what_is_not_taken_keeps_its_words_and_what_is_gives_its_halves() -> None:
+    assert spelled_apart([ALL, "10.0.0.0/8"], [ALL]) == (*HALVES, "10.0.0.0/8")
+    assert spelled_apart([ALL], [ALL, HALVES[0]]) == ("0.0.0.0/2", "64.0.0.0/2", HALVES[1])
+    assert spelled_apart(["192.0.2.7/32"], ["192.0.2.7/32"]) is None
+    assert spelled_apart(["192.0.2.6/31"], ["192.0.2.6/31", "192.0.2.7/32"]) is None

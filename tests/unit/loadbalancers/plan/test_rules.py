@@ -1,0 +1,255 @@
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import (
+    Capabilities,
+    LoadBalancerRule,
+    Network,
+    NetworkService,
+    NewLoadBalancerRule,
+    Tag,
+)
+from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
+from hooks.loadbalancers.plan.facts import Facts, Order, Refusal, Seen
+from hooks.loadbalancers.plan.network import enforcement
+from hooks.loadbalancers.plan.rules import RulesPlan, ours, plan_rules
+from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
+from tests.unit.loadbalancers.builders import (
+    IP,
+    NAME,
+    NET,
+    NETWORK,
+    facts,
+    order,
+    our_tags,
+    port,
+    rule,
+    said,
+)
+
+ORDER = order()
+TAGS = our_tags(ORDER)
+CREATED = f"create rule {NAME}-tcp-80: port 80 to 30080, tcp, roundrobin"
+FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
+
+
+def planned(seen_from: Facts) -> RulesPlan:
+    assert seen_from.network is not None
+    by = enforcement(seen_from.order.spec, seen_from.network, seen_from.version)
+    return plan_rules(seen_from, f"id-{IP}", NET, by)
+
+
+def plan(asked: Order, *rules: LoadBalancerRule, **fields: Any) -> RulesPlan:
+    return planned(facts(asked, seen=Seen(rules=rules), **fields))
+
+
+@pytest.mark.parametrize(
+    ("there", "is_ours"),
+    [
+        pytest.param(rule(80), True, id="our name"),
+        pytest.param(rule(80, f"{NAME}-tcp-proxy-80"), True, id="our name, PROXY"),
+        pytest.param(rule(80, f"{NAME}-80"), False, id="in-tree name, not to be adopted"),
+        pytest.param(rule(80, "human"), False, id="a human's"),
+        pytest.param(rule(80, f"x{NAME}-tcp-80"), False, id="longer in front"),
+        pytest.param(rule(80, f"{NAME}-tcp-80x"), False, id="longer behind"),
+        pytest.param(rule(80, f"{NAME}-sctp-80"), False, id="another protocol"),
+        pytest.param(rule(80, "renamed", tags=TAGS), True, id="our tag"),
+        pytest.param(rule(80, tags=FOREIGN), False, id="our name, another's tag"),
+    ],
+)
+def test_a_rule_is_ours_by_tag_else_by_its_whole_name(
+    there: LoadBalancerRule, is_ours: bool
+) -> None:
+    assert bool(ours(ORDER, [there])) is is_ours
+
+
+def test_names_to_be_adopted_are_ours_too() -> None:
+    asked = order(adopt={"address": IP, "names": ["K8s_svc_c_default_web-tcp-80", f"{NAME}-80"]})
+    assert ours(asked, [rule(80, "K8s_svc_c_default_web-tcp-80")])
+    assert ours(asked, [rule(80, f"{NAME}-80")])
+    assert not ours(asked, [rule(80, f"{NAME}-80", tags=FOREIGN)])
+
+
+def test_a_missing_rule_is_created_and_the_firewall_left_alone() -> None:
+    [action] = plan(order(ports=[port(80, 30080, proxy=True)], algorithm="source")).actions
+    assert action == CreateRule(
+        NewLoadBalancerRule(
+            name=f"{NAME}-tcp-proxy-80",
+            public_ip_id=f"id-{IP}",
+            network_id=NET,
+            public_port=80,
+            private_port=30080,
+            protocol="tcp-proxy",
+            algorithm="source",
+            cidrs=("0.0.0.0/0",),
+            open_firewall=False,
+        )
+    )
+
+
+def test_a_rule_that_is_right_needs_nothing() -> None:
+    result = plan(ORDER, rule(80, tags=TAGS))
+    assert result.actions == ()
+    assert result.condition.status == "True"
+    assert [each.public_port for each in result.standing] == [80]
+    assert result.complete
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        pytest.param({"name": "other"}, f"change rule other: name {NAME}-tcp-80", id="name"),
+        pytest.param(
+            {"protocol": "tcp-proxy", "name": f"{NAME}-tcp-80"},
+            f"change rule {NAME}-tcp-80: protocol tcp",
+            id="protocol",
+        ),
+        pytest.param(
+            {"algorithm": "bogus"},
+            f"change rule {NAME}-tcp-80: algorithm roundrobin",
+            id="algorithm",
+        ),
+        pytest.param(
+            {"cidrs": ("10.0.0.0/8",)}, f"change rule {NAME}-tcp-80: cidrs 0.0.0.0/0", id="ranges"
+        ),
+        pytest.param(
+            {"private_port": 1},
+            f"delete rule {NAME}-tcp-80|{CREATED}",
+            id="node port",
+        ),
+        pytest.param(
+            {"state": "Revoke"},
+            f"delete rule {NAME}-tcp-80|{CREATED}",
+            id="half deleted",
+        ),
+        pytest.param({"cidrs": ()}, "", id="no list is everybody"),
+        pytest.param({"state": "Add"}, "", id="without members yet"),
+    ],
+)
+def test_a_rule_changes_in_place_where_cloudstack_can(there: dict[str, Any], told: str) -> None:
+    result = plan(ORDER, rule(80, tags=TAGS, **there))
+    assert "|".join(said(result.actions)) == told
+
+
+def test_one_change_carries_all_that_differs() -> None:
+    asked = order(ports=[port(80, proxy=True)], algorithm="source", sourceRanges=["10.0.0.0/8"])
+    [action] = plan(asked, rule(80, tags=TAGS)).actions
+    assert isinstance(action, UpdateRule)
+    change = action.change
+    assert (change.name, change.protocol, change.algorithm, change.cidrs) == (
+        f"{NAME}-tcp-proxy-80",
+        "tcp-proxy",
+        "source",
+        ("10.0.0.0/8",),
+    )
+
+
+def test_what_is_not_asked_for_goes_after_what_is_new() -> None:
+    result = plan(order(ports=[port(81)]), rule(80, tags=TAGS))
+    assert [type(each) for each in result.actions] == [CreateRule, DeleteRule]
+    assert result.condition.reason == "ChangingRules"
+
+
+def test_tcp_goes_before_udp_comes_on_the_same_port() -> None:
+    result = plan(order(ports=[port(53, protocol="UDP")]), rule(53, tags=TAGS))
+    assert [type(each) for each in result.actions] == [DeleteRule, CreateRule]
+
+
+def test_tcp_and_udp_on_one_port_are_two_rules() -> None:
+    result = plan(order(ports=[port(53), port(53, protocol="UDP")]), rule(53, tags=TAGS))
+    [action] = result.actions
+    assert isinstance(action, CreateRule)
+    assert action.rule.protocol == "udp"
+
+
+def test_rules_that_lack_the_same_tags_are_tagged_in_one_call() -> None:
+    partly = tuple(tag for tag in TAGS if tag.key != TAG_CLUSTER)
+    asked = order(ports=[port(80), port(81), port(82), port(83)])
+    rules = [rule(80), rule(81), rule(82, tags=partly), rule(83, tags=TAGS)]
+    assert said(plan(asked, *rules).actions) == [
+        f"tag rules {NAME}-tcp-80, {NAME}-tcp-81",
+        f"tag rules {NAME}-tcp-82",
+    ]
+
+
+def test_anothers_rule_on_a_wanted_port_is_named_and_left() -> None:
+    result = plan(order(ports=[port(80), port(81)]), rule(80, "human"))
+    assert said(result.actions) == [f"create rule {NAME}-tcp-81: port 81 to 30081, tcp, roundrobin"]
+    assert result.ports[0].problem == "port 80 is taken by rule human"
+    assert result.condition.reason == "RulesRefused"
+    assert "0 of 2 rules stand" in result.condition.message
+
+
+def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
+    asked = order(ports=[port(53, protocol="UDP"), port(53)])
+    [udp, _] = plan(asked).actions
+    refusal = Refusal(udp, 431, "LB service provider cannot support this rule")
+    result = plan(asked, rule(53, tags=TAGS), refusals=(refusal,))
+    assert result.actions == ()
+    assert result.ports[0].problem == "LB service provider cannot support this rule"
+    assert result.complete
+    assert [each.public_port for each in result.standing] == [53]
+
+
+def test_a_refused_change_leaves_the_rule_standing_and_says_so() -> None:
+    wrong = rule(80, tags=TAGS, algorithm="source")
+    [update] = plan(ORDER, wrong).actions
+    result = plan(ORDER, wrong, refusals=(Refusal(update, 530, "the router is busy"),))
+    assert result.actions == ()
+    assert result.standing == (wrong,)
+    assert "the router is busy" in result.condition.message
+
+
+@pytest.mark.parametrize("refused", [0, 1], ids=["deletion", "creation"])
+def test_a_refused_replacement_keeps_what_is_there(refused: int) -> None:
+    wrong = rule(80, tags=TAGS, private_port=1)
+    actions = plan(ORDER, wrong).actions
+    result = plan(ORDER, wrong, refusals=(Refusal(actions[refused], 530, "no"),))
+    assert result.actions == ()
+    assert result.ports[0].problem == "no"
+
+
+def test_a_refused_deletion_or_tag_is_said() -> None:
+    for rules, asked in (([rule(80)], ORDER), ([rule(81, tags=TAGS)], order(ports=[]))):
+        [action] = plan(asked, *rules).actions
+        result = plan(asked, *rules, refusals=(Refusal(action, 530, "no"),))
+        assert result.actions == ()
+        assert result.condition.reason == "RulesRefused"
+        assert str(action) in result.condition.message
+
+
+OLD = Capabilities((4, 20))
+WITHOUT_FIREWALL = Network(id=NET, name="n", services=(NetworkService("Lb"),))
+
+
+def test_on_a_server_whose_lists_cannot_change_the_firewall_decides_alone() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8"])
+    [action] = plan(asked, version=OLD).actions
+    assert isinstance(action, CreateRule)
+    assert action.rule.cidrs == ()
+    assert plan(asked, rule(80, tags=TAGS), version=OLD).actions == ()
+
+
+def test_there_a_list_that_is_in_the_way_makes_the_rule_anew() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    result = plan(asked, rule(80, tags=TAGS, cidrs=("10.0.0.0/8",)), version=OLD)
+    assert [type(each) for each in result.actions] == [DeleteRule, CreateRule]
+
+
+def test_there_without_a_firewall_the_list_is_made_with_the_rule() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8"])
+    [action] = plan(asked, version=OLD, network=WITHOUT_FIREWALL).actions
+    assert isinstance(action, CreateRule)
+    assert action.rule.cidrs == ("10.0.0.0/8",)
+
+
+def test_ranges_that_nothing_can_enforce_open_nothing_and_change_nothing() -> None:
+    asked = order(sourceRanges=["10.0.0.0/8"])
+    version = Capabilities((4, 16))
+    result = plan(asked, version=version, network=WITHOUT_FIREWALL)
+    assert result.actions == ()
+    assert "4.18 can" in result.condition.message
+    standing = plan(asked, rule(80, "x", tags=TAGS), version=version, network=WITHOUT_FIREWALL)
+    assert standing.actions == ()
+    assert NETWORK.has("Firewall")

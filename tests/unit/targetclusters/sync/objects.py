@@ -1,0 +1,61 @@
+"""Objects, kinds and sets for the rows of the tests, each with only what a row changes."""
+
+from typing import Any
+
+from hooks.targetclusters.sync.plan import DesiredObject
+from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
+from hooks.targetclusters.sync.plan.object import Seen, Wanted, prepare
+from hooks.webhook import Json
+
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
+SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
+CLUSTER_ROLE = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False)
+CRD = Kind(
+    "apiextensions.k8s.io/v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
+KINDS = {
+    (kind.api_version, kind.kind): kind
+    for kind in (CONFIG_MAP, SECRET, DEPLOYMENT, CLUSTER_ROLE, CRD, NAMESPACE)
+}
+SETS = Sets.of("fleet/web", "shop", Inventory())
+ID = SETS.current.id
+
+
+def make_body(name: str = "a", kind: Kind = CONFIG_MAP, **changes: Any) -> Json:
+    metadata = {"name": name, **changes.pop("metadata", {})}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **changes}
+
+
+def make_desired(
+    name: str = "a", kind: Kind = CONFIG_MAP, source: str = "ConfigMap/app", **changes: Any
+) -> DesiredObject:
+    return DesiredObject(source, make_body(name, kind, **changes))
+
+
+def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> Wanted:
+    one = desired or make_desired(data={"color": "red"})
+    kind = KINDS[one.body["apiVersion"], one.body["kind"]]
+    namespace = "shop" if kind.namespaced else ""
+    return prepare(one, kind, namespace=namespace, uid=uid, applyset_id=ID)
+
+
+def make_seen(**changes: Any) -> Seen:
+    facts: dict[str, Any] = {
+        "uid": "uid-1",
+        "resource_version": "7",
+        "part_of": ID,
+        "applied_hash": make_wanted().digest,
+    }
+    return Seen(**{**facts, **changes})
+
+
+def make_entry(name: str, kind: Kind = CONFIG_MAP, **changes: str) -> InventoryEntry:
+    namespace = "shop" if kind.namespaced else ""
+    fields = {"namespace": namespace, "source": "ConfigMap/app", **changes}
+    return InventoryEntry(api_version=kind.api_version, kind=kind.kind, name=name, **fields)

@@ -1,0 +1,166 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.targetclusters.sync.plan.inventory import (
+    DATA_KEY,
+    PART_BYTES,
+    Inventory,
+    InventoryEntry,
+    ObjectKey,
+    part_name,
+)
+from hooks.webhook import Json
+
+MIB = 1024 * 1024
+
+
+def entry(name: str, **changes: str) -> InventoryEntry:
+    fields = {"api_version": "v1", "kind": "ConfigMap", "namespace": "shop", **changes}
+    return InventoryEntry(name=name, **fields)
+
+
+def many(count: int) -> list[InventoryEntry]:
+    return [entry(f"{number:05}-{'x' * 200}", source="ConfigMap/bundle") for number in range(count)]
+
+
+def shown(inventory: Inventory) -> list[Json]:
+    return inventory.to_config_maps(name="web", namespace="fleet")
+
+
+def test_is_read_as_it_was_written() -> None:
+    inventory = Inventory.of([entry("a", uid="u-1", source="ConfigMap/a"), entry("b")])
+    assert Inventory.from_config_maps(shown(inventory)) == inventory
+
+
+def test_an_empty_one_has_a_config_map_too() -> None:
+    assert shown(Inventory()) == [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "web-inventory", "namespace": "fleet"},
+            "data": {DATA_KEY: ""},
+        }
+    ]
+
+
+def test_a_large_one_is_split_into_config_maps_that_kubernetes_takes() -> None:
+    inventory = Inventory.of(many(10_000))
+    config_maps = shown(inventory)
+    assert [c["metadata"]["name"] for c in config_maps] == [
+        "web-inventory",
+        "web-inventory-2",
+        "web-inventory-3",
+        "web-inventory-4",
+    ]
+    assert all(len(c["data"][DATA_KEY]) <= PART_BYTES < MIB for c in config_maps)
+    assert Inventory.from_config_maps(reversed(config_maps)) == inventory
+
+
+def test_uids_that_become_known_move_no_entry_to_another_config_map() -> None:
+    inventory = Inventory.of(many(10_000))
+    uid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+    known = inventory.holding(
+        InventoryEntry(e.api_version, e.kind, e.namespace, e.name, uid, e.source)
+        for e in inventory.by_key.values()
+    )
+    assert [[e.key for e in part] for part in known.parts] == [
+        [e.key for e in part] for part in inventory.parts
+    ]
+    assert all(len(c["data"][DATA_KEY]) <= PART_BYTES for c in shown(known))
+
+
+def test_entries_stay_in_their_config_map_when_others_come_and_go() -> None:
+    inventory = Inventory.of(many(5_000))
+    second = set(inventory.parts[1])
+    entries = [*list(inventory.by_key.values())[10:], entry("0-new")]
+    changed = inventory.holding(entries)
+    assert second <= set(changed.parts[1])
+    assert entry("0-new") in changed.parts[0]
+    assert changed.by_key.keys() == {e.key for e in entries}
+
+
+def test_config_maps_that_hold_nothing_any_more_go_from_the_end() -> None:
+    inventory = Inventory.of(many(5_000))
+    assert len(inventory.parts) == 2
+    assert len(inventory.holding(inventory.parts[0]).parts) == 1
+    assert inventory.holding(inventory.parts[1]).parts == ((), inventory.parts[1])
+    assert inventory.holding([]) == Inventory()
+
+
+def test_another_version_of_a_kind_is_the_same_object() -> None:
+    old = entry("a", api_version="batch/v1beta1", kind="CronJob")
+    new = entry("a", api_version="batch/v1", kind="CronJob")
+    assert old.key == new.key == ObjectKey("batch", "CronJob", "shop", "a")
+    assert Inventory.of([old]).holding([new]) == Inventory.of([new])
+
+
+@pytest.mark.parametrize(
+    ("data", "unreadable"),
+    [
+        pytest.param({}, "ConfigMap web-inventory has no data entries.jsonl", id="no key"),
+        pytest.param(None, "ConfigMap web-inventory has no data entries.jsonl", id="no data"),
+        pytest.param({DATA_KEY: "{"}, "web-inventory, entries.jsonl, line 1", id="no JSON"),
+        pytest.param({DATA_KEY: "\n[]"}, "entries.jsonl, line 2", id="no map"),
+        pytest.param({DATA_KEY: '{"kind": 1}'}, "entries.jsonl, line 1", id="no text"),
+        pytest.param({DATA_KEY: '{"kind": "X"}'}, "entries.jsonl, line 1", id="no name"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(data: Json, unreadable: str) -> None:
+    first = {"metadata": {"name": "web-inventory"}, "data": data}
+    second = Inventory.of([entry("b")]).to_config_maps(name="web", namespace="fleet")[0]
+    second["metadata"]["name"] = "web-inventory-2"
+    inventory = Inventory.from_config_maps([first, second])
+    assert [unreadable in text for text in inventory.unreadable] == [True]
+    assert list(inventory.by_key.values()) == [entry("b")]
+
+
+def test_other_config_maps_are_none_of_its_business() -> None:
+    assert Inventory.from_config_maps([{"metadata": {"name": "web"}}, {}]) == Inventory()
+
+
+def test_a_name_too_long_for_a_config_map_is_cut_and_told_apart() -> None:
+    names = {part_name("x" * 253, 1), part_name("x" * 252 + "y", 1), part_name("x" * 253, 12)}
+    assert len(names) == 3
+    assert {len(name) for name in names} == {253}
+    assert part_name("web", 1) == "web-inventory"
+
+
+ENTRIES = st.builds(
+    InventoryEntry,
+    st.sampled_from(["v1", "apps/v1", "example.org/v1"]),
+    st.text(min_size=1, max_size=8),
+    st.text(max_size=8),
+    st.text(min_size=1, max_size=8),
+    st.text(max_size=8),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(ENTRIES, max_size=20), st.lists(ENTRIES, max_size=20))
+def test_holds_exactly_what_it_is_given(
+    before: list[InventoryEntry], after: list[InventoryEntry]
+) -> None:
+    inventory = Inventory.of(before).holding(after)
+    assert inventory.by_key == {e.key: e for e in after}
+    assert Inventory.from_config_maps(shown(inventory)) == inventory
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+CONFIG_MAPS = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries({"name": st.just("web-inventory")}) | JSON_VALUES,
+        "data": st.fixed_dictionaries({DATA_KEY: JSON_VALUES.map(json.dumps)}) | JSON_VALUES,
+    }
+)
+
+
+@given(st.lists(CONFIG_MAPS, max_size=3))
+def test_never_fails_on_what_people_wrote(config_maps: list[Json]) -> None:
+    Inventory.from_config_maps(config_maps)

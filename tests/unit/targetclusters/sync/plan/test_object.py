@@ -1,0 +1,181 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.targetclusters.sync.plan import SyncPolicy
+from hooks.targetclusters.sync.plan.object import (
+    Apply,
+    Compare,
+    Correct,
+    Create,
+    Seen,
+    Settled,
+    Step,
+    decide,
+    see,
+)
+from hooks.webhook import Json
+from tests.unit.targetclusters.sync.objects import (
+    CLUSTER_ROLE,
+    ID,
+    make_body,
+    make_desired,
+    make_seen,
+    make_wanted,
+)
+
+CORRECT = SyncPolicy()
+REPORT = SyncPolicy(drift="Report")
+OVERWRITE = SyncPolicy(conflict="Overwrite")
+LEFT = "was there before; it is left as it is"
+SUSPECT = make_seen(suspect=True)
+OLD = make_seen(suspect=True, applied_hash="of what the source said before")
+
+
+@pytest.mark.parametrize(
+    ("seen", "uid", "policy", "step"),
+    [
+        pytest.param(None, "", CORRECT, Create(), id="not there"),
+        pytest.param(None, "", REPORT, Create(), id="not there, drift reported"),
+        pytest.param(None, "uid-1", CORRECT, Create(), id="deleted on the target"),
+        pytest.param(
+            None,
+            "uid-1",
+            REPORT,
+            Settled("drifted", "was deleted on the target; it is not made again"),
+            id="deleted on the target, drift reported",
+        ),
+        pytest.param(make_seen(), "", CORRECT, Settled("unchanged"), id="as wanted"),
+        pytest.param(make_seen(), "", OVERWRITE, Settled("unchanged"), id="as wanted, overwrite"),
+        pytest.param(
+            make_seen(deleting=True),
+            "",
+            CORRECT,
+            Settled("skipped", "is being deleted on the target; it is made again then", True),
+            id="being deleted",
+        ),
+        pytest.param(make_seen(part_of=""), "", CORRECT, Settled("conflict", LEFT), id="foreign"),
+        pytest.param(
+            make_seen(part_of=""), "uid-0", CORRECT, Settled("conflict", LEFT), id="made by others"
+        ),
+        pytest.param(
+            make_seen(part_of="applyset-other"),
+            "uid-1",
+            CORRECT,
+            Settled("conflict", "is part of applyset-other; it is left as it is"),
+            id="taken over by another set",
+        ),
+        pytest.param(
+            make_seen(part_of=""),
+            "",
+            OVERWRITE,
+            Apply("uid-1", force=True, message="was there before and is taken over"),
+            id="foreign, overwrite",
+        ),
+        pytest.param(
+            make_seen(part_of="", suspect=True),
+            "uid-1",
+            CORRECT,
+            Correct(make_seen(part_of="", suspect=True)),
+            id="ours without its label",
+        ),
+        pytest.param(SUSPECT, "", CORRECT, Correct(SUSPECT), id="edited"),
+        pytest.param(SUSPECT, "", REPORT, Compare(SUSPECT), id="edited, drift reported"),
+        pytest.param(OLD, "", CORRECT, Apply("uid-1", force=True), id="source changed"),
+        pytest.param(
+            OLD, "", REPORT, Apply("uid-1", force=False), id="source changed, drift reported"
+        ),
+        pytest.param(
+            make_seen(suspect=True, applied_hash=""),
+            "",
+            REPORT,
+            Compare(make_seen(suspect=True, applied_hash="")),
+            id="hash taken off, drift reported",
+        ),
+    ],
+)
+def test_decides(seen: Seen | None, uid: str, policy: SyncPolicy, step: Step) -> None:
+    assert decide(make_wanted(uid=uid), seen, policy=policy, ours=frozenset([ID])) == step
+
+
+def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
+    seen = make_seen(part_of="applyset-former", suspect=True, applied_hash="old")
+    ours = frozenset([ID, "applyset-former"])
+    step = decide(make_wanted(), seen, policy=CORRECT, ours=ours)
+    assert step == Apply("uid-1", force=True)
+
+
+def test_what_is_applied_carries_namespace_set_and_hash() -> None:
+    wanted = make_wanted(make_desired(metadata={"namespace": "else", "labels": {"a": "b"}}))
+    assert wanted.body["metadata"] == {
+        "name": "a",
+        "namespace": "shop",
+        "labels": {"a": "b", LABEL_APPLYSET_PART_OF: ID},
+        "annotations": {ANNOTATION_APPLIED_HASH: wanted.digest},
+    }
+    assert wanted.path == "/api/v1/namespaces/shop/configmaps/a"
+
+
+def test_a_cluster_scoped_object_has_no_namespace() -> None:
+    wanted = make_wanted(make_desired("reader:all", CLUSTER_ROLE, metadata={"namespace": "shop"}))
+    assert "namespace" not in wanted.body["metadata"]
+    assert wanted.path == "/apis/rbac.authorization.k8s.io/v1/clusterroles/reader%3Aall"
+
+
+def test_the_hash_changes_with_what_is_wanted_and_with_nothing_else() -> None:
+    digest = make_wanted(make_desired(data={"a": "1", "b": "2"})).digest
+    assert make_wanted(make_desired(data={"b": "2", "a": "1"}), uid="u").digest == digest
+    assert make_wanted(make_desired(data={"a": "1", "b": "3"})).digest != digest
+
+
+def test_no_value_is_shown_by_accident() -> None:
+    wanted = make_wanted(make_desired(data={"password": "hunter2"}))
+    shown = repr((make_desired(data={"password": "hunter2"}), wanted))
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "suspect"),
+    [
+        pytest.param({}, False, id="as it was applied"),
+        pytest.param({"data": {"color": "red", "more": "x"}}, False, id="more than wanted"),
+        pytest.param({"data": {"color": "blue"}}, True, id="edited"),
+        pytest.param({"data": {}}, True, id="emptied"),
+    ],
+)
+def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, suspect: bool) -> None:
+    wanted = make_wanted()
+    metadata = {**wanted.body["metadata"], "uid": "u", "resourceVersion": "1"}
+    item = {"metadata": metadata, "data": {"color": "red"}, **change}
+    seen = see(item, wanted)
+    assert seen == Seen("u", "1", ID, wanted.digest, suspect=suspect)
+
+
+def test_sees_deletion_and_owners() -> None:
+    metadata: dict[str, Any] = {"uid": "u", "resourceVersion": "1"}
+    metadata |= {"deletionTimestamp": "2026-11-22T02:10:00Z", "ownerReferences": [{"uid": "v"}]}
+    assert see(make_body(metadata=metadata)) == Seen("u", "1", deleting=True, owned=True)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["metadata", "labels", "annotations", "uid", "resourceVersion", "data"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "data"]), JSON_VALUES))
+def test_a_target_may_answer_anything(obj: Json) -> None:
+    seen = see(obj, make_wanted())
+    assert seen is None or seen.suspect

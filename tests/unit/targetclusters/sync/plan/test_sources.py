@@ -1,0 +1,312 @@
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.targetclusters.sync.plan.sources import Source, read_source, read_sources, refusal
+from hooks.webhook import Json
+
+AT = "resourceSyncPolicy.sources[0]"
+
+
+def cluster(**policy: Any) -> Json:
+    metadata = {"name": "web", "namespace": "fleet"}
+    return {"metadata": metadata, "spec": {"resourceSyncPolicy": policy}}
+
+
+def config_map(**changes: Any) -> Json:
+    return {"metadata": {"name": "app", "namespace": "fleet"}, **changes}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({}, id="empty spec"),
+        pytest.param(None, id="no spec"),
+        pytest.param({"resourceSyncPolicy": {"enabled": True}}, id="no sources"),
+    ],
+)
+def test_left_out_the_sources_are_those_labelled(spec: Json | None) -> None:
+    found = read_sources({"metadata": {"name": "web", "namespace": "fleet"}, "spec": spec})
+    selector = "targetcluster.example.com/sync=true"
+    assert found.chosen == (
+        Source("ConfigMaps by label", "ConfigMap", selector=selector),
+        Source("Secrets by label", "Secret", selector=selector),
+    )
+    assert (found.namespace, found.target_namespace, found.problems) == ("fleet", "", ())
+
+
+def test_an_empty_list_is_no_source_at_all() -> None:
+    found = read_sources(cluster(sources=[]))
+    assert (found.chosen, found.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("entry", "source"),
+    [
+        pytest.param(
+            {"kind": "Secret", "name": "tls"}, Source(AT, "Secret", name="tls"), id="by name"
+        ),
+        pytest.param(
+            {"kind": "ConfigMap", "name": "app", "as": "Manifests", "namespace": "fleet"},
+            Source(AT, "ConfigMap", "Manifests", name="app"),
+            id="manifests",
+        ),
+        pytest.param(
+            {"kind": "ConfigMap", "name": "app", "targetName": "b", "targetNamespace": "c"},
+            Source(AT, "ConfigMap", name="app", target_name="b", target_namespace="c"),
+            id="under another name",
+        ),
+        pytest.param(
+            {"kind": "ConfigMap", "selector": {"matchLabels": {"b": "2", "a": ""}}},
+            Source(AT, "ConfigMap", selector="a=,b=2"),
+            id="by labels",
+        ),
+        pytest.param(
+            {
+                "kind": "ConfigMap",
+                "selector": {
+                    "matchExpressions": [
+                        {"key": "x.org/a", "operator": "In", "values": ["1", "2"]},
+                        {"key": "b", "operator": "NotIn", "values": ["3"]},
+                        {"key": "c", "operator": "Exists"},
+                        {"key": "d", "operator": "DoesNotExist"},
+                    ]
+                },
+            },
+            Source(AT, "ConfigMap", selector="x.org/a in (1,2),b notin (3),c,!d"),
+            id="by expressions",
+        ),
+    ],
+)
+def test_a_source_is_read(entry: Json, source: Source) -> None:
+    found = read_sources(cluster(sources=[entry]))
+    assert found.chosen == (source,)
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        pytest.param(5, "must be a map with kind, and name or selector", id="no map"),
+        pytest.param({"name": "a"}, "kind: must be ConfigMap or Secret", id="no kind"),
+        pytest.param(
+            {"kind": ["Secret"], "name": "a"}, "kind: must be ConfigMap or Secret", id="kinds"
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "as": "Helm"}, "as: must be Copy or Manifests", id="as"
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "namespace": "kube-system"},
+            "namespace: must be the TargetCluster's own; leave it out",
+            id="another namespace",
+        ),
+        pytest.param(
+            {"kind": "Secret"}, "must have a name or a selector, and not both", id="neither"
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "selector": {"matchLabels": {"a": "b"}}},
+            "must have a name or a selector, and not both",
+            id="both",
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "../a"},
+            "name: must be the name of a ConfigMap or Secret",
+            id="path as name",
+        ),
+        pytest.param(
+            {"kind": "Secret", "selector": {}},
+            "selector: must be a label selector with matchLabels or matchExpressions that select"
+            " something: an empty one would take every object",
+            id="everything",
+        ),
+        pytest.param(
+            {"kind": "Secret", "selector": {"matchLabels": {"a": "b,c"}}},
+            "selector: must have values that labels can have",
+            id="two values",
+        ),
+        pytest.param(
+            {"kind": "Secret", "selector": {"matchLabels": {"a b": "c"}}},
+            "selector: must have keys that labels can have",
+            id="bad key",
+        ),
+        pytest.param(
+            {"kind": "Secret", "selector": {"matchExpressions": [{"key": "a", "operator": "Gt"}]}},
+            "selector.matchExpressions: must have the operator In or NotIn with values, Exists or"
+            " DoesNotExist",
+            id="operator",
+        ),
+        pytest.param(
+            {"kind": "Secret", "selector": {"matchExpressions": [5]}},
+            "selector.matchExpressions: must be maps with key and operator",
+            id="no expression",
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "as": "Manifests", "targetName": "b"},
+            "targetName: must be the name of a copy, of a source with a name",
+            id="name for manifests",
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "targetNamespace": "A"},
+            "targetNamespace: must be the name of a namespace",
+            id="bad target namespace",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_followed_is_named_and_the_others_are(
+    entry: Json, problem: str
+) -> None:
+    good = {"kind": "ConfigMap", "name": "good"}
+    found = read_sources(cluster(sources=[entry, good]))
+    assert [source.name for source in found.chosen] == ["good"]
+    assert [str(one) for one in found.problems] == [f"{AT}: {problem}"]
+
+
+def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
+    found = read_sources(cluster(targetNamespace="Shop", sources=[{"kind": "Secret", "name": "a"}]))
+    assert found.chosen == ()
+    assert str(found.problems[0]) == (
+        "resourceSyncPolicy.targetNamespace: must be the name of a namespace"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata", "refused"),
+    [
+        pytest.param("Secret", {"name": "kubeconfig"}, "holds the kubeconfig", id="kubeconfig"),
+        pytest.param("ConfigMap", {"name": "kubeconfig"}, "", id="its name on a ConfigMap"),
+        pytest.param(
+            "ConfigMap",
+            {
+                "name": "web-inventory",
+                "ownerReferences": [
+                    {"apiVersion": "targetcluster.example.com/v1alpha1", "kind": "TargetCluster"}
+                ],
+            },
+            "is an inventory",
+            id="inventory",
+        ),
+        pytest.param(
+            "ConfigMap",
+            {"name": "a", "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment"}]},
+            "",
+            id="somebody else's child",
+        ),
+    ],
+)
+def test_refuses(kind: Any, metadata: Json, refused: str) -> None:
+    assert refusal(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
+    assert bool(refusal(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
+
+
+def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
+    obj = {
+        "metadata": {
+            "name": "app",
+            "namespace": "fleet",
+            "uid": "u",
+            "resourceVersion": "1",
+            "finalizers": ["x/y"],
+            "ownerReferences": [{"uid": "v"}],
+            "labels": {"targetcluster.example.com/sync": "true", "app": "web"},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        },
+        "data": {"a": "b"},
+        "binaryData": {"c": "ZA=="},
+        "immutable": True,
+    }
+    (copy,) = read_source(Source(AT, "ConfigMap"), obj).objects
+    assert copy.source == "ConfigMap/app"
+    assert copy.body == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "app", "namespace": "fleet", "labels": {"app": "web"}},
+        "data": {"a": "b"},
+        "binaryData": {"c": "ZA=="},
+        "immutable": True,
+    }
+    assert not copy.confidential
+
+
+def test_a_secret_keeps_its_type_and_is_confidential() -> None:
+    obj = config_map(type="kubernetes.io/tls", data={"tls.key": "eA=="})
+    (copy,) = read_source(Source(AT, "Secret"), obj).objects
+    assert copy.body["type"] == "kubernetes.io/tls"
+    assert copy.confidential
+
+
+def test_a_copy_may_have_another_name_and_namespace() -> None:
+    source = Source(AT, "ConfigMap", target_name="b", target_namespace="c")
+    (copy,) = read_source(source, config_map()).objects
+    assert (copy.body["metadata"]["name"], copy.target_namespace) == ("b", "c")
+
+
+def test_the_token_of_a_service_account_is_refused() -> None:
+    obj = config_map(type="kubernetes.io/service-account-token")
+    found = read_source(Source(AT, "Secret"), obj)
+    assert found.objects == ()
+    assert "token of a service account" in str(found.problems[0])
+
+
+MANIFEST = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "count", "problem"),
+    [
+        pytest.param("ConfigMap", {"data": {"k": MANIFEST}}, 1, None, id="ConfigMap"),
+        pytest.param(
+            "Secret",
+            {"data": {"k": base64.b64encode(MANIFEST.encode()).decode()}},
+            1,
+            None,
+            id="Secret",
+        ),
+        pytest.param("ConfigMap", {}, 0, None, id="empty"),
+        pytest.param(
+            "ConfigMap",
+            {"data": {"k": MANIFEST}, "binaryData": {"b": "AA=="}},
+            1,
+            "ConfigMap/app, key b: holds bytes; manifests are texts in data",
+            id="bytes",
+        ),
+        pytest.param(
+            "Secret",
+            {"data": {"k": "/w=="}},
+            0,
+            "Secret/app, key k: must be a text in UTF-8",
+            id="no text",
+        ),
+    ],
+)
+def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str | None) -> None:
+    source = Source(AT, kind, "Manifests", target_namespace="there")
+    found = read_source(source, config_map(**obj))
+    assert len(found.objects) == count
+    assert {one.target_namespace for one in found.objects} <= {"there"}
+    assert all(one.confidential is (kind == "Secret") for one in found.objects)
+    assert [str(one) for one in found.problems] == ([problem] if problem else [])
+
+
+KEYS = st.sampled_from(
+    ["kind", "as", "name", "namespace", "selector", "matchLabels", "matchExpressions", "key"]
+) | st.sampled_from(["operator", "values", "targetName", "targetNamespace", "sources"])
+WORDS = st.sampled_from(["ConfigMap", "Secret", "Copy", "Manifests", "fleet", "In", "Exists", "a"])
+POLICIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=15,
+)
+
+
+@given(POLICIES, POLICIES)
+def test_never_fails_and_names_every_source_that_it_does_not_take(
+    sources: object, target_namespace: object
+) -> None:
+    found = read_sources(cluster(sources=sources, targetNamespace=target_namespace))
+    for source in found.chosen:
+        assert bool(source.name) != bool(source.selector)
+    if isinstance(sources, list) and not target_namespace:
+        assert len(found.chosen) + len(found.problems) == len(sources)

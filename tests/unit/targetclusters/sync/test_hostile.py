@@ -1,0 +1,248 @@
+"""A target may answer anything: a round ends in a report, in time, and nothing is lost by it."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kubernetes.client import Configuration
+
+from hooks.deadline import Deadline
+from hooks.kube import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
+from hooks.targetclusters.sync import delete_all, sync_round
+from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.plan import (
+    DeleteReport,
+    DeleteTask,
+    DesiredSet,
+    SyncReport,
+    SyncTask,
+)
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.webhook import Json
+from tests.targets import kubes
+from tests.targets.kubes import Answering
+from tests.unit.api_server import Answer, Call, serving
+from tests.unit.targetclusters.sync.objects import (
+    DEPLOYMENT,
+    SETS,
+    make_desired,
+    make_entry,
+)
+
+OBJECTS = (make_desired("a", data={"x": "1"}), make_desired("d", DEPLOYMENT, spec={"replicas": 1}))
+RECORDED = Inventory.of(
+    [
+        SETS.current.entry,
+        make_entry("a", uid="u"),
+        make_entry("d", DEPLOYMENT),
+        make_entry("gone", DEPLOYMENT),
+    ]
+)
+DELETION = DeleteTask("fleet/web", "shop", RECORDED)
+CORE: Json = {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
+APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
+GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
+DISCOVERY = {"/api/v1": CORE, "/apis": GROUPS, "/apis/apps/v1": APPS}
+
+
+def task(recorded: Inventory = RECORDED) -> SyncTask:
+    return SyncTask("fleet/web", DesiredSet(OBJECTS, home="shop"), recorded)
+
+
+def target(url: str) -> ApiServer:
+    return ApiServer(Configuration(host=url), max_answer_bytes=1_000_000)
+
+
+def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[SyncReport, list[Call]]:
+    with serving(answer) as server:
+        report = sync_round(
+            target(server.url),
+            task(),
+            memory=SyncMemory(),
+            deadline=Deadline(seconds),
+            clock=time.time,
+        )
+        return report, server.calls
+
+
+def run_deletion(answer: Callable[[Call], Answer]) -> DeleteReport:
+    with serving(answer) as server:
+        return delete_all(target(server.url), DELETION, memory=SyncMemory(), deadline=Deadline(5))
+
+
+def after_discovery(answer: Answer) -> Callable[[Call], Answer]:
+    """Answer discovery as an API server does, and everything else as told."""
+    return lambda call: (200, DISCOVERY[call.path]) if call.path in DISCOVERY else answer
+
+
+STATUS: Json = {"kind": "Status", "message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "calls"),
+    [
+        pytest.param(401, "no (401)", 1, id="credentials not taken"),
+        pytest.param(503, "no (503)", 3, id="not available"),
+        pytest.param(429, "no (429)", 3, id="throttled"),
+    ],
+)
+def test_a_target_that_refuses_everything_is_given_up(status: int, error: str, calls: int) -> None:
+    report, made = run(lambda _: (status, STATUS))
+    assert error in report.error
+    assert not report.complete
+    assert not report.synced
+    assert len(made) == calls
+    assert report.inventory == RECORDED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((200, b"<html>"), id="no JSON"),
+        pytest.param((404, b"404 page not found"), id="404 without JSON"),
+        pytest.param((200, b'{"a": "' + b"x" * 2_000_000 + b'"}'), id="too large"),
+        pytest.param((302, {}), id="redirect"),
+        pytest.param((200, b"[" * 100_000), id="too deep"),
+    ],
+)
+def test_answers_that_are_none_end_the_round_and_lose_nothing(answer: Answer) -> None:
+    report, _ = run(lambda _: answer)
+    assert report.error
+    assert report.inventory == RECORDED
+    deletion = run_deletion(lambda _: answer)
+    assert deletion.remaining == RECORDED
+    assert not deletion.complete
+
+
+def test_pages_without_end_are_left() -> None:
+    numbers = itertools.count()
+
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if call.method == "PATCH":
+            return 200, {}
+        if "limit=" not in call.path:
+            return 404, STATUS
+        page = [{"metadata": {"name": f"n{next(numbers)}", "uid": "u", "resourceVersion": "1"}}]
+        return 200, {"items": page * 500, "metadata": {"continue": "more"}}
+
+    report, calls = run(answer, seconds=20.0)
+    assert len(calls) < 50
+    failed = [r.message for r in report.results if r.outcome == "failed"]
+    assert len(failed) == 3
+    assert all("lists more than 1003 objects of ours" in message for message in failed)
+    assert report.inventory.by_key.keys() == RECORDED.by_key.keys()
+
+
+def test_a_target_that_never_answers_takes_no_longer_than_the_round_has() -> None:
+    began = time.monotonic()
+
+    def hang(_: object) -> None:
+        time.sleep(1.5)
+
+    report, _ = run(lambda _: hang, seconds=1.0)
+    assert time.monotonic() - began < 3.0
+    assert report.error
+    assert report.inventory == RECORDED
+
+
+def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if "limit=" in call.path:
+            return 200, {"items": []}
+        if call.method == "PATCH" and "/deployments/" in call.path:
+            return 500, {"message": "failed calling webhook"}
+        if call.method == "PATCH":
+            return 200, {"metadata": {"uid": "new", "resourceVersion": "2"}}
+        return 404, STATUS
+
+    report, _ = run(answer)
+    outcomes = {r.entry.name: (r.outcome, r.message) for r in report.results}
+    assert outcomes["a"] == ("applied", "")
+    assert outcomes["d"][0] == "failed"
+    assert "failed calling webhook" in outcomes["d"][1]
+    assert outcomes["gone"] == ("pruned", "was gone already")
+    assert report.complete
+    assert not report.synced
+    assert report.resume_after is not None
+
+
+def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
+    text = "bad\n\x1b[31m" + "x" * 5000
+    report, _ = run(after_discovery((422, {"message": text})))
+    for message in (report.error, *(r.message for r in report.results)):
+        assert len(message) < 400
+        assert message.isprintable()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["u", "1", "a", "apps/v1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["metadata", "name", "namespace", "uid", "resourceVersion", "labels"])
+            | st.sampled_from(["items", "resources", "groups", "kind", "annotations", "data"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+BODIES = st.dictionaries(
+    st.sampled_from(["metadata", "items", "resources", "groups", "data"]), VALUES, max_size=4
+)
+ANSWERS = st.one_of(
+    BODIES,
+    st.sampled_from(
+        [
+            NotFound("GET", 404, "no"),
+            Conflict("PATCH", 409, "no"),
+            KubeRefused("GET", 403, "no"),
+            KubeRefused("GET", 422, "no"),
+            KubeUnreachable("GET", code=500),
+            KubeUnreachable("GET"),
+        ]
+    ),
+)
+
+
+class Arbitrary(Answering):
+    """A target that answers from a list, over and over."""
+
+    def __init__(self, answers: list[Json | Exception], *, discovery: bool) -> None:
+        self._answers = itertools.cycle(answers)
+        self._discovery = discovery
+
+    def answer(self, call: kubes.Call) -> Json:
+        json.dumps(call.body)
+        if self._discovery and call.path in DISCOVERY:
+            return DISCOVERY[call.path]
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@settings(max_examples=300)
+@given(st.lists(ANSWERS, min_size=1, max_size=8), st.booleans())
+def test_no_answer_ends_in_an_exception_or_loses_what_is_wanted(
+    answers: list[Json | Exception], discovery: bool
+) -> None:
+    kube = Arbitrary(answers, discovery=discovery)
+    memory = SyncMemory()
+    inventory = Inventory()
+    for _ in range(2):
+        report = sync_round(
+            kube, task(inventory), memory=memory, deadline=Deadline(5), clock=lambda: 0.0
+        )
+        inventory = report.inventory
+        if discovery:
+            assert {make_entry("a").key, make_entry("d", DEPLOYMENT).key} <= inventory.by_key.keys()
+    delete_all(kube, DELETION, memory=memory, deadline=Deadline(5))
