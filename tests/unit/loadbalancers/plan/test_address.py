@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import PublicIpAddress, ResourceLimit, Tag
+from hooks.cloudstack.models import PublicIpAddress, Tag
 from hooks.loadbalancers.plan.actions import (
     Action,
     Associate,
@@ -21,7 +21,6 @@ from hooks.names import (
     TAG_SERVICE,
     TAG_SERVICE_UID,
 )
-from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,
@@ -276,44 +275,6 @@ def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -
     assert isinstance(action, TagAddress)
     [action] = plan(asked, address(IP, allocated_at=NOW - 60)).actions
     assert isinstance(action, AssociateAny)
-
-
-@pytest.mark.parametrize(
-    ("status", "spec", "code", "reason"),
-    [
-        pytest.param(chosen(), {}, 535, "QuotaExceeded", id="limit, not told by older servers"),
-        pytest.param(chosen(), {}, 530, "AddressRefused", id="anything else"),
-        pytest.param(chosen(OTHER), {"address": OTHER}, 533, "AddressNotFree", id="asked for"),
-    ],
-)
-def test_another_refusal_is_said_in_cloudstacks_words(
-    status: Json, spec: dict[str, Any], code: int, reason: str
-) -> None:
-    ip = status["address"]["ip"]
-    refusals = refused(Associate(ip, NET), code, "Limit = 20")
-    result = plan(order(status=status, **spec), refusals=refusals, free=(IP,))
-    assert result.actions == ()
-    assert not result.waiting
-    assert result.condition.reason == reason
-    assert "Limit = 20" in result.condition.message
-
-
-@pytest.mark.parametrize(
-    ("limit", "said"),
-    [
-        pytest.param(ResourceLimit(20, 20), "20 of 20 public addresses are used; ", id="told"),
-        pytest.param(ResourceLimit(20, None), "", id="the limit is not the account's"),
-        pytest.param(None, "", id="not told"),
-    ],
-)
-def test_a_limit_that_is_reached_is_said_with_what_is_used(
-    limit: ResourceLimit | None, said: str
-) -> None:
-    refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
-    result = plan(order(status=chosen()), refusals=refusals, address_limit=limit)
-    assert result.condition.message == (
-        f"{said}associate address {IP} with network {NET}: Maximum number of resources"
-    )
 
 
 def test_no_address_at_all_is_said() -> None:

@@ -1,0 +1,47 @@
+from typing import Any
+
+import pytest
+
+from hooks.cloudstack.models import ResourceLimit
+from hooks.loadbalancers.plan_actions import Associate
+from hooks.webhook import Json
+from tests.unit.loadbalancers.builders import IP, NET, chosen, order
+from tests.unit.loadbalancers.test_plan_address import OTHER, plan, refused
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "code", "reason"),
+    [
+        pytest.param(chosen(), {}, 535, "QuotaExceeded", id="limit, not told by older servers"),
+        pytest.param(chosen(), {}, 530, "AddressRefused", id="anything else"),
+        pytest.param(chosen(OTHER), {"address": OTHER}, 533, "AddressNotFree", id="asked for"),
+    ],
+)
+def test_another_refusal_is_said_in_cloudstacks_words(
+    status: Json, spec: dict[str, Any], code: int, reason: str
+) -> None:
+    ip = status["address"]["ip"]
+    refusals = refused(Associate(ip, NET), code, "Limit = 20")
+    result = plan(order(status=status, **spec), refusals=refusals, free=(IP,))
+    assert result.actions == ()
+    assert not result.waiting
+    assert result.condition.reason == reason
+    assert "Limit = 20" in result.condition.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        pytest.param(ResourceLimit(20, 20), "20 of 20 public addresses are used; ", id="told"),
+        pytest.param(ResourceLimit(20, None), "", id="the limit is not the account's"),
+        pytest.param(None, "", id="not told"),
+    ],
+)
+def test_a_limit_that_is_reached_is_said_with_what_is_used(
+    limit: ResourceLimit | None, said: str
+) -> None:
+    refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
+    result = plan(order(status=chosen()), refusals=refusals, address_limit=limit)
+    assert result.condition.message == (
+        f"{said}associate address {IP} with network {NET}: Maximum number of resources"
+    )
