@@ -16,6 +16,7 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip uninstall --yes pip
 COPY gunicorn.conf.py /app/
 COPY hooks /app/hooks
+COPY metacontroller /app/metacontroller
 COPY simulator /app/simulator
 # The root may be read-only when it runs, so nothing can be compiled then.
 RUN python -m compileall -q /app

@@ -36,7 +36,7 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
 
-manifests: setup  ## write provider.yaml, which is rendered from deploy/cloud-controller, and the chart
+manifests: setup  ## write provider.yaml and what the Helm chart holds, both rendered from deploy/
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 

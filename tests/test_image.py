@@ -102,6 +102,25 @@ def test_what_is_copied_is_enough_to_simulate(app: Path, tmp_path: Path) -> None
         process.stop()
 
 
+def test_what_is_copied_is_enough_to_register_the_controllers(app: Path, tmp_path: Path) -> None:
+    with Simulator() as simulator:
+        cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
+        code = "import sys; from hooks.registration import main; sys.exit(main())"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=app,
+            env={"CLOUD_CONFIG": str(cloud_config), "PYTHONDONTWRITEBYTECODE": "1"},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    # There is no API server: what would be written is in the log.
+    for name in ("cloudstack-loadbalancers", "cloudstack-nodes", "cloudstack-services"):
+        assert f"controllers/{name}" in done.stdout + done.stderr
+
+
 def test_what_is_imported_is_installed_in_the_image() -> None:
     pinned = {
         line.partition("==")[0].lower().replace("_", "-")

@@ -14,10 +14,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 PROVIDER = PROJECT / "provider.yaml"
 HEADER = """\
 # The CloudStack cloud controller in one file; `make manifests` renders it from
-# deploy/cloud-controller.
-# It needs the Secret cloudstack-secret in kube-system. A cluster that has never seen it wants it
-# applied twice: the first `kubectl apply -f` makes the CRDs, and ends with an error since their
-# kinds were not known yet. docs/guides/install.md tells the rest.
+# deploy/overlays/one-file.
+# It needs the Secret cloudstack-secret in kube-system; docs/guides/install.md tells the rest.
 """
 
 
@@ -29,7 +27,7 @@ def main() -> None:
 
 def provider(kubectl: Path) -> str:
     """Render the cloud controller with a kubectl, whose kustomize is the one that counts."""
-    folder = PROJECT / "deploy" / "cloud-controller"
+    folder = PROJECT / "deploy" / "overlays" / "one-file"
     done = subprocess.run(
         [kubectl, "kustomize", folder], capture_output=True, text=True, check=True
     )

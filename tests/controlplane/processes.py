@@ -61,6 +61,11 @@ class Process:
             raise RuntimeError(f"{self.name} was not started")
         return self._running.pid
 
+    @property
+    def code(self) -> int | None:
+        """Return what the program ended with; None while it runs, or when it was stopped."""
+        return None if self._running is None else self._running.poll()
+
     def stop(self, grace: float = 10.0) -> None:
         """End the program: SIGTERM, and SIGKILL when it is still there after `grace` seconds."""
         self._end(signal.SIGTERM, grace)
@@ -77,9 +82,8 @@ class Process:
     def check(self) -> None:
         """Raise ProcessEndedError if the program is not running."""
         if not self.alive:
-            code = None if self._running is None else self._running.returncode
             raise ProcessEndedError(
-                f"{self.name} ended with {code}; {self.log} ends:\n{self.tail()}"
+                f"{self.name} ended with {self.code}; {self.log} ends:\n{self.tail()}"
             )
 
     def tail(self, lines: int = 20) -> str:

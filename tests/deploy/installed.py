@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
-from tests.controlplane.api import Object
+from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError
 from tests.deploy.pods import Moved, Pod, secret_of_files
 from tests.e2e.platform import Hooks, Platform
@@ -21,9 +21,20 @@ def apply(plane: ControlPlane, manifests: Moved) -> None:
         plane.apply(manifests.text)
     except KubectlError as error:
         assert "ensure CRDs are installed first" in str(error)  # noqa: PT017 - the only one allowed
-        crds = plane.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
-        polling.until(lambda: all(map(_established, crds.list())), "CRDs are established")
+        until_served(plane)
         plane.apply(manifests.text)
+    until_served(plane)
+
+
+def until_served(plane: ControlPlane) -> None:
+    """Wait until the objects of all CRDs can be listed.
+
+    An API server opens the store of a kind at the first request. Should that be its own, which
+    cleans up after the CRD is deleted, the CRD may stay there for minutes: in a cluster nobody
+    deletes a CRD in the second in which it is made.
+    """
+    crds = plane.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+    polling.until(lambda: all(_served(plane, crd) for crd in crds.list()), "CRDs are served")
 
 
 def give_cloud_config(plane: ControlPlane, simulator: Simulator, folder: Path) -> None:
@@ -60,6 +71,13 @@ def running(
         yield Platform(plane, simulator, hooks, pod.processes["metacontroller"])
 
 
-def _established(crd: Object) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+def _served(plane: ControlPlane, crd: Object) -> bool:
+    spec = crd["spec"]
+    [version] = [each["name"] for each in spec["versions"] if each["storage"]]
+    try:
+        plane.api.call("GET", f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")
+    except ApiError as error:
+        if error.code not in (404, 429):
+            raise
+        return False
+    return True

@@ -26,7 +26,7 @@ from tests.controlplane import Cluster, metacontroller, polling
 from tests.controlplane.api import Object
 from tests.controlplane.kubeconfig import write_private
 from tests.controlplane.processes import Process, free_port
-from tests.deploy.rendering import PROJECT, Rendered, container, environment
+from tests.deploy.rendering import PROJECT, Rendered, container, environment, read
 
 #: What the image's own environment is, as far as it counts.
 IMAGE = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -42,12 +42,15 @@ class Moved:
     @property
     def rendered(self) -> Rendered:
         """Return the objects."""
-        return Rendered(tuple(yaml.safe_load_all(self.text)))
+        return read(self.text)
 
 
-def moved(text: str) -> Moved:
-    """Give every port of a Deployment's containers, wherever it is named, a free number."""
-    ports = {
+def moved(text: str, ports: Mapping[int, int] | None = None) -> Moved:
+    """Give every port of a Deployment's containers, wherever it is named, a free number.
+
+    With the ports of other manifests, give those.
+    """
+    ports = ports or {
         port["containerPort"]: free_port()
         for obj in yaml.safe_load_all(text)
         if obj["kind"] == "Deployment"
@@ -94,6 +97,8 @@ class Pod:
         for volume in self.spec["volumes"]:
             self._mount(volume)
         try:
+            for each in self.spec.get("initContainers", []):
+                self._run(each)
             for each in self.spec["containers"]:
                 self.processes[each["name"]] = self._start(each)
             for each in self.spec["containers"]:
@@ -145,6 +150,15 @@ class Pod:
 
     def _read(self, resource: str, name: str) -> Object:
         return self.cluster.api.resource("v1", resource).get(name, self.namespace)
+
+    def _run(self, each: Object) -> None:
+        """Wait until an init container has ended, as it must before the others start."""
+        process = self._start(each)
+        try:
+            polling.until(lambda: not process.alive, f"{each['name']} ends", within=90)
+            assert process.code == 0, process.tail()
+        finally:
+            process.stop()
 
     def _start(self, each: Object) -> Process:
         name = each["name"]

@@ -15,6 +15,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "deploy"
 CLOUD_CONTROLLER = DEPLOY / "cloud-controller"
 TARGET_CLUSTER_OPERATOR = DEPLOY / "target-cluster-operator"
+#: What provider.yaml is rendered from.
+ONE_FILE = DEPLOY / "overlays" / "one-file"
 OPERATORS = (CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR)
 
 
@@ -63,7 +65,12 @@ def text(folder: Path) -> str:
 @cache
 def render(folder: Path) -> Rendered:
     """Render a folder, read."""
-    return Rendered(tuple(yaml.safe_load_all(text(folder))))
+    return read(text(folder))
+
+
+def read(manifests: str) -> Rendered:
+    """Return the objects of a text."""
+    return Rendered(tuple(yaml.safe_load_all(manifests)))
 
 
 def composed(folder: Path, base: Path, *components: str) -> Path:
@@ -86,6 +93,12 @@ def composed(folder: Path, base: Path, *components: str) -> Path:
 def container(pod: Object, name: str) -> Object:
     """Return one container of a pod's spec."""
     [found] = [each for each in pod["containers"] if each["name"] == name]
+    return dict(found)
+
+
+def init_container(pod: Object, name: str) -> Object:
+    """Return one init container of a pod's spec."""
+    [found] = [each for each in pod["initContainers"] if each["name"] == name]
     return dict(found)
 
 

@@ -43,7 +43,7 @@ def test_one_file_and_a_secret_are_enough_for_a_cluster_of_tainted_nodes(
     manifests = moved(PROVIDER.read_text())
     names = names_of(10)
     with Simulator(world="large", vms=10) as simulator:
-        installed.apply(empty_cluster, manifests)
+        empty_cluster.kubectl("apply", "-f", "-", stdin=manifests.text)
         empty_cluster.start_controllers()
         installed.give_cloud_config(empty_cluster, simulator, tmp_path)
         with installed.running(empty_cluster, manifests, simulator, tmp_path) as platform:
@@ -56,7 +56,7 @@ def test_the_quick_start_needs_no_cloudstack(empty_cluster: ControlPlane, tmp_pa
     manifests = moved(text(OVERLAYS / "quick-start"))
     [config] = manifests.rendered.of("ConfigMap")
     machines = yaml.safe_load(config["data"]["world.yaml"])["virtualmachines"]
-    installed.apply(empty_cluster, manifests)
+    empty_cluster.kubectl("apply", "-f", "-", stdin=manifests.text)
     empty_cluster.start_controllers()
     pod = Pod(empty_cluster, manifests.rendered.deployment(), tmp_path / "pod")
     with pod.running():

@@ -34,9 +34,11 @@ ADDED = {
         "target-cluster-operator-network-policy",
         "target-cluster-operator-service-monitor",
         "target-cluster-operator-two-replicas",
+        "target-cluster-operator-validation",
     ],
 }
 CLUSTERS_OWN = "cloud-controller-cluster-metacontroller"
+REGISTERED = "cloud-controller-registered"  # see test_one_file.py
 SIDECAR = "target-cluster-operator-sidecar"
 
 
@@ -50,7 +52,7 @@ def everything(folder: Path, base: Path) -> Rendered:
 
 def test_every_component_is_judged_here() -> None:
     there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
-    assert there == {*chain(*ADDED.values()), CLUSTERS_OWN, SIDECAR, "crds-kept"}
+    assert there == {*chain(*ADDED.values()), CLUSTERS_OWN, REGISTERED, SIDECAR, "crds-kept"}
 
 
 @pytest.mark.parametrize("base", ADDED, ids=lambda folder: folder.name)

@@ -34,7 +34,8 @@ BLOCK = re.compile(
     r"```sh\n(?P<code>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
-SECONDS = 300
+#: Less than a test may take, so that a command that hangs is named.
+SECONDS = 120
 
 
 @dataclass(frozen=True)

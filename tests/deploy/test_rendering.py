@@ -23,10 +23,8 @@ from tests.deploy.rendering import (
     container,
     environment,
     render,
-    text,
     webhooks,
 )
-from tools.manifests import HEADER, PROVIDER
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries")
 
@@ -55,10 +53,6 @@ def test_a_folder_renders_to_objects_of_which_each_is_there_once(folder: Path) -
     names = Counter(map(identity, render(folder).objects))
     assert names
     assert [name for name, count in names.items() if count > 1] == []
-
-
-def test_provider_yaml_is_current() -> None:
-    assert PROVIDER.read_text() == HEADER + text(CLOUD_CONTROLLER), "stale: run `make manifests`"
 
 
 @pytest.mark.parametrize("folder", ["crds", "metacontroller"])

@@ -1,0 +1,137 @@
+"""The controllers that a pod registers: whose, aimed where, and what goes wrong."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes.client import Configuration
+
+from hooks.config import Config
+from hooks.deadline import Deadline
+from hooks.kube import ApiServer, KubeRefused, NotFound
+from hooks.parsing import address
+from hooks.registration import controllers, main, register
+from hooks.wsgi import BAD_SETTINGS
+from tests.unit.api_server import Answer, Call, Server, serving
+
+PROJECT = Path(__file__).resolve().parents[2]
+BIND = "127.0.0.1:10280"
+
+
+def config(*hooks: str) -> Config:
+    """Return settings as far as they count here; the defaults of a dataclass are metadata."""
+    values: dict[str, Any] = dict.fromkeys(Config.__dataclass_fields__, "")
+    values |= {"hooks": hooks, "bind": address(BIND), "operator_name": "cloud"}
+    return Config(**values)
+
+
+@contextmanager
+def api_server(answer: Callable[[Call], Answer]) -> Iterator[tuple[Server, ApiServer]]:
+    with serving(answer) as server:
+        configuration = Configuration()
+        configuration.host = server.url
+        kube = ApiServer(configuration)
+        yield server, kube
+        kube.close()
+
+
+def urls(controller: dict[str, Any]) -> list[str]:
+    return [hook["webhook"]["url"] for hook in controller["spec"]["hooks"].values()]
+
+
+@pytest.mark.parametrize(
+    ("hooks", "names"),
+    [
+        pytest.param(
+            ("nodes", "services", "loadbalancers"),
+            ["cloudstack-loadbalancers", "cloudstack-nodes", "cloudstack-services"],
+            id="the cloud controller's",
+        ),
+        pytest.param(("nodes",), ["cloudstack-nodes"], id="one hook's"),
+        pytest.param(("targetclusters",), ["targetclusters"], id="the other operator's"),
+        pytest.param(("unheard-of",), [], id="no hook's"),
+    ],
+)
+def test_the_controllers_are_those_of_the_hooks_that_are_served(
+    hooks: tuple[str, ...], names: list[str]
+) -> None:
+    assert [one["metadata"]["name"] for one in controllers(config(*hooks))] == names
+
+
+def test_they_call_where_the_hooks_listen_and_say_whose_they_are() -> None:
+    found = list(controllers(config("nodes", "services", "loadbalancers", "targetclusters")))
+    files = (PROJECT / "metacontroller").glob("*s.yaml")
+    as_written = {one["metadata"]["name"]: one for one in map(read, files)}
+    assert found
+    for controller in found:
+        written = as_written[controller["metadata"]["name"]]
+        paths = [url.partition("8080")[2] for url in urls(written)]
+        assert urls(controller) == [f"http://{BIND}{path}" for path in paths]
+        assert controller["metadata"]["labels"] == {
+            **written["metadata"]["labels"],
+            "app.kubernetes.io/name": "cloud",
+        }
+        assert {**controller["spec"], "hooks": None} == {**written["spec"], "hooks": None}
+
+
+def read(file: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(file.read_text()))
+
+
+def test_a_controller_is_applied_by_its_name_once_its_kind_is_served() -> None:
+    answers = iter([(404, {"message": "no such path"}), (503, {"message": "starting"}), (200, {})])
+    [controller] = controllers(config("nodes"))
+    waits: list[float] = []
+    with api_server(lambda _: next(answers)) as (server, kube):
+        register(kube, controller, owner="cloud", deadline=Deadline(60), pause=waits.append)
+    assert len(waits) == 2
+    call = server.calls[-1]
+    path, _, query = call.path.partition("?")
+    assert path == "/apis/metacontroller.k8s.io/v1alpha1/decoratorcontrollers/cloudstack-nodes"
+    assert sorted(query.split("&")) == ["fieldManager=cloud", "force=true"]
+    assert (call.method, call.headers["Content-Type"]) == ("PATCH", "application/apply-patch+yaml")
+    assert call.body == controller
+
+
+def test_a_refusal_is_not_waited_for() -> None:
+    [controller] = controllers(config("nodes"))
+    with (
+        api_server(lambda _: (403, {"message": "may not patch"})) as (server, kube),
+        pytest.raises(KubeRefused, match="may not patch"),
+    ):
+        register(kube, controller, owner="cloud", deadline=Deadline(60))
+    assert len(server.calls) == 1
+
+
+def test_a_kind_that_never_comes_is_told_when_time_is_up() -> None:
+    now = [0.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    [controller] = controllers(config("nodes"))
+    deadline = Deadline(5, clock=lambda: now[0])
+    with (
+        api_server(lambda _: (404, {"message": "no such path"})) as (_, kube),
+        pytest.raises(NotFound, match="no such path"),
+    ):
+        register(kube, controller, owner="cloud", deadline=deadline, pause=wait)
+    assert 4 <= now[0] <= 5
+
+
+def test_settings_that_cannot_work_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main({"HOOKS": "nodes"}) == BAD_SETTINGS
+    assert "CLOUD_CONFIG: is needed by nodes" in capsys.readouterr().err
+
+
+def test_hooks_that_others_reach_are_no_pods_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "token").write_text("a-token-that-is-long-enough-for-anybody\n")
+    token = str(tmp_path / "token")
+    environ = {"HOOKS": "services", "BIND": "0.0.0.0:8080", "HOOKS_TOKEN_FILE": token}
+    assert main(environ) == BAD_SETTINGS
+    assert "BIND: '0.0.0.0:8080' is not 127.0.0.1" in capsys.readouterr().err
