@@ -56,7 +56,7 @@ OPERATORS = (
             "cluster-server-tls": ("tls",),
             "cluster-mutual-tls": ("tls", "client-certificates"),
         },
-        ("two-replicas", "network-policy", "service-monitor"),
+        ("two-replicas", "network-policy", "service-monitor", "validation"),
     ),
 )
 

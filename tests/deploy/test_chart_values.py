@@ -81,6 +81,7 @@ OTHER: dict[str, Any] = {
     f"{OPERATOR}.settings": {"LOG_LEVEL": "debug"},
     f"{OPERATOR}.tls": "server",
     f"{OPERATOR}.networkPolicy": True,
+    f"{OPERATOR}.validation": True,
     f"{OPERATOR}.serviceMonitor": True,
     f"{OPERATOR}.resources": {"limits": {"memory": "1Gi"}},
     f"{OPERATOR}.nodeSelector": {"example.com/pool": "system"},
@@ -135,6 +136,15 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     assert told["WATCH_NAMESPACE"] == "target-cluster-system,shop"
     assert told["TLS_CLIENT_CA_FILE"]
     assert "nodeSelector" not in operator["spec"]
+
+
+def test_the_validation_knows_the_namespaces_that_are_watched(tmp_path: Path) -> None:
+    flat = {f"{OPERATOR}.enabled": True, f"{OPERATOR}.validation": True}
+    flat[f"{OPERATOR}.settings"] = {"WATCH_NAMESPACE": "shop, target-cluster-system"}
+    found = of_chart(*values(tmp_path, flat))
+    policy = found["ValidatingAdmissionPolicy", "", "target-clusters-without-effect"]
+    expressions = [each["expression"] for each in policy["spec"]["validations"]]
+    assert "object.metadata.namespace in ['shop', 'target-cluster-system']" in expressions
 
 
 def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open() -> None:

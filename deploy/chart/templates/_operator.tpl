@@ -6,6 +6,7 @@ over its Deployment. Takes:
   added     the files of what was chosen besides
   values    the operator's values
   settings  the environment of its hooks, by variable
+  replaced  what stands for what in all but the Deployment
   root      the chart
 */}}
 {{- define "cloudstack-metacontroller.operator" -}}
@@ -15,8 +16,8 @@ over its Deployment. Takes:
 {{- end }}
 {{- range concat (list "always" .mode) $added }}
 {{- $path := printf "files/%s/%s.yaml" $.name . }}
-{{- range $.root.Files.Get $path | required $path | splitList "\n---\n" }}
-{{- $object := fromYaml . }}
+{{- range $text := $.root.Files.Get $path | required $path | splitList "\n---\n" }}
+{{- $object := fromYaml $text }}
 ---
 {{ if eq $object.kind "Deployment" }}
 {{- include "cloudstack-metacontroller.over-deployment" (dict
@@ -27,7 +28,10 @@ over its Deployment. Takes:
 ) }}
 {{- toYaml $object }}
 {{- else }}
-{{- trim . }}
+{{- range $old, $new := $.replaced }}
+{{- $text = replace $old $new $text }}
+{{- end }}
+{{- trim $text }}
 {{- end }}
 {{ end }}
 {{- end }}
