@@ -11,12 +11,12 @@ import pytest
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
-from tests.controlplane.api import Object, Objects, Resource
+from tests.controlplane.api import Object, Resource
 from tests.deploy import installed
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
+from tests.deploy.site import Site, ids
 from tests.deploy.test_guides import blocks, run
-from tests.e2e.nodes import UNINITIALIZED, initialised
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
 from tests.e2e.test_targetclusters import EXAMPLE
 from tests.e2e.waves import names_of
@@ -32,13 +32,8 @@ NODES = names_of(10)
 
 
 @dataclass
-class Reader:
+class Reader(Site):
     """Somebody with the repository, kubectl, helm and an empty cluster, who follows the guide."""
-
-    cluster: ControlPlane
-    simulator: Simulator
-    folder: Path
-    pods: int = 0
 
     def does(self, section: str) -> None:
         """Run the commands of a section of the guide."""
@@ -69,44 +64,6 @@ class Reader:
         with Pod(self.cluster, self.deployment(of), folder, settings=settings).running() as pod:
             yield pod
 
-    def nodes_join(self) -> None:
-        """Let ten tainted nodes come, and wait until they are initialised."""
-        nodes = self.cluster.api.resource("v1", "nodes", namespaced=False)
-        taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
-        for name in NODES:
-            nodes.create({"metadata": {"name": name}, "spec": {"taints": [taint]}})
-        polling.until(
-            lambda: all(map(initialised, nodes.list())), "all nodes are initialised", within=90
-        )
-
-    def address_of(self, name: str) -> str:
-        """Make a Service of type LoadBalancer, unless it is there; wait for its address."""
-        services = self.resource("v1", "services")
-        if name not in {service["metadata"]["name"] for service in services.list()}:
-            services.create(
-                {
-                    "metadata": {"name": name, "namespace": "default"},
-                    "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
-                }
-            )
-
-        def ingress() -> Objects:
-            balanced = services.get(name, "default")["status"]["loadBalancer"]
-            return list(balanced.get("ingress", []))
-
-        return str(polling.until(ingress, f"{name} has an address", within=90)[0]["ip"])
-
-    def load_balancers(self) -> Objects:
-        version = "cloudstack.targetcluster.example.com/v1alpha1"
-        return self.resource(version, "cloudstackloadbalancers").list()
-
-    def in_cloudstack(self) -> dict[str, Objects]:
-        """Return what CloudStack has for Services."""
-        state = self.simulator.control.state()
-        addresses = [address for address in state["addresses"] if not address["sourcenat"]]
-        rules = state["loadbalancerrules"]
-        return {"addresses": addresses, "rules": rules, "firewall": state["firewallrules"]}
-
     def crds(self) -> set[str]:
         found = self.resource("apiextensions.k8s.io/v1", "customresourcedefinitions").list()
         return {crd["metadata"]["name"] for crd in found}
@@ -122,7 +79,7 @@ def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> I
     move(shutil.copytree(CHART, folder / "deploy" / "chart") / "files")
     with Simulator(world="large", vms=len(NODES)) as simulator:
         write_cloud_config(folder / "cloud-config", simulator)
-        yield Reader(empty_cluster, simulator, folder)
+        yield Reader(empty_cluster, simulator, folder, nodes=NODES)
 
 
 def move(files: Path) -> Mapping[int, int]:
@@ -158,8 +115,8 @@ def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> Non
         reader.does("The cloud controller")
         reader.cluster.start_controllers()
         with reader.running(CLOUD):
-            reader.nodes_join()
-            assert reader.address_of("web")
+            reader.join()
+            assert reader.address()
             reader.does("The target-cluster-operator beside it")
             stack.enter_context(reader.running(OPERATOR))
             cluster_is_looked_after(reader, stack)
@@ -172,11 +129,11 @@ def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> Non
         assert after[CLOUD]["spec"]["template"] != before[CLOUD]["spec"]["template"]
         assert after[OPERATOR]["metadata"]["generation"] == 1
         with reader.running(CLOUD) as pod:
-            assert reader.address_of("mail") != reader.address_of("web")
+            reader.serve("mail")
+            assert reader.address("mail") != reader.address()
             assert '"level": "debug"' in (pod.folder / "hooks.log").read_text()
-            services = reader.resource("v1", "services")
             for name in ("web", "mail"):
-                services.delete(name, "default")
+                reader.services.delete(name, "default")
             polling.until(lambda: not reader.load_balancers(), "they are gone", within=90)
             reader.says("kubectl delete targetclusters --all --all-namespaces")
             reader.does("Uninstall")
@@ -194,26 +151,25 @@ def test_what_is_uninstalled_keeps_its_addresses_and_goes_on_when_it_is_back(
     reader.does("The cloud controller")
     reader.cluster.start_controllers()
     with reader.running(CLOUD):
-        reader.nodes_join()
-        address = reader.address_of("web")
+        reader.join()
+        address = reader.address()
         reader.says(uninstall)
     before = reader.in_cloudstack()
     assert all(before.values())
-    assert reader.address_of("web") == address
+    assert reader.address() == address
     assert len(reader.load_balancers()) == 1
     install = "helm install cloudstack-metacontroller deploy/chart --namespace kube-system"
     reader.says(install)
     with reader.running(CLOUD):
-        assert reader.address_of("mail") != address
-        assert {one["id"] for one in before["rules"]} < {
-            one["id"] for one in reader.in_cloudstack()["rules"]
-        }
+        reader.serve("mail")
+        assert reader.address("mail") != address
+        assert ids(before["rules"]) < ids(reader.in_cloudstack()["rules"])
     # In the wrong order: the chart, then the CRDs, while there are Services.
     reader.says(uninstall)
-    reader.says(f"kubectl delete --wait=false crd {' '.join(reader.crds())}")
-    services = reader.resource("v1", "services")
+    ours = " ".join(name for name in reader.crds() if name.startswith("cloudstack"))
+    reader.says(f"kubectl delete --wait=false crd {ours}")
     for name in ("web", "mail"):
-        services.delete(name, "default")
+        reader.services.delete(name, "default")
     reader.says(install)
     with reader.running(CLOUD):
         polling.until(

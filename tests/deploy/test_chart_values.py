@@ -139,7 +139,7 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
 
 
 def test_the_validation_knows_the_namespaces_that_are_watched(tmp_path: Path) -> None:
-    flat = {f"{OPERATOR}.enabled": True, f"{OPERATOR}.validation": True}
+    flat: dict[str, Any] = {f"{OPERATOR}.enabled": True, f"{OPERATOR}.validation": True}
     flat[f"{OPERATOR}.settings"] = {"WATCH_NAMESPACE": "shop, target-cluster-system"}
     found = of_chart(*values(tmp_path, flat))
     policy = found["ValidatingAdmissionPolicy", "", "target-clusters-without-effect"]
