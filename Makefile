@@ -21,12 +21,14 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt
 run: setup  ## hooks (PORT), metrics (METRICS_PORT), simulated CloudStack (SIMULATOR_PORT)
 	$(BIN)/python -m tools.run
 
-check: setup  ## format, lint, types, import contracts, YAML
+check: setup  ## format, lint, types, import contracts, YAML, manifests, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+	$(BIN)/python -m tools.manifests --check
+	$(BIN)/python -m pytest --quiet tests/test_docs.py tests/test_docs_code.py
 
 format: setup  ## write the format that check asks for
 	$(BIN)/ruff format .

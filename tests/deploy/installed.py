@@ -13,6 +13,12 @@ from tests.e2e.platform import Hooks, Platform
 from tests.serving import write_cloud_config
 
 NAMESPACE = "kube-system"
+#: What kubectl says of kinds that are not served yet, or that it believes to be from before.
+NOT_YET = (
+    "ensure CRDs are installed first",
+    "could not find the requested resource",
+    "storage is (re)initializing",
+)
 
 
 def apply(plane: ControlPlane, manifests: Moved) -> None:
@@ -20,7 +26,7 @@ def apply(plane: ControlPlane, manifests: Moved) -> None:
     try:
         plane.apply(manifests.text)
     except KubectlError as error:
-        assert "ensure CRDs are installed first" in str(error)  # noqa: PT017 - the only one allowed
+        assert any(one in str(error) for one in NOT_YET)  # noqa: PT017 - the only ones allowed
         until_served(plane)
         plane.apply(manifests.text)
     until_served(plane)

@@ -1,6 +1,5 @@
 """Renders the folders of deploy/ and finds things in what comes out."""
 
-import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -10,13 +9,13 @@ import yaml
 
 from tests.controlplane import binaries
 from tests.controlplane.api import Object
+from tools import manifests
 
-PROJECT = Path(__file__).resolve().parents[2]
-DEPLOY = PROJECT / "deploy"
+PROJECT = manifests.PROJECT
+DEPLOY = manifests.DEPLOY
+ONE_FILE = manifests.ONE_FILE
 CLOUD_CONTROLLER = DEPLOY / "cloud-controller"
 TARGET_CLUSTER_OPERATOR = DEPLOY / "target-cluster-operator"
-#: What provider.yaml is rendered from.
-ONE_FILE = DEPLOY / "overlays" / "one-file"
 OPERATORS = (CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR)
 
 
@@ -53,13 +52,10 @@ class Rendered:
 @cache
 def text(folder: Path) -> str:
     """Render a folder as `kubectl apply -k` would."""
-    kubectl = binaries.ensure().kubectl
-    done = subprocess.run(
-        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise AssertionError(f"{folder} does not render: {done.stderr}")
-    return done.stdout
+    try:
+        return manifests.rendered(binaries.ensure().kubectl, folder)
+    except subprocess.CalledProcessError as error:
+        raise AssertionError(f"{folder} does not render: {error.stderr}") from error
 
 
 @cache
@@ -68,26 +64,14 @@ def render(folder: Path) -> Rendered:
     return read(text(folder))
 
 
-def read(manifests: str) -> Rendered:
+def read(rendered: str) -> Rendered:
     """Return the objects of a text."""
-    return Rendered(tuple(yaml.safe_load_all(manifests)))
+    return Rendered(tuple(yaml.safe_load_all(rendered)))
 
 
 def composed(folder: Path, base: Path, *components: str) -> Path:
     """Write a kustomization of a folder of deploy/ with components, as a user's overlay has it."""
-
-    def relative(path: Path) -> str:
-        return os.path.relpath(path, folder)
-
-    folder.mkdir(parents=True, exist_ok=True)
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [relative(base)],
-        "components": [relative(DEPLOY / "components" / name) for name in components],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return folder
+    return manifests.composed(folder, manifests.Combination(str(base), components))
 
 
 def container(pod: Object, name: str) -> Object:

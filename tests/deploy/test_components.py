@@ -1,15 +1,14 @@
 """What each component changes, and that they go together."""
 
-from itertools import chain
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.deploy.rendering import (
-    CLOUD_CONTROLLER,
     DEPLOY,
-    TARGET_CLUSTER_OPERATOR,
+    PROJECT,
     Rendered,
     composed,
     container,
@@ -17,46 +16,55 @@ from tests.deploy.rendering import (
     render,
     webhooks,
 )
+from tools.manifests import (
+    ADDED,
+    CLOUD_CONTROLLER,
+    COMBINATIONS,
+    TARGET_CLUSTER_OPERATOR,
+)
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries")
 
 NAME = "target-cluster-operator"
-#: Everything that may be chosen besides, by operator.
-ADDED = {
-    CLOUD_CONTROLLER: [
-        "cloud-controller-two-replicas",
-        "cloud-controller-pod-monitor",
-        "cloud-controller-validation",
-    ],
-    TARGET_CLUSTER_OPERATOR: [
-        "target-cluster-operator-tls",
-        "target-cluster-operator-client-certificates",
-        "target-cluster-operator-network-policy",
-        "target-cluster-operator-service-monitor",
-        "target-cluster-operator-two-replicas",
-        "target-cluster-operator-validation",
-    ],
-}
 CLUSTERS_OWN = "cloud-controller-cluster-metacontroller"
-REGISTERED = "cloud-controller-registered"  # see test_one_file.py
 SIDECAR = "target-cluster-operator-sidecar"
+WHOLE = {
+    CLOUD_CONTROLLER: ADDED[CLOUD_CONTROLLER],
+    TARGET_CLUSTER_OPERATOR: COMBINATIONS[
+        "the target-cluster-operator with the cluster's"
+    ].components,
+}
 
 
-def with_components(folder: Path, base: Path, *components: str) -> Rendered:
-    return render(composed(folder, base, *components))
+def with_components(folder: Path, base: str, *components: str) -> Rendered:
+    return render(composed(folder, DEPLOY / base, *components))
 
 
-def everything(folder: Path, base: Path) -> Rendered:
-    return with_components(folder, base, *ADDED[base])
+def everything(folder: Path, base: str) -> Rendered:
+    """Render an operator with all that goes with a Metacontroller that is not beside it."""
+    return with_components(folder, base, *WHOLE[base])
 
 
 def test_every_component_is_judged_here() -> None:
     there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
-    assert there == {*chain(*ADDED.values()), CLUSTERS_OWN, REGISTERED, SIDECAR, "crds-kept"}
+    combined = {name for one in COMBINATIONS.values() for name in one.components}
+    assert there == {*combined, "crds-kept"}
+    table = (PROJECT / "docs" / "guides" / "install.md").read_text()
+    assert [name for name in sorted(combined) if f"| `{name}` |" not in table] == []
 
 
-@pytest.mark.parametrize("base", ADDED, ids=lambda folder: folder.name)
-def test_all_components_of_an_operator_go_together(tmp_path: Path, base: Path) -> None:
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_what_may_be_chosen_at_once_renders_to_objects_of_which_each_is_there_once(
+    name: str, tmp_path: Path
+) -> None:
+    chosen = COMBINATIONS[name]
+    objects = with_components(tmp_path, chosen.base, *chosen.components).objects
+    names = Counter((obj["kind"], obj["metadata"]["name"]) for obj in objects)
+    assert [one for one, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("base", WHOLE)
+def test_all_components_of_an_operator_go_together(tmp_path: Path, base: str) -> None:
     rendered = everything(tmp_path, base)
     pod = rendered.pod()
     assert rendered.deployment()["spec"]["replicas"] == 2

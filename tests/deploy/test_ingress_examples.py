@@ -11,8 +11,8 @@ from tests.controlplane.api import Object
 from tests.deploy.rendering import PROJECT
 
 PROXY = "service.beta.kubernetes.io/cloudstack-load-balancer-proxy-protocol"
-TRAEFIK = PROJECT / "examples" / "10-ingress-traefik"
-NGINX = PROJECT / "examples" / "11-ingress-nginx"
+TRAEFIK = PROJECT / "examples" / "07-ingress-traefik"
+NGINX = PROJECT / "examples" / "08-ingress-nginx"
 #: As the manifests of ingress-nginx have it, as far as the patches are concerned.
 INSTALLED = """
 apiVersion: v1

@@ -25,15 +25,12 @@ from tests.deploy.rendering import (
     render,
     webhooks,
 )
+from tools.manifests import COMBINATIONS, folders, main
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries")
 
 LOOPBACK = "127.0.0.1"
-FOLDERS = sorted(
-    file.parent
-    for file in DEPLOY.rglob("kustomization.yaml")
-    if yaml.safe_load(file.read_text())["kind"] == "Kustomization"
-)
+FOLDERS = [folder for folder in folders() if folder.is_relative_to(DEPLOY)]
 every_operator = pytest.mark.parametrize("folder", OPERATORS, ids=lambda folder: folder.name)
 
 
@@ -53,6 +50,29 @@ def test_a_folder_renders_to_objects_of_which_each_is_there_once(folder: Path) -
     names = Counter(map(identity, render(folder).objects))
     assert names
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_everything_is_rendered_by_make_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"]) == 0
+    assert f"{len(folders()) + len(COMBINATIONS)} kustomizations render" in capsys.readouterr().out
+
+
+def test_make_check_needs_no_kubectl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"], {"XDG_CACHE_HOME": str(tmp_path)}) == 0
+    assert "not rendered, there is no kubectl yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [("kind: Nothing", "stale"), ("", "does not render")], ids=["stale", "broken"]
+)
+def test_make_check_fails_at_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], said: str, code: str
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\n[ -n '{said}' ] && echo '{said}'\n")
+    kubectl.chmod(0o755)
+    assert main(["--check"], {"KUBECTL": str(kubectl)}) == 1
+    assert code in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", ["crds", "metacontroller"])

@@ -192,7 +192,12 @@ def supply(watched: Watched) -> None:
     policy = {"enabled": True, "syncInterval": "1s"}
     spec = {"monitorInterval": "1s", "resourceSyncPolicy": policy, "deletionPolicy": "Delete"}
     metadata = {"name": "shop", "namespace": NAMESPACE}
-    shop = {"apiVersion": GROUP_VERSION, "kind": "TargetCluster", "metadata": metadata, "spec": spec}
+    shop = {
+        "apiVersion": GROUP_VERSION,
+        "kind": "TargetCluster",
+        "metadata": metadata,
+        "spec": spec,
+    }
     api.resource(GROUP_VERSION, "targetclusters").create(shop)
 
 

@@ -1,0 +1,44 @@
+"""A reader's desk: the repository, kubectl and some files, and a shell to run what a page says."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.controlplane import ControlPlane
+from tests.deploy.rendering import PROJECT
+
+#: Less than a test may take, so that a command that hangs is named.
+SECONDS = 120
+HANDED_OUT = ("crds", "deploy", "examples", "metacontroller", "provider.yaml")
+
+
+def lay_out(folder: Path, cluster: ControlPlane) -> Path:
+    """Make a desk in a folder that is not there yet, and return it."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "kubectl").symlink_to(cluster.programs.kubectl)
+    for name in HANDED_OUT:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+def run(code: str, desk: Path, kubeconfig: Path) -> str:
+    """Run commands as a reader's shell does, up to the first that fails; return what they print."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code],
+        cwd=desk,
+        env={
+            "PATH": f"{desk / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "KUBECONFIG": str(kubeconfig),
+            "HOME": str(desk),
+        },
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

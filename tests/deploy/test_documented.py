@@ -1,0 +1,153 @@
+"""The commands of examples and guides that need an operator at work, run as they stand there."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from simulator.server import Simulator
+from tests.controlplane import Cluster, ControlPlane, polling
+from tests.controlplane.cluster import KubectlError
+from tests.deploy import installed
+from tests.deploy.desk import lay_out, run
+from tests.deploy.pods import Pod, moved
+from tests.deploy.rendering import DEPLOY, PROJECT, text
+from tests.deploy.site import Site
+from tests.documented import kubectl
+from tests.documented.pages import blocks, named
+from tests.documented.runs import SERVED, TARGETS, on_this_machine
+from tests.e2e.nodes import UNINITIALIZED, initialised
+from tests.e2e.targets import NAMESPACE, add_node
+
+ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
+
+
+def kubectl_blocks(page: Path) -> list[str]:
+    """Return what is to be run of a page."""
+    found = [each for each in blocks(page, "sh") if not each.reason and not on_this_machine(each)]
+    assert found, page
+    return [each.code for each in found]
+
+
+@pytest.fixture(scope="module")
+def served(
+    cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """Run the cloud controller, with a node that may serve."""
+    folder = tmp_path_factory.mktemp("served")
+    with Simulator() as simulator:
+        site = Site(cluster, simulator, folder)
+        site.install()
+        cluster.start_controllers()
+        installed.give_cloud_config(cluster, simulator, folder)
+        with site.pod().running():
+            nodes = cluster.api.resource("v1", "nodes", namespaced=False)
+            taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
+            nodes.create({"metadata": {"name": "node-2"}, "spec": {"taints": [taint]}})
+            polling.until(lambda: initialised(nodes.get("node-2")), "a node", within=60)
+            yield cluster
+
+
+@pytest.mark.parametrize("page", SERVED, ids=named)
+def test_the_commands_of_an_example_work_where_the_cloud_controller_runs(
+    page: Path, served: ControlPlane, tmp_path: Path
+) -> None:
+    desk = lay_out(tmp_path / "desk", served)
+    for code in kubectl_blocks(page):
+        run(code, desk, served.kubeconfig)
+
+
+@dataclass(frozen=True)
+class Office:
+    """A cluster with the target-cluster-operator, a target, and a kubeconfig that knows both."""
+
+    cluster: ControlPlane
+    target: Cluster
+    kubeconfig: Path
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory, cluster: ControlPlane) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
+    manifests = moved(text(ALONE))
+    with ExitStack() as stack:
+        target = stack.enter_context(cluster.target_cluster("target"))
+        target.start_controllers()
+        add_node(target, "worker-1")
+        installed.apply(cluster, manifests)
+        cluster.start_controllers()
+        deployment = manifests.rendered.deployment()
+        settings = {"METRICS_BIND": "127.0.0.1"}
+        pod = Pod(cluster, deployment, folder / "pod", settings=settings)
+        stack.enter_context(pod.running())
+        yield Office(cluster, target, both(cluster, target, folder / "kubeconfig"))
+
+
+def both(cluster: Cluster, target: Cluster, file: Path) -> Path:
+    """Write a kubeconfig with the cluster's context, and the target's under the name `target`."""
+    ours, theirs = (yaml.safe_load(one.kubeconfig.read_text()) for one in (cluster, target))
+    for part in ("clusters", "users"):
+        [entry] = theirs[part]
+        ours[part].append({**entry, "name": "target"})
+    context = {"cluster": "target", "user": "target"}
+    ours["contexts"].append({"name": "target", "context": context})
+    file.write_text(yaml.safe_dump(ours))
+    return file
+
+
+@pytest.fixture
+def cleared(office: Office) -> Iterator[Office]:
+    """Take away what a page has left, since the next one uses the same names."""
+    yield office
+    office.cluster.kubectl("-n", NAMESPACE, "delete", "targetclusters", "--all", "--timeout=60s")
+    office.cluster.kubectl("-n", NAMESPACE, "delete", "secrets,configmaps", "--all")
+
+
+@pytest.mark.parametrize("page", TARGETS, ids=named)
+def test_the_commands_of_a_page_work_where_a_target_is_looked_after(
+    page: Path, cleared: Office, tmp_path: Path
+) -> None:
+    desk = lay_out(tmp_path / "desk", cleared.cluster)
+    for name in ("shop.kubeconfig", "target.kubeconfig"):
+        (desk / name).write_text(cleared.target.kubeconfig.read_text())
+    for code in kubectl_blocks(page):
+        run(code, desk, cleared.kubeconfig)
+    if "target-cluster-access" in page.read_text():
+        only_watches(desk)
+
+
+def only_watches(desk: Path) -> None:
+    """See that the account which the guide makes may do what it says, and no more."""
+    kubeconfig = desk / "target.kubeconfig"
+    assert "worker-1" in run("kubectl get nodes", desk, kubeconfig)
+    run("kubectl get pods --all-namespaces", desk, kubeconfig)
+    assert run("kubectl auth can-i get secrets || true", desk, kubeconfig).strip() == "no"
+
+
+def test_kubectl_has_the_commands_and_flags_that_the_pages_use(cluster: ControlPlane) -> None:
+    everywhere = flags(cluster.kubectl("options"))
+    assert everywhere >= kubectl.GLOBAL
+    for verb, used in kubectl.FLAGS.items():
+        more = ["generic"] if verb == "create secret" else []
+        said = cluster.kubectl(*verb.split(), *more, "--help")
+        assert f"kubectl {verb}" in said
+        assert flags(said) | kubectl.ALPHA >= used, verb
+
+
+def flags(said: str) -> set[str]:
+    """Return the flags that a help text lists."""
+    lines = re.findall(r"^ +(-.+?)(?:[:=]| *$)", said, re.MULTILINE)
+    return {flag for line in lines for flag in line.replace(",", " ").split()}
+
+
+def test_the_api_server_has_the_resources_that_the_pages_name(cluster: ControlPlane) -> None:
+    for folder in ("crds", "deploy/metacontroller-crds"):
+        cluster.apply(PROJECT / folder)
+    for name in sorted(kubectl.BUILT_IN | kubectl.own_resources()):
+        cluster.kubectl("get", name, "--all-namespaces", "--ignore-not-found")
+    with pytest.raises(KubectlError, match="doesn't have a resource type"):
+        cluster.kubectl("get", "nodez")
