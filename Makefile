@@ -28,6 +28,7 @@ check: setup  ## format, lint, types, import contracts, YAML, manifests, documen
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tools.manifests --check
+	$(BIN)/python -m tools.helm
 	$(BIN)/python -m pytest --quiet tests/test_docs.py tests/test_docs_code.py
 
 format: setup  ## write the format that check asks for

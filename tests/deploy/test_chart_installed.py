@@ -13,10 +13,12 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import Object, Resource
 from tests.deploy import installed
+from tests.deploy.desk import lay_out, run
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
 from tests.deploy.site import Site, ids
-from tests.deploy.test_guides import blocks, run
+from tests.documented.pages import Block, sections
+from tests.documented.runs import HELM
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
 from tests.e2e.test_targetclusters import EXAMPLE
 from tests.e2e.waves import names_of
@@ -25,10 +27,15 @@ from tools.chart_values import CHART
 
 pytestmark = pytest.mark.usefixtures("helm_program")
 
-GUIDE = PROJECT / "docs" / "guides" / "helm.md"
 CLOUD = ("kube-system", "cloudstack-cloud-controller")
 OPERATOR = (NAMESPACE, "target-cluster-operator")
 NODES = names_of(10)
+
+
+def guide() -> dict[str, list[Block]]:
+    """Return the commands of the guide, by the titles of its sections."""
+    titles = re.findall(r"^## (.+)$", HELM.read_text(), re.MULTILINE)
+    return dict(zip(["", *titles], sections(HELM), strict=True))
 
 
 @dataclass
@@ -37,14 +44,12 @@ class Reader(Site):
 
     def does(self, section: str) -> None:
         """Run the commands of a section of the guide."""
-        sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
-        [found] = [each for each in sections if each.startswith(f"{section}\n")]
-        for block in blocks(found):
-            run(block.code, self.folder, self.cluster)
+        for block in guide()[section]:
+            self.says(block.code)
 
     def says(self, command: str) -> None:
         """Run a command."""
-        run(command, self.folder, self.cluster)
+        run(command, self.folder, self.cluster.kubeconfig)
 
     def resource(self, version: str, plural: str) -> Resource:
         return self.cluster.api.resource(version, plural)
@@ -72,11 +77,9 @@ class Reader(Site):
 @pytest.fixture
 def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> Iterator[Reader]:
     """Lay out what the reader has. The chart's ports are free ones: tests share a machine."""
-    folder = tmp_path / "desk"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "kubectl").symlink_to(empty_cluster.programs.kubectl)
+    folder = lay_out(tmp_path / "desk", empty_cluster)
     (folder / "bin" / "helm").symlink_to(helm_program)
-    move(shutil.copytree(CHART, folder / "deploy" / "chart") / "files")
+    move(folder / "deploy" / "chart" / "files")
     with Simulator(world="large", vms=len(NODES)) as simulator:
         write_cloud_config(folder / "cloud-config", simulator)
         yield Reader(empty_cluster, simulator, folder, nodes=NODES)
@@ -222,8 +225,6 @@ def test_metacontrollers_crds_are_made_where_they_are_missing_and_left_alone_els
 
 
 def test_every_section_of_the_guide_that_has_commands_is_followed_here() -> None:
-    sections = re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)
-    with_commands = {each.splitlines()[0] for each in sections if blocks(each)}
     followed = set(re.findall(r'\.does\("(.+?)"\)', Path(__file__).read_text()))
-    assert followed == with_commands
-    assert not any(block.reason for each in sections for block in blocks(each))
+    assert followed == {section for section, found in guide().items() if found}
+    assert not any(block.reason for found in guide().values() for block in found)

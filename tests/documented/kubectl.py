@@ -53,8 +53,8 @@ WITH_VALUE = {
 FILES = {"-f", "-k", "--from-file", "--kubeconfig", "--patch-file"}
 #: What an API server has by itself, as far as the pages speak of it.
 BUILT_IN = {
-    *("configmap", "configmaps", "deployment", "events", "namespace", "node", "nodes", "pod"),
-    *("secret", "service", "services"),
+    *("configmap", "configmaps", "crd", "deployment", "events", "namespace", "node", "nodes"),
+    *("pod", "secret", "service", "services"),
 }
 #: Commands whose words name objects; for others they name something else.
 _ABOUT_OBJECTS = {

@@ -32,6 +32,8 @@ TARGETS = (
     EXAMPLES / "12-manifests-synced" / "README.md",
     EXAMPLES / "13-drift-reported" / "README.md",
 )
+#: By its sections, which are installations of their own: tests/deploy/test_chart_installed.py.
+HELM = GUIDES / "helm.md"
 #: On any API server: tests/deploy/test_ingress_examples.py.
 INGRESS = tuple(sorted(EXAMPLES.glob("*-ingress-*/README.md")))
 # Blocks of `make run` and `curl`, on any page: tests/integration/test_documented.py.
@@ -39,6 +41,7 @@ INGRESS = tuple(sorted(EXAMPLES.glob("*-ingress-*/README.md")))
 ON_A_CLUSTER = {
     **dict.fromkeys((*FRESH, *INSTALLED), "tests/deploy/test_guides.py"),
     **dict.fromkeys((*SERVED, *TARGETS), "tests/deploy/test_documented.py"),
+    HELM: "tests/deploy/test_chart_installed.py",
     **dict.fromkeys(INGRESS, "tests/deploy/test_ingress_examples.py"),
 }
 

@@ -29,7 +29,7 @@ class Command:
 
 def commands(code: str) -> list[Command]:
     """Return all commands of a block. Raises ValueError where a quote has no end."""
-    plain = _COMMENT.sub("", _HERE_DOCUMENT.sub("", code))
+    plain = _COMMENT.sub("", _HERE_DOCUMENT.sub("", code)).replace("\\\n", " ")
     words = shlex.shlex(plain, posix=True, punctuation_chars="|&;<>\n")
     words.whitespace = " \t"
     words.whitespace_split = True
