@@ -15,6 +15,7 @@ import yaml
 
 from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
 from tools.chart_values import CHART, VALUES, values_yaml
+from tools.manifests import ADDED
 
 MADE = "# Made by `make manifests` from deploy/.\n"
 CRDS = CHART / "crds"
@@ -29,34 +30,37 @@ class Operator:
 
     Attributes:
         modes: components that change what is there, by the file that the templates choose.
-        added: components that add objects. What they change of the Deployment the templates do.
     """
 
     base: Path
     modes: Mapping[str, tuple[str, ...]]
-    added: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """Return the operator's folder in deploy/ and in the chart."""
         return self.base.name
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Return components that add objects. What they change of the Deployment templates do."""
+        return ADDED[self.name]
+
 
 OPERATORS = (
     Operator(
-        CLOUD_CONTROLLER,
-        {"own": (), "cluster": ("cluster-metacontroller",)},
-        ("two-replicas", "pod-monitor", "validation"),
+        CLOUD_CONTROLLER, {"own": (), "cluster": ("cloud-controller-cluster-metacontroller",)}
     ),
     Operator(
         TARGET_CLUSTER_OPERATOR,
         {
-            "own": ("sidecar",),
+            "own": ("target-cluster-operator-sidecar",),
             "cluster": (),
-            "cluster-server-tls": ("tls",),
-            "cluster-mutual-tls": ("tls", "client-certificates"),
+            "cluster-server-tls": ("target-cluster-operator-tls",),
+            "cluster-mutual-tls": (
+                "target-cluster-operator-tls",
+                "target-cluster-operator-client-certificates",
+            ),
         },
-        ("two-replicas", "network-policy", "service-monitor", "validation"),
     ),
 )
 
@@ -80,7 +84,7 @@ def files_of(operator: Operator) -> dict[str, str]:
     Metacontroller's CRDs are left out: they are in `crds/`.
     """
     modes = {
-        mode: [one for one in manifests(operator.base, *whole(operator, names)) if not _crd(one)]
+        mode: [one for one in manifests(operator.base, *names) if not _metacontrollers_crd(one)]
         for mode, names in operator.modes.items()
     }
     base = next(mode for mode, names in operator.modes.items() if not names)
@@ -90,14 +94,10 @@ def files_of(operator: Operator) -> dict[str, str]:
         found[mode] = written(one for one in each if one not in always)
     before = manifests(operator.base)
     for name in operator.added:
-        after = manifests(operator.base, *whole(operator, [name]))
-        found[name] = written(_added(name, before, after))
+        after = manifests(operator.base, name)
+        file = name.removeprefix(f"{operator.name}-")
+        found[file] = written(added(name, before, after))
     return found
-
-
-def whole(operator: Operator, names: Iterable[str]) -> list[str]:
-    """Return the components' whole names, which begin with the operator's."""
-    return [f"{operator.name}-{name}" for name in names]
 
 
 def manifests(base: Path, *components: str) -> list[str]:
@@ -105,7 +105,7 @@ def manifests(base: Path, *components: str) -> list[str]:
     if not components:
         return text(base).strip().split(BETWEEN)
     with tempfile.TemporaryDirectory() as folder:
-        return text(composed(Path(folder), base, *components)).strip().split(BETWEEN)
+        return text(composed(Path(folder).resolve(), base, *components)).strip().split(BETWEEN)
 
 
 def written(objects: Iterable[str]) -> str:
@@ -113,14 +113,18 @@ def written(objects: Iterable[str]) -> str:
     return MADE + BETWEEN.join(objects) + "\n"
 
 
-def _crd(one: str) -> bool:
+def _metacontrollers_crd(one: str) -> bool:
     read = yaml.safe_load(one)
     kind, name = read["kind"], read["metadata"]["name"]
     return kind == "CustomResourceDefinition" and str(name).endswith(METACONTROLLER)
 
 
-def _added(name: str, before: Iterable[str], after: Iterable[str]) -> list[str]:
-    """Return the objects that a component adds; it changes the Deployment at most."""
+def added(name: str, before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Return the objects that a component adds.
+
+    Raises:
+        ValueError: naming an object besides the Deployment that the component changes.
+    """
     known = {_identity(one): one for one in before}
     for one in after:
         if known.get(_identity(one), one) != one and _identity(one)[0] != "Deployment":
