@@ -6,7 +6,7 @@ over the Deployments. A test fails when a file is not what this would write.
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,13 @@ class Operator:
     """What the chart has of an operator.
 
     Attributes:
-        modes: components that change what is there, by the file that the templates choose.
+        own: the component by which it has its own Metacontroller; none where it has one anyhow.
+        cluster: the same for the cluster's.
     """
 
     base: Path
-    modes: Mapping[str, tuple[str, ...]]
+    own: tuple[str, ...] = ()
+    cluster: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,27 +43,25 @@ class Operator:
         return self.base.name
 
     @property
-    def added(self) -> tuple[str, ...]:
-        """Return components that add objects. What they change of the Deployment templates do."""
-        return ADDED[self.name]
+    def modes(self) -> dict[str, tuple[str, ...]]:
+        """Return components that change what is there, by the file that the templates choose."""
+        tls, client = f"{self.name}-tls", f"{self.name}-client-certificates"
+        return {
+            "own": self.own,
+            "cluster": self.cluster,
+            "cluster-server-tls": (*self.cluster, tls),
+            "cluster-mutual-tls": (*self.cluster, tls, client),
+        }
+
+    def added(self, mode: str) -> tuple[str, ...]:
+        """Return components that add objects; what they change of the Deployment templates do."""
+        policy = () if mode == "own" else (f"{self.name}-network-policy",)
+        return (*ADDED[self.name], *policy)
 
 
 OPERATORS = (
-    Operator(
-        CLOUD_CONTROLLER, {"own": (), "cluster": ("cloud-controller-cluster-metacontroller",)}
-    ),
-    Operator(
-        TARGET_CLUSTER_OPERATOR,
-        {
-            "own": ("target-cluster-operator-sidecar",),
-            "cluster": (),
-            "cluster-server-tls": ("target-cluster-operator-tls",),
-            "cluster-mutual-tls": (
-                "target-cluster-operator-tls",
-                "target-cluster-operator-client-certificates",
-            ),
-        },
-    ),
+    Operator(CLOUD_CONTROLLER, cluster=("cloud-controller-cluster-metacontroller",)),
+    Operator(TARGET_CLUSTER_OPERATOR, own=("target-cluster-operator-sidecar",)),
 )
 
 
@@ -87,13 +87,12 @@ def files_of(operator: Operator) -> dict[str, str]:
         mode: [one for one in manifests(operator.base, *names) if not _metacontrollers_crd(one)]
         for mode, names in operator.modes.items()
     }
-    base = next(mode for mode, names in operator.modes.items() if not names)
-    always = [one for one in modes[base] if all(one in each for each in modes.values())]
+    always = [one for one in modes["own"] if all(one in each for each in modes.values())]
     found = {"always": written(always)}
     for mode, each in modes.items():
         found[mode] = written(one for one in each if one not in always)
     before = manifests(operator.base)
-    for name in operator.added:
+    for name in operator.added("cluster"):
         after = manifests(operator.base, name)
         file = name.removeprefix(f"{operator.name}-")
         found[file] = written(added(name, before, after))

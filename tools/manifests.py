@@ -37,7 +37,6 @@ ADDED = {
         f"{CLOUD_CONTROLLER}-validation",
     ),
     TARGET_CLUSTER_OPERATOR: (
-        f"{TARGET_CLUSTER_OPERATOR}-network-policy",
         f"{TARGET_CLUSTER_OPERATOR}-service-monitor",
         f"{TARGET_CLUSTER_OPERATOR}-two-replicas",
         f"{TARGET_CLUSTER_OPERATOR}-validation",
@@ -60,13 +59,21 @@ COMBINATIONS = {
         CLOUD_CONTROLLER, (f"{CLOUD_CONTROLLER}-registered", *ADDED[CLOUD_CONTROLLER])
     ),
     "the cloud controller with the cluster's": Combination(
-        CLOUD_CONTROLLER, (f"{CLOUD_CONTROLLER}-cluster-metacontroller", *ADDED[CLOUD_CONTROLLER])
+        CLOUD_CONTROLLER,
+        (
+            f"{CLOUD_CONTROLLER}-cluster-metacontroller",
+            f"{CLOUD_CONTROLLER}-tls",
+            f"{CLOUD_CONTROLLER}-client-certificates",
+            f"{CLOUD_CONTROLLER}-network-policy",
+            *ADDED[CLOUD_CONTROLLER],
+        ),
     ),
     "the target-cluster-operator with the cluster's": Combination(
         TARGET_CLUSTER_OPERATOR,
         (
             f"{TARGET_CLUSTER_OPERATOR}-tls",
             f"{TARGET_CLUSTER_OPERATOR}-client-certificates",
+            f"{TARGET_CLUSTER_OPERATOR}-network-policy",
             *ADDED[TARGET_CLUSTER_OPERATOR],
         ),
     ),

@@ -9,6 +9,8 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.binaries import Binaries
+from tests.deploy.watched import Watched
+from tests.e2e.targets import add_node
 
 #: Whose requests are written down, reads and refusals too; see test_rbac.py.
 EVIDENCE = "evidence"
@@ -39,6 +41,14 @@ def empty_cluster(
     """Start one for a single test."""
     with started(tmp_path / "cluster") as plane:
         yield plane
+
+
+@pytest.fixture
+def watched(empty_cluster: ControlPlane, tmp_path: Path) -> Iterator[Watched]:
+    """Start a target cluster besides, with a node."""
+    with empty_cluster.target_cluster("shop") as target:
+        add_node(target, "worker-1")
+        yield Watched(empty_cluster, target, tmp_path)
 
 
 @contextmanager

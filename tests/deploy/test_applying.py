@@ -11,13 +11,19 @@ from tests.deploy import installed
 from tests.deploy.pods import Moved
 from tests.deploy.rendering import (
     CLOUD_CONTROLLER,
+    DEPLOY,
+    ONE_FILE,
     OPERATORS,
     TARGET_CLUSTER_OPERATOR,
+    composed,
     container,
     render,
     text,
 )
+from tools.manifests import COMBINATIONS
 
+ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
+QUICK_START = DEPLOY / "overlays" / "quick-start"
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 
@@ -52,6 +58,18 @@ def test_applying_twice_changes_nothing(applied: ControlPlane) -> None:
     assert versions(applied) == before
 
 
+def test_applying_twice_as_flux_and_argo_cd_do_changes_nothing(applied: ControlPlane) -> None:
+    """Both apply on the server's side, under names of their own, and again every few minutes."""
+    for manager in ("kustomize-controller", "argocd-controller"):
+        apply = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}", "-k")
+        for folder in OPERATORS:
+            applied.kubectl(*apply, folder)
+        before = versions(applied)
+        for folder in OPERATORS:
+            applied.kubectl(*apply, folder)
+        assert versions(applied) == before, manager
+
+
 @pytest.mark.parametrize("folder", OPERATORS, ids=lambda folder: folder.name)
 def test_nothing_is_said_that_the_api_server_does_not_know(
     applied: ControlPlane, folder: Path
@@ -66,8 +84,11 @@ def admit(cluster: ControlPlane, namespace: str, spec: Object) -> None:
     cluster.api.call("POST", path, pod, params={"dryRun": "All"})
 
 
-def test_the_target_cluster_operators_pod_is_admitted_as_restricted(applied: ControlPlane) -> None:
-    rendered = render(TARGET_CLUSTER_OPERATOR)
+@pytest.mark.parametrize("folder", [TARGET_CLUSTER_OPERATOR, ALONE], ids=lambda one: one.name)
+def test_the_target_cluster_operators_pod_is_admitted_as_restricted(
+    applied: ControlPlane, folder: Path
+) -> None:
+    rendered = render(folder)
     namespace = rendered.one("Namespace", "target-cluster-system")
     assert namespace["metadata"]["labels"][RESTRICTED] == "restricted"
     admit(applied, "target-cluster-system", rendered.pod())
@@ -78,10 +99,22 @@ def test_the_target_cluster_operators_pod_is_admitted_as_restricted(applied: Con
         admit(applied, "target-cluster-system", open_pod)
 
 
-def test_only_the_hosts_network_keeps_the_cloud_controllers_pod_from_being_restricted(
-    applied: ControlPlane,
+def test_with_the_clusters_metacontroller_the_cloud_controllers_pod_is_restricted(
+    applied: ControlPlane, tmp_path: Path
 ) -> None:
-    spec = copy.deepcopy(render(CLOUD_CONTROLLER).pod())
+    combination = COMBINATIONS["the cloud controller with the cluster's"]
+    spec = render(composed(tmp_path, CLOUD_CONTROLLER, *combination.components)).pod()
+    # Its priority is for kube-system alone, which is not what is judged here.
+    admit(applied, "target-cluster-system", {**spec, "priorityClassName": ""})
+
+
+@pytest.mark.parametrize(
+    "folder", [CLOUD_CONTROLLER, ONE_FILE, QUICK_START], ids=lambda one: one.name
+)
+def test_only_the_hosts_network_keeps_the_cloud_controllers_pod_from_being_restricted(
+    applied: ControlPlane, folder: Path
+) -> None:
+    spec = copy.deepcopy(render(folder).pod())
     admit(applied, "kube-system", spec)
     with pytest.raises(ApiError, match="host namespaces") as refused:
         admit(applied, "target-cluster-system", spec)
@@ -90,6 +123,6 @@ def test_only_the_hosts_network_keeps_the_cloud_controllers_pod_from_being_restr
     spec["hostNetwork"] = False
     spec.pop("priorityClassName")
     for each in spec["containers"]:
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        for probe in {"startupProbe", "livenessProbe", "readinessProbe"} & set(each):
             each[probe]["httpGet"].pop("host")
     admit(applied, "target-cluster-system", spec)

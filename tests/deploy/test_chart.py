@@ -30,6 +30,9 @@ OVERLAYS = DEPLOY / "overlays"
 #: The values that stand for each component; of both operators it is the same way.
 CHOSEN: dict[str, dict[str, Any]] = {
     "cloud-controller-cluster-metacontroller": {f"{CLOUD}.metacontroller": "cluster"},
+    "cloud-controller-tls": {f"{CLOUD}.tls": "server"},
+    "cloud-controller-client-certificates": {f"{CLOUD}.tls": "mutual"},
+    "cloud-controller-network-policy": {f"{CLOUD}.networkPolicy": True},
     "cloud-controller-two-replicas": {f"{CLOUD}.replicas": 2},
     "cloud-controller-pod-monitor": {f"{CLOUD}.podMonitor": True},
     "cloud-controller-validation": {f"{CLOUD}.validation": True},
@@ -42,8 +45,13 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "target-cluster-operator-validation": {f"{OPERATOR}.validation": True},
 }
 NEITHER = {f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": False}
-#: CRDs are kept whatever the values are; and Helm applies them first without anybody's help.
-WITHOUT_A_VALUE = {"crds-kept", "cloud-controller-registered"}
+#: CRDs are kept whatever the values are, and Metacontroller's are in `crds/`: Helm makes them
+#: first, where they are missing, and never deletes them.
+WITHOUT_A_VALUE = {
+    "crds-kept",
+    "cloud-controller-registered",
+    "without-metacontroller-crds",
+}
 ENABLED = {
     CLOUD_CONTROLLER: {**NEITHER, f"{CLOUD}.enabled": True},
     TARGET_CLUSTER_OPERATOR: {**NEITHER, f"{OPERATOR}.enabled": True},
@@ -54,7 +62,8 @@ def compositions() -> Iterator[Any]:
     """Yield each mode of each operator: bare, with each addition, with all of them."""
     for operator in chart.OPERATORS:
         for mode, names in operator.modes.items():
-            for more in ((), *((one,) for one in operator.added), operator.added):
+            added = operator.added(mode)
+            for more in ((), *((one,) for one in added), added):
                 label = "+".join(more) if len(more) < 2 else "everything"
                 marked = f"{operator.name}: {mode}{' + ' if more else ''}{label}"
                 yield pytest.param(operator.base, [*names, *more], id=marked)
@@ -109,7 +118,7 @@ def test_every_component_has_a_value() -> None:
     known = {
         name
         for operator in chart.OPERATORS
-        for name in chain(operator.added, *operator.modes.values())
+        for name in chain(operator.added("cluster"), *operator.modes.values())
     }
     assert there - WITHOUT_A_VALUE == known == set(CHOSEN)
 

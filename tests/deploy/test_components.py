@@ -48,7 +48,7 @@ def everything(folder: Path, base: str) -> Rendered:
 def test_every_component_is_judged_here() -> None:
     there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
     combined = {name for one in COMBINATIONS.values() for name in one.components}
-    assert there == {*combined, "crds-kept"}
+    assert there == {*combined, "crds-kept", "without-metacontroller-crds"}
     table = (PROJECT / "docs" / "guides" / "install.md").read_text()
     assert [name for name in sorted(combined) if f"| `{name}` |" not in table] == []
 
@@ -125,35 +125,55 @@ def test_beside_a_metacontroller_of_its_own_the_operator_listens_on_loopback(
         assert hooks[probe]["httpGet"] == {"port": "metrics", "path": "/metrics"}
 
 
-def test_tls_is_spoken_by_both_ends(tmp_path: Path) -> None:
-    rendered = everything(tmp_path, TARGET_CLUSTER_OPERATOR)
-    hooks = environment(container(rendered.pod(), "hooks"))
+#: An operator's name, and what may be chosen where the cluster's Metacontroller calls it.
+CALLED = pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        pytest.param("cloudstack-cloud-controller", "the cloud controller with the cluster's"),
+        pytest.param(NAME, "the target-cluster-operator with the cluster's"),
+    ],
+    ids=["the cloud controller", "the target-cluster-operator"],
+)
+
+
+@CALLED
+def test_tls_is_spoken_by_both_ends(tmp_path: Path, name: str, chosen: str) -> None:
+    combination = COMBINATIONS[chosen]
+    rendered = with_components(tmp_path, combination.base, *combination.components)
+    pod = rendered.pod()
+    hooks = environment(container(pod, "hooks"))
     assert hooks["TLS_CLIENT_CA_FILE"] == "/etc/tls/ca.crt"
-    secret = rendered.one("Certificate", NAME)["spec"]["secretName"]
-    [volume] = [each for each in rendered.pod()["volumes"] if each["name"] == "tls"]
+    secret = rendered.one("Certificate", name)["spec"]["secretName"]
+    [volume] = [each for each in pod["volumes"] if each["name"] == "tls"]
     assert volume["secret"]["secretName"] == secret
     files = {f"/etc/tls/{item['path']}" for item in volume["secret"]["items"]}
     assert {hooks["TLS_CERT_FILE"], hooks["TLS_KEY_FILE"], hooks["TLS_CLIENT_CA_FILE"]} == files
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    assert {container(pod, "hooks")[each]["httpGet"]["scheme"] for each in probes} == {"HTTPS"}
+    assert rendered.controllers()
     for controller in rendered.controllers():
         [endpoint] = controller["spec"]["endpointConfigs"]
         for hook in webhooks(controller):
             url = urlsplit(hook["url"])
             assert (url.scheme, url.netloc) == ("https", endpoint["host"])
-            assert url.hostname in rendered.one("Certificate", NAME)["spec"]["dnsNames"]
+            assert url.hostname in rendered.one("Certificate", name)["spec"]["dnsNames"]
         assert endpoint["caBundle"]["secretRef"]["name"] == secret
-        client = rendered.one("Certificate", f"{NAME}-client")["spec"]["secretName"]
+        client = rendered.one("Certificate", f"{name}-client")["spec"]["secretName"]
         assert endpoint["clientTLS"]["secretRef"]["name"] == client
         assert endpoint["authorization"]
 
 
-def test_the_network_policy_lets_in_what_must_come(tmp_path: Path) -> None:
-    rendered = everything(tmp_path, TARGET_CLUSTER_OPERATOR)
-    policy = rendered.one("NetworkPolicy", NAME)
+@CALLED
+def test_the_network_policy_lets_in_what_must_come(tmp_path: Path, name: str, chosen: str) -> None:
+    combination = COMBINATIONS[chosen]
+    rendered = with_components(tmp_path, combination.base, *combination.components)
+    policy = rendered.one("NetworkPolicy", name)
     labels = rendered.deployment()["spec"]["template"]["metadata"]["labels"]
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
     ports = {port["name"] for port in container(rendered.pod(), "hooks")["ports"]}
     assert {rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]} == ports
     assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert not rendered.pod().get("hostNetwork")  # where none applies
 
 
 def test_metrics_are_found(tmp_path: Path) -> None:
@@ -168,3 +188,19 @@ def test_metrics_are_found(tmp_path: Path) -> None:
     assert not monitor["spec"]["selector"]["matchLabels"].items() <= other.items()
     rendered = everything(tmp_path / "controller", CLOUD_CONTROLLER)
     assert environment(container(rendered.pod(), "hooks"))["METRICS_BIND"] == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("base", "kept"),
+    [
+        pytest.param("cloud-controller", 2, id="the cloud controller"),
+        pytest.param("overlays/target-cluster-operator-alone", 1, id="the other operator"),
+    ],
+)
+def test_metacontrollers_crds_can_be_left_to_others(tmp_path: Path, base: str, kept: int) -> None:
+    whole = render(DEPLOY / base)
+    rendered = with_components(tmp_path, base, "without-metacontroller-crds")
+    left_out = [obj for obj in whole.objects if obj not in rendered.objects]
+    assert {obj["spec"]["group"] for obj in left_out} == {"metacontroller.k8s.io"}
+    assert len(rendered.of("CustomResourceDefinition")) == kept
+    assert len(whole.objects) - len(rendered.objects) == len(left_out) == 3

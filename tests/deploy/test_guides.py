@@ -15,10 +15,12 @@ from tests.controlplane import ControlPlane
 from tests.deploy import installed
 from tests.deploy.desk import lay_out, run
 from tests.deploy.pods import Moved
-from tests.deploy.rendering import CLOUD_CONTROLLER, render, text
+from tests.deploy.rendering import CLOUD_CONTROLLER, DEPLOY, render, text
 from tests.documented.pages import Block, blocks, sections
 from tests.documented.runs import FRESH, INSTALLED
 from tests.serving import write_cloud_config
+
+BOTH = DEPLOY / "overlays" / "both-operators"
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_the_commands_work_on_a_cluster_that_has_nothing(
 
 
 @pytest.mark.parametrize("page", INSTALLED, ids=lambda page: page.stem)
-def test_the_commands_of_each_section_work_where_the_cloud_controller_is_installed(
+def test_the_commands_of_each_section_work_where_both_operators_are_installed(
     page: Path, desk: Path, empty_cluster: ControlPlane
 ) -> None:
     empty_cluster.start_controllers()
@@ -50,7 +52,7 @@ def test_the_commands_of_each_section_work_where_the_cloud_controller_is_install
     )
     ran = 0
     for section in sections(page):
-        installed.apply(empty_cluster, Moved(text(CLOUD_CONTROLLER), {}))
+        installed.apply(empty_cluster, Moved(text(BOTH), {}))
         ran += run_all(section, desk, empty_cluster)
     assert ran
 

@@ -1,18 +1,52 @@
-"""The target-cluster-operator's pod with TLS and client certificates, run as it says."""
+"""The operators' pods with TLS and client certificates, run as they say."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
+from simulator.server import Simulator
 from tests.certificates import Certificates, make_certificates
 from tests.controlplane import ControlPlane
+from tests.deploy import installed
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
-from tests.deploy.rendering import TARGET_CLUSTER_OPERATOR, composed, text
+from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
 
-NAME = "target-cluster-operator"
-NAMESPACE = "target-cluster-system"
 TOKEN = "a-token-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator that the cluster's Metacontroller calls; `path` is one of its hooks."""
+
+    name: str
+    namespace: str
+    base: Path
+    components: tuple[str, ...]
+    path: str
+
+
+OPERATORS = [
+    Operator(
+        "cloudstack-cloud-controller",
+        "kube-system",
+        CLOUD_CONTROLLER,
+        (
+            "cloud-controller-cluster-metacontroller",
+            "cloud-controller-tls",
+            "cloud-controller-client-certificates",
+        ),
+        "/nodes/sync",
+    ),
+    Operator(
+        "target-cluster-operator",
+        "target-cluster-system",
+        TARGET_CLUSTER_OPERATOR,
+        ("target-cluster-operator-tls", "target-cluster-operator-client-certificates"),
+        "/targetclusters/sync",
+    ),
+]
 
 
 @pytest.fixture
@@ -20,41 +54,47 @@ def certificates(tmp_path: Path) -> Certificates:
     return make_certificates(tmp_path / "certificates")
 
 
-def prepare(cluster: ControlPlane, folder: Path, certificates: Certificates) -> Moved:
+def prepare(
+    cluster: ControlPlane, operator: Operator, folder: Path, certificates: Certificates
+) -> Moved:
     """Make what the pod needs: its account and, in cert-manager's place, its certificates."""
-    overlay = composed(
-        folder / "overlay", TARGET_CLUSTER_OPERATOR, f"{NAME}-tls", f"{NAME}-client-certificates"
-    )
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", NAME)
+    name, namespace = operator.name, operator.namespace
+    overlay = composed(folder / "overlay", operator.base, *operator.components)
+    if namespace != "kube-system":
+        cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("-n", namespace, "create", "serviceaccount", name)
     files = folder / "secret"
     files.mkdir()
-    for name, source in {
+    for file, source in {
         "tls.crt": certificates.server_cert,
         "tls.key": certificates.server_key,
         "ca.crt": certificates.authority,
     }.items():
-        (files / name).write_bytes(source.read_bytes())
-    secret_of_files(cluster, NAMESPACE, f"{NAME}-tls", sorted(files.iterdir()))
+        (files / file).write_bytes(source.read_bytes())
+    secret_of_files(cluster, namespace, f"{name}-tls", sorted(files.iterdir()))
     (folder / "token").write_text(TOKEN)
-    secret_of_files(cluster, NAMESPACE, f"{NAME}-token", [folder / "token"])
+    secret_of_files(cluster, namespace, f"{name}-token", [folder / "token"])
     return moved(text(overlay))
 
 
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
 def test_the_hooks_answer_whom_the_certificates_and_the_token_let_in(
-    empty_cluster: ControlPlane, tmp_path: Path, certificates: Certificates
+    empty_cluster: ControlPlane, tmp_path: Path, certificates: Certificates, operator: Operator
 ) -> None:
-    manifests = prepare(empty_cluster, tmp_path, certificates)
+    manifests = prepare(empty_cluster, operator, tmp_path, certificates)
     port = manifests.ports[8080]
     settings = {"METRICS_BIND": "127.0.0.1", "BIND": f"127.0.0.1:{port}"}
-    pod = Pod(empty_cluster, manifests.rendered.deployment(), tmp_path / "pod", settings=settings)
-    url = f"https://127.0.0.1:{port}/targetclusters/sync"
+    deployment = manifests.rendered.deployment()
+    pod = Pod(empty_cluster, deployment, tmp_path / "pod", settings=settings)
+    url = f"https://127.0.0.1:{port}{operator.path}"
     shown = (str(certificates.client_cert), str(certificates.client_key))
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    with pod.running():
-        assert call(url, certificates, headers=bearer).status_code == 401
-        assert call(url, certificates, cert=shown).status_code == 401
-        answer = call(url, certificates, cert=shown, headers=bearer)
+    with Simulator() as simulator:
+        installed.give_cloud_config(empty_cluster, simulator, tmp_path)
+        with pod.running():
+            assert call(url, certificates, headers=bearer).status_code == 401
+            assert call(url, certificates, cert=shown).status_code == 401
+            answer = call(url, certificates, cert=shown, headers=bearer)
     # Let in, and told that an empty object is no request.
     assert answer.status_code == 400
     assert answer.json()["field"]

@@ -6,25 +6,24 @@ version shows.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from simulator.server import Simulator
-from tests.controlplane import Cluster, ControlPlane, polling
+from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
 from tests.deploy.earlier import VERSION, earlier, has_later_fields
-from tests.deploy.pods import Moved, Pod, moved
-from tests.deploy.rendering import CLOUD_CONTROLLER, DEPLOY, environment, render, text
+from tests.deploy.pods import Moved, moved
+from tests.deploy.rendering import CLOUD_CONTROLLER, environment, render, text
 from tests.deploy.site import LOAD_BALANCERS, NODES, Site, ready
+from tests.deploy.watched import ALONE, Watched, supply
 from tests.e2e.nodes import initialised
-from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says, source
+from tests.e2e.targets import NAMESPACE
 from tools.manifests import PROVIDER
 
 INSTANCES = ("cloudstack.targetcluster.example.com/v1alpha1", "cloudstackinstances")
-ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
 
 
 def test_the_earlier_version_differs_in_what_a_version_may_change() -> None:
@@ -134,73 +133,6 @@ def works(site: Site, port: str) -> None:
     polling.until(named, f"the port is called {port}", within=90)
 
 
-@dataclass
-class Watched:
-    """A target cluster that is supplied by an operator of some version."""
-
-    cluster: ControlPlane
-    target: Cluster
-    folder: Path
-    pods: int = 0
-
-    def pod(self, manifests: Moved) -> Pod:
-        """Return another pod."""
-        self.pods += 1
-        deployment = manifests.rendered.deployment()
-        settings = {"METRICS_BIND": "127.0.0.1"}
-        return Pod(self.cluster, deployment, self.folder / f"pod-{self.pods}", settings=settings)
-
-    def shop(self) -> Object:
-        """Read the TargetCluster."""
-        return self.cluster.api.resource(GROUP_VERSION, "targetclusters").get("shop", NAMESPACE)
-
-    def until_ready(self, *, later: bool) -> None:
-        """Wait until it says that it is ready and synced, with what came later or without."""
-
-        def good() -> bool:
-            shop = self.shop()
-            synced = says(shop, "ResourcesSynced") == "True Synced"
-            shows = "server" in shop.get("status", {})
-            return says(shop, "Ready") == "True Healthy" and synced and shows == later
-
-        polling.until(good, f"the TargetCluster is right, {later=}", within=90)
-
-    def copy(self) -> Object | None:
-        """Read what was brought to the target."""
-        return self.target.api.resource("v1", "configmaps").find("web", NAMESPACE)
-
-    def inventory(self) -> Object:
-        """Read what the operator remembers of it."""
-        config_maps = self.cluster.api.resource("v1", "configmaps")
-        return config_maps.get("shop-inventory", NAMESPACE)
-
-
-@pytest.fixture
-def watched(empty_cluster: ControlPlane, tmp_path: Path) -> Iterator[Watched]:
-    with empty_cluster.target_cluster("shop") as target:
-        add_node(target, "worker-1")
-        yield Watched(empty_cluster, target, tmp_path)
-
-
-def supply(watched: Watched) -> None:
-    """Make a TargetCluster with something to be brought there."""
-    secret = {"name": "target-cluster-kubeconfig", "namespace": NAMESPACE}
-    data = {"kubeconfig": kubeconfig_of(watched.target)}
-    api = watched.cluster.api
-    api.resource("v1", "secrets").create({"metadata": secret, "stringData": data})
-    api.resource("v1", "configmaps").create(source("web"))
-    policy = {"enabled": True, "syncInterval": "1s"}
-    spec = {"monitorInterval": "1s", "resourceSyncPolicy": policy, "deletionPolicy": "Delete"}
-    metadata = {"name": "shop", "namespace": NAMESPACE}
-    shop = {
-        "apiVersion": GROUP_VERSION,
-        "kind": "TargetCluster",
-        "metadata": metadata,
-        "spec": spec,
-    }
-    api.resource(GROUP_VERSION, "targetclusters").create(shop)
-
-
 def test_the_target_cluster_operator_goes_up_and_down_and_cleans_up(watched: Watched) -> None:
     before = moved(earlier(render(ALONE)))
     now = moved(text(ALONE), before.ports)
@@ -209,7 +141,7 @@ def test_the_target_cluster_operator_goes_up_and_down_and_cleans_up(watched: Wat
     with ExitStack() as pods:
         pods.enter_context(watched.pod(before).running())
         supply(watched)
-        watched.until_ready(later=False)
+        watched.until_ready(server=False)
         assert "finalizeTimeout" not in watched.shop()["spec"]
         brought, kept, uid = watched.copy(), watched.inventory(), watched.shop()["metadata"]["uid"]
         assert brought
@@ -217,13 +149,12 @@ def test_the_target_cluster_operator_goes_up_and_down_and_cleans_up(watched: Wat
             watched.cluster.kubectl("apply", "-f", "-", stdin=manifests.text)
             pods.close()
             pods.enter_context(watched.pod(manifests).running())
-            watched.until_ready(later=later)
+            watched.until_ready(server=later)
             assert watched.shop()["spec"].get("finalizeTimeout") == ("10m" if later else None)
             assert watched.shop()["metadata"]["uid"] == uid
             # Not as much as written again.
             assert watched.copy() == brought
             assert watched.inventory()["data"] == kept["data"]
-        clusters = watched.cluster.api.resource(GROUP_VERSION, "targetclusters")
-        clusters.delete("shop", NAMESPACE)
-        polling.until(lambda: clusters.find("shop", NAMESPACE) is None, "it goes", within=60)
+        watched.clusters.delete("shop", NAMESPACE)
+        polling.until(lambda: not watched.clusters.list(), "it goes", within=60)
         assert watched.copy() is None

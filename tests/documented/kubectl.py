@@ -30,7 +30,7 @@ FLAGS = {
     "create secret": {"--from-file", "--from-literal"},
     "create serviceaccount": set(),
     "create token": {"--duration"},
-    "delete": {"-f", "--all", "--all-namespaces", "--ignore-not-found"},
+    "delete": {"-f", "-k", "--all", "--all-namespaces", "--ignore-not-found"},
     "describe": set(),
     "diff": {"-f"},
     "expose": {"--port", "--type"},

@@ -1,0 +1,113 @@
+"""Both ways to take the target-cluster-operator away, in the right order and in the wrong one."""
+
+import pytest
+
+from tests.controlplane import polling
+from tests.controlplane.api import Object
+from tests.deploy import installed
+from tests.deploy.desk import run
+from tests.deploy.pods import Moved, moved
+from tests.deploy.rendering import text
+from tests.deploy.watched import ALONE, Watched, supply
+from tests.documented.pages import blocks
+from tests.documented.runs import GUIDES
+from tests.e2e.targets import NAMESPACE
+
+
+@pytest.fixture
+def manifests(watched: Watched) -> Moved:
+    """Install the operator."""
+    found = moved(text(ALONE))
+    installed.apply(watched.cluster, found)
+    watched.cluster.start_controllers()
+    return found
+
+
+def delete(watched: Watched, manifests: Moved) -> None:
+    """Delete what was applied; what holds back is not waited for."""
+    arguments = ["--ignore-not-found", "--wait=false", "-f", "-"]
+    watched.cluster.kubectl("delete", *arguments, stdin=manifests.text)
+
+
+def left(watched: Watched) -> list[str]:
+    """Name what is left of the operator, as far as it can hold anything back."""
+    api = watched.cluster.api
+    crds = api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False)
+    namespaces = api.resource("v1", "namespaces", namespaced=False)
+    found = [obj["metadata"]["name"] for obj in [*crds.list(), *namespaces.list()]]
+    return [name for name in found if name == NAMESPACE or name.endswith(".example.com")]
+
+
+def until_nothing_is_left(watched: Watched) -> None:
+    polling.until(lambda: not left(watched), "nothing is left", within=60)
+
+
+def without_finalizers(watched: Watched) -> None:
+    """Let the TargetClusters go by the guide's own command."""
+    desk = watched.folder / "desk"
+    (desk / "bin").mkdir(parents=True)
+    (desk / "bin" / "kubectl").symlink_to(watched.cluster.programs.kubectl)
+    [code] = [
+        block.code
+        for block in blocks(GUIDES / "uninstall.md", "sh")
+        if "patch targetcluster " in block.code
+    ]
+    run(code, desk, watched.cluster.kubeconfig)
+
+
+def same(one: Object | None, other: Object | None) -> bool:
+    """Tell whether two are the same object, as it was."""
+    return bool(one and other) and one == other
+
+
+def test_what_was_brought_goes_where_the_target_clusters_go_first(
+    watched: Watched, manifests: Moved
+) -> None:
+    with watched.pod(manifests).running():
+        supply(watched)
+        watched.until_ready()
+        assert watched.copy()
+        watched.clusters.delete("shop", NAMESPACE)
+        polling.until(lambda: not watched.clusters.list(), "the TargetCluster goes", within=60)
+        assert watched.copy() is None
+    delete(watched, manifests)
+    until_nothing_is_left(watched)
+
+
+def test_what_was_brought_stays_where_the_operator_stops_first(
+    watched: Watched, manifests: Moved
+) -> None:
+    with watched.pod(manifests).running():
+        supply(watched)
+        watched.until_ready()
+    brought = watched.copy()
+    without_finalizers(watched)
+    delete(watched, manifests)
+    until_nothing_is_left(watched)
+    assert same(watched.copy(), brought)
+    # Installed again, it takes up what is there.
+    installed.apply(watched.cluster, manifests)
+    watched.cluster.start_controllers()
+    with watched.pod(manifests).running():
+        supply(watched)
+        watched.until_ready()
+        found = watched.copy()
+        assert found
+        assert brought
+        assert found["metadata"]["uid"] == brought["metadata"]["uid"]
+
+
+def test_the_wrong_order_is_put_right_as_the_guide_says(watched: Watched, manifests: Moved) -> None:
+    with watched.pod(manifests).running():
+        supply(watched)
+        watched.until_ready()
+    brought = watched.copy()
+    # The pod is gone, and only then everything that was applied, with all TargetClusters.
+    delete(watched, manifests)
+    polling.until(lambda: watched.shop()["metadata"].get("deletionTimestamp"), "it is held")
+    assert left(watched)
+    without_finalizers(watched)
+    until_nothing_is_left(watched)
+    assert same(watched.copy(), brought)
+    assert brought
+    assert "applyset.kubernetes.io/part-of" in brought["metadata"]["labels"]
