@@ -19,7 +19,7 @@ import yaml
 
 from hooks.config import Config, SettingsError, from_environ
 from hooks.deadline import Deadline
-from hooks.kube import APPLY_PATCH, Kube, KubeUnreachable, NotFound, connect
+from hooks.kube import APPLY_PATCH, Kube, KubeError, KubeUnreachable, NotFound, connect
 from hooks.logs import logging_config
 from hooks.webhook import Json
 from hooks.wsgi import BAD_SETTINGS, BUILDERS
@@ -32,6 +32,8 @@ PLURALS = {
 }
 #: By this label a Metacontroller is told which controllers are its own.
 LABEL_OWNER = "app.kubernetes.io/name"
+#: What a process exits with that could not do it.
+NOT_REGISTERED = 1
 #: Seconds until it gives up, for kubelet to start it again.
 PATIENCE = 60.0
 #: Seconds between looks for kinds that are not served yet.
@@ -106,8 +108,12 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     dictConfig(logging_config(config.log_level))
     kube = connect(config.kubeconfig_file, in_cluster=config.in_cluster, log=_log)
     deadline = Deadline(PATIENCE)
-    for controller in controllers(config):
-        register(kube, controller, owner=config.operator_name, deadline=deadline)
+    try:
+        for controller in controllers(config):
+            register(kube, controller, owner=config.operator_name, deadline=deadline)
+    except KubeError as error:
+        _log.error("not registered", extra={"problem": str(error)})
+        return NOT_REGISTERED
     return 0
 
 

@@ -180,6 +180,21 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
     assert "more than 5 seconds within a request" in text
 
 
+def test_the_reasons_that_troubleshooting_explains_are_those_of_the_hooks() -> None:
+    page = (PROJECT / "docs/guides/troubleshooting.md").read_text()
+    source = "\n".join(file.read_text() for file in PROJECT.glob("hooks/**/*.py"))
+    tables = re.findall(r"^\| (?:condition \| )?reasons? \|.*?\n\n", page, re.MULTILINE | re.DOTALL)
+    assert len(tables) == 2
+    explained = {
+        word
+        for table in tables
+        for row in table.splitlines()[2:]
+        for word in re.findall(r"`([A-Z][A-Za-z]+)`", " ".join(row.split("|")[1:3]))
+    }
+    assert len(explained) > 30
+    assert [word for word in sorted(explained) if f'"{word}"' not in source] == []
+
+
 def test_every_hook_is_named_in_the_readme() -> None:
     text = (PROJECT / "README.md").read_text()
     assert all(hook in text for hook in BUILDERS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.controlplane import ControlPlane
 from tests.deploy.rendering import PROJECT
+from tests.documented.pages import blocks
 
 #: Less than a test may take, so that a command that hangs is named.
 SECONDS = 120
@@ -23,6 +24,12 @@ def lay_out(folder: Path, cluster: ControlPlane) -> Path:
         else:
             shutil.copy(source, folder)
     return folder
+
+
+def run_block(marker: str, page: Path, folder: Path, cluster: ControlPlane) -> None:
+    """Run the one block of a page that holds a text, at a desk of its own."""
+    [code] = [block.code for block in blocks(page, "sh") if marker in block.code]
+    run(code, lay_out(folder, cluster), cluster.kubeconfig)
 
 
 def run(code: str, desk: Path, kubeconfig: Path) -> str:

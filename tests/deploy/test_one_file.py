@@ -1,20 +1,26 @@
 """provider.yaml is applied in one go, since the pod registers its controllers by itself."""
 
 import copy
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
+from hooks.registration import NOT_REGISTERED
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError
 from tests.deploy import installed
+from tests.deploy.accounts import bound, wildcards
 from tests.deploy.pods import Pod, moved
 from tests.deploy.rendering import (
     CLOUD_CONTROLLER,
     ONE_FILE,
+    PROJECT,
     container,
     environment,
     init_container,
@@ -22,6 +28,7 @@ from tests.deploy.rendering import (
     render,
     text,
 )
+from tests.serving import write_cloud_config
 from tools.manifests import HEADER, PROVIDER
 
 METACONTROLLER = "metacontroller.k8s.io/v1alpha1"
@@ -115,6 +122,43 @@ def allowed(empty_cluster: ControlPlane) -> ControlPlane:
         "create", "clusterrolebinding", "first", role, "--serviceaccount=default:first"
     )
     return empty_cluster
+
+
+@pytest.mark.parametrize("verb", ["create", "patch"])
+def test_each_verb_of_the_right_to_register_is_needed(
+    allowed: ControlPlane, tmp_path: Path, verb: str
+) -> None:
+    role = copy.deepcopy(render(ONE_FILE).one("ClusterRole", f"{NAME}-registration"))
+    for rule in role["rules"]:
+        rule["verbs"].remove(verb)
+    allowed.apply(yaml.safe_dump(role))
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(allowed.kubeconfig_as(allowed.service_account_token("first", "default")))
+    with Simulator() as simulator:
+        cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
+        environ = {"CLOUD_CONFIG": str(cloud_config), "KUBECONFIG_FILE": str(kubeconfig)}
+        done = subprocess.run(
+            [sys.executable, "-m", "hooks.registration"],
+            cwd=PROJECT,
+            env=environ,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == NOT_REGISTERED
+    assert f"cannot {verb} resource" in done.stdout + done.stderr
+
+
+def test_its_roles_have_no_wildcard_and_are_bound_to_the_pods_account() -> None:
+    rendered = render(ONE_FILE)
+    assert wildcards(rendered) == []
+    roles = {
+        (role["kind"], role["metadata"]["name"]) for role in rendered.of("Role", "ClusterRole")
+    }
+    account = ("kube-system", rendered.pod()["serviceAccountName"])
+    assert {(kind, name, *who) for (kind, _, name), *who in bound(rendered)} == {
+        (*role, *account) for role in roles
+    }
 
 
 def test_the_right_to_register_is_for_these_controllers_by_name(

@@ -1,5 +1,6 @@
 """What the manifests say, checked against the code and the promises."""
 
+import os
 import re
 import tomllib
 from collections import Counter
@@ -172,6 +173,30 @@ def test_the_cloud_controllers_metacontroller_runs_its_controllers_and_no_others
         assert controller["metadata"]["labels"][key] == value
     for controller in render(TARGET_CLUSTER_OPERATOR).controllers():
         assert controller["metadata"]["labels"][key] != value
+
+
+def test_the_selector_that_the_guide_gives_keeps_another_metacontroller_off_these_alone() -> None:
+    guide = (PROJECT / "docs" / "guides" / "install.md").read_text()
+    told = re.search(r"`--target-label-selector=(\S+)!=(\S+)`", guide)
+    assert told
+    for controller in render(CLOUD_CONTROLLER).controllers():
+        assert controller["metadata"]["labels"][told[1]] == told[2]
+    for controller in render(TARGET_CLUSTER_OPERATOR).controllers():
+        assert controller["metadata"]["labels"][told[1]] != told[2]
+
+
+def test_the_image_can_be_taken_from_elsewhere(tmp_path: Path) -> None:
+    guide = (PROJECT / "docs" / "guides" / "install.md").read_text()
+    [example] = re.findall(r"```yaml\n([^`]*?\nimages:\n[^`]*?)```", guide)
+    overlay = yaml.safe_load(example)
+    named = overlay["images"][0]["newName"]
+    [base] = overlay["resources"]
+    folder = DEPLOY / base.partition("//deploy/")[2]
+    overlay["resources"] = [os.path.relpath(folder, tmp_path)]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    pod = render(tmp_path).pod()
+    images = [each["image"] for each in (*pod["initContainers"], *pod["containers"])]
+    assert len([image for image in images if image.startswith(f"{named}:")]) == 2
 
 
 def test_the_cloud_controller_starts_where_every_node_is_tainted() -> None:

@@ -5,11 +5,10 @@ import pytest
 from tests.controlplane import polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
-from tests.deploy.desk import run
+from tests.deploy.desk import run_block
 from tests.deploy.pods import Moved, moved
 from tests.deploy.rendering import text
 from tests.deploy.watched import ALONE, Watched, supply
-from tests.documented.pages import blocks
 from tests.documented.runs import GUIDES
 from tests.e2e.targets import NAMESPACE
 
@@ -45,14 +44,7 @@ def until_nothing_is_left(watched: Watched) -> None:
 def without_finalizers(watched: Watched) -> None:
     """Let the TargetClusters go by the guide's own command."""
     desk = watched.folder / "desk"
-    (desk / "bin").mkdir(parents=True)
-    (desk / "bin" / "kubectl").symlink_to(watched.cluster.programs.kubectl)
-    [code] = [
-        block.code
-        for block in blocks(GUIDES / "uninstall.md", "sh")
-        if "patch targetcluster " in block.code
-    ]
-    run(code, desk, watched.cluster.kubeconfig)
+    run_block("patch targetcluster ", GUIDES / "uninstall.md", desk, watched.cluster)
 
 
 def same(one: Object | None, other: Object | None) -> bool:

@@ -9,7 +9,7 @@ GUIDES = DOCS / "guides"
 EXAMPLES = PROJECT / "examples"
 
 #: From its first command on, on a cluster that has nothing: tests/deploy/test_guides.py.
-FRESH = (DOCS / "tutorials" / "first-address.md", GUIDES / "install.md")
+FRESH = (PROJECT / "README.md", DOCS / "tutorials" / "first-address.md", GUIDES / "install.md")
 #: Section by section, where the cloud controller is installed: the same.
 INSTALLED = tuple(
     GUIDES / f"{name}.md"

@@ -3,6 +3,7 @@
 import base64
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from tests.controlplane.api import Api, Object
 from tests.controlplane.standin import objects, strict
@@ -105,7 +106,11 @@ def parse(source: Object) -> ControllerSpec:
         sent=_as_sent(source),
         parents=tuple(_parent(rule) for rule in parents),
         children=tuple(_child(rule) for rule in children),
-        hooks={name: _hook(f"spec.hooks.{name}", hook) for name, hook in hooks.items() if hook},
+        hooks={
+            name: _hook(f"spec.hooks.{name}", hook, _by_host(spec))
+            for name, hook in hooks.items()
+            if hook
+        },
         resync=None if every is None else float(every),
     )
 
@@ -152,17 +157,23 @@ def _child(rule: Object) -> ChildRule:
     return ChildRule(str(rule.get("apiVersion", "")), str(rule.get("resource", "")), method)
 
 
-def _hook(path: str, hook: Object) -> HookSpec:
+def _by_host(spec: Object) -> dict[str, Object]:
+    """Return what counts for all hooks of a host that say nothing of it themselves."""
+    return {str(one.get("host", "")): one for one in spec.get("endpointConfigs") or []}
+
+
+def _hook(path: str, hook: Object, by_host: dict[str, Object]) -> HookSpec:
     if hook.get("version") != "v2":
         raise SpecError(f"{path}.version: {hook.get('version')} is not v2")
     webhook = hook.get("webhook") or {}
     if not webhook.get("url"):
         raise SpecError(f"{path}.webhook.url: is not there")
     timeout = webhook.get("timeout")
+    endpoint = by_host.get(urlsplit(str(webhook["url"])).netloc, {})
     return HookSpec(
         url=str(webhook["url"]),
         timeout=seconds(f"{path}.webhook.timeout", timeout) if timeout else DEFAULT_TIMEOUT,
-        authorization=_secret_key(webhook.get("authorization")),
+        authorization=_secret_key(webhook.get("authorization") or endpoint.get("authorization")),
     )
 
 
@@ -186,25 +197,23 @@ def seconds(path: str, duration: str) -> float:
     return sum(float(count) * units[unit] for count, unit in parts) or DEFAULT_TIMEOUT
 
 
+_AUTHORIZATION = strict.record(
+    {
+        "type": strict.text,
+        "secretRef": strict.record(
+            {"namespace": strict.text, "name": strict.text, "key": strict.text}
+        ),
+    }
+)
 _HOOK = strict.record(
     {
         "version": strict.text,
         "webhook": strict.record(
-            {
-                "url": strict.text,
-                "timeout": strict.text,
-                "authorization": strict.record(
-                    {
-                        "type": strict.text,
-                        "secretRef": strict.record(
-                            {"namespace": strict.text, "name": strict.text, "key": strict.text}
-                        ),
-                    }
-                ),
-            }
+            {"url": strict.text, "timeout": strict.text, "authorization": _AUTHORIZATION}
         ),
     }
 )
+_ENDPOINTS = strict.items_of(strict.record({"host": strict.text, "authorization": _AUTHORIZATION}))
 _HOOKS = strict.record({"sync": _HOOK, "finalize": _HOOK, "customize": _HOOK})
 _PARENT = {
     "apiVersion": strict.text,
@@ -232,6 +241,7 @@ _DECORATOR = strict.record(
         ),
         "attachments": strict.items_of(_CHILD),
         "hooks": _HOOKS,
+        "endpointConfigs": _ENDPOINTS,
         "resyncPeriodSeconds": strict.whole,
     }
 )
@@ -240,6 +250,7 @@ _COMPOSITE = strict.record(
         "parentResource": strict.record(_PARENT),
         "childResources": strict.items_of(_CHILD),
         "hooks": _HOOKS,
+        "endpointConfigs": _ENDPOINTS,
         "resyncPeriodSeconds": strict.whole,
         "generateSelector": strict.flag,
     }
