@@ -29,6 +29,7 @@ check: setup  ## format, lint, types, import contracts, YAML, manifests, documen
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tools.manifests --check
+	$(BIN)/python -m tools.helm
 	$(BIN)/python -m pytest --quiet tests/test_docs.py tests/test_docs_code.py
 
 format: setup  ## write the format that check asks for
@@ -39,7 +40,7 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
 
-manifests: setup  ## write provider.yaml and deploy/chart, which are rendered from deploy/
+manifests: setup  ## write provider.yaml and what the Helm chart holds, both rendered from deploy/
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 

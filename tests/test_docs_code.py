@@ -238,6 +238,7 @@ def test_a_mistake_in_a_command_is_seen(line: str, fault: str) -> None:
         ("make run  # starts\nmake test", ["make", "make"]),
         ("until kubectl apply -k x; do sleep 2; done", ["kubectl", "sleep"]),
         ("A=1 make run", ["make"]),
+        ("helm install x \\\n  --set a=b", ["helm"]),
         ("kubectl apply -f - <<'EOF'\nkind: x\nEOF", ["kubectl"]),
         ("kubectl get x |\n  jq .", ["kubectl", "jq"]),
         ("openssl rand 3 > token", ["openssl"]),

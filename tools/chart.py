@@ -6,7 +6,7 @@ over the Deployments. A test fails when a file is not what this would write.
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import yaml
 
 from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
 from tools.chart_values import CHART, VALUES, values_yaml
+from tools.manifests import ADDED
 
 MADE = "# Made by `make manifests` from deploy/.\n"
 CRDS = CHART / "crds"
@@ -28,36 +29,39 @@ class Operator:
     """What the chart has of an operator.
 
     Attributes:
-        modes: components that change what is there, by the file that the templates choose.
-        added: components that add objects. What they change of the Deployment the templates do.
+        own: the component by which it has its own Metacontroller; none where it has one anyhow.
+        cluster: the same for the cluster's.
     """
 
     base: Path
-    modes: Mapping[str, tuple[str, ...]]
-    added: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    cluster: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Return the operator's folder in deploy/ and in the chart."""
         return self.base.name
 
+    @property
+    def modes(self) -> dict[str, tuple[str, ...]]:
+        """Return components that change what is there, by the file that the templates choose."""
+        tls, client = f"{self.name}-tls", f"{self.name}-client-certificates"
+        return {
+            "own": self.own,
+            "cluster": self.cluster,
+            "cluster-server-tls": (*self.cluster, tls),
+            "cluster-mutual-tls": (*self.cluster, tls, client),
+        }
+
+    def added(self, mode: str) -> tuple[str, ...]:
+        """Return components that add objects; what they change of the Deployment templates do."""
+        policy = () if mode == "own" else (f"{self.name}-network-policy",)
+        return (*ADDED[self.name], *policy)
+
 
 OPERATORS = (
-    Operator(
-        CLOUD_CONTROLLER,
-        {"own": (), "cluster": ("cluster-metacontroller",)},
-        ("two-replicas", "pod-monitor", "validation"),
-    ),
-    Operator(
-        TARGET_CLUSTER_OPERATOR,
-        {
-            "own": ("sidecar",),
-            "cluster": (),
-            "cluster-server-tls": ("tls",),
-            "cluster-mutual-tls": ("tls", "client-certificates"),
-        },
-        ("two-replicas", "network-policy", "service-monitor", "validation"),
-    ),
+    Operator(CLOUD_CONTROLLER, cluster=("cloud-controller-cluster-metacontroller",)),
+    Operator(TARGET_CLUSTER_OPERATOR, own=("target-cluster-operator-sidecar",)),
 )
 
 
@@ -80,24 +84,19 @@ def files_of(operator: Operator) -> dict[str, str]:
     Metacontroller's CRDs are left out: they are in `crds/`.
     """
     modes = {
-        mode: [one for one in manifests(operator.base, *whole(operator, names)) if not _crd(one)]
+        mode: [one for one in manifests(operator.base, *names) if not _metacontrollers_crd(one)]
         for mode, names in operator.modes.items()
     }
-    base = next(mode for mode, names in operator.modes.items() if not names)
-    always = [one for one in modes[base] if all(one in each for each in modes.values())]
+    always = [one for one in modes["own"] if all(one in each for each in modes.values())]
     found = {"always": written(always)}
     for mode, each in modes.items():
         found[mode] = written(one for one in each if one not in always)
     before = manifests(operator.base)
-    for name in operator.added:
-        after = manifests(operator.base, *whole(operator, [name]))
-        found[name] = written(_added(name, before, after))
+    for name in operator.added("cluster"):
+        after = manifests(operator.base, name)
+        file = name.removeprefix(f"{operator.name}-")
+        found[file] = written(added(name, before, after))
     return found
-
-
-def whole(operator: Operator, names: Iterable[str]) -> list[str]:
-    """Return the components' whole names, which begin with the operator's."""
-    return [f"{operator.name}-{name}" for name in names]
 
 
 def manifests(base: Path, *components: str) -> list[str]:
@@ -105,7 +104,7 @@ def manifests(base: Path, *components: str) -> list[str]:
     if not components:
         return text(base).strip().split(BETWEEN)
     with tempfile.TemporaryDirectory() as folder:
-        return text(composed(Path(folder), base, *components)).strip().split(BETWEEN)
+        return text(composed(Path(folder).resolve(), base, *components)).strip().split(BETWEEN)
 
 
 def written(objects: Iterable[str]) -> str:
@@ -113,14 +112,18 @@ def written(objects: Iterable[str]) -> str:
     return MADE + BETWEEN.join(objects) + "\n"
 
 
-def _crd(one: str) -> bool:
+def _metacontrollers_crd(one: str) -> bool:
     read = yaml.safe_load(one)
     kind, name = read["kind"], read["metadata"]["name"]
     return kind == "CustomResourceDefinition" and str(name).endswith(METACONTROLLER)
 
 
-def _added(name: str, before: Iterable[str], after: Iterable[str]) -> list[str]:
-    """Return the objects that a component adds; it changes the Deployment at most."""
+def added(name: str, before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Return the objects that a component adds.
+
+    Raises:
+        ValueError: naming an object besides the Deployment that the component changes.
+    """
     known = {_identity(one): one for one in before}
     for one in after:
         if known.get(_identity(one), one) != one and _identity(one)[0] != "Deployment":

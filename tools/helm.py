@@ -1,4 +1,7 @@
-"""`python -m tools.helm`: lints the chart, and renders it with every set of values in its `ci/`."""
+"""`python -m tools.helm`: lints the chart, and renders it with every set of values in its `ci/`.
+
+It builds no helm: where there is none yet, it says so and is content, since the tests do the same.
+"""
 
 import os
 import subprocess
@@ -50,7 +53,10 @@ def check(values: Sequence[str | Path]) -> None:
 
 
 def main() -> int:
-    """Check the default values and every set."""
+    """Check the default values and every set; return the exit code."""
+    if not helm.locate(os.environ).exists():
+        print("deploy/chart: not rendered, there is no helm yet; `make test` builds one")
+        return 0
     problems = []
     sets: list[list[str | Path]] = [[]]
     sets += [["--values", file] for file in VALUE_SETS]

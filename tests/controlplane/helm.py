@@ -20,12 +20,17 @@ MODULE = GoModule(
 
 def ensure(say: Say = print, environ: Mapping[str, str] = os.environ) -> Path:
     """Return helm, building it where neither the PATH nor the cache holds it in its version."""
+    place = locate(environ)
+    MODULE.ensure({"helm": place}, say, environ)
+    return place
+
+
+def locate(environ: Mapping[str, str]) -> Path:
+    """Return where helm is in its version, or will be once it is built."""
     found = shutil.which("helm", path=environ.get("PATH"))
     if found and _version(Path(found)) == MODULE.version():
         return Path(found)
-    places = MODULE.locate(environ)
-    MODULE.ensure(places, say, environ)
-    return places["helm"]
+    return MODULE.locate(environ)["helm"]
 
 
 def _version(helm: Path) -> str:

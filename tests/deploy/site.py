@@ -1,5 +1,6 @@
 """A cluster with the cloud controller, nodes and a Service that is served."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Site:
     manifests: Moved = field(default_factory=lambda: moved(text(CLOUD_CONTROLLER)))
     settings: dict[str, str] = field(default_factory=dict)
     pods: int = 0
+    nodes: Sequence[str] = NODES
 
     def install(self) -> None:
         """Apply the manifests."""
@@ -56,30 +58,30 @@ class Site:
         rules = state["loadbalancerrules"]
         return {"addresses": addresses, "rules": rules, "firewall": state["firewallrules"]}
 
-    def address(self) -> str:
-        """Wait until the Service has an address, and return it."""
+    def address(self, name: str = "web") -> str:
+        """Wait until a Service has an address, and return it."""
 
         def ingress() -> Objects:
-            service = self.services.get("web", "default")
+            service = self.services.get(name, "default")
             return list(service["status"]["loadBalancer"].get("ingress", []))
 
-        return str(polling.until(ingress, "web has an address", within=90)[0]["ip"])
+        return str(polling.until(ingress, f"{name} has an address", within=90)[0]["ip"])
+
+    def serve(self, name: str) -> None:
+        """Make a Service of type LoadBalancer."""
+        spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
+        self.services.create({"metadata": {"name": name, "namespace": "default"}, "spec": spec})
 
     def join(self) -> None:
         """Let the nodes come, and the Service be made."""
         nodes = self.cluster.api.resource("v1", "nodes", namespaced=False)
         taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
-        for name in NODES:
+        for name in self.nodes:
             nodes.create({"metadata": {"name": name}, "spec": {"taints": [taint]}})
         polling.until(
-            lambda: all(initialised(nodes.get(name)) for name in NODES), "nodes", within=60
+            lambda: all(initialised(nodes.get(name)) for name in self.nodes), "nodes", within=60
         )
-        self.services.create(
-            {
-                "metadata": {"name": "web", "namespace": "default"},
-                "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
-            }
-        )
+        self.serve("web")
 
 
 def ready(site: Site) -> bool:

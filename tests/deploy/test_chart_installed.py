@@ -11,13 +11,14 @@ import pytest
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
-from tests.controlplane.api import Object, Objects, Resource
+from tests.controlplane.api import Object, Resource
 from tests.deploy import installed
-from tests.deploy.desk import run
+from tests.deploy.desk import lay_out, run
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
-from tests.documented.pages import blocks, sections
-from tests.e2e.nodes import UNINITIALIZED, initialised
+from tests.deploy.site import Site, ids
+from tests.documented.pages import sections
+from tests.documented.runs import HELM
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
 from tests.e2e.test_targetclusters import EXAMPLE
 from tests.e2e.waves import names_of
@@ -26,25 +27,19 @@ from tools.chart_values import CHART
 
 pytestmark = pytest.mark.usefixtures("helm_program")
 
-GUIDE = PROJECT / "docs" / "guides" / "helm.md"
 CLOUD = ("kube-system", "cloudstack-cloud-controller")
 OPERATOR = (NAMESPACE, "target-cluster-operator")
 NODES = names_of(10)
 
 
 @dataclass
-class Reader:
+class Reader(Site):
     """Somebody with the repository, kubectl, helm and an empty cluster, who follows the guide."""
 
-    cluster: ControlPlane
-    simulator: Simulator
-    folder: Path
-    pods: int = 0
-
-    def does(self, section: str) -> None:
-        """Run the commands of a section of the guide."""
-        for block in sections(GUIDE)[section]:
-            run(block.code, self.folder, self.cluster.kubeconfig)
+    def does(self, section: str, part: slice = slice(None)) -> None:
+        """Run the commands of a section of the guide, or a part of its blocks."""
+        for block in sections(HELM)[section][part]:
+            self.says(block.code)
 
     def says(self, command: str) -> None:
         """Run a command."""
@@ -68,44 +63,6 @@ class Reader:
         with Pod(self.cluster, self.deployment(of), folder, settings=settings).running() as pod:
             yield pod
 
-    def nodes_join(self) -> None:
-        """Let ten tainted nodes come, and wait until they are initialised."""
-        nodes = self.cluster.api.resource("v1", "nodes", namespaced=False)
-        taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
-        for name in NODES:
-            nodes.create({"metadata": {"name": name}, "spec": {"taints": [taint]}})
-        polling.until(
-            lambda: all(map(initialised, nodes.list())), "all nodes are initialised", within=90
-        )
-
-    def address_of(self, name: str) -> str:
-        """Make a Service of type LoadBalancer, unless it is there; wait for its address."""
-        services = self.resource("v1", "services")
-        if name not in {service["metadata"]["name"] for service in services.list()}:
-            services.create(
-                {
-                    "metadata": {"name": name, "namespace": "default"},
-                    "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
-                }
-            )
-
-        def ingress() -> Objects:
-            balanced = services.get(name, "default")["status"]["loadBalancer"]
-            return list(balanced.get("ingress", []))
-
-        return str(polling.until(ingress, f"{name} has an address", within=90)[0]["ip"])
-
-    def load_balancers(self) -> Objects:
-        version = "cloudstack.targetcluster.example.com/v1alpha1"
-        return self.resource(version, "cloudstackloadbalancers").list()
-
-    def in_cloudstack(self) -> dict[str, Objects]:
-        """Return what CloudStack has for Services."""
-        state = self.simulator.control.state()
-        addresses = [address for address in state["addresses"] if not address["sourcenat"]]
-        rules = state["loadbalancerrules"]
-        return {"addresses": addresses, "rules": rules, "firewall": state["firewallrules"]}
-
     def crds(self) -> set[str]:
         found = self.resource("apiextensions.k8s.io/v1", "customresourcedefinitions").list()
         return {crd["metadata"]["name"] for crd in found}
@@ -114,14 +71,12 @@ class Reader:
 @pytest.fixture
 def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> Iterator[Reader]:
     """Lay out what the reader has. The chart's ports are free ones: tests share a machine."""
-    folder = tmp_path / "desk"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "kubectl").symlink_to(empty_cluster.programs.kubectl)
+    folder = lay_out(tmp_path / "desk", empty_cluster)
     (folder / "bin" / "helm").symlink_to(helm_program)
-    move(shutil.copytree(CHART, folder / "deploy" / "chart") / "files")
+    move(folder / "deploy" / "chart" / "files")
     with Simulator(world="large", vms=len(NODES)) as simulator:
         write_cloud_config(folder / "cloud-config", simulator)
-        yield Reader(empty_cluster, simulator, folder)
+        yield Reader(empty_cluster, simulator, folder, nodes=NODES)
 
 
 def move(files: Path) -> Mapping[int, int]:
@@ -157,8 +112,8 @@ def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> Non
         reader.does("The cloud controller")
         reader.cluster.start_controllers()
         with reader.running(CLOUD):
-            reader.nodes_join()
-            assert reader.address_of("web")
+            reader.join()
+            assert reader.address()
             reader.does("The target-cluster-operator beside it")
             stack.enter_context(reader.running(OPERATOR))
             cluster_is_looked_after(reader, stack)
@@ -171,14 +126,16 @@ def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> Non
         assert after[CLOUD]["spec"]["template"] != before[CLOUD]["spec"]["template"]
         assert after[OPERATOR]["metadata"]["generation"] == 1
         with reader.running(CLOUD) as pod:
-            assert reader.address_of("mail") != reader.address_of("web")
+            reader.serve("mail")
+            assert reader.address("mail") != reader.address()
             assert '"level": "debug"' in (pod.folder / "hooks.log").read_text()
-            services = reader.resource("v1", "services")
             for name in ("web", "mail"):
-                services.delete(name, "default")
+                reader.services.delete(name, "default")
             polling.until(lambda: not reader.load_balancers(), "they are gone", within=90)
             reader.says("kubectl delete targetclusters --all --all-namespaces")
-            reader.does("Uninstall")
+            reader.does("Uninstall", slice(1))
+    # Its Deployments are gone, so kubelet has ended the pods.
+    reader.does("Uninstall", slice(1, None))
     assert not any(reader.in_cloudstack().values())
     assert reader.crds() == set()
     left = reader.cluster.kubectl("get", "all,clusterroles,ns", "-A", "-o", "name")
@@ -193,27 +150,25 @@ def test_what_is_uninstalled_keeps_its_addresses_and_goes_on_when_it_is_back(
     reader.does("The cloud controller")
     reader.cluster.start_controllers()
     with reader.running(CLOUD):
-        reader.nodes_join()
-        address = reader.address_of("web")
+        reader.join()
+        address = reader.address()
         reader.says(uninstall)
     before = reader.in_cloudstack()
     assert all(before.values())
-    assert reader.address_of("web") == address
+    assert reader.address() == address
     assert len(reader.load_balancers()) == 1
     install = "helm install cloudstack-metacontroller deploy/chart --namespace kube-system"
     reader.says(install)
     with reader.running(CLOUD):
-        assert reader.address_of("mail") != address
-        assert {one["id"] for one in before["rules"]} < {
-            one["id"] for one in reader.in_cloudstack()["rules"]
-        }
+        reader.serve("mail")
+        assert reader.address("mail") != address
+        assert ids(before["rules"]) < ids(reader.in_cloudstack()["rules"])
     # In the wrong order: the chart, then the CRDs, while there are Services.
     reader.says(uninstall)
     ours = " ".join(name for name in reader.crds() if name.startswith("cloudstack"))
     reader.says(f"kubectl delete --wait=false crd {ours}")
-    services = reader.resource("v1", "services")
     for name in ("web", "mail"):
-        services.delete(name, "default")
+        reader.services.delete(name, "default")
     reader.says(install)
     with reader.running(CLOUD):
         polling.until(
@@ -266,7 +221,6 @@ def test_metacontrollers_crds_are_made_where_they_are_missing_and_left_alone_els
 
 
 def test_every_section_of_the_guide_that_has_commands_is_followed_here() -> None:
-    with_commands = {title for title, found in sections(GUIDE).items() if found}
-    followed = set(re.findall(r'\.does\("(.+?)"\)', Path(__file__).read_text()))
-    assert followed == with_commands
-    assert not any(block.reason for block in blocks(GUIDE, "sh"))
+    followed = set(re.findall(r'\.does\("(.+?)"', Path(__file__).read_text()))
+    assert followed == {section for section, found in sections(HELM).items() if found}
+    assert not any(block.reason for found in sections(HELM).values() for block in found)

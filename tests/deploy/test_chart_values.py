@@ -69,6 +69,8 @@ OTHER: dict[str, Any] = {
     f"{CLOUD}.metacontroller": "cluster",
     f"{CLOUD}.replicas": 0,
     f"{CLOUD}.settings": {"NODE_MISSING_GRACE": "5m"},
+    f"{CLOUD}.tls": "mutual",
+    f"{CLOUD}.networkPolicy": True,
     f"{CLOUD}.podMonitor": True,
     f"{CLOUD}.validation": True,
     f"{CLOUD}.resources": {"requests": {"cpu": 1}},
@@ -81,8 +83,8 @@ OTHER: dict[str, Any] = {
     f"{OPERATOR}.settings": {"LOG_LEVEL": "debug"},
     f"{OPERATOR}.tls": "server",
     f"{OPERATOR}.networkPolicy": True,
-    f"{OPERATOR}.serviceMonitor": True,
     f"{OPERATOR}.validation": True,
+    f"{OPERATOR}.serviceMonitor": True,
     f"{OPERATOR}.resources": {"limits": {"memory": "1Gi"}},
     f"{OPERATOR}.nodeSelector": {"example.com/pool": "system"},
     f"{OPERATOR}.tolerations": [{"key": "example.com/reserved", "effect": "NoSchedule"}],
@@ -103,7 +105,9 @@ OTHER: dict[str, Any] = {
 @pytest.mark.parametrize("name", leaves())
 def test_each_value_changes_what_is_rendered(tmp_path: Path, name: str) -> None:
     # With these, each of the others has something to change.
-    before = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
+    before: dict[str, Any] = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
+    if name in {f"{CLOUD}.tls", f"{CLOUD}.networkPolicy"}:
+        before[f"{CLOUD}.metacontroller"] = "cluster"
     plain = of_chart(*values(tmp_path / "before", before))
     changed = of_chart(*values(tmp_path / "after", {**before, name: OTHER[name]}))
     assert changed != plain
@@ -136,6 +140,15 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     assert told["WATCH_NAMESPACE"] == "target-cluster-system,shop"
     assert told["TLS_CLIENT_CA_FILE"]
     assert "nodeSelector" not in operator["spec"]
+
+
+def test_the_validation_knows_the_namespaces_that_are_watched(tmp_path: Path) -> None:
+    flat: dict[str, Any] = {f"{OPERATOR}.enabled": True, f"{OPERATOR}.validation": True}
+    flat[f"{OPERATOR}.settings"] = {"WATCH_NAMESPACE": "shop, target-cluster-system"}
+    found = of_chart(*values(tmp_path, flat))
+    policy = found["ValidatingAdmissionPolicy", "", "target-clusters-without-effect"]
+    expressions = [each["expression"] for each in policy["spec"]["validations"]]
+    assert "object.metadata.namespace in ['shop', 'target-cluster-system']" in expressions
 
 
 def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open() -> None:
@@ -189,6 +202,9 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
             {f"{OPERATOR}.metacontroller": "own", f"{OPERATOR}.tls": "server"},
             f"/{OPERATOR}/tls.*'none'",
             id="TLS without anybody to speak it to",
+        ),
+        pytest.param(
+            {f"{CLOUD}.networkPolicy": True}, f"/{CLOUD}/networkPolicy.*false", id="on loopback"
         ),
         pytest.param({f"{CLOUD}.settings": None}, f"/{CLOUD}'.*'settings'", id="taken away"),
         pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),

@@ -33,9 +33,9 @@ TARGETS = (
     EXAMPLES / "13-drift-reported" / "README.md",
 )
 #: Where the existing provider has been: tests/deploy/test_migration.py.
-MIGRATED = (GUIDES / "migrate.md",)
-#: With helm, on a cluster that has nothing: tests/deploy/test_chart_installed.py.
-HELM = (GUIDES / "helm.md",)
+MIGRATION = GUIDES / "migrate.md"
+#: By its sections, which are installations of their own: tests/deploy/test_chart_installed.py.
+HELM = GUIDES / "helm.md"
 #: On any API server: tests/deploy/test_ingress_examples.py.
 INGRESS = tuple(sorted(EXAMPLES.glob("*-ingress-*/README.md")))
 # Blocks of `make run` and `curl`, on any page: tests/integration/test_documented.py.
@@ -43,8 +43,8 @@ INGRESS = tuple(sorted(EXAMPLES.glob("*-ingress-*/README.md")))
 ON_A_CLUSTER = {
     **dict.fromkeys((*FRESH, *INSTALLED), "tests/deploy/test_guides.py"),
     **dict.fromkeys((*SERVED, *TARGETS), "tests/deploy/test_documented.py"),
-    **dict.fromkeys(MIGRATED, "tests/deploy/test_migration.py"),
-    **dict.fromkeys(HELM, "tests/deploy/test_chart_installed.py"),
+    MIGRATION: "tests/deploy/test_migration.py",
+    HELM: "tests/deploy/test_chart_installed.py",
     **dict.fromkeys(INGRESS, "tests/deploy/test_ingress_examples.py"),
 }
 

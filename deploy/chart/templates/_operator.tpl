@@ -2,21 +2,31 @@
 An operator: files of files/<name>, which are deploy/ as kustomize renders it, with the values laid
 over its Deployment. Takes:
   name      the folder in files/
-  mode      the file that fits the Metacontroller that is chosen
-  added     the files of what was chosen besides
   values    the operator's values
   settings  the environment of its hooks, by variable
+  added     files of what was chosen besides and the other operator has not
+  replaced  what stands for what in all but the Deployment
   root      the chart
 */}}
 {{- define "cloudstack-metacontroller.operator" -}}
-{{- $added := .added }}
-{{- if gt (int .values.replicas) 1 }}
-{{- $added = append $added "two-replicas" }}
+{{- $mode := .values.metacontroller }}
+{{- if ne .values.tls "none" }}
+{{- $mode = printf "%s-%s-tls" .values.metacontroller .values.tls }}
 {{- end }}
-{{- range concat (list "always" .mode) $added }}
+{{- $files := concat (list "always" $mode) .added }}
+{{- if .values.networkPolicy }}
+{{- $files = append $files "network-policy" }}
+{{- end }}
+{{- if .values.validation }}
+{{- $files = append $files "validation" }}
+{{- end }}
+{{- if gt (int .values.replicas) 1 }}
+{{- $files = append $files "two-replicas" }}
+{{- end }}
+{{- range $files }}
 {{- $path := printf "files/%s/%s.yaml" $.name . }}
-{{- range $.root.Files.Get $path | required $path | splitList "\n---\n" }}
-{{- $object := fromYaml . }}
+{{- range $text := $.root.Files.Get $path | required $path | splitList "\n---\n" }}
+{{- $object := fromYaml $text }}
 ---
 {{ if eq $object.kind "Deployment" }}
 {{- include "cloudstack-metacontroller.over-deployment" (dict
@@ -27,7 +37,10 @@ over its Deployment. Takes:
 ) }}
 {{- toYaml $object }}
 {{- else }}
-{{- trim . }}
+{{- range $old, $new := $.replaced }}
+{{- $text = replace $old $new $text }}
+{{- end }}
+{{- trim $text }}
 {{- end }}
 {{ end }}
 {{- end }}

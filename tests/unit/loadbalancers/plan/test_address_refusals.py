@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from hooks.loadbalancers.plan_actions import Associate
 
 from hooks.cloudstack.models import ResourceLimit
+from hooks.loadbalancers.plan.actions import Associate
 from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import IP, NET, chosen, order
 from tests.unit.loadbalancers.plan.test_address import OTHER, plan, refused
