@@ -1,15 +1,15 @@
-"""A Kubernetes API in memory, for the hooks of Services and load balancers; implements Kube."""
+"""A Kubernetes API in memory, for the hooks of Services and load balancers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 
-from hooks.deadline import Deadline
 from hooks.events import Event
-from hooks.kube import JSON, MERGE_PATCH, Conflict, KubeError, NotFound
+from hooks.kube import MERGE_PATCH, Conflict, KubeError, NotFound
 from hooks.webhook import Json
+from tests.kubes import Answering, Call
 
 
-class MemoryKube:
+class MemoryKube(Answering):
     """Objects by their paths.
 
     Attributes:
@@ -38,70 +38,46 @@ class MemoryKube:
         """Return the reasons of the Events, in order."""
         return [event.reason for event in self.events]
 
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        del params, accept
-        self._answer("get", deadline)
-        return deepcopy(self._find(f"GET {path}", path))
+    def answer(self, call: Call) -> Json:
+        """Do what is asked; the hooks list nothing, and finalizers keep what they delete."""
+        assert call.deadline.remaining() > 0
+        body = call.body or {}
+        if call.writes:
+            self.writes.append((call.verb, call.path, deepcopy(body)))
+        if failure := self.failure or self.refused.get(call.verb):
+            raise failure
+        match call.verb:
+            case "get":
+                return deepcopy(self._find(call))
+            case "create":
+                return self._create(call, body)
+            case "patch":
+                return self._merge(call, body)
+            case "delete":
+                return {}
+            case _:
+                raise AssertionError(f"the hook asks for {call}")
 
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        raise AssertionError(f"the hook lists {path} ({params}, {accept}, {deadline})")
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        self.writes.append(("create", path, deepcopy(body)))
-        self._answer("create", deadline)
-        where = f"{path}/{body['metadata']['name']}"
+    def _create(self, call: Call, body: Json) -> Json:
+        where = f"{call.path}/{body['metadata']['name']}"
         if where in self.objects:
-            raise Conflict(f"POST {path}", 409, "it is there already")
+            raise Conflict(f"POST {call.path}", 409, "it is there already")
         self.objects[where] = deepcopy(body)
         return body
 
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
+    def _merge(self, call: Call, body: Json) -> Json:
         """Merge into an object's metadata, under the version that is given."""
-        assert (content_type, params) == (MERGE_PATCH, None)
-        self.writes.append(("patch", path, deepcopy(body)))
-        self._answer("patch", deadline)
+        assert (call.content_type, call.params) == (MERGE_PATCH, None)
         self.before_patch()
-        metadata = self._find(f"PATCH {path}", path)["metadata"]
+        metadata = self._find(call)["metadata"]
         assert set(body) == {"metadata"}
         if body["metadata"].get("resourceVersion") != metadata.get("resourceVersion"):
-            raise Conflict(f"PATCH {path}", 409, "it has changed")
+            raise Conflict(f"PATCH {call.path}", 409, "it has changed")
         version = str(int(metadata["resourceVersion"]) + 1)
         metadata.update(deepcopy(body["metadata"]), resourceVersion=version)
-        return deepcopy(self.objects[path])
+        return deepcopy(self.objects[call.path])
 
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        """Take note of a deletion; finalizers keep the object."""
-        self.writes.append(("delete", path, options or {}))
-        self._answer("delete", deadline)
-
-    def _find(self, what: str, path: str) -> Json:
-        if path not in self.objects:
-            raise NotFound(what, 404, "not found")
-        return self.objects[path]
-
-    def _answer(self, verb: str, deadline: Deadline) -> None:
-        assert deadline.remaining() > 0
-        if failure := self.failure or self.refused.get(verb):
-            raise failure
+    def _find(self, call: Call) -> Json:
+        if call.path not in self.objects:
+            raise NotFound(f"{call.verb} {call.path}", 404, "not found")
+        return self.objects[call.path]

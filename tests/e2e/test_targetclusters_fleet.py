@@ -64,7 +64,7 @@ def test_of_40_clusters_half_of_them_bad_the_good_ones_are_probed_as_asked(
         time.sleep(SECONDS)  # what is measured is what happens meanwhile
         asked = (time.monotonic() - began) / INTERVAL
         for name, each in good.items():
-            assert asked - 2 <= each.probes - before[name] <= asked * 1.06 + 1
+            assert asked * 0.7 <= each.probes - before[name] <= asked * 1.06 + 1
         for name in bad:
             platform.until_says(name, "Ready", "False Unreachable")
         calls = {"hook": "targetclusters", "call": "sync"}

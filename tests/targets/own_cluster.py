@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from hooks.kube import KubeError, NotFound
 from hooks.webhook import Json
-from tests.targets.kubes import Answering, Call
+from tests.kubes import Answering, Call
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 

@@ -1,5 +1,7 @@
 """The Service's address: chosen, asked for, brought, kept, refused."""
 
+from itertools import pairwise
+
 import pytest
 
 from hooks.loadbalancers import LoadBalancersHook
@@ -157,9 +159,10 @@ def test_an_address_refused_is_tried_again_ever_more_slowly(
     for _ in range(8):
         waits.append(round(float(lb.answers[-1].response["resyncAfterSeconds"])))  # type: ignore[typeddict-item]
         lb.wait(hook)
-    assert waits == sorted(waits)
+    # What a call takes is taken off the wait that it answers.
+    assert all(later > earlier - 5 for earlier, later in pairwise(waits))
     assert waits[0] < 20
-    assert waits[-1] == 300
+    assert 295 < waits[-1] <= 300
 
 
 def test_two_services_cannot_have_one_address(world: World, hook: LoadBalancersHook) -> None:

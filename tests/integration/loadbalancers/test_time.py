@@ -180,7 +180,7 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
             for _ in range(30):
                 started = time.monotonic()
                 lb.call(hook, seconds=1.5)
-                assert time.monotonic() - started < 2.5
+                assert time.monotonic() - started < 4  # it would take six seconds in one go
                 if lb.is_ready():
                     break
                 assert lb.condition("Reconciling")["status"] == "True"

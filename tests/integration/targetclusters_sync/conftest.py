@@ -7,7 +7,7 @@ import pytest
 from hooks.kube import connect
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.integration.targetclusters_sync.worlds import World
-from tests.targets.kubes import Watched
+from tests.kubes import Watched
 
 LOG = logging.getLogger("tests")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
-from tests.targets.kubes import Call, Watched
+from tests.kubes import Call, Watched
 
 
 def make_foreign(world: World, **metadata: Any) -> None:

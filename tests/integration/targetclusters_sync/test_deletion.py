@@ -3,7 +3,7 @@
 from hooks.kube import Kube, KubeUnreachable
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
-from tests.targets.kubes import Call, Watched
+from tests.kubes import Call, Watched
 
 
 def silenced(kube: Kube, *, after: int) -> Watched:

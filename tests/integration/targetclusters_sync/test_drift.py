@@ -8,7 +8,7 @@ from hooks.kube import KubeRefused
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
 from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import World, result
-from tests.targets.kubes import Call, Watched
+from tests.kubes import Call, Watched
 
 DEPLOYMENT: Json = {
     "apiVersion": "apps/v1",

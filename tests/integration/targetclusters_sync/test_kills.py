@@ -9,7 +9,7 @@ import pytest
 
 from hooks.kube import Kube
 from tests.integration.targetclusters_sync.worlds import World, manifest
-from tests.targets.kubes import Killed, Watched
+from tests.kubes import Killed, Watched
 
 
 def bundle(**values: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
-from tests.targets.kubes import Call, Watched
+from tests.kubes import Call, Watched
 
 
 def patch(world: World, name: str, body: Json) -> None:

@@ -7,7 +7,7 @@ from kubernetes.client import Configuration
 from hooks.kube import ApiServer, KubeRefused
 from hooks.targetclusters.sync.memory import FIRST_RETRY
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
-from tests.targets.kubes import Call, Watched
+from tests.kubes import Call, Watched
 
 BAD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}, "data": {"x": 5}}
 PASSWORD = "hunter2-hunter2"

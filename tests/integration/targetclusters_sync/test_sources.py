@@ -10,7 +10,7 @@ from hooks.targetclusters.sync.plan import DesiredSet
 from hooks.targetclusters.sync.sources import READ_SINGLY
 from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
-from tests.targets.kubes import Watched
+from tests.kubes import Watched
 
 SYNC = "targetcluster.example.com/sync"
 

@@ -23,7 +23,7 @@ from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.sources import SourceCache, gather
 from hooks.webhook import Json
 from tests.controlplane.cluster import Cluster
-from tests.targets.kubes import Watched
+from tests.kubes import Watched
 
 KUBECONFIG = "target-cluster-kubeconfig"
 

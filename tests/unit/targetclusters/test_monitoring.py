@@ -1,10 +1,10 @@
 import pytest
 
 from hooks.webhook import Json
+from tests.kubes import Call
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import FakeCluster, node, pod
-from tests.targets.kubes import Call
 from tests.targets.objects import kubeconfig
 from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig

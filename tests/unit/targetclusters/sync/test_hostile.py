@@ -23,8 +23,8 @@ from hooks.targetclusters.sync.plan import (
 )
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook import Json
-from tests.targets import kubes
-from tests.targets.kubes import Answering
+from tests import kubes
+from tests.kubes import Answering
 from tests.unit.api_server import Answer, Call, serving
 from tests.unit.targetclusters.sync.objects import (
     DEPLOYMENT,
