@@ -44,9 +44,10 @@ manifests: setup  ## write provider.yaml and what the Helm chart holds, both ren
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 
+# In the order of their folders: the long tests, on real parts, begin first.
 test: check  ## check, then every test
 	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e

@@ -1,4 +1,6 @@
-"""What every test may ask for."""
+"""What every test may ask for, and how many run side by side."""
+
+import os
 
 from hypothesis import settings
 
@@ -7,3 +9,8 @@ pytest_plugins = ["tests.controlplane.fixtures"]
 # How long an example takes depends on who else uses the machine; it is no property of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two more at once than there are cores: tests on real parts mostly wait."""
+    return (os.cpu_count() or 1) + 2

@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.server import Simulator
 from tests.controlplane.polling import until
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"

@@ -14,7 +14,8 @@ import pytest
 
 from simulator.server import Simulator
 from tests.controlplane.polling import until
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 from tests.serving import LOOPBACK, PROJECT, Hooks, write_cloud_config
 
 LINES = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()

@@ -15,7 +15,8 @@ from tests.controlplane.api import Api, Object
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.kubeconfig import kubeconfig, signing_key, write_private
 from tests.controlplane.manifests import Hooks
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 
 CONTROLLERS = (
     "garbage-collector-controller",

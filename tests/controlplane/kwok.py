@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.controlplane.cluster import Cluster
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 
 HEARTBEAT = Path(__file__).parent / "kwok-heartbeat.yaml"
 

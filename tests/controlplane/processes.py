@@ -2,20 +2,14 @@
 
 import atexit
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.controlplane import polling, reaper
-
-# Below Linux's ephemeral range (32768 and up): nobody's outgoing connection takes a port while
-# the server that owns it is being restarted.
-PORTS = range(20000, 32000)
+from tests.controlplane import reaper
 
 
 class ProcessEndedError(Exception):
@@ -104,21 +98,6 @@ class Process:
             running.kill()
             running.wait()
         _REAPER.tell(f"-{running.pid}")
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-
-    def candidate() -> int | None:
-        port = random.choice(PORTS)  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return None
-        return port
-
-    return polling.until(candidate, "a free port", every=0)
 
 
 class _Reaper:

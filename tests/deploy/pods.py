@@ -25,7 +25,8 @@ import yaml
 from tests.controlplane import Cluster, metacontroller, polling
 from tests.controlplane.api import Object
 from tests.controlplane.kubeconfig import write_private
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 from tests.deploy.rendering import PROJECT, Rendered, container, environment, read
 
 #: What the image's own environment is, as far as it counts.

@@ -14,7 +14,8 @@ from simulator.model import User
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, manifests, polling
 from tests.controlplane.api import Object, Resource
-from tests.controlplane.processes import Process, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process
 
 PROJECT = Path(__file__).resolve().parents[2]
 

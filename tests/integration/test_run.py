@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.controlplane.polling import until
-from tests.controlplane.processes import Process, ProcessEndedError, free_port
+from tests.controlplane.ports import free_port
+from tests.controlplane.processes import Process, ProcessEndedError
 from tests.serving import LOOPBACK, PROJECT
 
 

@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import polling
-from tests.controlplane.processes import Process, ProcessEndedError, free_port
+from tests.controlplane.processes import Process, ProcessEndedError
 
 PYTHON = [sys.executable, "-S", "-c"]
 SLEEPS = [*PYTHON, "import time; print('up', flush=True); time.sleep(60)"]
@@ -81,11 +80,6 @@ def _ended(pid: int) -> bool:
     except FileNotFoundError:
         return True
     return state == "Z"
-
-
-def test_a_free_port_can_be_listened_on() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", free_port()))
 
 
 def test_polling_names_what_did_not_happen() -> None:
