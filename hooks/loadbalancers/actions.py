@@ -183,13 +183,7 @@ def _delete_self(action: plan.DeleteSelf, kube: Kube, deadline: Deadline) -> Non
 
 
 def _hold_service(action: plan.HoldService, kube: Kube, deadline: Deadline) -> None:
-    """Write a Service's finalizers, if it is still as it was read."""
-    path = f"/api/v1/namespaces/{action.namespace}/services/{action.name}"
-    metadata = {
-        "resourceVersion": action.resource_version,
-        "finalizers": list(action.finalizers),
-    }
     try:
-        kube.patch(path, {"metadata": metadata}, deadline=deadline)
+        kube.patch(action.path, action.patch, deadline=deadline)
     except (Conflict, NotFound):
         raise Outdated from None

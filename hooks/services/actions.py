@@ -16,16 +16,7 @@ def perform(kube: Kube, action: Action, *, deadline: Deadline) -> None:
     if isinstance(action, MakeForCleanup):
         _make(kube, action, deadline)
         return
-    kube.patch(
-        f"/api/v1/namespaces/{action.namespace}/services/{action.name}",
-        {
-            "metadata": {
-                "resourceVersion": action.resource_version,
-                "finalizers": list(action.left),
-            }
-        },
-        deadline=deadline,
-    )
+    kube.patch(action.path, action.patch, deadline=deadline)
 
 
 def _make(kube: Kube, action: MakeForCleanup, deadline: Deadline) -> None:

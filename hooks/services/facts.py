@@ -123,6 +123,11 @@ def annotations(service: Json) -> dict[str, str]:
     return {key: value for key, value in given.items() if value is not None}
 
 
+def finalizers(obj: Json) -> tuple[str, ...]:
+    """Answer what an object waits for before it is gone."""
+    return tuple(parts(obj, "metadata").get("finalizers") or ())
+
+
 def condition(obj: Json, condition_type: str) -> Json | None:
     """Find a condition in an object's status."""
     for found in parts(obj, "status").get("conditions") or ():

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from hooks import names
 from hooks.conditions import Condition
+from hooks.finalizers import ServiceFinalizers
 from hooks.services import status
-from hooks.services.facts import Facts, condition, is_deleting, load_balancer_name, parts
+from hooks.services.facts import Facts, condition, finalizers, is_deleting, load_balancer_name
 from hooks.services.spec import Settings, wanted_spec, wants_load_balancer
-from hooks.services.takeover import has_old_finalizer, is_held, spent_notes
+from hooks.services.takeover import spent_notes
 from hooks.webhook import DecoratorResponse, Json, Plan
 
 #: Where what cleans up after a deleted Service is made: the Service's own namespace may be going as
@@ -17,20 +18,9 @@ CLEANUP_NAMESPACE = "kube-system"
 _API_VERSION = f"{names.CLOUDSTACK_GROUP}/{names.API_VERSION}"
 
 
-@dataclass(frozen=True)
-class RemoveFinalizers:
-    """Take finalizers off a Service.
-
-    Attributes:
-        namespace, name: the Service.
-        resource_version: what was seen; a Service that changed since is left alone.
-        left: the finalizers that stay.
-    """
-
-    namespace: str
-    name: str
-    resource_version: str
-    left: tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizers(ServiceFinalizers):
+    """Take finalizers off a Service; those that stay are named."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,11 @@ def plan(facts: Facts, settings: Settings) -> Plan[Action]:
     """Answer a Service: serve it, let it go, or leave it to others."""
     wants = wants_load_balancer(facts, settings)
     goes = is_deleting(facts.service) or not wants
-    if goes and facts.load_balancer is None and is_held(facts.service):
+    if (
+        goes
+        and facts.load_balancer is None
+        and names.CLEANUP_FINALIZER in finalizers(facts.service)
+    ):
         return _clean_up(facts, settings)
     if not wants:
         return _leave(facts) if facts.own_condition else Plan({"attachments": []})
@@ -82,7 +76,7 @@ def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
 
 def _leave(facts: Facts) -> Plan[Action]:
     """Let the load balancer go; the Service is ours until nothing of it is left."""
-    if facts.load_balancer is None and not has_old_finalizer(facts.service):
+    if facts.load_balancer is None and names.SERVICE_FINALIZER not in finalizers(facts.service):
         return _left(facts)
     verdict = Condition(
         names.LOAD_BALANCER_READY, "False", status.DELETING, _trouble(facts.load_balancer)
@@ -135,7 +129,7 @@ def _too_late(facts: Facts) -> Plan[Action]:
     Metacontroller gives no attachment to an object that is being deleted, so nothing would clean
     up what another provider's finalizer stands for: a person has to decide.
     """
-    if not has_old_finalizer(facts.service):
+    if names.SERVICE_FINALIZER not in finalizers(facts.service):
         return Plan({"attachments": []})
     verdict = Condition(
         names.LOAD_BALANCER_READY,
@@ -174,7 +168,8 @@ def _handed_over(
     """
     if response.get("status") != facts.service.get("status"):
         return ()
-    held = _has_finalizer(facts.load_balancer)
+    # Metacontroller lets such a load balancer go only when it has been finalized.
+    held = names.LOAD_BALANCER_FINALIZER in finalizers(facts.load_balancer or {})
     spent = set()
     if old and (held or facts.load_balancer is None):
         spent.add(names.SERVICE_FINALIZER)
@@ -185,7 +180,7 @@ def _handed_over(
 
 def _without_finalizers(service: Json, spent: set[str]) -> tuple[RemoveFinalizers, ...]:
     metadata = service["metadata"]
-    there = metadata.get("finalizers") or ()
+    there = finalizers(service)
     left = tuple(each for each in there if each not in spent)
     if len(left) == len(there):
         return ()
@@ -197,12 +192,6 @@ def _was_taken_over(facts: Facts) -> bool:
     """Tell whether the Service has, or had, a load balancer from us."""
     reason = (facts.own_condition or {}).get("reason")
     return facts.is_ours and reason != status.NOT_TAKEN_OVER
-
-
-def _has_finalizer(load_balancer: Json | None) -> bool:
-    """Tell whether Metacontroller lets the load balancer go only when it has been finalized."""
-    finalizers = parts(load_balancer or {}, "metadata").get("finalizers") or ()
-    return names.LOAD_BALANCER_FINALIZER in finalizers
 
 
 def _trouble(load_balancer: Json | None) -> str:

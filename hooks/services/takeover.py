@@ -2,7 +2,7 @@
 
 from hooks import names
 from hooks.services import fields
-from hooks.services.facts import Facts, annotations, load_balancer_name, parts
+from hooks.services.facts import Facts, annotations, finalizers, load_balancer_name, parts
 from hooks.webhook import Json
 
 #: Where nobody was before us.
@@ -20,7 +20,8 @@ def left_behind(facts: Facts, cluster_name: str) -> Json:
     service = facts.service
     notes = annotations(service)
     address = _published_address(service) or _noted_address(notes)
-    signs = address or has_old_finalizer(service) or any(note in notes for note in _NOTES)
+    held = names.SERVICE_FINALIZER in finalizers(service)
+    signs = address or held or any(note in notes for note in _NOTES)
     if facts.is_ours or not signs:
         return NOTHING_LEFT
     return {
@@ -47,16 +48,6 @@ def rule_names(service: Json, cluster_name: str) -> list[str]:
             found[f"{fork}-{variant}-{port['port']}"] = None
         found[f"{prefix}-{port['port']}"] = None
     return list(found)
-
-
-def has_old_finalizer(service: Json) -> bool:
-    """Tell whether a cloud controller manager's finalizer holds the Service."""
-    return names.SERVICE_FINALIZER in (parts(service, "metadata").get("finalizers") or ())
-
-
-def is_held(service: Json) -> bool:
-    """Tell whether our finalizer holds the Service until its load balancer is made again."""
-    return names.CLEANUP_FINALIZER in (parts(service, "metadata").get("finalizers") or ())
 
 
 def put_back(facts: Facts) -> str:

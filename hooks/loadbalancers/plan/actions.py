@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
+from hooks.finalizers import ServiceFinalizers
 
 #: Tags as sorted (key, value) pairs.
 Tags = tuple[tuple[str, str], ...]
@@ -195,19 +196,8 @@ class TagFirewall:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldService:
-    """Put our finalizer on the Service, so that it cannot go while it has no load balancer.
-
-    Attributes:
-        namespace, name: the Service.
-        resource_version: what was seen; a Service that changed since is looked at again.
-        finalizers: all that it is to have.
-    """
-
-    namespace: str
-    name: str
-    resource_version: str
-    finalizers: tuple[str, ...]
+class HoldService(ServiceFinalizers):
+    """Put our finalizer on the Service, so that it cannot go while it has no load balancer."""
 
     def __str__(self) -> str:
         return f"hold Service {self.namespace}/{self.name} until its load balancer is made again"
