@@ -112,7 +112,12 @@ def view_vm(
         if group in groups:
             shown |= view(vm)
     shown |= view_nics(vm) if "nics" in groups else {"nic": []}
-    shown |= {
+    return shown | view_system(vm, admin=admin)
+
+
+def view_system(vm: VirtualMachine, *, admin: bool) -> dict[str, Any]:
+    """Show what the VM runs, and what is fixed, empty or seen by some only."""
+    return {
         "guestosid": vm.template.id,
         "securitygroup": [],
         "hypervisor": vm.hypervisor,
@@ -124,14 +129,13 @@ def view_vm(
         "deleteprotection": False,
         "ostypeid": vm.template.id,
         "osdisplayname": vm.template.ostype,
-        **({"bootmode": "legacy", "boottype": "Bios"} if up else {}),
+        **({"bootmode": "legacy", "boottype": "Bios"} if vm.state in UP else {}),
         "pooltype": "NetworkFilesystem",
         "receivedbytes": 0,
         "sentbytes": 0,
         "tags": view_tags(vm.tags),
         "hasannotations": False,
     }
-    return shown
 
 
 def view_template(vm: VirtualMachine) -> dict[str, Any]:
