@@ -12,8 +12,8 @@ from tests.deploy import installed
 from tests.deploy.pods import Pod, moved, secret_of_files
 from tests.deploy.rendering import DEPLOY, text
 from tests.e2e.nodes import UNINITIALIZED, initialised
+from tests.e2e.targetclusters.test_monitoring import EXAMPLE
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
-from tests.e2e.test_targetclusters import EXAMPLE
 from tests.e2e.waves import names_of, register_all, until_all_initialised
 from tools.manifests import PROVIDER
 

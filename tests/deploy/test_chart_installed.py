@@ -19,8 +19,8 @@ from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environ
 from tests.deploy.site import Site, ids
 from tests.documented.pages import sections
 from tests.documented.runs import HELM
+from tests.e2e.targetclusters.test_monitoring import EXAMPLE
 from tests.e2e.targets import GROUP_VERSION, NAMESPACE, add_node, kubeconfig_of, says
-from tests.e2e.test_targetclusters import EXAMPLE
 from tests.e2e.waves import names_of
 from tests.serving import write_cloud_config
 from tools.chart_values import CHART

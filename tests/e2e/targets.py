@@ -204,12 +204,12 @@ def running(plane: ControlPlane, folder: Path, **settings: str) -> Iterator[Targ
             try:
                 yield platform
             finally:
-                _clear(platform)
+                clear(platform)
     finally:
         hooks.process.stop()
 
 
-def _clear(platform: TargetPlatform) -> None:
+def clear(platform: TargetPlatform) -> None:
     """Delete all TargetClusters and sources; what a test has made hang is let go."""
     if not platform.hooks.process.alive:
         platform.hooks.start()

@@ -75,11 +75,9 @@ class _Acceptor:
             if self.context is not None:
                 connection = self.context.wrap_socket(connection, server_side=True)
             with connection:
-                request = connection.recv(65536)
-                while request:
+                while not self.over.is_set() and (request := connection.recv(65536)):
                     self.server.requests.append(request)
                     self.behaviour(connection, self.over)
-                    request = connection.recv(65536)
 
 
 def black_hole(_connection: socket.socket, over: threading.Event) -> None:

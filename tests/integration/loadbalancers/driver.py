@@ -5,11 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
-
-import jsonschema
-import yaml
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.deadline import Deadline
@@ -23,6 +19,7 @@ from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
 from tests.memory_kube import MemoryKube
+from tests.schemas import schema_of
 
 GROUP_VERSION = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
 FINALIZER = "metacontroller.io/compositecontroller-cloudstack-loadbalancers"
@@ -41,28 +38,8 @@ def start_simulator(world: str = "small", **settings: Any) -> Simulator:
     return Simulator(world, job_delay=0.005, clock=clock, **settings)
 
 
-def strict(schema: Any) -> Any:
-    """Refuse fields that a schema does not name, as the API server would drop them."""
-    if isinstance(schema, list):
-        return [strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: strict(value) for key, value in schema.items()}
-    if "properties" in schema and schema.get("type") == "object":
-        closed["additionalProperties"] = False
-    return closed
-
-
-def load_schema(part: str) -> Json:
-    crd = yaml.safe_load(
-        (Path(__file__).parents[3] / "crds/cloudstackloadbalancers.yaml").read_text()
-    )
-    [version] = crd["spec"]["versions"]
-    return dict(strict(version["schema"]["openAPIV3Schema"]["properties"][part]))
-
-
-SPEC_SCHEMA = load_schema("spec")
-STATUS_SCHEMA = load_schema("status")
+SCHEMA = schema_of("cloudstackloadbalancers")
+SPEC, STATUS = SCHEMA["spec"], SCHEMA["status"]
 
 
 def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = False) -> Json:
@@ -235,7 +212,7 @@ class LoadBalancer:
                 **spec,
             },
         }
-        jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
+        assert SPEC.problems(self.parent["spec"]) == []
         self.service_path = f"/api/v1/namespaces/default/services/{name}"
         world.cluster.objects[self.service_path] = {
             "metadata": {
@@ -271,7 +248,7 @@ class LoadBalancer:
     def change(self, **spec: Any) -> None:
         """Change the spec as the services hook does."""
         self.parent["spec"] = {**self.parent["spec"], **spec}
-        jsonschema.validate(self.parent["spec"], SPEC_SCHEMA)
+        assert SPEC.problems(self.parent["spec"]) == []
         self.parent["metadata"]["generation"] += 1
 
     def delete(self, *, service_too: bool = True) -> None:
@@ -309,7 +286,7 @@ class LoadBalancer:
             assert self.request()["finalizing"]
             self._finalized = True
             return answer
-        jsonschema.validate(response["status"], STATUS_SCHEMA)
+        assert STATUS.problems(response["status"]) == []
         self.parent["status"] = json.loads(json.dumps(response["status"]))
         return answer
 

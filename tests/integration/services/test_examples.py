@@ -18,7 +18,7 @@ from hooks.kube import NoApiServer
 from hooks.metrics import Metrics
 from hooks.services import ServicesHook, Settings
 from hooks.webhook import Json
-from tests.unit.services.schema import problems
+from tests.schemas import schema_of
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(
@@ -84,7 +84,7 @@ def test_an_example_is_answered_as_its_readme_says(folder: Path, client: FlaskCl
     answer: Json = response.get_json()
     assert {place: at(answer, place) for place in said} == said
     for made in answer["attachments"]:
-        assert problems("cloudstackloadbalancers", made) == []
+        assert schema_of("cloudstackloadbalancers").problems(made) == []
 
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)

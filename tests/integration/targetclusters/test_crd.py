@@ -10,7 +10,8 @@ from hooks.targetclusters.spec import SPEC, Spec, read_spec
 from hooks.webhook import Json
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
-from tests.targets import schema
+from tests.schemas import schema_of
+from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster
 
 PATH = "/apis/targetcluster.example.com/v1alpha1/namespaces/default/targetclusters"
@@ -111,7 +112,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(spec=schema.admitted(schema.properties()["spec"]))
+@given(spec=admitted(schema_of("targetclusters")["spec"].schema))
 def test_what_the_api_server_admits_the_hook_understands(
     control_plane: ControlPlane, spec: Json
 ) -> None:

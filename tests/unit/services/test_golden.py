@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hooks.deadline import Deadline
-from tests.unit.services.schema import problems
+from tests.schemas import schema_of
 from tests.unit.services.test_hook import hook, kube_with
 
 CASES = sorted((Path(__file__).parents[2] / "golden" / "services").iterdir())
@@ -44,4 +44,4 @@ def test_what_a_case_holds_is_what_an_api_server_would_keep(case: Path) -> None:
     response = json.loads((case / "response.json").read_text())
     (observed,) = request["attachments"].values()
     for made in [*observed.values(), *response["attachments"]]:
-        assert problems("cloudstackloadbalancers", made) == []
+        assert schema_of("cloudstackloadbalancers").problems(made) == []

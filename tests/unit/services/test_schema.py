@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from hooks.services.spec import Settings, wanted_spec
 from hooks.webhook import Json
+from tests.schemas import crd, schema_of
 from tests.unit.services.objects import facts, load_balancer, port, service, serving
-from tests.unit.services.schema import crd, problems
 
-PLURAL = "cloudstackloadbalancers"
+CRD = crd("cloudstackloadbalancers")
+SCHEMA = schema_of("cloudstackloadbalancers")
 
 
 def made(**changes: object) -> Json:
@@ -19,7 +20,7 @@ def made(**changes: object) -> Json:
 
 
 def test_the_crd_takes_what_the_hook_makes() -> None:
-    assert problems(PLURAL, made()) == []
+    assert SCHEMA.problems(made()) == []
 
 
 @pytest.mark.parametrize(
@@ -43,25 +44,24 @@ def test_the_crd_takes_what_the_hook_makes() -> None:
 def test_the_crd_refuses_what_no_load_balancer_can_be(
     changes: dict[str, object], place: str
 ) -> None:
-    assert [problem.split(":")[0] for problem in problems(PLURAL, made(**changes))] == [place]
+    assert [problem.split(":")[0] for problem in SCHEMA.problems(made(**changes))] == [place]
 
 
 def test_every_field_has_a_default_or_is_required() -> None:
-    spec = crd(PLURAL)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec = SCHEMA["spec"].schema
     for name, field in spec["properties"].items():
         assert name in spec["required"] or "default" in field, name
 
 
 def test_every_field_that_people_read_is_described() -> None:
-    version = crd(PLURAL)["spec"]["versions"][0]
     for part in ("spec", "status"):
-        fields = version["schema"]["openAPIV3Schema"]["properties"][part]["properties"]
+        fields = SCHEMA[part].schema["properties"]
         undescribed = [name for name, field in fields.items() if "description" not in field]
         assert undescribed == []
 
 
 def test_people_see_what_matters() -> None:
-    definition = crd(PLURAL)["spec"]
+    definition = CRD["spec"]
     version = definition["versions"][0]
     shown = [one["name"] for one in version["additionalPrinterColumns"] if not one.get("priority")]
     assert shown == ["Service", "Address", "Rules", "Members", "Ready", "Age"]
@@ -104,4 +104,4 @@ def test_whatever_a_service_says_the_crd_takes_what_we_make_of_it(
 ) -> None:
     observed = service(notes, ports=ports, loadBalancerSourceRanges=ranges, loadBalancerIP=address)
     made = load_balancer(wanted_spec(facts(observed), Settings()))
-    assert problems(PLURAL, made) == []
+    assert SCHEMA.problems(made) == []

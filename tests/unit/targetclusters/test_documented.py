@@ -12,7 +12,7 @@ from hooks import names
 from hooks.targetclusters.health import CHECKS
 from hooks.targetclusters.kubeconfig import REFUSALS
 from hooks.targetclusters.spec import read_request, read_spec
-from tests.targets import schema
+from tests.schemas import schema_of
 
 PROJECT = Path(__file__).resolve().parents[3]
 GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
@@ -45,7 +45,9 @@ def test_every_reason_for_trouble_is_explained() -> None:
 
 
 def test_every_condition_is_explained() -> None:
-    description = schema.properties()["status"]["properties"]["conditions"]["description"]
+    description = schema_of("targetclusters")["status"].schema["properties"]["conditions"][
+        "description"
+    ]
     for kind in (*CHECKS, "Ready", "ResourcesSynced", "Healing", "Reconciling", "Stalled"):
         assert f"| `{kind}` |" in GUIDE
         assert kind in description
@@ -70,7 +72,7 @@ def test_the_examples_fields_are_those_of_the_original_operator() -> None:
 def test_the_examples_request_is_one_about_the_example() -> None:
     request = read_request(json.loads((EXAMPLE / "request.json").read_text()))
     example = yaml.safe_load((EXAMPLE / "target-cluster.yaml").read_text())
-    assert schema.refusal(schema.properties()["spec"], request["parent"]["spec"]) == ""
+    assert schema_of("targetclusters")["spec"].problems(request["parent"]["spec"]) == []
     assert read_spec(request["parent"], default_secret="x") == read_spec(
         example, default_secret="x"
     )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import yaml
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,10 +22,12 @@ from hooks.metrics import Metrics
 from hooks.targetclusters import Settings, TargetClustersHook
 from hooks.targetclusters.spec import SPEC, STATUS, Spec, read_spec
 from hooks.webhook import BadRequest, Json
-from tests.targets import schema
+from tests.schemas import CRDS, crd, schema_of
+from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster
 
-PROPERTIES = schema.properties()
+SCHEMA = schema_of("targetclusters")
+SPECS, STATUSES = SCHEMA["spec"], SCHEMA["status"]
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PATHS = st.sampled_from(["sync", "finalize"])
 JSON_VALUES = st.recursive(
@@ -58,7 +59,7 @@ def read(answer: TestResponse) -> Json:
 
 
 @SLOW
-@given(spec=schema.admitted(PROPERTIES["spec"]))
+@given(spec=admitted(SPECS.schema))
 def test_every_spec_that_the_schema_admits_is_understood(spec: Json) -> None:
     check(spec, SPEC)
     understood = read_spec(target_cluster(**spec), default_secret="default")
@@ -70,8 +71,8 @@ def test_every_spec_that_the_schema_admits_is_understood(spec: Json) -> None:
 
 @SLOW
 @given(
-    spec=schema.admitted(PROPERTIES["spec"]),
-    status=schema.admitted(PROPERTIES["status"]),
+    spec=admitted(SPECS.schema),
+    status=admitted(STATUSES.schema),
     deleted=st.booleans(),
 )
 def test_the_answer_is_what_the_schema_admits(
@@ -87,7 +88,7 @@ def test_the_answer_is_what_the_schema_admits(
     # Text that others wrote is answered as it was; its form was checked when it was written.
     said = {key: value for key, value in read(answer)["status"].items() if value != status.get(key)}
     said.pop("conditions")
-    assert schema.refusal(PROPERTIES["status"], said) == ""
+    assert STATUSES.problems(said) == []
 
 
 @SLOW
@@ -156,7 +157,7 @@ def test_no_child_is_an_error_of_ours(client: FlaskClient, data: Any, name: str)
 def test_what_the_schema_refuses_is_refused_by_name(
     client: FlaskClient, spec: Json, field: str
 ) -> None:
-    assert schema.refusal(PROPERTIES["spec"], spec)
+    assert SPECS.problems(spec)
     answer = client.post(
         "/targetclusters/sync", data=json.dumps({"parent": target_cluster(**spec)})
     )
@@ -183,7 +184,7 @@ def test_the_hooks_defaults_are_those_of_the_schema() -> None:
         inner = {key: defaults(value) for key, value in part["properties"].items()}
         return {key: value for key, value in inner.items() if value not in (None, {})}
 
-    written = defaults(PROPERTIES["spec"])
+    written = defaults(SPECS.schema)
     filled = read_spec(target_cluster(**written), default_secret="target")
     empty = read_spec(target_cluster(), default_secret="target")
     assert filled == empty == Spec("target")
@@ -193,7 +194,7 @@ def test_the_hooks_defaults_are_those_of_the_schema() -> None:
 
 
 def test_every_duration_is_checked_by_the_pattern_that_reads_it() -> None:
-    text = schema.CRD.read_text()
+    text = (CRDS / "targetclusters.yaml").read_text()
     found = [line.split("pattern: ")[1] for line in text.splitlines() if "(ms|s|m|h)" in line]
     assert len(found) == 5
     assert set(found) == {PATTERN}
@@ -208,7 +209,7 @@ def test_every_field_has_its_sentence() -> None:
             missing += undescribed({"description": "", **part["items"]}, f"{at}[]")
         return missing
 
-    assert undescribed(PROPERTIES["spec"], "spec") == []
+    assert undescribed(SPECS.schema, "spec") == []
 
 
 def test_the_hook_reads_only_fields_that_the_schema_has() -> None:
@@ -226,16 +227,16 @@ def test_the_hook_reads_only_fields_that_the_schema_has() -> None:
             )
         ]
 
-    assert unknown(SPEC, PROPERTIES["spec"], "spec") == []
-    assert unknown(STATUS, PROPERTIES["status"], "status") == []
+    assert unknown(SPEC, SPECS.schema, "spec") == []
+    assert unknown(STATUS, STATUSES.schema, "status") == []
 
 
 def test_the_crd_is_what_was_promised() -> None:
-    crd = yaml.safe_load(schema.CRD.read_text())
-    assert crd["metadata"]["name"] == "targetclusters.targetcluster.example.com"
-    [version] = crd["spec"]["versions"]
-    assert (version["name"], crd["spec"]["names"]["kind"]) == ("v1alpha1", "TargetCluster")
-    assert crd["spec"]["scope"] == "Namespaced"
+    made = crd("targetclusters")
+    assert made["metadata"]["name"] == "targetclusters.targetcluster.example.com"
+    [version] = made["spec"]["versions"]
+    assert (version["name"], made["spec"]["names"]["kind"]) == ("v1alpha1", "TargetCluster")
+    assert made["spec"]["scope"] == "Namespaced"
     assert version["subresources"] == {"status": {}}
     columns = [c["name"] for c in version["additionalPrinterColumns"] if not c.get("priority")]
     assert columns == ["Ready", "Version", "Nodes", "Synced", "Healing", "Age"]

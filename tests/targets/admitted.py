@@ -1,24 +1,12 @@
-"""The CRD's schema: what it admits, generated, and whether it admits something."""
+"""What a schema of the CRD admits, generated."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from hooks.webhook import Json
 
-CRD = Path(__file__).resolve().parents[2] / "crds" / "targetclusters.yaml"
-
 _NO_SURROGATES = st.characters(max_codepoint=0x2FF)
-
-
-def properties() -> Json:
-    """Answer the schemas of spec and status."""
-    crd = yaml.safe_load(CRD.read_text())
-    schema: Json = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    return schema
 
 
 def admitted(schema: Json) -> st.SearchStrategy[Any]:
@@ -45,12 +33,6 @@ def admitted(schema: Json) -> st.SearchStrategy[Any]:
             raise AssertionError(f"no values are known of type {other}")
 
 
-def refusal(schema: Json, value: object) -> str:
-    """Answer why a schema does not admit a value; empty where it does."""
-    errors = Draft202012Validator(_closed(schema)).iter_errors(value)
-    return "; ".join(f"{error.json_path}: {error.message}" for error in errors)
-
-
 def _object(schema: Json) -> st.SearchStrategy[Json]:
     if "properties" not in schema:
         values = admitted(schema["additionalProperties"])
@@ -75,15 +57,3 @@ def _string(schema: Json) -> st.SearchStrategy[str]:
     if schema.get("format") == "date-time":
         return st.datetimes().map(lambda time: time.isoformat() + "Z") | st.just("not a time")
     return st.text(_NO_SURROGATES, min_size=least, max_size=most)
-
-
-def _closed(schema: Json) -> Json:
-    """Refuse fields that the schema does not have: the API server drops them without a word."""
-    if schema.get("type") == "array":
-        return {**schema, "items": _closed(schema["items"])}
-    if schema.get("x-kubernetes-int-or-string"):
-        return {**schema, "type": ["integer", "string"]}
-    if "properties" not in schema:
-        return schema
-    inner = {key: _closed(value) for key, value in schema["properties"].items()}
-    return {**schema, "properties": inner, "additionalProperties": False}

@@ -8,7 +8,6 @@ import yaml
 
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
-from tests.e2e import targets
 from tests.e2e.targets import (
     NAMESPACE,
     TargetPlatform,
@@ -18,7 +17,7 @@ from tests.e2e.targets import (
     says,
 )
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "10-cluster-watched"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "10-cluster-watched"
 LABELS = {"namespace": NAMESPACE, "name": "example-cluster"}
 
 
@@ -27,15 +26,6 @@ def target(control_plane: ControlPlane) -> Iterator[Cluster]:
     with control_plane.target_cluster("watched", audit=True) as running:
         add_node(running, "worker-1")
         add_node(running, "worker-2")
-        yield running
-
-
-@pytest.fixture
-def platform(
-    control_plane: ControlPlane, target: Cluster, tmp_path: Path
-) -> Iterator[TargetPlatform]:
-    with targets.running(control_plane, tmp_path) as running:
-        running.put_secret("target", kubeconfig_of(target))
         yield running
 
 

@@ -4,13 +4,11 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hooks.conditions import epoch
 from tests.controlplane import Cluster, ControlPlane
-from tests.e2e import targets
 from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, condition, kubeconfig_of
 from tests.targets.certificates import Authority, Certificate
 from tests.targets.objects import encoded, jwt, kubeconfig
@@ -33,15 +31,6 @@ def target(
         running.kubectl(
             "create", "clusterrolebinding", USER, "--clusterrole=cluster-admin", f"--user={USER}"
         )
-        yield running
-
-
-@pytest.fixture
-def platform(
-    control_plane: ControlPlane, target: Cluster, tmp_path: Path
-) -> Iterator[TargetPlatform]:
-    with targets.running(control_plane, tmp_path) as running:
-        running.put_secret("target", kubeconfig_of(target))
         yield running
 
 

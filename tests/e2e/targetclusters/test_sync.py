@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hooks.names import FIELD_MANAGER, LABEL_APPLYSET_PART_OF, LABEL_SYNC
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object, Resource
-from tests.e2e import targets
 from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, kubeconfig_of, says, source
 
 QUICK = {"enabled": True, "syncInterval": "2s"}
@@ -23,15 +21,6 @@ MANY = 300
 def target(control_plane: ControlPlane) -> Iterator[Cluster]:
     with control_plane.target_cluster("synced", audit=True) as running:
         add_node(running, "worker-1")
-        yield running
-
-
-@pytest.fixture
-def platform(
-    control_plane: ControlPlane, target: Cluster, tmp_path: Path
-) -> Iterator[TargetPlatform]:
-    with targets.running(control_plane, tmp_path) as running:
-        running.put_secret("target", kubeconfig_of(target))
         yield running
 
 
