@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tests.controlplane.api import Object
+from tests.deploy.rendering import read
 from tools import helm
 from tools.chart_values import CHART
 
@@ -49,7 +50,7 @@ def by_identity(objects: Iterable[Object]) -> dict[Identity, Object]:
 
 def of_chart(*arguments: str | Path, crds: bool = True) -> dict[Identity, Object]:
     """Render the chart; return its objects."""
-    return by_identity(yaml.safe_load_all(helm.template(*arguments, crds=crds)))
+    return by_identity(read(helm.template(*arguments, crds=crds)).objects)
 
 
 def deployment(found: Mapping[Identity, Object], name: str) -> Object:

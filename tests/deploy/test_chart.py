@@ -19,6 +19,7 @@ from tests.deploy.rendering import (
     PROJECT,
     TARGET_CLUSTER_OPERATOR,
     composed,
+    read,
     render,
 )
 from tools import chart, helm
@@ -170,7 +171,7 @@ def test_it_may_be_part_of_another_chart(tmp_path: Path) -> None:
     about = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0"}
     (umbrella / "Chart.yaml").write_text(yaml.safe_dump(about))
     (umbrella / "values.yaml").write_text(yaml.safe_dump({"global": {"region": "eu"}}))
-    whole = by_identity(yaml.safe_load_all(helm.template(chart=umbrella)))
+    whole = by_identity(read(helm.template(chart=umbrella)).objects)
     assert whole == of_chart()
 
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from hooks.config import settings
-from tests.deploy.charts import CI, CLOUD, OPERATOR, deployment, nested, of_chart, values
+from tests.controlplane.api import Object
+from tests.deploy.charts import CI, CLOUD, OPERATOR, Identity, deployment, nested, of_chart, values
 from tests.deploy.rendering import (
     CLOUD_CONTROLLER,
     TARGET_CLUSTER_OPERATOR,
@@ -102,15 +103,29 @@ OTHER: dict[str, Any] = {
 }
 
 
+#: With these, each of the others has something to change.
+BEFORE: dict[str, Any] = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
+WITH_CLUSTERS: dict[str, Any] = {**BEFORE, f"{CLOUD}.metacontroller": "cluster"}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[Identity, Object]]:
+    """Render what the values are changed from, by who runs Metacontroller."""
+    folder = tmp_path_factory.mktemp("before")
+    return {
+        runs: of_chart(*values(folder, flat))
+        for runs, flat in {"own": BEFORE, "cluster": WITH_CLUSTERS}.items()
+    }
+
+
 @pytest.mark.parametrize("name", leaves())
-def test_each_value_changes_what_is_rendered(tmp_path: Path, name: str) -> None:
-    # With these, each of the others has something to change.
-    before: dict[str, Any] = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
-    if name in {f"{CLOUD}.tls", f"{CLOUD}.networkPolicy"}:
-        before[f"{CLOUD}.metacontroller"] = "cluster"
-    plain = of_chart(*values(tmp_path / "before", before))
-    changed = of_chart(*values(tmp_path / "after", {**before, name: OTHER[name]}))
-    assert changed != plain
+def test_each_value_changes_what_is_rendered(
+    tmp_path: Path, rendered: dict[str, dict[Identity, Object]], name: str
+) -> None:
+    behind_a_service = name in {f"{CLOUD}.tls", f"{CLOUD}.networkPolicy"}
+    before = WITH_CLUSTERS if behind_a_service else BEFORE
+    changed = of_chart(*values(tmp_path, {**before, name: OTHER[name]}))
+    assert changed != rendered["cluster" if behind_a_service else "own"]
 
 
 def test_every_value_has_another_one_here() -> None:
