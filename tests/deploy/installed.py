@@ -55,7 +55,7 @@ class PodHooks(Hooks):
     def __init__(self, pod: Pod, manifests: Moved, simulator: Simulator) -> None:
         self.port, self.metrics_port = manifests.ports[10280], manifests.ports[10281]
         self.process = pod.processes["hooks"]
-        self._simulator = simulator
+        self.simulator = simulator
         self._cloud_config = pod.volume("cloud-config") / "cloud-config"
 
 

@@ -11,11 +11,23 @@ from tests.controlplane import ControlPlane
 from tests.e2e.platform import Platform, running
 
 
-@pytest.fixture
-def platform(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Platform]:
-    """Run everything on the small world: five VMs, of which node-5 has an FQDN."""
-    with Simulator() as simulator, running(control_plane, simulator, tmp_path) as platform:
+@pytest.fixture(scope="module")
+def operator(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Run everything, one for each file."""
+    folder = tmp_path_factory.mktemp("operator")
+    with Simulator() as simulator, running(control_plane, simulator, folder) as platform:
         yield platform
+
+
+@pytest.fixture
+def platform(operator: Platform) -> Iterator[Platform]:
+    """Give everything a new small world: five VMs, of which node-5 has an FQDN."""
+    with Simulator() as simulator:
+        operator.move(simulator)
+        yield operator
+        operator.clear()
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class Hooks:
         self, plane: ControlPlane, simulator: Simulator, folder: Path, settings: Mapping[str, str]
     ) -> None:
         self.port, self.metrics_port = free_port(), free_port()
-        self._simulator = simulator
+        self.simulator = simulator
         self._cloud_config = folder / "cloud-config"
         self.configure()
         environment = {
@@ -83,10 +83,10 @@ class Hooks:
 
     def configure(self, user: User | None = None, *, project_id: str = "") -> None:
         """Write the cloud-config, which is taken up without a restart."""
-        user = user or self._simulator.user
+        user = user or self.simulator.user
         lines = [
             "[Global]",
-            f"api-url = {self._simulator.url}",
+            f"api-url = {self.simulator.url}",
             f"api-key = {user.api_key}",
             f"secret-key = {user.secret_key}",
             *([f"project-id = {project_id}"] if project_id else []),
@@ -104,6 +104,16 @@ class Platform:
     simulator: Simulator
     hooks: Hooks
     metacontroller: Process
+
+    def move(self, simulator: Simulator) -> None:
+        """Have the hooks work with another CloudStack from now on."""
+        self.simulator = self.hooks.simulator = simulator
+        self.hooks.configure()
+
+    def clear(self) -> None:
+        """Delete the Nodes and what is told of them; garbage collection takes their Instances."""
+        _delete_nodes(self.plane)
+        polling.until(lambda: not self.instances.list(), "the Instances are gone")
 
     @property
     def nodes(self) -> Resource:
@@ -190,5 +200,9 @@ def running(
             yield Platform(plane, simulator, hooks, metacontroller)
     finally:
         hooks.process.stop()
-        for path in ("/api/v1/nodes", "/api/v1/namespaces/default/events"):
-            plane.api.call("DELETE", path)
+        _delete_nodes(plane)
+
+
+def _delete_nodes(plane: ControlPlane) -> None:
+    for path in ("/api/v1/nodes", "/api/v1/namespaces/default/events"):
+        plane.api.call("DELETE", path)

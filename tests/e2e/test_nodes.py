@@ -1,6 +1,5 @@
 """Nodes on a real API server: Metacontroller, gunicorn and the simulator between them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -164,27 +163,6 @@ def test_a_wrong_project_deletes_nothing(platform: Platform, ready: bool) -> Non
     platform.hooks.configure()
     for name in FIVE:
         platform.until_instance(name, lambda instance: instance["observed"]["state"] == "Running")
-
-
-def test_an_autoscaler_that_removes_three_of_ten_is_held_and_then_let(
-    large_platform: Callable[..., Platform],
-) -> None:
-    platform = large_platform(vms=10, NODE_GUARD_HOLD="6s")
-    names = [f"node-{n:05}" for n in range(1, 11)]
-    for name in names:
-        register(platform, name)
-    for name in names:
-        platform.until_node(name, initialised)
-    cloud = Cloud.of(platform.simulator)
-    for name in names[:3]:
-        cloud.destroy(name)
-    for name in names[:3]:
-        set_ready(platform, name, ready=False)
-    for name in names[:3]:
-        platform.until_event(name, "NodeDeletionHeld", within=40)
-        platform.until_event(name, "DeletingNode", within=60)
-        platform.until_gone(name)
-    assert len(platform.nodes.list()) == 7
 
 
 @pytest.mark.parametrize(

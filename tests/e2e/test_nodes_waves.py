@@ -1,4 +1,4 @@
-"""Many nodes at once: what they cost, and that a crash at any moment leaves none half done."""
+"""Many nodes at once: what they cost, that a crash leaves none half done, how they go."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.controlplane.kwok import heartbeats
+from tests.e2e.cloud import Cloud
+from tests.e2e.nodes import initialised, register, set_ready
 from tests.e2e.platform import Platform
 from tests.e2e.waves import Meter, names_of, register_all, until_all_initialised, watching
 
@@ -57,3 +59,24 @@ def test_a_crash_in_a_wave_leaves_no_node_half_done(
         until_all_initialised(platform, names, within=90)
     assert seen.half_done == []
     assert seen.states >= 300
+
+
+def test_an_autoscaler_that_removes_three_of_ten_is_held_and_then_let(
+    large_platform: Callable[..., Platform],
+) -> None:
+    platform = large_platform(vms=10, NODE_GUARD_HOLD="6s")
+    names = [f"node-{n:05}" for n in range(1, 11)]
+    for name in names:
+        register(platform, name)
+    for name in names:
+        platform.until_node(name, initialised)
+    cloud = Cloud.of(platform.simulator)
+    for name in names[:3]:
+        cloud.destroy(name)
+    for name in names[:3]:
+        set_ready(platform, name, ready=False)
+    for name in names[:3]:
+        platform.until_event(name, "NodeDeletionHeld", within=40)
+        platform.until_event(name, "DeletingNode", within=60)
+        platform.until_gone(name)
+    assert len(platform.nodes.list()) == 7
