@@ -112,23 +112,35 @@ def test_without_it_kubectl_would_want_two_runs(empty_cluster: ControlPlane) -> 
     assert len(registered(empty_cluster)) == 3
 
 
-@pytest.fixture
-def allowed(empty_cluster: ControlPlane) -> ControlPlane:
+@pytest.fixture(scope="module")
+def prepared(cluster: ControlPlane) -> ControlPlane:
     """Give an account the right to register, and no other."""
-    installed.apply(empty_cluster, moved(PROVIDER.read_text()))
-    empty_cluster.kubectl("create", "serviceaccount", "first")
+    installed.apply(cluster, moved(PROVIDER.read_text()))
+    cluster.kubectl("create", "serviceaccount", "first")
     role = f"--clusterrole={NAME}-registration"
-    empty_cluster.kubectl(
-        "create", "clusterrolebinding", "first", role, "--serviceaccount=default:first"
-    )
-    return empty_cluster
+    cluster.kubectl("create", "clusterrolebinding", "first", role, "--serviceaccount=default:first")
+    return cluster
+
+
+@pytest.fixture
+def allowed(prepared: ControlPlane) -> ControlPlane:
+    """Have nothing registered, and the right as it is in the file."""
+    for plural in PLURALS:
+        prepared.api.call("DELETE", f"/apis/{METACONTROLLER}/{plural}")
+    prepared.apply(yaml.safe_dump(registration()))
+    return prepared
+
+
+def registration() -> Object:
+    """Return the role with the right to register."""
+    return render(ONE_FILE).one("ClusterRole", f"{NAME}-registration")
 
 
 @pytest.mark.parametrize("verb", ["create", "patch"])
 def test_each_verb_of_the_right_to_register_is_needed(
     allowed: ControlPlane, tmp_path: Path, verb: str
 ) -> None:
-    role = copy.deepcopy(render(ONE_FILE).one("ClusterRole", f"{NAME}-registration"))
+    role = copy.deepcopy(registration())
     for rule in role["rules"]:
         rule["verbs"].remove(verb)
     allowed.apply(yaml.safe_dump(role))
