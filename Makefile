@@ -7,6 +7,9 @@ BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
+# Tests of what is written, which `check` runs: they start nothing.
+DOCUMENTATION = tests/test_docs.py tests/test_docs_code.py
+
 .PHONY: help setup run check format reference manifests test cluster bench image clean
 
 help:  ## list the commands
@@ -30,7 +33,7 @@ check: setup  ## format, lint, types, import contracts, YAML, manifests, documen
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tools.manifests --check
 	$(BIN)/python -m tools.helm
-	$(BIN)/python -m pytest --quiet tests/test_docs.py tests/test_docs_code.py
+	$(BIN)/python -m pytest --quiet $(DOCUMENTATION)
 
 format: setup  ## write the format that check asks for
 	$(BIN)/ruff format .
@@ -49,7 +52,8 @@ manifests: setup  ## write provider.yaml and what the Helm chart holds, both ren
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
 	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
+	  $(DOCUMENTATION:%=--ignore=%)
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e

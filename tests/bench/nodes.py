@@ -63,5 +63,5 @@ def _wave(plane: ControlPlane, folder: Path, size: int) -> Cost:
     ):
         meter = Meter(platform)
         register_all(platform, names)
-        until_all_initialised(platform, names, within=300)
+        until_all_initialised(platform, names, within=300, every=0.1)
         return meter.read(size)

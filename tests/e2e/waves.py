@@ -30,14 +30,17 @@ def register_all(platform: Platform, names: list[str]) -> None:
         list(pool.map(lambda name: register(platform, name), names))
 
 
-def until_all_initialised(platform: Platform, names: list[str], *, within: float) -> None:
+def until_all_initialised(
+    platform: Platform, names: list[str], *, within: float, every: float | None = None
+) -> None:
     """Wait until every Node is released; say how many are when time is up."""
 
     def left() -> int:
         done = {node["metadata"]["name"] for node in platform.nodes.list() if initialised(node)}
         return len(set(names) - done)
 
-    polling.until(lambda: left() == 0, f"{len(names)} nodes are initialised", within=within)
+    what = f"{len(names)} nodes are initialised"
+    polling.until(lambda: left() == 0, what, within=within, every=every)
 
 
 @dataclass
