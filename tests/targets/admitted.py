@@ -36,7 +36,8 @@ def admitted(schema: Json) -> st.SearchStrategy[Any]:
 def _object(schema: Json) -> st.SearchStrategy[Json]:
     if "properties" not in schema:
         values = admitted(schema["additionalProperties"])
-        return st.dictionaries(st.text(_NO_SURROGATES, max_size=9), values, max_size=3)
+        keys = st.text(_NO_SURROGATES, max_size=9)
+        return st.dictionaries(keys, values, min_size=schema.get("minProperties", 0), max_size=3)
     required = schema.get("required", [])
     fields = {key: admitted(inner) for key, inner in schema["properties"].items()}
     return st.fixed_dictionaries(
