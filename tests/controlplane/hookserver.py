@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests import loopback
 from tests.controlplane.api import Object
 
 
@@ -36,49 +36,37 @@ Answer = Callable[[Object], Reply | Object]
 
 
 class HookServer:
-    """Hooks on loopback; a path without an answer is 404."""
+    """Hooks on loopback; a path without an answer is 404.
+
+    Attributes:
+        url: where they are.
+    """
 
     def __init__(self) -> None:
+        self.url = ""
         self._answers: dict[str, Answer] = {}
         self._calls: list[Call] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                reply = outer._reply(Call(self.path, json.loads(body), self.headers, _now()))
-                outer._closing.wait(reply.delay)
-                _send(self, reply)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
 
     @classmethod
     @contextmanager
     def running(cls) -> Iterator["HookServer"]:
         """Serve until the end."""
         hooks = cls()
-        thread = threading.Thread(target=hooks._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield hooks
-        finally:
-            hooks._closing.set()
-            hooks._server.shutdown()
-            thread.join()
-            hooks._server.server_close()
 
-    @property
-    def url(self) -> str:
-        """Return where the hooks are."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        class Handler(loopback.Handler):
+            def answer(self) -> None:
+                call = Call(self.path, json.loads(self.body()), self.headers, time.monotonic())
+                reply = hooks._reply(call)
+                hooks._closing.wait(reply.delay)
+                _send(self, reply)
+
+        with loopback.serving(Handler) as hooks.url:
+            try:
+                yield hooks
+            finally:
+                hooks._closing.set()
 
     def answer(self, path: str, answer: Answer | Reply | Object) -> None:
         """Answer a path from now on: always the same, or what a function makes of a request."""
@@ -100,17 +88,9 @@ class HookServer:
         return reply if isinstance(reply, Reply) else Reply(reply)
 
 
-def _now() -> float:
-    return time.monotonic()
-
-
-def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+def _send(handler: loopback.Handler, reply: Reply) -> None:
     body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
     try:
-        handler.send_response(reply.status)
-        for name, value in {**reply.headers, "Content-Length": str(len(body))}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
+        handler.reply(reply.status, body, reply.headers)
     except ConnectionError:
         handler.close_connection = True  # the caller did not wait

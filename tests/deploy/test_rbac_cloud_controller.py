@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from simulator.server import Simulator
-from tests.controlplane import ControlPlane, metacontroller, polling
+from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.deploy import installed
-from tests.deploy.accounts import NOT_BY_THE_STAND_IN, Roles, bound, wildcards
+from tests.deploy.accounts import Roles, bound, wildcards
 from tests.deploy.conftest import AUDITED, EVIDENCE
 from tests.deploy.evidence import Verb
 from tests.deploy.pods import moved
@@ -217,8 +217,7 @@ def test_no_verb_is_missing(entries: list[Object], who: str) -> None:
 
 @pytest.mark.parametrize("who", AUDITED)
 def test_no_verb_is_granted_that_nothing_uses(entries: list[Object], who: str) -> None:
-    excused = [] if metacontroller.real() else NOT_BY_THE_STAND_IN
-    assert ROLES.unused(entries, who, excused) == []
+    assert ROLES.unused(entries, who) == []
 
 
 @pytest.mark.usefixtures("entries")

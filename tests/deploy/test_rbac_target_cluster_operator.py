@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import Cluster, ControlPlane, metacontroller, polling
+from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
-from tests.deploy.accounts import NOT_BY_THE_STAND_IN, Roles, bound, wildcards
+from tests.deploy.accounts import Roles, bound, wildcards
 from tests.deploy.conftest import AUDITED, EVIDENCE
 from tests.deploy.evidence import Verb
 from tests.deploy.pods import Pod, moved
@@ -135,8 +135,7 @@ def test_no_verb_is_missing(entries: list[Object], who: str) -> None:
 
 @pytest.mark.parametrize("who", AUDITED)
 def test_no_verb_is_granted_that_nothing_uses(entries: list[Object], who: str) -> None:
-    excused = [] if metacontroller.real() else NOT_BY_THE_STAND_IN
-    assert ROLES.unused(entries, who, excused) == []
+    assert ROLES.unused(entries, who) == []
 
 
 def test_nothing_is_granted_by_a_wildcard() -> None:

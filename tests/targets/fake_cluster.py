@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from hooks.webhook import Json
+from tests import loopback
 
 
 def node(name: str, *, ready: bool = True, **resources: str) -> Json:
@@ -117,39 +117,18 @@ def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
     """Serve a cluster on a free port until the block ends."""
     cluster = served or FakeCluster()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # or each answer waits 40 ms for its second half
-
-        def do_GET(self) -> None:
+    class Handler(loopback.Handler):
+        def answer(self) -> None:
+            if self.command != "GET":
+                self.reply(501, b"")
+                return
             url = urlsplit(self.path)
             token = self.headers.get("Authorization", "")
             status, body = cluster.answer(url.path, parse_qs(url.query), token)
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.reply(status, body.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that hangs up is what some tests are about
-
-    with Server(("127.0.0.1", 0), Handler) as http:
-        cluster.url = f"http://127.0.0.1:{http.server_address[1]}"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield cluster
-        finally:
-            http.shutdown()
-            thread.join()
+    with loopback.serving(Handler) as cluster.url:
+        yield cluster
 
 
 def _page(items: list[Json], query: dict[str, list[str]]) -> Json:

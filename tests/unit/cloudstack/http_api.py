@@ -1,14 +1,14 @@
 """A real HTTP server on loopback that answers API calls as a test says, well or badly."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tests import loopback
 
 JSON = "application/json;charset=utf-8"
 HTML = "text/html;charset=utf-8"
@@ -71,13 +71,9 @@ def serving(answer: Answer, *, tls: SSLContext | None = None) -> Iterator[Api]:
     """Serve on a free port of 127.0.0.1 until the block ends."""
     api = Api(url="")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            params = dict(parse_qsl(text, keep_blank_values=True))
+    class Handler(loopback.Handler):
+        def answer(self) -> None:
+            params = dict(parse_qsl(self.body().decode(), keep_blank_values=True))
             command = params.get("command", "")
             source = (self.client_address[0], self.client_address[1])
             call = Call(self.command, self.path, command, params, dict(self.headers), source)
@@ -86,45 +82,26 @@ def serving(answer: Answer, *, tls: SSLContext | None = None) -> Iterator[Api]:
             if reply is None:
                 self.close_connection = True
                 return
-            self._write(reply)
-
-        do_GET = do_POST  # noqa: N815  # the name that http.server looks for
-
-        def _write(self, reply: Reply) -> None:
-            self.send_response(reply.status)
-            self.send_header("Content-Type", reply.content_type)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
+            headers = {"Content-Type": reply.content_type, **reply.headers}
             if isinstance(reply.body, bytes):
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-                return
-            self.close_connection = True
-            self.send_header("Connection", "close")
-            self.end_headers()
-            for piece in reply.body:
-                self.wfile.write(piece)
-                self.wfile.flush()
+                self.reply(reply.status, reply.body, headers)
+            else:
+                _stream(self, reply.status, reply.body, headers)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name there
-            pass
+    with loopback.serving(Handler, tls=tls) as url:
+        api.url = f"{url}/client/api"
+        yield api
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 256
 
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that hangs up is what some tests are about
-
-    with Server(("127.0.0.1", 0), Handler) as http:
-        if tls:
-            http.socket = tls.wrap_socket(http.socket, server_side=True)
-        api.url = f"{'https' if tls else 'http'}://127.0.0.1:{http.server_address[1]}/client/api"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield api
-        finally:
-            http.shutdown()
-            thread.join()
+def _stream(
+    handler: loopback.Handler, status: int, pieces: Iterator[bytes], headers: dict[str, str]
+) -> None:
+    """Write a body piece by piece; its end is the connection's."""
+    handler.close_connection = True
+    handler.send_response(status)
+    for name, value in {**headers, "Connection": "close"}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    for piece in pieces:
+        handler.wfile.write(piece)
+        handler.wfile.flush()
