@@ -18,6 +18,7 @@ from hooks.cloudstack.errors import (
 from hooks.cloudstack.models import Job
 from hooks.conditions import Condition
 from hooks.deadline import Deadline
+from hooks.events import Event
 from hooks.kube import Kube, KubeError
 from hooks.loadbalancers.actions import Hands, TimeUp, perform
 from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
@@ -87,7 +88,7 @@ class LoadBalancersHook:
         self._clock = clock
         self._shuffle = shuffle
         self._cluster_id = ClusterId(settings.cluster_id, kube)
-        self._process = _Process(Lanes(), PendingJobs())
+        self._process = _Process(Lanes(), PendingJobs(), record)
 
     def customize(self, request: Json, deadline: Deadline) -> Answer:
         """Ask for all Instances: which of them may serve is for the plan to say.
@@ -133,6 +134,7 @@ class _Process:
 
     lanes: Lanes
     pending: PendingJobs
+    record: Record
 
 
 class _Call:
@@ -152,6 +154,8 @@ class _Call:
         self._held: Literal["", "shared", "alone"] = ""
         self._course = Course()
         self._done: list[Action] = []
+        self._untold: tuple[Event, ...] = ()
+        self._told: set[Event] = set()
         self._planned: Json | None = None
         deleting = order.deleted_at is not None
         asked = deletion.fingerprint if deleting else members.fingerprint
@@ -178,7 +182,10 @@ class _Call:
         return observe(self._order, self._course, self._sources)
 
     def plan(self, facts: Facts) -> Plan[Action]:
-        """Plan; what was done in this call and is not seen to have worked counts as refused."""
+        """Plan; what was done in this call and is not seen to have worked counts as refused.
+
+        Events of work in CloudStack are told when it begins: its end may be another call's.
+        """
         planned = plan(facts)
         in_vain = [action for action in planned.actions if action in self._done]
         if in_vain:
@@ -194,12 +201,17 @@ class _Call:
             first_look=False,
             undone=(undone.get("what") or "", undone.get("times") or 0),
         )
+        self._untold = ()
+        if any(not isinstance(action, KubernetesAction) for action in planned.actions):
+            self._untold = planned.events
+            return replace(planned, events=())
         return planned
 
     def act(self, action: Action) -> None:
         """Do one action in the network's lane; what is refused is for the plan to make sense of."""
         if not isinstance(action, KubernetesAction):
             self._enter_lane(shared=isinstance(action, Assign | Remove))
+            self._tell()
         refusals = perform(action, self._hands)
         self._done.append(action)
         self._course = replace(self._course, refusals=self._course.refusals + refusals)
@@ -209,7 +221,10 @@ class _Call:
         now = self._sources.clock()
         order = self._order
         response: CompositeResponse
-        if isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
+        if isinstance(error, LaneBusy) and self._planned is not None and not self._done:
+            # What this look found is found again; said now, it would not count as drift then.
+            response = status.unchanged(order, now)
+        elif isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
             response = status.unfinished(order, now, self._planned, str(error))
         else:
             response = status.unobserved(
@@ -220,6 +235,14 @@ class _Call:
         if order.deleted_at is not None:
             response = {**response, "finalized": False}
         return Plan(response)
+
+    def _tell(self) -> None:
+        """Record the Events of the work that begins, each once."""
+        for event in self._untold:
+            if event not in self._told:
+                self._told.add(event)
+                self._process.record(event)
+        self._untold = ()
 
     def _remember(self, job: Job) -> None:
         """Keep a job that outlives this call for the next one."""

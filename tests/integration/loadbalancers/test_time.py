@@ -10,8 +10,10 @@ from typing import Any
 
 from hooks.cloudstack import Client, Cloud
 from hooks.cloudstack.client import Transport
+from hooks.cloudstack.errors import JobRunning
 from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.lanes import PATIENCE
+from hooks.loadbalancers.lanes import PATIENCE, LaneBusy
+from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
     World,
@@ -125,6 +127,53 @@ def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
         assert time.monotonic() - started < PATIENCE
         assert quiet.is_ready()
         holder.join()
+
+
+@contextmanager
+def busy_lane(world: World, hook: LoadBalancersHook) -> Iterator[None]:
+    """Have another load balancer's call change the network."""
+    world.simulator.control.clear_calls()
+    world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.0)
+    busy = LoadBalancer(world, "busy")
+    busy.call(hook)
+    holder = threading.Thread(target=lambda: busy.call(hook))
+    holder.start()
+    until(lambda: bool(world.simulator.control.calls("associateIpAddress")))
+    yield
+    holder.join()
+    world.simulator.control.clear_faults()
+
+
+def test_drift_found_beside_a_busy_lane_is_repaired_and_told_later(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    before = lb.status
+    [rule] = world.rules(lb.name)
+    world.human.done("deleteLoadBalancerRule", id=rule["id"])
+    world.advance(400)
+    with busy_lane(world, hook):
+        assert isinstance(lb.call(hook).error, LaneBusy)
+    assert lb.status == before
+    assert world.cluster.reasons() == []
+    assert lb.settle(hook).is_ready()
+    assert len(world.rules(lb.name)) == 1
+    assert world.cluster.reasons() == [EVENT_REPAIRED]
+
+
+def test_drift_that_takes_more_than_one_call_is_told_once(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [rule] = world.rules(lb.name)
+    world.human.done("deleteLoadBalancerRule", id=rule["id"])
+    world.advance(400)
+    world.simulator.control.settings(job_delay=1.5)
+    assert isinstance(lb.call(hook, seconds=1.0).error, JobRunning)
+    world.simulator.control.settings(job_delay=0.005)
+    assert lb.settle(hook).is_ready()
+    assert len(world.rules(lb.name)) == 1
+    assert world.cluster.reasons() == [EVENT_REPAIRED]
 
 
 def test_assignments_run_four_at_once_and_no_more() -> None:
