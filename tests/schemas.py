@@ -22,10 +22,8 @@ class Schema:
     """
 
     def __init__(self, schema: Json) -> None:
-        closed = _closed(schema)
-        Draft202012Validator.check_schema(closed)
         self.schema = schema
-        self._validator = Draft202012Validator(closed)
+        self._validator = Draft202012Validator(_closed(schema))
 
     def __getitem__(self, field: str) -> "Schema":
         """Return the schema of a field."""

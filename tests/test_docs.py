@@ -15,6 +15,8 @@ from hooks.config import settings
 from hooks.wsgi import BUILDERS
 from tools.reference import described, pages, table
 
+pytestmark = pytest.mark.documentation
+
 PROJECT = Path(__file__).resolve().parents[1]
 INDEX = PROJECT / "docs" / "README.md"
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")

@@ -22,6 +22,8 @@ from tests.documented.runs import readers_own, runner
 from tests.documented.shell import Command, commands
 from tests.schemas import CRDS, Schema, crd, schema_of
 
+pytestmark = pytest.mark.documentation
+
 LANGUAGES = {"ini", "json", "python", "sh", "text", "yaml"}
 #: What the commands use that is not ours.
 PROGRAMS = {
