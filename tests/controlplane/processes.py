@@ -65,7 +65,7 @@ class Process:
         self._end(signal.SIGTERM, grace)
 
     def kill(self) -> None:
-        """End the program without a chance to clean up, as a crash would."""
+        """End the program and all that it started, as a crash of its container would."""
         self._end(signal.SIGKILL, 10.0)
 
     def restart(self) -> None:
@@ -91,11 +91,14 @@ class Process:
         if running is None:
             return
         if running.poll() is None:
-            running.send_signal(sign)
+            if sign is signal.SIGKILL:
+                os.killpg(running.pid, sign)  # it leads a session of its own
+            else:
+                running.send_signal(sign)
         try:
             running.wait(timeout=grace)
         except subprocess.TimeoutExpired:
-            running.kill()
+            os.killpg(running.pid, signal.SIGKILL)
             running.wait()
         _REAPER.tell(f"-{running.pid}")
 

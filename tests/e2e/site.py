@@ -1,7 +1,5 @@
 """A whole site: a simulated CloudStack, the hooks, Metacontroller, and nodes that are its VMs."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -188,7 +186,6 @@ class Site:
 
     def crash(self) -> None:
         """Kill the hooks, workers and all, as the end of their container would."""
-        os.killpg(self.hooks.process.pid, signal.SIGKILL)
         self.hooks.process.kill()
 
     def machine(self, name: str) -> str:

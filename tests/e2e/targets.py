@@ -1,7 +1,5 @@
 """TargetClusters on real parts: hooks under gunicorn, Metacontroller, second API servers."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +40,6 @@ class TargetHooks(Hooks):
 
     def kill(self) -> None:
         """End gunicorn and its worker as a crash would."""
-        os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
         self.process.kill()
 
     @property
