@@ -111,7 +111,7 @@ class Platform:
         self.hooks.configure()
 
     def clear(self) -> None:
-        """Delete the Nodes and what is told of them; garbage collection takes their Instances."""
+        """Delete the Nodes, what is told of them, and their Instances."""
         _delete_nodes(self.plane)
         polling.until(lambda: not self.instances.list(), "the Instances are gone")
 
@@ -204,5 +204,7 @@ def running(
 
 
 def _delete_nodes(plane: ControlPlane) -> None:
-    for path in ("/api/v1/nodes", "/api/v1/namespaces/default/events"):
+    """Delete all at once; garbage collection would take its time, in which the next ones come."""
+    instances = f"/apis/{CLOUDSTACK_GROUP}/{API_VERSION}/cloudstackinstances"
+    for path in ("/api/v1/nodes", instances, "/api/v1/namespaces/default/events"):
         plane.api.call("DELETE", path)
