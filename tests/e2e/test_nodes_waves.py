@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.controlplane import polling
 from tests.controlplane.kwok import heartbeats
 from tests.e2e.cloud import Cloud
 from tests.e2e.nodes import initialised, register, set_ready
@@ -26,7 +27,7 @@ def crash_api_server(platform: Platform) -> None:
     platform.plane.restart_api_server(killed=True)
 
 
-@pytest.mark.parametrize("count", [10, 100, 500])
+@pytest.mark.parametrize("count", [10, 500])
 def test_a_wave_costs_two_lists_and_four_writes_a_node_whatever_its_size(
     large_platform: Callable[..., Platform], count: int
 ) -> None:
@@ -36,6 +37,8 @@ def test_a_wave_costs_two_lists_and_four_writes_a_node_whatever_its_size(
         meter = Meter(platform)
         register_all(platform, names)
         until_all_initialised(platform, names, within=90)
+        # A write is seen a moment before it is in the audit log.
+        polling.until(lambda: meter.read(count).writes["patch nodes"] >= count, "all are logged")
         cost = meter.read(count)
         assert set(cost.cloudstack_calls) == {"listVirtualMachines"}
         assert cost.cloudstack_calls["listVirtualMachines"] <= 2
