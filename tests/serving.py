@@ -166,7 +166,8 @@ def raw_call(port: int, data: bytes) -> bytes:
     answer = b""
     with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # who refuses may have hung up by now
+            connection.shutdown(socket.SHUT_WR)
         with suppress(ConnectionResetError):
             while part := connection.recv(65536):
                 answer += part
