@@ -7,7 +7,6 @@ BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
-
 .PHONY: help setup run check check-types check-all-else format reference manifests test cluster bench image clean
 
 help:  ## list the commands

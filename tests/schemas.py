@@ -45,7 +45,9 @@ def crd(plural: str) -> Json:
 def schema_of(plural: str) -> Schema:
     """Return what a CRD's objects are held against."""
     [version] = crd(plural)["spec"]["versions"]
-    return Schema(version["schema"]["openAPIV3Schema"])
+    schema = version["schema"]["openAPIV3Schema"]
+    Draft202012Validator.check_schema(schema)
+    return Schema(schema)
 
 
 def _closed(schema: Json) -> Json:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from hooks import names
 from hooks.cloud_config import NAMES
@@ -129,6 +130,7 @@ def test_objects_of_our_kinds_are_what_the_crds_take() -> None:
 def test_a_mistake_in_an_object_is_seen(spec: dict[str, Any], said: str) -> None:
     kind = {"apiVersion": "targetcluster.example.com/v1alpha1", "kind": "TargetCluster"}
     assert said in problem({**kind, "metadata": {"name": "shop"}, "spec": spec})
+    assert all(Draft202012Validator.check_schema(one.schema) is None for one in schemas().values())
 
 
 @every_page

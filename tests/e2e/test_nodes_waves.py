@@ -27,7 +27,7 @@ def crash_api_server(platform: Platform) -> None:
     platform.plane.restart_api_server(killed=True)
 
 
-@pytest.mark.parametrize("count", [10, 500])
+@pytest.mark.parametrize("count", [10, 100, 500])
 def test_a_wave_costs_two_lists_and_four_writes_a_node_whatever_its_size(
     large_platform: Callable[..., Platform], count: int
 ) -> None:
