@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.controlplane import helm
+from tests.controlplane.binaries import COLLECT_NEVER
 from tools.chart_values import CHART
 
 #: As chart-testing, too, looks for them.
@@ -28,7 +29,7 @@ def run(
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
             [helm.ensure(), *arguments],
-            env={"HOME": home, "PATH": os.defpath, **(environment or {})},
+            env={"HOME": home, "PATH": os.defpath, **COLLECT_NEVER, **(environment or {})},
             cwd=folder,
             capture_output=True,
             text=True,

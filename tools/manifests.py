@@ -149,7 +149,11 @@ def check(kubectl: Path) -> int:
 def rendered(kubectl: Path, folder: Path) -> str:
     """Render a folder. Raises CalledProcessError."""
     done = subprocess.run(
-        [kubectl, "kustomize", folder], capture_output=True, text=True, check=True
+        [kubectl, "kustomize", folder],
+        env={**os.environ, **binaries.COLLECT_NEVER},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 

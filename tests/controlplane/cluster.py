@@ -12,15 +12,11 @@ from pathlib import Path
 
 from tests.controlplane import binaries, manifests, metacontroller, polling
 from tests.controlplane.api import Api, Object
-from tests.controlplane.binaries import Binaries
+from tests.controlplane.binaries import COLLECT_LESS, COLLECT_NEVER, Binaries
 from tests.controlplane.kubeconfig import kubeconfig, signing_key, write_private
 from tests.controlplane.manifests import Hooks
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
-
-#: Go collects garbage each time that the heap has doubled, a fifth of the processor time of a
-#: server that lives for seconds. It may grow more, as long as it stays small.
-COLLECT_LESS = {"GOGC": "400", "GOMEMLIMIT": "512MiB"}
 
 CONTROLLERS = (
     "garbage-collector-controller",
@@ -114,7 +110,7 @@ class Cluster:
             f"--secure-port={free_port()}",
         ]
         log = self.folder / "kube-controller-manager.log"
-        return Process("kube-controller-manager", command, log)
+        return Process("kube-controller-manager", command, log, COLLECT_LESS)
 
     def start_api_server(self) -> None:
         """Start the API server, again on the same port and data, and wait until it is ready."""
@@ -167,7 +163,7 @@ class Cluster:
         command = [self.programs.kubectl, "--cache-dir", self.folder / "kubectl-cache", *arguments]
         done = subprocess.run(
             command,
-            env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder)},
+            env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.folder), **COLLECT_NEVER},
             input=stdin,
             capture_output=True,
             text=True,

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.controlplane import ControlPlane
+from tests.controlplane.binaries import COLLECT_NEVER
 from tests.deploy.rendering import PROJECT
 from tests.documented.pages import blocks
 
@@ -41,6 +42,7 @@ def run(code: str, desk: Path, kubeconfig: Path) -> str:
             "PATH": f"{desk / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "KUBECONFIG": str(kubeconfig),
             "HOME": str(desk),
+            **COLLECT_NEVER,
         },
         capture_output=True,
         text=True,

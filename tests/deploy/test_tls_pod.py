@@ -1,5 +1,6 @@
 """The operators' pods with TLS and client certificates, run as they say."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,16 @@ OPERATORS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def prepared(
+    cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """Make the Secret of the cloud controller."""
+    with Simulator() as simulator:
+        installed.give_cloud_config(cluster, simulator, tmp_path_factory.mktemp("cloud-config"))
+        yield cluster
+
+
 @pytest.fixture
 def certificates(tmp_path: Path) -> Certificates:
     return make_certificates(tmp_path / "certificates")
@@ -79,22 +90,20 @@ def prepare(
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
 def test_the_hooks_answer_whom_the_certificates_and_the_token_let_in(
-    empty_cluster: ControlPlane, tmp_path: Path, certificates: Certificates, operator: Operator
+    prepared: ControlPlane, tmp_path: Path, certificates: Certificates, operator: Operator
 ) -> None:
-    manifests = prepare(empty_cluster, operator, tmp_path, certificates)
+    manifests = prepare(prepared, operator, tmp_path, certificates)
     port = manifests.ports[8080]
     settings = {"METRICS_BIND": "127.0.0.1", "BIND": f"127.0.0.1:{port}"}
     deployment = manifests.rendered.deployment()
-    pod = Pod(empty_cluster, deployment, tmp_path / "pod", settings=settings)
+    pod = Pod(prepared, deployment, tmp_path / "pod", settings=settings)
     url = f"https://127.0.0.1:{port}{operator.path}"
     shown = (str(certificates.client_cert), str(certificates.client_key))
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    with Simulator() as simulator:
-        installed.give_cloud_config(empty_cluster, simulator, tmp_path)
-        with pod.running():
-            assert call(url, certificates, headers=bearer).status_code == 401
-            assert call(url, certificates, cert=shown).status_code == 401
-            answer = call(url, certificates, cert=shown, headers=bearer)
+    with pod.running():
+        assert call(url, certificates, headers=bearer).status_code == 401
+        assert call(url, certificates, cert=shown).status_code == 401
+        answer = call(url, certificates, cert=shown, headers=bearer)
     # Let in, and told that an empty object is no request.
     assert answer.status_code == 400
     assert answer.json()["field"]

@@ -1,8 +1,14 @@
-"""Both ways to take the target-cluster-operator away, in the right order and in the wrong one."""
+"""Both ways to take the target-cluster-operator away, in the right order and in the wrong one.
+
+Each test has nothing left in the end, and the next one goes on with the same API servers.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.controlplane import polling
+from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
 from tests.deploy.desk import run_block
@@ -10,12 +16,26 @@ from tests.deploy.pods import Moved, moved
 from tests.deploy.rendering import text
 from tests.deploy.watched import ALONE, Watched, supply
 from tests.documented.runs import GUIDES
-from tests.e2e.targets import NAMESPACE
+from tests.e2e.targets import NAMESPACE, add_node
+
+
+@pytest.fixture(scope="module")
+def target(cluster: ControlPlane) -> Iterator[Cluster]:
+    with cluster.target_cluster("shop") as running:
+        add_node(running, "worker-1")
+        yield running
+
+
+@pytest.fixture
+def watched(cluster: ControlPlane, target: Cluster, tmp_path: Path) -> Iterator[Watched]:
+    yield Watched(cluster, target, tmp_path)
+    target.api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}/configmaps")
 
 
 @pytest.fixture
 def manifests(watched: Watched) -> Moved:
     """Install the operator."""
+    assert not left(watched)
     found = moved(text(ALONE))
     installed.apply(watched.cluster, found)
     watched.cluster.start_controllers()
@@ -52,6 +72,13 @@ def same(one: Object | None, other: Object | None) -> bool:
     return bool(one and other) and one == other
 
 
+def let_go(watched: Watched) -> None:
+    """Delete the TargetCluster while the operator runs; what it brought goes too."""
+    watched.clusters.delete("shop", NAMESPACE)
+    polling.until(lambda: not watched.clusters.list(), "the TargetCluster goes", within=60)
+    assert watched.copy() is None
+
+
 def test_what_was_brought_goes_where_the_target_clusters_go_first(
     watched: Watched, manifests: Moved
 ) -> None:
@@ -59,9 +86,7 @@ def test_what_was_brought_goes_where_the_target_clusters_go_first(
         supply(watched)
         watched.until_ready()
         assert watched.copy()
-        watched.clusters.delete("shop", NAMESPACE)
-        polling.until(lambda: not watched.clusters.list(), "the TargetCluster goes", within=60)
-        assert watched.copy() is None
+        let_go(watched)
     delete(watched, manifests)
     until_nothing_is_left(watched)
 
@@ -87,6 +112,9 @@ def test_what_was_brought_stays_where_the_operator_stops_first(
         assert found
         assert brought
         assert found["metadata"]["uid"] == brought["metadata"]["uid"]
+        let_go(watched)
+    delete(watched, manifests)
+    until_nothing_is_left(watched)
 
 
 def test_the_wrong_order_is_put_right_as_the_guide_says(watched: Watched, manifests: Moved) -> None:

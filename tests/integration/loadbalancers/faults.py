@@ -131,5 +131,5 @@ def recover(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
         if not lb.is_finalized():
             assert isinstance(wait, int | float)
             lb.world.advance(wait + 1)
-            time.sleep(0.02)
+            time.sleep(0.1)
     assert is_well(lb), lb.condition("Ready")

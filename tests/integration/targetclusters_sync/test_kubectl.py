@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from hooks.targetclusters.untrusted_yaml import documents
+from tests.controlplane.binaries import COLLECT_NEVER
 from tests.controlplane.cluster import Cluster
 from tests.integration.targetclusters_sync.worlds import World, manifest
 
@@ -17,7 +18,12 @@ def kubectl(cluster: Cluster, *arguments: str, stdin: str = "") -> subprocess.Co
     """Run kubectl with ApplySets switched on, whatever it answers."""
     return subprocess.run(
         [cluster.programs.kubectl, "--cache-dir", cluster.folder / "kubectl-cache", *arguments],
-        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "KUBECTL_APPLYSET": "true"},
+        env={
+            **os.environ,
+            **COLLECT_NEVER,
+            "KUBECONFIG": str(cluster.kubeconfig),
+            "KUBECTL_APPLYSET": "true",
+        },
         input=stdin,
         capture_output=True,
         text=True,
