@@ -5,6 +5,7 @@ holds it to a real kubectl and a real API server.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -64,6 +65,7 @@ _ABOUT_OBJECTS = {
 }
 
 
+@cache
 def own_resources() -> set[str]:
     """Return every name by which kubectl knows the kinds of our CRDs and of Metacontroller's."""
     found = set()
