@@ -50,8 +50,8 @@ manifests: setup  ## write provider.yaml and what the Helm chart holds, both ren
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 
-# In the order of their folders: the long tests, on real parts, begin first. They start hundreds of
-# processes from these sources, which are better compiled once.
+# In the order in which they are collected: of its folders, but for the files that share a control
+# plane. They start hundreds of processes from these sources, which are better compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
 	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"

@@ -12,5 +12,5 @@ settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two more at once than there are cores: tests on real parts mostly wait."""
-    return (os.cpu_count() or 1) + 2
+    """Run three more at once than there are cores: tests on real parts mostly wait."""
+    return (os.cpu_count() or 1) + 3

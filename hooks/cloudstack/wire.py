@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from cs import CloudStack, CloudStackApiException
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import CloudStackError, Throttled, Unreachable, refusal
+from hooks.cloudstack.library import CloudStack, CloudStackApiException
 from hooks.cloudstack.session import time_limit
 
 OK = 200

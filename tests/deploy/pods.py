@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tests.controlplane import Cluster, metacontroller, polling
 from tests.controlplane.api import Object
 from tests.controlplane.kubeconfig import write_private
@@ -57,8 +55,7 @@ def moved(text: str, ports: Mapping[int, int] | None = None) -> Moved:
     """
     ports = ports or {
         port["containerPort"]: free_port()
-        for obj in yaml.safe_load_all(text)
-        if obj["kind"] == "Deployment"
+        for obj in read(text).of("Deployment")
         for each in obj["spec"]["template"]["spec"]["containers"]
         for port in each["ports"]
     }

@@ -16,7 +16,14 @@ from tests.certificates import make_certificates
 from tests.controlplane import ControlPlane, metacontroller
 from tests.deploy import installed
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
-from tests.deploy.rendering import CLOUD_CONTROLLER, DEPLOY, TARGET_CLUSTER_OPERATOR, composed, text
+from tests.deploy.rendering import (
+    CLOUD_CONTROLLER,
+    DEPLOY,
+    TARGET_CLUSTER_OPERATOR,
+    composed,
+    read,
+    text,
+)
 from tests.deploy.site import Site
 from tests.deploy.watched import Watched, supply
 from tests.e2e.targets import NAMESPACE
@@ -53,7 +60,7 @@ def aimed(rendered: str, service: str) -> Moved:
     found = moved(rendered)
     documents = [
         one
-        for one in yaml.safe_load_all(found.text.replace(f"{service}:", "127.0.0.1:"))
+        for one in read(found.text.replace(f"{service}:", "127.0.0.1:")).objects
         if not one["apiVersion"].startswith("cert-manager.io/")  # whose work is done by the tests
     ]
     return Moved(yaml.safe_dump_all(documents), found.ports)
