@@ -97,6 +97,7 @@ class World:
                 self.simulator.url, user.api_key, user.secret_key, project_id=self.project_id
             ),
             clock=self.simulator.clock.now,
+            monotonic=self.simulator.clock.now,
             pause=lambda seconds: time.sleep(seconds / HASTE),
         )
 
