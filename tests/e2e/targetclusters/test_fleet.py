@@ -80,7 +80,7 @@ def test_of_40_clusters_half_of_them_bad_the_good_ones_are_probed_as_asked(
 def test_hostile_clusters_end_in_a_condition_and_not_in_memory(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
-    spec = {"monitorInterval": "2s", "failureThreshold": 1, "healthChecks": {"timeout": "2s"}}
+    spec = {"failureThreshold": 1, "healthChecks": {"timeout": "2s"}}
     with ExitStack() as stack:
         urls = {
             f"{kind}-{number}": stack.enter_context(servers.serving(behaviour)).url
