@@ -37,7 +37,8 @@ class Schema:
 
 def crd(plural: str) -> Json:
     """Read a CRD by its plural name."""
-    definition: Json = yaml.safe_load((CRDS / f"{plural}.yaml").read_text())
+    # The loader in C is ten times as quick, and every worker reads them before its first test.
+    definition: Json = yaml.load((CRDS / f"{plural}.yaml").read_text(), yaml.CSafeLoader)
     return definition
 
 

@@ -17,8 +17,6 @@ ONE_FILE = manifests.ONE_FILE
 CLOUD_CONTROLLER = DEPLOY / "cloud-controller"
 TARGET_CLUSTER_OPERATOR = DEPLOY / "target-cluster-operator"
 OPERATORS = (CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR)
-#: The one in C is ten times as quick; a PyYAML that was built without libyaml does not have it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def render(folder: Path) -> Rendered:
 
 def read(rendered: str) -> Rendered:
     """Return the objects of a text."""
-    return Rendered(tuple(yaml.load_all(rendered, _LOADER)))
+    return Rendered(tuple(yaml.load_all(rendered, yaml.CSafeLoader)))
 
 
 def composed(folder: Path, base: Path, *components: str) -> Path:
