@@ -310,16 +310,30 @@ def test_pods_say_what_they_need_and_how_they_are(folder: Path) -> None:
         }
 
 
+def deadline() -> Any:
+    """Return the seconds that a call may take by default."""
+    return next(s.parse(s.default) for s in settings() if s.variable == "HOOK_DEADLINE")
+
+
+@every_operator
+def test_a_look_up_that_nobody_answers_leaves_a_call_within_its_timeout(folder: Path) -> None:
+    options = {
+        each["name"]: int(each["value"]) for each in render(folder).pod()["dnsConfig"]["options"]
+    }
+    # Of one name server: the name as it is, and with a search domain.
+    longest = 2 * options["timeout"] * options["attempts"]
+    timeouts = [hook["timeout"] for one in resources("metacontroller") for hook in webhooks(one)]
+    assert deadline() + longest < min(int(each.removesuffix("s")) for each in timeouts)
+
+
 @every_operator
 def test_a_pod_has_time_to_answer_its_calls_before_it_ends(folder: Path) -> None:
     pod = render(folder).pod()
     pause = int(container(pod, "hooks")["lifecycle"]["preStop"]["exec"]["command"][1])
-    deadline = next(s.parse(s.default) for s in settings() if s.variable == "HOOK_DEADLINE")
     served = (PROJECT / "gunicorn.conf.py").read_text()
     more = re.search(r"^graceful_timeout = int\(settings\.hook_deadline\) \+ (\d+)$", served, re.M)
     assert more
-    longest: Any = deadline
-    assert pod["terminationGracePeriodSeconds"] > pause + longest + int(more[1])
+    assert pod["terminationGracePeriodSeconds"] > pause + deadline() + int(more[1])
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(DEPLOY)))
