@@ -64,6 +64,7 @@ class World:
 
     def __init__(self, simulator: Simulator, *, project: str = "") -> None:
         self.simulator = simulator
+        self._booted = self.now - DAY
         self.cluster = MemoryKube(
             {
                 "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
@@ -87,6 +88,10 @@ class World:
     def now(self) -> float:
         return self.simulator.clock.now()
 
+    def monotonic(self) -> float:
+        """Return seconds that pass as the simulator's do, from a start of their own."""
+        return self.now - self._booted
+
     def advance(self, seconds: float) -> None:
         self.simulator.control.settings(advance=seconds)
 
@@ -97,7 +102,7 @@ class World:
                 self.simulator.url, user.api_key, user.secret_key, project_id=self.project_id
             ),
             clock=self.simulator.clock.now,
-            monotonic=self.simulator.clock.now,
+            monotonic=self.monotonic,
             pause=lambda seconds: time.sleep(seconds / HASTE),
         )
 
