@@ -114,17 +114,11 @@ def untold(shop: Namespace) -> list[str]:
     ]
 
 
-def test_what_people_add_to_an_address_stays_until_the_address_goes(
-    shop: Namespace, place: Site
-) -> None:
-    shop.create("web")
-    shop.await_ready("web")
-    balancer = shop.load_balancer("web")
-    assert balancer
-    (ours,) = place.rules(balancer["metadata"]["name"])
+def serve_ssh(place: Site, address_id: str) -> None:
+    """Add a rule and a hole in the firewall, as people do."""
     place.job(
         "createLoadBalancerRule",
-        publicipid=ours["addressid"],
+        publicipid=address_id,
         name="theirs",
         algorithm="roundrobin",
         publicport=2222,
@@ -133,12 +127,23 @@ def test_what_people_add_to_an_address_stays_until_the_address_goes(
     )
     place.job(
         "createFirewallRule",
-        ipaddressid=ours["addressid"],
+        ipaddressid=address_id,
         protocol="tcp",
         startport=2222,
         endport=2222,
         cidrlist="192.0.2.0/24",
     )
+
+
+def test_what_people_add_to_an_address_stays_until_the_address_goes(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web")
+    shop.await_ready("web")
+    balancer = shop.load_balancer("web")
+    assert balancer
+    (ours,) = place.rules(balancer["metadata"]["name"])
+    serve_ssh(place, ours["addressid"])
     close_to = [("tcp", 2222, 2222, ("192.0.2.0/24",))]
     shop.change("web", ports=[{"name": "alt", "port": 8080, "protocol": "TCP"}])
     place.awaited(

@@ -14,6 +14,7 @@ from tests.controlplane.manifests import Hooks
 
 GROUP = "judged.example.com/v1"
 LABEL = "judged.example.com/scene"
+NOTE = "judged.example.com/note"
 
 Children = Sequence[tuple[str, str]]
 _FENCES = count()
@@ -201,3 +202,8 @@ def _resource(plural: str) -> Object:
 def _child(plural: str, method: str) -> Object:
     strategy = {"updateStrategy": {"method": method}} if method else {}
     return {**_resource(plural), **strategy}
+
+
+def annotated(request: Object) -> bool:
+    """Tell whether a decorator was called for an object that has the note."""
+    return NOTE in request["object"]["metadata"].get("annotations", {})

@@ -1,15 +1,11 @@
 """What Metacontroller does for a DecoratorController, judged on the real one or the stand-in."""
 
-import time
-
 import pytest
 
 from tests.controlplane.api import Object
 from tests.controlplane.hookserver import Reply
 from tests.controlplane.processes import Process
-from tests.integration.controlplane.judging import GROUP, LABEL, Scene
-
-NOTE = "judged.example.com/note"
+from tests.integration.controlplane.judging import GROUP, LABEL, NOTE, Scene, annotated
 
 
 def test_labels_and_annotations_are_set_and_null_deletes_them(scene: Scene) -> None:
@@ -282,7 +278,7 @@ def test_a_write_that_somebody_was_faster_than_is_dropped_and_synced_again(scene
             scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
         return {
             "labels": {"calls": str(len(scene.calls("sync")))},
-            "attachments": [scene.part()] if _annotated(request) else [],
+            "attachments": [scene.part()] if annotated(request) else [],
         }
 
     scene.answers("sync", answer)
@@ -309,51 +305,6 @@ def test_ignore_status_changes_hides_the_spec_of_kinds_without_a_generation(
     assert (len(scene.calls("sync")) == calls) == ignore
 
 
-def test_everything_is_called_again_each_resync_period(scene: Scene) -> None:
-    scene.answers("sync", {})
-    scene.decorate(resyncPeriodSeconds=1)
-    scene.service()
-    first, second, third = (call.at for call in scene.called("sync", times=3)[:3])
-    assert 0.5 < third - second < 2
-    assert second > first
-
-
-def test_resync_after_is_one_call_however_often_it_was_asked_for(scene: Scene) -> None:
-    def answer(request: Object) -> Object:
-        return {} if _annotated(request) else {"resyncAfterSeconds": 1.0}
-
-    scene.answers("sync", answer)
-    scene.decorate()
-    scene.service()
-    scene.called("sync")
-    for number in range(3):
-        label = {"metadata": {"labels": {"number": str(number)}}}
-        scene.services.patch(scene.name, label, "default")
-    scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
-
-    def quiet() -> bool:
-        return time.monotonic() > scene.calls("sync")[0].at + 1.6
-
-    scene.until(quiet, "any second resync would have come")
-    calls = scene.calls("sync")
-    _, resync = [call for call in calls if _annotated(call.request)]
-    assert 0.9 < resync.at - calls[0].at < 1.5
-
-
-def test_a_later_resync_does_not_replace_an_earlier_one(scene: Scene) -> None:
-    def answer(request: Object) -> Object:
-        return {"resyncAfterSeconds": 60 if _annotated(request) else 1.0}
-
-    scene.answers("sync", answer)
-    scene.decorate()
-    scene.service()
-    scene.called("sync")
-    scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
-    first, *_, last = scene.called("sync", times=3)
-    assert _annotated(last.request)
-    assert 0.9 < last.at - first.at < 2
-
-
 def test_a_killed_metacontroller_carries_on(scene: Scene, judged: Process) -> None:
     scene.answers("sync", Reply({"labels": {"colour": "red"}}, delay=0.5))
     scene.decorate()
@@ -362,10 +313,6 @@ def test_a_killed_metacontroller_carries_on(scene: Scene, judged: Process) -> No
     judged.kill()
     judged.start()
     scene.until(lambda: _service_label(scene, "colour") == "red", "the label is there")
-
-
-def _annotated(request: Object) -> bool:
-    return NOTE in request["object"]["metadata"].get("annotations", {})
 
 
 def _found(scene: Scene) -> Object:

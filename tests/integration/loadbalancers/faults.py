@@ -111,12 +111,17 @@ def check(
             recover(lb, hook)
     assert world.simulator.control.calls(command), "the fault was never met"
     assert world.remains() == {**NOTHING, "addresses": left}
-    everything = json.dumps([answer.response for answer in lb.answers]) + caplog.text + str(said)
-    user = world.simulator.user
-    for secret in (user.api_key, user.secret_key, "signature="):
-        assert secret not in everything
+    told_nothing_secret(lb, caplog.text + str(said))
     if command != "queryAsyncJobResult" and not fault.get("executed"):
         assert said, "nobody was told"
+
+
+def told_nothing_secret(lb: LoadBalancer, text: str) -> None:
+    """Hold that neither the answers nor a text have anything that signs requests."""
+    everything = json.dumps([answer.response for answer in lb.answers]) + text
+    user = lb.world.simulator.user
+    for secret in (user.api_key, user.secret_key, "signature="):
+        assert secret not in everything
 
 
 def recover(lb: LoadBalancer, hook: LoadBalancersHook) -> None:

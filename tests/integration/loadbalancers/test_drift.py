@@ -141,13 +141,9 @@ def human_rule(world: World, lb: LoadBalancer) -> str:
     return str(answer["id"])
 
 
-def test_a_humans_rules_on_the_address_stay_through_everything(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(hook)
-    address = lb.status["address"]["id"]
-    rule = human_rule(world, lb)
-    holes = [
+def human_holes(world: World, address: str) -> list[str]:
+    """Open the firewall where we open nothing, where we open it to others, and around."""
+    return [
         world.human.done(
             "createFirewallRule",
             ipaddressid=address,
@@ -162,6 +158,15 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
             (8000, 9000, "198.51.100.0/24"),
         )
     ]
+
+
+def test_a_humans_rules_on_the_address_stay_through_everything(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(hook)
+    address = lb.status["address"]["id"]
+    rule = human_rule(world, lb)
+    holes = human_holes(world, address)
     world.human.done(
         "assignToLoadBalancerRule",
         id=rule,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from hooks.cloudstack.models import (
     FirewallRule,
     LoadBalancerRule,
+    LoadBalancerRuleChange,
     Network,
     PortRange,
     PublicIpAddress,
@@ -91,31 +92,17 @@ class Model:
                 self.acquire(ip, network_id)
             case plan.AssociateAny(network_id, tags):
                 address = self.acquire(min(self.free, default=""), network_id)
-                self.addresses[address.id] = replace(address, tags=tagged(address.tags, tags))
+                self._tag_address(address.id, tags)
             case plan.TagAddress(address_id, _, tags):
-                address = self._address(address_id)
-                self.addresses[address_id] = replace(address, tags=tagged(address.tags, tags))
+                self._tag_address(address_id, tags)
             case plan.UntagAddress(address_id, _, keys):
-                address = self._address(address_id)
-                if not {tag.key for tag in address.tags} >= set(keys):
-                    raise RefusedError(530, "Failed to delete tags")
-                left = tuple(tag for tag in address.tags if tag.key not in keys)
-                self.addresses[address_id] = replace(address, tags=left)
+                self._untag_address(address_id, keys)
             case plan.Release(address_id):
                 self._release(address_id)
             case plan.CreateRule():
                 self._create_rule(action)
             case plan.UpdateRule(rule_id, _, change):
-                rule = self._rule(rule_id)
-                if (change.protocol or rule.protocol) == "udp" != rule.protocol:
-                    raise RefusedError(431, "Modifications in lb rule are not supported")
-                self.rules[rule_id] = replace(
-                    rule,
-                    name=change.name or rule.name,
-                    protocol=change.protocol or rule.protocol,
-                    algorithm=change.algorithm or rule.algorithm,
-                    cidrs=change.cidrs or rule.cidrs,
-                )
+                self._update_rule(rule_id, change)
             case plan.DeleteRule(rule_id):
                 self._rule(rule_id)
                 del self.rules[rule_id]
@@ -125,11 +112,7 @@ class Model:
                 for rule_id, now in changed.items():
                     self.rules[rule_id] = replace(self.rules[rule_id], tags=now)
             case plan.Assign(rule_id, _, machine_ids):
-                self._rule(rule_id)
-                there = self.members.setdefault(rule_id, set())
-                if there & set(machine_ids) or not machine_ids:
-                    raise RefusedError(530, "Failed to assign load balancer rule")
-                there.update(machine_ids)
+                self._assign(rule_id, machine_ids)
             case plan.Remove(rule_id, _, machine_ids):
                 self._rule(rule_id)
                 self.members.get(rule_id, set()).difference_update(machine_ids)
@@ -203,6 +186,36 @@ class Model:
             cidrs=new.cidrs,
         )
         self.rules[made.id] = made
+
+    def _tag_address(self, address_id: str, tags: plan.Tags) -> None:
+        address = self._address(address_id)
+        self.addresses[address_id] = replace(address, tags=tagged(address.tags, tags))
+
+    def _untag_address(self, address_id: str, keys: tuple[str, ...]) -> None:
+        address = self._address(address_id)
+        if not {tag.key for tag in address.tags} >= set(keys):
+            raise RefusedError(530, "Failed to delete tags")
+        left = tuple(tag for tag in address.tags if tag.key not in keys)
+        self.addresses[address_id] = replace(address, tags=left)
+
+    def _update_rule(self, rule_id: str, change: LoadBalancerRuleChange) -> None:
+        rule = self._rule(rule_id)
+        if (change.protocol or rule.protocol) == "udp" != rule.protocol:
+            raise RefusedError(431, "Modifications in lb rule are not supported")
+        self.rules[rule_id] = replace(
+            rule,
+            name=change.name or rule.name,
+            protocol=change.protocol or rule.protocol,
+            algorithm=change.algorithm or rule.algorithm,
+            cidrs=change.cidrs or rule.cidrs,
+        )
+
+    def _assign(self, rule_id: str, machine_ids: tuple[str, ...]) -> None:
+        self._rule(rule_id)
+        there = self.members.setdefault(rule_id, set())
+        if there & set(machine_ids) or not machine_ids:
+            raise RefusedError(530, "Failed to assign load balancer rule")
+        there.update(machine_ids)
 
     def _open(self, address_id: str, ports: PortRange) -> None:
         self._address(address_id)
