@@ -1,7 +1,6 @@
 """Load balancers: addresses, rules, members and firewall in CloudStack."""
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -48,11 +47,6 @@ class Settings:
     drift_resync: float = 300.0
 
 
-def shuffled(ips: Sequence[str]) -> Sequence[str]:
-    """Put addresses in random order: two that choose at once seldom choose the same."""
-    return random.SystemRandom().sample(ips, len(ips))
-
-
 class LoadBalancersHook:
     """Answers for CloudStackLoadBalancers.
 
@@ -62,7 +56,6 @@ class LoadBalancersHook:
         record: writes Events.
         settings: what an operator may choose.
         clock: epoch seconds.
-        shuffle: puts free addresses in the order in which they are tried.
     """
 
     routes = {  # noqa: RUF012 - read by the app, never changed
@@ -71,7 +64,7 @@ class LoadBalancersHook:
         "/loadbalancers/finalize": "sync",
     }
 
-    def __init__(  # noqa: PLR0913 - one for each part of the world
+    def __init__(
         self,
         *,
         cloud: Callable[[], Cloud],
@@ -79,14 +72,12 @@ class LoadBalancersHook:
         record: Record,
         settings: Settings,
         clock: Callable[[], float],
-        shuffle: Callable[[Sequence[str]], Sequence[str]] = shuffled,
     ) -> None:
         self._cloud = cloud
         self._kube = kube
         self._record = record
         self._settings = settings
         self._clock = clock
-        self._shuffle = shuffle
         self._cluster_id = ClusterId(settings.cluster_id, kube)
         self._process = _Process(Lanes(), PendingJobs(), record)
 
@@ -119,7 +110,6 @@ class LoadBalancersHook:
             cluster_id=self._cluster_id,
             drift_resync=self._settings.drift_resync,
             clock=self._clock,
-            shuffle=self._shuffle,
         )
         with ExitStack() as stack:
             call = _Call(order, sources, self._process, stack)

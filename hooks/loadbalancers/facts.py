@@ -1,7 +1,7 @@
 """What is read before a load balancer is planned: the network, its address and what is on it."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -79,7 +79,6 @@ class Sources:
     Attributes:
         drift_resync: seconds between two looks at what is as it should be.
         clock: epoch seconds.
-        shuffle: puts free addresses in the order in which they are tried.
     """
 
     cloud: Cloud
@@ -88,7 +87,6 @@ class Sources:
     cluster_id: ClusterId
     drift_resync: float
     clock: Callable[[], float]
-    shuffle: Callable[[Sequence[str]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -294,5 +292,5 @@ def _with_choices(facts: Facts, network_id: str, sources: Sources) -> Facts:
     free = list_free_public_ip_addresses(
         sources.cloud.client, deadline=sources.deadline, zone_id=facts.network.zone_id
     )
-    usable = [each.ip_address for each in free if each.for_virtual_network and not each.is_system]
-    return replace(facts, seen=replace(facts.seen, free=tuple(sources.shuffle(usable))))
+    usable = (each.ip_address for each in free if each.for_virtual_network and not each.is_system)
+    return replace(facts, seen=replace(facts.seen, free=tuple(usable)))

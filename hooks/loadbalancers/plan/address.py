@@ -6,6 +6,7 @@ address that turns up associated is ours is settled by the tag: a second `create
 fails, so of two that want it only one gets it.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -212,7 +213,7 @@ def _choose(facts: Facts, network_id: str) -> AddressPlan:
     order = facts.order
     known = order.known.address
     tries = known.tries + 1 if known and known.is_choice else 0
-    candidates = [ip for ip in facts.seen.free if known is None or ip != known.ip]
+    candidates = [ip for ip in _preferred(order, facts.seen.free) if not known or ip != known.ip]
     is_written = known is not None and known.ip == "" and known.chosen_at is not None
     if not is_written and not order.spec.plan_only:
         if candidates and tries < CHOICES:
@@ -224,6 +225,16 @@ def _choose(facts: Facts, network_id: str) -> AddressPlan:
         return _refused(facts, action, refusal)
     condition = _not("AssociatingAddress", "A free address is being associated")
     return AddressPlan(condition, known=known, actions=(action,))
+
+
+def _preferred(order: Order, ips: Sequence[str]) -> list[str]:
+    """Put addresses into an order of the Service's own, the same in every call.
+
+    So two Services that choose at once seldom choose the same, and one that chooses twice does:
+    Metacontroller may show a status from before the choice, once more, when it is written already.
+    """
+    uid = order.spec.service_uid
+    return sorted(ips, key=lambda ip: hashlib.sha256(f"{uid} {ip}".encode()).digest())
 
 
 def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:

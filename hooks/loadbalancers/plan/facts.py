@@ -205,8 +205,7 @@ class Seen:
 
     Attributes:
         addresses: those that could be this Service's: by their IP, and by our tag.
-        free: some addresses that nobody has, in the order to try them; empty where none was
-            looked for or none is shown.
+        free: some addresses that nobody has; empty where none was looked for or none is shown.
         rules: all rules, ours and others', on the address that the plan would use.
         members: machine ids by rule id, for the rules that are ours.
         names: names of those machines by their ids.

@@ -3,7 +3,6 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -190,10 +189,13 @@ class LoadBalancer:
 
     Attributes:
         answers: every answer so far.
+        late: whether requests show the status before the last one. Metacontroller's do now and
+            then: it reads parents by a watch, which may not have brought its own last write.
     """
 
     def __init__(self, world: World, name: str = "web", **spec: Any) -> None:
         self.world = world
+        self.late = False
         uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
         self.service_uid = uid
         self.name = ("a" + uid.replace("-", ""))[:32]
@@ -230,6 +232,7 @@ class LoadBalancer:
             "spec": {"type": "LoadBalancer"},
         }
         self._finalized = False
+        self._before: Json = {}
 
     @property
     def status(self) -> Json:
@@ -273,9 +276,12 @@ class LoadBalancer:
 
     def request(self) -> Json:
         related = deepcopy(self.world.nodes)
+        parent = deepcopy(self.parent)
+        if self.late:
+            parent["status"] = deepcopy(self._before)
         return {
             "controller": {"kind": "CompositeController", "metadata": {"name": "loadbalancers"}},
-            "parent": deepcopy(self.parent),
+            "parent": parent,
             "children": {},
             "related": {INSTANCES: related},
             "finalizing": "deletionTimestamp" in self.parent["metadata"],
@@ -293,6 +299,7 @@ class LoadBalancer:
             self._finalized = True
             return answer
         assert STATUS.problems(response["status"]) == []
+        self._before = self.status
         self.parent["status"] = json.loads(json.dumps(response["status"]))
         return answer
 
@@ -331,7 +338,6 @@ def make_hook(
     *,
     drift_resync: float = 300.0,
     cluster_id: str = "",
-    shuffle: Callable[[Sequence[str]], Sequence[str]] = lambda ips: ips,
 ) -> LoadBalancersHook:
     return LoadBalancersHook(
         cloud=lambda: cloud,
@@ -339,5 +345,4 @@ def make_hook(
         record=world.cluster.record,
         settings=Settings(cluster_id=cluster_id, drift_resync=drift_resync),
         clock=world.simulator.clock.now,
-        shuffle=shuffle,
     )

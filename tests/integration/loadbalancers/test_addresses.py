@@ -1,5 +1,7 @@
 """The Service's address: chosen, asked for, brought, kept, refused."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -208,13 +210,29 @@ def test_a_choice_that_somebody_takes_first_is_made_anew(
     assert held(world, taken)["tags"] == {}
 
 
+@contextmanager
+def only_one_is_free(world: World) -> Iterator[None]:
+    """Take all addresses but one out of the pool, for a while."""
+    others = [
+        address
+        for address in world.simulator.world.addresses
+        if address.state == "Free" and address.name != FREE
+    ]
+    for address in others:
+        address.state = "Reserved"
+    yield
+    for address in others:
+        address.state = "Free"
+
+
 def test_of_two_that_chose_the_same_free_address_only_one_gets_it(world: World) -> None:
     cloud = world.open_cloud()
     hooks = [make_hook(world, cloud), make_hook(world, cloud)]
     first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
-    first.call(hooks[0])
-    second.call(hooks[1])
-    assert first.status["address"]["ip"] == second.status["address"]["ip"]
+    with only_one_is_free(world):
+        first.call(hooks[0])
+        second.call(hooks[1])
+    assert first.status["address"]["ip"] == second.status["address"]["ip"] == FREE
     first.settle(hooks[0])
     second.settle(hooks[1])
     assert first.is_ready()

@@ -17,7 +17,7 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
-from tests.integration.loadbalancers.test_addresses import FREE, allocate
+from tests.integration.loadbalancers.test_addresses import FREE, allocate, only_one_is_free
 from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
 
 #: More writes than any scenario makes.
@@ -163,10 +163,17 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
     return died
 
 
-@pytest.mark.parametrize("replicas", [1, 2], ids=["one replica", "two replicas"])
+@pytest.mark.parametrize(
+    ("replicas", "late"),
+    [
+        pytest.param(1, False, id="one replica"),
+        pytest.param(2, False, id="two replicas"),
+        pytest.param(1, True, id="late news"),
+    ],
+)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_been(
-    scenario: Scenario, replicas: int
+    scenario: Scenario, replicas: int, *, late: bool
 ) -> None:
     wanted, writes = undisturbed(scenario)
     assert writes > 0
@@ -175,7 +182,9 @@ def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_be
             hooks = [new_hook() for _ in range(replicas)]
             lb = scenario.begin(world, hooks[0])
             scenario.ask(world, lb)
+            lb.late = late
             assert die_after(world, lb, hooks, last), f"no write came after {last}"
+            lb.late = False
             hooks = [new_hook() for _ in range(replicas)]
             settle(world, lb, hooks)
             assert shape(world) == wanted, f"after write {last + 1} of {writes}"
@@ -198,10 +207,7 @@ def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> No
 
 @pytest.mark.parametrize("skipped", range(6))
 def test_a_choice_left_to_cloudstack_is_found_again_by_its_tag(skipped: int) -> None:
-    with fresh_world() as (world, new_hook):
-        for address in list(world.simulator.world.addresses):
-            if address.state == "Free" and address.name != FREE:
-                address.state = "Reserved"
+    with fresh_world() as (world, new_hook), only_one_is_free(world):
         lb = LoadBalancer(world)
         status: Any = {"address": {"ip": "198.51.100.99", "tries": 2, "chosenAt": stamp(world)}}
         lb.parent["status"] = status

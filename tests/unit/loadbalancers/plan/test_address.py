@@ -195,9 +195,17 @@ def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> N
 
 
 def test_a_free_address_is_chosen_and_first_of_all_written_down() -> None:
-    result = plan(order(), free=(OTHER, IP))
+    result = plan(order(), free=(OTHER,))
     assert result.known == KnownAddress(OTHER, chosen_at=NOW)
     assert (result.actions, result.waiting) == ((), True)
+
+
+def test_a_service_that_chooses_again_chooses_the_same_and_another_service_another() -> None:
+    free = tuple(f"198.51.100.{number}" for number in range(1, 251))
+    assert plan(order(), free=free) == plan(order(), free=free[::-1])
+    uids = [f"uid-{number}" for number in range(20)]
+    plans = [plan(order(service={"name": "web", "uid": uid}), free=free) for uid in uids]
+    assert len({made.known.ip for made in plans if made.known}) > len(uids) - 4
 
 
 def test_a_choice_that_is_written_down_is_associated() -> None:
