@@ -119,13 +119,7 @@ class Meter:
     def read(self, nodes: int) -> Cost:
         """Answer what has been spent since the meter was made."""
         seconds = time.monotonic() - self._started
-        ours = [
-            {**entry["objectRef"], "verb": entry["verb"]}
-            for entry in self._platform.plane.audited()[self._audited :]
-            if entry["objectRef"]["resource"] in {"nodes", "cloudstackinstances"}
-            and not entry["userAgent"].startswith(_OTHERS)
-            and entry["responseStatus"]["code"] < 300
-        ]
+        ours = [write for write in self._ours() if write["code"] < 300]
         return Cost(
             nodes=nodes,
             seconds=seconds,
@@ -136,6 +130,27 @@ class Meter:
             request_bytes=self._metric("hook_request_bytes_sum") - self._bytes,
             memory=_resident(self._platform.hooks.process.pid),
         )
+
+    def patched(self) -> set[str]:
+        """Name the Nodes that the log has a patch of.
+
+        One that was cut off, since the hooks waited for it no longer, may be carried out all the
+        same. It is logged as 504 (Timeout).
+        """
+        return {
+            write["name"]
+            for write in self._ours()
+            if _write(write) == "patch nodes" and (write["code"] < 300 or write["code"] == 504)
+        }
+
+    def _ours(self) -> list[Object]:
+        """Answer what hooks and Metacontroller asked to write, with the code of the answer."""
+        return [
+            {**entry["objectRef"], "verb": entry["verb"], "code": entry["responseStatus"]["code"]}
+            for entry in self._platform.plane.audited()[self._audited :]
+            if entry["objectRef"]["resource"] in {"nodes", "cloudstackinstances"}
+            and not entry["userAgent"].startswith(_OTHERS)
+        ]
 
     def _metric(self, name: str) -> float:
         """Sum a metric over its labels."""
