@@ -17,6 +17,7 @@ from tests.controlplane.polling import until
 from tests.controlplane.processes import Process
 from tests.e2e.cloud import Cloud
 from tests.e2e.platform import PROJECT, Hooks
+from tests.e2e.watching import Namespace
 
 Value = TypeVar("Value")
 
@@ -129,6 +130,12 @@ class Site:
         found = self.simulator.control.state()["loadbalancerrules"]
         mine = (rule for rule in found if rule["name"].startswith(prefix))
         return sorted(mine, key=lambda rule: str(rule["name"]))
+
+    def rules_of(self, shop: Namespace, service: str) -> Objects:
+        """List the load balancer rules of a Service, which must have a load balancer."""
+        balancer = shop.load_balancer(service)
+        assert balancer, f"{service} has no load balancer"
+        return self.rules(balancer["metadata"]["name"])
 
     def addresses(self) -> Objects:
         """List the public addresses that are taken, but for the networks' own."""

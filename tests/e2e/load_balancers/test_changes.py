@@ -21,10 +21,7 @@ def port(number: int, node_port: int, protocol: str = "TCP") -> Object:
 
 def rules(shop: Namespace, place: Site, name: str = "web") -> dict[int, Object]:
     """Return the rules of a Service by their ports."""
-    balancer = shop.load_balancer(name)
-    assert balancer
-    found = place.rules(balancer["metadata"]["name"])
-    return {int(rule["publicport"]): rule for rule in found}
+    return {int(rule["publicport"]): rule for rule in place.rules_of(shop, name)}
 
 
 def settled(shop: Namespace, place: Site, generation: int, name: str = "web") -> dict[int, Object]:

@@ -89,9 +89,7 @@ def test_what_is_changed_in_cloudstack_is_repaired_and_told(shop: Namespace, pla
     before: dict[str, Object] = {}
     for service in CHANGES:
         shop.await_ready(service)
-        balancer = shop.load_balancer(service)
-        assert balancer
-        (before[service],) = place.rules(balancer["metadata"]["name"])
+        (before[service],) = place.rules_of(shop, service)
     place.await_quiet()
     for service, change in CHANGES.items():
         assert right(place, service, before[service])
@@ -140,9 +138,7 @@ def test_what_people_add_to_an_address_stays_until_the_address_goes(
 ) -> None:
     shop.create("web")
     shop.await_ready("web")
-    balancer = shop.load_balancer("web")
-    assert balancer
-    (ours,) = place.rules(balancer["metadata"]["name"])
+    (ours,) = place.rules_of(shop, "web")
     serve_ssh(place, ours["addressid"])
     close_to = [("tcp", 2222, 2222, ("192.0.2.0/24",))]
     shop.change("web", ports=[{"name": "alt", "port": 8080, "protocol": "TCP"}])

@@ -21,9 +21,7 @@ def state(shop: Namespace, place: Site, *services: str) -> list[Object]:
     rules: list[Object] = []
     for service in services:
         shop.await_ready(service, within=40)
-        balancer = shop.load_balancer(service)
-        assert balancer
-        rules += place.rules(balancer["metadata"]["name"])
+        rules += place.rules_of(shop, service)
     return rules
 
 

@@ -24,9 +24,7 @@ def web(shop: Namespace) -> Namespace:
 
 def rule(shop: Namespace, place: Site) -> Object:
     """Return the only rule of the only Service."""
-    balancer = shop.load_balancer("web")
-    assert balancer
-    (found,) = place.rules(balancer["metadata"]["name"])
+    (found,) = place.rules_of(shop, "web")
     return found
 
 

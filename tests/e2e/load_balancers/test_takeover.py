@@ -125,9 +125,7 @@ def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
 ) -> None:
     shop.create("web")
     shop.await_ready("web")
-    balancer = shop.load_balancer("web")
-    assert balancer
-    rules = place.rules(balancer["metadata"]["name"])
+    rules = place.rules_of(shop, "web")
     time.sleep(1.1)  # the API server notes whole seconds
     shop.services.patch("web", {"metadata": {"finalizers": [OLD_FINALIZER]}}, shop.name)
     told = shop.await_service(
@@ -138,11 +136,11 @@ def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
     assert "SyncLoadBalancerFailed" in shop.events("web")
     shop.change("web", {"algorithm": "source"})
     place.await_quiet()
-    assert place.rules(balancer["metadata"]["name"]) == rules
+    assert place.rules_of(shop, "web") == rules
 
     shop.services.patch("web", {"metadata": {"finalizers": []}}, shop.name)
     shop.await_ready("web")
     place.awaited(
-        lambda: place.rules(balancer["metadata"]["name"])[0]["algorithm"] == "source",
+        lambda: place.rules_of(shop, "web")[0]["algorithm"] == "source",
         "what was asked for meanwhile is done",
     )

@@ -104,9 +104,7 @@ class Model:
             case plan.UpdateRule(rule_id, _, change):
                 self._update_rule(rule_id, change)
             case plan.DeleteRule(rule_id):
-                self._rule(rule_id)
-                del self.rules[rule_id]
-                self.members.pop(rule_id, None)
+                self._delete_rule(rule_id)
             case plan.TagRules(rule_ids, _, tags):
                 changed = {i: tagged(self._rule(i).tags, tags) for i in rule_ids}
                 for rule_id, now in changed.items():
@@ -209,6 +207,11 @@ class Model:
             algorithm=change.algorithm or rule.algorithm,
             cidrs=change.cidrs or rule.cidrs,
         )
+
+    def _delete_rule(self, rule_id: str) -> None:
+        self._rule(rule_id)
+        del self.rules[rule_id]
+        self.members.pop(rule_id, None)
 
     def _assign(self, rule_id: str, machine_ids: tuple[str, ...]) -> None:
         self._rule(rule_id)
