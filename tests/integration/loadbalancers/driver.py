@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.conditions import timestamp
 from hooks.deadline import Deadline
 from hooks.loadbalancers import LoadBalancersHook, Settings
 from hooks.loadbalancers.plan.order import INSTANCES
@@ -262,7 +263,7 @@ class LoadBalancer:
 
     def delete(self, *, service_too: bool = True) -> None:
         """Ask for its deletion; with its Service, unless only somebody deleted the object."""
-        self.parent["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
+        self.parent["metadata"]["deletionTimestamp"] = timestamp(self.world.now)
         if service_too:
             self.world.cluster.objects.pop(self.service_path, None)
 
