@@ -15,9 +15,9 @@ from gunicorn.config import Config as GunicornConfig
 from gunicorn.workers.base import Worker
 
 from hooks import wsgi
-from hooks.logs import logging_config
-from hooks.parsing import Address
-from hooks.tls import PortContext
+from hooks.server.logs import logging_config
+from hooks.server.tls import PortContext
+from hooks.settings.parsing import Address
 
 settings = wsgi.process.boot(os.environ)
 

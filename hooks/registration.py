@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from hooks.config import Config, SettingsError, from_environ
-from hooks.deadline import Deadline
-from hooks.kube import APPLY_PATCH, Kube, KubeError, KubeUnreachable, NotFound, connect
-from hooks.logs import logging_config
-from hooks.webhook import Json
-from hooks.wsgi import BAD_SETTINGS, BUILDERS
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import APPLY_PATCH, Kube, KubeError, KubeUnreachable, NotFound, connect
+from hooks.server.logs import logging_config
+from hooks.settings.config import Config, SettingsError, from_environ
+from hooks.wsgi import BAD_SETTINGS, HOOKS
 
 #: The controllers as they are in the image, aimed at nowhere in particular.
 CONTROLLERS = Path(__file__).resolve().parent.parent / "metacontroller"
@@ -97,7 +97,7 @@ def register(
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Register the controllers of the hooks that the environment names; return the exit code."""
     try:
-        config = from_environ(environ, known_hooks=BUILDERS, warn=_log.warning)
+        config = from_environ(environ, known_hooks=HOOKS, warn=_log.warning)
     except SettingsError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return BAD_SETTINGS

@@ -4,28 +4,28 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from importlib import import_module
 from logging.config import dictConfig
 from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
 
-from hooks.app import Hook, create_app
-from hooks.auth import Guard, watch_tokens
-from hooks.cloud_config import CloudSource
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
-from hooks.config import Config, SettingsError, from_environ
-from hooks.events import Event
-from hooks.kube import Kube, connect
-from hooks.logs import logging_config
-from hooks.metrics import Metrics, create_metrics_app, process_registry
-from hooks.reconcile import Record
-from hooks.recorder import EventRecorder
-from hooks.tls import CertificateFiles, PortContext, watch_certificates
-from hooks.watched import Told
+from hooks.kube.client import connect
+from hooks.kube.events import Event
+from hooks.kube.recorder import EventRecorder
+from hooks.server.app import create_app
+from hooks.server.auth import Guard, watch_tokens
+from hooks.server.logs import logging_config
+from hooks.server.metrics import Metrics, create_metrics_app, process_registry
+from hooks.server.tls import PortContext, watch_certificates
+from hooks.settings.certificates import CertificateFiles
+from hooks.settings.cloud_config import CloudSource
+from hooks.settings.config import Config, SettingsError, from_environ
+from hooks.settings.reloading import Told
+from hooks.webhook.hook import Dependencies, Hook
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,94 +36,12 @@ BAD_SETTINGS = 2
 _log = logging.getLogger("hooks.process")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What hooks are built from.
-
-    Attributes:
-        cloud: gives the CloudStack that the cloud-config describes now. Raises CloudStackError
-            where there is no cloud-config, which only hooks see that can do without.
-    """
-
-    config: Config
-    cloud: Callable[[], Cloud]
-    kube: Kube
-    record: Record
-    metrics: Metrics
-    clock: Callable[[], float] = time.time
-
-
-#: Builds a hook. It imports the hook's package itself, so that no other hook is even loaded.
-Builder = Callable[[Parts], Hook]
-
-
-def _nodes(parts: Parts) -> Hook:
-    from hooks.nodes import NodesHook, Settings  # noqa: PLC0415 - see Builder
-
-    config = parts.config
-    settings = Settings(
-        legacy_labels=config.legacy_node_labels,
-        missing_grace=config.node_missing_grace,
-        guard_hold=config.node_guard_hold,
-    )
-    return NodesHook(
-        cloud=parts.cloud,
-        kube=parts.kube,
-        record=parts.record,
-        settings=settings,
-        clock=parts.clock,
-    )
-
-
-def _targetclusters(parts: Parts) -> Hook:
-    from hooks.targetclusters import Settings, TargetClustersHook  # noqa: PLC0415 - see Builder
-
-    config = parts.config
-    settings = Settings(
-        watch_namespaces=config.watch_namespaces,
-        default_secret=config.default_kubeconfig_secret,
-        operator_name=config.operator_name,
-    )
-    return TargetClustersHook(
-        kube=parts.kube,
-        record=parts.record,
-        settings=settings,
-        registry=parts.metrics.registry,
-        clock=parts.clock,
-    )
-
-
-def _services(parts: Parts) -> Hook:
-    from hooks.services import ServicesHook, Settings  # noqa: PLC0415 - see Builder
-
-    config = parts.config
-    settings = Settings(
-        default_class=config.default_load_balancer_class,
-        former_cluster_name=config.former_cluster_name,
-    )
-    return ServicesHook(kube=parts.kube, record=parts.record, settings=settings, clock=parts.clock)
-
-
-def _loadbalancers(parts: Parts) -> Hook:
-    from hooks.loadbalancers import LoadBalancersHook, Settings  # noqa: PLC0415 - see Builder
-
-    config = parts.config
-    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
-    return LoadBalancersHook(
-        cloud=parts.cloud,
-        kube=parts.kube,
-        record=parts.record,
-        settings=settings,
-        clock=parts.clock,
-    )
-
-
-#: What HOOKS may name, and how it is built.
-BUILDERS: dict[str, Builder] = {
-    "nodes": _nodes,
-    "services": _services,
-    "loadbalancers": _loadbalancers,
-    "targetclusters": _targetclusters,
+#: What HOOKS may name, and the module whose `build` makes it. No other hook is even loaded.
+HOOKS = {
+    "nodes": "hooks.nodes.hook",
+    "services": "hooks.services.hook",
+    "loadbalancers": "hooks.loadbalancers.hook",
+    "targetclusters": "hooks.targetclusters.hook",
 }
 
 
@@ -146,7 +64,7 @@ class Process:
         if self._config is None:
             dictConfig(logging_config("info"))
         try:
-            self._config = from_environ(environ, known_hooks=BUILDERS, warn=_log.warning)
+            self._config = from_environ(environ, known_hooks=HOOKS, warn=_log.warning)
         except SettingsError as error:
             for problem in error.problems:
                 _log.error("setting refused", extra={"problem": problem})
@@ -216,8 +134,10 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         metrics.event(event)
         record(event)
 
-    parts = Parts(config, _cloud(config, metrics, told), kube, record_and_count, metrics)
-    return {name: BUILDERS[name](parts) for name in config.hooks}
+    dependencies = Dependencies(
+        config, _cloud(config, metrics, told), kube, record_and_count, metrics.registry
+    )
+    return {name: import_module(HOOKS[name]).build(dependencies) for name in config.hooks}
 
 
 def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:

@@ -14,6 +14,7 @@ from simulator.errors import (
     missing_parameter,
     unknown_entity,
 )
+from simulator.jobs import Work
 from simulator.model import (
     Account,
     FirewallRule,
@@ -22,12 +23,13 @@ from simulator.model import (
     User,
     VirtualMachine,
 )
-from simulator.parameters import ENVELOPE, Arguments, Parameter, unpack
-from simulator.registry import Answer, Command
+from simulator.parameters import ENVELOPE, Arguments, Parameter, Version, unpack
 from simulator.world import World
 
 MAX_PAGE_SIZE = 500
 T = TypeVar("T")
+Answer = dict[str, Any]
+Handler = Callable[["Call"], Answer | Work]
 Ignored = Counter[tuple[str, str]]
 
 
@@ -44,6 +46,30 @@ class Tagged(Protocol):
 
 
 O = TypeVar("O", bound=Tagged)  # noqa: E741 - the letter of the protocol above
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; `java` names the class that a job of it shows in its `cmd`."""
+
+    name: str
+    parameters: dict[str, Parameter]
+    handler: Handler
+    asynchronous: bool
+    since: Version | None
+    envelope: str
+    java: str
+    summary: str
+
+    @property
+    def listing(self) -> bool:
+        """Tell whether the command lists, and so takes pages."""
+        return "pagesize" in self.parameters
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the command changes anything."""
+        return not self.name.startswith(("list", "query"))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from simulator import commands  # noqa: F401 - imported for what it registers
 from simulator.answers import DROPPED, HTML, JSON, Reply, write_answer, write_error
-from simulator.call import Call, check_arguments
+from simulator.call import Answer, Call, Command, check_arguments
 from simulator.control import Control
 from simulator.errors import ApiError, not_available, unauthorized
 from simulator.faults import Fault
 from simulator.jobs import Job, Work
 from simulator.model import User
-from simulator.registry import ADMIN_ONLY, REGISTRY, Answer, Command
+from simulator.registry import ADMIN_ONLY, REGISTRY
 from simulator.signing import authenticate
 from simulator.timing import Timing, read_seconds
 from simulator.world import World

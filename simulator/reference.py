@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from simulator import commands  # noqa: F401 - imported for what it registers
+from simulator.call import Command
 from simulator.parameters import ENVELOPE, PAGING, Parameter, Version
-from simulator.registry import ADMIN_ONLY, REGISTRY, Command
+from simulator.registry import ADMIN_ONLY, REGISTRY
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "simulator.md"
 HEAD = Path(__file__).with_suffix(".md")

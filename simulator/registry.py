@@ -1,17 +1,9 @@
 """The commands that the simulator answers: name, parameters, role, version, handler."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from simulator.jobs import Work
-from simulator.parameters import PAGING, Parameter, Version, parse_parameters, version
-
-if TYPE_CHECKING:
-    from simulator.call import Call
-
-Answer = dict[str, Any]
-Handler = Callable[["Call"], Answer | Work]
+from simulator.call import Command, Handler
+from simulator.parameters import PAGING, parse_parameters, version
 
 # What is refused to an ordinary user in the way of a missing right (432) and not of an
 # unknown name (401), whether or not the simulator can do it for an administrator.
@@ -24,30 +16,6 @@ ADMIN_ONLY = frozenset(
         "updateResourceLimit",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command; `java` names the class that a job of it shows in its `cmd`."""
-
-    name: str
-    parameters: dict[str, Parameter]
-    handler: Handler
-    asynchronous: bool
-    since: Version | None
-    envelope: str
-    java: str
-    summary: str
-
-    @property
-    def listing(self) -> bool:
-        """Tell whether the command lists, and so takes pages."""
-        return "pagesize" in self.parameters
-
-    @property
-    def writes(self) -> bool:
-        """Tell whether the command changes anything."""
-        return not self.name.startswith(("list", "query"))
 
 
 REGISTRY: dict[str, Command] = {}

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hooks.deadline import Deadline
-from hooks.kube import JSON, MERGE_PATCH, Kube
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import JSON, MERGE_PATCH, Kube
 
 
 class Killed(BaseException):

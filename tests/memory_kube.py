@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 
-from hooks.events import Event
-from hooks.kube import MERGE_PATCH, Conflict, KubeError, NotFound
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.kube.client import MERGE_PATCH, Conflict, KubeError, NotFound
+from hooks.kube.events import Event
 from tests.kubes import Answering, Call
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 
 CRDS = Path(__file__).resolve().parents[1] / "crds"
 

@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from hooks.app import DRAIN_BYTES, MAX_BODY_BYTES
-from hooks.body import MAX_DEPTH
-from hooks.cloud_config import NAMES
-from hooks.config import settings
-from hooks.wsgi import BUILDERS
+from hooks.server.app import DRAIN_BYTES, MAX_BODY_BYTES
+from hooks.settings.cloud_config import NAMES
+from hooks.settings.config import settings
+from hooks.webhook.requests import MAX_DEPTH
+from hooks.wsgi import HOOKS
 from tools.reference import described, pages, table
 
 pytestmark = pytest.mark.documentation
@@ -161,7 +161,7 @@ def test_paths_in_commands_are_there(page: Path) -> None:
 
 
 def test_the_outcomes_that_are_logged_are_explained() -> None:
-    source = (PROJECT / "hooks/app.py").read_text()
+    source = (PROJECT / "hooks/server/app.py").read_text()
     outcomes = set(re.findall(r'Outcome\(\s*"(\w+)"', source))
     outcomes |= set(re.findall(r'\d{3}: \("(\w+)"', source))
     assert {"ok", "error", "retry", "bug", "unauthorized"} <= outcomes
@@ -199,4 +199,4 @@ def test_the_reasons_that_troubleshooting_explains_are_those_of_the_hooks() -> N
 
 def test_every_hook_is_named_in_the_readme() -> None:
     text = (PROJECT / "README.md").read_text()
-    assert all(hook in text for hook in BUILDERS)
+    assert all(hook in text for hook in HOOKS)

@@ -15,8 +15,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hooks import names
-from hooks.cloud_config import NAMES
-from hooks.config import settings
+from hooks.settings.cloud_config import NAMES
+from hooks.settings.config import settings
 from tests.documented import kubectl
 from tests.documented.pages import PAGES, PROJECT, Block, blocks, named
 from tests.documented.runs import readers_own, runner

@@ -13,31 +13,46 @@ SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["impo
 CONTRACTS = {contract["id"]: contract["name"] for contract in SETTINGS["contracts"]}
 
 PLANTS = [
-    pytest.param("pure-plans", "hooks/nodes/plan.py", "import requests", id="library"),
-    pytest.param("pure-plans", "hooks/nodes/plan.py", "import hooks.kube", id="our own I/O"),
-    pytest.param("pure-plans", "hooks/nodes/labels.py", "import requests", id="by a chain"),
-    pytest.param("pure-plans", "hooks/webhook.py", "import hooks.app", id="by a long chain"),
+    pytest.param("pure-plans", "hooks/nodes/plan/plan.py", "import requests", id="library"),
+    pytest.param("pure-plans", "hooks/nodes/plan/plan.py", "import hooks.kube.client", id="I/O"),
+    pytest.param("pure-plans", "hooks/nodes/plan/labels.py", "import requests", id="by a chain"),
+    pytest.param(
+        "pure-plans", "hooks/webhook/contract.py", "import hooks.server.app", id="by a long chain"
+    ),
     pytest.param("pure-plans", "hooks/other/plan.py", "import socket", id="of a new hook"),
     pytest.param(
-        "pure-plans", "hooks/targetclusters/sync/plan/__init__.py", "import requests", id="sync"
+        "pure-plans", "hooks/targetclusters/sync/plan/model.py", "import requests", id="sync"
     ),
     pytest.param(
         "pure-plans", "hooks/loadbalancers/plan/address.py", "import requests", id="a stage"
     ),
-    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import time", id="clock"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import time", id="clock"),
     pytest.param(
         "plans-know-no-clock", "hooks/loadbalancers/plan/status.py", "import time", id="a status"
     ),
-    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import os", id="environment"),
-    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import random", id="chance"),
-    pytest.param("plans-know-no-clock", "hooks/nodes/plan.py", "import logging", id="log"),
-    pytest.param("simulator-apart", "hooks/durations.py", "import simulator.clock", id="hooks"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import os", id="environment"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import random", id="chance"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import logging", id="log"),
+    pytest.param("simulator-apart", "hooks/kube/times.py", "import simulator.clock", id="hooks"),
     pytest.param("simulator-apart", "simulator/clock.py", "import hooks.names", id="simulator"),
-    pytest.param("hooks-apart", "hooks/services/other.py", "import hooks.nodes", id="another hook"),
-    pytest.param("hooks-apart", "hooks/nodes/facts.py", "import hooks.config", id="settings"),
-    pytest.param("hooks-apart", "hooks/nodes/facts.py", "import hooks.app", id="the app"),
-    pytest.param("hooks-apart", "hooks/app.py", "import hooks.nodes", id="the app knows a hook"),
-    pytest.param("hooks-apart", "hooks/config.py", "import hooks.wsgi", id="upwards"),
+    pytest.param("layers", "hooks/services/other.py", "import hooks.nodes.hook", id="another hook"),
+    pytest.param("layers", "hooks/nodes/facts.py", "import hooks.server.app", id="server"),
+    pytest.param("layers", "hooks/server/app.py", "import hooks.nodes.hook", id="hook from server"),
+    pytest.param("layers", "hooks/server/app.py", "import hooks.wsgi", id="process from server"),
+    pytest.param("layers", "hooks/wsgi.py", "import hooks.registration", id="registration"),
+    pytest.param("layers", "hooks/webhook/reconcile.py", "import hooks.nodes.hook", id="webhook"),
+    pytest.param("layers", "hooks/settings/config.py", "import hooks.webhook.hook", id="settings"),
+    pytest.param(
+        "layers", "hooks/cloudstack/client.py", "import hooks.kube.client", id="cloudstack"
+    ),
+    pytest.param("layers", "hooks/kube/client.py", "import hooks.settings.config", id="kube"),
+    pytest.param("layers", "hooks/http/deadline.py", "import hooks.kube.client", id="http"),
+    pytest.param("layers", "hooks/names.py", "import hooks.http.deadline", id="names"),
+    pytest.param("layers", "hooks/loose.py", "import json", id="a module without a layer"),
+    pytest.param(
+        "no-circles", "hooks/kube/times.py", "import hooks.kube.conditions", id="two modules"
+    ),
+    pytest.param("no-circles", "simulator/call.py", "import simulator.registry", id="simulator"),
 ]
 
 

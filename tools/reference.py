@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
-from hooks import metrics, names
-from hooks.cloud_config import NAMES
-from hooks.config import settings
-from hooks.metrics import Definition
+from hooks import names
+from hooks.server import metrics
+from hooks.settings.cloud_config import NAMES
+from hooks.settings.config import settings
+from hooks.webhook.metrics import Definition
+from hooks.wsgi import HOOKS
 from tools.chart_values import described as described_values
 from tools.chart_values import schema as chart_schema
 
@@ -179,7 +181,9 @@ def chart_page() -> str:
 def metrics_page() -> str:
     """List every metric of ours: those of the service, then those of each hook that has some."""
     parts = [table(*_metrics_table(metrics.DEFINITIONS))]
-    for file in sorted(PROJECT.glob("hooks/*/metrics.py")):
+    for file in sorted(PROJECT / f"hooks/{hook}/metrics.py" for hook in HOOKS):
+        if not file.exists():
+            continue
         module = import_module(f"hooks.{file.parent.name}.metrics")
         parts += [f"## {file.parent.name}", table(*_metrics_table(module.DEFINITIONS))]
     return page(

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hooks import parsing
-from hooks.wsgi import BUILDERS
+from hooks.settings import parsing
+from hooks.wsgi import HOOKS
 from simulator.server import Simulator
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -112,7 +112,7 @@ def hooks_environment(
     """Make the hooks' environment: every hook there is, on loopback, on the simulator."""
     mine = {name: value for name, value in environ.items() if name not in AMBIENT}
     return {
-        "HOOKS": ",".join(BUILDERS),
+        "HOOKS": ",".join(HOOKS),
         "OPERATOR_NAME": "cloudstack-metacontroller",
         **mine,
         "BIND": f"{LOOPBACK}:{ports.hooks}",

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.models import VirtualMachine
-from hooks.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline, Monotonic
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

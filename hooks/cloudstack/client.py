@@ -16,7 +16,7 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
 from hooks.cloudstack.paging import PAGE_SIZE, Pages
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 Model = TypeVar("Model")
 

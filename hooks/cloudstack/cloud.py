@@ -22,7 +22,7 @@ from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models import Capabilities, Network
 from hooks.cloudstack.session import Session, expect_unverified, trusted_authorities
 from hooks.cloudstack.wire import Wire
-from hooks.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline, Monotonic
 
 #: Seconds that a network's services, and the server's capabilities, are kept.
 FACTS_TTL = 600.0

@@ -8,22 +8,16 @@ from typing import assert_never
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import (
-    CloudStackError,
-    Forbidden,
-    JobRunning,
-    Refused,
-    Unauthorized,
-)
+from hooks.cloudstack.errors import CloudStackError, Forbidden, JobRunning, Refused, Unauthorized
 from hooks.cloudstack.models import Job
-from hooks.deadline import Deadline
-from hooks.kube import Conflict, Kube, NotFound
-from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Conflict, Kube, NotFound
+from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions as plan
 from hooks.loadbalancers.plan.actions import Action, Command
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
-from hooks.reconcile import ANSWER_MARGIN, Outdated
+from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 
 class TimeUp(CloudStackError):

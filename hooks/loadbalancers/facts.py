@@ -26,8 +26,9 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
     ResourceLimit,
 )
-from hooks.deadline import Deadline
-from hooks.kube import Kube, NotConfigured, NotFound
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube, NotConfigured, NotFound
 from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_known, plan_address, select
@@ -36,7 +37,6 @@ from hooks.loadbalancers.plan.members import network_of
 from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
-from hooks.webhook import Json
 
 #: The cluster's id in tags where there is no API server to ask for it.
 NO_CLUSTER = "none"

@@ -2,10 +2,10 @@
 
 from typing import assert_never
 
-from hooks.deadline import Deadline
-from hooks.kube import Kube
-from hooks.nodes.plan import AddressPatch, NodeAction, NodeDeletion, SpecPatch
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
+from hooks.nodes.plan.plan import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 
 
 def perform(action: NodeAction, kube: Kube, deadline: Deadline) -> Json | None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack import Cloud, Snapshot
 from hooks.cloudstack.commands.compute import list_virtual_machines
 from hooks.cloudstack.errors import InvalidParameter
-from hooks.deadline import Deadline
-from hooks.kube import Kube, NotConfigured, NotFound
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube, NotConfigured, NotFound
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
-from hooks.nodes.instance import missed_before
-from hooks.nodes.lifecycle import Census, deletion_due, missed_again
-from hooks.nodes.match import Missing, is_present, match_vm
-from hooks.nodes.plan import Facts, Settings, is_ready
-from hooks.webhook import Json
+from hooks.nodes.plan.instance import missed_before
+from hooks.nodes.plan.lifecycle import Census, deletion_due, missed_again
+from hooks.nodes.plan.match import Missing, is_present, match_vm
+from hooks.nodes.plan.plan import Facts, Settings, is_ready
 
 #: Where the API server lists Instances.
 INSTANCES = f"/apis/{CLOUDSTACK_GROUP}/{API_VERSION}/cloudstackinstances"

@@ -1,9 +1,9 @@
 """Does what Metacontroller cannot do to a Service: finalizers, and what cleans up after it."""
 
-from hooks.deadline import Deadline
-from hooks.kube import Conflict, Kube
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Conflict, Kube
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
-from hooks.services.plan import Action, MakeForCleanup
+from hooks.services.plan.plan import Action, MakeForCleanup
 
 
 def perform(kube: Kube, action: Action, *, deadline: Deadline) -> None:

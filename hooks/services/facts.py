@@ -3,14 +3,10 @@
 from dataclasses import dataclass
 from typing import cast
 
-from hooks.body import Map, Required, Shape, check, decorator_request
-from hooks.names import (
-    API_VERSION,
-    CLOUDSTACK_GROUP,
-    LOAD_BALANCER_KIND,
-    LOAD_BALANCER_READY,
-)
-from hooks.webhook import BadRequest, Json
+from hooks.http.bounded_json import Json
+from hooks.names import API_VERSION, CLOUDSTACK_GROUP, LOAD_BALANCER_KIND, LOAD_BALANCER_READY
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import Map, Required, Shape, check, decorator_request
 
 #: Outer key of the attachments in a request.
 ATTACHMENTS = f"{LOAD_BALANCER_KIND}.{CLOUDSTACK_GROUP}/{API_VERSION}"

@@ -7,16 +7,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from hooks.deadline import Deadline
-from hooks.targetclusters import probe
-from hooks.targetclusters.access import Access, Connector, NoAccess
+from hooks.http.deadline import Deadline
+from hooks.kube.times import milliseconds
+from hooks.targetclusters.access.connector import Access, Connector, NoAccess
+from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.background import KEPT_SECONDS, Job
 from hooks.targetclusters.facts import Jobs, job_key
-from hooks.targetclusters.finalizing import DELETION, ROUND
-from hooks.targetclusters.health import Probe
-from hooks.targetclusters.kubeconfig import Kubeconfig
+from hooks.targetclusters.health import probe
+from hooks.targetclusters.health.judge import Probe
 from hooks.targetclusters.metrics import ClusterMetrics
-from hooks.targetclusters.plan import (
+from hooks.targetclusters.plan.finalizing import DELETION, ROUND
+from hooks.targetclusters.plan.plan import (
     Action,
     Facts,
     StartDeletion,
@@ -24,14 +25,14 @@ from hooks.targetclusters.plan import (
     StartRound,
     StopRound,
 )
-from hooks.targetclusters.schedule import milliseconds
-from hooks.targetclusters.sync import delete_all, sync_round, target
+from hooks.targetclusters.plan.syncing import Deletion, Round
+from hooks.targetclusters.sync import target
+from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan import DeleteTask, DesiredSet, SyncTask
 from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import DeleteTask, DesiredSet, SyncTask
 from hooks.targetclusters.sync.plan.sources import read_sources
 from hooks.targetclusters.sync.sources import SourceCache, gather
-from hooks.targetclusters.syncing import Deletion, Round
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0

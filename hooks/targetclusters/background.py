@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, get_args
 
-from hooks.deadline import Deadline, Monotonic
-from hooks.targetclusters.schedule import Lane, State
+from hooks.http.deadline import Deadline, Monotonic
+from hooks.targetclusters.plan.schedule import Lane, State
 
 #: Seconds after which what was found of a cluster that nobody asks for any more is forgotten.
 KEPT_SECONDS = 3600.0

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hooks.conditions import epoch
+from hooks.http.bounded_json import Json
+from hooks.kube.times import epoch
 from hooks.targetclusters.background import Background
-from hooks.targetclusters.health import Probe
-from hooks.targetclusters.plan import Facts
-from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.syncing import Deletion, Round
-from hooks.webhook import BadRequest, CompositeRequest, Json
+from hooks.targetclusters.health.judge import Probe
+from hooks.targetclusters.plan.plan import Facts
+from hooks.targetclusters.plan.syncing import Deletion, Round
+from hooks.targetclusters.request import Spec
+from hooks.webhook.contract import BadRequest, CompositeRequest
 
 
 @dataclass(frozen=True)

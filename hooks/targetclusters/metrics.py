@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hooks.metrics import Definition
-from hooks.targetclusters.schedule import read_time
-from hooks.targetclusters.sync.plan import Outcome
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.kube.times import read_time
+from hooks.targetclusters.sync.plan.model import Outcome
+from hooks.webhook.metrics import Definition
 
 _CLUSTER = ("namespace", "name")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from hooks.targetclusters.sync.plan.drift import Part, field_path
+from hooks.kube.field_paths import Part, field_path
 
 #: How deep values may nest; the parser's time grows with the square of it.
 MAX_DEPTH = 100

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.commands.limits import view_usage
 from simulator.model import Account, User
-from simulator.registry import Answer, command
+from simulator.registry import command
 
 ROLES = {"Admin": (1, "Root Admin"), "User": (0, "User")}
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from simulator.building import allocate, release
-from simulator.call import Call, describe
+from simulator.call import Answer, Call, describe
 from simulator.clock import timestamp
 from simulator.commands.limits import check_limit
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Account, Address, Network, Project, VirtualMachine, Zone
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.views import view_owner, view_tags
 from simulator.world import World

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.errors import invalid
 from simulator.model import NetworkOffering, ServiceOffering, Template, Zone
-from simulator.registry import Answer, command
+from simulator.registry import command
 
 TEMPLATE_FILTERS = (
     "all", "featured", "self", "selfexecutable", "sharedexecutable", "executable", "community",

@@ -3,11 +3,11 @@
 from ipaddress import IPv4Network
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address, FirewallRule, LoadBalancerRule, Network
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.views import view_tags
 from simulator.world import World

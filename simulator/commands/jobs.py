@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulator.call import Call, describe
+from simulator.call import Answer, Call, describe
 from simulator.clock import timestamp
 from simulator.errors import denied
 from simulator.jobs import DONE, PENDING, Job
-from simulator.registry import Answer, command
+from simulator.registry import command
 
 
 @command("queryAsyncJobResult", "jobid:job!")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.errors import ApiError, invalid
 from simulator.model import Account, Project
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.views import view_owner
 from simulator.world import World
 

@@ -3,12 +3,12 @@
 from ipaddress import ip_network
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.commands.firewall import conflict, open_firewall
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address, LoadBalancerRule, Network, VirtualMachine
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.views import view_owner, view_tags
 from simulator.world import World

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.commands.load_balancers import still_there, the_rule
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, unknown_entity
 from simulator.jobs import Result, Work
 from simulator.model import LoadBalancerRule, Member, VirtualMachine
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.world import World
 

@@ -5,14 +5,14 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from typing import Any
 
 from simulator.building import DEFAULT_CIDR, make_network, release
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.commands.addresses import drop_rules
 from simulator.commands.limits import check_limit
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Network, NetworkOffering, Zone
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.views import view_owner, view_tags
 
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from simulator.building import make_project
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.commands.limits import view_usage
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Project
-from simulator.registry import Answer, command
+from simulator.registry import command
 
 
 @command(

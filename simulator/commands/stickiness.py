@@ -3,13 +3,13 @@
 import re
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.commands.load_balancers import still_there, the_rule
 from simulator.commands.networks import STICKINESS
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import LoadBalancerRule, StickinessPolicy
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.world import World
 

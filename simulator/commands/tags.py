@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.call import Call, Tagged
+from simulator.call import Answer, Call, Tagged
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.views import view_owner
 from simulator.world import World
 

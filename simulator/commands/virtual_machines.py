@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.building import implement, make_vm, plug, unplug
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.commands.limits import check_limit
 from simulator.commands.networks import network_domain, usable_network
 from simulator.commands.vm_lists import view_vm
@@ -18,7 +18,7 @@ from simulator.model import (
     VirtualMachine,
     Zone,
 )
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.timing import Load
 from simulator.world import World
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulator.call import Call
+from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.errors import invalid
 from simulator.model import Network, Nic, VirtualMachine
-from simulator.registry import Answer, command
+from simulator.registry import command
 from simulator.views import view_owner, view_tags
 
 DETAILS = (

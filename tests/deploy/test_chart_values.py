@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hooks.config import settings
+from hooks.settings.config import settings
 from tests.controlplane.api import Object
 from tests.deploy.charts import CI, CLOUD, OPERATOR, Identity, deployment, nested, of_chart, values
 from tests.deploy.rendering import (

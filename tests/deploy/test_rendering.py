@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from hooks.config import settings
-from hooks.wsgi import BUILDERS
+from hooks.settings.config import settings
+from hooks.wsgi import HOOKS
 from tests.controlplane.api import Object
 from tests.deploy.rendering import (
     CLOUD_CONTROLLER,
@@ -120,7 +120,7 @@ def test_the_hooks_serve_what_the_controllers_call(folder: Path) -> None:
         for hook in webhooks(controller)
     }
     # A hook that is not written yet has no controller.
-    assert called == served & set(BUILDERS)
+    assert called == served & set(HOOKS)
 
 
 @every_operator

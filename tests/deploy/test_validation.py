@@ -2,7 +2,7 @@
 
 import pytest
 
-from hooks.services.spec import Settings, wanted_spec
+from hooks.services.plan.spec import Settings, wanted_spec
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.deploy.rendering import DEPLOY

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 
 _NO_SURROGATES = st.characters(max_codepoint=0x2FF)
 

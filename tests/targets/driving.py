@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from hooks.deadline import Deadline
-from hooks.events import Event
-from hooks.kube import Kube
-from hooks.targetclusters import Settings, TargetClustersHook
-from hooks.targetclusters.schedule import FIRST_LOOK
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
+from hooks.kube.events import Event
+from hooks.targetclusters.hook import Settings, TargetClustersHook
+from hooks.targetclusters.plan.schedule import FIRST_LOOK
 from tests.controlplane.polling import until
 
 NOW = 1_800_000_000.0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests import loopback
 
 

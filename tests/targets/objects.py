@@ -3,7 +3,7 @@
 import base64
 import json
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 
 
 def kubeconfig(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from hooks.kube import KubeError, NotFound
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeError, NotFound
 from tests.kubes import Answering, Call
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}

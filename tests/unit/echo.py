@@ -10,14 +10,14 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from hooks.app import create_app
-from hooks.auth import Guard
-from hooks.body import decorator_request
-from hooks.deadline import Deadline
-from hooks.logs import JsonFormatter
-from hooks.metrics import Metrics
-from hooks.reconcile import Answer
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.server.app import create_app
+from hooks.server.auth import Guard
+from hooks.server.logs import JsonFormatter
+from hooks.server.metrics import Metrics
+from hooks.webhook.reconcile import Answer
+from hooks.webhook.requests import decorator_request
 
 NODE: Json = {"object": {"metadata": {"name": "node-1", "uid": "u-1"}}}
 

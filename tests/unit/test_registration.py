@@ -9,11 +9,11 @@ import pytest
 import yaml
 from kubernetes.client import Configuration
 
-from hooks.config import Config
-from hooks.deadline import Deadline
-from hooks.kube import ApiServer, KubeRefused, NotFound
-from hooks.parsing import address
+from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer, KubeRefused, NotFound
 from hooks.registration import controllers, main, register
+from hooks.settings.config import Config
+from hooks.settings.parsing import address
 from hooks.wsgi import BAD_SETTINGS
 from tests.unit.api_server import Answer, Call, Server, serving
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.wsgi import BUILDERS
+from hooks.wsgi import HOOKS
 from tests.serving import PROJECT
 
 LOADED = """
@@ -31,7 +31,7 @@ def loaded(environ: dict[str, str]) -> set[str]:
     return set(names)
 
 
-@pytest.mark.parametrize("hook", sorted(BUILDERS))
+@pytest.mark.parametrize("hook", sorted(HOOKS))
 def test_only_the_package_of_the_hook_that_is_asked_for_is_loaded(
     hook: str, tmp_path: Path
 ) -> None:
@@ -39,4 +39,4 @@ def test_only_the_package_of_the_hook_that_is_asked_for_is_loaded(
     path.write_text("[Global]\napi-url = http://127.0.0.1:1/\napi-key = a\nsecret-key = b\n")
     names = loaded({"HOOKS": hook, "CLOUD_CONFIG": str(path), "HOME": str(tmp_path)})
     assert f"hooks.{hook}" in names
-    assert not names & {f"hooks.{other}" for other in BUILDERS if other != hook}
+    assert not names & {f"hooks.{other}" for other in HOOKS if other != hook}

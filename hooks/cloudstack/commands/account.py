@@ -3,7 +3,7 @@
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Account, Capabilities, Project, ResourceLimit
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 
 def list_capabilities(client: Client, *, deadline: Deadline) -> Capabilities:

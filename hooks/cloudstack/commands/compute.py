@@ -6,7 +6,7 @@ from typing import TypedDict, Unpack
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Job, KubernetesCluster, ServiceOffering, VirtualMachine, Zone
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 #: What a machine's answer tells: its network cards and its service offering. It costs the server
 #: 4 ms a machine, `min` (neither of them) 2 ms, everything 5 ms (measured on 4.22).

@@ -15,7 +15,7 @@ from hooks.cloudstack.models import (
     PortRange,
     SecurityGroup,
 )
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 
 class FirewallRuleFilter(TypedDict, total=False):

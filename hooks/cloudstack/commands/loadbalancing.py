@@ -15,7 +15,7 @@ from hooks.cloudstack.models import (
     StickinessPolicy,
 )
 from hooks.cloudstack.models.loadbalancing import rule_policies
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 
 class LoadBalancerRuleFilter(TypedDict, total=False):

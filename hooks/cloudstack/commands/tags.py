@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Job, Tag
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 
 class ResourceType(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
-from hooks.finalizers import ServiceFinalizers
+from hooks.kube.finalizers import ServiceFinalizers
 
 #: Tags as sorted (key, value) pairs.
 Tags = tuple[tuple[str, str], ...]

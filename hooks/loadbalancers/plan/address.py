@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack.models import PublicIpAddress
-from hooks.conditions import Condition
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, Associate, AssociateAny, TagAddress
 from hooks.loadbalancers.plan.facts import Facts, KnownAddress, Order, Refusal

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from hooks.cloudstack.models import PublicIpAddress
-from hooks.conditions import Condition
-from hooks.events import Event
+from hooks.kube.conditions import Condition
+from hooks.kube.events import Event
 from hooks.loadbalancers.plan import members, status, tags
 from hooks.loadbalancers.plan.actions import (
     Action,
@@ -14,19 +14,14 @@ from hooks.loadbalancers.plan.actions import (
     TagAddress,
     UntagAddress,
 )
-from hooks.loadbalancers.plan.address import (
-    by_controller,
-    came_of,
-    is_fresh_choice,
-    is_known,
-)
+from hooks.loadbalancers.plan.address import by_controller, came_of, is_fresh_choice, is_known
 from hooks.loadbalancers.plan.facts import Facts, Order
 from hooks.loadbalancers.plan.firewall import close_all
 from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.plan.waits import OUTAGE, REFUSED, Waits
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
-from hooks.webhook import CompositeResponse, Plan
+from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Seconds that a deletion waits for a network that CloudStack does not show: with another
 #: project's or account's key, everything looks as if it were gone.

@@ -12,10 +12,10 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
     ResourceLimit,
 )
-from hooks.events import Reference
+from hooks.http.bounded_json import Json
+from hooks.kube.events import Reference
 from hooks.loadbalancers.plan.ranges import EVERYONE
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.webhook import Json
 
 if TYPE_CHECKING:
     from hooks.loadbalancers.plan.actions import Action

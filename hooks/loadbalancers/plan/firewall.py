@@ -4,15 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, PortRange
-from hooks.conditions import Condition
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import (
-    Action,
-    CloseFirewall,
-    OpenFirewall,
-    TagFirewall,
-    Tags,
-)
+from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, TagFirewall, Tags
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ranges import admits, listed, same, spelled_apart
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hooks.cloudstack.models import LoadBalancerRule
-from hooks.conditions import Condition
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
 from hooks.loadbalancers.plan.facts import Facts, Instance, Order
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.cloudstack.models import Capabilities, Network
-from hooks.conditions import Condition
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Spec
 from hooks.loadbalancers.plan.ranges import EVERYONE, admits, listed, same
 

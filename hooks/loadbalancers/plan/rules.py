@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack.models import LoadBalancerRule, LoadBalancerRuleChange, NewLoadBalancerRule
-from hooks.conditions import Condition
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import (
     Action,

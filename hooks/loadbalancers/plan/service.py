@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from hooks.http.bounded_json import Json
 from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
-from hooks.webhook import Json
 
 
 @dataclass(frozen=True, slots=True)

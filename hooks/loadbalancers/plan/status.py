@@ -4,13 +4,15 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from hooks.conditions import Condition, epoch, merge_conditions, timestamp
+from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition, merge_conditions
+from hooks.kube.times import epoch, timestamp
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts, KnownAddress, Order
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.waits import OUTAGE, REFUSED, Waits, longer, regular, watchful
-from hooks.webhook import CompositeResponse, Json
+from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after its rules stand that an address is published without a member.
 PUBLISH_AFTER = 30.0

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from hooks.kube import Conflict, KubeError, KubeRefused, KubeUnreachable, NotFound
+from hooks.http.bounded_json import Json
+from hooks.kube.client import Conflict, KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.sync.memory import Compared, SyncMemory
-from hooks.targetclusters.sync.plan import ObjectResult, Outcome, SyncPolicy
 from hooks.targetclusters.sync.plan.drift import changed_fields
+from hooks.targetclusters.sync.plan.model import ObjectResult, Outcome, SyncPolicy
 from hooks.targetclusters.sync.plan.object import (
     CREATE_ONLY,
     Apply,
@@ -22,7 +23,6 @@ from hooks.targetclusters.sync.plan.object import (
     see,
 )
 from hooks.targetclusters.sync.target import Target, look, make_namespace
-from hooks.webhook import Json
 
 BAD_REQUEST = 400
 #: Characters of a target's words that are kept.

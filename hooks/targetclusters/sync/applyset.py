@@ -2,18 +2,12 @@
 
 from contextlib import suppress
 
-from hooks.kube import KubeError, NotFound
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeError, NotFound
 from hooks.names import ANNOTATION_APPLYSET_TOOLING, FIELD_MANAGER
-from hooks.targetclusters.sync.plan.applyset import (
-    ApplySet,
-    Extent,
-    extent_told,
-    pairs,
-    tool,
-)
+from hooks.targetclusters.sync.plan.applyset import ApplySet, Extent, extent_told, pairs, tool
 from hooks.targetclusters.sync.plan.object import see
 from hooks.targetclusters.sync.target import Target, make_namespace
-from hooks.webhook import Json
 
 
 class NotOurs(KubeError):

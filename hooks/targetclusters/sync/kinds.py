@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hooks.kube import NotFound
+from hooks.kube.client import NotFound
 from hooks.targetclusters.sync.plan.kinds import Kind, kinds_served, version_path, versions_served
 from hooks.targetclusters.sync.target import Target
 

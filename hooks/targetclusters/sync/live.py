@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hooks.kube import KubeError, KubeRefused, NotFound
+from hooks.kube.client import KubeError, KubeRefused, NotFound
 from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.apply import words
 from hooks.targetclusters.sync.kinds import Kinds

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hooks.kube import Conflict, KubeError, NotFound
+from hooks.kube.client import Conflict, KubeError, NotFound
 from hooks.targetclusters.sync.apply import explain
 from hooks.targetclusters.sync.live import Live
-from hooks.targetclusters.sync.plan import ObjectResult, Outcome
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import Kind
+from hooks.targetclusters.sync.plan.model import ObjectResult, Outcome
 from hooks.targetclusters.sync.plan.object import Seen
 from hooks.targetclusters.sync.target import Target, look
 

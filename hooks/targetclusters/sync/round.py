@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Mapping
 
-from hooks.kube import KubeError
+from hooks.kube.client import KubeError
 from hooks.targetclusters.sync.apply import Applier, Rules, words
 from hooks.targetclusters.sync.applyset import Parent
 from hooks.targetclusters.sync.kinds import Kinds
 from hooks.targetclusters.sync.live import Live
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan import ObjectResult, SyncReport, SyncTask
 from hooks.targetclusters.sync.plan.applyset import Extent, Sets
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, Gvk, Kind
+from hooks.targetclusters.sync.plan.model import ObjectResult, SyncReport, SyncTask
 from hooks.targetclusters.sync.plan.object import Wanted
 from hooks.targetclusters.sync.plan.order import (
     Layout,

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from hooks.deadline import Deadline
-from hooks.kube import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
-from hooks.targetclusters.sync.plan import DesiredObject, DesiredSet, SourceProblem
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
 from hooks.targetclusters.sync.plan.manifests import Manifests
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
     FIELD,
     Source,
@@ -17,7 +18,6 @@ from hooks.targetclusters.sync.plan.sources import (
     read_sources,
     refusal,
 )
-from hooks.webhook import Json
 
 #: How many objects one TargetCluster may bring to its target.
 MAX_OBJECTS = 10_000

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from hooks.deadline import Deadline
-from hooks.kube import (
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import (
     APPLY_PATCH,
     Conflict,
     Kube,
@@ -17,7 +18,6 @@ from hooks.kube import (
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE
 from hooks.targetclusters.sync.plan.object import Seen, Wanted, see
-from hooks.webhook import Json
 
 #: Seconds that one call to a target may take.
 CALL_SECONDS = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hooks.conditions import epoch
+from hooks.kube.times import epoch
 from tests.controlplane import Cluster, ControlPlane
 from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, condition, kubeconfig_of
 from tests.targets.certificates import Authority, Certificate

@@ -8,14 +8,7 @@ import yaml
 
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
-from tests.e2e.targets import (
-    NAMESPACE,
-    TargetPlatform,
-    add_node,
-    condition,
-    kubeconfig_of,
-    says,
-)
+from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, condition, kubeconfig_of, says
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "10-cluster-watched"
 LABELS = {"namespace": NAMESPACE, "name": "example-cluster"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hooks.cloudstack import Cloud
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import World, make_hook, start_simulator
 
 

@@ -7,13 +7,13 @@ from copy import deepcopy
 from typing import Any
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
-from hooks.conditions import timestamp
-from hooks.deadline import Deadline
-from hooks.loadbalancers import LoadBalancersHook, Settings
-from hooks.loadbalancers.plan.order import INSTANCES
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.times import timestamp
+from hooks.loadbalancers.hook import LoadBalancersHook, Settings
+from hooks.loadbalancers.request import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
-from hooks.reconcile import Answer
-from hooks.webhook import Json
+from hooks.webhook.reconcile import Answer
 from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human

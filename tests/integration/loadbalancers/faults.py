@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
 from tests.integration.loadbalancers.test_addresses import FREE, allocate
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import TAG_ORIGIN, TAG_SERVICE_UID
 from tests.integration.loadbalancers.driver import (
     NOTHING,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import LoadBalancer, World, port
 
 EVERYONE = ("0.0.0.0/0",)

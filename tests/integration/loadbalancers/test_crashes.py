@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -221,6 +221,6 @@ def test_a_choice_left_to_cloudstack_is_found_again_by_its_tag(skipped: int) -> 
 
 
 def stamp(world: World) -> str:
-    from hooks.conditions import timestamp
+    from hooks.kube.times import timestamp
 
     return timestamp(world.now)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hooks.deadline import Deadline
-from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.plan.order import INSTANCES
+from hooks.http.deadline import Deadline
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.request import INSTANCES
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,
@@ -15,7 +15,7 @@ from hooks.names import (
     TAG_SERVICE,
     TAG_SERVICE_UID,
 )
-from hooks.webhook import BadRequest
+from hooks.webhook.contract import BadRequest
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
     World,

@@ -3,8 +3,9 @@
 import pytest
 
 from hooks.cloudstack import Cloud
-from hooks.kube import KubeRefused, KubeUnreachable
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeRefused, KubeUnreachable
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import (
     CLEANUP_FINALIZER,
     EVENT_DELETED,
@@ -12,7 +13,6 @@ from hooks.names import (
     EVENT_ORPHANED,
     LOAD_BALANCER_CLASS,
 )
-from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack import Cloud
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
-from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 EVERYONE = ("0.0.0.0/0",)

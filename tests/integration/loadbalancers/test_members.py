@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
     World,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.plan.order import INSTANCES
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.request import INSTANCES
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hooks.loadbalancers import LoadBalancersHook
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import TAG_SERVICE_UID
-from hooks.webhook import Json
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,

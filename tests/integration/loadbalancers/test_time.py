@@ -11,8 +11,8 @@ from typing import Any
 from hooks.cloudstack import Client, Cloud
 from hooks.cloudstack.client import Transport
 from hooks.cloudstack.errors import JobRunning
-from hooks.loadbalancers import LoadBalancersHook
-from hooks.loadbalancers.lanes import PATIENCE, LaneBusy
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.locks import PATIENCE, LaneBusy
 from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import CloudStackError, Unreachable
-from hooks.deadline import Deadline
-from hooks.kube import NoApiServer
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import NoApiServer
 from hooks.names import TAINT_UNINITIALIZED
-from hooks.nodes import NodesHook
-from hooks.nodes.plan import AddressPatch, Settings, SpecPatch
-from hooks.reconcile import Answer
-from hooks.webhook import BadRequest, Json
+from hooks.nodes.hook import NodesHook
+from hooks.nodes.plan.plan import AddressPatch, Settings, SpecPatch
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.reconcile import Answer
 from simulator.server import Simulator
 
 EXAMPLE: Json = json.loads(

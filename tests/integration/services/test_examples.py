@@ -12,12 +12,13 @@ import yaml
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
-from hooks.app import create_app
-from hooks.auth import Guard
-from hooks.kube import NoApiServer
-from hooks.metrics import Metrics
-from hooks.services import ServicesHook, Settings
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.kube.client import NoApiServer
+from hooks.server.app import create_app
+from hooks.server.auth import Guard
+from hooks.server.metrics import Metrics
+from hooks.services.hook import ServicesHook
+from hooks.services.plan.spec import Settings
 from tests.schemas import schema_of
 
 ROOT = Path(__file__).parents[3]

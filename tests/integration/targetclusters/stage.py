@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from hooks.conditions import timestamp
-from hooks.targetclusters.schedule import FIRST_LOOK
+from hooks.http.bounded_json import Json
+from hooks.kube.times import timestamp
+from hooks.targetclusters.plan.schedule import FIRST_LOOK
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.webhook import Json
 from tests.controlplane import Cluster
 from tests.controlplane.api import Object
 from tests.controlplane.polling import until

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from hooks.body import check
-from hooks.targetclusters.spec import SPEC, Spec, read_spec
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.targetclusters.request import SPEC, Spec, read_spec
+from hooks.webhook.requests import check
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
 from tests.schemas import schema_of

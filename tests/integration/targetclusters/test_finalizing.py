@@ -2,7 +2,7 @@
 
 import pytest
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests.controlplane.api import Resource
 from tests.integration.targetclusters.stage import Stage
 from tests.targets.proxy import Fate

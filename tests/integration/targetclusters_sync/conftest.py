@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hooks.kube import connect
+from hooks.kube.client import connect
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.integration.targetclusters_sync.worlds import World
 from tests.kubes import Watched

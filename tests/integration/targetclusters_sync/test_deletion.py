@@ -1,6 +1,6 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
-from hooks.kube import Kube, KubeUnreachable
+from hooks.kube.client import Kube, KubeUnreachable
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.kubes import Call, Watched

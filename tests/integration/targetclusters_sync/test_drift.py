@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from hooks.kube import KubeRefused
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeRefused
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import World, result
 from tests.kubes import Call, Watched
 

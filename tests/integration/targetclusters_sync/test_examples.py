@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests.controlplane import polling
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.e2e import targets

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hooks.kube import Kube
+from hooks.kube.client import Kube
 from tests.integration.targetclusters_sync.worlds import World, manifest
 from tests.kubes import Killed, Watched
 

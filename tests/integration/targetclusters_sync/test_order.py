@@ -2,7 +2,7 @@
 
 import json
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests.controlplane import polling
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
-from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.kubes import Call, Watched
 

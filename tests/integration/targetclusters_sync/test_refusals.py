@@ -4,7 +4,7 @@ import json
 
 from kubernetes.client import Configuration
 
-from hooks.kube import ApiServer, KubeRefused
+from hooks.kube.client import ApiServer, KubeRefused
 from hooks.targetclusters.sync.memory import FIRST_RETRY
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.kubes import Call, Watched

@@ -5,10 +5,10 @@ import json
 import pytest
 from kubernetes.client import Configuration
 
-from hooks.kube import METADATA, METADATA_LIST, ApiServer
-from hooks.targetclusters.sync.plan import DesiredSet
+from hooks.http.bounded_json import Json
+from hooks.kube.client import METADATA, METADATA_LIST, ApiServer
+from hooks.targetclusters.sync.plan.model import DesiredSet
 from hooks.targetclusters.sync.sources import READ_SINGLY
-from hooks.webhook import Json
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
 from tests.kubes import Watched
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from hooks.names import ANNOTATION_APPLIED_HASH, FIELD_MANAGER
-from hooks.targetclusters.sync.plan import SyncReport
 from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import SyncReport
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 
 SYNC = "targetcluster.example.com/sync"

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hooks.deadline import Deadline
-from hooks.kube import Kube
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
 from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
-from hooks.targetclusters.sync import delete_all, sync_round
+from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan import (
+from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
+from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
     DeleteTask,
     DesiredSet,
@@ -18,10 +21,7 @@ from hooks.targetclusters.sync.plan import (
     SyncReport,
     SyncTask,
 )
-from hooks.targetclusters.sync.plan.applyset import Sets
-from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.sources import SourceCache, gather
-from hooks.webhook import Json
 from tests.controlplane.cluster import Cluster
 from tests.kubes import Watched
 

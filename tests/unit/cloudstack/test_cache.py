@@ -8,7 +8,7 @@ import pytest
 from hooks.cloudstack.cache import FAILURE_TTL, SingleFlightCache, Snapshot, host_part
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.models import VirtualMachine
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.transports import Time
 
 TTL = 15.0

@@ -10,7 +10,7 @@ import pytest
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.commands.compute import list_virtual_machines
 from hooks.cloudstack.errors import InternalError, InvalidParameter, UnknownZone, Unreachable
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from simulator.server import Simulator
 
 

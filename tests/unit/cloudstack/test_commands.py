@@ -15,7 +15,7 @@ from hooks.cloudstack.models import (
     PortRange,
     ResourceLimit,
 )
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.command_rows import ADDRESS, MODULES, PAGE, PROJECT, ROWS, Row, writing
 from tests.unit.cloudstack.transports import Script
 

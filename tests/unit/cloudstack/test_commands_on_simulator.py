@@ -32,7 +32,7 @@ from hooks.cloudstack.models import (
     PortRange,
     PublicIpAddress,
 )
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from simulator.registry import REGISTRY
 from simulator.server import Simulator
 from tests.unit.cloudstack.command_rows import ROWS

@@ -12,7 +12,7 @@ import pytest
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.commands.compute import list_zones, start_virtual_machine
 from hooks.cloudstack.errors import CloudStackError
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.http_api import HANG_UP, HTML, Answer, Call, Reply, ok, refused, serving
 
 KEY = "KEYKEYKEY-of-the-account"

@@ -14,7 +14,7 @@ import pytest
 
 from hooks.cloudstack import CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.http_api import Api, ok, serving
 
 TLS = Path(__file__).with_name("tls")

@@ -9,9 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from hooks.cloudstack.errors import (
-    Unreachable,
-)
+from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.session import Session, trusted_authorities
 from tests.unit.cloudstack.http_api import HANG_UP, Call, Reply, ok, serving
 from tests.unit.cloudstack.wires import error_of, wire_to

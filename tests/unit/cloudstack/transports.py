@@ -7,7 +7,7 @@ from typing import Any
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.errors import CloudStackError
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 
 #: An answer's content, an error to raise, or a function that makes either of the parameters.
 Scripted = dict[str, Any] | CloudStackError | Callable[[Mapping[str, object]], dict[str, Any]]

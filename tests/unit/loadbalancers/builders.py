@@ -11,10 +11,10 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
     Tag,
 )
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
-from hooks.loadbalancers.plan.order import INSTANCES, read
-from hooks.webhook import Json
+from hooks.loadbalancers.request import INSTANCES, read
 
 NOW = 1_800_000_000.0
 NET = "net-1"

@@ -10,14 +10,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
-from hooks.loadbalancers.plan import plan
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts, Refusal, Spec
-from hooks.loadbalancers.plan.order import read
+from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import admits
 from hooks.loadbalancers.plan.service import LiveService
+from hooks.loadbalancers.request import read
 from hooks.names import TAG_SERVICE_UID
-from hooks.webhook import Json, Plan
+from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan.order import read
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.ranges import admits
-from hooks.webhook import Json
+from hooks.loadbalancers.request import read
 from tests.unit.loadbalancers.builders import IP, NODES, instance, port, request
 from tests.unit.loadbalancers.generated import (
     EVERYONE,

@@ -16,11 +16,11 @@ from hooks.cloudstack.models import (
     Network,
     PublicIpAddress,
 )
-from hooks.loadbalancers.plan import plan
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
-from hooks.loadbalancers.plan.order import read
+from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.webhook import Json
+from hooks.loadbalancers.request import read
 from tests.integration.loadbalancers.driver import SPEC, STATUS
 
 CASES = sorted((Path(__file__).parents[2] / "golden" / "loadbalancers").iterdir())

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan.order import read
-from hooks.services.spec import Settings, wanted_spec
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.request import read
+from hooks.services.plan.spec import Settings, wanted_spec
 from tests.unit.loadbalancers.builders import IP, NAME, UID
 from tests.unit.loadbalancers.generated import (
     PORTS,

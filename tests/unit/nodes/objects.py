@@ -3,10 +3,10 @@
 from typing import Any
 
 from hooks.cloudstack.models import Nic, VirtualMachine
+from hooks.http.bounded_json import Json
 from hooks.names import TAINT_UNINITIALIZED
-from hooks.nodes.match import Found, Match
-from hooks.nodes.plan import Facts, Settings
-from hooks.webhook import Json
+from hooks.nodes.plan.match import Found, Match
+from hooks.nodes.plan.plan import Facts, Settings
 
 VM_ID = "36808f79-3b12-4ce8-ac4d-3d206e657e99"
 NOW = 1_800_000_000.0

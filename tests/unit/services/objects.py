@@ -1,7 +1,7 @@
 """Services and their load balancers as an API server has them, to be changed by each test."""
 
+from hooks.http.bounded_json import Json
 from hooks.services.facts import ATTACHMENTS, Facts
-from hooks.webhook import Json
 
 UID = "dc3ed357-aad6-4abe-b5aa-fa5d09595d75"
 NAME = "adc3ed357aad64abeb5aafa5d09595d7"

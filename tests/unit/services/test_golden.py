@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from tests.schemas import schema_of
 from tests.unit.services.test_hook import hook, kube_with
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hooks import names
-from hooks.services import status
+from hooks.services.plan import status
 
 GUIDE = (Path(__file__).parents[3] / "docs/guides/load-balancers.md").read_text()
 

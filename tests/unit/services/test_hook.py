@@ -2,12 +2,13 @@ from copy import deepcopy
 
 import pytest
 
-from hooks.deadline import Deadline
-from hooks.kube import Conflict, KubeError, KubeRefused, KubeUnreachable
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Conflict, KubeError, KubeRefused, KubeUnreachable
 from hooks.names import CLEANUP_FINALIZER, LOAD_BALANCER_FINALIZER
-from hooks.services import ServicesHook
-from hooks.services.spec import Settings
-from hooks.webhook import BadRequest, Json
+from hooks.services.hook import ServicesHook
+from hooks.services.plan.spec import Settings
+from hooks.webhook.contract import BadRequest
 from tests.memory_kube import MemoryKube
 from tests.unit.services.objects import (
     NAME,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooks.services.spec import Settings, wanted_spec
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
+from hooks.services.plan.spec import Settings, wanted_spec
 from tests.schemas import crd, schema_of
 from tests.unit.services.objects import facts, load_balancer, port, service, serving
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hooks.deadline import Deadline
+from hooks.http.deadline import Deadline
 from hooks.targetclusters.background import KEPT_SECONDS, Background, Job
 from tests.controlplane.polling import until
 from tests.targets.driving import NOW, Clock

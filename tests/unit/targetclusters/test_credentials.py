@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.kube import KubeUnreachable
+from hooks.kube.client import KubeUnreachable
 from tests.targets import fake_cluster
 from tests.targets.driving import NOW, operating
 from tests.targets.fake_cluster import FakeCluster

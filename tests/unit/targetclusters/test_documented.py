@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from hooks import names
-from hooks.targetclusters.health import CHECKS
-from hooks.targetclusters.kubeconfig import REFUSALS
-from hooks.targetclusters.spec import read_request, read_spec
+from hooks.targetclusters.access.kubeconfig import REFUSALS
+from hooks.targetclusters.health.judge import CHECKS
+from hooks.targetclusters.request import read_request, read_spec
 from tests.schemas import schema_of
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -25,7 +25,7 @@ _STATUSES = {"True", "False", "Unknown"}
 
 def reasons() -> Iterator[str]:
     """Find the reasons in the source of what is not well."""
-    for file in sorted((PROJECT / "hooks/targetclusters").glob("*.py")):
+    for file in sorted((PROJECT / "hooks/targetclusters").rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text())):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _SAYS:
                 texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]

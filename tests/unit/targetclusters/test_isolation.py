@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from hooks.targetclusters.schedule import FIRST_LOOK
+from hooks.targetclusters.plan.schedule import FIRST_LOOK
 from tests.controlplane.polling import until
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Driven, Operator, operating, target_cluster

@@ -1,6 +1,6 @@
 """Tools that know nothing of TargetClusters read their status by the rules of kstatus."""
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import operating
 from tests.targets.objects import kubeconfig

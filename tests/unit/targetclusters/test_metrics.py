@@ -3,8 +3,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.metrics import DEFINITIONS, UNSEEN_SECONDS, ClusterMetrics
-from hooks.webhook import Json
 from tests.targets.driving import Clock
 
 READY: Json = {

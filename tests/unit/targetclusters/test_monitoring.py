@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 from tests.kubes import Call
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating

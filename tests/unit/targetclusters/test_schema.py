@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from hooks.app import create_app
-from hooks.auth import Guard
-from hooks.body import check
-from hooks.durations import PATTERN
-from hooks.kube import NoApiServer
-from hooks.metrics import Metrics
-from hooks.targetclusters import Settings, TargetClustersHook
-from hooks.targetclusters.spec import SPEC, STATUS, Spec, read_spec
-from hooks.webhook import BadRequest, Json
+from hooks.http.bounded_json import Json
+from hooks.kube.client import NoApiServer
+from hooks.kube.durations import PATTERN
+from hooks.server.app import create_app
+from hooks.server.auth import Guard
+from hooks.server.metrics import Metrics
+from hooks.targetclusters.hook import Settings, TargetClustersHook
+from hooks.targetclusters.request import SPEC, STATUS, Spec, read_spec
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import check
 from tests.schemas import CRDS, crd, schema_of
 from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hooks.conditions import Condition
-from hooks.targetclusters.health import (
+from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition
+from hooks.kube.times import moment
+from hooks.targetclusters.health.judge import (
     CREDENTIALS,
     REACHABLE,
     Fault,
@@ -14,9 +16,11 @@ from hooks.targetclusters.health import (
     Stop,
     first_standing,
 )
-from hooks.targetclusters.schedule import State, moment
-from hooks.targetclusters.spec import Spec
-from hooks.targetclusters.sync.plan import (
+from hooks.targetclusters.plan.schedule import State
+from hooks.targetclusters.plan.syncing import Deletion, Round, SyncView
+from hooks.targetclusters.request import Spec
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
     DesiredSet,
     ObjectResult,
@@ -24,9 +28,6 @@ from hooks.targetclusters.sync.plan import (
     SourceProblem,
     SyncReport,
 )
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
-from hooks.targetclusters.syncing import Deletion, Round, SyncView
-from hooks.webhook import Json
 
 NOW = 1_800_000_000.0
 KEY = "team/example"

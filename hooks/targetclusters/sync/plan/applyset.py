@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hooks.http.bounded_json import Json
 from hooks.names import (
     ANNOTATION_APPLYSET_GROUP_KINDS,
     ANNOTATION_APPLYSET_NAMESPACES,
@@ -14,7 +15,6 @@ from hooks.names import (
     LABEL_APPLYSET_ID,
 )
 from hooks.targetclusters.sync.plan.inventory import GroupKind, Inventory, InventoryEntry, ObjectKey
-from hooks.webhook import Json
 
 #: What `applyset.kubernetes.io/tooling` says; other tools leave the set alone.
 TOOLING = f"{FIELD_MANAGER}/{API_VERSION}"

@@ -1,35 +1,18 @@
 """Which fields of a live object are not as they are wanted, named as people write them."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from hooks.http.bounded_json import Json
+from hooks.kube.field_paths import Part, field_path
 from hooks.names import ANNOTATION_APPLIED_HASH
-from hooks.webhook import Json
 
 #: How many fields of one object are named; the last one then says how many more there are.
 FIELDS_NAMED = 20
 
 #: Levels below which two states are taken to differ: an honest target has no more.
 _DEEPEST = 200
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 #: What the API server itself changes in every object that is written.
 _SERVER_OWNED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
-
-Part = str | int
-
-
-def field_path(parts: Sequence[Part]) -> str:
-    """Write a path: `spec.containers[web].image`, `metadata.labels[example.com/team]`.
-
-    Keys that hold dots, and positions or names of list items, stand in brackets.
-    """
-    text = ""
-    for part in parts:
-        if isinstance(part, str) and _PLAIN_KEY.fullmatch(part):
-            text += f".{part}" if text else part
-        else:
-            text += f"[{part}]"
-    return text
 
 
 def differs(wanted: Json, live: Json) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hooks.webhook import Json
+from hooks.http.bounded_json import Json
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.inventory import GroupKind
-from hooks.webhook import Json
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]

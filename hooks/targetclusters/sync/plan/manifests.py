@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hooks.targetclusters.sync.plan import DesiredObject, SourceProblem
+from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
 from hooks.targetclusters.untrusted_yaml import Unusable, documents
-from hooks.webhook import Json
 
 #: How many problems of one source are told; a source that is no manifest at all has thousands.
 PROBLEMS_TOLD = 20

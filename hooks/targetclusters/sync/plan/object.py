@@ -4,13 +4,13 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from hooks.http.bounded_json import Json
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.plan import DesiredObject, ObjectResult, Outcome, SyncPolicy
 from hooks.targetclusters.sync.plan.applyset import pairs
 from hooks.targetclusters.sync.plan.drift import differs
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Kind
-from hooks.webhook import Json
+from hooks.targetclusters.sync.plan.model import DesiredObject, ObjectResult, Outcome, SyncPolicy
 
 #: An apply with this resourceVersion makes an object and never changes one (checked on 1.36).
 CREATE_ONLY = "1"

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hooks.targetclusters.sync.plan import (
+from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
+from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, kinds_defined
+from hooks.targetclusters.sync.plan.model import (
     DesiredObject,
     DesiredSet,
     ObjectResult,
     SourceProblem,
     SyncPolicy,
 )
-from hooks.targetclusters.sync.plan.applyset import Sets
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, kinds_defined
 from hooks.targetclusters.sync.plan.object import Wanted, prepare
 
 #: What others of one set need to be there first, in order.

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from hooks.http.bounded_json import Json
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
-from hooks.targetclusters.sync.plan import DesiredObject, SourceProblem
 from hooks.targetclusters.sync.plan.manifests import Manifests, owned_fields, read_manifests
-from hooks.webhook import Json
+from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
 
 Kind = Literal["ConfigMap", "Secret"]
 Mode = Literal["Copy", "Manifests"]

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models import ResourceLimit
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Associate
-from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import IP, NET, chosen, order
 from tests.unit.loadbalancers.plan.test_address import OTHER, plan, refused
 

@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models import PublicIpAddress, Tag
-from hooks.loadbalancers.plan import plan
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action, HoldService
 from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
-from hooks.webhook import Json, Plan
+from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,

@@ -1,5 +1,6 @@
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, AssignTogether
 from hooks.loadbalancers.plan.facts import Refusal, Seen
 from hooks.loadbalancers.plan.members import (
@@ -9,7 +10,6 @@ from hooks.loadbalancers.plan.members import (
     network_of,
     plan_members,
 )
-from hooks.webhook import Json
 from tests.unit.loadbalancers.builders import (
     NET,
     NODES,

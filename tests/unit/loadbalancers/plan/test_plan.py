@@ -3,16 +3,18 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Network, NetworkService
-from hooks.conditions import Condition, timestamp
-from hooks.loadbalancers.plan import PATIENCE, plan
+from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition
+from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteSelf
 from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
 from hooks.loadbalancers.plan.members import fingerprint
+from hooks.loadbalancers.plan.plan import PATIENCE, plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.plan.status import Failure
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
-from hooks.webhook import Json, Plan
+from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,

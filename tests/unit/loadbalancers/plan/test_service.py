@@ -1,8 +1,8 @@
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.service import still_wants
 from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
-from hooks.webhook import Json
 
 
 def service(*, metadata: Json | None = None, **spec: object) -> Json:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from hooks.targetclusters.sync.plan import DesiredObject
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.applyset import Sets
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
+from hooks.targetclusters.sync.plan.model import DesiredObject
 from hooks.targetclusters.sync.plan.object import Seen, Wanted, prepare
-from hooks.webhook import Json
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)

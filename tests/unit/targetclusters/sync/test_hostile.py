@@ -10,28 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes.client import Configuration
 
-from hooks.deadline import Deadline
-from hooks.kube import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
-from hooks.targetclusters.sync import delete_all, sync_round
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
+from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan import (
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
     DeleteTask,
     DesiredSet,
     SyncReport,
     SyncTask,
 )
-from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.webhook import Json
 from tests import kubes
 from tests.kubes import Answering
 from tests.unit.api_server import Answer, Call, serving
-from tests.unit.targetclusters.sync.objects import (
-    DEPLOYMENT,
-    SETS,
-    make_desired,
-    make_entry,
-)
+from tests.unit.targetclusters.sync.objects import DEPLOYMENT, SETS, make_desired, make_entry
 
 OBJECTS = (make_desired("a", data={"x": "1"}), make_desired("d", DEPLOYMENT, spec={"replicas": 1}))
 RECORDED = Inventory.of(

@@ -3,8 +3,8 @@
 import pytest
 from kubernetes.client import Configuration
 
-from hooks.deadline import Deadline
-from hooks.kube import METADATA, METADATA_LIST, ApiServer, KubeUnreachable
+from hooks.http.deadline import Deadline
+from hooks.kube.client import METADATA, METADATA_LIST, ApiServer, KubeUnreachable
 from tests.unit.api_server import serving
 
 

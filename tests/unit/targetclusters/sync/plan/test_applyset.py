@@ -1,5 +1,6 @@
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.applyset import (
     ApplySet,
     Extent,
@@ -9,7 +10,6 @@ from hooks.targetclusters.sync.plan.applyset import (
     tool,
 )
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.webhook import Json
 from tests.unit.targetclusters.sync.objects import CLUSTER_ROLE, DEPLOYMENT, make_entry
 
 KEYS = [make_entry("a").key, make_entry("d", DEPLOYMENT, namespace="team").key]

@@ -2,15 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
+from hooks.kube.field_paths import Part, field_path
 from hooks.names import ANNOTATION_APPLIED_HASH
-from hooks.targetclusters.sync.plan.drift import (
-    FIELDS_NAMED,
-    Part,
-    changed_fields,
-    differs,
-    field_path,
-)
-from hooks.webhook import Json
+from hooks.targetclusters.sync.plan.drift import FIELDS_NAMED, changed_fields, differs
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
     PART_BYTES,
@@ -12,7 +13,6 @@ from hooks.targetclusters.sync.plan.inventory import (
     ObjectKey,
     part_name,
 )
-from hooks.webhook import Json
 
 MIB = 1024 * 1024
 

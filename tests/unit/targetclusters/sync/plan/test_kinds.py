@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.kinds import (
     Kind,
     kinds_defined,
@@ -9,7 +10,6 @@ from hooks.targetclusters.sync.plan.kinds import (
     version_path,
     versions_served,
 )
-from hooks.webhook import Json
 
 
 @pytest.mark.parametrize(

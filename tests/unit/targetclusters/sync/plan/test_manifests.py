@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.manifests import PROBLEMS_TOLD, read_manifests
-from hooks.webhook import Json
 
 WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
 OBJECT = "must be an object with apiVersion, kind and metadata"

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.plan import SyncPolicy
+from hooks.targetclusters.sync.plan.model import SyncPolicy
 from hooks.targetclusters.sync.plan.object import (
     Apply,
     Compare,
@@ -17,7 +18,6 @@ from hooks.targetclusters.sync.plan.object import (
     decide,
     see,
 )
-from hooks.webhook import Json
 from tests.unit.targetclusters.sync.objects import (
     CLUSTER_ROLE,
     ID,

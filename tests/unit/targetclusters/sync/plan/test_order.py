@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from hooks.targetclusters.sync.plan import DesiredObject, DesiredSet, SyncPolicy
 from hooks.targetclusters.sync.plan.applyset import Sets
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SyncPolicy
 from hooks.targetclusters.sync.plan.order import (
     Layout,
     kinds_brought,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.sources import Source, read_source, read_sources, refusal
-from hooks.webhook import Json
 
 AT = "resourceSyncPolicy.sources[0]"
 

@@ -1,0 +1,1 @@
+"""HTTP to every server that is called, within a deadline."""

@@ -1,0 +1,39 @@
+"""What an Event says and whom it concerns; `hooks.kube.recorder` writes it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hooks.http.bounded_json import Json
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The object that an Event concerns, as in a core/v1 ObjectReference."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    namespace: str = ""
+
+    @classmethod
+    def to(cls, obj: Json) -> "Reference":
+        """Refer to an object by its own words; missing parts become empty."""
+        metadata = obj.get("metadata", {})
+        return cls(
+            api_version=obj.get("apiVersion", ""),
+            kind=obj.get("kind", ""),
+            name=metadata.get("name", ""),
+            uid=metadata.get("uid", ""),
+            namespace=metadata.get("namespace", ""),
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """One Event: a reason in CamelCase and a sentence for people."""
+
+    regarding: Reference
+    reason: str
+    message: str
+    type: Literal["Normal", "Warning"] = "Normal"

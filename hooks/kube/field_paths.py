@@ -1,0 +1,22 @@
+"""Paths of fields in an object, as people write them."""
+
+import re
+from collections.abc import Sequence
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+Part = str | int
+
+
+def field_path(parts: Sequence[Part]) -> str:
+    """Write a path: `spec.containers[web].image`, `metadata.labels[example.com/team]`.
+
+    Keys that hold dots, and positions or names of list items, stand in brackets.
+    """
+    text = ""
+    for part in parts:
+        if isinstance(part, str) and _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{part}]"
+    return text

@@ -1,0 +1,296 @@
+"""Load balancers: addresses, rules, members and firewall in CloudStack."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled, Unreachable
+from hooks.cloudstack.models import Job
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube, KubeError
+from hooks.kube.conditions import Condition
+from hooks.kube.events import Event
+from hooks.loadbalancers.actions import Hands, TimeUp, perform
+from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
+from hooks.loadbalancers.locks import PATIENCE, LaneBusy, Lanes
+from hooks.loadbalancers.pending import Pending, PendingJobs
+from hooks.loadbalancers.plan import deletion, members, status
+from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
+from hooks.loadbalancers.plan.facts import Facts, Order, Refusal
+from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.request import read
+from hooks.names import API_VERSION, CLOUDSTACK_GROUP
+from hooks.webhook.contract import CompositeResponse, Plan
+from hooks.webhook.hook import Dependencies
+from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
+from hooks.webhook.requests import customize_request
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may choose.
+
+    Attributes:
+        cluster_id: marks what is ours in CloudStack; empty takes the UID of kube-system.
+        drift_resync: seconds between two looks at a load balancer that is as it should be.
+    """
+
+    cluster_id: str = ""
+    drift_resync: float = 300.0
+
+
+def build(dependencies: Dependencies) -> "LoadBalancersHook":
+    """Build the hook."""
+    config = dependencies.config
+    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
+    return LoadBalancersHook(
+        cloud=dependencies.cloud,
+        kube=dependencies.kube,
+        record=dependencies.record,
+        settings=settings,
+        clock=dependencies.clock,
+    )
+
+
+class LoadBalancersHook:
+    """Answers for CloudStackLoadBalancers.
+
+    Args:
+        cloud: gives the CloudStack that is configured now.
+        kube: the API server: the Services of what is deleted, and objects that nobody owns.
+        record: writes Events.
+        settings: what an operator may choose.
+        clock: epoch seconds.
+    """
+
+    routes = {  # noqa: RUF012 - read by the app, never changed
+        "/loadbalancers/customize": "customize",
+        "/loadbalancers/sync": "sync",
+        "/loadbalancers/finalize": "sync",
+    }
+
+    def __init__(
+        self,
+        *,
+        cloud: Callable[[], Cloud],
+        kube: Kube,
+        record: Record,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cloud = cloud
+        self._kube = kube
+        self._record = record
+        self._settings = settings
+        self._clock = clock
+        self._cluster_id = ClusterId(settings.cluster_id, kube)
+        self._process = _Process(Lanes(), PendingJobs(), record)
+
+    def customize(self, request: Json, deadline: Deadline) -> Answer:
+        """Ask for all Instances: which of them may serve is for the plan to say.
+
+        Raises BadRequest.
+        """
+        del deadline
+        customize_request(request, spec={})
+        instances: Json = {
+            "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
+            "resource": "cloudstackinstances",
+            "labelSelector": {},
+        }
+        return Answer({"relatedResources": [instances]})
+
+    def sync(self, request: Json, deadline: Deadline) -> Answer:
+        """Answer a sync or finalize request.
+
+        Raises:
+            BadRequest: the request lacks what is read of it.
+        """
+        now = self._clock()
+        order = read(request, now=now)
+        sources = Sources(
+            cloud=self._cloud(),
+            kube=self._kube,
+            deadline=deadline,
+            cluster_id=self._cluster_id,
+            drift_resync=self._settings.drift_resync,
+            clock=self._clock,
+        )
+        with ExitStack() as stack:
+            call = _Call(order, sources, self._process, stack)
+            if call.is_settled(now):
+                return Answer(status.unchanged(order, now))
+            return reconcile(call, deadline=deadline, record=self._record)
+
+
+@dataclass(frozen=True)
+class _Process:
+    """What the calls of one process share; all of it may be lost at any moment."""
+
+    lanes: Lanes
+    pending: PendingJobs
+    record: Record
+
+
+class _Call:
+    """One call's view of one load balancer."""
+
+    def __init__(self, order: Order, sources: Sources, process: _Process, stack: ExitStack) -> None:
+        self._order = order
+        self._sources = sources
+        self._process = process
+        self._hands = Hands(
+            client=sources.cloud.client,
+            kube=sources.kube,
+            deadline=sources.deadline,
+            running=self._remember,
+        )
+        self._lane = stack.enter_context(ExitStack())
+        self._held: Literal["", "shared", "alone"] = ""
+        self._course = Course()
+        self._done: list[Action] = []
+        self._untold: tuple[Event, ...] = ()
+        self._told: set[Event] = set()
+        self._planned: Json | None = None
+        deleting = order.deleted_at is not None
+        asked = deletion.fingerprint if deleting else members.fingerprint
+        self._fingerprint = asked(order)
+
+    def is_settled(self, now: float) -> bool:
+        """Tell whether the last answer still stands, so that CloudStack need not be asked.
+
+        An object without an owner is always looked at: its Service may be gone.
+        """
+        if self._order.deleted_at is None and not self._order.owned:
+            return False
+        return status.is_settled(self._order, self._fingerprint, now)
+
+    def observe(self) -> Facts:
+        """Look at CloudStack; in the lane from the start where there surely is work.
+
+        Jobs of an earlier call are waited for first: until they end, what they do is half seen.
+        """
+        is_news = self._order.known.fingerprint != self._fingerprint
+        if is_news and not self._order.spec.plan_only:
+            self._enter_lane(shared=members.is_one_change(self._order))
+        self._wait_for_pending()
+        return observe(self._order, self._course, self._sources)
+
+    def plan(self, facts: Facts) -> Plan[Action]:
+        """Plan; what was done in this call and is not seen to have worked counts as refused.
+
+        Events of work in CloudStack are told when it begins: its end may be another call's.
+        """
+        planned = plan(facts)
+        in_vain = [action for action in planned.actions if action in self._done]
+        if in_vain:
+            said = "CloudStack took it, and shows no trace of it"
+            refusals = tuple(Refusal(action, 0, said) for action in in_vain)
+            self._course = replace(self._course, refusals=self._course.refusals + refusals)
+            planned = plan(replace(facts, refusals=self._course.refusals))
+        status = planned.response.get("status") or {}
+        undone = status.get("undone") or {}
+        self._planned = status
+        self._course = replace(
+            self._course,
+            first_look=False,
+            undone=(undone.get("what") or "", undone.get("times") or 0),
+        )
+        self._untold = ()
+        if any(not isinstance(action, KubernetesAction) for action in planned.actions):
+            self._untold = planned.events
+            return replace(planned, events=())
+        return planned
+
+    def act(self, action: Action) -> None:
+        """Do one action in the network's lane; what is refused is for the plan to make sense of."""
+        if not isinstance(action, KubernetesAction):
+            self._enter_lane(shared=isinstance(action, Assign | Remove))
+            self._tell()
+        refusals = perform(action, self._hands)
+        self._done.append(action)
+        self._course = replace(self._course, refusals=self._course.refusals + refusals)
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
+        """Answer with what is known, and what went wrong."""
+        now = self._sources.clock()
+        order = self._order
+        response: CompositeResponse
+        if isinstance(error, LaneBusy) and self._planned is not None and not self._done:
+            # What this look found is found again; said now, it would not count as drift then.
+            response = status.unchanged(order, now)
+        elif isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
+            response = status.unfinished(order, now, self._planned, str(error))
+        else:
+            response = status.unobserved(
+                order,
+                self._planned,
+                status.Failure(self._fingerprint, now, _ready(error), _least_wait(error)),
+            )
+        if order.deleted_at is not None:
+            response = {**response, "finalized": False}
+        return Plan(response)
+
+    def _tell(self) -> None:
+        """Record the Events of the work that begins, each once."""
+        for event in self._untold:
+            if event not in self._told:
+                self._told.add(event)
+                self._process.record(event)
+        self._untold = ()
+
+    def _remember(self, job: Job) -> None:
+        """Keep a job that outlives this call for the next one."""
+        self._process.pending.add(self._order.uid, Pending(job, self._sources.clock()))
+
+    def _wait_for_pending(self) -> None:
+        """Wait for the jobs of an earlier call; what they come to is seen by looking."""
+        uid, sources = self._order.uid, self._sources
+        jobs = list(self._process.pending.take(uid, now=sources.clock()))
+        try:
+            while jobs:
+                with suppress(Refused):
+                    sources.cloud.client.wait_for(jobs[0].job, sources.deadline)
+                jobs.pop(0)
+        finally:
+            if jobs:
+                self._process.pending.add(uid, *jobs)
+
+    def _ran_out_of_time(self, error: CloudStackError | KubeError) -> bool:
+        """Tell whether the time was spent on work, rather than on waiting for an answer."""
+        return (
+            bool(self._done)
+            and isinstance(error, Unreachable)
+            and self._sources.deadline.passed(margin=ANSWER_MARGIN)
+        )
+
+    def _enter_lane(self, *, shared: bool) -> None:
+        """Hold the network's lane until the call ends. Raises LaneBusy."""
+        network_id = members.network_of(self._order)
+        if not network_id or self._held == "alone" or (shared and self._held):
+            return
+        self._lane.close()
+        self._held = ""
+        patience = min(PATIENCE, self._sources.deadline.remaining() - ANSWER_MARGIN)
+        lane = self._process.lanes.enter(network_id, shared=shared, patience=patience)
+        self._lane.enter_context(lane)
+        self._held = "shared" if shared else "alone"
+
+
+def _ready(error: CloudStackError | KubeError) -> Condition:
+    """Say of a load balancer that could not be looked at what was in the way."""
+    reason = "CloudStackUnreachable"
+    if isinstance(error, KubeError):
+        reason = "KubernetesUnreachable"
+    elif isinstance(error, Refused):
+        reason = "CloudStackRefused"
+    elif isinstance(error, Throttled):
+        reason = "CloudStackThrottles"
+    return Condition("Ready", "Unknown", reason, str(error))
+
+
+def _least_wait(error: CloudStackError | KubeError) -> float:
+    return error.retry_after if isinstance(error, Throttled) else 0.0

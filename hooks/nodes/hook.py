@@ -1,0 +1,136 @@
+"""Nodes: their labels, provider ids, addresses, taints and end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import CloudStackError
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Conflict, Kube, KubeError
+from hooks.nodes.actions import body_of, perform
+from hooks.nodes.facts import NODES, Sources, observe
+from hooks.nodes.plan.instance import INSTANCE_KEY
+from hooks.nodes.plan.plan import Facts, NodeAction, NodeDeletion, NodePlan, Settings, plan_node
+from hooks.webhook.contract import DecoratorRequest
+from hooks.webhook.hook import Dependencies
+from hooks.webhook.reconcile import Answer, Outdated, Record, reconcile
+from hooks.webhook.requests import Map, Shape, decorator_request
+
+#: What is read of a Node's spec and status.
+SPEC: Shape = {"providerID": str, "taints": [Map(str)]}
+STATUS: Shape = {
+    "addresses": [{"type": str, "address": str}],
+    "conditions": [{"type": str, "status": str}],
+    "nodeInfo": {"kubeletVersion": str},
+}
+
+
+def build(dependencies: Dependencies) -> "NodesHook":
+    """Build the hook."""
+    config = dependencies.config
+    settings = Settings(
+        legacy_labels=config.legacy_node_labels,
+        missing_grace=config.node_missing_grace,
+        guard_hold=config.node_guard_hold,
+    )
+    return NodesHook(
+        cloud=dependencies.cloud,
+        kube=dependencies.kube,
+        record=dependencies.record,
+        settings=settings,
+        clock=dependencies.clock,
+    )
+
+
+class NodesHook:
+    """Answers `/nodes/sync`.
+
+    Args:
+        cloud: gives the CloudStack that is configured now.
+        kube: the API server, for what Metacontroller cannot write.
+        record: writes Events.
+        settings: what an operator may choose.
+        clock: epoch seconds.
+    """
+
+    routes = {"/nodes/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
+
+    def __init__(
+        self,
+        *,
+        cloud: Callable[[], Cloud],
+        kube: Kube,
+        record: Record,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cloud = cloud
+        self._kube = kube
+        self._record = record
+        self._settings = settings
+        self._clock = clock
+
+    def sync(self, request: Json, deadline: Deadline) -> Answer:
+        """Answer one DecoratorRequest for a Node.
+
+        Raises:
+            BadRequest: the request lacks what is read of it.
+            CloudStackError, KubeError: nothing was changed that the answer would have to tell.
+        """
+        node = decorator_request(request, spec=SPEC, status=STATUS)
+        sources = Sources(self._cloud(), self._kube, deadline, self._settings, self._clock)
+        subject = _NodeSync(node, sources)
+        return reconcile(subject, deadline=deadline, record=self._record)
+
+
+class _NodeSync:
+    """One call's view of one Node."""
+
+    def __init__(self, request: DecoratorRequest, sources: Sources) -> None:
+        self._held: Json = request["object"]
+        self._node: Json = self._held
+        instances = request["attachments"].get(INSTANCE_KEY, {})
+        self._instance: Json | None = instances.get(self._held["metadata"]["name"])
+        self._sources = sources
+        self._deleted = False
+
+    def observe(self) -> Facts:
+        return observe(self._held, self._node, self._instance, self._sources)
+
+    def plan(self, facts: Facts) -> NodePlan:
+        plan = plan_node(facts, self._sources.settings)
+        return NodePlan(plan.response) if self._deleted else plan
+
+    def act(self, action: NodeAction) -> None:
+        kube, deadline = self._sources.kube, self._sources.deadline
+        try:
+            written = perform(action, kube, deadline)
+        except Conflict as error:
+            self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
+            raise Outdated from error
+        if isinstance(action, NodeDeletion):
+            self._deleted = True
+        else:
+            self._node = written or merge_patch(self._node, body_of(action))
+
+    def trouble(self, error: CloudStackError | KubeError) -> NodePlan | None:
+        """Leave every error to the app: a Node's status is kubelet's, there is none to tell it in.
+
+        Answered 429 nothing changes on the Node or its Instance.
+        """
+        del error
+        return None
+
+
+def merge_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Apply a JSON merge patch (RFC 7396), where no API server is there to do it."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged

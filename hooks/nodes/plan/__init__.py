@@ -1,0 +1,1 @@
+"""Decides what a Node becomes. Start with `plan`."""

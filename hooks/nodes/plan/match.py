@@ -1,0 +1,82 @@
+"""Which VM a node is: by its provider id if that is ours, else by its name."""
+
+from dataclasses import dataclass
+
+from hooks.cloudstack.cache import Snapshot, host_part
+from hooks.cloudstack.models import VirtualMachine
+from hooks.nodes.plan.provider_id import parse_provider_id
+
+#: States in which a VM is on its way out or never came up; it counts as absent.
+ABSENT_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """The node's VM."""
+
+    vm: VirtualMachine
+
+
+@dataclass(frozen=True)
+class Missing:
+    """CloudStack has no VM for the node.
+
+    Attributes:
+        instance_id: the id the node's provider id names; None where it has none.
+    """
+
+    instance_id: str | None
+
+
+@dataclass(frozen=True)
+class Ambiguous:
+    """Several living VMs have the node's name."""
+
+    vms: tuple[VirtualMachine, ...]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The node belongs to another cloud."""
+
+    provider_id: str
+
+
+Match = Found | Missing | Ambiguous | Foreign
+
+
+def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
+    """Find the VM of a node.
+
+    Args:
+        name: the node's name.
+        provider_id: the node's `spec.providerID`; empty where it has none.
+        snapshot: every VM of the account or project.
+    """
+    if not provider_id:
+        return _by_name(name, snapshot)
+    instance_id = parse_provider_id(provider_id)
+    if instance_id is None:
+        return Foreign(provider_id)
+    vm = snapshot.by_id.get(instance_id) or snapshot.by_id.get(instance_id.lower())
+    return Found(vm) if vm and is_present(vm) else Missing(instance_id)
+
+
+def is_present(vm: VirtualMachine) -> bool:
+    """Tell whether a VM that CloudStack lists is one to reckon with."""
+    return vm.state not in ABSENT_STATES
+
+
+def _by_name(name: str, snapshot: Snapshot) -> Match:
+    """Compare names ever more loosely; the first comparison that finds any VM decides."""
+    for found in (
+        snapshot.by_name.get(name, ()),
+        snapshot.by_lower_name.get(name.lower(), ()),
+        snapshot.by_host_name.get(host_part(name), ()),
+    ):
+        living = tuple(filter(is_present, found))
+        if len(living) == 1:
+            return Found(living[0])
+        if living:
+            return Ambiguous(living)
+    return Missing(None)

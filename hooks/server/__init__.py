@@ -1,0 +1,1 @@
+"""What Flask and gunicorn see: paths, authentication, TLS, metrics and logs."""

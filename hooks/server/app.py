@@ -1,0 +1,261 @@
+"""The HTTP face: which path calls which hook, and which status stands for which outcome.
+
+200  the hook's answer
+400  the body is no hook request; `field` says where
+401  no token, or not the right one; no client certificate
+404, 405, 413   unknown path, another method than POST, a body over MAX_BODY_BYTES
+429  CloudStack or the API server failed and no status can tell: Retry-After grows
+500  a bug: a trace id, the trace itself is in the log only
+"""
+
+import json
+import logging
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import (
+    HTTPException,
+    RequestEntityTooLarge,
+    Unauthorized,
+)
+
+from hooks.cloudstack.errors import CloudStackError, Throttled
+from hooks.http.backoff import Backoff
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline, Monotonic
+from hooks.kube.client import KubeError
+from hooks.server.auth import Guard
+from hooks.server.metrics import Metrics
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.hook import Handler, Hook
+from hooks.webhook.reconcile import Answer
+from hooks.webhook.requests import parse_json
+
+#: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+#: How much is read, and how long, of a body that is refused unread.
+DRAIN_BYTES = 4 * MAX_BODY_BYTES
+DRAIN_SECONDS = 5.0
+
+_log = logging.getLogger("hooks.calls")
+_HEALTH_PATHS = ("/healthz", "/readyz")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to: what is answered, and what the log and the metrics say of it."""
+
+    name: str
+    code: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    level: int = logging.WARNING
+    noted: Mapping[str, object] = field(default_factory=dict)
+    bug: Exception | None = None
+
+
+def create_app(
+    hooks: Mapping[str, Hook],
+    *,
+    guard: Guard,
+    metrics: Metrics,
+    deadline_seconds: float,
+    clock: Monotonic = time.monotonic,
+) -> flask.Flask:
+    """Make the app that serves the hooks.
+
+    Args:
+        hooks: by name; a hook's paths begin with it.
+        guard: who may call them.
+        metrics: where calls are counted.
+        deadline_seconds: how long a call may take.
+        clock: monotonic seconds.
+    """
+    app = flask.Flask("hooks", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.url_map.merge_slashes = False
+    for path in _HEALTH_PATHS:
+        app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
+    desk = _Desk(metrics, deadline_seconds, clock)
+    for name, hook in hooks.items():
+        for path, method in hook.routes.items():
+            view = desk.view(name, path, getattr(hook, method))
+            app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
+    app.before_request(lambda: _admit(guard))
+    app.register_error_handler(HTTPException, desk.refuse)
+    return app
+
+
+class _Desk:
+    """Answers calls: runs the handler, looks its error up in the table, logs and counts."""
+
+    def __init__(self, metrics: Metrics, deadline_seconds: float, clock: Monotonic) -> None:
+        self._metrics = metrics
+        self._deadline_seconds = deadline_seconds
+        self._clock = clock
+        self._backoff = Backoff()
+
+    def view(self, hook: str, path: str, handler: Handler) -> Callable[[], ResponseReturnValue]:
+        """Make the function that Flask calls for a path."""
+        if not path.startswith(f"/{hook}/"):
+            raise ValueError(f"hook {hook}: its path {path} does not begin with /{hook}/")
+        call = path.removeprefix(f"/{hook}/")
+
+        def answer() -> ResponseReturnValue:
+            started = self._clock()
+            deadline = Deadline(self._deadline_seconds, clock=self._clock)
+            about = ""
+            try:
+                with self._metrics.under_way(hook, call):
+                    text = _read_body()
+                    self._metrics.hook_request(hook, call, len(text))
+                    body = parse_json(text)
+                    about = _object(body)
+                    outcome = _answered(handler(body, deadline))
+                self._backoff.succeeded(f"{path} {about}")
+            except Exception as error:  # noqa: BLE001 - here is the table of errors
+                outcome = self._failed(error, f"{path} {about}")
+            seconds = self._clock() - started
+            self._metrics.hook_call(hook, call, outcome.name, seconds)
+            return _respond(outcome, {"hook": hook, "object": about, "seconds": round(seconds, 4)})
+
+        return answer
+
+    def refuse(self, error: HTTPException) -> ResponseReturnValue:
+        """Answer what never reached a hook."""
+        cause = getattr(error, "original_exception", None)
+        outcome = _refused(error) if cause is None else self._failed(cause, "")
+        self._metrics.hook_call("", "", outcome.name, 0.0)
+        _drain()
+        return _respond(outcome, {})
+
+    def _failed(self, error: Exception, key: str) -> Outcome:
+        """Look an error up in the table."""
+        match error:
+            case HTTPException():
+                _drain()
+                return _refused(error)
+            case BadRequest():
+                text = _write({"error": str(error), "field": error.field})
+                return Outcome("bad_request", 400, text, noted={"error": error})
+            case CloudStackError() | KubeError():
+                wait = self._backoff.failed(key)
+                if isinstance(error, Throttled):
+                    wait = max(wait, error.retry_after)
+                headers = {"Retry-After": str(math.ceil(wait))}
+                text = _write({"error": str(error)})
+                return Outcome("retry", 429, text, headers, noted={"error": error})
+            case _:
+                trace_id = secrets.token_hex(8)
+                text = _write({"error": "internal error, see the log", "traceId": trace_id})
+                noted = {"error": type(error).__name__, "traceId": trace_id}
+                return Outcome("bug", 500, text, level=logging.ERROR, noted=noted, bug=error)
+
+
+def _admit(guard: Guard) -> None:
+    """Turn away who may not call; probes carry no credentials."""
+    if flask.request.path in _HEALTH_PATHS:
+        return
+    connection = flask.request.environ.get("gunicorn.socket")
+    show = getattr(connection, "getpeercert", dict)
+    refusal = guard.refusal(flask.request.headers.get("Authorization", ""), show())
+    if refusal:
+        raise Unauthorized(refusal)
+
+
+def _read_body() -> bytes:
+    request = flask.request
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:
+        raise BadRequest("", "the body ended early, or its chunks are malformed") from error
+    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _drain() -> None:
+    """Read on to the end of a body that nobody wants.
+
+    A caller that is still sending when the connection closes may never see the answer.
+    """
+    environ = flask.request.environ
+    if "wsgi.input_terminated" not in environ:
+        return
+    end = time.monotonic() + DRAIN_SECONDS
+    left = DRAIN_BYTES
+    while left > 0 and time.monotonic() < end:
+        try:
+            chunk = environ["wsgi.input"].read(min(left, 64 * 1024))
+        except Exception:  # noqa: BLE001 - as above; the answer is on its way already
+            return
+        if not chunk:
+            return
+        left -= len(chunk)
+
+
+def _object(body: Json) -> str:
+    """Name the object that a call is about, as far as its body can be believed."""
+    about = body.get("object") or body.get("parent")
+    metadata = about.get("metadata") if isinstance(about, dict) else None
+    if not isinstance(metadata, dict):
+        return ""
+    parts = (metadata.get("namespace"), metadata.get("name"))
+    return "/".join(part[:253] for part in parts if isinstance(part, str) and part)
+
+
+def _answered(answer: Answer) -> Outcome:
+    text = _write(answer.response)
+    actions = _in_short(answer.actions)
+    if answer.error is None:
+        return Outcome("ok", 200, text, level=logging.INFO, noted={"actions": actions})
+    return Outcome("error", 200, text, noted={"actions": actions, "error": answer.error})
+
+
+def _refused(error: HTTPException) -> Outcome:
+    code = error.code or 500
+    known = {
+        401: ("unauthorized", error.description),
+        404: ("not_found", "no hook of this process answers here"),
+        405: ("method_not_allowed", "hooks are called with POST, probes with GET"),
+        413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
+    }
+    name, reason = known.get(code, ("bad_request", error.description or error.name))
+    headers = {key: value for key, value in error.get_headers() if key == "Allow"}
+    if code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Outcome(name, code, _write({"error": reason}), headers, noted={"error": reason})
+
+
+def _respond(outcome: Outcome, noted: Mapping[str, object]) -> flask.Response:
+    """Write the call's one line, then the response."""
+    request = flask.request
+    call = {"method": request.method, "path": request.path, **noted}
+    result = {"outcome": outcome.name, "code": outcome.code, **outcome.noted}
+    _log.log(outcome.level, "call answered", extra=call | result, exc_info=outcome.bug)
+    return flask.Response(
+        outcome.text, outcome.code, outcome.headers, content_type="application/json"
+    )
+
+
+def _write(body: Mapping[str, object]) -> str:
+    return json.dumps(body, allow_nan=False) + "\n"
+
+
+def _healthy() -> ResponseReturnValue:
+    return {"status": "ok"}
+
+
+def _in_short(actions: tuple[object, ...]) -> list[str]:
+    """Name the actions in their order, a run of the same kind as one."""
+    runs = ((name, len(list(run))) for name, run in groupby(type(a).__name__ for a in actions))
+    return [name if count == 1 else f"{name} x{count}" for name, count in runs]

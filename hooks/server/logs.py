@@ -1,0 +1,78 @@
+"""How the process logs: one JSON object a line, at the level asked for, without secrets."""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from hooks.settings.parsing import LOG_LEVELS
+
+_HIDDEN = r"\1***"
+#: What credentials look like in texts that others make, such as an URL in a library's error.
+_SECRETS = (
+    re.compile(
+        r"(?i)((?:api[-_ ]?key|secret[-_ ]?key|signature|session[-_ ]?key)\s*=\s*)[^&\s\"'\\)]+"
+    ),
+    re.compile(r"(?i)((?:bearer|basic)\s+)[a-z0-9._~+/=-]+"),
+    re.compile(r"(://)[^/\s@\"'\\]+(?=@)"),
+)
+
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LEVEL_NAMES = {number: name for name, number in LOG_LEVELS.items()} | {logging.CRITICAL: "error"}
+
+
+def redact(text: str) -> str:
+    """Replace what looks like a credential: a key or signature in a query, a bearer token."""
+    for pattern in _SECRETS:
+        text = pattern.sub(_HIDDEN, text)
+    return text
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON: time, level, logger, message, then its extra fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record; what JSON does not know is written as its text."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat("T", "milliseconds"),
+            "level": _LEVEL_NAMES.get(record.levelno, record.levelname.lower()),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in _OWN_FIELDS}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return redact(json.dumps(line, default=str))
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """Describe the process's logging, as `logging.config.dictConfig` takes it.
+
+    Gunicorn's own messages take the same form. Its access log is off: the app writes a line for
+    each call, which says more. Libraries are heard from `warn` up only, whatever the level: at
+    `debug` urllib3 would log signed URLs.
+
+    Args:
+        level: one of LOG_LEVELS.
+    """
+    chosen = logging.getLevelName(LOG_LEVELS[level])
+    own = {"level": chosen, "handlers": ["stderr"], "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stderr",
+                "formatter": "json",
+            }
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "hooks": own,
+            "gunicorn.error": own,
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        },
+    }

@@ -1,0 +1,1 @@
+"""The settings: environment variables, the cloud-config, and files that are read again."""

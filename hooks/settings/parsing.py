@@ -1,0 +1,111 @@
+"""How the text of a setting becomes a value; an error's words follow on the setting's value."""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooks.kube.durations import parse_duration
+
+#: What LOG_LEVEL may be, and what the standard library calls it.
+LOG_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+_KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_HOST = re.compile(r"[0-9A-Za-z.:-]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write it as gunicorn takes it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between them; blanks and repetitions are left out."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def object_name(text: str) -> str:
+    """Read the name of a Kubernetes object; empty stays empty."""
+    if text and not _KUBERNETES_NAME.fullmatch(text):
+        raise ValueError("cannot name a Kubernetes object; write small letters, digits, - and .")
+    return text
+
+
+def object_names(text: str) -> tuple[str, ...]:
+    """Read names of Kubernetes objects with commas between them."""
+    return tuple(object_name(name) for name in names(text))
+
+
+def port(text: str) -> int:
+    """Read the number of a port."""
+    if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
+        raise ValueError("is not a port; write a number from 1 to 65535")
+    return int(text)
+
+
+def host(text: str) -> str:
+    """Read an address to listen on; brackets around IPv6 are taken off."""
+    bare = text.removeprefix("[").removesuffix("]")
+    if not _HOST.fullmatch(bare):
+        raise ValueError("is not an address to listen on; write 127.0.0.1, 0.0.0.0 or ::")
+    return bare
+
+
+def address(text: str) -> Address:
+    """Read an address and a port with a colon between them."""
+    before, colon, after = text.rpartition(":")
+    if not colon or (":" in before and not before.startswith("[")):
+        raise ValueError("is not an address with a port; write 127.0.0.1:8080 or [::1]:8080")
+    return Address(host(before), port(after))
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Make a parser that takes one of some words, in capitals or not."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return text.lower()
+
+    return parse
+
+
+def boolean(text: str) -> bool:
+    """Read `true` or `false`."""
+    return choice("true", "false")(text) == "true"
+
+
+def seconds(at_least: float, at_most: float) -> Callable[[str], float]:
+    """Make a parser for durations between two bounds, in seconds."""
+
+    def parse(text: str) -> float:
+        try:
+            duration = parse_duration(text, field="")
+        except ValueError:
+            raise ValueError("is not a duration; write for example 30s, 5m or 1h30m") from None
+        if not at_least <= duration <= at_most:
+            raise ValueError(f"is not from {at_least:g}s to {at_most:g}s")
+        return duration
+
+    return parse

@@ -1,0 +1,1 @@
+"""Access to a target cluster: its kubeconfig and the connection."""

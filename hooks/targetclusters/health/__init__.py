@@ -1,0 +1,1 @@
+"""Health of a target cluster: the probe and what follows from it."""

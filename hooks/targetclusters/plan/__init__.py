@@ -1,0 +1,1 @@
+"""Decides what a TargetCluster's sync returns. Start with `plan`."""

@@ -1,0 +1,48 @@
+"""A hook as the process sees it: what it is built from, and which paths it answers."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from hooks.cloudstack import Cloud
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
+from hooks.settings.config import Config
+from hooks.webhook.reconcile import Answer, Record
+
+#: Answers one call. Raises BadRequest, CloudStackError, KubeError.
+Handler = Callable[[Json, Deadline], Answer]
+
+
+class Hook(Protocol):
+    """A hook: `routes` names the method, a Handler, that answers each path."""
+
+    @property
+    def routes(self) -> Mapping[str, str]:
+        """Map paths such as `/nodes/sync` to names of methods."""
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What each hook's `build` is given.
+
+    Attributes:
+        config: the settings of the process.
+        cloud: returns the CloudStack that the cloud-config describes now. Raises CloudStackError
+            where there is no cloud-config.
+        kube: the API server.
+        record: writes an Event.
+        registry: where a hook registers metrics of its own.
+        clock: epoch seconds.
+    """
+
+    config: Config
+    cloud: Callable[[], Cloud]
+    kube: Kube
+    record: Record
+    registry: CollectorRegistry
+    clock: Callable[[], float] = time.time

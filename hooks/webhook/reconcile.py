@@ -1,0 +1,125 @@
+"""The only loop: observe, plan, do; again until nothing is left or the time is near its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from hooks.cloudstack.errors import CloudStackError
+from hooks.http.deadline import Deadline
+from hooks.kube.client import KubeError
+from hooks.kube.events import Event
+from hooks.webhook.contract import CustomizeResponse, Plan, Response
+
+Facts = TypeVar("Facts")
+Action = TypeVar("Action")
+
+#: Seconds kept back from the deadline for answering.
+ANSWER_MARGIN = 0.5
+#: When work is left over, Metacontroller is asked to call again after this many seconds.
+RESUME_AFTER = 1.0
+
+#: Writes an Event; never raises.
+Record = Callable[[Event], None]
+
+
+class Outdated(Exception):
+    """An action was refused because its object changed since it was read: look again."""
+
+
+class Subject(Protocol[Facts, Action]):
+    """One call's view of one object; a hook makes one for each call."""
+
+    def observe(self) -> Facts:
+        """Read the world: the request, CloudStack, the API server.
+
+        Raises CloudStackError, KubeError.
+        """
+
+    def plan(self, facts: Facts) -> Plan[Action]:
+        """Decide, by the hook's pure plan function."""
+
+    def act(self, action: Action) -> None:
+        """Do one action.
+
+        Raises Outdated where the world must be observed again first, CloudStackError, KubeError.
+        """
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
+        """Answer a failed observation or action with a status, or None where there is none.
+
+        Only the response and the events of the plan are used. Without a plan the error goes on
+        to the app, which answers 429 with Retry-After: that changes nothing in the cluster.
+        """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to.
+
+    Attributes:
+        response: what Metacontroller is told.
+        actions: what was done, in order.
+        error: what stopped the work, where the response already tells of it.
+    """
+
+    response: Response | CustomizeResponse
+    actions: tuple[object, ...] = ()
+    error: Exception | None = None
+
+
+def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Record) -> Answer:
+    """Bring the world to what the plan wants, as far as the deadline allows.
+
+    A chain of dependent steps needs no state of its own: after each round of actions the world
+    is observed again. A plan that asks for what has just been done is not converging; it is
+    left for the next call rather than repeated.
+
+    Raises:
+        CloudStackError, KubeError: where the subject has no answer for it.
+    """
+    done: list[Action] = []
+    try:
+        response = _work(subject, deadline, record, done)
+        return Answer(response, tuple(done))
+    except (CloudStackError, KubeError) as error:
+        answer = subject.trouble(error)
+        if answer is None:
+            raise
+        for event in answer.events:
+            record(event)
+        return Answer(answer.response, tuple(done), error)
+
+
+def _work(
+    subject: Subject[Facts, Action], deadline: Deadline, record: Record, done: list[Action]
+) -> Response:
+    """Repeat the rounds; add to `done` what was done, so that it is known after an error too."""
+    told: set[Event] = set()
+    last: tuple[Action, ...] = ()
+    while True:
+        plan = subject.plan(subject.observe())
+        if plan.actions and plan.actions == last:
+            return _resumed(plan.response)
+        try:
+            for action in plan.actions:
+                if deadline.passed(margin=ANSWER_MARGIN):
+                    return _resumed(plan.response)
+                subject.act(action)
+                done.append(action)
+        except Outdated:
+            continue
+        for event in plan.events:
+            if event not in told:
+                told.add(event)
+                record(event)
+        if not plan.actions:
+            return plan.response
+        last = plan.actions
+
+
+def _resumed(response: Response) -> Response:
+    """Ask to be called again soon, unless the plan already asks for sooner."""
+    wanted = response.get("resyncAfterSeconds") or RESUME_AFTER
+    resumed = response.copy()
+    resumed["resyncAfterSeconds"] = min(wanted, RESUME_AFTER)
+    return resumed

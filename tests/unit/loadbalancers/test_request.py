@@ -1,0 +1,182 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.plan.facts import Adopt, Instance, Invalid, KnownAddress, Port, Seat
+from hooks.loadbalancers.request import INSTANCES, read
+from hooks.webhook.contract import BadRequest
+from tests.unit.loadbalancers.builders import NET, NOW, UID, chosen, instance, order, port, request
+
+
+def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
+    spec = order().spec
+    assert spec.service_uid == UID
+    assert spec.ports == (Port("", "TCP", 80, 30080),)
+    assert spec.algorithm == "roundrobin"
+    assert spec.source_ranges == ("0.0.0.0/0",)
+    assert spec.adopt == Adopt()
+    assert (spec.address, spec.keep_address, spec.plan_only, spec.open_firewall) == (
+        "",
+        False,
+        False,
+        True,
+    )
+    assert spec.invalid == ()
+
+
+def test_everything_that_is_asked_for_is_read() -> None:
+    spec = order(
+        ports=[port(53, 30053, "UDP"), port(443, 30443, proxy=True)],
+        algorithm="source",
+        sourceRanges=["10.1.2.3/8", "10.0.0.0/8", "192.0.2.0/24"],
+        address="198.51.100.9",
+        keepAddress=True,
+        adopt={"address": "198.51.100.9", "associatedByController": True, "names": ["x"]},
+        nodeSelector={"pool": "edge"},
+        mode="Plan",
+        openFirewall=False,
+        invalid=[{"field": "spec.ports", "message": "no"}],
+    ).spec
+    assert [each.rule_protocol for each in spec.ports] == ["udp", "tcp-proxy"]
+    assert [each.transport for each in spec.ports] == ["udp", "tcp"]
+    assert spec.source_ranges == ("10.0.0.0/8", "192.0.2.0/24")
+    assert spec.adopt == Adopt("198.51.100.9", True, frozenset({"x"}))
+    assert spec.node_selector == (("pool", "edge"),)
+    assert (spec.plan_only, spec.open_firewall, spec.keep_address) == (True, False, True)
+    assert spec.invalid == (Invalid("spec.ports", "no"),)
+
+
+def test_an_empty_list_of_ranges_admits_nobody_rather_than_everybody() -> None:
+    assert order(sourceRanges=[]).spec.source_ranges == ()
+
+
+def test_what_is_not_served_yet_counts_as_invalid() -> None:
+    [invalid] = order(externalTrafficPolicy="Local").spec.invalid
+    assert invalid.field == "spec.externalTrafficPolicy"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "finalizing", "deleted_at"),
+    [
+        pytest.param({}, False, None, id="alive"),
+        pytest.param({"deletionTimestamp": "2027-01-15T08:00:00Z"}, True, NOW, id="finalizing"),
+        pytest.param({"deletionTimestamp": "2027-01-15T07:59:00Z"}, False, NOW - 60, id="deleted"),
+        pytest.param({}, True, NOW, id="finalizing without a time"),
+        pytest.param({"deletionTimestamp": "soon"}, True, NOW, id="a time nobody can read"),
+    ],
+)
+def test_a_deletion_is_known_by_its_time(
+    metadata: Json, finalizing: bool, deleted_at: float | None
+) -> None:
+    body = {**request(metadata=metadata), "finalizing": finalizing}
+    assert read(body, now=NOW).deleted_at == deleted_at
+
+
+@pytest.mark.parametrize(
+    ("owners", "owned"),
+    [
+        pytest.param([{"kind": "Service", "name": "web", "uid": UID}], True, id="its Service"),
+        pytest.param([{"kind": "Service", "name": "web", "uid": "other"}], False, id="a namesake"),
+        pytest.param([], False, id="nobody"),
+        pytest.param(None, False, id="null"),
+    ],
+)
+def test_owned_is_what_the_services_deletion_deletes(owners: list[Json], owned: bool) -> None:
+    assert order(metadata={"ownerReferences": owners}).owned is owned
+
+
+def test_a_status_is_remembered() -> None:
+    status = {
+        "address": {
+            "ip": "198.51.100.9",
+            "id": "a-1",
+            "networkID": NET,
+            "associatedByController": True,
+            "allocatedAt": "2027-01-15T07:00:00Z",
+            "published": True,
+        },
+        "networkID": NET,
+        "lastCheckTime": "2027-01-15T07:59:00Z",
+        "nextCheckTime": "2027-01-15T08:04:00Z",
+        "checkedFor": "abc",
+        "undone": {"what": "w", "times": 2},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    known = order(status=status).known
+    assert known.address == KnownAddress(
+        "198.51.100.9", "a-1", NET, True, None, NOW - 3600, 0, True
+    )
+    assert not known.address.is_choice
+    assert (known.last_check, known.next_check) == (NOW - 60, NOW + 240)
+    assert (known.fingerprint, known.undone) == ("abc", ("w", 2))
+    assert known.condition("Ready")["status"] == "True"
+    assert known.condition("Other") == {}
+    assert known.status == status
+
+
+def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
+    some = order(status=chosen("198.51.100.9", tries=2)).known.address
+    assert some == KnownAddress("198.51.100.9", chosen_at=NOW - 10, tries=2)
+    assert some.is_choice
+    left_to_cloudstack = order(status=chosen("")).known.address
+    assert left_to_cloudstack == KnownAddress("", chosen_at=NOW - 10)
+    assert order(status={"address": {"published": False}}).known.address is None
+
+
+def test_instances_are_read_by_what_matters_of_them() -> None:
+    nodes = {
+        "b": instance("b", NET, "other", servesLoadBalancers=False),
+        "a": instance("a", missing={"since": "2027-01-15T07:00:00Z"}),
+        "bare": {"metadata": {"name": "bare"}},
+    }
+    assert order(nodes=nodes).instances == (
+        Instance(
+            "a",
+            "vm-a",
+            (Seat(NET, True),),
+            serves=True,
+            missing=True,
+            labels=(("kubernetes.io/hostname", "a"),),
+        ),
+        Instance(
+            "b",
+            "vm-b",
+            (Seat(NET, True), Seat("other", False)),
+            serves=False,
+            labels=(("kubernetes.io/hostname", "b"),),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        pytest.param({}, "parent", id="nothing"),
+        pytest.param(request(service={"name": "web"}), "parent.spec.service.uid", id="no UID"),
+        pytest.param(request(loadBalancerName=None), "parent.spec.loadBalancerName", id="no name"),
+        pytest.param(
+            request(ports=[{**port(80), "protocol": "SCTP"}]),
+            "parent.spec.ports[0].protocol",
+            id="SCTP",
+        ),
+        pytest.param(
+            request(ports=[{"protocol": "TCP", "publicPort": 80}]),
+            "parent.spec.ports[0].nodePort",
+            id="no node port",
+        ),
+        pytest.param(
+            request(sourceRanges=["10.0.0.0/8", "x"]), "parent.spec.sourceRanges[1]", id="no CIDR"
+        ),
+        pytest.param(
+            request(metadata={"namespace": None}), "parent.metadata.namespace", id="no namespace"
+        ),
+        pytest.param(
+            request(nodes={"a": {"metadata": {"name": "a"}, "observed": {"networks": [{}]}}}),
+            f"related[{INSTANCES!r}]['a'].observed.networks[0].id",
+            id="a network without id",
+        ),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused_by_field(body: Json, field: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(body, now=NOW)
+    assert refused.value.field == field

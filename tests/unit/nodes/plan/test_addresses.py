@@ -1,0 +1,70 @@
+import pytest
+
+from hooks.cloudstack.models import VirtualMachine
+from hooks.nodes.plan.addresses import (
+    Address,
+    UnusableAddressesError,
+    desired_addresses,
+    observed_addresses,
+)
+from tests.unit.nodes.objects import make_nic, make_node, make_vm
+
+PROVIDED = "alpha.kubernetes.io/provided-node-ip"
+INTERNAL: Address = ("InternalIP", "10.1.1.190")
+SECOND: Address = ("InternalIP", "10.1.2.5")
+SIX: Address = ("InternalIP", "2001:db8::5")
+OUTER: Address = ("ExternalIP", "198.51.100.7")
+HOST: Address = ("Hostname", "node-1")
+TWO_NICS = make_vm(nics=(make_nic("10.1.2.5", default=False), make_nic()))
+DUAL = make_vm(nics=(make_nic(ip6="2001:db8::5"),))
+
+
+@pytest.mark.parametrize(
+    ("vm", "expected"),
+    [
+        pytest.param(make_vm(), (INTERNAL, HOST), id="one NIC"),
+        pytest.param(TWO_NICS, (INTERNAL, SECOND, HOST), id="two NICs, the default one first"),
+        pytest.param(DUAL, (INTERNAL, SIX, HOST), id="dual stack"),
+        pytest.param(make_vm(nics=(make_nic("", "2001:db8::5"),)), (SIX, HOST), id="IPv6 alone"),
+        pytest.param(make_vm(public_ip="198.51.100.7"), (INTERNAL, OUTER, HOST), id="static NAT"),
+    ],
+)
+def test_addresses_are_those_of_the_vm(vm: VirtualMachine, expected: tuple[Address, ...]) -> None:
+    assert desired_addresses(make_node(), vm) == expected
+
+
+@pytest.mark.parametrize(
+    ("provided", "expected"),
+    [
+        pytest.param("10.1.2.5", (SECOND, INTERNAL, HOST), id="the second NIC's"),
+        pytest.param("10.1.1.190", (INTERNAL, SECOND, HOST), id="the first NIC's"),
+        pytest.param("", (INTERNAL, SECOND, HOST), id="empty"),
+    ],
+)
+def test_what_kubelet_was_told_comes_first(provided: str, expected: tuple[Address, ...]) -> None:
+    node = make_node(annotations={PROVIDED: provided})
+    assert desired_addresses(node, TWO_NICS) == expected
+
+
+def test_kubelet_may_be_told_one_address_of_each_family() -> None:
+    node = make_node(annotations={PROVIDED: "2001:DB8:0::5, 10.1.1.190"})
+    assert desired_addresses(node, DUAL) == (SIX, INTERNAL, HOST)
+
+
+@pytest.mark.parametrize("provided", ["10.9.9.9", "node-1", "10.1.1.190,10.9.9.9"])
+def test_an_address_that_is_not_the_vms_is_refused_by_name(provided: str) -> None:
+    node = make_node(annotations={PROVIDED: provided})
+    with pytest.raises(UnusableAddressesError, match=rf"{PROVIDED}.*10\.1\.1\.190"):
+        desired_addresses(node, make_vm())
+
+
+def test_a_vm_without_a_nic_is_refused() -> None:
+    with pytest.raises(UnusableAddressesError, match="no address on any NIC"):
+        desired_addresses(make_node(), make_vm(nics=()))
+
+
+def test_reads_the_addresses_that_a_node_shows_in_their_order() -> None:
+    shown = [{"type": "InternalIP", "address": "a"}, {"type": "Hostname", "address": "b"}]
+    node = make_node(addresses=shown)
+    assert observed_addresses(node) == (("InternalIP", "a"), ("Hostname", "b"))
+    assert observed_addresses({"metadata": {}}) == ()

@@ -1,0 +1,136 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.http.bounded_json import Json
+from hooks.nodes.plan.labels import clean_label_value, desired_labels, serves_load_balancers
+from tests.unit.nodes.objects import make_node, make_vm
+
+MODERN = {
+    "kubernetes.io/hostname",
+    "node.kubernetes.io/instance-type",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+}
+LEGACY = {
+    "beta.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("Small Instance", "SmallInstance", id="spaces"),
+        pytest.param("Small Instance (1 vCPU)", "SmallInstance1vCPU", id="parentheses"),
+        pytest.param("m5.large_x-2", "m5.large_x-2", id="all that is allowed"),
+        pytest.param("-.edge._", "edge", id="ends must be alphanumeric"),
+        pytest.param("größe", "gre", id="letters beyond ASCII"),
+        pytest.param("x" * 62 + "-y", "x" * 62, id="cut at 63, then the end mended"),
+        pytest.param("()", "", id="nothing left"),
+    ],
+)
+def test_cleans_a_label_value(text: str, value: str) -> None:
+    assert clean_label_value(text) == value
+
+
+@given(st.text(max_size=200))
+def test_a_cleaned_value_is_one_that_the_api_server_admits(text: str) -> None:
+    value = clean_label_value(text)
+    assert re.fullmatch(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", value)
+    assert len(value) <= 63
+
+
+def test_labels_are_those_of_the_vm() -> None:
+    assert desired_labels(make_node(), make_vm(), region="", legacy="auto") == {
+        "kubernetes.io/hostname": "node-1",
+        "node.kubernetes.io/instance-type": "SmallInstance",
+        "topology.kubernetes.io/zone": "zone-1",
+        "topology.kubernetes.io/region": "zone-1",
+    }
+
+
+def test_a_configured_region_is_cleaned_too() -> None:
+    labels = desired_labels(make_node(), make_vm(), region="Europe (West)", legacy="auto")
+    assert labels["topology.kubernetes.io/region"] == "EuropeWest"
+
+
+def test_a_hostname_that_kubelet_set_is_left_alone() -> None:
+    node = make_node(labels={"kubernetes.io/hostname": "other"})
+    labels = desired_labels(node, make_vm(), region="", legacy="auto")
+    assert "kubernetes.io/hostname" not in labels
+
+
+def test_a_value_that_comes_out_empty_is_left_out() -> None:
+    labels = desired_labels(make_node(), make_vm(offering_name="()"), region="", legacy="auto")
+    assert set(labels) == MODERN - {"node.kubernetes.io/instance-type"}
+
+
+@pytest.mark.parametrize(
+    ("legacy", "kubelet", "expected"),
+    [
+        pytest.param("auto", "v1.36.3", set(), id="auto, a kubelet of today"),
+        pytest.param("auto", "v1.17.0", set(), id="auto, the first without"),
+        pytest.param("auto", "v1.16.15", LEGACY, id="auto, the last with"),
+        pytest.param("auto", "kwok-0.8.0", set(), id="auto, no version"),
+        pytest.param("auto", "", set(), id="auto, nothing said"),
+        pytest.param("true", "v1.36.3", LEGACY, id="always"),
+        pytest.param("false", "v1.16.15", set(), id="never"),
+    ],
+)
+def test_older_labels_follow_the_setting_and_the_kubelet(
+    legacy: str, kubelet: str, expected: set[str]
+) -> None:
+    labels = desired_labels(make_node(kubelet=kubelet), make_vm(), region="", legacy=legacy)
+    assert set(labels) - MODERN == expected
+    for older in expected & {"beta.kubernetes.io/instance-type"}:
+        assert labels[older] == labels["node.kubernetes.io/instance-type"]
+
+
+def test_an_older_label_that_is_there_is_kept_true() -> None:
+    node = make_node(labels={"beta.kubernetes.io/instance-type": "Tiny"})
+    labels = desired_labels(node, make_vm(), region="", legacy="auto")
+    assert labels["beta.kubernetes.io/instance-type"] == "SmallInstance"
+    assert "failure-domain.beta.kubernetes.io/zone" not in labels
+
+
+@pytest.mark.parametrize(
+    ("node", "serves"),
+    [
+        pytest.param(make_node(), True, id="a plain node"),
+        pytest.param(make_node(ready=False), True, id="a node that is not Ready"),
+        pytest.param(
+            make_node(metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"}), False, id="deleted"
+        ),
+        *(
+            pytest.param(
+                make_node(labels={"node.kubernetes.io/exclude-from-external-load-balancers": v}),
+                serves,
+                id=f"excluded: {v!r}",
+            )
+            for v, serves in [
+                ("true", False),
+                ("", False),
+                ("maybe", False),
+                ("false", True),
+                ("0", True),
+                ("F", True),
+            ]
+        ),
+        pytest.param(
+            make_node(spec={"taints": [{"key": "ToBeDeletedByClusterAutoscaler"}]}),
+            False,
+            id="about to be removed by the autoscaler",
+        ),
+        pytest.param(
+            make_node(spec={"taints": [{"key": "node.kubernetes.io/not-ready"}]}),
+            True,
+            id="another taint",
+        ),
+    ],
+)
+def test_the_stable_node_set_serves_load_balancers(node: Json, serves: bool) -> None:
+    assert serves_load_balancers(node) is serves

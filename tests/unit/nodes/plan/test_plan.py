@@ -1,0 +1,349 @@
+from typing import Any, cast
+
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.kube.times import timestamp
+from hooks.names import (
+    ANNOTATION_CONFIRM_DELETION,
+    EVENT_ADDRESSES_UNUSABLE,
+    EVENT_DELETING_NODE,
+    EVENT_DELETION_HELD,
+    EVENT_INSTANCE_AMBIGUOUS,
+    EVENT_INSTANCE_NOT_FOUND,
+    EVENT_SYNCED,
+    TAINT_SHUTDOWN,
+    TAINT_UNINITIALIZED,
+)
+from hooks.nodes.plan.lifecycle import Census
+from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
+from hooks.nodes.plan.plan import AddressPatch, Facts, NodeDeletion, NodePlan, SpecPatch, plan_node
+from hooks.webhook.contract import DecoratorResponse
+from tests.unit.nodes.objects import (
+    ADDRESSES,
+    LABELS,
+    NOW,
+    SETTINGS,
+    UNINITIALIZED,
+    VM_ID,
+    make_facts,
+    make_initialised_node,
+    make_nic,
+    make_node,
+    make_vm,
+)
+
+PROVIDER_ID = f"external-cloudstack://{VM_ID}"
+SHUTDOWN: Json = {"key": TAINT_SHUTDOWN, "effect": "NoSchedule"}
+OTHER: Json = {"key": "example.com/dedicated", "value": "gpu", "effect": "NoExecute"}
+INSTANCE: Json = {
+    "metadata": {"name": "node-1", "uid": "server-made"},
+    "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
+    "observed": {"state": "Running", "offering": "Small Instance", "servesLoadBalancers": True},
+}
+
+
+def plan(facts: Facts) -> NodePlan:
+    return plan_node(facts, SETTINGS)
+
+
+def answer(made: NodePlan) -> DecoratorResponse:
+    return cast(DecoratorResponse, made.response)
+
+
+def attachments(made: NodePlan) -> list[Json]:
+    return answer(made)["attachments"]
+
+
+def reasons(made: NodePlan) -> list[str]:
+    return [event.reason for event in made.events]
+
+
+def tainted(**changes: Any) -> Json:
+    """A node that waits to be initialised and shows its labels already."""
+    return make_node(**{"labels": LABELS, "spec": {"taints": [UNINITIALIZED]}, **changes})
+
+
+class TestANodeWithAVM:
+    def test_is_first_answered_its_labels_and_nothing_is_written(self) -> None:
+        made = plan(make_facts(make_node(spec={"taints": [UNINITIALIZED]})))
+        assert answer(made)["labels"] == LABELS
+        assert made.actions == ()
+        assert made.events == ()
+
+    @pytest.mark.parametrize("label", sorted(LABELS)[1:])
+    def test_is_not_written_to_while_a_label_is_still_to_change(self, label: str) -> None:
+        made = plan(make_facts(tainted(labels={**LABELS, label: "wrong"})))
+        assert answer(made)["labels"].get(label) == LABELS[label]
+        assert made.actions == ()
+
+    def test_gets_its_instance_with_the_labels_that_it_will_have(self) -> None:
+        [instance] = attachments(plan(make_facts(make_node(labels={"mine": "yes"}))))
+        assert instance == {
+            "apiVersion": "cloudstack.targetcluster.example.com/v1alpha1",
+            "kind": "CloudStackInstance",
+            "metadata": {"name": "node-1", "labels": {"mine": "yes", **LABELS}},
+            "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
+            "observed": {
+                "state": "Running",
+                "offering": "Small Instance",
+                "zone": "zone-1",
+                "zoneID": "zone-id",
+                "networks": [{"id": "net", "default": True, "addresses": ["10.1.1.190"]}],
+                "servesLoadBalancers": True,
+            },
+        }
+
+    def test_then_gets_its_addresses(self) -> None:
+        made = plan(make_facts(tainted()))
+        wanted = (("InternalIP", "10.1.1.190"), ("Hostname", "node-1"))
+        assert made.actions == (AddressPatch("node-1", "node-uid", wanted),)
+        assert made.events == ()
+
+    def test_is_released_last_with_its_provider_id_in_the_same_write(self) -> None:
+        node = tainted(addresses=ADDRESSES, spec={"taints": [OTHER, UNINITIALIZED]})
+        made = plan(make_facts(node))
+        [patch] = made.actions
+        assert isinstance(patch, SpecPatch)
+        assert patch.provider_id == PROVIDER_ID
+        assert [dict(taint) for taint in patch.taints] == [OTHER]
+        assert patch.resource_version == "7"
+        assert reasons(made) == [EVENT_SYNCED]
+
+    @pytest.mark.parametrize(
+        "provider_id", [f"cloudstack:///{VM_ID}", f"cloudstack://eu/{VM_ID}", PROVIDER_ID]
+    )
+    def test_keeps_a_provider_id_that_it_has(self, provider_id: str) -> None:
+        spec = {"providerID": provider_id, "taints": [UNINITIALIZED]}
+        [patch] = plan(make_facts(tainted(addresses=ADDRESSES, spec=spec))).actions
+        assert isinstance(patch, SpecPatch)
+        assert patch.provider_id is None
+        assert patch.taints == ()
+
+    def test_the_taint_goes_whatever_its_value_and_effect(self) -> None:
+        spec = {"taints": [{"key": TAINT_UNINITIALIZED, "effect": "NoExecute"}]}
+        [patch] = plan(make_facts(tainted(addresses=ADDRESSES, spec=spec))).actions
+        assert isinstance(patch, SpecPatch)
+        assert patch.taints == ()
+
+    def test_in_order_is_left_alone(self) -> None:
+        made = plan(make_facts(make_initialised_node()))
+        assert (made.actions, made.events) == ((), ())
+        assert "resyncAfterSeconds" not in made.response
+
+    def test_without_taint_or_provider_id_is_given_none(self) -> None:
+        node = make_node(labels=LABELS, addresses=ADDRESSES)
+        assert plan(make_facts(node)).actions == ()
+
+    def test_resized_gets_its_new_label(self) -> None:
+        match = Found(make_vm(offering_name="Medium Instance"))
+        made = plan(make_facts(make_initialised_node(), match))
+        assert answer(made)["labels"]["node.kubernetes.io/instance-type"] == "MediumInstance"
+
+    def test_that_lost_an_address_loses_it_too(self) -> None:
+        shown = [*ADDRESSES, {"type": "ExternalIP", "address": "198.51.100.7"}]
+        [patch] = plan(make_facts(make_initialised_node(addresses=shown))).actions
+        assert isinstance(patch, AddressPatch)
+        assert ("ExternalIP", "198.51.100.7") not in patch.addresses
+
+    def test_whose_addresses_cannot_be_used_stays_tainted(self) -> None:
+        made = plan(make_facts(tainted(), Found(make_vm(nics=()))))
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_ADDRESSES_UNUSABLE]
+
+    def test_whose_addresses_vanished_later_keeps_those_it_shows(self) -> None:
+        made = plan(make_facts(make_initialised_node(), Found(make_vm(nics=()))))
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_ADDRESSES_UNUSABLE]
+
+    def test_that_is_being_deleted_is_not_written_to(self) -> None:
+        node = tainted(metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"})
+        made = plan(make_facts(node))
+        assert made.actions == ()
+        assert attachments(made)[0]["observed"]["servesLoadBalancers"] is False
+
+    def test_is_planned_on_its_newest_version(self) -> None:
+        held = tainted()
+        node = tainted(addresses=ADDRESSES, metadata={"resourceVersion": "8"})
+        [patch] = plan(make_facts(held, node=node)).actions
+        assert isinstance(patch, SpecPatch)
+        assert patch.resource_version == "8"
+
+
+class TestAStoppedVM:
+    STOPPED = Found(make_vm(state="Stopped"))
+
+    def node(self, *taints: Json, ready: bool | None = False, **spec: str) -> Json:
+        return make_initialised_node(
+            ready=ready, spec={"providerID": PROVIDER_ID, "taints": list(taints), **spec}
+        )
+
+    @pytest.mark.parametrize("ready", [False, None])
+    def test_taints_a_node_that_is_not_ready(self, ready: bool | None) -> None:
+        [patch] = plan(make_facts(self.node(OTHER, ready=ready), self.STOPPED)).actions
+        assert isinstance(patch, SpecPatch)
+        assert [dict(taint) for taint in patch.taints] == [OTHER, SHUTDOWN]
+
+    def test_does_not_taint_a_ready_node(self) -> None:
+        assert plan(make_facts(self.node(ready=True), self.STOPPED)).actions == ()
+
+    def test_does_not_taint_twice(self) -> None:
+        assert plan(make_facts(self.node(SHUTDOWN), self.STOPPED)).actions == ()
+
+    @pytest.mark.parametrize("state", ["Running", "Starting", "Stopping", "Migrating"])
+    def test_no_other_state_taints(self, state: str) -> None:
+        assert plan(make_facts(self.node(), Found(make_vm(state=state)))).actions == ()
+
+    def test_the_taint_stays_until_the_node_is_ready(self) -> None:
+        assert plan(make_facts(self.node(SHUTDOWN), Found(make_vm()))).actions == ()
+
+    def test_the_taint_goes_when_the_node_is_ready(self) -> None:
+        [patch] = plan(make_facts(self.node(SHUTDOWN, OTHER, ready=True))).actions
+        assert isinstance(patch, SpecPatch)
+        assert [dict(taint) for taint in patch.taints] == [OTHER]
+
+    def test_a_node_without_our_provider_id_is_not_tainted(self) -> None:
+        node = self.node(providerID="")
+        assert plan(make_facts(node, self.STOPPED)).actions == ()
+
+    def test_a_node_that_is_not_ready_is_looked_at_again_soon(self) -> None:
+        assert plan(make_facts(self.node())).response["resyncAfterSeconds"] == 15
+
+
+class TestANodeWithoutAVM:
+    def test_of_another_cloud_is_not_ours(self) -> None:
+        made = plan(make_facts(make_node(), Foreign("aws:///i-1"), instance=INSTANCE))
+        assert made.response == {"labels": {}, "attachments": []}
+        assert (made.actions, made.events) == ((), ())
+
+    def test_by_its_name_is_left_alone_and_told_of(self) -> None:
+        made = plan(make_facts(tainted(), Missing(None)))
+        assert made.response == {"labels": {}, "attachments": [], "resyncAfterSeconds": 30}
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_INSTANCE_NOT_FOUND]
+
+    def test_by_its_name_keeps_the_instance_it_had(self) -> None:
+        made = plan(make_facts(make_node(labels={"a": "b"}), Missing(None), instance=INSTANCE))
+        [kept] = attachments(made)
+        assert kept["metadata"] == {"name": "node-1", "labels": {"a": "b"}}
+        assert (kept["spec"], kept["observed"]) == (INSTANCE["spec"], INSTANCE["observed"])
+
+    def test_with_two_namesakes_is_left_alone_and_both_are_named(self) -> None:
+        twins = (make_vm(id="one"), make_vm(id="two"))
+        made = plan(make_facts(tainted(), Ambiguous(twins), instance=INSTANCE))
+        assert made.actions == ()
+        assert answer(made)["labels"] == {}
+        assert attachments(made)[0]["spec"] == INSTANCE["spec"]
+        [event] = made.events
+        assert event.reason == EVENT_INSTANCE_AMBIGUOUS
+        assert "(one)" in event.message
+        assert "(two)" in event.message
+
+
+class TestAVMThatIsGone:
+    MATCH = Missing(VM_ID)
+
+    def facts(self, *, ready: bool = False, missing_for: float | None = None, **more: Any) -> Facts:
+        """Facts of a node whose VM has been missing for so many seconds; None: seen until now."""
+        instance = INSTANCE
+        if missing_for is not None:
+            missing = {
+                "since": timestamp(NOW - missing_for),
+                "snapshots": 5,
+                "lastSnapshot": timestamp(NOW - 20),
+            }
+            instance = {**INSTANCE, "observed": {**INSTANCE["observed"], "missing": missing}}
+        node = more.pop("node", make_initialised_node(ready=ready))
+        return make_facts(node, self.MATCH, instance=instance, **more)
+
+    def test_is_noted_on_the_instance_first(self) -> None:
+        made = plan(self.facts())
+        [instance] = attachments(made)
+        assert instance["observed"] == {
+            **INSTANCE["observed"],
+            "state": "Missing",
+            "missing": {
+                "since": timestamp(NOW - 1),
+                "snapshots": 1,
+                "lastSnapshot": timestamp(NOW - 1),
+                "nodeReady": False,
+            },
+        }
+        assert (made.actions, made.events) == ((), ())
+        assert made.response["resyncAfterSeconds"] == 15
+
+    def test_is_noted_where_there_was_no_instance_yet(self) -> None:
+        made = plan(make_facts(make_initialised_node(ready=False), self.MATCH))
+        [instance] = attachments(made)
+        assert instance["spec"]["instanceID"] == VM_ID
+        assert instance["observed"]["missing"]["snapshots"] == 1
+
+    def test_a_later_snapshot_is_counted(self) -> None:
+        [instance] = attachments(plan(self.facts(missing_for=30)))
+        assert instance["observed"]["missing"]["snapshots"] == 6
+        assert instance["observed"]["missing"]["since"] == timestamp(NOW - 30)
+
+    def test_deletes_nothing_while_its_node_is_ready_and_says_so(self) -> None:
+        census = Census(1, ("node-1",), ("node-1",), gone=True)
+        made = plan(self.facts(ready=True, missing_for=9999, census=census))
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_DELETION_HELD]
+
+    def test_deletes_nothing_before_the_second_look(self) -> None:
+        assert plan(self.facts(missing_for=9999)).actions == ()
+
+    def test_deletes_its_node_of_that_uid_and_version(self) -> None:
+        census = Census(10, ("node-1",), (), gone=True)
+        made = plan(self.facts(missing_for=60, census=census))
+        assert made.actions == (NodeDeletion("node-1", "node-uid", "7"),)
+        assert reasons(made) == [EVENT_DELETING_NODE]
+
+    def test_a_second_look_that_finds_the_node_ready_keeps_it(self) -> None:
+        census = Census(10, ("node-1",), (), gone=True)
+        facts = self.facts(missing_for=60, census=census)
+        now_ready = make_initialised_node(ready=True)
+        assert plan(make_facts(facts.held, self.MATCH, node=now_ready, census=census)).actions == ()
+
+    def test_is_held_where_many_vanished_until_the_node_is_annotated(self) -> None:
+        census = Census(10, tuple(f"node-{n}" for n in range(3)), (), gone=True)
+        made = plan(self.facts(missing_for=60, census=census))
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_DELETION_HELD]
+        assert "3 of 10" in made.events[0].message
+        confirmed = make_initialised_node(
+            ready=False, annotations={ANNOTATION_CONFIRM_DELETION: "true"}
+        )
+        [deletion] = plan(self.facts(missing_for=60, census=census, node=confirmed)).actions
+        assert isinstance(deletion, NodeDeletion)
+
+    def test_does_not_delete_what_is_being_deleted(self) -> None:
+        census = Census(10, ("node-1",), (), gone=True)
+        node = make_initialised_node(
+            ready=False, metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"}
+        )
+        assert plan(self.facts(missing_for=60, census=census, node=node)).actions == ()
+
+    def test_that_comes_back_is_no_longer_noted(self) -> None:
+        facts = self.facts(missing_for=60)
+        made = plan(make_facts(facts.held, Found(make_vm()), instance=facts.instance))
+        [instance] = attachments(made)
+        assert "missing" not in instance["observed"]
+        assert instance["observed"]["state"] == "Running"
+
+    @pytest.mark.parametrize(
+        "missing",
+        [{}, {"since": "x", "snapshots": 9, "lastSnapshot": "y"}, {"since": None}, "text"],
+    )
+    def test_an_unreadable_note_begins_anew(self, missing: object) -> None:
+        instance = {**INSTANCE, "observed": {"missing": missing}}
+        made = plan(make_facts(make_initialised_node(ready=False), self.MATCH, instance=instance))
+        assert attachments(made)[0]["observed"]["missing"]["snapshots"] == 1
+
+
+def test_two_nics_and_the_default_one_first_reach_the_instance_in_cloudstacks_order() -> None:
+    vm = make_vm(nics=(make_nic("10.1.2.5", default=False), make_nic(ip6="2001:db8::5")))
+    [instance] = attachments(plan(make_facts(make_node(), Found(vm))))
+    assert instance["observed"]["networks"] == [
+        {"id": "net", "default": False, "addresses": ["10.1.2.5"]},
+        {"id": "net", "default": True, "addresses": ["10.1.1.190", "2001:db8::5"]},
+    ]

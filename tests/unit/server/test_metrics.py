@@ -1,0 +1,107 @@
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from hooks.server.metrics import DEFINITIONS, Metrics, create_metrics_app, process_registry
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
+
+
+@pytest.fixture
+def client(registry: CollectorRegistry) -> FlaskClient:
+    return create_metrics_app(registry).test_client()
+
+
+def test_calls_are_counted_and_timed_by_hook_and_outcome(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.hook_call("nodes", "sync", "ok", 0.2)
+    metrics.hook_call("nodes", "sync", "ok", 0.3)
+    metrics.hook_call("nodes", "sync", "retry", 0.5)
+    value = registry.get_sample_value
+    labels = {"hook": "nodes", "call": "sync"}
+    assert value("hook_calls_total", {**labels, "outcome": "ok"}) == 2
+    assert value("hook_calls_total", {**labels, "outcome": "retry"}) == 1
+    assert value("hook_call_duration_seconds_sum", labels) == pytest.approx(1.0)
+
+
+def test_cloudstack_calls_are_counted_and_timed_by_command(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.cloudstack_call("listZones", "ok", 0.2)
+    metrics.cloudstack_call("listZones", "431", 0.3)
+    value = registry.get_sample_value
+    labels = {"command": "listZones"}
+    assert value("cloudstack_api_calls_total", {**labels, "outcome": "ok"}) == 1
+    assert value("cloudstack_api_calls_total", {**labels, "outcome": "431"}) == 1
+    assert value("cloudstack_api_call_duration_seconds_count", labels) == 2
+
+
+def test_cache_requests_are_hits_or_misses(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.cache_request("listZones", True)
+    metrics.cache_request("listZones", False)
+    metrics.cache_request("listZones", True)
+    value = registry.get_sample_value
+    assert value("cloudstack_cache_requests_total", {"command": "listZones", "result": "hit"}) == 2
+    assert value("cloudstack_cache_requests_total", {"command": "listZones", "result": "miss"}) == 1
+
+
+def test_a_refused_file_shows_until_it_is_good(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    shown = []
+    for good in (True, False, True):
+        metrics.config_file("cloud-config", good=good)
+        shown.append(registry.get_sample_value("config_file_good", {"file": "cloud-config"}))
+    assert shown == [1, 0, 1]
+
+
+def test_two_processes_worth_of_metrics_do_not_meet() -> None:
+    first, second = CollectorRegistry(), CollectorRegistry()
+    Metrics(first).cache_request("listZones", True)
+    Metrics(second)
+    labels = {"command": "listZones", "result": "hit"}
+    assert first.get_sample_value("cloudstack_cache_requests_total", labels) == 1
+    assert second.get_sample_value("cloudstack_cache_requests_total", labels) is None
+
+
+def test_the_page_shows_every_metric_of_ours_with_its_sentence(
+    metrics: Metrics, client: FlaskClient
+) -> None:
+    metrics.hook_call("nodes", "sync", "ok", 0.2)
+    page = client.get("/metrics")
+    assert page.status_code == 200
+    families = {family.name: family for family in text_string_to_metric_families(page.text)}
+    for definition in DEFINITIONS:
+        family = families[definition.name.removesuffix("_total")]
+        assert family.type == definition.type
+        assert family.documentation == definition.sentence
+
+
+def test_nothing_but_metrics_answers(client: FlaskClient) -> None:
+    for path in ("/", "/healthz", "/readyz", "/nodes/sync", "/metrics/"):
+        assert client.get(path).status_code == 404
+        assert client.post(path).status_code == 404
+    assert client.post("/metrics").status_code == 405
+
+
+def test_asking_makes_no_new_series(client: FlaskClient) -> None:
+    before = client.get("/metrics").text
+    client.get("/made-up")
+    client.open("/metrics", method="MADEUP")
+    assert client.get("/metrics").text == before
+
+
+def test_the_process_is_measured_too() -> None:
+    page = create_metrics_app(process_registry()).test_client().get("/metrics").text
+    assert "process_resident_memory_bytes" in page
+    assert "python_gc_objects_collected_total" in page

@@ -1,0 +1,329 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.services.plan.spec import MAX_REFUSALS, Settings, wanted_spec
+from tests.unit.services.objects import NAME, PREFIX, UID, facts, load_balancer, port, service
+
+SETTINGS = Settings()
+STANDARD_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+
+
+def spec_of(observed: Json, balancer: Json | None = None) -> Json:
+    """Read a Service into a spec."""
+    return wanted_spec(facts(observed, balancer), SETTINGS)
+
+
+def refusals(observed: Json) -> dict[str, str]:
+    """Read a Service and answer what is refused, by field."""
+    return {item["field"]: item["message"] for item in spec_of(observed)["invalid"]}
+
+
+def annotation(key: str) -> str:
+    """Name an annotation of the provider's as refusals do."""
+    return f'metadata.annotations["{PREFIX}{key}"]'
+
+
+def test_a_plain_service_asks_for_the_defaults() -> None:
+    assert spec_of(service()) == {
+        "service": {"name": "web", "uid": UID},
+        "loadBalancerName": NAME,
+        "ports": [
+            {
+                "name": "",
+                "protocol": "TCP",
+                "publicPort": 80,
+                "nodePort": 30080,
+                "proxyProtocol": False,
+            }
+        ],
+        "algorithm": "roundrobin",
+        "sourceRanges": ["0.0.0.0/0"],
+        "address": "",
+        "keepAddress": False,
+        "adopt": {"address": "", "associatedByController": False, "names": []},
+        "hostname": "",
+        "nodeSelector": {},
+        "externalTrafficPolicy": "Cluster",
+        "mode": "Apply",
+        "openFirewall": True,
+        "invalid": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("observed", "field", "value"),
+    [
+        pytest.param(service(sessionAffinity="ClientIP"), "algorithm", "source", id="affinity"),
+        pytest.param(service({"algorithm": "leastconn"}), "algorithm", "leastconn", id="algorithm"),
+        pytest.param(
+            service({"algorithm": "Source"}, sessionAffinity="ClientIP"),
+            "algorithm",
+            "source",
+            id="affinity and algorithm agree",
+        ),
+        pytest.param(
+            service(loadBalancerSourceRanges=["10.0.0.0/8", "192.0.2.0/24"]),
+            "sourceRanges",
+            ["10.0.0.0/8", "192.0.2.0/24"],
+            id="ranges by field",
+        ),
+        pytest.param(
+            service({"source-cidrs": "10.0.0.0/8, 192.0.2.0/24"}),
+            "sourceRanges",
+            ["10.0.0.0/8", "192.0.2.0/24"],
+            id="ranges by our annotation",
+        ),
+        pytest.param(
+            service(metadata={"annotations": {STANDARD_RANGES: "10.0.0.0/8"}}),
+            "sourceRanges",
+            ["10.0.0.0/8"],
+            id="ranges by Kubernetes' annotation",
+        ),
+        pytest.param(
+            service(metadata={"annotations": {STANDARD_RANGES: " "}}),
+            "sourceRanges",
+            ["0.0.0.0/0"],
+            id="Kubernetes' annotation is blank",
+        ),
+        pytest.param(
+            service(
+                metadata={"annotations": {STANDARD_RANGES: "10.0.0.0/8"}},
+                loadBalancerSourceRanges=["192.0.2.0/24"],
+            ),
+            "sourceRanges",
+            ["192.0.2.0/24"],
+            id="the field goes before Kubernetes' annotation",
+        ),
+        pytest.param(
+            service(
+                {"source-cidrs": "192.0.2.0/24,10.0.0.0/8"},
+                loadBalancerSourceRanges=["10.0.0.0/8", "192.0.2.0/24"],
+            ),
+            "sourceRanges",
+            ["10.0.0.0/8", "192.0.2.0/24"],
+            id="field and annotation agree",
+        ),
+        pytest.param(service({"source-cidrs": ""}), "sourceRanges", [], id="nobody"),
+        pytest.param(service({"address": "203.0.113.7"}), "address", "203.0.113.7", id="address"),
+        pytest.param(
+            service(loadBalancerIP="203.0.113.8"), "address", "203.0.113.8", id="loadBalancerIP"
+        ),
+        pytest.param(
+            service({"address": "203.0.113.7"}, loadBalancerIP="203.0.113.8"),
+            "address",
+            "203.0.113.7",
+            id="the annotation goes before loadBalancerIP",
+        ),
+        pytest.param(
+            service({"address": " "}, loadBalancerIP="203.0.113.8"),
+            "address",
+            "203.0.113.8",
+            id="a blank annotation says nothing",
+        ),
+        pytest.param(service({"keep-ip": "true"}), "keepAddress", True, id="keep-ip"),
+        pytest.param(
+            service({"hostname": "lb.example.com"}), "hostname", "lb.example.com", id="hostname"
+        ),
+        pytest.param(service({"hostname": ""}), "hostname", "", id="empty hostname"),
+        pytest.param(
+            service({"node-selector": "pool=edge"}), "nodeSelector", {"pool": "edge"}, id="nodes"
+        ),
+        pytest.param(service({"mode": "plan"}), "mode", "Plan", id="plan"),
+        pytest.param(service({"mode": "apply"}), "mode", "Apply", id="apply"),
+        pytest.param(
+            service(ipFamilies=["IPv6", "IPv4"]),
+            "externalTrafficPolicy",
+            "Cluster",
+            id="dual stack",
+        ),
+    ],
+)
+def test_a_field_or_annotation_is_served(observed: Json, field: str, value: object) -> None:
+    spec = spec_of(observed)
+    assert spec[field] == value
+    assert spec["invalid"] == []
+
+
+def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
+    ports = [
+        port(80, 30080, name="http"),
+        port(53, 30053, protocol="TCP", name="dns-tcp"),
+        port(53, 30054, protocol="UDP", name="dns"),
+    ]
+    read = spec_of(service({"proxy-protocol": "true"}, ports=ports))["ports"]
+    assert [(one["name"], one["protocol"], one["publicPort"], one["nodePort"]) for one in read] == [
+        ("http", "TCP", 80, 30080),
+        ("dns-tcp", "TCP", 53, 30053),
+        ("dns", "UDP", 53, 30054),
+    ]
+    assert [one["proxyProtocol"] for one in read] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("observed", "field", "message"),
+    [
+        pytest.param(
+            service(ports=[port(), port(443, None)], allocateLoadBalancerNodePorts=False),
+            "spec.ports[1].nodePort",
+            "port 443 has no node port for the load balancer to send to; leave "
+            "spec.allocateLoadBalancerNodePorts out, or write a nodePort",
+            id="no node port",
+        ),
+        pytest.param(
+            service(ports=[port(80, 0)]), "spec.ports[0].nodePort", "port 80 has", id="zero"
+        ),
+        pytest.param(
+            service(ports=[port(protocol="SCTP")]),
+            "spec.ports[0].protocol",
+            "'SCTP' cannot be balanced; write TCP or UDP",
+            id="SCTP",
+        ),
+        pytest.param(
+            service(ports=[port(1 + n, 30000 + n) for n in range(257)]),
+            "spec.ports",
+            "257 ports are too many; write at most 256",
+            id="too many ports",
+        ),
+        pytest.param(
+            service({"algorithm": "fastest"}),
+            annotation("algorithm"),
+            "'fastest' is not known; write roundrobin, leastconn or source",
+            id="algorithm",
+        ),
+        pytest.param(
+            service({"algorithm": "leastconn"}, sessionAffinity="ClientIP"),
+            annotation("algorithm"),
+            "'leastconn' breaks spec.sessionAffinity ClientIP; write source",
+            id="algorithm against affinity",
+        ),
+        pytest.param(
+            service(loadBalancerSourceRanges=["10.0.0.0/8", "10.0.0.1"]),
+            "spec.loadBalancerSourceRanges",
+            "'10.0.0.1' has no prefix length; write 10.0.0.1/32",
+            id="range by field",
+        ),
+        pytest.param(
+            service({"source-cidrs": "10.0.0.0/8,"}),
+            annotation("source-cidrs"),
+            "'' is no CIDR; write one such as 192.0.2.0/24",
+            id="range by our annotation",
+        ),
+        pytest.param(
+            service(metadata={"annotations": {STANDARD_RANGES: "everybody"}}),
+            f'metadata.annotations["{STANDARD_RANGES}"]',
+            "'everybody' is no CIDR",
+            id="range by Kubernetes' annotation",
+        ),
+        pytest.param(
+            service({"source-cidrs": "10.0.0.0/8"}, loadBalancerSourceRanges=["192.0.2.0/24"]),
+            annotation("source-cidrs"),
+            "is not what spec.loadBalancerSourceRanges says; write one of them",
+            id="ranges that differ",
+        ),
+        pytest.param(
+            service({"source-cidrs": ""}, loadBalancerSourceRanges=["192.0.2.0/24"]),
+            annotation("source-cidrs"),
+            "is not what spec.loadBalancerSourceRanges says; write one of them",
+            id="nobody against a range",
+        ),
+        pytest.param(
+            service({"address": "lb.example.com"}),
+            annotation("address"),
+            "'lb.example.com' is no IPv4 address; write one such as 203.0.113.7",
+            id="address",
+        ),
+        pytest.param(
+            service(loadBalancerIP="2001:db8::1"),
+            "spec.loadBalancerIP",
+            "'2001:db8::1' is no IPv4 address",
+            id="loadBalancerIP",
+        ),
+        pytest.param(
+            service({"hostname": "203.0.113.7"}),
+            annotation("hostname"),
+            "'203.0.113.7' is an address; write a DNS name",
+            id="hostname",
+        ),
+        pytest.param(
+            service({"node-selector": "edge"}),
+            annotation("node-selector"),
+            "'edge' is no label; write key=value, such as pool=edge",
+            id="node selector",
+        ),
+        pytest.param(
+            service({"mode": "dry"}),
+            annotation("mode"),
+            "'dry' is not known; write apply or plan",
+            id="mode",
+        ),
+        pytest.param(
+            service({"proxy-protocol": "v2"}),
+            annotation("proxy-protocol"),
+            "no boolean",
+            id="proxy",
+        ),
+        pytest.param(service({"keep-ip": ""}), annotation("keep-ip"), "no boolean", id="keep-ip"),
+        pytest.param(service({"disabled": "no"}), annotation("disabled"), "no boolean", id="opt"),
+        pytest.param(
+            service({"shared-address": "edge"}),
+            annotation("shared-address"),
+            "one address for several Services is not served yet",
+            id="shared address",
+        ),
+        pytest.param(
+            service(externalTrafficPolicy="Local"),
+            "spec.externalTrafficPolicy",
+            "'Local' is not served yet; write Cluster, or leave it out",
+            id="Local",
+        ),
+        pytest.param(
+            service(ipFamilies=["IPv6"]),
+            "spec.ipFamilies",
+            "['IPv6'] has no IPv4, and CloudStack's load balancers serve IPv4 only",
+            id="IPv6 only",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_by_its_field(
+    observed: Json, field: str, message: str
+) -> None:
+    refused = refusals(observed)
+    assert list(refused) == [field]
+    assert message in refused[field]
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    observed = service({"mode": "dry", "address": "x"}, ports=[port(80, None)])
+    assert list(refusals(observed)) == [
+        "spec.ports[0].nodePort",
+        annotation("address"),
+        annotation("mode"),
+    ]
+
+
+def test_refusals_beyond_what_the_schema_takes_are_counted() -> None:
+    observed = service(ports=[port(number, None) for number in range(1, 101)])
+    invalid = spec_of(observed)["invalid"]
+    assert len(invalid) == MAX_REFUSALS
+    assert invalid[-1] == {"field": "spec", "message": "37 more fields cannot be served"}
+
+
+def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
+    before = spec_of(service())
+    changed = service({"mode": "dry", "keep-ip": "true"}, ports=[port(443, 30443)])
+    after = spec_of(changed, load_balancer(before))
+    assert [item["field"] for item in after["invalid"]] == [annotation("mode")]
+    assert {**after, "invalid": []} == before
+
+
+def test_what_can_be_served_again_replaces_what_stood() -> None:
+    standing = {**spec_of(service()), "invalid": [{"field": "f", "message": "m"}]}
+    changed = service(ports=[port(443, 30443)])
+    assert spec_of(changed, load_balancer(standing)) == spec_of(changed)
+
+
+def test_a_load_balancer_that_is_going_is_nothing_to_keep() -> None:
+    standing = spec_of(service())
+    going = load_balancer(standing, deletionTimestamp="2026-03-01T09:59:00Z")
+    changed = service({"mode": "dry"}, ports=[port(443, 30443)])
+    assert spec_of(changed, going)["ports"] == spec_of(changed)["ports"] != standing["ports"]

@@ -1,0 +1,356 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition
+from hooks.services.plan import status
+from hooks.services.plan.spec import Settings, wanted_spec
+from tests.unit.services.objects import (
+    CONDITION,
+    EARLIER,
+    condition,
+    facts,
+    load_balancer,
+    own_condition,
+    port,
+    ready,
+    service,
+    serving,
+)
+
+LATER = "2026-03-01T10:00:00Z"
+PROXY_RULES = [
+    {"name": "a", "protocol": "tcp-proxy"},
+    {"name": "b", "protocol": "tcp"},
+]
+FAILED = ready("False", "QuotaExceeded", "associateIpAddress: limit of 5 public IPs (5 in use)")
+
+
+def verdict_on(observed: Json, balancer: Json | None) -> Condition:
+    """Judge a Service's load balancer."""
+    known = facts(observed, balancer)
+    return status.ready_condition(known, wanted_spec(known, Settings()))
+
+
+def status_of(observed: Json, balancer: Json | None) -> Json:
+    """Write a Service's status."""
+    known = facts(observed, balancer)
+    spec = wanted_spec(known, Settings())
+    return status.with_load_balancer(known, spec, status.ready_condition(known, spec))
+
+
+@pytest.mark.parametrize(
+    ("balancer", "verdict"),
+    [
+        pytest.param(None, ("Unknown", "Pending", "The load balancer is being made"), id="none"),
+        pytest.param(
+            load_balancer(status=serving(), deletionTimestamp=EARLIER),
+            ("Unknown", "Pending", "The load balancer is being made"),
+            id="going, to be made again",
+        ),
+        pytest.param(
+            load_balancer(),
+            (
+                "Unknown",
+                "Reconciling",
+                "The load balancer is being brought to what the Service asks",
+            ),
+            id="has not answered",
+        ),
+        pytest.param(
+            load_balancer(status=serving(), generation=2),
+            (
+                "Unknown",
+                "Reconciling",
+                "The load balancer is being brought to what the Service asks",
+            ),
+            id="has not answered the last change",
+        ),
+        pytest.param(
+            load_balancer(status={"observedGeneration": 1}),
+            ("Unknown", "Pending", "The load balancer has not been looked at yet"),
+            id="without conditions",
+        ),
+        pytest.param(
+            load_balancer(status=serving()),
+            ("True", "Ready", "203.0.113.7: rules 1/1, members 2/2"),
+            id="serves",
+        ),
+        pytest.param(
+            load_balancer(status=serving(conditions=[FAILED])),
+            ("False", "QuotaExceeded", FAILED["message"]),
+            id="refused by CloudStack",
+        ),
+        pytest.param(
+            load_balancer(
+                status=serving(
+                    conditions=[ready("False", "WaitingForMembers", "no member yet")],
+                    members={"assigned": 0, "wanted": 0},
+                )
+            ),
+            ("False", "NoAvailableNodes", "no member yet"),
+            id="no node to send to",
+        ),
+    ],
+)
+def test_the_condition_says_what_the_load_balancer_does(
+    balancer: Json | None, verdict: tuple[str, str, str]
+) -> None:
+    found = verdict_on(service(), balancer)
+    assert found.type == CONDITION
+    assert (found.status, found.reason, found.message) == verdict
+
+
+def test_the_condition_names_every_field_that_cannot_be_served() -> None:
+    observed = service({"mode": "dry", "keep-ip": "x"})
+    found = verdict_on(observed, load_balancer(status=serving()))
+    prefix = 'metadata.annotations["service.beta.kubernetes.io/cloudstack-load-balancer-'
+    assert (found.status, found.reason) == ("False", "InvalidService")
+    assert found.message == (
+        f'{prefix}keep-ip"]: \'x\' is no boolean; write "true" or "false"; '
+        f"{prefix}mode\"]: 'dry' is not known; write apply or plan"
+    )
+
+
+def test_the_condition_counts_the_fields_beyond_what_people_read() -> None:
+    observed = service(ports=[port(number, None) for number in range(1, 12)])
+    message = verdict_on(observed, load_balancer(status=serving())).message
+    assert message.count(".nodePort: ") == 8
+    assert message.endswith("; and 3 more, see the CloudStackLoadBalancer")
+
+
+@pytest.mark.parametrize(
+    ("observed", "answered", "ingress"),
+    [
+        pytest.param(service(), serving(), [{"ip": "203.0.113.7", "ipMode": "VIP"}], id="address"),
+        pytest.param(
+            service({"proxy-protocol": "true"}),
+            serving(rules=PROXY_RULES),
+            [{"ip": "203.0.113.7", "ipMode": "Proxy"}],
+            id="PROXY protocol on a rule",
+        ),
+        pytest.param(
+            service({"proxy-protocol": "true"}),
+            serving(),
+            [{"ip": "203.0.113.7", "ipMode": "VIP"}],
+            id="PROXY protocol asked for and not on yet",
+        ),
+        pytest.param(
+            service({"proxy-protocol": "true"}),
+            serving(rules=[]),
+            [{"ip": "203.0.113.7", "ipMode": "Proxy"}],
+            id="PROXY protocol and no rules known",
+        ),
+        pytest.param(
+            service({"hostname": "lb.example.com", "proxy-protocol": "true"}),
+            serving(rules=PROXY_RULES),
+            [{"hostname": "lb.example.com"}],
+            id="hostname",
+        ),
+    ],
+)
+def test_the_service_shows_what_the_load_balancer_publishes(
+    observed: Json, answered: Json, ingress: list[Json]
+) -> None:
+    shown = status_of(observed, load_balancer(status=answered))
+    assert shown["loadBalancer"] == {"ingress": ingress}
+
+
+@pytest.mark.parametrize(
+    "balancer",
+    [
+        pytest.param(None, id="no load balancer"),
+        pytest.param(load_balancer(), id="one that has not answered"),
+        pytest.param(
+            load_balancer(status=serving(address={"ip": "203.0.113.9", "published": False})),
+            id="one whose address is not to be shown yet",
+        ),
+        pytest.param(load_balancer(status=serving(address={"published": True})), id="no address"),
+    ],
+)
+def test_a_published_address_is_never_withdrawn(balancer: Json | None) -> None:
+    published = {"ingress": [{"ip": "203.0.113.7", "ports": [{"port": 80, "protocol": "TCP"}]}]}
+    observed = service(status={"loadBalancer": published})
+    assert status_of(observed, balancer)["loadBalancer"] == published
+
+
+def test_a_service_without_an_address_shows_none_before_its_load_balancer_says_so() -> None:
+    chosen = serving(address={"ip": "203.0.113.7"})
+    assert status_of(service(), load_balancer(status=chosen))["loadBalancer"] == {}
+
+
+def test_everything_else_in_the_status_is_kept_in_its_place() -> None:
+    before: Json = {"type": "example.com/First", "status": "True"}
+    behind: Json = {"type": "example.com/Last", "status": "False"}
+    observed = service(
+        status={
+            "loadBalancer": {},
+            "conditions": [before, own_condition("Unknown", "Pending"), behind],
+            "future": {"field": 1},
+        }
+    )
+    shown = status_of(observed, load_balancer(status=serving()))
+    assert shown["future"] == {"field": 1}
+    assert [one["type"] for one in shown["conditions"]] == [
+        "example.com/First",
+        CONDITION,
+        "example.com/Last",
+    ]
+    assert shown["conditions"][::2] == [before, behind]
+
+
+@pytest.mark.parametrize(
+    ("standing", "since"),
+    [
+        pytest.param(own_condition("Unknown"), LATER, id="another status"),
+        pytest.param(own_condition("True", "Other", "other"), EARLIER, id="the same status"),
+        pytest.param(None, LATER, id="none before"),
+    ],
+)
+def test_the_time_of_the_condition_moves_only_with_its_status(
+    standing: Json | None, since: str
+) -> None:
+    observed = service(status={"loadBalancer": {}, "conditions": [standing] if standing else []})
+    shown = status_of(observed, load_balancer(status=serving()))
+    assert shown["conditions"][0]["lastTransitionTime"] == since
+
+
+PROGRESS = ready("False", "CreatingRules", "2 of 3 rules stand")
+EVENTS = [
+    pytest.param(None, load_balancer(), ["EnsuringLoadBalancer"], id="begins"),
+    pytest.param(
+        own_condition("Unknown", "Pending", "The load balancer is being made"),
+        load_balancer(),
+        [],
+        id="has begun",
+    ),
+    pytest.param(
+        own_condition("Unknown", "Reconciling"),
+        load_balancer(status=serving(conditions=[PROGRESS, condition("Reconciling")])),
+        [],
+        id="goes on",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(status=serving(), generation=2),
+        ["EnsuringLoadBalancer"],
+        id="is changed",
+    ),
+    pytest.param(
+        own_condition("False", "QuotaExceeded", "full"),
+        load_balancer(status=serving(), generation=2),
+        ["EnsuringLoadBalancer"],
+        id="is changed after a failure",
+    ),
+    pytest.param(
+        own_condition("Unknown", "Reconciling"),
+        load_balancer(status=serving()),
+        ["EnsuredLoadBalancer"],
+        id="serves",
+    ),
+    pytest.param(
+        None, load_balancer(status=serving()), ["EnsuredLoadBalancer"], id="serves, status wiped"
+    ),
+    pytest.param(
+        own_condition(message="203.0.113.7: rules 1/1, members 2/2"),
+        load_balancer(status=serving()),
+        [],
+        id="goes on serving",
+    ),
+    pytest.param(
+        own_condition(message="203.0.113.7: rules 1/1, members 2/2"),
+        load_balancer(status=serving(memberSummary="3/3")),
+        ["UpdatedLoadBalancer"],
+        id="has another member",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
+        ["SyncLoadBalancerFailed"],
+        id="fails",
+    ),
+    pytest.param(
+        own_condition("False", "QuotaExceeded", FAILED["message"]),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
+        [],
+        id="goes on failing",
+    ),
+    pytest.param(
+        own_condition("False", "Unreachable", "no answer"),
+        load_balancer(status=serving(conditions=[FAILED, condition("Stalled")])),
+        ["SyncLoadBalancerFailed"],
+        id="fails otherwise",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(status=serving(conditions=[ready("Unknown", "Unreachable", "no answer")])),
+        ["SyncLoadBalancerFailed"],
+        id="cannot be looked at",
+    ),
+    pytest.param(
+        own_condition("Unknown", "Unreachable", "no answer"),
+        load_balancer(status=serving(conditions=[ready("Unknown", "Unreachable", "no answer")])),
+        [],
+        id="still cannot be looked at",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(
+            status=serving(conditions=[ready("False", "PlanOnly", "2"), condition("Stalled")])
+        ),
+        [],
+        id="is only planned",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(
+            status=serving(
+                conditions=[ready("False", "NoMembers", "no node")],
+                members={"assigned": 0, "wanted": 0},
+            )
+        ),
+        ["UnAvailableLoadBalancer", "EnsuringLoadBalancer"],
+        id="waits for a node",
+    ),
+    pytest.param(
+        own_condition(),
+        load_balancer(
+            status=serving(
+                conditions=[PROGRESS, condition("Reconciling")],
+                members={"assigned": 0, "wanted": 0},
+            )
+        ),
+        ["UnAvailableLoadBalancer", "EnsuringLoadBalancer"],
+        id="has no node left",
+    ),
+    pytest.param(
+        own_condition("False", "NoAvailableNodes", "none"),
+        load_balancer(
+            status=serving(
+                conditions=[PROGRESS, condition("Reconciling")],
+                members={"assigned": 0, "wanted": 0},
+            )
+        ),
+        [],
+        id="still has no node",
+    ),
+]
+
+
+@pytest.mark.parametrize(("standing", "balancer", "reasons"), EVENTS)
+def test_events_tell_what_is_new(
+    standing: Json | None, balancer: Json | None, reasons: list[str]
+) -> None:
+    observed = service(status={"loadBalancer": {}, "conditions": [standing] if standing else []})
+    known = facts(observed, balancer)
+    events = list(status.transitions(known, verdict_on(observed, balancer)))
+    assert [event.reason for event in events] == reasons
+    warnings = {"SyncLoadBalancerFailed", "UnAvailableLoadBalancer"}
+    assert all((event.type == "Warning") is (event.reason in warnings) for event in events)
+    assert all(event.regarding.uid == observed["metadata"]["uid"] for event in events)
+
+
+def test_a_failure_is_told_with_the_reason() -> None:
+    failing = serving(conditions=[FAILED, condition("Stalled")])
+    known = facts(service(), load_balancer(status=failing))
+    (event,) = status.transitions(known, verdict_on(known.service, known.load_balancer))
+    assert event.message == f"Error syncing load balancer: {FAILED['message']}"

@@ -1,0 +1,243 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from hooks.cloudstack.config import CloudConfig
+from hooks.settings.cloud_config import (
+    CloudConfigError,
+    CloudSource,
+    parse_cloud_config,
+    read_cloud_config,
+)
+
+KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
+GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
+
+
+def parse(text: str) -> CloudConfig:
+    """Read a cloud-config in which nothing is unknown."""
+    return parse_cloud_config(text, warn=pytest.fail)
+
+
+def test_every_name_of_the_file_is_read() -> None:
+    more = "project-id = p-1\nzone = Zone 1\nregion = north\nssl-no-verify = true\n"
+    assert parse(GOOD + more) == CloudConfig(
+        api_url="https://cloud.example.com/client/api",
+        api_key="KEY-1",
+        secret_key="SECRET-1",
+        project_id="p-1",
+        zone="Zone 1",
+        region="north",
+        ssl_no_verify=True,
+    )
+
+
+def test_only_the_url_and_the_keys_are_needed() -> None:
+    config = parse(GOOD)
+    assert (config.project_id, config.zone, config.region) == ("", "", "")
+    assert config.ssl_no_verify is False
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("zone = a", "a", id="plain"),
+        pytest.param("zone=a", "a", id="no blanks"),
+        pytest.param("   zone   =   a   ", "a", id="indented"),
+        pytest.param("ZONE = a", "a", id="capitals"),
+        pytest.param("zone = a ; the first", "a", id="comment after a semicolon"),
+        pytest.param("zone = a # the first", "a", id="comment after a hash"),
+        pytest.param("zone = a;b#c", "a;b#c", id="no blank before it: no comment"),
+        pytest.param('zone = "Zone #1 ; north"', "Zone #1 ; north", id="quoted"),
+        pytest.param('zone = "a\\"b\\\\c" # said so', 'a"b\\c', id="escapes in quotes"),
+        pytest.param("zone = 100%(x)s", "100%(x)s", id="percent"),
+        pytest.param("zone = a = b", "a = b", id="a second equals sign"),
+        pytest.param("zone =", "", id="empty"),
+        pytest.param("zone", "", id="name alone"),
+        pytest.param("; zone = a\n# zone = b", "", id="comments"),
+    ],
+)
+def test_values_are_read_in_the_form_of_the_existing_provider(text: str, value: str) -> None:
+    assert parse(GOOD + text + "\n").zone == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("ssl-no-verify = true", True),
+        ("ssl-no-verify = YES", True),
+        ("ssl-no-verify = 1", True),
+        ("ssl-no-verify", True),
+        ("ssl-no-verify = false", False),
+        ("ssl-no-verify = Off", False),
+        ("ssl-no-verify = 0", False),
+    ],
+)
+def test_yes_and_no_have_several_forms(text: str, value: bool) -> None:
+    assert parse(f"{GOOD}{text}\n").ssl_no_verify is value
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        pytest.param(
+            "",
+            ["api-url is missing", "api-key is missing", "secret-key is missing"],
+            id="empty file",
+        ),
+        pytest.param(
+            "[Global]\napi-url = ftp://x\napi-key = K\nssl-no-verify = perhaps\n",
+            ["secret-key is missing", "api-url is not an http", "ssl-no-verify must be true or"],
+            id="all at once",
+        ),
+        pytest.param("[Global]\napi-url = cloud\n" + KEYS, ["api-url is not an"], id="no scheme"),
+        pytest.param(
+            "[Global]\napi-url = http:///client\n" + KEYS, ["api-url is not an"], id="no host"
+        ),
+        pytest.param(
+            "[Global]\napi-url = http://a:b/\n" + KEYS, ["api-url is not an"], id="port in words"
+        ),
+        pytest.param(
+            "[Global]\napi-url = http://[::1/\n" + KEYS, ["api-url is not an"], id="half brackets"
+        ),
+        pytest.param(
+            "[Global]\napi-url = https://me:PASSWORD-1@x/\n" + KEYS,
+            ["api-url must hold no user"],
+            id="password in the URL",
+        ),
+        pytest.param(
+            "[Global]\napi-url = https://x/?apikey=KEY-1\n" + KEYS,
+            ["api-url must hold no user, query"],
+            id="key in the URL",
+        ),
+        pytest.param('[Global]\napi-key = "KEY-1\n', ["api-key: its quotes"], id="open quotes"),
+        pytest.param(GOOD + "api-key = KEY-2\n", ["line 5: the name is given a"], id="twice"),
+        pytest.param(GOOD + "[Global]\n", ["line 5: the section"], id="section twice"),
+        pytest.param("KEY-1\n" + GOOD, ["line 1: something stands before"], id="before it"),
+        pytest.param(GOOD + "= SECRET-1\n", ["line 5: is not of the form"], id="no name"),
+    ],
+)
+def test_every_problem_is_named_and_no_value_is_shown(text: str, problems: list[str]) -> None:
+    with pytest.raises(CloudConfigError) as refusal:
+        parse(text)
+    assert len(refusal.value.problems) == len(problems)
+    for problem, start in zip(refusal.value.problems, problems, strict=True):
+        assert problem.startswith(start)
+    for secret in ("KEY-1", "KEY-2", "SECRET-1", "PASSWORD-1"):
+        assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("api-ulr = x\n", "api-ulr", id="misspelt name"),
+        pytest.param("KEY-1\n", "one of the lines", id="a key without its name"),
+        pytest.param("KEY-1==\n", "one of the lines", id="a key that ends in equals signs"),
+        pytest.param("[LoadBalancer]\nx = 1\n", "only section [Global]", id="other section"),
+    ],
+)
+def test_what_means_nothing_is_told_without_showing_a_key(text: str, shown: str) -> None:
+    told: list[str] = []
+    parse_cloud_config(GOOD + text, warn=told.append)
+    assert len(told) == 1
+    assert shown in told[0]
+    assert "KEY-1" not in told[0]
+    assert "key-1" not in told[0]
+
+
+def test_a_configuration_does_not_print_its_keys() -> None:
+    assert "KEY-1" not in repr(parse(GOOD))
+    assert "SECRET-1" not in repr(parse(GOOD))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_bytes(b"[Global]\nzone = \xff\n")
+    with pytest.raises(CloudConfigError, match="not UTF-8 at byte 16"):
+        read_cloud_config(str(path), warn=pytest.fail)
+
+
+class Told:
+    """Remembers what was told of files."""
+
+    def __init__(self) -> None:
+        self.problems: list[str | None] = []
+
+    def __call__(self, file: str, problem: str | None) -> None:
+        assert file == "cloud-config"
+        self.problems.append(problem)
+
+
+def source(path: Path, told: Told) -> CloudSource[list[str]]:
+    """Follow a file; the cloud is a fresh list of its URL."""
+    first = read_cloud_config(str(path), warn=pytest.fail)
+    return CloudSource(
+        str(path), first, lambda config: [config.api_url], told=told, warn=pytest.fail
+    )
+
+
+def test_the_same_cloud_is_given_while_the_file_stays_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_text(GOOD)
+    told = Told()
+    clouds = source(path, told)
+    assert clouds.current() is clouds.current()
+    path.write_text(GOOD + "# a comment\n")
+    assert clouds.current() == ["https://cloud.example.com/client/api"]
+    assert told.problems == [None, None]
+
+
+def test_a_changed_file_makes_a_new_cloud(tmp_path: Path) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_text(GOOD)
+    clouds = source(path, Told())
+    assert clouds.current() == ["https://cloud.example.com/client/api"]
+    path.write_text(GOOD.replace("cloud.", "other-cloud."))
+    assert clouds.current() == ["https://other-cloud.example.com/client/api"]
+
+
+def test_a_swapped_link_as_kubernetes_mounts_secrets_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "1").write_text(GOOD)
+    (tmp_path / "2").write_text(GOOD.replace("cloud.", "CLOUD."))
+    os.utime(tmp_path / "1", (1, 1))
+    os.utime(tmp_path / "2", (1, 1))
+    path = tmp_path / "cloud-config"
+    path.symlink_to("1")
+    clouds = source(path, Told())
+    assert clouds.current() == ["https://cloud.example.com/client/api"]
+    (tmp_path / "next").symlink_to("2")
+    (tmp_path / "next").replace(path)
+    assert clouds.current() == ["https://CLOUD.example.com/client/api"]
+
+
+@pytest.mark.parametrize("bad", [pytest.param("[Glo", id="broken"), pytest.param(None, id="gone")])
+def test_a_bad_new_file_keeps_the_cloud_and_is_told_once(tmp_path: Path, bad: str | None) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_text(GOOD)
+    told = Told()
+    clouds = source(path, told)
+    before = clouds.current()
+    if bad is None:
+        path.unlink()
+    else:
+        path.write_text(bad)
+    assert clouds.current() is before
+    assert clouds.current() is before
+    assert len(told.problems) == 2
+    assert told.problems[1]
+    path.write_text(GOOD.replace("cloud.", "other."))
+    assert clouds.current() == ["https://other.example.com/client/api"]
+    assert told.problems[2:] == [None]
+
+
+def test_a_file_that_went_bad_before_the_first_call_leaves_what_was_read_at_the_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cloud-config"
+    path.write_text(GOOD)
+    told = Told()
+    clouds = source(path, told)
+    path.write_text("")
+    assert clouds.current() == ["https://cloud.example.com/client/api"]
+    assert told.problems == ["api-url is missing; api-key is missing; secret-key is missing"]

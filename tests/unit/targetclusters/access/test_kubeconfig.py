@@ -1,0 +1,306 @@
+import json
+import time
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.http.bounded_json import Json
+from hooks.targetclusters.access.kubeconfig import BadKubeconfig, read_kubeconfig, read_secret
+from hooks.targetclusters.access.transport import tls_context
+from tests.targets.certificates import FAR, Authority, encrypted
+from tests.targets.objects import encoded, jwt, kubeconfig, secret
+
+SERVER = "https://target.example:6443"
+AUTHORITY = Authority()
+
+
+def refusal(text: str) -> BadKubeconfig:
+    with pytest.raises(BadKubeconfig) as refused:
+        read_kubeconfig(text)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        pytest.param({"kubeconfig": "1", "value": "2", "config": "3"}, "1", id="kubeconfig-first"),
+        pytest.param({"value": "2", "config": "3"}, "2", id="then-value"),
+        pytest.param({"config": "3", "other": "4"}, "3", id="then-config"),
+        pytest.param({"admin.conf": "5"}, "5", id="then-the-only-key"),
+    ],
+)
+def test_the_secrets_key_is_found(data: dict[str, str], wanted: str) -> None:
+    texts = {key: kubeconfig(f"https://host-{number}") for key, number in data.items()}
+    found = read_secret({"data": {key: encoded(text) for key, text in texts.items()}})
+    assert found.server == f"https://host-{wanted}"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "message"),
+    [
+        pytest.param(
+            {"data": {"a": "", "b": ""}},
+            "KubeconfigMissing",
+            "the Secret needs one of the keys kubeconfig, value, config; it has: a, b",
+            id="no-such-key",
+        ),
+        pytest.param({}, "KubeconfigMissing", "it has: none", id="empty-secret"),
+        pytest.param(
+            {"data": {"value": ""}}, "KubeconfigMissing", "key value: is empty", id="empty"
+        ),
+        pytest.param(
+            {"data": {"value": "%%"}}, "KubeconfigInvalid", "is not text in base64", id="no-base64"
+        ),
+        pytest.param(
+            {"data": {"value": "//8="}}, "KubeconfigInvalid", "is not text in base64", id="no-text"
+        ),
+    ],
+)
+def test_a_secret_without_a_kubeconfig_is_named(body: Json, reason: str, message: str) -> None:
+    with pytest.raises(BadKubeconfig, match=message) as refused:
+        read_secret(body)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("user", "reason", "field"),
+    [
+        pytest.param({"exec": {"command": "id"}}, "ExecRefused", "exec", id="exec"),
+        pytest.param(
+            {"auth-provider": {"name": "gcp"}},
+            "AuthProviderRefused",
+            "auth-provider",
+            id="auth-provider",
+        ),
+        pytest.param({"tokenFile": "/t"}, "FilePathRefused", "tokenFile", id="token-file"),
+        pytest.param(
+            {"client-certificate": "/c"}, "FilePathRefused", "client-certificate", id="cert-file"
+        ),
+        pytest.param({"client-key": "/k"}, "FilePathRefused", "client-key", id="key-file"),
+        pytest.param({"as": "root"}, "KubeconfigUnsupported", "as", id="impersonation"),
+        pytest.param({"as-groups": ["g"]}, "KubeconfigUnsupported", "as-groups", id="groups"),
+    ],
+)
+def test_a_user_that_reaches_beyond_the_kubeconfig_is_refused(
+    user: Json, reason: str, field: str
+) -> None:
+    refused = refusal(kubeconfig(SERVER, user={"token": "still-there", **user}))
+    assert refused.reason == reason
+    assert str(refused).startswith(f"users[u].user.{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason", "field"),
+    [
+        pytest.param(
+            {"certificate-authority": "/ca"},
+            "FilePathRefused",
+            "certificate-authority",
+            id="ca-file",
+        ),
+        pytest.param({"proxy-url": "http://p"}, "KubeconfigUnsupported", "proxy-url", id="proxy"),
+        pytest.param({"server": ""}, "NoServer", "server", id="no-server"),
+        pytest.param({"server": "target:6443"}, "KubeconfigInvalid", "server", id="no-scheme"),
+        pytest.param({"server": "https://u:p@h"}, "KubeconfigInvalid", "server", id="user-in-url"),
+        pytest.param({"server": "https://h:99999"}, "KubeconfigInvalid", "server", id="bad-port"),
+        pytest.param({"server": "file:///etc"}, "KubeconfigInvalid", "server", id="file-url"),
+        pytest.param({"server": 7}, "KubeconfigInvalid", "server", id="no-text"),
+        pytest.param(
+            {"certificate-authority-data": "?"},
+            "KubeconfigInvalid",
+            "certificate-authority-data",
+            id="ca-no-base64",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_refused(cluster: Json, reason: str, field: str) -> None:
+    refused = refusal(kubeconfig(SERVER, cluster=cluster))
+    assert refused.reason == reason
+    assert str(refused).startswith(f"clusters[c].cluster.{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        pytest.param({"current-context": ""}, "current-context: is missing", id="no-current"),
+        pytest.param({"current-context": "x"}, "contexts: has none with the name 'x'", id="other"),
+        pytest.param({"clusters": []}, "clusters: has none with the name 'c'", id="no-cluster"),
+        pytest.param({"users": "u"}, "users: must be a list", id="users-no-list"),
+        pytest.param(
+            {"contexts": [{"name": "here", "context": "c"}]},
+            r"contexts\[here\]\.context: must be a mapping",
+            id="context-no-mapping",
+        ),
+    ],
+)
+def test_a_kubeconfig_that_does_not_hang_together_is_named(top: Json, message: str) -> None:
+    with pytest.raises(BadKubeconfig, match=message):
+        read_kubeconfig(kubeconfig(SERVER, **top))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("users:\n- name: u\n  user: {token: hunter2\nx: [", "line 4", id="broken"),
+        pytest.param("[" * 200_000 + "hunter2", "nests deeper than 100 levels", id="deep"),
+        pytest.param("hunter2: &a [*a]", "nests deeper than 100 levels", id="within-itself"),
+        pytest.param("hunter2: *other", "an anchor is missing", id="no-anchor"),
+        pytest.param("a: !!python/name:hunter2.x 1", "tag", id="a-tag-that-makes-objects"),
+        pytest.param("a: hunter2\n" * 30_000, "has over 262144 characters", id="long"),
+    ],
+)
+def test_yaml_that_is_broken_or_a_bomb_is_refused_at_once_and_not_quoted(
+    text: str, message: str
+) -> None:
+    began = time.monotonic()
+    refused = refusal(text)
+    assert time.monotonic() - began < 5
+    assert refused.reason == "KubeconfigInvalid"
+    assert str(refused).startswith("key kubeconfig")
+    assert message in str(refused)
+    assert "hunter2" not in str(refused)
+
+
+@pytest.mark.parametrize("text", ["[]", "just text", "7", "null"])
+def test_yaml_that_is_no_kubeconfig_is_refused(text: str) -> None:
+    assert "is no kubeconfig" in str(refusal(text))
+
+
+def test_a_token_that_no_header_can_carry_is_refused_without_being_quoted() -> None:
+    refused = refusal(kubeconfig(SERVER, user={"token": "hunter\n2"}))
+    assert str(refused) == "users[u].user.token: holds characters that no token has"
+
+
+def test_credentials_stay_out_of_the_repr() -> None:
+    client = AUTHORITY.issue()
+    user = {
+        "token": "hunter2",
+        "client-certificate-data": encoded(client.certificate),
+        "client-key-data": encoded(client.key),
+    }
+    found = read_kubeconfig(kubeconfig(SERVER, user=user))
+    assert found.authorization == "Bearer hunter2"
+    assert "hunter2" not in repr(found)
+    assert "PRIVATE" not in repr(found)
+    assert found.key == client.key
+
+
+def test_user_and_password_become_basic_authorization() -> None:
+    found = read_kubeconfig(kubeconfig(SERVER, user={"username": "admin", "password": "pw"}))
+    assert found.authorization == "Basic YWRtaW46cHc="
+
+
+def test_a_context_without_a_user_is_anonymous() -> None:
+    contexts = [{"name": "here", "context": {"cluster": "c"}}]
+    assert read_kubeconfig(kubeconfig(SERVER, contexts=contexts)).authorization == ""
+
+
+def test_the_servers_path_is_kept_and_its_last_slash_is_not() -> None:
+    server = "https://rancher.example/k8s/clusters/c-1/"
+    assert read_kubeconfig(kubeconfig(server)).server == server[:-1]
+
+
+def with_certificate(ends: float) -> Json:
+    client = AUTHORITY.issue(ends=ends)
+    return {
+        "client-certificate-data": encoded(client.certificate),
+        "client-key-data": encoded(client.key),
+    }
+
+
+@pytest.mark.parametrize(
+    ("user", "expires"),
+    [
+        pytest.param({"token": "opaque"}, None, id="opaque-token"),
+        pytest.param({"token": jwt(exp=2000000000)}, 2000000000.0, id="jwt"),
+        pytest.param({"token": jwt(sub="no-end")}, None, id="jwt-without-end"),
+        pytest.param({"token": jwt(exp="soon")}, None, id="jwt-with-a-bad-end"),
+        pytest.param({"token": jwt(exp=float("nan"))}, None, id="jwt-that-ends-at-no-number"),
+        pytest.param({"token": jwt(exp=1e300)}, None, id="jwt-that-outlives-the-calendar"),
+        pytest.param({"token": "a.b.c"}, None, id="three-parts-that-are-no-jwt"),
+        pytest.param(with_certificate(1900000000), 1900000000.0, id="certificate"),
+        pytest.param(
+            {"token": jwt(exp=2000000000), **with_certificate(1900000000)},
+            1900000000.0,
+            id="whichever-is-first",
+        ),
+    ],
+)
+def test_the_end_of_the_credentials_is_read(user: Json, expires: float | None) -> None:
+    assert read_kubeconfig(kubeconfig(SERVER, user=user)).expires == expires
+
+
+def test_a_certificate_without_its_key_is_refused() -> None:
+    user = with_certificate(FAR)
+    del user["client-key-data"]
+    assert str(refusal(kubeconfig(SERVER, user=user))).startswith(
+        "users[u].user.client-key-data: is missing"
+    )
+
+
+def test_a_client_certificate_that_is_none_is_refused() -> None:
+    user = with_certificate(FAR) | {"client-certificate-data": encoded("no PEM")}
+    assert "client-certificate-data: is no certificate in PEM" in str(
+        refusal(kubeconfig(SERVER, user=user))
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(AUTHORITY.issue().key, id="of-another-certificate"),
+        pytest.param("no PEM", id="no-pem"),
+        pytest.param(encrypted(AUTHORITY.issue().key, b"secret"), id="encrypted"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:
+    user = with_certificate(FAR) | {"client-key-data": encoded(key)}
+    found = read_kubeconfig(kubeconfig(SERVER, user=user))
+    with pytest.raises(BadKubeconfig, match="client-key-data: is no key in PEM that fits"):
+        tls_context(found)
+
+
+def test_an_authority_that_is_none_is_refused() -> None:
+    cluster = {"certificate-authority-data": encoded("no PEM")}
+    with pytest.raises(BadKubeconfig, match="certificate-authority-data: is no certificate"):
+        tls_context(read_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
+
+
+SHORT = st.text(st.characters(max_codepoint=0x2FF), max_size=8)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | SHORT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(
+    ["server", "token", "exec", "name", "cluster", "user", "client-key-data", "username"]
+)
+
+
+@given(
+    top=st.dictionaries(
+        st.sampled_from(["clusters", "users", "contexts", "current-context"]), JSON_VALUES
+    ),
+    cluster=st.dictionaries(FIELDS, JSON_VALUES),
+    user=st.dictionaries(FIELDS, JSON_VALUES),
+)
+def test_any_kubeconfig_is_read_or_refused(top: Json, cluster: Json, user: Json) -> None:
+    text = kubeconfig(SERVER, cluster=cluster, user=user, **top)
+    try:
+        found = read_kubeconfig(text)
+    except BadKubeconfig:
+        return
+    assert found.server
+    assert json.dumps(asdict(found))
+
+
+@given(text=st.text(st.characters(max_codepoint=0x2FF)))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with pytest.raises(BadKubeconfig):
+        read_kubeconfig(text)
+
+
+def test_the_secret_of_the_examples_is_read() -> None:
+    assert read_secret(secret(kubeconfig(SERVER))).server == SERVER

@@ -1,0 +1,188 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition
+from hooks.targetclusters.health.judge import (
+    CHECKS,
+    CREDENTIALS,
+    EXPIRY_NOTICE,
+    NODES,
+    PODS,
+    REACHABLE,
+    Count,
+    Fault,
+    Nodes,
+    Probe,
+    Stage,
+    Stop,
+    expiry,
+    first_standing,
+    fold,
+    judge,
+    read_standing,
+)
+from hooks.targetclusters.request import HealthChecks, Share, Spec
+
+NOW = 1_800_000_000.0
+SPEC = Spec("target")
+HEALTHY = Probe(
+    NOW,
+    0.1,
+    1,
+    server="https://h",
+    answered=True,
+    version="v1.36.3",
+    nodes=Nodes(Count(3, 3)),
+    pods=Count(2, 2),
+)
+
+
+def stopped(stage: Stage, reason: str = "R", message: str = "m") -> Probe:
+    return Probe(NOW, 0.1, 1, stop=Stop(stage, Fault(reason, message)))
+
+
+def verdicts(probe: Probe, spec: Spec = SPEC) -> dict[str, str]:
+    return {
+        v.condition.type: f"{v.condition.status} {v.condition.reason}" for v in judge(probe, spec)
+    }
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        pytest.param(
+            HEALTHY,
+            {
+                CREDENTIALS: "True Accepted",
+                REACHABLE: "True Answered",
+                NODES: "True EnoughReady",
+                PODS: "True AllReady",
+            },
+            id="healthy",
+        ),
+        pytest.param(
+            stopped("secret"), dict.fromkeys(CHECKS, "Unknown R"), id="own-api-server-out-of-reach"
+        ),
+        pytest.param(
+            stopped("kubeconfig"),
+            {CREDENTIALS: "False R", **dict.fromkeys(CHECKS[1:], "Unknown R")},
+            id="kubeconfig-unusable",
+        ),
+        pytest.param(
+            stopped("contact"),
+            {REACHABLE: "False R", NODES: "Unknown R", PODS: "Unknown R"},
+            id="out-of-reach-says-nothing-of-credentials",
+        ),
+        pytest.param(
+            stopped("unauthorized"),
+            {
+                CREDENTIALS: "False R",
+                REACHABLE: "True Answered",
+                NODES: "Unknown R",
+                PODS: "Unknown R",
+            },
+            id="not-accepted",
+        ),
+    ],
+)
+def test_a_probe_is_judged(probe: Probe, said: dict[str, str]) -> None:
+    assert verdicts(probe) == said
+
+
+def test_a_server_that_proves_nothing_is_pointed_out() -> None:
+    unverified = Probe(NOW, 0.1, 1, answered=True, verified=False, version="v1")
+    assert "insecure-skip-tls-verify" in judge(unverified, SPEC)[0].condition.message
+
+
+@pytest.mark.parametrize(
+    ("share", "ready", "total", "enough"),
+    [
+        pytest.param(Share(1), 1, 5, True, id="one"),
+        pytest.param(Share(1), 0, 5, False, id="none"),
+        pytest.param(Share(0), 0, 0, True, id="none-asked-for"),
+        pytest.param(Share(80, percent=True), 4, 5, True, id="exactly-the-share"),
+        pytest.param(Share(80, percent=True), 3, 4, False, id="rounded-up"),
+        pytest.param(Share(100, percent=True), 0, 0, True, id="all-of-none"),
+    ],
+)
+def test_enough_nodes_are_ready(share: Share, ready: int, total: int, enough: bool) -> None:
+    spec = Spec("target", health=HealthChecks(min_ready_nodes=share))
+    probe = Probe(NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(Count(ready, total)))
+    assert verdicts(probe, spec)[NODES].startswith(str(enough))
+
+
+def test_ten_of_many_nodes_are_enough_to_name_three() -> None:
+    names = tuple(f"n-{number}" for number in range(10))
+    probe = Probe(NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(Count(0, 5000, names)))
+    [nodes] = [v.condition for v in judge(probe, SPEC) if v.condition.type == NODES]
+    assert nodes.message.endswith("not ready: n-0, n-1, n-2 and 4997 more")
+
+
+def sequence(words: str, failures: int, successes: int) -> str:
+    """Fold one probe for each letter of `words`; answer what Reachable was after each."""
+    spec = Spec("target", failure_threshold=failures, success_threshold=successes)
+    standing = first_standing()
+    said = ""
+    for word in words:
+        standing = fold(standing, judge(HEALTHY if word == "T" else stopped("contact"), spec), spec)
+        said += standing[REACHABLE].condition.status[0]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("words", "failures", "successes", "said"),
+    [
+        pytest.param("T", 2, 1, "T", id="the-first-good-word-counts"),
+        pytest.param("F", 1, 1, "F", id="a-threshold-of-one"),
+        pytest.param("FFF", 2, 1, "UFF", id="bad-words-must-be-enough-from-the-start"),
+        pytest.param("TFTFTFT", 2, 1, "TTTTTTT", id="flapping-below-the-threshold"),
+        pytest.param("TFFTTT", 2, 3, "TTFFFT", id="back-after-enough-good-words"),
+        pytest.param("TFFTTFTTT", 2, 3, "TTFFFFFFT", id="a-bad-word-starts-the-count-anew"),
+        pytest.param("TFFFFFFT", 5, 1, "TTTTTFFT", id="a-high-threshold"),
+    ],
+)
+def test_conditions_turn_at_their_thresholds(
+    words: str, failures: int, successes: int, said: str
+) -> None:
+    assert sequence(words, failures, successes) == said
+
+
+def test_an_unusable_kubeconfig_counts_at_once() -> None:
+    spec = Spec("target", failure_threshold=5)
+    standing = fold(first_standing(), judge(HEALTHY, spec), spec)
+    standing = fold(standing, judge(stopped("kubeconfig", "ExecRefused"), spec), spec)
+    assert standing[CREDENTIALS].condition.status == "False"
+    assert standing[REACHABLE].condition.status == "Unknown"
+
+
+def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
+    standing = fold(first_standing(), judge(HEALTHY, SPEC), SPEC)
+    standing = fold(standing, judge(stopped("contact", message="timeout"), SPEC), SPEC)
+    assert standing[REACHABLE].condition == Condition(
+        REACHABLE, "True", "Answered", "1 of 2 probes failed: timeout"
+    )
+
+
+@pytest.mark.parametrize("status", [{}, {"conditions": None}, {"probe": {"checks": None}}])
+def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
+    assert read_standing(status) == first_standing()
+
+
+@pytest.mark.parametrize(
+    ("left", "before", "after"),
+    [
+        pytest.param(None, "True Accepted", "True Accepted", id="no-end"),
+        pytest.param(EXPIRY_NOTICE + 1, "True Accepted", "True Accepted", id="far"),
+        pytest.param(EXPIRY_NOTICE, "True Accepted", "True ExpiringSoon", id="near"),
+        pytest.param(1.0, "False Unauthorized", "False Unauthorized", id="near-but-worse"),
+        pytest.param(0.0, "True Accepted", "False Expired", id="now"),
+        pytest.param(-5.0, "Unknown NotProbed", "False Expired", id="past"),
+    ],
+)
+def test_the_end_of_the_credentials_has_its_say(
+    left: float | None, before: str, after: str
+) -> None:
+    status, reason = before.split()
+    verdict = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
+    now = expiry(verdict, None if left is None else NOW + left, now=NOW)
+    assert f"{now.status} {now.reason}" == after

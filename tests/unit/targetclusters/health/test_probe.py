@@ -1,0 +1,151 @@
+import json
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer
+from hooks.targetclusters.access import transport
+from hooks.targetclusters.access.kubeconfig import Kubeconfig
+from hooks.targetclusters.health.judge import Count, Fault, Nodes
+from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, Look, look, tidy
+from tests.targets import fake_cluster, servers
+from tests.targets.fake_cluster import Crowded, FakeCluster, node
+
+
+@contextmanager
+def connected(url: str) -> Iterator[ApiServer]:
+    api = transport.connect(Kubeconfig(url), user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+def looked(url: str, *, seconds: float = 5.0) -> Look:
+    with connected(url) as api:
+        return look(api, pod_namespaces=["kube-system"], deadline=Deadline(seconds))
+
+
+def test_50000_nodes_are_counted_in_little_memory() -> None:
+    with fake_cluster.running(Crowded()) as cluster, connected(cluster.url) as api:
+        tracemalloc.start()
+        try:
+            found = look(api, pod_namespaces=[], deadline=Deadline(60))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert cluster.asked["/api/v1/nodes"] == 1000
+    assert isinstance(found.nodes, Nodes)
+    assert (found.nodes.count.ready, found.nodes.count.total) == (45_000, 50_000)
+    assert found.nodes.count.not_ready == tuple(f"n-{number}" for number in range(0, 100, 10))
+    assert found.nodes.capacity["cpu"] == "200000"
+    assert peak < 2 * MAX_ANSWER_BYTES
+
+
+def test_nodes_that_cannot_be_listed_in_time_leave_the_cluster_reachable() -> None:
+    endless = {"metadata": {"continue": "more"}, "items": [node("n")]}
+    with fake_cluster.running(FakeCluster(answers={"/api/v1/nodes": (200, endless)})) as cluster:
+        found = looked(cluster.url, seconds=0.5)
+    assert found.stop is None
+    assert found.version == "v1.36.3"
+    assert isinstance(found.nodes, Fault)
+    assert found.nodes.reason == "NotRead"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(servers.black_hole, id="never-answers"),
+        pytest.param(servers.dripping_headers, id="drips"),
+        pytest.param(servers.answering(b"", status="302 Found"), id="redirects"),
+        pytest.param(servers.answering(b"<html>ok</html>"), id="no-json"),
+        pytest.param(servers.answering(b"[" * 50_000), id="deep"),
+    ],
+)
+def test_a_server_that_is_no_cluster_is_out_of_contact(behaviour: servers.Behaviour) -> None:
+    with servers.serving(behaviour) as server:
+        found = looked(server.url, seconds=0.5)
+    assert found.stop is not None
+    assert found.stop.stage == "contact"
+    assert len(found.stop.fault.message) <= 400
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"items": "none"}, id="items-are-text"),
+        pytest.param({"items": [7]}, id="an-item-is-a-number"),
+        pytest.param({"metadata": [], "items": []}, id="metadata-is-a-list"),
+        pytest.param({"metadata": "x", "items": []}, id="metadata-is-text"),
+        pytest.param({}, id="nothing"),
+        pytest.param({"items": [{"status": 7, "metadata": None}]}, id="a-node-is-none"),
+        pytest.param(
+            {"items": [{"status": {"conditions": 7, "capacity": [1]}, "metadata": {"name": 7}}]},
+            id="a-nodes-fields-are-none",
+        ),
+    ],
+)
+def test_lists_that_are_none_are_no_errors_of_ours(answer: Json) -> None:
+    answers = {"/api/v1/nodes": (200, answer), "/api/v1/namespaces/kube-system/pods": (200, answer)}
+    with fake_cluster.running(FakeCluster(answers=answers)) as cluster:
+        found = looked(cluster.url)
+    assert found.stop is None
+    assert isinstance(found.nodes, Nodes | Fault)
+    assert isinstance(found.pods, Count | Fault)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "Ready", "True", "1Gi"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["items", "metadata", "name", "status", "conditions", "type", "capacity"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(answer=st.dictionaries(st.sampled_from(["items", "metadata", "gitVersion"]), JSON_VALUES))
+def test_any_answer_is_understood_or_a_fault(answer: Json) -> None:
+    found = look(Canned(answer), pod_namespaces=["kube-system"], deadline=Deadline(5))
+    assert json.dumps(found.version) is not None
+
+
+class Canned(ApiServer):
+    """Answers everything with the same."""
+
+    def __init__(self, answer: Json) -> None:
+        self._answer = answer
+
+    def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
+        del path, deadline
+        return 200, "ok"
+
+    def _exchange(self, *_: object, **__: object) -> tuple[int, bytes]:
+        return 200, json.dumps(self._answer).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "tidied"),
+    [
+        pytest.param("v1.36.3", 64, "v1.36.3", id="as-it-is"),
+        pytest.param("a\n\x00b", 64, "a  b", id="control-characters"),
+        pytest.param("\ud800", 64, " ", id="half-a-character"),
+        pytest.param("x" * 100, 10, "x" * 10, id="too-long"),
+        pytest.param(None, 10, "", id="none"),
+        pytest.param(["v1"], 10, "['v1']", id="no-text"),
+    ],
+)
+def test_text_of_a_cluster_is_made_fit_for_a_status(text: object, limit: int, tidied: str) -> None:
+    assert tidy(text, limit) == tidied

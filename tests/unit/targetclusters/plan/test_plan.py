@@ -1,0 +1,175 @@
+from typing import Any
+
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.kube.times import moment
+from hooks.targetclusters.health.judge import Count, Fault, Nodes, Probe, Stop
+from hooks.targetclusters.plan.plan import (
+    LONGEST_WAIT,
+    Action,
+    Facts,
+    StartDeletion,
+    StartProbe,
+    StartRound,
+    StopRound,
+    plan_finalize,
+    plan_sync,
+)
+from hooks.targetclusters.plan.schedule import State
+from hooks.targetclusters.request import Spec
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.webhook.contract import Plan
+from tests.targets.driving import target_cluster
+from tests.unit.targetclusters.views import NOW, SPEC, children, inventory, report, round_
+
+AB = inventory("a", "b")
+HEALTHY = Probe(
+    NOW - 5,
+    0.1,
+    1,
+    server="https://h",
+    answered=True,
+    version="v1",
+    nodes=Nodes(Count(1, 1)),
+    pods=Count(1, 1),
+)
+
+
+def facts(**changes: Any) -> Facts:
+    """Write the facts of a TargetCluster that has been probed five seconds ago."""
+    fields: dict[str, Any] = {
+        "cluster": target_cluster(),
+        "spec": Spec("target"),
+        "config_maps": (),
+        "deleted_at": None,
+        "probe": State(latest=HEALTHY),
+        "rounds": State(),
+        "now": NOW,
+    }
+    return Facts(**{**fields, **changes})
+
+
+def with_status(**status: Any) -> Json:
+    return {**target_cluster(), "status": status}
+
+
+def answered(plan: Plan[Action]) -> Json:
+    return dict(plan.response)
+
+
+def test_a_cluster_is_probed_first() -> None:
+    plan = plan_sync(facts(probe=State()))
+    assert plan.actions == (StartProbe("silent"),)
+
+
+def test_a_probe_that_runs_is_looked_at_soon_and_not_started_again() -> None:
+    plan = plan_sync(facts(probe=State(running_since=NOW - 1)))
+    assert plan.actions == ()
+    assert answered(plan)["resyncAfterSeconds"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("interval", "ago", "started"),
+    [
+        pytest.param(30.0, 5, False, id="not-due"),
+        pytest.param(30.0, 33, True, id="due"),
+        pytest.param(3600.0, 33, False, id="a-long-interval"),
+    ],
+)
+def test_a_probe_is_due_one_interval_after_the_last(
+    interval: float, ago: float, started: bool
+) -> None:
+    spec = Spec("target", monitor_interval=interval)
+    plan = plan_sync(facts(spec=spec, now=NOW - 5 + ago))
+    assert (StartProbe("answering") in plan.actions) is started
+    assert answered(plan)["resyncAfterSeconds"] <= LONGEST_WAIT
+
+
+def test_a_probe_that_another_replica_counted_counts_for_this_one() -> None:
+    seen = {"lastTime": moment(NOW - 1), "observedGeneration": 1, "checks": []}
+    plan = plan_sync(facts(cluster=with_status(probe=seen), probe=State()))
+    assert plan.actions == ()
+    assert answered(plan)["status"]["probe"] == seen
+
+
+def test_a_time_that_lies_ahead_is_not_believed() -> None:
+    seen = {"lastTime": "2999-01-01T00:00:00Z", "observedGeneration": 1, "checks": []}
+    assert answered(plan_sync(facts(cluster=with_status(probe=seen))))["status"]["version"] == "v1"
+    without = plan_sync(facts(cluster=with_status(probe=seen), probe=State()))
+    assert without.actions == (StartProbe("silent"),)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stop", "lane"),
+    [
+        pytest.param(0.2, None, "answering", id="quick"),
+        pytest.param(9.0, None, "silent", id="slow"),
+        pytest.param(0.2, Stop("contact", Fault("R", "m")), "silent", id="out-of-reach"),
+    ],
+)
+def test_slow_and_silent_clusters_have_a_lane_of_their_own(
+    seconds: float, stop: Stop | None, lane: Any
+) -> None:
+    spec = Spec("target", failure_threshold=1)
+    latest = Probe(NOW - 60, seconds, 1, stop=stop, answered=True, version="v1")
+    plan = plan_sync(facts(spec=spec, probe=State(latest=latest)))
+    assert plan.actions == (StartProbe(lane),)
+
+
+@pytest.mark.parametrize(
+    ("latest", "lane"),
+    [
+        pytest.param(None, "silent", id="the-first"),
+        pytest.param(round_(AB, report(AB)), "answering", id="quick"),
+        pytest.param(round_(AB, report(AB), seconds=60.0), "silent", id="slow"),
+        pytest.param(round_(AB, report(AB, error="timeout")), "silent", id="interrupted"),
+        pytest.param(round_(AB, None), "silent", id="no-way"),
+    ],
+)
+def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, lane: Any) -> None:
+    plan = plan_sync(
+        facts(
+            cluster={
+                **target_cluster(),
+                "metadata": {**target_cluster()["metadata"], "generation": 2},
+            },
+            spec=SPEC,
+            config_maps=tuple(children(AB)),
+            probe=State(running_since=NOW, latest=HEALTHY),
+            rounds=State(latest=latest),
+        )
+    )
+    assert plan.actions == (StartRound(AB, lane),)
+
+
+def test_a_round_that_may_not_write_any_more_is_ended() -> None:
+    spec = Spec("target", sync_enabled=True, suspend=True)
+    plan = plan_sync(facts(spec=spec, rounds=State(running_since=NOW - 1, running="round")))
+    assert plan.actions == (StopRound(),)
+
+
+def test_changes_are_told_once() -> None:
+    first = plan_sync(facts())
+    assert [event.reason for event in first.events] == ["ClusterReady"]
+    again = plan_sync(facts(cluster=with_status(**answered(first)["status"])))
+    assert again.events == ()
+    assert answered(again)["status"] == answered(first)["status"]
+
+
+def test_a_deletion_is_started_and_what_is_recorded_stays() -> None:
+    spec = Spec("target", sync_enabled=True, deletion_policy="Delete")
+    maps = tuple(children(AB))
+    plan = plan_finalize(facts(spec=spec, config_maps=maps, deleted_at=NOW - 1))
+    assert plan.actions == (StartDeletion(AB, "answering"),)
+    assert answered(plan)["children"] == list(maps)
+    assert answered(plan)["finalized"] is False
+    assert "resyncAfterSeconds" in answered(plan)
+
+
+def test_the_last_answer_asks_for_nothing_more() -> None:
+    plan = plan_finalize(facts(deleted_at=NOW - 1))
+    assert answered(plan)["finalized"] is True
+    assert answered(plan)["children"] == []
+    assert "resyncAfterSeconds" not in answered(plan)
+    assert Inventory() == Inventory.from_config_maps(answered(plan)["children"])

@@ -1,0 +1,287 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.kube.times import moment
+from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, Probe
+from hooks.targetclusters.plan.schedule import SPREAD, State
+from hooks.targetclusters.plan.syncing import (
+    FIRST_RETRY,
+    RECORDED_WITHIN,
+    ROUND_GAP,
+    SYNCED,
+    SyncDecision,
+    decide,
+)
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
+from tests.unit.targetclusters.views import (
+    NOW,
+    SPEC,
+    children,
+    counted,
+    inventory,
+    report,
+    round_,
+    standing,
+    stop,
+    view,
+)
+
+A, AB = inventory("a"), inventory("a", "b")
+SETTLED = round_(A, report(A, outcomes={"a": "unchanged"}))
+
+
+def said(decision: SyncDecision) -> str:
+    return f"{decision.condition.status} {decision.condition.reason}"
+
+
+def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
+    decision = decide(view())
+    assert decision.start == Inventory()
+    assert decision.children == []
+    assert said(decision) == "Unknown Pending"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param(
+            {"spec": replace(SPEC, sync_enabled=False)}, "Unknown Disabled", id="disabled"
+        ),
+        pytest.param({"spec": replace(SPEC, suspend=True)}, "Unknown Suspended", id="suspended"),
+        pytest.param(
+            {"standing": standing(**{REACHABLE: "False Unreachable"})},
+            "Unknown Unreachable",
+            id="out-of-reach",
+        ),
+        pytest.param(
+            {"standing": standing(**{CREDENTIALS: "False Unauthorized"})},
+            "Unknown Unreachable",
+            id="not-accepted",
+        ),
+        pytest.param(
+            {"standing": standing(**{REACHABLE: f"Unknown {NOT_PROBED}"})},
+            "Unknown Pending",
+            id="not-probed-yet",
+        ),
+    ],
+)
+def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: str) -> None:
+    decision = decide(view(config_maps=children(AB), **changes))
+    assert decision.start is None
+    assert said(decision) == wanted
+    assert decision.children == children(AB)
+    assert not decision.stop
+
+
+@pytest.mark.parametrize("why", [{"suspend": True}, {"sync_enabled": False}])
+def test_a_round_that_runs_is_ended_when_it_may_not_write_any_more(why: dict[str, Any]) -> None:
+    running: State[Any] = State(running_since=NOW - 1, running="round")
+    assert decide(view(spec=replace(SPEC, **why), rounds=running)).stop
+    assert not decide(view(rounds=running)).stop
+
+
+def test_while_a_round_runs_nothing_is_started() -> None:
+    decision = decide(view(rounds=State(running_since=NOW - 2, running="round", latest=SETTLED)))
+    assert decision.start is None
+    assert decision.wait == 2.0
+
+
+def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
+    wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
+    decision = decide(view(config_maps=children(A), rounds=State(latest=wanting)))
+    assert decision.children == children(AB)
+    assert decision.start is None
+    assert decision.wait == RECORDED_WITHIN
+
+
+def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
+    wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
+    decision = decide(view(config_maps=children(AB), rounds=State(latest=wanting)))
+    assert decision.start == AB
+    assert decision.children == children(AB)
+    assert said(decision) == "False Progressing"
+
+
+def test_rounds_do_not_follow_one_another_without_a_breath() -> None:
+    wanting = round_(A, report(AB, complete=False), started_at=NOW - 0.4, seconds=0.1)
+    decision = decide(view(config_maps=children(AB), rounds=State(latest=wanting)))
+    assert decision.start is None
+    assert decision.wait == pytest.approx(ROUND_GAP - 0.4)
+
+
+@pytest.mark.parametrize("shown", [Inventory(), inventory("other")])
+def test_an_inventory_that_somebody_changed_is_left_and_gone_by(shown: Inventory) -> None:
+    decision = decide(view(config_maps=children(shown), rounds=State(latest=SETTLED)))
+    assert decision.children == children(shown)
+    assert decision.start == shown
+
+
+def settled(**changes: Any) -> SyncDecision:
+    fields: dict[str, Any] = {
+        "config_maps": children(A),
+        "status": counted(SETTLED),
+        "rounds": State(latest=SETTLED),
+    }
+    return decide(view(**{**fields, **changes}))
+
+
+def test_a_settled_cluster_waits_for_its_interval() -> None:
+    decision = settled()
+    assert decision.start is None
+    assert decision.wait == pytest.approx(SPEC.sync_interval - 10, abs=SPEC.sync_interval * SPREAD)
+    assert said(decision) == "True Synced"
+
+
+NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"now": NOW + 400}, id="the-interval-is-over"),
+        pytest.param({"generation": 2}, id="the-spec-has-changed"),
+        pytest.param(
+            {"probe": Probe(NOW - 5, 0.1, 1, answered=True, version="v1", desired=NEW)},
+            id="a-source-has-changed",
+        ),
+        pytest.param({"rounds": State()}, id="the-operator-was-restarted"),
+        pytest.param(
+            {
+                "rounds": State(
+                    latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=2.0))
+                )
+            },
+            id="a-failed-object-is-due",
+        ),
+        pytest.param(
+            {
+                "rounds": State(latest=round_(A, None, desired=None, stop=stop("SecretNotFound"))),
+                "status": counted(SETTLED, attempts=1),
+            },
+            id="there-was-no-way-to-the-cluster",
+        ),
+    ],
+)
+def test_a_round_is_due(changes: Json) -> None:
+    assert settled(**changes).start == A
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(
+            {"probe": Probe(NOW - 60, 0.1, 1, answered=True, version="v1", desired=NEW)},
+            id="sources-read-before-the-round",
+        ),
+        pytest.param({"probe": None}, id="no-probe-yet"),
+        pytest.param(
+            {
+                "rounds": State(
+                    latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=60.0))
+                )
+            },
+            id="a-failed-object-is-not-due",
+        ),
+        pytest.param(
+            {
+                "rounds": State(latest=round_(A, report(A, complete=False, error="timeout"))),
+                "status": counted(SETTLED, attempts=3),
+            },
+            id="a-round-that-failed-often-is-tried-later",
+        ),
+    ],
+)
+def test_a_round_is_not_due(changes: Json) -> None:
+    assert settled(**changes).start is None
+
+
+def test_rounds_that_fail_come_ever_later() -> None:
+    failed = round_(A, report(A, complete=False, error="timeout"), started_at=NOW, seconds=0.0)
+    waits = []
+    status: Json = {}
+    for _ in range(9):
+        failed = replace(failed, started_at=failed.started_at + 0.001)
+        decision = settled(rounds=State(latest=failed), status=status)
+        status = {"sync": decision.status}
+        waits.append(decision.wait or 0.0)
+    assert waits == pytest.approx([FIRST_RETRY * 2**n for n in range(6)] + [285, 285, 285], rel=0.1)
+
+
+def test_a_round_is_counted_once() -> None:
+    failed = round_(A, report(A, outcomes={"a": "failed"}))
+    first = settled(rounds=State(latest=failed), status={})
+    assert first.status["attempts"] == 1
+    again = settled(rounds=State(latest=failed), status={"sync": first.status})
+    assert again.status == first.status
+
+
+def test_a_round_of_another_replica_that_the_status_has_seen_is_not_gone_back_to() -> None:
+    newer = counted(replace(SETTLED, started_at=NOW - 1), attempts=4)
+    assert settled(status=newer).status == newer["sync"]
+
+
+def test_a_round_that_lies_ahead_is_not_believed() -> None:
+    ahead = counted(replace(SETTLED, started_at=NOW + 1e6))
+    assert settled(status=ahead).status["lastTime"] == moment(SETTLED.started_at)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "problems", "wanted"),
+    [
+        pytest.param({"a": "unchanged", "b": "applied"}, 0, "True Synced", id="all-well"),
+        pytest.param({"a": "pruned"}, 0, "True Synced", id="pruned"),
+        pytest.param({"a": "failed", "b": "drifted"}, 0, "False Failed", id="failed-is-worst"),
+        pytest.param({"a": "conflict", "b": "drifted"}, 0, "False Conflict", id="then-conflict"),
+        pytest.param({"a": "drifted"}, 0, "False Drifted", id="then-drift"),
+        pytest.param({}, 2, "False Failed", id="a-source-that-cannot-be-read"),
+    ],
+)
+def test_the_condition_tells_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
+    named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
+    latest = round_(A, report(A, outcomes=outcomes, problems=named))
+    assert said(settled(rounds=State(latest=latest), status={})) == wanted
+
+
+def test_ten_are_named_and_the_others_counted() -> None:
+    names = [f"o-{number:03}" for number in range(300)]
+    latest = round_(
+        A,
+        report(
+            A,
+            outcomes=dict.fromkeys(names, "failed"),
+            problems=(SourceProblem("ConfigMap/x", "is not there", key="k", document=2),),
+        ),
+    )
+    status = settled(rounds=State(latest=latest), status={}).status
+    assert status["failed"] == 301
+    assert len(status["results"]) == 10
+    assert status["results"][0] == {
+        "outcome": "Failed",
+        "object": "ConfigMap/x",
+        "message": "ConfigMap/x, key k, document 2: is not there",
+    }
+    assert status["results"][1] == {
+        "outcome": "Failed",
+        "object": "ConfigMap team/o-000",
+        "message": "why",
+    }
+
+
+def test_what_was_said_stays_said_until_a_round_says_otherwise() -> None:
+    before = {"type": SYNCED, "status": "False", "reason": "Failed", "message": "of 3 objects"}
+    decision = decide(view(status={"conditions": [before]}))
+    assert said(decision) == "False Failed"
+    assert decision.condition.message == "of 3 objects"
+
+
+@pytest.mark.parametrize("reason", ["Suspended", "Unreachable", "Disabled"])
+def test_what_was_not_looked_at_for_a_while_is_looked_at_at_once(reason: str) -> None:
+    before = {"type": SYNCED, "status": "Unknown", "reason": reason, "message": ""}
+    seen = {**counted(replace(SETTLED, started_at=NOW - 5)), "conditions": [before]}
+    decision = settled(status=seen)
+    assert said(decision) == "Unknown Pending"
+    assert decision.start == A

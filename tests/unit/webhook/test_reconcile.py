@@ -1,0 +1,121 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from hooks.cloudstack.errors import CloudStackError, Unreachable
+from hooks.http.deadline import Deadline
+from hooks.kube.client import KubeError, KubeUnreachable
+from hooks.kube.events import Event, Reference
+from hooks.webhook.contract import DecoratorResponse, Plan
+from hooks.webhook.reconcile import RESUME_AFTER, Outdated, reconcile
+
+TOLD = Event(Reference("v1", "Node", "node-1", "uid"), "Synced", "done")
+
+
+@dataclass
+class Tower:
+    """A subject that builds floors one at a time up to a height, as a world that can be seen."""
+
+    height: int
+    floors: int = 0
+    on_act: Callable[["Tower"], None] = lambda _: None
+    answer_trouble: bool = False
+    clock: float = 0.0
+    effect: bool = True
+    planned: list[int] = field(default_factory=list)
+
+    def observe(self) -> int:
+        return self.floors
+
+    def plan(self, facts: int) -> Plan[int]:
+        self.planned.append(facts)
+        response = DecoratorResponse(labels={"floors": str(facts)})
+        if facts < self.height:
+            return Plan(response, (facts + 1,), (TOLD,))
+        return Plan(response)
+
+    def act(self, action: int) -> None:
+        self.on_act(self)
+        if self.effect:
+            self.floors = action
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[int] | None:
+        if not self.answer_trouble:
+            return None
+        return Plan(DecoratorResponse(labels={"error": str(error)}), (), (TOLD,))
+
+
+def run(tower: Tower, told: list[Event] | None = None) -> tuple[object, tuple[object, ...]]:
+    deadline = Deadline(8, clock=lambda: tower.clock)
+    answer = reconcile(tower, deadline=deadline, record=(told if told is not None else []).append)
+    return answer.response, answer.actions
+
+
+def test_a_chain_of_steps_is_done_by_looking_again_after_each() -> None:
+    tower = Tower(height=3)
+    response, actions = run(tower)
+    assert actions == (1, 2, 3)
+    assert response == {"labels": {"floors": "3"}}
+
+
+def test_nothing_to_do_is_answered_at_once() -> None:
+    tower = Tower(height=0)
+    assert run(tower) == ({"labels": {"floors": "0"}}, ())
+    assert tower.planned == [0]
+
+
+def test_work_that_is_left_at_the_deadline_is_resumed_soon() -> None:
+    def slow(tower: Tower) -> None:
+        tower.clock += 5
+
+    response, actions = run(Tower(height=9, on_act=slow))
+    assert actions == (1, 2)
+    assert response == {"labels": {"floors": "2"}, "resyncAfterSeconds": RESUME_AFTER}
+
+
+def test_a_plan_that_asks_for_what_was_just_done_is_not_repeated() -> None:
+    response, actions = run(Tower(height=2, effect=False))
+    assert actions == (1,)
+    assert response == {"labels": {"floors": "0"}, "resyncAfterSeconds": RESUME_AFTER}
+
+
+def test_an_event_is_told_once_a_call_and_after_the_deed() -> None:
+    told: list[Event] = []
+
+    def not_yet(tower: Tower) -> None:
+        assert len(told) == min(tower.floors, 1)
+
+    run(Tower(height=3, on_act=not_yet), told)
+    assert told == [TOLD]
+
+
+def test_an_outdated_action_is_planned_anew() -> None:
+    tower = Tower(height=2)
+
+    def someone_else_was_faster(tower: Tower) -> None:
+        if tower.floors == 0:
+            tower.floors = 1
+            raise Outdated
+
+    tower.on_act = someone_else_was_faster
+    response, actions = run(tower)
+    assert actions == (2,)
+    assert response == {"labels": {"floors": "2"}}
+
+
+@pytest.mark.parametrize("error", [Unreachable("listZones", "timeout"), KubeUnreachable("down")])
+def test_trouble_is_answered_where_the_subject_can(error: Exception) -> None:
+    def fail(tower: Tower) -> None:
+        if tower.floors == 1:
+            raise error
+
+    told: list[Event] = []
+    answered = Tower(height=3, on_act=fail, answer_trouble=True)
+    answer = reconcile(answered, deadline=Deadline(8), record=told.append)
+    assert answer.response == {"labels": {"error": str(error)}}
+    assert answer.actions == (1,)
+    assert answer.error is error
+    assert told == [TOLD, TOLD]
+    with pytest.raises(type(error)):
+        run(Tower(height=3, on_act=fail))
