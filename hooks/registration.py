@@ -35,9 +35,9 @@ LABEL_OWNER = "app.kubernetes.io/name"
 #: What a process exits with that could not do it.
 NOT_REGISTERED = 1
 #: Seconds until it gives up, for kubelet to start it again.
-PATIENCE = 60.0
+REGISTRATION_TIMEOUT = 60.0
 #: Seconds between looks for kinds that are not served yet.
-PAUSE = 0.5
+RETRY_PAUSE = 0.5
 
 _log = logging.getLogger("hooks.registration")
 
@@ -86,9 +86,9 @@ def register(
         try:
             kube.patch(path, controller, deadline=deadline, content_type=APPLY_PATCH, params=params)
         except (NotFound, KubeUnreachable):
-            if deadline.passed(margin=PAUSE):
+            if deadline.passed(margin=RETRY_PAUSE):
                 raise
-            pause(PAUSE)
+            pause(RETRY_PAUSE)
         else:
             _log.info("registered", extra={"path": path})
             return
@@ -107,7 +107,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         return BAD_SETTINGS
     dictConfig(logging_config(config.log_level))
     kube = connect(config.kubeconfig_file, in_cluster=config.in_cluster, log=_log)
-    deadline = Deadline(PATIENCE)
+    deadline = Deadline(REGISTRATION_TIMEOUT)
     try:
         for controller in controllers(config):
             register(kube, controller, owner=config.operator_name, deadline=deadline)

@@ -17,14 +17,14 @@ from hooks.kube.client import connect
 from hooks.kube.events import Event
 from hooks.kube.recorder import EventRecorder
 from hooks.server.app import create_app
-from hooks.server.auth import Guard, watch_tokens
+from hooks.server.auth import Authenticator, reloading_tokens
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
-from hooks.server.tls import PortContext, watch_certificates
+from hooks.server.tls import PortContext, reloading_certificates
 from hooks.settings.certificates import CertificateFiles
 from hooks.settings.cloud_config import CloudSource
 from hooks.settings.config import Config, SettingsError, from_environ
-from hooks.settings.reloading import Told
+from hooks.settings.reloading import OnReload
 from hooks.webhook.hook import Dependencies, Hook
 
 if TYPE_CHECKING:
@@ -80,14 +80,16 @@ class Process:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
-        told = _teller(metrics)
+        on_reload = _on_reload(metrics)
         if config.certificates is not None:
-            certificates = watch_certificates(_files(config), config.certificates, told=told)
+            certificates = reloading_certificates(
+                _files(config), config.certificates, on_reload=on_reload
+            )
             self._tls = PortContext(certificates.current, plain_port=config.metrics_port)
-        self._hooks = _hooks(config, metrics, told)
+        self._hooks = _hooks(config, metrics, on_reload)
         app = create_app(
             self._hooks,
-            guard=_guard(config, told),
+            authenticator=_authenticator(config, on_reload),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
@@ -116,7 +118,7 @@ def application() -> "WSGIApplication":
     return process.application()
 
 
-def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
+def _hooks(config: Config, metrics: Metrics, on_reload: OnReload) -> dict[str, Hook]:
     """Build the hooks that are asked for, on one connection to the API server."""
     kube = connect(
         config.kubeconfig_file,
@@ -135,12 +137,12 @@ def _hooks(config: Config, metrics: Metrics, told: Told) -> dict[str, Hook]:
         record(event)
 
     dependencies = Dependencies(
-        config, _cloud(config, metrics, told), kube, record_and_count, metrics.registry
+        config, _cloud(config, metrics, on_reload), kube, record_and_count, metrics.registry
     )
     return {name: import_module(HOOKS[name]).build(dependencies) for name in config.hooks}
 
 
-def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
+def _cloud(config: Config, metrics: Metrics, on_reload: OnReload) -> Callable[[], Cloud]:
     """Make what gives the CloudStack that the cloud-config describes now."""
     if config.cloud is None:
         return _no_cloud
@@ -153,7 +155,9 @@ def _cloud(config: Config, metrics: Metrics, told: Told) -> Callable[[], Cloud]:
             vm_cache_ttl=config.vm_cache_ttl,
         )
 
-    source = CloudSource(config.cloud_config_file, config.cloud, make, told=told, warn=_log.warning)
+    source = CloudSource(
+        config.cloud_config_file, config.cloud, make, on_reload=on_reload, warn=_log.warning
+    )
     return source.current
 
 
@@ -165,17 +169,17 @@ def _files(config: Config) -> CertificateFiles:
     return CertificateFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file)
 
 
-def _guard(config: Config, told: Told) -> Guard:
+def _authenticator(config: Config, on_reload: OnReload) -> Authenticator:
     tokens = None
     if config.tokens is not None:
-        tokens = watch_tokens(config.token_file, config.tokens, told=told)
-    return Guard(tokens, client_certificates=bool(config.tls_client_ca_file))
+        tokens = reloading_tokens(config.token_file, config.tokens, on_reload=on_reload)
+    return Authenticator(tokens, client_certificates=bool(config.tls_client_ca_file))
 
 
-def _teller(metrics: Metrics) -> Told:
+def _on_reload(metrics: Metrics) -> OnReload:
     """Make what logs and counts how files are taken up."""
 
-    def told(file: str, problem: str | None) -> None:
+    def on_reload(file: str, problem: str | None) -> None:
         metrics.config_file(file, good=problem is None)
         if problem is None:
             _log.info("file taken up", extra={"file": file})
@@ -183,7 +187,7 @@ def _teller(metrics: Metrics) -> Told:
             extra = {"file": file, "problem": problem}
             _log.error("file refused, what it said before stays in use", extra=extra)
 
-    return told
+    return on_reload
 
 
 def _by_port(

@@ -29,9 +29,9 @@ ATTEMPTS = 3
 #: Seconds before asking again; each time twice as long.
 FIRST_PAUSE = 0.1
 #: Asked to wait up to so many seconds, a read waits; past it the caller is told.
-PATIENCE = 2.0
+MAX_RETRY_WAIT = 2.0
 #: However long CloudStack asks us to be quiet, after so many seconds one call asks again.
-LONGEST_QUIET = 60.0
+MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05
 #: Seconds between polls of a job: at first, and at most.
@@ -234,7 +234,7 @@ class Client:
             self._observer(command, result, self._monotonic() - started)
 
     def _keep_quiet(self, seconds: float) -> None:
-        until = self._monotonic() + min(seconds, LONGEST_QUIET)
+        until = self._monotonic() + min(seconds, MAX_QUIET)
         with self._lock:
             self._quiet_until = max(self._quiet_until, until)
 
@@ -265,7 +265,7 @@ def _wait_before_again(fault: Unreachable | Throttled, pause: float) -> float | 
     """
     reads = fault.command.startswith(("list", "query"))
     if isinstance(fault, Throttled):
-        return fault.retry_after if reads and fault.retry_after <= PATIENCE else None
+        return fault.retry_after if reads and fault.retry_after <= MAX_RETRY_WAIT else None
     return pause if fault.transient and (reads or not fault.sent) else None
 
 

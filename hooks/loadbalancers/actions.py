@@ -28,7 +28,7 @@ class TimeUp(CloudStackError):
 
 
 @dataclass(frozen=True)
-class Hands:
+class ActionContext:
     """What actions are done with.
 
     Attributes:
@@ -49,7 +49,7 @@ class Hands:
             raise
 
 
-def perform(action: Action, hands: Hands) -> tuple[Refusal, ...]:
+def perform(action: Action, context: ActionContext) -> tuple[Refusal, ...]:
     """Do an action to its end and return what CloudStack refused of it.
 
     Raises:
@@ -61,17 +61,17 @@ def perform(action: Action, hands: Hands) -> tuple[Refusal, ...]:
     """
     match action:
         case plan.DeleteSelf():
-            _delete_self(action, hands.kube, hands.deadline)
+            _delete_self(action, context.kube, context.deadline)
             return ()
         case plan.HoldService():
-            _hold_service(action, hands.kube, hands.deadline)
+            _hold_service(action, context.kube, context.deadline)
             return ()
         case plan.AssignTogether(assignments):
-            return _side_by_side(assignments, hands)
+            return _side_by_side(assignments, context)
         case plan.AssociateAny():
-            return _refusals(action, lambda: _associate_any(action, hands))
+            return _refusals(action, lambda: _associate_any(action, context))
         case _:
-            return _refusals(action, lambda: hands.wait_for(_start(action, hands)))
+            return _refusals(action, lambda: context.wait_for(_start(action, context)))
 
 
 def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
@@ -84,33 +84,35 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
     return ()
 
 
-def _side_by_side(assignments: Sequence[plan.Assign], hands: Hands) -> tuple[Refusal, ...]:
+def _side_by_side(
+    assignments: Sequence[plan.Assign], context: ActionContext
+) -> tuple[Refusal, ...]:
     """Assign several rules' members at once; the first error is raised when all have ended."""
     with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
-        futures = [pool.submit(_assign, each, hands) for each in assignments]
+        futures = [pool.submit(_assign, each, context) for each in assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def _assign(action: plan.Assign, hands: Hands) -> tuple[Refusal, ...]:
-    if hands.deadline.passed(margin=ANSWER_MARGIN):
+def _assign(action: plan.Assign, context: ActionContext) -> tuple[Refusal, ...]:
+    if context.deadline.passed(margin=ANSWER_MARGIN):
         raise TimeUp(action)
-    return _refusals(action, lambda: hands.wait_for(_start(action, hands)))
+    return _refusals(action, lambda: context.wait_for(_start(action, context)))
 
 
-def _associate_any(action: plan.AssociateAny, hands: Hands) -> None:
+def _associate_any(action: plan.AssociateAny, context: ActionContext) -> None:
     """Acquire an address and tag it before the job's end: until then nothing says whose it is."""
-    client, deadline = hands.client, hands.deadline
+    client, deadline = context.client, context.deadline
     job = network.associate_ip_address(client, deadline=deadline, network_id=action.network_id)
     tagged = create_tags(
         client, ResourceType.ADDRESS, [job.resource_id], dict(action.tags), deadline=deadline
     )
-    hands.wait_for(tagged)
-    hands.wait_for(job)
+    context.wait_for(tagged)
+    context.wait_for(job)
 
 
-def _start(action: Command, hands: Hands) -> Job:  # noqa: C901 - one line each
+def _start(action: Command, context: ActionContext) -> Job:  # noqa: C901 - one line each
     """Call the command that an action stands for."""
-    client, deadline = hands.client, hands.deadline
+    client, deadline = context.client, context.deadline
     match action:
         case plan.Associate(ip, network_id):
             return network.associate_ip_address(

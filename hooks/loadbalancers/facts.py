@@ -31,8 +31,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotConfigured, NotFound
 from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Assign
-from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_known, plan_address, select
-from hooks.loadbalancers.plan.facts import Facts, Order, Refusal, Seen, Settings
+from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_recorded, plan_address, select
+from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Refusal, Settings
 from hooks.loadbalancers.plan.members import network_of
 from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService, still_wants
@@ -53,16 +53,16 @@ class ClusterId:
     """
 
     def __init__(self, configured: str, kube: Kube) -> None:
-        self._known = configured
+        self._recorded = configured
         self._kube = kube
         self._lock = threading.Lock()
 
     def get(self, deadline: Deadline) -> str:
         """Return the id. Raises KubeError."""
         with self._lock:
-            if not self._known:
-                self._known = self._ask(deadline)
-            return self._known
+            if not self._recorded:
+                self._recorded = self._ask(deadline)
+            return self._recorded
 
     def _ask(self, deadline: Deadline) -> str:
         try:
@@ -90,15 +90,15 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Course:
+class AttemptState:
     """How a call has gone so far; see the fields of the same names in Facts."""
 
     first_look: bool = True
-    undone: tuple[str, int] | None = None
+    repeated_drift: tuple[str, int] | None = None
     refusals: tuple[Refusal, ...] = ()
 
 
-def observe(order: Order, course: Course, sources: Sources) -> Facts:
+def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Sources) -> Facts:
     """Look at the world.
 
     Raises:
@@ -107,47 +107,47 @@ def observe(order: Order, course: Course, sources: Sources) -> Facts:
     """
     deadline = sources.deadline
     facts = Facts(
-        order=order,
+        request=request,
         now=sources.clock(),
         settings=Settings(sources.cluster_id.get(deadline), sources.drift_resync),
         version=Capabilities(()),
         network=None,
-        seen=Seen(),
-        service=live_service(order, sources),
-        first_look=course.first_look,
-        undone=course.undone,
-        refusals=course.refusals,
+        state=CloudState(),
+        service=live_service(request, sources),
+        first_look=attempt.first_look,
+        repeated_drift=attempt.repeated_drift,
+        refusals=attempt.refusals,
     )
-    if facts.wanted != (order.deleted_at is None):
+    if facts.wanted != (request.deleted_at is None):
         return facts  # nothing is to be done in CloudStack
-    network_id = network_of(order)
+    network_id = network_of(request)
     facts = replace(
         facts,
         version=sources.cloud.capabilities(deadline),
         network=_network(network_id, sources),
     )
-    facts = replace(facts, seen=_seen(facts, sources), address_limit=_limit(facts, sources))
+    facts = replace(facts, state=_seen(facts, sources), address_limit=_limit(facts, sources))
     return _with_choices(facts, network_id, sources)
 
 
-def live_service(order: Order, sources: Sources) -> LiveService | None:
+def live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService | None:
     """Read the Service where it matters: for a deletion, and for an object that nobody owns.
 
     Raises:
         KubeError: it matters, and cannot be told.
     """
-    if order.owned and order.deleted_at is None:
+    if request.owned and request.deleted_at is None:
         return None
-    path = f"/api/v1/namespaces/{order.namespace}"
-    service_path = f"{path}/services/{order.spec.service_name}"
+    path = f"/api/v1/namespaces/{request.namespace}"
+    service_path = f"{path}/services/{request.spec.service_name}"
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
-        wants = still_wants(service, order.spec.service_uid)
+        wants = still_wants(service, request.spec.service_uid)
         wants = wants and not _is_going(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
         return LiveService(wants=False)
     except NotConfigured:
-        if order.deleted_at is None:
+        if request.deleted_at is None:
             return None
         raise
     metadata = service["metadata"]
@@ -180,22 +180,22 @@ def _limit(facts: Facts, sources: Sources) -> ResourceLimit | None:
     return None
 
 
-def _seen(facts: Facts, sources: Sources) -> Seen:
+def _seen(facts: Facts, sources: Sources) -> CloudState:
     """Read the addresses that may be this Service's, and what is on the one that counts."""
-    order, client, deadline = facts.order, sources.cloud.client, sources.deadline
+    request, client, deadline = facts.request, sources.cloud.client, sources.deadline
     addresses = _addresses(facts, sources)
-    if order.deleted_at is None:
-        address = select(order, addresses)
+    if request.deleted_at is None:
+        address = select(request, addresses)
     else:
-        address = deletion.candidate(order, addresses)
+        address = deletion.candidate(request, addresses)
     if address is None or (
-        order.deleted_at is not None and deletion.releases_whole(order, address)
+        request.deleted_at is not None and deletion.releases_whole(request, address)
     ):
-        return Seen(addresses)
+        return CloudState(addresses)
     rules = list_load_balancer_rules(client, deadline=deadline, public_ip_id=address.id)
-    own = ours(order, rules) if order.deleted_at is None else ()
+    own = ours(request, rules) if request.deleted_at is None else ()
     members = {rule.id: _members(rule.id, sources) for rule in own}
-    return Seen(
+    return CloudState(
         addresses=addresses,
         rules=rules,
         members=tuple(
@@ -214,10 +214,10 @@ def _seen(facts: Facts, sources: Sources) -> Seen:
 
 def _addresses(facts: Facts, sources: Sources) -> tuple[PublicIpAddress, ...]:
     """List addresses by their IPs and, unless the one we have is found so, by our tag."""
-    order = facts.order
-    known, spec = order.known.address, order.spec
-    ips = [known.ip] if known else [spec.adopt.address]
-    if order.deleted_at is None:
+    request = facts.request
+    recorded, spec = request.recorded.address, request.spec
+    ips = [recorded.ip] if recorded else [spec.adopt.address]
+    if request.deleted_at is None:
         ips.append(spec.address)
     found: dict[str, PublicIpAddress] = {}
 
@@ -230,16 +230,16 @@ def _addresses(facts: Facts, sources: Sources) -> tuple[PublicIpAddress, ...]:
 
     for ip in dict.fromkeys(filter(None, ips)):
         look(PublicIpAddressFilter(ip_address=ip))
-    if not _has_its_address(order, found.values()):
+    if not _has_its_address(request, found.values()):
         look(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service_uid}))
-    if facts.network and known and known.chosen_at is not None and not known.ip:
+    if facts.network and recorded and recorded.chosen_at is not None and not recorded.ip:
         look(PublicIpAddressFilter(associated_network_id=facts.network.id))
     return tuple(found.values())
 
 
-def _has_its_address(order: Order, found: Iterable[PublicIpAddress]) -> bool:
+def _has_its_address(request: LoadBalancerRequest, found: Iterable[PublicIpAddress]) -> bool:
     """Tell whether the Service's address was found, so that no other is looked for."""
-    return order.deleted_at is None and any(is_known(order, each) for each in found)
+    return request.deleted_at is None and any(is_recorded(request, each) for each in found)
 
 
 def _members(rule_id: str, sources: Sources) -> tuple[Member, ...]:
@@ -267,7 +267,7 @@ def _machines(facts: Facts, sources: Sources) -> frozenset[str] | None:
     """Ask which machines there are, where an assignment was refused: one that is gone fails all."""
     if not any(isinstance(each.action, Assign) for each in facts.refusals):
         return None
-    network_id = network_of(facts.order)
+    network_id = network_of(facts.request)
     snapshot = sources.cloud.snapshot(sources.deadline)
     return frozenset(
         machine.id
@@ -283,14 +283,18 @@ def _is_on(network_id: str, networks: Iterable[str]) -> bool:
 
 def _with_choices(facts: Facts, network_id: str, sources: Sources) -> Facts:
     """Look for free addresses where the plan would have to leave the choice to CloudStack."""
-    if facts.network is None or facts.order.deleted_at is not None or facts.order.spec.plan_only:
+    if (
+        facts.network is None
+        or facts.request.deleted_at is not None
+        or facts.request.spec.plan_only
+    ):
         return facts
     planned = plan_address(facts, network_id)
-    any_will_do = planned.waiting and planned.known is not None and not planned.known.ip
-    if facts.order.spec.invalid or not any_will_do:
+    any_will_do = planned.waiting and planned.recorded is not None and not planned.recorded.ip
+    if facts.request.spec.invalid or not any_will_do:
         return facts
     free = list_free_public_ip_addresses(
         sources.cloud.client, deadline=sources.deadline, zone_id=facts.network.zone_id
     )
     usable = (each.ip_address for each in free if each.for_virtual_network and not each.is_system)
-    return replace(facts, seen=replace(facts.seen, free=tuple(usable)))
+    return replace(facts, state=replace(facts.state, free=tuple(usable)))

@@ -13,13 +13,13 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.actions import Hands, TimeUp, perform
-from hooks.loadbalancers.facts import ClusterId, Course, Sources, observe
-from hooks.loadbalancers.locks import PATIENCE, LaneBusy, Lanes
+from hooks.loadbalancers.actions import ActionContext, TimeUp, perform
+from hooks.loadbalancers.facts import AttemptState, ClusterId, Sources, observe
+from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLocks
 from hooks.loadbalancers.pending import Pending, PendingJobs
 from hooks.loadbalancers.plan import deletion, members, status
 from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
-from hooks.loadbalancers.plan.facts import Facts, Order, Refusal
+from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
@@ -87,15 +87,15 @@ class LoadBalancersHook:
         self._settings = settings
         self._clock = clock
         self._cluster_id = ClusterId(settings.cluster_id, kube)
-        self._process = _Process(Lanes(), PendingJobs(), record)
+        self._process = _Process(NetworkLocks(), PendingJobs(), record)
 
-    def customize(self, request: Json, deadline: Deadline) -> Answer:
+    def customize(self, body: Json, deadline: Deadline) -> Answer:
         """Ask for all Instances: which of them may serve is for the plan to say.
 
         Raises BadRequest.
         """
         del deadline
-        customize_request(request, spec={})
+        customize_request(body, spec={})
         instances: Json = {
             "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
             "resource": "cloudstackinstances",
@@ -103,14 +103,14 @@ class LoadBalancersHook:
         }
         return Answer({"relatedResources": [instances]})
 
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
+    def sync(self, body: Json, deadline: Deadline) -> Answer:
         """Answer a sync or finalize request.
 
         Raises:
             BadRequest: the request lacks what is read of it.
         """
         now = self._clock()
-        order = read(request, now=now)
+        request = read(body, now=now)
         sources = Sources(
             cloud=self._cloud(),
             kube=self._kube,
@@ -120,9 +120,9 @@ class LoadBalancersHook:
             clock=self._clock,
         )
         with ExitStack() as stack:
-            call = _Call(order, sources, self._process, stack)
+            call = _Call(request, sources, self._process, stack)
             if call.is_settled(now):
-                return Answer(status.unchanged(order, now))
+                return Answer(status.unchanged(request, now))
             return reconcile(call, deadline=deadline, record=self._record)
 
 
@@ -130,7 +130,7 @@ class LoadBalancersHook:
 class _Process:
     """What the calls of one process share; all of it may be lost at any moment."""
 
-    lanes: Lanes
+    locks: NetworkLocks
     pending: PendingJobs
     record: Record
 
@@ -138,11 +138,13 @@ class _Process:
 class _Call:
     """One call's view of one load balancer."""
 
-    def __init__(self, order: Order, sources: Sources, process: _Process, stack: ExitStack) -> None:
-        self._order = order
+    def __init__(
+        self, request: LoadBalancerRequest, sources: Sources, process: _Process, stack: ExitStack
+    ) -> None:
+        self._request = request
         self._sources = sources
         self._process = process
-        self._hands = Hands(
+        self._context = ActionContext(
             client=sources.cloud.client,
             kube=sources.kube,
             deadline=sources.deadline,
@@ -150,34 +152,34 @@ class _Call:
         )
         self._lane = stack.enter_context(ExitStack())
         self._held: Literal["", "shared", "alone"] = ""
-        self._course = Course()
+        self._attempt = AttemptState()
         self._done: list[Action] = []
         self._untold: tuple[Event, ...] = ()
         self._told: set[Event] = set()
         self._planned: Json | None = None
-        deleting = order.deleted_at is not None
+        deleting = request.deleted_at is not None
         asked = deletion.fingerprint if deleting else members.fingerprint
-        self._fingerprint = asked(order)
+        self._fingerprint = asked(request)
 
     def is_settled(self, now: float) -> bool:
         """Tell whether the last answer still stands, so that CloudStack need not be asked.
 
         An object without an owner is always looked at: its Service may be gone.
         """
-        if self._order.deleted_at is None and not self._order.owned:
+        if self._request.deleted_at is None and not self._request.owned:
             return False
-        return status.is_settled(self._order, self._fingerprint, now)
+        return status.is_settled(self._request, self._fingerprint, now)
 
     def observe(self) -> Facts:
         """Look at CloudStack; in the lane from the start where there surely is work.
 
         Jobs of an earlier call are waited for first: until they end, what they do is half seen.
         """
-        is_news = self._order.known.fingerprint != self._fingerprint
-        if is_news and not self._order.spec.plan_only:
-            self._enter_lane(shared=members.is_one_change(self._order))
+        is_news = self._request.recorded.fingerprint != self._fingerprint
+        if is_news and not self._request.spec.plan_only:
+            self._enter_lane(shared=members.is_one_change(self._request))
         self._wait_for_pending()
-        return observe(self._order, self._course, self._sources)
+        return observe(self._request, self._attempt, self._sources)
 
     def plan(self, facts: Facts) -> Plan[Action]:
         """Plan; what was done in this call and is not seen to have worked counts as refused.
@@ -189,15 +191,15 @@ class _Call:
         if in_vain:
             said = "CloudStack took it, and shows no trace of it"
             refusals = tuple(Refusal(action, 0, said) for action in in_vain)
-            self._course = replace(self._course, refusals=self._course.refusals + refusals)
-            planned = plan(replace(facts, refusals=self._course.refusals))
+            self._attempt = replace(self._attempt, refusals=self._attempt.refusals + refusals)
+            planned = plan(replace(facts, refusals=self._attempt.refusals))
         status = planned.response.get("status") or {}
-        undone = status.get("undone") or {}
+        repeated_drift = status.get("repeatedDrift") or {}
         self._planned = status
-        self._course = replace(
-            self._course,
+        self._attempt = replace(
+            self._attempt,
             first_look=False,
-            undone=(undone.get("what") or "", undone.get("times") or 0),
+            repeated_drift=(repeated_drift.get("what") or "", repeated_drift.get("times") or 0),
         )
         self._untold = ()
         if any(not isinstance(action, KubernetesAction) for action in planned.actions):
@@ -210,27 +212,27 @@ class _Call:
         if not isinstance(action, KubernetesAction):
             self._enter_lane(shared=isinstance(action, Assign | Remove))
             self._tell()
-        refusals = perform(action, self._hands)
+        refusals = perform(action, self._context)
         self._done.append(action)
-        self._course = replace(self._course, refusals=self._course.refusals + refusals)
+        self._attempt = replace(self._attempt, refusals=self._attempt.refusals + refusals)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
         """Answer with what is known, and what went wrong."""
         now = self._sources.clock()
-        order = self._order
+        request = self._request
         response: CompositeResponse
-        if isinstance(error, LaneBusy) and self._planned is not None and not self._done:
+        if isinstance(error, NetworkBusy) and self._planned is not None and not self._done:
             # What this look found is found again; said now, it would not count as drift then.
-            response = status.unchanged(order, now)
-        elif isinstance(error, JobRunning | LaneBusy | TimeUp) or self._ran_out_of_time(error):
-            response = status.unfinished(order, now, self._planned, str(error))
+            response = status.unchanged(request, now)
+        elif isinstance(error, JobRunning | NetworkBusy | TimeUp) or self._ran_out_of_time(error):
+            response = status.unfinished(request, now, self._planned, str(error))
         else:
             response = status.unobserved(
-                order,
+                request,
                 self._planned,
                 status.Failure(self._fingerprint, now, _ready(error), _least_wait(error)),
             )
-        if order.deleted_at is not None:
+        if request.deleted_at is not None:
             response = {**response, "finalized": False}
         return Plan(response)
 
@@ -244,11 +246,11 @@ class _Call:
 
     def _remember(self, job: Job) -> None:
         """Keep a job that outlives this call for the next one."""
-        self._process.pending.add(self._order.uid, Pending(job, self._sources.clock()))
+        self._process.pending.add(self._request.uid, Pending(job, self._sources.clock()))
 
     def _wait_for_pending(self) -> None:
         """Wait for the jobs of an earlier call; what they come to is seen by looking."""
-        uid, sources = self._order.uid, self._sources
+        uid, sources = self._request.uid, self._sources
         jobs = list(self._process.pending.take(uid, now=sources.clock()))
         try:
             while jobs:
@@ -268,14 +270,14 @@ class _Call:
         )
 
     def _enter_lane(self, *, shared: bool) -> None:
-        """Hold the network's lane until the call ends. Raises LaneBusy."""
-        network_id = members.network_of(self._order)
+        """Hold the network's lane until the call ends. Raises NetworkBusy."""
+        network_id = members.network_of(self._request)
         if not network_id or self._held == "alone" or (shared and self._held):
             return
         self._lane.close()
         self._held = ""
-        patience = min(PATIENCE, self._sources.deadline.remaining() - ANSWER_MARGIN)
-        lane = self._process.lanes.enter(network_id, shared=shared, patience=patience)
+        timeout = min(LOCK_TIMEOUT, self._sources.deadline.remaining() - ANSWER_MARGIN)
+        lane = self._process.locks.enter(network_id, shared=shared, timeout=timeout)
         self._lane.enter_context(lane)
         self._held = "shared" if shared else "alone"
 

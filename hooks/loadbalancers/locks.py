@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from hooks.cloudstack.errors import CloudStackError
 
 #: Seconds that a call waits for a busy lane before it answers and asks to be called again.
-PATIENCE = 1.0
+LOCK_TIMEOUT = 1.0
 #: Changes of members that a network takes at once; more only wait for each other in the server.
 MEMBERS_AT_ONCE = 4
 
 
-class LaneBusy(CloudStackError):
+class NetworkBusy(CloudStackError):
     """Another call is writing to the network; nothing was asked of CloudStack."""
 
     def __init__(self, network_id: str) -> None:
@@ -41,33 +41,33 @@ class _Lane:
         return not self.alone and not self.sharing
 
 
-class Lanes:
+class NetworkLocks:
     """One lane for each network, for all calls of this process."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, _Lane] = {}
+        self._locks: dict[str, _Lane] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def enter(
-        self, network_id: str, *, shared: bool = False, patience: float = PATIENCE
+        self, network_id: str, *, shared: bool = False, timeout: float = LOCK_TIMEOUT
     ) -> Iterator[None]:
         """Hold a network's lane: alone, or for one change of members after the other, shared.
 
         Raises:
-            LaneBusy: it did not become free within `patience` seconds.
+            NetworkBusy: it did not become free within `patience` seconds.
         """
         with self._lock:
-            lane = self._lanes.setdefault(network_id, _Lane())
+            lane = self._locks.setdefault(network_id, _Lane())
         with lane.changed:
             lane.waiting += not shared
             free = lane.changed.wait_for(
-                lambda: lane.is_free(shared=shared), timeout=max(0.0, patience)
+                lambda: lane.is_free(shared=shared), timeout=max(0.0, timeout)
             )
             lane.waiting -= not shared
             if not free:
                 lane.changed.notify_all()
-                raise LaneBusy(network_id)
+                raise NetworkBusy(network_id)
             lane.alone = not shared
             lane.sharing += shared
         try:

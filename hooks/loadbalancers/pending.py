@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hooks.cloudstack.models import Job
 
 #: Seconds after which a job is waited for no longer: it hangs, and looking has to do.
-PATIENCE = 30.0
+MAX_JOB_AGE = 30.0
 #: How many load balancers are remembered.
 REMEMBERED = 10_000
 
@@ -42,4 +42,4 @@ class PendingJobs:
         """Return a load balancer's jobs that are worth waiting for, and forget them all."""
         with self._lock:
             jobs = self._jobs.pop(uid, ())
-        return tuple(each for each in jobs if now - each.since < PATIENCE)
+        return tuple(each for each in jobs if now - each.since < MAX_JOB_AGE)

@@ -10,11 +10,11 @@ from hooks.loadbalancers.plan.facts import (
     Adopt,
     Instance,
     Invalid,
-    Known,
-    KnownAddress,
-    Order,
+    LoadBalancerRequest,
+    NetworkAttachment,
     Port,
-    Seat,
+    RecordedAddress,
+    RecordedStatus,
     Spec,
 )
 from hooks.loadbalancers.plan.ranges import EVERYONE
@@ -65,7 +65,7 @@ _STATUS: Shape = {
     "lastCheckTime": str,
     "nextCheckTime": str,
     "checkedFor": str,
-    "undone": {"what": str, "times": int},
+    "repeatedDrift": {"what": str, "times": int},
     "conditions": [{"type": str, "status": str, "reason": str, "lastTransitionTime": str}],
 }
 _INSTANCE: Shape = {
@@ -78,7 +78,7 @@ _INSTANCE: Shape = {
 }
 
 
-def read(body: Json, *, now: float) -> Order:
+def read(body: Json, *, now: float) -> LoadBalancerRequest:
     """Read a sync or finalize request.
 
     Args:
@@ -95,7 +95,7 @@ def read(body: Json, *, now: float) -> Order:
     spec = _spec(parent["spec"])
     owners = metadata.get("ownerReferences") or ()
     deleting = request["finalizing"] or metadata.get("deletionTimestamp")
-    return Order(
+    return LoadBalancerRequest(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
@@ -103,7 +103,7 @@ def read(body: Json, *, now: float) -> Order:
         owned=any(owner.get("uid") == spec.service_uid for owner in owners),
         deleted_at=(_time(metadata.get("deletionTimestamp")) or now) if deleting else None,
         spec=spec,
-        known=_known(parent.get("status") or {}),
+        recorded=_recorded(parent.get("status") or {}),
         instances=_instances(request["related"].get(INSTANCES, {})),
         reference=Reference.to(parent),
     )
@@ -167,24 +167,24 @@ def _ranges(ranges: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _known(status: Json) -> Known:
-    undone = status.get("undone") or {}
-    return Known(
-        address=_known_address(status.get("address") or {}),
+def _recorded(status: Json) -> RecordedStatus:
+    repeated_drift = status.get("repeatedDrift") or {}
+    return RecordedStatus(
+        address=_recorded_address(status.get("address") or {}),
         network_id=status.get("networkID") or "",
         last_check=_time(status.get("lastCheckTime")),
         next_check=_time(status.get("nextCheckTime")),
         fingerprint=status.get("checkedFor") or "",
-        undone=(undone.get("what") or "", undone.get("times") or 0),
+        repeated_drift=(repeated_drift.get("what") or "", repeated_drift.get("times") or 0),
         conditions=tuple(status.get("conditions") or ()),
         status=status,
     )
 
 
-def _known_address(address: Json) -> KnownAddress | None:
+def _recorded_address(address: Json) -> RecordedAddress | None:
     if not address.get("ip") and not address.get("chosenAt"):
         return None
-    return KnownAddress(
+    return RecordedAddress(
         ip=address.get("ip") or "",
         id=address.get("id") or "",
         network_id=address.get("networkID") or "",
@@ -211,8 +211,8 @@ def _instance(name: str, machine_id: str, instance: Json) -> Instance:
     return Instance(
         name=name,
         machine_id=machine_id,
-        seats=tuple(
-            Seat(network["id"], network.get("default") or False)
+        attachments=tuple(
+            NetworkAttachment(network["id"], network.get("default") or False)
             for network in observed.get("networks") or ()
         ),
         serves=observed.get("servesLoadBalancers") or False,

@@ -10,8 +10,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotConfigured, NotFound
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
-from hooks.nodes.plan.instance import missed_before
-from hooks.nodes.plan.lifecycle import Census, deletion_due, missed_again
+from hooks.nodes.plan.instance import recorded_absence
+from hooks.nodes.plan.lifecycle import MissingNodes, deletion_due, prolonged_absence
 from hooks.nodes.plan.match import Missing, is_present, match_vm
 from hooks.nodes.plan.plan import Facts, Settings, is_ready
 
@@ -56,8 +56,8 @@ def observe(held: Json, node: Json, instance: Json | None, sources: Sources) -> 
     )
     match facts.match:
         case Missing(str() as instance_id) if not is_ready(node):
-            missed = missed_again(missed_before(instance), snapshot.taken_at)
-            if deletion_due(missed, now=facts.now, grace=sources.settings.missing_grace):
+            absence = prolonged_absence(recorded_absence(instance), snapshot.taken_at)
+            if deletion_due(absence, now=facts.now, grace=sources.settings.missing_grace):
                 return _second_look(facts, instance_id, snapshot, sources)
     return facts
 
@@ -67,13 +67,13 @@ def _second_look(facts: Facts, instance_id: str, snapshot: Snapshot, sources: So
     path = f"{NODES}/{facts.node['metadata']['name']}"
     try:
         node = sources.kube.get(path, deadline=sources.deadline)
-        census = _census(instance_id, snapshot, sources)
+        missing_nodes = _missing_nodes(instance_id, snapshot, sources)
     except NotConfigured:
         return facts
-    return replace(facts, node=node, census=census)
+    return replace(facts, node=node, missing_nodes=missing_nodes)
 
 
-def _census(instance_id: str, snapshot: Snapshot, sources: Sources) -> Census:
+def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> MissingNodes:
     living = {vm.id.lower() for vm in snapshot.machines if is_present(vm)}
     instances = list(sources.kube.list(INSTANCES, deadline=sources.deadline))
     missing = tuple(
@@ -82,7 +82,7 @@ def _census(instance_id: str, snapshot: Snapshot, sources: Sources) -> Census:
         if str((instance.get("spec") or {}).get("instanceID", "")).lower() not in living
     )
     ready = tuple(name for name in missing if _is_ready_now(name, sources))
-    return Census(len(instances), missing, ready, gone=_is_gone(instance_id, sources))
+    return MissingNodes(len(instances), missing, ready, gone=_is_gone(instance_id, sources))
 
 
 def _is_ready_now(name: str, sources: Sources) -> bool:

@@ -30,7 +30,7 @@ from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
-from hooks.server.auth import Guard
+from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
@@ -63,7 +63,7 @@ class Outcome:
 def create_app(
     hooks: Mapping[str, Hook],
     *,
-    guard: Guard,
+    authenticator: Authenticator,
     metrics: Metrics,
     deadline_seconds: float,
     clock: Monotonic = time.monotonic,
@@ -72,7 +72,7 @@ def create_app(
 
     Args:
         hooks: by name; a hook's paths begin with it.
-        guard: who may call them.
+        authenticator: who may call them.
         metrics: where calls are counted.
         deadline_seconds: how long a call may take.
         clock: monotonic seconds.
@@ -82,17 +82,17 @@ def create_app(
     app.url_map.merge_slashes = False
     for path in _HEALTH_PATHS:
         app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
-    desk = _Desk(metrics, deadline_seconds, clock)
+    desk = _HandlerTable(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
         for path, method in hook.routes.items():
             view = desk.view(name, path, getattr(hook, method))
             app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
-    app.before_request(lambda: _admit(guard))
+    app.before_request(lambda: _admit(authenticator))
     app.register_error_handler(HTTPException, desk.refuse)
     return app
 
 
-class _Desk:
+class _HandlerTable:
     """Answers calls: runs the handler, looks its error up in the table, logs and counts."""
 
     def __init__(self, metrics: Metrics, deadline_seconds: float, clock: Monotonic) -> None:
@@ -158,13 +158,13 @@ class _Desk:
                 return Outcome("bug", 500, text, level=logging.ERROR, noted=noted, bug=error)
 
 
-def _admit(guard: Guard) -> None:
+def _admit(authenticator: Authenticator) -> None:
     """Turn away who may not call; probes carry no credentials."""
     if flask.request.path in _HEALTH_PATHS:
         return
     connection = flask.request.environ.get("gunicorn.socket")
     show = getattr(connection, "getpeercert", dict)
-    refusal = guard.refusal(flask.request.headers.get("Authorization", ""), show())
+    refusal = authenticator.refusal(flask.request.headers.get("Authorization", ""), show())
     if refusal:
         raise Unauthorized(refusal)
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from hooks.settings.reloading import Told, Watched
+from hooks.settings.reloading import OnReload, ReloadingFile
 from hooks.settings.tokens import Tokens, read_tokens
 
 _BEARER = re.compile(r"(?i)bearer +([!-~]+) *")
 
 
-class Guard:
+class Authenticator:
     """Decides who may call a hook.
 
     Args:
@@ -18,7 +18,7 @@ class Guard:
             is shown is good has been decided when the connection was made.
     """
 
-    def __init__(self, tokens: Watched[Tokens] | None, *, client_certificates: bool) -> None:
+    def __init__(self, tokens: ReloadingFile[Tokens] | None, *, client_certificates: bool) -> None:
         self._tokens = tokens
         self._client_certificates = client_certificates
 
@@ -41,6 +41,8 @@ class Guard:
         return None
 
 
-def watch_tokens(path: str, first: Tokens, *, told: Told) -> Watched[Tokens]:
+def reloading_tokens(path: str, first: Tokens, *, on_reload: OnReload) -> ReloadingFile[Tokens]:
     """Follow a token file, so that a rotated token counts at the next call."""
-    return Watched("tokens", (path,), lambda: read_tokens(path), first=first, told=told)
+    return ReloadingFile(
+        "tokens", (path,), lambda: read_tokens(path), first=first, on_reload=on_reload
+    )

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 
 from hooks.settings.certificates import CertificateFiles, server_context
-from hooks.settings.reloading import Told, Watched
+from hooks.settings.reloading import OnReload, ReloadingFile
 
 #: Seconds that a caller may take for the TLS handshake.
 HANDSHAKE_SECONDS = 10.0
@@ -51,9 +51,11 @@ class PortContext:
         return connection
 
 
-def watch_certificates(
-    files: CertificateFiles, first: ssl.SSLContext, *, told: Told
-) -> Watched[ssl.SSLContext]:
+def reloading_certificates(
+    files: CertificateFiles, first: ssl.SSLContext, *, on_reload: OnReload
+) -> ReloadingFile[ssl.SSLContext]:
     """Follow the certificate files, so that a renewed certificate counts at the next connection."""
     paths = tuple(path for path in (files.cert, files.key, files.client_ca) if path)
-    return Watched("certificates", paths, lambda: server_context(files), first=first, told=told)
+    return ReloadingFile(
+        "certificates", paths, lambda: server_context(files), first=first, on_reload=on_reload
+    )

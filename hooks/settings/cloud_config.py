@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.settings.reloading import Told, Watched
+from hooks.settings.reloading import OnReload, ReloadingFile
 
 T = TypeVar("T")
 
@@ -106,13 +106,15 @@ class CloudSource(Generic[T]):
         first: CloudConfig,
         make: Callable[[CloudConfig], T],
         *,
-        told: Told,
+        on_reload: OnReload,
         warn: Callable[[str], None],
     ) -> None:
         def read() -> CloudConfig:
             return read_cloud_config(path, warn=warn)
 
-        self._config = Watched("cloud-config", (path,), read, first=first, told=told)
+        self._config = ReloadingFile(
+            "cloud-config", (path,), read, first=first, on_reload=on_reload
+        )
         self._make = make
         self._lock = threading.Lock()
         self._made = (first, make(first))

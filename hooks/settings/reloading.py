@@ -12,10 +12,10 @@ _Signature = tuple[tuple[int, ...] | None, ...]
 
 
 #: Hears that a file was read: its name, and why its content was refused or None.
-Told = Callable[[str, str | None], None]
+OnReload = Callable[[str, str | None], None]
 
 
-class Watched(Generic[T]):
+class ReloadingFile(Generic[T]):
     """What one or several files say, read again when one of them changes.
 
     Files are looked at when their content is asked for, so that nothing runs in between.
@@ -36,12 +36,12 @@ class Watched(Generic[T]):
         read: Callable[[], T],
         *,
         first: T,
-        told: Told,
+        on_reload: OnReload,
     ) -> None:
         self._name = name
         self._paths = paths
         self._read = read
-        self._told = told
+        self._on_reload = on_reload
         self._lock = threading.Lock()
         self._signature: _Signature = ()
         self._content = first
@@ -59,9 +59,9 @@ class Watched(Generic[T]):
                 try:
                     self._content = self._read()
                 except (OSError, ValueError) as error:
-                    self._told(self._name, str(error))
+                    self._on_reload(self._name, str(error))
                 else:
-                    self._told(self._name, None)
+                    self._on_reload(self._name, None)
             return self._content
 
     def _look(self) -> _Signature:

@@ -84,17 +84,17 @@ class Operations:
         key = job_key(facts.cluster)
         work = _Work(self._connector, facts, self._memory(key), self._metrics, self._clock)
         match action:
-            case StartProbe(lane):
+            case StartProbe(pool):
                 seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
-                self._jobs.probes.start(key, Job(work.probe, seconds), lane=lane)
-            case StartRound(recorded, lane):
+                self._jobs.probes.start(key, Job(work.probe, seconds), pool=pool)
+            case StartRound(recorded, pool):
                 job = Job(lambda deadline: work.round(recorded, deadline), ROUND_SECONDS, ROUND)
-                self._jobs.rounds.start(key, job, lane=lane)
-            case StartDeletion(inventory, lane):
+                self._jobs.rounds.start(key, job, pool=pool)
+            case StartDeletion(inventory, pool):
                 run = Job(
                     lambda deadline: work.delete(inventory, deadline), ROUND_SECONDS, DELETION
                 )
-                self._jobs.rounds.start(key, run, lane=lane)
+                self._jobs.rounds.start(key, run, pool=pool)
             case StopRound():
                 self._jobs.rounds.stop(key)
             case _:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar, get_args
 
 from hooks.http.deadline import Deadline, Monotonic
-from hooks.targetclusters.plan.schedule import Lane, State
+from hooks.targetclusters.plan.schedule import JobPool, State
 
 #: Seconds after which what was found of a cluster that nobody asks for any more is forgotten.
 KEPT_SECONDS = 3600.0
@@ -65,11 +65,11 @@ class Background(Generic[T]):
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry[T]] = {}
         self._lanes = {
-            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{lane}")
-            for lane in get_args(Lane)
+            pool: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{pool}")
+            for pool in get_args(JobPool)
         }
 
-    def start(self, cluster: str, job: Job[T], *, lane: Lane) -> bool:
+    def start(self, cluster: str, job: Job[T], *, pool: JobPool) -> bool:
         """Start a cluster's job, unless one of its jobs runs or waits already."""
         with self._lock:
             self._forget_the_untouched()
@@ -79,7 +79,7 @@ class Background(Generic[T]):
             entry.since = entry.touched = self._clock()
             entry.what = job.what
             entry.stopped = threading.Event()
-            entry.future = self._lanes[lane].submit(self._run, job, entry.stopped)
+            entry.future = self._lanes[pool].submit(self._run, job, entry.stopped)
             return True
 
     def stop(self, cluster: str) -> None:
@@ -115,8 +115,8 @@ class Background(Generic[T]):
         """Start nothing more, and end what runs at its next look at its deadline."""
         with self._lock:
             self._closing.set()
-        for lane in self._lanes.values():
-            lane.shutdown(wait=False, cancel_futures=True)
+        for pool in self._lanes.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job: Job[T], stopped: threading.Event) -> T:
         def now() -> float:

@@ -90,7 +90,7 @@ STATUS: Shape = {
 
 
 @dataclass(frozen=True)
-class Share:
+class IntOrPercent:
     """So many of a whole: a number, or a percentage of it."""
 
     number: int
@@ -115,7 +115,7 @@ class HealthChecks:
     """
 
     timeout: float = 10.0
-    min_ready_nodes: Share = Share(1)
+    min_ready_nodes: IntOrPercent = IntOrPercent(1)
     pod_namespaces: tuple[str, ...] = ("kube-system",)
 
 
@@ -198,7 +198,7 @@ def _health_checks(checks: Json) -> HealthChecks:
         namespaces = ["kube-system"]
     return HealthChecks(
         timeout=min(MAX_PROBE, _duration(checks, "timeout", "10s", "healthChecks.")),
-        min_ready_nodes=_share(
+        min_ready_nodes=_int_or_percent(
             _or(checks.get("minReadyNodes"), 1), "parent.spec.healthChecks.minReadyNodes"
         ),
         pod_namespaces=tuple(
@@ -246,11 +246,11 @@ def _choice(where: Json, key: str, choices: Collection[str], prefix: str = "") -
     return str(value)
 
 
-def _share(value: object, field: str) -> Share:
+def _int_or_percent(value: object, field: str) -> IntOrPercent:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Share(value)
+        return IntOrPercent(value)
     if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
-        return Share(int(match[1]), percent=True)
+        return IntOrPercent(int(match[1]), percent=True)
     raise BadRequest(field, 'must be a number of nodes, such as 3, or a share, such as "80%"')
 
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.server.app import create_app
-from hooks.server.auth import Guard
+from hooks.server.auth import Authenticator
 from hooks.server.logs import JsonFormatter
 from hooks.server.metrics import Metrics
 from hooks.webhook.reconcile import Answer
@@ -106,9 +106,13 @@ class Served:
         self.hook.deed = lambda _request, _deadline: answer
 
 
-def serve(guard: Guard, log: list[dict[str, Any]]) -> Served:
+def serve(authenticator: Authenticator, log: list[dict[str, Any]]) -> Served:
     registry, hook, clock = CollectorRegistry(), EchoHook(), Clock()
     app = create_app(
-        {"echo": hook}, guard=guard, metrics=Metrics(registry), deadline_seconds=8.0, clock=clock
+        {"echo": hook},
+        authenticator=authenticator,
+        metrics=Metrics(registry),
+        deadline_seconds=8.0,
+        clock=clock,
     )
     return Served(app.test_client(), hook, log, registry, clock)

@@ -14,8 +14,8 @@ from hooks.loadbalancers.plan.actions import (
     TagAddress,
     UntagAddress,
 )
-from hooks.loadbalancers.plan.address import by_controller, came_of, is_fresh_choice, is_known
-from hooks.loadbalancers.plan.facts import Facts, Order
+from hooks.loadbalancers.plan.address import by_controller, came_of, is_fresh_choice, is_recorded
+from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest
 from hooks.loadbalancers.plan.firewall import close_all
 from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService
@@ -28,9 +28,9 @@ from hooks.webhook.contract import CompositeResponse, Plan
 NETWORK_PATIENCE = 600.0
 
 
-def fingerprint(order: Order) -> str:
+def fingerprint(request: LoadBalancerRequest) -> str:
     """Return a short text that tells a deletion from what was asked before."""
-    return f"deleting:{members.fingerprint(order)}"
+    return f"deleting:{members.fingerprint(request)}"
 
 
 def teardown(facts: Facts) -> Plan[Action]:
@@ -50,7 +50,7 @@ def teardown(facts: Facts) -> Plan[Action]:
     actions = _cleanup(facts, address)
     if not actions:
         return _gone(facts)
-    event = Event(facts.order.service, EVENT_DELETING, "Deleting load balancer")
+    event = Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being taken down")
     if complaints := facts.complaints(actions):
         response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
@@ -61,37 +61,43 @@ def _let_go(facts: Facts, service: LiveService) -> Plan[Action]:
     """Touch nothing in CloudStack, once the Service is held."""
     if CLEANUP_FINALIZER in service.finalizers:
         return Plan(_finalized(facts))
-    order = facts.order
+    request = facts.request
     hold = HoldService(
-        order.namespace,
-        order.spec.service_name,
+        request.namespace,
+        request.spec.service_name,
         service.resource_version,
         (*service.finalizers, CLEANUP_FINALIZER),
     )
     return Plan(_deleting(facts, "The Service wants it; it is let go as it is"), (hold,))
 
 
-def candidate(order: Order, addresses: Sequence[PublicIpAddress]) -> PublicIpAddress | None:
+def candidate(
+    request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
+) -> PublicIpAddress | None:
     """Pick an address that is surely this Service's, else one that may have come of its choice."""
-    known = order.known.address
-    sure = [each for each in addresses if is_known(order, each)]
+    recorded = request.recorded.address
+    sure = [each for each in addresses if is_recorded(request, each)]
     maybe = [
-        each for each in addresses if came_of(known, each) and not tags.is_others(order, each.tags)
+        each
+        for each in addresses
+        if came_of(recorded, each) and not tags.is_others(request, each.tags)
     ]
     return min(sure or maybe, key=lambda each: each.ip_address, default=None)
 
 
-def releases_whole(order: Order, address: PublicIpAddress) -> bool:
+def releases_whole(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
     """Tell whether the address goes with the Service, and all that is on it with the address."""
     return (
-        is_known(order, address) and by_controller(order, address) and not order.spec.keep_address
+        is_recorded(request, address)
+        and by_controller(request, address)
+        and not request.spec.keep_address
     )
 
 
 def _yours(facts: Facts) -> PublicIpAddress | None:
     """Find the next address to take down; one that was chosen counts if it came of the choice."""
-    found = candidate(facts.order, facts.seen.addresses)
-    if found and (is_known(facts.order, found) or is_fresh_choice(facts, found)):
+    found = candidate(facts.request, facts.state.addresses)
+    if found and (is_recorded(facts.request, found) or is_fresh_choice(facts, found)):
         return found
     return None
 
@@ -101,13 +107,13 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
 
     Nothing, where an address that stays has nothing of ours on it any more.
     """
-    order = facts.order
-    if not is_known(order, address):
-        marks = tags.address_tags(order, facts.settings, by_controller=True)
+    request = facts.request
+    if not is_recorded(request, address):
+        marks = tags.address_tags(request, facts.settings, by_controller=True)
         return (TagAddress(address.id, address.ip_address, marks),)
-    if releases_whole(order, address):
+    if releases_whole(request, address):
         return (Release(address.id, address.ip_address),)
-    rules = ours(order, facts.seen.rules)
+    rules = ours(request, facts.state.rules)
     left: tuple[Action, ...] = (
         *close_all(facts, rules),
         *(DeleteRule(rule.id, rule.name) for rule in rules),
@@ -121,32 +127,33 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
 
 def _gone(facts: Facts) -> Plan[Action]:
     """Let go, unless nothing is seen only because nothing can be seen."""
-    order = facts.order
-    known = order.known.address
-    if known and not known.is_choice and facts.network is None:
-        waited = facts.now - (order.deleted_at or facts.now)
+    request = facts.request
+    recorded = request.recorded.address
+    if recorded and not recorded.is_choice and facts.network is None:
+        waited = facts.now - (request.deleted_at or facts.now)
         if waited < NETWORK_PATIENCE:
             said = (
-                f"CloudStack shows neither address {known.ip} nor network {known.network_id}: "
+                f"CloudStack shows neither address {recorded.ip} nor "
+                f"network {recorded.network_id}: "
                 "is the project or account right?"
             )
             return Plan(_stopped(facts, "NetworkNotVisible", said))
-    event = Event(order.service, EVENT_DELETED, "Deleted load balancer")
+    event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
     return Plan(_finalized(facts), events=(event,))
 
 
 def _deleting(facts: Facts, said: str) -> CompositeResponse:
     why = Condition("Ready", "False", "Deleting", said)
-    response = status.unfinished(facts.order, facts.now, None, said, ready=why)
+    response = status.unfinished(facts.request, facts.now, None, said, ready=why)
     return {**response, "finalized": False}
 
 
 def _stopped(facts: Facts, reason: str, said: str, *, waits: Waits = REFUSED) -> CompositeResponse:
     why = Condition("Ready", "False", reason, said)
-    asked = fingerprint(facts.order)
-    response = status.stopped(facts.order, asked, facts.now, why, waits=waits)
+    asked = fingerprint(facts.request)
+    response = status.stopped(facts.request, asked, facts.now, why, waits=waits)
     return {**response, "finalized": False}
 
 
 def _finalized(facts: Facts) -> CompositeResponse:
-    return {"status": dict(facts.order.known.status), "children": [], "finalized": True}
+    return {"status": dict(facts.request.recorded.status), "children": [], "finalized": True}

@@ -83,7 +83,7 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class NetworkAttachment:
     """A network that a machine is on, and whether it is the machine's default one."""
 
     network_id: str
@@ -101,18 +101,18 @@ class Instance:
 
     name: str
     machine_id: str
-    seats: tuple[Seat, ...] = ()
+    attachments: tuple[NetworkAttachment, ...] = ()
     serves: bool = True
     missing: bool = False
     labels: tuple[tuple[str, str], ...] = ()
 
     def on(self, network_id: str) -> bool:
         """Tell whether the machine has a card on the network."""
-        return any(seat.network_id == network_id for seat in self.seats)
+        return any(attachment.network_id == network_id for attachment in self.attachments)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownAddress:
+class RecordedAddress:
     """The address as our own status has it.
 
     Attributes:
@@ -140,21 +140,21 @@ class KnownAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RecordedStatus:
     """What our own status says: all that we remember.
 
     Attributes:
         fingerprint: of what was asked for at the last finished look; empty while work goes on.
-        undone: fingerprint of the repairs of the last drift check, and how often in a row.
+        repeatedDrift: fingerprint of the repairs of the last drift check, and how often in a row.
         status: the whole of it, as it came.
     """
 
-    address: KnownAddress | None
+    address: RecordedAddress | None
     network_id: str
     last_check: float | None
     next_check: float | None
     fingerprint: str
-    undone: tuple[str, int]
+    repeated_drift: tuple[str, int]
     conditions: tuple[Json, ...]
     status: Json
 
@@ -164,7 +164,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LoadBalancerRequest:
     """A request: the LoadBalancer object and the Instances.
 
     Attributes:
@@ -179,7 +179,7 @@ class Order:
     owned: bool
     deleted_at: float | None
     spec: Spec
-    known: Known
+    recorded: RecordedStatus
     instances: tuple[Instance, ...]
     reference: Reference
 
@@ -200,7 +200,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CloudState:
     """What CloudStack shows of this load balancer.
 
     Attributes:
@@ -244,20 +244,20 @@ class Facts:
         service: the Service, read live for deletions and for objects that nobody owns; None for
             others, whose Service wants them.
         first_look: nothing was done in this call yet.
-        undone: what this call's first look said of repairs that are undone, and how often.
+        repeated_drift: hash and count of the drift checks in a row that found the same drift.
         refusals: of this call.
         address_limit: how many addresses there are and may be, where one more was refused.
     """
 
-    order: Order
+    request: LoadBalancerRequest
     now: float
     settings: Settings
     version: Capabilities
     network: Network | None
-    seen: Seen
+    state: CloudState
     service: LiveService | None = None
     first_look: bool = True
-    undone: tuple[str, int] | None = None
+    repeated_drift: tuple[str, int] | None = None
     refusals: tuple[Refusal, ...] = ()
     address_limit: ResourceLimit | None = None
 

@@ -14,7 +14,7 @@ from hooks.loadbalancers.plan.ranges import admits, listed, same, spelled_apart
 _GOING = frozenset({"Revoke", "Deleting"})
 
 #: A port and the transport it is of.
-Spot = tuple[str, int]
+PortKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +32,43 @@ def plan_firewall(facts: Facts, address_id: str, rules: Sequence[LoadBalancerRul
     that opens too much, or for others, goes when what is to replace it stands. A human's rule is
     never touched; one that opens a port as wanted saves ours.
     """
-    ranges = facts.order.spec.source_ranges
-    spots = {_spot(rule) for rule in rules} if ranges else set()
-    there = [rule for rule in facts.seen.firewall if rule.start_port is not None]
-    right = [rule for rule in there if _is_right(facts, rule, spots, ranges)]
-    wrong = [rule for rule in there if tags.is_ours(facts.order, rule.tags) and rule not in right]
+    ranges = facts.request.spec.source_ranges
+    port_keys = {_port_key(rule) for rule in rules} if ranges else set()
+    there = [rule for rule in facts.state.firewall if rule.start_port is not None]
+    right = [rule for rule in there if _is_right(facts, rule, port_keys, ranges)]
+    wrong = [rule for rule in there if tags.is_ours(facts.request, rule.tags) and rule not in right]
     in_force = [rule for rule in there if rule.state not in _GOING]
-    lacking = _lacking(spots, ranges, [rule for rule in in_force if rule not in wrong])
+    lacking = _lacking(port_keys, ranges, [rule for rule in in_force if rule not in wrong])
     opening = _opening(address_id, lacking, in_force)
     serving = [rule for rule in wrong if any(_overlap(rule, ports) for ports in lacking)]
     actions = dict.fromkeys(
         [
             *_exchange(opening, serving),
-            *_closing(rule for rule in wrong if facts.order.spec.plan_only or rule not in serving),
+            *_closing(
+                rule for rule in wrong if facts.request.spec.plan_only or rule not in serving
+            ),
             *firewall_tagging(facts, right),
         ]
     )
-    return FirewallPlan(facts.untried(actions), _condition(facts, actions, spots))
+    return FirewallPlan(facts.untried(actions), _condition(facts, actions, port_keys))
 
 
 def close_all(facts: Facts, rules: Sequence[LoadBalancerRule]) -> tuple[Action, ...]:
     """Close what is ours; also what lost its tag but opens just what these rules were opened."""
-    spots = {_spot(rule) for rule in rules}
-    ranges = facts.order.spec.source_ranges
+    port_keys = {_port_key(rule) for rule in rules}
+    ranges = facts.request.spec.source_ranges
     return tuple(
         _closing(
             rule
-            for rule in facts.seen.firewall
-            if tags.is_ours(facts.order, rule.tags) or _is_right(facts, rule, spots, ranges)
+            for rule in facts.state.firewall
+            if tags.is_ours(facts.request, rule.tags) or _is_right(facts, rule, port_keys, ranges)
         )
     )
 
 
 def firewall_tagging(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
     """Tag all firewall rules that lack the same tags in one call."""
-    wanted = tags.resource_tags(facts.order, facts.settings)
+    wanted = tags.resource_tags(facts.request, facts.settings)
     groups: dict[Tags, list[str]] = {}
     for rule in rules:
         if lacking := tags.missing(wanted, rule.tags):
@@ -76,20 +78,20 @@ def firewall_tagging(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Actio
 
 def left_by_others(facts: Facts, rules: Sequence[LoadBalancerRule]) -> list[FirewallRule]:
     """Find the firewall rules that another provider made for its rules: one a port, untagged."""
-    spots = {_spot(rule) for rule in rules}
+    port_keys = {_port_key(rule) for rule in rules}
     return [
         rule
-        for rule in facts.seen.firewall
+        for rule in facts.state.firewall
         if tags.is_unclaimed(rule.tags)
         and rule.start_port == rule.end_port
-        and _spots(rule) <= spots
+        and _spots(rule) <= port_keys
     ]
 
 
-def runs(spots: Iterable[Spot]) -> list[tuple[str, int, int]]:
+def runs(port_keys: Iterable[PortKey]) -> list[tuple[str, int, int]]:
     """Join contiguous ports of one transport: (transport, first, last)."""
     found: list[tuple[str, int, int]] = []
-    for transport, port in sorted(spots):
+    for transport, port in sorted(port_keys):
         if found and found[-1][0] == transport and found[-1][2] == port - 1:
             found[-1] = (transport, found[-1][1], port)
         else:
@@ -97,16 +99,18 @@ def runs(spots: Iterable[Spot]) -> list[tuple[str, int, int]]:
     return found
 
 
-def _spot(rule: LoadBalancerRule) -> Spot:
+def _port_key(rule: LoadBalancerRule) -> PortKey:
     return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
 
 
-def _spots(rule: FirewallRule) -> set[Spot]:
+def _spots(rule: FirewallRule) -> set[PortKey]:
     start, end = rule.start_port, rule.end_port or rule.start_port
     return {(rule.protocol, port) for port in range(start or 0, (end or 0) + 1)}
 
 
-def _is_right(facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequence[str]) -> bool:
+def _is_right(
+    facts: Facts, rule: FirewallRule, port_keys: set[PortKey], ranges: Sequence[str]
+) -> bool:
     """Tell whether a rule opens nothing but wanted ports, for whole ranges that are wanted.
 
     An untagged one counts: it is what stands when we stop between making and tagging it.
@@ -114,19 +118,19 @@ def _is_right(facts: Facts, rule: FirewallRule, spots: set[Spot], ranges: Sequen
     there = listed(rule.cidrs)
     return (
         rule.state not in _GOING
-        and (tags.is_ours(facts.order, rule.tags) or tags.is_unclaimed(rule.tags))
+        and (tags.is_ours(facts.request, rule.tags) or tags.is_unclaimed(rule.tags))
         and rule.start_port is not None
-        and _spots(rule) <= spots
+        and _spots(rule) <= port_keys
         and same(there, [each for each in ranges if admits(there, [each])])
     )
 
 
 def _lacking(
-    spots: Iterable[Spot], ranges: Sequence[str], standing: Sequence[FirewallRule]
+    port_keys: Iterable[PortKey], ranges: Sequence[str], standing: Sequence[FirewallRule]
 ) -> list[PortRange]:
     """Find who is not let in where; contiguous ports that lack the same are one range."""
-    found: dict[tuple[str, ...], list[Spot]] = {}
-    for transport, port in sorted(spots):
+    found: dict[tuple[str, ...], list[PortKey]] = {}
+    for transport, port in sorted(port_keys):
         here = PortRange(transport, port, port, ())
         there = [cidr for rule in standing if _overlap(rule, here) for cidr in listed(rule.cidrs)]
         lacking = tuple(each for each in ranges if not admits(there, [each]))
@@ -184,17 +188,17 @@ def _closing(rules: Iterable[FirewallRule]) -> Iterator[CloseFirewall]:
         yield CloseFirewall(rule.id, PortRange(rule.protocol, start, end, rule.cidrs))
 
 
-def _condition(facts: Facts, actions: Collection[Action], spots: set[Spot]) -> Condition:
+def _condition(facts: Facts, actions: Collection[Action], port_keys: set[PortKey]) -> Condition:
     kind = "FirewallReady"
     ports = ", ".join(
         f"{start}/{transport}" if start == end else f"{start}-{end}/{transport}"
-        for transport, start, end in runs(spots)
+        for transport, start, end in runs(port_keys)
     )
     if problems := facts.complaints(actions):
         return Condition(kind, "False", "FirewallRefused", "; ".join(problems))
     if actions:
         return Condition(kind, "False", "ChangingFirewall", f"To be open: {ports or 'nothing'}")
-    if not spots:
+    if not port_keys:
         return Condition(kind, "True", "NothingToOpen", "No port is to be open")
-    ranges = ", ".join(facts.order.spec.source_ranges)
+    ranges = ", ".join(facts.request.spec.source_ranges)
     return Condition(kind, "True", "FirewallOpen", f"Open: {ports} for {ranges}")

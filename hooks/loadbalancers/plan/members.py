@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hooks.cloudstack.models import LoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
-from hooks.loadbalancers.plan.facts import Facts, Instance, Order
+from hooks.loadbalancers.plan.facts import Facts, Instance, LoadBalancerRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +40,46 @@ class MembersPlan:
     problem: str = ""
 
 
-def network_of(order: Order) -> str:
+def network_of(request: LoadBalancerRequest) -> str:
     """Choose the members' network: the one that most of the nodes are on; empty without any.
 
     Of several, the one that is the default network of most, then the one that is already used.
     """
-    serving = [each for each in order.instances if each.serves]
-    selected = [each for each in serving if _selected(order, each)]
-    pool = selected or serving or order.instances
-    known = order.known.address
-    if known and not known.is_choice and known.network_id:
-        return known.network_id
+    serving = [each for each in request.instances if each.serves]
+    selected = [each for each in serving if _selected(request, each)]
+    pool = selected or serving or request.instances
+    recorded = request.recorded.address
+    if recorded and not recorded.is_choice and recorded.network_id:
+        return recorded.network_id
     on: Counter[str] = Counter()
     default: Counter[str] = Counter()
     for instance in pool:
-        on.update({seat.network_id for seat in instance.seats})
-        default.update({seat.network_id for seat in instance.seats if seat.default})
-    used = order.known.network_id
+        on.update({attachment.network_id for attachment in instance.attachments})
+        default.update(
+            {attachment.network_id for attachment in instance.attachments if attachment.default}
+        )
+    used = request.recorded.network_id
     return max(on, key=lambda each: (on[each], default[each], each == used, each), default="")
 
 
-def membership(order: Order, network_id: str) -> Membership:
+def membership(request: LoadBalancerRequest, network_id: str) -> Membership:
     """Find the nodes that may serve: stable node set, node selector, a card on the network."""
-    serving = [each for each in order.instances if each.serves and _selected(order, each)]
+    serving = [each for each in request.instances if each.serves and _selected(request, each)]
     wanted = tuple(each for each in serving if each.on(network_id))
     return Membership(
         wanted=wanted,
         joining=tuple(each for each in wanted if not each.missing),
         off_network=tuple(each.name for each in serving if not each.on(network_id)),
-        blind=not order.instances,
+        blind=not request.instances,
     )
 
 
-def fingerprint(order: Order) -> str:
+def fingerprint(request: LoadBalancerRequest) -> str:
     """Return a short text that changes when what is asked for does: the spec, the members."""
-    network_id = network_of(order)
-    members = membership(order, network_id)
+    network_id = network_of(request)
+    members = membership(request, network_id)
     said = (
-        repr(order.spec),
+        repr(request.spec),
         network_id,
         sorted((each.machine_id, each.missing) for each in members.wanted),
         members.off_network,
@@ -86,17 +88,17 @@ def fingerprint(order: Order) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
-def is_one_change(order: Order) -> bool:
+def is_one_change(request: LoadBalancerRequest) -> bool:
     """Tell whether there is most likely one change to make, of one rule's members: all else stands.
 
     A guess, made before CloudStack is asked: it decides whom to wait for, not what is done.
     """
     all_else = ("AddressReady", "RulesReady", "FirewallReady")
     return (
-        order.deleted_at is None
-        and len(order.spec.ports) == 1
-        and order.known.status.get("observedGeneration") == order.generation
-        and all(order.known.condition(kind).get("status") == "True" for kind in all_else)
+        request.deleted_at is None
+        and len(request.spec.ports) == 1
+        and request.recorded.status.get("observedGeneration") == request.generation
+        and all(request.recorded.condition(kind).get("status") == "True" for kind in all_else)
     )
 
 
@@ -111,11 +113,11 @@ def plan_members(
         rules: ours, as they will stay.
         ports: how many rules are to stand in the end.
     """
-    members = membership(facts.order, network_id)
+    members = membership(facts.request, network_id)
     joining = _joinable(facts, members)
     assignments, removals = [], []
     for rule in rules:
-        there = facts.seen.members_of(rule.id)
+        there = facts.state.members_of(rule.id)
         new = [each for each in joining if each.machine_id not in there]
         if new:
             ids = tuple(each.machine_id for each in new)
@@ -138,14 +140,14 @@ def plan_members(
     )
 
 
-def _selected(order: Order, instance: Instance) -> bool:
+def _selected(request: LoadBalancerRequest, instance: Instance) -> bool:
     labels = dict(instance.labels)
-    return all(labels.get(key) == value for key, value in order.spec.node_selector)
+    return all(labels.get(key) == value for key, value in request.spec.node_selector)
 
 
 def _joinable(facts: Facts, members: Membership) -> list[Instance]:
     """Leave out machines that CloudStack does not have: one of them fails a whole assignment."""
-    there = facts.seen.machines
+    there = facts.state.machines
     return [each for each in members.joining if there is None or each.machine_id in there]
 
 
@@ -155,8 +157,10 @@ def _gone(there: Iterable[str], wanted: Iterable[Instance]) -> tuple[str, ...]:
 
 def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
     """Name machines by their nodes; those that no node is known of, as CloudStack does."""
-    known = dict(facts.seen.names) | {each.machine_id: each.name for each in facts.order.instances}
-    return tuple(known.get(machine_id, machine_id) for machine_id in machine_ids)
+    recorded = dict(facts.state.names) | {
+        each.machine_id: each.name for each in facts.request.instances
+    }
+    return tuple(recorded.get(machine_id, machine_id) for machine_id in machine_ids)
 
 
 def _together(assignments: Sequence[Assign], removals: Sequence[Remove]) -> tuple[Action, ...]:
@@ -174,7 +178,7 @@ def _assigned(
     if len(rules) < ports or not rules:
         return frozenset()
     wanted = frozenset(each.machine_id for each in members.wanted)
-    return wanted.intersection(*(facts.seen.members_of(rule.id) for rule in rules))
+    return wanted.intersection(*(facts.state.members_of(rule.id) for rule in rules))
 
 
 def _condition(

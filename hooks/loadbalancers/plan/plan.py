@@ -31,7 +31,7 @@ from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Drift checks in a row that may find the same things undone before we stop redoing them.
-PATIENCE = 3
+MAX_REPAIRS = 3
 #: Changes that an Event names; the others are counted.
 _NAMED = 5
 
@@ -46,41 +46,45 @@ class _Work:
 
 def plan(facts: Facts) -> Plan[Action]:
     """Answer one look at a load balancer: its status now, and what to do before the next look."""
-    if facts.order.deleted_at is not None:
+    if facts.request.deleted_at is not None:
         return teardown(facts)
     if not facts.wanted:
         return _orphaned(facts)
-    asked = fingerprint(facts.order)
-    network_id = network_of(facts.order)
+    asked = fingerprint(facts.request)
+    network_id = network_of(facts.request)
     if refusal := network.refusal(facts.network, network_id):
         return Plan(_no_network(facts, network_id, asked, refusal))
     work = _work(facts, network_id)
-    if facts.order.spec.plan_only:
+    if facts.request.spec.plan_only:
         return Plan(status.answer(facts, work.stages, asked, ("", 0)))
-    drifted = facts.first_look and status.was_converged(facts.order, asked)
-    undone = _undone(facts, work) if drifted else facts.undone or facts.order.known.undone
-    if drifted and undone[1] > PATIENCE:
-        return _contested(facts, asked, work, undone)
-    response = status.answer(facts, work.stages, asked, undone)
+    drifted = facts.first_look and status.was_converged(facts.request, asked)
+    repeated_drift = (
+        _repeated_drift(facts, work)
+        if drifted
+        else facts.repeated_drift or facts.request.recorded.repeated_drift
+    )
+    if drifted and repeated_drift[1] > MAX_REPAIRS:
+        return _contested(facts, asked, work, repeated_drift)
+    response = status.answer(facts, work.stages, asked, repeated_drift)
     return Plan(response, work.actions, _repairs(facts, work) if drifted else ())
 
 
 def _no_network(facts: Facts, network_id: str, asked: str, refusal: Condition) -> CompositeResponse:
     """Say that nothing can be done on the members' network; what is known of before stays."""
-    known = facts.order.known.address
-    if known and not known.is_choice:
+    recorded = facts.request.recorded.address
+    if recorded and not recorded.is_choice:
         why = Condition("Ready", "False", refusal.reason, refusal.message)
-        return status.stopped(facts.order, asked, facts.now, why)
-    stages = _held_up(network_id, AddressPlan(refusal, known=known))
-    return status.answer(facts, stages, asked, facts.order.known.undone)
+        return status.stopped(facts.request, asked, facts.now, why)
+    stages = _held_up(network_id, AddressPlan(refusal, recorded=recorded))
+    return status.answer(facts, stages, asked, facts.request.recorded.repeated_drift)
 
 
 def _work(facts: Facts, network_id: str) -> _Work:
     """Go through the stages."""
     address = plan_address(facts, network_id)
-    if facts.order.spec.invalid:
+    if facts.request.spec.invalid:
         return _members_only(facts, network_id, address)
-    if facts.order.spec.plan_only:
+    if facts.request.spec.plan_only:
         return _shown(facts, network_id, address)
     if not address.ours:
         return _Work(_held_up(network_id, address), address.actions)
@@ -108,7 +112,7 @@ def _served(facts: Facts, network_id: str, address: AddressPlan) -> _Work:
 
 def _rules(facts: Facts, address_id: str, network_id: str) -> RulesPlan:
     assert facts.network is not None  # noqa: S101 - for the type checker; see _work
-    by = network.enforcement(facts.order.spec, facts.network, facts.version)
+    by = network.enforcement(facts.request.spec, facts.network, facts.version)
     return plan_rules(facts, address_id, network_id, by)
 
 
@@ -120,12 +124,12 @@ def _firewall(
     if facts.network is None or not facts.network.has("Firewall"):
         said = "The network has no firewall; the rules let in the source ranges"
         return FirewallPlan((), Condition(kind, "True", "NoFirewall", said))
-    if not facts.order.spec.open_firewall:
+    if not facts.request.spec.open_firewall:
         closed = plan_firewall(facts, address_id, ())
         said = "The Service leaves the firewall to people"
         ready = Condition(kind, "True", "NotManaged", said)
         return FirewallPlan(closed.actions, closed.condition if closed.actions else ready)
-    if not rules.complete and not facts.order.spec.plan_only:
+    if not rules.complete and not facts.request.spec.plan_only:
         return FirewallPlan((), Condition(kind, "False", "WaitingForRules", "The rules come first"))
     return plan_firewall(facts, address_id, standing)
 
@@ -149,11 +153,11 @@ def _held_up(network_id: str, address: AddressPlan) -> Stages:
 def _members_only(facts: Facts, network_id: str, address: AddressPlan) -> _Work:
     """Keep the members of what stands right, and nothing else: the Service cannot work as it is."""
     if not address.ours:
-        known = facts.order.known.address
-        return _Work(_held_up(network_id, AddressPlan(address.condition, known=known)), ())
+        recorded = facts.request.recorded.address
+        return _Work(_held_up(network_id, AddressPlan(address.condition, recorded=recorded)), ())
     work = _served(facts, network_id, address)
     members = work.stages.members
-    actions = members.actions if members and not facts.order.spec.plan_only else ()
+    actions = members.actions if members and not facts.request.spec.plan_only else ()
     return _Work(replace(work.stages, working=bool(actions)), actions)
 
 
@@ -189,12 +193,12 @@ def _to_be(rule: NewLoadBalancerRule) -> LoadBalancerRule:
     )
 
 
-def _undone(facts: Facts, work: _Work) -> tuple[str, int]:
+def _repeated_drift(facts: Facts, work: _Work) -> tuple[str, int]:
     """Count how often in a row drift checks found the same things undone.
 
-    What is right at an early check may yet be undone: that it is right later counts.
+    What is right at an early check may yet be repeatedDrift: that it is right later counts.
     """
-    what, times = facts.order.known.undone
+    what, times = facts.request.recorded.repeated_drift
     if not work.actions:
         return (what, times) if is_early(facts) else ("", 0)
     found = status.signature(str(action) for action in work.actions)
@@ -206,30 +210,33 @@ def _repairs(facts: Facts, work: _Work) -> tuple[Event, ...]:
     if not work.actions:
         return ()
     said = f"Repaired what had changed in CloudStack: {_named(work.actions)}"
-    return (Event(facts.order.service, EVENT_REPAIRED, said),)
+    return (Event(facts.request.service, EVENT_REPAIRED, said),)
 
 
-def _contested(facts: Facts, asked: str, work: _Work, undone: tuple[str, int]) -> Plan[Action]:
+def _contested(
+    facts: Facts, asked: str, work: _Work, repeated_drift: tuple[str, int]
+) -> Plan[Action]:
     """Stop a quarrel: something changes back what we change, again and again."""
     said = (
-        f"Something undoes this load balancer, {undone[1]} times in a row: {_named(work.actions)}. "
+        f"Something undoes this load balancer, {repeated_drift[1]} times in a row: "
+        f"{_named(work.actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
     why = Condition("Ready", "False", "Contested", said)
-    response = status.stopped(facts.order, asked, facts.now, why, waits=CONTESTED)
-    response["status"]["undone"] = {"what": undone[0], "times": undone[1]}
-    event = Event(facts.order.service, EVENT_CONTESTED, said, type="Warning")
+    response = status.stopped(facts.request, asked, facts.now, why, waits=CONTESTED)
+    response["status"]["repeatedDrift"] = {"what": repeated_drift[0], "times": repeated_drift[1]}
+    event = Event(facts.request.service, EVENT_CONTESTED, said, type="Warning")
     return Plan(response, events=(event,))
 
 
 def _orphaned(facts: Facts) -> Plan[Action]:
     """Delete an object that nobody owns and whose Service is gone: nobody else would."""
-    order = facts.order
-    service = f"{order.namespace}/{order.spec.service_name}"
+    request = facts.request
+    service = f"{request.namespace}/{request.spec.service_name}"
     said = f"Service {service} is gone and nothing owns its load balancer: deleting it"
-    response = status.unfinished(order, facts.now, None, said)
-    event = Event(order.reference, EVENT_ORPHANED, said)
-    return Plan(response, (DeleteSelf(order.namespace, order.name, order.uid),), (event,))
+    response = status.unfinished(request, facts.now, None, said)
+    event = Event(request.reference, EVENT_ORPHANED, said)
+    return Plan(response, (DeleteSelf(request.namespace, request.name, request.uid),), (event,))
 
 
 def _named(actions: tuple[Action, ...]) -> str:

@@ -15,7 +15,7 @@ from hooks.loadbalancers.plan.actions import (
     Tags,
     UpdateRule,
 )
-from hooks.loadbalancers.plan.facts import Facts, Order, Port, Spec
+from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, Port, Spec
 from hooks.loadbalancers.plan.network import Enforcement
 from hooks.loadbalancers.plan.ranges import listed, same
 
@@ -59,20 +59,22 @@ class RulesPlan:
         return not any(each.create for each in self.ports)
 
 
-def ours(order: Order, rules: Iterable[LoadBalancerRule]) -> tuple[LoadBalancerRule, ...]:
+def ours(
+    request: LoadBalancerRequest, rules: Iterable[LoadBalancerRule]
+) -> tuple[LoadBalancerRule, ...]:
     """Pick the rules of this Service: by tag, or untagged by the names that we or others give.
 
     CloudStack's names are not unique and its keyword search finds parts of names, so names count
     only whole, and only on the Service's own address.
     """
-    own_name = re.compile(rf"{re.escape(order.spec.load_balancer_name)}-(tcp|udp|tcp-proxy)-\d+")
+    own_name = re.compile(rf"{re.escape(request.spec.load_balancer_name)}-(tcp|udp|tcp-proxy)-\d+")
     return tuple(
         rule
         for rule in rules
-        if tags.is_ours(order, rule.tags)
+        if tags.is_ours(request, rule.tags)
         or (
-            not tags.is_others(order, rule.tags)
-            and (own_name.fullmatch(rule.name) or rule.name in order.spec.adopt.names)
+            not tags.is_others(request, rule.tags)
+            and (own_name.fullmatch(rule.name) or rule.name in request.spec.adopt.names)
         )
     )
 
@@ -91,19 +93,19 @@ def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) 
         network_id: the members' network.
         by: what enforces the source ranges.
     """
-    spec = facts.order.spec
-    own = ours(facts.order, facts.seen.rules)
-    own_spots = {_spot(rule): rule for rule in own}
-    taken = {_spot(rule): rule.name for rule in facts.seen.rules if rule not in own}
+    spec = facts.request.spec
+    own = ours(facts.request, facts.state.rules)
+    own_spots = {_port_key(rule): rule for rule in own}
+    taken = {_port_key(rule): rule.name for rule in facts.state.rules if rule not in own}
     ports = []
     for port in spec.ports:
-        spot = (port.transport, port.public_port)
+        port_key = (port.transport, port.public_port)
         wanted = _wanted(spec, port, address_id, network_id, by)
-        if spot in taken and spot not in own_spots:
-            problem = f"port {port.public_port} is taken by rule {taken[spot]}"
+        if port_key in taken and port_key not in own_spots:
+            problem = f"port {port.public_port} is taken by rule {taken[port_key]}"
             ports.append(PortRule(port, wanted, problem=problem))
         else:
-            ports.append(_judge(facts, PortRule(port, wanted, own_spots.get(spot)), by))
+            ports.append(_judge(facts, PortRule(port, wanted, own_spots.get(port_key)), by))
     obsolete = _obsolete(own, ports)
     new_ports = {each.wanted.public_port for each in ports if each.create}
     in_the_way = [rule for rule in obsolete if rule.public_port in new_ports]
@@ -119,7 +121,7 @@ def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) 
 
 def tagging(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
     """Tag all rules that lack the same tags in one call."""
-    wanted = tags.resource_tags(facts.order, facts.settings)
+    wanted = tags.resource_tags(facts.request, facts.settings)
     groups: dict[Tags, list[LoadBalancerRule]] = {}
     for rule in rules:
         if lacking := tags.missing(wanted, rule.tags):
@@ -130,7 +132,7 @@ def tagging(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ..
     )
 
 
-def _spot(rule: LoadBalancerRule) -> tuple[str, int]:
+def _port_key(rule: LoadBalancerRule) -> tuple[str, int]:
     """Return what two rules of one address cannot both have."""
     return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
 

@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.times import epoch, timestamp
 from hooks.loadbalancers.plan.address import AddressPlan
-from hooks.loadbalancers.plan.facts import Facts, KnownAddress, Order
+from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, RecordedAddress
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.waits import OUTAGE, REFUSED, Waits, longer, regular, watchful
@@ -52,40 +52,42 @@ class Stages:
     working: bool = False
 
 
-def is_settled(order: Order, fingerprint: str, now: float) -> bool:
+def is_settled(request: LoadBalancerRequest, fingerprint: str, now: float) -> bool:
     """Tell whether there is nothing to look for: nothing new is asked, no look is due."""
-    known = order.known
+    recorded = request.recorded
     return (
-        known.fingerprint == fingerprint and known.next_check is not None and now < known.next_check
+        recorded.fingerprint == fingerprint
+        and recorded.next_check is not None
+        and now < recorded.next_check
     )
 
 
-def unchanged(order: Order, now: float) -> CompositeResponse:
+def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
     """Answer what was answered before."""
-    status = dict(order.known.status)
-    if order.generation is not None:
-        status["observedGeneration"] = order.generation
-    next_check = order.known.next_check or now
+    status = dict(request.recorded.status)
+    if request.generation is not None:
+        status["observedGeneration"] = request.generation
+    next_check = request.recorded.next_check or now
     return {"status": status, "children": [], "resyncAfterSeconds": max(SOON, next_check - now)}
 
 
-def was_converged(order: Order, fingerprint: str) -> bool:
+def was_converged(request: LoadBalancerRequest, fingerprint: str) -> bool:
     """Tell whether the last look found everything as it is still asked for.
 
     Looks that failed since do not count: what differs after an outage is drift, too.
     """
-    known = order.known
-    stages = [each for each in known.conditions if each.get("type") in STAGES]
+    recorded = request.recorded
+    stages = [each for each in recorded.conditions if each.get("type") in STAGES]
     return (
-        known.fingerprint == fingerprint
-        and known.condition("Ready").get("status") in ("True", "Unknown")
+        recorded.fingerprint == fingerprint
+        and recorded.condition("Ready").get("status") in ("True", "Unknown")
         and len(stages) == len(STAGES)
         and all(each.get("status") == "True" for each in stages)
     )
 
 
 def answer(
-    facts: Facts, stages: Stages, fingerprint: str, undone: tuple[str, int]
+    facts: Facts, stages: Stages, fingerprint: str, repeated_drift: tuple[str, int]
 ) -> CompositeResponse:
     """Write the status of a live load balancer.
 
@@ -93,9 +95,9 @@ def answer(
         facts: what it was planned from.
         stages: what was planned.
         fingerprint: of what is asked for.
-        undone: what was found undone at drift checks, and how often in a row.
+        repeated_drift: what was found undone at drift checks, and how often in a row.
     """
-    order = facts.order
+    request = facts.request
     ready = _ready(facts, stages)
     fine = ready.status == "True" or ready.reason in _WAITING
     stalled = not stages.working and not fine and ready.reason not in _PASSING
@@ -106,20 +108,24 @@ def answer(
         conditions.append(Condition("Stalled", "True", ready.reason, ready.message))
     since = _rules_since(facts, stages)
     address = _published(facts, stages, since)
-    status = _common(order, conditions, facts.now) | {
+    status = _common(request, conditions, facts.now) | {
         "networkID": stages.network_id,
         **_address(address),
         **_rules(facts, stages),
         **_members(stages),
-        **({"plan": list(stages.changes[:_PLAN_LINES])} if order.spec.plan_only else {}),
-        **({"undone": {"what": undone[0], "times": undone[1]}} if undone[1] else {}),
+        **({"plan": list(stages.changes[:_PLAN_LINES])} if request.spec.plan_only else {}),
+        **(
+            {"repeatedDrift": {"what": repeated_drift[0], "times": repeated_drift[1]}}
+            if repeated_drift[1]
+            else {}
+        ),
         **({"rulesSince": timestamp(since)} if since is not None else {}),
     }
     if stages.working:
         return {"status": status, "children": [], "resyncAfterSeconds": SOON}
-    wait = _next_look(facts, fingerprint, undone)
+    wait = _next_look(facts, fingerprint, repeated_drift)
     if not fine:
-        wait = longer(order.known, fingerprint, REFUSED if stalled else OUTAGE)
+        wait = longer(request.recorded, fingerprint, REFUSED if stalled else OUTAGE)
     if address and since is not None and not address.published and stages.address.ours:
         wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
     return _checked(status, fingerprint, facts.now, wait)
@@ -142,19 +148,21 @@ class Failure:
     at_least: float = 0.0
 
 
-def unobserved(order: Order, status: Json | None, failure: Failure) -> CompositeResponse:
+def unobserved(
+    request: LoadBalancerRequest, status: Json | None, failure: Failure
+) -> CompositeResponse:
     """Answer a look that failed: all that was known stays, and Ready is not known.
 
     Args:
-        order: the request.
+        request: the request.
         status: as it was last planned; None for the one that stands.
         failure: what went wrong.
     """
-    seen = dict(order.known.status if status is None else status)
-    conditions = [*_others(seen.get("conditions") or ()), failure.ready]
-    wait = longer(order.known, failure.fingerprint, OUTAGE)
+    state = dict(request.recorded.status if status is None else status)
+    conditions = [*_others(state.get("conditions") or ()), failure.ready]
+    wait = longer(request.recorded, failure.fingerprint, OUTAGE)
     return _checked(
-        seen | _common(order, conditions, failure.now),
+        state | _common(request, conditions, failure.now),
         failure.fingerprint,
         failure.now,
         max(wait, failure.at_least),
@@ -162,7 +170,7 @@ def unobserved(order: Order, status: Json | None, failure: Failure) -> Composite
 
 
 def unfinished(
-    order: Order,
+    request: LoadBalancerRequest,
     now: float,
     status: Json | None,
     message: str,
@@ -172,16 +180,16 @@ def unfinished(
     """Answer a call that had to stop in the middle of its work: what was seen, and soon again.
 
     Args:
-        order: the request.
+        request: the request.
         now: epoch seconds.
         status: as it was last planned; None for the one that stands.
         message: what is going on.
         ready: Ready as it is now; left out, it stays, unless it answers an older spec.
     """
-    seen = dict(order.known.status if status is None else status)
-    before = seen.get("conditions") or ()
+    state = dict(request.recorded.status if status is None else status)
+    before = state.get("conditions") or ()
     was = next((each for each in before if each["type"] == "Ready"), None)
-    is_news = status is None and seen.get("observedGeneration") != order.generation
+    is_news = status is None and state.get("observedGeneration") != request.generation
     if ready is None and was is not None and not is_news:
         ready = Condition("Ready", was["status"], was["reason"], was.get("message") or "")
     conditions = [
@@ -190,27 +198,32 @@ def unfinished(
         Condition("Reconciling", "True", "Progressing", message),
     ]
     for field in _LOOK:
-        seen.pop(field, None)
-    status = seen | _common(order, conditions, now)
+        state.pop(field, None)
+    status = state | _common(request, conditions, now)
     return {"status": status, "children": [], "resyncAfterSeconds": SOON}
 
 
 def stopped(
-    order: Order, fingerprint: str, now: float, why: Condition, *, waits: Waits = REFUSED
+    request: LoadBalancerRequest,
+    fingerprint: str,
+    now: float,
+    why: Condition,
+    *,
+    waits: Waits = REFUSED,
 ) -> CompositeResponse:
     """Answer a look after which nothing is done: what was known stays, and Ready says why.
 
     Args:
-        order: the request.
+        request: the request.
         fingerprint: of what is asked for.
         now: epoch seconds.
         why: Ready as it is now; a person is needed.
         waits: until the next look.
     """
-    others = _others(order.known.conditions)
+    others = _others(request.recorded.conditions)
     conditions = [*others, why, Condition("Stalled", "True", why.reason, why.message)]
-    status = dict(order.known.status) | _common(order, conditions, now)
-    return _checked(status, fingerprint, now, longer(order.known, fingerprint, waits))
+    status = dict(request.recorded.status) | _common(request, conditions, now)
+    return _checked(status, fingerprint, now, longer(request.recorded, fingerprint, waits))
 
 
 def _others(conditions: Iterable[Json]) -> list[Condition]:
@@ -234,7 +247,7 @@ def cut(text: str) -> str:
 
 def _ready(facts: Facts, stages: Stages) -> Condition:
     """Judge the whole: the first thing that is not so says why."""
-    invalid = facts.order.spec.invalid
+    invalid = facts.request.spec.invalid
     if invalid:
         said = "; ".join(f"{each.field}: {each.message}" for each in invalid)
         return Condition("Ready", "False", "InvalidService", cut(said))
@@ -244,19 +257,21 @@ def _ready(facts: Facts, stages: Stages) -> Condition:
     for condition in stages.conditions:
         if condition.status != "True":
             return Condition("Ready", "False", condition.reason, condition.message)
-    ip = stages.address.known.ip if stages.address.known else ""
+    ip = stages.address.recorded.ip if stages.address.recorded else ""
     return Condition("Ready", "True", "Serving", f"{ip} serves")
 
 
-def _common(order: Order, conditions: Sequence[Condition], now: float) -> Json:
+def _common(request: LoadBalancerRequest, conditions: Sequence[Condition], now: float) -> Json:
     """Write what every status has."""
     shown = [
         Condition(each.type, each.status, each.reason, cut(each.message)) for each in conditions
     ]
-    merged = merge_conditions(order.known.conditions, shown, now=now, generation=order.generation)
+    merged = merge_conditions(
+        request.recorded.conditions, shown, now=now, generation=request.generation
+    )
     common: Json = {"conditions": merged}
-    if order.generation is not None:
-        common["observedGeneration"] = order.generation
+    if request.generation is not None:
+        common["observedGeneration"] = request.generation
     return common
 
 
@@ -270,14 +285,14 @@ def _checked(status: Json, fingerprint: str, now: float, wait: float) -> Composi
     return {"status": status | times, "children": [], "resyncAfterSeconds": wait}
 
 
-def _next_look(facts: Facts, fingerprint: str, undone: tuple[str, int]) -> float:
+def _next_look(facts: Facts, fingerprint: str, repeated_drift: tuple[str, int]) -> float:
     """Answer the seconds until what is right is looked at again.
 
     Somebody may undo what was repaired, or was another provider's before.
     """
-    if not undone[1] and not facts.order.spec.adopt.names:
+    if not repeated_drift[1] and not facts.request.spec.adopt.names:
         return regular(facts)
-    begins = not facts.first_look or not was_converged(facts.order, fingerprint)
+    begins = not facts.first_look or not was_converged(facts.request, fingerprint)
     return watchful(facts, begins=begins)
 
 
@@ -285,23 +300,23 @@ def _rules_since(facts: Facts, stages: Stages) -> float | None:
     """Tell since when the rules have stood that can stand."""
     if stages.rules is None or not stages.rules.standing or not stages.rules.complete:
         return None
-    before = facts.order.known.status.get("rulesSince")
+    before = facts.request.recorded.status.get("rulesSince")
     return epoch(before) if before else facts.now
 
 
-def _published(facts: Facts, stages: Stages, since: float | None) -> KnownAddress | None:
+def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAddress | None:
     """Decide whether the Service may show the address: a member is in, or it took too long."""
-    address = stages.address.known
+    address = stages.address.recorded
     if address is None or address.published or since is None or not stages.address.ours:
         return address
     waited = facts.now - since >= PUBLISH_AFTER
     serves = stages.members is not None and stages.members.assigned > 0
-    if not (waited or serves) or facts.order.spec.plan_only:
+    if not (waited or serves) or facts.request.spec.plan_only:
         return address
     return replace(address, published=True)
 
 
-def _address(address: KnownAddress | None) -> Json:
+def _address(address: RecordedAddress | None) -> Json:
     if address is None:
         return {}
     written: Json = {"ip": address.ip, "published": address.published}
@@ -322,7 +337,7 @@ def _rules(facts: Facts, stages: Stages) -> Json:
     standing = sum(1 for each in ports if each.rule and not each.create)
     return {
         "rules": [_rule(facts, each) for each in ports],
-        "ruleSummary": f"{standing}/{len(facts.order.spec.ports)}",
+        "ruleSummary": f"{standing}/{len(facts.request.spec.ports)}",
     }
 
 
@@ -343,7 +358,7 @@ def _rule(facts: Facts, each: PortRule) -> Json:
             "nodePort": each.rule.private_port,
             "algorithm": each.rule.algorithm,
             "state": each.rule.state,
-            "members": len(facts.seen.members_of(each.rule.id)),
+            "members": len(facts.state.members_of(each.rule.id)),
         }
     if each.problem:
         written["reason"] = cut(each.problem)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from hooks.cloudstack.models import Tag
 from hooks.loadbalancers.plan.actions import Tags, tags
-from hooks.loadbalancers.plan.facts import Order, Settings
+from hooks.loadbalancers.plan.facts import LoadBalancerRequest, Settings
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,
@@ -19,22 +19,22 @@ from hooks.names import (
 ADDRESS_KEYS = (TAG_CLUSTER, TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID, TAG_ORIGIN)
 
 
-def resource_tags(order: Order, settings: Settings) -> Tags:
+def resource_tags(request: LoadBalancerRequest, settings: Settings) -> Tags:
     """Return the tags of a rule or firewall rule of this Service."""
     return tags(
         {
             TAG_CLUSTER: settings.cluster_id,
-            TAG_NAMESPACE: order.namespace,
-            TAG_SERVICE: order.spec.service_name,
-            TAG_SERVICE_UID: order.spec.service_uid,
+            TAG_NAMESPACE: request.namespace,
+            TAG_SERVICE: request.spec.service_name,
+            TAG_SERVICE_UID: request.spec.service_uid,
         }
     )
 
 
-def address_tags(order: Order, settings: Settings, *, by_controller: bool) -> Tags:
+def address_tags(request: LoadBalancerRequest, settings: Settings, *, by_controller: bool) -> Tags:
     """Return the tags of this Service's address; the origin says whether it goes with it."""
     origin = TAG_ORIGIN_CONTROLLER if by_controller else TAG_ORIGIN_USER
-    return tags({**dict(resource_tags(order, settings)), TAG_ORIGIN: origin})
+    return tags({**dict(resource_tags(request, settings)), TAG_ORIGIN: origin})
 
 
 def missing(wanted: Tags, there: Iterable[Tag]) -> Tags:
@@ -48,14 +48,14 @@ def value(there: Iterable[Tag], key: str) -> str:
     return next((tag.value for tag in there if tag.key == key), "")
 
 
-def is_ours(order: Order, there: Sequence[Tag]) -> bool:
+def is_ours(request: LoadBalancerRequest, there: Sequence[Tag]) -> bool:
     """Tell whether a resource carries this Service's tag."""
-    return value(there, TAG_SERVICE_UID) == order.spec.service_uid
+    return value(there, TAG_SERVICE_UID) == request.spec.service_uid
 
 
-def is_others(order: Order, there: Sequence[Tag]) -> bool:
+def is_others(request: LoadBalancerRequest, there: Sequence[Tag]) -> bool:
     """Tell whether a resource carries another Service's tag."""
-    return value(there, TAG_SERVICE_UID) not in ("", order.spec.service_uid)
+    return value(there, TAG_SERVICE_UID) not in ("", request.spec.service_uid)
 
 
 def is_unclaimed(there: Iterable[Tag]) -> bool:

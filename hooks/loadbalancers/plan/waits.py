@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from hooks.loadbalancers.plan.facts import Facts, Known
+from hooks.loadbalancers.plan.facts import Facts, RecordedStatus
 
 #: Seconds until what was repaired or taken over is looked at again: somebody may be undoing it.
 WATCHFUL = 30.0
@@ -27,28 +27,28 @@ CONTESTED = Waits(3600.0, 3600.0)
 
 def regular(facts: Facts) -> float:
     """Answer the seconds until what is right is looked at again; each has its own share."""
-    share = int(hashlib.sha256(facts.order.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
+    share = int(hashlib.sha256(facts.request.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
     return facts.settings.drift_resync * (0.9 + 0.2 * share)
 
 
 def watchful(facts: Facts, *, begins: bool) -> float:
     """Answer the seconds until what somebody may undo is looked at again: soon, then ever later."""
-    last = 0.0 if begins else _last_wait(facts.order.known)
+    last = 0.0 if begins else _last_wait(facts.request.recorded)
     return min(regular(facts), max(WATCHFUL, 2 * last))
 
 
 def is_early(facts: Facts) -> bool:
     """Tell whether a look is one of those that come sooner than others."""
-    return _last_wait(facts.order.known) < 0.9 * regular(facts)
+    return _last_wait(facts.request.recorded) < 0.9 * regular(facts)
 
 
-def longer(known: Known, fingerprint: str, waits: Waits) -> float:
+def longer(recorded: RecordedStatus, fingerprint: str, waits: Waits) -> float:
     """Wait twice as long as the last time, if that was in vain for the same."""
-    failed = known.condition("Ready").get("status") != "True"
-    if not failed or known.fingerprint != fingerprint:
+    failed = recorded.condition("Ready").get("status") != "True"
+    if not failed or recorded.fingerprint != fingerprint:
         return waits.first
-    return min(waits.longest, max(waits.first, 2 * _last_wait(known)))
+    return min(waits.longest, max(waits.first, 2 * _last_wait(recorded)))
 
 
-def _last_wait(known: Known) -> float:
-    return (known.next_check or 0.0) - (known.last_check or 0.0)
+def _last_wait(recorded: RecordedStatus) -> float:
+    return (recorded.next_check or 0.0) - (recorded.last_check or 0.0)

@@ -8,7 +8,7 @@ from hooks.cloudstack.models import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.times import epoch, timestamp
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND
-from hooks.nodes.plan.lifecycle import Missed
+from hooks.nodes.plan.lifecycle import AbsenceRecord
 from hooks.nodes.plan.provider_id import format_provider_id
 
 #: The key under which Metacontroller lists Instances among a node's attachments.
@@ -62,13 +62,13 @@ def instance_kept(name: str, labels: dict[str, str], before: Json, *, serves: bo
     )
 
 
-def instance_missing(kept: Json, instance_id: str, missed: Missed, *, ready: bool) -> Json:
+def instance_missing(kept: Json, instance_id: str, absence: AbsenceRecord, *, ready: bool) -> Json:
     """Add to an Instance that its VM is missing; what was known of the VM stays.
 
     Args:
         kept: the Instance as it would be repeated.
         instance_id: the VM's id, as the node's provider id names it.
-        missed: since when, and how often.
+        absence: since when, and how often.
         ready: whether the node is Ready all the same.
     """
     return {
@@ -82,23 +82,23 @@ def instance_missing(kept: Json, instance_id: str, missed: Missed, *, ready: boo
             **kept["observed"],
             "state": MISSING,
             "missing": {
-                "since": timestamp(missed.since),
-                "snapshots": missed.snapshots,
-                "lastSnapshot": timestamp(missed.last_snapshot),
+                "since": timestamp(absence.since),
+                "snapshots": absence.snapshots,
+                "lastSnapshot": timestamp(absence.last_snapshot),
                 "nodeReady": ready,
             },
         },
     }
 
 
-def missed_before(before: Json | None) -> Missed | None:
+def recorded_absence(before: Json | None) -> AbsenceRecord | None:
     """Read from an Instance how long its VM has been missing; None where it is not."""
     missing = ((before or {}).get("observed") or {}).get("missing")
     if not missing:
         return None
     try:
         since, last = epoch(missing["since"]), epoch(missing["lastSnapshot"])
-        return Missed(since, int(missing["snapshots"]), last)
+        return AbsenceRecord(since, int(missing["snapshots"]), last)
     except (KeyError, ValueError, TypeError):
         return None  # unreadable is as good as never seen: the count begins anew
 

@@ -12,7 +12,7 @@ _NAMES_TOLD = 5
 
 
 @dataclass(frozen=True)
-class Missed:
+class AbsenceRecord:
     """How long a VM has been missing; kept on the Instance.
 
     Attributes:
@@ -27,7 +27,7 @@ class Missed:
 
 
 @dataclass(frozen=True)
-class Census:
+class MissingNodes:
     """What is looked up before a node is deleted.
 
     Attributes:
@@ -43,22 +43,24 @@ class Census:
     gone: bool
 
 
-def missed_again(before: Missed | None, taken_at: float) -> Missed:
+def prolonged_absence(before: AbsenceRecord | None, taken_at: float) -> AbsenceRecord:
     """Count a snapshot that is without the VM; the same snapshot counts once."""
     taken = float(int(taken_at))
     if before is None:
-        return Missed(taken, 1, taken)
+        return AbsenceRecord(taken, 1, taken)
     if taken <= before.last_snapshot:
         return before
-    return Missed(before.since, before.snapshots + 1, taken)
+    return AbsenceRecord(before.since, before.snapshots + 1, taken)
 
 
-def deletion_due(missed: Missed, *, now: float, grace: float) -> bool:
+def deletion_due(absence: AbsenceRecord, *, now: float, grace: float) -> bool:
     """Tell whether the VM has been missing long and often enough, times in seconds."""
-    return now - missed.since >= grace and missed.snapshots >= SNAPSHOTS_NEEDED
+    return now - absence.since >= grace and absence.snapshots >= SNAPSHOTS_NEEDED
 
 
-def held(census: Census, missed: Missed, *, now: float, hold: float, confirmed: bool) -> str | None:
+def held(
+    missing_nodes: MissingNodes, absence: AbsenceRecord, *, now: float, hold: float, confirmed: bool
+) -> str | None:
     """Say why the node must be kept, or None where it may be deleted.
 
     A Ready node without a VM is a contradiction: then it is the snapshot that is wrong (another
@@ -66,18 +68,19 @@ def held(census: Census, missed: Missed, *, now: float, hold: float, confirmed: 
     once may be an outage or an autoscaler: they are held for `hold` seconds, or until a person
     confirms.
     """
-    if not census.gone:
+    if not missing_nodes.gone:
         return "CloudStack still knows its VM by id"
-    if census.ready:
+    if missing_nodes.ready:
         return (
             f"the snapshot is not trusted: it is without the VMs of nodes that are Ready "
-            f"({_told(census.ready)})"
+            f"({_told(missing_nodes.ready)})"
         )
-    many = len(census.missing) > max(GUARD_NODES, GUARD_SHARE * census.nodes)
-    if many and not confirmed and now - missed.since < hold:
+    many = len(missing_nodes.missing) > max(GUARD_NODES, GUARD_SHARE * missing_nodes.nodes)
+    if many and not confirmed and now - absence.since < hold:
         return (
-            f"{len(census.missing)} of {census.nodes} nodes lost their VMs at once "
-            f"({_told(census.missing)}); held for {hold:g} s, or until an annotation confirms"
+            f"{len(missing_nodes.missing)} of {missing_nodes.nodes} nodes lost their VMs at once "
+            f"({_told(missing_nodes.missing)}); held for {hold:g} s, "
+            "or until an annotation confirms"
         )
     return None
 

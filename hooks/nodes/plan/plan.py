@@ -22,9 +22,9 @@ from hooks.nodes.plan.addresses import (
     desired_addresses,
     observed_addresses,
 )
-from hooks.nodes.plan.instance import instance_kept, instance_missing, instance_of, missed_before
+from hooks.nodes.plan.instance import instance_kept, instance_missing, instance_of, recorded_absence
 from hooks.nodes.plan.labels import desired_labels, serves_load_balancers
-from hooks.nodes.plan.lifecycle import Census, deletion_due, held, missed_again
+from hooks.nodes.plan.lifecycle import MissingNodes, deletion_due, held, prolonged_absence
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Match, Missing
 from hooks.nodes.plan.provider_id import format_provider_id, parse_provider_id
 from hooks.webhook.contract import DecoratorResponse, Plan
@@ -72,7 +72,7 @@ class Facts:
     taken_at: float
     region: str
     now: float
-    census: Census | None = None
+    missing_nodes: MissingNodes | None = None
 
 
 @dataclass(frozen=True)
@@ -190,14 +190,14 @@ def _shutdown_taints(taints: list[Json], *, stopped: bool, ready: bool) -> list[
 
 def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
     ready = is_ready(facts.node)
-    missed = missed_again(missed_before(facts.instance), facts.taken_at)
+    absence = prolonged_absence(recorded_absence(facts.instance), facts.taken_at)
     kept = instance_kept(
         _name(facts),
         _labels(facts.held),
         facts.instance or {},
         serves=serves_load_balancers(facts.node),
     )
-    instance = instance_missing(kept, instance_id, missed, ready=ready)
+    instance = instance_missing(kept, instance_id, absence, ready=ready)
     response = DecoratorResponse(
         labels={}, attachments=[instance], resyncAfterSeconds=NOT_READY_RESYNC
     )
@@ -205,12 +205,12 @@ def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
         response["resyncAfterSeconds"] = NOT_FOUND_RESYNC
         text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
         return Plan(response, (), (_event(facts, EVENT_DELETION_HELD, text, warning=True),))
-    due = deletion_due(missed, now=facts.now, grace=settings.missing_grace)
-    if not due or facts.census is None or facts.node["metadata"].get("deletionTimestamp"):
+    due = deletion_due(absence, now=facts.now, grace=settings.missing_grace)
+    if not due or facts.missing_nodes is None or facts.node["metadata"].get("deletionTimestamp"):
         return Plan(response)
     reason = held(
-        facts.census,
-        missed,
+        facts.missing_nodes,
+        absence,
         now=facts.now,
         hold=settings.guard_hold,
         confirmed=_confirmed(facts.node),

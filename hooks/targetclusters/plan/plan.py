@@ -9,7 +9,7 @@ from hooks.kube.events import Event, Reference
 from hooks.kube.times import read_past
 from hooks.targetclusters.health.judge import REACHABLE, Probe
 from hooks.targetclusters.plan import finalizing, syncing
-from hooks.targetclusters.plan.schedule import Lane, State, due, next_look
+from hooks.targetclusters.plan.schedule import JobPool, State, due, next_look
 from hooks.targetclusters.plan.status import Counted, conditions, count_in
 from hooks.targetclusters.plan.syncing import Deletion, Round, SyncView
 from hooks.targetclusters.request import Spec
@@ -67,7 +67,7 @@ class Facts:
 class StartProbe:
     """Probe the cluster."""
 
-    lane: Lane
+    pool: JobPool
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class StartRound:
     """Bring the resources to the cluster, as far as this inventory covers them."""
 
     recorded: Inventory
-    lane: Lane
+    pool: JobPool
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class StartDeletion:
     """Delete from the cluster what this inventory holds."""
 
     inventory: Inventory
-    lane: Lane
+    pool: JobPool
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     probe_wait = _probe_wait(facts)
     actions: list[Action] = []
     if probe_wait <= 0:
-        actions.append(StartProbe(_lane(counted)))
+        actions.append(StartProbe(_pool(counted)))
     if decision.start is not None:
-        actions.append(StartRound(decision.start, _round_lane(facts)))
+        actions.append(StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
         actions.append(StopRound())
     wait = min(probe_wait, LONGEST_WAIT if decision.wait is None else decision.wait)
@@ -122,7 +122,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     status = _status(facts, counted, decision.condition, facts.status.get("sync") or {})
     actions: list[Action] = []
     if decision.start is not None:
-        actions.append(StartDeletion(decision.start, _lane(counted)))
+        actions.append(StartDeletion(decision.start, _pool(counted)))
     if decision.stop:
         actions.append(StopRound())
     response = CompositeResponse(
@@ -183,14 +183,14 @@ def _probe_wait(facts: Facts) -> float:
     return max(0.0, due(last, facts.spec.monitor_interval, key=facts.key) - facts.now)
 
 
-def _lane(counted: Counted) -> Lane:
+def _pool(counted: Counted) -> JobPool:
     """Answer where a cluster's jobs run: those that answer are spared from those that do not."""
     quick = (counted.facts.get("probe") or {}).get("durationSeconds", 0.0) <= QUICK_PROBE
     reachable = counted.standing[REACHABLE].condition.status == "True"
     return "answering" if reachable and quick else "silent"
 
 
-def _round_lane(facts: Facts) -> Lane:
+def _round_pool(facts: Facts) -> JobPool:
     """Answer where a round runs: a cluster may answer probes and still take for ever to write."""
     latest = facts.rounds.latest
     report = latest.report if isinstance(latest, Round) else None

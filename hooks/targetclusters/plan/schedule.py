@@ -13,7 +13,7 @@ LAST_LOOK = 5.0
 
 #: Clusters that answered when last asked, and those that did not or were never asked: jobs of
 #: the silent ones, which take as long as they may, never stand in the way of the others.
-Lane = Literal["answering", "silent"]
+JobPool = Literal["answering", "silent"]
 
 T = TypeVar("T")
 

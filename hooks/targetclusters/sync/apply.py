@@ -15,7 +15,7 @@ from hooks.targetclusters.sync.plan.object import (
     Compare,
     Correct,
     Create,
-    Seen,
+    LiveObject,
     Settled,
     Step,
     Wanted,
@@ -30,7 +30,7 @@ WORDS = 300
 
 
 @dataclass(frozen=True)
-class Brought:
+class ApplyOutcome:
     """What became of an object.
 
     Attributes:
@@ -39,7 +39,7 @@ class Brought:
     """
 
     result: ObjectResult
-    seen: Seen | None = None
+    seen: LiveObject | None = None
     again: bool = False
 
 
@@ -90,18 +90,18 @@ class Applier:
         self._memory = memory
         self._clock = clock
 
-    def bring(self, wanted: Wanted, seen: Seen | None) -> Brought:
+    def apply_object(self, wanted: Wanted, seen: LiveObject | None) -> ApplyOutcome:
         """Bring one object, seen as the target listed it; what fails is told in the result.
 
         Raises:
             RoundOver: no more calls in this round.
         """
         try:
-            brought = self._bring(wanted, seen)
+            brought = self._apply_object(wanted, seen)
         except KubeError as error:
             message = explain(error, confidential=wanted.confidential)
             self._memory.failed(wanted.key, wanted.digest, message, now=self._clock())
-            return Brought(wanted.result("failed", message), seen)
+            return ApplyOutcome(wanted.result("failed", message), seen)
         if brought.result.outcome == "conflict":
             self._memory.occupied.add(wanted.key)
         else:
@@ -110,7 +110,7 @@ class Applier:
             self._memory.retries.pop(wanted.key, None)
         return brought
 
-    def _bring(self, wanted: Wanted, seen: Seen | None) -> Brought:
+    def _apply_object(self, wanted: Wanted, seen: LiveObject | None) -> ApplyOutcome:
         unlisted = seen is None and (wanted.entry.uid or wanted.key in self._memory.occupied)
         if unlisted:  # deleted, or without our label
             seen = look(self._target, wanted.path, wanted)
@@ -120,16 +120,16 @@ class Applier:
             times = f"tried {retry.failures} times, " if retry.failures > 1 else ""
             wait = max(1, round(retry.due - self._clock()))
             message = f"{retry.message} ({times}again in {wait} s)"
-            return Brought(wanted.result("failed", message), seen)
+            return ApplyOutcome(wanted.result("failed", message), seen)
         return self._take(step, wanted, seen)
 
-    def _decide(self, wanted: Wanted, seen: Seen | None) -> Step:
+    def _decide(self, wanted: Wanted, seen: LiveObject | None) -> Step:
         return decide(wanted, seen, policy=self._rules.policy, ours=self._rules.ours)
 
-    def _take(self, step: Step, wanted: Wanted, seen: Seen | None) -> Brought:
+    def _take(self, step: Step, wanted: Wanted, seen: LiveObject | None) -> ApplyOutcome:
         match step:
             case Settled(outcome, message, again):
-                return Brought(wanted.result(outcome, message), seen, again)
+                return ApplyOutcome(wanted.result(outcome, message), seen, again)
             case Create():
                 return self._create(wanted)
             case Apply():
@@ -141,7 +141,7 @@ class Applier:
             case _:
                 assert_never(step)
 
-    def _create(self, wanted: Wanted) -> Brought:
+    def _create(self, wanted: Wanted) -> ApplyOutcome:
         body = _with(wanted.body, resourceVersion=CREATE_ONLY)
         try:
             made = self._target.apply(wanted.path, body, force=True)
@@ -154,11 +154,11 @@ class Applier:
             seen = look(self._target, wanted.path, wanted)
             step = self._decide(wanted, seen)
             if isinstance(step, Create):
-                return Brought(wanted.result("skipped", "came and went meanwhile"), again=True)
+                return ApplyOutcome(wanted.result("skipped", "came and went meanwhile"), again=True)
             return self._take(step, wanted, seen)
-        return Brought(wanted.result("applied"), see(made))
+        return ApplyOutcome(wanted.result("applied"), see(made))
 
-    def _apply(self, step: Apply, wanted: Wanted, seen: Seen | None) -> Brought:
+    def _apply(self, step: Apply, wanted: Wanted, seen: LiveObject | None) -> ApplyOutcome:
         body = _with(wanted.body, uid=step.uid)
         try:
             applied = self._target.apply(wanted.path, body, force=step.force)
@@ -166,9 +166,9 @@ class Applier:
             if step.force or seen is None:
                 return _overtaken(wanted, seen)
             return self._compare(wanted, seen)  # a field belongs to somebody else by now
-        return Brought(wanted.result("applied", step.message), see(applied))
+        return ApplyOutcome(wanted.result("applied", step.message), see(applied))
 
-    def _correct(self, wanted: Wanted, seen: Seen) -> Brought:
+    def _correct(self, wanted: Wanted, seen: LiveObject) -> ApplyOutcome:
         fields: tuple[str, ...] = ()
         try:
             compared = self._compare(wanted, seen)
@@ -186,11 +186,11 @@ class Applier:
             return _overtaken(wanted, seen)
         if applied is not None and applied.resource_version == seen.resource_version:
             self._remember(wanted, applied, ())
-            return Brought(wanted.result("unchanged"), applied)
+            return ApplyOutcome(wanted.result("unchanged"), applied)
         message = "was changed on the target and is put right"
-        return Brought(wanted.result("applied", message, fields), applied)
+        return ApplyOutcome(wanted.result("applied", message, fields), applied)
 
-    def _compare(self, wanted: Wanted, seen: Seen) -> Brought:
+    def _compare(self, wanted: Wanted, seen: LiveObject) -> ApplyOutcome:
         """Have the target say what applying would change."""
         fields = self._compared(wanted, seen)
         if fields is None:
@@ -205,15 +205,15 @@ class Applier:
             self._remember(wanted, seen, fields)
         outcome: Outcome = "drifted" if fields else "unchanged"
         message = "was changed on the target; it is left as it is" if fields else ""
-        return Brought(wanted.result(outcome, message, fields), seen)
+        return ApplyOutcome(wanted.result(outcome, message, fields), seen)
 
-    def _compared(self, wanted: Wanted, seen: Seen) -> tuple[str, ...] | None:
+    def _compared(self, wanted: Wanted, seen: LiveObject) -> tuple[str, ...] | None:
         """Answer what is known of this very state; None where nothing is."""
         known = self._memory.compared.get(wanted.key)
         state = (wanted.digest, seen.uid, seen.resource_version)
         return known.fields if known is not None and known.state == state else None
 
-    def _remember(self, wanted: Wanted, seen: Seen, fields: tuple[str, ...]) -> None:
+    def _remember(self, wanted: Wanted, seen: LiveObject, fields: tuple[str, ...]) -> None:
         state = (wanted.digest, seen.uid, seen.resource_version)
         self._memory.compared[wanted.key] = Compared(state, fields)
 
@@ -222,5 +222,7 @@ def _with(body: Json, **metadata: str) -> Json:
     return {**body, "metadata": {**body["metadata"], **metadata}}
 
 
-def _overtaken(wanted: Wanted, seen: Seen | None) -> Brought:
-    return Brought(wanted.result("skipped", "changed on the target meanwhile"), seen, again=True)
+def _overtaken(wanted: Wanted, seen: LiveObject | None) -> ApplyOutcome:
+    return ApplyOutcome(
+        wanted.result("skipped", "changed on the target meanwhile"), seen, again=True
+    )

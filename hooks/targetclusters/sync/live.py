@@ -8,7 +8,7 @@ from hooks.targetclusters.sync.apply import words
 from hooks.targetclusters.sync.kinds import Kinds
 from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Kind
-from hooks.targetclusters.sync.plan.object import Seen, Wanted, see
+from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, see
 from hooks.targetclusters.sync.target import Target
 
 #: Up to so many namespaces are listed one by one, which a kubeconfig for them alone allows too.
@@ -31,7 +31,7 @@ class Live:
         self._labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(ours))})"
         self.kinds: dict[GroupKind, Kind] = {}
         self._trouble: dict[tuple[GroupKind, str], str] = {}
-        self.seen: dict[ObjectKey, Seen] = {}
+        self.seen: dict[ObjectKey, LiveObject] = {}
 
     def find(self, group_kind: GroupKind, api_version: str = "") -> None:
         """Find how a kind is served, in this version or in another of its group."""

@@ -9,7 +9,7 @@ from hooks.targetclusters.sync.live import Live
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.model import ObjectResult, Outcome
-from hooks.targetclusters.sync.plan.object import Seen
+from hooks.targetclusters.sync.plan.object import LiveObject
 from hooks.targetclusters.sync.target import Target, look
 
 
@@ -32,7 +32,7 @@ class Remover:
         self._target = target
         self._ours = ours
 
-    def remove(self, entry: InventoryEntry, kind: Kind | None, seen: Seen | None) -> Removed:
+    def remove(self, entry: InventoryEntry, kind: Kind | None, seen: LiveObject | None) -> Removed:
         """Delete one object, seen as the target listed it; what fails is told in the result.
 
         Args:
@@ -52,7 +52,7 @@ class Remover:
             message = explain(error, confidential=entry.kind == "Secret")
             return Removed(ObjectResult(entry, "failed", f"is not deleted: {message}"), gone=False)
 
-    def _remove(self, entry: InventoryEntry, path: str, seen: Seen | None) -> Removed:
+    def _remove(self, entry: InventoryEntry, path: str, seen: LiveObject | None) -> Removed:
         if seen is None:
             return _removed(entry, "pruned", "was gone already")
         if seen.part_of not in self._ours:
@@ -71,7 +71,7 @@ class Remover:
         message = "is being deleted, and waits for its finalizers"
         return Removed(ObjectResult(entry, "pruned", message), gone=False)
 
-    def _delete(self, path: str, seen: Seen) -> None:
+    def _delete(self, path: str, seen: LiveObject) -> None:
         try:
             self._target.delete(path, uid=seen.uid, resource_version=seen.resource_version)
         except NotFound:

@@ -15,11 +15,11 @@ from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, NAMESPACE,
 from hooks.targetclusters.sync.plan.model import ObjectResult, SyncReport, SyncTask
 from hooks.targetclusters.sync.plan.object import Wanted
 from hooks.targetclusters.sync.plan.order import (
-    Layout,
+    ResolvedSet,
     gvks,
     kinds_brought,
-    lay_out,
     next_inventory,
+    resolve,
     to_prune,
 )
 from hooks.targetclusters.sync.prune import Remover, remove_all
@@ -49,7 +49,7 @@ class Round:
         namespace = task.desired.target_namespace or task.desired.home
         self._sets = Sets.of(task.cluster, namespace, task.recorded)
         self._kinds = Kinds(target, memory.kinds)
-        self._layout = Layout(())
+        self._resolved = ResolvedSet(())
         self._results: dict[ObjectKey, ObjectResult] = {}
         self._uids: dict[ObjectKey, str] = {}
         self._gone: set[ObjectKey] = set()
@@ -62,13 +62,13 @@ class Round:
             self._go()
         except (RoundOver, KubeError) as error:
             return self._report(words(str(error)), complete=False)
-        recorded = all(self._is_recorded(one.entry) for one in self._layout.wanted)
+        recorded = all(self._is_recorded(one.entry) for one in self._resolved.wanted)
         return self._report("", complete=recorded and not self._found)
 
     def _go(self) -> None:
         served, unserved = self._find_kinds()
-        self._layout = lay_out(self._task.desired, {**unserved, **served}, sets=self._sets)
-        wanted = {one.key: one for one in self._layout.wanted}
+        self._resolved = resolve(self._task.desired, {**unserved, **served}, sets=self._sets)
+        wanted = {one.key: one for one in self._resolved.wanted}
         self._memory.keep_only(set(wanted))
         known = {**wanted, **self._sets.members}
         parent = Parent(self._target, self._sets.current)
@@ -107,7 +107,7 @@ class Round:
         live.kinds.update({kind.group_kind: kind for kind in served.values()})
         for entry in self._sets.members.values():
             live.find(entry.key.group_kind, entry.api_version)
-        coming = {one.key.group_kind for one in self._layout.wanted}
+        coming = {one.key.group_kind for one in self._resolved.wanted}
         for group_kind in sorted(extent.group_kinds - coming):
             live.find(group_kind)
         return live
@@ -118,10 +118,10 @@ class Round:
         """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
         rules = Rules(self._sets.ids, self._task.policy, self._described)
         applier = Applier(self._target, rules, self._memory, self._clock)
-        recorded = [one for one in self._layout.wanted if self._is_recorded(one.entry)]
+        recorded = [one for one in self._resolved.wanted if self._is_recorded(one.entry)]
         for one in recorded:
             if one.key == ObjectKey("", "Namespace", "", self._sets.current.namespace):
-                self._bring(applier, one, live)
+                self._apply_object(applier, one, live)
         parent.write(extent, described=self._described)
         unserved: dict[Kind, str] = dict.fromkeys(served.values(), "")
         for one in recorded:
@@ -133,17 +133,17 @@ class Round:
             if trouble:
                 self._note(one.result("failed", trouble))
             else:
-                self._bring(applier, one, live)
+                self._apply_object(applier, one, live)
 
     @property
     def _described(self) -> frozenset[str]:
         """Answer the namespaces that are objects of the set themselves."""
         return frozenset(
-            one.key.name for one in self._layout.wanted if one.kind.kind == NAMESPACE.kind
+            one.key.name for one in self._resolved.wanted if one.kind.kind == NAMESPACE.kind
         )
 
-    def _bring(self, applier: Applier, one: Wanted, live: Live) -> None:
-        brought = applier.bring(one, live.seen.get(one.key))
+    def _apply_object(self, applier: Applier, one: Wanted, live: Live) -> None:
+        brought = applier.apply_object(one, live.seen.get(one.key))
         self._again |= brought.again
         self._note(brought.result)
         if brought.seen is not None and brought.result.outcome in _OURS:
@@ -166,7 +166,7 @@ class Round:
 
     def _prune(self, live: Live) -> None:
         """Delete what is recorded and wanted no more."""
-        entries, kept = to_prune(self._task.desired, self._layout, self._sets, self._task.policy)
+        entries, kept = to_prune(self._task.desired, self._resolved, self._sets, self._task.policy)
         for result in kept:
             self._note(result)
         for removed in remove_all(Remover(self._target, self._sets.ids), live, entries):
@@ -187,7 +187,7 @@ class Round:
         )
         empty = former if settled else ()
         if self._is_recorded(current.entry):
-            if left or self._layout.unplaced:
+            if left or self._resolved.unplaced:
                 parent.write(Extent.of(left), described=self._described)
             else:
                 empty = (*former, current)
@@ -200,11 +200,11 @@ class Round:
 
     def _next_inventory(self) -> Inventory:
         found = list(self._found)
-        if found or self._layout.wanted:
+        if found or self._resolved.wanted:
             found.append(self._sets.current.entry)
         return next_inventory(
             self._task.recorded,
-            self._layout.wanted,
+            self._resolved.wanted,
             found=found,
             gone=self._gone,
             uids=self._uids,
@@ -212,18 +212,18 @@ class Round:
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
         now = self._clock()
-        for one in self._layout.wanted:
+        for one in self._resolved.wanted:
             if one.key not in self._results:
                 reached = self._is_recorded(one.entry)
                 self._note(one.result("skipped", _NOT_REACHED if reached else _NOT_RECORDED))
         due = self._memory.next_retry(now=now)
         soon = LOOK_AGAIN if self._again else None
         return SyncReport(
-            results=(*self._results.values(), *self._layout.unplaced),
+            results=(*self._results.values(), *self._resolved.unplaced),
             inventory=self._next_inventory(),
             finished_at=now,
             complete=complete,
-            problems=(*self._task.desired.problems, *self._layout.problems),
+            problems=(*self._task.desired.problems, *self._resolved.problems),
             error=error,
             resume_after=min((s for s in (due, soon) if s is not None), default=None),
         )

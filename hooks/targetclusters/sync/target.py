@@ -17,7 +17,7 @@ from hooks.kube.client import (
 )
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE
-from hooks.targetclusters.sync.plan.object import Seen, Wanted, see
+from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, see
 
 #: Seconds that one call to a target may take.
 CALL_SECONDS = 10.0
@@ -139,7 +139,7 @@ class Target:
             raise RoundOver(str(error)) from error
 
 
-def look(target: Target, path: str, wanted: Wanted | None = None) -> Seen | None:
+def look(target: Target, path: str, wanted: Wanted | None = None) -> LiveObject | None:
     """Read what counts of one object; None where it clearly is not there."""
     found = target.find(path)
     seen = see(found, wanted) if found is not None else None

@@ -51,12 +51,12 @@ def test_a_renumbered_port_has_its_new_rule_before_the_old_one_goes(
     lb.settle(hook)
     assert list(ids(world)) == [8080]
     assert world.firewall() == [("tcp", 8080, 8080, EVERYONE)]
-    order = [
+    request = [
         call["command"]
         for call in world.simulator.control.calls()
         if call["command"] in {"createLoadBalancerRule", "deleteLoadBalancerRule"}
     ]
-    assert order == ["createLoadBalancerRule", "deleteLoadBalancerRule"]
+    assert request == ["createLoadBalancerRule", "deleteLoadBalancerRule"]
 
 
 def test_another_node_port_recreates_the_rule_at_once(

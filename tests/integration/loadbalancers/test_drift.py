@@ -280,7 +280,7 @@ def test_a_regular_check_that_finds_nothing_forgives(world: World, hook: LoadBal
         change(algorithm="leastconn")(world)
         lb.wait(hook)
         assert lb.is_ready()
-        while "undone" in lb.status:
+        while "repeatedDrift" in lb.status:
             lb.wait(hook)
     assert EVENT_CONTESTED not in world.cluster.reasons()
 

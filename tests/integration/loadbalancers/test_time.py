@@ -12,7 +12,7 @@ from hooks.cloudstack import Client, Cloud
 from hooks.cloudstack.client import Transport
 from hooks.cloudstack.errors import JobRunning
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.locks import PATIENCE, LaneBusy
+from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy
 from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
@@ -80,8 +80,10 @@ def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once(
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(work, balancers))
         assert all(lb.is_ready() for lb in balancers)
-        order = [who for who, command, _ in recorder.calls if command in LOCKING]
-        turns = [who for before, who in zip([None, *order], order, strict=False) if who != before]
+        request = [who for who, command, _ in recorder.calls if command in LOCKING]
+        turns = [
+            who for before, who in zip([None, *request], request, strict=False) if who != before
+        ]
         assert len(turns) == len(set(turns)) == 8
         assert len({lb.status["address"]["ip"] for lb in balancers}) == 8
         world.close()
@@ -92,14 +94,14 @@ def test_a_busy_lane_is_not_waited_for_and_costs_no_call(world: World) -> None:
         first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
         first.call(hook)
         second.call(hook)
-        world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.5)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.5)
         holder = threading.Thread(target=lambda: first.call(hook))
         holder.start()
         until(lambda: "associateIpAddress" in [command for _, command, _ in recorder.calls])
         before = len(recorder.calls)
         started = time.monotonic()
         answer = second.call(hook)
-        assert time.monotonic() - started < PATIENCE + 0.5
+        assert time.monotonic() - started < LOCK_TIMEOUT + 0.5
         assert len(recorder.calls) == before
         assert answer.actions == ()
         assert answer.response["resyncAfterSeconds"] == 1  # type: ignore[typeddict-item]
@@ -114,7 +116,7 @@ def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
         quiet = LoadBalancer(world, "quiet").settle(hook)
         busy = LoadBalancer(world, "busy")
         busy.call(hook)
-        world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.0)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.0)
         holder = threading.Thread(target=lambda: busy.call(hook))
         before = len(recorder.calls)
         world.advance(400)
@@ -124,7 +126,7 @@ def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
         )
         started = time.monotonic()
         quiet.call(hook)
-        assert time.monotonic() - started < PATIENCE
+        assert time.monotonic() - started < LOCK_TIMEOUT
         assert quiet.is_ready()
         holder.join()
 
@@ -133,7 +135,7 @@ def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
 def busy_lane(world: World, hook: LoadBalancersHook) -> Iterator[None]:
     """Have another load balancer's call change the network."""
     world.simulator.control.clear_calls()
-    world.simulator.control.fault("associateIpAddress", "slow", seconds=PATIENCE + 1.0)
+    world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.0)
     busy = LoadBalancer(world, "busy")
     busy.call(hook)
     holder = threading.Thread(target=lambda: busy.call(hook))
@@ -153,7 +155,7 @@ def test_drift_found_beside_a_busy_lane_is_repaired_and_told_later(
     world.human.done("deleteLoadBalancerRule", id=rule["id"])
     world.advance(400)
     with busy_lane(world, hook):
-        assert isinstance(lb.call(hook).error, LaneBusy)
+        assert isinstance(lb.call(hook).error, NetworkBusy)
     assert lb.status == before
     assert world.cluster.reasons() == []
     assert lb.settle(hook).is_ready()

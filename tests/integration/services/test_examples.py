@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NoApiServer
 from hooks.server.app import create_app
-from hooks.server.auth import Guard
+from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.services.hook import ServicesHook
 from hooks.services.plan.spec import Settings
@@ -43,7 +43,7 @@ def client() -> FlaskClient:
     )
     app = create_app(
         {"services": hook},
-        guard=Guard(None, client_certificates=False),
+        authenticator=Authenticator(None, client_certificates=False),
         metrics=Metrics(CollectorRegistry()),
         deadline_seconds=8,
     )

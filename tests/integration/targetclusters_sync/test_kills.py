@@ -39,7 +39,7 @@ def move(world: World) -> None:
     world.policy["targetNamespace"] = f"{world.namespace}-else"
 
 
-def bring(world: World) -> None:
+def apply_object(world: World) -> None:
     wish(world)
     world.settle()
 
@@ -117,7 +117,7 @@ def run(world: World, scenario: Scenario, kube: Kube) -> None:
         pytest.param(Scenario(wish, sync, check_wished), id="first"),
         pytest.param(Scenario(change, sync, check_changed), id="change"),
         pytest.param(Scenario(move, sync, check_moved), id="move"),
-        pytest.param(Scenario(bring, delete, check_gone), id="delete"),
+        pytest.param(Scenario(apply_object, delete, check_gone), id="delete"),
     ],
 )
 def test_killed_before_any_call_nothing_is_lost_and_the_end_is_the_same(
@@ -142,7 +142,7 @@ def test_killed_before_any_call_nothing_is_lost_and_the_end_is_the_same(
 def test_an_inventory_that_was_answered_and_never_written_costs_a_round_and_no_object(
     world: World,
 ) -> None:
-    bring(world)
+    apply_object(world)
     recorded = world.recorded
     world.source("bundle", bundle(one="1", five="1"), label="")
     for _ in range(3):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, LONGEST_QUIET
+from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET
 from hooks.cloudstack.errors import (
     CloudStackError,
     InternalError,
@@ -144,7 +144,7 @@ def test_a_silence_of_a_day_is_tried_again_after_a_minute() -> None:
     client = script.client()
     with pytest.raises(Throttled):
         client.call("createTags", {}, script.deadline(8))
-    script.time.now += LONGEST_QUIET
+    script.time.now += MAX_QUIET
     assert client.call("createTags", {}, script.deadline(8)) == JOB
 
 

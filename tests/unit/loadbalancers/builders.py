@@ -13,7 +13,7 @@ from hooks.cloudstack.models import (
 )
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Settings
 from hooks.loadbalancers.request import INSTANCES, read
 
 NOW = 1_800_000_000.0
@@ -63,7 +63,7 @@ def instance(name: str, *networks: str, **status: Any) -> Json:
 NODES = {name: instance(name) for name in ("n1", "n2", "n3")}
 
 
-def request(
+def body(
     *,
     status: Json | None = None,
     nodes: dict[str, Json] | None = None,
@@ -97,11 +97,11 @@ def request(
     }
 
 
-def order(**asked: Any) -> Order:
-    return read(request(**asked), now=NOW)
+def request(**asked: Any) -> LoadBalancerRequest:
+    return read(body(**asked), now=NOW)
 
 
-def known(ip: str = IP, **address: Any) -> Json:
+def recorded(ip: str = IP, **address: Any) -> Json:
     """Write the status of a load balancer that has its address."""
     return {
         "address": {
@@ -121,12 +121,12 @@ def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") ->
     return {"address": {"ip": ip, "chosenAt": at, "tries": tries}}
 
 
-def our_tags(asked: Order, **change: str) -> tuple[Tag, ...]:
+def our_tags(asked: LoadBalancerRequest, **change: str) -> tuple[Tag, ...]:
     marks = {**dict(tags.resource_tags(asked, SETTINGS)), **change}
     return tuple(Tag(key, value) for key, value in marks.items())
 
 
-def address_tags(asked: Order, *, by_controller: bool = True) -> tuple[Tag, ...]:
+def address_tags(asked: LoadBalancerRequest, *, by_controller: bool = True) -> tuple[Tag, ...]:
     marks = tags.address_tags(asked, SETTINGS, by_controller=by_controller)
     return tuple(Tag(key, value) for key, value in marks)
 
@@ -145,7 +145,9 @@ def address(ip: str = IP, *, tags: tuple[Tag, ...] = (), **fields: Any) -> Publi
     return PublicIpAddress(**values)
 
 
-def our_address(asked: Order, *, by_controller: bool = True, **fields: Any) -> PublicIpAddress:
+def our_address(
+    asked: LoadBalancerRequest, *, by_controller: bool = True, **fields: Any
+) -> PublicIpAddress:
     return address(tags=address_tags(asked, by_controller=by_controller), **fields)
 
 
@@ -186,14 +188,14 @@ def hole(
     )
 
 
-def facts(asked: Order, *, seen: Seen | None = None, **fields: Any) -> Facts:
+def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fields: Any) -> Facts:
     values: dict[str, Any] = {
-        "order": asked,
+        "request": asked,
         "now": NOW,
         "settings": SETTINGS,
         "version": VERSION,
         "network": NETWORK,
-        "seen": seen or Seen(),
+        "state": state or CloudState(),
         **fields,
     }
     return Facts(**values)

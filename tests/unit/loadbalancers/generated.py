@@ -27,7 +27,7 @@ from tests.unit.loadbalancers.builders import (
     UID,
     VERSION,
     address_tags,
-    order,
+    body,
     our_tags,
     port,
     request,
@@ -84,7 +84,7 @@ rules = st.builds(
         network_id=NET,
         cidrs=cidrs,
         state=state,
-        tags=our_tags(order()) if tagged and owner == "us" else (),
+        tags=our_tags(request()) if tagged and owner == "us" else (),
     ),
     st.integers(0, 10_000),
     st.sampled_from((*PORTS, 9999)),
@@ -105,7 +105,7 @@ holes = st.builds(
         end_port=start + length,
         cidrs=cidrs,
         state="Active",
-        tags=our_tags(order()) if owner == "us" else (Tag("team", "network"),),
+        tags=our_tags(request()) if owner == "us" else (Tag("team", "network"),),
     ),
     st.integers(0, 10_000),
     st.sampled_from((79, *PORTS, 9999)),
@@ -123,7 +123,7 @@ def worlds(draw: st.DrawFn) -> Model:
     model = with_address()
     model.udp = draw(st.booleans())
     tags = draw(st.sampled_from(("none", "ours", "half")))
-    ours = address_tags(order(), by_controller=draw(st.booleans()))
+    ours = address_tags(request(), by_controller=draw(st.booleans()))
     chosen = {"none": (), "ours": ours, "half": tuple(t for t in ours if t.key == TAG_SERVICE_UID)}
     model.addresses[f"id-{IP}"] = replace(model.addresses[f"id-{IP}"], tags=chosen[tags])
     for rule in draw(st.lists(rules, max_size=5, unique_by=lambda r: r.public_port)):
@@ -145,7 +145,7 @@ class Play:
 
     def __init__(self, model: Model, spec: Json) -> None:
         self.model = model
-        self.body = request(**spec)
+        self.body = body(**spec)
         self.refusals: tuple[Refusal, ...] = ()
         self.watch: Callable[[], None] = lambda: None
 
@@ -153,12 +153,12 @@ class Play:
         asked = read(json.loads(json.dumps(self.body)), now=self.model.now)
         return plan(
             Facts(
-                order=asked,
+                request=asked,
                 now=self.model.now,
                 settings=SETTINGS,
                 version=VERSION,
                 network=self.model.network,
-                seen=self.model.seen(asked),
+                state=self.model.state(asked),
                 service=None if asked.deleted_at is None else LiveService(wants=False),
                 first_look=first,
                 refusals=self.refusals,
@@ -274,10 +274,10 @@ def check_holes(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
     """Hold the firewall to the ranges: nothing too much by us, and nothing missing."""
     wanted = served if spec.open_firewall and spec.source_ranges else set()
     addresses = our_addresses(model)
-    for spot, cidrs in by_spot(our_holes(model, addresses)).items():
-        assert admits(spec.source_ranges if spot in wanted else (), cidrs)
+    for port_key, cidrs in by_spot(our_holes(model, addresses)).items():
+        assert admits(spec.source_ranges if port_key in wanted else (), cidrs)
     there = by_spot(each for each in model.holes.values() if each.public_ip_id in addresses)
-    assert all(admits(there.get(spot, ()), spec.source_ranges) for spot in wanted)
+    assert all(admits(there.get(port_key, ()), spec.source_ranges) for port_key in wanted)
 
 
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -20,7 +20,7 @@ from hooks.loadbalancers.plan import actions as plan
 from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import select
-from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.rules import ours
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
@@ -50,28 +50,28 @@ class Model:
     now: float = NOW
     made: int = 0
 
-    def seen(self, order: Order) -> Seen:
+    def state(self, request: LoadBalancerRequest) -> CloudState:
         """Show what the hook reads."""
-        known = order.known.address
-        asked = {known.ip if known else order.spec.adopt.address, order.spec.address}
+        recorded = request.recorded.address
+        asked = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
         addresses = tuple(
             each
             for each in self.addresses.values()
             if each.ip_address in asked
-            or any(tag.value == order.spec.service_uid for tag in each.tags)
-            or (known is not None and not known.ip and each.network_id == NET)
+            or any(tag.value == request.spec.service_uid for tag in each.tags)
+            or (recorded is not None and not recorded.ip and each.network_id == NET)
         )
-        living = order.deleted_at is None
-        address = (select if living else deletion.candidate)(order, addresses)
+        living = request.deleted_at is None
+        address = (select if living else deletion.candidate)(request, addresses)
         if address is None:
-            return Seen(addresses, free=tuple(sorted(self.free)))
+            return CloudState(addresses, free=tuple(sorted(self.free)))
         rules = tuple(r for r in self.rules.values() if r.public_ip_id == address.id)
-        return Seen(
+        return CloudState(
             addresses=addresses,
             free=tuple(sorted(self.free)),
             rules=rules,
             members=tuple(
-                (each.id, frozenset(self.members.get(each.id, ()))) for each in ours(order, rules)
+                (each.id, frozenset(self.members.get(each.id, ()))) for each in ours(request, rules)
             ),
             firewall=tuple(h for h in self.holes.values() if h.public_ip_id == address.id),
         )

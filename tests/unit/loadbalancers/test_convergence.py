@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.ranges import admits
 from hooks.loadbalancers.request import read
-from tests.unit.loadbalancers.builders import IP, NODES, instance, port, request
+from tests.unit.loadbalancers.builders import IP, NODES, body, instance, port
 from tests.unit.loadbalancers.generated import (
     EVERYONE,
     Play,
@@ -75,8 +75,8 @@ def shape(model: Model) -> Json:
         ),
         "tags": sorted(str(sorted(each.tags, key=str)) for each in rules),
         "open": sorted(
-            (spot, [str(each) for each in collapse_addresses(map(IPv4Network, cidrs))])
-            for spot, cidrs in by_spot(our_holes(model, model.addresses)).items()
+            (port_key, [str(each) for each in collapse_addresses(map(IPv4Network, cidrs))])
+            for port_key, cidrs in by_spot(our_holes(model, model.addresses)).items()
         ),
     }
 
@@ -91,7 +91,7 @@ def test_any_spec_leads_to_any_other(
     play.settle()
     before = humans(model)
     play.body["parent"]["spec"].update(spec_of(second))
-    play.body["related"] = request(nodes={**NODES, "n4": instance("n4", "other")})["related"]
+    play.body["related"] = body(nodes={**NODES, "n4": instance("n4", "other")})["related"]
     play.settle()
     assert [str(each) for each in play.plan().actions if each not in refused(play)] == []
     assert humans(model) == before
@@ -121,13 +121,13 @@ def test_who_is_let_in_before_and_after_a_change_is_let_in_all_the_time(
     play.settle()
     before = by_spot(model.holes.values())
     play.body["parent"]["spec"].update(second)
-    seen: list[dict[tuple[str, int], list[str]]] = []
-    play.watch = lambda: seen.append(by_spot(model.holes.values()))
+    state: list[dict[tuple[str, int], list[str]]] = []
+    play.watch = lambda: state.append(by_spot(model.holes.values()))
     play.settle()
     after = by_spot(model.holes.values())
-    for spot, ranges in before.items():
-        meant = [each for each in ranges if admits(after.get(spot, ()), [each])]
-        assert all(admits(there.get(spot, ()), meant) for there in seen)
+    for port_key, ranges in before.items():
+        meant = [each for each in ranges if admits(after.get(port_key, ()), [each])]
+        assert all(admits(there.get(port_key, ()), meant) for there in state)
 
 
 @slowly

@@ -17,7 +17,7 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
 )
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import Facts, Order, Seen, Settings
+from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Settings
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import read
@@ -31,15 +31,15 @@ def load(case: Path, name: str) -> Json:
     return dict(json.loads((case / f"{name}.json").read_text()))
 
 
-def facts_of(order: Order, there: Json) -> Facts:
+def facts_of(request: LoadBalancerRequest, there: Json) -> Facts:
     """Read what CloudStack lists."""
     return Facts(
-        order=order,
+        request=request,
         now=NOW,
         settings=Settings(cluster_id="b0b6fc1c-0d1f-4d5c-8a4e-3c7b1f0e9d21", drift_resync=300.0),
         version=Capabilities.from_json(there["capability"]),
         network=Network.from_json(there["network"]) if there.get("network") else None,
-        seen=Seen(
+        state=CloudState(
             addresses=tuple(map(PublicIpAddress.from_json, there.get("publicipaddress", []))),
             free=tuple(there.get("free", [])),
             rules=tuple(map(LoadBalancerRule.from_json, there.get("loadbalancerrule", []))),

@@ -1,14 +1,21 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import Adopt, Instance, Invalid, KnownAddress, Port, Seat
+from hooks.loadbalancers.plan.facts import (
+    Adopt,
+    Instance,
+    Invalid,
+    NetworkAttachment,
+    Port,
+    RecordedAddress,
+)
 from hooks.loadbalancers.request import INSTANCES, read
 from hooks.webhook.contract import BadRequest
-from tests.unit.loadbalancers.builders import NET, NOW, UID, chosen, instance, order, port, request
+from tests.unit.loadbalancers.builders import NET, NOW, UID, body, chosen, instance, port, request
 
 
 def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
-    spec = order().spec
+    spec = request().spec
     assert spec.service_uid == UID
     assert spec.ports == (Port("", "TCP", 80, 30080),)
     assert spec.algorithm == "roundrobin"
@@ -24,7 +31,7 @@ def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
 
 
 def test_everything_that_is_asked_for_is_read() -> None:
-    spec = order(
+    spec = request(
         ports=[port(53, 30053, "UDP"), port(443, 30443, proxy=True)],
         algorithm="source",
         sourceRanges=["10.1.2.3/8", "10.0.0.0/8", "192.0.2.0/24"],
@@ -46,11 +53,11 @@ def test_everything_that_is_asked_for_is_read() -> None:
 
 
 def test_an_empty_list_of_ranges_admits_nobody_rather_than_everybody() -> None:
-    assert order(sourceRanges=[]).spec.source_ranges == ()
+    assert request(sourceRanges=[]).spec.source_ranges == ()
 
 
 def test_what_is_not_served_yet_counts_as_invalid() -> None:
-    [invalid] = order(externalTrafficPolicy="Local").spec.invalid
+    [invalid] = request(externalTrafficPolicy="Local").spec.invalid
     assert invalid.field == "spec.externalTrafficPolicy"
 
 
@@ -67,8 +74,8 @@ def test_what_is_not_served_yet_counts_as_invalid() -> None:
 def test_a_deletion_is_known_by_its_time(
     metadata: Json, finalizing: bool, deleted_at: float | None
 ) -> None:
-    body = {**request(metadata=metadata), "finalizing": finalizing}
-    assert read(body, now=NOW).deleted_at == deleted_at
+    asking = {**body(metadata=metadata), "finalizing": finalizing}
+    assert read(asking, now=NOW).deleted_at == deleted_at
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_a_deletion_is_known_by_its_time(
     ],
 )
 def test_owned_is_what_the_services_deletion_deletes(owners: list[Json], owned: bool) -> None:
-    assert order(metadata={"ownerReferences": owners}).owned is owned
+    assert request(metadata={"ownerReferences": owners}).owned is owned
 
 
 def test_a_status_is_remembered() -> None:
@@ -98,28 +105,28 @@ def test_a_status_is_remembered() -> None:
         "lastCheckTime": "2027-01-15T07:59:00Z",
         "nextCheckTime": "2027-01-15T08:04:00Z",
         "checkedFor": "abc",
-        "undone": {"what": "w", "times": 2},
+        "repeatedDrift": {"what": "w", "times": 2},
         "conditions": [{"type": "Ready", "status": "True"}],
     }
-    known = order(status=status).known
-    assert known.address == KnownAddress(
+    recorded = request(status=status).recorded
+    assert recorded.address == RecordedAddress(
         "198.51.100.9", "a-1", NET, True, None, NOW - 3600, 0, True
     )
-    assert not known.address.is_choice
-    assert (known.last_check, known.next_check) == (NOW - 60, NOW + 240)
-    assert (known.fingerprint, known.undone) == ("abc", ("w", 2))
-    assert known.condition("Ready")["status"] == "True"
-    assert known.condition("Other") == {}
-    assert known.status == status
+    assert not recorded.address.is_choice
+    assert (recorded.last_check, recorded.next_check) == (NOW - 60, NOW + 240)
+    assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", ("w", 2))
+    assert recorded.condition("Ready")["status"] == "True"
+    assert recorded.condition("Other") == {}
+    assert recorded.status == status
 
 
 def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
-    some = order(status=chosen("198.51.100.9", tries=2)).known.address
-    assert some == KnownAddress("198.51.100.9", chosen_at=NOW - 10, tries=2)
+    some = request(status=chosen("198.51.100.9", tries=2)).recorded.address
+    assert some == RecordedAddress("198.51.100.9", chosen_at=NOW - 10, tries=2)
     assert some.is_choice
-    left_to_cloudstack = order(status=chosen("")).known.address
-    assert left_to_cloudstack == KnownAddress("", chosen_at=NOW - 10)
-    assert order(status={"address": {"published": False}}).known.address is None
+    left_to_cloudstack = request(status=chosen("")).recorded.address
+    assert left_to_cloudstack == RecordedAddress("", chosen_at=NOW - 10)
+    assert request(status={"address": {"published": False}}).recorded.address is None
 
 
 def test_instances_are_read_by_what_matters_of_them() -> None:
@@ -128,11 +135,11 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         "a": instance("a", missing={"since": "2027-01-15T07:00:00Z"}),
         "bare": {"metadata": {"name": "bare"}},
     }
-    assert order(nodes=nodes).instances == (
+    assert request(nodes=nodes).instances == (
         Instance(
             "a",
             "vm-a",
-            (Seat(NET, True),),
+            (NetworkAttachment(NET, True),),
             serves=True,
             missing=True,
             labels=(("kubernetes.io/hostname", "a"),),
@@ -140,7 +147,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         Instance(
             "b",
             "vm-b",
-            (Seat(NET, True), Seat("other", False)),
+            (NetworkAttachment(NET, True), NetworkAttachment("other", False)),
             serves=False,
             labels=(("kubernetes.io/hostname", "b"),),
         ),
@@ -151,26 +158,26 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
     ("body", "field"),
     [
         pytest.param({}, "parent", id="nothing"),
-        pytest.param(request(service={"name": "web"}), "parent.spec.service.uid", id="no UID"),
-        pytest.param(request(loadBalancerName=None), "parent.spec.loadBalancerName", id="no name"),
+        pytest.param(body(service={"name": "web"}), "parent.spec.service.uid", id="no UID"),
+        pytest.param(body(loadBalancerName=None), "parent.spec.loadBalancerName", id="no name"),
         pytest.param(
-            request(ports=[{**port(80), "protocol": "SCTP"}]),
+            body(ports=[{**port(80), "protocol": "SCTP"}]),
             "parent.spec.ports[0].protocol",
             id="SCTP",
         ),
         pytest.param(
-            request(ports=[{"protocol": "TCP", "publicPort": 80}]),
+            body(ports=[{"protocol": "TCP", "publicPort": 80}]),
             "parent.spec.ports[0].nodePort",
             id="no node port",
         ),
         pytest.param(
-            request(sourceRanges=["10.0.0.0/8", "x"]), "parent.spec.sourceRanges[1]", id="no CIDR"
+            body(sourceRanges=["10.0.0.0/8", "x"]), "parent.spec.sourceRanges[1]", id="no CIDR"
         ),
         pytest.param(
-            request(metadata={"namespace": None}), "parent.metadata.namespace", id="no namespace"
+            body(metadata={"namespace": None}), "parent.metadata.namespace", id="no namespace"
         ),
         pytest.param(
-            request(nodes={"a": {"metadata": {"name": "a"}, "observed": {"networks": [{}]}}}),
+            body(nodes={"a": {"metadata": {"name": "a"}, "observed": {"networks": [{}]}}}),
             f"related[{INSTANCES!r}]['a'].observed.networks[0].id",
             id="a network without id",
         ),

@@ -12,7 +12,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
-from hooks.server.auth import Guard, watch_tokens
+from hooks.server.auth import Authenticator, reloading_tokens
 from hooks.server.metrics import Metrics
 from hooks.settings.tokens import read_tokens
 from hooks.webhook.contract import BadRequest
@@ -36,15 +36,17 @@ def log() -> Iterator[list[dict[str, Any]]]:
 
 @pytest.fixture
 def served(log: list[dict[str, Any]]) -> Served:
-    return serve(Guard(None, client_certificates=False), log)
+    return serve(Authenticator(None, client_certificates=False), log)
 
 
 @pytest.fixture
 def guarded(tmp_path: Path, log: list[dict[str, Any]]) -> Served:
     path = tmp_path / "tokens"
     path.write_text("TOKEN-1\n")
-    tokens = watch_tokens(str(path), read_tokens(str(path)), told=lambda _file, _problem: None)
-    return serve(Guard(tokens, client_certificates=False), log)
+    tokens = reloading_tokens(
+        str(path), read_tokens(str(path)), on_reload=lambda _file, _problem: None
+    )
+    return serve(Authenticator(tokens, client_certificates=False), log)
 
 
 def test_a_hooks_answer_is_the_response(served: Served) -> None:
@@ -350,7 +352,7 @@ class Connection:
 
 
 def test_a_client_certificate_is_looked_for_on_the_connection(log: list[dict[str, Any]]) -> None:
-    served = serve(Guard(None, client_certificates=True), log)
+    served = serve(Authenticator(None, client_certificates=True), log)
 
     def code(environ: dict[str, object], path: str = "/echo/sync") -> int:
         if path == "/healthz":
@@ -388,7 +390,7 @@ def test_a_hook_that_is_put_together_wrongly_is_noticed_at_the_start(
     with pytest.raises(error, match=reason):
         create_app(
             {"echo": hook},
-            guard=Guard(None, client_certificates=False),
+            authenticator=Authenticator(None, client_certificates=False),
             metrics=Metrics(CollectorRegistry()),
             deadline_seconds=8.0,
         )

@@ -2,16 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from hooks.server.auth import Guard, watch_tokens
+from hooks.server.auth import Authenticator, reloading_tokens
 from hooks.settings.tokens import read_tokens
 
 CERTIFICATE = {"subject": ((("commonName", "metacontroller"),),)}
 
 
-def guard(path: Path, *, client_certificates: bool = False) -> Guard:
-    """Guard by a token file; what is told of the file is left unheard."""
-    tokens = watch_tokens(str(path), read_tokens(str(path)), told=lambda _file, _problem: None)
-    return Guard(tokens, client_certificates=client_certificates)
+def authenticator(path: Path, *, client_certificates: bool = False) -> Authenticator:
+    """Authenticator by a token file; what is told of the file is left unheard."""
+    tokens = reloading_tokens(
+        str(path), read_tokens(str(path)), on_reload=lambda _file, _problem: None
+    )
+    return Authenticator(tokens, client_certificates=client_certificates)
 
 
 @pytest.mark.parametrize(
@@ -82,20 +84,20 @@ def test_only_bearers_of_a_token_are_let_in(
 ) -> None:
     path = tmp_path / "tokens"
     path.write_text("TOKEN-1\nTOKEN-2\n")
-    answer = guard(path).refusal(header, {})
+    answer = authenticator(path).refusal(header, {})
     assert (answer or "").startswith(refusal or "")
     assert (answer is None) == (refusal is None)
     assert "TOKEN" not in (answer or "").replace("TOKEN_FILE", "").replace("Bearer TOKEN", "")
 
 
 def test_without_tokens_everybody_is_let_in() -> None:
-    assert Guard(None, client_certificates=False).refusal("", None) is None
+    assert Authenticator(None, client_certificates=False).refusal("", None) is None
 
 
 def test_a_client_certificate_is_needed_besides_the_token(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text("TOKEN-1")
-    strict = guard(path, client_certificates=True)
+    strict = authenticator(path, client_certificates=True)
     assert strict.refusal("Bearer TOKEN-1", {}) == "a client certificate is needed"
     assert strict.refusal("Bearer TOKEN-1", None) == "a client certificate is needed"
     assert strict.refusal("", CERTIFICATE) is not None
@@ -105,7 +107,7 @@ def test_a_client_certificate_is_needed_besides_the_token(tmp_path: Path) -> Non
 def test_a_token_is_rotated_by_way_of_two(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text("old\n")
-    watched = guard(path)
+    watched = authenticator(path)
 
     def let_in() -> list[bool]:
         return [watched.refusal(f"Bearer {token}", {}) is None for token in ("old", "new")]
@@ -123,7 +125,7 @@ def test_a_bad_new_token_file_neither_opens_nor_closes_the_door(
 ) -> None:
     path = tmp_path / "tokens"
     path.write_text("old\n")
-    watched = guard(path)
+    watched = authenticator(path)
     assert watched.refusal("Bearer old", {}) is None
     if bad is None:
         path.unlink()

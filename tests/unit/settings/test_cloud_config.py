@@ -138,12 +138,12 @@ def test_every_problem_is_named_and_no_value_is_shown(text: str, problems: list[
     ],
 )
 def test_what_means_nothing_is_told_without_showing_a_key(text: str, shown: str) -> None:
-    told: list[str] = []
-    parse_cloud_config(GOOD + text, warn=told.append)
-    assert len(told) == 1
-    assert shown in told[0]
-    assert "KEY-1" not in told[0]
-    assert "key-1" not in told[0]
+    on_reload: list[str] = []
+    parse_cloud_config(GOOD + text, warn=on_reload.append)
+    assert len(on_reload) == 1
+    assert shown in on_reload[0]
+    assert "KEY-1" not in on_reload[0]
+    assert "key-1" not in on_reload[0]
 
 
 def test_a_configuration_does_not_print_its_keys() -> None:
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         read_cloud_config(str(path), warn=pytest.fail)
 
 
-class Told:
+class OnReload:
     """Remembers what was told of files."""
 
     def __init__(self) -> None:
@@ -169,29 +169,29 @@ class Told:
         self.problems.append(problem)
 
 
-def source(path: Path, told: Told) -> CloudSource[list[str]]:
+def source(path: Path, on_reload: OnReload) -> CloudSource[list[str]]:
     """Follow a file; the cloud is a fresh list of its URL."""
     first = read_cloud_config(str(path), warn=pytest.fail)
     return CloudSource(
-        str(path), first, lambda config: [config.api_url], told=told, warn=pytest.fail
+        str(path), first, lambda config: [config.api_url], on_reload=on_reload, warn=pytest.fail
     )
 
 
 def test_the_same_cloud_is_given_while_the_file_stays_the_same(tmp_path: Path) -> None:
     path = tmp_path / "cloud-config"
     path.write_text(GOOD)
-    told = Told()
-    clouds = source(path, told)
+    on_reload = OnReload()
+    clouds = source(path, on_reload)
     assert clouds.current() is clouds.current()
     path.write_text(GOOD + "# a comment\n")
     assert clouds.current() == ["https://cloud.example.com/client/api"]
-    assert told.problems == [None, None]
+    assert on_reload.problems == [None, None]
 
 
 def test_a_changed_file_makes_a_new_cloud(tmp_path: Path) -> None:
     path = tmp_path / "cloud-config"
     path.write_text(GOOD)
-    clouds = source(path, Told())
+    clouds = source(path, OnReload())
     assert clouds.current() == ["https://cloud.example.com/client/api"]
     path.write_text(GOOD.replace("cloud.", "other-cloud."))
     assert clouds.current() == ["https://other-cloud.example.com/client/api"]
@@ -204,7 +204,7 @@ def test_a_swapped_link_as_kubernetes_mounts_secrets_is_noticed(tmp_path: Path) 
     os.utime(tmp_path / "2", (1, 1))
     path = tmp_path / "cloud-config"
     path.symlink_to("1")
-    clouds = source(path, Told())
+    clouds = source(path, OnReload())
     assert clouds.current() == ["https://cloud.example.com/client/api"]
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").replace(path)
@@ -215,8 +215,8 @@ def test_a_swapped_link_as_kubernetes_mounts_secrets_is_noticed(tmp_path: Path) 
 def test_a_bad_new_file_keeps_the_cloud_and_is_told_once(tmp_path: Path, bad: str | None) -> None:
     path = tmp_path / "cloud-config"
     path.write_text(GOOD)
-    told = Told()
-    clouds = source(path, told)
+    on_reload = OnReload()
+    clouds = source(path, on_reload)
     before = clouds.current()
     if bad is None:
         path.unlink()
@@ -224,11 +224,11 @@ def test_a_bad_new_file_keeps_the_cloud_and_is_told_once(tmp_path: Path, bad: st
         path.write_text(bad)
     assert clouds.current() is before
     assert clouds.current() is before
-    assert len(told.problems) == 2
-    assert told.problems[1]
+    assert len(on_reload.problems) == 2
+    assert on_reload.problems[1]
     path.write_text(GOOD.replace("cloud.", "other."))
     assert clouds.current() == ["https://other.example.com/client/api"]
-    assert told.problems[2:] == [None]
+    assert on_reload.problems[2:] == [None]
 
 
 def test_a_file_that_went_bad_before_the_first_call_leaves_what_was_read_at_the_start(
@@ -236,8 +236,8 @@ def test_a_file_that_went_bad_before_the_first_call_leaves_what_was_read_at_the_
 ) -> None:
     path = tmp_path / "cloud-config"
     path.write_text(GOOD)
-    told = Told()
-    clouds = source(path, told)
+    on_reload = OnReload()
+    clouds = source(path, on_reload)
     path.write_text("")
     assert clouds.current() == ["https://cloud.example.com/client/api"]
-    assert told.problems == ["api-url is missing; api-key is missing; secret-key is missing"]
+    assert on_reload.problems == ["api-url is missing; api-key is missing; secret-key is missing"]

@@ -39,7 +39,7 @@ def result(jobs: Background[str], cluster: str) -> str:
 def test_what_a_job_found_is_there_until_it_is_forgotten() -> None:
     with background() as (jobs, _):
         assert jobs.state("a").latest is None
-        assert jobs.start("a", quick("found"), lane="answering")
+        assert jobs.start("a", quick("found"), pool="answering")
         assert result(jobs, "a") == "found"
         assert result(jobs, "a") == "found"
         jobs.forget("a")
@@ -49,14 +49,14 @@ def test_what_a_job_found_is_there_until_it_is_forgotten() -> None:
 def test_a_cluster_has_one_job_at_a_time() -> None:
     gate = threading.Event()
     with background() as (jobs, clock):
-        jobs.start("a", waiting(gate), lane="silent")
+        jobs.start("a", waiting(gate), pool="silent")
         clock.now += 3
-        assert not jobs.start("a", quick("second"), lane="answering")
+        assert not jobs.start("a", quick("second"), pool="answering")
         state = jobs.state("a")
         assert (state.running_since, state.running) == (NOW, "waiting")
         gate.set()
         assert result(jobs, "a") == "done"
-        assert jobs.start("a", quick("second"), lane="answering")
+        assert jobs.start("a", quick("second"), pool="answering")
         assert until(lambda: jobs.state("a").latest == "second", "the second ends", every=0.005)
 
 
@@ -64,9 +64,9 @@ def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
     gate = threading.Event()
     with background(threads=2) as (jobs, _):
         for number in range(20):
-            jobs.start(f"silent-{number}", waiting(gate), lane="silent")
+            jobs.start(f"silent-{number}", waiting(gate), pool="silent")
         for number in range(20):
-            jobs.start(f"good-{number}", quick(f"{number}"), lane="answering")
+            jobs.start(f"good-{number}", quick(f"{number}"), pool="answering")
         assert [result(jobs, f"good-{number}") for number in range(20)] == [
             str(number) for number in range(20)
         ]
@@ -78,8 +78,8 @@ def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
 def test_the_deadline_counts_from_when_the_job_runs() -> None:
     gate = threading.Event()
     with background(threads=1) as (jobs, _):
-        jobs.start("first", waiting(gate), lane="silent")
-        jobs.start("second", Job(lambda d: str(d.remaining() > 4.9), 5.0), lane="silent")
+        jobs.start("first", waiting(gate), pool="silent")
+        jobs.start("second", Job(lambda d: str(d.remaining() > 4.9), 5.0), pool="silent")
         threading.Timer(0.2, gate.set).start()
         assert result(jobs, "second") == "True"
 
@@ -92,7 +92,7 @@ def until_passed(deadline: Deadline) -> str:
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
     with background() as (jobs, _):
-        jobs.start("a", Job(until_passed, 600.0), lane="answering")
+        jobs.start("a", Job(until_passed, 600.0), pool="answering")
         if how == "stop":
             jobs.stop("a")
         else:
@@ -102,18 +102,18 @@ def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
 
 def test_stopping_one_leaves_the_others_and_the_next_alone() -> None:
     with background() as (jobs, _):
-        jobs.start("a", Job(until_passed, 600.0), lane="answering")
+        jobs.start("a", Job(until_passed, 600.0), pool="answering")
         jobs.stop("a")
         jobs.stop("unknown")
         assert result(jobs, "a") == "ended"
-        jobs.start("a", Job(lambda d: str(d.passed()), 600.0), lane="answering")
+        jobs.start("a", Job(lambda d: str(d.passed()), 600.0), pool="answering")
         assert until(lambda: jobs.state("a").latest == "False", "the next one runs", every=0.005)
 
 
 def test_after_the_end_nothing_is_started() -> None:
     with background() as (jobs, _):
         jobs.close()
-        assert not jobs.start("a", quick("late"), lane="answering")
+        assert not jobs.start("a", quick("late"), pool="answering")
 
 
 def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
@@ -121,18 +121,18 @@ def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
         raise ZeroDivisionError("a bug")
 
     with background() as (jobs, _):
-        jobs.start("a", Job(broken, 5.0), lane="answering")
+        jobs.start("a", Job(broken, 5.0), pool="answering")
         with pytest.raises(ZeroDivisionError):
             until(lambda: jobs.state("a").running_since is None, "the job ends", every=0.005)
         assert jobs.state("a").running_since is None
-        assert jobs.start("a", quick("found"), lane="answering")
+        assert jobs.start("a", quick("found"), pool="answering")
         assert result(jobs, "a") == "found"
 
 
 def test_a_cluster_that_nobody_asks_for_is_forgotten() -> None:
     with background() as (jobs, clock):
-        jobs.start("gone", quick("found"), lane="answering")
+        jobs.start("gone", quick("found"), pool="answering")
         assert result(jobs, "gone") == "found"
         clock.now += KEPT_SECONDS + 1
-        jobs.start("other", quick("found"), lane="answering")
+        jobs.start("other", quick("found"), pool="answering")
         assert jobs.state("gone").latest is None

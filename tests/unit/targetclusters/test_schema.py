@@ -17,7 +17,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import NoApiServer
 from hooks.kube.durations import PATTERN
 from hooks.server.app import create_app
-from hooks.server.auth import Guard
+from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.targetclusters.hook import Settings, TargetClustersHook
 from hooks.targetclusters.request import SPEC, STATUS, Spec, read_spec
@@ -48,8 +48,10 @@ def client() -> Iterator[FlaskClient]:
         clock=lambda: 1_800_000_000.0,
     )
     metrics = Metrics(CollectorRegistry())
-    guard = Guard(None, client_certificates=False)
-    app = create_app({"targetclusters": hook}, guard=guard, metrics=metrics, deadline_seconds=8)
+    authenticator = Authenticator(None, client_certificates=False)
+    app = create_app(
+        {"targetclusters": hook}, authenticator=authenticator, metrics=metrics, deadline_seconds=8
+    )
     yield app.test_client()
     hook.close()
 

@@ -55,7 +55,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LiveObject:
     """What counts of an object on the target; the object itself may be large and is not kept.
 
     Attributes:
@@ -106,14 +106,14 @@ class Apply:
 class Correct:
     """Apply again what somebody seems to have changed on the target."""
 
-    seen: Seen
+    seen: LiveObject
 
 
 @dataclass(frozen=True)
 class Compare:
     """Ask the target what applying would change, and leave it at that."""
 
-    seen: Seen
+    seen: LiveObject
 
 
 Step = Settled | Create | Apply | Correct | Compare
@@ -150,7 +150,7 @@ def prepare(
     return Wanted(entry, kind, whole, digest, desired.confidential)
 
 
-def see(obj: Json, wanted: Wanted | None = None) -> Seen | None:
+def see(obj: Json, wanted: Wanted | None = None) -> LiveObject | None:
     """Read what counts of an object; None where the target's answer is no object."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
@@ -158,7 +158,7 @@ def see(obj: Json, wanted: Wanted | None = None) -> Seen | None:
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str):
         return None
-    return Seen(
+    return LiveObject(
         uid=uid,
         resource_version=version,
         part_of=pairs(obj, "labels").get(LABEL_APPLYSET_PART_OF, ""),
@@ -169,7 +169,7 @@ def see(obj: Json, wanted: Wanted | None = None) -> Seen | None:
     )
 
 
-def is_ours(seen: Seen, *, uid: str, ours: frozenset[str]) -> bool:
+def is_ours(seen: LiveObject, *, uid: str, ours: frozenset[str]) -> bool:
     """Tell whether an object is ours: by its label, or, where it carries none, by its UID.
 
     A label that somebody took off together with the rest of an edit does not make the object
@@ -178,7 +178,9 @@ def is_ours(seen: Seen, *, uid: str, ours: frozenset[str]) -> bool:
     return seen.part_of in ours or (not seen.part_of and bool(uid) and seen.uid == uid)
 
 
-def decide(wanted: Wanted, seen: Seen | None, *, policy: SyncPolicy, ours: frozenset[str]) -> Step:
+def decide(
+    wanted: Wanted, seen: LiveObject | None, *, policy: SyncPolicy, ours: frozenset[str]
+) -> Step:
     """Decide what to do about one object.
 
     Args:

@@ -40,7 +40,7 @@ _LAST = ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfigu
 
 
 @dataclass(frozen=True)
-class Layout:
+class ResolvedSet:
     """The desired set as it is to be on the target.
 
     Attributes:
@@ -55,12 +55,12 @@ class Layout:
     problems: tuple[SourceProblem, ...] = ()
 
 
-def lay_out(
+def resolve(
     desired: DesiredSet,
     kinds: Mapping[Gvk, Kind | str],
     *,
     sets: Sets,
-) -> Layout:
+) -> ResolvedSet:
     """Place each desired object on the target.
 
     Args:
@@ -93,7 +93,7 @@ def lay_out(
             applyset_id=sets.current.id,
         )
     ordered = sorted(wanted.values(), key=lambda one: rank(one.key))
-    return Layout(tuple(ordered), tuple(unplaced), tuple(problems))
+    return ResolvedSet(tuple(ordered), tuple(unplaced), tuple(problems))
 
 
 def gvks(desired: DesiredSet) -> tuple[Gvk, ...]:
@@ -118,13 +118,13 @@ def rank(key: ObjectKey) -> tuple[int, ObjectKey]:
 
 
 def to_prune(
-    desired: DesiredSet, layout: Layout, sets: Sets, policy: SyncPolicy
+    desired: DesiredSet, resolved: ResolvedSet, sets: Sets, policy: SyncPolicy
 ) -> tuple[tuple[InventoryEntry, ...], tuple[ObjectResult, ...]]:
     """Answer what is to be deleted, last applied first, and what is left although unwanted."""
-    keys = {one.key for one in layout.wanted}
+    keys = {one.key for one in resolved.wanted}
     left = [entry for key, entry in sets.members.items() if key not in keys]
     left.sort(key=lambda entry: rank(entry.key), reverse=True)
-    unplaced = {_loosely(result.entry) for result in layout.unplaced}
+    unplaced = {_loosely(result.entry) for result in resolved.unplaced}
     prunable: list[InventoryEntry] = []
     kept: list[ObjectResult] = []
     for entry in left:

@@ -12,7 +12,7 @@ from hooks.loadbalancers.plan.actions import (
     TagRules,
 )
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select
-from hooks.loadbalancers.plan.facts import KnownAddress, Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, RecordedAddress, Refusal
 from hooks.names import (
     TAG_NAMESPACE,
     TAG_ORIGIN,
@@ -31,10 +31,10 @@ from tests.unit.loadbalancers.builders import (
     chosen,
     facts,
     hole,
-    known,
-    order,
     our_address,
     our_tags,
+    recorded,
+    request,
     rule,
     said,
 )
@@ -48,9 +48,9 @@ FOREIGN = (
 ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80"]}
 
 
-def plan(asked: Order, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
+def plan(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
     fields = {name: more.pop(name) for name in ("refusals", "address_limit") if name in more}
-    return plan_address(facts(asked, seen=Seen(addresses=addresses, **more), **fields), NET)
+    return plan_address(facts(asked, state=CloudState(addresses=addresses, **more), **fields), NET)
 
 
 def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal, ...]:
@@ -63,45 +63,51 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
 @pytest.mark.parametrize(
     ("asked", "addresses", "ip"),
     [
-        pytest.param(order(), [], None, id="nothing known"),
-        pytest.param(order(status=known()), [address(IP)], IP, id="the one we have"),
+        pytest.param(request(), [], None, id="nothing known"),
+        pytest.param(request(status=recorded()), [address(IP)], IP, id="the one we have"),
         pytest.param(
-            order(status=known(), address=OTHER),
+            request(status=recorded(), address=OTHER),
             [address(IP), address(OTHER)],
             IP,
             id="the one we have, whatever is asked for",
         ),
         pytest.param(
-            order(address=OTHER), [our_address(order()), address(OTHER)], IP, id="one with our tag"
+            request(address=OTHER),
+            [our_address(request()), address(OTHER)],
+            IP,
+            id="one with our tag",
         ),
-        pytest.param(order(address=OTHER), [address(OTHER)], OTHER, id="the one asked for"),
-        pytest.param(order(status=chosen()), [address(IP)], IP, id="the one chosen"),
+        pytest.param(request(address=OTHER), [address(OTHER)], OTHER, id="the one asked for"),
+        pytest.param(request(status=chosen()), [address(IP)], IP, id="the one chosen"),
         pytest.param(
-            order(status=chosen(), address=OTHER),
+            request(status=chosen(), address=OTHER),
             [address(IP), address(OTHER)],
             IP,
             id="the one chosen, if it came of that, before the one asked for",
         ),
         pytest.param(
-            order(status=chosen(), address=OTHER),
+            request(status=chosen(), address=OTHER),
             [address(IP, allocated_at=NOW - 4000), address(OTHER)],
             OTHER,
             id="the one asked for, if the one chosen is somebody's",
         ),
-        pytest.param(order(adopt=ADOPT), [address(IP)], IP, id="the one left behind"),
+        pytest.param(request(adopt=ADOPT), [address(IP)], IP, id="the one left behind"),
         pytest.param(
-            order(status=chosen("")),
+            request(status=chosen("")),
             [address(OTHER, is_source_nat=True), address(IP)],
             IP,
             id="what came of a choice left to CloudStack",
         ),
         pytest.param(
-            order(status=known()), [our_address(order(), ip=OTHER)], OTHER, id="ours is another now"
+            request(status=recorded()),
+            [our_address(request(), ip=OTHER)],
+            OTHER,
+            id="ours is another now",
         ),
     ],
 )
 def test_one_address_is_looked_at(
-    asked: Order, addresses: list[PublicIpAddress], ip: str | None
+    asked: LoadBalancerRequest, addresses: list[PublicIpAddress], ip: str | None
 ) -> None:
     found = select(asked, addresses)
     assert (found.ip_address if found else None) == ip
@@ -111,24 +117,26 @@ def test_one_address_is_looked_at(
 
 
 def test_an_address_with_all_our_tags_is_kept() -> None:
-    asked = order(status=known(published=True))
+    asked = request(status=recorded(published=True))
     result = plan(asked, our_address(asked))
     assert result.ours
     assert result.actions == ()
     assert result.condition.status == "True"
-    assert result.known == KnownAddress(IP, f"id-{IP}", NET, True, allocated_at=NOW, published=True)
+    assert result.recorded == RecordedAddress(
+        IP, f"id-{IP}", NET, True, allocated_at=NOW, published=True
+    )
 
 
 def test_a_status_that_was_lost_is_made_again_from_the_tags() -> None:
     for by_controller in (True, False):
-        result = plan(order(), our_address(order(), by_controller=by_controller))
+        result = plan(request(), our_address(request(), by_controller=by_controller))
         assert result.ours
-        assert result.known is not None
-        assert result.known.associated_by_controller is by_controller
+        assert result.recorded is not None
+        assert result.recorded.associated_by_controller is by_controller
 
 
 def test_lost_tags_are_put_back_on_the_allocation_that_we_remember() -> None:
-    asked = order(status=known())
+    asked = request(status=recorded())
     [action] = plan(asked, address(IP)).actions
     assert isinstance(action, TagAddress)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
@@ -139,14 +147,14 @@ def test_lost_tags_are_put_back_on_the_allocation_that_we_remember() -> None:
 
 
 def test_a_brought_address_gets_the_users_origin_back() -> None:
-    asked = order(status=known(associatedByController=False), address=IP)
+    asked = request(status=recorded(associatedByController=False), address=IP)
     [action] = plan(asked, address(IP)).actions
     assert isinstance(action, TagAddress)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
 
 def test_a_tag_that_cannot_be_put_back_is_said() -> None:
-    asked = order(status=known())
+    asked = request(status=recorded())
     [action] = plan(asked, address(IP)).actions
     result = plan(asked, address(IP), refusals=refused(action, 530, "no tags today"))
     assert result.actions == ()
@@ -155,7 +163,7 @@ def test_a_tag_that_cannot_be_put_back_is_said() -> None:
 
 
 def test_asking_a_live_service_for_another_address_is_refused_and_it_serves_on() -> None:
-    asked = order(status=known(), address=OTHER)
+    asked = request(status=recorded(), address=OTHER)
     result = plan(asked, our_address(asked), address(OTHER))
     assert result.ours
     assert result.condition.reason == "AddressChangeNotServed"
@@ -164,7 +172,7 @@ def test_asking_a_live_service_for_another_address_is_refused_and_it_serves_on()
 
 @pytest.mark.parametrize("state", ["Allocating", "Releasing"])
 def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) -> None:
-    asked = order(status=known())
+    asked = request(status=recorded())
     result = plan(asked, our_address(asked, state=state))
     assert not result.ours
     assert result.condition.reason == f"Address{state}"
@@ -182,47 +190,47 @@ def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) 
     ],
 )
 def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> None:
-    result = plan(order(status=known(published=True)), *there, free=(OTHER,))
+    result = plan(request(status=recorded(published=True)), *there, free=(OTHER,))
     assert result.waiting
-    assert result.known is not None
-    assert result.known.is_choice
+    assert result.recorded is not None
+    assert result.recorded.is_choice
     wanted = OTHER if there else IP
-    assert result.known.ip == wanted
-    assert result.known.published is (wanted == IP)
+    assert result.recorded.ip == wanted
+    assert result.recorded.published is (wanted == IP)
 
 
 # An address to get.
 
 
 def test_a_free_address_is_chosen_and_first_of_all_written_down() -> None:
-    result = plan(order(), free=(OTHER,))
-    assert result.known == KnownAddress(OTHER, chosen_at=NOW)
+    result = plan(request(), free=(OTHER,))
+    assert result.recorded == RecordedAddress(OTHER, chosen_at=NOW)
     assert (result.actions, result.waiting) == ((), True)
 
 
 def test_a_service_that_chooses_again_chooses_the_same_and_another_service_another() -> None:
     free = tuple(f"198.51.100.{number}" for number in range(1, 251))
-    assert plan(order(), free=free) == plan(order(), free=free[::-1])
+    assert plan(request(), free=free) == plan(request(), free=free[::-1])
     uids = [f"uid-{number}" for number in range(20)]
-    plans = [plan(order(service={"name": "web", "uid": uid}), free=free) for uid in uids]
-    assert len({made.known.ip for made in plans if made.known}) > len(uids) - 4
+    plans = [plan(request(service={"name": "web", "uid": uid}), free=free) for uid in uids]
+    assert len({made.recorded.ip for made in plans if made.recorded}) > len(uids) - 4
 
 
 def test_a_choice_that_is_written_down_is_associated() -> None:
-    assert plan(order(status=chosen())).actions == (Associate(IP, NET),)
+    assert plan(request(status=chosen())).actions == (Associate(IP, NET),)
 
 
 def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() -> None:
-    first = plan(order(address=OTHER))
-    assert first.known == KnownAddress(OTHER, chosen_at=NOW)
+    first = plan(request(address=OTHER))
+    assert first.recorded == RecordedAddress(OTHER, chosen_at=NOW)
     assert first.waiting
-    assert plan(order(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
-    changed = plan(order(address=OTHER, status=chosen(IP)))
-    assert changed.known == KnownAddress(OTHER, chosen_at=NOW)
+    assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
+    changed = plan(request(address=OTHER, status=chosen(IP)))
+    assert changed.recorded == RecordedAddress(OTHER, chosen_at=NOW)
 
 
 def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
-    [action] = plan(order(status=chosen()), address(IP)).actions
+    [action] = plan(request(status=chosen()), address(IP)).actions
     assert isinstance(action, TagAddress)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
@@ -238,47 +246,47 @@ def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
     ],
 )
 def test_a_choice_that_somebody_else_has_is_made_anew(there: dict[str, Any]) -> None:
-    result = plan(order(status=chosen()), address(IP, **there), free=(IP, OTHER))
+    result = plan(request(status=chosen()), address(IP, **there), free=(IP, OTHER))
     assert result.waiting
-    assert result.known is not None
-    assert (result.known.ip, result.known.tries) == (OTHER, 1)
+    assert result.recorded is not None
+    assert (result.recorded.ip, result.recorded.tries) == (OTHER, 1)
 
 
 def test_a_choice_that_has_rules_is_somebody_elses() -> None:
-    asked = order(status=chosen())
+    asked = request(status=chosen())
     result = plan(asked, address(IP), rules=(rule(80, "human"),), free=(OTHER,))
-    assert result.known is not None
-    assert result.known.ip == OTHER
+    assert result.recorded is not None
+    assert result.recorded.ip == OTHER
 
 
 def test_a_clock_that_differs_a_little_makes_no_stranger_of_what_came_of_a_choice() -> None:
     late = address(IP, allocated_at=NOW - 250)
-    assert plan(order(status=chosen()), late).actions
+    assert plan(request(status=chosen()), late).actions
 
 
 def test_a_choice_refused_as_taken_is_made_anew_up_to_three_times() -> None:
     action = Associate(IP, NET)
     for tries in (0, 1):
         status = chosen(tries=tries)
-        result = plan(order(status=status), refusals=refused(action), free=(IP, OTHER))
-        assert result.known is not None
-        assert (result.known.ip, result.known.tries) == (OTHER, tries + 1)
-    last = plan(order(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
-    assert last.known == KnownAddress("", chosen_at=NOW, tries=3)
+        result = plan(request(status=status), refusals=refused(action), free=(IP, OTHER))
+        assert result.recorded is not None
+        assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
+    last = plan(request(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
+    assert last.recorded == RecordedAddress("", chosen_at=NOW, tries=3)
     assert last.waiting
 
 
 def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_written_down() -> None:
-    result = plan(order())
-    assert result.known == KnownAddress("", chosen_at=NOW)
+    result = plan(request())
+    assert result.recorded == RecordedAddress("", chosen_at=NOW)
     assert result.waiting
-    [action] = plan(order(status=chosen(""))).actions
+    [action] = plan(request(status=chosen(""))).actions
     assert isinstance(action, AssociateAny)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
 def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -> None:
-    asked = order(status=chosen("", at="2027-01-15T08:00:00Z"))
+    asked = request(status=chosen("", at="2027-01-15T08:00:00Z"))
     [action] = plan(asked, address(IP, allocated_at=NOW)).actions
     assert isinstance(action, TagAddress)
     [action] = plan(asked, address(IP, allocated_at=NOW - 60)).actions
@@ -286,26 +294,26 @@ def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -
 
 
 def test_no_address_at_all_is_said() -> None:
-    asked = order(status=chosen(""))
+    asked = request(status=chosen(""))
     [action] = plan(asked).actions
     result = plan(asked, refusals=refused(action, 533, "Insufficient address capacity"))
     assert result.condition.reason == "AddressNotFree"
 
 
 def test_a_claim_that_is_refused_is_said() -> None:
-    asked = order(status=chosen())
+    asked = request(status=chosen())
     [action] = plan(asked, address(IP)).actions
     result = plan(asked, address(IP), refusals=refused(action, 530, "tag is there"))
     assert result.actions == ()
     assert result.condition.reason == "TagRefused"
-    assert result.known is not None
+    assert result.recorded is not None
 
 
 # An address that is brought, or left behind.
 
 
 def test_a_brought_address_is_claimed_for_the_user() -> None:
-    [action] = plan(order(address=IP), address(IP)).actions
+    [action] = plan(request(address=IP), address(IP)).actions
     assert isinstance(action, TagAddress)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
@@ -324,7 +332,7 @@ def test_a_brought_address_is_claimed_for_the_user() -> None:
 def test_a_brought_address_that_does_not_fit_is_refused(
     there: dict[str, Any], reason: str, told: str
 ) -> None:
-    result = plan(order(address=IP), address(IP, **there))
+    result = plan(request(address=IP), address(IP, **there))
     assert result.actions == ()
     assert not result.ours
     assert result.condition.reason == reason
@@ -332,7 +340,7 @@ def test_a_brought_address_that_does_not_fit_is_refused(
 
 
 def test_what_another_provider_left_is_tagged_before_its_address() -> None:
-    asked = order(adopt=ADOPT, sourceRanges=["10.0.0.0/8"])
+    asked = request(adopt=ADOPT, sourceRanges=["10.0.0.0/8"])
     result = plan(
         asked,
         address(IP),
@@ -346,7 +354,7 @@ def test_what_another_provider_left_is_tagged_before_its_address() -> None:
 
 
 def test_a_takeover_that_stopped_half_way_goes_on_with_the_rest() -> None:
-    asked = order(adopt=ADOPT)
+    asked = request(adopt=ADOPT)
     result = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80", tags=our_tags(asked)),))
     assert [type(each) for each in result.actions] == [TagAddress]
 
@@ -355,7 +363,7 @@ def test_a_takeover_that_stopped_half_way_goes_on_with_the_rest() -> None:
 def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
     associated: bool,
 ) -> None:
-    asked = order(adopt={**ADOPT, "associatedByController": associated})
+    asked = request(adopt={**ADOPT, "associatedByController": associated})
     action = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80"),)).actions[-1]
     assert isinstance(action, TagAddress)
     wanted = TAG_ORIGIN_CONTROLLER if associated else TAG_ORIGIN_USER
@@ -363,21 +371,21 @@ def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
 
 
 def test_an_address_left_behind_where_only_others_have_rules_is_theirs() -> None:
-    result = plan(order(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
-    assert result.known == KnownAddress(OTHER, chosen_at=NOW)
+    result = plan(request(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
+    assert result.recorded == RecordedAddress(OTHER, chosen_at=NOW)
 
 
 def test_an_address_left_behind_that_does_not_fit_but_has_our_rules_is_not_given_up() -> None:
     there = address(IP, is_source_nat=True)
-    result = plan(order(adopt=ADOPT), there, rules=(rule(80, f"{NAME}-80"),), free=(OTHER,))
+    result = plan(request(adopt=ADOPT), there, rules=(rule(80, f"{NAME}-80"),), free=(OTHER,))
     assert result.condition.reason == "AddressIsSourceNAT"
-    assert result.known is None
+    assert result.recorded is None
 
 
 def test_plan_mode_says_what_would_be_done_without_a_choice() -> None:
-    assert said(plan(order(mode="Plan"), free=(OTHER,)).actions) == [
+    assert said(plan(request(mode="Plan"), free=(OTHER,)).actions) == [
         f"associate a free address with network {NET}"
     ]
-    assert said(plan(order(mode="Plan", address=OTHER)).actions) == [
+    assert said(plan(request(mode="Plan", address=OTHER)).actions) == [
         f"associate address {OTHER} with network {NET}"
     ]

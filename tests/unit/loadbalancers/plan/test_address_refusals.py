@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models import ResourceLimit
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Associate
-from tests.unit.loadbalancers.builders import IP, NET, chosen, order
+from tests.unit.loadbalancers.builders import IP, NET, chosen, request
 from tests.unit.loadbalancers.plan.test_address import OTHER, plan, refused
 
 
@@ -22,7 +22,7 @@ def test_another_refusal_is_said_in_cloudstacks_words(
 ) -> None:
     ip = status["address"]["ip"]
     refusals = refused(Associate(ip, NET), code, "Limit = 20")
-    result = plan(order(status=status, **spec), refusals=refusals, free=(IP,))
+    result = plan(request(status=status, **spec), refusals=refusals, free=(IP,))
     assert result.actions == ()
     assert not result.waiting
     assert result.condition.reason == reason
@@ -41,7 +41,7 @@ def test_a_limit_that_is_reached_is_said_with_what_is_used(
     limit: ResourceLimit | None, said: str
 ) -> None:
     refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
-    result = plan(order(status=chosen()), refusals=refusals, address_limit=limit)
+    result = plan(request(status=chosen()), refusals=refusals, address_limit=limit)
     assert result.condition.message == (
         f"{said}associate address {IP} with network {NET}: Maximum number of resources"
     )

@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models import PublicIpAddress, Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action, HoldService
-from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
@@ -18,10 +18,10 @@ from tests.unit.loadbalancers.builders import (
     chosen,
     facts,
     hole,
-    known,
-    order,
     our_address,
     our_tags,
+    recorded,
+    request,
     rule,
     said,
 )
@@ -30,15 +30,15 @@ GOING = {"deletionTimestamp": "2027-01-15T08:00:00Z"}
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 
 
-def going(**asked: Any) -> Order:
-    return order(metadata=GOING, **asked)
+def going(**asked: Any) -> LoadBalancerRequest:
+    return request(metadata=GOING, **asked)
 
 
-def teardown(asked: Order, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
+def teardown(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
     names = ("refusals", "service", "network", "now")
     fields = {name: more.pop(name) for name in names if name in more}
-    seen = Seen(addresses=addresses, **more)
-    return plan(facts(asked, seen=seen, **{"service": LiveService(wants=False), **fields}))
+    state = CloudState(addresses=addresses, **more)
+    return plan(facts(asked, state=state, **{"service": LiveService(wants=False), **fields}))
 
 
 def is_finalized(planned: Plan[Action]) -> bool:
@@ -51,7 +51,7 @@ def ready(planned: Plan[Action]) -> Json:
 
 
 def test_a_service_that_still_wants_it_is_held_and_everything_left_as_it_is() -> None:
-    asked = going(status=known())
+    asked = going(status=recorded())
     service = LiveService(True, "7", ("example.com/other",))
     planned = teardown(asked, our_address(asked), service=service)
     held = ("example.com/other", CLEANUP_FINALIZER)
@@ -63,7 +63,7 @@ def test_a_service_that_still_wants_it_is_held_and_everything_left_as_it_is() ->
 
 
 def test_an_address_of_ours_is_released_whole_and_that_is_not_the_end_yet() -> None:
-    asked = going(status=known())
+    asked = going(status=recorded())
     planned = teardown(asked, our_address(asked))
     assert said(planned.actions) == [f"release address {IP} with all its rules"]
     assert planned.response.get("finalized") is False
@@ -77,7 +77,7 @@ def test_an_address_that_is_known_by_its_tag_alone_goes_too() -> None:
 
 
 def test_nothing_seen_is_the_end() -> None:
-    for status in (None, known(), chosen(), chosen("")):
+    for status in (None, recorded(), chosen(), chosen("")):
         planned = teardown(going(status=status))
         assert is_finalized(planned)
         assert [event.reason for event in planned.events] == [EVENT_DELETED]
@@ -88,7 +88,7 @@ def test_nothing_seen_is_the_end() -> None:
     [pytest.param({"keepAddress": True}, id="kept"), pytest.param({"address": IP}, id="brought")],
 )
 def test_an_address_that_stays_is_cleaned_rules_and_holes_first_tags_last(spec: Json) -> None:
-    asked = going(status=known(associatedByController="keepAddress" in spec), **spec)
+    asked = going(status=recorded(associatedByController="keepAddress" in spec), **spec)
     there = our_address(asked, by_controller="keepAddress" in spec)
     first = teardown(
         asked,
@@ -133,12 +133,12 @@ def test_a_choice_with_rules_is_somebody_elses() -> None:
 
 
 def test_an_address_allocated_anew_by_somebody_is_left_alone() -> None:
-    planned = teardown(going(status=known()), address(IP, allocated_at=NOW + 60))
+    planned = teardown(going(status=recorded()), address(IP, allocated_at=NOW + 60))
     assert is_finalized(planned)
 
 
 def test_a_release_under_way_is_waited_for() -> None:
-    asked = going(status=known())
+    asked = going(status=recorded())
     planned = teardown(asked, our_address(asked, state="Releasing"))
     assert planned.actions == ()
     assert not is_finalized(planned)
@@ -146,7 +146,7 @@ def test_a_release_under_way_is_waited_for() -> None:
 
 
 def test_a_refusal_is_said_and_tried_again_later() -> None:
-    asked = going(status=known())
+    asked = going(status=recorded())
     [release] = teardown(asked, our_address(asked)).actions
     refusals = (Refusal(release, 530, "the router is busy"),)
     planned = teardown(asked, our_address(asked), refusals=refusals)
@@ -158,7 +158,7 @@ def test_a_refusal_is_said_and_tried_again_later() -> None:
 
 
 def test_an_address_that_is_not_seen_is_not_gone_if_its_network_is_not_seen_either() -> None:
-    asked = going(status=known())
+    asked = going(status=recorded())
     planned = teardown(asked, network=None)
     assert not is_finalized(planned)
     assert ready(planned)["reason"] == "NetworkNotVisible"

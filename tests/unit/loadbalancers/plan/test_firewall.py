@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
-from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.firewall import (
     FirewallPlan,
     close_all,
@@ -12,9 +12,9 @@ from hooks.loadbalancers.plan.firewall import (
     runs,
 )
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
-from tests.unit.loadbalancers.builders import IP, facts, hole, order, our_tags, rule, said
+from tests.unit.loadbalancers.builders import IP, facts, hole, our_tags, request, rule, said
 
-ORDER = order()
+ORDER = request()
 TAGS = our_tags(ORDER)
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 HUMANS = (Tag("team", "network"),)
@@ -25,13 +25,18 @@ HALVES = ("0.0.0.0/1", "128.0.0.0/1")
 
 
 def plan(
-    rules: list[LoadBalancerRule], *holes: FirewallRule, asked: Order = ORDER, **fields: Any
+    rules: list[LoadBalancerRule],
+    *holes: FirewallRule,
+    asked: LoadBalancerRequest = ORDER,
+    **fields: Any,
 ) -> FirewallPlan:
-    return plan_firewall(facts(asked, seen=Seen(firewall=holes), **fields), f"id-{IP}", rules)
+    return plan_firewall(
+        facts(asked, state=CloudState(firewall=holes), **fields), f"id-{IP}", rules
+    )
 
 
 @pytest.mark.parametrize(
-    ("spots", "joined"),
+    ("port_keys", "joined"),
     [
         pytest.param([], [], id="none"),
         pytest.param([("tcp", 80)], [("tcp", 80, 80)], id="one"),
@@ -50,13 +55,13 @@ def plan(
     ],
 )
 def test_contiguous_ports_are_joined(
-    spots: list[tuple[str, int]], joined: list[tuple[str, int, int]]
+    port_keys: list[tuple[str, int]], joined: list[tuple[str, int, int]]
 ) -> None:
-    assert runs(spots) == joined
+    assert runs(port_keys) == joined
 
 
 def test_ports_are_opened_by_the_run_for_all_ranges_at_once() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    asked = request(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
     rules = [rule(80), rule(81), rule(443), rule(53, protocol="udp")]
     assert said(plan(rules, asked=asked).actions) == [
         "open firewall ports 80-81/tcp for 10.0.0.0/8, 192.0.2.0/24",
@@ -155,13 +160,13 @@ def test_a_run_that_ends_where_nothing_is_wanted_is_closed_at_once() -> None:
 def test_other_ranges_come_before_the_old_ones_go_as_far_as_cloudstack_lets_them(
     there: list[str], wanted: list[str], steps: list[str]
 ) -> None:
-    asked = order(sourceRanges=wanted)
+    asked = request(sourceRanges=wanted)
     old = hole(80, tags=TAGS, cidrs=tuple(there))
     assert said(plan([rule(80)], old, asked=asked).actions) == steps
 
 
 def test_plan_mode_shows_what_goes_at_the_end_as_well() -> None:
-    asked = order(mode="Plan", sourceRanges=["203.0.113.7/32"])
+    asked = request(mode="Plan", sourceRanges=["203.0.113.7/32"])
     old = hole(80, 82, tags=TAGS, cidrs=("203.0.113.7/32",))
     wide = hole(80, tags=TAGS)
     assert said(plan([rule(80)], old, wide, asked=asked).actions) == [
@@ -172,7 +177,7 @@ def test_plan_mode_shows_what_goes_at_the_end_as_well() -> None:
 
 
 def test_what_serves_goes_only_when_what_replaces_it_is_not_refused() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8"])
+    asked = request(sourceRanges=["10.0.0.0/8"])
     [action] = plan([rule(80)], hole(80, tags=TAGS), asked=asked).actions
     refused = (Refusal(action, 530, "the router is busy"),)
     result = plan([rule(80)], hole(80, tags=TAGS), asked=asked, refusals=refused)
@@ -181,7 +186,7 @@ def test_what_serves_goes_only_when_what_replaces_it_is_not_refused() -> None:
 
 
 def test_beside_a_humans_rule_only_the_others_are_let_in() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    asked = request(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
     theirs = hole(80, tags=HUMANS, cidrs=TEN)
     assert said(plan([rule(80)], theirs, asked=asked).actions) == [
         "open firewall port 80/tcp for 192.0.2.0/24"
@@ -222,7 +227,7 @@ def test_a_rule_that_is_being_deleted_covers_nothing() -> None:
 
 
 def test_nobody_admitted_closes_what_is_ours() -> None:
-    asked = order(sourceRanges=[])
+    asked = request(sourceRanges=[])
     result = plan([rule(80)], hole(80, tags=TAGS), hole(81), asked=asked)
     assert said(result.actions) == [f"close firewall port 80/tcp for {ALL}"]
     assert plan([rule(80)], asked=asked).condition.reason == "NothingToOpen"
@@ -237,7 +242,7 @@ def test_a_refusal_is_said_and_not_repeated() -> None:
 
 
 def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
-    seen = Seen(
+    state = CloudState(
         firewall=(
             hole(80),
             hole(9000, tags=TAGS),
@@ -246,7 +251,7 @@ def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
             hole(443, tags=FOREIGN),
         )
     )
-    assert said(close_all(facts(ORDER, seen=seen), [rule(80)])) == [
+    assert said(close_all(facts(ORDER, state=state), [rule(80)])) == [
         f"close firewall port 80/tcp for {ALL}",
         f"close firewall port 9000/tcp for {ALL}",
     ]
@@ -267,5 +272,5 @@ def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
 def test_what_another_provider_opened_is_one_port_of_its_rules(
     there: FirewallRule, left: bool
 ) -> None:
-    found = left_by_others(facts(ORDER, seen=Seen(firewall=(there,))), [rule(80)])
+    found = left_by_others(facts(ORDER, state=CloudState(firewall=(there,))), [rule(80)])
     assert bool(found) is left

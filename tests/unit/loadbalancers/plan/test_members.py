@@ -2,7 +2,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, AssignTogether
-from hooks.loadbalancers.plan.facts import Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.members import (
     fingerprint,
     is_one_change,
@@ -16,9 +16,9 @@ from tests.unit.loadbalancers.builders import (
     chosen,
     facts,
     instance,
-    known,
-    order,
     port,
+    recorded,
+    request,
     rule,
     said,
 )
@@ -46,7 +46,7 @@ ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
             "x",
             id="of equals, the one in use",
         ),
-        pytest.param({"a": instance("a", "x")}, known(), NET, id="the address has one"),
+        pytest.param({"a": instance("a", "x")}, recorded(), NET, id="the address has one"),
         pytest.param({"a": instance("a", "x")}, chosen(), "x", id="a mere choice has none"),
         pytest.param(
             {"a": instance("a", "x"), "b": instance("b", "y", servesLoadBalancers=False)},
@@ -62,7 +62,7 @@ ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
 def test_the_network_is_the_one_that_most_are_on(
     nodes: dict[str, Json], status: Json | None, network: str
 ) -> None:
-    assert network_of(order(nodes=nodes, status=status)) == network
+    assert network_of(request(nodes=nodes, status=status)) == network
 
 
 def test_members_are_the_stable_set_in_the_selector_on_the_network() -> None:
@@ -75,7 +75,7 @@ def test_members_are_the_stable_set_in_the_selector_on_the_network() -> None:
     }
     for name, node in nodes.items():
         node["metadata"]["labels"]["pool"] = "b" if name == "other-pool" else "a"
-    found = membership(order(nodes=nodes, nodeSelector={"pool": "a"}), NET)
+    found = membership(request(nodes=nodes, nodeSelector={"pool": "a"}), NET)
     assert [each.name for each in found.wanted] == ["in", "missing"]
     assert [each.name for each in found.joining] == ["in"]
     assert found.off_network == ("elsewhere",)
@@ -97,21 +97,23 @@ def test_members_are_the_stable_set_in_the_selector_on_the_network() -> None:
     ],
 )
 def test_members_change_by_difference(there: set[str], actions: list[str]) -> None:
-    seen = Seen(members=(("rule-tcp-80", frozenset(there)),), names=(("vm-old", "old-node"),))
-    planned = plan_members(facts(order(), seen=seen), NET, [rule(80, "r")], ports=1)
+    state = CloudState(
+        members=(("rule-tcp-80", frozenset(there)),), names=(("vm-old", "old-node"),)
+    )
+    planned = plan_members(facts(request(), state=state), NET, [rule(80, "r")], ports=1)
     assert said(planned.actions) == actions
 
 
 def test_several_rules_are_assigned_side_by_side() -> None:
-    planned = plan_members(facts(order()), NET, [rule(80), rule(81)], ports=2)
+    planned = plan_members(facts(request()), NET, [rule(80), rule(81)], ports=2)
     [together] = planned.actions
     assert isinstance(together, AssignTogether)
     assert [each.rule_id for each in together.assignments] == ["rule-tcp-80", "rule-tcp-81"]
 
 
 def test_without_any_instance_nothing_is_removed() -> None:
-    seen = Seen(members=(("rule-tcp-80", ALL),))
-    planned = plan_members(facts(order(nodes={}), seen=seen), NET, [rule(80)], ports=1)
+    state = CloudState(members=(("rule-tcp-80", ALL),))
+    planned = plan_members(facts(request(nodes={}), state=state), NET, [rule(80)], ports=1)
     assert planned.actions == ()
     assert planned.condition.reason == "NoInstances"
 
@@ -119,8 +121,8 @@ def test_without_any_instance_nothing_is_removed() -> None:
 def test_a_missing_machine_is_neither_added_nor_removed() -> None:
     nodes = {**NODES, "n3": instance("n3", missing={"since": "x"})}
     for there in (frozenset({"vm-n1", "vm-n2"}), ALL):
-        seen = Seen(members=(("rule-tcp-80", there),))
-        planned = plan_members(facts(order(nodes=nodes), seen=seen), NET, [rule(80)], ports=1)
+        state = CloudState(members=(("rule-tcp-80", there),))
+        planned = plan_members(facts(request(nodes=nodes), state=state), NET, [rule(80)], ports=1)
         assert planned.actions == ()
         assert planned.condition.status == "True"
         assert "without a machine in CloudStack: n3" in planned.condition.message
@@ -129,8 +131,8 @@ def test_a_missing_machine_is_neither_added_nor_removed() -> None:
 def test_after_a_refusal_only_machines_that_cloudstack_has_are_tried() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "Failed to assign")
-    seen = Seen(machines=frozenset({"vm-n1", "vm-n2"}))
-    again = facts(order(), seen=seen, refusals=(refusal,))
+    state = CloudState(machines=frozenset({"vm-n1", "vm-n2"}))
+    again = facts(request(), state=state, refusals=(refusal,))
     planned = plan_members(again, NET, [rule(80, "r")], ports=1)
     assert said(planned.actions) == ["assign n1, n2 to rule r"]
 
@@ -138,7 +140,7 @@ def test_after_a_refusal_only_machines_that_cloudstack_has_are_tried() -> None:
 def test_a_refusal_that_nothing_explains_is_said_in_cloudstacks_words() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "the router is busy")
-    again = facts(order(), seen=Seen(machines=ALL), refusals=(refusal,))
+    again = facts(request(), state=CloudState(machines=ALL), refusals=(refusal,))
     planned = plan_members(again, NET, [rule(80, "r")], ports=1)
     assert planned.actions == ()
     assert planned.condition.reason == "MembersRefused"
@@ -157,41 +159,43 @@ def test_a_refusal_that_nothing_explains_is_said_in_cloudstacks_words() -> None:
 def test_a_member_counts_that_is_in_every_rule(
     members: dict[int, set[str]], ports: int, assigned: int, status: str
 ) -> None:
-    seen = Seen(members=tuple((f"rule-tcp-{p}", frozenset(ids)) for p, ids in members.items()))
+    state = CloudState(
+        members=tuple((f"rule-tcp-{p}", frozenset(ids)) for p, ids in members.items())
+    )
     rules = [rule(p) for p in members]
-    planned = plan_members(facts(order(), seen=seen), NET, rules, ports=ports)
+    planned = plan_members(facts(request(), state=state), NET, rules, ports=ports)
     assert (planned.assigned, planned.wanted) == (assigned, 3)
     assert planned.condition.status == status
 
 
 def test_no_member_is_said_with_who_is_on_another_network() -> None:
     nodes = {"a": instance("a", "other")}
-    planned = plan_members(facts(order(nodes=nodes)), NET, [rule(80)], ports=1)
+    planned = plan_members(facts(request(nodes=nodes)), NET, [rule(80)], ports=1)
     assert planned.condition.reason == "NoMembers"
     assert "not on the members' network: a" in planned.condition.message
 
 
 def test_many_nodes_are_counted_not_listed() -> None:
     nodes = {f"n{i:02}": instance(f"n{i:02}", "other") for i in range(20)} | {"in": instance("in")}
-    planned = plan_members(facts(order(nodes=nodes)), NET, [rule(80)], ports=1)
+    planned = plan_members(facts(request(nodes=nodes)), NET, [rule(80)], ports=1)
     assert "n00, n01, n02, n03, n04 and 15 more" in planned.condition.message
 
 
 def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> None:
-    base = fingerprint(order())
-    assert fingerprint(order(status=known())) == base
+    base = fingerprint(request())
+    assert fingerprint(request(status=recorded())) == base
     relabelled = {**NODES, "n1": instance("n1", state="Stopped")}
     relabelled["n1"]["metadata"]["labels"]["new"] = "label"
-    assert fingerprint(order(nodes=relabelled)) == base
+    assert fingerprint(request(nodes=relabelled)) == base
     others = [
-        order(ports=[port(81)]),
-        order(sourceRanges=["10.0.0.0/8"]),
-        order(mode="Plan"),
-        order(nodes={}),
-        order(nodes={"n1": NODES["n1"]}),
-        order(nodes={**NODES, "n1": instance("n1", missing={})}),
-        order(nodes={**NODES, "n1": instance("n1", servesLoadBalancers=False)}),
-        order(nodes={**NODES, "n4": instance("n4", "other")}),
+        request(ports=[port(81)]),
+        request(sourceRanges=["10.0.0.0/8"]),
+        request(mode="Plan"),
+        request(nodes={}),
+        request(nodes={"n1": NODES["n1"]}),
+        request(nodes={**NODES, "n1": instance("n1", missing={})}),
+        request(nodes={**NODES, "n1": instance("n1", servesLoadBalancers=False)}),
+        request(nodes={**NODES, "n4": instance("n4", "other")}),
     ]
     assert len({base, *map(fingerprint, others)}) == len(others) + 1
 
@@ -236,4 +240,4 @@ def conditions(**statuses: str) -> list[Json]:
 )
 def test_one_change_of_members_is_told_from_more(asked: Json, *, alone: bool) -> None:
     asked["status"]["observedGeneration"] = 1
-    assert is_one_change(order(**asked)) is alone
+    assert is_one_change(request(**asked)) is alone

@@ -4,7 +4,7 @@ import pytest
 
 from hooks.cloudstack.models import Capabilities, Network, NetworkService
 from hooks.loadbalancers.plan.network import enforcement, refusal
-from tests.unit.loadbalancers.builders import NET, NETWORK, order
+from tests.unit.loadbalancers.builders import NET, NETWORK, request
 
 LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
 
@@ -72,7 +72,7 @@ def test_source_ranges_are_enforced_by_what_the_server_and_network_can(
     rule_lists: bool,
     lists_change: bool,
 ) -> None:
-    by = enforcement(order(**spec).spec, network, Capabilities(version))
+    by = enforcement(request(**spec).spec, network, Capabilities(version))
     assert (by.firewall, by.rule_lists, by.lists_change) == (firewall, rule_lists, lists_change)
     assert by.impossible == ""
 
@@ -87,7 +87,7 @@ def test_source_ranges_are_enforced_by_what_the_server_and_network_can(
 def test_what_nothing_can_enforce_is_not_made(
     version: tuple[int, ...], spec: dict[str, Any], why: str
 ) -> None:
-    by = enforcement(order(**spec).spec, LB_ONLY, Capabilities(version))
+    by = enforcement(request(**spec).spec, LB_ONLY, Capabilities(version))
     assert why in by.impossible
 
 
@@ -110,6 +110,6 @@ def test_what_nothing_can_enforce_is_not_made(
 def test_a_list_that_cannot_be_changed_may_be_in_the_way(
     listed: list[str], wanted: list[str], network: Network, shut_out: bool
 ) -> None:
-    spec = order(sourceRanges=wanted).spec
+    spec = request(sourceRanges=wanted).spec
     by = enforcement(spec, network, Capabilities((4, 20)))
     assert by.shuts_out(tuple(listed)) is shut_out

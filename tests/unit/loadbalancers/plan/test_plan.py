@@ -8,9 +8,9 @@ from hooks.kube.conditions import Condition
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteSelf
-from hooks.loadbalancers.plan.facts import Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.members import fingerprint
-from hooks.loadbalancers.plan.plan import PATIENCE, plan
+from hooks.loadbalancers.plan.plan import MAX_REPAIRS, plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.plan.status import Failure
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
@@ -25,29 +25,28 @@ from tests.unit.loadbalancers.builders import (
     facts,
     hole,
     instance,
-    known,
-    order,
     our_address,
     our_tags,
     port,
+    recorded,
     request,
     rule,
     said,
 )
 
-ORDER = order()
+ORDER = request()
 TAGS = our_tags(ORDER)
 ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
 
 
-def seen(
+def state(
     *rules: LoadBalancerRule,
     holes: tuple[FirewallRule, ...] = (),
     members: frozenset[str] = ALL,
     by_controller: bool = True,
-) -> Seen:
+) -> CloudState:
     """Show an address that is ours, with rules that all have the same members."""
-    return Seen(
+    return CloudState(
         addresses=(our_address(ORDER, by_controller=by_controller),),
         rules=rules,
         members=tuple((each.id, members) for each in rules),
@@ -55,11 +54,11 @@ def seen(
     )
 
 
-RIGHT = seen(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),))
+RIGHT = state(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),))
 
 
-def planned(asked: Order, there: Seen, **fields: Any) -> Plan[Action]:
-    return plan(facts(asked, seen=there, **fields))
+def planned(asked: LoadBalancerRequest, there: CloudState, **fields: Any) -> Plan[Action]:
+    return plan(facts(asked, state=there, **fields))
 
 
 def status(made: Plan[Action]) -> Json:
@@ -83,7 +82,7 @@ def later(made: Plan[Action], *, seconds: float = 400.0) -> tuple[Json, float]:
 
 
 def test_all_is_well() -> None:
-    made = planned(order(status=known()), RIGHT)
+    made = planned(request(status=recorded()), RIGHT)
     assert made.actions == ()
     assert condition(made)["status"] == "True"
     assert [c["type"] for c in status(made)["conditions"]] == [
@@ -100,7 +99,7 @@ def test_all_is_well() -> None:
 
 
 def test_work_left_over_is_said_and_no_look_counts_as_done() -> None:
-    made = planned(order(status=known()), seen())
+    made = planned(request(status=recorded()), state())
     assert made.actions
     assert condition(made)["status"] == "False"
     assert condition(made, "Reconciling")["status"] == "True"
@@ -109,14 +108,14 @@ def test_work_left_over_is_said_and_no_look_counts_as_done() -> None:
 
 
 def test_the_firewall_waits_for_all_rules_so_that_a_run_is_one_hole() -> None:
-    asked = order(status=known(), ports=[port(80), port(81)])
-    made = planned(asked, seen(rule(80, tags=TAGS)))
+    asked = request(status=recorded(), ports=[port(80), port(81)])
+    made = planned(asked, state(rule(80, tags=TAGS)))
     assert not [each for each in said(made.actions) if "firewall" in each]
     assert condition(made, "FirewallReady")["reason"] == "WaitingForRules"
 
 
 def test_an_address_that_is_not_ours_yet_holds_everything_up() -> None:
-    made = planned(order(status=chosen()), Seen())
+    made = planned(request(status=chosen()), CloudState())
     assert said(made.actions) == [f"associate address {IP} with network {NET}"]
     for kind in ("RulesReady", "MembersReady", "FirewallReady"):
         assert condition(made, kind)["status"] == "Unknown"
@@ -125,22 +124,22 @@ def test_an_address_that_is_not_ours_yet_holds_everything_up() -> None:
 
 def test_a_network_without_a_firewall_opens_nothing() -> None:
     network = Network(id=NET, name="n", services=(NetworkService("Lb"),))
-    made = planned(order(status=known()), seen(rule(80, tags=TAGS)), network=network)
+    made = planned(request(status=recorded()), state(rule(80, tags=TAGS)), network=network)
     assert made.actions == ()
     assert condition(made, "FirewallReady")["reason"] == "NoFirewall"
 
 
 def test_a_network_that_is_not_served_is_said_before_anything_is_made() -> None:
     tier = Network(id=NET, name="tier", vpc_id="v", services=NETWORK.services)
-    made = planned(order(), Seen(), network=tier)
+    made = planned(request(), CloudState(), network=tier)
     assert made.actions == ()
     assert condition(made)["reason"] == "NetworkNotServed"
     assert condition(made, "Stalled")["status"] == "True"
 
 
 def test_a_network_that_is_not_seen_leaves_what_is_known_as_it_is() -> None:
-    before = status(planned(order(status=known()), RIGHT))
-    made = planned(order(status=before), Seen(), network=None)
+    before = status(planned(request(status=recorded()), RIGHT))
+    made = planned(request(status=before), CloudState(), network=None)
     assert made.actions == ()
     assert status(made)["address"] == before["address"]
     assert status(made)["rules"] == before["rules"]
@@ -148,20 +147,20 @@ def test_a_network_that_is_not_seen_leaves_what_is_known_as_it_is() -> None:
 
 
 def test_nodes_that_are_not_there_yet_are_waited_for_without_alarm() -> None:
-    made = planned(order(nodes={}), Seen(), network=None)
+    made = planned(request(nodes={}), CloudState(), network=None)
     assert condition(made)["reason"] == "NoNetwork"
     assert condition(made, "Stalled") == {}
     assert wait(made) > 200
 
 
 def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> None:
-    wrong = seen(rule(80, tags=TAGS, algorithm="source"), members=frozenset({"vm-n1"}))
+    wrong = state(rule(80, tags=TAGS, algorithm="source"), members=frozenset({"vm-n1"}))
     invalid = [{"field": "spec.ports[1].nodePort", "message": "there is none"}]
-    made = planned(order(status=known(), invalid=invalid), wrong)
+    made = planned(request(status=recorded(), invalid=invalid), wrong)
     assert said(made.actions) == [f"assign n2, n3 to rule {NAME}-tcp-80"]
     assert condition(made)["reason"] == "InvalidService"
     assert "spec.ports[1].nodePort: there is none" in condition(made)["message"]
-    shown = planned(order(status=known(), invalid=invalid, mode="Plan"), wrong)
+    shown = planned(request(status=recorded(), invalid=invalid, mode="Plan"), wrong)
     assert shown.actions == ()
 
 
@@ -172,44 +171,46 @@ def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> Non
     ("before", "there", "published"),
     [
         pytest.param({}, RIGHT, True, id="a member is in"),
-        pytest.param({}, seen(rule(80, tags=TAGS), members=frozenset()), False, id="no member yet"),
+        pytest.param(
+            {}, state(rule(80, tags=TAGS), members=frozenset()), False, id="no member yet"
+        ),
         pytest.param(
             {"rulesSince": timestamp(NOW - 29)},
-            seen(rule(80, tags=TAGS), members=frozenset()),
+            state(rule(80, tags=TAGS), members=frozenset()),
             False,
             id="29 seconds after the rules",
         ),
         pytest.param(
             {"rulesSince": timestamp(NOW - 30)},
-            seen(rule(80, tags=TAGS), members=frozenset()),
+            state(rule(80, tags=TAGS), members=frozenset()),
             True,
             id="30 seconds after the rules",
         ),
-        pytest.param({}, seen(), False, id="no rule yet"),
+        pytest.param({}, state(), False, id="no rule yet"),
     ],
 )
 def test_an_address_is_published_when_it_serves_or_took_too_long(
-    before: Json, there: Seen, published: bool
+    before: Json, there: CloudState, published: bool
 ) -> None:
-    made = planned(order(status={**known(), **before}), there)
+    made = planned(request(status={**recorded(), **before}), there)
     assert status(made)["address"]["published"] is published
 
 
 def test_once_published_it_stays_so() -> None:
-    made = planned(order(status=known(published=True)), seen())
+    made = planned(request(status=recorded(published=True)), state())
     assert status(made)["address"]["published"] is True
 
 
 def test_plan_mode_publishes_nothing_new() -> None:
-    made = planned(order(status=known(), mode="Plan"), RIGHT)
+    made = planned(request(status=recorded(), mode="Plan"), RIGHT)
     assert status(made)["address"]["published"] is False
 
 
 def test_a_wait_for_members_ends_in_time_to_publish() -> None:
     nodes = {"n1": instance("n1", servesLoadBalancers=False)}
-    asked = order(status={**known(), "rulesSince": timestamp(NOW - 10)}, nodes=nodes)
+    asked = request(status={**recorded(), "rulesSince": timestamp(NOW - 10)}, nodes=nodes)
     made = planned(
-        asked, seen(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),), members=frozenset())
+        asked, state(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),), members=frozenset())
     )
     assert made.actions == ()
     assert wait(made) == 20
@@ -219,9 +220,9 @@ def test_a_wait_for_members_ends_in_time_to_publish() -> None:
 
 
 def test_drift_is_told_on_the_service_and_counted() -> None:
-    before, now = later(planned(order(status=known()), RIGHT))
-    there = seen(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(order(status=before), there, now=now)
+    before, now = later(planned(request(status=recorded()), RIGHT))
+    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+    made = planned(request(status=before), there, now=now)
     [event] = made.events
     assert (event.reason, event.regarding.kind, event.regarding.name) == (
         EVENT_REPAIRED,
@@ -229,66 +230,68 @@ def test_drift_is_told_on_the_service_and_counted() -> None:
         "web",
     )
     assert f"change rule {NAME}-tcp-80: algorithm roundrobin" in event.message
-    assert status(made)["undone"]["times"] == 1
+    assert status(made)["repeatedDrift"]["times"] == 1
 
 
 def test_drift_during_an_outage_is_told_when_it_is_over() -> None:
-    before = status(planned(order(status=known()), RIGHT))
+    before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
     failure = Failure(fingerprint(ORDER), NOW + 400, ready)
-    outage = statuses.unobserved(order(status=before), None, failure)
-    there = seen(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(order(status=outage["status"]), there, now=NOW + 800)
+    outage = statuses.unobserved(request(status=before), None, failure)
+    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+    made = planned(request(status=outage["status"]), there, now=NOW + 800)
     assert [event.reason for event in made.events] == [EVENT_REPAIRED]
 
 
 def test_a_change_that_was_asked_for_is_no_drift() -> None:
-    before, now = later(planned(order(status=known()), RIGHT))
-    made = planned(order(status=before, algorithm="source"), RIGHT, now=now)
+    before, now = later(planned(request(status=recorded()), RIGHT))
+    made = planned(request(status=before, algorithm="source"), RIGHT, now=now)
     assert made.actions
     assert made.events == ()
 
 
 def test_what_follows_in_the_same_call_is_no_drift() -> None:
-    before, now = later(planned(order(status=known()), RIGHT))
-    there = seen(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(order(status=before), there, now=now, first_look=False, undone=("x", 2))
+    before, now = later(planned(request(status=recorded()), RIGHT))
+    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+    made = planned(
+        request(status=before), there, now=now, first_look=False, repeated_drift=("x", 2)
+    )
     assert made.events == ()
-    assert status(made)["undone"] == {"what": "x", "times": 2}
+    assert status(made)["repeatedDrift"] == {"what": "x", "times": 2}
 
 
 def test_many_repairs_are_counted_not_listed() -> None:
     ports = [port(80 + number) for number in range(9)]
     rules = [rule(80 + number, tags=TAGS) for number in range(9)]
-    right = seen(*rules, holes=(hole(80, 88, tags=TAGS),))
-    before, now = later(planned(order(status=known(), ports=ports), right))
+    right = state(*rules, holes=(hole(80, 88, tags=TAGS),))
+    before, now = later(planned(request(status=recorded(), ports=ports), right))
     wrong = [rule(80 + number, tags=TAGS, algorithm="source") for number in range(9)]
-    there = seen(*wrong, holes=(hole(80, 88, tags=TAGS),))
-    [event] = planned(order(status=before, ports=ports), there, now=now).events
+    there = state(*wrong, holes=(hole(80, 88, tags=TAGS),))
+    [event] = planned(request(status=before, ports=ports), there, now=now).events
     assert event.message.endswith("and 4 more")
 
 
 def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
-    there = seen(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    before, now = later(planned(order(status=known()), RIGHT))
-    for times in range(1, PATIENCE + 1):
-        drift = planned(order(status=before), there, now=now)
+    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+    before, now = later(planned(request(status=recorded()), RIGHT))
+    for times in range(1, MAX_REPAIRS + 1):
+        drift = planned(request(status=before), there, now=now)
         assert drift.actions
-        assert status(drift)["undone"]["times"] == times
+        assert status(drift)["repeatedDrift"]["times"] == times
         repaired = planned(
-            order(status=status(drift)),
+            request(status=status(drift)),
             RIGHT,
             now=now,
             first_look=False,
-            undone=(status(drift)["undone"]["what"], times),
+            repeated_drift=(status(drift)["repeatedDrift"]["what"], times),
         )
         before, now = status(repaired), now + 400
-    contested = planned(order(status=before), there, now=now)
+    contested = planned(request(status=before), there, now=now)
     assert contested.actions == ()
     assert [event.reason for event in contested.events] == [EVENT_CONTESTED]
     assert condition(contested)["reason"] == "Contested"
     assert wait(contested) == 3600
-    again = planned(order(status=status(contested)), there, now=now + 3601)
+    again = planned(request(status=status(contested)), there, now=now + 3601)
     assert again.actions
 
 
@@ -296,8 +299,8 @@ def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
 
 
 def test_an_object_that_nobody_owns_and_no_service_wants_deletes_itself() -> None:
-    asked = order(metadata={"ownerReferences": []}, status=known())
-    made = planned(asked, Seen(), service=LiveService(wants=False))
+    asked = request(metadata={"ownerReferences": []}, status=recorded())
+    made = planned(asked, CloudState(), service=LiveService(wants=False))
     assert made.actions == (DeleteSelf("default", NAME, "lb-1"),)
     assert [event.reason for event in made.events] == [EVENT_ORPHANED]
 
@@ -306,9 +309,9 @@ def test_an_object_that_nobody_owns_and_no_service_wants_deletes_itself() -> Non
 
 
 def refused_look(before: Json | None, now: float) -> Plan[Action]:
-    asked = order(status={**known(), **(before or {})}, ports=[port(53, protocol="UDP")])
-    [create] = planned(asked, seen(), now=now).actions
-    return planned(asked, seen(), refusals=(Refusal(create, 431, "no"),), now=now)
+    asked = request(status={**recorded(), **(before or {})}, ports=[port(53, protocol="UDP")])
+    [create] = planned(asked, state(), now=now).actions
+    return planned(asked, state(), refusals=(Refusal(create, 431, "no"),), now=now)
 
 
 def test_a_refusal_is_tried_again_twice_as_late_each_time_up_to_five_minutes() -> None:
@@ -321,11 +324,11 @@ def test_a_refusal_is_tried_again_twice_as_late_each_time_up_to_five_minutes() -
 
 
 def test_a_look_that_failed_is_made_again_soon_and_keeps_what_is_known() -> None:
-    before = status(planned(order(status=known()), RIGHT))
+    before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
     waits = []
     for _ in range(7):
-        asked = order(status=before)
+        asked = request(status=before)
         failure = Failure(fingerprint(asked), NOW, ready)
         answered = statuses.unobserved(asked, None, failure)
         before = dict(answered.get("status") or {})
@@ -343,20 +346,20 @@ def test_cloudstack_says_how_long_it_wants_to_be_left_alone() -> None:
 
 
 def test_a_finished_look_stands_until_the_next_is_due_or_something_else_is_asked() -> None:
-    before = status(planned(order(status=known()), RIGHT))
-    asked = order(status=before)
+    before = status(planned(request(status=recorded()), RIGHT))
+    asked = request(status=before)
     assert statuses.is_settled(asked, fingerprint(asked), NOW + 200)
     assert not statuses.is_settled(asked, fingerprint(asked), NOW + 400)
-    other = order(status=before, algorithm="source")
+    other = request(status=before, algorithm="source")
     assert not statuses.is_settled(other, fingerprint(other), NOW + 200)
-    assert not statuses.is_settled(order(), fingerprint(order()), NOW)
+    assert not statuses.is_settled(request(), fingerprint(request()), NOW)
     answered = statuses.unchanged(asked, NOW + 200)
     assert answered["status"] == before
     assert 70 <= answered["resyncAfterSeconds"] <= 130
 
 
 def test_a_call_that_was_cut_short_shows_what_was_seen_and_comes_back_at_once() -> None:
-    seen_before = status(planned(order(status=known()), RIGHT))
+    seen_before = status(planned(request(status=recorded()), RIGHT))
     answered = statuses.unfinished(ORDER, NOW, seen_before, "job 7 still runs")
     kinds = {each["type"]: each for each in answered["status"]["conditions"]}
     assert kinds["Reconciling"]["message"] == "job 7 still runs"
@@ -377,17 +380,15 @@ def test_a_call_that_was_cut_short_shows_what_was_seen_and_comes_back_at_once() 
 def test_a_call_that_could_not_begin_does_not_call_an_older_spec_ready(
     generation: int, ready: str
 ) -> None:
-    before = status(planned(order(status=known()), RIGHT))
-    asked = order(status=before, metadata={"generation": generation})
+    before = status(planned(request(status=recorded()), RIGHT))
+    asked = request(status=before, metadata={"generation": generation})
     answered = statuses.unfinished(asked, NOW, None, "another call is writing")
     [now] = [each for each in answered["status"]["conditions"] if each["type"] == "Ready"]
     assert now["status"] == ready
 
 
 def test_a_status_without_a_generation_claims_none() -> None:
-    body = request(status=known())
-    del body["parent"]["metadata"]["generation"]
-    asked = order(metadata={"generation": None}, status=known())
+    asked = request(metadata={"generation": None}, status=recorded())
     assert "observedGeneration" not in status(planned(asked, RIGHT))
 
 

@@ -11,7 +11,7 @@ from hooks.cloudstack.models import (
     Tag,
 )
 from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
-from hooks.loadbalancers.plan.facts import Facts, Order, Refusal, Seen
+from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Refusal
 from hooks.loadbalancers.plan.network import enforcement
 from hooks.loadbalancers.plan.rules import RulesPlan, ours, plan_rules
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
@@ -21,14 +21,14 @@ from tests.unit.loadbalancers.builders import (
     NET,
     NETWORK,
     facts,
-    order,
     our_tags,
     port,
+    request,
     rule,
     said,
 )
 
-ORDER = order()
+ORDER = request()
 TAGS = our_tags(ORDER)
 CREATED = f"create rule {NAME}-tcp-80: port 80 to 30080, tcp, roundrobin"
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
@@ -36,12 +36,12 @@ FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 
 def planned(seen_from: Facts) -> RulesPlan:
     assert seen_from.network is not None
-    by = enforcement(seen_from.order.spec, seen_from.network, seen_from.version)
+    by = enforcement(seen_from.request.spec, seen_from.network, seen_from.version)
     return plan_rules(seen_from, f"id-{IP}", NET, by)
 
 
-def plan(asked: Order, *rules: LoadBalancerRule, **fields: Any) -> RulesPlan:
-    return planned(facts(asked, seen=Seen(rules=rules), **fields))
+def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) -> RulesPlan:
+    return planned(facts(asked, state=CloudState(rules=rules), **fields))
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_rule_is_ours_by_tag_else_by_its_whole_name(
 
 
 def test_names_to_be_adopted_are_ours_too() -> None:
-    asked = order(adopt={"address": IP, "names": ["K8s_svc_c_default_web-tcp-80", f"{NAME}-80"]})
+    asked = request(adopt={"address": IP, "names": ["K8s_svc_c_default_web-tcp-80", f"{NAME}-80"]})
     assert ours(asked, [rule(80, "K8s_svc_c_default_web-tcp-80")])
     assert ours(asked, [rule(80, f"{NAME}-80")])
     assert not ours(asked, [rule(80, f"{NAME}-80", tags=FOREIGN)])
 
 
 def test_a_missing_rule_is_created_and_the_firewall_left_alone() -> None:
-    [action] = plan(order(ports=[port(80, 30080, proxy=True)], algorithm="source")).actions
+    [action] = plan(request(ports=[port(80, 30080, proxy=True)], algorithm="source")).actions
     assert action == CreateRule(
         NewLoadBalancerRule(
             name=f"{NAME}-tcp-proxy-80",
@@ -133,7 +133,7 @@ def test_a_rule_changes_in_place_where_cloudstack_can(there: dict[str, Any], tol
 
 
 def test_one_change_carries_all_that_differs() -> None:
-    asked = order(ports=[port(80, proxy=True)], algorithm="source", sourceRanges=["10.0.0.0/8"])
+    asked = request(ports=[port(80, proxy=True)], algorithm="source", sourceRanges=["10.0.0.0/8"])
     [action] = plan(asked, rule(80, tags=TAGS)).actions
     assert isinstance(action, UpdateRule)
     change = action.change
@@ -146,18 +146,18 @@ def test_one_change_carries_all_that_differs() -> None:
 
 
 def test_what_is_not_asked_for_goes_after_what_is_new() -> None:
-    result = plan(order(ports=[port(81)]), rule(80, tags=TAGS))
+    result = plan(request(ports=[port(81)]), rule(80, tags=TAGS))
     assert [type(each) for each in result.actions] == [CreateRule, DeleteRule]
     assert result.condition.reason == "ChangingRules"
 
 
 def test_tcp_goes_before_udp_comes_on_the_same_port() -> None:
-    result = plan(order(ports=[port(53, protocol="UDP")]), rule(53, tags=TAGS))
+    result = plan(request(ports=[port(53, protocol="UDP")]), rule(53, tags=TAGS))
     assert [type(each) for each in result.actions] == [DeleteRule, CreateRule]
 
 
 def test_tcp_and_udp_on_one_port_are_two_rules() -> None:
-    result = plan(order(ports=[port(53), port(53, protocol="UDP")]), rule(53, tags=TAGS))
+    result = plan(request(ports=[port(53), port(53, protocol="UDP")]), rule(53, tags=TAGS))
     [action] = result.actions
     assert isinstance(action, CreateRule)
     assert action.rule.protocol == "udp"
@@ -165,7 +165,7 @@ def test_tcp_and_udp_on_one_port_are_two_rules() -> None:
 
 def test_rules_that_lack_the_same_tags_are_tagged_in_one_call() -> None:
     partly = tuple(tag for tag in TAGS if tag.key != TAG_CLUSTER)
-    asked = order(ports=[port(80), port(81), port(82), port(83)])
+    asked = request(ports=[port(80), port(81), port(82), port(83)])
     rules = [rule(80), rule(81), rule(82, tags=partly), rule(83, tags=TAGS)]
     assert said(plan(asked, *rules).actions) == [
         f"tag rules {NAME}-tcp-80, {NAME}-tcp-81",
@@ -174,7 +174,7 @@ def test_rules_that_lack_the_same_tags_are_tagged_in_one_call() -> None:
 
 
 def test_anothers_rule_on_a_wanted_port_is_named_and_left() -> None:
-    result = plan(order(ports=[port(80), port(81)]), rule(80, "human"))
+    result = plan(request(ports=[port(80), port(81)]), rule(80, "human"))
     assert said(result.actions) == [f"create rule {NAME}-tcp-81: port 81 to 30081, tcp, roundrobin"]
     assert result.ports[0].problem == "port 80 is taken by rule human"
     assert result.condition.reason == "RulesRefused"
@@ -182,7 +182,7 @@ def test_anothers_rule_on_a_wanted_port_is_named_and_left() -> None:
 
 
 def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
-    asked = order(ports=[port(53, protocol="UDP"), port(53)])
+    asked = request(ports=[port(53, protocol="UDP"), port(53)])
     [udp, _] = plan(asked).actions
     refusal = Refusal(udp, 431, "LB service provider cannot support this rule")
     result = plan(asked, rule(53, tags=TAGS), refusals=(refusal,))
@@ -211,7 +211,7 @@ def test_a_refused_replacement_keeps_what_is_there(refused: int) -> None:
 
 
 def test_a_refused_deletion_or_tag_is_said() -> None:
-    for rules, asked in (([rule(80)], ORDER), ([rule(81, tags=TAGS)], order(ports=[]))):
+    for rules, asked in (([rule(80)], ORDER), ([rule(81, tags=TAGS)], request(ports=[]))):
         [action] = plan(asked, *rules).actions
         result = plan(asked, *rules, refusals=(Refusal(action, 530, "no"),))
         assert result.actions == ()
@@ -224,7 +224,7 @@ WITHOUT_FIREWALL = Network(id=NET, name="n", services=(NetworkService("Lb"),))
 
 
 def test_on_a_server_whose_lists_cannot_change_the_firewall_decides_alone() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8"])
+    asked = request(sourceRanges=["10.0.0.0/8"])
     [action] = plan(asked, version=OLD).actions
     assert isinstance(action, CreateRule)
     assert action.rule.cidrs == ()
@@ -232,20 +232,20 @@ def test_on_a_server_whose_lists_cannot_change_the_firewall_decides_alone() -> N
 
 
 def test_there_a_list_that_is_in_the_way_makes_the_rule_anew() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    asked = request(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
     result = plan(asked, rule(80, tags=TAGS, cidrs=("10.0.0.0/8",)), version=OLD)
     assert [type(each) for each in result.actions] == [DeleteRule, CreateRule]
 
 
 def test_there_without_a_firewall_the_list_is_made_with_the_rule() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8"])
+    asked = request(sourceRanges=["10.0.0.0/8"])
     [action] = plan(asked, version=OLD, network=WITHOUT_FIREWALL).actions
     assert isinstance(action, CreateRule)
     assert action.rule.cidrs == ("10.0.0.0/8",)
 
 
 def test_ranges_that_nothing_can_enforce_open_nothing_and_change_nothing() -> None:
-    asked = order(sourceRanges=["10.0.0.0/8"])
+    asked = request(sourceRanges=["10.0.0.0/8"])
     version = Capabilities((4, 16))
     result = plan(asked, version=version, network=WITHOUT_FIREWALL)
     assert result.actions == ()

@@ -15,7 +15,7 @@ from hooks.names import (
     TAINT_SHUTDOWN,
     TAINT_UNINITIALIZED,
 )
-from hooks.nodes.plan.lifecycle import Census
+from hooks.nodes.plan.lifecycle import MissingNodes
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
 from hooks.nodes.plan.plan import AddressPatch, Facts, NodeDeletion, NodePlan, SpecPatch, plan_node
 from hooks.webhook.contract import DecoratorResponse
@@ -284,8 +284,8 @@ class TestAVMThatIsGone:
         assert instance["observed"]["missing"]["since"] == timestamp(NOW - 30)
 
     def test_deletes_nothing_while_its_node_is_ready_and_says_so(self) -> None:
-        census = Census(1, ("node-1",), ("node-1",), gone=True)
-        made = plan(self.facts(ready=True, missing_for=9999, census=census))
+        missing_nodes = MissingNodes(1, ("node-1",), ("node-1",), gone=True)
+        made = plan(self.facts(ready=True, missing_for=9999, missing_nodes=missing_nodes))
         assert made.actions == ()
         assert reasons(made) == [EVENT_DELETION_HELD]
 
@@ -293,35 +293,44 @@ class TestAVMThatIsGone:
         assert plan(self.facts(missing_for=9999)).actions == ()
 
     def test_deletes_its_node_of_that_uid_and_version(self) -> None:
-        census = Census(10, ("node-1",), (), gone=True)
-        made = plan(self.facts(missing_for=60, census=census))
+        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
+        made = plan(self.facts(missing_for=60, missing_nodes=missing_nodes))
         assert made.actions == (NodeDeletion("node-1", "node-uid", "7"),)
         assert reasons(made) == [EVENT_DELETING_NODE]
 
     def test_a_second_look_that_finds_the_node_ready_keeps_it(self) -> None:
-        census = Census(10, ("node-1",), (), gone=True)
-        facts = self.facts(missing_for=60, census=census)
+        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
+        facts = self.facts(missing_for=60, missing_nodes=missing_nodes)
         now_ready = make_initialised_node(ready=True)
-        assert plan(make_facts(facts.held, self.MATCH, node=now_ready, census=census)).actions == ()
+        assert (
+            plan(
+                make_facts(facts.held, self.MATCH, node=now_ready, missing_nodes=missing_nodes)
+            ).actions
+            == ()
+        )
 
     def test_is_held_where_many_vanished_until_the_node_is_annotated(self) -> None:
-        census = Census(10, tuple(f"node-{n}" for n in range(3)), (), gone=True)
-        made = plan(self.facts(missing_for=60, census=census))
+        missing_nodes = MissingNodes(10, tuple(f"node-{n}" for n in range(3)), (), gone=True)
+        made = plan(self.facts(missing_for=60, missing_nodes=missing_nodes))
         assert made.actions == ()
         assert reasons(made) == [EVENT_DELETION_HELD]
         assert "3 of 10" in made.events[0].message
         confirmed = make_initialised_node(
             ready=False, annotations={ANNOTATION_CONFIRM_DELETION: "true"}
         )
-        [deletion] = plan(self.facts(missing_for=60, census=census, node=confirmed)).actions
+        [deletion] = plan(
+            self.facts(missing_for=60, missing_nodes=missing_nodes, node=confirmed)
+        ).actions
         assert isinstance(deletion, NodeDeletion)
 
     def test_does_not_delete_what_is_being_deleted(self) -> None:
-        census = Census(10, ("node-1",), (), gone=True)
+        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
         node = make_initialised_node(
             ready=False, metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"}
         )
-        assert plan(self.facts(missing_for=60, census=census, node=node)).actions == ()
+        assert (
+            plan(self.facts(missing_for=60, missing_nodes=missing_nodes, node=node)).actions == ()
+        )
 
     def test_that_comes_back_is_no_longer_noted(self) -> None:
         facts = self.facts(missing_for=60)

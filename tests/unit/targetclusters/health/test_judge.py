@@ -21,7 +21,7 @@ from hooks.targetclusters.health.judge import (
     judge,
     read_standing,
 )
-from hooks.targetclusters.request import HealthChecks, Share, Spec
+from hooks.targetclusters.request import HealthChecks, IntOrPercent, Spec
 
 NOW = 1_800_000_000.0
 SPEC = Spec("target")
@@ -97,15 +97,15 @@ def test_a_server_that_proves_nothing_is_pointed_out() -> None:
 @pytest.mark.parametrize(
     ("share", "ready", "total", "enough"),
     [
-        pytest.param(Share(1), 1, 5, True, id="one"),
-        pytest.param(Share(1), 0, 5, False, id="none"),
-        pytest.param(Share(0), 0, 0, True, id="none-asked-for"),
-        pytest.param(Share(80, percent=True), 4, 5, True, id="exactly-the-share"),
-        pytest.param(Share(80, percent=True), 3, 4, False, id="rounded-up"),
-        pytest.param(Share(100, percent=True), 0, 0, True, id="all-of-none"),
+        pytest.param(IntOrPercent(1), 1, 5, True, id="one"),
+        pytest.param(IntOrPercent(1), 0, 5, False, id="none"),
+        pytest.param(IntOrPercent(0), 0, 0, True, id="none-asked-for"),
+        pytest.param(IntOrPercent(80, percent=True), 4, 5, True, id="exactly-the-share"),
+        pytest.param(IntOrPercent(80, percent=True), 3, 4, False, id="rounded-up"),
+        pytest.param(IntOrPercent(100, percent=True), 0, 0, True, id="all-of-none"),
     ],
 )
-def test_enough_nodes_are_ready(share: Share, ready: int, total: int, enough: bool) -> None:
+def test_enough_nodes_are_ready(share: IntOrPercent, ready: int, total: int, enough: bool) -> None:
     spec = Spec("target", health=HealthChecks(min_ready_nodes=share))
     probe = Probe(NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(Count(ready, total)))
     assert verdicts(probe, spec)[NODES].startswith(str(enough))

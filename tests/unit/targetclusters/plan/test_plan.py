@@ -101,7 +101,7 @@ def test_a_time_that_lies_ahead_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "stop", "lane"),
+    ("seconds", "stop", "pool"),
     [
         pytest.param(0.2, None, "answering", id="quick"),
         pytest.param(9.0, None, "silent", id="slow"),
@@ -109,16 +109,16 @@ def test_a_time_that_lies_ahead_is_not_believed() -> None:
     ],
 )
 def test_slow_and_silent_clusters_have_a_lane_of_their_own(
-    seconds: float, stop: Stop | None, lane: Any
+    seconds: float, stop: Stop | None, pool: Any
 ) -> None:
     spec = Spec("target", failure_threshold=1)
     latest = Probe(NOW - 60, seconds, 1, stop=stop, answered=True, version="v1")
     plan = plan_sync(facts(spec=spec, probe=State(latest=latest)))
-    assert plan.actions == (StartProbe(lane),)
+    assert plan.actions == (StartProbe(pool),)
 
 
 @pytest.mark.parametrize(
-    ("latest", "lane"),
+    ("latest", "pool"),
     [
         pytest.param(None, "silent", id="the-first"),
         pytest.param(round_(AB, report(AB)), "answering", id="quick"),
@@ -127,7 +127,7 @@ def test_slow_and_silent_clusters_have_a_lane_of_their_own(
         pytest.param(round_(AB, None), "silent", id="no-way"),
     ],
 )
-def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, lane: Any) -> None:
+def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool: Any) -> None:
     plan = plan_sync(
         facts(
             cluster={
@@ -140,7 +140,7 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, lane
             rounds=State(latest=latest),
         )
     )
-    assert plan.actions == (StartRound(AB, lane),)
+    assert plan.actions == (StartRound(AB, pool),)
 
 
 def test_a_round_that_may_not_write_any_more_is_ended() -> None:

@@ -7,7 +7,7 @@ from hooks.targetclusters.sync.plan.applyset import Sets
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject
-from hooks.targetclusters.sync.plan.object import Seen, Wanted, prepare
+from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, prepare
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
@@ -45,14 +45,14 @@ def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> Wante
     return prepare(one, kind, namespace=namespace, uid=uid, applyset_id=ID)
 
 
-def make_seen(**changes: Any) -> Seen:
+def make_seen(**changes: Any) -> LiveObject:
     facts: dict[str, Any] = {
         "uid": "uid-1",
         "resource_version": "7",
         "part_of": ID,
         "applied_hash": make_wanted().digest,
     }
-    return Seen(**{**facts, **changes})
+    return LiveObject(**{**facts, **changes})
 
 
 def make_entry(name: str, kind: Kind = CONFIG_MAP, **changes: str) -> InventoryEntry:

@@ -12,7 +12,7 @@ from hooks.targetclusters.sync.plan.object import (
     Compare,
     Correct,
     Create,
-    Seen,
+    LiveObject,
     Settled,
     Step,
     decide,
@@ -97,7 +97,7 @@ OLD = make_seen(suspect=True, applied_hash="of what the source said before")
         ),
     ],
 )
-def test_decides(seen: Seen | None, uid: str, policy: SyncPolicy, step: Step) -> None:
+def test_decides(seen: LiveObject | None, uid: str, policy: SyncPolicy, step: Step) -> None:
     assert decide(make_wanted(uid=uid), seen, policy=policy, ours=frozenset([ID])) == step
 
 
@@ -151,13 +151,13 @@ def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, suspect
     metadata = {**wanted.body["metadata"], "uid": "u", "resourceVersion": "1"}
     item = {"metadata": metadata, "data": {"color": "red"}, **change}
     seen = see(item, wanted)
-    assert seen == Seen("u", "1", ID, wanted.digest, suspect=suspect)
+    assert seen == LiveObject("u", "1", ID, wanted.digest, suspect=suspect)
 
 
 def test_sees_deletion_and_owners() -> None:
     metadata: dict[str, Any] = {"uid": "u", "resourceVersion": "1"}
     metadata |= {"deletionTimestamp": "2026-11-22T02:10:00Z", "ownerReferences": [{"uid": "v"}]}
-    assert see(make_body(metadata=metadata)) == Seen("u", "1", deleting=True, owned=True)
+    assert see(make_body(metadata=metadata)) == LiveObject("u", "1", deleting=True, owned=True)
 
 
 JSON_VALUES = st.recursive(

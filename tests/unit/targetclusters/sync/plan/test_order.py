@@ -7,10 +7,10 @@ from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SyncPolicy
 from hooks.targetclusters.sync.plan.order import (
-    Layout,
+    ResolvedSet,
     kinds_brought,
-    lay_out,
     next_inventory,
+    resolve,
     to_prune,
 )
 from tests.unit.targetclusters.sync.objects import (
@@ -30,7 +30,7 @@ def desired(*objects: DesiredObject, **changes: object) -> DesiredSet:
     return replace(DesiredSet(objects, home="shop"), **changes)  # type: ignore[arg-type]
 
 
-def placed(found: Layout) -> list[str]:
+def placed(found: ResolvedSet) -> list[str]:
     return [str(one.key) for one in found.wanted]
 
 
@@ -59,7 +59,7 @@ def placed(found: Layout) -> list[str]:
     ],
 )
 def test_an_object_is_placed(one: DesiredObject, target_namespace: str, key: str) -> None:
-    found = lay_out(desired(one, target_namespace=target_namespace), KINDS, sets=SETS)
+    found = resolve(desired(one, target_namespace=target_namespace), KINDS, sets=SETS)
     assert placed(found) == [key]
 
 
@@ -75,13 +75,13 @@ def test_what_others_need_comes_first() -> None:
         make_desired("c", CRD),
         make_desired("n", NAMESPACE),
     ]
-    found = lay_out(desired(*objects), kinds, sets=SETS)
+    found = resolve(desired(*objects), kinds, sets=SETS)
     assert [one.key.name for one in found.wanted] == ["n", "c", "s", "a", "b", "d", "h"]
 
 
 def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_named() -> None:
     first, second = make_desired(source="ConfigMap/one"), make_desired(source="ConfigMap/two")
-    found = lay_out(desired(first, second), KINDS, sets=SETS)
+    found = resolve(desired(first, second), KINDS, sets=SETS)
     assert [one.entry.source for one in found.wanted] == ["ConfigMap/one"]
     assert [str(problem) for problem in found.problems] == [
         "ConfigMap/two: ConfigMap shop/a is wanted by ConfigMap/one too, which wins"
@@ -89,7 +89,7 @@ def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_nam
 
 
 def test_no_source_can_take_the_place_of_the_sets_own_config_map() -> None:
-    found = lay_out(desired(make_desired(SETS.current.name)), KINDS, sets=SETS)
+    found = resolve(desired(make_desired(SETS.current.name)), KINDS, sets=SETS)
     assert found.wanted == ()
     assert "is wanted by the operator itself too" in str(found.problems[0])
 
@@ -97,7 +97,7 @@ def test_no_source_can_take_the_place_of_the_sets_own_config_map() -> None:
 def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
     kinds: dict[tuple[str, str], Kind | str] = {("x/v1", "X"): "the target serves no X of x/v1"}
     one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
-    found = lay_out(desired(one), kinds, sets=SETS)
+    found = resolve(desired(one), kinds, sets=SETS)
     assert found.wanted == ()
     assert [(r.outcome, r.message) for r in found.unplaced] == [
         ("failed", "the target serves no X of x/v1")
@@ -106,7 +106,7 @@ def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
 
 def test_uids_that_are_recorded_are_known() -> None:
     recorded = Inventory.of([make_entry("a", uid="uid-1")])
-    found = lay_out(desired(make_desired()), KINDS, sets=Sets.of("fleet/web", "shop", recorded))
+    found = resolve(desired(make_desired()), KINDS, sets=Sets.of("fleet/web", "shop", recorded))
     assert found.wanted[0].entry.uid == "uid-1"
 
 
@@ -142,7 +142,7 @@ ENTRY = make_entry("old")
 )
 def test_prunes(wanted: DesiredSet, policy: SyncPolicy, reason: str | None) -> None:
     sets = Sets.of("fleet/web", "shop", Inventory.of([ENTRY]))
-    entries, kept = to_prune(wanted, lay_out(wanted, KINDS, sets=sets), sets, policy)
+    entries, kept = to_prune(wanted, resolve(wanted, KINDS, sets=sets), sets, policy)
     assert list(entries) == ([] if reason else [ENTRY])
     assert [result.message for result in kept] == ([reason] if reason else [])
 
@@ -151,7 +151,7 @@ def test_what_was_found_without_a_source_is_kept_while_any_source_has_problems()
     found = replace(ENTRY, source="")
     sets = Sets.of("fleet/web", "shop", Inventory.of([found]))
     wanted = desired(failed_sources=frozenset(["ConfigMap/other"]))
-    entries, kept = to_prune(wanted, Layout(()), sets, SyncPolicy())
+    entries, kept = to_prune(wanted, ResolvedSet(()), sets, SyncPolicy())
     assert entries == ()
     assert "it may come from one of the sources" in kept[0].message
 
@@ -160,8 +160,8 @@ def test_what_is_wanted_of_a_kind_that_is_not_served_is_kept() -> None:
     entry = InventoryEntry("x/v1beta1", "X", "shop", "a", source="ConfigMap/app")
     sets = Sets.of("fleet/web", "shop", Inventory.of([entry]))
     one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
-    layout = lay_out(desired(one), {("x/v1", "X"): "not served"}, sets=sets)
-    entries, kept = to_prune(desired(one), layout, sets, SyncPolicy())
+    resolved = resolve(desired(one), {("x/v1", "X"): "not served"}, sets=sets)
+    entries, kept = to_prune(desired(one), resolved, sets, SyncPolicy())
     assert entries == ()
     assert kept[0].message == "is kept: it is wanted, but its kind is not served"
 
@@ -169,13 +169,13 @@ def test_what_is_wanted_of_a_kind_that_is_not_served_is_kept() -> None:
 def test_is_pruned_in_the_reverse_order_of_applying() -> None:
     entries = [make_entry("n", NAMESPACE), make_entry("d", DEPLOYMENT), make_entry("c", CRD)]
     sets = Sets.of("fleet/web", "shop", Inventory.of([*entries, make_entry("a")]))
-    found, _ = to_prune(desired(), Layout(()), sets, SyncPolicy())
+    found, _ = to_prune(desired(), ResolvedSet(()), sets, SyncPolicy())
     assert [entry.name for entry in found] == ["d", "a", "c", "n"]
 
 
 def test_the_sets_own_config_maps_are_never_pruned_as_members() -> None:
     sets = Sets.of("fleet/web", "shop", Inventory.of([SETS.current.entry]))
-    assert to_prune(desired(), Layout(()), sets, SyncPolicy()) == ((), ())
+    assert to_prune(desired(), ResolvedSet(()), sets, SyncPolicy()) == ((), ())
 
 
 def test_the_next_inventory_is_what_was_and_what_will_be_less_what_is_gone() -> None:
