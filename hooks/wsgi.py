@@ -36,7 +36,7 @@ BAD_SETTINGS = 2
 _log = logging.getLogger("hooks.process")
 
 
-#: What HOOKS may name, and the module whose `build` makes it. No other hook is even loaded.
+#: What HOOKS may name, and the module whose `build` makes it; only the modules named are loaded.
 HOOKS = {
     "nodes": "hooks.nodes.hook",
     "services": "hooks.services.hook",

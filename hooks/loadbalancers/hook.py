@@ -1,16 +1,14 @@
 """Load balancers: addresses, rules, members and firewall in CloudStack."""
 
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled, Unreachable
 from hooks.cloudstack.models import Job
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, KubeError
+from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.actions import ActionContext, TimeUp, perform
@@ -29,42 +27,8 @@ from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
 from hooks.webhook.requests import customize_request
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What an operator may choose.
-
-    Attributes:
-        cluster_id: marks what is ours in CloudStack; empty takes the UID of kube-system.
-        drift_resync: seconds between two looks at a load balancer that is as it should be.
-    """
-
-    cluster_id: str = ""
-    drift_resync: float = 300.0
-
-
-def build(dependencies: Dependencies) -> "LoadBalancersHook":
-    """Build the hook."""
-    config = dependencies.config
-    settings = Settings(cluster_id=config.cluster_id, drift_resync=config.drift_resync)
-    return LoadBalancersHook(
-        cloud=dependencies.cloud,
-        kube=dependencies.kube,
-        record=dependencies.record,
-        settings=settings,
-        clock=dependencies.clock,
-    )
-
-
 class LoadBalancersHook:
-    """Answers for CloudStackLoadBalancers.
-
-    Args:
-        cloud: gives the CloudStack that is configured now.
-        kube: the API server: the Services of what is deleted, and objects that nobody owns.
-        record: writes Events.
-        settings: what an operator may choose.
-        clock: epoch seconds.
-    """
+    """Answers `/loadbalancers/customize`, `/loadbalancers/sync` and `/loadbalancers/finalize`."""
 
     routes = {  # noqa: RUF012 - read by the app, never changed
         "/loadbalancers/customize": "customize",
@@ -72,22 +36,10 @@ class LoadBalancersHook:
         "/loadbalancers/finalize": "sync",
     }
 
-    def __init__(
-        self,
-        *,
-        cloud: Callable[[], Cloud],
-        kube: Kube,
-        record: Record,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._cloud = cloud
-        self._kube = kube
-        self._record = record
-        self._settings = settings
-        self._clock = clock
-        self._cluster_id = ClusterId(settings.cluster_id, kube)
-        self._process = _Process(NetworkLocks(), PendingJobs(), record)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._cluster_id = ClusterId(dependencies.config.cluster_id, dependencies.kube)
+        self._process = _Process(NetworkLocks(), PendingJobs(), dependencies.record)
 
     def customize(self, body: Json, deadline: Deadline) -> Answer:
         """Ask for all Instances: which of them may serve is for the plan to say.
@@ -109,21 +61,25 @@ class LoadBalancersHook:
         Raises:
             BadRequest: the request lacks what is read of it.
         """
-        now = self._clock()
+        given = self._dependencies
+        now = given.clock()
         request = read(body, now=now)
         sources = Sources(
-            cloud=self._cloud(),
-            kube=self._kube,
+            cloud=given.cloud(),
+            kube=given.kube,
             deadline=deadline,
             cluster_id=self._cluster_id,
-            drift_resync=self._settings.drift_resync,
-            clock=self._clock,
+            drift_resync=given.config.drift_resync,
+            clock=given.clock,
         )
         with ExitStack() as stack:
             call = _Call(request, sources, self._process, stack)
             if call.is_settled(now):
                 return Answer(status.unchanged(request, now))
-            return reconcile(call, deadline=deadline, record=self._record)
+            return reconcile(call, deadline=deadline, record=given.record)
+
+
+build = LoadBalancersHook
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,18 @@
 """Nodes: their labels, provider ids, addresses, taints and end."""
 
-from collections.abc import Callable
 from typing import Any
 
-from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, Kube, KubeError
+from hooks.kube.client import Conflict, KubeError
 from hooks.nodes.actions import body_of, perform
 from hooks.nodes.facts import NODES, Sources, observe
 from hooks.nodes.plan.instance import INSTANCE_KEY
 from hooks.nodes.plan.plan import Facts, NodeAction, NodeDeletion, NodePlan, Settings, plan_node
 from hooks.webhook.contract import DecoratorRequest
 from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, Outdated, Record, reconcile
+from hooks.webhook.reconcile import Answer, Outdated, reconcile
 from hooks.webhook.requests import Map, Shape, decorator_request
 
 #: What is read of a Node's spec and status.
@@ -26,50 +24,19 @@ STATUS: Shape = {
 }
 
 
-def build(dependencies: Dependencies) -> "NodesHook":
-    """Build the hook."""
-    config = dependencies.config
-    settings = Settings(
-        legacy_labels=config.legacy_node_labels,
-        missing_grace=config.node_missing_grace,
-        guard_hold=config.node_guard_hold,
-    )
-    return NodesHook(
-        cloud=dependencies.cloud,
-        kube=dependencies.kube,
-        record=dependencies.record,
-        settings=settings,
-        clock=dependencies.clock,
-    )
-
-
 class NodesHook:
-    """Answers `/nodes/sync`.
-
-    Args:
-        cloud: gives the CloudStack that is configured now.
-        kube: the API server, for what Metacontroller cannot write.
-        record: writes Events.
-        settings: what an operator may choose.
-        clock: epoch seconds.
-    """
+    """Answers `/nodes/sync`."""
 
     routes = {"/nodes/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
 
-    def __init__(
-        self,
-        *,
-        cloud: Callable[[], Cloud],
-        kube: Kube,
-        record: Record,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._cloud = cloud
-        self._kube = kube
-        self._record = record
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, dependencies: Dependencies) -> None:
+        config = dependencies.config
+        self._dependencies = dependencies
+        self._settings = Settings(
+            legacy_labels=config.legacy_node_labels,
+            missing_grace=config.node_missing_grace,
+            guard_hold=config.node_guard_hold,
+        )
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
         """Answer one DecoratorRequest for a Node.
@@ -79,9 +46,13 @@ class NodesHook:
             CloudStackError, KubeError: nothing was changed that the answer would have to tell.
         """
         node = decorator_request(request, spec=SPEC, status=STATUS)
-        sources = Sources(self._cloud(), self._kube, deadline, self._settings, self._clock)
+        given = self._dependencies
+        sources = Sources(given.cloud(), given.kube, deadline, self._settings, given.clock)
         subject = _NodeSync(node, sources)
-        return reconcile(subject, deadline=deadline, record=self._record)
+        return reconcile(subject, deadline=deadline, record=given.record)
+
+
+build = NodesHook
 
 
 class _NodeSync:

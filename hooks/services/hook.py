@@ -1,6 +1,5 @@
 """The hook of Services of type LoadBalancer: a Service becomes a CloudStackLoadBalancer."""
 
-from collections.abc import Callable
 from typing import cast
 
 from hooks.cloudstack.errors import CloudStackError
@@ -15,7 +14,7 @@ from hooks.services.plan.spec import Settings
 from hooks.services.plan.status import event
 from hooks.webhook.contract import DecoratorResponse, Plan
 from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, Record, reconcile
+from hooks.webhook.reconcile import Answer, reconcile
 
 #: Seconds until a write that could not be made is tried again.
 RETRY_AFTER = 5.0
@@ -23,46 +22,28 @@ RETRY_AFTER = 5.0
 REFUSED_RETRY_AFTER = 60.0
 
 
-def build(dependencies: Dependencies) -> "ServicesHook":
-    """Build the hook."""
-    config = dependencies.config
-    settings = Settings(
-        default_class=config.default_load_balancer_class,
-        former_cluster_name=config.former_cluster_name,
-    )
-    return ServicesHook(
-        kube=dependencies.kube,
-        record=dependencies.record,
-        settings=settings,
-        clock=dependencies.clock,
-    )
-
-
 class ServicesHook:
-    """Answers for Services.
-
-    Args:
-        kube: where finalizers are taken off, and what cleans up is made.
-        record: writes Events.
-        settings: which Services are ours.
-        clock: epoch seconds.
-    """
+    """Answers `/services/sync`."""
 
     routes = {"/services/sync": "sync"}  # noqa: RUF012 - read by the app, changed by nobody
 
-    def __init__(
-        self, *, kube: Kube, record: Record, settings: Settings, clock: Callable[[], float]
-    ) -> None:
-        self._kube = kube
-        self._record = record
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, dependencies: Dependencies) -> None:
+        config = dependencies.config
+        self._dependencies = dependencies
+        self._settings = Settings(
+            default_class=config.default_load_balancer_class,
+            former_cluster_name=config.former_cluster_name,
+        )
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
         """Answer one Service. Raises BadRequest."""
-        facts = read(request, now=self._clock())
-        subject = _Subject(facts, self._settings, self._kube, deadline)
-        return reconcile(subject, deadline=deadline, record=self._record)
+        given = self._dependencies
+        facts = read(request, now=given.clock())
+        subject = _Subject(facts, self._settings, given.kube, deadline)
+        return reconcile(subject, deadline=deadline, record=given.record)
+
+
+build = ServicesHook
 
 
 class _Subject:

@@ -47,7 +47,8 @@ class Setting:
 
 
 def _setting(variable: str, default: str, parse: Callable[[str], object], sentence: str) -> Any:  # noqa: ANN401 - as dataclasses.field, which the type checker takes for the value
-    return field(metadata={"setting": Setting(variable, default, sentence, parse)})
+    setting = Setting(variable, default, sentence, parse)
+    return field(default=parse(default), metadata={"setting": setting})
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,14 @@
 """TargetClusters: other clusters, watched, synced and repaired."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
-
-from prometheus_client import CollectorRegistry
 
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, KubeError
+from hooks.kube.client import KubeError
 from hooks.kube.events import Event
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.actions import Operations
@@ -21,7 +19,7 @@ from hooks.targetclusters.plan.plan import Action, Facts, answer_unwatched, plan
 from hooks.targetclusters.request import read_request, read_spec
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, Record, reconcile
+from hooks.webhook.reconcile import Answer, reconcile
 
 #: How many probes run at once, and how many rounds that write, for clusters that answer and
 #: again for those that do not. They wait for the network nearly all of their time.
@@ -31,50 +29,11 @@ ROUNDS_AT_ONCE = 16
 _log = logging.getLogger("hooks.targetclusters")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What an operator may choose about TargetClusters.
-
-    Attributes:
-        watch_namespaces: the namespaces that are watched; none for all.
-        default_secret: the Secret with the kubeconfig of TargetClusters that name none.
-        operator_name: what the clusters' audit logs show of us.
-    """
-
-    watch_namespaces: Collection[str] = ()
-    default_secret: str = "target-cluster-kubeconfig"  # noqa: S105 - a Secret's name
-    operator_name: str = "target-cluster-operator"
-
-
-def build(dependencies: Dependencies) -> "TargetClustersHook":
-    """Build the hook."""
-    config = dependencies.config
-    settings = Settings(
-        watch_namespaces=config.watch_namespaces,
-        default_secret=config.default_kubeconfig_secret,
-        operator_name=config.operator_name,
-    )
-    return TargetClustersHook(
-        kube=dependencies.kube,
-        record=dependencies.record,
-        registry=dependencies.registry,
-        settings=settings,
-        clock=dependencies.clock,
-    )
-
-
 class TargetClustersHook:
     """Answers `/targetclusters/sync` and `/targetclusters/finalize`.
 
     No call waits for a cluster: probes and rounds of syncing run in the background, and what
     they have found is answered when they have ended.
-
-    Args:
-        kube: the API server with the TargetClusters, their Secrets and sources.
-        record: writes Events.
-        settings: what an operator may choose.
-        registry: where Prometheus is told of the clusters.
-        clock: epoch seconds.
     """
 
     routes = {  # noqa: RUF012 - read by the app, never changed
@@ -82,24 +41,16 @@ class TargetClustersHook:
         "/targetclusters/finalize": "finalize",
     }
 
-    def __init__(
-        self,
-        *,
-        kube: Kube,
-        record: Record,
-        settings: Settings,
-        registry: CollectorRegistry,
-        clock: Callable[[], float],
-    ) -> None:
-        self._record = record
-        self._settings = settings
-        self._clock = clock
-        self._metrics = ClusterMetrics(registry, clock=clock)
+    def __init__(self, dependencies: Dependencies) -> None:
+        clock = self._clock = dependencies.clock
+        self._config = dependencies.config
+        self._record = dependencies.record
+        self._metrics = ClusterMetrics(dependencies.registry, clock=clock)
         self._jobs = Jobs(
             Background("probe", threads=PROBES_AT_ONCE, clock=clock),
             Background("round", threads=ROUNDS_AT_ONCE, clock=clock),
         )
-        connector = Connector(kube, user_agent=settings.operator_name)
+        connector = Connector(dependencies.kube, user_agent=self._config.operator_name)
         self._operations = Operations(connector, self._jobs, self._metrics, clock=clock)
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
@@ -126,11 +77,11 @@ class TargetClustersHook:
         self, body: Json, deadline: Deadline, plan: Callable[[Facts], Plan[Action]]
     ) -> Answer:
         request = read_request(body)
-        spec = read_spec(request["parent"], default_secret=self._settings.default_secret)
+        spec = read_spec(request["parent"], default_secret=self._config.default_kubeconfig_secret)
         call = _Call(lambda: gather(request, spec, self._jobs, self._clock), plan, self._operations)
         facts = call.observe()
         namespace, _, name = facts.key.partition("/")
-        if self._settings.watch_namespaces and namespace not in self._settings.watch_namespaces:
+        if self._config.watch_namespaces and namespace not in self._config.watch_namespaces:
             return Answer(answer_unwatched(facts, finalizing=plan is plan_finalize))
         answer = reconcile(call, deadline=deadline, record=self._tell)
         if answer.response.get("finalized"):
@@ -146,6 +97,9 @@ class TargetClustersHook:
         level = logging.INFO if event.type == "Normal" else logging.WARNING
         _log.log(level, event.message, extra={"object": about, "reason": event.reason})
         self._record(event)
+
+
+build = TargetClustersHook
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Calls the hook as Metacontroller does, with a clock that only the test moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -11,9 +12,10 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
 from hooks.kube.events import Event
-from hooks.targetclusters.hook import Settings, TargetClustersHook
+from hooks.targetclusters.hook import TargetClustersHook
 from hooks.targetclusters.plan.schedule import FIRST_LOOK
 from tests.controlplane.polling import until
+from tests.hooks import dependencies
 
 NOW = 1_800_000_000.0
 NAMESPACE = "team"
@@ -34,7 +36,7 @@ class Operator:
     """A hook with what is around it; made again with the same objects, it has been restarted."""
 
     own: Kube
-    settings: Settings = field(default_factory=Settings)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     events: list[Event] = field(default_factory=list)
@@ -42,11 +44,13 @@ class Operator:
     def __post_init__(self) -> None:
         """Make the hook."""
         self.hook = TargetClustersHook(
-            kube=self.own,
-            record=self.events.append,
-            settings=self.settings,
-            registry=self.registry,
-            clock=self.clock,
+            dependencies(
+                self.own,
+                clock=self.clock,
+                record=self.events.append,
+                registry=self.registry,
+                **self.settings,
+            )
         )
 
     def metrics(self) -> dict[str, float]:
@@ -61,7 +65,7 @@ class Operator:
 @contextmanager
 def operating(own: Kube, **settings: object) -> Iterator[Operator]:
     """Run an operator until the block ends."""
-    operator = Operator(own, Settings(**settings))  # type: ignore[arg-type]
+    operator = Operator(own, settings)
     try:
         yield operator
     finally:

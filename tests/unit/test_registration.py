@@ -22,10 +22,7 @@ BIND = "127.0.0.1:10280"
 
 
 def config(*hooks: str) -> Config:
-    """Return settings as far as they count here; the defaults of a dataclass are metadata."""
-    values: dict[str, Any] = dict.fromkeys(Config.__dataclass_fields__, "")
-    values |= {"hooks": hooks, "bind": address(BIND), "operator_name": "cloud"}
-    return Config(**values)
+    return Config(hooks=hooks, bind=address(BIND), operator_name="cloud")
 
 
 @contextmanager

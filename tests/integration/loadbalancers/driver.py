@@ -10,7 +10,7 @@ from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.times import timestamp
-from hooks.loadbalancers.hook import LoadBalancersHook, Settings
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.request import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
 from hooks.webhook.reconcile import Answer
@@ -18,6 +18,7 @@ from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
+from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.schemas import schema_of
 
@@ -333,17 +334,13 @@ class LoadBalancer:
         return self.settle(*hooks)
 
 
-def make_hook(
-    world: World,
-    cloud: Cloud,
-    *,
-    drift_resync: float = 300.0,
-    cluster_id: str = "",
-) -> LoadBalancersHook:
+def make_hook(world: World, cloud: Cloud, **settings: Any) -> LoadBalancersHook:
     return LoadBalancersHook(
-        cloud=lambda: cloud,
-        kube=world.cluster,
-        record=world.cluster.record,
-        settings=Settings(cluster_id=cluster_id, drift_resync=drift_resync),
-        clock=world.simulator.clock.now,
+        dependencies(
+            world.cluster,
+            clock=world.simulator.clock.now,
+            cloud=lambda: cloud,
+            record=world.cluster.record,
+            **settings,
+        )
     )

@@ -22,10 +22,11 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import NoApiServer
 from hooks.names import TAINT_UNINITIALIZED
 from hooks.nodes.hook import NodesHook
-from hooks.nodes.plan.plan import AddressPatch, Settings, SpecPatch
+from hooks.nodes.plan.plan import AddressPatch, SpecPatch
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import Answer
 from simulator.server import Simulator
+from tests.hooks import dependencies
 
 EXAMPLE: Json = json.loads(
     (Path(__file__).parents[3] / "examples/01-node/request.json").read_text()
@@ -42,13 +43,7 @@ def open_simulated(simulator: Simulator, *, ttl: float = 15.0, project: str = ""
 
 
 def make_hook(cloud: Cloud, clock: Callable[[], float] = lambda: 1_800_000_000.0) -> NodesHook:
-    return NodesHook(
-        cloud=lambda: cloud,
-        kube=NoApiServer(LOG),
-        record=lambda _: None,
-        settings=Settings(),
-        clock=clock,
-    )
+    return NodesHook(dependencies(NoApiServer(LOG), cloud=lambda: cloud, clock=clock))
 
 
 def request_for(name: str, **spec: Any) -> Json:

@@ -18,7 +18,7 @@ from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.services.hook import ServicesHook
-from hooks.services.plan.spec import Settings
+from tests.hooks import dependencies
 from tests.schemas import schema_of
 
 ROOT = Path(__file__).parents[3]
@@ -35,12 +35,7 @@ ROW = re.compile(r"^\| `(?P<place>[^`]+)` \| `(?P<value>[^`]+)` \|", re.MULTILIN
 
 @pytest.fixture
 def client() -> FlaskClient:
-    hook = ServicesHook(
-        kube=NoApiServer(logging.getLogger("tests")),
-        record=lambda _: None,
-        settings=Settings(),
-        clock=lambda: 0.0,
-    )
+    hook = ServicesHook(dependencies(NoApiServer(logging.getLogger("tests")), clock=lambda: 0.0))
     app = create_app(
         {"services": hook},
         authenticator=Authenticator(None, client_certificates=False),

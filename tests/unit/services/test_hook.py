@@ -7,8 +7,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeError, KubeRefused, KubeUnreachable
 from hooks.names import CLEANUP_FINALIZER, LOAD_BALANCER_FINALIZER
 from hooks.services.hook import ServicesHook
-from hooks.services.plan.spec import Settings
 from hooks.webhook.contract import BadRequest
+from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.unit.services.objects import (
     NAME,
@@ -43,7 +43,7 @@ def kube_with(body: Json, failure: KubeError | None = None) -> MemoryKube:
 
 def hook(kube: MemoryKube) -> ServicesHook:
     """Make the hook with its world in the test's hands."""
-    return ServicesHook(kube=kube, record=kube.record, settings=Settings(), clock=lambda: NOW)
+    return ServicesHook(dependencies(kube, record=kube.record, clock=lambda: NOW))
 
 
 def test_a_sync_answers_without_calling_anybody() -> None:

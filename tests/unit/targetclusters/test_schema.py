@@ -19,10 +19,11 @@ from hooks.kube.durations import PATTERN
 from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
-from hooks.targetclusters.hook import Settings, TargetClustersHook
+from hooks.targetclusters.hook import TargetClustersHook
 from hooks.targetclusters.request import SPEC, STATUS, Spec, read_spec
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import check
+from tests.hooks import dependencies
 from tests.schemas import CRDS, crd, schema_of
 from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster
@@ -40,13 +41,8 @@ JSON_VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[FlaskClient]:
-    hook = TargetClustersHook(
-        kube=NoApiServer(logging.getLogger("tests")),
-        record=lambda _: None,
-        settings=Settings(),
-        registry=CollectorRegistry(),
-        clock=lambda: 1_800_000_000.0,
-    )
+    nowhere = NoApiServer(logging.getLogger("tests"))
+    hook = TargetClustersHook(dependencies(nowhere, clock=lambda: 1_800_000_000.0))
     metrics = Metrics(CollectorRegistry())
     authenticator = Authenticator(None, client_certificates=False)
     app = create_app(

@@ -1,0 +1,36 @@
+"""What a hook is built from, where a test needs only some of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from hooks.cloudstack import Cloud
+from hooks.kube.client import Kube
+from hooks.settings.config import Config
+from hooks.webhook.hook import Dependencies
+from hooks.webhook.reconcile import Record
+
+
+def dependencies(
+    kube: Kube,
+    *,
+    clock: Callable[[], float],
+    cloud: Callable[[], Cloud] | None = None,
+    record: Record = lambda _: None,
+    registry: CollectorRegistry | None = None,
+    **settings: Any,
+) -> Dependencies:
+    """Return what `build` takes; settings that are not given have their defaults."""
+    return Dependencies(
+        config=Config(**settings),
+        cloud=cloud or _no_cloud,
+        kube=kube,
+        record=record,
+        registry=registry or CollectorRegistry(),
+        clock=clock,
+    )
+
+
+def _no_cloud() -> Cloud:
+    raise AssertionError("this hook calls no CloudStack")
