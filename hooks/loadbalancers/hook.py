@@ -15,9 +15,10 @@ from hooks.loadbalancers.actions import ActionContext, TimeUp, perform
 from hooks.loadbalancers.facts import AttemptState, ClusterId, Sources, observe
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLocks
 from hooks.loadbalancers.pending import Pending, PendingJobs
-from hooks.loadbalancers.plan import deletion, members, status
+from hooks.loadbalancers.plan import members, status
 from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
 from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, Refusal
+from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
@@ -113,9 +114,7 @@ class _Call:
         self._untold: tuple[Event, ...] = ()
         self._told: set[Event] = set()
         self._planned: Json | None = None
-        deleting = request.deleted_at is not None
-        asked = deletion.fingerprint if deleting else members.fingerprint
-        self._fingerprint = asked(request)
+        self._fingerprint = fingerprint(request)
 
     def is_settled(self, now: float) -> bool:
         """Tell whether the last answer still stands, so that CloudStack need not be asked.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import members, status, tags
+from hooks.loadbalancers.plan import status, tags
 from hooks.loadbalancers.plan.actions import (
     Action,
     DeleteRule,
@@ -16,6 +16,7 @@ from hooks.loadbalancers.plan.actions import (
 )
 from hooks.loadbalancers.plan.address import by_controller, came_of, is_fresh_choice, is_recorded
 from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest
+from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import close_all
 from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService
@@ -26,11 +27,6 @@ from hooks.webhook.contract import CompositeResponse, Plan
 #: Seconds that a deletion waits for a network that CloudStack does not show: with another
 #: project's or account's key, everything looks as if it were gone.
 NETWORK_PATIENCE = 600.0
-
-
-def fingerprint(request: LoadBalancerRequest) -> str:
-    """Return a short text that tells a deletion from what was asked before."""
-    return f"deleting:{members.fingerprint(request)}"
 
 
 def teardown(facts: Facts) -> Plan[Action]:

@@ -1,7 +1,5 @@
 """Which machines serve, on which network, and what that changes in the rules that stand."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -72,20 +70,6 @@ def membership(request: LoadBalancerRequest, network_id: str) -> Membership:
         off_network=tuple(each.name for each in serving if not each.on(network_id)),
         blind=not request.instances,
     )
-
-
-def fingerprint(request: LoadBalancerRequest) -> str:
-    """Return a short text that changes when what is asked for does: the spec, the members."""
-    network_id = network_of(request)
-    members = membership(request, network_id)
-    said = (
-        repr(request.spec),
-        network_id,
-        sorted((each.machine_id, each.missing) for each in members.wanted),
-        members.off_network,
-        members.blind,
-    )
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def is_one_change(request: LoadBalancerRequest) -> bool:

@@ -22,8 +22,9 @@ from hooks.loadbalancers.plan.actions import Action, DeleteSelf
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import teardown
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
-from hooks.loadbalancers.plan.members import MembersPlan, fingerprint, network_of, plan_members
+from hooks.loadbalancers.plan.members import MembersPlan, network_of, plan_members
 from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.plan.waits import CONTESTED, is_early

@@ -4,7 +4,6 @@ from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, AssignTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.members import (
-    fingerprint,
     is_one_change,
     membership,
     network_of,
@@ -179,25 +178,6 @@ def test_many_nodes_are_counted_not_listed() -> None:
     nodes = {f"n{i:02}": instance(f"n{i:02}", "other") for i in range(20)} | {"in": instance("in")}
     planned = plan_members(facts(request(nodes=nodes)), NET, [rule(80)], ports=1)
     assert "n00, n01, n02, n03, n04 and 15 more" in planned.condition.message
-
-
-def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> None:
-    base = fingerprint(request())
-    assert fingerprint(request(status=recorded())) == base
-    relabelled = {**NODES, "n1": instance("n1", state="Stopped")}
-    relabelled["n1"]["metadata"]["labels"]["new"] = "label"
-    assert fingerprint(request(nodes=relabelled)) == base
-    others = [
-        request(ports=[port(81)]),
-        request(sourceRanges=["10.0.0.0/8"]),
-        request(mode="Plan"),
-        request(nodes={}),
-        request(nodes={"n1": NODES["n1"]}),
-        request(nodes={**NODES, "n1": instance("n1", missing={})}),
-        request(nodes={**NODES, "n1": instance("n1", servesLoadBalancers=False)}),
-        request(nodes={**NODES, "n4": instance("n4", "other")}),
-    ]
-    assert len({base, *map(fingerprint, others)}) == len(others) + 1
 
 
 def conditions(**statuses: str) -> list[Json]:

@@ -9,7 +9,7 @@ from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteSelf
 from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
-from hooks.loadbalancers.plan.members import fingerprint
+from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.plan import MAX_REPAIRS, plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.plan.status import Failure

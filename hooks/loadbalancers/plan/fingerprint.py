@@ -1,0 +1,78 @@
+"""Gives what a request asks for a short text, the same in every process and every release."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.plan.facts import LoadBalancerRequest, Port
+from hooks.loadbalancers.plan.members import membership, network_of
+from hooks.loadbalancers.plan.ranges import EVERYONE
+
+#: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
+#: once more after the upgrade.
+VERSION = 1
+
+#: A JSON value by name, and the default at which it is left out.
+Fields = Mapping[str, tuple[object, object]]
+
+
+def fingerprint(request: LoadBalancerRequest) -> str:
+    """Return a short text that changes when the spec, the members or the deletion does."""
+    prefix = "deleting:" if request.deleted_at is not None else ""
+    return prefix + digest(asked_for(request))
+
+
+def asked_for(request: LoadBalancerRequest) -> Fields:
+    """List what matters of a request.
+
+    A field that a release adds belongs here with a default that means "as before", so that the
+    load balancers that don't use it keep their fingerprint.
+    """
+    spec = request.spec
+    network_id = network_of(request)
+    members = membership(request, network_id)
+    return {
+        "serviceName": (spec.service_name, ""),
+        "serviceUID": (spec.service_uid, ""),
+        "loadBalancerName": (spec.load_balancer_name, ""),
+        "ports": ([_port(port) for port in spec.ports], []),
+        "algorithm": (spec.algorithm, "roundrobin"),
+        "sourceRanges": (list(spec.source_ranges), [EVERYONE]),
+        "address": (spec.address, ""),
+        "keepAddress": (spec.keep_address, False),
+        "adoptAddress": (spec.adopt.address, ""),
+        "adoptAssociatedByController": (spec.adopt.associated_by_controller, False),
+        "adoptNames": (sorted(spec.adopt.names), []),
+        "nodeSelector": (dict(spec.node_selector), {}),
+        "planOnly": (spec.plan_only, False),
+        "openFirewall": (spec.open_firewall, True),
+        "invalid": ([[each.field, each.message] for each in spec.invalid], []),
+        "networkID": (network_id, ""),
+        "members": (sorted(each.machine_id for each in members.wanted), []),
+        "missing": (sorted(each.machine_id for each in members.wanted if each.missing), []),
+        "offNetwork": (sorted(members.off_network), []),
+        "noInstances": (members.blind, False),
+    }
+
+
+def digest(fields: Fields) -> str:
+    """Hash the fields that are not at their default; their order does not matter."""
+    text = json.dumps([VERSION, _used(fields)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _used(fields: Fields) -> Json:
+    return {name: value for name, (value, default) in fields.items() if value != default}
+
+
+def _port(port: Port) -> Json:
+    """List what the plan uses of a port; its name is for people."""
+    return _used(
+        {
+            "protocol": (port.protocol, "TCP"),
+            "publicPort": (port.public_port, 0),
+            "nodePort": (port.node_port, 0),
+            "proxyProtocol": (port.proxy_protocol, False),
+        }
+    )
