@@ -181,5 +181,5 @@ def _delete_self(action: plan.DeleteSelf, kube: Kube, deadline: Deadline) -> Non
 def _hold_service(action: plan.HoldService, kube: Kube, deadline: Deadline) -> None:
     try:
         kube.patch(action.path, action.patch, deadline=deadline)
-    except (Conflict, NotFound):
-        raise Outdated from None
+    except (Conflict, NotFound) as error:
+        raise Outdated(str(error)) from error

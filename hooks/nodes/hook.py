@@ -79,7 +79,7 @@ class _NodeSync:
             written = perform(action, kube, deadline)
         except Conflict as error:
             self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
-            raise Outdated from error
+            raise Outdated(str(error)) from error
         if isinstance(action, NodeDeletion):
             self._deleted = True
         else:

@@ -17,13 +17,18 @@ Action = TypeVar("Action")
 ANSWER_MARGIN = 0.5
 #: When work is left over, Metacontroller is asked to call again after this many seconds.
 RESUME_AFTER = 1.0
+#: How many refusals of outdated actions end a call, and after how many seconds the next one is due.
+MAX_CONFLICTS = 3
+CONFLICT_RESUME_AFTER = 5.0
+#: How many rounds of actions a call does at most; load balancers need six.
+MAX_ROUNDS = 20
 
 #: Writes an Event; never raises.
 Record = Callable[[Event], None]
 
 
 class Outdated(Exception):
-    """An action was refused because its object changed since it was read: look again."""
+    """An action was refused because its object changed since it was read; observe again."""
 
 
 class Subject(Protocol[Facts, Action]):
@@ -71,16 +76,15 @@ def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Re
     """Bring the world to what the plan wants, as far as the deadline allows.
 
     A chain of dependent steps needs no state of its own: after each round of actions the world
-    is observed again. A plan that asks for what has just been done is not converging; it is
-    left for the next call rather than repeated.
+    is observed again. A plan that asks only for what this call has done already does not converge;
+    it is left for the next call, as is an object that changes faster than it can be written.
 
     Raises:
         CloudStackError, KubeError: where the subject has no answer for it.
     """
     done: list[Action] = []
     try:
-        response = _work(subject, deadline, record, done)
-        return Answer(response, tuple(done))
+        return _work(subject, deadline, record, done)
     except (CloudStackError, KubeError) as error:
         answer = subject.trouble(error)
         if answer is None:
@@ -92,34 +96,38 @@ def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Re
 
 def _work(
     subject: Subject[Facts, Action], deadline: Deadline, record: Record, done: list[Action]
-) -> Response:
+) -> Answer:
     """Repeat the rounds; add to `done` what was done, so that it is known after an error too."""
-    told: set[Event] = set()
-    last: tuple[Action, ...] = ()
+    recorded: set[Event] = set()
+    rounds = conflicts = 0
     while True:
         plan = subject.plan(subject.observe())
-        if plan.actions and plan.actions == last:
-            return _resumed(plan.response)
+        rounds += 1
+        is_repeated = all(action in done for action in plan.actions)
+        if plan.actions and (is_repeated or rounds > MAX_ROUNDS):
+            return Answer(_resumed(plan.response), tuple(done))
         try:
             for action in plan.actions:
                 if deadline.passed(margin=ANSWER_MARGIN):
-                    return _resumed(plan.response)
+                    return Answer(_resumed(plan.response), tuple(done))
                 subject.act(action)
                 done.append(action)
-        except Outdated:
+        except Outdated as error:
+            conflicts += 1
+            if conflicts == MAX_CONFLICTS:
+                response = _resumed(plan.response, after=CONFLICT_RESUME_AFTER)
+                return Answer(response, tuple(done), error)
             continue
         for event in plan.events:
-            if event not in told:
-                told.add(event)
+            if event not in recorded:
+                recorded.add(event)
                 record(event)
         if not plan.actions:
-            return plan.response
-        last = plan.actions
+            return Answer(plan.response, tuple(done))
 
 
-def _resumed(response: Response) -> Response:
-    """Ask to be called again soon, unless the plan already asks for sooner."""
-    wanted = response.get("resyncAfterSeconds") or RESUME_AFTER
+def _resumed(response: Response, *, after: float = RESUME_AFTER) -> Response:
+    """Ask to be called again after so many seconds, unless the plan already asks for sooner."""
     resumed = response.copy()
-    resumed["resyncAfterSeconds"] = min(wanted, RESUME_AFTER)
+    resumed["resyncAfterSeconds"] = min(response.get("resyncAfterSeconds") or after, after)
     return resumed

@@ -1,6 +1,6 @@
 """What a node is to become: labels, Instance, and what Metacontroller cannot write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hooks.cloudstack.models import VirtualMachine
 from hooks.http.bounded_json import Json
@@ -86,11 +86,14 @@ class AddressPatch:
 
 @dataclass(frozen=True)
 class SpecPatch:
-    """Set the provider id (None leaves it) and all taints in one write, on this version only."""
+    """Set the provider id (None leaves it) and all taints in one write, on this version only.
+
+    The same patch of another version is equal: it has been written, and something reverted it.
+    """
 
     node: str
     uid: str
-    resource_version: str
+    resource_version: str = field(compare=False)
     provider_id: str | None
     taints: tuple[tuple[tuple[str, str], ...], ...]
 

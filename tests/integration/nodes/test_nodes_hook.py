@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import CloudStackError, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import NoApiServer
+from hooks.kube.client import Conflict, Kube, NoApiServer
 from hooks.names import TAINT_UNINITIALIZED
 from hooks.nodes.hook import NodesHook
 from hooks.nodes.plan.plan import AddressPatch, SpecPatch
 from hooks.webhook.contract import BadRequest
-from hooks.webhook.reconcile import Answer
+from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, Answer
 from simulator.server import Simulator
 from tests.hooks import dependencies
+from tests.kubes import Answering, Call
 
 EXAMPLE: Json = json.loads(
     (Path(__file__).parents[3] / "examples/01-node/request.json").read_text()
@@ -42,8 +44,12 @@ def open_simulated(simulator: Simulator, *, ttl: float = 15.0, project: str = ""
     )
 
 
-def make_hook(cloud: Cloud, clock: Callable[[], float] = lambda: 1_800_000_000.0) -> NodesHook:
-    return NodesHook(dependencies(NoApiServer(LOG), cloud=lambda: cloud, clock=clock))
+def make_hook(
+    cloud: Cloud,
+    clock: Callable[[], float] = lambda: 1_800_000_000.0,
+    kube: Kube | None = None,
+) -> NodesHook:
+    return NodesHook(dependencies(kube or NoApiServer(LOG), cloud=lambda: cloud, clock=clock))
 
 
 def request_for(name: str, **spec: Any) -> Json:
@@ -96,6 +102,33 @@ def test_a_node_that_shows_its_labels_is_written_to_addresses_first_release_last
     assert last.provider_id is not None
     assert last.provider_id.endswith(shown(answer)["attachments"][0]["spec"]["instanceID"])
     assert TAINT_UNINITIALIZED not in str(last.taints)
+
+
+@dataclass
+class AlwaysConflicting(Answering):
+    """An API server that refuses each write, as if the Node had always just changed."""
+
+    node: Json
+    calls: list[Call] = field(default_factory=list)
+
+    def answer(self, call: Call) -> Json:
+        self.calls.append(call)
+        if call.writes:
+            raise Conflict(f"{call.verb} {call.path}", 409, "the object has been modified")
+        return self.node
+
+
+def test_a_node_that_is_always_outdated_costs_a_handful_of_requests(cloud: Cloud) -> None:
+    request = deepcopy(EXAMPLE)
+    labels = shown(make_hook(cloud).sync(request, Deadline(8)))["labels"]
+    request["object"]["metadata"]["labels"].update(labels)
+    kube = AlwaysConflicting(request["object"])
+    answer = make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    assert 2 <= len(kube.calls) <= 6
+    assert answer.actions == ()
+    assert shown(answer)["labels"] == labels
+    assert shown(answer)["resyncAfterSeconds"] == CONFLICT_RESUME_AFTER
+    assert "the object has been modified" in str(answer.error)
 
 
 def test_600_vms_are_one_snapshot_of_two_pages_and_page_two_counts() -> None:

@@ -8,7 +8,14 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError, KubeUnreachable
 from hooks.kube.events import Event, Reference
 from hooks.webhook.contract import DecoratorResponse, Plan
-from hooks.webhook.reconcile import RESUME_AFTER, Outdated, reconcile
+from hooks.webhook.reconcile import (
+    CONFLICT_RESUME_AFTER,
+    MAX_CONFLICTS,
+    MAX_ROUNDS,
+    RESUME_AFTER,
+    Outdated,
+    reconcile,
+)
 
 TOLD = Event(Reference("v1", "Node", "node-1", "uid"), "Synced", "done")
 
@@ -90,7 +97,7 @@ def test_an_event_is_told_once_a_call_and_after_the_deed() -> None:
     assert told == [TOLD]
 
 
-def test_an_outdated_action_is_planned_anew() -> None:
+def test_an_outdated_action_is_planned_again() -> None:
     tower = Tower(height=2)
 
     def someone_else_was_faster(tower: Tower) -> None:
@@ -102,6 +109,41 @@ def test_an_outdated_action_is_planned_anew() -> None:
     response, actions = run(tower)
     assert actions == (2,)
     assert response == {"labels": {"floors": "2"}}
+
+
+def test_an_object_that_is_always_outdated_is_left_for_a_later_call() -> None:
+    def always_faster(tower: Tower) -> None:
+        del tower
+        raise Outdated("node-1 changed")
+
+    tower = Tower(height=2, on_act=always_faster)
+    answer = reconcile(tower, deadline=Deadline(8), record=lambda _: None)
+    assert len(tower.planned) == MAX_CONFLICTS
+    assert answer.response == {
+        "labels": {"floors": "0"},
+        "resyncAfterSeconds": CONFLICT_RESUME_AFTER,
+    }
+    assert answer.actions == ()
+    assert str(answer.error) == "node-1 changed"
+
+
+def test_a_world_that_swings_between_two_states_ends_the_call() -> None:
+    def torn_down(tower: Tower) -> None:
+        tower.effect = tower.floors == 0
+        if tower.floors == 1:
+            tower.floors = 0
+
+    tower = Tower(height=9, on_act=torn_down)
+    response, actions = run(tower)
+    assert actions == (1, 2)
+    assert response == {"labels": {"floors": "0"}, "resyncAfterSeconds": RESUME_AFTER}
+
+
+def test_work_without_an_end_is_left_for_the_next_call() -> None:
+    response, actions = run(Tower(height=10 * MAX_ROUNDS))
+    assert len(actions) == MAX_ROUNDS
+    assert isinstance(response, dict)
+    assert response["resyncAfterSeconds"] == RESUME_AFTER
 
 
 @pytest.mark.parametrize("error", [Unreachable("listZones", "timeout"), KubeUnreachable("down")])
