@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kubernetes.client import Configuration
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 
 from hooks import names
-from hooks.server import metrics
+from hooks.cloudstack import Cloud
+from hooks.kube.client import ApiServer
+from hooks.server.metrics import Metrics
 from hooks.settings.cloud_config import NAMES
-from hooks.settings.config import settings
-from hooks.webhook.metrics import Definition
+from hooks.settings.config import Config, settings
+from hooks.webhook.hook import Dependencies
 from hooks.wsgi import HOOKS
 from tools.chart_values import described as described_values
 from tools.chart_values import schema as chart_schema
@@ -178,14 +183,36 @@ def chart_page() -> str:
     )
 
 
+class OrderedRegistry(CollectorRegistry):
+    """Remembers its collectors in the order in which they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collectors: list[Collector] = []
+
+    def register(self, collector: Collector) -> None:
+        """Take a collector."""
+        super().register(collector)
+        self.collectors.append(collector)
+
+
 def metrics_page() -> str:
-    """List every metric of ours: those of the service, then those of each hook that has some."""
-    parts = [table(*_metrics_table(metrics.DEFINITIONS))]
-    for file in sorted(PROJECT / f"hooks/{hook}/metrics.py" for hook in HOOKS):
-        if not file.exists():
-            continue
-        module = import_module(f"hooks.{file.parent.name}.metrics")
-        parts += [f"## {file.parent.name}", table(*_metrics_table(module.DEFINITIONS))]
+    """List the metrics that a process with every hook registers: its own, then each hook's."""
+    registry = OrderedRegistry()
+    dependencies = Dependencies(
+        config=Config(),
+        cloud=_no_cloud,
+        kube=ApiServer(Configuration()),
+        record=lambda _: None,
+        registry=registry,
+    )
+    Metrics(registry)
+    parts = [metrics_table(registry.collectors)]
+    for name, module in HOOKS.items():
+        registry.collectors.clear()
+        import_module(module).build(dependencies)
+        if registry.collectors:
+            parts += [f"## {name}", metrics_table(registry.collectors)]
     return page(
         "Metrics",
         "`/metrics` answers at `METRICS_BIND:METRICS_PORT`, in plain HTTP, and nothing else does "
@@ -195,19 +222,27 @@ def metrics_page() -> str:
     )
 
 
-def _metrics_table(
-    definitions: Iterable[Definition],
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    rows: list[tuple[str, ...]] = [
-        (
-            f"`{each.name}`",
-            each.type,
-            ", ".join(f"`{label}`" for label in each.labels),
-            each.sentence,
-        )
-        for each in definitions
-    ]
-    return ("metric", "type", "labels", "meaning"), rows
+def metrics_table(collectors: Iterable[Collector]) -> str:
+    """List the metrics of collectors, under the names and types that `/metrics` shows."""
+    rows = []
+    for collector in collectors:
+        for family in collector.collect():
+            suffix = "_total" if family.type == "counter" else ""
+            # What a metric is called is public in the library, what its labels are is not.
+            labels = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
+            rows.append(
+                (
+                    f"`{family.name}{suffix}`",
+                    "untyped" if family.type == "unknown" else family.type,
+                    ", ".join(f"`{label}`" for label in labels),
+                    family.documentation,
+                )
+            )
+    return table(("metric", "type", "labels", "meaning"), rows)
+
+
+def _no_cloud() -> Cloud:
+    raise NotImplementedError("nothing is called here")
 
 
 def page(title: str, *parts: str) -> str:

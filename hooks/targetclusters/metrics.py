@@ -6,91 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    UnknownMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import read_time
 from hooks.targetclusters.sync.plan.model import Outcome
-from hooks.webhook.metrics import Definition
-
-_CLUSTER = ("namespace", "name")
-
-HEALTH = Definition(
-    "target_cluster_health_status",
-    "gauge",
-    _CLUSTER,
-    "1 where the cluster is Ready, 0 where it is not or that is not known.",
-)
-SYNC_COUNT = Definition(
-    "target_cluster_resource_sync_count",
-    "counter",
-    (*_CLUSTER, "result"),
-    "Rounds of bringing resources to the cluster, by result: success, or failure where "
-    "something was left that is not as it should be.",
-)
-SYNC_OBJECTS = Definition(
-    "target_cluster_resource_sync_objects_total",
-    "counter",
-    (*_CLUSTER, "outcome"),
-    "Objects that rounds looked at, by outcome: applied, unchanged, pruned, drifted, conflict, "
-    "failed, skipped.",
-)
-SYNC_SECONDS = Definition(
-    "target_cluster_resource_sync_duration_seconds",
-    "gauge",
-    _CLUSTER,
-    "Seconds that the last round of bringing resources to the cluster took.",
-)
-RESOURCES = Definition(
-    "target_cluster_resources",
-    "gauge",
-    (*_CLUSTER, "state"),
-    "Objects by state: inventory (all that were brought there), and, as the last round left "
-    "them, applied, unchanged, pruned, drifted, conflicts, failed.",
-)
-PROBE_SECONDS = Definition(
-    "target_cluster_probe_duration_seconds",
-    "gauge",
-    _CLUSTER,
-    "Seconds that the last probe took.",
-)
-LAST_CONTACT = Definition(
-    "target_cluster_last_contact_timestamp_seconds",
-    "gauge",
-    _CLUSTER,
-    "When the cluster last answered, in seconds since 1970.",
-)
-NODES_READY = Definition(
-    "target_cluster_nodes_ready", "gauge", _CLUSTER, "Nodes of the cluster that are ready."
-)
-NODES = Definition("target_cluster_nodes", "gauge", _CLUSTER, "Nodes of the cluster.")
-CREDENTIAL_EXPIRY = Definition(
-    "target_cluster_credential_expiry_timestamp_seconds",
-    "gauge",
-    _CLUSTER,
-    "When the kubeconfig's certificate or token ends, in seconds since 1970; not there where "
-    "neither has an end.",
-)
-
-#: Every metric of the clusters, in the order of the reference page.
-DEFINITIONS = (
-    HEALTH,
-    SYNC_COUNT,
-    SYNC_OBJECTS,
-    SYNC_SECONDS,
-    RESOURCES,
-    PROBE_SECONDS,
-    LAST_CONTACT,
-    NODES_READY,
-    NODES,
-    CREDENTIAL_EXPIRY,
-)
 
 #: Seconds after which a cluster that nobody asked about is no longer told of: each that is
 #: watched is asked about three times in that time, one that was deleted elsewhere never again.
 UNSEEN_SECONDS = 900.0
 
+_CLUSTER = ("namespace", "name")
 _SYNC_STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
 _RESULTS = ("success", "failure")
 
@@ -141,8 +73,8 @@ class ClusterMetrics(Collector):
             self._seen.pop((namespace, name), None)
 
     def describe(self) -> Iterable[Metric]:
-        """Name nothing beforehand: the names are fixed, the clusters are not."""
-        return ()
+        """List the metrics without samples."""
+        return _families().values()
 
     def collect(self) -> Iterator[Metric]:
         """Tell of every cluster that is still there."""
@@ -154,41 +86,100 @@ class ClusterMetrics(Collector):
                 (key, seen.status, Counter(seen.rounds), Counter(seen.objects))
                 for key, seen in sorted(self._seen.items())
             ]
-        families = {definition.name: _family(definition) for definition in DEFINITIONS}
+        families = _families()
         for key, status, rounds, objects in clusters:
-            for definition, labels, value in _samples(status):
-                _add(families, definition, (*key, *labels), value)
+            for metric, labels, value in _samples(status):
+                families[metric].add_metric((*key, *labels), value)
             for result in _RESULTS:
-                _add(families, SYNC_COUNT, (*key, result), rounds[result])
+                families["target_cluster_resource_sync_count"].add_metric(
+                    (*key, result), rounds[result]
+                )
             for outcome, count in sorted(objects.items()):
-                _add(families, SYNC_OBJECTS, (*key, outcome), count)
+                families["target_cluster_resource_sync_objects"].add_metric((*key, outcome), count)
         yield from families.values()
 
 
-Sample = tuple[Definition, tuple[str, ...], float]
+_Family = GaugeMetricFamily | CounterMetricFamily | UnknownMetricFamily
+
+
+def _families() -> dict[str, _Family]:
+    """Make every metric, without samples, by its name without `_total`."""
+    families = (
+        _gauge(
+            "target_cluster_health_status",
+            "1 where the cluster is Ready, 0 where it is not or unknown.",
+        ),
+        # Without the suffix _total, which the library adds to every counter.
+        UnknownMetricFamily(
+            "target_cluster_resource_sync_count",
+            "Rounds of syncing resources to the cluster, counted by result: success, or failure "
+            "where something is left that is not as it should be.",
+            labels=(*_CLUSTER, "result"),
+        ),
+        CounterMetricFamily(
+            "target_cluster_resource_sync_objects_total",
+            "Objects in rounds of syncing, by outcome: applied, unchanged, pruned, drifted, "
+            "conflict, failed, skipped.",
+            labels=(*_CLUSTER, "outcome"),
+        ),
+        _gauge(
+            "target_cluster_resource_sync_duration_seconds",
+            "Seconds that the last round of syncing took.",
+        ),
+        _gauge(
+            "target_cluster_resources",
+            "Objects by state: inventory (all that were applied to the cluster), and, after the "
+            "last round, applied, unchanged, pruned, drifted, conflicts, failed.",
+            "state",
+        ),
+        _gauge("target_cluster_probe_duration_seconds", "Seconds that the last probe took."),
+        _gauge(
+            "target_cluster_last_contact_timestamp_seconds",
+            "When the cluster last answered, in seconds since 1970.",
+        ),
+        _gauge("target_cluster_nodes_ready", "Nodes of the cluster that are ready."),
+        _gauge("target_cluster_nodes", "Nodes of the cluster."),
+        _gauge(
+            "target_cluster_credential_expiry_timestamp_seconds",
+            "When the kubeconfig's certificate or token ends, in seconds since 1970; absent where "
+            "neither ends.",
+        ),
+    )
+    return {family.name: family for family in families}
+
+
+def _gauge(name: str, sentence: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, sentence, labels=(*_CLUSTER, *labels))
+
+
+#: The metric's name, its labels besides the cluster's, its value.
+Sample = tuple[str, tuple[str, ...], float]
 
 
 def _samples(status: Json) -> Iterator[Sample]:
-    """Read what a status says; what it does not say is not told."""
-    yield HEALTH, (), float(_is_ready(status))
+    """Read what a status says; what it does not say has no sample."""
+    yield "target_cluster_health_status", (), float(_is_ready(status))
     nodes = status.get("nodes") or {}
     sync = status.get("sync") or {}
     probe = status.get("probe") or {}
-    for definition, value in (
-        (NODES_READY, nodes.get("ready")),
-        (NODES, nodes.get("total")),
-        (PROBE_SECONDS, probe.get("durationSeconds")),
-        (SYNC_SECONDS, sync.get("durationSeconds")),
-        (LAST_CONTACT, read_time(status.get("lastContactTime"))),
-        (CREDENTIAL_EXPIRY, read_time(status.get("credentialExpiry"))),
+    for metric, value in (
+        ("target_cluster_nodes_ready", nodes.get("ready")),
+        ("target_cluster_nodes", nodes.get("total")),
+        ("target_cluster_probe_duration_seconds", probe.get("durationSeconds")),
+        ("target_cluster_resource_sync_duration_seconds", sync.get("durationSeconds")),
+        ("target_cluster_last_contact_timestamp_seconds", read_time(status.get("lastContactTime"))),
+        (
+            "target_cluster_credential_expiry_timestamp_seconds",
+            read_time(status.get("credentialExpiry")),
+        ),
     ):
         if value is not None:
-            yield definition, (), float(value)
+            yield metric, (), float(value)
     if "objects" in sync:
-        yield RESOURCES, ("inventory",), float(sync["objects"])
+        yield "target_cluster_resources", ("inventory",), float(sync["objects"])
     for state in _SYNC_STATES:
         if state in sync:
-            yield RESOURCES, (state,), float(sync[state])
+            yield "target_cluster_resources", (state,), float(sync[state])
 
 
 def _is_ready(status: Json) -> bool:
@@ -196,20 +187,3 @@ def _is_ready(status: Json) -> bool:
         condition["type"] == "Ready" and condition["status"] == "True"
         for condition in status.get("conditions") or []
     )
-
-
-def _family(definition: Definition) -> Metric:
-    labels = list(definition.labels)
-    if definition.type == "counter" and definition.name.endswith("_total"):
-        return CounterMetricFamily(definition.name, definition.sentence, labels=labels)
-    if definition.type == "counter":
-        # The library would add _total to a counter's name; this one was promised without.
-        return Metric(definition.name, definition.sentence, "unknown")
-    return GaugeMetricFamily(definition.name, definition.sentence, labels=labels)
-
-
-def _add(
-    families: Mapping[str, Metric], definition: Definition, labels: Iterable[str], value: float
-) -> None:
-    named = dict(zip(definition.labels, labels, strict=True))
-    families[definition.name].add_sample(definition.name, named, value)

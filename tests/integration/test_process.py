@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -13,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from hooks.wsgi import HOOKS
 from simulator.server import Simulator
 from tests.controlplane.polling import until
 from tests.controlplane.processes import ProcessEndedError
 from tests.serving import LOOPBACK, PROJECT, Hooks, raw_call, write_cloud_config
 
+TARGET_CLUSTER = "examples/10-cluster-watched/request.json"
 NODE: dict[str, Any] = json.loads((PROJECT / "examples/01-node/request.json").read_text())
 
 
@@ -94,6 +97,34 @@ def test_metrics_have_a_port_of_their_own_where_nothing_else_answers(hooks: Hook
         assert hooks.scrape(path).code == 404
     assert hooks.scrape("/nodes/sync", "POST").code == 404
     assert hooks.get("/metrics").code == 404
+
+
+def test_the_metrics_that_are_served_are_those_of_the_reference_page(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
+    environ = {"HOOKS": ",".join(HOOKS), "CLOUD_CONFIG": str(cloud_config)}
+    target_cluster = json.loads((PROJECT / TARGET_CLUSTER).read_text())
+    with Hooks(tmp_path, environ) as hooks:
+        assert hooks.post("/nodes/sync", NODE).code == 200
+        assert hooks.post("/targetclusters/sync", target_cluster).code == 200
+        served = hooks.scrape().body.decode()
+    ours = re.compile(r"# (HELP|TYPE) (?!process_|python_)(\S+) (.*)")
+    words: dict[str, dict[str, str]] = {"HELP": {}, "TYPE": {}}
+    for what, metric, text in ours.findall(served):
+        words[what][metric] = text
+    page = (PROJECT / "docs/reference/metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*) \|$", page, re.MULTILINE)
+    assert {name: kind for name, kind, _, _ in rows} == words["TYPE"]
+    assert {name: sentence for name, _, _, sentence in rows} == words["HELP"]
+    labels = {name: set(re.findall(r"`(\w+)`", cell)) for name, _, cell, _ in rows}
+    for metric in (
+        "hook_calls_total",
+        "cloudstack_api_calls_total",
+        "target_cluster_health_status",
+    ):
+        [shown, *_] = re.findall(rf"^{metric}{{(.*)}} ", served, re.MULTILINE)
+        assert set(re.findall(r'(\w+)="', shown)) == labels[metric]
 
 
 def test_hooks_and_metrics_answer_before_and_after_a_hangup(hooks: Hooks) -> None:
