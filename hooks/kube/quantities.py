@@ -1,15 +1,15 @@
 """Adds up Kubernetes quantities, such as 3920m and 4, or 8145636Ki and 8Gi."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
-#: The resources that are added up; a cluster may make up as many others as it likes.
+#: The resources that are added up; a cluster may invent any number of others.
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 
 _QUANTITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,12})?)([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2}|)")
-_LONGEST = 40
+_MAX_LENGTH = 40
 _SUFFIXES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -22,11 +22,11 @@ _BINARY = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki")
 
 
 def parse_quantity(text: object) -> Decimal | None:
-    """Read a quantity; None for what is none, which a cluster may well send."""
-    return _parse(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    """Read a quantity; None for anything else, which a cluster may well send."""
+    return _parse(text) if isinstance(text, str) and len(text) <= _MAX_LENGTH else None
 
 
-@lru_cache(maxsize=1024)  # most nodes of a cluster say the same
+@lru_cache(maxsize=1024)  # most nodes of a cluster have the same quantities
 def _parse(text: str) -> Decimal | None:
     match = _QUANTITY.fullmatch(text)
     if match is None:
@@ -37,26 +37,27 @@ def _parse(text: str) -> Decimal | None:
     return Decimal(number) * _SUFFIXES[suffix]
 
 
-class Sum:
-    """Adds up what nodes have."""
+class ResourceTotals:
+    """Adds up the resources of nodes."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Decimal] = {}
+        self._totals: dict[str, Decimal] = {}
 
     def add(self, quantities: object) -> None:
-        """Add one node's quantities; what is no quantity is left out."""
+        """Add one node's quantities; what is not a quantity is left out."""
         if isinstance(quantities, Mapping):
             for resource in RESOURCES:
                 quantity = parse_quantity(quantities.get(resource))
                 if quantity is not None:
-                    self._sums[resource] = self._sums.get(resource, Decimal(0)) + quantity
+                    self._totals[resource] = self._totals.get(resource, Decimal(0)) + quantity
 
-    def written(self) -> dict[str, str]:
-        """Answer the sums as Kubernetes writes them, in the largest unit that loses nothing."""
-        return {resource: _write(resource, self._sums[resource]) for resource in self._order()}
-
-    def _order(self) -> Iterable[str]:
-        return (resource for resource in RESOURCES if resource in self._sums)
+    def quantities(self) -> dict[str, str]:
+        """Return the totals as Kubernetes writes them, in the largest unit that loses nothing."""
+        return {
+            resource: _write(resource, self._totals[resource])
+            for resource in RESOURCES
+            if resource in self._totals
+        }
 
 
 def _write(resource: str, quantity: Decimal) -> str:

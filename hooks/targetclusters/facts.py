@@ -1,56 +1,42 @@
-"""Gathers what is known of a TargetCluster where its sync is decided: nothing is waited for."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""Observes a TargetCluster: reads what its request and its jobs tell, and waits for nothing."""
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import epoch
-from hooks.targetclusters.background import Background
-from hooks.targetclusters.health.judge import Probe
-from hooks.targetclusters.plan.plan import Facts
-from hooks.targetclusters.plan.syncing import Deletion, Round
+from hooks.targetclusters.clusters import WatchedCluster
+from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.request import Spec
 from hooks.webhook.contract import BadRequest, CompositeRequest
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """The jobs of all clusters."""
+def observe(request: CompositeRequest, spec: Spec, watched: WatchedCluster, now: float) -> Facts:
+    """Return what is known now.
 
-    probes: Background[Probe]
-    rounds: Background[Round | Deletion]
-
-    def close(self) -> None:
-        """End them all."""
-        self.probes.close()
-        self.rounds.close()
-
-
-def job_key(cluster: Json) -> str:
-    """Answer what a TargetCluster's jobs go by; one made anew under its name is another."""
-    metadata = cluster["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}/{metadata.get('uid') or ''}"
-
-
-def gather(request: CompositeRequest, spec: Spec, jobs: Jobs, clock: Callable[[], float]) -> Facts:
-    """Gather what is known now.
+    Args:
+        request: what Metacontroller sent.
+        spec: the TargetCluster's spec.
+        watched: what the process keeps of it.
+        now: epoch seconds.
 
     Raises:
-        BadRequest: the time of the deletion is none.
+        BadRequest: the deletion timestamp is not a time.
         Exception: a bug that ended a job.
     """
     cluster = request["parent"]
-    key = job_key(cluster)
-    children = request["children"].get("ConfigMap.v1") or {}
     return Facts(
         cluster=cluster,
         spec=spec,
-        config_maps=tuple(children[name] for name in sorted(children)),
+        config_maps=config_maps(request),
         deleted_at=_deleted_at(cluster),
-        probe=jobs.probes.state(key),
-        rounds=jobs.rounds.state(key),
-        now=clock(),
+        probe=watched.probe.state(),
+        rounds=watched.rounds.state(),
+        now=now,
     )
+
+
+def config_maps(request: CompositeRequest) -> tuple[Json, ...]:
+    """Return the ConfigMaps of a request, which hold the inventory, by name."""
+    children = request["children"].get("ConfigMap.v1") or {}
+    return tuple(children[name] for name in sorted(children))
 
 
 def _deleted_at(cluster: Json) -> float | None:

@@ -1,11 +1,7 @@
-"""What Prometheus is told of the clusters: from their objects' status, so that it is the truth."""
+"""The metrics of the clusters that are watched, from the status of their TargetClusters."""
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -16,86 +12,41 @@ from prometheus_client.registry import Collector
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import read_time
-from hooks.targetclusters.sync.plan.model import Outcome
-
-#: Seconds after which a cluster that nobody asked about is no longer told of: each that is
-#: watched is asked about three times in that time, one that was deleted elsewhere never again.
-UNSEEN_SECONDS = 900.0
+from hooks.targetclusters.clusters import Clusters
 
 _CLUSTER = ("namespace", "name")
 _SYNC_STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
 _RESULTS = ("success", "failure")
 
 
-@dataclass
-class _Seen:
-    """What is known of one cluster."""
-
-    at: float
-    status: Json
-    rounds: Counter[str] = field(default_factory=Counter)
-    objects: Counter[str] = field(default_factory=Counter)
-
-
 class ClusterMetrics(Collector):
-    """Takes note of the clusters, and tells Prometheus when it asks.
+    """Shows Prometheus the clusters that are watched, by the status that was last answered.
 
     Args:
-        registry: where to be asked.
-        clock: epoch seconds.
+        clusters: those that are watched.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._seen: dict[tuple[str, str], _Seen] = {}
-        registry.register(self)
-
-    def observe(self, namespace: str, name: str, status: Json) -> None:
-        """Take note of a TargetCluster's status."""
-        with self._lock:
-            seen = self._seen.setdefault((namespace, name), _Seen(self._clock(), status))
-            seen.at, seen.status = self._clock(), status
-
-    def count_round(
-        self, namespace: str, name: str, *, success: bool, outcomes: Mapping[Outcome, int]
-    ) -> None:
-        """Count a round of syncing, of a cluster that is known."""
-        with self._lock:
-            seen = self._seen.get((namespace, name))
-            if seen is not None:
-                seen.rounds["success" if success else "failure"] += 1
-                seen.objects.update(outcomes)
-
-    def forget(self, namespace: str, name: str) -> None:
-        """Tell no more of a cluster."""
-        with self._lock:
-            self._seen.pop((namespace, name), None)
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
 
     def describe(self) -> Iterable[Metric]:
         """List the metrics without samples."""
         return _families().values()
 
     def collect(self) -> Iterator[Metric]:
-        """Tell of every cluster that is still there."""
-        with self._lock:
-            recently = self._clock() - UNSEEN_SECONDS
-            for key in [key for key, seen in self._seen.items() if seen.at < recently]:
-                del self._seen[key]
-            clusters = [
-                (key, seen.status, Counter(seen.rounds), Counter(seen.objects))
-                for key, seen in sorted(self._seen.items())
-            ]
+        """Return the metrics of every cluster that was answered."""
         families = _families()
-        for key, status, rounds, objects in clusters:
-            for metric, labels, value in _samples(status):
+        for cluster in self._clusters.all():
+            if cluster.status is None:
+                continue
+            key, (rounds, objects) = (cluster.namespace, cluster.name), cluster.counts()
+            for metric, labels, value in _samples(cluster.status):
                 families[metric].add_metric((*key, *labels), value)
+            count = families["target_cluster_resource_sync_count"]
             for result in _RESULTS:
-                families["target_cluster_resource_sync_count"].add_metric(
-                    (*key, result), rounds[result]
-                )
-            for outcome, count in sorted(objects.items()):
-                families["target_cluster_resource_sync_objects"].add_metric((*key, outcome), count)
+                count.add_metric((*key, result), rounds.get(result, 0))
+            for outcome, number in sorted(objects.items()):
+                families["target_cluster_resource_sync_objects"].add_metric((*key, outcome), number)
         yield from families.values()
 
 

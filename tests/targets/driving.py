@@ -13,7 +13,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
 from hooks.kube.events import Event
 from hooks.targetclusters.hook import TargetClustersHook
-from hooks.targetclusters.plan.schedule import FIRST_LOOK
+from hooks.targetclusters.plan.schedule import MIN_POLL
 from tests.controlplane.polling import until
 from tests.hooks import dependencies
 
@@ -154,7 +154,7 @@ class Driven:
             wait = self.call()["resyncAfterSeconds"]
             if settled():
                 return True
-            if wait != FIRST_LOOK:  # no job runs: time may pass
+            if wait != MIN_POLL:  # no job runs: time may pass
                 self.operator.clock.now += wait + 0.001
             return False
 

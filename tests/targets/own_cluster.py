@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import KubeError, NotFound
+from hooks.kube.client import METADATA, KubeError, NotFound
 from tests.kubes import Answering, Call
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
@@ -11,11 +11,17 @@ _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 @dataclass
 class OwnCluster(Answering):
-    """Objects by path; `broken` is raised by every read while it is set."""
+    """Objects by path; `broken` is raised by every read while it is set.
+
+    Attributes:
+        reads: the paths that were read.
+        whole_reads: those of them that were read with more than their metadata.
+    """
 
     objects: dict[str, Json] = field(default_factory=dict)
     broken: KubeError | None = None
     reads: list[str] = field(default_factory=list)
+    whole_reads: list[str] = field(default_factory=list)
     versions: int = 0
 
     def put(self, obj: Json) -> None:
@@ -43,7 +49,11 @@ class OwnCluster(Answering):
             return {"items": self._listed(call)}
         if call.path not in self.objects:
             raise NotFound(f"GET {call.path}", 404, "not found")
-        return self.objects[call.path]
+        obj = self.objects[call.path]
+        if call.accept == METADATA:
+            return {"metadata": obj["metadata"]}
+        self.whole_reads.append(call.path)
+        return obj
 
     def _listed(self, call: Call) -> list[Json]:
         key, _, value = (call.params or {}).get("labelSelector", "").partition("=")

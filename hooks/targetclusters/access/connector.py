@@ -1,86 +1,137 @@
-"""Opens a cluster: reads the Secret that its TargetCluster names, and connects by what is in it."""
+"""Opens a cluster by the kubeconfig in the Secret that its TargetCluster names."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import ApiServer, Kube, KubeError, KubeRefused, NotFound
+from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_secret
 from hooks.targetclusters.access.transport import connect
-from hooks.targetclusters.health.judge import SECRET_NOT_FOUND, Fault, Stop
+from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
 
 
-class NoAccess(Exception):
-    """There is no way to the cluster; `stop` says why, and `kubeconfig` what could be read."""
+class AccessError(Exception):
+    """A cluster cannot be opened.
 
-    def __init__(self, stop: Stop, kubeconfig: Kubeconfig | None = None) -> None:
-        super().__init__(stop.fault.message)
-        self.stop = stop
+    Attributes:
+        failure: why.
+        kubeconfig: None if none could be read.
+    """
+
+    def __init__(self, failure: Failure, kubeconfig: Kubeconfig | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
         self.kubeconfig = kubeconfig
 
 
 @dataclass(frozen=True)
-class Access:
-    """A way to a cluster."""
+class Connection:
+    """An open cluster."""
 
     api: ApiServer
     kubeconfig: Kubeconfig
 
 
-@dataclass(frozen=True)
-class Connector:
-    """Opens clusters.
+@dataclass
+class _Parsed:
+    """What one version of a Secret holds, and the connections by it, by their largest answer."""
 
-    Attributes:
-        own: the API server with the TargetClusters, their Secrets and sources.
-        user_agent: what the clusters' audit logs show of us.
+    version: tuple[str, str, str]
+    kubeconfig: Kubeconfig | None = None
+    refusal: Failure | None = None
+    connections: dict[int, Connection] = field(default_factory=dict)
+
+
+class Connector:
+    """Opens one cluster, again and again.
+
+    Parsing a kubeconfig and making a TLS context can take longer than a probe. So the connector
+    keeps what the present version of the Secret holds, or why that cannot be used.
+
+    Args:
+        own: the API server with the TargetClusters and their Secrets.
+        user_agent: what the cluster's audit log shows of us.
     """
 
-    own: Kube
-    user_agent: str
+    def __init__(self, own: Kube, *, user_agent: str) -> None:
+        self._own = own
+        self._user_agent = user_agent
+        self._lock = threading.Lock()
+        self._parsed: _Parsed | None = None
 
     @contextmanager
     def open(
         self, namespace: str, secret: str, *, max_answer_bytes: int, deadline: Deadline
-    ) -> Iterator[Access]:
-        """Open the cluster whose kubeconfig a Secret holds; its connections are closed at the end.
+    ) -> Iterator[Connection]:
+        """Open the cluster; its connections are closed at the end.
 
         Args:
-            namespace: the TargetCluster's; no other one's Secrets are ever read.
+            namespace: the TargetCluster's; Secrets of others are never read.
             secret: the Secret's name.
             max_answer_bytes: of each of the cluster's answers.
-            deadline: of the reading.
+            deadline: for reading the Secret.
 
         Raises:
-            NoAccess: saying why there is none.
+            AccessError: saying why it cannot be opened.
         """
-        kubeconfig = _read(self.own, namespace, secret, deadline)
+        parsed = self._read(namespace, secret, deadline)
+        connection = self._connect(parsed, secret, max_answer_bytes)
         try:
-            api = connect(kubeconfig, user_agent=self.user_agent, max_answer_bytes=max_answer_bytes)
-        except BadKubeconfig as error:
-            raise NoAccess(_unusable(secret, error), kubeconfig) from error
-        try:
-            yield Access(api, kubeconfig)
+            yield connection
         finally:
-            api.close()
+            connection.api.close()
+
+    def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
+        """Read the Secret's metadata, and the rest if its version is new."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
+        try:
+            version = _version(path, self._own.get(path, deadline=deadline, accept=METADATA))
+            parsed = self._parsed
+            if parsed is not None and parsed.version == version:
+                return parsed
+            return self._parse(path, secret, self._own.get(path, deadline=deadline))
+        except NotFound:
+            self._parsed = None
+            message = f"Secret {secret} does not exist; it must hold the kubeconfig"
+            raise AccessError(Failure("kubeconfig", SECRET_NOT_FOUND, message)) from None
+        except KubeRefused as error:
+            self._parsed = None
+            raise AccessError(Failure("kubeconfig", "SecretForbidden", str(error))) from error
+        except KubeError as error:
+            raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
+
+    def _parse(self, path: str, name: str, secret: Json) -> _Parsed:
+        version = _version(path, secret)
+        with self._lock:  # of several jobs, one parses
+            if self._parsed is None or self._parsed.version != version:
+                try:
+                    self._parsed = _Parsed(version, read_secret(secret))
+                except BadKubeconfig as error:
+                    self._parsed = _Parsed(version, refusal=_refusal(name, error))
+            return self._parsed
+
+    def _connect(self, parsed: _Parsed, name: str, max_answer_bytes: int) -> Connection:
+        kubeconfig, size = parsed.kubeconfig, max_answer_bytes
+        with self._lock:
+            if kubeconfig and not parsed.refusal and size not in parsed.connections:
+                try:
+                    api = connect(kubeconfig, user_agent=self._user_agent, max_answer_bytes=size)
+                    parsed.connections[size] = Connection(api, kubeconfig)
+                except BadKubeconfig as error:
+                    parsed.refusal = _refusal(name, error)
+        if parsed.refusal is not None:
+            raise AccessError(parsed.refusal, kubeconfig)
+        return parsed.connections[size]
 
 
-def _read(own: Kube, namespace: str, secret: str, deadline: Deadline) -> Kubeconfig:
-    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
-    try:
-        return read_secret(own.get(path, deadline=deadline))
-    except NotFound:
-        message = f"there is no Secret {secret}, which should hold the kubeconfig"
-        raise NoAccess(Stop("kubeconfig", Fault(SECRET_NOT_FOUND, message))) from None
-    except KubeRefused as error:
-        raise NoAccess(Stop("kubeconfig", Fault("SecretForbidden", str(error)))) from error
-    except KubeError as error:
-        raise NoAccess(Stop("secret", Fault("SecretUnreadable", str(error)))) from error
-    except BadKubeconfig as error:
-        raise NoAccess(_unusable(secret, error)) from error
+def _version(path: str, secret: Json) -> tuple[str, str, str]:
+    metadata = secret["metadata"]
+    return path, str(metadata.get("uid")), str(metadata.get("resourceVersion"))
 
 
-def _unusable(secret: str, error: BadKubeconfig) -> Stop:
-    return Stop("kubeconfig", Fault(error.reason, f"Secret {secret}: {error}"))
+def _refusal(secret: str, error: BadKubeconfig) -> Failure:
+    return Failure("kubeconfig", error.reason, f"Secret {secret}: {error}")

@@ -1,128 +1,87 @@
-"""Decides what becomes of the resources on a cluster when its TargetCluster is deleted."""
-
-from dataclasses import dataclass
+"""Decides what happens to the resources on a cluster when its TargetCluster is deleted."""
 
 from hooks import names
-from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
-from hooks.targetclusters.health.judge import SECRET_NOT_FOUND
-from hooks.targetclusters.plan.schedule import next_look
-from hooks.targetclusters.plan.syncing import (
+from hooks.targetclusters.health.model import SECRET_NOT_FOUND
+from hooks.targetclusters.plan.facts import DeletionResult, Facts
+from hooks.targetclusters.plan.resources import (
+    ROUND,
     SYNCED,
-    Deletion,
-    SyncView,
+    Decision,
     count_objects,
-    kept_children,
-    new_children,
+    inventory_children,
 )
-from hooks.targetclusters.sync.plan.inventory import Inventory
 
-ROUND = "round"
-DELETION = "deletion"
-
-#: Seconds until a round of deleting follows one that was cut off, and one that failed.
+#: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0
 RETRY = 5.0
+#: Seconds between calls while the TargetCluster is suspended.
+SUSPENDED_WAIT = 300.0
 
 
-@dataclass(frozen=True)
-class FinalizeDecision:
-    """What is answered of a TargetCluster that is being deleted.
-
-    Attributes:
-        children: the inventory's ConfigMaps; none any more at the end.
-        finalized: nothing is left to be done.
-        wait: seconds until there may be something to do.
-        start: the inventory whose objects are to be deleted; None for no round.
-        stop: the round of syncing that runs is to end.
-        condition: ResourcesSynced.
-        told: reason and message of an Event; a Warning where things were left behind.
-    """
-
-    children: list[Json]
-    condition: Condition
-    finalized: bool = False
-    wait: float = 0.0
-    start: Inventory | None = None
-    stop: bool = False
-    told: tuple[str, str] | None = None
-
-
-def decide(view: SyncView, *, deleted_at: float) -> FinalizeDecision:
-    """Decide what to answer now.
-
-    Args:
-        view: what is known.
-        deleted_at: epoch seconds at which the deletion was asked for.
-    """
-    spec = view.spec
-    left = deleted_at + spec.finalize_timeout - view.now
-    if view.rounds.running == ROUND and left > 0:
-        wait = next_look(view.rounds.running_since or view.now, view.now)
-        return FinalizeDecision(
-            kept_children(view), _deleting("the round that runs is ended"), wait=wait, stop=True
-        )
-    if spec.deletion_policy == "Orphan" or _is_nothing(view):
-        return FinalizeDecision([], _deleting("the resources stay on the cluster"), finalized=True)
-    latest = view.rounds.latest if isinstance(view.rounds.latest, Deletion) else None
+def decide(facts: Facts) -> Decision:
+    """Decide what to answer for a TargetCluster that is being deleted."""
+    left = (facts.deleted_at or facts.now) + facts.spec.finalize_timeout - facts.now
+    if facts.rounds.running == ROUND and left > 0:
+        wait = facts.rounds.poll_delay(facts.now)
+        condition = _deleting("stopping the running sync round")
+        return Decision(inventory_children(facts), condition, wait=wait, stop=True)
+    if facts.spec.deletion_policy == "Orphan" or _is_empty(facts):
+        return _finalized("the resources stay on the cluster")
+    latest = facts.latest_deletion
     if latest is not None and latest.report is not None and latest.report.complete:
-        message = f"{_brought(view, latest.given)} objects are deleted from the cluster"
-        told = (names.EVENT_RESOURCES_DELETED, message)
-        return FinalizeDecision([], _deleting(message), finalized=True, told=told)
-    if latest is not None and latest.stop and latest.stop.fault.reason == SECRET_NOT_FOUND:
-        return _orphaned(view, latest.stop.fault.message)
+        synced = (facts.status.get("sync") or {}).get("objects") or 0
+        count = max(synced, count_objects(facts.key, latest.recorded))
+        message = f"{count} objects were deleted from the cluster"
+        return _finalized(message, names.EVENT_RESOURCES_DELETED)
+    problem = _problem(latest)
+    if latest is not None and latest.failure and latest.failure.reason == SECRET_NOT_FOUND:
+        return _orphaned(facts, problem)
     if left <= 0:
-        why = f"the cluster was waited for as long as finalizeTimeout says: {_trouble(latest)}"
-        return _orphaned(view, why)
-    return _go_on(view, latest, left)
+        return _orphaned(facts, f"finalizeTimeout has passed; {problem}")
+    return _continue(facts, problem, left)
 
 
-def _go_on(view: SyncView, latest: Deletion | None, left: float) -> FinalizeDecision:
-    """Start the next round of deleting when its time has come."""
-    children = kept_children(view)
-    inventory = view.shown
-    if latest is not None and latest.report is not None and inventory == latest.given:
-        inventory = latest.report.remaining
-        children = new_children(view, inventory)
-    if view.spec.suspend:
+def _continue(facts: Facts, problem: str, left: float) -> Decision:
+    """Start the next deletion round when it is due."""
+    latest, inventory, new = facts.latest_deletion, facts.inventory, None
+    if latest is not None and latest.report is not None and inventory == latest.recorded:
+        inventory = new = latest.report.remaining
+    children = inventory_children(facts, new)
+    if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
-        return FinalizeDecision(children, condition, wait=min(left, 300.0))
-    condition = _deleting(_trouble(latest))
-    if view.rounds.running_since is not None:
-        wait = next_look(view.rounds.running_since, view.now)
-        return FinalizeDecision(children, condition, wait=min(left, wait))
-    if latest is not None:
+        return Decision(children, condition, wait=min(left, SUSPENDED_WAIT))
+    wait = facts.rounds.poll_delay(facts.now)
+    if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
-        wait = latest.started_at + latest.seconds + pause - view.now
-        if wait > 0:
-            return FinalizeDecision(children, condition, wait=min(left, wait))
-    return FinalizeDecision(children, condition, start=inventory)
+        wait = latest.started_at + latest.seconds + pause - facts.now
+    if wait is not None and wait > 0:
+        return Decision(children, _deleting(problem), wait=min(left, wait))
+    return Decision(children, _deleting(problem), wait=0.0, start=inventory)
 
 
-def _is_nothing(view: SyncView) -> bool:
-    """Tell whether nothing was ever brought to the cluster, as far as can be known."""
-    return not _brought(view, view.shown) and not view.shown.by_key and not view.shown.unreadable
+def _is_empty(facts: Facts) -> bool:
+    """Tell whether nothing was ever applied to the cluster, as far as can be known."""
+    synced = (facts.status.get("sync") or {}).get("objects")
+    return not (synced or facts.inventory.by_key or facts.inventory.unreadable)
 
 
-def _brought(view: SyncView, inventory: Inventory) -> int:
-    """Answer how many objects were brought to the cluster, some of which may be gone by now."""
-    counted = (view.status.get("sync") or {}).get("objects") or 0
-    return max(counted, count_objects(view.key, inventory))
+def _orphaned(facts: Facts, problem: str) -> Decision:
+    count = count_objects(facts.key, facts.inventory)
+    message = f"{count} objects are left on the cluster: {problem}"
+    return _finalized(message, names.EVENT_RESOURCES_ORPHANED)
 
 
-def _orphaned(view: SyncView, why: str) -> FinalizeDecision:
-    message = f"{count_objects(view.key, view.shown)} objects are left on the cluster: {why}"
-    told = (names.EVENT_RESOURCES_ORPHANED, message)
-    return FinalizeDecision([], _deleting(message), finalized=True, told=told)
+def _finalized(message: str, reason: str = "") -> Decision:
+    event = (reason, message) if reason else None
+    return Decision([], _deleting(message), finalized=True, event=event)
 
 
-def _trouble(latest: Deletion | None) -> str:
-    if latest is None:
-        return "no round of deleting has ended yet"
-    if latest.stop is not None:
-        return latest.stop.fault.message
-    if latest.report is None:
-        return "nothing is known of the last round of deleting"
+def _problem(latest: DeletionResult | None) -> str:
+    if latest is not None and latest.failure is not None:
+        return latest.failure.message
+    if latest is None or latest.report is None:
+        return "no deletion round has finished yet"
     remaining = len(latest.report.remaining.by_key)
     return latest.report.error or f"{remaining} objects are still there"
 

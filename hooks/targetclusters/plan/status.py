@@ -1,6 +1,6 @@
-"""Writes a TargetCluster's status out of what stood there and what was found since."""
+"""Writes a TargetCluster's status from the status so far and the newest probe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
@@ -9,165 +9,154 @@ from hooks.kube.times import moment, read_past, read_time, timestamp
 from hooks.targetclusters.health.judge import (
     CHECKS,
     CREDENTIALS,
-    Count,
-    Fault,
-    Nodes,
-    Probe,
-    Standing,
-    expiry,
-    fold,
-    judge,
-    read_standing,
+    CheckState,
+    count_probe,
+    read_checks,
+    with_expiry,
 )
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
+from hooks.targetclusters.plan.facts import Facts
+from hooks.targetclusters.plan.resources import Decision
 
 READY = "Ready"
 HEALING = "Healing"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
 
-#: What a probe learns; kept, and marked as stale, when a later one cannot read it.
-_FACTS = ("version", "nodes", "capacity", "allocatable", "systemPods")
+#: What probes read of a cluster; kept, and marked as stale, if a later probe cannot read it.
+_READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A status with a probe counted in.
+class ProbedStatus:
+    """A status with the newest probe counted.
 
     Attributes:
-        facts: the status without conditions and without `sync`.
-        standing: the conditions that probes decide.
+        fields: the status without conditions and without `sync`.
+        checks: the conditions that probes decide.
     """
 
-    facts: Json
-    standing: Mapping[str, Standing]
+    fields: Json
+    checks: Mapping[str, CheckState]
 
 
-def count_in(status: Json, probe: Probe | None, spec: Spec, *, now: float) -> Counted:
-    """Count a probe into a status, once.
+def add_probe(facts: Facts) -> ProbedStatus:
+    """Return the status with the newest probe counted, unless the status holds it already.
 
-    A probe that the status has seen, from this replica or another, changes nothing.
+    The status may hold it from an earlier call, or hold a later one from another replica.
     """
-    standing = read_standing(status)
-    facts = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
-    seen = read_past((status.get("probe") or {}).get("lastTime"), now)
-    if probe is None or (seen is not None and probe.started_at <= seen):
-        return Counted(facts, standing)
-    standing = fold(standing, judge(probe, spec), spec)
+    status, probe = facts.status, facts.probe.latest
+    checks = read_checks(status)
+    fields = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
+    last = read_past((status.get("probe") or {}).get("lastTime"), facts.now)
+    if probe is None or (last is not None and probe.started_at <= last):
+        return ProbedStatus(fields, checks)
+    checks = count_probe(checks, probe, facts.spec)
     if probe.server:
-        facts.pop("credentialExpiry", None)
-    facts |= _facts(probe)
-    if any(fact in facts for fact in _FACTS):
-        facts["stale"] = not _read_all(probe)
-    facts["probe"] = _probe(probe, standing)
-    return Counted(facts, standing)
-
-
-def conditions(
-    cluster: Json, counted: Counted, synced: Condition, spec: Spec, *, now: float
-) -> list[Json]:
-    """Write all conditions of a TargetCluster.
-
-    Args:
-        cluster: the TargetCluster, with the conditions that stood.
-        counted: its new status.
-        synced: ResourcesSynced.
-        spec: its spec.
-        now: epoch seconds.
-    """
-    facts = counted.facts
-    checks = {check: counted.standing[check].condition for check in CHECKS}
-    checks[CREDENTIALS] = expiry(
-        checks[CREDENTIALS], read_time(facts.get("credentialExpiry")), now=now
-    )
-    generation = cluster["metadata"].get("generation") or 0
-    current = [
-        _ready(checks, facts),
-        _reconciling(facts, generation),
-        _stalled(checks[CREDENTIALS]),
-        *checks.values(),
-        synced,
-        _healing(spec),
-    ]
-    before: Sequence[Json] = (cluster.get("status") or {}).get("conditions") or []
-    return merge_conditions(before, current, now=now, generation=generation)
-
-
-def _facts(probe: Probe) -> Json:
-    """Write what a probe has read; what it has not read is not there."""
-    facts: Json = {}
-    if probe.server:
-        facts["server"] = probe.server
-    if probe.expires is not None:
-        facts["credentialExpiry"] = timestamp(probe.expires)
-    if probe.answered:
-        facts["lastContactTime"] = timestamp(probe.started_at)
-    if probe.version is not None:
-        facts["version"] = probe.version
-    if isinstance(probe.nodes, Nodes):
-        facts["nodes"] = _count(probe.nodes.count)
-        facts["nodes"]["summary"] = f"{probe.nodes.count.ready}/{probe.nodes.count.total}"
-        facts["capacity"] = dict(probe.nodes.capacity)
-        facts["allocatable"] = dict(probe.nodes.allocatable)
-    if isinstance(probe.pods, Count):
-        facts["systemPods"] = _count(probe.pods)
-    return facts
-
-
-def _probe(probe: Probe, standing: Mapping[str, Standing]) -> Json:
-    return {
+        fields.pop("credentialExpiry", None)
+    fields |= _probed_fields(probe)
+    if any(field in fields for field in _READ_FIELDS):
+        fields["stale"] = not (
+            probe.version is not None
+            and isinstance(probe.nodes, Nodes)
+            and isinstance(probe.pods, ReadyCount)
+        )
+    fields["probe"] = {
         "lastTime": moment(probe.started_at),
         "durationSeconds": round(probe.seconds, 3),
         "observedGeneration": probe.generation,
         "checks": [
-            {
-                "condition": check,
-                "failures": standing[check].failures,
-                "successes": standing[check].successes,
-            }
-            for check in CHECKS
+            {"condition": check, "failures": state.failures, "successes": state.successes}
+            for check, state in checks.items()
         ],
     }
+    return ProbedStatus(fields, checks)
 
 
-def _count(count: Count) -> Json:
+def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json:
+    """Write the whole status.
+
+    Args:
+        facts: what is known.
+        probed: the status with the newest probe counted.
+        decision: what to answer about the resources.
+    """
+    checks = {check: probed.checks[check].condition for check in CHECKS}
+    expires = read_time(probed.fields.get("credentialExpiry"))
+    checks[CREDENTIALS] = with_expiry(checks[CREDENTIALS], expires, now=facts.now)
+    conditions = merge_conditions(
+        facts.status.get("conditions") or [],
+        [
+            _ready(checks, probed.fields),
+            _reconciling(probed.fields, facts.generation),
+            _stalled(checks[CREDENTIALS]),
+            *checks.values(),
+            decision.condition,
+            _healing(enabled=facts.spec.healing_enabled),
+        ],
+        now=facts.now,
+        generation=facts.generation,
+    )
+    status = {
+        **probed.fields,
+        "observedGeneration": facts.generation,
+        "conditions": conditions,
+    }
+    return status | {"sync": decision.sync} if decision.sync else status
+
+
+def _probed_fields(probe: ProbeResult) -> Json:
+    """Write what a probe has read; what it has not read is absent."""
+    fields: Json = {}
+    if probe.server:
+        fields["server"] = probe.server
+    if probe.expires is not None:
+        fields["credentialExpiry"] = timestamp(probe.expires)
+    if probe.answered:
+        fields["lastContactTime"] = timestamp(probe.started_at)
+    if probe.version is not None:
+        fields["version"] = probe.version
+    if isinstance(probe.nodes, Nodes):
+        count = probe.nodes.count
+        fields["nodes"] = {**_count(count), "summary": f"{count.ready}/{count.total}"}
+        fields["capacity"] = dict(probe.nodes.capacity)
+        fields["allocatable"] = dict(probe.nodes.allocatable)
+    if isinstance(probe.pods, ReadyCount):
+        fields["systemPods"] = _count(probe.pods)
+    return fields
+
+
+def _count(count: ReadyCount) -> Json:
     return {"ready": count.ready, "total": count.total, "notReady": list(count.not_ready)}
 
 
-def _read_all(probe: Probe) -> bool:
-    unread = (probe.nodes, probe.pods)
-    return probe.version is not None and not any(
-        part is None or isinstance(part, Fault) for part in unread
-    )
-
-
-def _ready(checks: Mapping[str, Condition], facts: Json) -> Condition:
-    """Sum up: what is False decides, then what is unknown; the more fundamental first."""
+def _ready(checks: Mapping[str, Condition], fields: Json) -> Condition:
+    """Sum up the checks: any False decides, then any Unknown; the most fundamental first."""
     for status in ("False", "Unknown"):
         for condition in checks.values():
             if condition.status == status:
                 return Condition(READY, condition.status, condition.reason, condition.message)
-    nodes = facts.get("nodes") or {}
-    message = f"{facts.get('version')}, {nodes.get('ready')} of {nodes.get('total')} nodes ready"
+    nodes = fields.get("nodes") or {}
+    message = f"{fields.get('version')}, {nodes.get('ready')} of {nodes.get('total')} nodes ready"
     return Condition(READY, "True", "Healthy", message)
 
 
-def _reconciling(facts: Json, generation: int) -> Condition:
-    """Tell whether the newest spec still waits for its first probe."""
-    if (facts.get("probe") or {}).get("observedGeneration") == generation:
-        return Condition(RECONCILING, "False", "Observed", "the newest spec is in use")
-    return Condition(RECONCILING, "True", "NewSpec", "no probe has followed the newest spec yet")
+def _reconciling(fields: Json, generation: int) -> Condition:
+    """Tell whether the latest spec still waits for its first probe."""
+    if (fields.get("probe") or {}).get("observedGeneration") == generation:
+        return Condition(RECONCILING, "False", "Observed", "the latest spec is in use")
+    return Condition(RECONCILING, "True", "NewSpec", "the latest spec has not been probed yet")
 
 
 def _stalled(credentials: Condition) -> Condition:
-    """Tell whether somebody must do something before anything can go on."""
+    """Tell whether nothing can go on before somebody acts."""
     if credentials.status == "False":
         return Condition(STALLED, "True", credentials.reason, credentials.message)
-    return Condition(STALLED, "False", "NothingToDo", "nobody needs to do anything")
+    return Condition(STALLED, "False", "NothingToDo", "no action is needed")
 
 
-def _healing(spec: Spec) -> Condition:
-    if not spec.healing_enabled:
+def _healing(*, enabled: bool) -> Condition:
+    if not enabled:
         return Condition(HEALING, "False", "Disabled", "autoHealing.enabled is false")
-    message = "this version does not repair; autoHealing is accepted and without effect"
+    message = "this version does not repair: autoHealing has no effect"
     return Condition(HEALING, "False", "NotImplemented", message)

@@ -55,7 +55,7 @@ def test_the_example_is_ready_and_everything_says_so(
         if line.get("object") == about
     }
     assert ("info", "v1.36.3, 2 of 2 nodes ready") in told
-    assert ("info", "0 objects are as they should be") in told
+    assert ("info", "0 objects are in sync") in told
     assert target.token not in platform.hooks.process.log.read_text()
 
 
@@ -119,7 +119,7 @@ def test_nodes_that_are_all_not_ready_are_not_ready(
         add_node(target, name, ready=False)
     try:
         cluster = platform.until_says("limping", "Ready", "False TooFewReady")
-        assert "0 of 2 nodes are ready, 1 must be" in condition(cluster, "Ready")["message"]
+        assert "0 of 2 nodes are ready, 1 required" in condition(cluster, "Ready")["message"]
         assert condition(cluster, "Reachable")["status"] == "True"
     finally:
         for name in ("worker-1", "worker-2"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import timestamp
-from hooks.targetclusters.plan.schedule import FIRST_LOOK
+from hooks.targetclusters.plan.schedule import MIN_POLL
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster
 from tests.controlplane.api import Object
@@ -103,7 +103,7 @@ class Stage:
             answer = self.driven.call(finalizing=True)
             if answer["finalized"]:
                 return True
-            if answer["resyncAfterSeconds"] != FIRST_LOOK:
+            if answer["resyncAfterSeconds"] != MIN_POLL:
                 self.clock.now += answer["resyncAfterSeconds"] + 0.001
             return False
 

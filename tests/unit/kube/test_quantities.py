@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.kube.quantities import Sum, parse_quantity
+from hooks.kube.quantities import ResourceTotals, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,22 @@ def test_what_is_no_quantity_is_none(text: object) -> None:
 def test_quantities_add_up_as_kubernetes_writes_them(
     resource: str, texts: list[str], total: str
 ) -> None:
-    total_of = Sum()
+    total_of = ResourceTotals()
     for text in texts:
         total_of.add({resource: text})
-    assert total_of.written() == {resource: total}
+    assert total_of.quantities() == {resource: total}
 
 
 @pytest.mark.parametrize("quantities", [None, "cpu", [], {"cpu": []}, {"gpu": "1"}])
 def test_what_nodes_should_not_say_is_left_out(quantities: object) -> None:
-    total_of = Sum()
+    total_of = ResourceTotals()
     total_of.add(quantities)
-    assert total_of.written() == {}
+    assert total_of.quantities() == {}
 
 
 @given(st.lists(st.integers(0, 2**60), min_size=1, max_size=8))
 def test_no_byte_is_lost(sizes: list[int]) -> None:
-    total_of = Sum()
+    total_of = ResourceTotals()
     for size in sizes:
         total_of.add({"memory": str(size)})
-    assert parse_quantity(total_of.written()["memory"]) == sum(sizes)
+    assert parse_quantity(total_of.quantities()["memory"]) == sum(sizes)

@@ -19,7 +19,7 @@ GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
 EXAMPLE = PROJECT / "examples/10-cluster-watched"
 
 _REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
-_SAYS = {"Fault", "BadKubeconfig", "Condition", "_verdict", "_unknown"}
+_SAYS = {"Failure", "BadKubeconfig", "Condition", "_result", "_unknown"}
 _STATUSES = {"True", "False", "Unknown"}
 
 

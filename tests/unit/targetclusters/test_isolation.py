@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from hooks.targetclusters.plan.schedule import FIRST_LOOK
+from hooks.targetclusters.plan.schedule import MIN_POLL
 from tests.controlplane.polling import until
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Driven, Operator, operating, target_cluster
@@ -73,7 +73,7 @@ class Fleet:
 
         def ended() -> float:
             wait = self._call(driven)
-            return 0.0 if wait == FIRST_LOOK else wait
+            return 0.0 if wait == MIN_POLL else wait
 
         return until(ended, "a good cluster's probe ends", every=0.002)
 

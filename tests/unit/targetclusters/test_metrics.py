@@ -1,11 +1,17 @@
+from collections.abc import Iterator
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.metrics import UNSEEN_SECONDS, ClusterMetrics
-from tests.targets.driving import Clock
+from hooks.targetclusters.access.connector import Connector
+from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
+from hooks.targetclusters.jobs import JobPools
+from hooks.targetclusters.metrics import ClusterMetrics
+from tests.targets.driving import Clock, target_cluster
+from tests.targets.own_cluster import OwnCluster
 
 READY: Json = {
     "conditions": [{"type": "Ready", "status": "True"}],
@@ -22,8 +28,20 @@ class Told:
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self.clusters = Clusters(
+            lambda: Connector(OwnCluster(), user_agent="tests"),
+            JobPools("probe", threads=1),
+            JobPools("round", threads=1),
+            self.clock,
+        )
         self.registry = CollectorRegistry()
-        self.metrics = ClusterMetrics(self.registry, clock=self.clock)
+        self.metrics = ClusterMetrics(self.clusters)
+        self.registry.register(self.metrics)
+
+    def observe(self, name: str, status: Json) -> WatchedCluster:
+        watched = self.clusters.get(target_cluster(name))
+        watched.status = status
+        return watched
 
     def text(self) -> str:
         return generate_latest(self.registry).decode()
@@ -34,12 +52,14 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> Iterator[Told]:
+    told = Told()
+    yield told
+    told.clusters.close()
 
 
 def test_a_status_is_told(told: Told) -> None:
-    told.metrics.observe("team", "a", READY)
+    told.observe("a", READY)
     assert told("target_cluster_health_status") == 1
     assert told("target_cluster_nodes_ready") == 2
     assert told("target_cluster_nodes") == 3
@@ -63,17 +83,17 @@ def test_a_status_is_told(told: Told) -> None:
 def test_what_is_not_known_to_be_ready_is_0_and_the_rest_is_not_told(
     told: Told, status: Json
 ) -> None:
-    told.metrics.observe("team", "a", status)
+    told.observe("a", status)
     assert told("target_cluster_health_status") == 0
     assert told("target_cluster_nodes") is None
     assert told("target_cluster_credential_expiry_timestamp_seconds") is None
 
 
 def test_rounds_are_counted_by_result_from_zero_on(told: Told) -> None:
-    told.metrics.observe("team", "a", READY)
+    watched = told.observe("a", READY)
     assert told("target_cluster_resource_sync_count", result="success") == 0
-    told.metrics.count_round("team", "a", success=True, outcomes={"applied": 3})
-    told.metrics.count_round("team", "a", success=False, outcomes={"applied": 1, "failed": 2})
+    watched.count_round(success=True, outcomes={"applied": 3})
+    watched.count_round(success=False, outcomes={"applied": 1, "failed": 2})
     assert told("target_cluster_resource_sync_count", result="success") == 1
     assert told("target_cluster_resource_sync_count", result="failure") == 1
     assert told("target_cluster_resource_sync_objects_total", outcome="applied") == 4
@@ -81,25 +101,25 @@ def test_rounds_are_counted_by_result_from_zero_on(told: Told) -> None:
 
 
 def test_a_round_of_a_cluster_that_is_gone_brings_it_not_back(told: Told) -> None:
-    told.metrics.observe("team", "a", READY)
-    told.metrics.forget("team", "a")
-    told.metrics.count_round("team", "a", success=True, outcomes={})
+    watched = told.observe("a", READY)
+    told.clusters.forget(watched)
+    watched.count_round(success=True, outcomes={})
     assert "team" not in told.text()
 
 
 def test_a_cluster_that_nobody_asks_about_any_more_is_told_of_no_more(told: Told) -> None:
-    told.metrics.observe("team", "a", READY)
-    told.metrics.observe("team", "b", READY)
-    told.clock.now += UNSEEN_SECONDS
-    told.metrics.observe("team", "b", READY)
+    told.observe("a", READY)
+    told.observe("b", READY)
+    told.clock.now += FORGET_AFTER
+    told.observe("b", READY)
     told.clock.now += 1
     assert told("target_cluster_health_status", "a") is None
     assert told("target_cluster_health_status", "b") == 1
 
 
 def test_every_metric_is_registered_by_the_name_that_is_shown(told: Told) -> None:
-    told.metrics.observe("team", "a", READY)
-    told.metrics.count_round("team", "a", success=True, outcomes={"applied": 1})
+    watched = told.observe("a", READY)
+    watched.count_round(success=True, outcomes={"applied": 1})
     shown = {
         family.name: {sample.name for sample in family.samples}
         for family in text_string_to_metric_families(told.text())
@@ -112,4 +132,4 @@ def test_every_metric_is_registered_by_the_name_that_is_shown(told: Told) -> Non
 
 def test_a_second_registration_is_refused(told: Told) -> None:
     with pytest.raises(ValueError, match="target_cluster_health_status"):
-        ClusterMetrics(told.registry, clock=told.clock)
+        told.registry.register(ClusterMetrics(told.clusters))

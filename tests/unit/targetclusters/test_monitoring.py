@@ -111,14 +111,14 @@ def test_a_restart_does_not_forget_the_count() -> None:
         pytest.param(
             {"nodes": [node("n-1", ready=False), node("n-2", ready=False)]},
             {},
-            "0 of 2 nodes are ready, 1 must be; not ready: n-1, n-2",
+            "0 of 2 nodes are ready, 1 required; not ready: n-1, n-2",
             id="no-node-is-ready",
         ),
-        pytest.param({"nodes": []}, {}, "0 of 0 nodes are ready, 1 must be", id="no-nodes"),
+        pytest.param({"nodes": []}, {}, "0 of 0 nodes are ready, 1 required", id="no-nodes"),
         pytest.param(
             {"nodes": [node("n-1"), node("n-2"), node("n-3", ready=False)]},
             {"healthChecks": {"minReadyNodes": "80%"}},
-            "2 of 3 nodes are ready, 80% must be; not ready: n-3",
+            "2 of 3 nodes are ready, 80% required; not ready: n-3",
             id="a-share",
         ),
         pytest.param(

@@ -6,18 +6,10 @@ from typing import Any
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.times import moment
-from hooks.targetclusters.health.judge import (
-    CREDENTIALS,
-    REACHABLE,
-    Fault,
-    Probe,
-    Stage,
-    Standing,
-    Stop,
-    first_standing,
-)
-from hooks.targetclusters.plan.schedule import State
-from hooks.targetclusters.plan.syncing import Deletion, Round, SyncView
+from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState, initial_checks
+from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
+from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
+from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
@@ -28,9 +20,9 @@ from hooks.targetclusters.sync.plan.model import (
     SourceProblem,
     SyncReport,
 )
+from tests.targets.driving import target_cluster
 
 NOW = 1_800_000_000.0
-KEY = "team/example"
 SPEC = Spec("target", sync_enabled=True)
 
 
@@ -46,13 +38,14 @@ def children(of: Inventory) -> list[Json]:
     return of.to_config_maps(name="example", namespace="team") if of.by_key else []
 
 
-def standing(**turned: str) -> Mapping[str, Standing]:
-    """Say that a cluster is reachable with good credentials, but for what is turned."""
-    stands = dict(first_standing())
+def checks(**changed: str) -> Mapping[str, CheckState]:
+    """Return the checks of a reachable cluster with good credentials, except for what changed."""
+    states = initial_checks()
     for check in (CREDENTIALS, REACHABLE):
-        status, _, reason = turned.get(check, "True Fine").partition(" ")
-        stands[check] = Standing(Condition(check, status, reason, "so it is"))  # type: ignore[arg-type]
-    return stands
+        status, _, reason = changed.get(check, "True Fine").partition(" ")
+        condition = Condition(check, status, reason, "so it is")  # type: ignore[arg-type]
+        states[check] = CheckState(condition)
+    return states
 
 
 def report(
@@ -72,7 +65,7 @@ def report(
     )
 
 
-def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> Round:
+def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> RoundResult:
     """Write a round that began ten seconds ago and took one."""
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
@@ -82,10 +75,10 @@ def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> 
         "desired": DesiredSet(),
         "report": reported,
     }
-    return Round(**{**fields, **changes})
+    return RoundResult(**{**fields, **changes})
 
 
-def counted(latest: Round, **status: Any) -> Json:
+def counted(latest: RoundResult, **status: Any) -> Json:
     """Write a status that has seen a round."""
     sync = {
         "lastTime": moment(latest.started_at),
@@ -98,33 +91,44 @@ def counted(latest: Round, **status: Any) -> Json:
     return {"sync": {**sync, **status}}
 
 
-def stop(reason: str, stage: Stage = "kubeconfig") -> Stop:
-    return Stop(stage, Fault(reason, "so it is"))
+def failure(reason: str, kind: FailureKind = "kubeconfig") -> Failure:
+    return Failure(kind, reason, "so it is")
 
 
-def deletion(given: Inventory, left: Inventory, **changes: Any) -> Deletion:
+def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResult:
     """Write a round of deleting that began ten seconds ago and took one."""
     done = DeleteReport((), left, complete=not left.by_key)
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
         "seconds": 1.0,
-        "given": given,
+        "recorded": given,
         "report": done,
     }
-    return Deletion(**{**fields, **changes})
+    return DeletionResult(**{**fields, **changes})
 
 
-def view(**changes: Any) -> SyncView:
-    """Write a view of a reachable TargetCluster that was never synced."""
+def facts(**changes: Any) -> Facts:
+    """Write the facts of a reachable TargetCluster that was never synced."""
     fields: dict[str, Any] = {
-        "key": KEY,
-        "generation": 1,
+        "cluster": target_cluster(),
         "spec": SPEC,
-        "status": {},
-        "config_maps": [],
-        "standing": standing(),
-        "rounds": State(),
-        "probe": Probe(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet()),
+        "config_maps": (),
+        "deleted_at": None,
+        "probe": JobState(
+            latest=ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
+        ),
+        "rounds": JobState(),
         "now": NOW,
     }
-    return SyncView(**{**fields, **changes})
+    return Facts(**{**fields, **changes})
+
+
+def with_metadata(**metadata: Any) -> Json:
+    """Write a TargetCluster with other metadata."""
+    cluster = target_cluster()
+    return {**cluster, "metadata": {**cluster["metadata"], **metadata}}
+
+
+def with_status(status: Json) -> Json:
+    """Write a TargetCluster with a status."""
+    return {**target_cluster(), "status": status}

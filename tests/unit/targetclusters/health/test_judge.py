@@ -9,41 +9,42 @@ from hooks.targetclusters.health.judge import (
     NODES,
     PODS,
     REACHABLE,
-    Count,
-    Fault,
-    Nodes,
-    Probe,
-    Stage,
-    Stop,
-    expiry,
-    first_standing,
-    fold,
+    count_probe,
+    initial_checks,
     judge,
-    read_standing,
+    read_checks,
+    with_expiry,
+)
+from hooks.targetclusters.health.model import (
+    Failure,
+    FailureKind,
+    Nodes,
+    ProbeResult,
+    ReadyCount,
 )
 from hooks.targetclusters.request import HealthChecks, IntOrPercent, Spec
 
 NOW = 1_800_000_000.0
 SPEC = Spec("target")
-HEALTHY = Probe(
+HEALTHY = ProbeResult(
     NOW,
     0.1,
     1,
     server="https://h",
     answered=True,
     version="v1.36.3",
-    nodes=Nodes(Count(3, 3)),
-    pods=Count(2, 2),
+    nodes=Nodes(ReadyCount(3, 3)),
+    pods=ReadyCount(2, 2),
 )
 
 
-def stopped(stage: Stage, reason: str = "R", message: str = "m") -> Probe:
-    return Probe(NOW, 0.1, 1, stop=Stop(stage, Fault(reason, message)))
+def failed(kind: FailureKind, reason: str = "R", message: str = "m") -> ProbeResult:
+    return ProbeResult(NOW, 0.1, 1, failure=Failure(kind, reason, message))
 
 
-def verdicts(probe: Probe, spec: Spec = SPEC) -> dict[str, str]:
+def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
     return {
-        v.condition.type: f"{v.condition.status} {v.condition.reason}" for v in judge(probe, spec)
+        r.condition.type: f"{r.condition.status} {r.condition.reason}" for r in judge(probe, spec)
     }
 
 
@@ -61,20 +62,20 @@ def verdicts(probe: Probe, spec: Spec = SPEC) -> dict[str, str]:
             id="healthy",
         ),
         pytest.param(
-            stopped("secret"), dict.fromkeys(CHECKS, "Unknown R"), id="own-api-server-out-of-reach"
+            failed("secret"), dict.fromkeys(CHECKS, "Unknown R"), id="own-api-server-out-of-reach"
         ),
         pytest.param(
-            stopped("kubeconfig"),
+            failed("kubeconfig"),
             {CREDENTIALS: "False R", **dict.fromkeys(CHECKS[1:], "Unknown R")},
             id="kubeconfig-unusable",
         ),
         pytest.param(
-            stopped("contact"),
+            failed("connection"),
             {REACHABLE: "False R", NODES: "Unknown R", PODS: "Unknown R"},
             id="out-of-reach-says-nothing-of-credentials",
         ),
         pytest.param(
-            stopped("unauthorized"),
+            failed("credentials"),
             {
                 CREDENTIALS: "False R",
                 REACHABLE: "True Answered",
@@ -85,12 +86,12 @@ def verdicts(probe: Probe, spec: Spec = SPEC) -> dict[str, str]:
         ),
     ],
 )
-def test_a_probe_is_judged(probe: Probe, said: dict[str, str]) -> None:
-    assert verdicts(probe) == said
+def test_a_probe_is_judged(probe: ProbeResult, said: dict[str, str]) -> None:
+    assert results(probe) == said
 
 
 def test_a_server_that_proves_nothing_is_pointed_out() -> None:
-    unverified = Probe(NOW, 0.1, 1, answered=True, verified=False, version="v1")
+    unverified = ProbeResult(NOW, 0.1, 1, answered=True, verified=False, version="v1")
     assert "insecure-skip-tls-verify" in judge(unverified, SPEC)[0].condition.message
 
 
@@ -107,25 +108,29 @@ def test_a_server_that_proves_nothing_is_pointed_out() -> None:
 )
 def test_enough_nodes_are_ready(share: IntOrPercent, ready: int, total: int, enough: bool) -> None:
     spec = Spec("target", health=HealthChecks(min_ready_nodes=share))
-    probe = Probe(NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(Count(ready, total)))
-    assert verdicts(probe, spec)[NODES].startswith(str(enough))
+    probe = ProbeResult(
+        NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(ReadyCount(ready, total))
+    )
+    assert results(probe, spec)[NODES].startswith(str(enough))
 
 
 def test_ten_of_many_nodes_are_enough_to_name_three() -> None:
     names = tuple(f"n-{number}" for number in range(10))
-    probe = Probe(NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(Count(0, 5000, names)))
-    [nodes] = [v.condition for v in judge(probe, SPEC) if v.condition.type == NODES]
+    probe = ProbeResult(
+        NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(ReadyCount(0, 5000, names))
+    )
+    [nodes] = [r.condition for r in judge(probe, SPEC) if r.condition.type == NODES]
     assert nodes.message.endswith("not ready: n-0, n-1, n-2 and 4997 more")
 
 
 def sequence(words: str, failures: int, successes: int) -> str:
-    """Fold one probe for each letter of `words`; answer what Reachable was after each."""
+    """Count one probe for each letter of `words`; return what Reachable was after each."""
     spec = Spec("target", failure_threshold=failures, success_threshold=successes)
-    standing = first_standing()
+    checks = initial_checks()
     said = ""
     for word in words:
-        standing = fold(standing, judge(HEALTHY if word == "T" else stopped("contact"), spec), spec)
-        said += standing[REACHABLE].condition.status[0]
+        checks = count_probe(checks, HEALTHY if word == "T" else failed("connection"), spec)
+        said += checks[REACHABLE].condition.status[0]
     return said
 
 
@@ -149,23 +154,23 @@ def test_conditions_turn_at_their_thresholds(
 
 def test_an_unusable_kubeconfig_counts_at_once() -> None:
     spec = Spec("target", failure_threshold=5)
-    standing = fold(first_standing(), judge(HEALTHY, spec), spec)
-    standing = fold(standing, judge(stopped("kubeconfig", "ExecRefused"), spec), spec)
-    assert standing[CREDENTIALS].condition.status == "False"
-    assert standing[REACHABLE].condition.status == "Unknown"
+    checks = count_probe(initial_checks(), HEALTHY, spec)
+    checks = count_probe(checks, failed("kubeconfig", "ExecRefused"), spec)
+    assert checks[CREDENTIALS].condition.status == "False"
+    assert checks[REACHABLE].condition.status == "Unknown"
 
 
 def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
-    standing = fold(first_standing(), judge(HEALTHY, SPEC), SPEC)
-    standing = fold(standing, judge(stopped("contact", message="timeout"), SPEC), SPEC)
-    assert standing[REACHABLE].condition == Condition(
+    checks = count_probe(initial_checks(), HEALTHY, SPEC)
+    checks = count_probe(checks, failed("connection", message="timeout"), SPEC)
+    assert checks[REACHABLE].condition == Condition(
         REACHABLE, "True", "Answered", "1 of 2 probes failed: timeout"
     )
 
 
 @pytest.mark.parametrize("status", [{}, {"conditions": None}, {"probe": {"checks": None}}])
 def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
-    assert read_standing(status) == first_standing()
+    assert read_checks(status) == initial_checks()
 
 
 @pytest.mark.parametrize(
@@ -183,6 +188,6 @@ def test_the_end_of_the_credentials_has_its_say(
     left: float | None, before: str, after: str
 ) -> None:
     status, reason = before.split()
-    verdict = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
-    now = expiry(verdict, None if left is None else NOW + left, now=NOW)
+    before_expiry = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
+    now = with_expiry(before_expiry, None if left is None else NOW + left, now=NOW)
     assert f"{now.status} {now.reason}" == after

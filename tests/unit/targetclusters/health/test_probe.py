@@ -12,8 +12,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer
 from hooks.targetclusters.access import transport
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
-from hooks.targetclusters.health.judge import Count, Fault, Nodes
-from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, Look, look, tidy
+from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
+from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, printable, probe_cluster
 from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, FakeCluster, node
 
@@ -27,16 +27,21 @@ def connected(url: str) -> Iterator[ApiServer]:
         api.close()
 
 
-def looked(url: str, *, seconds: float = 5.0) -> Look:
+STARTED = ProbeResult(0.0, 0.0, 1)
+
+
+def probed(url: str, *, seconds: float = 5.0) -> ProbeResult:
     with connected(url) as api:
-        return look(api, pod_namespaces=["kube-system"], deadline=Deadline(seconds))
+        return probe_cluster(
+            api, STARTED, pod_namespaces=["kube-system"], deadline=Deadline(seconds)
+        )
 
 
 def test_50000_nodes_are_counted_in_little_memory() -> None:
     with fake_cluster.running(Crowded()) as cluster, connected(cluster.url) as api:
         tracemalloc.start()
         try:
-            found = look(api, pod_namespaces=[], deadline=Deadline(60))
+            found = probe_cluster(api, STARTED, pod_namespaces=[], deadline=Deadline(60))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -51,10 +56,10 @@ def test_50000_nodes_are_counted_in_little_memory() -> None:
 def test_nodes_that_cannot_be_listed_in_time_leave_the_cluster_reachable() -> None:
     endless = {"metadata": {"continue": "more"}, "items": [node("n")]}
     with fake_cluster.running(FakeCluster(answers={"/api/v1/nodes": (200, endless)})) as cluster:
-        found = looked(cluster.url, seconds=0.5)
-    assert found.stop is None
+        found = probed(cluster.url, seconds=0.5)
+    assert found.failure is None
     assert found.version == "v1.36.3"
-    assert isinstance(found.nodes, Fault)
+    assert isinstance(found.nodes, Failure)
     assert found.nodes.reason == "NotRead"
 
 
@@ -70,10 +75,10 @@ def test_nodes_that_cannot_be_listed_in_time_leave_the_cluster_reachable() -> No
 )
 def test_a_server_that_is_no_cluster_is_out_of_contact(behaviour: servers.Behaviour) -> None:
     with servers.serving(behaviour) as server:
-        found = looked(server.url, seconds=0.5)
-    assert found.stop is not None
-    assert found.stop.stage == "contact"
-    assert len(found.stop.fault.message) <= 400
+        found = probed(server.url, seconds=0.5)
+    assert found.failure is not None
+    assert found.failure.kind == "connection"
+    assert len(found.failure.message) <= 400
 
 
 @pytest.mark.parametrize(
@@ -94,10 +99,10 @@ def test_a_server_that_is_no_cluster_is_out_of_contact(behaviour: servers.Behavi
 def test_lists_that_are_none_are_no_errors_of_ours(answer: Json) -> None:
     answers = {"/api/v1/nodes": (200, answer), "/api/v1/namespaces/kube-system/pods": (200, answer)}
     with fake_cluster.running(FakeCluster(answers=answers)) as cluster:
-        found = looked(cluster.url)
-    assert found.stop is None
-    assert isinstance(found.nodes, Nodes | Fault)
-    assert isinstance(found.pods, Count | Fault)
+        found = probed(cluster.url)
+    assert found.failure is None
+    assert isinstance(found.nodes, Nodes | Failure)
+    assert isinstance(found.pods, ReadyCount | Failure)
 
 
 JSON_VALUES = st.recursive(
@@ -118,7 +123,9 @@ JSON_VALUES = st.recursive(
 
 @given(answer=st.dictionaries(st.sampled_from(["items", "metadata", "gitVersion"]), JSON_VALUES))
 def test_any_answer_is_understood_or_a_fault(answer: Json) -> None:
-    found = look(Canned(answer), pod_namespaces=["kube-system"], deadline=Deadline(5))
+    found = probe_cluster(
+        Canned(answer), STARTED, pod_namespaces=["kube-system"], deadline=Deadline(5)
+    )
     assert json.dumps(found.version) is not None
 
 
@@ -137,7 +144,7 @@ class Canned(ApiServer):
 
 
 @pytest.mark.parametrize(
-    ("text", "limit", "tidied"),
+    ("text", "limit", "made"),
     [
         pytest.param("v1.36.3", 64, "v1.36.3", id="as-it-is"),
         pytest.param("a\n\x00b", 64, "a  b", id="control-characters"),
@@ -147,5 +154,5 @@ class Canned(ApiServer):
         pytest.param(["v1"], 10, "['v1']", id="no-text"),
     ],
 )
-def test_text_of_a_cluster_is_made_fit_for_a_status(text: object, limit: int, tidied: str) -> None:
-    assert tidy(text, limit) == tidied
+def test_text_of_a_cluster_is_made_fit_for_a_status(text: object, limit: int, made: str) -> None:
+    assert printable(text, limit) == made

@@ -3,34 +3,45 @@ from typing import Any
 
 import pytest
 
-from hooks.targetclusters.health.judge import SECRET_NOT_FOUND
-from hooks.targetclusters.plan.finalizing import DELETION, RETRY, ROUND, FinalizeDecision, decide
-from hooks.targetclusters.plan.schedule import State
+from hooks.targetclusters.health.model import SECRET_NOT_FOUND
+from hooks.targetclusters.plan.finalizing import RETRY, decide
+from hooks.targetclusters.plan.resources import DELETION, ROUND, Decision
+from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport
-from tests.unit.targetclusters.views import NOW, children, deletion, inventory, stop, view
+from tests.unit.targetclusters.views import (
+    NOW,
+    children,
+    deletion,
+    facts,
+    failure,
+    inventory,
+    with_status,
+)
 
 A, AB = inventory("a"), inventory("a", "b")
 DELETE = Spec("target", sync_enabled=True, deletion_policy="Delete", finalize_timeout=600.0)
 
 
-def decided(*, deleted: float = 30.0, **changes: Any) -> FinalizeDecision:
+def decided(*, deleted: float = 30.0, **changes: Any) -> Decision:
     """Decide on a TargetCluster with two objects whose deletion was asked for a while ago."""
+    if "status" in changes:
+        changes["cluster"] = with_status(changes.pop("status"))
     fields: dict[str, Any] = {"spec": DELETE, "config_maps": children(AB)}
-    return decide(view(**{**fields, **changes}), deleted_at=NOW - deleted)
+    return decide(facts(**{**fields, **changes, "deleted_at": NOW - deleted}))
 
 
 def test_orphan_leaves_all_and_is_done_at_once() -> None:
     done = decided(spec=replace(DELETE, deletion_policy="Orphan"))
     assert done.finalized
     assert done.start is None
-    assert done.told is None
+    assert done.event is None
 
 
 @pytest.mark.parametrize("policy", ["Orphan", "Delete"])
 def test_a_round_that_runs_is_ended_first(policy: Any) -> None:
-    running = State[Any](running_since=NOW - 1, running=ROUND)
+    running = JobState[Any](running_since=NOW - 1, running=ROUND)
     waiting = decided(spec=replace(DELETE, deletion_policy=policy), rounds=running)
     assert waiting.stop
     assert not waiting.finalized
@@ -58,13 +69,13 @@ def test_delete_starts_with_all_that_is_recorded_which_stays_until_it_is_gone() 
 
 
 def test_while_it_is_being_deleted_it_is_waited_for() -> None:
-    waiting = decided(rounds=State(running_since=NOW - 2, running=DELETION))
+    waiting = decided(rounds=JobState(running_since=NOW - 2, running=DELETION))
     assert (waiting.start, waiting.stop, waiting.finalized) == (None, False, False)
     assert waiting.wait == 2.0
 
 
 def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None:
-    going_on = decided(rounds=State(latest=deletion(AB, A)))
+    going_on = decided(rounds=JobState(latest=deletion(AB, A)))
     assert going_on.children == children(A)
     assert going_on.start == A
     assert not going_on.finalized
@@ -72,57 +83,59 @@ def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None
 
 def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
-    soon = decided(rounds=State(latest=replace(failed, started_at=NOW - 2)))
+    soon = decided(rounds=JobState(latest=replace(failed, started_at=NOW - 2)))
     assert soon.start is None
     assert soon.wait == pytest.approx(RETRY - 1)
     assert soon.condition.message == "timeout"
-    assert decided(rounds=State(latest=failed)).start == AB
+    assert decided(rounds=JobState(latest=failed)).start == AB
 
 
 def test_seen_to_be_gone_it_is_done_and_told() -> None:
-    done = decided(rounds=State(latest=deletion(AB, Inventory())))
+    done = decided(rounds=JobState(latest=deletion(AB, Inventory())))
     assert done.finalized
     assert done.children == []
-    assert done.told == ("ResourcesDeleted", "2 objects are deleted from the cluster")
+    assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
 
 
 def test_what_earlier_rounds_deleted_is_told_too() -> None:
     done = decided(
         config_maps=children(A),
         status={"sync": {"objects": 2}},
-        rounds=State(latest=deletion(A, Inventory())),
+        rounds=JobState(latest=deletion(A, Inventory())),
     )
-    assert done.told == ("ResourcesDeleted", "2 objects are deleted from the cluster")
+    assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
 
 
 def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() -> None:
-    silent = State(latest=deletion(AB, AB, report=None, stop=stop("Unreachable", "contact")))
+    silent = JobState(
+        latest=deletion(AB, AB, report=None, failure=failure("Unreachable", "connection"))
+    )
     assert not decided(rounds=silent, deleted=599).finalized
     done = decided(rounds=silent, deleted=600)
     assert done.finalized
-    assert done.told is not None
-    reason, message = done.told
+    assert done.event is not None
+    reason, message = done.event
     assert reason == "ResourcesOrphaned"
-    assert message.startswith("2 objects are left on the cluster: the cluster was waited for")
+    assert message.startswith("2 objects are left on the cluster: finalizeTimeout has passed; ")
 
 
 def test_a_wait_does_not_go_beyond_the_bound() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
-    rounds = State(latest=replace(failed, started_at=NOW - 1))
+    rounds = JobState(latest=replace(failed, started_at=NOW - 1))
     assert decided(rounds=rounds, deleted=598).wait == pytest.approx(2)
     assert decided(spec=replace(DELETE, suspend=True), deleted=590).wait == pytest.approx(10)
 
 
 def test_without_its_secret_it_is_orphaned_at_once() -> None:
-    gone = State(latest=deletion(AB, AB, report=None, stop=stop(SECRET_NOT_FOUND)))
+    gone = JobState(latest=deletion(AB, AB, report=None, failure=failure(SECRET_NOT_FOUND)))
     done = decided(rounds=gone, deleted=1)
     assert done.finalized
-    assert done.told is not None
-    assert done.told[0] == "ResourcesOrphaned"
+    assert done.event is not None
+    assert done.event[0] == "ResourcesOrphaned"
 
 
 def test_a_kubeconfig_that_cannot_be_used_may_still_be_put_right() -> None:
-    broken = State(latest=deletion(AB, AB, report=None, stop=stop("ExecRefused")))
+    broken = JobState(latest=deletion(AB, AB, report=None, failure=failure("ExecRefused")))
     assert not decided(rounds=broken, deleted=1).finalized
 
 
@@ -134,5 +147,5 @@ def test_suspended_nothing_is_deleted_and_the_bound_holds() -> None:
 
 
 def test_an_inventory_that_somebody_changed_meanwhile_is_gone_by() -> None:
-    going_on = decided(config_maps=children(A), rounds=State(latest=deletion(AB, AB)))
+    going_on = decided(config_maps=children(A), rounds=JobState(latest=deletion(AB, AB)))
     assert going_on.start == A

@@ -4,54 +4,49 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import moment
-from hooks.targetclusters.health.judge import Count, Fault, Nodes, Probe, Stop
-from hooks.targetclusters.plan.plan import (
-    LONGEST_WAIT,
+from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
+from hooks.targetclusters.plan.actions import (
     Action,
-    Facts,
     StartDeletion,
     StartProbe,
     StartRound,
     StopRound,
-    plan_finalize,
-    plan_sync,
 )
-from hooks.targetclusters.plan.schedule import State
+from hooks.targetclusters.plan.facts import Facts
+from hooks.targetclusters.plan.plan import MAX_WAIT, plan_finalize, plan_sync
+from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook.contract import Plan
-from tests.targets.driving import target_cluster
-from tests.unit.targetclusters.views import NOW, SPEC, children, inventory, report, round_
+from tests.unit.targetclusters import views
+from tests.unit.targetclusters.views import (
+    NOW,
+    SPEC,
+    children,
+    inventory,
+    report,
+    round_,
+    with_metadata,
+    with_status,
+)
 
 AB = inventory("a", "b")
-HEALTHY = Probe(
+HEALTHY = ProbeResult(
     NOW - 5,
     0.1,
     1,
     server="https://h",
     answered=True,
     version="v1",
-    nodes=Nodes(Count(1, 1)),
-    pods=Count(1, 1),
+    nodes=Nodes(ReadyCount(1, 1)),
+    pods=ReadyCount(1, 1),
 )
 
 
 def facts(**changes: Any) -> Facts:
     """Write the facts of a TargetCluster that has been probed five seconds ago."""
-    fields: dict[str, Any] = {
-        "cluster": target_cluster(),
-        "spec": Spec("target"),
-        "config_maps": (),
-        "deleted_at": None,
-        "probe": State(latest=HEALTHY),
-        "rounds": State(),
-        "now": NOW,
-    }
-    return Facts(**{**fields, **changes})
-
-
-def with_status(**status: Any) -> Json:
-    return {**target_cluster(), "status": status}
+    fields: dict[str, Any] = {"spec": Spec("target"), "probe": JobState(latest=HEALTHY)}
+    return views.facts(**{**fields, **changes})
 
 
 def answered(plan: Plan[Action]) -> Json:
@@ -59,12 +54,12 @@ def answered(plan: Plan[Action]) -> Json:
 
 
 def test_a_cluster_is_probed_first() -> None:
-    plan = plan_sync(facts(probe=State()))
+    plan = plan_sync(facts(probe=JobState()))
     assert plan.actions == (StartProbe("silent"),)
 
 
 def test_a_probe_that_runs_is_looked_at_soon_and_not_started_again() -> None:
-    plan = plan_sync(facts(probe=State(running_since=NOW - 1)))
+    plan = plan_sync(facts(probe=JobState(running_since=NOW - 1)))
     assert plan.actions == ()
     assert answered(plan)["resyncAfterSeconds"] == 1.0
 
@@ -83,37 +78,40 @@ def test_a_probe_is_due_one_interval_after_the_last(
     spec = Spec("target", monitor_interval=interval)
     plan = plan_sync(facts(spec=spec, now=NOW - 5 + ago))
     assert (StartProbe("answering") in plan.actions) is started
-    assert answered(plan)["resyncAfterSeconds"] <= LONGEST_WAIT
+    assert answered(plan)["resyncAfterSeconds"] <= MAX_WAIT
 
 
 def test_a_probe_that_another_replica_counted_counts_for_this_one() -> None:
     seen = {"lastTime": moment(NOW - 1), "observedGeneration": 1, "checks": []}
-    plan = plan_sync(facts(cluster=with_status(probe=seen), probe=State()))
+    plan = plan_sync(facts(cluster=with_status({"probe": seen}), probe=JobState()))
     assert plan.actions == ()
     assert answered(plan)["status"]["probe"] == seen
 
 
 def test_a_time_that_lies_ahead_is_not_believed() -> None:
     seen = {"lastTime": "2999-01-01T00:00:00Z", "observedGeneration": 1, "checks": []}
-    assert answered(plan_sync(facts(cluster=with_status(probe=seen))))["status"]["version"] == "v1"
-    without = plan_sync(facts(cluster=with_status(probe=seen), probe=State()))
+    assert (
+        answered(plan_sync(facts(cluster=with_status({"probe": seen}))))["status"]["version"]
+        == "v1"
+    )
+    without = plan_sync(facts(cluster=with_status({"probe": seen}), probe=JobState()))
     assert without.actions == (StartProbe("silent"),)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "stop", "pool"),
+    ("seconds", "failure", "pool"),
     [
         pytest.param(0.2, None, "answering", id="quick"),
         pytest.param(9.0, None, "silent", id="slow"),
-        pytest.param(0.2, Stop("contact", Fault("R", "m")), "silent", id="out-of-reach"),
+        pytest.param(0.2, Failure("connection", "R", "m"), "silent", id="out-of-reach"),
     ],
 )
-def test_slow_and_silent_clusters_have_a_lane_of_their_own(
-    seconds: float, stop: Stop | None, pool: Any
+def test_slow_and_silent_clusters_have_a_pool_of_their_own(
+    seconds: float, failure: Failure | None, pool: Any
 ) -> None:
     spec = Spec("target", failure_threshold=1)
-    latest = Probe(NOW - 60, seconds, 1, stop=stop, answered=True, version="v1")
-    plan = plan_sync(facts(spec=spec, probe=State(latest=latest)))
+    latest = ProbeResult(NOW - 60, seconds, 1, failure=failure, answered=True, version="v1")
+    plan = plan_sync(facts(spec=spec, probe=JobState(latest=latest)))
     assert plan.actions == (StartProbe(pool),)
 
 
@@ -130,14 +128,11 @@ def test_slow_and_silent_clusters_have_a_lane_of_their_own(
 def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool: Any) -> None:
     plan = plan_sync(
         facts(
-            cluster={
-                **target_cluster(),
-                "metadata": {**target_cluster()["metadata"], "generation": 2},
-            },
+            cluster=with_metadata(generation=2),
             spec=SPEC,
             config_maps=tuple(children(AB)),
-            probe=State(running_since=NOW, latest=HEALTHY),
-            rounds=State(latest=latest),
+            probe=JobState(running_since=NOW, latest=HEALTHY),
+            rounds=JobState(latest=latest),
         )
     )
     assert plan.actions == (StartRound(AB, pool),)
@@ -145,14 +140,14 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool
 
 def test_a_round_that_may_not_write_any_more_is_ended() -> None:
     spec = Spec("target", sync_enabled=True, suspend=True)
-    plan = plan_sync(facts(spec=spec, rounds=State(running_since=NOW - 1, running="round")))
+    plan = plan_sync(facts(spec=spec, rounds=JobState(running_since=NOW - 1, running="round")))
     assert plan.actions == (StopRound(),)
 
 
 def test_changes_are_told_once() -> None:
     first = plan_sync(facts())
     assert [event.reason for event in first.events] == ["ClusterReady"]
-    again = plan_sync(facts(cluster=with_status(**answered(first)["status"])))
+    again = plan_sync(facts(cluster=with_status(answered(first)["status"])))
     assert again.events == ()
     assert answered(again)["status"] == answered(first)["status"]
 

@@ -3,13 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.kube.times import milliseconds, moment, read_time
-from hooks.targetclusters.plan.schedule import SPREAD, backoff, due, next_look
+from hooks.targetclusters.plan.schedule import SPREAD, JobState, backoff, next_due
 
 NOW = 1_800_000_000.0
-
-
-def test_what_was_never_done_is_due() -> None:
-    assert due(None, 30.0, key="a/b") == 0.0
 
 
 @given(
@@ -20,13 +16,13 @@ def test_what_was_never_done_is_due() -> None:
 def test_the_next_one_comes_within_its_interval_and_is_the_same_for_all(
     last: float, interval: float, key: str
 ) -> None:
-    when = due(last, interval, key=key)
+    when = next_due(last, interval, key=key)
     assert (1 - SPREAD) * interval * 0.999 <= when - last <= interval * 1.000001
-    assert due(last, interval, key=key) == when
+    assert next_due(last, interval, key=key) == when
 
 
 def test_clusters_that_started_together_drift_apart_and_keep_their_pace() -> None:
-    waits = [due(NOW, 30.0, key=f"team/cluster-{number}") - NOW for number in range(1000)]
+    waits = [next_due(NOW, 30.0, key=f"team/cluster-{number}") - NOW for number in range(1000)]
     assert len({round(wait, 3) for wait in waits}) > 500
     assert sum(waits) / len(waits) == pytest.approx(30.0 * (1 - SPREAD / 2), rel=0.01)
 
@@ -34,8 +30,8 @@ def test_clusters_that_started_together_drift_apart_and_keep_their_pace() -> Non
 @pytest.mark.parametrize(
     ("running_for", "wait"), [(0.0, 0.25), (0.3, 0.3), (2.0, 2.0), (600.0, 5.0), (-9.0, 0.25)]
 )
-def test_a_job_is_looked_at_the_later_the_longer_it_takes(running_for: float, wait: float) -> None:
-    assert next_look(NOW - running_for, NOW) == pytest.approx(wait)
+def test_a_job_is_polled_the_later_the_longer_it_takes(running_for: float, wait: float) -> None:
+    assert JobState[str](running_since=NOW - running_for).poll_delay(NOW) == pytest.approx(wait)
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import moment
-from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, Probe
-from hooks.targetclusters.plan.schedule import SPREAD, State
+from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE
+from hooks.targetclusters.health.model import ProbeResult
+from hooks.targetclusters.plan.resources import SYNCED, Decision
+from hooks.targetclusters.plan.schedule import SPREAD, JobState
 from hooks.targetclusters.plan.syncing import (
     FIRST_RETRY,
     RECORDED_WITHIN,
     ROUND_GAP,
-    SYNCED,
-    SyncDecision,
     decide,
 )
 from hooks.targetclusters.sync.plan.inventory import Inventory
@@ -20,26 +20,35 @@ from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, Sour
 from tests.unit.targetclusters.views import (
     NOW,
     SPEC,
+    checks,
     children,
     counted,
+    facts,
+    failure,
     inventory,
     report,
     round_,
-    standing,
-    stop,
-    view,
+    with_metadata,
 )
 
 A, AB = inventory("a"), inventory("a", "b")
 SETTLED = round_(A, report(A, outcomes={"a": "unchanged"}))
 
 
-def said(decision: SyncDecision) -> str:
+def decided(**changes: Any) -> Decision:
+    """Decide on a TargetCluster; `status` and `generation` are the cluster's."""
+    states = changes.pop("checks", checks())
+    cluster = with_metadata(generation=changes.pop("generation", 1))
+    cluster["status"] = changes.pop("status", {})
+    return decide(facts(cluster=cluster, **changes), states)
+
+
+def said(decision: Decision) -> str:
     return f"{decision.condition.status} {decision.condition.reason}"
 
 
 def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
-    decision = decide(view())
+    decision = decided()
     assert decision.start == Inventory()
     assert decision.children == []
     assert said(decision) == "Unknown Pending"
@@ -53,24 +62,24 @@ def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
         ),
         pytest.param({"spec": replace(SPEC, suspend=True)}, "Unknown Suspended", id="suspended"),
         pytest.param(
-            {"standing": standing(**{REACHABLE: "False Unreachable"})},
+            {"checks": checks(**{REACHABLE: "False Unreachable"})},
             "Unknown Unreachable",
             id="out-of-reach",
         ),
         pytest.param(
-            {"standing": standing(**{CREDENTIALS: "False Unauthorized"})},
+            {"checks": checks(**{CREDENTIALS: "False Unauthorized"})},
             "Unknown Unreachable",
             id="not-accepted",
         ),
         pytest.param(
-            {"standing": standing(**{REACHABLE: f"Unknown {NOT_PROBED}"})},
+            {"checks": checks(**{REACHABLE: f"Unknown {NOT_PROBED}"})},
             "Unknown Pending",
             id="not-probed-yet",
         ),
     ],
 )
 def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: str) -> None:
-    decision = decide(view(config_maps=children(AB), **changes))
+    decision = decided(config_maps=children(AB), **changes)
     assert decision.start is None
     assert said(decision) == wanted
     assert decision.children == children(AB)
@@ -79,20 +88,20 @@ def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: st
 
 @pytest.mark.parametrize("why", [{"suspend": True}, {"sync_enabled": False}])
 def test_a_round_that_runs_is_ended_when_it_may_not_write_any_more(why: dict[str, Any]) -> None:
-    running: State[Any] = State(running_since=NOW - 1, running="round")
-    assert decide(view(spec=replace(SPEC, **why), rounds=running)).stop
-    assert not decide(view(rounds=running)).stop
+    running: JobState[Any] = JobState(running_since=NOW - 1, running="round")
+    assert decided(spec=replace(SPEC, **why), rounds=running).stop
+    assert not decided(rounds=running).stop
 
 
 def test_while_a_round_runs_nothing_is_started() -> None:
-    decision = decide(view(rounds=State(running_since=NOW - 2, running="round", latest=SETTLED)))
+    decision = decided(rounds=JobState(running_since=NOW - 2, running="round", latest=SETTLED))
     assert decision.start is None
     assert decision.wait == 2.0
 
 
 def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decide(view(config_maps=children(A), rounds=State(latest=wanting)))
+    decision = decided(config_maps=children(A), rounds=JobState(latest=wanting))
     assert decision.children == children(AB)
     assert decision.start is None
     assert decision.wait == RECORDED_WITHIN
@@ -100,7 +109,7 @@ def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
 
 def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decide(view(config_maps=children(AB), rounds=State(latest=wanting)))
+    decision = decided(config_maps=children(AB), rounds=JobState(latest=wanting))
     assert decision.start == AB
     assert decision.children == children(AB)
     assert said(decision) == "False Progressing"
@@ -108,25 +117,25 @@ def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
 
 def test_rounds_do_not_follow_one_another_without_a_breath() -> None:
     wanting = round_(A, report(AB, complete=False), started_at=NOW - 0.4, seconds=0.1)
-    decision = decide(view(config_maps=children(AB), rounds=State(latest=wanting)))
+    decision = decided(config_maps=children(AB), rounds=JobState(latest=wanting))
     assert decision.start is None
     assert decision.wait == pytest.approx(ROUND_GAP - 0.4)
 
 
 @pytest.mark.parametrize("shown", [Inventory(), inventory("other")])
 def test_an_inventory_that_somebody_changed_is_left_and_gone_by(shown: Inventory) -> None:
-    decision = decide(view(config_maps=children(shown), rounds=State(latest=SETTLED)))
+    decision = decided(config_maps=children(shown), rounds=JobState(latest=SETTLED))
     assert decision.children == children(shown)
     assert decision.start == shown
 
 
-def settled(**changes: Any) -> SyncDecision:
+def settled(**changes: Any) -> Decision:
     fields: dict[str, Any] = {
         "config_maps": children(A),
         "status": counted(SETTLED),
-        "rounds": State(latest=SETTLED),
+        "rounds": JobState(latest=SETTLED),
     }
-    return decide(view(**{**fields, **changes}))
+    return decided(**{**fields, **changes})
 
 
 def test_a_settled_cluster_waits_for_its_interval() -> None:
@@ -139,19 +148,26 @@ def test_a_settled_cluster_waits_for_its_interval() -> None:
 NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
 
 
+def read_at(started_at: float) -> JobState[ProbeResult]:
+    """Write the state of a probe that has read new sources."""
+    return JobState(
+        latest=ProbeResult(started_at, 0.1, 1, answered=True, version="v1", desired=NEW)
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"now": NOW + 400}, id="the-interval-is-over"),
         pytest.param({"generation": 2}, id="the-spec-has-changed"),
         pytest.param(
-            {"probe": Probe(NOW - 5, 0.1, 1, answered=True, version="v1", desired=NEW)},
+            {"probe": read_at(NOW - 5)},
             id="a-source-has-changed",
         ),
-        pytest.param({"rounds": State()}, id="the-operator-was-restarted"),
+        pytest.param({"rounds": JobState()}, id="the-operator-was-restarted"),
         pytest.param(
             {
-                "rounds": State(
+                "rounds": JobState(
                     latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=2.0))
                 )
             },
@@ -159,7 +175,9 @@ NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
         ),
         pytest.param(
             {
-                "rounds": State(latest=round_(A, None, desired=None, stop=stop("SecretNotFound"))),
+                "rounds": JobState(
+                    latest=round_(A, None, desired=None, failure=failure("SecretNotFound"))
+                ),
                 "status": counted(SETTLED, attempts=1),
             },
             id="there-was-no-way-to-the-cluster",
@@ -174,13 +192,13 @@ def test_a_round_is_due(changes: Json) -> None:
     "changes",
     [
         pytest.param(
-            {"probe": Probe(NOW - 60, 0.1, 1, answered=True, version="v1", desired=NEW)},
+            {"probe": read_at(NOW - 60)},
             id="sources-read-before-the-round",
         ),
-        pytest.param({"probe": None}, id="no-probe-yet"),
+        pytest.param({"probe": JobState()}, id="no-probe-yet"),
         pytest.param(
             {
-                "rounds": State(
+                "rounds": JobState(
                     latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=60.0))
                 )
             },
@@ -188,7 +206,7 @@ def test_a_round_is_due(changes: Json) -> None:
         ),
         pytest.param(
             {
-                "rounds": State(latest=round_(A, report(A, complete=False, error="timeout"))),
+                "rounds": JobState(latest=round_(A, report(A, complete=False, error="timeout"))),
                 "status": counted(SETTLED, attempts=3),
             },
             id="a-round-that-failed-often-is-tried-later",
@@ -205,28 +223,28 @@ def test_rounds_that_fail_come_ever_later() -> None:
     status: Json = {}
     for _ in range(9):
         failed = replace(failed, started_at=failed.started_at + 0.001)
-        decision = settled(rounds=State(latest=failed), status=status)
-        status = {"sync": decision.status}
+        decision = settled(rounds=JobState(latest=failed), status=status)
+        status = {"sync": decision.sync}
         waits.append(decision.wait or 0.0)
     assert waits == pytest.approx([FIRST_RETRY * 2**n for n in range(6)] + [285, 285, 285], rel=0.1)
 
 
 def test_a_round_is_counted_once() -> None:
     failed = round_(A, report(A, outcomes={"a": "failed"}))
-    first = settled(rounds=State(latest=failed), status={})
-    assert first.status["attempts"] == 1
-    again = settled(rounds=State(latest=failed), status={"sync": first.status})
-    assert again.status == first.status
+    first = settled(rounds=JobState(latest=failed), status={})
+    assert first.sync["attempts"] == 1
+    again = settled(rounds=JobState(latest=failed), status={"sync": first.sync})
+    assert again.sync == first.sync
 
 
 def test_a_round_of_another_replica_that_the_status_has_seen_is_not_gone_back_to() -> None:
     newer = counted(replace(SETTLED, started_at=NOW - 1), attempts=4)
-    assert settled(status=newer).status == newer["sync"]
+    assert settled(status=newer).sync == newer["sync"]
 
 
 def test_a_round_that_lies_ahead_is_not_believed() -> None:
     ahead = counted(replace(SETTLED, started_at=NOW + 1e6))
-    assert settled(status=ahead).status["lastTime"] == moment(SETTLED.started_at)
+    assert settled(status=ahead).sync["lastTime"] == moment(SETTLED.started_at)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +261,7 @@ def test_a_round_that_lies_ahead_is_not_believed() -> None:
 def test_the_condition_tells_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
     named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
     latest = round_(A, report(A, outcomes=outcomes, problems=named))
-    assert said(settled(rounds=State(latest=latest), status={})) == wanted
+    assert said(settled(rounds=JobState(latest=latest), status={})) == wanted
 
 
 def test_ten_are_named_and_the_others_counted() -> None:
@@ -256,7 +274,7 @@ def test_ten_are_named_and_the_others_counted() -> None:
             problems=(SourceProblem("ConfigMap/x", "is not there", key="k", document=2),),
         ),
     )
-    status = settled(rounds=State(latest=latest), status={}).status
+    status = settled(rounds=JobState(latest=latest), status={}).sync
     assert status["failed"] == 301
     assert len(status["results"]) == 10
     assert status["results"][0] == {
@@ -273,7 +291,7 @@ def test_ten_are_named_and_the_others_counted() -> None:
 
 def test_what_was_said_stays_said_until_a_round_says_otherwise() -> None:
     before = {"type": SYNCED, "status": "False", "reason": "Failed", "message": "of 3 objects"}
-    decision = decide(view(status={"conditions": [before]}))
+    decision = decided(status={"conditions": [before]})
     assert said(decision) == "False Failed"
     assert decision.condition.message == "of 3 objects"
 

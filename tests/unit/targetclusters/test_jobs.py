@@ -5,19 +5,41 @@ from contextlib import contextmanager
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.targetclusters.background import KEPT_SECONDS, Background, Job
+from hooks.targetclusters.jobs import Job, JobPools, JobSlot
+from hooks.targetclusters.plan.actions import JobPool
+from hooks.targetclusters.plan.schedule import JobState
 from tests.controlplane.polling import until
 from tests.targets.driving import NOW, Clock
 
 
+class Jobs:
+    """The jobs of several clusters, on the same pools."""
+
+    def __init__(self, threads: int) -> None:
+        self.clock = Clock()
+        self.pools = JobPools("tests", threads=threads)
+        self.slots: dict[str, JobSlot[str]] = {}
+
+    def slot(self, cluster: str) -> JobSlot[str]:
+        return self.slots.setdefault(cluster, JobSlot(self.pools, self.clock))
+
+    def start(self, cluster: str, job: Job[str], *, pool: JobPool) -> bool:
+        return self.slot(cluster).start(job, pool=pool)
+
+    def stop(self, cluster: str) -> None:
+        self.slot(cluster).stop()
+
+    def state(self, cluster: str) -> JobState[str]:
+        return self.slot(cluster).state()
+
+
 @contextmanager
-def background(threads: int = 2) -> Iterator[tuple[Background[str], Clock]]:
-    clock = Clock()
-    jobs: Background[str] = Background("tests", threads=threads, clock=clock)
+def running(threads: int = 2) -> Iterator[Jobs]:
+    jobs = Jobs(threads)
     try:
-        yield jobs, clock
+        yield jobs
     finally:
-        jobs.close()
+        jobs.pools.close()
 
 
 def quick(answer: str) -> Job[str]:
@@ -32,25 +54,23 @@ def waiting(gate: threading.Event, answer: str = "done") -> Job[str]:
     return Job(run, 10.0, "waiting")
 
 
-def result(jobs: Background[str], cluster: str) -> str:
+def result(jobs: Jobs, cluster: str) -> str:
     return until(lambda: jobs.state(cluster).latest, f"the job of {cluster} ends", every=0.005)
 
 
-def test_what_a_job_found_is_there_until_it_is_forgotten() -> None:
-    with background() as (jobs, _):
+def test_what_a_job_found_stays() -> None:
+    with running() as jobs:
         assert jobs.state("a").latest is None
         assert jobs.start("a", quick("found"), pool="answering")
         assert result(jobs, "a") == "found"
         assert result(jobs, "a") == "found"
-        jobs.forget("a")
-        assert jobs.state("a").latest is None
 
 
 def test_a_cluster_has_one_job_at_a_time() -> None:
     gate = threading.Event()
-    with background() as (jobs, clock):
+    with running() as jobs:
         jobs.start("a", waiting(gate), pool="silent")
-        clock.now += 3
+        jobs.clock.now += 3
         assert not jobs.start("a", quick("second"), pool="answering")
         state = jobs.state("a")
         assert (state.running_since, state.running) == (NOW, "waiting")
@@ -62,7 +82,7 @@ def test_a_cluster_has_one_job_at_a_time() -> None:
 
 def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
     gate = threading.Event()
-    with background(threads=2) as (jobs, _):
+    with running(threads=2) as jobs:
         for number in range(20):
             jobs.start(f"silent-{number}", waiting(gate), pool="silent")
         for number in range(20):
@@ -77,7 +97,7 @@ def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
 
 def test_the_deadline_counts_from_when_the_job_runs() -> None:
     gate = threading.Event()
-    with background(threads=1) as (jobs, _):
+    with running(threads=1) as jobs:
         jobs.start("first", waiting(gate), pool="silent")
         jobs.start("second", Job(lambda d: str(d.remaining() > 4.9), 5.0), pool="silent")
         threading.Timer(0.2, gate.set).start()
@@ -91,17 +111,17 @@ def until_passed(deadline: Deadline) -> str:
 
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
-    with background() as (jobs, _):
+    with running() as jobs:
         jobs.start("a", Job(until_passed, 600.0), pool="answering")
         if how == "stop":
             jobs.stop("a")
         else:
-            jobs.close()
+            jobs.pools.close()
         assert result(jobs, "a") == "ended"
 
 
 def test_stopping_one_leaves_the_others_and_the_next_alone() -> None:
-    with background() as (jobs, _):
+    with running() as jobs:
         jobs.start("a", Job(until_passed, 600.0), pool="answering")
         jobs.stop("a")
         jobs.stop("unknown")
@@ -111,8 +131,8 @@ def test_stopping_one_leaves_the_others_and_the_next_alone() -> None:
 
 
 def test_after_the_end_nothing_is_started() -> None:
-    with background() as (jobs, _):
-        jobs.close()
+    with running() as jobs:
+        jobs.pools.close()
         assert not jobs.start("a", quick("late"), pool="answering")
 
 
@@ -120,19 +140,10 @@ def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
     def broken(_: Deadline) -> str:
         raise ZeroDivisionError("a bug")
 
-    with background() as (jobs, _):
+    with running() as jobs:
         jobs.start("a", Job(broken, 5.0), pool="answering")
         with pytest.raises(ZeroDivisionError):
             until(lambda: jobs.state("a").running_since is None, "the job ends", every=0.005)
         assert jobs.state("a").running_since is None
         assert jobs.start("a", quick("found"), pool="answering")
         assert result(jobs, "a") == "found"
-
-
-def test_a_cluster_that_nobody_asks_for_is_forgotten() -> None:
-    with background() as (jobs, clock):
-        jobs.start("gone", quick("found"), pool="answering")
-        assert result(jobs, "gone") == "found"
-        clock.now += KEPT_SECONDS + 1
-        jobs.start("other", quick("found"), pool="answering")
-        assert jobs.state("gone").latest is None

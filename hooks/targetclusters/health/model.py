@@ -1,0 +1,87 @@
+"""What a probe finds of a cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hooks.targetclusters.sync.plan.model import DesiredSet
+
+#: How many nodes or pods a status names; the others are only counted.
+NAMED = 10
+
+#: The reason of a failure when the Secret does not exist, for example because its namespace is
+#: being deleted.
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - no password
+
+#: What failed: reading the Secret, the kubeconfig in it, the connection to the cluster, the
+#: cluster's check of the credentials, or a single list. All but a list end a probe.
+FailureKind = Literal["secret", "kubeconfig", "connection", "credentials", "list"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something could not be read.
+
+    Attributes:
+        reason: in CamelCase, for a condition.
+        message: fit for a status: printable, bounded, without secrets.
+    """
+
+    kind: FailureKind
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ReadyCount:
+    """How many nodes or pods there are, and how many are ready.
+
+    Attributes:
+        not_ready: the names of the first NAMED that are not ready.
+    """
+
+    ready: int = 0
+    total: int = 0
+    not_ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of a cluster, with the sums of their capacity and of what pods may use of it."""
+
+    count: ReadyCount
+    capacity: Mapping[str, str] = field(default_factory=dict)
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What one probe of a cluster found.
+
+    Attributes:
+        started_at: epoch seconds, to the millisecond.
+        seconds: how long it took.
+        generation: the generation of the TargetCluster that it followed.
+        failure: what ended it early.
+        server: the API server's URL; empty if no kubeconfig could be read.
+        verified: whether the server's certificate is checked.
+        expires: epoch seconds at which the credentials expire; None for never.
+        answered: whether the cluster answered anything at all.
+        version: None if it was not read.
+        nodes: None if the probe ended before them.
+        pods: None if the probe ended before them.
+        desired: what the sources want on the cluster; None if they were not read.
+    """
+
+    started_at: float
+    seconds: float
+    generation: int
+    failure: Failure | None = None
+    server: str = ""
+    verified: bool = True
+    expires: float | None = None
+    answered: bool = False
+    version: str | None = None
+    nodes: Nodes | Failure | None = None
+    pods: ReadyCount | Failure | None = None
+    desired: DesiredSet | None = None

@@ -1,0 +1,41 @@
+"""The jobs that a plan starts and stops."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hooks.targetclusters.sync.plan.inventory import Inventory
+
+#: Clusters that answered when last asked, and those that did not or were never asked. Each has
+#: threads of its own: jobs that take as long as they may do not delay the others.
+JobPool = Literal["answering", "silent"]
+
+
+@dataclass(frozen=True)
+class StartProbe:
+    """Probe the cluster."""
+
+    pool: JobPool
+
+
+@dataclass(frozen=True)
+class StartRound:
+    """Sync the objects that this inventory records to the cluster."""
+
+    recorded: Inventory
+    pool: JobPool
+
+
+@dataclass(frozen=True)
+class StartDeletion:
+    """Delete the objects of this inventory from the cluster."""
+
+    recorded: Inventory
+    pool: JobPool
+
+
+@dataclass(frozen=True)
+class StopRound:
+    """Stop the running sync round: it may no longer write to the cluster."""
+
+
+Action = StartProbe | StartRound | StartDeletion | StopRound

@@ -1,0 +1,98 @@
+"""What is known of a TargetCluster when an answer is decided."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from hooks.http.bounded_json import Json
+from hooks.targetclusters.health.model import Failure, ProbeResult
+from hooks.targetclusters.plan.schedule import JobState
+from hooks.targetclusters.request import Spec
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """The result of a sync round.
+
+    Attributes:
+        started_at: epoch seconds, to the millisecond.
+        seconds: how long it took.
+        generation: the generation of the TargetCluster that it followed.
+        recorded: the inventory that it started with.
+        failure: why it could not connect to the cluster.
+        desired: what the sources wanted on the cluster; None with a failure.
+        report: what it did; None with a failure.
+    """
+
+    started_at: float
+    seconds: float
+    generation: int
+    recorded: Inventory
+    failure: Failure | None = None
+    desired: DesiredSet | None = None
+    report: SyncReport | None = None
+
+
+@dataclass(frozen=True)
+class DeletionResult:
+    """The result of a deletion round; the attributes are as in RoundResult."""
+
+    started_at: float
+    seconds: float
+    recorded: Inventory
+    failure: Failure | None = None
+    report: DeleteReport | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known at one moment.
+
+    Attributes:
+        cluster: the TargetCluster as Metacontroller sent it.
+        config_maps: its children, which hold the inventory.
+        deleted_at: epoch seconds at which its deletion was requested; None if it was not.
+        probe: the state of its probe.
+        rounds: the state of the jobs that write to the cluster.
+        now: epoch seconds.
+    """
+
+    cluster: Json
+    spec: Spec
+    config_maps: tuple[Json, ...]
+    deleted_at: float | None
+    probe: JobState[ProbeResult]
+    rounds: JobState[RoundResult | DeletionResult]
+    now: float
+
+    @property
+    def key(self) -> str:
+        """Return `namespace/name`."""
+        metadata = self.cluster["metadata"]
+        return f"{metadata['namespace']}/{metadata['name']}"
+
+    @property
+    def generation(self) -> int:
+        """Return the spec's generation; 0 if it has none."""
+        return self.cluster["metadata"].get("generation") or 0
+
+    @property
+    def status(self) -> Json:
+        """Return the status as Metacontroller sent it."""
+        return self.cluster.get("status") or {}
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """Return the inventory as Metacontroller sent it."""
+        return Inventory.from_config_maps(self.config_maps)
+
+    @property
+    def latest_round(self) -> RoundResult | None:
+        """Return the result of this process's last sync round."""
+        return self.rounds.latest if isinstance(self.rounds.latest, RoundResult) else None
+
+    @property
+    def latest_deletion(self) -> DeletionResult | None:
+        """Return the result of this process's last deletion round."""
+        return self.rounds.latest if isinstance(self.rounds.latest, DeletionResult) else None
