@@ -7,7 +7,7 @@ from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import FakeCluster, node, pod
 from tests.targets.objects import kubeconfig
 from tests.targets.own_cluster import OwnCluster
-from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig
+from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
 
 def test_a_healthy_cluster_is_ready_and_its_facts_are_told() -> None:
@@ -47,8 +47,7 @@ def test_a_cluster_out_of_reach_says_since_when_and_what_was_known_is_stale() ->
     with operating(OwnCluster()) as operator:
         watched = driven(operator)
         with fake_cluster.running() as cluster:
-            operator.own = own_cluster(cluster.url)
-            operator.__post_init__()
+            put_kubeconfig(operator, kubeconfig(cluster.url, user={"token": TOKEN}))
             known = watched.probe()
         status = watched.probe()
         assert watched.says("Reachable") == "True Answered"
@@ -62,7 +61,6 @@ def test_a_cluster_out_of_reach_says_since_when_and_what_was_known_is_stale() ->
         assert status["lastContactTime"] == known["lastContactTime"]
         assert status["nodes"] == known["nodes"]
         assert [e.reason for e in operator.events] == ["ClusterReady", "ClusterNotReady"]
-        operator.hook.close()
 
 
 def test_a_stopped_cluster_is_noticed_within_two_intervals() -> None:
