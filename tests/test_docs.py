@@ -1,6 +1,7 @@
 """The documentation is complete, current and connected."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.documentation
 
 PROJECT = Path(__file__).resolve().parents[1]
 INDEX = PROJECT / "docs" / "README.md"
+DESIGN = PROJECT / "docs" / "explanation" / "design.md"
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
@@ -148,6 +150,19 @@ def test_the_readmes_map_is_of_this_tree() -> None:
     assert {"hooks", "simulator", "tests", "docs"} <= set(folders)
     for folder in folders:
         assert (PROJECT / folder).is_dir(), folder
+
+
+def test_the_design_draws_the_tree_in_the_order_of_its_layers() -> None:
+    [tree] = re.findall(r"^hooks/\n(.*?)```", DESIGN.read_text(), re.MULTILINE | re.DOTALL)
+    drawn = re.findall(r"^  (\w+)(?:/|\.py)", tree, re.MULTILINE)
+    there = {path.stem for path in (PROJECT / "hooks").iterdir() if path.name[0] != "_"}
+    assert set(drawn) == there
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [layers] = [one["layers"] for one in settings["contracts"] if one["id"] == "layers"]
+    rank = {name: row for row, layer in enumerate(layers) for name in layer.split(" | ")}
+    assert [rank[name] for name in drawn] == sorted(rank[name] for name in drawn)
+    for folder in re.findall(r"[ `](\w+)/(?=[ `:;,.])", tree):
+        assert list((PROJECT / "hooks").glob(f"**/{folder}/__init__.py")), folder
 
 
 def test_the_readme_is_one_page() -> None:
