@@ -175,6 +175,14 @@ def test_paths_in_commands_are_there(page: Path) -> None:
         assert (PROJECT / path).exists(), path
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_paths_in_prose_are_there(page: Path) -> None:
+    folders = "hooks|simulator|tests|tools|deploy|metacontroller|crds|examples|docs"
+    for path in re.findall(rf"`((?:{folders})/[\w./*-]*)(?::\S*)?`", prose(page)):
+        if not re.search(r"\b[A-Z]+\b", path):  # NAME and HOOK are the reader's
+            assert list(PROJECT.glob(path)), path
+
+
 def test_the_outcomes_that_are_logged_are_explained() -> None:
     source = (PROJECT / "hooks/server/app.py").read_text()
     outcomes = set(re.findall(r'Outcome\(\s*"(\w+)"', source))
