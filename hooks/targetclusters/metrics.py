@@ -1,6 +1,7 @@
 """The metrics of the clusters that are watched, from the status of their TargetClusters."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -12,11 +13,33 @@ from prometheus_client.registry import Collector
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import read_time
-from hooks.targetclusters.clusters import Clusters
+from hooks.targetclusters.clusters import Clusters, WatchedCluster
 
 _CLUSTER = ("namespace", "name")
-_SYNC_STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
-_RESULTS = ("success", "failure")
+_STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
+
+#: Gauges with one value for each cluster: what `target_cluster_` precedes in the name, the field
+#: of a status that holds the value, a number or a time, and the help.
+_GAUGES = (
+    ("probe_duration_seconds", "probe.durationSeconds", "Seconds that the last probe took."),
+    (
+        "resource_sync_duration_seconds",
+        "sync.durationSeconds",
+        "Seconds that the last sync round took.",
+    ),
+    (
+        "last_contact_timestamp_seconds",
+        "lastContactTime",
+        "When the cluster last answered, in seconds since 1970.",
+    ),
+    ("nodes_ready", "nodes.ready", "Nodes of the cluster that are ready."),
+    ("nodes", "nodes.total", "Nodes of the cluster."),
+    (
+        "credential_expiry_timestamp_seconds",
+        "credentialExpiry",
+        "When the kubeconfig's certificate or token expires, in seconds since 1970.",
+    ),
+)
 
 
 class ClusterMetrics(Collector):
@@ -30,107 +53,70 @@ class ClusterMetrics(Collector):
         self._clusters = clusters
 
     def describe(self) -> Iterable[Metric]:
-        """List the metrics without samples."""
-        return _families().values()
+        """Return the metrics without samples."""
+        return _families([])
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterable[Metric]:
         """Return the metrics of every cluster that was answered."""
-        families = _families()
-        for cluster in self._clusters.all():
-            if cluster.status is None:
-                continue
-            key, (rounds, objects) = (cluster.namespace, cluster.name), cluster.counts()
-            for metric, labels, value in _samples(cluster.status):
-                families[metric].add_metric((*key, *labels), value)
-            count = families["target_cluster_resource_sync_count"]
-            for result in _RESULTS:
-                count.add_metric((*key, result), rounds.get(result, 0))
-            for outcome, number in sorted(objects.items()):
-                families["target_cluster_resource_sync_objects"].add_metric((*key, outcome), number)
-        yield from families.values()
+        return _families(self._clusters.all())
 
 
-_Family = GaugeMetricFamily | CounterMetricFamily | UnknownMetricFamily
-
-
-def _families() -> dict[str, _Family]:
-    """Make every metric, without samples, by its name without `_total`."""
-    families = (
-        _gauge(
-            "target_cluster_health_status",
-            "1 where the cluster is Ready, 0 where it is not or unknown.",
-        ),
-        # Without the suffix _total, which the library adds to every counter.
-        UnknownMetricFamily(
-            "target_cluster_resource_sync_count",
-            "Rounds of syncing resources to the cluster, counted by result: success, or failure "
-            "where something is left that is not as it should be.",
-            labels=(*_CLUSTER, "result"),
-        ),
-        CounterMetricFamily(
-            "target_cluster_resource_sync_objects_total",
-            "Objects in rounds of syncing, by outcome: applied, unchanged, pruned, drifted, "
-            "conflict, failed, skipped.",
-            labels=(*_CLUSTER, "outcome"),
-        ),
-        _gauge(
-            "target_cluster_resource_sync_duration_seconds",
-            "Seconds that the last round of syncing took.",
-        ),
-        _gauge(
-            "target_cluster_resources",
-            "Objects by state: inventory (all that were applied to the cluster), and, after the "
-            "last round, applied, unchanged, pruned, drifted, conflicts, failed.",
-            "state",
-        ),
-        _gauge("target_cluster_probe_duration_seconds", "Seconds that the last probe took."),
-        _gauge(
-            "target_cluster_last_contact_timestamp_seconds",
-            "When the cluster last answered, in seconds since 1970.",
-        ),
-        _gauge("target_cluster_nodes_ready", "Nodes of the cluster that are ready."),
-        _gauge("target_cluster_nodes", "Nodes of the cluster."),
-        _gauge(
-            "target_cluster_credential_expiry_timestamp_seconds",
-            "When the kubeconfig's certificate or token ends, in seconds since 1970; absent where "
-            "neither ends.",
-        ),
+def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
+    ready = _gauge("health_status", "1 if the cluster is Ready, 0 if it is not or unknown.")
+    gauges = {field: _gauge(name, text) for name, field, text in _GAUGES}
+    resources = _gauge(
+        "resources",
+        "Objects by state: inventory (all that were applied to the cluster), and, after the last "
+        "round, applied, unchanged, pruned, drifted, conflicts, failed.",
+        "state",
     )
-    return {family.name: family for family in families}
+    rounds, objects = _counters()
+    for cluster in clusters:
+        key, status = (cluster.namespace, cluster.name), cluster.status
+        if status is None:
+            continue
+        ready.add_metric(key, float(_is_ready(status)))
+        for field, gauge in gauges.items():
+            if (value := _read(status, field)) is not None:
+                gauge.add_metric(key, value)
+        for state in ("inventory", *_STATES):
+            field = "sync.objects" if state == "inventory" else f"sync.{state}"
+            if (value := _read(status, field)) is not None:
+                resources.add_metric((*key, state), value)
+        by_result, by_outcome = cluster.counts()
+        for result in ("success", "failure"):
+            rounds.add_metric((*key, result), by_result.get(result, 0))
+        for outcome, count in sorted(by_outcome.items()):
+            objects.add_metric((*key, outcome), count)
+    yield from (ready, *gauges.values(), resources, rounds, objects)
 
 
-def _gauge(name: str, sentence: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, sentence, labels=(*_CLUSTER, *labels))
+def _counters() -> tuple[UnknownMetricFamily, CounterMetricFamily]:
+    # A CounterMetricFamily would add the suffix _total to the first name.
+    rounds = UnknownMetricFamily(
+        "target_cluster_resource_sync_count",
+        "Sync rounds, by result: success, or failure if something is not in sync afterwards.",
+        labels=(*_CLUSTER, "result"),
+    )
+    objects = CounterMetricFamily(
+        "target_cluster_resource_sync_objects_total",
+        "Objects in sync rounds, by outcome: applied, unchanged, pruned, drifted, conflict, "
+        "failed, skipped.",
+        labels=(*_CLUSTER, "outcome"),
+    )
+    return rounds, objects
 
 
-#: The metric's name, its labels besides the cluster's, its value.
-Sample = tuple[str, tuple[str, ...], float]
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"target_cluster_{name}", text, labels=(*_CLUSTER, *labels))
 
 
-def _samples(status: Json) -> Iterator[Sample]:
-    """Read what a status says; what it does not say has no sample."""
-    yield "target_cluster_health_status", (), float(_is_ready(status))
-    nodes = status.get("nodes") or {}
-    sync = status.get("sync") or {}
-    probe = status.get("probe") or {}
-    for metric, value in (
-        ("target_cluster_nodes_ready", nodes.get("ready")),
-        ("target_cluster_nodes", nodes.get("total")),
-        ("target_cluster_probe_duration_seconds", probe.get("durationSeconds")),
-        ("target_cluster_resource_sync_duration_seconds", sync.get("durationSeconds")),
-        ("target_cluster_last_contact_timestamp_seconds", read_time(status.get("lastContactTime"))),
-        (
-            "target_cluster_credential_expiry_timestamp_seconds",
-            read_time(status.get("credentialExpiry")),
-        ),
-    ):
-        if value is not None:
-            yield metric, (), float(value)
-    if "objects" in sync:
-        yield "target_cluster_resources", ("inventory",), float(sync["objects"])
-    for state in _SYNC_STATES:
-        if state in sync:
-            yield "target_cluster_resources", (state,), float(sync[state])
+def _read(status: Json, field: str) -> float | None:
+    """Return a number or a time of a status; None if it is absent."""
+    value: Any = status
+    for key in field.split("."):
+        value = (value or {}).get(key)
+    return read_time(value) if isinstance(value, str) else value
 
 
 def _is_ready(status: Json) -> bool:

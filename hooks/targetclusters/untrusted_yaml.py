@@ -1,7 +1,7 @@
-"""Turns YAML that nobody has checked into JSON values, the way Kubernetes' own tools read it.
+"""Reads YAML from untrusted sources into JSON values, as Kubernetes' own tools read it.
 
-YAML 1.1 without what JSON cannot hold: timestamps and sexagesimal numbers stay text, keys are
-text, no value repeats itself within itself. No message quotes a value: it may be a secret.
+YAML 1.1 without what JSON cannot hold: timestamps and sexagesimal numbers stay strings, keys are
+strings, no value contains itself. No message quotes a value: it may be a secret.
 """
 
 import math
@@ -15,29 +15,34 @@ from hooks.kube.field_paths import Part, field_path
 
 #: How deep values may nest; the parser's time grows with the square of it.
 MAX_DEPTH = 100
-#: Values in one text, each counted as often as its aliases repeat it. A ConfigMap of 1 MiB that
-#: is written out by hand holds a quarter of this.
+#: Values in one text, each counted as often as aliases repeat it. A ConfigMap of 1 MiB that is
+#: written without aliases holds a quarter of this.
 MAX_VALUES = 200_000
 #: Characters in one text, counted in the same way.
 MAX_CHARACTERS = 4 * 1024 * 1024
 
-_INTEGER = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
+_INTEGER = re.compile(r"([-+]?)(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NULL = frozenset(("", "~", "null", "Null", "NULL"))
-_TRUE = frozenset(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"))
-_FALSE = frozenset(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"))
+_BASES = {"0b": 2, "0o": 8, "0x": 16}
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAG + name for name in ("plain", "int", "float", "bool", "null"))
-#: Longer texts are no numbers that JSON readers agree on.
+#: JSON readers do not agree on longer numbers.
 _MAX_DIGITS = 40
 _INT64 = range(-(2**63), 2**64)
+_BAD_TAG = "has a tag for which JSON has no value"
+_TOO_LARGE = "is a number too large for Kubernetes; quote it to make it a string"
 
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Unusable:
-    """Why a document is none that can be used: the field, empty for all of it, and the reason."""
+    """Why a document cannot be used: the field, empty for the whole document, and the problem."""
 
     field: str
     message: str
@@ -52,18 +57,18 @@ class _Bad(Exception):
 
 
 class _Loader(yaml.CSafeLoader):
-    """Composes nodes; what an untagged value is, `_Reader` says."""
+    """Composes nodes; `_Reader` decides what an untagged value is."""
 
 
-#: Gives what stands there without quotes or tag a tag of its own.
+#: Gives every value without quotes and tag a tag of its own.
 _Loader.yaml_implicit_resolvers = {None: [(f"{_TAG}plain", re.compile(r".*", re.DOTALL))]}
 
 
 def documents(text: str) -> Iterator[Value | Unusable]:
-    """Read each document of a YAML text; what is no YAML ends it with an Unusable."""
-    trouble = _bounded(text)
-    if trouble is not None:
-        yield trouble
+    """Read each document of a YAML text; text that is not YAML ends it with an Unusable."""
+    problem = _check_bounds(text)
+    if problem:
+        yield Unusable("", problem)
         return
     loader = _Loader(text)
     reader = _Reader()
@@ -74,13 +79,13 @@ def documents(text: str) -> Iterator[Value | Unusable]:
             except _Bad as bad:
                 yield bad.unusable
     except yaml.YAMLError as error:
-        yield _not_yaml(error)
+        yield Unusable("", _syntax_problem(error))
     finally:
         loader.dispose()
 
 
-def _bounded(text: str) -> Unusable | None:
-    """Look over a text without building anything from it."""
+def _check_bounds(text: str) -> str:
+    """Return what exceeds a bound, without building anything from the text."""
     depth = count = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
@@ -90,28 +95,28 @@ def _bounded(text: str) -> Unusable | None:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             if depth > MAX_DEPTH:
-                return Unusable("", f"nests deeper than {MAX_DEPTH} levels")
+                return f"nests deeper than {MAX_DEPTH} levels"
             if count > 2 * MAX_VALUES:
-                return Unusable("", f"holds more than {MAX_VALUES} values; split it")
+                return f"holds more than {MAX_VALUES} values; split it"
     except yaml.YAMLError:
-        return None  # the documents before it may be good
+        return ""  # the documents before it may be good
     except UnicodeError:
-        return Unusable("", "holds characters that are no Unicode text")
-    return None
+        return "contains characters that are not valid Unicode"
+    return ""
 
 
-def _not_yaml(error: yaml.YAMLError) -> Unusable:
+def _syntax_problem(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    if isinstance(error, yaml.composer.ComposerError):  # these quote the text
-        return Unusable("", f"{where}an anchor is missing or there twice")
+    if isinstance(error, yaml.composer.ComposerError):  # its text quotes the document
+        return f"{where}an anchor is missing or defined twice"
     if isinstance(error, yaml.MarkedYAMLError):
-        return Unusable("", f"{where}is no YAML: {error.problem}")
-    return Unusable("", "is no YAML: holds control characters")
+        return f"{where}is not YAML: {error.problem}"
+    return "is not YAML: contains control characters"
 
 
 class _Reader:
-    """Reads the values of one text, counting them."""
+    """Reads the values of one text, and counts them."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -123,45 +128,41 @@ class _Reader:
         if self._count > MAX_VALUES:
             raise _Bad((), f"its aliases repeat values over {MAX_VALUES} times")
         if len(at) > MAX_DEPTH:
-            raise _Bad((), f"nests deeper than {MAX_DEPTH} levels, or within itself")
-        if isinstance(node, yaml.MappingNode):
-            self._check_tag(node, "map", at)
-            return self._mapping(node, at)
-        if isinstance(node, yaml.SequenceNode):
-            self._check_tag(node, "seq", at)
-            return [self.value(item, (*at, n)) for n, item in enumerate(node.value)]
+            raise _Bad((), f"nests deeper than {MAX_DEPTH} levels, or contains itself")
+        if node is None:
+            return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at)
-        return None
+        if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
+            raise _Bad(at, _BAD_TAG)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, at)
+        return [self.value(item, (*at, n)) for n, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, at: tuple[Part, ...]) -> dict[str, Value]:
         own: dict[str, Value] = {}
         merged: dict[str, Value] = {}
         for key_node, value_node in node.value:
-            key = self._key(key_node, at)
+            key = self._scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str):
+                line = key_node.start_mark.line + 1
+                raise _Bad(at, f"has a key in line {line} that is not a string; quote it")
             if key == "<<" and key_node.tag == f"{_TAG}plain":
                 self._merge(merged, value_node, (*at, key))
                 continue
             if key in own:
-                raise _Bad((*at, key), "is there twice")
+                raise _Bad((*at, key), "is a duplicate key")
             own[key] = self.value(value_node, (*at, key))
         return {**merged, **own}
 
     def _merge(self, merged: dict[str, Value], node: yaml.Node, at: tuple[Part, ...]) -> None:
-        """Add what a merge key brings; of several maps the first that has a key wins."""
+        """Add the values of a merge key; of several mappings the first that has a key wins."""
         value = self.value(node, at)
         for part in value if isinstance(value, list) else [value]:
             if not isinstance(part, dict):
-                raise _Bad(at, "can merge maps only")
+                raise _Bad(at, "can only merge mappings")
             for key, inner in part.items():
                 merged.setdefault(key, inner)
-
-    def _key(self, node: yaml.Node, at: tuple[Part, ...]) -> str:
-        key = self._scalar(node, at) if isinstance(node, yaml.ScalarNode) else None
-        if not isinstance(key, str):
-            line = node.start_mark.line + 1
-            raise _Bad(at, f"has a key in line {line} that is no text; write it in quotes")
-        return key
 
     def _scalar(self, node: yaml.ScalarNode, at: tuple[Part, ...]) -> Value:
         text: str = node.value
@@ -172,48 +173,30 @@ class _Reader:
             return text
         if node.tag in _PLAIN_TAGS:
             return _plain(text, at)
-        raise _Bad(at, "has a tag that JSON has no value for")
-
-    @staticmethod
-    def _check_tag(node: yaml.CollectionNode, kind: str, at: tuple[Part, ...]) -> None:
-        if node.tag != _TAG + kind:
-            raise _Bad(at, "has a tag that JSON has no value for")
+        raise _Bad(at, _BAD_TAG)
 
 
 def _plain(text: str, at: tuple[Part, ...]) -> Value:
     """Read a value without quotes."""
-    if text in _NULL:
-        return None
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    if _INTEGER.fullmatch(text):
-        return _integer(text, at)
-    if _FLOAT.fullmatch(text):
-        return _float(text, at)
-    return text
-
-
-def _integer(text: str, at: tuple[Part, ...]) -> int | str:
-    digits = text.replace("_", "").lower()
-    sign, digits = (-1, digits[1:]) if digits[0] == "-" else (1, digits.lstrip("+"))
-    if len(digits) <= _MAX_DIGITS:
-        base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 0)
-        if not base and len(digits) > 1 and digits[0] == "0":
-            base = 8
-        try:
-            number = sign * int(digits, base or 10)
-        except ValueError:  # 0x_
-            return text
-        if number in _INT64:
-            return number
-    raise _Bad(at, "is a number too large for Kubernetes; write a text in quotes")
-
-
-def _float(text: str, at: tuple[Part, ...]) -> int | float:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if match := _INTEGER.fullmatch(text):
+        return _integer(text, match[1], match[2].replace("_", "").lower(), at)
+    if not _FLOAT.fullmatch(text):
+        return text
     number = float(text)
     if not math.isfinite(number):
-        raise _Bad(at, "is a number too large for Kubernetes; write a text in quotes")
-    whole = number.is_integer() and abs(number) < 2**53
-    return int(number) if whole else number
+        raise _Bad(at, _TOO_LARGE)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _integer(text: str, sign: str, digits: str, at: tuple[Part, ...]) -> int | str:
+    octal = len(digits) > 1 and digits[0] == "0"
+    try:
+        if len(digits) <= _MAX_DIGITS:
+            number = int(sign + digits, _BASES.get(digits[:2], 8 if octal else 10))
+            if number in _INT64:
+                return number
+    except ValueError:  # 0x_
+        return text
+    raise _Bad(at, _TOO_LARGE)

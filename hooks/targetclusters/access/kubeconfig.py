@@ -1,11 +1,11 @@
-"""Reads a kubeconfig out of its Secret, and refuses all that would reach beyond what it holds."""
+"""Reads a kubeconfig from its Secret; refuses one that refers to anything outside of itself."""
 
 import base64
-import binascii
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -13,51 +13,44 @@ from cryptography import x509
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.untrusted_yaml import Unusable, documents
 
-#: Keys of the Secret that are looked for, in this order; failing those, its only key is taken.
+#: Keys of the Secret, the first that exists counts; without any of them, its only key.
 SECRET_KEYS = ("kubeconfig", "value", "config")
-
-#: The longest kubeconfig: reading one takes time, each time that its cluster is probed.
+#: The longest kubeconfig; parsing a longer one takes over a second.
 MAX_CHARACTERS = 256 * 1024
 
-#: What a field would make the operator do; a kubeconfig with it is refused.
-_REFUSED_USER = {
-    "exec": "would run a program in the operator's pod",
-    "auth-provider": "would run a program in the operator's pod",
-    "tokenFile": "would read a file of the operator's pod; put the token itself into token",
-    "client-certificate": "would read a file of the operator's pod; use client-certificate-data",
-    "client-key": "would read a file of the operator's pod; use client-key-data",
-    "as": "impersonation is not supported; use the other user's own credentials",
-    "as-uid": "impersonation is not supported; use the other user's own credentials",
-    "as-groups": "impersonation is not supported; use the other user's own credentials",
-    "as-user-extra": "impersonation is not supported; use the other user's own credentials",
+_PROGRAM = "would run a program in the operator's pod"
+_FILE = "would read a file in the operator's pod; use {} instead"
+_IMPERSONATION = "impersonation is not supported; use the other user's own credentials"
+_PROXY = "a proxy is not supported; the operator connects to the server directly"
+
+#: Fields that are refused: the reason for a condition, and what is wrong.
+REFUSED_USER_FIELDS = {
+    "exec": ("ExecRefused", _PROGRAM),
+    "auth-provider": ("AuthProviderRefused", _PROGRAM),
+    "tokenFile": ("FilePathRefused", _FILE.format("token")),
+    "client-certificate": ("FilePathRefused", _FILE.format("client-certificate-data")),
+    "client-key": ("FilePathRefused", _FILE.format("client-key-data")),
+    "as": ("KubeconfigUnsupported", _IMPERSONATION),
+    "as-uid": ("KubeconfigUnsupported", _IMPERSONATION),
+    "as-groups": ("KubeconfigUnsupported", _IMPERSONATION),
+    "as-user-extra": ("KubeconfigUnsupported", _IMPERSONATION),
 }
-_REFUSED_CLUSTER = {
-    "certificate-authority": (
-        "would read a file of the operator's pod; use certificate-authority-data"
-    ),
-    "proxy-url": "a proxy is not supported; the operator connects to the server itself",
-}
-#: The reason for which a field is refused; others are KubeconfigUnsupported.
-REFUSALS = {
-    "exec": "ExecRefused",
-    "auth-provider": "AuthProviderRefused",
-    "tokenFile": "FilePathRefused",
-    "client-certificate": "FilePathRefused",
-    "client-key": "FilePathRefused",
-    "certificate-authority": "FilePathRefused",
+REFUSED_CLUSTER_FIELDS = {
+    "certificate-authority": ("FilePathRefused", _FILE.format("certificate-authority-data")),
+    "proxy-url": ("KubeconfigUnsupported", _PROXY),
 }
 
-#: What can stand in an HTTP header; anything else would end up in a library's error text.
+_TYPES = {str: "a string", bool: "true or false", list: "a list", dict: "a mapping"}
+#: What an HTTP header can hold; a library would quote anything else in its error.
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
+#: The end of the year 9999, the last time that can be written.
+_LAST_TIME = 253402300799.0
 
-#: The last second of the year 9999, after which times cannot be written.
-_LAST_MOMENT = 253402300799.0
-
-T = TypeVar("T")
+T = TypeVar("T", str, bool, list[object], Json)
 
 
 class BadKubeconfig(Exception):
-    """A kubeconfig that is not used; str() names the field and never quotes a credential.
+    """A kubeconfig that cannot be used; str() names the field and never quotes a credential.
 
     Attributes:
         reason: in CamelCase, for a condition.
@@ -70,17 +63,18 @@ class BadKubeconfig(Exception):
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """Where a cluster is and who we are there; credentials stay out of its repr.
+    """Where a cluster is, and the credentials for it, which are not in the repr.
 
     Attributes:
-        server: the API server's URL, without a slash at its end.
+        server: the API server's URL, without a slash at the end.
         server_name: what its certificate must be for; empty for the URL's host.
-        ca: PEM of the authorities to trust; empty for the system's.
+        ca: PEM of the trusted authorities; empty for the system's.
         verify: whether its certificate is checked at all.
-        authorization: value of the HTTP header; empty for none.
-        certificate: PEM of the client's certificate; empty for none.
+        authorization: the HTTP header's value; empty for none.
+        certificate: PEM of the client certificate; empty for none.
         key: PEM of the certificate's key.
-        expires: epoch seconds at which the first of certificate and token ends; None for never.
+        expires: epoch seconds at which the certificate or the token expires, whichever is first;
+            None for never.
     """
 
     server: str
@@ -94,21 +88,18 @@ class Kubeconfig:
 
 
 def read_secret(secret: Json) -> Kubeconfig:
-    """Read the kubeconfig that a Secret (core/v1) holds.
+    """Read the kubeconfig in a Secret (core/v1).
 
     Raises:
-        BadKubeconfig: saying which key or field is wrong.
+        BadKubeconfig: naming the key or the field.
     """
     data = secret.get("data") or {}
-    key = next((key for key in SECRET_KEYS if key in data), None)
-    if key is None and len(data) == 1:
-        key = next(iter(data))
-    if key is None:
+    keys = [key for key in SECRET_KEYS if key in data] or list(data)[: len(data) == 1]
+    if not keys:
         found = ", ".join(sorted(data)) or "none"
-        wanted = ", ".join(SECRET_KEYS)
-        raise BadKubeconfig(
-            "KubeconfigMissing", f"the Secret needs one of the keys {wanted}; it has: {found}"
-        )
+        message = f"the Secret needs one of the keys {', '.join(SECRET_KEYS)}; it has: {found}"
+        raise BadKubeconfig("KubeconfigMissing", message)
+    key = keys[0]
     try:
         text = base64.b64decode(data[key], validate=True).decode()
     except (ValueError, TypeError):
@@ -119,156 +110,145 @@ def read_secret(secret: Json) -> Kubeconfig:
 
 
 def read_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
-    """Read the current context of a kubeconfig, YAML or JSON.
+    """Read the current context of a kubeconfig in YAML or JSON.
 
     Raises:
-        BadKubeconfig: saying which field is wrong.
+        BadKubeconfig: naming the field.
     """
     config = _parse(text, key)
-    name = _get(config, "current-context", str, "", "")
+    name = config.get("current-context", str)
     if not name:
-        _wrong("current-context", "is missing; it must name one of contexts")
-    context = _named(config, "contexts", "context", name)
-    where = f"contexts[{name}].context"
-    cluster_name = _get(context, "cluster", str, "", where)
-    user_name = _get(context, "user", str, "", where)
-    cluster = _named(config, "clusters", "cluster", cluster_name)
-    user = _named(config, "users", "user", user_name) if user_name else {}
-    cluster_at, user_at = f"clusters[{cluster_name}].cluster", f"users[{user_name}].user"
-    _refuse(cluster, _REFUSED_CLUSTER, cluster_at)
-    _refuse(user, _REFUSED_USER, user_at)
-    certificate, key_pem = _client_certificate(user, user_at)
-    token = _get(user, "token", str, "", user_at).strip()
-    ends = [_certificate_end(certificate)] if certificate else []
-    ends += [end for end in [_token_end(token)] if end is not None]
+        raise config.invalid("current-context", "is missing; it must name one of contexts")
+    context = config.named("contexts", "context", name)
+    cluster = config.named("clusters", "cluster", context.get("cluster", str))
+    user_name = context.get("user", str)
+    user = config.named("users", "user", user_name) if user_name else _Mapping({})
+    cluster.refuse(REFUSED_CLUSTER_FIELDS)
+    user.refuse(REFUSED_USER_FIELDS)
+    certificate, key_pem, certificate_end = _client_certificate(user)
+    token = user.get("token", str).strip()
+    ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
     return Kubeconfig(
-        server=_server(cluster, cluster_at),
-        server_name=_get(cluster, "tls-server-name", str, "", cluster_at),
-        ca=_pem(cluster, "certificate-authority-data", cluster_at),
-        verify=not _get(cluster, "insecure-skip-tls-verify", bool, False, cluster_at),
-        authorization=_authorization(user, token, user_at),
+        server=_server(cluster),
+        server_name=cluster.get("tls-server-name", str),
+        ca=cluster.pem("certificate-authority-data"),
+        verify=not cluster.get("insecure-skip-tls-verify", bool),
+        authorization=_authorization(user, token),
         certificate=certificate,
         key=key_pem,
         expires=min(ends, default=None),
     )
 
 
-def _parse(text: str, key: str) -> Json:
-    """Read YAML, whose problems are told without quoting the text."""
+@dataclass(frozen=True)
+class _Mapping:
+    """A mapping in a kubeconfig, and its path."""
+
+    values: Json
+    path: str = ""
+
+    def get(self, key: str, kind: type[T]) -> T:
+        """Return a value; an empty one of its kind if it is missing."""
+        value = self.values.get(key)
+        if value is None:
+            return kind()
+        if not isinstance(value, kind):
+            raise self.invalid(key, f"must be {_TYPES[kind]}")
+        return value
+
+    def named(self, plural: str, singular: str, name: str) -> "_Mapping":
+        """Return one of the named clusters, users or contexts."""
+        for entry in self.get(plural, list):
+            if isinstance(entry, dict) and entry.get("name") == name:
+                path = f"{plural}[{name}]"
+                return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
+        raise self.invalid(plural, f"has no entry named {name!r}")
+
+    def pem(self, key: str) -> str:
+        """Return what a field holds in base64."""
+        try:
+            encoded = "".join(self.get(key, str).split())
+            return base64.b64decode(encoded, validate=True).decode("ascii")
+        except ValueError:
+            raise self.invalid(key, "is not PEM in base64") from None
+
+    def refuse(self, fields: Mapping[str, tuple[str, str]]) -> None:
+        """Raise BadKubeconfig if one of the fields is there and not empty."""
+        for key, (reason, problem) in fields.items():
+            if self.values.get(key):
+                raise self.invalid(key, problem, reason)
+
+    def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
+        """Return the error about a field."""
+        return BadKubeconfig(reason, f"{self.path}.{key}: {problem}".removeprefix("."))
+
+
+def _parse(text: str, key: str) -> _Mapping:
+    """Parse YAML; no error quotes the text."""
     if len(text) > MAX_CHARACTERS:
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: has over {MAX_CHARACTERS} characters")
+        message = f"key {key}: is longer than {MAX_CHARACTERS} characters"
+        raise BadKubeconfig("KubeconfigInvalid", message)
     config = next(documents(text), None)
     if isinstance(config, Unusable):
         where = f", {config.field}" if config.field else ""
         raise BadKubeconfig("KubeconfigInvalid", f"key {key}{where}: {config.message}")
     if not isinstance(config, dict):
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is no kubeconfig")
-    return config
+        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is not a kubeconfig")
+    return _Mapping(config)
 
 
-def _named(config: Json, plural: str, singular: str, name: str) -> Json:
-    """Find one of the named clusters, users or contexts."""
-    entries = _get(config, plural, list, [], "")
-    named = [entry for entry in entries if isinstance(entry, dict) and entry.get("name") == name]
-    if not named:
-        _wrong(plural, f"has none with the name {name!r}")
-    return _get(named[0], singular, dict, {}, f"{plural}[{name}]")
-
-
-def _get(where: Json, key: str, kind: type[T], default: T, at: str) -> T:
-    value = where.get(key)
-    if value is None:
-        return default
-    if not isinstance(value, kind):
-        names = {str: "text", bool: "true or false", list: "a list", dict: "a mapping"}
-        _wrong(_below(at, key), f"must be {names[kind]}")
-    return value
-
-
-def _refuse(where: Json, refused: dict[str, str], at: str) -> None:
-    for key, why in refused.items():
-        if where.get(key):
-            reason = REFUSALS.get(key, "KubeconfigUnsupported")
-            raise BadKubeconfig(reason, f"{_below(at, key)}: {why}")
-
-
-def _server(cluster: Json, at: str) -> str:
-    server = _get(cluster, "server", str, "", at).strip()
-    field_name = _below(at, "server")
+def _server(cluster: _Mapping) -> str:
+    server = cluster.get("server", str).strip()
     if not server:
-        raise BadKubeconfig("NoServer", f"{field_name}: is missing; write for example https://host")
-    if not _is_url(server):
-        _wrong(field_name, "must be a URL such as https://host:6443, without user or query")
+        message = "is missing; it must be a URL such as https://host:6443"
+        raise cluster.invalid("server", message, "NoServer")
+    try:
+        url = urlsplit(server)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        usable = usable and not ("@" in url.netloc or url.query or url.fragment)
+    except ValueError:
+        usable = False
+    if not usable or not _HEADER_TEXT.fullmatch(server):
+        message = "must be a URL such as https://host:6443, without user or query"
+        raise cluster.invalid("server", message)
     return server.rstrip("/")
 
 
-def _is_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
-    extra = "@" in url.netloc or bool(url.query or url.fragment)
-    return usable and not extra and bool(_HEADER_TEXT.fullmatch(text))
-
-
-def _authorization(user: Json, token: str, at: str) -> str:
+def _authorization(user: _Mapping, token: str) -> str:
     if token:
         if not _HEADER_TEXT.fullmatch(token):
-            _wrong(_below(at, "token"), "holds characters that no token has")
+            raise user.invalid("token", "contains characters that a token cannot have")
         return f"Bearer {token}"
-    username = _get(user, "username", str, "", at)
-    password = _get(user, "password", str, "", at)
-    if username or password:
-        return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-    return ""
+    username, password = user.get("username", str), user.get("password", str)
+    if not username and not password:
+        return ""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _client_certificate(user: Json, at: str) -> tuple[str, str]:
-    certificate = _pem(user, "client-certificate-data", at)
-    key = _pem(user, "client-key-data", at)
+def _client_certificate(user: _Mapping) -> tuple[str, str, float | None]:
+    """Return certificate and key in PEM, and when the certificate, first of a chain, expires."""
+    names = ("client-certificate-data", "client-key-data")
+    certificate, key = (user.pem(name) for name in names)
     if bool(certificate) != bool(key):
-        missing = "client-certificate-data" if key else "client-key-data"
-        _wrong(_below(at, missing), "is missing; a certificate and its key go together")
-    if certificate:
-        try:
-            x509.load_pem_x509_certificates(certificate.encode())
-        except ValueError:
-            _wrong(_below(at, "client-certificate-data"), "is no certificate in PEM")
-    return certificate, key
-
-
-def _pem(where: Json, key: str, at: str) -> str:
-    encoded = _get(where, key, str, "", at)
+        missing = names[1 if certificate else 0]
+        raise user.invalid(missing, "is missing; a client certificate needs its key")
+    if not certificate:
+        return "", "", None
     try:
-        return base64.b64decode("".join(encoded.split()), validate=True).decode("ascii")
-    except (binascii.Error, UnicodeError, ValueError):
-        _wrong(_below(at, key), "is not PEM in base64")
-
-
-def _certificate_end(pem: str) -> float:
-    """Answer when the client's own certificate, the first of a chain, ends."""
-    certificate = x509.load_pem_x509_certificates(pem.encode())[0]
-    return certificate.not_valid_after_utc.timestamp()
+        first = x509.load_pem_x509_certificates(certificate.encode())[0]
+    except ValueError:
+        raise user.invalid(names[0], "is not a certificate in PEM") from None
+    return certificate, key, first.not_valid_after_utc.timestamp()
 
 
 def _token_end(token: str) -> float | None:
-    """Answer the `exp` of a JWT (RFC 7519); None for any other token."""
+    """Return the `exp` of a JWT (RFC 7519) in epoch seconds; None for any other token."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = json.loads(base64.urlsafe_b64decode(padded))
-        end = float(claims["exp"])
+        end = float(json.loads(base64.urlsafe_b64decode(padded))["exp"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
-    return end if 0 <= end <= _LAST_MOMENT else None
-
-
-def _below(at: str, key: str) -> str:
-    return f"{at}.{key}" if at else key
-
-
-def _wrong(field_name: str, problem: str) -> NoReturn:
-    raise BadKubeconfig("KubeconfigInvalid", f"{field_name}: {problem}")
+    return end if 0 <= end <= _LAST_TIME else None

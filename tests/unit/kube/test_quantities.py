@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.kube.quantities import ResourceTotals, parse_quantity
+from hooks.kube.quantities import ResourceTotals, read_quantity
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ from hooks.kube.quantities import ResourceTotals, parse_quantity
     ],
 )
 def test_a_quantity_is_read(text: str, value: Decimal) -> None:
-    assert parse_quantity(text) == value
+    assert read_quantity(text) == value
 
 
 @pytest.mark.parametrize(
     "text", ["", "4 ", "-1", "1e999999999", "1" * 21, "4KB", "½", "٣", None, 4, {"a": 1}]
 )
 def test_what_is_no_quantity_is_none(text: object) -> None:
-    assert parse_quantity(text) is None
+    assert read_quantity(text) is None
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_no_byte_is_lost(sizes: list[int]) -> None:
     total_of = ResourceTotals()
     for size in sizes:
         total_of.add({"memory": str(size)})
-    assert parse_quantity(total_of.quantities()["memory"]) == sum(sizes)
+    assert read_quantity(total_of.quantities()["memory"]) == sum(sizes)

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from hooks import names
-from hooks.targetclusters.access.kubeconfig import REFUSALS
+from hooks.targetclusters.access.kubeconfig import REFUSED_CLUSTER_FIELDS, REFUSED_USER_FIELDS
 from hooks.targetclusters.health.judge import CHECKS
 from hooks.targetclusters.request import read_request, read_spec
 from tests.schemas import schema_of
@@ -36,7 +36,9 @@ def reasons() -> Iterator[str]:
 
 
 def test_every_reason_for_trouble_is_explained() -> None:
-    found = (set(reasons()) | set(REFUSALS.values())) - _STATUSES
+    fields = (*REFUSED_CLUSTER_FIELDS.values(), *REFUSED_USER_FIELDS.values())
+    refused = {reason for reason, _ in fields}
+    found = (set(reasons()) | refused) - _STATUSES
     assert {"ExecRefused", "TooFewReady", "Unauthorized", "Suspended"} <= found
     # Told in words, since nobody needs to do anything: before the first probe, while it ends, when
     # all is well.

@@ -125,8 +125,8 @@ def test_a_cluster_that_cannot_be_used_is_refused(cluster: Json, reason: str, fi
     ("top", "message"),
     [
         pytest.param({"current-context": ""}, "current-context: is missing", id="no-current"),
-        pytest.param({"current-context": "x"}, "contexts: has none with the name 'x'", id="other"),
-        pytest.param({"clusters": []}, "clusters: has none with the name 'c'", id="no-cluster"),
+        pytest.param({"current-context": "x"}, "contexts: has no entry named 'x'", id="other"),
+        pytest.param({"clusters": []}, "clusters: has no entry named 'c'", id="no-cluster"),
         pytest.param({"users": "u"}, "users: must be a list", id="users-no-list"),
         pytest.param(
             {"contexts": [{"name": "here", "context": "c"}]},
@@ -148,7 +148,7 @@ def test_a_kubeconfig_that_does_not_hang_together_is_named(top: Json, message: s
         pytest.param("hunter2: &a [*a]", "nests deeper than 100 levels", id="within-itself"),
         pytest.param("hunter2: *other", "an anchor is missing", id="no-anchor"),
         pytest.param("a: !!python/name:hunter2.x 1", "tag", id="a-tag-that-makes-objects"),
-        pytest.param("a: hunter2\n" * 30_000, "has over 262144 characters", id="long"),
+        pytest.param("a: hunter2\n" * 30_000, "is longer than 262144 characters", id="long"),
     ],
 )
 def test_yaml_that_is_broken_or_a_bomb_is_refused_at_once_and_not_quoted(
@@ -165,12 +165,12 @@ def test_yaml_that_is_broken_or_a_bomb_is_refused_at_once_and_not_quoted(
 
 @pytest.mark.parametrize("text", ["[]", "just text", "7", "null"])
 def test_yaml_that_is_no_kubeconfig_is_refused(text: str) -> None:
-    assert "is no kubeconfig" in str(refusal(text))
+    assert "is not a kubeconfig" in str(refusal(text))
 
 
 def test_a_token_that_no_header_can_carry_is_refused_without_being_quoted() -> None:
     refused = refusal(kubeconfig(SERVER, user={"token": "hunter\n2"}))
-    assert str(refused) == "users[u].user.token: holds characters that no token has"
+    assert str(refused) == "users[u].user.token: contains characters that a token cannot have"
 
 
 def test_credentials_stay_out_of_the_repr() -> None:
@@ -242,7 +242,7 @@ def test_a_certificate_without_its_key_is_refused() -> None:
 
 def test_a_client_certificate_that_is_none_is_refused() -> None:
     user = with_certificate(FAR) | {"client-certificate-data": encoded("no PEM")}
-    assert "client-certificate-data: is no certificate in PEM" in str(
+    assert "client-certificate-data: is not a certificate in PEM" in str(
         refusal(kubeconfig(SERVER, user=user))
     )
 

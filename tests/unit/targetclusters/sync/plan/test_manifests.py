@@ -104,8 +104,8 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
         pytest.param(
             "{apiVersion: v1, kind: List}", "items: must be an object", id="list of nothing"
         ),
-        pytest.param("a: {b: 1, b: 2}", "a.b: is there twice", id="key twice"),
-        pytest.param("{", "line 6, column 1: is no YAML", id="no YAML"),
+        pytest.param("a: {b: 1, b: 2}", "a.b: is a duplicate key", id="key twice"),
+        pytest.param("{", "line 6, column 1: is not YAML", id="no YAML"),
     ],
 )
 def test_a_problem_names_source_key_document_and_field(text: str, problem: str) -> None:
