@@ -118,6 +118,23 @@ def test_objects_of_our_kinds_are_what_the_crds_take() -> None:
     assert [(where, problem(obj)) for where, obj in found if problem(obj)] == []
 
 
+@pytest.mark.parametrize("name", sorted(file.stem for file in CRDS.glob("*s.yaml")))
+def test_every_field_of_our_kinds_is_described(name: str) -> None:
+    [version] = crd(name)["spec"]["versions"]
+    fields = dict(properties("", version["schema"]["openAPIV3Schema"]))
+    assert len(fields) > 10
+    everybody = {"apiVersion", "kind", "metadata"}
+    assert [path for path in fields if path not in everybody and not fields[path]] == []
+
+
+def properties(at: str, schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the description of every field in a schema."""
+    for name, field in schema.get("items", schema).get("properties", {}).items():
+        path = f"{at}.{name}".removeprefix(".")
+        yield path, field.get("description", "")
+        yield from properties(path, field)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
