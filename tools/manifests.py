@@ -25,7 +25,7 @@ ONE_FILE = DEPLOY / "overlays" / "one-file"
 HEADER = """\
 # The CloudStack cloud controller in one file; `make manifests` renders it from
 # deploy/overlays/one-file.
-# It needs the Secret cloudstack-secret in kube-system; docs/guides/install.md tells the rest.
+# It needs the Secret cloudstack-secret in kube-system; docs/guides/install.md has the rest.
 """
 CLOUD_CONTROLLER = "cloud-controller"
 TARGET_CLUSTER_OPERATOR = "target-cluster-operator"

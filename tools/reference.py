@@ -59,15 +59,15 @@ def settings_page() -> str:
     return page(
         "Settings",
         "The hooks are configured by environment variables. An empty variable counts as not set. "
-        "Durations are written `30s`, `5m`, `1h30m`. Whatever cannot work is named when the "
-        "process starts, all of it at once, and the process ends with code 2.",
+        "Durations are written `30s`, `5m`, `1h30m`. When the process starts, it logs every "
+        "setting that cannot work, all at once, and ends with code 2.",
         table(("variable", "default", "meaning"), variables),
         "## cloud-config",
         "The file that `CLOUD_CONFIG` names has one section, `[Global]`, in the form of the "
         "existing CloudStack Kubernetes Provider: `name = value`, comments after `;` or `#`, "
-        "double quotes around values that need them. It is read again when it changes; a new "
-        "content that cannot be used is logged, shows in the metric `config_file_good`, and "
-        "leaves the former one in use.",
+        "double quotes around values that need them. It is read again when it changes. If the new "
+        "content cannot be used, the log and the metric `config_file_good` say so, and the old "
+        "content stays in use.",
         table(("name", "meaning"), [(f"`{name}`", sentence) for name, sentence in NAMES.items()]),
     )
 
@@ -172,12 +172,12 @@ def chart_page() -> str:
         kind = "" if value.group else _kind(field)
         meaning = field["description"]
         if definition.endswith("Settings"):
-            meaning += f" There may be {', '.join(f'`{name}`' for name in field['properties'])}."
+            meaning += f" It accepts {', '.join(f'`{name}`' for name in field['properties'])}."
         rows.append((f"`{value.name}`", kind, _default(field), meaning))
     return page(
         "The Helm chart",
-        "The values of `deploy/chart`. Left as they are, they install what "
-        "`deploy/cloud-controller` does. Helm refuses a value that is not here or does not fit. "
+        "The values of `deploy/chart`. The defaults install the same as "
+        "`deploy/cloud-controller`. Helm refuses a value that is not here or does not fit. "
         "[Install with Helm](../guides/helm.md) has the commands.",
         table(("value", "type", "default", "meaning"), rows),
     )

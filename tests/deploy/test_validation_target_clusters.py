@@ -83,7 +83,7 @@ BAD_LATER = [
     ),
     pytest.param(
         [source(name="a", targetName="b"), source(name="b", targetNamespace=WATCHED)],
-        f"more than one is to be ConfigMap {WATCHED}/b on the cluster; give one",
+        f"more than one would be ConfigMap {WATCHED}/b on the cluster; give one",
         id="two copies in one place",
     ),
     pytest.param([labelled("tier", "web-")], "the value web-,", id="a value that ends with -"),
@@ -178,7 +178,7 @@ def test_as_many_sources_as_the_crd_allows_can_be_judged(guarded: ControlPlane) 
     sources = [source(name=f"a-{number}") for number in range(256)]
     assert refused(guarded, syncing(sources)) == ""
     sources[255] = source(name="b", targetName="a-0")
-    assert "more than one is to be ConfigMap" in refused(guarded, syncing(sources))
+    assert "more than one would be ConfigMap" in refused(guarded, syncing(sources))
 
 
 @pytest.mark.parametrize(
@@ -187,12 +187,12 @@ def test_as_many_sources_as_the_crd_allows_can_be_judged(guarded: ControlPlane) 
         pytest.param(elsewhere(), "elsewhere is not watched", id="a namespace nobody watches"),
         pytest.param(
             target_cluster(resourceSyncPolicy={"sources": [source(name="a")]}),
-            "spec.resourceSyncPolicy.enabled: false, so that none",
+            "spec.resourceSyncPolicy.enabled is false, so no source",
             id="sources that are not synced",
         ),
         pytest.param(
             target_cluster(autoHealing={"enabled": True, "maxRetry": 0}),
-            "spec.autoHealing.maxRetry: 0 gives a fault no try",
+            "spec.autoHealing.maxRetry: 0 allows no attempt",
             id="repair without a try",
         ),
     ],

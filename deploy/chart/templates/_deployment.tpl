@@ -64,7 +64,7 @@ Lays the values over a Deployment, in place. Takes the deployment and, as
 {{- end }}
 {{- end }}
 
-{{/* Spreads the pods of a Deployment over nodes, and over zones where it can be; takes its spec. */}}
+{{/* Spreads the pods of a Deployment over nodes, and over zones if possible; takes its spec. */}}
 {{- define "cloudstack-metacontroller.spread" -}}
 - topologyKey: kubernetes.io/hostname
   maxSkew: 1

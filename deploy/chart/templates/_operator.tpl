@@ -1,11 +1,11 @@
 {{/*
-An operator: files of files/<name>, which are deploy/ as kustomize renders it, with the values laid
-over its Deployment. Takes:
+An operator: files of files/<name>, which kustomize renders from deploy/, with the values laid over
+its Deployment. Takes:
   name      the folder in files/
   values    the operator's values
   settings  the environment of its hooks, by variable
-  added     files of what was chosen besides and the other operator has not
-  replaced  what stands for what in all but the Deployment
+  added     optional files that the other operator does not have
+  replaced  texts to replace in all objects but the Deployment, by the old text
   root      the chart
 */}}
 {{- define "cloudstack-metacontroller.operator" -}}
