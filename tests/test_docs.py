@@ -49,7 +49,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Name a page's headings as its readers' links do."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     plain = (re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in headings(page))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
 
@@ -131,7 +131,7 @@ def test_everything_that_is_installed_is_pinned() -> None:
 
 
 def spelt(pin: str) -> str:
-    """Write a library's name as package registries compare names."""
+    """Normalise a pin's name as package registries do."""
     return re.sub(r"[-_.]+(?=.*==)", "-", pin.lower())
 
 
@@ -192,7 +192,7 @@ def test_the_outcomes_that_are_logged_are_explained() -> None:
     assert not {outcome for outcome in outcomes if f"`{outcome}`" not in text}
 
 
-def test_the_limits_that_are_told_are_those_that_hold() -> None:
+def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     text = (PROJECT / "docs/reference/http.md").read_text()
     assert f"At most {MAX_BODY_BYTES >> 20} MiB" in text
     assert f"no deeper than {MAX_DEPTH} levels" in text

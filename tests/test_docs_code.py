@@ -97,7 +97,7 @@ def schemas() -> dict[tuple[str, str], Schema]:
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of our kinds in YAML or JSON, be they items of a list."""
+    """Yield the objects of our kinds in YAML or JSON, also from a list."""
     for document in yaml.safe_load_all(text):
         for each in document if isinstance(document, list) else [document]:
             if isinstance(each, dict) and (each.get("apiVersion"), each.get("kind")) in schemas():
@@ -136,7 +136,7 @@ def properties(at: str, schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "expected"),
     [
         ({"monitorIntervall": "30s"}, "monitorIntervall"),
         ({"monitorInterval": "often"}, "often"),
@@ -144,9 +144,9 @@ def properties(at: str, schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
         ({"healthChecks": {"minReadyNodes": "many"}}, "many"),
     ],
 )
-def test_a_mistake_in_an_object_is_seen(spec: dict[str, Any], said: str) -> None:
+def test_a_mistake_in_an_object_is_seen(spec: dict[str, Any], expected: str) -> None:
     kind = {"apiVersion": "targetcluster.example.com/v1alpha1", "kind": "TargetCluster"}
-    assert said in problem({**kind, "metadata": {"name": "shop"}, "spec": spec})
+    assert expected in problem({**kind, "metadata": {"name": "shop"}, "spec": spec})
     assert all(Draft202012Validator.check_schema(one.schema) is None for one in schemas().values())
 
 
@@ -160,21 +160,21 @@ def test_annotations_in_code_are_ours(page: Path) -> None:
                 assert found in known, f"{block}: {found}"
 
 
-def told() -> list[tuple[Block, list[Command]]]:
+def command_blocks() -> list[tuple[Block, list[Command]]]:
     return [(block, commands(block.code)) for page in PAGES for block in blocks(page, "sh")]
 
 
 def test_commands_are_of_programs_that_are_known() -> None:
-    assert len(told()) > 50
-    for block, found in told():
+    assert len(command_blocks()) > 50
+    for block, found in command_blocks():
         assert found, block
         assert {command.program for command in found} <= PROGRAMS, block
 
 
-def test_kubectl_is_told_what_it_can_do() -> None:
+def test_kubectl_commands_are_valid() -> None:
     faults = [
         f"{block}: {fault}"
-        for block, found in told()
+        for block, found in command_blocks()
         for command in found
         if command.program == "kubectl"
         for fault in kubectl.wrong(command)
@@ -206,7 +206,7 @@ def test_curl_asks_for_paths_that_there_are() -> None:
         paths |= set(re.findall(r"url: http://[^/]+(/\S+)", file.read_text()))
     asked = {
         re.sub(r"https?://[^/]+", "", word)
-        for _, found in told()
+        for _, found in command_blocks()
         for command in found
         if command.program == "curl"
         for word in command.arguments
@@ -218,15 +218,15 @@ def test_curl_asks_for_paths_that_there_are() -> None:
 
 def test_variables_before_make_are_settings() -> None:
     known = {setting.variable for setting in settings()} | {"PORT", "SIMULATOR_PORT"}
-    for block, _ in told():
+    for block, _ in command_blocks():
         given = re.findall(r"^(?:([A-Z_]+)=\S+ )+make", block.code, re.MULTILINE)
         assert set(given) <= known, block
 
 
 def test_every_block_of_commands_is_run_by_a_test_or_says_why_not() -> None:
-    unrun = [str(block) for block, _ in told() if not block.reason and not runner(block)]
+    unrun = [str(block) for block, _ in command_blocks() if not block.reason and not runner(block)]
     assert unrun == [], f"run them, or write above each: {NOT_RUN_FORM}"
-    both = [str(block) for block, _ in told() if block.reason and runner(block)]
+    both = [str(block) for block, _ in command_blocks() if block.reason and runner(block)]
     assert both == [], "a test runs them: take the comment away"
 
 
@@ -261,5 +261,5 @@ def test_a_mistake_in_a_command_is_seen(line: str, fault: str) -> None:
         ("kubectl get x -o jsonpath='{a | b; c}'", ["kubectl"]),
     ],
 )
-def test_commands_are_told_apart_as_a_shell_does(code: str, programs: list[str]) -> None:
+def test_commands_are_separated_as_in_a_shell(code: str, programs: list[str]) -> None:
     assert [command.program for command in commands(code)] == programs

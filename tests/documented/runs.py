@@ -67,7 +67,7 @@ def runner(block: Block) -> str:
 
 
 def readers_own(page: Path) -> set[str]:
-    """Return the files that a page's readers are told to have or to write."""
+    """Return the files that a page asks its readers to have or to write."""
     text = page.read_text()
     named = {"cloud-config", "target.kubeconfig", "shop.kubeconfig", "manifests/"}
     return {file for file in named if file in text}
