@@ -1,20 +1,18 @@
 """Starts the jobs of a TargetCluster, and does what they do: probe, sync and delete."""
 
 import logging
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube
 from hooks.kube.times import milliseconds
 from hooks.targetclusters.access.connector import AccessError, Connection
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
-from hooks.targetclusters.jobs import Job
 from hooks.targetclusters.plan.actions import (
     Action,
     StartDeletion,
@@ -23,7 +21,6 @@ from hooks.targetclusters.plan.actions import (
     StopRound,
 )
 from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
-from hooks.targetclusters.plan.resources import DELETION, ROUND
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.inventory import Inventory
@@ -41,46 +38,35 @@ ROUND_SECONDS = 60.0
 _log = logging.getLogger("hooks.targetclusters")
 
 
-def perform(action: Action, context: "JobContext") -> None:
+def perform(action: Action, facts: Facts, watched: WatchedCluster) -> None:
     """Start or stop a job; waits for nothing."""
-    watched = context.watched
+    jobs = _Jobs(facts, watched)
     match action:
         case StartProbe(pool):
-            timeout = context.facts.spec.health.timeout
+            timeout = facts.spec.health.timeout
             seconds = SECRET_SECONDS + timeout + SOURCES_SECONDS
-            watched.probe.start(Job(context.probe, seconds), pool=pool)
+            watched.probe.start(jobs.probe, seconds, pool)
         case StartRound(recorded, pool):
-            round_job = Job(lambda d: context.sync(recorded, d), ROUND_SECONDS, ROUND)
-            watched.rounds.start(round_job, pool=pool)
+            watched.sync.start(partial(jobs.sync, recorded), ROUND_SECONDS, pool)
         case StartDeletion(recorded, pool):
-            deletion_job = Job(lambda d: context.delete(recorded, d), ROUND_SECONDS, DELETION)
-            watched.rounds.start(deletion_job, pool=pool)
+            watched.deletion.start(partial(jobs.delete, recorded), ROUND_SECONDS, pool)
         case StopRound():
-            watched.rounds.stop()
+            watched.sync.stop()
         case _:
             assert_never(action)
 
 
 @dataclass(frozen=True)
-class JobContext:
-    """What the jobs of one TargetCluster work with, as it is when they are started.
-
-    Attributes:
-        facts: what is known of the TargetCluster.
-        watched: what the process keeps of it.
-        own: the API server with the TargetClusters, their Secrets and sources.
-        clock: epoch seconds.
-    """
+class _Jobs:
+    """What the jobs of a TargetCluster do, by what is known of it when they are started."""
 
     facts: Facts
     watched: WatchedCluster
-    own: Kube
-    clock: Callable[[], float]
 
     def probe(self, deadline: Deadline) -> ProbeResult:
         """Probe the cluster, and read what its sources want on it."""
         spec = self.facts.spec
-        result = ProbeResult(milliseconds(self.clock()), 0.0, self.facts.generation)
+        result = ProbeResult(milliseconds(self.watched.clock()), 0.0, self.facts.generation)
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as connection:
                 result = probe_cluster(
@@ -91,20 +77,17 @@ class JobContext:
                 )
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
-        result = replace(result, seconds=self.clock() - result.started_at)
-        extra = self._log_fields(result)
-        if result.failure is not None:
-            extra["reason"] = result.failure.reason
-        _log.debug("cluster probed", extra=extra)
+        result = replace(result, seconds=self.watched.clock() - result.started_at)
+        reason = {"reason": result.failure.reason} if result.failure else {}
+        _log.debug("cluster probed", extra=self._log_fields(result, **reason))
         if spec.sync_enabled and not spec.suspend:
             return replace(result, desired=self._read_sources(deadline))
         return result
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> RoundResult:
         """Run a sync round."""
-        result = RoundResult(
-            milliseconds(self.clock()), 0.0, self.facts.generation, recorded=recorded
-        )
+        started_at = milliseconds(self.watched.clock())
+        failure = desired = report = None
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
                 desired = self._read_sources(deadline)
@@ -114,32 +97,31 @@ class JobContext:
                     task,
                     memory=self.watched.sync_memory,
                     deadline=deadline,
-                    clock=self.clock,
+                    clock=self.watched.clock,
                 )
-                result = replace(result, desired=desired, report=report)
         except AccessError as error:
-            result = replace(result, failure=error.failure)
-        result = replace(result, seconds=self.clock() - result.started_at)
+            failure = error.failure
+        seconds, generation = self.watched.clock() - started_at, self.facts.generation
+        result = RoundResult(started_at, seconds, generation, recorded, failure, desired, report)
         self._log_round(result)
         return result
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> DeletionResult:
         """Run a deletion round."""
-        result = DeletionResult(milliseconds(self.clock()), 0.0, recorded)
+        started_at = milliseconds(self.watched.clock())
+        failure = report = None
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
                 namespace = read_sources(self.facts.cluster).set_namespace
                 task = DeleteTask(self.facts.key, namespace, recorded)
                 memory = self.watched.sync_memory
                 report = delete_all(connection.api, task, memory=memory, deadline=deadline)
-                result = replace(result, report=report)
         except AccessError as error:
-            result = replace(result, failure=error.failure)
-        result = replace(result, seconds=self.clock() - result.started_at)
-        extra = self._log_fields(result)
-        if result.report is not None:
-            extra["remaining"] = len(result.report.remaining.by_key)
-        _log.info("resources deleted", extra=extra)
+            failure = error.failure
+        seconds = self.watched.clock() - started_at
+        result = DeletionResult(started_at, seconds, recorded, failure, report)
+        remaining = {"remaining": len(report.remaining.by_key)} if report else {}
+        _log.info("resources deleted", extra=self._log_fields(result, **remaining))
         return result
 
     def _open(
@@ -155,7 +137,7 @@ class JobContext:
     def _read_sources(self, deadline: Deadline) -> DesiredSet:
         with self.watched.sources_lock:
             return gather(
-                self.own,
+                self.watched.connector.own,
                 self.facts.cluster,
                 kubeconfig_secret=self.facts.spec.kubeconfig_secret,
                 cache=self.watched.sources,
@@ -164,29 +146,26 @@ class JobContext:
 
     def _log_round(self, result: RoundResult) -> None:
         """Log a sync round, and count it unless the next one continues it at once."""
-        report, extra = result.report, self._log_fields(result)
+        report = result.report
         if report is None:
-            _log.warning("resources not synced", extra=extra)
+            _log.warning("resources not synced", extra=self._log_fields(result))
             self.watched.count_round(success=False, outcomes={})
             return
         outcomes = {outcome: count for outcome, count in report.counts.items() if count}
-        extra |= {"outcomes": outcomes, "complete": report.complete}
+        extra = self._log_fields(result, outcomes=outcomes, complete=report.complete)
         if report.error:
             extra["problem"] = report.error
-        changed = any(outcomes.get(outcome) for outcome in ("applied", "pruned"))
+        changed = "applied" in outcomes or "pruned" in outcomes
         level = logging.INFO if changed or not report.synced else logging.DEBUG
         _log.log(level, "resources synced", extra=extra)
         if report.complete or report.error:
             self.watched.count_round(success=report.synced, outcomes=outcomes)
 
-    def _log_fields(self, result: ProbeResult | RoundResult | DeletionResult) -> dict[str, object]:
-        fields: dict[str, object] = {
-            "object": self.facts.key,
-            "seconds": round(result.seconds, 3),
-        }
-        if result.failure is not None:
-            fields["problem"] = result.failure.message
-        return fields
+    def _log_fields(
+        self, result: ProbeResult | RoundResult | DeletionResult, **more: object
+    ) -> dict[str, object]:
+        problem = {"problem": result.failure.message} if result.failure else {}
+        return {"object": self.facts.key, "seconds": round(result.seconds, 3), **more, **problem}
 
 
 def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig | None) -> ProbeResult:

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import Connector
@@ -19,87 +18,76 @@ from hooks.targetclusters.sync.sources import SourceCache
 FORGET_AFTER = 900.0
 
 
-@dataclass
 class WatchedCluster:
-    """One TargetCluster; losing all of this costs nothing but time.
+    """The record of one TargetCluster; losing it costs nothing but time.
 
     Attributes:
-        namespace, name, uid: of the TargetCluster.
-        connector: opens the cluster.
-        probe: its probes.
-        rounds: the jobs that write to it.
+        probe, sync, deletion: its probes, sync rounds and deletion rounds.
         sources: what its sources held when they were last read; used under `sources_lock`.
         sync_memory: of its sync rounds.
         status: the status that was last answered; None before.
-        called_at: epoch seconds of the last call.
+        rounds: the sync rounds of this process, by result.
+        objects: the objects in them, by outcome.
+
+    Args:
+        metadata: the TargetCluster's.
+        connector: opens the cluster.
+        probes: where its probes run.
+        rounds: where its sync and deletion rounds run.
+        clock: epoch seconds.
     """
 
-    namespace: str
-    name: str
-    uid: str
-    connector: Connector
-    probe: JobSlot[ProbeResult]
-    rounds: JobSlot[RoundResult | DeletionResult]
-    sources: SourceCache = field(default_factory=SourceCache)
-    sources_lock: threading.Lock = field(default_factory=threading.Lock)
-    sync_memory: SyncMemory = field(default_factory=SyncMemory)
-    status: Json | None = None
-    called_at: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _rounds: Counter[str] = field(default_factory=Counter)
-    _objects: Counter[str] = field(default_factory=Counter)
+    def __init__(
+        self,
+        metadata: Json,
+        connector: Connector,
+        probes: JobPools,
+        rounds: JobPools,
+        clock: Callable[[], float],
+    ) -> None:
+        self.namespace, self.name = metadata["namespace"], metadata["name"]
+        self.uid = metadata.get("uid")
+        self.connector = connector
+        self.clock = clock
+        self.called_at = clock()
+        self.probe = JobSlot[ProbeResult](probes, clock)
+        self.sync = JobSlot[RoundResult](rounds, clock)
+        self.deletion = JobSlot[DeletionResult](rounds, clock)
+        self.sources, self.sources_lock = SourceCache(), threading.Lock()
+        self.sync_memory = SyncMemory()
+        self.status: Json | None = None
+        self.rounds, self.objects = Counter[str](), Counter[str]()
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""
-        with self._lock:
-            self._rounds["success" if success else "failure"] += 1
-            self._objects.update(outcomes)
-
-    def counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """Return the sync rounds by result, and their objects by outcome."""
-        with self._lock:
-            return Counter(self._rounds), Counter(self._objects)
+        # New counters instead of changed ones: other threads read them meanwhile.
+        self.rounds = self.rounds + Counter(["success" if success else "failure"])
+        self.objects = self.objects + Counter(outcomes)
 
 
 class Clusters:
     """The TargetClusters that are watched, one for each namespace and name.
 
     Args:
-        make_connector: makes a cluster's connector.
-        probes: run the probes.
-        rounds: run the jobs that write to the clusters.
+        make: makes a record from the metadata of a TargetCluster.
         clock: epoch seconds.
     """
 
-    def __init__(
-        self,
-        make_connector: Callable[[], Connector],
-        probes: JobPools,
-        rounds: JobPools,
-        clock: Callable[[], float],
-    ) -> None:
-        self._make_connector = make_connector
-        self._probes = probes
-        self._rounds = rounds
+    def __init__(self, make: Callable[[Json], WatchedCluster], clock: Callable[[], float]) -> None:
+        self._make = make
         self._clock = clock
         self._lock = threading.Lock()
         self._clusters: dict[tuple[str, str], WatchedCluster] = {}
 
     def get(self, cluster: Json) -> WatchedCluster:
-        """Return what is kept of a TargetCluster; one created again under its name is new."""
+        """Return the record of a TargetCluster; one that was created again has a new one."""
         metadata = cluster["metadata"]
-        key, uid = (metadata["namespace"], metadata["name"]), metadata.get("uid") or ""
+        key = metadata["namespace"], metadata["name"]
         with self._lock:
             self._forget_uncalled()
             watched = self._clusters.get(key)
-            if watched is None or watched.uid != uid:
-                watched = self._clusters[key] = WatchedCluster(
-                    *key,
-                    uid,
-                    self._make_connector(),
-                    JobSlot(self._probes, self._clock),
-                    JobSlot(self._rounds, self._clock),
-                )
+            if watched is None or watched.uid != metadata.get("uid"):
+                watched = self._clusters[key] = self._make(metadata)
             watched.called_at = self._clock()
             return watched
 
@@ -114,11 +102,6 @@ class Clusters:
         with self._lock:
             if self._clusters.get((watched.namespace, watched.name)) is watched:
                 del self._clusters[watched.namespace, watched.name]
-
-    def close(self) -> None:
-        """Start no more jobs, and let those that run stop at their next deadline check."""
-        self._probes.close()
-        self._rounds.close()
 
     def _forget_uncalled(self) -> None:
         last = self._clock() - FORGET_AFTER

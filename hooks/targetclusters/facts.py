@@ -8,14 +8,13 @@ from hooks.targetclusters.request import Spec
 from hooks.webhook.contract import BadRequest, CompositeRequest
 
 
-def observe(request: CompositeRequest, spec: Spec, watched: WatchedCluster, now: float) -> Facts:
+def observe(request: CompositeRequest, spec: Spec, watched: WatchedCluster) -> Facts:
     """Return what is known now.
 
     Args:
         request: what Metacontroller sent.
         spec: the TargetCluster's spec.
-        watched: what the process keeps of it.
-        now: epoch seconds.
+        watched: its record.
 
     Raises:
         BadRequest: the deletion timestamp is not a time.
@@ -28,8 +27,9 @@ def observe(request: CompositeRequest, spec: Spec, watched: WatchedCluster, now:
         config_maps=config_maps(request),
         deleted_at=_deleted_at(cluster),
         probe=watched.probe.state(),
-        rounds=watched.rounds.state(),
-        now=now,
+        sync=watched.sync.state(),
+        deletion=watched.deletion.state(),
+        now=watched.clock(),
     )
 
 

@@ -10,8 +10,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError
 from hooks.kube.events import Event
 from hooks.targetclusters.access.connector import Connector
-from hooks.targetclusters.actions import JobContext, perform
-from hooks.targetclusters.clusters import Clusters
+from hooks.targetclusters.actions import perform
+from hooks.targetclusters.clusters import Clusters, WatchedCluster
 from hooks.targetclusters.facts import config_maps, observe
 from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
@@ -45,13 +45,9 @@ class TargetClustersHook:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        config = dependencies.config
-        self._clusters = Clusters(
-            lambda: Connector(dependencies.kube, user_agent=config.operator_name),
-            JobPools("probe", threads=PROBES_AT_ONCE),
-            JobPools("round", threads=ROUNDS_AT_ONCE),
-            dependencies.clock,
-        )
+        self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
+        self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
+        self._clusters = Clusters(self._watch, dependencies.clock)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
@@ -72,7 +68,13 @@ class TargetClustersHook:
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop soon."""
-        self._clusters.close()
+        self._probes.close()
+        self._rounds.close()
+
+    def _watch(self, metadata: Json) -> WatchedCluster:
+        given = self._dependencies
+        connector = Connector(given.kube, user_agent=given.config.operator_name)
+        return WatchedCluster(metadata, connector, self._probes, self._rounds, given.clock)
 
     def _answer(
         self, body: Json, deadline: Deadline, plan: Callable[[Facts], Plan[Action]]
@@ -86,11 +88,7 @@ class TargetClustersHook:
             maps = config_maps(request)
             return Answer(answer_unwatched(cluster, maps, finalizing=plan is plan_finalize))
         watched = self._clusters.get(cluster)
-        subject = _Subject(
-            lambda: observe(request, spec, watched, given.clock()),
-            plan,
-            lambda facts: JobContext(facts, watched, given.kube, given.clock),
-        )
+        subject = _Subject(lambda: observe(request, spec, watched), plan, watched)
         answer = reconcile(subject, deadline=deadline, record=self._record)
         if answer.response.get("finalized"):
             self._clusters.forget(watched)
@@ -116,14 +114,14 @@ class _Subject:
         self,
         observe: Callable[[], Facts],
         plan: Callable[[Facts], Plan[Action]],
-        jobs: Callable[[Facts], JobContext],
+        watched: WatchedCluster,
     ) -> None:
         self.observe = observe
         self.plan = plan
-        self._jobs = jobs
+        self._watched = watched
 
     def act(self, action: Action) -> None:
-        perform(action, self._jobs(self.observe()))
+        perform(action, self.observe(), self._watched)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
         """Return None: a call reads nothing that could fail; its jobs report their failures."""

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Generic, TypeVar, get_args
 
 from hooks.http.deadline import Deadline, Monotonic
@@ -12,35 +11,17 @@ from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
 
 T = TypeVar("T")
-Result = TypeVar("Result", covariant=True)
-
-
-@dataclass(frozen=True)
-class Job(Generic[Result]):
-    """Something to run.
-
-    Attributes:
-        run: takes a deadline, which counts from when it runs.
-        seconds: how long it may take.
-        kind: what it does, where a cluster has jobs of several kinds.
-    """
-
-    run: Callable[[Deadline], Result]
-    seconds: float
-    kind: str = ""
 
 
 class JobPools:
-    """Threads for one kind of job, in a pool for clusters that answer and one for the others.
+    """Threads for jobs, in a pool for clusters that answer and one for the others.
 
     Args:
         name: starts the threads' names.
         threads: how many jobs run at once in each pool.
-        monotonic: monotonic seconds, for deadlines.
     """
 
-    def __init__(self, name: str, *, threads: int, monotonic: Monotonic = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(self, name: str, *, threads: int) -> None:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pools = {
@@ -48,18 +29,23 @@ class JobPools:
             for pool in get_args(JobPool)
         }
 
-    def submit(self, job: Job[T], pool: JobPool, stopped: threading.Event) -> Future[T] | None:
-        """Run a job when a thread is free; None after `close`."""
+    def submit(
+        self, run: Callable[[Monotonic], T], pool: JobPool, stopped: threading.Event
+    ) -> Future[T] | None:
+        """Run a job when a thread is free; None after `close`.
+
+        Args:
+            run: takes the clock for its deadline, which is past every deadline once it must stop.
+            pool: where it runs.
+            stopped: is set when it must stop.
+        """
 
         def clock() -> float:
-            """Return the time for deadlines: past all of them once the job must stop."""
             over = stopped.is_set() or self._closing.is_set()
-            return float("inf") if over else self._monotonic()
+            return float("inf") if over else time.monotonic()
 
         with self._lock:
-            if self._closing.is_set():
-                return None
-            return self._pools[pool].submit(lambda: job.run(Deadline(job.seconds, clock=clock)))
+            return None if self._closing.is_set() else self._pools[pool].submit(run, clock)
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop at their next deadline check."""
@@ -70,7 +56,7 @@ class JobPools:
 
 
 class JobSlot(Generic[T]):
-    """Runs the jobs of one cluster one at a time; results are lost with the process.
+    """Runs the jobs of one cluster and kind one at a time; results are lost with the process.
 
     Args:
         pools: where the jobs run.
@@ -82,19 +68,27 @@ class JobSlot(Generic[T]):
         self._clock = clock
         self._lock = threading.Lock()
         self._since = 0.0
-        self._kind = ""
         self._stopped = threading.Event()
         self._future: Future[T] | None = None
         self._latest: T | None = None
 
-    def start(self, job: Job[T], *, pool: JobPool) -> bool:
-        """Start a job, unless one runs or waits; tell whether it was started."""
+    def start(self, job: Callable[[Deadline], T], seconds: float, pool: JobPool) -> bool:
+        """Start a job, unless one runs or waits; tell whether it was started.
+
+        Args:
+            job: takes its deadline, which counts from when it runs.
+            seconds: how long it may take.
+            pool: where it runs.
+        """
+
+        def run(clock: Monotonic) -> T:
+            return job(Deadline(seconds, clock=clock))
+
         with self._lock:
             if self._future is not None:
                 return False
-            self._since, self._kind = self._clock(), job.kind
-            self._stopped = threading.Event()
-            self._future = self._pools.submit(job, pool, self._stopped)
+            self._since, self._stopped = self._clock(), threading.Event()
+            self._future = self._pools.submit(run, pool, self._stopped)
             return self._future is not None
 
     def stop(self) -> None:
@@ -110,7 +104,7 @@ class JobSlot(Generic[T]):
         """
         with self._lock:
             if self._future is not None and not self._future.done():
-                return JobState(self._since, self._kind, self._latest)
+                return JobState(self._since, self._latest)
             done, self._future = self._future, None
             if done is not None:
                 self._latest = done.result()

@@ -83,10 +83,9 @@ def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
             field = "sync.objects" if state == "inventory" else f"sync.{state}"
             if (value := _read(status, field)) is not None:
                 resources.add_metric((*key, state), value)
-        by_result, by_outcome = cluster.counts()
         for result in ("success", "failure"):
-            rounds.add_metric((*key, result), by_result.get(result, 0))
-        for outcome, count in sorted(by_outcome.items()):
+            rounds.add_metric((*key, result), cluster.rounds[result])
+        for outcome, count in sorted(cluster.objects.items()):
             objects.add_metric((*key, outcome), count)
     yield from (ready, *gauges.values(), resources, rounds, objects)
 

@@ -58,7 +58,7 @@ class Connector:
     """
 
     def __init__(self, own: Kube, *, user_agent: str) -> None:
-        self._own = own
+        self.own = own
         self._user_agent = user_agent
         self._lock = threading.Lock()
         self._parsed: _Parsed | None = None
@@ -89,11 +89,11 @@ class Connector:
         """Read the Secret's metadata, and the rest if its version is new."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
         try:
-            version = _version(path, self._own.get(path, deadline=deadline, accept=METADATA))
+            version = _version(path, self.own.get(path, deadline=deadline, accept=METADATA))
             parsed = self._parsed
             if parsed is not None and parsed.version == version:
                 return parsed
-            return self._parse(path, secret, self._own.get(path, deadline=deadline))
+            return self._parse(path, secret, self.own.get(path, deadline=deadline))
         except NotFound:
             self._parsed = None
             message = f"Secret {secret} does not exist; it must hold the kubeconfig"

@@ -72,30 +72,20 @@ def count_probe(
     }
 
 
-def initial_checks() -> dict[str, CheckState]:
-    """Return the checks of a cluster that has not been probed."""
-    return {
-        check: CheckState(Condition(check, "Unknown", NOT_PROBED, "no probe has finished yet"))
-        for check in CHECKS
-    }
-
-
 def read_checks(status: Json) -> dict[str, CheckState]:
-    """Read the checks from a TargetCluster's status."""
-    checks = initial_checks()
+    """Read the checks from a TargetCluster's status; Unknown if it was never probed."""
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or []}
     counts = {
         entry["condition"]: entry for entry in (status.get("probe") or {}).get("checks") or []
     }
-    for entry in status.get("conditions") or []:
-        check = entry["type"]
-        if check in checks:
-            count = counts.get(check, {})
-            reason, message = entry.get("reason") or "", entry.get("message") or ""
-            checks[check] = CheckState(
-                Condition(check, entry["status"], reason, message),
-                count.get("failures") or 0,
-                count.get("successes") or 0,
-            )
+    unknown = {"status": "Unknown", "reason": NOT_PROBED, "message": "no probe has finished yet"}
+    checks = {}
+    for check in CHECKS:
+        entry, count = conditions.get(check, unknown), counts.get(check, {})
+        reason, message = entry.get("reason") or "", entry.get("message") or ""
+        condition = Condition(check, entry["status"], reason, message)
+        failures, successes = count.get("failures") or 0, count.get("successes") or 0
+        checks[check] = CheckState(condition, failures, successes)
     return checks
 
 
@@ -125,23 +115,23 @@ def _judge_failure(failure: Failure) -> tuple[CheckResult, ...]:
             skipped = "not probed: the kubeconfig cannot be used"
             return (
                 _result(CREDENTIALS, "False", reason, message, certain=True),
-                *(_result(check, "Unknown", reason, skipped, certain=True) for check in CHECKS[1:]),
+                *_unknown(CHECKS[1:], reason, skipped, certain=True),
             )
         case "connection":
-            unknown = f"unknown because the cluster is unreachable: {message}"
+            unreachable = f"unknown because the cluster is unreachable: {message}"
             return (
                 _result(REACHABLE, "False", reason, message),
-                *(_result(check, "Unknown", reason, unknown) for check in (NODES, PODS)),
+                *_unknown((NODES, PODS), reason, unreachable),
             )
         case "credentials":
-            unknown = "unknown because the cluster rejects the kubeconfig's credentials"
+            rejected = "unknown because the cluster rejects the kubeconfig's credentials"
             return (
                 _result(CREDENTIALS, "False", reason, message),
                 _result(REACHABLE, "True", "Answered", "the cluster answers"),
-                *(_result(check, "Unknown", reason, unknown) for check in (NODES, PODS)),
+                *_unknown((NODES, PODS), reason, rejected),
             )
         case _:
-            return tuple(_result(check, "Unknown", reason, message) for check in CHECKS)
+            return _unknown(CHECKS, reason, message)
 
 
 def _judge_nodes(nodes: Nodes | Failure | None, spec: Spec) -> CheckResult:
@@ -202,3 +192,9 @@ def _result(
     check: str, status: Status, reason: str, message: str, *, certain: bool = False
 ) -> CheckResult:
     return CheckResult(Condition(check, status, reason, message), certain)
+
+
+def _unknown(
+    checks: tuple[str, ...], reason: str, message: str, *, certain: bool = False
+) -> tuple[CheckResult, ...]:
+    return tuple(_result(check, "Unknown", reason, message, certain=certain) for check in checks)

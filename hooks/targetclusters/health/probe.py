@@ -1,6 +1,6 @@
 """Probes a cluster: whether it is ready, its version, its nodes, its system pods."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
@@ -98,24 +98,27 @@ def _read_list(read: Callable[[], T]) -> T | Failure:
 
 
 def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
-    capacity, allocatable, counter = ResourceTotals(), ResourceTotals(), _Counter()
-    for node in target.list("/api/v1/nodes", deadline=deadline, params={"limit": PAGE_SIZE}):
-        status = _object(node.get("status"))
-        capacity.add(status.get("capacity"))
-        allocatable.add(status.get("allocatable"))
-        counter.add(_name(node), ready=_is_ready(status))
-    return Nodes(counter.count(), capacity.quantities(), allocatable.quantities())
+    capacity, allocatable = ResourceTotals(), ResourceTotals()
+
+    def nodes() -> Iterator[tuple[str, bool]]:
+        for node in target.list("/api/v1/nodes", deadline=deadline, params={"limit": PAGE_SIZE}):
+            status = _object(node.get("status"))
+            capacity.add(status.get("capacity"))
+            allocatable.add(status.get("allocatable"))
+            yield _name(node), _is_ready(status)
+
+    return Nodes(_count(nodes()), capacity.quantities(), allocatable.quantities())
 
 
 def _count_pods(target: ApiServer, namespaces: Sequence[str], deadline: Deadline) -> ReadyCount:
-    counter = _Counter()
-    for namespace in namespaces:
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
-        for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
-            if not _is_finished(pod):
-                ready = _is_ready(_object(pod.get("status")))
-                counter.add(f"{namespace}/{_name(pod)}", ready=ready)
-    return counter.count()
+    def pods() -> Iterator[tuple[str, bool]]:
+        for namespace in namespaces:
+            path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+            for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
+                if not _is_finished(pod):
+                    yield f"{namespace}/{_name(pod)}", _is_ready(_object(pod.get("status")))
+
+    return _count(pods())
 
 
 def _is_finished(pod: Json) -> bool:
@@ -125,23 +128,16 @@ def _is_finished(pod: Json) -> bool:
     return bool(deleted) or status.get("phase") == "Succeeded" or status.get("reason") == "Evicted"
 
 
-class _Counter:
-    """Counts, and keeps the first names that are not ready."""
-
-    def __init__(self) -> None:
-        self._ready = 0
-        self._total = 0
-        self._not_ready: list[str] = []
-
-    def add(self, name: str, *, ready: bool) -> None:
-        self._total += 1
-        if ready:
-            self._ready += 1
-        elif len(self._not_ready) < NAMED:
-            self._not_ready.append(name)
-
-    def count(self) -> ReadyCount:
-        return ReadyCount(self._ready, self._total, tuple(self._not_ready))
+def _count(objects: Iterable[tuple[str, bool]]) -> ReadyCount:
+    """Count names with whether they are ready; keep the first that are not."""
+    ready = total = 0
+    not_ready: list[str] = []
+    for name, is_ready in objects:
+        total += 1
+        ready += is_ready
+        if not is_ready and len(not_ready) < NAMED:
+            not_ready.append(name)
+    return ReadyCount(ready, total, tuple(not_ready))
 
 
 def _is_ready(status: Json) -> bool:

@@ -54,7 +54,8 @@ class Facts:
         config_maps: its children, which hold the inventory.
         deleted_at: epoch seconds at which its deletion was requested; None if it was not.
         probe: the state of its probe.
-        rounds: the state of the jobs that write to the cluster.
+        sync: the state of its sync rounds.
+        deletion: the state of its deletion rounds, which never run beside sync rounds.
         now: epoch seconds.
     """
 
@@ -63,7 +64,8 @@ class Facts:
     config_maps: tuple[Json, ...]
     deleted_at: float | None
     probe: JobState[ProbeResult]
-    rounds: JobState[RoundResult | DeletionResult]
+    sync: JobState[RoundResult]
+    deletion: JobState[DeletionResult]
     now: float
 
     @property
@@ -86,13 +88,3 @@ class Facts:
     def inventory(self) -> Inventory:
         """Return the inventory as Metacontroller sent it."""
         return Inventory.from_config_maps(self.config_maps)
-
-    @property
-    def latest_round(self) -> RoundResult | None:
-        """Return the result of this process's last sync round."""
-        return self.rounds.latest if isinstance(self.rounds.latest, RoundResult) else None
-
-    @property
-    def latest_deletion(self) -> DeletionResult | None:
-        """Return the result of this process's last deletion round."""
-        return self.rounds.latest if isinstance(self.rounds.latest, DeletionResult) else None

@@ -5,7 +5,6 @@ from hooks.kube.conditions import Condition
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.facts import DeletionResult, Facts
 from hooks.targetclusters.plan.resources import (
-    ROUND,
     SYNCED,
     Decision,
     count_objects,
@@ -22,13 +21,13 @@ SUSPENDED_WAIT = 300.0
 def decide(facts: Facts) -> Decision:
     """Decide what to answer for a TargetCluster that is being deleted."""
     left = (facts.deleted_at or facts.now) + facts.spec.finalize_timeout - facts.now
-    if facts.rounds.running == ROUND and left > 0:
-        wait = facts.rounds.poll_delay(facts.now)
+    wait = facts.sync.poll_delay(facts.now)
+    if wait is not None and left > 0:
         condition = _deleting("stopping the running sync round")
         return Decision(inventory_children(facts), condition, wait=wait, stop=True)
     if facts.spec.deletion_policy == "Orphan" or _is_empty(facts):
         return _finalized("the resources stay on the cluster")
-    latest = facts.latest_deletion
+    latest = facts.deletion.latest
     if latest is not None and latest.report is not None and latest.report.complete:
         synced = (facts.status.get("sync") or {}).get("objects") or 0
         count = max(synced, count_objects(facts.key, latest.recorded))
@@ -44,14 +43,14 @@ def decide(facts: Facts) -> Decision:
 
 def _continue(facts: Facts, problem: str, left: float) -> Decision:
     """Start the next deletion round when it is due."""
-    latest, inventory, new = facts.latest_deletion, facts.inventory, None
+    latest, inventory, new = facts.deletion.latest, facts.inventory, None
     if latest is not None and latest.report is not None and inventory == latest.recorded:
         inventory = new = latest.report.remaining
     children = inventory_children(facts, new)
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
         return Decision(children, condition, wait=min(left, SUSPENDED_WAIT))
-    wait = facts.rounds.poll_delay(facts.now)
+    wait = facts.deletion.poll_delay(facts.now)
     if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
         wait = latest.started_at + latest.seconds + pause - facts.now

@@ -10,9 +10,6 @@ from hooks.targetclusters.sync.plan.applyset import set_parents
 from hooks.targetclusters.sync.plan.inventory import Inventory
 
 SYNCED = "ResourcesSynced"
-#: What runs, in the state of the jobs that write to a cluster.
-ROUND = "round"
-DELETION = "deletion"
 
 
 @dataclass(frozen=True)

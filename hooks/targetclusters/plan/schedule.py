@@ -16,16 +16,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class JobState(Generic[T]):
-    """The state of one kind of job of a cluster.
+    """The state of a cluster's jobs of one kind.
 
     Attributes:
         running_since: epoch seconds; None if no job runs or waits for a thread.
-        running: what runs, where a cluster has several kinds of jobs.
         latest: the result of the last job that finished; None before the first.
     """
 
     running_since: float | None = None
-    running: str = ""
     latest: T | None = None
 
     def poll_delay(self, now: float) -> float | None:

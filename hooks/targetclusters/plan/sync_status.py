@@ -21,7 +21,7 @@ _MAX_MESSAGE = 1024
 def sync_status(facts: Facts) -> Json:
     """Return `status.sync`, with the latest round if the status does not hold it yet."""
     before: Json = facts.status.get("sync") or {}
-    latest = facts.latest_round
+    latest = facts.sync.latest
     if latest is None or latest.started_at <= (read_past(before.get("lastTime"), facts.now) or 0.0):
         return before
     report = latest.report
@@ -69,7 +69,7 @@ def resources_condition(facts: Facts, checks: Mapping[str, CheckState], sync: Js
         condition = checks[check].condition
         if condition.status != "True" and condition.reason != NOT_PROBED:
             return _unknown("Unreachable", condition.message)
-    latest = facts.latest_round
+    latest = facts.sync.latest
     if latest is not None and sync.get("lastTime") == moment(latest.started_at):
         return _round_condition(latest, sync)
     for before in facts.status.get("conditions") or []:

@@ -33,7 +33,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     unrecorded = _unrecorded(facts)
     decision = Decision(inventory_children(facts, unrecorded), condition, sync)
     stopped = condition.reason in ("Disabled", "Suspended")
-    wait = facts.rounds.poll_delay(facts.now)
+    wait = facts.sync.poll_delay(facts.now)
     if wait is not None:
         return replace(decision, wait=wait, stop=stopped)
     reachable = all(checks[check].condition.status == "True" for check in (CREDENTIALS, REACHABLE))
@@ -51,7 +51,7 @@ def _unrecorded(facts: Facts) -> Inventory | None:
     A round's wish holds only while the inventory that it started with is the present one: an
     inventory that somebody else changed stays as it is, and the next round starts with that.
     """
-    latest = facts.latest_round
+    latest = facts.sync.latest
     if latest is None or latest.report is None or facts.inventory != latest.recorded:
         return None
     wanted = latest.report.inventory
@@ -60,7 +60,7 @@ def _unrecorded(facts: Facts) -> Inventory | None:
 
 def _due(facts: Facts, sync: Json, reason: str) -> float:
     """Return when the next round is due, in epoch seconds."""
-    latest = facts.latest_round
+    latest = facts.sync.latest
     if latest is None:
         return 0.0
     if reason == "Pending" or _is_outdated(latest, facts):

@@ -1,13 +1,9 @@
-from collections.abc import Iterator
-
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.clusters import FORGET_AFTER, Clusters
-from hooks.targetclusters.jobs import JobPools
 from tests.targets.driving import Clock, target_cluster
-from tests.targets.own_cluster import OwnCluster
+from tests.unit.targetclusters.watching import record
 
 
 @pytest.fixture
@@ -16,15 +12,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def clusters(clock: Clock) -> Iterator[Clusters]:
-    made = Clusters(
-        lambda: Connector(OwnCluster(), user_agent="tests"),
-        JobPools("probe", threads=1),
-        JobPools("round", threads=1),
-        clock,
-    )
-    yield made
-    made.close()
+def clusters(clock: Clock) -> Clusters:
+    return Clusters(record, clock)
 
 
 def with_uid(uid: str) -> Json:

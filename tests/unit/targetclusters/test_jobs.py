@@ -1,15 +1,17 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.targetclusters.jobs import Job, JobPools, JobSlot
+from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
 from tests.controlplane.polling import until
 from tests.targets.driving import NOW, Clock
+
+Job = Callable[[Deadline], str]
 
 
 class Jobs:
@@ -23,8 +25,8 @@ class Jobs:
     def slot(self, cluster: str) -> JobSlot[str]:
         return self.slots.setdefault(cluster, JobSlot(self.pools, self.clock))
 
-    def start(self, cluster: str, job: Job[str], *, pool: JobPool) -> bool:
-        return self.slot(cluster).start(job, pool=pool)
+    def start(self, cluster: str, job: Job, *, pool: JobPool, seconds: float = 10.0) -> bool:
+        return self.slot(cluster).start(job, seconds, pool)
 
     def stop(self, cluster: str) -> None:
         self.slot(cluster).stop()
@@ -42,16 +44,16 @@ def running(threads: int = 2) -> Iterator[Jobs]:
         jobs.pools.close()
 
 
-def quick(answer: str) -> Job[str]:
-    return Job(lambda _: answer, 5.0)
+def quick(answer: str) -> Job:
+    return lambda _: answer
 
 
-def waiting(gate: threading.Event, answer: str = "done") -> Job[str]:
+def waiting(gate: threading.Event, answer: str = "done") -> Job:
     def run(_: Deadline) -> str:
         assert gate.wait(10)
         return answer
 
-    return Job(run, 10.0, "waiting")
+    return run
 
 
 def result(jobs: Jobs, cluster: str) -> str:
@@ -72,8 +74,7 @@ def test_a_cluster_has_one_job_at_a_time() -> None:
         jobs.start("a", waiting(gate), pool="silent")
         jobs.clock.now += 3
         assert not jobs.start("a", quick("second"), pool="answering")
-        state = jobs.state("a")
-        assert (state.running_since, state.running) == (NOW, "waiting")
+        assert jobs.state("a").running_since == NOW
         gate.set()
         assert result(jobs, "a") == "done"
         assert jobs.start("a", quick("second"), pool="answering")
@@ -99,7 +100,7 @@ def test_the_deadline_counts_from_when_the_job_runs() -> None:
     gate = threading.Event()
     with running(threads=1) as jobs:
         jobs.start("first", waiting(gate), pool="silent")
-        jobs.start("second", Job(lambda d: str(d.remaining() > 4.9), 5.0), pool="silent")
+        jobs.start("second", lambda d: str(d.remaining() > 9.9), pool="silent")
         threading.Timer(0.2, gate.set).start()
         assert result(jobs, "second") == "True"
 
@@ -112,7 +113,7 @@ def until_passed(deadline: Deadline) -> str:
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
     with running() as jobs:
-        jobs.start("a", Job(until_passed, 600.0), pool="answering")
+        jobs.start("a", until_passed, seconds=600.0, pool="answering")
         if how == "stop":
             jobs.stop("a")
         else:
@@ -122,11 +123,11 @@ def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
 
 def test_stopping_one_leaves_the_others_and_the_next_alone() -> None:
     with running() as jobs:
-        jobs.start("a", Job(until_passed, 600.0), pool="answering")
+        jobs.start("a", until_passed, seconds=600.0, pool="answering")
         jobs.stop("a")
         jobs.stop("unknown")
         assert result(jobs, "a") == "ended"
-        jobs.start("a", Job(lambda d: str(d.passed()), 600.0), pool="answering")
+        jobs.start("a", lambda d: str(d.passed()), pool="answering")
         assert until(lambda: jobs.state("a").latest == "False", "the next one runs", every=0.005)
 
 
@@ -141,7 +142,7 @@ def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
         raise ZeroDivisionError("a bug")
 
     with running() as jobs:
-        jobs.start("a", Job(broken, 5.0), pool="answering")
+        jobs.start("a", broken, pool="answering")
         with pytest.raises(ZeroDivisionError):
             until(lambda: jobs.state("a").running_since is None, "the job ends", every=0.005)
         assert jobs.state("a").running_since is None

@@ -1,17 +1,13 @@
-from collections.abc import Iterator
-
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
-from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from tests.targets.driving import Clock, target_cluster
-from tests.targets.own_cluster import OwnCluster
+from tests.unit.targetclusters.watching import record
 
 READY: Json = {
     "conditions": [{"type": "Ready", "status": "True"}],
@@ -28,12 +24,7 @@ class Told:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.clusters = Clusters(
-            lambda: Connector(OwnCluster(), user_agent="tests"),
-            JobPools("probe", threads=1),
-            JobPools("round", threads=1),
-            self.clock,
-        )
+        self.clusters = Clusters(record, self.clock)
         self.registry = CollectorRegistry()
         self.metrics = ClusterMetrics(self.clusters)
         self.registry.register(self.metrics)
@@ -52,10 +43,8 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
-    told = Told()
-    yield told
-    told.clusters.close()
+def told() -> Told:
+    return Told()
 
 
 def test_a_status_is_told(told: Told) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.times import moment
-from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState, initial_checks
+from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState, read_checks
 from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
 from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
 from hooks.targetclusters.plan.schedule import JobState
@@ -40,7 +40,7 @@ def children(of: Inventory) -> list[Json]:
 
 def checks(**changed: str) -> Mapping[str, CheckState]:
     """Return the checks of a reachable cluster with good credentials, except for what changed."""
-    states = initial_checks()
+    states = read_checks({})
     for check in (CREDENTIALS, REACHABLE):
         status, _, reason = changed.get(check, "True Fine").partition(" ")
         condition = Condition(check, status, reason, "so it is")  # type: ignore[arg-type]
@@ -117,7 +117,8 @@ def facts(**changes: Any) -> Facts:
         "probe": JobState(
             latest=ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
         ),
-        "rounds": JobState(),
+        "sync": JobState(),
+        "deletion": JobState(),
         "now": NOW,
     }
     return Facts(**{**fields, **changes})

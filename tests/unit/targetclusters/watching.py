@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from tests.targets.driving import Driven, Operator, target_cluster
+from hooks.http.bounded_json import Json
+from hooks.targetclusters.access.connector import Connector
+from hooks.targetclusters.clusters import WatchedCluster
+from hooks.targetclusters.jobs import JobPools
+from tests.targets.driving import Clock, Driven, Operator, target_cluster
 from tests.targets.objects import kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
 
@@ -23,3 +27,10 @@ def put_kubeconfig(operator: Operator, text: str) -> None:
     """Replace what the Secret holds."""
     assert isinstance(operator.own, OwnCluster)
     operator.own.put(secret(text))
+
+
+def record(metadata: Json) -> WatchedCluster:
+    """Make the record of a TargetCluster that runs no jobs."""
+    idle = JobPools("idle", threads=1)
+    connector = Connector(OwnCluster(), user_agent="tests")
+    return WatchedCluster(metadata, connector, idle, idle, Clock())

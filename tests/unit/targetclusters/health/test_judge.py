@@ -10,7 +10,6 @@ from hooks.targetclusters.health.judge import (
     PODS,
     REACHABLE,
     count_probe,
-    initial_checks,
     judge,
     read_checks,
     with_expiry,
@@ -126,7 +125,7 @@ def test_ten_of_many_nodes_are_enough_to_name_three() -> None:
 def sequence(words: str, failures: int, successes: int) -> str:
     """Count one probe for each letter of `words`; return what Reachable was after each."""
     spec = Spec("target", failure_threshold=failures, success_threshold=successes)
-    checks = initial_checks()
+    checks = read_checks({})
     said = ""
     for word in words:
         checks = count_probe(checks, HEALTHY if word == "T" else failed("connection"), spec)
@@ -154,14 +153,14 @@ def test_conditions_turn_at_their_thresholds(
 
 def test_an_unusable_kubeconfig_counts_at_once() -> None:
     spec = Spec("target", failure_threshold=5)
-    checks = count_probe(initial_checks(), HEALTHY, spec)
+    checks = count_probe(read_checks({}), HEALTHY, spec)
     checks = count_probe(checks, failed("kubeconfig", "ExecRefused"), spec)
     assert checks[CREDENTIALS].condition.status == "False"
     assert checks[REACHABLE].condition.status == "Unknown"
 
 
 def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
-    checks = count_probe(initial_checks(), HEALTHY, SPEC)
+    checks = count_probe(read_checks({}), HEALTHY, SPEC)
     checks = count_probe(checks, failed("connection", message="timeout"), SPEC)
     assert checks[REACHABLE].condition == Condition(
         REACHABLE, "True", "Answered", "1 of 2 probes failed: timeout"
@@ -170,7 +169,7 @@ def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
 
 @pytest.mark.parametrize("status", [{}, {"conditions": None}, {"probe": {"checks": None}}])
 def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
-    assert read_checks(status) == initial_checks()
+    assert read_checks(status) == read_checks({})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.finalizing import RETRY, decide
-from hooks.targetclusters.plan.resources import DELETION, ROUND, Decision
+from hooks.targetclusters.plan.resources import Decision
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
@@ -41,13 +41,13 @@ def test_orphan_leaves_all_and_is_done_at_once() -> None:
 
 @pytest.mark.parametrize("policy", ["Orphan", "Delete"])
 def test_a_round_that_runs_is_ended_first(policy: Any) -> None:
-    running = JobState[Any](running_since=NOW - 1, running=ROUND)
-    waiting = decided(spec=replace(DELETE, deletion_policy=policy), rounds=running)
+    running = JobState[Any](running_since=NOW - 1)
+    waiting = decided(spec=replace(DELETE, deletion_policy=policy), sync=running)
     assert waiting.stop
     assert not waiting.finalized
     assert waiting.children == children(AB)
     assert decided(
-        spec=replace(DELETE, deletion_policy="Orphan"), rounds=running, deleted=700
+        spec=replace(DELETE, deletion_policy="Orphan"), sync=running, deleted=700
     ).finalized
 
 
@@ -69,13 +69,13 @@ def test_delete_starts_with_all_that_is_recorded_which_stays_until_it_is_gone() 
 
 
 def test_while_it_is_being_deleted_it_is_waited_for() -> None:
-    waiting = decided(rounds=JobState(running_since=NOW - 2, running=DELETION))
+    waiting = decided(deletion=JobState(running_since=NOW - 2))
     assert (waiting.start, waiting.stop, waiting.finalized) == (None, False, False)
     assert waiting.wait == 2.0
 
 
 def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None:
-    going_on = decided(rounds=JobState(latest=deletion(AB, A)))
+    going_on = decided(deletion=JobState(latest=deletion(AB, A)))
     assert going_on.children == children(A)
     assert going_on.start == A
     assert not going_on.finalized
@@ -83,15 +83,15 @@ def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None
 
 def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
-    soon = decided(rounds=JobState(latest=replace(failed, started_at=NOW - 2)))
+    soon = decided(deletion=JobState(latest=replace(failed, started_at=NOW - 2)))
     assert soon.start is None
     assert soon.wait == pytest.approx(RETRY - 1)
     assert soon.condition.message == "timeout"
-    assert decided(rounds=JobState(latest=failed)).start == AB
+    assert decided(deletion=JobState(latest=failed)).start == AB
 
 
 def test_seen_to_be_gone_it_is_done_and_told() -> None:
-    done = decided(rounds=JobState(latest=deletion(AB, Inventory())))
+    done = decided(deletion=JobState(latest=deletion(AB, Inventory())))
     assert done.finalized
     assert done.children == []
     assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
@@ -101,7 +101,7 @@ def test_what_earlier_rounds_deleted_is_told_too() -> None:
     done = decided(
         config_maps=children(A),
         status={"sync": {"objects": 2}},
-        rounds=JobState(latest=deletion(A, Inventory())),
+        deletion=JobState(latest=deletion(A, Inventory())),
     )
     assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
 
@@ -110,8 +110,8 @@ def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() 
     silent = JobState(
         latest=deletion(AB, AB, report=None, failure=failure("Unreachable", "connection"))
     )
-    assert not decided(rounds=silent, deleted=599).finalized
-    done = decided(rounds=silent, deleted=600)
+    assert not decided(deletion=silent, deleted=599).finalized
+    done = decided(deletion=silent, deleted=600)
     assert done.finalized
     assert done.event is not None
     reason, message = done.event
@@ -122,13 +122,13 @@ def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() 
 def test_a_wait_does_not_go_beyond_the_bound() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
     rounds = JobState(latest=replace(failed, started_at=NOW - 1))
-    assert decided(rounds=rounds, deleted=598).wait == pytest.approx(2)
+    assert decided(deletion=rounds, deleted=598).wait == pytest.approx(2)
     assert decided(spec=replace(DELETE, suspend=True), deleted=590).wait == pytest.approx(10)
 
 
 def test_without_its_secret_it_is_orphaned_at_once() -> None:
     gone = JobState(latest=deletion(AB, AB, report=None, failure=failure(SECRET_NOT_FOUND)))
-    done = decided(rounds=gone, deleted=1)
+    done = decided(deletion=gone, deleted=1)
     assert done.finalized
     assert done.event is not None
     assert done.event[0] == "ResourcesOrphaned"
@@ -136,7 +136,7 @@ def test_without_its_secret_it_is_orphaned_at_once() -> None:
 
 def test_a_kubeconfig_that_cannot_be_used_may_still_be_put_right() -> None:
     broken = JobState(latest=deletion(AB, AB, report=None, failure=failure("ExecRefused")))
-    assert not decided(rounds=broken, deleted=1).finalized
+    assert not decided(deletion=broken, deleted=1).finalized
 
 
 def test_suspended_nothing_is_deleted_and_the_bound_holds() -> None:
@@ -147,5 +147,5 @@ def test_suspended_nothing_is_deleted_and_the_bound_holds() -> None:
 
 
 def test_an_inventory_that_somebody_changed_meanwhile_is_gone_by() -> None:
-    going_on = decided(config_maps=children(A), rounds=JobState(latest=deletion(AB, AB)))
+    going_on = decided(config_maps=children(A), deletion=JobState(latest=deletion(AB, AB)))
     assert going_on.start == A

@@ -132,7 +132,7 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool
             spec=SPEC,
             config_maps=tuple(children(AB)),
             probe=JobState(running_since=NOW, latest=HEALTHY),
-            rounds=JobState(latest=latest),
+            sync=JobState(latest=latest),
         )
     )
     assert plan.actions == (StartRound(AB, pool),)
@@ -140,7 +140,7 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool
 
 def test_a_round_that_may_not_write_any_more_is_ended() -> None:
     spec = Spec("target", sync_enabled=True, suspend=True)
-    plan = plan_sync(facts(spec=spec, rounds=JobState(running_since=NOW - 1, running="round")))
+    plan = plan_sync(facts(spec=spec, sync=JobState(running_since=NOW - 1)))
     assert plan.actions == (StopRound(),)
 
 

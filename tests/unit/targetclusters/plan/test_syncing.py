@@ -88,20 +88,20 @@ def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: st
 
 @pytest.mark.parametrize("why", [{"suspend": True}, {"sync_enabled": False}])
 def test_a_round_that_runs_is_ended_when_it_may_not_write_any_more(why: dict[str, Any]) -> None:
-    running: JobState[Any] = JobState(running_since=NOW - 1, running="round")
-    assert decided(spec=replace(SPEC, **why), rounds=running).stop
-    assert not decided(rounds=running).stop
+    running: JobState[Any] = JobState(running_since=NOW - 1)
+    assert decided(spec=replace(SPEC, **why), sync=running).stop
+    assert not decided(sync=running).stop
 
 
 def test_while_a_round_runs_nothing_is_started() -> None:
-    decision = decided(rounds=JobState(running_since=NOW - 2, running="round", latest=SETTLED))
+    decision = decided(sync=JobState(running_since=NOW - 2, latest=SETTLED))
     assert decision.start is None
     assert decision.wait == 2.0
 
 
 def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decided(config_maps=children(A), rounds=JobState(latest=wanting))
+    decision = decided(config_maps=children(A), sync=JobState(latest=wanting))
     assert decision.children == children(AB)
     assert decision.start is None
     assert decision.wait == RECORDED_WITHIN
@@ -109,7 +109,7 @@ def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
 
 def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decided(config_maps=children(AB), rounds=JobState(latest=wanting))
+    decision = decided(config_maps=children(AB), sync=JobState(latest=wanting))
     assert decision.start == AB
     assert decision.children == children(AB)
     assert said(decision) == "False Progressing"
@@ -117,14 +117,14 @@ def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
 
 def test_rounds_do_not_follow_one_another_without_a_breath() -> None:
     wanting = round_(A, report(AB, complete=False), started_at=NOW - 0.4, seconds=0.1)
-    decision = decided(config_maps=children(AB), rounds=JobState(latest=wanting))
+    decision = decided(config_maps=children(AB), sync=JobState(latest=wanting))
     assert decision.start is None
     assert decision.wait == pytest.approx(ROUND_GAP - 0.4)
 
 
 @pytest.mark.parametrize("shown", [Inventory(), inventory("other")])
 def test_an_inventory_that_somebody_changed_is_left_and_gone_by(shown: Inventory) -> None:
-    decision = decided(config_maps=children(shown), rounds=JobState(latest=SETTLED))
+    decision = decided(config_maps=children(shown), sync=JobState(latest=SETTLED))
     assert decision.children == children(shown)
     assert decision.start == shown
 
@@ -133,7 +133,7 @@ def settled(**changes: Any) -> Decision:
     fields: dict[str, Any] = {
         "config_maps": children(A),
         "status": counted(SETTLED),
-        "rounds": JobState(latest=SETTLED),
+        "sync": JobState(latest=SETTLED),
     }
     return decided(**{**fields, **changes})
 
@@ -164,10 +164,10 @@ def read_at(started_at: float) -> JobState[ProbeResult]:
             {"probe": read_at(NOW - 5)},
             id="a-source-has-changed",
         ),
-        pytest.param({"rounds": JobState()}, id="the-operator-was-restarted"),
+        pytest.param({"sync": JobState()}, id="the-operator-was-restarted"),
         pytest.param(
             {
-                "rounds": JobState(
+                "sync": JobState(
                     latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=2.0))
                 )
             },
@@ -175,7 +175,7 @@ def read_at(started_at: float) -> JobState[ProbeResult]:
         ),
         pytest.param(
             {
-                "rounds": JobState(
+                "sync": JobState(
                     latest=round_(A, None, desired=None, failure=failure("SecretNotFound"))
                 ),
                 "status": counted(SETTLED, attempts=1),
@@ -198,7 +198,7 @@ def test_a_round_is_due(changes: Json) -> None:
         pytest.param({"probe": JobState()}, id="no-probe-yet"),
         pytest.param(
             {
-                "rounds": JobState(
+                "sync": JobState(
                     latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=60.0))
                 )
             },
@@ -206,7 +206,7 @@ def test_a_round_is_due(changes: Json) -> None:
         ),
         pytest.param(
             {
-                "rounds": JobState(latest=round_(A, report(A, complete=False, error="timeout"))),
+                "sync": JobState(latest=round_(A, report(A, complete=False, error="timeout"))),
                 "status": counted(SETTLED, attempts=3),
             },
             id="a-round-that-failed-often-is-tried-later",
@@ -223,7 +223,7 @@ def test_rounds_that_fail_come_ever_later() -> None:
     status: Json = {}
     for _ in range(9):
         failed = replace(failed, started_at=failed.started_at + 0.001)
-        decision = settled(rounds=JobState(latest=failed), status=status)
+        decision = settled(sync=JobState(latest=failed), status=status)
         status = {"sync": decision.sync}
         waits.append(decision.wait or 0.0)
     assert waits == pytest.approx([FIRST_RETRY * 2**n for n in range(6)] + [285, 285, 285], rel=0.1)
@@ -231,9 +231,9 @@ def test_rounds_that_fail_come_ever_later() -> None:
 
 def test_a_round_is_counted_once() -> None:
     failed = round_(A, report(A, outcomes={"a": "failed"}))
-    first = settled(rounds=JobState(latest=failed), status={})
+    first = settled(sync=JobState(latest=failed), status={})
     assert first.sync["attempts"] == 1
-    again = settled(rounds=JobState(latest=failed), status={"sync": first.sync})
+    again = settled(sync=JobState(latest=failed), status={"sync": first.sync})
     assert again.sync == first.sync
 
 
@@ -261,7 +261,7 @@ def test_a_round_that_lies_ahead_is_not_believed() -> None:
 def test_the_condition_tells_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
     named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
     latest = round_(A, report(A, outcomes=outcomes, problems=named))
-    assert said(settled(rounds=JobState(latest=latest), status={})) == wanted
+    assert said(settled(sync=JobState(latest=latest), status={})) == wanted
 
 
 def test_ten_are_named_and_the_others_counted() -> None:
@@ -274,7 +274,7 @@ def test_ten_are_named_and_the_others_counted() -> None:
             problems=(SourceProblem("ConfigMap/x", "is not there", key="k", document=2),),
         ),
     )
-    status = settled(rounds=JobState(latest=latest), status={}).sync
+    status = settled(sync=JobState(latest=latest), status={}).sync
     assert status["failed"] == 301
     assert len(status["results"]) == 10
     assert status["results"][0] == {
