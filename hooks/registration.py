@@ -106,7 +106,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         sys.stderr.write(f"BIND: {str(config.bind)!r} is not 127.0.0.1; {told}\n")
         return BAD_SETTINGS
     dictConfig(logging_config(config.log_level))
-    kube = connect(config.kubeconfig_file, in_cluster=config.in_cluster, log=_log)
+    kube = connect(config.kubeconfig_file)
     deadline = Deadline(REGISTRATION_TIMEOUT)
     try:
         for controller in controllers(config):

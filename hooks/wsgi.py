@@ -120,11 +120,7 @@ def application() -> "WSGIApplication":
 
 def _hooks(config: Config, metrics: Metrics, on_reload: OnReload) -> dict[str, Hook]:
     """Build the hooks that are asked for, on one connection to the API server."""
-    kube = connect(
-        config.kubeconfig_file,
-        in_cluster=config.in_cluster,
-        log=logging.getLogger("hooks.kube"),
-    )
+    kube = connect(config.kubeconfig_file)
     record = EventRecorder(
         kube,
         component=config.operator_name,

@@ -45,7 +45,7 @@ class Answering(ABC):
     """Answers every call by one method; implements Kube."""
 
     @abstractmethod
-    def answer(self, call: Call) -> Json | None:
+    def answer(self, call: Call) -> Json:
         """Answer a call, a list as an object with `items`; or raise KubeError."""
 
     def get(
@@ -56,7 +56,7 @@ class Answering(ABC):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Json:
-        return self.answer(Call("get", path, deadline, params, accept=accept)) or {}
+        return self.answer(Call("get", path, deadline, params, accept=accept))
 
     def list(
         self,
@@ -66,11 +66,11 @@ class Answering(ABC):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Iterator[Json]:
-        answer = self.answer(Call("list", path, deadline, params, accept=accept)) or {}
+        answer = self.answer(Call("list", path, deadline, params, accept=accept))
         items = answer.get("items")
         yield from items if isinstance(items, list) else []
 
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
+    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         return self.answer(Call("create", path, deadline, body=body))
 
     def patch(
@@ -81,7 +81,7 @@ class Answering(ABC):
         deadline: Deadline,
         content_type: str = MERGE_PATCH,
         params: Mapping[str, str] | None = None,
-    ) -> Json | None:
+    ) -> Json:
         call = Call("patch", path, deadline, params, body, content_type=content_type)
         return self.answer(call)
 
@@ -109,7 +109,7 @@ class Watched(Answering):
         """Answer the calls that may have changed something."""
         return [call for call in self.calls if call.writes]
 
-    def answer(self, call: Call) -> Json | None:
+    def answer(self, call: Call) -> Json:
         """Pass a call on."""
         if len(self.calls) + 1 == self.kill_before:
             raise Killed
@@ -131,4 +131,4 @@ class Watched(Answering):
                 )
             case _:
                 kube.delete(path, deadline=deadline, options=call.body)
-                return None
+                return {}

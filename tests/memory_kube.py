@@ -1,22 +1,26 @@
-"""A Kubernetes API in memory, for the hooks of Services and load balancers."""
+"""A Kubernetes API in memory, without HTTP, whose requests can be made to fail."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import MERGE_PATCH, Conflict, KubeError, NotFound
+from hooks.kube.client import MERGE_PATCH, Conflict, KubeError, KubeRefused, NotFound
 from hooks.kube.events import Event
 from tests.kubes import Answering, Call
+from tools.api_server import RefusedError, Request, Store
+
+_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 
 
 class MemoryKube(Answering):
     """Objects by their paths.
 
     Attributes:
-        objects: what there is; a test may change it.
+        store: what there is.
         failure: what every request fails with; None where they work.
         refused: what requests of a verb fail with.
         before_patch: is called before an object is patched, as somebody who is faster would.
+        reads: the paths that were read, in order.
         writes: what was asked, in order, also in vain: verb, path, body.
         events: what was recorded, in order.
     """
@@ -24,12 +28,19 @@ class MemoryKube(Answering):
     def __init__(
         self, objects: Mapping[str, Json] | None = None, failure: KubeError | None = None
     ) -> None:
-        self.objects = dict(objects or {})
+        self.store = Store()
+        self.store.objects.update(objects or {})
         self.failure = failure
         self.refused: dict[str, KubeError] = {}
         self.before_patch: Callable[[], None] = lambda: None
+        self.reads: list[str] = []
         self.writes: list[tuple[str, str, Json]] = []
         self.events: list[Event] = []
+
+    @property
+    def objects(self) -> dict[str, Json]:
+        """Return what there is, by path; a test may change it."""
+        return self.store.objects
 
     def record(self, event: Event) -> None:
         self.events.append(event)
@@ -39,45 +50,26 @@ class MemoryKube(Answering):
         return [event.reason for event in self.events]
 
     def answer(self, call: Call) -> Json:
-        """Do what is asked; the hooks list nothing, and finalizers keep what they delete."""
+        """Carry out a call; a refusal is raised as the client does."""
         assert call.deadline.remaining() > 0
         body = call.body or {}
         if call.writes:
             self.writes.append((call.verb, call.path, deepcopy(body)))
+        else:
+            self.reads.append(call.path)
         if failure := self.failure or self.refused.get(call.verb):
             raise failure
-        match call.verb:
-            case "get":
-                return deepcopy(self._find(call))
-            case "create":
-                return self._create(call, body)
-            case "patch":
-                return self._merge(call, body)
-            case "delete":
-                return {}
-            case _:
-                raise AssertionError(f"the hook asks for {call}")
-
-    def _create(self, call: Call, body: Json) -> Json:
-        where = f"{call.path}/{body['metadata']['name']}"
-        if where in self.objects:
-            raise Conflict(f"POST {call.path}", 409, "it is there already")
-        self.objects[where] = deepcopy(body)
-        return body
-
-    def _merge(self, call: Call, body: Json) -> Json:
-        """Merge into an object's metadata, under the version that is given."""
-        assert (call.content_type, call.params) == (MERGE_PATCH, None)
-        self.before_patch()
-        metadata = self._find(call)["metadata"]
-        assert set(body) == {"metadata"}
-        if body["metadata"].get("resourceVersion") != metadata.get("resourceVersion"):
-            raise Conflict(f"PATCH {call.path}", 409, "it has changed")
-        version = str(int(metadata["resourceVersion"]) + 1)
-        metadata.update(deepcopy(body["metadata"]), resourceVersion=version)
-        return deepcopy(self.objects[call.path])
-
-    def _find(self, call: Call) -> Json:
-        if call.path not in self.objects:
-            raise NotFound(f"{call.verb} {call.path}", 404, "not found")
-        return self.objects[call.path]
+        if call.verb == "patch":
+            assert (call.content_type, call.params) == (MERGE_PATCH, None)
+            assert "/services/" not in call.path or set(body) == {"metadata"}
+            self.before_patch()
+        method = _METHODS[call.verb]
+        request = Request(
+            method, call.path, body, dict(call.params or {}), call.content_type, call.accept
+        )
+        try:
+            return self.store.answer(request)[1]
+        except RefusedError as error:
+            code, text = error.status["code"], error.status["message"]
+            kind = {404: NotFound, 409: Conflict}.get(code, KubeRefused)
+            raise kind(f"{method} {call.path}", code, text) from error

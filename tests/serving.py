@@ -20,6 +20,8 @@ from simulator.server import Simulator
 from tests.controlplane.polling import until
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
+from tools.api_server import ApiServer
+from tools.api_server import kubeconfig as kubeconfig_of
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"
@@ -40,15 +42,23 @@ class Reply:
 
 
 class Hooks:
-    """One gunicorn process on loopback; `environ` is added to what it needs at least."""
+    """One gunicorn process on loopback; `environ` is added to what it needs at least.
+
+    Attributes:
+        api_server: what it writes to, unless `environ` names another.
+    """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port, api_port = free_port(), free_port(), free_port()
+        kubeconfig = folder / "hooks.kubeconfig"
+        kubeconfig.write_text(json.dumps(kubeconfig_of(f"http://{LOOPBACK}:{api_port}")))
+        self.api_server = ApiServer(port=api_port)
         self.environ = {
             "BIND": f"{LOOPBACK}:{self.port}",
             "METRICS_BIND": LOOPBACK,
             "METRICS_PORT": str(self.metrics_port),
             "HOOKS": "nodes",
+            "KUBECONFIG_FILE": str(kubeconfig),
             "KUBERNETES_SERVICE_HOST": "",
             **environ,
         }
@@ -58,6 +68,7 @@ class Hooks:
         self.context: ssl.SSLContext | None = None
 
     def __enter__(self) -> "Hooks":
+        self.api_server.__enter__()
         self.process.start()
         until(self.is_ready, "the hooks are ready", within=30)
         return self
@@ -69,6 +80,7 @@ class Hooks:
         trace: TracebackType | None,
     ) -> None:
         self.process.stop()
+        self.api_server.__exit__(None, None, None)
 
     def is_ready(self) -> bool:
         """Tell whether the hooks answer; raise where the process has ended."""

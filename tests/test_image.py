@@ -1,6 +1,7 @@
 """The image's recipe: what it copies is enough to run, and what it installs is what is imported."""
 
 import ast
+import json
 import re
 import shutil
 import stat
@@ -17,6 +18,7 @@ from tests.controlplane.polling import until
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
 from tests.serving import LOOPBACK, PROJECT, Hooks, write_cloud_config
+from tools.api_server import ApiServer, kubeconfig
 
 LINES = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
 INSTRUCTIONS = [line.split(maxsplit=1) for line in LINES if line and not line.startswith("#")]
@@ -104,22 +106,27 @@ def test_what_is_copied_is_enough_to_simulate(app: Path, tmp_path: Path) -> None
 
 
 def test_what_is_copied_is_enough_to_register_the_controllers(app: Path, tmp_path: Path) -> None:
-    with Simulator() as simulator:
+    kubeconfig_file = tmp_path / "kubeconfig"
+    with Simulator() as simulator, ApiServer() as api_server:
+        kubeconfig_file.write_text(json.dumps(kubeconfig(api_server.url)))
         cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
         code = "import sys; from hooks.registration import main; sys.exit(main())"
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=app,
-            env={"CLOUD_CONFIG": str(cloud_config), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                "CLOUD_CONFIG": str(cloud_config),
+                "KUBECONFIG_FILE": str(kubeconfig_file),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             check=False,
             capture_output=True,
             text=True,
             timeout=60,
         )
     assert done.returncode == 0, done.stderr
-    # There is no API server: what would be written is in the log.
-    for name in ("cloudstack-loadbalancers", "cloudstack-nodes", "cloudstack-services"):
-        assert f"controllers/{name}" in done.stdout + done.stderr
+    written = [path.rpartition("/")[2] for path in sorted(api_server.store.objects)]
+    assert written == ["cloudstack-loadbalancers", "cloudstack-nodes", "cloudstack-services"]
 
 
 def test_what_is_imported_is_installed_in_the_image() -> None:

@@ -1,8 +1,8 @@
-"""`make run`: the hooks and a simulated CloudStack on this machine, until Ctrl-C.
+"""`make run`: the hooks, a simulated CloudStack and an API server in memory, until Ctrl-C.
 
-PORT, METRICS_PORT and SIMULATOR_PORT move the three servers; every other setting of the hooks is
-passed on, such as LOG_LEVEL or HOOKS_TOKEN_FILE. No API server is used unless KUBECONFIG_FILE
-names one: what would be written is logged.
+PORT, METRICS_PORT, SIMULATOR_PORT and API_SERVER_PORT move the servers; every other setting of the
+hooks is passed on, such as LOG_LEVEL or HOOKS_TOKEN_FILE. The API server in memory holds the
+objects of the examples; KUBECONFIG_FILE names another one to use instead.
 """
 
 import http.client
@@ -15,19 +15,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from hooks.settings import parsing
 from hooks.wsgi import HOOKS
 from simulator.server import Simulator
+from tools.api_server import ApiServer, kubeconfig
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 #: What would lead to an API server, or to another gunicorn configuration, by accident.
 AMBIENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
+#: In the order of the fields of Ports.
+DEFAULT_PORTS = {
+    "PORT": 8080,
+    "METRICS_PORT": 8383,
+    "SIMULATOR_PORT": 8090,
+    "API_SERVER_PORT": 8091,
+}
 #: Seconds for the hooks to begin answering, and to end.
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
@@ -35,11 +44,12 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the three servers listen."""
+    """Where the servers listen."""
 
     hooks: int
     metrics: int
     simulator: int
+    api_server: int
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -52,21 +62,25 @@ def main(environ: Mapping[str, str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="cloudstack-metacontroller-") as folder:
-        try:
-            simulator = Simulator(port=ports.simulator)
-        except OSError as error:
-            print(f"SIMULATOR_PORT: {ports.simulator}: {error.strerror}", file=sys.stderr)
-            return 2
-        with simulator:
-            cloud_config = Path(folder) / "cloud-config"
-            cloud_config.touch(mode=0o600)
-            cloud_config.write_text(
-                f"[Global]\napi-url = {simulator.url}\napi-key = {simulator.user.api_key}\n"
-                f"secret-key = {simulator.user.secret_key}\n",
-                encoding="utf-8",
-            )
-            return serve(hooks_environment(environ, ports, cloud_config), ports, stop)
+    with (
+        tempfile.TemporaryDirectory(prefix="cloudstack-metacontroller-") as folder,
+        Simulator(port=ports.simulator) as simulator,
+        ApiServer(example_objects(), port=ports.api_server) as api_server,
+    ):
+        cloud_config, kubeconfig_file = Path(folder) / "cloud-config", Path(folder) / "kubeconfig"
+        cloud_config.touch(mode=0o600)
+        cloud_config.write_text(
+            f"[Global]\napi-url = {simulator.url}\napi-key = {simulator.user.api_key}\n"
+            f"secret-key = {simulator.user.secret_key}\n",
+            encoding="utf-8",
+        )
+        kubeconfig_file.write_text(json.dumps(kubeconfig(api_server.url)), encoding="utf-8")
+        environment = hooks_environment(environ, ports)
+        environment["CLOUD_CONFIG"] = str(cloud_config)
+        named = environ.get("KUBECONFIG_FILE")
+        environment["KUBECONFIG_FILE"] = named or str(kubeconfig_file)
+        greeting = welcome(environment, ports, named or f"{api_server.url}  (in memory)")
+        return serve(environment, ports.hooks, greeting, stop)
 
 
 def read_ports(environ: Mapping[str, str]) -> Ports:
@@ -77,7 +91,7 @@ def read_ports(environ: Mapping[str, str]) -> Ports:
     """
     problems = []
     ports: dict[str, int] = {}
-    for variable, default in (("PORT", 8080), ("METRICS_PORT", 8383), ("SIMULATOR_PORT", 8090)):
+    for variable, default in DEFAULT_PORTS.items():
         text = environ.get(variable) or str(default)
         try:
             port = parsing.port(text)
@@ -92,7 +106,7 @@ def read_ports(environ: Mapping[str, str]) -> Ports:
             ports[variable] = port
     if problems:
         raise ValueError("\n".join(problems))
-    return Ports(ports["PORT"], ports["METRICS_PORT"], ports["SIMULATOR_PORT"])
+    return Ports(*ports.values())
 
 
 def is_free(port: int) -> bool:
@@ -106,10 +120,20 @@ def is_free(port: int) -> bool:
     return True
 
 
-def hooks_environment(
-    environ: Mapping[str, str], ports: Ports, cloud_config: Path
-) -> dict[str, str]:
-    """Make the hooks' environment: every hook there is, on loopback, on the simulator."""
+def example_objects() -> Iterator[dict[str, Any]]:
+    """Yield what the examples' requests are about, and the namespaces of a cluster."""
+    namespaces = {"default", "kube-system"}
+    for file in sorted(PROJECT.glob("examples/*/request.json")):
+        request = json.loads(file.read_text(encoding="utf-8"))
+        obj = request.get("object") or request["parent"]
+        namespaces |= {obj["metadata"].get("namespace", "default")}
+        yield obj
+    for name in sorted(namespaces):
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def hooks_environment(environ: Mapping[str, str], ports: Ports) -> dict[str, str]:
+    """Make the hooks' environment: every hook there is, on loopback."""
     mine = {name: value for name, value in environ.items() if name not in AMBIENT}
     return {
         "HOOKS": ",".join(HOOKS),
@@ -118,20 +142,19 @@ def hooks_environment(
         "BIND": f"{LOOPBACK}:{ports.hooks}",
         "METRICS_BIND": LOOPBACK,
         "METRICS_PORT": str(ports.metrics),
-        "CLOUD_CONFIG": str(cloud_config),
         "NO_PROXY": "*",
     }
 
 
-def serve(environment: Mapping[str, str], ports: Ports, stop: threading.Event) -> int:
+def serve(environment: Mapping[str, str], port: int, greeting: str, stop: threading.Event) -> int:
     """Run gunicorn until it ends or a signal comes; its log is on stderr."""
     # A session of its own: Ctrl-C reaches us alone, and gunicorn ends in order.
     gunicorn = subprocess.Popen(
         [sys.executable, "-m", "gunicorn"], cwd=PROJECT, env=environment, start_new_session=True
     )
     try:
-        if answers(ports.hooks, gunicorn, stop):
-            print(welcome(environment, ports), flush=True)
+        if answers(port, gunicorn, stop):
+            print(greeting, flush=True)
         while gunicorn.poll() is None and not stop.wait(0.2):
             pass
         return 0 if stop.is_set() else gunicorn.returncode or 1
@@ -170,11 +193,10 @@ def end(gunicorn: subprocess.Popen[bytes]) -> None:
             gunicorn.wait()
 
 
-def welcome(environment: Mapping[str, str], ports: Ports) -> str:
+def welcome(environment: Mapping[str, str], ports: Ports, api_server: str) -> str:
     """Say what runs where and what to try."""
     scheme = "https" if environment.get("TLS_CERT_FILE") else "http"
     hooks = f"{scheme}://{LOOPBACK}:{ports.hooks}"
-    api_server = environment.get("KUBECONFIG_FILE") or "none; what would be written is logged"
     lines = [
         "",
         f"hooks        {hooks}  ({environment['HOOKS']})",

@@ -8,7 +8,6 @@ KubeError                       catch this one; str() is fit for a status, never
 """
 
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, Required, TypedDict, Unpack
 
@@ -70,10 +69,6 @@ class Conflict(KubeRefused):
     """409: the object changed since it was read, or is there already."""
 
 
-class NotConfigured(KubeError):
-    """There is no API server to read from."""
-
-
 class Kube(Protocol):
     """An API server. Paths are absolute, such as `/api/v1/nodes/node-1`; bodies are dicts."""
 
@@ -97,8 +92,8 @@ class Kube(Protocol):
     ) -> Iterator[Json]:
         """Read all objects of a collection, page by page; items carry no kind of their own."""
 
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json | None:
-        """Create an object; None where nothing is written (no API server). Raises Conflict."""
+    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
+        """Create an object. Raises Conflict."""
 
     def patch(
         self,
@@ -108,8 +103,8 @@ class Kube(Protocol):
         deadline: Deadline,
         content_type: str = MERGE_PATCH,
         params: Mapping[str, str] | None = None,
-    ) -> Json | None:
-        """Patch an object; None where nothing is written. Raises Conflict, NotFound."""
+    ) -> Json:
+        """Patch an object. Raises Conflict, NotFound."""
 
     def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
         """Delete an object, under the preconditions in `options` (a DeleteOptions)."""
@@ -320,73 +315,15 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {cause}"
 
 
-class NoApiServer:
-    """Stands where no API server is configured: logs what would be written; implements Kube."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        """Raise NotConfigured: there is nothing to read."""
-        del deadline, params, accept
-        raise NotConfigured(f"GET {path}: no API server is configured")
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        """Raise NotConfigured: there is nothing to read."""
-        del deadline, params, accept
-        raise NotConfigured(f"GET {path}: no API server is configured")
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> None:
-        """Log the create."""
-        del deadline
-        self._log.info("would create", extra={"path": path, "body": body})
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> None:
-        """Log the patch."""
-        del deadline, content_type, params
-        self._log.info("would patch", extra={"path": path, "body": body})
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        """Log the deletion."""
-        del deadline
-        self._log.info("would delete", extra={"path": path, "body": options})
-
-
-def connect(kubeconfig_file: str, *, in_cluster: bool, log: logging.Logger) -> Kube:
-    """Connect to the API server that was configured, never to one that merely lies about.
+def connect(kubeconfig_file: str) -> ApiServer:
+    """Connect to the API server that is configured, never to one found by chance.
 
     Args:
-        kubeconfig_file: an explicit kubeconfig; empty for none.
-        in_cluster: whether the process runs in a pod with a service account.
-        log: where the writes go that have no API server.
+        kubeconfig_file: an explicit kubeconfig; empty for the service account of the pod.
 
     Raises:
         kubernetes.config.ConfigException: the kubeconfig or the pod's files are unusable.
     """
-    if not kubeconfig_file and not in_cluster:
-        return NoApiServer(log)
     configuration = Configuration()
     if kubeconfig_file:
         kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]

@@ -28,7 +28,7 @@ from hooks.cloudstack.models import (
 )
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, NotConfigured, NotFound
+from hooks.kube.client import Kube, NotFound
 from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_recorded, plan_address, select
@@ -38,8 +38,6 @@ from hooks.loadbalancers.plan.rules import ours
 from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
 
-#: The cluster's id in tags where there is no API server to ask for it.
-NO_CLUSTER = "none"
 #: States of machines that are as good as gone.
 _GONE = frozenset({"Destroyed", "Expunging", "Error"})
 
@@ -61,15 +59,9 @@ class ClusterId:
         """Return the id. Raises KubeError."""
         with self._lock:
             if not self._recorded:
-                self._recorded = self._ask(deadline)
+                namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
+                self._recorded = str(namespace["metadata"]["uid"])
             return self._recorded
-
-    def _ask(self, deadline: Deadline) -> str:
-        try:
-            namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-        except NotConfigured:
-            return NO_CLUSTER
-        return str(namespace["metadata"]["uid"])
 
 
 @dataclass(frozen=True)
@@ -146,10 +138,6 @@ def live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService 
         wants = wants and not _is_going(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
         return LiveService(wants=False)
-    except NotConfigured:
-        if request.deleted_at is None:
-            return None
-        raise
     metadata = service["metadata"]
     return LiveService(
         wants, metadata.get("resourceVersion") or "", tuple(metadata.get("finalizers") or ())

@@ -9,7 +9,7 @@ from hooks.nodes.plan.plan import AddressPatch, NodeAction, NodeDeletion, SpecPa
 
 
 def perform(action: NodeAction, kube: Kube, deadline: Deadline) -> Json | None:
-    """Do one action; answer the Node as it is then, None where it is gone or nothing is written.
+    """Do one action; return the Node as it is then, None where it is gone.
 
     Raises:
         Conflict: the Node is not the one, or not in the version, that was planned for.

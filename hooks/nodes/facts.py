@@ -8,7 +8,7 @@ from hooks.cloudstack.commands.compute import list_virtual_machines
 from hooks.cloudstack.errors import InvalidParameter
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, NotConfigured, NotFound
+from hooks.kube.client import Kube, NotFound
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.nodes.plan.instance import recorded_absence
 from hooks.nodes.plan.lifecycle import MissingNodes, deletion_due, prolonged_absence
@@ -65,11 +65,8 @@ def observe(held: Json, node: Json, instance: Json | None, sources: Sources) -> 
 def _second_look(facts: Facts, instance_id: str, snapshot: Snapshot, sources: Sources) -> Facts:
     """Read the Node as it is now, count who else is missing, and ask for the VM by its id."""
     path = f"{NODES}/{facts.node['metadata']['name']}"
-    try:
-        node = sources.kube.get(path, deadline=sources.deadline)
-        missing_nodes = _missing_nodes(instance_id, snapshot, sources)
-    except NotConfigured:
-        return facts
+    node = sources.kube.get(path, deadline=sources.deadline)
+    missing_nodes = _missing_nodes(instance_id, snapshot, sources)
     return replace(facts, node=node, missing_nodes=missing_nodes)
 
 

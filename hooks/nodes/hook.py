@@ -1,15 +1,13 @@
 """Nodes: their labels, provider ids, addresses, taints and end."""
 
-from typing import Any
-
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeError
-from hooks.nodes.actions import body_of, perform
+from hooks.nodes.actions import perform
 from hooks.nodes.facts import NODES, Sources, observe
 from hooks.nodes.plan.instance import INSTANCE_KEY
-from hooks.nodes.plan.plan import Facts, NodeAction, NodeDeletion, NodePlan, Settings, plan_node
+from hooks.nodes.plan.plan import Facts, NodeAction, NodePlan, Settings, plan_node
 from hooks.webhook.contract import DecoratorRequest
 from hooks.webhook.hook import Dependencies
 from hooks.webhook.reconcile import Answer, Outdated, reconcile
@@ -80,10 +78,10 @@ class _NodeSync:
         except Conflict as error:
             self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
             raise Outdated(str(error)) from error
-        if isinstance(action, NodeDeletion):
+        if written is None:
             self._deleted = True
         else:
-            self._node = written or merge_patch(self._node, body_of(action))
+            self._node = written
 
     def trouble(self, error: CloudStackError | KubeError) -> NodePlan | None:
         """Leave every error to the app: a Node's status is kubelet's, there is none to tell it in.
@@ -92,16 +90,3 @@ class _NodeSync:
         """
         del error
         return None
-
-
-def merge_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Apply a JSON merge patch (RFC 7396), where no API server is there to do it."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge_patch(merged.get(key), value)
-    return merged

@@ -3,7 +3,6 @@
 Below this module nothing looks at the environment.
 """
 
-import logging
 import platform
 import ssl
 from collections.abc import Callable, Collection, Mapping
@@ -59,7 +58,6 @@ class Config:
         cloud: what the cloud-config says; None where none is given.
         tokens: what the token file says; None where everybody on loopback is let in.
         certificates: what the certificate files hold; None for plain HTTP.
-        in_cluster: whether the process runs in a pod with a service account.
     """
 
     hooks: tuple[str, ...] = _setting(
@@ -114,8 +112,8 @@ class Config:
         "KUBECONFIG_FILE",
         "",
         str,
-        "The kubeconfig of the API server to write to. In a pod its service account serves; "
-        "with neither, writes are only logged. `KUBECONFIG` and `~/.kube` are never looked at.",
+        "The kubeconfig of the API server to write to. Needed outside of a pod; in a pod, its "
+        "service account is the default. `KUBECONFIG` and `~/.kube` are never read.",
     )
     hook_deadline: float = _setting(
         "HOOK_DEADLINE",
@@ -212,7 +210,6 @@ class Config:
     cloud: CloudConfig | None = None
     tokens: Tokens | None = None
     certificates: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
-    in_cluster: bool = False
 
 
 def settings() -> tuple[Setting, ...]:
@@ -244,10 +241,12 @@ def from_environ(
     values["cloud"] = files.cloud(warn)
     values["tokens"] = files.tokens()
     values["certificates"] = files.certificates()
-    values["in_cluster"] = (
-        bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
-    )
     files.check_kubeconfig()
+    in_pod = environ.get("KUBERNETES_SERVICE_HOST") and (service_account / "token").is_file()
+    if not values["kubeconfig_file"] and not in_pod:
+        problems.append(
+            "KUBECONFIG_FILE: is needed outside of a pod; name the kubeconfig of the API server"
+        )
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(problems)
@@ -353,7 +352,7 @@ class _Files:
             try:
                 with Path(path).open("rb") as file:
                     file.read(1)
-                connect(path, in_cluster=False, log=logging.getLogger("hooks.config"))
+                connect(path)
             except OSError as error:
                 self._add("KUBECONFIG_FILE", path, error)
             except (ConfigException, yaml.YAMLError, TypeError, AttributeError):

@@ -84,6 +84,7 @@ def carry_out(arguments: tuple[str, ...], process: Process) -> tuple[int, bytes]
         "8080": process.environment["PORT"],
         "8383": process.environment["METRICS_PORT"],
         "8090": process.environment["SIMULATOR_PORT"],
+        "8091": process.environment["API_SERVER_PORT"],
     }
     headers, body, url = {}, None, ""
     rest = iter(arguments)

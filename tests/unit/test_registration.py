@@ -1,5 +1,6 @@
 """The controllers that a pod registers: whose, aimed where, and what goes wrong."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from hooks.settings.config import Config
 from hooks.settings.parsing import address
 from hooks.wsgi import BAD_SETTINGS
 from tests.unit.api_server import Answer, Call, Server, serving
+from tools.api_server import kubeconfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIND = "127.0.0.1:10280"
@@ -129,6 +131,8 @@ def test_hooks_that_others_reach_are_no_pods_own(
 ) -> None:
     (tmp_path / "token").write_text("a-token-that-is-long-enough-for-anybody\n")
     token = str(tmp_path / "token")
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig("http://127.0.0.1:9")))
     environ = {"HOOKS": "services", "BIND": "0.0.0.0:8080", "HOOKS_TOKEN_FILE": token}
+    environ["KUBECONFIG_FILE"] = str(tmp_path / "kubeconfig")
     assert main(environ) == BAD_SETTINGS
     assert "BIND: '0.0.0.0:8080' is not 127.0.0.1" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 
 from hooks.wsgi import HOOKS
 from tests.serving import PROJECT
+from tools.api_server import kubeconfig
 
 LOADED = """
 import json, os, sys
@@ -37,6 +38,9 @@ def test_only_the_package_of_the_hook_that_is_asked_for_is_loaded(
 ) -> None:
     path = tmp_path / "cloud-config"
     path.write_text("[Global]\napi-url = http://127.0.0.1:1/\napi-key = a\nsecret-key = b\n")
-    names = loaded({"HOOKS": hook, "CLOUD_CONFIG": str(path), "HOME": str(tmp_path)})
+    kubeconfig_file = tmp_path / "kubeconfig"
+    kubeconfig_file.write_text(json.dumps(kubeconfig("http://127.0.0.1:9")))
+    environ = {"HOOKS": hook, "CLOUD_CONFIG": str(path), "KUBECONFIG_FILE": str(kubeconfig_file)}
+    names = loaded({**environ, "HOME": str(tmp_path)})
     assert f"hooks.{hook}" in names
     assert not names & {f"hooks.{other}" for other in HOOKS if other != hook}

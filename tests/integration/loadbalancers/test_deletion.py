@@ -121,6 +121,7 @@ def test_a_load_balancer_is_not_let_go_before_its_service_is_held(
     world.cluster.refused.clear()
     lb.wait(hook)
     assert lb.is_finalized()
+    metadata = world.cluster.objects[lb.service_path]["metadata"]
     assert metadata["finalizers"] == ["example.com/other", CLEANUP_FINALIZER]
 
 

@@ -1,7 +1,6 @@
 """Posts the examples' requests as their READMEs do, and holds the answers to what those say."""
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,12 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import NoApiServer
 from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.services.hook import ServicesHook
 from tests.hooks import dependencies
+from tests.memory_kube import MemoryKube
 from tests.schemas import schema_of
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +34,7 @@ ROW = re.compile(r"^\| `(?P<place>[^`]+)` \| `(?P<value>[^`]+)` \|", re.MULTILIN
 
 @pytest.fixture
 def client() -> FlaskClient:
-    hook = ServicesHook(dependencies(NoApiServer(logging.getLogger("tests")), clock=lambda: 0.0))
+    hook = ServicesHook(dependencies(MemoryKube(), clock=lambda: 0.0))
     app = create_app(
         {"services": hook},
         authenticator=Authenticator(None, client_certificates=False),

@@ -1,5 +1,4 @@
 import itertools
-import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,8 +7,6 @@ from hooks.kube.client import connect
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.integration.targetclusters_sync.worlds import World
 from tests.kubes import Watched
-
-LOG = logging.getLogger("tests")
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +19,8 @@ def target(control_plane: ControlPlane) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def new_world(control_plane: ControlPlane, target: Cluster) -> Callable[[], World]:
     """Return what makes worlds, each in a namespace that no other has."""
-    own_kube = connect(str(control_plane.kubeconfig), in_cluster=False, log=LOG)
-    kube = connect(str(target.kubeconfig), in_cluster=False, log=LOG)
+    own_kube = connect(str(control_plane.kubeconfig))
+    kube = connect(str(target.kubeconfig))
     numbers = itertools.count(1)
 
     def make() -> World:

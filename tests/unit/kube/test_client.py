@@ -1,4 +1,3 @@
-import logging
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -14,14 +13,11 @@ from hooks.kube.client import (
     Conflict,
     KubeRefused,
     KubeUnreachable,
-    NoApiServer,
-    NotConfigured,
     NotFound,
     connect,
 )
 from tests.unit.api_server import Answer, Call, serving
 
-LOG = logging.getLogger("tests")
 TOKEN = "very-secret-token"
 
 
@@ -166,26 +162,6 @@ def test_its_repr_shows_no_secret() -> None:
     assert repr(api("https://api:6443")) == "ApiServer(https://api:6443)"
 
 
-def test_without_an_api_server_writes_are_logged_and_reads_refused(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    kube = connect("", in_cluster=False, log=LOG)
-    assert isinstance(kube, NoApiServer)
-    with caplog.at_level(logging.INFO):
-        kube.patch("/api/v1/nodes/n", {"spec": {}}, deadline=Deadline(1))
-        kube.create("/api/v1/events", {}, deadline=Deadline(1))
-        kube.delete("/api/v1/nodes/n", deadline=Deadline(1))
-    assert [record.message for record in caplog.records] == [
-        "would patch",
-        "would create",
-        "would delete",
-    ]
-    with pytest.raises(NotConfigured):
-        kube.get("/x", deadline=Deadline(1))
-    with pytest.raises(NotConfigured):
-        kube.list("/x", deadline=Deadline(1))
-
-
 def test_an_explicit_kubeconfig_is_used(tmp_path: Path) -> None:
     with serving(lambda _: (200, {"ok": True})) as server:
         config = {
@@ -198,6 +174,6 @@ def test_an_explicit_kubeconfig_is_used(tmp_path: Path) -> None:
         }
         path = tmp_path / "kubeconfig"
         path.write_text(yaml.safe_dump(config))
-        kube = connect(str(path), in_cluster=False, log=LOG)
+        kube = connect(str(path))
         assert kube.get("/x", deadline=Deadline(5)) == {"ok": True}
     assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"

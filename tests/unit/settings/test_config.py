@@ -35,12 +35,19 @@ def cloud_config(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def read(cloud_config: str, tmp_path: Path) -> Read:
-    """Read settings outside of a cluster; a cloud-config is given unless the test says no."""
+def kubeconfig(tmp_path: Path) -> str:
+    path = tmp_path / "a-kubeconfig"
+    path.write_text(KUBECONFIG)
+    return str(path)
+
+
+@pytest.fixture
+def read(cloud_config: str, kubeconfig: str, tmp_path: Path) -> Read:
+    """Read settings outside of a pod; the files that are needed are given unless a test says no."""
 
     def read(environ: dict[str, str] | None = None, service_account: str = "none") -> Config:
         return from_environ(
-            {"CLOUD_CONFIG": cloud_config, **(environ or {})},
+            {"CLOUD_CONFIG": cloud_config, "KUBECONFIG_FILE": kubeconfig, **(environ or {})},
             known_hooks=HOOKS,
             warn=pytest.fail,
             service_account=tmp_path / service_account,
@@ -62,7 +69,7 @@ def problems(read: Read) -> Callable[[dict[str, str]], list[str]]:
     return problems
 
 
-def test_what_is_not_set_has_its_documented_default(read: Read) -> None:
+def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str) -> None:
     config = read()
     assert config.hooks == ("nodes", "services", "loadbalancers")
     assert config.bind == Address("127.0.0.1", 8080)
@@ -78,15 +85,14 @@ def test_what_is_not_set_has_its_documented_default(read: Read) -> None:
     assert config.operator_name == "target-cluster-operator"
     assert config.default_kubeconfig_secret == "target-cluster-kubeconfig"
     assert config.cluster_id == ""
-    assert config.kubeconfig_file == ""
+    assert config.kubeconfig_file == kubeconfig
     assert config.tokens is None
-    assert config.in_cluster is False
     assert config.pod_name
 
 
 def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
     everything = {setting.variable: " " for setting in settings()}
-    del everything["CLOUD_CONFIG"]
+    del everything["CLOUD_CONFIG"], everything["KUBECONFIG_FILE"]
     assert read(everything) == read({"WATCH_NAMESPACE": ""})
 
 
@@ -147,6 +153,7 @@ def test_a_variable_sets_its_field(
         ({"CLOUD_CONFIG": "/"}, "CLOUD_CONFIG: /: Is a directory"),
         ({"HOOKS_TOKEN_FILE": "/no/file"}, "HOOKS_TOKEN_FILE: /no/file: No such file"),
         ({"HOOKS_TOKEN_FILE": "SECRET-1"}, "HOOKS_TOKEN_FILE: the file: No such file"),
+        ({"KUBECONFIG_FILE": ""}, "KUBECONFIG_FILE: is needed outside of a pod"),
         ({"KUBECONFIG_FILE": "/no/file"}, "KUBECONFIG_FILE: /no/file: No such file"),
         ({"TLS_CERT_FILE": "/c"}, "TLS_CERT_FILE, TLS_KEY_FILE: one is set without"),
         ({"TLS_KEY_FILE": "/k"}, "TLS_CERT_FILE, TLS_KEY_FILE: one is set without"),
@@ -284,18 +291,23 @@ def test_the_watched_namespaces_default_to_the_own(
 
 
 @pytest.mark.parametrize(
-    ("host", "token", "in_cluster"),
+    ("host", "token", "is_pod"),
     [("10.0.0.1", True, True), ("10.0.0.1", False, False), ("", True, False)],
     ids=["both", "no token", "no API server"],
 )
-def test_a_pod_has_an_api_server_and_a_service_account(
-    read: Read, tmp_path: Path, host: str, token: bool, in_cluster: bool
+def test_a_pod_needs_no_kubeconfig(
+    read: Read, tmp_path: Path, host: str, token: bool, is_pod: bool
 ) -> None:
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
     if token:
         (folder / "token").write_text("x")
-    assert read({"KUBERNETES_SERVICE_HOST": host}, "serviceaccount").in_cluster is in_cluster
+    environ = {"KUBERNETES_SERVICE_HOST": host, "KUBECONFIG_FILE": ""}
+    if is_pod:
+        assert read(environ, "serviceaccount").kubeconfig_file == ""
+    else:
+        with pytest.raises(SettingsError, match="KUBECONFIG_FILE: is needed outside of a pod"):
+            read(environ, "serviceaccount")
 
 
 def test_an_ambient_kubeconfig_changes_nothing(read: Read, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_an_own_api_server_out_of_reach_is_not_held_against_the_credentials() ->
         with operating(own) as operator:
             watched = driven(operator, failureThreshold=2)
             watched.probe()
-            own.broken = KubeUnreachable("GET /api: timeout")
+            own.failure = KubeUnreachable("GET /api: timeout")
             watched.probe()
             assert watched.says("Ready") == "True Healthy"
             watched.probe()

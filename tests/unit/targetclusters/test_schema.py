@@ -1,7 +1,6 @@
 """What the CRD admits the hook understands, and what the hook answers the CRD admits."""
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import NoApiServer
 from hooks.kube.durations import PATTERN
 from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
@@ -24,6 +22,7 @@ from hooks.targetclusters.request import SPEC, STATUS, Spec, read_spec
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import check
 from tests.hooks import dependencies
+from tests.memory_kube import MemoryKube
 from tests.schemas import CRDS, crd, schema_of
 from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster
@@ -41,8 +40,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[FlaskClient]:
-    nowhere = NoApiServer(logging.getLogger("tests"))
-    hook = TargetClustersHook(dependencies(nowhere, clock=lambda: 1_800_000_000.0))
+    hook = TargetClustersHook(dependencies(MemoryKube(), clock=lambda: 1_800_000_000.0))
     metrics = Metrics(CollectorRegistry())
     authenticator = Authenticator(None, client_certificates=False)
     app = create_app(

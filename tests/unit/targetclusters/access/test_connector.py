@@ -93,7 +93,7 @@ def test_nothing_is_kept_of_a_secret_that_can_no_longer_be_read(why: str) -> Non
     if why == "removed":
         own.remove("Secret", "target", "team")
     else:
-        own.broken = KubeRefused(f"GET {SECRET}", 403, "forbidden")
+        own.failure = KubeRefused(f"GET {SECRET}", 403, "forbidden")
     refusal(connector)
     gc.collect()
     assert kept() is None
@@ -102,9 +102,9 @@ def test_nothing_is_kept_of_a_secret_that_can_no_longer_be_read(why: str) -> Non
 def test_while_the_own_api_server_is_out_of_reach_the_version_is_kept() -> None:
     own, connector = connecting(kubeconfig("https://h"))
     with opened(connector):
-        own.broken = KubeUnreachable("GET /api: timeout")
+        own.failure = KubeUnreachable("GET /api: timeout")
     assert refusal(connector).reason == "SecretUnreadable"
-    own.broken = None
+    own.failure = None
     with opened(connector):
         pass
     assert own.whole_reads == [SECRET]
