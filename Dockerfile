@@ -1,4 +1,4 @@
-# The hooks, and the simulator of CloudStack: the same image, another command.
+# The hooks and the simulator of CloudStack: one image, two commands.
 #
 #   docker build -t cloudstack-metacontroller:dev .        or: make image
 #   docker run … cloudstack-metacontroller:dev                      gunicorn with the hooks
@@ -18,7 +18,7 @@ COPY gunicorn.conf.py /app/
 COPY hooks /app/hooks
 COPY metacontroller /app/metacontroller
 COPY simulator /app/simulator
-# The root may be read-only when it runs, so nothing can be compiled then.
+# The root may be read-only at run time, so compile now.
 RUN python -m compileall -q /app
 
 FROM ${BASE}
@@ -31,7 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
-# A number, so that Kubernetes can see that it is not root (runAsNonRoot).
+# A number: Kubernetes must see that it is not root (runAsNonRoot).
 USER 65532:65532
 EXPOSE 8080 8383
 CMD ["gunicorn"]

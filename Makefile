@@ -12,7 +12,7 @@ PARTS  ?=
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.installed  ## make .venv with everything that running, checking and testing need
+setup: $(VENV)/.installed  ## make .venv with everything for running, checking and testing
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,7 +25,7 @@ run: setup  ## hooks (PORT), metrics (METRICS_PORT), simulated CloudStack (SIMUL
 check: setup  ## format, lint, types, import contracts, YAML, manifests, documentation
 	@$(MAKE) --no-print-directory --jobs=2 check-types check-all-else
 
-# Takes as long as all else together.
+# Takes as long as all the others together.
 check-types:
 	$(BIN)/mypy
 
@@ -46,12 +46,12 @@ reference: setup  ## write the pages of docs/reference that are made from the co
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m simulator.reference
 
-manifests: setup  ## write provider.yaml and what the Helm chart holds, both rendered from deploy/
+manifests: setup  ## write provider.yaml and the files of the Helm chart, both rendered from deploy/
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 
-# In the order in which they are collected: of its folders, but for the files that share a control
-# plane. They start hundreds of processes from these sources, which are better compiled once.
+# Folder by folder, and last the files that share a control plane: --no-loadscope-reorder keeps the order
+# of collection. The tests start hundreds of processes from these sources, so compile the sources once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
 	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"
@@ -61,7 +61,7 @@ test: check  ## check, then every test
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e
 
-bench: setup  ## what waves of work cost, and how that grows (PARTS: some only)
+bench: setup  ## measure what waves of work cost, and how that grows (PARTS: some only)
 	$(BIN)/python -m tests.bench $(PARTS)
 
 image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or nerdctl)
@@ -76,6 +76,6 @@ image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or n
 	fi; \
 	set -x; $$engine build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
 
-clean:  ## remove what setup, checks and tests have made here
+clean:  ## remove what setup, checks and tests made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
