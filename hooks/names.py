@@ -70,17 +70,17 @@ EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 
 #: Normal: the cluster is reachable and healthy.
 EVENT_CLUSTER_READY = "ClusterReady"
-#: Warning: the cluster is not, or no longer, reachable and healthy.
+#: Warning: the cluster is not reachable or not healthy.
 EVENT_CLUSTER_NOT_READY = "ClusterNotReady"
-#: Warning: the kubeconfig's certificate or token ends within seven days, or has ended.
+#: Warning: the kubeconfig's certificate or token expires within seven days, or has expired.
 EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
-#: Normal: the resources on the cluster are as they should be.
+#: Normal: the resources on the cluster are in sync.
 EVENT_RESOURCES_SYNCED = "ResourcesSynced"
-#: Warning: resources on the cluster are not as they should be.
+#: Warning: resources on the cluster are not in sync; the message says why.
 EVENT_RESOURCES_NOT_SYNCED = "ResourcesNotSynced"
-#: Normal: the TargetCluster goes, and everything that was brought to the cluster is deleted there.
+#: Normal: the TargetCluster goes, and everything that it synced to the cluster is deleted.
 EVENT_RESOURCES_DELETED = "ResourcesDeleted"
-#: Warning: the TargetCluster goes, but what was brought to the cluster had to be left there.
+#: Warning: the TargetCluster goes, and what it synced to the cluster stays there.
 EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
 
 # TargetClusters: sync

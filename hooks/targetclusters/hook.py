@@ -51,19 +51,11 @@ class TargetClustersHook:
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
     def sync(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one CompositeRequest for a TargetCluster.
-
-        Raises:
-            BadRequest: naming the field.
-        """
+        """Answer one CompositeRequest for a TargetCluster. Raises BadRequest."""
         return self._answer(request, deadline, plan_sync)
 
     def finalize(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one CompositeRequest for a TargetCluster that is being deleted.
-
-        Raises:
-            BadRequest: naming the field.
-        """
+        """Answer one for a TargetCluster that is being deleted. Raises BadRequest."""
         return self._answer(request, deadline, plan_finalize)
 
     def close(self) -> None:

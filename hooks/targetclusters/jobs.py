@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar, get_args
 
-from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
 
@@ -22,37 +22,17 @@ class JobPools:
     """
 
     def __init__(self, name: str, *, threads: int) -> None:
-        self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._pools = {
+        self.closing = threading.Event()
+        self.executors = {
             pool: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{pool}")
             for pool in get_args(JobPool)
         }
 
-    def submit(
-        self, run: Callable[[Monotonic], T], pool: JobPool, stopped: threading.Event
-    ) -> Future[T] | None:
-        """Run a job when a thread is free; None after `close`.
-
-        Args:
-            run: takes the clock for its deadline, which is past every deadline once it must stop.
-            pool: where it runs.
-            stopped: is set when it must stop.
-        """
-
-        def clock() -> float:
-            over = stopped.is_set() or self._closing.is_set()
-            return float("inf") if over else time.monotonic()
-
-        with self._lock:
-            return None if self._closing.is_set() else self._pools[pool].submit(run, clock)
-
     def close(self) -> None:
         """Start no more jobs, and let those that run stop at their next deadline check."""
-        with self._lock:
-            self._closing.set()
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.closing.set()
+        for executor in self.executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 class JobSlot(Generic[T]):
@@ -80,16 +60,24 @@ class JobSlot(Generic[T]):
             seconds: how long it may take.
             pool: where it runs.
         """
+        stopped, closing = threading.Event(), self._pools.closing
 
-        def run(clock: Monotonic) -> T:
-            return job(Deadline(seconds, clock=clock))
+        def clock() -> float:
+            """Return the time for the deadline: past it once the job must stop."""
+            over = stopped.is_set() or closing.is_set()
+            return float("inf") if over else time.monotonic()
 
         with self._lock:
             if self._future is not None:
                 return False
-            self._since, self._stopped = self._clock(), threading.Event()
-            self._future = self._pools.submit(run, pool, self._stopped)
-            return self._future is not None
+            try:
+                self._future = self._pools.executors[pool].submit(
+                    lambda: job(Deadline(seconds, clock=clock))
+                )
+            except RuntimeError:  # after `close`
+                return False
+            self._since, self._stopped = self._clock(), stopped
+            return True
 
     def stop(self) -> None:
         """Let a job that runs or waits stop at its next deadline check."""

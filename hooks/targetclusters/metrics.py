@@ -18,26 +18,19 @@ from hooks.targetclusters.clusters import Clusters, WatchedCluster
 _CLUSTER = ("namespace", "name")
 _STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
 
-#: Gauges with one value for each cluster: what `target_cluster_` precedes in the name, the field
-#: of a status that holds the value, a number or a time, and the help.
+_EPOCH = "in seconds since 1970."
+#: Gauges with one value for each cluster: the name after `target_cluster_`, the field of a status
+#: that holds the value, a number or a time, and the help.
 _GAUGES = (
     ("probe_duration_seconds", "probe.durationSeconds", "Seconds that the last probe took."),
-    (
-        "resource_sync_duration_seconds",
-        "sync.durationSeconds",
-        "Seconds that the last sync round took.",
-    ),
-    (
-        "last_contact_timestamp_seconds",
-        "lastContactTime",
-        "When the cluster last answered, in seconds since 1970.",
-    ),
+    ("resource_sync_duration_seconds", "sync.durationSeconds", "Seconds of the last sync round."),
+    ("last_contact_timestamp_seconds", "lastContactTime", f"When it last answered, {_EPOCH}"),
     ("nodes_ready", "nodes.ready", "Nodes of the cluster that are ready."),
     ("nodes", "nodes.total", "Nodes of the cluster."),
     (
         "credential_expiry_timestamp_seconds",
         "credentialExpiry",
-        "When the kubeconfig's certificate or token expires, in seconds since 1970.",
+        f"When the kubeconfig's certificate or token expires, {_EPOCH}",
     ),
 )
 

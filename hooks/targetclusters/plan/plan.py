@@ -1,7 +1,6 @@
 """Decides what a TargetCluster's sync answers, and which jobs to start."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from hooks import names
 from hooks.http.bounded_json import Json
@@ -35,7 +34,6 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     """Decide what to answer now, from what finished jobs have found."""
     probed = add_probe(facts)
     decision = syncing.decide(facts, probed.checks)
-    status = write_status(facts, probed, decision)
     probe_wait = _probe_wait(facts)
     actions: list[Action] = []
     if probe_wait <= 0:
@@ -44,6 +42,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
         actions.append(StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
         actions.append(StopRound())
+    status = write_status(facts, probed, decision)
     wait = min(probe_wait, MAX_WAIT if decision.wait is None else decision.wait)
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
@@ -54,12 +53,10 @@ def plan_sync(facts: Facts) -> Plan[Action]:
 def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what to answer for a TargetCluster that is being deleted."""
     probed = add_probe(facts)
-    decision = replace(finalizing.decide(facts), sync=facts.status.get("sync") or {})
-    actions: list[Action] = []
+    decision = finalizing.decide(facts)
+    actions: tuple[Action, ...] = (StopRound(),) if decision.stop else ()
     if decision.start is not None:
-        actions.append(StartDeletion(decision.start, _probe_pool(probed)))
-    if decision.stop:
-        actions.append(StopRound())
+        actions = (StartDeletion(decision.start, _probe_pool(probed)),)
     response = CompositeResponse(
         status=write_status(facts, probed, decision),
         children=decision.children,
@@ -68,7 +65,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     if not decision.finalized:
         response["resyncAfterSeconds"] = _rounded(decision.wait or 0.0)
     events = () if decision.event is None else (_event(facts, *decision.event),)
-    return Plan(response, tuple(actions), events)
+    return Plan(response, actions, events)
 
 
 def answer_unwatched(

@@ -19,7 +19,7 @@ class Decision:
     Attributes:
         children: the inventory's ConfigMaps.
         condition: ResourcesSynced.
-        sync: `status.sync`.
+        sync: `status.sync`; empty if it stays as it is.
         wait: seconds until the next call is useful; None if nothing here needs one.
         start: the inventory to start a round with; None for no round.
         stop: stop the running sync round.

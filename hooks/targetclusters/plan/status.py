@@ -102,7 +102,8 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
         "observedGeneration": facts.generation,
         "conditions": conditions,
     }
-    return status | {"sync": decision.sync} if decision.sync else status
+    sync = decision.sync or facts.status.get("sync")
+    return status | {"sync": sync} if sync else status
 
 
 def _probed_fields(probe: ProbeResult) -> Json:
