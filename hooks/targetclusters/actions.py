@@ -169,7 +169,7 @@ class _Jobs:
 
 
 def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig | None) -> ProbeResult:
-    """Add what the kubeconfig alone tells of a cluster."""
+    """Add what the kubeconfig alone says about a cluster."""
     if kubeconfig is None:
         return result
     return replace(

@@ -1,4 +1,4 @@
-"""Observes a TargetCluster: reads what its request and its jobs tell, and waits for nothing."""
+"""Reads what is known of a TargetCluster from its request and its jobs; waits for nothing."""
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import epoch

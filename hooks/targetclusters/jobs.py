@@ -53,7 +53,7 @@ class JobSlot(Generic[T]):
         self._latest: T | None = None
 
     def start(self, job: Callable[[Deadline], T], seconds: float, pool: JobPool) -> bool:
-        """Start a job, unless one runs or waits; tell whether it was started.
+        """Start a job unless one runs or waits; return whether it was started.
 
         Args:
             job: takes its deadline, which counts from when it runs.

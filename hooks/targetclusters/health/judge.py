@@ -44,7 +44,7 @@ class CheckState:
 
 
 def judge(probe: ProbeResult, spec: Spec) -> tuple[CheckResult, ...]:
-    """Return what a probe says about the conditions; one about which it says nothing is absent."""
+    """Return what a probe says about each condition; those that it leaves open are absent."""
     if probe.failure is not None:
         return _judge_failure(probe.failure)
     message = "the cluster accepts the kubeconfig's credentials"
@@ -163,7 +163,7 @@ def _not_read(check: str, failure: Failure | None) -> CheckResult:
 
 
 def _name_not_ready(count: ReadyCount) -> str:
-    """Name at most three, so that a message has a bound."""
+    """Name at most three, to keep the message short."""
     if not count.not_ready:
         return ""
     named = ", ".join(count.not_ready[:3])

@@ -23,7 +23,7 @@ T = TypeVar("T")
 def probe_cluster(
     target: ApiServer, started: ProbeResult, *, pod_namespaces: Sequence[str], deadline: Deadline
 ) -> ProbeResult:
-    """Return `started` with what the cluster says of itself, read one request after the other.
+    """Return `started` with what the cluster says about itself, read one request after the other.
 
     Never raises. A list that cannot be read is a Failure in its place: a cluster with too many
     nodes to be listed in time is still reachable.
