@@ -1,0 +1,37 @@
+"""Writes texts for people: shortened, quoted, on one line, and lists that end in a count."""
+
+from collections.abc import Sequence
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return at most `limit` characters of a text; one that is cut ends in an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def one_line(text: object, limit: int) -> str:
+    """Return what another server wrote as one line of printable characters, shortened."""
+    start = str(text or "")[: 4 * limit]
+    return shorten(" ".join("".join(c if c.isprintable() else " " for c in start).split()), limit)
+
+
+def quote(value: object, limit: int = 80) -> str:
+    """Return a value in quotes, as a message repeats it, shortened."""
+    return shorten(repr(value), limit)
+
+
+def join_names(names: Sequence[str], *, limit: int, total: int = 0) -> str:
+    """Return `n1, n2 and 3 more`: at most `limit` names.
+
+    Args:
+        names: in the order to show.
+        limit: the most that are shown.
+        total: how many there are, where `names` holds only the first.
+    """
+    more = max(total, len(names)) - len(names[:limit])
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def join_sentences(sentences: Sequence[str], *, limit: int) -> str:
+    """Return `x is a; y is b; and 3 more`: at most `limit` sentences."""
+    more = len(sentences) - limit
+    return "; ".join((*sentences[:limit], *([f"and {more} more"] if more > 0 else ())))
