@@ -9,6 +9,8 @@ CLOUDSTACK_GROUP = "cloudstack.targetcluster.example.com"
 TARGET_CLUSTER_GROUP = "targetcluster.example.com"
 #: Version of both groups.
 API_VERSION = "v1alpha1"
+#: API group and version of the objects that the cloud controller keeps.
+CLOUDSTACK_API = f"{CLOUDSTACK_GROUP}/{API_VERSION}"
 #: Kind of the cluster-scoped object that says what CloudStack knows of a Node's VM.
 INSTANCE_KIND = "CloudStackInstance"
 #: Kind of the namespaced object that stands for a Service's load balancer.
@@ -168,7 +170,7 @@ LOAD_BALANCER_FINALIZER = "metacontroller.io/compositecontroller-cloudstack-load
 
 # Services: events
 
-#: Normal: a load balancer is being made or changed.
+#: Normal: a load balancer is being created or changed.
 EVENT_ENSURING = "EnsuringLoadBalancer"
 #: Normal: the load balancer serves as the Service asks.
 EVENT_ENSURED = "EnsuredLoadBalancer"
@@ -178,7 +180,7 @@ EVENT_UPDATED = "UpdatedLoadBalancer"
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
 #: Warning: there is no node that could be a member.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
-#: Normal: a load balancer that is no longer wanted is being taken down.
+#: Normal: a load balancer that is no longer wanted is being deleted.
 EVENT_DELETING = "DeletingLoadBalancer"
 #: Normal: nothing is left in CloudStack of a load balancer that was taken down.
 EVENT_DELETED = "DeletedLoadBalancer"

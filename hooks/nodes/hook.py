@@ -1,25 +1,22 @@
-"""Nodes: their labels, provider ids, addresses, taints and end."""
+"""Nodes: their labels, provider ids, addresses, taints and deletion.
+
+A call reads the request (`request`) and CloudStack (`facts`), decides (`plan`), writes (`actions`),
+and repeats that until nothing is left to write.
+"""
 
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeError
+from hooks.kube.times import timestamp
 from hooks.nodes.actions import perform
 from hooks.nodes.facts import NODES, Sources, observe
-from hooks.nodes.plan.instance import INSTANCE_KEY
-from hooks.nodes.plan.plan import Facts, NodeAction, NodePlan, Settings, plan_node
-from hooks.webhook.contract import DecoratorRequest
+from hooks.nodes.plan.actions import NodeAction
+from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.plan import NodePlan, plan_node
+from hooks.nodes.request import NodeRequest, read
 from hooks.webhook.hook import Dependencies
 from hooks.webhook.reconcile import Answer, Outdated, reconcile
-from hooks.webhook.requests import Map, Shape, decorator_request
-
-#: What is read of a Node's spec and status.
-SPEC: Shape = {"providerID": str, "taints": [Map(str)]}
-STATUS: Shape = {
-    "addresses": [{"type": str, "address": str}],
-    "conditions": [{"type": str, "status": str}],
-    "nodeInfo": {"kubeletVersion": str},
-}
 
 
 class NodesHook:
@@ -36,57 +33,54 @@ class NodesHook:
             guard_hold=config.node_guard_hold,
         )
 
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one DecoratorRequest for a Node.
+    def sync(self, body: Json, deadline: Deadline) -> Answer:
+        """Answer a sync request.
 
         Raises:
             BadRequest: the request lacks what is read of it.
-            CloudStackError, KubeError: nothing was changed that the answer would have to tell.
+            CloudStackError, KubeError: what can be known of the node is not known now.
         """
-        node = decorator_request(request, spec=SPEC, status=STATUS)
+        request = read(body)
         given = self._dependencies
         sources = Sources(given.cloud(), given.kube, deadline, self._settings, given.clock)
-        subject = _NodeSync(node, sources)
-        return reconcile(subject, deadline=deadline, record=given.record)
+        return reconcile(_Call(request, sources), deadline=deadline, record=given.record)
 
 
 build = NodesHook
 
 
-class _NodeSync:
+class _Call:
     """One call's view of one Node."""
 
-    def __init__(self, request: DecoratorRequest, sources: Sources) -> None:
-        self._held: Json = request["object"]
-        self._node: Json = self._held
-        instances = request["attachments"].get(INSTANCE_KEY, {})
-        self._instance: Json | None = instances.get(self._held["metadata"]["name"])
+    def __init__(self, request: NodeRequest, sources: Sources) -> None:
+        self._request = request
         self._sources = sources
-        self._deleted = False
+        self._node = request.node
 
     def observe(self) -> Facts:
-        return observe(self._held, self._node, self._instance, self._sources)
+        return observe(self._request, self._node, self._sources)
 
     def plan(self, facts: Facts) -> NodePlan:
-        plan = plan_node(facts, self._sources.settings)
-        return NodePlan(plan.response) if self._deleted else plan
+        return plan_node(facts, self._sources.settings)
 
     def act(self, action: NodeAction) -> None:
+        """Do one action, and go on with the Node as it is then."""
         kube, deadline = self._sources.kube, self._sources.deadline
         try:
-            written = perform(action, kube, deadline)
+            self._node = perform(action, kube, deadline) or self._deleting()
         except Conflict as error:
             self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
             raise Outdated(str(error)) from error
-        if written is None:
-            self._deleted = True
-        else:
-            self._node = written
+
+    def _deleting(self) -> Json:
+        """Return the Node that this call deleted: nothing more is planned for it."""
+        marked = {"deletionTimestamp": timestamp(self._sources.clock())}
+        return {**self._node, "metadata": {**self._node["metadata"], **marked}}
 
     def trouble(self, error: CloudStackError | KubeError) -> NodePlan | None:
-        """Leave every error to the app: a Node's status is kubelet's, there is none to tell it in.
+        """Leave every error to the app, whose answer 429 changes neither Node nor Instance.
 
-        Answered 429 nothing changes on the Node or its Instance.
+        A Node's status is kubelet's, and has no place for errors of ours.
         """
         del error
         return None

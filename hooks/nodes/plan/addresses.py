@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 from hooks.cloudstack.models import VirtualMachine
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations, items
 from hooks.names import ANNOTATION_PROVIDED_NODE_IP
 
 Address = tuple[str, str]
@@ -15,12 +16,12 @@ class UnusableAddressesError(Exception):
 
 
 def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[Address, ...]:
-    """Answer the node's addresses: internal ones by NIC, the default NIC first, then external.
+    """Return the node's addresses: internal ones by NIC, the default NIC first, then external.
 
-    What kubelet was told to use (`--node-ip`) comes first of all.
+    The address that kubelet was configured with (`--node-ip`) comes before all others.
 
     Raises:
-        UnusableAddressesError: the VM has no address, or not the one kubelet was told to use.
+        UnusableAddressesError: the VM has no address, or not the one of kubelet's configuration.
     """
     addresses: list[Address] = []
     for nic in sorted(vm.nics, key=lambda nic: not nic.is_default):
@@ -34,15 +35,14 @@ def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[Address, ...]:
 
 
 def _preferred(node: Json, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    annotations = node["metadata"].get("annotations") or {}
-    provided = annotations.get(ANNOTATION_PROVIDED_NODE_IP) or ""
+    provided = annotations(node).get(ANNOTATION_PROVIDED_NODE_IP, "")
     first: list[Address] = []
     for text in filter(None, map(str.strip, provided.split(","))):
         same = [address for address in addresses if _same_ip(address[1], text)]
         if not same:
             known = ", ".join(ip for kind, ip in addresses if kind != "Hostname")
             raise UnusableAddressesError(
-                f"annotation {ANNOTATION_PROVIDED_NODE_IP}: {text!r} is none of the VM's "
+                f"annotation {ANNOTATION_PROVIDED_NODE_IP}: {text!r} is not one of the VM's "
                 f"addresses ({known})"
             )
         first.append(same[0])
@@ -57,6 +57,6 @@ def _same_ip(one: str, other: str) -> bool:
 
 
 def observed_addresses(node: Json) -> tuple[Address, ...]:
-    """Read the addresses that the node shows."""
-    shown = (node.get("status") or {}).get("addresses") or []
-    return tuple((address.get("type", ""), address.get("address", "")) for address in shown)
+    """Return the addresses in a node's status."""
+    addresses = items(node, "status", "addresses")
+    return tuple((address.get("type", ""), address.get("address", "")) for address in addresses)

@@ -1,4 +1,4 @@
-"""Which VM a node is: by its provider id if that is ours, else by its name."""
+"""Which VM a node is: the one that its provider id names, else the one of its name."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from hooks.cloudstack.cache import Snapshot, host_part
 from hooks.cloudstack.models import VirtualMachine
 from hooks.nodes.plan.provider_id import parse_provider_id
 
-#: States in which a VM is on its way out or never came up; it counts as absent.
+#: States of a VM that is being destroyed or was never created; it counts as absent.
 ABSENT_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
 
 
@@ -22,7 +22,7 @@ class Missing:
     """CloudStack has no VM for the node.
 
     Attributes:
-        instance_id: the id the node's provider id names; None where it has none.
+        instance_id: the id in the node's provider id; None where it has none.
     """
 
     instance_id: str | None
@@ -63,12 +63,12 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
 
 
 def is_present(vm: VirtualMachine) -> bool:
-    """Tell whether a VM that CloudStack lists is one to reckon with."""
+    """Tell whether a VM that CloudStack lists still exists for us."""
     return vm.state not in ABSENT_STATES
 
 
 def _by_name(name: str, snapshot: Snapshot) -> Match:
-    """Compare names ever more loosely; the first comparison that finds any VM decides."""
+    """Compare names exactly, then ignoring case, then without domains; the first match decides."""
     for found in (
         snapshot.by_name.get(name, ()),
         snapshot.by_lower_name.get(name.lower(), ()),

@@ -1,287 +1,154 @@
 """What a node is to become: labels, Instance, and what Metacontroller cannot write."""
 
-from dataclasses import dataclass, field
-
+from hooks import names
 from hooks.cloudstack.models import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
-from hooks.names import (
-    ANNOTATION_CONFIRM_DELETION,
-    EVENT_ADDRESSES_UNUSABLE,
-    EVENT_DELETING_NODE,
-    EVENT_DELETION_HELD,
-    EVENT_INSTANCE_AMBIGUOUS,
-    EVENT_INSTANCE_NOT_FOUND,
-    EVENT_SYNCED,
-    TAINT_SHUTDOWN,
-    TAINT_UNINITIALIZED,
-)
+from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part
+from hooks.nodes.plan.absence import is_deletion_due, reason_to_keep
+from hooks.nodes.plan.actions import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 from hooks.nodes.plan.addresses import (
-    Address,
     UnusableAddressesError,
     desired_addresses,
     observed_addresses,
 )
-from hooks.nodes.plan.instance import instance_kept, instance_missing, instance_of, recorded_absence
-from hooks.nodes.plan.labels import desired_labels, serves_load_balancers
-from hooks.nodes.plan.lifecycle import MissingNodes, deletion_due, held, prolonged_absence
-from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Match, Missing
+from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.instance import kept_instance, missing_instance, present_instance
+from hooks.nodes.plan.labels import desired_labels
+from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
 from hooks.nodes.plan.provider_id import format_provider_id, parse_provider_id
 from hooks.webhook.contract import DecoratorResponse, Plan
 
-#: A node that is not Ready is looked at again after this many seconds.
+#: Seconds until Metacontroller calls again for a node that is not Ready.
 NOT_READY_RESYNC = 15.0
-#: A node without a VM is looked at again after this many seconds.
+#: Seconds until Metacontroller calls again for a node that has no VM, or several.
 NOT_FOUND_RESYNC = 30.0
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What an operator may choose about nodes.
-
-    Attributes:
-        legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
-        missing_grace: seconds that a VM must be missing before its node is deleted.
-        guard_hold: seconds for which many vanished nodes are kept.
-    """
-
-    legacy_labels: str = "auto"
-    missing_grace: float = 60.0
-    guard_hold: float = 600.0
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a node and its VM.
-
-    Attributes:
-        held: the Node as Metacontroller holds it: its own write will carry this version.
-        node: the Node as it was last seen; newer than `held` after a write of ours.
-        instance: the Instance as it stands; None where there is none.
-        match: the node's VM.
-        taken_at: when the snapshot of all VMs was taken, in epoch seconds.
-        region: the configured region; empty for the zone.
-        now: epoch seconds.
-        census: what is looked up before a deletion; None where none is due.
-    """
-
-    held: Json
-    node: Json
-    instance: Json | None
-    match: Match
-    taken_at: float
-    region: str
-    now: float
-    missing_nodes: MissingNodes | None = None
-
-
-@dataclass(frozen=True)
-class AddressPatch:
-    """Set `status.addresses`, whole and in this order."""
-
-    node: str
-    uid: str
-    addresses: tuple[Address, ...]
-
-
-@dataclass(frozen=True)
-class SpecPatch:
-    """Set the provider id (None leaves it) and all taints in one write, on this version only.
-
-    The same patch of another version is equal: it has been written, and something reverted it.
-    """
-
-    node: str
-    uid: str
-    resource_version: str = field(compare=False)
-    provider_id: str | None
-    taints: tuple[tuple[tuple[str, str], ...], ...]
-
-
-@dataclass(frozen=True)
-class NodeDeletion:
-    """Delete the Node, of this uid and version only."""
-
-    node: str
-    uid: str
-    resource_version: str
-
-
-NodeAction = AddressPatch | SpecPatch | NodeDeletion
 NodePlan = Plan[NodeAction]
 
 
 def plan_node(facts: Facts, settings: Settings) -> NodePlan:
-    """Decide what a node is told, and which single write comes next.
+    """Decide what is answered for a node, and which single write comes next.
 
     A write is planned only when the answer changes nothing on the Node: Metacontroller's own
-    update carries the version it holds, and would be lost after a write of ours.
+    update carries the version in its cache, and would be refused after a write of ours.
     """
     match facts.match:
         case Foreign():
             return Plan(DecoratorResponse(labels={}, attachments=[]))
         case Ambiguous(vms):
-            return _ambiguous(facts, vms)
+            named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
+            text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
+            return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
         case Missing(str() as instance_id):
             return _missing(facts, instance_id, settings)
-        case Missing():
-            return _not_found(facts)
+        case Missing():  # it may be another cloud's node
+            text = f"CloudStack has no VM named {facts.name} in this project and zone"
+            return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, text)
         case Found(vm):
             return _found(facts, vm, settings)
 
 
-def _found(facts: Facts, vm: VirtualMachine, settings: Settings) -> NodePlan:
-    present = _labels(facts.held)
-    labels = desired_labels(facts.held, vm, region=facts.region, legacy=settings.legacy_labels)
-    instance = instance_of(
-        _name(facts), {**present, **labels}, vm, serves=serves_load_balancers(facts.node)
+def needs_confirmation(facts: Facts, settings: Settings) -> bool:
+    """Tell whether a VM has been missing long enough to delete its node, if it is really gone."""
+    return (
+        not is_true(facts.node, "Ready")
+        and not is_deleting(facts.node)
+        and is_deletion_due(facts.absence, now=facts.now, grace=settings.missing_grace)
     )
-    response = DecoratorResponse(labels=dict(labels), attachments=[instance])
-    if not is_ready(facts.node):
+
+
+def _found(facts: Facts, vm: VirtualMachine, settings: Settings) -> NodePlan:
+    desired = desired_labels(facts.cached, vm, region=facts.region, legacy=settings.legacy_labels)
+    response = DecoratorResponse(
+        labels=dict(desired), attachments=[present_instance(facts, vm, desired)]
+    )
+    if not is_true(facts.node, "Ready"):
         response["resyncAfterSeconds"] = NOT_READY_RESYNC
-    answer_changes_node = any(present.get(label) != value for label, value in labels.items())
-    if answer_changes_node or facts.node["metadata"].get("deletionTimestamp"):
+    if not desired.items() <= labels(facts.cached).items() or is_deleting(facts.node):
         return Plan(response)
+    is_waiting = any(taint.get("key") == names.TAINT_UNINITIALIZED for taint in _taints(facts.node))
     try:
         addresses = desired_addresses(facts.node, vm)
     except UnusableAddressesError as error:
-        event = _event(facts, EVENT_ADDRESSES_UNUSABLE, str(error), warning=True)
-        initialised = not _has_taint(facts.node, TAINT_UNINITIALIZED)
-        actions = _spec_patch(facts.node, vm) if initialised else ()
-        return Plan(response, actions, (event,))
+        event = _warning(facts, names.EVENT_ADDRESSES_UNUSABLE, str(error))
+        return Plan(response, () if is_waiting else _spec_patch(facts.node, vm), (event,))
     if addresses != observed_addresses(facts.node):
-        return Plan(response, (AddressPatch(_name(facts), _uid(facts), addresses),))
-    actions = _spec_patch(facts.node, vm)
-    events: tuple[Event, ...] = ()
-    if actions and _has_taint(facts.node, TAINT_UNINITIALIZED):
-        events = (_event(facts, EVENT_SYNCED, "Node synced successfully"),)
-    return Plan(response, actions, events)
+        return Plan(response, (AddressPatch(facts.name, _uid(facts.node), addresses),))
+    event = Event(Reference.to(facts.node), names.EVENT_SYNCED, "Node synced successfully")
+    return Plan(response, _spec_patch(facts.node, vm), (event,) if is_waiting else ())
 
 
 def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     """Plan provider id and taints as one write: a node is never released without its id."""
-    spec = node.get("spec") or {}
-    observed = spec.get("taints") or []
-    provider_id = spec.get("providerID") or ""
-    taints = [taint for taint in observed if taint.get("key") != TAINT_UNINITIALIZED]
-    initialise = len(taints) != len(observed)
-    wanted_id = format_provider_id(vm.id) if initialise and not provider_id else None
-    if parse_provider_id(wanted_id or provider_id):
-        taints = _shutdown_taints(taints, stopped=vm.state == "Stopped", ready=is_ready(node))
-    if taints == observed and wanted_id is None:
+    observed = _taints(node)
+    taints = [taint for taint in observed if taint.get("key") != names.TAINT_UNINITIALIZED]
+    provider_id = part(node, "spec").get("providerID")
+    new_id = format_provider_id(vm.id) if taints != observed and not provider_id else None
+    if parse_provider_id(new_id or provider_id or ""):
+        taints = _shutdown_taints(
+            taints, stopped=vm.state == "Stopped", ready=is_true(node, "Ready")
+        )
+    if taints == observed:
         return ()
-    metadata = node["metadata"]
-    return (
-        SpecPatch(
-            node=metadata["name"],
-            uid=metadata.get("uid", ""),
-            resource_version=metadata.get("resourceVersion", ""),
-            provider_id=wanted_id,
-            taints=tuple(tuple(sorted(taint.items())) for taint in taints),
-        ),
-    )
+    return (SpecPatch(node["metadata"]["name"], _uid(node), _version(node), new_id, tuple(taints)),)
 
 
 def _shutdown_taints(taints: list[Json], *, stopped: bool, ready: bool) -> list[Json]:
-    tainted = any(taint.get("key") == TAINT_SHUTDOWN for taint in taints)
-    if ready and tainted:
-        return [taint for taint in taints if taint.get("key") != TAINT_SHUTDOWN]
-    if stopped and not ready and not tainted:
-        return [*taints, {"key": TAINT_SHUTDOWN, "effect": "NoSchedule"}]
+    others = [taint for taint in taints if taint.get("key") != names.TAINT_SHUTDOWN]
+    if ready:
+        return others
+    if stopped and others == taints:
+        return [*taints, {"key": names.TAINT_SHUTDOWN, "effect": "NoSchedule"}]
     return taints
 
 
 def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
-    ready = is_ready(facts.node)
-    absence = prolonged_absence(recorded_absence(facts.instance), facts.taken_at)
-    kept = instance_kept(
-        _name(facts),
-        _labels(facts.held),
-        facts.instance or {},
-        serves=serves_load_balancers(facts.node),
-    )
-    instance = instance_missing(kept, instance_id, absence, ready=ready)
+    ready = is_true(facts.node, "Ready")
     response = DecoratorResponse(
-        labels={}, attachments=[instance], resyncAfterSeconds=NOT_READY_RESYNC
+        labels={},
+        attachments=[missing_instance(facts, instance_id, ready=ready)],
+        resyncAfterSeconds=NOT_FOUND_RESYNC if ready else NOT_READY_RESYNC,
     )
     if ready:
-        response["resyncAfterSeconds"] = NOT_FOUND_RESYNC
         text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
-        return Plan(response, (), (_event(facts, EVENT_DELETION_HELD, text, warning=True),))
-    due = deletion_due(absence, now=facts.now, grace=settings.missing_grace)
-    if not due or facts.missing_nodes is None or facts.node["metadata"].get("deletionTimestamp"):
+        return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
+    if facts.missing_nodes is None or not needs_confirmation(facts, settings):
         return Plan(response)
-    reason = held(
+    reason = reason_to_keep(
         facts.missing_nodes,
-        absence,
+        facts.absence,
         now=facts.now,
         hold=settings.guard_hold,
-        confirmed=_confirmed(facts.node),
+        confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
     )
     if reason:
         text = f"VM {instance_id} is gone, the node is kept: {reason}"
-        return Plan(response, (), (_event(facts, EVENT_DELETION_HELD, text, warning=True),))
-    text = f"Deleting node {_name(facts)} because it does not exist in the cloud provider"
-    version = facts.node["metadata"].get("resourceVersion", "")
-    deletion = NodeDeletion(_name(facts), _uid(facts), version)
-    return Plan(response, (deletion,), (_event(facts, EVENT_DELETING_NODE, text),))
+        return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
+    text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
+    event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)
+    deletion = NodeDeletion(facts.name, _uid(facts.node), _version(facts.node))
+    return Plan(response, (deletion,), (event,))
 
 
-def _not_found(facts: Facts) -> NodePlan:
-    """Answer a node that no VM has the name of; it may be another cloud's, so it is left alone."""
-    text = f"CloudStack has no VM named {_name(facts)} in this project and zone"
-    event = _event(facts, EVENT_INSTANCE_NOT_FOUND, text, warning=True)
-    return Plan(_unchanged(facts), (), (event,))
-
-
-def _ambiguous(facts: Facts, vms: tuple[VirtualMachine, ...]) -> NodePlan:
-    named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
-    text = f"{len(vms)} VMs have the node's name, none is taken: {named}"
-    event = _event(facts, EVENT_INSTANCE_AMBIGUOUS, text, warning=True)
-    return Plan(_unchanged(facts), (), (event,))
-
-
-def _unchanged(facts: Facts) -> DecoratorResponse:
-    attachments = []
-    if facts.instance is not None:
-        serves = serves_load_balancers(facts.node)
-        attachments = [
-            instance_kept(_name(facts), _labels(facts.held), facts.instance, serves=serves)
-        ]
-    return DecoratorResponse(
-        labels={}, attachments=attachments, resyncAfterSeconds=NOT_FOUND_RESYNC
+def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:
+    response = DecoratorResponse(
+        labels={}, attachments=kept_instance(facts), resyncAfterSeconds=NOT_FOUND_RESYNC
     )
+    return Plan(response, (), (_warning(facts, reason, message),))
 
 
-def is_ready(node: Json) -> bool:
-    """Tell whether the node's Ready condition is True; one that says nothing is not Ready."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in conditions
-    )
+def _warning(facts: Facts, reason: str, message: str) -> Event:
+    return Event(Reference.to(facts.node), reason, message, "Warning")
 
 
-def _has_taint(node: Json, key: str) -> bool:
-    return any(taint.get("key") == key for taint in (node.get("spec") or {}).get("taints") or [])
+def _taints(node: Json) -> list[Json]:
+    return items(node, "spec", "taints")
 
 
-def _confirmed(node: Json) -> bool:
-    annotations = node["metadata"].get("annotations") or {}
-    return annotations.get(ANNOTATION_CONFIRM_DELETION) == "true"
+def _uid(node: Json) -> str:
+    return node["metadata"].get("uid") or ""
 
 
-def _labels(node: Json) -> dict[str, str]:
-    return dict(node["metadata"].get("labels") or {})
-
-
-def _name(facts: Facts) -> str:
-    return str(facts.node["metadata"]["name"])
-
-
-def _uid(facts: Facts) -> str:
-    return str(facts.node["metadata"].get("uid", ""))
-
-
-def _event(facts: Facts, reason: str, message: str, *, warning: bool = False) -> Event:
-    return Event(Reference.to(facts.node), reason, message, "Warning" if warning else "Normal")
+def _version(node: Json) -> str:
+    return node["metadata"].get("resourceVersion") or ""

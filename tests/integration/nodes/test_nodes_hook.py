@@ -22,8 +22,10 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeUnreachable
 from hooks.names import TAINT_UNINITIALIZED
+from hooks.nodes import facts
 from hooks.nodes.hook import NodesHook
-from hooks.nodes.plan.plan import AddressPatch, SpecPatch
+from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
+from hooks.nodes.request import INSTANCES
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, Answer
 from simulator.server import Simulator
@@ -246,6 +248,25 @@ def test_a_missing_vm_deletes_nothing_where_the_api_server_does_not_answer(cloud
         hook.sync(request, Deadline(8))
     assert kube.reads
     assert kube.writes == []
+
+
+def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(cloud: Cloud) -> None:
+    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
+    request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    hook = make_hook(cloud)
+    [instance] = shown(hook.sync(request, Deadline(8)))["attachments"]
+    instance["observed"]["missing"]["snapshots"] = 9
+    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
+    request["attachments"] = {INSTANCES: {"node-1": instance}}
+    kube = kube_with(request)
+    kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+    answer = make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    [deletion] = answer.actions
+    assert isinstance(deletion, NodeDeletion)
+    assert [verb for verb, *_ in kube.writes] == ["delete"]
+    assert f"{facts.NODES}/node-1" not in kube.objects
+    assert kube.reads == [f"{facts.NODES}/node-1", facts.INSTANCES, f"{facts.NODES}/node-1"]
+    assert shown(answer)["resyncAfterSeconds"] == 15
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import Any
 from hooks.cloudstack.models import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.names import TAINT_UNINITIALIZED
+from hooks.nodes.plan.facts import Facts, Settings
 from hooks.nodes.plan.match import Found, Match
-from hooks.nodes.plan.plan import Facts, Settings
 
 VM_ID = "36808f79-3b12-4ce8-ac4d-3d206e657e99"
 NOW = 1_800_000_000.0
@@ -86,10 +86,10 @@ def make_initialised_node(**changes: Any) -> Json:
     )
 
 
-def make_facts(held: Json, match: Match | None = None, /, **changes: Any) -> Facts:
+def make_facts(cached: Json, match: Match | None = None, /, **changes: Any) -> Facts:
     facts: dict[str, Any] = {
-        "held": held,
-        "node": held,
+        "cached": cached,
+        "node": cached,
         "instance": None,
         "match": match or Found(make_vm()),
         "taken_at": NOW - 1,

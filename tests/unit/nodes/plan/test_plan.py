@@ -15,9 +15,11 @@ from hooks.names import (
     TAINT_SHUTDOWN,
     TAINT_UNINITIALIZED,
 )
-from hooks.nodes.plan.lifecycle import MissingNodes
+from hooks.nodes.plan.absence import MissingNodes
+from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
+from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
-from hooks.nodes.plan.plan import AddressPatch, Facts, NodeDeletion, NodePlan, SpecPatch, plan_node
+from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.webhook.contract import DecoratorResponse
 from tests.unit.nodes.objects import (
     ADDRESSES,
@@ -163,9 +165,9 @@ class TestANodeWithAVM:
         assert attachments(made)[0]["observed"]["servesLoadBalancers"] is False
 
     def test_is_planned_on_its_newest_version(self) -> None:
-        held = tainted()
+        cached = tainted()
         node = tainted(addresses=ADDRESSES, metadata={"resourceVersion": "8"})
-        [patch] = plan(make_facts(held, node=node)).actions
+        [patch] = plan(make_facts(cached, node=node)).actions
         assert isinstance(patch, SpecPatch)
         assert patch.resource_version == "8"
 
@@ -304,7 +306,7 @@ class TestAVMThatIsGone:
         now_ready = make_initialised_node(ready=True)
         assert (
             plan(
-                make_facts(facts.held, self.MATCH, node=now_ready, missing_nodes=missing_nodes)
+                make_facts(facts.cached, self.MATCH, node=now_ready, missing_nodes=missing_nodes)
             ).actions
             == ()
         )
@@ -334,7 +336,7 @@ class TestAVMThatIsGone:
 
     def test_that_comes_back_is_no_longer_noted(self) -> None:
         facts = self.facts(missing_for=60)
-        made = plan(make_facts(facts.held, Found(make_vm()), instance=facts.instance))
+        made = plan(make_facts(facts.cached, Found(make_vm()), instance=facts.instance))
         [instance] = attachments(made)
         assert "missing" not in instance["observed"]
         assert instance["observed"]["state"] == "Running"

@@ -1,11 +1,11 @@
 import pytest
 
-from hooks.nodes.plan.lifecycle import (
+from hooks.nodes.plan.absence import (
     AbsenceRecord,
     MissingNodes,
-    deletion_due,
-    held,
-    prolonged_absence,
+    extend_absence,
+    is_deletion_due,
+    reason_to_keep,
 )
 from tests.unit.nodes.objects import NOW
 
@@ -18,11 +18,11 @@ def missing_nodes(missing: int, *, of: int, ready: int = 0, gone: bool = True) -
 
 
 def test_each_snapshot_counts_once() -> None:
-    first = prolonged_absence(None, NOW)
+    first = extend_absence(None, NOW)
     assert first == AbsenceRecord(NOW, 1, NOW)
-    assert prolonged_absence(first, NOW) == first
-    assert prolonged_absence(first, NOW - 15) == first
-    assert prolonged_absence(first, NOW + 15) == AbsenceRecord(NOW, 2, NOW + 15)
+    assert extend_absence(first, NOW) == first
+    assert extend_absence(first, NOW - 15) == first
+    assert extend_absence(first, NOW + 15) == AbsenceRecord(NOW, 2, NOW + 15)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_each_snapshot_counts_once() -> None:
     ],
 )
 def test_a_deletion_waits_for_time_and_for_snapshots(absence: AbsenceRecord, due: bool) -> None:
-    assert deletion_due(absence, now=NOW, grace=60) is due
+    assert is_deletion_due(absence, now=NOW, grace=60) is due
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,29 @@ def test_a_deletion_waits_for_time_and_for_snapshots(absence: AbsenceRecord, due
     ],
 )
 def test_the_guard_keeps_what_looks_wrong(counted: MissingNodes, kept: bool) -> None:
-    reason = held(counted, ABSENCE, now=NOW, hold=600, confirmed=False)
-    assert (reason is not None) is kept
+    reason = reason_to_keep(counted, ABSENCE, now=NOW, hold=600, confirmed=False)
+    assert bool(reason) is kept
 
 
 def test_many_are_held_for_a_while_only() -> None:
     absence = AbsenceRecord(NOW - 600, 40, NOW)
-    assert held(missing_nodes(3, of=10), absence, now=NOW - 1, hold=600, confirmed=False)
-    assert held(missing_nodes(3, of=10), absence, now=NOW, hold=600, confirmed=False) is None
+    assert reason_to_keep(missing_nodes(3, of=10), absence, now=NOW - 1, hold=600, confirmed=False)
+    assert not reason_to_keep(missing_nodes(3, of=10), absence, now=NOW, hold=600, confirmed=False)
 
 
 def test_a_person_may_confirm_many() -> None:
-    assert held(missing_nodes(10, of=10), ABSENCE, now=NOW, hold=600, confirmed=True) is None
+    assert not reason_to_keep(missing_nodes(10, of=10), ABSENCE, now=NOW, hold=600, confirmed=True)
 
 
 @pytest.mark.parametrize("now", [NOW, NOW + 1_000_000])
 def test_neither_time_nor_a_person_overrules_a_ready_node(now: float) -> None:
-    reason = held(missing_nodes(1, of=10, ready=1), ABSENCE, now=now, hold=600, confirmed=True)
-    assert reason is not None
+    reason = reason_to_keep(
+        missing_nodes(1, of=10, ready=1), ABSENCE, now=now, hold=600, confirmed=True
+    )
     assert "node-0" in reason
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    reason = held(missing_nodes(9, of=10), ABSENCE, now=NOW, hold=600, confirmed=False)
-    assert reason is not None
+    reason = reason_to_keep(missing_nodes(9, of=10), ABSENCE, now=NOW, hold=600, confirmed=False)
     assert "9 of 10" in reason
     assert "and 4 more" in reason

@@ -1,0 +1,57 @@
+"""The facts that a plan of a node is made from."""
+
+from dataclasses import dataclass
+
+from hooks.http.bounded_json import Json
+from hooks.nodes.plan.absence import AbsenceRecord, MissingNodes, extend_absence, read_absence
+from hooks.nodes.plan.match import Match
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may choose about nodes.
+
+    Attributes:
+        legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
+        missing_grace: seconds that a VM must be missing before its node is deleted.
+        guard_hold: seconds for which many vanished nodes are kept.
+    """
+
+    legacy_labels: str = "auto"
+    missing_grace: float = 60.0
+    guard_hold: float = 600.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a node and its VM.
+
+    Attributes:
+        cached: the Node in Metacontroller's cache: its own write will carry this version.
+        node: the newest Node; newer than `cached` after a write of ours.
+        instance: the node's Instance; None where there is none.
+        match: the node's VM.
+        taken_at: when the snapshot of all VMs was taken, in epoch seconds.
+        region: the configured region; empty for the zone.
+        now: epoch seconds.
+        missing_nodes: what is looked up before a deletion; None where none is due.
+    """
+
+    cached: Json
+    node: Json
+    instance: Json | None
+    match: Match
+    taken_at: float
+    region: str
+    now: float
+    missing_nodes: MissingNodes | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the node's name."""
+        return str(self.node["metadata"]["name"])
+
+    @property
+    def absence(self) -> AbsenceRecord:
+        """Return how long the VM has been missing, with this snapshot counted."""
+        return extend_absence(read_absence(self.instance), self.taken_at)
