@@ -1,4 +1,7 @@
-"""The hook of Services of type LoadBalancer: a Service becomes a CloudStackLoadBalancer."""
+"""Services of type LoadBalancer: each becomes a CloudStackLoadBalancer.
+
+A call reads the request (`request`), decides (`plan`) and writes (`actions`).
+"""
 
 from typing import cast
 
@@ -8,24 +11,24 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
 from hooks.names import EVENT_SYNC_FAILED
 from hooks.services.actions import perform
-from hooks.services.facts import Facts, read
+from hooks.services.plan.facts import Facts, Settings
 from hooks.services.plan.plan import Action, plan
-from hooks.services.plan.spec import Settings
 from hooks.services.plan.status import event
+from hooks.services.request import read
 from hooks.webhook.contract import DecoratorResponse, Plan
 from hooks.webhook.hook import Dependencies
 from hooks.webhook.reconcile import Answer, reconcile
 
 #: Seconds until a write that could not be made is tried again.
 RETRY_AFTER = 5.0
-#: Seconds until a write that was refused is tried again: somebody has to grant it first.
+#: Seconds until a write that was refused is tried again: somebody has to permit it first.
 REFUSED_RETRY_AFTER = 60.0
 
 
 class ServicesHook:
     """Answers `/services/sync`."""
 
-    routes = {"/services/sync": "sync"}  # noqa: RUF012 - read by the app, changed by nobody
+    routes = {"/services/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
 
     def __init__(self, dependencies: Dependencies) -> None:
         config = dependencies.config
@@ -35,49 +38,48 @@ class ServicesHook:
             former_cluster_name=config.former_cluster_name,
         )
 
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one Service. Raises BadRequest."""
+    def sync(self, body: Json, deadline: Deadline) -> Answer:
+        """Answer a sync request. Raises BadRequest."""
         given = self._dependencies
-        facts = read(request, now=given.clock())
-        subject = _Subject(facts, self._settings, given.kube, deadline)
-        return reconcile(subject, deadline=deadline, record=given.record)
+        facts = read(body, now=given.clock())
+        call = _Call(facts, plan(facts, self._settings), given.kube, deadline)
+        return reconcile(call, deadline=deadline, record=given.record)
 
 
 build = ServicesHook
 
 
-class _Subject:
-    """One call's view of one Service."""
+class _Call:
+    """One call's view of one Service.
 
-    def __init__(self, facts: Facts, settings: Settings, kube: Kube, deadline: Deadline) -> None:
+    It is planned once, from the request. A write to the Service makes Metacontroller call again
+    with the new Service.
+    """
+
+    def __init__(self, facts: Facts, planned: Plan[Action], kube: Kube, deadline: Deadline) -> None:
         self._facts = facts
-        self._planned = plan(facts, settings)
+        self._planned = planned
         self._kube = kube
         self._deadline = deadline
 
     def observe(self) -> Facts:
-        """Answer what the request told: all that this hook knows."""
         return self._facts
 
     def plan(self, facts: Facts) -> Plan[Action]:
-        """Answer the plan made from the request, and once it is done, nothing more to do.
-
-        A write to the Service makes Metacontroller call again with what it is then.
-        """
         del facts
         return self._planned
 
     def act(self, action: Action) -> None:
-        """Do one action. Raises KubeError."""
-        perform(self._kube, action, deadline=self._deadline)
+        """Do one action; after it nothing more is planned. Raises KubeError."""
+        perform(action, self._kube, self._deadline)
         self._planned = Plan(self._planned.response)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """Answer as planned, and come back for what could not be written."""
+        """Answer as planned, and ask for another call that tries the write again."""
         response = cast("DecoratorResponse", self._planned.response.copy())
-        refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
-        response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if refused else RETRY_AFTER
-        if not refused:
+        is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
+        response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER
+        if not is_refused:
             return Plan(response)
         message = f"Error syncing load balancer: {error}"
         return Plan(response, events=(event(self._facts, EVENT_SYNC_FAILED, message),))

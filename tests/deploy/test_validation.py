@@ -2,7 +2,8 @@
 
 import pytest
 
-from hooks.services.plan.spec import Settings, wanted_spec
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import wanted_spec
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.deploy.rendering import DEPLOY

@@ -138,7 +138,7 @@ def test_what_cannot_be_served_is_said_and_changes_nothing(shop: Namespace) -> N
     refused = shop.await_service(
         "web", lambda one: own_condition(one).get("reason") == "InvalidService", "is refused"
     )
-    assert "'intranet' is no CIDR" in own_condition(refused)["message"]
+    assert "'intranet' is not a CIDR" in own_condition(refused)["message"]
     assert ingress(refused) == [{"ip": "203.0.113.7", "ipMode": "VIP"}]
     after = shop.await_load_balancer("web", lambda one: one["spec"]["invalid"], "says why")
     assert {**after["spec"], "invalid": []} == before

@@ -131,7 +131,7 @@ def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
     told = shop.await_service(
         "web", lambda one: own_condition(one)["reason"] == "InvalidService", "is refused", within=10
     )
-    assert f"{OLD_FINALIZER} was put back by " in own_condition(told)["message"]
+    assert f"{OLD_FINALIZER} was added again by " in own_condition(told)["message"]
     assert told["metadata"]["finalizers"] == [OLD_FINALIZER]
     assert "SyncLoadBalancerFailed" in shop.events("web")
     shop.change("web", {"algorithm": "source"})

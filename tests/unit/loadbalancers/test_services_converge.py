@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.request import read
-from hooks.services.plan.spec import Settings, wanted_spec
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import wanted_spec
 from tests.unit.loadbalancers.builders import IP, NAME, UID
 from tests.unit.loadbalancers.generated import (
     PORTS,

@@ -1,7 +1,8 @@
 """Services and their load balancers as an API server has them, to be changed by each test."""
 
 from hooks.http.bounded_json import Json
-from hooks.services.facts import ATTACHMENTS, Facts
+from hooks.services.plan.facts import Facts
+from hooks.services.request import ATTACHMENTS
 
 UID = "dc3ed357-aad6-4abe-b5aa-fa5d09595d75"
 NAME = "adc3ed357aad64abeb5aafa5d09595d7"
@@ -133,4 +134,4 @@ def request(observed: Json, balancer: Json | None = None) -> Json:
 
 def facts(observed: Json, balancer: Json | None = None) -> Facts:
     """Make what the hook knows of a Service."""
-    return Facts(service=observed, load_balancer=balancer, now=NOW)
+    return Facts(service=observed, load_balancer=balancer or {}, now=NOW)

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.spec import Settings, wanted_spec
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import wanted_spec
 from tests.schemas import crd, schema_of
 from tests.unit.services.objects import facts, load_balancer, port, service, serving
 

@@ -2,9 +2,8 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLEANUP_FINALIZER
-from hooks.services.facts import Facts
-from hooks.services.plan.plan import Action, MakeForCleanup, RemoveFinalizers, plan
-from hooks.services.plan.spec import Settings
+from hooks.services.plan.facts import Facts, Settings
+from hooks.services.plan.plan import Action, CreateForCleanup, RemoveFinalizers, plan
 from hooks.webhook.contract import Plan
 from tests.unit.services.objects import (
     CONDITION,
@@ -22,7 +21,7 @@ from tests.unit.services.objects import (
 )
 
 SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
-LEAVING = own_condition("False", "Deleting", "The load balancer is being taken down")
+LEAVING = own_condition("False", "Deleting", "The load balancer is being deleted")
 HELD: Json = {"finalizers": ["example.com/other", OLD_FINALIZER]}
 DELETED: Json = {"deletionTimestamp": EARLIER}
 FOREIGN: Json = {
@@ -179,7 +178,7 @@ def test_what_keeps_a_load_balancer_from_going_is_said() -> None:
     going = load_balancer(status=serving(conditions=[refused]), deletionTimestamp=EARLIER)
     observed = settled(service(type="ClusterIP", status=ours(LEAVING)), going)
     assert observed["status"]["conditions"][0]["message"] == (
-        "The load balancer is being taken down: disassociateIpAddress: static NAT is on (431)"
+        "The load balancer is being deleted: disassociateIpAddress: static NAT is on (431)"
     )
 
 
@@ -336,7 +335,7 @@ def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(
     answer = planned(observed)
     assert said(answer) == {"attachments": []}
     made, released = answer.actions
-    assert isinstance(made, MakeForCleanup)
+    assert isinstance(made, CreateForCleanup)
     assert made.manifest["metadata"]["name"] == f"{NAME}-cleanup"
     assert made.manifest["metadata"]["namespace"] == namespace
     assert made.manifest["spec"]["loadBalancerName"] == NAME
@@ -389,7 +388,7 @@ def test_a_provider_that_puts_its_finalizer_back_is_noticed_and_everything_stays
         return
     (refusal,) = made["spec"]["invalid"]
     assert refusal["field"] == "metadata.finalizers"
-    assert "was put back by ccm at 2026-03-01T09:30:00Z" in refusal["message"]
+    assert "was added again by ccm at 2026-03-01T09:30:00Z" in refusal["message"]
     assert {**made["spec"], "invalid": []} == spec
     assert answer.actions == ()
     assert observed["status"]["conditions"][0]["reason"] == "InvalidService"

@@ -1,7 +1,8 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.spec import MAX_REFUSALS, Settings, wanted_spec
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import MAX_INVALID, wanted_spec
 from tests.unit.services.objects import NAME, PREFIX, UID, facts, load_balancer, port, service
 
 SETTINGS = Settings()
@@ -205,13 +206,13 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"source-cidrs": "10.0.0.0/8,"}),
             annotation("source-cidrs"),
-            "'' is no CIDR; write one such as 192.0.2.0/24",
+            "'' is not a CIDR; write one such as 192.0.2.0/24",
             id="range by our annotation",
         ),
         pytest.param(
             service(metadata={"annotations": {STANDARD_RANGES: "everybody"}}),
             f'metadata.annotations["{STANDARD_RANGES}"]',
-            "'everybody' is no CIDR",
+            "'everybody' is not a CIDR",
             id="range by Kubernetes' annotation",
         ),
         pytest.param(
@@ -229,13 +230,13 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"address": "lb.example.com"}),
             annotation("address"),
-            "'lb.example.com' is no IPv4 address; write one such as 203.0.113.7",
+            "'lb.example.com' is not an IPv4 address; write one such as 203.0.113.7",
             id="address",
         ),
         pytest.param(
             service(loadBalancerIP="2001:db8::1"),
             "spec.loadBalancerIP",
-            "'2001:db8::1' is no IPv4 address",
+            "'2001:db8::1' is not an IPv4 address",
             id="loadBalancerIP",
         ),
         pytest.param(
@@ -247,7 +248,7 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"node-selector": "edge"}),
             annotation("node-selector"),
-            "'edge' is no label; write key=value, such as pool=edge",
+            "'edge' is not a label; write key=value, such as pool=edge",
             id="node selector",
         ),
         pytest.param(
@@ -259,11 +260,11 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"proxy-protocol": "v2"}),
             annotation("proxy-protocol"),
-            "no boolean",
+            "not a boolean",
             id="proxy",
         ),
-        pytest.param(service({"keep-ip": ""}), annotation("keep-ip"), "no boolean", id="keep-ip"),
-        pytest.param(service({"disabled": "no"}), annotation("disabled"), "no boolean", id="opt"),
+        pytest.param(service({"keep-ip": ""}), annotation("keep-ip"), "not a boolean", id="keep"),
+        pytest.param(service({"disabled": "no"}), annotation("disabled"), "not a bool", id="opt"),
         pytest.param(
             service({"shared-address": "edge"}),
             annotation("shared-address"),
@@ -304,7 +305,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 def test_refusals_beyond_what_the_schema_takes_are_counted() -> None:
     observed = service(ports=[port(number, None) for number in range(1, 101)])
     invalid = spec_of(observed)["invalid"]
-    assert len(invalid) == MAX_REFUSALS
+    assert len(invalid) == MAX_INVALID
     assert invalid[-1] == {"field": "spec", "message": "37 more fields cannot be served"}
 
 

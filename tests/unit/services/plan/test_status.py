@@ -3,7 +3,8 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.services.plan import status
-from hooks.services.plan.spec import Settings, wanted_spec
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import wanted_spec
 from tests.unit.services.objects import (
     CONDITION,
     EARLIER,
@@ -35,16 +36,17 @@ def status_of(observed: Json, balancer: Json | None) -> Json:
     """Write a Service's status."""
     known = facts(observed, balancer)
     spec = wanted_spec(known, Settings())
-    return status.with_load_balancer(known, spec, status.ready_condition(known, spec))
+    ready = status.ready_condition(known, spec)
+    return status.service_status(known, ready, status.published_address(known, spec))
 
 
 @pytest.mark.parametrize(
     ("balancer", "verdict"),
     [
-        pytest.param(None, ("Unknown", "Pending", "The load balancer is being made"), id="none"),
+        pytest.param(None, ("Unknown", "Pending", "The load balancer is being created"), id="none"),
         pytest.param(
             load_balancer(status=serving(), deletionTimestamp=EARLIER),
-            ("Unknown", "Pending", "The load balancer is being made"),
+            ("Unknown", "Pending", "The load balancer is being created"),
             id="going, to be made again",
         ),
         pytest.param(
@@ -52,7 +54,7 @@ def status_of(observed: Json, balancer: Json | None) -> Json:
             (
                 "Unknown",
                 "Reconciling",
-                "The load balancer is being brought to what the Service asks",
+                "The load balancer is being changed to what the Service asks",
             ),
             id="has not answered",
         ),
@@ -61,13 +63,13 @@ def status_of(observed: Json, balancer: Json | None) -> Json:
             (
                 "Unknown",
                 "Reconciling",
-                "The load balancer is being brought to what the Service asks",
+                "The load balancer is being changed to what the Service asks",
             ),
             id="has not answered the last change",
         ),
         pytest.param(
             load_balancer(status={"observedGeneration": 1}),
-            ("Unknown", "Pending", "The load balancer has not been looked at yet"),
+            ("Unknown", "Pending", "The load balancer has not been checked yet"),
             id="without conditions",
         ),
         pytest.param(
@@ -106,7 +108,7 @@ def test_the_condition_names_every_field_that_cannot_be_served() -> None:
     prefix = 'metadata.annotations["service.beta.kubernetes.io/cloudstack-load-balancer-'
     assert (found.status, found.reason) == ("False", "InvalidService")
     assert found.message == (
-        f'{prefix}keep-ip"]: \'x\' is no boolean; write "true" or "false"; '
+        f'{prefix}keep-ip"]: \'x\' is not a boolean; write "true" or "false"; '
         f"{prefix}mode\"]: 'dry' is not known; write apply or plan"
     )
 
@@ -218,7 +220,7 @@ PROGRESS = ready("False", "CreatingRules", "2 of 3 rules stand")
 EVENTS = [
     pytest.param(None, load_balancer(), ["EnsuringLoadBalancer"], id="begins"),
     pytest.param(
-        own_condition("Unknown", "Pending", "The load balancer is being made"),
+        own_condition("Unknown", "Pending", "The load balancer is being created"),
         load_balancer(),
         [],
         id="has begun",
@@ -342,7 +344,7 @@ def test_events_tell_what_is_new(
 ) -> None:
     observed = service(status={"loadBalancer": {}, "conditions": [standing] if standing else []})
     known = facts(observed, balancer)
-    events = list(status.transitions(known, verdict_on(observed, balancer)))
+    events = list(status.transition_events(known, verdict_on(observed, balancer)))
     assert [event.reason for event in events] == reasons
     warnings = {"SyncLoadBalancerFailed", "UnAvailableLoadBalancer"}
     assert all((event.type == "Warning") is (event.reason in warnings) for event in events)
@@ -352,5 +354,5 @@ def test_events_tell_what_is_new(
 def test_a_failure_is_told_with_the_reason() -> None:
     failing = serving(conditions=[FAILED, condition("Stalled")])
     known = facts(service(), load_balancer(status=failing))
-    (event,) = status.transitions(known, verdict_on(known.service, known.load_balancer))
+    (event,) = status.transition_events(known, verdict_on(known.service, known.load_balancer))
     assert event.message == f"Error syncing load balancer: {FAILED['message']}"

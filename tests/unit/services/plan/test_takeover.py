@@ -1,7 +1,12 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.takeover import NOTHING_LEFT, left_behind, rule_names, spent_notes
+from hooks.services.plan.takeover import (
+    NOTHING_TO_ADOPT,
+    find_adoptable,
+    former_rule_names,
+    obsolete_annotations,
+)
 from tests.unit.services.objects import (
     NAME,
     OLD_FINALIZER,
@@ -92,7 +97,7 @@ def noted(**notes: str) -> Json:
 def test_what_another_provider_left_is_named(
     observed: Json, address: str, associated: bool
 ) -> None:
-    assert left_behind(facts(observed), "kubernetes") == {
+    assert find_adoptable(facts(observed), "kubernetes") == {
         "address": address,
         "associatedByController": associated,
         "names": NAMES,
@@ -115,12 +120,12 @@ def test_what_another_provider_left_is_named(
 def test_where_nobody_was_before_us_nothing_is_taken_over(
     observed: Json, balancer: Json | None
 ) -> None:
-    assert left_behind(facts(observed, balancer), "kubernetes") == NOTHING_LEFT
+    assert find_adoptable(facts(observed, balancer), "kubernetes") == NOTHING_TO_ADOPT
 
 
 def test_rules_of_every_port_are_named_as_each_provider_does() -> None:
     observed = service(ports=[port(53, protocol="UDP"), port(53), port(443)])
-    found = rule_names(observed, "prod")
+    found = former_rule_names(observed, "prod")
     assert f"{NAME}-udp-53" in found
     assert "K8s_svc_prod_default_web-udp-53" in found
     assert "K8s_svc_prod_default_web-tcp-443" in found
@@ -148,4 +153,4 @@ def test_rules_of_every_port_are_named_as_each_provider_does() -> None:
 def test_notes_of_other_providers_are_told_from_what_users_write(
     notes: dict[str, str], spent: list[str]
 ) -> None:
-    assert spent_notes(service(notes)) == [PREFIX + key for key in spent]
+    assert obsolete_annotations(service(notes)) == [PREFIX + key for key in spent]

@@ -1,7 +1,8 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.spec import Settings, wants_load_balancer
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.spec import wants_load_balancer
 from tests.unit.services.objects import facts, load_balancer, ours, service
 
 SETTINGS = Settings()

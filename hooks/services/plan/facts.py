@@ -1,0 +1,57 @@
+"""The facts that a plan of a Service is made from: all of them are in the request."""
+
+from dataclasses import dataclass
+
+from hooks.http.bounded_json import Json
+from hooks.kube.objects import find_condition, is_deleting
+from hooks.names import LOAD_BALANCER_READY
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may choose about Services.
+
+    Attributes:
+        default_class: whether Services without a class get a load balancer from us.
+        former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
+            the names of rules.
+    """
+
+    default_class: bool = True
+    former_cluster_name: str = "kubernetes"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a Service when a call begins.
+
+    Attributes:
+        service: the Service as Metacontroller sent it.
+        load_balancer: its CloudStackLoadBalancer; empty where there is none.
+        now: epoch seconds.
+    """
+
+    service: Json
+    load_balancer: Json
+    now: float
+
+    @property
+    def has_load_balancer(self) -> bool:
+        """Tell whether there is a load balancer that is not being deleted."""
+        return bool(self.load_balancer) and not is_deleting(self.load_balancer)
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the Service has, or had, a load balancer from us."""
+        return bool(self.load_balancer or self.own_condition)
+
+    @property
+    def own_condition(self) -> Json:
+        """Return the Service's condition LoadBalancerReady; empty where it has none."""
+        return find_condition(self.service, LOAD_BALANCER_READY)
+
+
+def load_balancer_name(service: Json) -> str:
+    """Name a Service's load balancer as cloud controller managers do: `a` and its UID."""
+    uid: str = service["metadata"]["uid"]
+    return ("a" + uid.replace("-", ""))[:32]

@@ -1,0 +1,150 @@
+"""How each field and annotation of a Service is read, and what is said where it is invalid."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from hooks.http.bounded_json import Json
+from hooks.http.texts import quote
+
+Raw = TypeVar("Raw")
+Value = TypeVar("Value")
+
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
+_LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+
+
+class InvalidValue(ValueError):
+    """A value that cannot be served; str() quotes it and says what would be right."""
+
+
+class Reader:
+    """Reads one value after another, and collects what is invalid.
+
+    Args:
+        annotations: of the Service.
+
+    Attributes:
+        invalid: `field` and `message` of each invalid value, in the order of reading.
+    """
+
+    def __init__(self, annotations: Mapping[str, str]) -> None:
+        self.annotations = annotations
+        self.invalid: list[Json] = []
+
+    def read(
+        self, field: str, raw: Raw, parse: Callable[[Raw], Value], *, otherwise: Value
+    ) -> Value:
+        """Return what `parse` makes of a field's value; another value where it is invalid."""
+        try:
+            return parse(raw)
+        except InvalidValue as error:
+            self.refuse(field, str(error))
+            return otherwise
+
+    def annotation(self, key: str, parse: Callable[[str], Value], *, default: Value) -> Value:
+        """Return what `parse` makes of an annotation; the default where it is absent or invalid."""
+        text = self.annotations.get(key)
+        if text is None:
+            return default
+        return self.read(annotation_path(key), text, parse, otherwise=default)
+
+    def flag(self, key: str) -> bool:
+        """Return an annotation that is `true` or `false`; false where it is absent or invalid."""
+        return self.annotation(key, boolean, default=False)
+
+    def refuse(self, field: str, message: str) -> None:
+        """Note that a field cannot be served."""
+        self.invalid.append({"field": field, "message": message})
+
+
+def annotation_path(key: str) -> str:
+    """Return the path of an annotation, as errors name it."""
+    return f'metadata.annotations["{key}"]'
+
+
+def boolean(text: str) -> bool:
+    """Read `true` or `false`, in any case. Raises InvalidValue."""
+    word = text.strip().lower()
+    if word not in ("true", "false"):
+        raise InvalidValue(f'{quote(text)} is not a boolean; write "true" or "false"')
+    return word == "true"
+
+
+def choice(text: str, choices: Mapping[str, Value]) -> Value:
+    """Read one word of several, in any case, and return its value. Raises InvalidValue."""
+    word = text.strip().lower()
+    if word not in choices:
+        *others, last = choices
+        raise InvalidValue(f"{quote(text)} is not known; write {', '.join(others)} or {last}")
+    return choices[word]
+
+
+def ipv4_address(text: str) -> str:
+    """Read an IPv4 address. Raises InvalidValue."""
+    try:
+        return str(ipaddress.IPv4Address(text.strip()))
+    except ValueError:
+        problem = f"{quote(text)} is not an IPv4 address; write one such as 203.0.113.7"
+        raise InvalidValue(problem) from None
+
+
+def cidrs(texts: Sequence[str], *, limit: int) -> list[str]:
+    """Read IPv4 CIDRs: without host bits and repetitions, in their order. Raises InvalidValue."""
+    networks = dict.fromkeys(_cidr(text) for text in texts)
+    if len(networks) > limit:
+        raise InvalidValue(f"{len(networks)} ranges are too many; join them to at most {limit}")
+    return list(networks)
+
+
+def _cidr(text: str) -> str:
+    address, slash, _ = text.strip().partition("/")
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        problem = f"{quote(text)} is not a CIDR; write one such as 192.0.2.0/24"
+        raise InvalidValue(problem) from None
+    if network.version == 6:
+        raise InvalidValue(f"{quote(text)} is IPv6; CloudStack's load balancers serve IPv4 only")
+    if not slash:
+        raise InvalidValue(
+            f"{quote(text)} has no prefix length; write {address}/32 for one address"
+        )
+    return str(network)
+
+
+def dns_name(text: str) -> str:
+    """Read a name that `Service.status` may show: lower case, no address. Raises InvalidValue."""
+    name = text.strip()
+    if len(name) > 253 or not _DNS_NAME.fullmatch(name):
+        raise InvalidValue(f"{quote(text)} is not a DNS name; write one such as lb.example.com")
+    if re.fullmatch(r"[0-9.]+", name):
+        raise InvalidValue(f"{quote(text)} is an address; write a DNS name such as lb.example.com")
+    return name
+
+
+def node_selector(text: str) -> dict[str, str]:
+    """Read labels such as `pool=edge,zone=a`; empty selects every node. Raises InvalidValue."""
+    selector: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        value = value.removeprefix("=").lstrip()
+        if not equals or not _is_label_key(key) or not _is_label_value(value):
+            raise InvalidValue(f"{quote(part)} is not a label; write key=value, such as pool=edge")
+        if selector.setdefault(key, value) != value:
+            raise InvalidValue(
+                f"{key} cannot be both {quote(selector[key])} and {quote(value)}; write one value"
+            )
+    return selector
+
+
+def _is_label_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > 253 or not _DNS_NAME.fullmatch(prefix)):
+        return False
+    return _LABEL_NAME.fullmatch(name) is not None
+
+
+def _is_label_value(value: str) -> bool:
+    return value == "" or _LABEL_NAME.fullmatch(value) is not None
