@@ -20,6 +20,7 @@ from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import CloudStackError, Throttled, Unreachable, refusal
 from hooks.cloudstack.library import CloudStack, CloudStackApiException
 from hooks.cloudstack.session import time_limit
+from hooks.http.texts import shorten
 
 OK = 200
 TOO_MANY_REQUESTS = 429
@@ -127,7 +128,7 @@ class Wire:
         for secret in filter(None, (self._config.secret_key, self._config.api_key)):
             text = text.replace(secret, "…")
         text = re.sub(r"(?i)\b(signature|api_?key|secret_?key)=[^&\s]+", r"\1=…", text)
-        return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+        return shorten(text, MAX_TEXT)
 
 
 @dataclass(frozen=True, slots=True)

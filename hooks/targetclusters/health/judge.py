@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition, Status
 from hooks.kube.times import timestamp
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
@@ -166,9 +167,7 @@ def _name_not_ready(count: ReadyCount) -> str:
     """Name at most three, to keep the message short."""
     if not count.not_ready:
         return ""
-    named = ", ".join(count.not_ready[:3])
-    more = count.total - count.ready - len(count.not_ready[:3])
-    return f"; not ready: {named}" + (f" and {more} more" if more > 0 else "")
+    return f"; not ready: {join_names(count.not_ready, limit=3, total=count.total - count.ready)}"
 
 
 def _count_result(before: CheckState, result: CheckResult, spec: Spec) -> CheckState:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
 from hooks.kube.quantities import ResourceTotals
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
@@ -39,7 +40,7 @@ def probe_cluster(
         answered = failure.kind == "credentials" or failure.reason == "NotReady"
         return replace(started, failure=failure, answered=answered)
     try:
-        version = printable(target.get("/version", deadline=deadline).get("gitVersion"), 64)
+        version = one_line(target.get("/version", deadline=deadline).get("gitVersion"), 64)
     except KubeError as error:
         answered = isinstance(error, KubeRefused)
         return replace(started, failure=_failure(error), answered=answered)
@@ -50,11 +51,6 @@ def probe_cluster(
         if isinstance(found, Failure) and found.kind == "credentials":
             return replace(result, failure=found)
     return replace(result, nodes=nodes, pods=pods)
-
-
-def printable(text: object, limit: int = _MAX_MESSAGE) -> str:
-    """Return a cluster's text fit for a status: printable, at most `limit` characters."""
-    return "".join(c if c.isprintable() else " " for c in str(text or "")[:limit])
 
 
 def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
@@ -71,11 +67,11 @@ def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
     if code in (200, 403, 404):
         return None
     failed = [
-        printable(line.removeprefix(_FAILED_CHECK), 80)
+        one_line(line.removeprefix(_FAILED_CHECK), 80)
         for line in text[:16384].splitlines()
         if line.startswith(_FAILED_CHECK)
     ]
-    what = ", ".join(failed[:NAMED]) or printable(text.strip(), 80)
+    what = ", ".join(failed[:NAMED]) or one_line(text.strip(), 80)
     return Failure("connection", "NotReady", f"/readyz answers {code}: {what}")
 
 
@@ -83,7 +79,7 @@ def _failure(error: KubeError) -> Failure:
     if isinstance(error, KubeRefused) and error.code == 401:
         message = "the cluster rejects the kubeconfig's credentials (401)"
         return Failure("credentials", "Unauthorized", message)
-    return Failure("connection", "Unreachable", printable(error))
+    return Failure("connection", "Unreachable", one_line(error, _MAX_MESSAGE))
 
 
 def _read_list(read: Callable[[], T]) -> T | Failure:
@@ -92,9 +88,11 @@ def _read_list(read: Callable[[], T]) -> T | Failure:
     except KubeRefused as error:
         if error.code == 401:
             return _failure(error)
-        return Failure("list", "Forbidden" if error.code == 403 else "Refused", printable(error))
+        return Failure(
+            "list", "Forbidden" if error.code == 403 else "Refused", one_line(error, _MAX_MESSAGE)
+        )
     except KubeError as error:
-        return Failure("list", "NotRead", printable(error))
+        return Failure("list", "NotRead", one_line(error, _MAX_MESSAGE))
 
 
 def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
@@ -148,7 +146,7 @@ def _is_ready(status: Json) -> bool:
 
 
 def _name(obj: Json) -> str:
-    return printable(_object(obj.get("metadata")).get("name"), 253)
+    return one_line(_object(obj.get("metadata")).get("name"), 253)
 
 
 def _object(value: object) -> Json:

@@ -22,7 +22,10 @@ def test_a_text_is_shortened_to_a_limit(text: str, short: str) -> None:
     [
         pytest.param("two\nlines", "two lines", id="two lines"),
         pytest.param("bell\x07 and\t tab ", "bell and tab", id="control characters"),
+        pytest.param("a\n\x00b", "a b", id="a null character"),
+        pytest.param("\ud800", "", id="half a character"),
         pytest.param(None, "", id="nothing"),
+        pytest.param(["v1"], "['v1']", id="not a text"),
         pytest.param(ValueError("wrong"), "wrong", id="an error"),
         pytest.param("x" * 100, "x" * 11 + "…", id="long"),
         pytest.param(" " * 100 + "x", "", id="blanks without end"),

@@ -13,7 +13,7 @@ from hooks.kube.client import ApiServer
 from hooks.targetclusters.access import transport
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
-from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, printable, probe_cluster
+from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, FakeCluster, node
 
@@ -141,18 +141,3 @@ class Canned(ApiServer):
 
     def _exchange(self, *_: object, **__: object) -> tuple[int, bytes]:
         return 200, json.dumps(self._answer).encode()
-
-
-@pytest.mark.parametrize(
-    ("text", "limit", "made"),
-    [
-        pytest.param("v1.36.3", 64, "v1.36.3", id="as-it-is"),
-        pytest.param("a\n\x00b", 64, "a  b", id="control-characters"),
-        pytest.param("\ud800", 64, " ", id="half-a-character"),
-        pytest.param("x" * 100, 10, "x" * 10, id="too-long"),
-        pytest.param(None, 10, "", id="none"),
-        pytest.param(["v1"], 10, "['v1']", id="no-text"),
-    ],
-)
-def test_text_of_a_cluster_is_made_fit_for_a_status(text: object, limit: int, made: str) -> None:
-    assert printable(text, limit) == made
