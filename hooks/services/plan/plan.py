@@ -18,11 +18,6 @@ from hooks.webhook.contract import DecoratorResponse, Plan
 CLEANUP_NAMESPACE = "kube-system"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizers(ServiceFinalizers):
-    """Remove finalizers from a Service; those that stay are named."""
-
-
 @dataclass(frozen=True)
 class CreateForCleanup:
     """Create a load balancer that nobody owns, so that it is taken down.
@@ -34,7 +29,7 @@ class CreateForCleanup:
     manifest: Json
 
 
-Action = CreateForCleanup | RemoveFinalizers
+Action = CreateForCleanup | ServiceFinalizers
 
 
 def plan(facts: Facts, settings: Settings) -> Plan[Action]:
@@ -76,7 +71,9 @@ def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
 def _release(facts: Facts) -> Plan[Action]:
     """Delete the load balancer; the Service stays ours until nothing of it is left."""
     service, load_balancer = facts.service, facts.load_balancer
-    published = status.released_address(facts)
+    begins = facts.own_condition.get("reason") != status.DELETING
+    # The address is removed once; what is published later is another controller's.
+    published = {} if begins else part(service, "status", "loadBalancer")
     if not load_balancer and names.SERVICE_FINALIZER not in finalizers(service):
         response: DecoratorResponse = {
             "attachments": [],
@@ -91,11 +88,7 @@ def _release(facts: Facts) -> Plan[Action]:
     if is_deleting(load_balancer) and ready.get("status") == "False" and ready.get("message"):
         message += f": {ready['message']}"
     condition = Condition(names.LOAD_BALANCER_READY, "False", status.DELETING, message)
-    response = {
-        "attachments": [],
-        "status": status.service_status(facts, condition, published),
-    }
-    begins = not status.is_releasing(facts)
+    response = {"attachments": [], "status": status.service_status(facts, condition, published)}
     event = status.event(facts, names.EVENT_DELETING, "Deleting load balancer")
     removals = _finalizers_to_remove(facts, response, is_taken_over=True)
     return Plan(response, removals, (event,) if begins else ())
@@ -157,7 +150,7 @@ def _load_balancer(service: Json, spec: Json) -> Json:
 
 def _finalizers_to_remove(
     facts: Facts, response: DecoratorResponse, *, is_taken_over: bool
-) -> tuple[RemoveFinalizers, ...]:
+) -> tuple[ServiceFinalizers, ...]:
     """Remove the finalizers whose work the load balancer's own finalizer now does.
 
     The other provider's goes only from a Service that is taken over; it also goes when there is no
@@ -176,11 +169,11 @@ def _finalizers_to_remove(
     return _without_finalizers(facts.service, removable)
 
 
-def _without_finalizers(service: Json, removable: set[str]) -> tuple[RemoveFinalizers, ...]:
+def _without_finalizers(service: Json, removable: set[str]) -> tuple[ServiceFinalizers, ...]:
     metadata = service["metadata"]
     present = finalizers(service)
     kept = tuple(each for each in present if each not in removable)
     if kept == present:
         return ()
     version = metadata.get("resourceVersion") or ""
-    return (RemoveFinalizers(metadata["namespace"], metadata["name"], version, kept),)
+    return (ServiceFinalizers(metadata["namespace"], metadata["name"], version, kept),)

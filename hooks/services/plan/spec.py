@@ -19,7 +19,8 @@ MAX_INVALID = 64
 
 EVERYBODY = ["0.0.0.0/0"]
 _ALGORITHMS = {name: name for name in ("roundrobin", "leastconn", "source")}
-_MODES = {"apply": "Apply", "plan": "Plan"}
+_mode = partial(values.choice, choices={"apply": "Apply", "plan": "Plan"})
+_ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
 
 
 def wants_load_balancer(facts: Facts, settings: Settings) -> bool:
@@ -79,21 +80,12 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "sourceRanges": _source_ranges(spec, reader),
         "address": _address(spec, reader),
         "keepAddress": reader.flag(names.ANNOTATION_KEEP_IP),
-        "hostname": reader.annotation(
-            names.ANNOTATION_HOSTNAME,
-            lambda text: values.dns_name(text) if text else "",
-            default="",
-        ),
+        "hostname": reader.annotation(names.ANNOTATION_HOSTNAME, values.dns_name, default=""),
         "nodeSelector": reader.annotation(
             names.ANNOTATION_NODE_SELECTOR, values.node_selector, default=dict[str, str]()
         ),
         "externalTrafficPolicy": "Cluster",
-        "mode": reader.read(
-            annotation_path(names.ANNOTATION_MODE),
-            mode,
-            partial(values.choice, choices=_MODES),
-            otherwise="Plan",
-        ),
+        "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
         "openFirewall": True,
     }
 
@@ -181,8 +173,7 @@ def _source_ranges(spec: Json, reader: Reader) -> list[str]:
         places.append((annotation_path(names.ANNOTATION_SOURCE_CIDRS), texts))
     if not places:
         return EVERYBODY
-    parse = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
-    read = [reader.read(field, texts, parse, otherwise=None) for field, texts in places]
+    read = [reader.read(field, texts, _ranges, otherwise=None) for field, texts in places]
     if len({frozenset(ranges) for ranges in read if ranges is not None}) > 1:
         (first, _), (field, other) = places
         reader.refuse(
@@ -194,13 +185,9 @@ def _source_ranges(spec: Json, reader: Reader) -> list[str]:
 
 def _address(spec: Json, reader: Reader) -> str:
     """Read the wanted address; the annotation precedes the field, which Kubernetes deprecates."""
-    for field, text in (
-        (
-            annotation_path(names.ANNOTATION_ADDRESS),
-            reader.annotations.get(names.ANNOTATION_ADDRESS),
-        ),
-        ("spec.loadBalancerIP", spec.get("loadBalancerIP")),
-    ):
-        if text and text.strip():
-            return reader.read(field, text, values.ipv4_address, otherwise="")
-    return ""
+    if reader.annotations.get(names.ANNOTATION_ADDRESS, "").strip():
+        return reader.annotation(names.ANNOTATION_ADDRESS, values.ipv4_address, default="")
+    text = (spec.get("loadBalancerIP") or "").strip()
+    return (
+        reader.read("spec.loadBalancerIP", text, values.ipv4_address, otherwise="") if text else ""
+    )

@@ -127,19 +127,6 @@ def published_address(facts: Facts, spec: Json) -> Json:
     return {"ingress": [{"ip": address["ip"], "ipMode": "Proxy" if proxied else "VIP"}]}
 
 
-def released_address(facts: Facts) -> Json:
-    """Return what `status.loadBalancer` shows once no load balancer is wanted.
-
-    It is emptied once, at the beginning: what is there later is another controller's.
-    """
-    return part(facts.service, "status", "loadBalancer") if is_releasing(facts) else {}
-
-
-def is_releasing(facts: Facts) -> bool:
-    """Tell whether the Service already shows that its load balancer is being deleted."""
-    return facts.own_condition.get("reason") == DELETING
-
-
 def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     """Return the Events of what differs between the Service's condition and the next one."""
     old = facts.own_condition

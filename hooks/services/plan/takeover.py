@@ -48,14 +48,13 @@ def former_rule_names(service: Json, cluster_name: str) -> list[str]:
     metadata = service["metadata"]
     prefix = load_balancer_name(service)
     fork = f"K8s_svc_{cluster_name}_{metadata['namespace']}_{metadata['name']}"[:255]
-    found: dict[str, None] = {}
+    found: list[str] = []
     for port in items(service, "spec", "ports"):
         protocol = (port.get("protocol") or "TCP").lower()
         for variant in ("tcp", "tcp-proxy") if protocol == "tcp" else (protocol,):
-            found[f"{prefix}-{variant}-{port['port']}"] = None
-            found[f"{fork}-{variant}-{port['port']}"] = None
-        found[f"{prefix}-{port['port']}"] = None
-    return list(found)
+            found += (f"{start}-{variant}-{port['port']}" for start in (prefix, fork))
+        found.append(f"{prefix}-{port['port']}")
+    return list(dict.fromkeys(found))
 
 
 def find_other_provider(facts: Facts) -> str:

@@ -11,8 +11,11 @@ from hooks.http.texts import quote
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
 
-_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
-_LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*")
+_LABEL_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY = re.compile(rf"((?=[^/]{{1,253}}/){_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_LABEL_NAME}")
+_LABEL_VALUE = re.compile(f"({_LABEL_NAME})?")
 
 
 class InvalidValue(ValueError):
@@ -45,10 +48,9 @@ class Reader:
 
     def annotation(self, key: str, parse: Callable[[str], Value], *, default: Value) -> Value:
         """Return what `parse` makes of an annotation; the default where it is absent or invalid."""
-        text = self.annotations.get(key)
-        if text is None:
+        if key not in self.annotations:
             return default
-        return self.read(annotation_path(key), text, parse, otherwise=default)
+        return self.read(annotation_path(key), self.annotations[key], parse, otherwise=default)
 
     def flag(self, key: str) -> bool:
         """Return an annotation that is `true` or `false`; false where it is absent or invalid."""
@@ -115,9 +117,12 @@ def _cidr(text: str) -> str:
 
 
 def dns_name(text: str) -> str:
-    """Read a name that `Service.status` may show: lower case, no address. Raises InvalidValue."""
+    """Read a name that `Service.status` may show: lower case, no address. Raises InvalidValue.
+
+    An empty text stays empty.
+    """
     name = text.strip()
-    if len(name) > 253 or not _DNS_NAME.fullmatch(name):
+    if text and not _DNS_NAME.fullmatch(name):
         raise InvalidValue(f"{quote(text)} is not a DNS name; write one such as lb.example.com")
     if re.fullmatch(r"[0-9.]+", name):
         raise InvalidValue(f"{quote(text)} is an address; write a DNS name such as lb.example.com")
@@ -130,21 +135,10 @@ def node_selector(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = (word.strip() for word in part.partition("="))
         value = value.removeprefix("=").lstrip()
-        if not equals or not _is_label_key(key) or not _is_label_value(value):
+        if not (equals and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
             raise InvalidValue(f"{quote(part)} is not a label; write key=value, such as pool=edge")
         if selector.setdefault(key, value) != value:
             raise InvalidValue(
                 f"{key} cannot be both {quote(selector[key])} and {quote(value)}; write one value"
             )
     return selector
-
-
-def _is_label_key(key: str) -> bool:
-    prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > 253 or not _DNS_NAME.fullmatch(prefix)):
-        return False
-    return _LABEL_NAME.fullmatch(name) is not None
-
-
-def _is_label_value(value: str) -> bool:
-    return value == "" or _LABEL_NAME.fullmatch(value) is not None

@@ -1,9 +1,10 @@
 import pytest
 
 from hooks.http.bounded_json import Json
+from hooks.kube.finalizers import ServiceFinalizers
 from hooks.names import CLEANUP_FINALIZER
 from hooks.services.plan.facts import Facts, Settings
-from hooks.services.plan.plan import Action, CreateForCleanup, RemoveFinalizers, plan
+from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.webhook.contract import Plan
 from tests.unit.services.objects import (
     CONDITION,
@@ -28,7 +29,7 @@ FOREIGN: Json = {
     "loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]},
     "conditions": [{"type": "example.com/Other", "status": "True"}],
 }
-TAKEN_OFF = (RemoveFinalizers("default", "web", "256", ("example.com/other",)),)
+TAKEN_OFF = (ServiceFinalizers("default", "web", "256", ("example.com/other",)),)
 
 
 def planned(observed: Json, balancer: Json | None = None) -> Plan[Action]:
