@@ -1,4 +1,4 @@
-"""Reads parts of any Kubernetes object; what is missing or null reads as empty."""
+"""Reads parts of any Kubernetes object; what is missing or of another type reads as empty."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from hooks.http.bounded_json import Json
 def part(obj: Json, *path: str) -> Json:
     """Return the object at a path."""
     for key in path:
-        obj = obj.get(key) or {}
+        value = obj.get(key)
+        obj = value if isinstance(value, dict) else {}
     return obj
 
 
 def items(obj: Json, *path: str) -> list[Any]:
     """Return the list at a path."""
-    return part(obj, *path[:-1]).get(path[-1]) or []
+    value = part(obj, *path[:-1]).get(path[-1])
+    return value if isinstance(value, list) else []
 
 
 def labels(obj: Json) -> dict[str, str]:
@@ -40,7 +42,7 @@ def is_deleting(obj: Json) -> bool:
 
 def find_condition(obj: Json, condition_type: str) -> Json:
     """Return a condition of an object's status; empty where it has none of this type."""
-    conditions: list[Json] = items(obj, "status", "conditions")
+    conditions = (each for each in items(obj, "status", "conditions") if isinstance(each, dict))
     return next((each for each in conditions if each.get("type") == condition_type), {})
 
 

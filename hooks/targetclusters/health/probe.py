@@ -9,6 +9,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
+from hooks.kube.objects import is_deleting, is_true, part
 from hooks.kube.quantities import ResourceTotals
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
 
@@ -100,10 +101,10 @@ def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
 
     def nodes() -> Iterator[tuple[str, bool]]:
         for node in target.list("/api/v1/nodes", deadline=deadline, params={"limit": PAGE_SIZE}):
-            status = _object(node.get("status"))
+            status = part(node, "status")
             capacity.add(status.get("capacity"))
             allocatable.add(status.get("allocatable"))
-            yield _name(node), _is_ready(status)
+            yield _name(node), is_true(node, "Ready")
 
     return Nodes(_count(nodes()), capacity.quantities(), allocatable.quantities())
 
@@ -114,16 +115,16 @@ def _count_pods(target: ApiServer, namespaces: Sequence[str], deadline: Deadline
             path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
             for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
                 if not _is_finished(pod):
-                    yield f"{namespace}/{_name(pod)}", _is_ready(_object(pod.get("status")))
+                    yield f"{namespace}/{_name(pod)}", is_true(pod, "Ready")
 
     return _count(pods())
 
 
 def _is_finished(pod: Json) -> bool:
     """Tell whether a pod has succeeded, or was evicted or deleted: others replace it."""
-    status = _object(pod.get("status"))
-    deleted = _object(pod.get("metadata")).get("deletionTimestamp")
-    return bool(deleted) or status.get("phase") == "Succeeded" or status.get("reason") == "Evicted"
+    status = part(pod, "status")
+    ended = status.get("phase") == "Succeeded" or status.get("reason") == "Evicted"
+    return ended or is_deleting(pod)
 
 
 def _count(objects: Iterable[tuple[str, bool]]) -> ReadyCount:
@@ -138,20 +139,5 @@ def _count(objects: Iterable[tuple[str, bool]]) -> ReadyCount:
     return ReadyCount(ready, total, tuple(not_ready))
 
 
-def _is_ready(status: Json) -> bool:
-    return any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in _objects(status.get("conditions"))
-    )
-
-
 def _name(obj: Json) -> str:
-    return one_line(_object(obj.get("metadata")).get("name"), 253)
-
-
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> Iterable[Json]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+    return one_line(part(obj, "metadata").get("name"), 253)

@@ -4,6 +4,10 @@ from hooks.http.bounded_json import Json
 from hooks.kube import objects
 
 BARE: Json = {"kind": "Node", "metadata": {"name": "node-1"}, "status": None}
+ODD: Json = {
+    "metadata": {"labels": ["a"], "annotations": "b", "finalizers": {}},
+    "status": {"address": 5, "rules": "none", "conditions": [None, "Ready", {"type": 5}]},
+}
 READY: Json = {"type": "Ready", "status": "True"}
 STALLED: Json = {"type": "Stalled", "status": "False"}
 FULL: Json = {
@@ -30,8 +34,10 @@ def test_the_part_at_a_path_is_read() -> None:
     assert not objects.is_true(FULL, "Stalled")
 
 
-@pytest.mark.parametrize("obj", [BARE, {}, {"metadata": None}], ids=["bare", "empty", "null"])
-def test_what_is_missing_or_null_reads_as_empty(obj: Json) -> None:
+@pytest.mark.parametrize(
+    "obj", [BARE, {}, {"metadata": None}, ODD], ids=["bare", "empty", "null", "other types"]
+)
+def test_what_is_missing_or_of_another_type_reads_as_empty(obj: Json) -> None:
     assert objects.part(obj, "status", "address") == {}
     assert objects.items(obj, "status", "rules") == []
     assert objects.labels(obj) == {}
