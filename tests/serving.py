@@ -69,8 +69,7 @@ class Hooks:
 
     def __enter__(self) -> "Hooks":
         self.api_server.__enter__()
-        self.process.start()
-        until(self.is_ready, "the hooks are ready", within=30)
+        self.start()
         return self
 
     def __exit__(
@@ -81,6 +80,11 @@ class Hooks:
     ) -> None:
         self.process.stop()
         self.api_server.__exit__(None, None, None)
+
+    def start(self) -> None:
+        """Start the process, and wait until it is ready."""
+        self.process.start()
+        until(self.is_ready, "the hooks are ready", within=30)
 
     def is_ready(self) -> bool:
         """Tell whether the hooks answer; raise where the process has ended."""

@@ -34,10 +34,6 @@ class TargetHooks(Hooks):
         """Return where the hooks listen."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start, and wait until calls are answered."""
-        self.__enter__()
-
     def kill(self) -> None:
         """End gunicorn and its worker as a crash would."""
         self.process.kill()
