@@ -1,4 +1,4 @@
-"""Does one action, and waits for what CloudStack makes of it."""
+"""Does one action, and waits for its job."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from hooks.cloudstack.models import Job
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, NotFound
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
-from hooks.loadbalancers.plan import actions as plan
+from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, Command
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
@@ -21,10 +21,10 @@ from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 
 class TimeUp(CloudStackError):
-    """The call's time ended before this was asked of CloudStack."""
+    """The call's time ended before this action was started."""
 
     def __init__(self, action: Action) -> None:
-        super().__init__("deadline", f"no time was left to {action}")
+        super().__init__("deadline", f"no time is left to {action}")
 
 
 @dataclass(frozen=True)
@@ -32,43 +32,43 @@ class ActionContext:
     """What actions are done with.
 
     Attributes:
-        running: told of each job that still runs when the call's time ends.
+        on_running: is called with each job that still runs when the call's time ends.
     """
 
     client: Client
     kube: Kube
     deadline: Deadline
-    running: Callable[[Job], None]
+    on_running: Callable[[Job], None]
 
     def wait_for(self, job: Job) -> None:
         """Wait for a job. Raises CloudStackError."""
         try:
             self.client.wait_for(job, self.deadline)
         except JobRunning:
-            self.running(job)
+            self.on_running(job)
             raise
 
 
 def perform(action: Action, context: ActionContext) -> tuple[Refusal, ...]:
-    """Do an action to its end and return what CloudStack refused of it.
+    """Do an action to its end, and return what CloudStack refused.
 
     Raises:
-        Unauthorized, Forbidden: so would be every other action.
-        JobRunning, TimeUp: the call's time ended before it was done.
-        CloudStackError: the outcome is not known; it is found by looking again.
+        Unauthorized, Forbidden: CloudStack would refuse every other action as well.
+        JobRunning, TimeUp: the call's time ended before the action did.
+        CloudStackError: the outcome is unknown until CloudStack is read again.
         Outdated: the Service changed since it was read.
-        KubeError: nothing could be written to the Kubernetes API.
+        KubeError: the Kubernetes API could not be written to.
     """
     match action:
-        case plan.DeleteSelf():
-            _delete_self(action, context.kube, context.deadline)
+        case actions.DeleteOrphan():
+            _delete_orphan(action, context.kube, context.deadline)
             return ()
-        case plan.HoldService():
+        case actions.HoldService():
             _hold_service(action, context.kube, context.deadline)
             return ()
-        case plan.AssignTogether(assignments):
+        case actions.AssignTogether(assignments):
             return _side_by_side(assignments, context)
-        case plan.AssociateAny():
+        case actions.AssociateAny():
             return _refusals(action, lambda: _associate_any(action, context))
         case _:
             return _refusals(action, lambda: context.wait_for(_start(action, context)))
@@ -85,22 +85,22 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
 
 
 def _side_by_side(
-    assignments: Sequence[plan.Assign], context: ActionContext
+    assignments: Sequence[actions.Assign], context: ActionContext
 ) -> tuple[Refusal, ...]:
-    """Assign several rules' members at once; the first error is raised when all have ended."""
+    """Assign the members of several rules at once; raise the first error after all have ended."""
     with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
         futures = [pool.submit(_assign, each, context) for each in assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def _assign(action: plan.Assign, context: ActionContext) -> tuple[Refusal, ...]:
+def _assign(action: actions.Assign, context: ActionContext) -> tuple[Refusal, ...]:
     if context.deadline.passed(margin=ANSWER_MARGIN):
         raise TimeUp(action)
-    return _refusals(action, lambda: context.wait_for(_start(action, context)))
+    return perform(action, context)
 
 
-def _associate_any(action: plan.AssociateAny, context: ActionContext) -> None:
-    """Acquire an address and tag it before the job's end: until then nothing says whose it is."""
+def _associate_any(action: actions.AssociateAny, context: ActionContext) -> None:
+    """Acquire an address, and tag it before the job ends: the tag alone says whose it is."""
     client, deadline = context.client, context.deadline
     job = network.associate_ip_address(client, deadline=deadline, network_id=action.network_id)
     tagged = create_tags(
@@ -111,62 +111,60 @@ def _associate_any(action: plan.AssociateAny, context: ActionContext) -> None:
 
 
 def _start(action: Command, context: ActionContext) -> Job:  # noqa: C901 - one line each
-    """Call the command that an action stands for."""
+    """Call the command of an action."""
     client, deadline = context.client, context.deadline
     match action:
-        case plan.Associate(ip, network_id):
+        case actions.Associate(ip, network_id):
             return network.associate_ip_address(
                 client, deadline=deadline, network_id=network_id, ip_address=ip
             )
-        case plan.Release(address_id):
+        case actions.Release(address_id):
             return network.disassociate_ip_address(client, address_id, deadline=deadline)
-        case plan.CreateRule(rule):
+        case actions.CreateRule(rule):
             return loadbalancing.create_load_balancer_rule(client, rule, deadline=deadline)
-        case plan.UpdateRule(rule_id, _, change):
+        case actions.UpdateRule(rule_id, _, change):
             return loadbalancing.update_load_balancer_rule(
                 client, rule_id, change, deadline=deadline
             )
-        case plan.DeleteRule(rule_id):
+        case actions.DeleteRule(rule_id):
             return loadbalancing.delete_load_balancer_rule(client, rule_id, deadline=deadline)
-        case plan.Assign(rule_id, _, machine_ids):
+        case actions.Assign(rule_id, _, machine_ids):
             return loadbalancing.assign_to_load_balancer_rule(
                 client, rule_id, machine_ids, deadline=deadline
             )
-        case plan.Remove(rule_id, _, machine_ids):
+        case actions.Remove(rule_id, _, machine_ids):
             return loadbalancing.remove_from_load_balancer_rule(
                 client, rule_id, machine_ids, deadline=deadline
             )
-        case plan.OpenFirewall(address_id, ports):
+        case actions.OpenFirewall(address_id, ports):
             return firewall.create_firewall_rule(client, address_id, ports, deadline=deadline)
-        case plan.CloseFirewall(rule_id):
+        case actions.CloseFirewall(rule_id):
             return firewall.delete_firewall_rule(client, rule_id, deadline=deadline)
-        case plan.TagAddress() | plan.TagRules() | plan.TagFirewall() | plan.UntagAddress():
-            return _tag(action, client, deadline)
+        case actions.UntagAddress(address_id, _, keys):
+            return delete_tags(client, ResourceType.ADDRESS, [address_id], keys, deadline=deadline)
         case _:
-            assert_never(action)
+            return _tag(action, client, deadline)
 
 
 def _tag(
-    action: plan.TagAddress | plan.TagRules | plan.TagFirewall | plan.UntagAddress,
+    action: actions.TagAddress | actions.TagRules | actions.TagFirewall,
     client: Client,
     deadline: Deadline,
 ) -> Job:
     match action:
-        case plan.TagAddress(address_id, _, tags):
+        case actions.TagAddress(address_id, _, tags):
             kind, ids = ResourceType.ADDRESS, [address_id]
-        case plan.TagRules(rule_ids, _, tags):
+        case actions.TagRules(rule_ids, _, tags):
             kind, ids = ResourceType.LOAD_BALANCER_RULE, list(rule_ids)
-        case plan.TagFirewall(rule_ids, tags):
+        case actions.TagFirewall(rule_ids, tags):
             kind, ids = ResourceType.FIREWALL_RULE, list(rule_ids)
-        case plan.UntagAddress(address_id, _, keys):
-            return delete_tags(client, ResourceType.ADDRESS, [address_id], keys, deadline=deadline)
         case _:
             assert_never(action)
     return create_tags(client, kind, ids, dict(tags), deadline=deadline)
 
 
-def _delete_self(action: plan.DeleteSelf, kube: Kube, deadline: Deadline) -> None:
-    """Delete the LoadBalancer object, if it is still the same one."""
+def _delete_orphan(action: actions.DeleteOrphan, kube: Kube, deadline: Deadline) -> None:
+    """Delete the CloudStackLoadBalancer, if it is still the same object."""
     path = (
         f"/apis/{CLOUDSTACK_GROUP}/{API_VERSION}/namespaces/{action.namespace}"
         f"/cloudstackloadbalancers/{action.name}"
@@ -178,7 +176,7 @@ def _delete_self(action: plan.DeleteSelf, kube: Kube, deadline: Deadline) -> Non
         return
 
 
-def _hold_service(action: plan.HoldService, kube: Kube, deadline: Deadline) -> None:
+def _hold_service(action: actions.HoldService, kube: Kube, deadline: Deadline) -> None:
     try:
         kube.patch(action.path, action.patch, deadline=deadline)
     except (Conflict, NotFound) as error:

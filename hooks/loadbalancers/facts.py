@@ -1,7 +1,6 @@
-"""What is read before a load balancer is planned: the network, its address and what is on it."""
+"""Reads what a load balancer is planned from: the network, its address and what is on that."""
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -19,57 +18,54 @@ from hooks.cloudstack.commands.network import (
 )
 from hooks.cloudstack.errors import CloudStackError, InvalidParameter
 from hooks.cloudstack.models import (
-    Capabilities,
     FirewallRule,
+    LoadBalancerRule,
     Member,
     Network,
     PublicIpAddress,
     ResourceLimit,
 )
-from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
-from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Assign
-from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_recorded, plan_address, select
-from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Refusal, Settings
-from hooks.loadbalancers.plan.members import network_of
-from hooks.loadbalancers.plan.rules import ours
+from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
+from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
+from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.names import TAG_SERVICE_UID
 
-#: States of machines that are as good as gone.
+#: States of VMs that are as good as deleted.
 _GONE = frozenset({"Destroyed", "Expunging", "Error"})
 
 
 class ClusterId:
-    """Knows what marks this cluster's resources: the setting, else the UID of kube-system.
+    """The id that marks this cluster's resources: the setting, else the UID of kube-system.
 
     Args:
-        configured: the setting; empty where it is left out.
-        kube: asked once.
+        configured: the setting; empty if it is left out.
+        kube: the API server, which is asked once.
     """
 
     def __init__(self, configured: str, kube: Kube) -> None:
-        self._recorded = configured
+        self._id = configured
         self._kube = kube
-        self._lock = threading.Lock()
 
     def get(self, deadline: Deadline) -> str:
         """Return the id. Raises KubeError."""
-        with self._lock:
-            if not self._recorded:
-                namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-                self._recorded = str(namespace["metadata"]["uid"])
-            return self._recorded
+        if not self._id:
+            namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
+            self._id = str(namespace["metadata"]["uid"])
+        return self._id
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts are read, and what limits the reading.
+    """What facts are read from, and until when.
 
     Attributes:
-        drift_resync: seconds between two looks at what is as it should be.
+        drift_resync: seconds between two drift checks.
         clock: epoch seconds.
     """
 
@@ -81,52 +77,49 @@ class Sources:
     clock: Callable[[], float]
 
 
-@dataclass(frozen=True)
-class AttemptState:
-    """How a call has gone so far; see the fields of the same names in Facts."""
-
-    first_look: bool = True
-    repeated_drift: tuple[str, int] | None = None
-    refusals: tuple[Refusal, ...] = ()
-
-
 def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Sources) -> Facts:
-    """Look at the world.
+    """Read the facts. CloudStack is not read for an object that is left as it is.
 
     Raises:
         CloudStackError: something could not be read; a part is never used.
-        KubeError: the Service has to be read, and the API server does not answer.
+        KubeError: the Service must be read, and the API server does not answer.
     """
     deadline = sources.deadline
     facts = Facts(
         request=request,
         now=sources.clock(),
         settings=Settings(sources.cluster_id.get(deadline), sources.drift_resync),
-        version=Capabilities(()),
-        network=None,
-        state=CloudState(),
-        service=live_service(request, sources),
-        first_look=attempt.first_look,
-        repeated_drift=attempt.repeated_drift,
-        refusals=attempt.refusals,
+        service=_live_service(request, sources),
+        attempt=attempt,
     )
-    if facts.wanted != (request.deleted_at is None):
-        return facts  # nothing is to be done in CloudStack
-    network_id = network_of(request)
+    is_living = request.deleted_at is None
+    if facts.is_wanted != is_living:
+        return facts
     facts = replace(
         facts,
         version=sources.cloud.capabilities(deadline),
-        network=_network(network_id, sources),
+        network=_network(facts.network_id, sources),
     )
-    facts = replace(facts, state=_seen(facts, sources), address_limit=_limit(facts, sources))
-    return _with_choices(facts, network_id, sources)
+    reader = _Reader(facts, sources)
+    facts = replace(facts, state=reader.state(), address_limit=reader.address_limit())
+    spec = request.spec
+    if (
+        is_living
+        and facts.network
+        and not spec.plan_only
+        and not spec.invalid
+        and plan_address(facts).leaves_choice
+    ):
+        free = reader.free_addresses(facts.network)
+        facts = replace(facts, state=replace(facts.state, free=free))
+    return facts
 
 
-def live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService | None:
-    """Read the Service where it matters: for a deletion, and for an object that nobody owns.
+def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService | None:
+    """Read the Service if it matters: for a deletion, and for an object without an owner.
 
     Raises:
-        KubeError: it matters, and cannot be told.
+        KubeError: it matters, and the API server does not answer.
     """
     if request.owned and request.deleted_at is None:
         return None
@@ -135,7 +128,10 @@ def live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService 
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
         wants = still_wants(service, request.spec.service_uid)
-        wants = wants and not _is_going(sources.kube.get(path, deadline=sources.deadline))
+        if wants:
+            # In a namespace that is being deleted, the Service may go after its load balancer.
+            namespace = sources.kube.get(path, deadline=sources.deadline)
+            wants = not namespace["metadata"].get("deletionTimestamp")
     except NotFound:
         return LiveService(wants=False)
     metadata = service["metadata"]
@@ -144,13 +140,8 @@ def live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService 
     )
 
 
-def _is_going(namespace: Json) -> bool:
-    """Tell whether a namespace is being deleted; its Service may go after its load balancer."""
-    return bool(namespace["metadata"].get("deletionTimestamp"))
-
-
 def _network(network_id: str, sources: Sources) -> Network | None:
-    """Read a network; None where there is none of this id, or none that we may see."""
+    """Read a network; None if there is none with this id that we may see."""
     if not network_id:
         return None
     try:
@@ -159,130 +150,102 @@ def _network(network_id: str, sources: Sources) -> Network | None:
         return None
 
 
-def _limit(facts: Facts, sources: Sources) -> ResourceLimit | None:
-    """Ask how many addresses there may be, where one more was refused; None if that is not told."""
-    if not any(each.code == LIMIT_REACHED for each in facts.refusals):
-        return None
-    with suppress(CloudStackError):
-        return address_limit(sources.cloud.client, deadline=sources.deadline)
-    return None
+class _Reader:
+    """Reads what CloudStack has for one load balancer."""
 
+    def __init__(self, facts: Facts, sources: Sources) -> None:
+        self._facts = facts
+        self._request = facts.request
+        self._cloud = sources.cloud
+        self._client = sources.cloud.client
+        self._deadline = sources.deadline
 
-def _seen(facts: Facts, sources: Sources) -> CloudState:
-    """Read the addresses that may be this Service's, and what is on the one that counts."""
-    request, client, deadline = facts.request, sources.cloud.client, sources.deadline
-    addresses = _addresses(facts, sources)
-    if request.deleted_at is None:
-        address = select(request, addresses)
-    else:
-        address = deletion.candidate(request, addresses)
-    if address is None or (
-        request.deleted_at is not None and deletion.releases_whole(request, address)
-    ):
-        return CloudState(addresses)
-    rules = list_load_balancer_rules(client, deadline=deadline, public_ip_id=address.id)
-    own = ours(request, rules) if request.deleted_at is None else ()
-    members = {rule.id: _members(rule.id, sources) for rule in own}
-    return CloudState(
-        addresses=addresses,
-        rules=rules,
-        members=tuple(
-            (rule_id, frozenset(each.virtual_machine_id for each in found))
-            for rule_id, found in members.items()
-        ),
-        names=tuple(
-            {
-                each.virtual_machine_id: each.name for found in members.values() for each in found
-            }.items()
-        ),
-        firewall=_firewall(facts, address, sources),
-        machines=_machines(facts, sources),
-    )
-
-
-def _addresses(facts: Facts, sources: Sources) -> tuple[PublicIpAddress, ...]:
-    """List addresses by their IPs and, unless the one we have is found so, by our tag."""
-    request = facts.request
-    recorded, spec = request.recorded.address, request.spec
-    ips = [recorded.ip] if recorded else [spec.adopt.address]
-    if request.deleted_at is None:
-        ips.append(spec.address)
-    found: dict[str, PublicIpAddress] = {}
-
-    def look(where: PublicIpAddressFilter) -> None:
-        if facts.network and facts.network.zone_id:
-            where["zone_id"] = facts.network.zone_id
-        client, deadline = sources.cloud.client, sources.deadline
-        listed = list_public_ip_addresses(client, deadline=deadline, **where)
-        found.update((each.id, each) for each in listed)
-
-    for ip in dict.fromkeys(filter(None, ips)):
-        look(PublicIpAddressFilter(ip_address=ip))
-    if not _has_its_address(request, found.values()):
-        look(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service_uid}))
-    if facts.network and recorded and recorded.chosen_at is not None and not recorded.ip:
-        look(PublicIpAddressFilter(associated_network_id=facts.network.id))
-    return tuple(found.values())
-
-
-def _has_its_address(request: LoadBalancerRequest, found: Iterable[PublicIpAddress]) -> bool:
-    """Tell whether the Service's address was found, so that no other is looked for."""
-    return request.deleted_at is None and any(is_recorded(request, each) for each in found)
-
-
-def _members(rule_id: str, sources: Sources) -> tuple[Member, ...]:
-    """List a rule's members; a rule that is gone meanwhile has none."""
-    try:
-        return list_load_balancer_rule_instances(
-            sources.cloud.client, rule_id, deadline=sources.deadline
+    def state(self) -> CloudState:
+        """Read the addresses that may be this Service's, and what is on the one that counts."""
+        request = self._request
+        is_living = request.deleted_at is None
+        addresses = self._addresses()
+        address = (select_address if is_living else select_for_deletion)(request, addresses)
+        if address is None or (not is_living and is_released(request, address)):
+            return CloudState(addresses)
+        rules = list_load_balancer_rules(
+            self._client, deadline=self._deadline, public_ip_id=address.id
         )
-    except InvalidParameter:
-        return ()
+        own = own_rules(request, rules) if is_living else ()
+        members = {rule.id: self._members(rule) for rule in own}
+        return CloudState(
+            addresses=addresses,
+            rules=rules,
+            members=tuple(
+                (rule_id, frozenset(each.virtual_machine_id for each in found))
+                for rule_id, found in members.items()
+            ),
+            names=tuple(
+                (each.virtual_machine_id, each.name) for found in members.values() for each in found
+            ),
+            firewall=self._firewall(address),
+            machines=self._machines(),
+        )
 
-
-def _firewall(facts: Facts, address: PublicIpAddress, sources: Sources) -> tuple[FirewallRule, ...]:
-    """List an address's firewall rules; before it is allocated, CloudStack refuses to."""
-    if facts.network is not None and not facts.network.has("Firewall"):
-        return ()
-    if address.state != "Allocated":
-        return ()
-    return list_firewall_rules(
-        sources.cloud.client, deadline=sources.deadline, ip_address_id=address.id
-    )
-
-
-def _machines(facts: Facts, sources: Sources) -> frozenset[str] | None:
-    """Ask which machines there are, where an assignment was refused: one that is gone fails all."""
-    if not any(isinstance(each.action, Assign) for each in facts.refusals):
+    def address_limit(self) -> ResourceLimit | None:
+        """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
+        if not any(each.code == LIMIT_REACHED for each in self._facts.attempt.refusals):
+            return None
+        with suppress(CloudStackError):
+            return address_limit(self._client, deadline=self._deadline)
         return None
-    network_id = network_of(facts.request)
-    snapshot = sources.cloud.snapshot(sources.deadline)
-    return frozenset(
-        machine.id
-        for machine in snapshot.machines
-        if machine.state not in _GONE
-        and _is_on(network_id, (nic.network_id for nic in machine.nics))
-    )
 
+    def free_addresses(self, network: Network) -> tuple[str, ...]:
+        """Read free addresses of the network's zone."""
+        free = list_free_public_ip_addresses(
+            self._client, deadline=self._deadline, zone_id=network.zone_id
+        )
+        return tuple(
+            each.ip_address for each in free if each.for_virtual_network and not each.is_system
+        )
 
-def _is_on(network_id: str, networks: Iterable[str]) -> bool:
-    return network_id in networks
+    def _addresses(self) -> tuple[PublicIpAddress, ...]:
+        """List addresses by their IPs and, unless the Service's own is among them, by our tag."""
+        request, network = self._request, self._facts.network
+        recorded, spec = request.recorded.address, request.spec
+        is_living = request.deleted_at is None
+        ips = [recorded.ip if recorded else spec.adopt.address, spec.address if is_living else ""]
+        found: dict[str, PublicIpAddress] = {}
+        for ip in dict.fromkeys(filter(None, ips)):
+            found |= self._list(PublicIpAddressFilter(ip_address=ip))
+        if not is_living or not any(is_own(request, each) for each in found.values()):
+            found |= self._list(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service_uid}))
+        if network and recorded and recorded.chosen_at is not None and not recorded.ip:
+            found |= self._list(PublicIpAddressFilter(associated_network_id=network.id))
+        return tuple(found.values())
 
+    def _list(self, where: PublicIpAddressFilter) -> dict[str, PublicIpAddress]:
+        if self._facts.network and self._facts.network.zone_id:
+            where["zone_id"] = self._facts.network.zone_id
+        listed = list_public_ip_addresses(self._client, deadline=self._deadline, **where)
+        return {each.id: each for each in listed}
 
-def _with_choices(facts: Facts, network_id: str, sources: Sources) -> Facts:
-    """Look for free addresses where the plan would have to leave the choice to CloudStack."""
-    if (
-        facts.network is None
-        or facts.request.deleted_at is not None
-        or facts.request.spec.plan_only
-    ):
-        return facts
-    planned = plan_address(facts, network_id)
-    any_will_do = planned.waiting and planned.recorded is not None and not planned.recorded.ip
-    if facts.request.spec.invalid or not any_will_do:
-        return facts
-    free = list_free_public_ip_addresses(
-        sources.cloud.client, deadline=sources.deadline, zone_id=facts.network.zone_id
-    )
-    usable = (each.ip_address for each in free if each.for_virtual_network and not each.is_system)
-    return replace(facts, state=replace(facts.state, free=tuple(usable)))
+    def _members(self, rule: LoadBalancerRule) -> tuple[Member, ...]:
+        """List a rule's members; a rule that somebody deletes meanwhile has none."""
+        try:
+            return list_load_balancer_rule_instances(self._client, rule.id, deadline=self._deadline)
+        except InvalidParameter:
+            return ()
+
+    def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
+        """List an address's firewall rules. CloudStack refuses that before it is allocated."""
+        has_none = self._facts.network is not None and not self._facts.has_firewall
+        if has_none or address.state != "Allocated":
+            return ()
+        return list_firewall_rules(self._client, deadline=self._deadline, ip_address_id=address.id)
+
+    def _machines(self) -> frozenset[str] | None:
+        """List the network's VMs if an assignment was refused: one that is gone fails all."""
+        if not any(isinstance(each.action, Assign) for each in self._facts.attempt.refusals):
+            return None
+        return frozenset(
+            machine.id
+            for machine in self._cloud.snapshot(self._deadline).machines
+            if machine.state not in _GONE
+            and any(nic.network_id == self._facts.network_id for nic in machine.nics)
+        )

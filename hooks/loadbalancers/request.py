@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.times import epoch
-from hooks.loadbalancers.plan.facts import (
+from hooks.loadbalancers.plan.ranges import EVERYONE
+from hooks.loadbalancers.plan.request import (
     Adopt,
     Instance,
     Invalid,
@@ -17,7 +18,6 @@ from hooks.loadbalancers.plan.facts import (
     RecordedStatus,
     Spec,
 )
-from hooks.loadbalancers.plan.ranges import EVERYONE
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import Map, Required, Shape, check, composite_request

@@ -1,9 +1,9 @@
-"""What the load balancer's plan may order; `str()` says it to people, in `status.plan` and Events.
+"""The actions that a plan may hold. `str()` describes one in `status.plan` and in Events.
 
-An id that is not known yet is empty: such an action is only ever shown, never done.
+An id that is not known yet is empty. Plan mode shows such actions; no call does them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
@@ -13,14 +13,9 @@ from hooks.kube.finalizers import ServiceFinalizers
 Tags = tuple[tuple[str, str], ...]
 
 
-def tags(values: Mapping[str, str]) -> Tags:
-    """Freeze tags."""
-    return tuple(sorted(values.items()))
-
-
 @dataclass(frozen=True, slots=True)
 class Associate:
-    """Acquire an address that was chosen, and written down, before."""
+    """Acquire the address that an earlier call chose and wrote to the status."""
 
     ip: str
     network_id: str
@@ -31,7 +26,7 @@ class Associate:
 
 @dataclass(frozen=True, slots=True)
 class AssociateAny:
-    """Acquire whichever address CloudStack gives, and tag it in the same breath."""
+    """Acquire any free address, and tag it before CloudStack has finished."""
 
     network_id: str
     tags: Tags
@@ -42,7 +37,7 @@ class AssociateAny:
 
 @dataclass(frozen=True, slots=True)
 class TagAddress:
-    """Put our tags on an address; that they land makes it ours."""
+    """Put our tags on an address. It is ours once CloudStack accepts them."""
 
     address_id: str
     ip: str
@@ -54,7 +49,7 @@ class TagAddress:
 
 @dataclass(frozen=True, slots=True)
 class UntagAddress:
-    """Take our tags off an address that stays."""
+    """Remove our tags from an address that stays allocated."""
 
     address_id: str
     ip: str
@@ -66,7 +61,7 @@ class UntagAddress:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give an address back, and with it every rule on it."""
+    """Release an address, and every rule on it."""
 
     address_id: str
     ip: str
@@ -91,7 +86,7 @@ class CreateRule:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRule:
-    """Change a rule in place; `name` is what it is called now."""
+    """Change a rule in place; `name` is its name before the change."""
 
     rule_id: str
     name: str
@@ -99,8 +94,8 @@ class UpdateRule:
 
     def __str__(self) -> str:
         values = {each.name: getattr(self.change, each.name) for each in fields(self.change)}
-        said = ", ".join(f"{name} {_shown(value)}" for name, value in values.items() if value)
-        return f"change rule {self.name}: {said}"
+        changes = ", ".join(f"{name} {_shown(value)}" for name, value in values.items() if value)
+        return f"change rule {self.name}: {changes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ class TagRules:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Add members to a rule; none of them may be one already."""
+    """Add members to a rule. CloudStack refuses all of them if one is a member already."""
 
     rule_id: str
     name: str
@@ -136,12 +131,12 @@ class Assign:
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"assign {_some(self.nodes)} to rule {self.name}"
+        return f"assign {join_some(self.nodes, 3)} to rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class AssignTogether:
-    """Several assignments, which a network takes side by side."""
+    """Assign the members of several rules at the same time."""
 
     assignments: tuple[Assign, ...]
 
@@ -151,7 +146,7 @@ class AssignTogether:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take members off a rule."""
+    """Remove members from a rule."""
 
     rule_id: str
     name: str
@@ -159,7 +154,7 @@ class Remove:
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"remove {_some(self.nodes)} from rule {self.name}"
+        return f"remove {join_some(self.nodes, 3)} from rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +170,7 @@ class OpenFirewall:
 
 @dataclass(frozen=True, slots=True)
 class CloseFirewall:
-    """Delete a firewall rule of ours; `ports` is what it opens."""
+    """Delete a firewall rule of ours; `ports` are the ports that it opens."""
 
     rule_id: str
     ports: PortRange
@@ -197,15 +192,15 @@ class TagFirewall:
 
 @dataclass(frozen=True, slots=True)
 class HoldService(ServiceFinalizers):
-    """Put our finalizer on the Service, so that it cannot go while it has no load balancer."""
+    """Put our finalizer on the Service: it must not go while no object knows its address."""
 
     def __str__(self) -> str:
         return f"hold Service {self.namespace}/{self.name} until its load balancer is made again"
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteSelf:
-    """Delete the LoadBalancer object: its Service is gone and nobody else would."""
+class DeleteOrphan:
+    """Delete the CloudStackLoadBalancer: its Service is gone, and it has no owner."""
 
     namespace: str
     name: str
@@ -215,7 +210,7 @@ class DeleteSelf:
         return f"delete CloudStackLoadBalancer {self.namespace}/{self.name}"
 
 
-#: What is one command of CloudStack's.
+#: One command of CloudStack's API.
 Command = (
     Associate
     | TagAddress
@@ -231,8 +226,8 @@ Command = (
     | CloseFirewall
     | TagFirewall
 )
-#: What is written to the Kubernetes API.
-KubernetesAction = DeleteSelf | HoldService
+#: A write to the Kubernetes API.
+KubernetesAction = DeleteOrphan | HoldService
 Action = Command | AssociateAny | AssignTogether | KubernetesAction
 
 
@@ -247,8 +242,7 @@ def _shown(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _some(nodes: tuple[str, ...]) -> str:
-    """Name a few nodes and count the others."""
-    if len(nodes) <= 3:
-        return ", ".join(nodes)
-    return f"{', '.join(nodes[:3])} and {len(nodes) - 3} more"
+def join_some(texts: Sequence[str], limit: int, separator: str = ", ") -> str:
+    """Join the first texts, and count the others."""
+    joined = separator.join(texts[:limit])
+    return f"{joined} and {len(texts) - limit} more" if len(texts) > limit else joined

@@ -1,9 +1,8 @@
-"""Which public address is the Service's: found again, taken over, brought by the user, or chosen.
+"""Decides which public address is the Service's, and how it gets one.
 
-An address that nobody has is chosen first and written to the status, and associated by its
-address in a later call: a crash at any point leaves nothing that is not found again. Whether an
-address that turns up associated is ours is settled by the tag: a second `createTags` of a key
-fails, so of two that want it only one gets it.
+A new address is chosen first and written to the status. A later call associates it. A crash at any
+point leaves an address that is found again. If the chosen address turns up allocated, the tag
+decides whether it is ours: a second `createTags` of a key fails, so only one Service gets it.
 """
 
 import hashlib
@@ -14,302 +13,288 @@ from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, Associate, AssociateAny, TagAddress
-from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, RecordedAddress, Refusal
-from hooks.loadbalancers.plan.firewall import firewall_tagging, left_by_others
-from hooks.loadbalancers.plan.rules import ours, tagging
+from hooks.loadbalancers.plan.facts import Facts, Refusal
+from hooks.loadbalancers.plan.firewall import tag_others_firewall
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 
-#: Seconds that CloudStack's clock may be behind ours when it says since when an address is taken.
+#: Seconds that CloudStack's clock may be behind ours in the time of an allocation.
 CLOCK_SLACK = 300.0
-#: The same where any address could be the one, so that nobody else's is taken for it.
+#: The same if the choice was left to CloudStack, and any address on the network may be the one.
 ANY_SLACK = 2.0
 #: Choices that may turn out to be taken before CloudStack is left to choose.
 CHOICES = 3
-#: CloudStack's code for an address that is taken, and for none being left.
+#: CloudStack's code for an address that is taken, and for no address being left.
 TAKEN = 533
-#: CloudStack's code for an account, project or domain that has as many as it may.
+#: CloudStack's code for an account, project or domain that has as many addresses as it may.
 LIMIT_REACHED = 535
 
 
 @dataclass(frozen=True, slots=True)
 class AddressPlan:
-    """What to do for the address, and what is so now.
+    """The address stage: what to do, and what is known of the address.
 
     Attributes:
-        candidate: the address that is, or is about to be, the Service's; None while unallocated.
-        ours: it carries our tag, so rules may be put on it.
-        known: what the status is to remember.
-        waiting: nothing can be done before that has been written.
+        address_id: of the address that is, or is about to be, the Service's; empty if unallocated.
+        is_ours: it has our tag, so rules may be put on it.
+        recorded: the address as the status is to record it.
+        is_waiting: nothing can be done before the status is written.
     """
 
     condition: Condition
-    candidate: PublicIpAddress | None = None
-    ours: bool = False
-    recorded: RecordedAddress | None = None
     actions: tuple[Action, ...] = ()
-    waiting: bool = False
+    address_id: str = ""
+    is_ours: bool = False
+    recorded: RecordedAddress | None = None
+    is_waiting: bool = False
+
+    @property
+    def leaves_choice(self) -> bool:
+        """Tell whether CloudStack is left to choose, because no free address is known."""
+        return self.is_waiting and self.recorded is not None and not self.recorded.ip
 
 
-def select(
+def select_address(
     request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
 ) -> PublicIpAddress | None:
-    """Pick the address that the plan will look at: the one we have, are to have, or may adopt."""
+    """Return the address to plan for.
+
+    The first of: the recorded one, one with our tag, one that may come of our choice, the one that
+    the Service asks for, the one that another provider left.
+    """
     by_ip = {each.ip_address: each for each in addresses}
     recorded, spec = request.recorded.address, request.spec
     if recorded and not recorded.is_choice and recorded.ip in by_ip:
         return by_ip[recorded.ip]
-    tagged = [each for each in addresses if tags.is_ours(request, each.tags)]
-    if tagged:
-        return min(tagged, key=lambda each: each.ip_address)
-    fresh = [each for each in addresses if came_of(recorded, each)]
-    if fresh:
-        return min(fresh, key=lambda each: each.ip_address)
-    if spec.address:
-        return by_ip.get(spec.address)
-    return by_ip.get(recorded.ip if recorded else spec.adopt.address)
+    tagged = [each for each in addresses if tags.is_ours(request, each)]
+    chosen = [each for each in addresses if may_be_choice(recorded, each)]
+    if tagged or chosen:
+        return min(tagged or chosen, key=lambda each: each.ip_address)
+    return by_ip.get(spec.address or (recorded.ip if recorded else spec.adopt.address))
 
 
-def is_recorded(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether an address is ours: by its tag, or by being the very allocation we remember."""
+def is_own(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
+    """Tell whether an address is ours: it has our tag, or it is the recorded allocation."""
     recorded = request.recorded.address
-    if tags.is_ours(request, address.tags):
+    if tags.is_ours(request, address):
         return True
     return (
         recorded is not None
         and not recorded.is_choice
         and recorded.ip == address.ip_address
         and recorded.allocated_at == address.allocated_at
-        and not tags.is_others(request, address.tags)
+        and not tags.is_foreign(request, address)
     )
 
 
-def came_of(recorded: RecordedAddress | None, address: PublicIpAddress) -> bool:
-    """Tell whether an address may be what came of a choice: allocated since, and for nothing else.
+def may_be_choice(recorded: RecordedAddress | None, address: PublicIpAddress) -> bool:
+    """Tell whether an address may be our choice: allocated since, and for no other purpose.
 
-    Its rules, which would speak against it, are not looked at here.
+    Rules on the address, which rule that out, are not considered here.
     """
-    if (
-        recorded is None
-        or recorded.chosen_at is None
-        or recorded.ip not in ("", address.ip_address)
-    ):
+    if recorded is None or recorded.chosen_at is None:
         return False
-    since = address.allocated_at
+    if recorded.ip not in ("", address.ip_address):
+        return False
     slack = CLOCK_SLACK if recorded.ip else ANY_SLACK
-    allocated_since = since is None or since >= recorded.chosen_at - slack
-    return allocated_since and not address.is_source_nat and not address.is_static_nat
+    since = address.allocated_at
+    is_newer = since is None or since >= recorded.chosen_at - slack
+    return is_newer and not address.is_source_nat and not address.is_static_nat
 
 
-def is_fresh_choice(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address is what came of our choice, as far as can be told before tagging."""
-    return came_of(facts.request.recorded.address, address) and not facts.state.rules
+def is_choice(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether an address is our choice, as far as that is known before it is tagged."""
+    return may_be_choice(facts.request.recorded.address, address) and not facts.state.rules
 
 
-def by_controller(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether we allocated an address of ours, so that it goes with the Service."""
-    origin = tags.value(address.tags, TAG_ORIGIN)
-    if origin:
+def is_by_controller(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
+    """Tell whether we acquired an address of ours, so that it is released with the Service."""
+    if origin := tags.value(address, TAG_ORIGIN):
         return origin == TAG_ORIGIN_CONTROLLER
     recorded = request.recorded.address
     return recorded is not None and recorded.associated_by_controller
 
 
-def plan_address(facts: Facts, network_id: str) -> AddressPlan:
-    """Find or get the Service's address.
-
-    The one we have; else one with our tag; else the one the Service asks for; else the one that
-    another provider left; else a new one.
-    """
+def plan_address(facts: Facts) -> AddressPlan:
+    """Keep, claim or acquire the Service's address; see `select_address` for the order."""
     request = facts.request
     recorded, wanted = request.recorded.address, request.spec.address
-    found = select(request, facts.state.addresses)
+    found = select_address(request, facts.state.addresses)
     if found is None:
-        return _acquire(facts, wanted or (recorded.ip if recorded else ""), network_id)
-    if is_recorded(request, found):
+        return _acquire(facts, wanted or (recorded.ip if recorded else ""))
+    if is_own(request, found):
         return _keep(facts, found)
-    unfit = _unfit(request, found, network_id)
-    if not unfit and is_fresh_choice(facts, found):
+    unfit = _unfit(facts, found)
+    if not unfit and is_choice(facts, found):
         return _claim(facts, found, by_us=True)
     if found.ip_address == wanted:
-        return _bring(facts, found, unfit)
+        return _take_over(facts, found, unfit)
     if wanted:
-        return AddressPlan(_not("AddressNotFree", f"{found.ip_address} is taken"), waiting=True)
-    if recorded is None and (ours(request, facts.state.rules) or not (unfit or facts.state.rules)):
-        return _bring(facts, found, unfit)
-    return _choose(facts, network_id)
+        condition = _not_ready("AddressNotFree", f"{found.ip_address} is taken")
+        return AddressPlan(condition, is_waiting=True)
+    has_own_rules = bool(own_rules(request, facts.state.rules))
+    if recorded is None and (has_own_rules or not (unfit or facts.state.rules)):
+        return _take_over(facts, found, unfit)
+    return _choose(facts)
 
 
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Go on with an address that is ours; tags that it lost are put back."""
+    """Keep an address that is ours, and restore the tags that it lost."""
     request = facts.request
-    wanted = tags.address_tags(request, facts.settings, by_controller=by_controller(request, found))
-    lacking = tags.missing(wanted, found.tags)
+    by_controller = is_by_controller(request, found)
+    wanted = tags.address_tags(request, facts.settings, by_controller=by_controller)
+    lacking = tags.missing(wanted, found)
     actions = (TagAddress(found.id, found.ip_address, lacking),) if lacking else ()
     condition = Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
     if request.spec.address not in ("", found.ip_address):
-        said = (
-            f"The Service asks for {request.spec.address} and has {found.ip_address}: changing the "
-            "address of a live Service is not served yet; delete the Service and create it anew"
+        message = (
+            f"The Service asks for {request.spec.address} and has {found.ip_address}. The address "
+            "of a live Service cannot change yet: delete the Service and create it again"
         )
-        condition = _not("AddressChangeNotServed", said)
+        condition = _not_ready("AddressChangeNotServed", message)
     if found.state != "Allocated":
         condition = _unsettled(found)
     if complaints := facts.complaints(actions):
-        condition = _not("TagRefused", "; ".join(complaints))
+        condition = _not_ready("TagRefused", "; ".join(complaints))
+    before = request.recorded.address
+    recorded = RecordedAddress(
+        ip=found.ip_address,
+        id=found.id,
+        network_id=found.network_id,
+        associated_by_controller=by_controller,
+        allocated_at=found.allocated_at,
+        published=_is_published(before, found.ip_address),
+    )
     return AddressPlan(
         condition=condition,
-        candidate=found,
-        ours=found.state == "Allocated",
-        recorded=_recorded(request, found, associated=by_controller(request, found)),
-        actions=facts.untried(actions),
+        actions=facts.not_refused(actions),
+        address_id=found.id,
+        is_ours=found.state == "Allocated",
+        recorded=recorded,
     )
 
 
-def _bring(facts: Facts, found: PublicIpAddress, unfit: Condition | None) -> AddressPlan:
-    """Take an address that the Service asks for, or had from another provider, if it is fit."""
+def _take_over(facts: Facts, found: PublicIpAddress, unfit: Condition | None) -> AddressPlan:
+    """Take an address that the Service asks for, or that another provider left to it."""
     adopt = facts.request.spec.adopt
     if unfit:
-        return AddressPlan(unfit, recorded=_choice(facts.request, found.ip_address))
+        return AddressPlan(unfit, recorded=_choice(facts, found))
     by_other = found.ip_address == adopt.address and adopt.associated_by_controller
     return _claim(facts, found, by_us=by_other)
 
 
 def _claim(facts: Facts, found: PublicIpAddress, *, by_us: bool) -> AddressPlan:
-    """Make an address ours by tagging it; what another provider left on it is tagged before."""
+    """Make an address ours by its tag, after the rules that another provider left on it."""
     request = facts.request
-    marks = tags.address_tags(request, facts.settings, by_controller=by_us)
-    rules = ours(request, facts.state.rules)
-    left = left_by_others(facts, rules) if rules else ()
+    wanted = tags.address_tags(request, facts.settings, by_controller=by_us)
+    rules = own_rules(request, facts.state.rules)
     actions = (
-        *firewall_tagging(facts, left),
-        *tagging(facts, rules),
-        TagAddress(found.id, found.ip_address, marks),
+        *tag_others_firewall(facts, rules),
+        *tag_rules(facts, rules),
+        TagAddress(found.id, found.ip_address, wanted),
     )
-    condition = _not("ClaimingAddress", f"{found.ip_address} is being tagged")
+    condition = _not_ready("ClaimingAddress", f"{found.ip_address} is being tagged")
     if complaints := facts.complaints(actions):
-        condition = _not("TagRefused", "; ".join(complaints))
+        condition = _not_ready("TagRefused", "; ".join(complaints))
         actions = ()
-    return AddressPlan(
-        condition, candidate=found, recorded=_choice(request, found.ip_address), actions=actions
-    )
+    recorded = _choice(facts, found)
+    return AddressPlan(condition, actions, address_id=found.id, recorded=recorded)
 
 
-def _acquire(facts: Facts, wanted: str, network_id: str) -> AddressPlan:
-    """Get an address that nobody has: the one asked for, the one chosen before, or another."""
-    request = facts.request
-    recorded = request.recorded.address
-    action = Associate(wanted, network_id)
-    refusal = facts.refused(action)
-    if not wanted or (refusal and refusal.code == TAKEN and not request.spec.address):
-        return _choose(facts, network_id)
+def _acquire(facts: Facts, ip: str) -> AddressPlan:
+    """Acquire a free address: the one asked for, the one chosen before, or another."""
+    spec, recorded = facts.request.spec, facts.request.recorded.address
+    action = Associate(ip, facts.network_id)
+    refusal = facts.refusal(action)
+    if not ip or (refusal and refusal.code == TAKEN and not spec.address):
+        return _choose(facts)
     if refusal:
-        return _refused(facts, action, refusal)
-    if request.spec.plan_only or (
-        recorded and recorded.ip == wanted and recorded.chosen_at is not None
-    ):
-        condition = _not("AssociatingAddress", f"{wanted} is being associated")
-        return AddressPlan(condition, recorded=recorded, actions=(action,))
-    return _choice_made(facts, wanted, tries=0)
+        return _refused(facts, refusal)
+    is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
+    if spec.plan_only or is_written:
+        condition = _not_ready("AssociatingAddress", f"{ip} is being associated")
+        return AddressPlan(condition, (action,), recorded=recorded)
+    return _choice_made(facts, ip, tries=0)
 
 
-def _choose(facts: Facts, network_id: str) -> AddressPlan:
+def _choose(facts: Facts) -> AddressPlan:
     """Choose a free address, or leave the choice to CloudStack after a few that were taken.
 
-    That it is left to CloudStack is written down before, too: an address without a tag that
-    turns up then is what came of it.
+    The status records that as well: an untagged address that turns up then may be the result.
     """
     request = facts.request
     recorded = request.recorded.address
     tries = recorded.tries + 1 if recorded and recorded.is_choice else 0
-    candidates = [
-        ip for ip in _preferred(request, facts.state.free) if not recorded or ip != recorded.ip
-    ]
     is_written = recorded is not None and recorded.ip == "" and recorded.chosen_at is not None
     if not is_written and not request.spec.plan_only:
-        if candidates and tries < CHOICES:
-            return _choice_made(facts, candidates[0], tries=tries)
-        return _choice_made(facts, "", tries=tries)
-    marks = tags.address_tags(request, facts.settings, by_controller=True)
-    action = AssociateAny(network_id, marks)
-    if refusal := facts.refused(action):
-        return _refused(facts, action, refusal)
-    condition = _not("AssociatingAddress", "A free address is being associated")
-    return AddressPlan(condition, recorded=recorded, actions=(action,))
+        before = recorded.ip if recorded else ""
+        free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
+        return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
+    wanted = tags.address_tags(request, facts.settings, by_controller=True)
+    action = AssociateAny(facts.network_id, wanted)
+    if refusal := facts.refusal(action):
+        return _refused(facts, refusal)
+    condition = _not_ready("AssociatingAddress", "A free address is being associated")
+    return AddressPlan(condition, (action,), recorded=recorded)
 
 
-def _preferred(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]:
-    """Put addresses into an order of the Service's own, the same in every call.
+def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]:
+    """Sort addresses in an order of the Service's own, the same in every call.
 
-    So two Services that choose at once seldom choose the same, and one that chooses twice does:
-    Metacontroller may show a status from before the choice, once more, when it is written already.
+    Two Services that choose at the same time seldom choose the same address. One Service that
+    chooses twice does: Metacontroller may show it the status from before its first choice again.
     """
     uid = request.spec.service_uid
     return sorted(ips, key=lambda ip: hashlib.sha256(f"{uid} {ip}".encode()).digest())
 
 
 def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
-    recorded = facts.request.recorded.address
-    published = recorded is not None and recorded.published and recorded.ip == ip
+    published = _is_published(facts.request.recorded.address, ip)
     choice = RecordedAddress(ip, chosen_at=facts.now, tries=tries, published=published)
-    said = f"{ip or 'Any address'} is chosen, and associated when that is written down"
-    condition = _not("AddressChosen", said)
-    return AddressPlan(condition, recorded=choice, waiting=True)
+    message = f"{ip or 'Any address'} is chosen; it is associated after the status is written"
+    return AddressPlan(_not_ready("AddressChosen", message), recorded=choice, is_waiting=True)
 
 
-def _refused(facts: Facts, action: Action, refusal: Refusal) -> AddressPlan:
-    reason = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}.get(refusal.code)
-    limit, said = facts.address_limit, f"{action}: {refusal.text}"
+def _is_published(recorded: RecordedAddress | None, ip: str) -> bool:
+    return recorded is not None and recorded.published and recorded.ip == ip
+
+
+def _refused(facts: Facts, refusal: Refusal) -> AddressPlan:
+    reasons = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
+    limit, message = facts.address_limit, f"{refusal.action}: {refusal.text}"
     if limit and limit.limit is not None:
-        said = f"{limit.used} of {limit.limit} public addresses are used; {said}"
-    return AddressPlan(
-        _not(reason or "AddressRefused", said), recorded=facts.request.recorded.address
-    )
+        message = f"{limit.used} of {limit.limit} public addresses are used; {message}"
+    condition = _not_ready(reasons.get(refusal.code, "AddressRefused"), message)
+    return AddressPlan(condition, recorded=facts.request.recorded.address)
 
 
-def _unfit(
-    request: LoadBalancerRequest, found: PublicIpAddress, network_id: str
-) -> Condition | None:
-    """Say why an address cannot take this Service's rules; None where it can."""
+def _unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
+    """Return the condition that says why an address cannot have our rules; None if it can."""
     ip = found.ip_address
-    if tags.is_others(request, found.tags):
-        return _not("AddressInUse", f"{ip} belongs to Service {tags.owner(found.tags)}")
+    if tags.is_foreign(facts.request, found):
+        return _not_ready("AddressInUse", f"{ip} belongs to Service {tags.owner(found)}")
     if found.is_source_nat:
-        return _not("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
+        return _not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
     if found.is_static_nat:
-        return _not("AddressIsStaticNAT", f"{ip} is the static NAT address of a machine")
-    if found.vpc_id or found.network_id not in ("", network_id):
-        where = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
-        return _not("AddressElsewhere", f"{ip} belongs to {where}, the members to {network_id}")
-    if found.state == "Releasing":
-        return _unsettled(found)
-    return None
+        return _not_ready("AddressIsStaticNAT", f"{ip} is the static NAT address of a VM")
+    if found.vpc_id or found.network_id not in ("", facts.network_id):
+        place = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
+        message = f"{ip} belongs to {place}, the members to network {facts.network_id}"
+        return _not_ready("AddressElsewhere", message)
+    return _unsettled(found) if found.state == "Releasing" else None
 
 
 def _unsettled(found: PublicIpAddress) -> Condition:
-    """Say that CloudStack is still busy with an address: no rule can be put on it yet."""
-    reason = f"Address{found.state}"
-    return _not(reason, f"{found.ip_address} is in state {found.state} in CloudStack")
+    message = f"{found.ip_address} is in state {found.state} in CloudStack"
+    return _not_ready(f"Address{found.state}", message)
 
 
-def _recorded(
-    request: LoadBalancerRequest, found: PublicIpAddress, *, associated: bool
-) -> RecordedAddress:
-    before = request.recorded.address
-    return RecordedAddress(
-        ip=found.ip_address,
-        id=found.id,
-        network_id=found.network_id,
-        associated_by_controller=associated,
-        allocated_at=found.allocated_at,
-        published=before is not None and before.published and before.ip == found.ip_address,
-    )
+def _choice(facts: Facts, found: PublicIpAddress) -> RecordedAddress | None:
+    """Return what is recorded of an address that is not ours yet."""
+    recorded = facts.request.recorded.address
+    return replace(recorded, id="") if recorded and recorded.ip in ("", found.ip_address) else None
 
 
-def _choice(request: LoadBalancerRequest, ip: str) -> RecordedAddress | None:
-    """Keep what is known of an address that is not ours yet."""
-    recorded = request.recorded.address
-    return replace(recorded, id="") if recorded and recorded.ip in ("", ip) else None
-
-
-def _not(reason: str, message: str) -> Condition:
+def _not_ready(reason: str, message: str) -> Condition:
     return Condition("AddressReady", "False", reason, message)

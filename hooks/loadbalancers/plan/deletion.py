@@ -1,4 +1,4 @@
-"""What is taken down with a load balancer, in which order, and when nothing is left of it."""
+"""Decides what is removed with a load balancer, in which order, and when nothing is left."""
 
 from collections.abc import Sequence
 
@@ -14,47 +14,69 @@ from hooks.loadbalancers.plan.actions import (
     TagAddress,
     UntagAddress,
 )
-from hooks.loadbalancers.plan.address import by_controller, came_of, is_fresh_choice, is_recorded
-from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest
-from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.firewall import close_all
-from hooks.loadbalancers.plan.rules import ours
+from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.firewall import close_ports
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.loadbalancers.plan.waits import OUTAGE, REFUSED, Waits
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
 from hooks.webhook.contract import CompositeResponse, Plan
 
-#: Seconds that a deletion waits for a network that CloudStack does not show: with another
-#: project's or account's key, everything looks as if it were gone.
-NETWORK_PATIENCE = 600.0
+#: Seconds that a deletion waits for a network that CloudStack does not show. With another project's
+#: or account's key, everything looks deleted.
+NETWORK_TIMEOUT = 600.0
 
 
-def teardown(facts: Facts) -> Plan[Action]:
-    """Answer a deletion: clean up in CloudStack, and let go once nothing is seen there.
+def plan_deletion(facts: Facts) -> Plan[Action]:
+    """Clean up in CloudStack, and finalize once nothing is seen there.
 
-    A load balancer whose Service still wants it is let go as it is: the one that is made again
-    finds address and rules by their tags. Until then our finalizer holds the Service.
+    If the Service still wants the load balancer, nothing is touched, and our finalizer holds the
+    Service. The object that is made again finds the address and the rules by their tags.
     """
     if facts.service and facts.service.wants:
-        return _let_go(facts, facts.service)
-    address = _yours(facts)
+        return _keep_everything(facts, facts.service)
+    address = _next_address(facts)
     if address is None:
-        return _gone(facts)
+        return _nothing_left(facts)
     if address.state == "Releasing":
-        said = f"Address {address.ip_address} is being released"
-        return Plan(_stopped(facts, "Releasing", said, waits=OUTAGE))
+        message = f"Address {address.ip_address} is being released"
+        return Plan(_stopped(facts, "Releasing", message, back_off=OUTAGE))
     actions = _cleanup(facts, address)
     if not actions:
-        return _gone(facts)
+        return _nothing_left(facts)
     event = Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")
-    response = _deleting(facts, f"Address {address.ip_address} and its rules are being taken down")
+    response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     if complaints := facts.complaints(actions):
         response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
-    return Plan(response, facts.untried(actions), (event,))
+    return Plan(response, facts.not_refused(actions), (event,))
 
 
-def _let_go(facts: Facts, service: LiveService) -> Plan[Action]:
-    """Touch nothing in CloudStack, once the Service is held."""
+def select_for_deletion(
+    request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
+) -> PublicIpAddress | None:
+    """Return an address that is this Service's, else one that may come of its choice."""
+    own = [each for each in addresses if is_own(request, each)]
+    chosen = [
+        each
+        for each in addresses
+        if may_be_choice(request.recorded.address, each) and not tags.is_foreign(request, each)
+    ]
+    return min(own or chosen, key=lambda each: each.ip_address, default=None)
+
+
+def is_released(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
+    """Tell whether the address is released with the Service, and everything on it as well."""
+    return (
+        is_own(request, address)
+        and is_by_controller(request, address)
+        and not request.spec.keep_address
+    )
+
+
+def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
+    """Finalize without touching CloudStack, after our finalizer is on the Service."""
     if CLEANUP_FINALIZER in service.finalizers:
         return Plan(_finalized(facts))
     request = facts.request
@@ -64,91 +86,64 @@ def _let_go(facts: Facts, service: LiveService) -> Plan[Action]:
         service.resource_version,
         (*service.finalizers, CLEANUP_FINALIZER),
     )
-    return Plan(_deleting(facts, "The Service wants it; it is let go as it is"), (hold,))
+    message = "The Service still wants its load balancer; CloudStack is left as it is"
+    return Plan(_deleting(facts, message), (hold,))
 
 
-def candidate(
-    request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
-) -> PublicIpAddress | None:
-    """Pick an address that is surely this Service's, else one that may have come of its choice."""
-    recorded = request.recorded.address
-    sure = [each for each in addresses if is_recorded(request, each)]
-    maybe = [
-        each
-        for each in addresses
-        if came_of(recorded, each) and not tags.is_others(request, each.tags)
-    ]
-    return min(sure or maybe, key=lambda each: each.ip_address, default=None)
-
-
-def releases_whole(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether the address goes with the Service, and all that is on it with the address."""
-    return (
-        is_recorded(request, address)
-        and by_controller(request, address)
-        and not request.spec.keep_address
-    )
-
-
-def _yours(facts: Facts) -> PublicIpAddress | None:
-    """Find the next address to take down; one that was chosen counts if it came of the choice."""
-    found = candidate(facts.request, facts.state.addresses)
-    if found and (is_recorded(facts.request, found) or is_fresh_choice(facts, found)):
+def _next_address(facts: Facts) -> PublicIpAddress | None:
+    found = select_for_deletion(facts.request, facts.state.addresses)
+    if found and (is_own(facts.request, found) or is_choice(facts, found)):
         return found
     return None
 
 
 def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
-    """Release the address whole where it is ours alone; else take off it what is ours.
-
-    Nothing, where an address that stays has nothing of ours on it any more.
-    """
+    """Release the address if we acquired it, else remove what is ours from it: the tags last."""
     request = facts.request
-    if not is_recorded(request, address):
-        marks = tags.address_tags(request, facts.settings, by_controller=True)
-        return (TagAddress(address.id, address.ip_address, marks),)
-    if releases_whole(request, address):
+    if not is_own(request, address):
+        wanted = tags.address_tags(request, facts.settings, by_controller=True)
+        return (TagAddress(address.id, address.ip_address, wanted),)
+    if is_released(request, address):
         return (Release(address.id, address.ip_address),)
-    rules = ours(request, facts.state.rules)
-    left: tuple[Action, ...] = (
-        *close_all(facts, rules),
+    rules = own_rules(request, facts.state.rules)
+    actions = (
+        *close_ports(facts, rules),
         *(DeleteRule(rule.id, rule.name) for rule in rules),
     )
     keys = {tag.key for tag in address.tags}
-    worn = tuple(key for key in tags.ADDRESS_KEYS if key in keys)
-    if left or not worn:
-        return left
-    return (UntagAddress(address.id, address.ip_address, worn),)
+    own_keys = tuple(key for key in tags.ADDRESS_KEYS if key in keys)
+    if actions or not own_keys:
+        return actions
+    return (UntagAddress(address.id, address.ip_address, own_keys),)
 
 
-def _gone(facts: Facts) -> Plan[Action]:
-    """Let go, unless nothing is seen only because nothing can be seen."""
+def _nothing_left(facts: Facts) -> Plan[Action]:
+    """Finalize, unless nothing is seen because CloudStack does not show us the network."""
     request = facts.request
     recorded = request.recorded.address
     if recorded and not recorded.is_choice and facts.network is None:
         waited = facts.now - (request.deleted_at or facts.now)
-        if waited < NETWORK_PATIENCE:
-            said = (
-                f"CloudStack shows neither address {recorded.ip} nor "
-                f"network {recorded.network_id}: "
-                "is the project or account right?"
+        if waited < NETWORK_TIMEOUT:
+            message = (
+                f"CloudStack shows neither address {recorded.ip} nor network "
+                f"{recorded.network_id}: is the project or account right?"
             )
-            return Plan(_stopped(facts, "NetworkNotVisible", said))
+            return Plan(_stopped(facts, "NetworkNotVisible", message))
     event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
     return Plan(_finalized(facts), events=(event,))
 
 
-def _deleting(facts: Facts, said: str) -> CompositeResponse:
-    why = Condition("Ready", "False", "Deleting", said)
-    response = status.unfinished(facts.request, facts.now, None, said, ready=why)
+def _deleting(facts: Facts, message: str) -> CompositeResponse:
+    ready = Condition("Ready", "False", "Deleting", message)
+    response = status.unfinished(facts.request, facts.now, message, ready=ready)
     return {**response, "finalized": False}
 
 
-def _stopped(facts: Facts, reason: str, said: str, *, waits: Waits = REFUSED) -> CompositeResponse:
-    why = Condition("Ready", "False", reason, said)
-    asked = fingerprint(facts.request)
-    response = status.stopped(facts.request, asked, facts.now, why, waits=waits)
-    return {**response, "finalized": False}
+def _stopped(
+    facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
+) -> CompositeResponse:
+    ready = Condition("Ready", "False", reason, message)
+    return {**status.stopped(facts, ready, back_off=back_off), "finalized": False}
 
 
 def _finalized(facts: Facts) -> CompositeResponse:

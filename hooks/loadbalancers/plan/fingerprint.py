@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import LoadBalancerRequest, Port
-from hooks.loadbalancers.plan.members import membership, network_of
+from hooks.loadbalancers.plan.nodes import choose_network, membership
 from hooks.loadbalancers.plan.ranges import EVERYONE
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
 
 #: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
 #: once more after the upgrade.
@@ -30,7 +30,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     load balancers that don't use it keep their fingerprint.
     """
     spec = request.spec
-    network_id = network_of(request)
+    network_id = choose_network(request)
     members = membership(request, network_id)
     return {
         "serviceName": (spec.service_name, ""),

@@ -1,204 +1,225 @@
-"""Which ports of an address the firewall is to let through, and whose firewall rules do so."""
+"""Decides which ports of the address the firewall opens, and by which firewall rules."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, PortRange
-from hooks.kube.conditions import Condition
+from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, TagFirewall, Tags
+from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, TagFirewall
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ranges import admits, listed, same, spelled_apart
+from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent, rewrite_avoiding
+from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
 
-#: States of a firewall rule whose deletion has begun.
+#: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
-
-#: A port and the transport it is of.
-PortKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class FirewallPlan:
-    """What to do for the firewall, and what is so now."""
+    """The firewall stage: what to do, and how the firewall is now."""
 
-    actions: tuple[Action, ...]
     condition: Condition
+    actions: tuple[Action, ...] = ()
 
 
-def plan_firewall(facts: Facts, address_id: str, rules: Sequence[LoadBalancerRule]) -> FirewallPlan:
-    """Let the source ranges through to the ports of the rules that stand, and nobody else by us.
+def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
+    """Plan the firewall of the Service's address.
 
-    What is right is kept; what is missing is opened, contiguous ports as one rule. A rule of ours
-    that opens too much, or for others, goes when what is to replace it stands. A human's rule is
-    never touched; one that opens a port as wanted saves ours.
+    Without `openFirewall`, only what we opened before is closed. Ports are opened once all rules
+    exist, so that contiguous ports share a firewall rule.
+    """
+    if not facts.has_firewall:
+        message = "The network has no firewall; the rules restrict the sources"
+        return FirewallPlan(_condition("True", "NoFirewall", message))
+    spec = facts.request.spec
+    if not spec.open_firewall:
+        closed = open_ports(facts, address_id, ())
+        message = "The Service leaves the firewall to people"
+        return closed if closed.actions else FirewallPlan(_condition("True", "NotManaged", message))
+    if not rules.is_complete and not spec.plan_only:
+        message = "The firewall is opened after the rules are created"
+        return FirewallPlan(_condition("False", "WaitingForRules", message))
+    return open_ports(facts, address_id, (*rules.serving, *rules.future))
+
+
+def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
+    """Admit the source ranges to the ports of the rules, and nobody else by a rule of ours.
+
+    Right firewall rules stay; missing ones are opened, contiguous ports as one. A rule of ours that
+    opens too much is closed after its replacement exists. If a user's rule already opens a port,
+    none is created; a user's rule is never changed.
     """
     ranges = facts.request.spec.source_ranges
-    port_keys = {_port_key(rule) for rule in rules} if ranges else set()
-    there = [rule for rule in facts.state.firewall if rule.start_port is not None]
-    right = [rule for rule in there if _is_right(facts, rule, port_keys, ranges)]
-    wrong = [rule for rule in there if tags.is_ours(facts.request, rule.tags) and rule not in right]
-    in_force = [rule for rule in there if rule.state not in _GOING]
-    lacking = _lacking(port_keys, ranges, [rule for rule in in_force if rule not in wrong])
-    opening = _opening(address_id, lacking, in_force)
-    serving = [rule for rule in wrong if any(_overlap(rule, ports) for ports in lacking)]
-    actions = dict.fromkeys(
-        [
-            *_exchange(opening, serving),
-            *_closing(
-                rule for rule in wrong if facts.request.spec.plan_only or rule not in serving
-            ),
-            *firewall_tagging(facts, right),
-        ]
-    )
-    return FirewallPlan(facts.untried(actions), _condition(facts, actions, port_keys))
-
-
-def close_all(facts: Facts, rules: Sequence[LoadBalancerRule]) -> tuple[Action, ...]:
-    """Close what is ours; also what lost its tag but opens just what these rules were opened."""
-    port_keys = {_port_key(rule) for rule in rules}
-    ranges = facts.request.spec.source_ranges
-    return tuple(
-        _closing(
-            rule
-            for rule in facts.state.firewall
-            if tags.is_ours(facts.request, rule.tags) or _is_right(facts, rule, port_keys, ranges)
+    port_keys = {port_key(rule) for rule in rules} if ranges else set()
+    existing = [rule for rule in facts.state.firewall if rule.start_port is not None]
+    right = [rule for rule in existing if _is_right(facts, rule, port_keys)]
+    wrong = [rule for rule in existing if tags.is_ours(facts.request, rule) and rule not in right]
+    active = [rule for rule in existing if rule.state not in _GOING]
+    lacking = _lacking(port_keys, ranges, [rule for rule in active if rule not in wrong])
+    opening = _opening(address_id, lacking, active)
+    needed = [rule for rule in wrong if any(_overlap(rule, ports) for ports in lacking)]
+    closing = wrong if facts.request.spec.plan_only else [r for r in wrong if r not in needed]
+    # In plan mode, a rule that is replaced would be closed twice.
+    actions = tuple(
+        dict.fromkeys(
+            (*_replace(opening, needed), *map(_close, closing), *_tag_firewall(facts, right))
         )
     )
+    condition = _open_condition(facts, actions, port_keys)
+    return FirewallPlan(condition, facts.not_refused(actions))
 
 
-def firewall_tagging(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
-    """Tag all firewall rules that lack the same tags in one call."""
-    wanted = tags.resource_tags(facts.request, facts.settings)
-    groups: dict[Tags, list[str]] = {}
-    for rule in rules:
-        if lacking := tags.missing(wanted, rule.tags):
-            groups.setdefault(lacking, []).append(rule.id)
-    return tuple(TagFirewall(tuple(ids), lacking) for lacking, ids in groups.items())
+def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
+    """Close our firewall rules, and untagged ones that open exactly what these rules need."""
+    port_keys = {port_key(rule) for rule in rules}
+    return tuple(
+        _close(rule)
+        for rule in facts.state.firewall
+        if tags.is_ours(facts.request, rule) or _is_right(facts, rule, port_keys)
+    )
 
 
-def left_by_others(facts: Facts, rules: Sequence[LoadBalancerRule]) -> list[FirewallRule]:
-    """Find the firewall rules that another provider made for its rules: one a port, untagged."""
-    port_keys = {_port_key(rule) for rule in rules}
-    return [
+def tag_others_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
+    """Tag the firewall rules that another provider made for its rules: one a port, untagged."""
+    port_keys = {port_key(rule) for rule in rules}
+    left = [
         rule
         for rule in facts.state.firewall
-        if tags.is_unclaimed(rule.tags)
+        if tags.is_unclaimed(rule)
         and rule.start_port == rule.end_port
-        and _spots(rule) <= port_keys
+        and _port_keys(rule) <= port_keys
     ]
+    return _tag_firewall(facts, left)
 
 
-def runs(port_keys: Iterable[PortKey]) -> list[tuple[str, int, int]]:
-    """Join contiguous ports of one transport: (transport, first, last)."""
-    found: list[tuple[str, int, int]] = []
+def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
+    """Join contiguous ports of one transport; the ranges have no sources."""
+    joined: list[PortRange] = []
     for transport, port in sorted(port_keys):
-        if found and found[-1][0] == transport and found[-1][2] == port - 1:
-            found[-1] = (transport, found[-1][1], port)
+        last = joined[-1] if joined else None
+        if last and (last.protocol, last.end_port) == (transport, port - 1):
+            joined[-1] = replace(last, end_port=port)
         else:
-            found.append((transport, port, port))
-    return found
+            joined.append(PortRange(transport, port, port, ()))
+    return joined
 
 
-def _port_key(rule: LoadBalancerRule) -> PortKey:
-    return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
+def _tag_firewall(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
+    """Tag the firewall rules that lack tags, those that lack the same ones in one call."""
+    wanted = tags.resource_tags(facts.request, facts.settings)
+    return tuple(
+        TagFirewall(tuple(rule.id for rule in group), lacking)
+        for lacking, group in tags.group_by_missing(wanted, rules).items()
+    )
 
 
-def _spots(rule: FirewallRule) -> set[PortKey]:
-    start, end = rule.start_port, rule.end_port or rule.start_port
-    return {(rule.protocol, port) for port in range(start or 0, (end or 0) + 1)}
+def _ports(rule: FirewallRule) -> PortRange:
+    """Return what a firewall rule opens, port 0 if it has no ports."""
+    start = rule.start_port or 0
+    return PortRange(rule.protocol, start, rule.end_port or start, rule.cidrs)
 
 
-def _is_right(
-    facts: Facts, rule: FirewallRule, port_keys: set[PortKey], ranges: Sequence[str]
-) -> bool:
-    """Tell whether a rule opens nothing but wanted ports, for whole ranges that are wanted.
+def _port_keys(rule: FirewallRule) -> set[PortKey]:
+    ports = _ports(rule)
+    return {(ports.protocol, port) for port in range(ports.start_port, ports.end_port + 1)}
 
-    An untagged one counts: it is what stands when we stop between making and tagging it.
+
+def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
+    """Tell whether a rule opens only wanted ports, and exactly some of the wanted ranges.
+
+    An untagged one counts: a call that ends between creating and tagging a rule leaves it.
     """
-    there = listed(rule.cidrs)
+    admitted = effective(rule.cidrs)
+    wanted = [each for each in facts.request.spec.source_ranges if covers(admitted, [each])]
     return (
         rule.state not in _GOING
-        and (tags.is_ours(facts.request, rule.tags) or tags.is_unclaimed(rule.tags))
+        and (tags.is_ours(facts.request, rule) or tags.is_unclaimed(rule))
         and rule.start_port is not None
-        and _spots(rule) <= port_keys
-        and same(there, [each for each in ranges if admits(there, [each])])
+        and _port_keys(rule) <= port_keys
+        and is_equivalent(admitted, wanted)
     )
 
 
 def _lacking(
-    port_keys: Iterable[PortKey], ranges: Sequence[str], standing: Sequence[FirewallRule]
+    port_keys: Iterable[PortKey], ranges: Sequence[str], rules: Sequence[FirewallRule]
 ) -> list[PortRange]:
-    """Find who is not let in where; contiguous ports that lack the same are one range."""
-    found: dict[tuple[str, ...], list[PortKey]] = {}
+    """Return the ports and ranges that no rule admits. Contiguous ports that lack the same join."""
+    lacking: dict[tuple[str, ...], list[PortKey]] = {}
     for transport, port in sorted(port_keys):
         here = PortRange(transport, port, port, ())
-        there = [cidr for rule in standing if _overlap(rule, here) for cidr in listed(rule.cidrs)]
-        lacking = tuple(each for each in ranges if not admits(there, [each]))
-        found.setdefault(lacking, []).append((transport, port))
+        admitted = [c for rule in rules if _overlap(rule, here) for c in effective(rule.cidrs)]
+        missing = tuple(each for each in ranges if not covers(admitted, [each]))
+        lacking.setdefault(missing, []).append((transport, port))
     return [
-        PortRange(transport, start, end, lacking)
-        for lacking, at in found.items()
-        if lacking
-        for transport, start, end in runs(at)
+        replace(ports, cidrs=missing)
+        for missing, keys in lacking.items()
+        if missing
+        for ports in join_ports(keys)
     ]
 
 
 def _opening(
-    address_id: str, lacking: Iterable[PortRange], in_force: Sequence[FirewallRule]
-) -> list[OpenFirewall]:
-    """Let in whom is lacking, beside the rules in force as far as CloudStack lets us.
+    address_id: str, lacking: Iterable[PortRange], active: Sequence[FirewallRule]
+) -> Iterator[OpenFirewall]:
+    """Open what is lacking, with ranges that CloudStack accepts beside the active rules.
 
-    It refuses a rule that shares a port and a range with another, and goes by the text: so a range
-    that is taken is said by its halves. A single address has none.
+    CloudStack refuses a rule that shares a port and the text of a range with another. So a taken
+    range is written by its halves. A single address has none.
     """
-    opening = []
     for ports in lacking:
-        taken = {cidr for rule in in_force if _overlap(rule, ports) for cidr in listed(rule.cidrs)}
-        cidrs = spelled_apart(ports.cidrs, taken) or ports.cidrs
-        opening.append(OpenFirewall(address_id, replace(ports, cidrs=cidrs)))
-    return opening
+        taken = {c for rule in active if _overlap(rule, ports) for c in effective(rule.cidrs)}
+        cidrs = rewrite_avoiding(ports.cidrs, taken) or ports.cidrs
+        yield OpenFirewall(address_id, replace(ports, cidrs=cidrs))
 
 
-def _exchange(
-    opening: Iterable[OpenFirewall], serving: Iterable[FirewallRule]
+def _replace(
+    opening: Iterable[OpenFirewall], needed: Sequence[FirewallRule]
 ) -> Iterator[CloseFirewall | OpenFirewall]:
-    """Open; a rule that CloudStack does not let stand beside a new one goes right before it.
+    """Open ports; a needed rule that CloudStack refuses to have beside a new one is closed first.
 
-    Those that serve meanwhile go once the new ones are seen to stand.
+    Other needed rules are closed in a later round, once the new rules exist.
     """
     for new in opening:
-        yield from _closing(rule for rule in serving if _clash(rule, new.ports))
+        yield from (_close(rule) for rule in needed if _clash(rule, new.ports))
         yield new
 
 
 def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
     """Tell whether a rule and a range have a port in common."""
-    first, last = rule.start_port or 0, rule.end_port or rule.start_port or 0
-    return rule.protocol == ports.protocol and first <= ports.end_port and ports.start_port <= last
+    own = _ports(rule)
+    return (
+        own.protocol == ports.protocol
+        and own.start_port <= ports.end_port
+        and ports.start_port <= own.end_port
+    )
 
 
 def _clash(rule: FirewallRule, ports: PortRange) -> bool:
-    """Tell whether CloudStack takes two rules for one: they have a port and a CIDR in common."""
-    return _overlap(rule, ports) and bool(set(listed(rule.cidrs)) & set(ports.cidrs))
+    """Tell whether a rule and a range have a port and the text of a CIDR in common."""
+    return _overlap(rule, ports) and bool(set(effective(rule.cidrs)) & set(ports.cidrs))
 
 
-def _closing(rules: Iterable[FirewallRule]) -> Iterator[CloseFirewall]:
-    for rule in rules:
-        start, end = rule.start_port or 0, rule.end_port or rule.start_port or 0
-        yield CloseFirewall(rule.id, PortRange(rule.protocol, start, end, rule.cidrs))
+def _close(rule: FirewallRule) -> CloseFirewall:
+    return CloseFirewall(rule.id, _ports(rule))
 
 
-def _condition(facts: Facts, actions: Collection[Action], port_keys: set[PortKey]) -> Condition:
-    kind = "FirewallReady"
+def _open_condition(facts: Facts, actions: Sequence[Action], port_keys: set[PortKey]) -> Condition:
+    joined = [(each.protocol, each.start_port, each.end_port) for each in join_ports(port_keys)]
     ports = ", ".join(
         f"{start}/{transport}" if start == end else f"{start}-{end}/{transport}"
-        for transport, start, end in runs(port_keys)
+        for transport, start, end in joined
     )
-    if problems := facts.complaints(actions):
-        return Condition(kind, "False", "FirewallRefused", "; ".join(problems))
+    if complaints := facts.complaints(actions):
+        return _condition("False", "FirewallRefused", "; ".join(complaints))
     if actions:
-        return Condition(kind, "False", "ChangingFirewall", f"To be open: {ports or 'nothing'}")
+        message = f"Ports that should be open: {ports or 'none'}"
+        return _condition("False", "ChangingFirewall", message)
     if not port_keys:
-        return Condition(kind, "True", "NothingToOpen", "No port is to be open")
+        return _condition("True", "NothingToOpen", "No port is to be open")
     ranges = ", ".join(facts.request.spec.source_ranges)
-    return Condition(kind, "True", "FirewallOpen", f"Open: {ports} for {ranges}")
+    return _condition("True", "FirewallOpen", f"Open: {ports} for {ranges}")
+
+
+def _condition(status: Status, reason: str, message: str) -> Condition:
+    return Condition("FirewallReady", status, reason, message)

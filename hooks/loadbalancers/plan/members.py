@@ -1,193 +1,126 @@
-"""Which machines serve, on which network, and what that changes in the rules that stand."""
+"""Decides which VMs are added to the existing rules, and which are removed."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hooks.cloudstack.models import LoadBalancerRule
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
-from hooks.loadbalancers.plan.facts import Facts, Instance, LoadBalancerRequest
+from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove, join_some
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.nodes import Membership, membership
+from hooks.loadbalancers.plan.request import Instance, LoadBalancerRequest
+from hooks.loadbalancers.plan.rules import RulesPlan
 
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """Who is to serve.
-
-    Attributes:
-        wanted: the nodes whose machines may be members, on the network.
-        joining: those of them that may be added: CloudStack has their machines.
-        off_network: nodes that would serve, but have no card on the network.
-        blind: there is no Instance at all, so nothing is known and nothing is removed.
-    """
-
-    wanted: tuple[Instance, ...]
-    joining: tuple[Instance, ...]
-    off_network: tuple[str, ...]
-    blind: bool
+#: How many nodes, and how many refusals, a condition names.
+_NAMED_NODES = 5
+_NAMED_REFUSALS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class MembersPlan:
-    """What to do for the members, and what is so now."""
+    """The members stage: what to do, and how many members there are now.
 
-    actions: tuple[Action, ...]
-    condition: Condition
-    assigned: int
-    wanted: int
-    problem: str = ""
-
-
-def network_of(request: LoadBalancerRequest) -> str:
-    """Choose the members' network: the one that most of the nodes are on; empty without any.
-
-    Of several, the one that is the default network of most, then the one that is already used.
+    Attributes:
+        assigned: wanted members that are in every rule.
+        wanted: members that every rule should have; None if that is not known yet.
     """
-    serving = [each for each in request.instances if each.serves]
-    selected = [each for each in serving if _selected(request, each)]
-    pool = selected or serving or request.instances
-    recorded = request.recorded.address
-    if recorded and not recorded.is_choice and recorded.network_id:
-        return recorded.network_id
-    on: Counter[str] = Counter()
-    default: Counter[str] = Counter()
-    for instance in pool:
-        on.update({attachment.network_id for attachment in instance.attachments})
-        default.update(
-            {attachment.network_id for attachment in instance.attachments if attachment.default}
-        )
-    used = request.recorded.network_id
-    return max(on, key=lambda each: (on[each], default[each], each == used, each), default="")
 
-
-def membership(request: LoadBalancerRequest, network_id: str) -> Membership:
-    """Find the nodes that may serve: stable node set, node selector, a card on the network."""
-    serving = [each for each in request.instances if each.serves and _selected(request, each)]
-    wanted = tuple(each for each in serving if each.on(network_id))
-    return Membership(
-        wanted=wanted,
-        joining=tuple(each for each in wanted if not each.missing),
-        off_network=tuple(each.name for each in serving if not each.on(network_id)),
-        blind=not request.instances,
-    )
+    condition: Condition
+    actions: tuple[Action, ...] = ()
+    assigned: int = 0
+    wanted: int | None = None
 
 
 def is_one_change(request: LoadBalancerRequest) -> bool:
-    """Tell whether there is most likely one change to make, of one rule's members: all else stands.
+    """Guess whether at most one thing changes: the members of one rule.
 
-    A guess, made before CloudStack is asked: it decides whom to wait for, not what is done.
+    Made before CloudStack is asked. It only decides how the network is locked.
     """
-    all_else = ("AddressReady", "RulesReady", "FirewallReady")
+    others = ("AddressReady", "RulesReady", "FirewallReady")
     return (
         request.deleted_at is None
         and len(request.spec.ports) == 1
         and request.recorded.status.get("observedGeneration") == request.generation
-        and all(request.recorded.condition(kind).get("status") == "True" for kind in all_else)
+        and all(request.recorded.condition(kind).get("status") == "True" for kind in others)
     )
 
 
-def plan_members(
-    facts: Facts, network_id: str, rules: Sequence[LoadBalancerRule], *, ports: int
-) -> MembersPlan:
-    """Bring the members of the rules that stand to those that are wanted, by difference.
+def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
+    """Plan the members of the rules by difference: CloudStack refuses one that is a member already.
 
-    Args:
-        facts: with the members of each rule.
-        network_id: the rules' network.
-        rules: ours, as they will stay.
-        ports: how many rules are to stand in the end.
+    Members are added before others are removed, so that no rule is without any in between.
     """
-    members = membership(facts.request, network_id)
+    members = membership(facts.request, facts.network_id)
     joining = _joinable(facts, members)
+    wanted = {each.machine_id for each in members.wanted}
     assignments, removals = [], []
-    for rule in rules:
-        there = facts.state.members_of(rule.id)
-        new = [each for each in joining if each.machine_id not in there]
-        if new:
+    for rule in (*rules.serving, *rules.future):
+        current = facts.state.members_of(rule.id)
+        if new := [each for each in joining if each.machine_id not in current]:
             ids = tuple(each.machine_id for each in new)
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
-        gone = () if members.blind else _gone(there, members.wanted)
-        if gone:
-            removals.append(Remove(rule.id, rule.name, gone, _names(facts, gone)))
-    problem = "; ".join(facts.complaints((*assignments, *removals))[:3])
-    actions = _together(
-        [each for each in assignments if not facts.refused(each)],
-        [each for each in removals if not facts.refused(each)],
-    )
-    assigned = _assigned(facts, members, rules, ports)
+        if (old := tuple(sorted(current - wanted))) and not members.blind:
+            removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
+    complaints = facts.complaints((*assignments, *removals))
+    assigned = _assigned(facts, rules, wanted)
     return MembersPlan(
-        actions=actions,
-        condition=_condition(members, joining, assigned, problem),
+        condition=_condition(members, joining, assigned, complaints),
+        actions=(*_together(facts, assignments), *facts.not_refused(removals)),
         assigned=len(assigned),
         wanted=len(members.wanted),
-        problem=problem,
     )
-
-
-def _selected(request: LoadBalancerRequest, instance: Instance) -> bool:
-    labels = dict(instance.labels)
-    return all(labels.get(key) == value for key, value in request.spec.node_selector)
 
 
 def _joinable(facts: Facts, members: Membership) -> list[Instance]:
-    """Leave out machines that CloudStack does not have: one of them fails a whole assignment."""
-    there = facts.state.machines
-    return [each for each in members.joining if there is None or each.machine_id in there]
-
-
-def _gone(there: Iterable[str], wanted: Iterable[Instance]) -> tuple[str, ...]:
-    return tuple(sorted(set(there) - {each.machine_id for each in wanted}))
+    """Leave out VMs that CloudStack does not have: one of them fails a whole assignment."""
+    machines = facts.state.machines
+    return [each for each in members.joining if machines is None or each.machine_id in machines]
 
 
 def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
-    """Name machines by their nodes; those that no node is known of, as CloudStack does."""
-    recorded = dict(facts.state.names) | {
-        each.machine_id: each.name for each in facts.request.instances
-    }
-    return tuple(recorded.get(machine_id, machine_id) for machine_id in machine_ids)
+    """Return the names of the VMs' nodes; CloudStack's name for a VM without a node."""
+    names = dict(facts.state.names)
+    names |= {each.machine_id: each.name for each in facts.request.instances}
+    return tuple(names.get(machine_id, machine_id) for machine_id in machine_ids)
 
 
-def _together(assignments: Sequence[Assign], removals: Sequence[Remove]) -> tuple[Action, ...]:
-    """Order the changes: first in, then out, so that no rule is without members in between."""
-    together: tuple[Action, ...] = tuple(assignments)
-    if len(assignments) > 1:
-        together = (AssignTogether(tuple(assignments)),)
-    return (*together, *removals)
+def _together(facts: Facts, assignments: Iterable[Assign]) -> tuple[Assign | AssignTogether, ...]:
+    allowed = tuple(each for each in assignments if not facts.refusal(each))
+    return (AssignTogether(allowed),) if len(allowed) > 1 else allowed
 
 
-def _assigned(
-    facts: Facts, members: Membership, rules: Sequence[LoadBalancerRule], ports: int
-) -> frozenset[str]:
-    """Find the wanted members that are in every rule; a rule that is missing has none."""
-    if len(rules) < ports or not rules:
+def _assigned(facts: Facts, rules: RulesPlan, wanted: Iterable[str]) -> frozenset[str]:
+    """Return the wanted members that are in every rule; none if a rule is still to be created."""
+    if not rules.is_complete or not rules.serving:
         return frozenset()
-    wanted = frozenset(each.machine_id for each in members.wanted)
-    return wanted.intersection(*(facts.state.members_of(rule.id) for rule in rules))
+    return frozenset(wanted).intersection(
+        *(facts.state.members_of(rule.id) for rule in rules.serving)
+    )
 
 
 def _condition(
-    members: Membership, joining: Sequence[Instance], assigned: frozenset[str], problem: str
+    members: Membership,
+    joining: Sequence[Instance],
+    assigned: frozenset[str],
+    complaints: Sequence[str],
 ) -> Condition:
     kind = "MembersReady"
     if members.blind:
         return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
-    said = f"{len(assigned)} of {len(members.wanted)} members are assigned"
+    off_network = _listed("not on the members' network", members.off_network)
     absent = [each.name for each in members.wanted if each not in joining]
-    said += _listed("not on the members' network", members.off_network)
-    said += _listed("without a machine in CloudStack", absent)
-    if problem:
-        return Condition(kind, "False", "MembersRefused", f"{said}; {problem}")
+    message = (
+        f"{len(assigned)} of {len(members.wanted)} members are assigned"
+        f"{off_network}{_listed('without a VM in CloudStack', absent)}"
+    )
+    if complaints:
+        refusals = "; ".join(complaints[:_NAMED_REFUSALS])
+        return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
     if not members.wanted:
-        none = "No node may serve" + _listed("not on the members' network", members.off_network)
-        return Condition(kind, "False", "NoMembers", none)
-    if assigned.issuperset(each.machine_id for each in joining) and assigned:
-        return Condition(kind, "True", "AllAssigned", said)
-    return Condition(kind, "False", "AssigningMembers", said)
+        return Condition(kind, "False", "NoMembers", f"No node may serve{off_network}")
+    if assigned and assigned.issuperset(each.machine_id for each in joining):
+        return Condition(kind, "True", "AllAssigned", message)
+    return Condition(kind, "False", "AssigningMembers", message)
 
 
-def _listed(what: str, nodes: Sequence[str]) -> str:
-    """Name some nodes and count the others; nothing without any."""
-    if not nodes:
-        return ""
-    more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
-    return f"; {what}: {', '.join(nodes[:5])}{more}"
+def _listed(label: str, nodes: Sequence[str]) -> str:
+    return f"; {label}: {join_some(nodes, _NAMED_NODES)}" if nodes else ""

@@ -1,27 +1,27 @@
-"""What the members' network can do: whether it is served, and what enforces source ranges there."""
+"""Decides whether the members' network is served, and what enforces source ranges there."""
 
 from dataclasses import dataclass
 
-from hooks.cloudstack.models import Capabilities, Network
+from hooks.cloudstack.models import LoadBalancerRule
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.facts import Spec
-from hooks.loadbalancers.plan.ranges import EVERYONE, admits, listed, same
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.ranges import EVERYONE, covers, effective, is_equivalent
 
-#: CloudStack versions from which a rule takes a CIDR list, and changes it in place.
+#: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
 LISTS_SINCE = (4, 18)
 LISTS_CHANGE_SINCE = (4, 22)
 
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
-    """What lets in the source ranges, and nobody else.
+    """What admits the source ranges, and nobody else.
 
     Attributes:
         wanted: the ranges.
         firewall: our firewall rules do.
         rule_lists: rules are created with a list of their own.
         lists_change: that list can be changed in place.
-        impossible: why the ranges cannot be enforced; empty where they can.
+        impossible: why the ranges cannot be enforced; empty if they can.
     """
 
     wanted: tuple[str, ...]
@@ -30,51 +30,53 @@ class Enforcement:
     lists_change: bool
     impossible: str = ""
 
-    def shuts_out(self, there: tuple[str, ...]) -> bool:
-        """Tell whether a rule's list, which cannot be changed, is in the way.
+    def has_wrong_list(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule's list, which cannot be changed in place, must be replaced.
 
-        Where the firewall decides, a list may let in more than is wanted, never less; where the
-        list alone decides, it has to admit just the same.
+        If the firewall restricts the sources, the list may admit more than is wanted, never less.
+        If only the list does, it must admit exactly what is wanted.
         """
         if self.firewall:
-            return not admits(listed(there), self.wanted)
-        return not same(listed(there), listed(self.wanted))
+            return not covers(effective(rule.cidrs), self.wanted)
+        return not is_equivalent(effective(rule.cidrs), effective(self.wanted))
 
 
-def refusal(network: Network | None, network_id: str) -> Condition | None:
-    """Say why a network cannot have load balancers from us; None where it can."""
-    if not network_id:
-        return _not("NoNetwork", "No node with a network is known yet")
+def refusal(facts: Facts) -> Condition | None:
+    """Return the condition that says why the network is not served; None if it is."""
+    network = facts.network
+    if not facts.network_id:
+        return _not_ready("NoNetwork", "No node with a network is known yet")
     if network is None:
-        said = f"CloudStack does not show network {network_id}: is the project or account right?"
-        return _not("NetworkNotVisible", said)
+        message = f"CloudStack does not show network {facts.network_id}"
+        return _not_ready("NetworkNotVisible", f"{message}: is the project or account right?")
     if network.vpc_id:
-        said = f"Network {network.name} is a VPC tier, which is not served yet"
-        return _not("NetworkNotServed", said)
-    if not network.has("Lb"):
-        return _not("NetworkNotServed", f"Network {network.name} offers no load balancing")
-    if network.has("SecurityGroup"):
-        said = f"Network {network.name} has security groups, which are not served yet"
-        return _not("NetworkNotServed", said)
-    return None
+        problem = "is a VPC tier, which is not served yet"
+    elif not network.has("Lb"):
+        problem = "offers no load balancing"
+    elif network.has("SecurityGroup"):
+        problem = "has security groups, which are not served yet"
+    else:
+        return None
+    return _not_ready("NetworkNotServed", f"Network {network.name} {problem}")
 
 
-def _not(reason: str, message: str) -> Condition:
+def _not_ready(reason: str, message: str) -> Condition:
     return Condition("AddressReady", "False", reason, message)
 
 
-def enforcement(spec: Spec, network: Network, version: Capabilities) -> Enforcement:
+def enforcement(facts: Facts) -> Enforcement:
     """Choose what enforces the source ranges.
 
-    Below 4.22 a rule's list cannot be changed, so where a firewall can restrict the sources it
-    does so alone: a list made at creation could only ever be narrowed.
+    Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
+    made with the rule could not be widened later.
     """
-    firewall = network.has("Firewall") and spec.open_firewall
-    lists = version.at_least(*LISTS_SINCE)
-    change = version.at_least(*LISTS_CHANGE_SINCE)
+    spec = facts.request.spec
+    firewall = facts.has_firewall and spec.open_firewall
+    lists = facts.version.at_least(*LISTS_SINCE)
+    change = facts.version.at_least(*LISTS_CHANGE_SINCE)
     impossible = ""
     if not firewall and not spec.source_ranges:
-        impossible = "nobody may connect, and no firewall of ours could see to that"
+        impossible = "nobody may connect, and there is no firewall of ours to enforce that"
     elif not firewall and not lists and spec.source_ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
     return Enforcement(

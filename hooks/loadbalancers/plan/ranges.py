@@ -1,4 +1,4 @@
-"""Whom lists of source ranges let in, and how the same is said in other words."""
+"""Compares lists of source ranges (CIDRs) and rewrites them equivalently."""
 
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -7,45 +7,44 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 EVERYONE = "0.0.0.0/0"
 
 
-def listed(cidrs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return whom a list of CloudStack's admits: an empty one admits everyone."""
+def effective(cidrs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ranges that a list in CloudStack admits: an empty list admits everyone."""
     return cidrs or (EVERYONE,)
 
 
-def same(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Tell whether two lists admit the same clients; here, an empty one admits nobody."""
-    return _joined(one) == _joined(other)
+def is_equivalent(ranges: Iterable[str], others: Iterable[str]) -> bool:
+    """Tell whether two lists admit the same clients. An empty list admits nobody here."""
+    return _collapsed(ranges) == _collapsed(others)
 
 
-def admits(ranges: Iterable[str], wanted: Iterable[str]) -> bool:
-    """Tell whether a list admits everyone whom another one admits."""
-    there = tuple(ranges)
-    return same(there, (*there, *wanted))
+def covers(ranges: Iterable[str], others: Iterable[str]) -> bool:
+    """Tell whether the first list admits every client that the second admits."""
+    ranges = tuple(ranges)
+    return is_equivalent(ranges, (*ranges, *others))
 
 
-def spelled_apart(ranges: Iterable[str], taken: Collection[str]) -> tuple[str, ...] | None:
-    """Say whom a list admits without the ranges that are taken: by their halves.
+def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str, ...] | None:
+    """Rewrite a list without the ranges that are taken, by their halves; it admits the same.
 
-    CloudStack goes by the text: it lets 0.0.0.0/1 and 128.0.0.0/1 stand beside 0.0.0.0/0. None
-    where a single address is taken, which has no halves.
+    CloudStack compares texts: it accepts 0.0.0.0/1 and 128.0.0.0/1 beside 0.0.0.0/0. Returns None
+    if a single address is taken, because it has no halves.
     """
-    apart: list[str] = []
+    rewritten: list[str] = []
     for each in ranges:
         if each not in taken:
-            apart.append(each)
+            rewritten.append(each)
             continue
         network = ip_network(each, strict=False)
         if network.num_addresses == 1:
             return None
-        halves = spelled_apart(map(str, network.subnets()), taken)
+        halves = rewrite_avoiding(map(str, network.subnets()), taken)
         if halves is None:
             return None
-        apart += halves
-    return tuple(apart)
+        rewritten += halves
+    return tuple(rewritten)
 
 
-def _joined(ranges: Iterable[str]) -> tuple[list[IPv4Network], list[IPv6Network]]:
-    """Join ranges as far as they can be, in order."""
+def _collapsed(ranges: Iterable[str]) -> tuple[list[IPv4Network], list[IPv6Network]]:
     networks = [ip_network(each, strict=False) for each in ranges]
     return (
         list(collapse_addresses(each for each in networks if isinstance(each, IPv4Network))),

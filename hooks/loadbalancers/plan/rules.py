@@ -1,4 +1,4 @@
-"""Which rules an address is to have, and what brings those that stand there to it."""
+"""Decides which rules an address needs, and how the existing rules become those."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,143 +7,166 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack.models import LoadBalancerRule, LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import (
-    Action,
-    CreateRule,
-    DeleteRule,
-    TagRules,
-    Tags,
-    UpdateRule,
-)
-from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, Port, Spec
-from hooks.loadbalancers.plan.network import Enforcement
-from hooks.loadbalancers.plan.ranges import listed, same
+from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, TagRules, UpdateRule
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.network import Enforcement, enforcement
+from hooks.loadbalancers.plan.ranges import effective, is_equivalent
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
 
-#: State of a rule whose deletion has begun.
+#: State of a rule that is being deleted.
 REVOKED = "Revoke"
+
+#: Transport and public port: two rules of one address cannot have both in common.
+PortKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class PortRule:
-    """What becomes of one port.
+    """The rule of one port of the Service.
 
     Attributes:
-        rule: what serves it, as it stands; None where nothing does.
-        create: `wanted` is to be created, in the place of `rule` where there is one.
-        problem: why it is not as wanted, and will not be for now.
+        rule: the rule that serves the port now; None if there is none.
+        actions: what makes it the wanted rule; empty if that is not possible for now.
+        problem: why it is not possible.
     """
 
     port: Port
     wanted: NewLoadBalancerRule
     rule: LoadBalancerRule | None = None
-    create: bool = False
+    actions: tuple[Action, ...] = ()
     problem: str = ""
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether the rule is to be created, or deleted and created again."""
+        return any(isinstance(action, CreateRule) for action in self.actions)
+
+    @property
+    def is_serving(self) -> bool:
+        """Tell whether a rule serves the port now and will stay."""
+        return self.rule is not None and not self.is_new
 
 
 @dataclass(frozen=True, slots=True)
 class RulesPlan:
-    """What to do for the rules, and what is so now."""
+    """The rules stage: what to do, and how the rules are now.
 
-    actions: tuple[Action, ...]
-    ports: tuple[PortRule, ...]
+    Attributes:
+        ports: the rule of each port, in the order of the spec.
+        future: in plan mode, the rules as they would be created, without ids.
+    """
+
     condition: Condition
+    actions: tuple[Action, ...] = ()
+    ports: tuple[PortRule, ...] = ()
+    future: tuple[LoadBalancerRule, ...] = ()
 
     @property
-    def standing(self) -> tuple[LoadBalancerRule, ...]:
-        """Return the rules that serve and will stay."""
-        return tuple(each.rule for each in self.ports if each.rule and not each.create)
+    def serving(self) -> tuple[LoadBalancerRule, ...]:
+        """Return the rules that serve now and will stay."""
+        return _serving(self.ports)
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Tell whether no rule is still to be created."""
-        return not any(each.create for each in self.ports)
+        return not any(each.is_new for each in self.ports)
 
 
-def ours(
+def _serving(ports: Iterable[PortRule]) -> tuple[LoadBalancerRule, ...]:
+    return tuple(each.rule for each in ports if each.rule and not each.is_new)
+
+
+def port_key(rule: LoadBalancerRule) -> PortKey:
+    """Return a rule's transport and public port."""
+    return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
+
+
+def own_rules(
     request: LoadBalancerRequest, rules: Iterable[LoadBalancerRule]
 ) -> tuple[LoadBalancerRule, ...]:
-    """Pick the rules of this Service: by tag, or untagged by the names that we or others give.
+    """Return the rules of this Service: those with its tag, and untagged ones with a known name.
 
-    CloudStack's names are not unique and its keyword search finds parts of names, so names count
-    only whole, and only on the Service's own address.
+    Known are the names that we give and those to adopt. CloudStack's names are not unique, so only
+    whole names count, and only on the Service's own address.
     """
     own_name = re.compile(rf"{re.escape(request.spec.load_balancer_name)}-(tcp|udp|tcp-proxy)-\d+")
     return tuple(
         rule
         for rule in rules
-        if tags.is_ours(request, rule.tags)
+        if tags.is_ours(request, rule)
         or (
-            not tags.is_others(request, rule.tags)
+            not tags.is_foreign(request, rule)
             and (own_name.fullmatch(rule.name) or rule.name in request.spec.adopt.names)
         )
     )
 
 
-def plan_rules(facts: Facts, address_id: str, network_id: str, by: Enforcement) -> RulesPlan:
-    """Bring the rules of an address to the Service's ports.
+def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
+    """Plan the rules of the Service's address.
 
-    In place where CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR list.
-    A rule is deleted and created again where it sends to another node port. New rules come
-    before old ones go, so that a renumbered port is never without a rule longer than it takes;
-    but for one on the same port, TCP for UDP, which not every server lets stand beside it.
-
-    Args:
-        facts: with the rules of the address.
-        address_id: of the Service's address.
-        network_id: the members' network.
-        by: what enforces the source ranges.
+    Rules change in place if CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR
+    list. A rule with another node port is deleted and created again. Create before delete, except
+    on the same public port, where CloudStack may refuse the second rule (TCP beside UDP).
     """
-    spec = facts.request.spec
-    own = ours(facts.request, facts.state.rules)
-    own_spots = {_port_key(rule): rule for rule in own}
-    taken = {_port_key(rule): rule.name for rule in facts.state.rules if rule not in own}
-    ports = []
-    for port in spec.ports:
-        port_key = (port.transport, port.public_port)
-        wanted = _wanted(spec, port, address_id, network_id, by)
-        if port_key in taken and port_key not in own_spots:
-            problem = f"port {port.public_port} is taken by rule {taken[port_key]}"
-            ports.append(PortRule(port, wanted, problem=problem))
-        else:
-            ports.append(_judge(facts, PortRule(port, wanted, own_spots.get(port_key)), by))
-    obsolete = _obsolete(own, ports)
-    new_ports = {each.wanted.public_port for each in ports if each.create}
-    in_the_way = [rule for rule in obsolete if rule.public_port in new_ports]
-    actions = [
-        *_updates(ports, by),
-        *_deletions(in_the_way),
-        *_creations(ports),
-        *_deletions(rule for rule in obsolete if rule not in in_the_way),
-        *tagging(facts, [each.rule for each in ports if each.rule and not each.create]),
-    ]
-    return RulesPlan(facts.untried(actions), tuple(ports), _condition(facts, ports, actions))
-
-
-def tagging(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
-    """Tag all rules that lack the same tags in one call."""
-    wanted = tags.resource_tags(facts.request, facts.settings)
-    groups: dict[Tags, list[LoadBalancerRule]] = {}
-    for rule in rules:
-        if lacking := tags.missing(wanted, rule.tags):
-            groups.setdefault(lacking, []).append(rule)
-    return tuple(
-        TagRules(tuple(rule.id for rule in group), tuple(rule.name for rule in group), lacking)
-        for lacking, group in groups.items()
+    own = own_rules(facts.request, facts.state.rules)
+    ports = _plan_ports(facts, own, address_id)
+    current = [each.rule for each in ports if each.rule]
+    new_ports = {each.wanted.public_port for each in ports if each.is_new}
+    obsolete = [rule for rule in own if rule not in current]
+    early = [_delete(rule) for rule in obsolete if rule.public_port in new_ports]
+    late = [_delete(rule) for rule in obsolete if rule.public_port not in new_ports]
+    tagging = tag_rules(facts, _serving(ports))
+    actions = (
+        *(action for each in ports if not each.is_new for action in each.actions),
+        *early,
+        *(action for each in ports if each.is_new for action in each.actions),
+        *late,
+        *tagging,
+    )
+    complaints = facts.complaints((*early, *late, *tagging))
+    return RulesPlan(
+        condition=_condition(ports, has_work=bool(actions), complaints=complaints),
+        actions=facts.not_refused(actions),
+        ports=tuple(ports),
+        future=tuple(_created(each.wanted) for each in ports if each.is_new)
+        if facts.request.spec.plan_only
+        else (),
     )
 
 
-def _port_key(rule: LoadBalancerRule) -> tuple[str, int]:
-    """Return what two rules of one address cannot both have."""
-    return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
+def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[TagRules, ...]:
+    """Tag the rules that lack tags, those that lack the same ones in one call."""
+    wanted = tags.resource_tags(facts.request, facts.settings)
+    return tuple(
+        TagRules(tuple(rule.id for rule in group), tuple(rule.name for rule in group), lacking)
+        for lacking, group in tags.group_by_missing(wanted, rules).items()
+    )
 
 
-def _wanted(
-    spec: Spec, port: Port, address_id: str, network_id: str, by: Enforcement
-) -> NewLoadBalancerRule:
+def _plan_ports(
+    facts: Facts, own: Sequence[LoadBalancerRule], address_id: str
+) -> Sequence[PortRule]:
+    by = enforcement(facts)
+    own_by_key = {port_key(rule): rule for rule in own}
+    taken = {port_key(rule): rule.name for rule in facts.state.rules if rule not in own}
+    ports = []
+    for port in facts.request.spec.ports:
+        key = (port.transport, port.public_port)
+        each = PortRule(port, _wanted(facts, port, address_id, by), own_by_key.get(key))
+        if key in taken and each.rule is None:
+            problem = f"port {port.public_port} is taken by rule {taken[key]}"
+            ports.append(replace(each, problem=problem))
+        else:
+            ports.append(_plan_port(facts, each, by))
+    return ports
+
+
+def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLoadBalancerRule:
+    spec = facts.request.spec
     return NewLoadBalancerRule(
         name=spec.rule_name(port),
         public_ip_id=address_id,
-        network_id=network_id,
+        network_id=facts.network_id,
         public_port=port.public_port,
         private_port=port.node_port,
         protocol=port.rule_protocol,
@@ -153,77 +176,66 @@ def _wanted(
     )
 
 
-def _judge(facts: Facts, each: PortRule, by: Enforcement) -> PortRule:
-    """Tell whether a port's rule stays, or is to be made, or cannot be had."""
+def _plan_port(facts: Facts, each: PortRule, by: Enforcement) -> PortRule:
+    """Keep, change, replace or create the rule of a port, unless CloudStack refused that."""
     if by.impossible:
         return replace(each, problem=by.impossible)
-    rule, actions = each.rule, list[Action]([CreateRule(each.wanted)])
-    if rule and not _to_be_replaced(rule, each.wanted, by):
-        actions = [_update(rule, each.wanted, by)]
-    elif rule:
-        actions.append(DeleteRule(rule.id, rule.name))
-    refusal = next(filter(None, (facts.refused(action) for action in actions)), None)
-    if refusal:
+    actions = _changes(each.rule, each.wanted, by)
+    # A refused creation says more than the refused deletion before it.
+    refusals = filter(None, map(facts.refusal, reversed(actions)))
+    if refusal := next(refusals, None):
         return replace(each, problem=refusal.text)
-    return replace(each, create=isinstance(actions[0], CreateRule))
+    return replace(each, actions=actions)
 
 
-def _to_be_replaced(rule: LoadBalancerRule, wanted: NewLoadBalancerRule, by: Enforcement) -> bool:
-    """Tell whether a rule cannot be brought to what is wanted in place."""
-    if rule.state == REVOKED or rule.private_port != wanted.private_port:
-        return True
-    return not by.lists_change and by.shuts_out(rule.cidrs)
-
-
-def _update(rule: LoadBalancerRule, wanted: NewLoadBalancerRule, by: Enforcement) -> UpdateRule:
-    wrong = by.lists_change and not same(listed(rule.cidrs), listed(wanted.cidrs))
+def _changes(
+    rule: LoadBalancerRule | None, wanted: NewLoadBalancerRule, by: Enforcement
+) -> tuple[Action, ...]:
+    """Return the actions that make a rule the wanted one; empty if it is that already."""
+    if rule is None:
+        return (CreateRule(wanted),)
+    if (
+        rule.state == REVOKED
+        or rule.private_port != wanted.private_port
+        or (not by.lists_change and by.has_wrong_list(rule))
+    ):
+        return (_delete(rule), CreateRule(wanted))
+    other_list = by.lists_change and not is_equivalent(
+        effective(rule.cidrs), effective(wanted.cidrs)
+    )
     change = LoadBalancerRuleChange(
         name=wanted.name if rule.name != wanted.name else None,
         protocol=wanted.protocol if rule.protocol != wanted.protocol else None,
         algorithm=wanted.algorithm if rule.algorithm != wanted.algorithm else None,
-        cidrs=wanted.cidrs if wrong and wanted.cidrs else None,
+        cidrs=wanted.cidrs if other_list and wanted.cidrs else None,
     )
-    return UpdateRule(rule.id, rule.name, change)
+    return (UpdateRule(rule.id, rule.name, change),) if change != LoadBalancerRuleChange() else ()
 
 
-def _updates(ports: Iterable[PortRule], by: Enforcement) -> Iterable[Action]:
-    for each in ports:
-        if each.rule and not each.create and not by.impossible:
-            action = _update(each.rule, each.wanted, by)
-            if action.change != LoadBalancerRuleChange() and not _to_be_replaced(
-                each.rule, each.wanted, by
-            ):
-                yield action
+def _delete(rule: LoadBalancerRule) -> DeleteRule:
+    return DeleteRule(rule.id, rule.name)
 
 
-def _creations(ports: Iterable[PortRule]) -> Iterable[Action]:
-    """Create rules; one that takes another's place right after the other went."""
-    for each in ports:
-        if each.create and each.rule:
-            yield DeleteRule(each.rule.id, each.rule.name)
-        if each.create:
-            yield CreateRule(each.wanted)
+def _created(wanted: NewLoadBalancerRule) -> LoadBalancerRule:
+    return LoadBalancerRule(
+        id="",
+        name=wanted.name,
+        public_ip_id=wanted.public_ip_id,
+        public_port=wanted.public_port,
+        private_port=wanted.private_port,
+        protocol=wanted.protocol,
+    )
 
 
-def _obsolete(own: Iterable[LoadBalancerRule], ports: Iterable[PortRule]) -> list[LoadBalancerRule]:
-    """Find our rules that no port asks for any more."""
-    kept = {each.rule.id for each in ports if each.rule}
-    return [rule for rule in own if rule.id not in kept]
-
-
-def _deletions(rules: Iterable[LoadBalancerRule]) -> Iterable[Action]:
-    return (DeleteRule(rule.id, rule.name) for rule in rules)
-
-
-def _condition(facts: Facts, ports: Sequence[PortRule], actions: Sequence[Action]) -> Condition:
-    kind = "RulesReady"
-    standing = sum(1 for each in ports if each.rule and not each.create and not each.problem)
-    said = f"{standing} of {len(ports)} rules stand"
+def _condition(
+    ports: Sequence[PortRule], *, has_work: bool, complaints: Iterable[str]
+) -> Condition:
+    ready = sum(each.is_serving and not each.problem for each in ports)
+    message = f"{ready} of {len(ports)} rules are ready"
     problems = [f"{each.wanted.name}: {each.problem}" for each in ports if each.problem]
-    others = [each for each in actions if isinstance(each, DeleteRule | TagRules)]
-    problems += facts.complaints(others)
+    problems += complaints
     if problems:
-        return Condition(kind, "False", "RulesRefused", f"{said}; {'; '.join(problems)}")
-    if actions:
-        return Condition(kind, "False", "ChangingRules", said)
-    return Condition(kind, "True", "RulesStand", said)
+        return Condition("RulesReady", "False", "RulesRefused", f"{message}; {'; '.join(problems)}")
+    if has_work:
+        return Condition("RulesReady", "False", "ChangingRules", message)
+    return Condition("RulesReady", "True", "RulesStand", message)

@@ -1,69 +1,138 @@
-"""What the status says of a look at CloudStack, and when the next one is due."""
+"""Writes the status of a load balancer, and decides when the next check is due.
 
-import hashlib
-from collections.abc import Iterable, Sequence
+Every answer is one of these:
+
+- `planned`      CloudStack was read and planned for: everything in the status is new
+- `unchanged`    nothing is due: the recorded status
+- `unfinished`   the call ended in the middle of its work: what is known, and again at once
+- `unobserved`   CloudStack or Kubernetes could not be read: what is known, Ready is Unknown
+- `stopped`      a person has to act: what is known, Ready says why
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.times import epoch, timestamp
+from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
-from hooks.loadbalancers.plan.facts import Facts, LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.members import MembersPlan
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.plan.waits import OUTAGE, REFUSED, Waits, longer, regular, watchful
+from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff, early_wait, regular_wait
 from hooks.webhook.contract import CompositeResponse
 
-#: Seconds after its rules stand that an address is published without a member.
+#: Seconds after the rules are created at which an address is published without a member.
 PUBLISH_AFTER = 30.0
-#: Seconds until a call that was cut short is made again.
+#: Seconds until Metacontroller calls again while work goes on.
 SOON = 1.0
-#: How much of a text of CloudStack's is repeated.
+#: Characters of a condition's message, and entries of `status.plan`.
 _LONGEST_TEXT = 1000
-#: How many changes `status.plan` has room for.
-_PLAN_LINES = 1024
+_PLAN_ENTRIES = 1024
 
 #: Conditions of the stages; Ready sums them up.
-STAGES = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
-#: Fields that tell of a look that is over.
-_LOOK = ("lastCheckTime", "nextCheckTime", "checkedFor")
-#: Reasons that wait for nodes, or for nothing: neither CloudStack nor a person is the trouble.
+STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
+#: Reasons to wait for nodes or for a person's decision: nothing has failed.
 _WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
-#: Reasons that pass by themselves, once CloudStack has done what it is at.
+#: Reasons that pass once CloudStack has finished what it is doing.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What the plan made of each stage; those that an earlier one holds up are None.
+    """The four stages of a plan."""
 
-    Attributes:
-        conditions: AddressReady, RulesReady, MembersReady and FirewallReady.
-        changes: what would be done, in order, as `status.plan` shows it in mode Plan.
-        working: there is something to do, or the status is to be written first.
-    """
-
-    network_id: str
     address: AddressPlan
-    rules: RulesPlan | None
-    members: MembersPlan | None
-    conditions: tuple[Condition, ...]
-    changes: tuple[str, ...] = ()
-    working: bool = False
+    rules: RulesPlan
+    members: MembersPlan
+    firewall: FirewallPlan
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return AddressReady, RulesReady, MembersReady and FirewallReady."""
+        return tuple(
+            each.condition for each in (self.address, self.rules, self.members, self.firewall)
+        )
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return the actions of all stages, in order."""
+        stages = (self.address, self.rules, self.members, self.firewall)
+        return tuple(action for each in stages for action in each.actions)
 
 
-def is_settled(request: LoadBalancerRequest, fingerprint: str, now: float) -> bool:
-    """Tell whether there is nothing to look for: nothing new is asked, no look is due."""
+def is_settled(request: LoadBalancerRequest, now: float) -> bool:
+    """Tell whether nothing new is asked for and no check is due, so CloudStack need not be read.
+
+    An object without an owner is always checked: its Service may be gone.
+    """
     recorded = request.recorded
     return (
-        recorded.fingerprint == fingerprint
+        (request.owned or request.deleted_at is not None)
         and recorded.next_check is not None
         and now < recorded.next_check
+        and recorded.fingerprint == fingerprint(request)
     )
 
 
+def was_converged(facts: Facts) -> bool:
+    """Tell whether the last check that succeeded found everything as it is still asked for.
+
+    Checks that failed since then do not count: what differs after an outage is drift as well.
+    """
+    recorded = facts.request.recorded
+    return (
+        recorded.fingerprint == facts.fingerprint
+        and recorded.condition("Ready").get("status") in ("True", "Unknown")
+        and all(recorded.condition(kind).get("status") == "True" for kind in STAGE_CONDITIONS)
+    )
+
+
+def planned(
+    facts: Facts, stages: Stages, actions: Iterable[Action], drift: tuple[str, int]
+) -> CompositeResponse:
+    """Write the status of a live load balancer.
+
+    Args:
+        facts: what was planned from.
+        stages: what was planned.
+        actions: those of the stages' actions that are done now.
+        drift: `repeatedDrift`: hash and count.
+    """
+    plan_only = facts.request.spec.plan_only
+    is_working = bool(tuple(actions)) or (stages.address.is_waiting and not plan_only)
+    changes = _changes(facts, stages)
+    ready = _ready(facts, stages, changes)
+    conditions = [*stages.conditions, ready]
+    if is_working:
+        conditions.append(_reconciling(ready.message))
+    elif _has_failed(ready) and ready.reason not in _PASSING:
+        conditions.append(_stalled(ready))
+    since = _rules_since(facts, stages)
+    address = _published(facts, stages, since)
+    status = _with_conditions(facts.request, {}, conditions, facts.now) | {
+        "networkID": facts.network_id,
+        **_address(address),
+        **_rules(facts, stages),
+        **_members(stages),
+        **({"plan": changes[:_PLAN_ENTRIES]} if plan_only else {}),
+        **({"repeatedDrift": {"what": drift[0], "times": drift[1]}} if drift[1] else {}),
+        **({"rulesSince": timestamp(since)} if since is not None else {}),
+    }
+    if is_working:
+        return _again(status)
+    wait = _next_check(facts, ready, drift)
+    if address and since is not None and not address.published and stages.address.is_ours:
+        wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
+    return _checked(status, facts.fingerprint, facts.now, wait)
+
+
 def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
-    """Answer what was answered before."""
+    """Return the recorded status; it is true of this generation as well."""
     status = dict(request.recorded.status)
     if request.generation is not None:
         status["observedGeneration"] = request.generation
@@ -71,247 +140,180 @@ def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
     return {"status": status, "children": [], "resyncAfterSeconds": max(SOON, next_check - now)}
 
 
-def was_converged(request: LoadBalancerRequest, fingerprint: str) -> bool:
-    """Tell whether the last look found everything as it is still asked for.
-
-    Looks that failed since do not count: what differs after an outage is drift, too.
-    """
-    recorded = request.recorded
-    stages = [each for each in recorded.conditions if each.get("type") in STAGES]
-    return (
-        recorded.fingerprint == fingerprint
-        and recorded.condition("Ready").get("status") in ("True", "Unknown")
-        and len(stages) == len(STAGES)
-        and all(each.get("status") == "True" for each in stages)
-    )
-
-
-def answer(
-    facts: Facts, stages: Stages, fingerprint: str, repeated_drift: tuple[str, int]
-) -> CompositeResponse:
-    """Write the status of a live load balancer.
-
-    Args:
-        facts: what it was planned from.
-        stages: what was planned.
-        fingerprint: of what is asked for.
-        repeated_drift: what was found undone at drift checks, and how often in a row.
-    """
-    request = facts.request
-    ready = _ready(facts, stages)
-    fine = ready.status == "True" or ready.reason in _WAITING
-    stalled = not stages.working and not fine and ready.reason not in _PASSING
-    conditions = [*stages.conditions, ready]
-    if stages.working:
-        conditions.append(Condition("Reconciling", "True", "Progressing", ready.message))
-    elif stalled:
-        conditions.append(Condition("Stalled", "True", ready.reason, ready.message))
-    since = _rules_since(facts, stages)
-    address = _published(facts, stages, since)
-    status = _common(request, conditions, facts.now) | {
-        "networkID": stages.network_id,
-        **_address(address),
-        **_rules(facts, stages),
-        **_members(stages),
-        **({"plan": list(stages.changes[:_PLAN_LINES])} if request.spec.plan_only else {}),
-        **(
-            {"repeatedDrift": {"what": repeated_drift[0], "times": repeated_drift[1]}}
-            if repeated_drift[1]
-            else {}
-        ),
-        **({"rulesSince": timestamp(since)} if since is not None else {}),
-    }
-    if stages.working:
-        return {"status": status, "children": [], "resyncAfterSeconds": SOON}
-    wait = _next_look(facts, fingerprint, repeated_drift)
-    if not fine:
-        wait = longer(request.recorded, fingerprint, REFUSED if stalled else OUTAGE)
-    if address and since is not None and not address.published and stages.address.ours:
-        wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
-    return _checked(status, fingerprint, facts.now, wait)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A look that failed.
-
-    Attributes:
-        fingerprint: of what is asked for.
-        now: epoch seconds.
-        ready: Ready as it is now.
-        at_least: seconds that CloudStack asked us to wait.
-    """
-
-    fingerprint: str
-    now: float
-    ready: Condition
-    at_least: float = 0.0
-
-
-def unobserved(
-    request: LoadBalancerRequest, status: Json | None, failure: Failure
-) -> CompositeResponse:
-    """Answer a look that failed: all that was known stays, and Ready is not known.
-
-    Args:
-        request: the request.
-        status: as it was last planned; None for the one that stands.
-        failure: what went wrong.
-    """
-    state = dict(request.recorded.status if status is None else status)
-    conditions = [*_others(state.get("conditions") or ()), failure.ready]
-    wait = longer(request.recorded, failure.fingerprint, OUTAGE)
-    return _checked(
-        state | _common(request, conditions, failure.now),
-        failure.fingerprint,
-        failure.now,
-        max(wait, failure.at_least),
-    )
-
-
 def unfinished(
     request: LoadBalancerRequest,
     now: float,
-    status: Json | None,
     message: str,
     *,
+    status: Json | None = None,
     ready: Condition | None = None,
 ) -> CompositeResponse:
-    """Answer a call that had to stop in the middle of its work: what was seen, and soon again.
+    """Write the status of a call that ended in the middle of its work.
 
     Args:
         request: the request.
         now: epoch seconds.
-        status: as it was last planned; None for the one that stands.
         message: what is going on.
-        ready: Ready as it is now; left out, it stays, unless it answers an older spec.
+        status: as last planned. Default: the recorded one.
+        ready: Ready as it is now. Default: keep Ready, unless it is of an older generation.
     """
-    state = dict(request.recorded.status if status is None else status)
-    before = state.get("conditions") or ()
-    was = next((each for each in before if each["type"] == "Ready"), None)
-    is_news = status is None and state.get("observedGeneration") != request.generation
-    if ready is None and was is not None and not is_news:
-        ready = Condition("Ready", was["status"], was["reason"], was.get("message") or "")
-    conditions = [
-        *_others(before),
-        ready or Condition("Ready", "False", "Progressing", message),
-        Condition("Reconciling", "True", "Progressing", message),
-    ]
-    for field in _LOOK:
-        state.pop(field, None)
-    status = state | _common(request, conditions, now)
-    return {"status": status, "children": [], "resyncAfterSeconds": SOON}
+    known = dict(request.recorded.status if status is None else status)
+    is_older = status is None and known.get("observedGeneration") != request.generation
+    ready = ready or (None if is_older else _condition(known, "Ready"))
+    ready = ready or Condition("Ready", "False", "Progressing", message)
+    for field in ("lastCheckTime", "nextCheckTime", "checkedFor"):
+        known.pop(field, None)
+    conditions = [*_stage_conditions(known), ready, _reconciling(message)]
+    return _again(_with_conditions(request, known, conditions, now))
 
 
-def stopped(
+def unobserved(
     request: LoadBalancerRequest,
-    fingerprint: str,
     now: float,
-    why: Condition,
+    ready: Condition,
     *,
-    waits: Waits = REFUSED,
+    status: Json | None = None,
+    least_wait: float = 0.0,
 ) -> CompositeResponse:
-    """Answer a look after which nothing is done: what was known stays, and Ready says why.
+    """Write the status of a check that failed: everything known stays.
 
     Args:
         request: the request.
-        fingerprint: of what is asked for.
         now: epoch seconds.
-        why: Ready as it is now; a person is needed.
-        waits: until the next look.
+        ready: Ready as it is now.
+        status: as last planned. Default: the recorded one.
+        least_wait: seconds that CloudStack asked us to wait.
     """
-    others = _others(request.recorded.conditions)
-    conditions = [*others, why, Condition("Stalled", "True", why.reason, why.message)]
-    status = dict(request.recorded.status) | _common(request, conditions, now)
-    return _checked(status, fingerprint, now, longer(request.recorded, fingerprint, waits))
+    asked = fingerprint(request)
+    known = request.recorded.status if status is None else status
+    changed = _with_conditions(request, known, [*_stage_conditions(known), ready], now)
+    wait = max(OUTAGE.wait(request.recorded, asked), least_wait)
+    return _checked(changed, asked, now, wait)
 
 
-def _others(conditions: Iterable[Json]) -> list[Condition]:
-    """Read the conditions that tell of the stages."""
-    return [
-        Condition(each["type"], each["status"], each["reason"], each.get("message") or "")
-        for each in conditions
-        if each["type"] not in ("Ready", "Reconciling", "Stalled")
-    ]
+def stopped(facts: Facts, ready: Condition, *, back_off: BackOff = REFUSED) -> CompositeResponse:
+    """Write the status of a check after which nothing is done: a person has to act.
+
+    Args:
+        facts: what was planned from.
+        ready: Ready as it is now, with what is wrong.
+        back_off: until the next check.
+    """
+    request = facts.request
+    known = request.recorded.status
+    conditions = [*_stage_conditions(known), ready, _stalled(ready)]
+    status = _with_conditions(request, known, conditions, facts.now)
+    wait = back_off.wait(request.recorded, facts.fingerprint)
+    return _checked(status, facts.fingerprint, facts.now, wait)
 
 
-def signature(changes: Iterable[str]) -> str:
-    """Return a short text for a set of changes, to know it again."""
-    return hashlib.sha256("\0".join(sorted(changes)).encode()).hexdigest()[:16]
-
-
-def cut(text: str) -> str:
-    """Shorten a text of CloudStack's to what a status has room for."""
+def shortened(text: str) -> str:
+    """Shorten a text to what a status has room for."""
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
-def _ready(facts: Facts, stages: Stages) -> Condition:
-    """Judge the whole: the first thing that is not so says why."""
-    invalid = facts.request.spec.invalid
-    if invalid:
-        said = "; ".join(f"{each.field}: {each.message}" for each in invalid)
-        return Condition("Ready", "False", "InvalidService", cut(said))
-    if stages.changes:
-        said = f"{len(stages.changes)} changes are planned, see status.plan"
-        return Condition("Ready", "False", "PlanOnly", said)
-    for condition in stages.conditions:
-        if condition.status != "True":
-            return Condition("Ready", "False", condition.reason, condition.message)
-    ip = stages.address.recorded.ip if stages.address.recorded else ""
-    return Condition("Ready", "True", "Serving", f"{ip} serves")
+def _again(status: Json) -> CompositeResponse:
+    """Ask for the next call at once."""
+    return {"status": status, "children": [], "resyncAfterSeconds": SOON}
 
 
-def _common(request: LoadBalancerRequest, conditions: Sequence[Condition], now: float) -> Json:
-    """Write what every status has."""
-    shown = [
-        Condition(each.type, each.status, each.reason, cut(each.message)) for each in conditions
-    ]
-    merged = merge_conditions(
-        request.recorded.conditions, shown, now=now, generation=request.generation
-    )
-    common: Json = {"conditions": merged}
-    if request.generation is not None:
-        common["observedGeneration"] = request.generation
-    return common
-
-
-def _checked(status: Json, fingerprint: str, now: float, wait: float) -> CompositeResponse:
-    """Note that a look is over, and when the next one is due."""
+def _checked(status: Json, asked: str, now: float, wait: float) -> CompositeResponse:
+    """Record that a check is over, and when the next one is due."""
     times = {
         "lastCheckTime": timestamp(now),
         "nextCheckTime": timestamp(now + wait),
-        "checkedFor": fingerprint,
+        "checkedFor": asked,
     }
     return {"status": status | times, "children": [], "resyncAfterSeconds": wait}
 
 
-def _next_look(facts: Facts, fingerprint: str, repeated_drift: tuple[str, int]) -> float:
-    """Answer the seconds until what is right is looked at again.
+def _with_conditions(
+    request: LoadBalancerRequest, status: Json, conditions: Iterable[Condition], now: float
+) -> Json:
+    """Replace the conditions of a status."""
+    current = [replace(each, message=shortened(each.message)) for each in conditions]
+    merged = merge_conditions(
+        request.recorded.conditions, current, now=now, generation=request.generation
+    )
+    generation = {} if request.generation is None else {"observedGeneration": request.generation}
+    return {**status, "conditions": merged, **generation}
 
-    Somebody may undo what was repaired, or was another provider's before.
+
+def _reconciling(message: str) -> Condition:
+    return Condition("Reconciling", "True", "Progressing", message)
+
+
+def _stalled(ready: Condition) -> Condition:
+    return replace(ready, type="Stalled", status="True")
+
+
+def _has_failed(ready: Condition) -> bool:
+    return ready.status != "True" and ready.reason not in _WAITING
+
+
+def _condition(status: Json, kind: str) -> Condition | None:
+    """Read a condition of a status."""
+    for each in status.get("conditions") or ():
+        if each["type"] == kind:
+            return Condition(kind, each["status"], each["reason"], each.get("message") or "")
+    return None
+
+
+def _stage_conditions(status: Json) -> list[Condition]:
+    return [found for kind in STAGE_CONDITIONS if (found := _condition(status, kind))]
+
+
+def _changes(facts: Facts, stages: Stages) -> list[str]:
+    """Describe what plan mode would do; nothing for a Service that is invalid."""
+    spec = facts.request.spec
+    actions = stages.actions if spec.plan_only and not spec.invalid else ()
+    return list(dict.fromkeys(shortened(str(action)) for action in actions))
+
+
+def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
+    """Sum up the conditions: the first that is not True gives the reason."""
+    if invalid := facts.request.spec.invalid:
+        message = "; ".join(f"{each.field}: {each.message}" for each in invalid)
+        return Condition("Ready", "False", "InvalidService", message)
+    if changes:
+        message = f"{len(changes)} changes are planned, see status.plan"
+        return Condition("Ready", "False", "PlanOnly", message)
+    for condition in stages.conditions:
+        if condition.status != "True":
+            return replace(condition, type="Ready", status="False")
+    ip = stages.address.recorded.ip if stages.address.recorded else ""
+    return Condition("Ready", "True", "Serving", f"{ip} serves")
+
+
+def _next_check(facts: Facts, ready: Condition, drift: tuple[str, int]) -> float:
+    """Return the seconds until the next check: early after a repair or a takeover.
+
+    Somebody may undo these.
     """
-    if not repeated_drift[1] and not facts.request.spec.adopt.names:
-        return regular(facts)
-    begins = not facts.first_look or not was_converged(facts.request, fingerprint)
-    return watchful(facts, begins=begins)
+    if _has_failed(ready):
+        back_off = OUTAGE if ready.reason in _PASSING else REFUSED
+        return back_off.wait(facts.request.recorded, facts.fingerprint)
+    if not drift[1] and not facts.request.spec.adopt.names:
+        return regular_wait(facts)
+    is_first = facts.attempt.first_actions is not None or not was_converged(facts)
+    return early_wait(facts, is_first=is_first)
 
 
 def _rules_since(facts: Facts, stages: Stages) -> float | None:
-    """Tell since when the rules have stood that can stand."""
-    if stages.rules is None or not stages.rules.standing or not stages.rules.complete:
+    """Return since when every rule has existed that can exist; None if one is still missing."""
+    if not stages.rules.serving or not stages.rules.is_complete:
         return None
     before = facts.request.recorded.status.get("rulesSince")
     return epoch(before) if before else facts.now
 
 
 def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAddress | None:
-    """Decide whether the Service may show the address: a member is in, or it took too long."""
+    """Publish the address once a member is in, or after a while; plan mode publishes nothing."""
     address = stages.address.recorded
-    if address is None or address.published or since is None or not stages.address.ours:
+    if address is None or address.published or since is None or not stages.address.is_ours:
         return address
-    waited = facts.now - since >= PUBLISH_AFTER
-    serves = stages.members is not None and stages.members.assigned > 0
-    if not (waited or serves) or facts.request.spec.plan_only:
+    has_waited = facts.now - since >= PUBLISH_AFTER
+    if facts.request.spec.plan_only or not (has_waited or stages.members.assigned):
         return address
     return replace(address, published=True)
 
@@ -333,41 +335,35 @@ def _address(address: RecordedAddress | None) -> Json:
 
 
 def _rules(facts: Facts, stages: Stages) -> Json:
-    ports = stages.rules.ports if stages.rules else ()
-    standing = sum(1 for each in ports if each.rule and not each.create)
+    rules = stages.rules
     return {
-        "rules": [_rule(facts, each) for each in ports],
-        "ruleSummary": f"{standing}/{len(facts.request.spec.ports)}",
+        "rules": [_rule(facts, each) for each in rules.ports],
+        "ruleSummary": f"{len(rules.serving)}/{len(facts.request.spec.ports)}",
     }
 
 
 def _rule(facts: Facts, each: PortRule) -> Json:
-    """Write one port's rule: as it stands, or as it is wanted and why it does not stand."""
+    """Write the rule of a port: as CloudStack has it, else as it is wanted."""
+    rule = each.rule or each.wanted
     written: Json = {
-        "name": each.wanted.name,
-        "protocol": each.wanted.protocol,
+        "name": rule.name,
+        "protocol": rule.protocol,
         "publicPort": each.wanted.public_port,
-        "nodePort": each.wanted.private_port,
-        "algorithm": each.wanted.algorithm,
+        "nodePort": rule.private_port,
+        "algorithm": rule.algorithm,
     }
     if each.rule:
-        written |= {
-            "id": each.rule.id,
-            "name": each.rule.name,
-            "protocol": each.rule.protocol,
-            "nodePort": each.rule.private_port,
-            "algorithm": each.rule.algorithm,
-            "state": each.rule.state,
-            "members": len(facts.state.members_of(each.rule.id)),
-        }
+        written["id"] = each.rule.id
+        written["state"] = each.rule.state
+        written["members"] = len(facts.state.members_of(each.rule.id))
     if each.problem:
-        written["reason"] = cut(each.problem)
+        written["reason"] = shortened(each.problem)
     return written
 
 
 def _members(stages: Stages) -> Json:
     members = stages.members
-    if members is None:
+    if members.wanted is None:
         return {}
     return {
         "members": {"assigned": members.assigned, "wanted": members.wanted},

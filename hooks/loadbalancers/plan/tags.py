@@ -1,10 +1,12 @@
-"""How we know again what is ours: the tags on addresses, rules and firewall rules."""
+"""The tags that mark what is ours in CloudStack: addresses, rules and firewall rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from hooks.cloudstack.models import Tag
-from hooks.loadbalancers.plan.actions import Tags, tags
-from hooks.loadbalancers.plan.facts import LoadBalancerRequest, Settings
+from hooks.loadbalancers.plan.actions import Tags
+from hooks.loadbalancers.plan.facts import Settings
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,
@@ -15,56 +17,74 @@ from hooks.names import (
     TAG_SERVICE_UID,
 )
 
-#: Keys of the tags that we put on addresses; the other resources have all but the origin.
+#: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
 ADDRESS_KEYS = (TAG_CLUSTER, TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID, TAG_ORIGIN)
 
 
+class _Tagged(Protocol):
+    @property
+    def tags(self) -> tuple[Tag, ...]: ...
+
+
+Resource = TypeVar("Resource", bound=_Tagged)
+
+
 def resource_tags(request: LoadBalancerRequest, settings: Settings) -> Tags:
-    """Return the tags of a rule or firewall rule of this Service."""
-    return tags(
-        {
-            TAG_CLUSTER: settings.cluster_id,
-            TAG_NAMESPACE: request.namespace,
-            TAG_SERVICE: request.spec.service_name,
-            TAG_SERVICE_UID: request.spec.service_uid,
-        }
+    """Return the tags of this Service's rules and firewall rules."""
+    return (
+        (TAG_CLUSTER, settings.cluster_id),
+        (TAG_NAMESPACE, request.namespace),
+        (TAG_SERVICE, request.spec.service_name),
+        (TAG_SERVICE_UID, request.spec.service_uid),
     )
 
 
 def address_tags(request: LoadBalancerRequest, settings: Settings, *, by_controller: bool) -> Tags:
-    """Return the tags of this Service's address; the origin says whether it goes with it."""
+    """Return the tags of this Service's address.
+
+    The origin says whether we acquired the address, so that it is released with the Service.
+    """
     origin = TAG_ORIGIN_CONTROLLER if by_controller else TAG_ORIGIN_USER
-    return tags({**dict(resource_tags(request, settings)), TAG_ORIGIN: origin})
+    return (*resource_tags(request, settings), (TAG_ORIGIN, origin))
 
 
-def missing(wanted: Tags, there: Iterable[Tag]) -> Tags:
-    """Return the tags whose keys a resource lacks: a key that is there would fail the call."""
-    keys = {tag.key for tag in there}
+def missing(wanted: Tags, resource: _Tagged) -> Tags:
+    """Return the tags whose keys a resource lacks. CloudStack refuses a key that is set already."""
+    keys = {tag.key for tag in resource.tags}
     return tuple((key, value) for key, value in wanted if key not in keys)
 
 
-def value(there: Iterable[Tag], key: str) -> str:
-    """Return a tag's value, empty where there is none."""
-    return next((tag.value for tag in there if tag.key == key), "")
+def group_by_missing(wanted: Tags, resources: Iterable[Resource]) -> dict[Tags, list[Resource]]:
+    """Group the resources that lack tags by what they lack: one call tags a group."""
+    groups: dict[Tags, list[Resource]] = {}
+    for resource in resources:
+        if lacking := missing(wanted, resource):
+            groups.setdefault(lacking, []).append(resource)
+    return groups
 
 
-def is_ours(request: LoadBalancerRequest, there: Sequence[Tag]) -> bool:
-    """Tell whether a resource carries this Service's tag."""
-    return value(there, TAG_SERVICE_UID) == request.spec.service_uid
+def value(resource: _Tagged, key: str) -> str:
+    """Return a tag's value, empty if there is none."""
+    return next((tag.value for tag in resource.tags if tag.key == key), "")
 
 
-def is_others(request: LoadBalancerRequest, there: Sequence[Tag]) -> bool:
-    """Tell whether a resource carries another Service's tag."""
-    return value(there, TAG_SERVICE_UID) not in ("", request.spec.service_uid)
+def is_ours(request: LoadBalancerRequest, resource: _Tagged) -> bool:
+    """Tell whether a resource has this Service's tag."""
+    return value(resource, TAG_SERVICE_UID) == request.spec.service_uid
 
 
-def is_unclaimed(there: Iterable[Tag]) -> bool:
-    """Tell whether nobody has tagged a resource, but for what may be left of our own tags."""
-    return all(tag.key in ADDRESS_KEYS and tag.key != TAG_SERVICE_UID for tag in there)
+def is_foreign(request: LoadBalancerRequest, resource: _Tagged) -> bool:
+    """Tell whether a resource has another Service's tag."""
+    return value(resource, TAG_SERVICE_UID) not in ("", request.spec.service_uid)
 
 
-def owner(there: Sequence[Tag]) -> str:
-    """Name the Service that a resource is tagged for."""
-    name = f"{value(there, TAG_NAMESPACE)}/{value(there, TAG_SERVICE)}"
-    cluster = value(there, TAG_CLUSTER)
+def is_unclaimed(resource: _Tagged) -> bool:
+    """Tell whether a resource has no tags, except some of ours without the Service's UID."""
+    return all(tag.key in ADDRESS_KEYS and tag.key != TAG_SERVICE_UID for tag in resource.tags)
+
+
+def owner(resource: _Tagged) -> str:
+    """Return the name of the Service that a resource is tagged for, and its cluster's id."""
+    name = f"{value(resource, TAG_NAMESPACE)}/{value(resource, TAG_SERVICE)}"
+    cluster = value(resource, TAG_CLUSTER)
     return f"{name} of cluster {cluster}" if cluster else name

@@ -101,7 +101,7 @@ def test_one_destroyed_machine_keeps_no_other_out(
     lb = LoadBalancer(world, ports=[port(80 + n) for n in range(ports)]).settle(hook)
     for rule in world.rules():
         assert set(rule["members"]) == set(world.nodes) - {"node-3"}
-    assert "without a machine in CloudStack: node-3" in lb.condition("MembersReady")["message"]
+    assert "without a VM in CloudStack: node-3" in lb.condition("MembersReady")["message"]
     assert lb.is_ready()
 
 

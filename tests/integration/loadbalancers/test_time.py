@@ -1,4 +1,4 @@
-"""One lane a network, four assignments at once, and an answer in time whatever is left to do."""
+"""One lock for each network, four assignments at once, and an answer in time in any case."""
 
 import threading
 import time
@@ -89,7 +89,7 @@ def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once(
         world.close()
 
 
-def test_a_busy_lane_is_not_waited_for_and_costs_no_call(world: World) -> None:
+def test_a_busy_network_is_not_waited_for_and_costs_no_call(world: World) -> None:
     with recorded(world) as (hook, recorder):
         first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
         first.call(hook)
@@ -111,7 +111,7 @@ def test_a_busy_lane_is_not_waited_for_and_costs_no_call(world: World) -> None:
         assert second.is_ready()
 
 
-def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
+def test_a_drift_check_reads_beside_a_busy_network(world: World) -> None:
     with recorded(world) as (hook, recorder):
         quiet = LoadBalancer(world, "quiet").settle(hook)
         busy = LoadBalancer(world, "busy")
@@ -132,7 +132,7 @@ def test_a_drift_check_reads_beside_a_busy_lane(world: World) -> None:
 
 
 @contextmanager
-def busy_lane(world: World, hook: LoadBalancersHook) -> Iterator[None]:
+def busy_network(world: World, hook: LoadBalancersHook) -> Iterator[None]:
     """Have another load balancer's call change the network."""
     world.simulator.control.clear_calls()
     world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.0)
@@ -146,7 +146,7 @@ def busy_lane(world: World, hook: LoadBalancersHook) -> Iterator[None]:
     world.simulator.control.clear_faults()
 
 
-def test_drift_found_beside_a_busy_lane_is_repaired_and_told_later(
+def test_drift_found_beside_a_busy_network_is_repaired_and_told_later(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -154,7 +154,7 @@ def test_drift_found_beside_a_busy_lane_is_repaired_and_told_later(
     [rule] = world.rules(lb.name)
     world.human.done("deleteLoadBalancerRule", id=rule["id"])
     world.advance(400)
-    with busy_lane(world, hook):
+    with busy_network(world, hook):
         assert isinstance(lb.call(hook).error, NetworkBusy)
     assert lb.status == before
     assert world.cluster.reasons() == []
@@ -264,7 +264,7 @@ def test_what_cloudstack_takes_without_doing_it_is_not_asked_for_ever(world: Wor
         lb = LoadBalancer(world).settle(hook)
         lb.change(algorithm="source")
         lb.settle(hook)
-        assert "shows no trace of it" in lb.condition("Ready")["message"]
+        assert "it has no effect" in lb.condition("Ready")["message"]
         assert lb.condition("Stalled")["status"] == "True"
         world.simulator.control.clear_calls()
         for _ in range(10):

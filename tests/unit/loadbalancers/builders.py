@@ -8,12 +8,17 @@ from hooks.cloudstack.models import (
     LoadBalancerRule,
     Network,
     NetworkService,
+    NewLoadBalancerRule,
     PublicIpAddress,
     Tag,
 )
 from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Settings
+from hooks.loadbalancers.plan.actions import CreateRule
+from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
+from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.request import INSTANCES, read
 
 NOW = 1_800_000_000.0
@@ -171,6 +176,15 @@ def rule(public: int, name: str = "", *, tags: tuple[Tag, ...] = (), **fields: A
     return LoadBalancerRule(**values)
 
 
+def rules_plan(*rules: LoadBalancerRule, missing: int = 0) -> RulesPlan:
+    """Make the stage of rules that serve, and of some that are still to be created."""
+    wanted = NewLoadBalancerRule(NAME, f"id-{IP}", NET, 1, 1)
+    asked = Port("", "TCP", 1, 1)
+    ports = [PortRule(asked, wanted, each) for each in rules]
+    ports += [PortRule(asked, wanted, actions=(CreateRule(wanted),)) for _ in range(missing)]
+    return RulesPlan(Condition("RulesReady", "True", "RulesStand"), ports=tuple(ports))
+
+
 def hole(
     start: int, end: int = 0, *, tags: tuple[Tag, ...] = (), cidrs: tuple[str, ...] = EVERYONE
 ) -> FirewallRule:
@@ -189,6 +203,8 @@ def hole(
 
 
 def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fields: Any) -> Facts:
+    """Make facts; fields of AttemptState may be given as well."""
+    attempt = {name: fields.pop(name) for name in ("first_actions", "refusals") if name in fields}
     values: dict[str, Any] = {
         "request": asked,
         "now": NOW,
@@ -196,6 +212,7 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
         "version": VERSION,
         "network": NETWORK,
         "state": state or CloudState(),
+        "attempt": AttemptState(**attempt),
         **fields,
     }
     return Facts(**values)

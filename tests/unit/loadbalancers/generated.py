@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.facts import Facts, Refusal, Spec
+from hooks.loadbalancers.plan.facts import AttemptState, Facts, Refusal
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.ranges import admits
+from hooks.loadbalancers.plan.ranges import covers
+from hooks.loadbalancers.plan.request import Spec
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import read
 from hooks.names import TAG_SERVICE_UID
@@ -149,7 +150,7 @@ class Play:
         self.refusals: tuple[Refusal, ...] = ()
         self.watch: Callable[[], None] = lambda: None
 
-    def plan(self, *, first: bool = True) -> Plan[Action]:
+    def plan(self, first_actions: tuple[Action, ...] | None = None) -> Plan[Action]:
         asked = read(json.loads(json.dumps(self.body)), now=self.model.now)
         return plan(
             Facts(
@@ -160,8 +161,7 @@ class Play:
                 network=self.model.network,
                 state=self.model.state(asked),
                 service=None if asked.deleted_at is None else LiveService(wants=False),
-                first_look=first,
-                refusals=self.refusals,
+                attempt=AttemptState(first_actions, self.refusals),
             )
         )
 
@@ -169,7 +169,7 @@ class Play:
         """Make one call: rounds until nothing is left; `die_after` so many actions it is lost."""
         self.refusals = ()
         done = 0
-        planned = self.plan()
+        planned = first = self.plan()
         for _ in range(ROUNDS):
             for action in planned.actions:
                 if done == die_after:
@@ -180,7 +180,7 @@ class Play:
             if not planned.actions:
                 self.body["parent"]["status"] = planned.response.get("status")
                 return planned
-            planned = self.plan(first=False)
+            planned = self.plan(first.actions)
         raise AssertionError(f"no end: {[str(each) for each in planned.actions]}")
 
     def settle(self) -> Plan[Action]:
@@ -275,9 +275,9 @@ def check_holes(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
     wanted = served if spec.open_firewall and spec.source_ranges else set()
     addresses = our_addresses(model)
     for port_key, cidrs in by_spot(our_holes(model, addresses)).items():
-        assert admits(spec.source_ranges if port_key in wanted else (), cidrs)
+        assert covers(spec.source_ranges if port_key in wanted else (), cidrs)
     there = by_spot(each for each in model.holes.values() if each.public_ip_id in addresses)
-    assert all(admits(there.get(port_key, ()), spec.source_ranges) for port_key in wanted)
+    assert all(covers(there.get(port_key, ()), spec.source_ranges) for port_key in wanted)
 
 
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

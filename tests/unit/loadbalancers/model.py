@@ -17,11 +17,12 @@ from hooks.cloudstack.models import (
     Tag,
 )
 from hooks.loadbalancers.plan import actions as plan
-from hooks.loadbalancers.plan import deletion
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.address import select
-from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
-from hooks.loadbalancers.plan.rules import ours
+from hooks.loadbalancers.plan.address import select_address
+from hooks.loadbalancers.plan.deletion import select_for_deletion
+from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.plan.rules import own_rules
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -62,7 +63,7 @@ class Model:
             or (recorded is not None and not recorded.ip and each.network_id == NET)
         )
         living = request.deleted_at is None
-        address = (select if living else deletion.candidate)(request, addresses)
+        address = (select_address if living else select_for_deletion)(request, addresses)
         if address is None:
             return CloudState(addresses, free=tuple(sorted(self.free)))
         rules = tuple(r for r in self.rules.values() if r.public_ip_id == address.id)
@@ -71,7 +72,8 @@ class Model:
             free=tuple(sorted(self.free)),
             rules=rules,
             members=tuple(
-                (each.id, frozenset(self.members.get(each.id, ()))) for each in ours(request, rules)
+                (each.id, frozenset(self.members.get(each.id, ())))
+                for each in own_rules(request, rules)
             ),
             firewall=tuple(h for h in self.holes.values() if h.public_ip_id == address.id),
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.ranges import admits
+from hooks.loadbalancers.plan.ranges import covers
 from hooks.loadbalancers.request import read
 from tests.unit.loadbalancers.builders import IP, NODES, body, instance, port
 from tests.unit.loadbalancers.generated import (
@@ -126,8 +126,8 @@ def test_who_is_let_in_before_and_after_a_change_is_let_in_all_the_time(
     play.settle()
     after = by_spot(model.holes.values())
     for port_key, ranges in before.items():
-        meant = [each for each in ranges if admits(after.get(port_key, ()), [each])]
-        assert all(admits(there.get(port_key, ()), meant) for there in state)
+        meant = [each for each in ranges if covers(after.get(port_key, ()), [each])]
+        assert all(covers(there.get(port_key, ()), meant) for there in state)
 
 
 @slowly

@@ -17,8 +17,9 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
 )
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Settings
+from hooks.loadbalancers.plan.facts import CloudState, Facts, Settings
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import read
 from tests.integration.loadbalancers.driver import SPEC, STATUS

@@ -1,7 +1,7 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import (
+from hooks.loadbalancers.plan.request import (
     Adopt,
     Instance,
     Invalid,

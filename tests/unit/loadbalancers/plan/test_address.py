@@ -11,8 +11,9 @@ from hooks.loadbalancers.plan.actions import (
     TagFirewall,
     TagRules,
 )
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select
-from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, RecordedAddress, Refusal
+from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select_address
+from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import (
     TAG_NAMESPACE,
     TAG_ORIGIN,
@@ -50,7 +51,7 @@ ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80"]}
 
 def plan(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
     fields = {name: more.pop(name) for name in ("refusals", "address_limit") if name in more}
-    return plan_address(facts(asked, state=CloudState(addresses=addresses, **more), **fields), NET)
+    return plan_address(facts(asked, state=CloudState(addresses=addresses, **more), **fields))
 
 
 def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal, ...]:
@@ -109,7 +110,7 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
 def test_one_address_is_looked_at(
     asked: LoadBalancerRequest, addresses: list[PublicIpAddress], ip: str | None
 ) -> None:
-    found = select(asked, addresses)
+    found = select_address(asked, addresses)
     assert (found.ip_address if found else None) == ip
 
 
@@ -119,7 +120,7 @@ def test_one_address_is_looked_at(
 def test_an_address_with_all_our_tags_is_kept() -> None:
     asked = request(status=recorded(published=True))
     result = plan(asked, our_address(asked))
-    assert result.ours
+    assert result.is_ours
     assert result.actions == ()
     assert result.condition.status == "True"
     assert result.recorded == RecordedAddress(
@@ -130,7 +131,7 @@ def test_an_address_with_all_our_tags_is_kept() -> None:
 def test_a_status_that_was_lost_is_made_again_from_the_tags() -> None:
     for by_controller in (True, False):
         result = plan(request(), our_address(request(), by_controller=by_controller))
-        assert result.ours
+        assert result.is_ours
         assert result.recorded is not None
         assert result.recorded.associated_by_controller is by_controller
 
@@ -165,7 +166,7 @@ def test_a_tag_that_cannot_be_put_back_is_said() -> None:
 def test_asking_a_live_service_for_another_address_is_refused_and_it_serves_on() -> None:
     asked = request(status=recorded(), address=OTHER)
     result = plan(asked, our_address(asked), address(OTHER))
-    assert result.ours
+    assert result.is_ours
     assert result.condition.reason == "AddressChangeNotServed"
     assert OTHER in result.condition.message
 
@@ -174,7 +175,7 @@ def test_asking_a_live_service_for_another_address_is_refused_and_it_serves_on()
 def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) -> None:
     asked = request(status=recorded())
     result = plan(asked, our_address(asked, state=state))
-    assert not result.ours
+    assert not result.is_ours
     assert result.condition.reason == f"Address{state}"
 
 
@@ -191,7 +192,7 @@ def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) 
 )
 def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> None:
     result = plan(request(status=recorded(published=True)), *there, free=(OTHER,))
-    assert result.waiting
+    assert result.is_waiting
     assert result.recorded is not None
     assert result.recorded.is_choice
     wanted = OTHER if there else IP
@@ -205,7 +206,7 @@ def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> N
 def test_a_free_address_is_chosen_and_first_of_all_written_down() -> None:
     result = plan(request(), free=(OTHER,))
     assert result.recorded == RecordedAddress(OTHER, chosen_at=NOW)
-    assert (result.actions, result.waiting) == ((), True)
+    assert (result.actions, result.is_waiting) == ((), True)
 
 
 def test_a_service_that_chooses_again_chooses_the_same_and_another_service_another() -> None:
@@ -223,7 +224,7 @@ def test_a_choice_that_is_written_down_is_associated() -> None:
 def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
     assert first.recorded == RecordedAddress(OTHER, chosen_at=NOW)
-    assert first.waiting
+    assert first.is_waiting
     assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
     changed = plan(request(address=OTHER, status=chosen(IP)))
     assert changed.recorded == RecordedAddress(OTHER, chosen_at=NOW)
@@ -247,7 +248,7 @@ def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
 )
 def test_a_choice_that_somebody_else_has_is_made_anew(there: dict[str, Any]) -> None:
     result = plan(request(status=chosen()), address(IP, **there), free=(IP, OTHER))
-    assert result.waiting
+    assert result.is_waiting
     assert result.recorded is not None
     assert (result.recorded.ip, result.recorded.tries) == (OTHER, 1)
 
@@ -273,13 +274,13 @@ def test_a_choice_refused_as_taken_is_made_anew_up_to_three_times() -> None:
         assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
     last = plan(request(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
     assert last.recorded == RecordedAddress("", chosen_at=NOW, tries=3)
-    assert last.waiting
+    assert last.is_waiting
 
 
 def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_written_down() -> None:
     result = plan(request())
     assert result.recorded == RecordedAddress("", chosen_at=NOW)
-    assert result.waiting
+    assert result.is_waiting
     [action] = plan(request(status=chosen(""))).actions
     assert isinstance(action, AssociateAny)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
@@ -334,7 +335,7 @@ def test_a_brought_address_that_does_not_fit_is_refused(
 ) -> None:
     result = plan(request(address=IP), address(IP, **there))
     assert result.actions == ()
-    assert not result.ours
+    assert not result.is_ours
     assert result.condition.reason == reason
     assert told in result.condition.message
 

@@ -3,14 +3,15 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
-from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
+from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
     FirewallPlan,
-    close_all,
-    left_by_others,
-    plan_firewall,
-    runs,
+    close_ports,
+    join_ports,
+    open_ports,
+    tag_others_firewall,
 )
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import IP, facts, hole, our_tags, request, rule, said
 
@@ -30,9 +31,7 @@ def plan(
     asked: LoadBalancerRequest = ORDER,
     **fields: Any,
 ) -> FirewallPlan:
-    return plan_firewall(
-        facts(asked, state=CloudState(firewall=holes), **fields), f"id-{IP}", rules
-    )
+    return open_ports(facts(asked, state=CloudState(firewall=holes), **fields), f"id-{IP}", rules)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def plan(
 def test_contiguous_ports_are_joined(
     port_keys: list[tuple[str, int]], joined: list[tuple[str, int, int]]
 ) -> None:
-    assert runs(port_keys) == joined
+    assert [(r.protocol, r.start_port, r.end_port) for r in join_ports(port_keys)] == joined
 
 
 def test_ports_are_opened_by_the_run_for_all_ranges_at_once() -> None:
@@ -251,7 +250,7 @@ def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
             hole(443, tags=FOREIGN),
         )
     )
-    assert said(close_all(facts(ORDER, state=state), [rule(80)])) == [
+    assert said(close_ports(facts(ORDER, state=state), [rule(80)])) == [
         f"close firewall port 80/tcp for {ALL}",
         f"close firewall port 9000/tcp for {ALL}",
     ]
@@ -272,5 +271,5 @@ def test_the_end_closes_what_is_ours_and_what_lost_its_tag() -> None:
 def test_what_another_provider_opened_is_one_port_of_its_rules(
     there: FirewallRule, left: bool
 ) -> None:
-    found = left_by_others(facts(ORDER, state=CloudState(firewall=(there,))), [rule(80)])
+    found = tag_others_firewall(facts(ORDER, state=CloudState(firewall=(there,))), [rule(80)])
     assert bool(found) is left

@@ -3,82 +3,20 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, AssignTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.members import (
-    is_one_change,
-    membership,
-    network_of,
-    plan_members,
-)
+from hooks.loadbalancers.plan.members import is_one_change, plan_members
 from tests.unit.loadbalancers.builders import (
-    NET,
     NODES,
-    chosen,
     facts,
     instance,
     port,
     recorded,
     request,
     rule,
+    rules_plan,
     said,
 )
 
 ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
-
-
-@pytest.mark.parametrize(
-    ("nodes", "status", "network"),
-    [
-        pytest.param({}, None, "", id="no nodes"),
-        pytest.param(NODES, None, NET, id="one network"),
-        pytest.param(
-            {"a": instance("a", "x", "y"), "b": instance("b", "y")}, None, "y", id="most are on it"
-        ),
-        pytest.param(
-            {"a": instance("a", "x", "y"), "b": instance("b", "x", "y")},
-            None,
-            "x",
-            id="of equals, the default one",
-        ),
-        pytest.param(
-            {"a": instance("a", "x"), "b": instance("b", "y")},
-            {"networkID": "x"},
-            "x",
-            id="of equals, the one in use",
-        ),
-        pytest.param({"a": instance("a", "x")}, recorded(), NET, id="the address has one"),
-        pytest.param({"a": instance("a", "x")}, chosen(), "x", id="a mere choice has none"),
-        pytest.param(
-            {"a": instance("a", "x"), "b": instance("b", "y", servesLoadBalancers=False)},
-            None,
-            "x",
-            id="those that serve decide",
-        ),
-        pytest.param(
-            {"b": instance("b", "y", servesLoadBalancers=False)}, None, "y", id="none serves"
-        ),
-    ],
-)
-def test_the_network_is_the_one_that_most_are_on(
-    nodes: dict[str, Json], status: Json | None, network: str
-) -> None:
-    assert network_of(request(nodes=nodes, status=status)) == network
-
-
-def test_members_are_the_stable_set_in_the_selector_on_the_network() -> None:
-    nodes = {
-        "in": instance("in"),
-        "missing": instance("missing", missing={}),
-        "excluded": instance("excluded", servesLoadBalancers=False),
-        "elsewhere": instance("elsewhere", "other"),
-        "other-pool": instance("other-pool"),
-    }
-    for name, node in nodes.items():
-        node["metadata"]["labels"]["pool"] = "b" if name == "other-pool" else "a"
-    found = membership(request(nodes=nodes, nodeSelector={"pool": "a"}), NET)
-    assert [each.name for each in found.wanted] == ["in", "missing"]
-    assert [each.name for each in found.joining] == ["in"]
-    assert found.off_network == ("elsewhere",)
-    assert not found.blind
 
 
 @pytest.mark.parametrize(
@@ -99,12 +37,12 @@ def test_members_change_by_difference(there: set[str], actions: list[str]) -> No
     state = CloudState(
         members=(("rule-tcp-80", frozenset(there)),), names=(("vm-old", "old-node"),)
     )
-    planned = plan_members(facts(request(), state=state), NET, [rule(80, "r")], ports=1)
+    planned = plan_members(facts(request(), state=state), rules_plan(rule(80, "r")))
     assert said(planned.actions) == actions
 
 
 def test_several_rules_are_assigned_side_by_side() -> None:
-    planned = plan_members(facts(request()), NET, [rule(80), rule(81)], ports=2)
+    planned = plan_members(facts(request()), rules_plan(rule(80), rule(81)))
     [together] = planned.actions
     assert isinstance(together, AssignTogether)
     assert [each.rule_id for each in together.assignments] == ["rule-tcp-80", "rule-tcp-81"]
@@ -112,27 +50,27 @@ def test_several_rules_are_assigned_side_by_side() -> None:
 
 def test_without_any_instance_nothing_is_removed() -> None:
     state = CloudState(members=(("rule-tcp-80", ALL),))
-    planned = plan_members(facts(request(nodes={}), state=state), NET, [rule(80)], ports=1)
+    planned = plan_members(facts(request(nodes={}), state=state), rules_plan(rule(80)))
     assert planned.actions == ()
     assert planned.condition.reason == "NoInstances"
 
 
-def test_a_missing_machine_is_neither_added_nor_removed() -> None:
+def test_a_missing_vm_is_neither_added_nor_removed() -> None:
     nodes = {**NODES, "n3": instance("n3", missing={"since": "x"})}
     for there in (frozenset({"vm-n1", "vm-n2"}), ALL):
         state = CloudState(members=(("rule-tcp-80", there),))
-        planned = plan_members(facts(request(nodes=nodes), state=state), NET, [rule(80)], ports=1)
+        planned = plan_members(facts(request(nodes=nodes), state=state), rules_plan(rule(80)))
         assert planned.actions == ()
         assert planned.condition.status == "True"
-        assert "without a machine in CloudStack: n3" in planned.condition.message
+        assert "without a VM in CloudStack: n3" in planned.condition.message
 
 
-def test_after_a_refusal_only_machines_that_cloudstack_has_are_tried() -> None:
+def test_after_a_refusal_only_vms_that_cloudstack_has_are_tried() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "Failed to assign")
     state = CloudState(machines=frozenset({"vm-n1", "vm-n2"}))
     again = facts(request(), state=state, refusals=(refusal,))
-    planned = plan_members(again, NET, [rule(80, "r")], ports=1)
+    planned = plan_members(again, rules_plan(rule(80, "r")))
     assert said(planned.actions) == ["assign n1, n2 to rule r"]
 
 
@@ -140,7 +78,7 @@ def test_a_refusal_that_nothing_explains_is_said_in_cloudstacks_words() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "the router is busy")
     again = facts(request(), state=CloudState(machines=ALL), refusals=(refusal,))
-    planned = plan_members(again, NET, [rule(80, "r")], ports=1)
+    planned = plan_members(again, rules_plan(rule(80, "r")))
     assert planned.actions == ()
     assert planned.condition.reason == "MembersRefused"
     assert "the router is busy" in planned.condition.message
@@ -162,21 +100,23 @@ def test_a_member_counts_that_is_in_every_rule(
         members=tuple((f"rule-tcp-{p}", frozenset(ids)) for p, ids in members.items())
     )
     rules = [rule(p) for p in members]
-    planned = plan_members(facts(request(), state=state), NET, rules, ports=ports)
+    planned = plan_members(
+        facts(request(), state=state), rules_plan(*rules, missing=ports - len(rules))
+    )
     assert (planned.assigned, planned.wanted) == (assigned, 3)
     assert planned.condition.status == status
 
 
 def test_no_member_is_said_with_who_is_on_another_network() -> None:
     nodes = {"a": instance("a", "other")}
-    planned = plan_members(facts(request(nodes=nodes)), NET, [rule(80)], ports=1)
+    planned = plan_members(facts(request(nodes=nodes, status=recorded())), rules_plan(rule(80)))
     assert planned.condition.reason == "NoMembers"
     assert "not on the members' network: a" in planned.condition.message
 
 
 def test_many_nodes_are_counted_not_listed() -> None:
     nodes = {f"n{i:02}": instance(f"n{i:02}", "other") for i in range(20)} | {"in": instance("in")}
-    planned = plan_members(facts(request(nodes=nodes)), NET, [rule(80)], ports=1)
+    planned = plan_members(facts(request(nodes=nodes, status=recorded())), rules_plan(rule(80)))
     assert "n00, n01, n02, n03, n04 and 15 more" in planned.condition.message
 
 

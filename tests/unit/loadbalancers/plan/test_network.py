@@ -4,7 +4,7 @@ import pytest
 
 from hooks.cloudstack.models import Capabilities, Network, NetworkService
 from hooks.loadbalancers.plan.network import enforcement, refusal
-from tests.unit.loadbalancers.builders import NET, NETWORK, request
+from tests.unit.loadbalancers.builders import NET, NETWORK, facts, instance, request, rule
 
 LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
 
@@ -42,7 +42,8 @@ LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
 def test_what_cannot_be_served_is_refused_clearly(
     network: Network | None, network_id: str, reason: str | None, told: str
 ) -> None:
-    found = refusal(network, network_id)
+    nodes = {"n1": instance("n1")} if network_id else {}
+    found = refusal(facts(request(nodes=nodes), network=network))
     assert (found.reason if found else None) == reason
     assert told in (found.message if found else "")
 
@@ -72,7 +73,7 @@ def test_source_ranges_are_enforced_by_what_the_server_and_network_can(
     rule_lists: bool,
     lists_change: bool,
 ) -> None:
-    by = enforcement(request(**spec).spec, network, Capabilities(version))
+    by = enforcement(facts(request(**spec), network=network, version=Capabilities(version)))
     assert (by.firewall, by.rule_lists, by.lists_change) == (firewall, rule_lists, lists_change)
     assert by.impossible == ""
 
@@ -87,7 +88,7 @@ def test_source_ranges_are_enforced_by_what_the_server_and_network_can(
 def test_what_nothing_can_enforce_is_not_made(
     version: tuple[int, ...], spec: dict[str, Any], why: str
 ) -> None:
-    by = enforcement(request(**spec).spec, LB_ONLY, Capabilities(version))
+    by = enforcement(facts(request(**spec), network=LB_ONLY, version=Capabilities(version)))
     assert why in by.impossible
 
 
@@ -110,6 +111,6 @@ def test_what_nothing_can_enforce_is_not_made(
 def test_a_list_that_cannot_be_changed_may_be_in_the_way(
     listed: list[str], wanted: list[str], network: Network, shut_out: bool
 ) -> None:
-    spec = request(sourceRanges=wanted).spec
-    by = enforcement(spec, network, Capabilities((4, 20)))
-    assert by.shuts_out(tuple(listed)) is shut_out
+    asked = facts(request(sourceRanges=wanted), network=network, version=Capabilities((4, 20)))
+    there = rule(80, cidrs=tuple(listed))
+    assert enforcement(asked).has_wrong_list(there) is shut_out

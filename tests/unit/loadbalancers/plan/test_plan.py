@@ -7,12 +7,13 @@ from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
-from hooks.loadbalancers.plan.actions import Action, DeleteSelf
-from hooks.loadbalancers.plan.facts import CloudState, LoadBalancerRequest, Refusal
+from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
+from hooks.loadbalancers.plan.drift import MAX_REPAIRS
+from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.plan import MAX_REPAIRS, plan
+from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.loadbalancers.plan.status import Failure
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
@@ -236,8 +237,7 @@ def test_drift_is_told_on_the_service_and_counted() -> None:
 def test_drift_during_an_outage_is_told_when_it_is_over() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
-    failure = Failure(fingerprint(ORDER), NOW + 400, ready)
-    outage = statuses.unobserved(request(status=before), None, failure)
+    outage = statuses.unobserved(request(status=before), NOW + 400, ready)
     there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
     made = planned(request(status=outage["status"]), there, now=NOW + 800)
     assert [event.reason for event in made.events] == [EVENT_REPAIRED]
@@ -253,11 +253,12 @@ def test_a_change_that_was_asked_for_is_no_drift() -> None:
 def test_what_follows_in_the_same_call_is_no_drift() -> None:
     before, now = later(planned(request(status=recorded()), RIGHT))
     there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(
-        request(status=before), there, now=now, first_look=False, repeated_drift=("x", 2)
-    )
+    first = planned(request(status=before), there, now=now)
+    then = state(rule(80, tags=TAGS))
+    made = planned(request(status=before), then, now=now, first_actions=first.actions)
+    assert made.actions
     assert made.events == ()
-    assert status(made)["repeatedDrift"] == {"what": "x", "times": 2}
+    assert status(made)["repeatedDrift"] == status(first)["repeatedDrift"]
 
 
 def test_many_repairs_are_counted_not_listed() -> None:
@@ -282,8 +283,7 @@ def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
             request(status=status(drift)),
             RIGHT,
             now=now,
-            first_look=False,
-            repeated_drift=(status(drift)["repeatedDrift"]["what"], times),
+            first_actions=drift.actions,
         )
         before, now = status(repaired), now + 400
     contested = planned(request(status=before), there, now=now)
@@ -301,7 +301,7 @@ def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
 def test_an_object_that_nobody_owns_and_no_service_wants_deletes_itself() -> None:
     asked = request(metadata={"ownerReferences": []}, status=recorded())
     made = planned(asked, CloudState(), service=LiveService(wants=False))
-    assert made.actions == (DeleteSelf("default", NAME, "lb-1"),)
+    assert made.actions == (DeleteOrphan("default", NAME, "lb-1"),)
     assert [event.reason for event in made.events] == [EVENT_ORPHANED]
 
 
@@ -329,8 +329,7 @@ def test_a_look_that_failed_is_made_again_soon_and_keeps_what_is_known() -> None
     waits = []
     for _ in range(7):
         asked = request(status=before)
-        failure = Failure(fingerprint(asked), NOW, ready)
-        answered = statuses.unobserved(asked, None, failure)
+        answered = statuses.unobserved(asked, NOW, ready)
         before = dict(answered.get("status") or {})
         waits.append(round(float(answered["resyncAfterSeconds"])))
     assert waits == [2, 4, 8, 16, 32, 60, 60]
@@ -341,18 +340,18 @@ def test_a_look_that_failed_is_made_again_soon_and_keeps_what_is_known() -> None
 
 def test_cloudstack_says_how_long_it_wants_to_be_left_alone() -> None:
     ready = Condition("Ready", "Unknown", "CloudStackThrottles", "slow down")
-    failure = Failure("f", NOW, ready, at_least=45.0)
-    assert statuses.unobserved(ORDER, None, failure)["resyncAfterSeconds"] == 45
+    answered = statuses.unobserved(ORDER, NOW, ready, least_wait=45.0)
+    assert answered["resyncAfterSeconds"] == 45
 
 
 def test_a_finished_look_stands_until_the_next_is_due_or_something_else_is_asked() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     asked = request(status=before)
-    assert statuses.is_settled(asked, fingerprint(asked), NOW + 200)
-    assert not statuses.is_settled(asked, fingerprint(asked), NOW + 400)
+    assert statuses.is_settled(asked, NOW + 200)
+    assert not statuses.is_settled(asked, NOW + 400)
     other = request(status=before, algorithm="source")
-    assert not statuses.is_settled(other, fingerprint(other), NOW + 200)
-    assert not statuses.is_settled(request(), fingerprint(request()), NOW)
+    assert not statuses.is_settled(other, NOW + 200)
+    assert not statuses.is_settled(request(), NOW)
     answered = statuses.unchanged(asked, NOW + 200)
     assert answered["status"] == before
     assert 70 <= answered["resyncAfterSeconds"] <= 130
@@ -360,13 +359,13 @@ def test_a_finished_look_stands_until_the_next_is_due_or_something_else_is_asked
 
 def test_a_call_that_was_cut_short_shows_what_was_seen_and_comes_back_at_once() -> None:
     seen_before = status(planned(request(status=recorded()), RIGHT))
-    answered = statuses.unfinished(ORDER, NOW, seen_before, "job 7 still runs")
+    answered = statuses.unfinished(ORDER, NOW, "job 7 still runs", status=seen_before)
     kinds = {each["type"]: each for each in answered["status"]["conditions"]}
     assert kinds["Reconciling"]["message"] == "job 7 still runs"
     assert kinds["Ready"]["status"] == "True"
     assert "checkedFor" not in answered["status"]
     assert answered["resyncAfterSeconds"] == 1
-    first = statuses.unfinished(ORDER, NOW, None, "busy")
+    first = statuses.unfinished(ORDER, NOW, "busy")
     assert [each["type"] for each in first["status"]["conditions"]] == ["Ready", "Reconciling"]
 
 
@@ -382,7 +381,7 @@ def test_a_call_that_could_not_begin_does_not_call_an_older_spec_ready(
 ) -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     asked = request(status=before, metadata={"generation": generation})
-    answered = statuses.unfinished(asked, NOW, None, "another call is writing")
+    answered = statuses.unfinished(asked, NOW, "another call is writing")
     [now] = [each for each in answered["status"]["conditions"] if each["type"] == "Ready"]
     assert now["status"] == ready
 
@@ -392,6 +391,6 @@ def test_a_status_without_a_generation_claims_none() -> None:
     assert "observedGeneration" not in status(planned(asked, RIGHT))
 
 
-def test_long_texts_are_cut() -> None:
-    assert statuses.cut("x" * 1000) == "x" * 1000
-    assert len(statuses.cut("x" * 5000)) == 1001
+def test_long_texts_are_shortened() -> None:
+    assert statuses.shortened("x" * 1000) == "x" * 1000
+    assert len(statuses.shortened("x" * 5000)) == 1001

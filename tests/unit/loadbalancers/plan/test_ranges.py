@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan.ranges import admits, same, spelled_apart
+from hooks.loadbalancers.plan.ranges import covers, is_equivalent, rewrite_avoiding
 
 ALL = "0.0.0.0/0"
 HALVES = ("0.0.0.0/1", "128.0.0.0/1")
@@ -31,8 +31,8 @@ networks = st.builds(
 def test_lists_are_the_same_that_admit_the_same(
     one: list[str], other: list[str], *, alike: bool
 ) -> None:
-    assert same(one, other) is alike
-    assert same(other, one) is alike
+    assert is_equivalent(one, other) is alike
+    assert is_equivalent(other, one) is alike
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,23 @@ def test_lists_are_the_same_that_admit_the_same(
 def test_a_list_admits_whom_it_holds(
     there: list[str], wanted: list[str], *, admitted: bool
 ) -> None:
-    assert admits(there, wanted) is admitted
+    assert covers(there, wanted) is admitted
 
 
 @given(st.lists(networks, max_size=5), st.lists(networks, max_size=5))
 def test_said_in_other_words_it_is_the_same_and_shares_no_word(
     ranges: list[str], taken: list[str]
 ) -> None:
-    apart = spelled_apart(ranges, taken)
+    apart = rewrite_avoiding(ranges, taken)
     if apart is None:
         assert any(each.endswith("/32") for each in taken)
     else:
-        assert same(apart, ranges)
+        assert is_equivalent(apart, ranges)
         assert not set(apart) & set(taken)
 
 
 def test_what_is_not_taken_keeps_its_words_and_what_is_gives_its_halves() -> None:
-    assert spelled_apart([ALL, "10.0.0.0/8"], [ALL]) == (*HALVES, "10.0.0.0/8")
-    assert spelled_apart([ALL], [ALL, HALVES[0]]) == ("0.0.0.0/2", "64.0.0.0/2", HALVES[1])
-    assert spelled_apart(["192.0.2.7/32"], ["192.0.2.7/32"]) is None
-    assert spelled_apart(["192.0.2.6/31"], ["192.0.2.6/31", "192.0.2.7/32"]) is None
+    assert rewrite_avoiding([ALL, "10.0.0.0/8"], [ALL]) == (*HALVES, "10.0.0.0/8")
+    assert rewrite_avoiding([ALL], [ALL, HALVES[0]]) == ("0.0.0.0/2", "64.0.0.0/2", HALVES[1])
+    assert rewrite_avoiding(["192.0.2.7/32"], ["192.0.2.7/32"]) is None
+    assert rewrite_avoiding(["192.0.2.6/31"], ["192.0.2.6/31", "192.0.2.7/32"]) is None

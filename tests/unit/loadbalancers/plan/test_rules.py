@@ -11,9 +11,9 @@ from hooks.cloudstack.models import (
     Tag,
 )
 from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
-from hooks.loadbalancers.plan.facts import CloudState, Facts, LoadBalancerRequest, Refusal
-from hooks.loadbalancers.plan.network import enforcement
-from hooks.loadbalancers.plan.rules import RulesPlan, ours, plan_rules
+from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
+from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (
     IP,
@@ -35,9 +35,7 @@ FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 
 
 def planned(seen_from: Facts) -> RulesPlan:
-    assert seen_from.network is not None
-    by = enforcement(seen_from.request.spec, seen_from.network, seen_from.version)
-    return plan_rules(seen_from, f"id-{IP}", NET, by)
+    return plan_rules(seen_from, f"id-{IP}")
 
 
 def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) -> RulesPlan:
@@ -61,14 +59,14 @@ def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) ->
 def test_a_rule_is_ours_by_tag_else_by_its_whole_name(
     there: LoadBalancerRule, is_ours: bool
 ) -> None:
-    assert bool(ours(ORDER, [there])) is is_ours
+    assert bool(own_rules(ORDER, [there])) is is_ours
 
 
 def test_names_to_be_adopted_are_ours_too() -> None:
     asked = request(adopt={"address": IP, "names": ["K8s_svc_c_default_web-tcp-80", f"{NAME}-80"]})
-    assert ours(asked, [rule(80, "K8s_svc_c_default_web-tcp-80")])
-    assert ours(asked, [rule(80, f"{NAME}-80")])
-    assert not ours(asked, [rule(80, f"{NAME}-80", tags=FOREIGN)])
+    assert own_rules(asked, [rule(80, "K8s_svc_c_default_web-tcp-80")])
+    assert own_rules(asked, [rule(80, f"{NAME}-80")])
+    assert not own_rules(asked, [rule(80, f"{NAME}-80", tags=FOREIGN)])
 
 
 def test_a_missing_rule_is_created_and_the_firewall_left_alone() -> None:
@@ -92,8 +90,8 @@ def test_a_rule_that_is_right_needs_nothing() -> None:
     result = plan(ORDER, rule(80, tags=TAGS))
     assert result.actions == ()
     assert result.condition.status == "True"
-    assert [each.public_port for each in result.standing] == [80]
-    assert result.complete
+    assert [each.public_port for each in result.serving] == [80]
+    assert result.is_complete
 
 
 @pytest.mark.parametrize(
@@ -178,7 +176,7 @@ def test_anothers_rule_on_a_wanted_port_is_named_and_left() -> None:
     assert said(result.actions) == [f"create rule {NAME}-tcp-81: port 81 to 30081, tcp, roundrobin"]
     assert result.ports[0].problem == "port 80 is taken by rule human"
     assert result.condition.reason == "RulesRefused"
-    assert "0 of 2 rules stand" in result.condition.message
+    assert "0 of 2 rules are ready" in result.condition.message
 
 
 def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
@@ -188,8 +186,8 @@ def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
     result = plan(asked, rule(53, tags=TAGS), refusals=(refusal,))
     assert result.actions == ()
     assert result.ports[0].problem == "LB service provider cannot support this rule"
-    assert result.complete
-    assert [each.public_port for each in result.standing] == [53]
+    assert result.is_complete
+    assert [each.public_port for each in result.serving] == [53]
 
 
 def test_a_refused_change_leaves_the_rule_standing_and_says_so() -> None:
@@ -197,7 +195,7 @@ def test_a_refused_change_leaves_the_rule_standing_and_says_so() -> None:
     [update] = plan(ORDER, wrong).actions
     result = plan(ORDER, wrong, refusals=(Refusal(update, 530, "the router is busy"),))
     assert result.actions == ()
-    assert result.standing == (wrong,)
+    assert result.serving == (wrong,)
     assert "the router is busy" in result.condition.message
 
 

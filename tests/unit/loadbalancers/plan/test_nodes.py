@@ -1,0 +1,61 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.plan.nodes import choose_network, membership
+from tests.unit.loadbalancers.builders import NET, NODES, chosen, instance, recorded, request
+
+
+@pytest.mark.parametrize(
+    ("nodes", "status", "network"),
+    [
+        pytest.param({}, None, "", id="no nodes"),
+        pytest.param(NODES, None, NET, id="one network"),
+        pytest.param(
+            {"a": instance("a", "x", "y"), "b": instance("b", "y")}, None, "y", id="most are on it"
+        ),
+        pytest.param(
+            {"a": instance("a", "x", "y"), "b": instance("b", "x", "y")},
+            None,
+            "x",
+            id="of equals, the default one",
+        ),
+        pytest.param(
+            {"a": instance("a", "x"), "b": instance("b", "y")},
+            {"networkID": "x"},
+            "x",
+            id="of equals, the one in use",
+        ),
+        pytest.param({"a": instance("a", "x")}, recorded(), NET, id="the address has one"),
+        pytest.param({"a": instance("a", "x")}, chosen(), "x", id="a mere choice has none"),
+        pytest.param(
+            {"a": instance("a", "x"), "b": instance("b", "y", servesLoadBalancers=False)},
+            None,
+            "x",
+            id="those that serve decide",
+        ),
+        pytest.param(
+            {"b": instance("b", "y", servesLoadBalancers=False)}, None, "y", id="none serves"
+        ),
+    ],
+)
+def test_the_network_is_the_one_that_most_are_on(
+    nodes: dict[str, Json], status: Json | None, network: str
+) -> None:
+    assert choose_network(request(nodes=nodes, status=status)) == network
+
+
+def test_members_are_the_stable_set_in_the_selector_on_the_network() -> None:
+    nodes = {
+        "in": instance("in"),
+        "missing": instance("missing", missing={}),
+        "excluded": instance("excluded", servesLoadBalancers=False),
+        "elsewhere": instance("elsewhere", "other"),
+        "other-pool": instance("other-pool"),
+    }
+    for name, node in nodes.items():
+        node["metadata"]["labels"]["pool"] = "b" if name == "other-pool" else "a"
+    found = membership(request(nodes=nodes, nodeSelector={"pool": "a"}), NET)
+    assert [each.name for each in found.wanted] == ["in", "missing"]
+    assert [each.name for each in found.joining] == ["in"]
+    assert found.off_network == ("elsewhere",)
+    assert not found.blind
