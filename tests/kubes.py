@@ -1,12 +1,14 @@
 """Doubles of an API server's client: one that a function answers for, one that passes calls on."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import JSON, MERGE_PATCH, Kube
+from hooks.kube.client import JSON, MERGE_PATCH, Kube, KubeRequest
+
+VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
 class Killed(BaseException):
@@ -41,22 +43,24 @@ class Call:
         return self.verb not in {"get", "list"} and not self.dry_run
 
 
-class Answering(ABC):
-    """Answers every call by one method; implements Kube."""
+class Answering(Kube):
+    """Answers every call by one method, a list in one page."""
 
     @abstractmethod
     def answer(self, call: Call) -> Json:
         """Answer a call, a list as an object with `items`; or raise KubeError."""
 
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        return self.answer(Call("get", path, deadline, params, accept=accept))
+    def call(self, request: KubeRequest) -> Json:
+        call = Call(
+            VERBS[request.method],
+            request.path,
+            request.deadline,
+            request.params,
+            request.body,
+            request.accept,
+            request.content_type,
+        )
+        return self.answer(call)
 
     def list(
         self,
@@ -69,24 +73,6 @@ class Answering(ABC):
         answer = self.answer(Call("list", path, deadline, params, accept=accept))
         items = answer.get("items")
         yield from items if isinstance(items, list) else []
-
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        return self.answer(Call("create", path, deadline, body=body))
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
-        call = Call("patch", path, deadline, params, body, content_type=content_type)
-        return self.answer(call)
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        self.answer(Call("delete", path, deadline, body=options))
 
 
 @dataclass

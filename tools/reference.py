@@ -202,7 +202,7 @@ def metrics_page() -> str:
     dependencies = Dependencies(
         config=Config(),
         cloud=_no_cloud,
-        kube=ApiServer(Configuration()),
+        kube=ApiServer.of(Configuration()),
         record=lambda _: None,
         registry=registry,
     )

@@ -1,4 +1,4 @@
-"""Keeps what was read for a while, and reads it once however many ask at the same time."""
+"""Keeps what was read for a while, and reads it once for all who ask at the same time."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Executor, Future
@@ -14,7 +14,7 @@ from hooks.http.deadline import Deadline, Monotonic
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-#: Told of each question to a cache: the command it saves, and whether no call was needed.
+#: Hears of each question to a cache: the command it saves, and whether no call was needed.
 CacheObserver = Callable[[str, bool], None]
 
 #: Seconds that one fetch may take. It is the cache's own limit, not a caller's: a large account
@@ -22,11 +22,28 @@ CacheObserver = Callable[[str, bool], None]
 FETCH_SECONDS = 30.0
 #: Seconds that a failed fetch is answered with the same failure.
 FAILURE_TTL = 1.0
+#: Seconds at most that "there is none" is kept: what is not visible for a moment soon is again.
+ABSENT_TTL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """How caches fetch.
+
+    Attributes:
+        executor: runs the fetches.
+        monotonic: seconds that never go backwards.
+        observer: hears of each question.
+    """
+
+    executor: Executor
+    monotonic: Monotonic
+    observer: CacheObserver
 
 
 @dataclass(slots=True, eq=False)
-class _Flight(Generic[Value]):
-    """One fetch, under way while `fresh_until` is None."""
+class _Fetch(Generic[Value]):
+    """One fetch, which runs while `fresh_until` is None."""
 
     future: "Future[Value]" = field(init=False)
     fresh_until: float | None = None
@@ -35,35 +52,25 @@ class _Flight(Generic[Value]):
 class SingleFlightCache(Generic[Key, Value]):
     """A cache whose values are fetched once at a time, in the background.
 
-    Those who ask while a fetch is under way share it, its failure too, and wait no longer than
-    their own deadline; the fetch goes on without them.
+    Those who ask while a fetch runs share it, its failure too, and wait no longer than their own
+    deadline; the fetch goes on without them.
 
     Args:
         name: what is fetched; it names the command in errors.
         fetch: gets a value for a key. Raises CloudStackError.
-        ttl: seconds that a value is kept, counted from the end of its fetch.
-        executor: runs the fetches.
-        monotonic: seconds that never go backwards.
-        observer: told of each question.
+        ttl: seconds that a value is kept, counted from the end of its fetch; None and what is
+            empty are kept for ABSENT_TTL at most.
+        fetching: how it is fetched.
     """
 
-    def __init__(  # noqa: PLR0913 - all but the first two are said by name
-        self,
-        name: str,
-        fetch: Callable[[Key, Deadline], Value],
-        *,
-        ttl: float,
-        executor: Executor,
-        monotonic: Monotonic,
-        observer: CacheObserver = lambda _name, _hit: None,
+    def __init__(
+        self, name: str, fetch: Callable[[Key, Deadline], Value], ttl: float, fetching: Fetching
     ) -> None:
         self._name = name
-        self._observer = observer
         self._fetch = fetch
         self._ttl = ttl
-        self._executor = executor
-        self._monotonic = monotonic
-        self._flights: dict[Key, _Flight[Value]] = {}
+        self._fetching = fetching
+        self._fetches: dict[Key, _Fetch[Value]] = {}
         self._lock = Lock()
 
     def get(self, key: Key, deadline: Deadline) -> Value:
@@ -80,42 +87,42 @@ class SingleFlightCache(Generic[Key, Value]):
         raise Unreachable(self._name, "no answer within the time of this call", transient=True)
 
     def forget(self, key: Key) -> None:
-        """Drop a value, and the result of a fetch under way: it may be from before."""
+        """Drop a value, and the result of a fetch that runs: it may be from before."""
         with self._lock:
-            self._flights.pop(key, None)
+            self._fetches.pop(key, None)
 
     def _future(self, key: Key) -> "Future[Value]":
         with self._lock:
-            now = self._monotonic()
-            self._flights = {
-                each: flight
-                for each, flight in self._flights.items()
-                if flight.fresh_until is None or now < flight.fresh_until
+            now = self._fetching.monotonic()
+            self._fetches = {
+                each: fetch
+                for each, fetch in self._fetches.items()
+                if fetch.fresh_until is None or now < fetch.fresh_until
             }
-            flight = self._flights.get(key)
-            known = flight is not None
-            if flight is None:
-                flight = self._flights[key] = _Flight()
-                flight.future = self._executor.submit(self._fly, key, flight)
-        self._observer(self._name, known)
-        return flight.future
+            fetch = self._fetches.get(key)
+            known = fetch is not None
+            if fetch is None:
+                fetch = self._fetches[key] = _Fetch()
+                fetch.future = self._fetching.executor.submit(self._run, key, fetch)
+        self._fetching.observer(self._name, known)
+        return fetch.future
 
-    def _fly(self, key: Key, flight: _Flight[Value]) -> Value:
+    def _run(self, key: Key, fetch: _Fetch[Value]) -> Value:
         lifetime = FAILURE_TTL
         try:
-            value = self._fetch(key, Deadline(FETCH_SECONDS, clock=self._monotonic))
-            lifetime = self._ttl
+            value = self._fetch(key, Deadline(FETCH_SECONDS, clock=self._fetching.monotonic))
+            lifetime = self._ttl if value else min(self._ttl, ABSENT_TTL)
             return value
         finally:
-            flight.fresh_until = self._monotonic() + lifetime
+            fetch.fresh_until = self._fetching.monotonic() + lifetime
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Snapshot:
-    """All virtual machines, as one look saw them.
+    """All virtual machines at one moment; false if there are none.
 
     Attributes:
-        taken_at: epoch seconds of the moment before the look; tells snapshots apart.
+        taken_at: epoch seconds before the machines were listed; tells snapshots apart.
         machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
         by_id: the machine of an id.
         by_name: the machines of a name, exactly as CloudStack has it.
@@ -129,6 +136,9 @@ class Snapshot:
     by_name: Mapping[str, tuple[VirtualMachine, ...]]
     by_lower_name: Mapping[str, tuple[VirtualMachine, ...]]
     by_host_name: Mapping[str, tuple[VirtualMachine, ...]]
+
+    def __len__(self) -> int:
+        return len(self.machines)
 
     @classmethod
     def of(cls, machines: Iterable[VirtualMachine], *, taken_at: float) -> "Snapshot":

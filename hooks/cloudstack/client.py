@@ -1,10 +1,10 @@
-"""Calls CloudStack within a deadline: what is asked again, paged, waited for, and counted."""
+"""Calls CloudStack within a deadline: repeats, pages, waits for jobs, and counts."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from hooks.cloudstack.errors import (
     CloudStackError,
@@ -16,21 +16,23 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
 from hooks.cloudstack.paging import PAGE_SIZE, Pages
+from hooks.http.backoff import delay
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 
 Model = TypeVar("Model")
 
-#: Told of each request sent: the command, its outcome (see `outcome`), the seconds it took.
+#: Hears of each request: the command, its outcome (see `outcome`), the seconds it took.
 Observer = Callable[[str, str, float], None]
 
-#: How often a command is asked in all: a read that fails, a write that was surely not sent, a
-#: list that changes under our eyes.
+#: How often a command is called in all: a read that fails, a write that was surely not sent, a
+#: list that changes while it is read.
 ATTEMPTS = 3
-#: Seconds before asking again; each time twice as long.
+#: Seconds before a command is called again; each time twice as long.
 FIRST_PAUSE = 0.1
-#: Asked to wait up to so many seconds, a read waits; past it the caller is told.
+#: A read waits up to so many seconds where CloudStack asks for it; for longer it fails.
 MAX_RETRY_WAIT = 2.0
-#: However long CloudStack asks us to be quiet, after so many seconds one call asks again.
+#: However long CloudStack asks us to be quiet, after so many seconds one call is sent again.
 MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05
@@ -38,7 +40,7 @@ LEAST_SECONDS = 0.05
 FIRST_POLL = 0.1
 LONGEST_POLL = 1.0
 
-#: Commands that take `projectid`. Inside a project a list without it is empty: a false "not there".
+#: Commands that take `projectid`. Without it, lists do not show what is in a project.
 IN_PROJECT = frozenset(
     {
         "associateIpAddress",
@@ -56,16 +58,16 @@ IN_PROJECT = frozenset(
         "listVirtualMachines",
     }
 )
-#: Lists that show only what the account itself owns unless they are told `listall`.
+#: Lists that show only what the account itself owns, unless `listall` is set.
 LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list")) - {
     "listServiceOfferings"
 }
 
 
-class Transport(Protocol):
+class Caller(Protocol):
     """Makes one call; `hooks.cloudstack.wire.Wire` does it over HTTP."""
 
-    def send(self, command: str, params: Mapping[str, object], seconds: float) -> dict[str, Any]:
+    def send(self, command: str, params: Mapping[str, object], seconds: float) -> Json:
         """Call once, in at most `seconds`. Raises CloudStackError."""
 
 
@@ -73,16 +75,16 @@ class Client:
     """Calls CloudStack as one account, in one project or none; used by many threads at once.
 
     Args:
-        transport: makes one call.
+        caller: makes one call.
         project_id: added to each command that takes it; empty outside of projects.
-        observer: told of each request.
+        observer: hears of each request.
         monotonic: seconds that never go backwards.
         pause: waits for so many seconds.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        caller: Caller,
         *,
         project_id: str = "",
         observer: Observer = lambda _command, _outcome, _seconds: None,
@@ -90,7 +92,7 @@ class Client:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.project_id = project_id
-        self._transport = transport
+        self._caller = caller
         self._observer = observer
         self._monotonic = monotonic
         self._pause = pause
@@ -100,25 +102,23 @@ class Client:
     def call(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Answer:
         """Call a command and return its answer.
 
-        Reads (list and query commands) are asked again after a transient fault; a write only
-        where it surely was not sent.
+        Reads (list and query commands) are repeated after a transient fault; a write only where
+        it surely was not sent.
 
         Raises:
             CloudStackError: any but JobRunning.
         """
         values = self._scoped(command, params)
-        pause = FIRST_PAUSE
-        attempt = 1
+        failures = 0
         while True:
             try:
-                return self._ask(command, values, deadline)
+                return self._send(command, values, deadline)
             except (Unreachable, Throttled) as fault:
-                wait = _wait_before_again(fault, pause)
-                if wait is None or attempt == ATTEMPTS or deadline.passed(margin=wait):
+                failures += 1
+                wait = _wait_before_again(fault, failures)
+                if wait is None or failures == ATTEMPTS or deadline.passed(margin=wait):
                     raise
             self._pause(wait)
-            pause *= 2
-            attempt += 1
 
     def one(
         self,
@@ -142,7 +142,7 @@ class Client:
         params: Mapping[str, object],
         deadline: Deadline,
     ) -> tuple[Model, ...]:
-        """List the first 500 at most of what is under `key`."""
+        """List the first 500 at most of the objects under `key`."""
         answer = self.call(command, {**params, "page": 1, "pagesize": PAGE_SIZE}, deadline)
         return tuple(_parsed(command, parse, row) for row in _rows(command, answer, key))
 
@@ -154,7 +154,7 @@ class Client:
         params: Mapping[str, object],
         deadline: Deadline,
     ) -> tuple[Model, ...]:
-        """List all there is under `key`, page by page; a part of it is never returned.
+        """List all objects under `key`, page by page; a part of them is never returned.
 
         A list that changes while it is read is read again.
         """
@@ -187,16 +187,18 @@ class Client:
             JobRunning: it did not end within the deadline, or could not be asked about.
         """
         pause = FIRST_POLL
-        while not deadline.passed(margin=pause):
+        for polls in count(1):
+            if deadline.passed(margin=pause):
+                raise JobRunning(job.command, job.id)
             self._pause(pause)
-            pause = min(pause * 1.5, LONGEST_POLL, max(deadline.remaining() / 2, FIRST_POLL))
+            pause = delay(polls + 1, first=FIRST_POLL, longest=LONGEST_POLL, factor=1.5)
+            pause = min(pause, max(deadline.remaining() / 2, FIRST_POLL))
             status = self._job_status(job, deadline)
             if status is None or status.pending:
                 continue
             if status.code is not None:
                 raise refusal(job.command, status.code, status.text, failed_job=True)
             return
-        raise JobRunning(job.command, job.id)
 
     def job(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
         """Call an asynchronous command and wait for its job, as `start` and `wait_for`."""
@@ -205,7 +207,7 @@ class Client:
         return job
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
-        """Add whose resources are meant: the project's, else all that the account may see."""
+        """Name whose resources are meant: the project's, else all that the account may see."""
         values = dict(params)
         if command in IN_PROJECT and self.project_id:
             values["projectid"] = self.project_id
@@ -213,18 +215,18 @@ class Client:
             values["listall"] = True
         return values
 
-    def _ask(self, command: str, values: Mapping[str, object], deadline: Deadline) -> Answer:
-        """Send one request, unless CloudStack wants quiet or no time is left; tell the observer."""
+    def _send(self, command: str, values: Mapping[str, object], deadline: Deadline) -> Answer:
+        """Send one request, unless CloudStack wants quiet or no time is left."""
         started = self._monotonic()
         with self._lock:
             quiet = self._quiet_until - started
         if quiet > 0:
             raise Throttled(command, quiet)
         if deadline.passed(margin=LEAST_SECONDS):
-            raise Unreachable(command, "not asked, the time is up", sent=False)
+            raise Unreachable(command, "not sent, no time is left", sent=False)
         result = "ok"
         try:
-            return self._transport.send(command, values, deadline.remaining())
+            return self._caller.send(command, values, deadline.remaining())
         except CloudStackError as error:
             result = outcome(error)
             if isinstance(error, Throttled):
@@ -239,7 +241,7 @@ class Client:
             self._quiet_until = max(self._quiet_until, until)
 
     def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
-        """Ask how a job stands; None where no answer came: the job runs all the same."""
+        """Read how a job stands; None where no answer came: the job runs all the same."""
         try:
             answer = self.call("queryAsyncJobResult", {"jobid": job.id}, deadline)
             return _parsed("queryAsyncJobResult", JobStatus.from_json, answer)
@@ -258,15 +260,17 @@ def outcome(error: CloudStackError) -> str:
             return "unreachable"
 
 
-def _wait_before_again(fault: Unreachable | Throttled, pause: float) -> float | None:
-    """Decide how long to wait before asking again, None for not at all.
+def _wait_before_again(fault: Unreachable | Throttled, failures: int) -> float | None:
+    """Return the seconds to wait before the same call is sent again, None for not at all.
 
     A write that may have been carried out is never sent twice.
     """
     reads = fault.command.startswith(("list", "query"))
     if isinstance(fault, Throttled):
         return fault.retry_after if reads and fault.retry_after <= MAX_RETRY_WAIT else None
-    return pause if fault.transient and (reads or not fault.sent) else None
+    if fault.transient and (reads or not fault.sent):
+        return delay(failures, first=FIRST_PAUSE, longest=MAX_RETRY_WAIT)
+    return None
 
 
 def _rows(command: str, answer: Answer, key: str) -> list[Answer]:

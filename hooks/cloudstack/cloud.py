@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import inf
-from typing import TypedDict
 
-from hooks.cloudstack.cache import CacheObserver, SingleFlightCache, Snapshot
+from requests.utils import get_environ_proxies
+
+from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache, Snapshot
 from hooks.cloudstack.client import Client, Observer
 from hooks.cloudstack.commands.account import list_capabilities
 from hooks.cloudstack.commands.compute import (
@@ -20,9 +22,10 @@ from hooks.cloudstack.commands.network import list_networks
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models import Capabilities, Network
-from hooks.cloudstack.session import Session, expect_unverified, trusted_authorities
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.tls import environment_authorities, file_context
+from hooks.http.transport import Transport
 
 #: Seconds that a network's services, and the server's capabilities, are kept.
 FACTS_TTL = 600.0
@@ -35,13 +38,13 @@ class Cloud:
     """One CloudStack, one account or project of it; used by many threads at once.
 
     Attributes:
-        config: where, and as whom.
+        config: where, and as which account.
         client: what the functions in `hooks.cloudstack.commands` are given.
     """
 
     config: CloudConfig
     client: Client
-    _session: Session
+    _transport: Transport
     _executor: ThreadPoolExecutor
     _zones: SingleFlightCache[str, str]
     _snapshots: SingleFlightCache[str, Snapshot]
@@ -71,7 +74,7 @@ class Cloud:
         return self._snapshots.get(self.zone_id(deadline), deadline)
 
     def forget_snapshot(self, deadline: Deadline) -> None:
-        """Let the next snapshot be a new one: a machine was changed."""
+        """Take a new snapshot the next time: a machine was changed."""
         self._snapshots.forget(self.zone_id(deadline))
 
     def network(self, network_id: str, deadline: Deadline) -> Network | None:
@@ -79,7 +82,7 @@ class Cloud:
         return self._networks.get(network_id, deadline)
 
     def forget_network(self, network_id: str) -> None:
-        """Let the network be read anew: what CloudStack said does not fit what was known."""
+        """Read the network again the next time: what CloudStack says does not fit what is kept."""
         self._networks.forget(network_id)
 
     def capabilities(self, deadline: Deadline) -> Capabilities:
@@ -87,24 +90,16 @@ class Cloud:
         return self._capabilities.get("", deadline)
 
     def close(self) -> None:
-        """Close the connections; for when nobody uses this cloud any more."""
+        """Close the connections, when this cloud is no longer used."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
+        self._transport.close()
 
 
-def _ignore_cache(_command: str, _hit: bool) -> None:
-    """Observe nothing."""
-
-
-def _ignore(_command: str, _outcome: str, _seconds: float) -> None:
-    """Observe nothing."""
-
-
-def open_cloud(  # noqa: PLR0913 - all but the first are said by name
+def open_cloud(  # noqa: PLR0913 - all but the first are given by name
     config: CloudConfig,
     *,
-    observer: Observer = _ignore,
-    cache_observer: CacheObserver = _ignore_cache,
+    observer: Observer = lambda _command, _outcome, _seconds: None,
+    cache_observer: CacheObserver = lambda _command, _hit: None,
     vm_cache_ttl: float = 15.0,
     clock: Callable[[], float] = time.time,
     monotonic: Monotonic = time.monotonic,
@@ -113,55 +108,49 @@ def open_cloud(  # noqa: PLR0913 - all but the first are said by name
     """Make what the hooks call CloudStack with; nothing is sent yet.
 
     Args:
-        config: where, and as whom.
-        observer: told of each request: command, outcome, seconds.
-        cache_observer: told of each question to a cache: command, whether no call was needed.
+        config: where, and as which account.
+        observer: hears of each request: command, outcome, seconds.
+        cache_observer: hears of each question to a cache: command, whether no call was needed.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clock: epoch seconds.
         monotonic: seconds that never go backwards.
         pause: waits for so many seconds.
     """
-    if config.ssl_no_verify:
-        expect_unverified(config.api_url)
-    session = Session()
-    wire = Wire(config, session=session, verify=trusted_authorities(os.environ), clock=clock)
+    transport = _transport(config)
     client = Client(
-        wire,
+        Wire(config, transport, clock=clock),
         project_id=config.project_id,
         observer=observer,
         monotonic=monotonic,
         pause=pause,
     )
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
-    fetch = _Fetch(client, clock)
-    how: _How = {"executor": executor, "monotonic": monotonic, "observer": cache_observer}
+    read = _Reads(client, clock)
+    how = Fetching(executor, monotonic, cache_observer)
     return Cloud(
-        config=config,
-        client=client,
-        _session=session,
-        _executor=executor,
-        _zones=SingleFlightCache("listZones", fetch.zone_id, ttl=inf, **how),
-        _snapshots=SingleFlightCache(
-            "listVirtualMachines", fetch.snapshot, ttl=vm_cache_ttl, **how
-        ),
-        _networks=SingleFlightCache("listNetworks", fetch.network, ttl=FACTS_TTL, **how),
-        _capabilities=SingleFlightCache(
-            "listCapabilities", fetch.capabilities, ttl=FACTS_TTL, **how
-        ),
+        config,
+        client,
+        transport,
+        executor,
+        _zones=SingleFlightCache("listZones", read.zone_id, inf, how),
+        _snapshots=SingleFlightCache("listVirtualMachines", read.snapshot, vm_cache_ttl, how),
+        _networks=SingleFlightCache("listNetworks", read.network, FACTS_TTL, how),
+        _capabilities=SingleFlightCache("listCapabilities", read.capabilities, FACTS_TTL, how),
     )
 
 
-class _How(TypedDict):
-    """What all caches have alike."""
-
-    executor: ThreadPoolExecutor
-    monotonic: Monotonic
-    observer: CacheObserver
+def _transport(config: CloudConfig) -> Transport:
+    """Trust and use what the cloud-config says, or else what the environment does."""
+    authorities = config.ca_file or environment_authorities(os.environ)
+    trust = partial(file_context, authorities, verify=not config.ssl_no_verify)
+    if config.proxy:
+        return Transport(trust, proxies={"all": config.proxy})
+    return Transport(trust, proxies=get_environ_proxies(config.api_url))
 
 
 @dataclass(frozen=True, slots=True)
-class _Fetch:
-    """Gets the facts that are kept."""
+class _Reads:
+    """Reads the facts that are kept."""
 
     client: Client
     clock: Callable[[], float]

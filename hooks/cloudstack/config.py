@@ -1,4 +1,4 @@
-"""What we must know to call one CloudStack as one account or project."""
+"""How one CloudStack is called, as one account or project."""
 
 from dataclasses import dataclass, field
 
@@ -13,6 +13,8 @@ class CloudConfig:
         zone: name or id that narrows what is listed; empty for every zone.
         region: what nodes are labelled with; empty leaves it to the zone.
         ssl_no_verify: takes any TLS certificate.
+        ca_file: PEM file of the authorities to trust; empty for the environment's.
+        proxy: URL of the proxy to use; empty for the environment's. It may hold a password.
     """
 
     api_url: str
@@ -22,3 +24,5 @@ class CloudConfig:
     zone: str = ""
     region: str = ""
     ssl_no_verify: bool = False
+    ca_file: str = ""
+    proxy: str = field(default="", repr=False)

@@ -19,7 +19,14 @@ codes are those of CloudStack's ApiErrorCode, as observed on 4.22.
 
 
 class CloudStackError(Exception):
-    """Anything that went wrong with CloudStack; `command` is the API command's name."""
+    """Anything that went wrong with CloudStack.
+
+    Attributes:
+        command: the API command's name.
+        retry_after: seconds that CloudStack asks to be left alone; 0 where it does not.
+    """
+
+    retry_after = 0.0
 
     def __init__(self, command: str, message: str) -> None:
         super().__init__(f"{command}: {message}")
@@ -32,7 +39,7 @@ class Unreachable(CloudStackError):
     Attributes:
         sent: the command may have been carried out; when false, it surely was not.
         transient: the same call may well work in a moment (no connection, a timeout, a 5xx of
-            a gateway), other than a wrong address or a certificate nobody trusts.
+            a gateway); not so with a wrong address or a certificate that is not trusted.
     """
 
     def __init__(
@@ -44,7 +51,7 @@ class Unreachable(CloudStackError):
 
 
 class Throttled(CloudStackError):
-    """CloudStack, or a proxy before it, asked to be called less often."""
+    """CloudStack, or a proxy in front of it, asks to be called less often."""
 
     def __init__(self, command: str, retry_after: float) -> None:
         super().__init__(command, f"too many calls, asked to wait {retry_after:g} s")
@@ -52,17 +59,17 @@ class Throttled(CloudStackError):
 
 
 class UnknownZone(CloudStackError):
-    """CloudStack shows us no zone of the configured name or id."""
+    """CloudStack shows us no zone with the configured name or id."""
 
     def __init__(self, command: str, zone: str, known: tuple[str, ...]) -> None:
-        there = f"there are {', '.join(known)}" if known else "there is none that we may see"
+        there = f"there are {', '.join(known)}" if known else "the account sees none"
         super().__init__(command, f"no zone has the name or id {zone!r}; {there}")
         self.zone = zone
         self.known = known
 
 
 class JobRunning(CloudStackError):
-    """The job was accepted and runs on; its outcome is found by observing the world."""
+    """The job was accepted and still runs; what it came to shows in CloudStack's lists."""
 
     def __init__(self, command: str, job_id: str) -> None:
         super().__init__(command, f"job {job_id} still runs")
@@ -94,12 +101,12 @@ class InvalidParameter(Refused):
 
     @property
     def unknown_id(self) -> bool:
-        """Tell whether CloudStack knows no such object, by its words: the code is the same."""
+        """Whether CloudStack knows no such object. Only its words say so: the code is the same."""
         return "entity does not exist" in self.text
 
 
 class Forbidden(Refused):
-    """432 or 531: the account's role may not call this, or the object is somebody else's."""
+    """432 or 531: the account's role may not call this, or the object is another account's."""
 
 
 class InternalError(Refused):
@@ -126,5 +133,5 @@ _BY_CODE: dict[int, type[Refused]] = {
 
 
 def refusal(command: str, code: int, text: str, *, failed_job: bool = False) -> Refused:
-    """Make the error that stands for CloudStack's code; a code without a class is Refused."""
+    """Return the error of a CloudStack code; a code without a class is Refused."""
     return _BY_CODE.get(code, Refused)(command, code, text, failed_job=failed_job)

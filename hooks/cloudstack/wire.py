@@ -1,38 +1,35 @@
-"""Makes one signed call and tells what came back: an answer, or which of our errors."""
+"""Makes one signed call, and reads what comes back: an answer, or which of our errors."""
 
 import base64
 import hashlib
 import hmac
-import json
 import re
-import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import quote, urlsplit
-
-import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlencode
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.cloudstack.errors import CloudStackError, Throttled, Unreachable, refusal
-from hooks.cloudstack.library import CloudStack, CloudStackApiException
-from hooks.cloudstack.session import time_limit
+from hooks.cloudstack.errors import Throttled, Unreachable, refusal
+from hooks.http.backoff import believed, retry_after
+from hooks.http.bounded_json import BadJson, Json
+from hooks.http.errors import BadAddress, HttpError, NotTrusted
+from hooks.http.hide import HIDDEN
 from hooks.http.texts import shorten
+from hooks.http.transport import Answer, Request, Transport
 
 OK = 200
 TOO_MANY_REQUESTS = 429
-#: Seconds waited where CloudStack asks to be called less often without saying how much less,
-#: and the least and the most that it is believed.
+#: Seconds to wait where CloudStack asks to be called less often without saying how much less.
 DEFAULT_RETRY_AFTER = 1.0
-MIN_RETRY_AFTER = 0.1
-MAX_RETRY_AFTER = 600.0
-#: A signature is worth this many seconds, clock differences included.
-EXPIRATION_SECONDS = 600
-#: CloudStack's words are told up to this length.
+#: A signature is worth this long, clock differences included.
+EXPIRATION = timedelta(minutes=10)
+#: CloudStack's words are passed on up to this length.
 MAX_TEXT = 1000
+HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": "cloudstack-metacontroller",
+}
 
 #: Commands whose answer is not in `<command>response`, nor in `<command>` as some are; lower case.
 ODD_ENVELOPES = {
@@ -40,30 +37,25 @@ ODD_ENVELOPES = {
     "updateNetworkACLItem": "createnetworkaclresponse",
 }
 
-Json = dict[str, Any]
-
 
 class Wire:
     """Calls one CloudStack with one account's keys; used by many threads at once.
 
     Args:
-        config: where and as whom.
-        session: sends; shared by all calls.
-        verify: the trusted certificate authorities: a path, or True for the usual ones.
+        config: where and as which account.
+        transport: sends the requests.
         clock: epoch seconds, to read a Retry-After date by.
     """
 
     def __init__(
         self,
         config: CloudConfig,
+        transport: Transport,
         *,
-        session: requests.Session,
-        verify: str | bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
-        self._session = session
-        self._verify = verify
+        self._transport = transport
         self._clock = clock
 
     def send(self, command: str, params: Mapping[str, object], seconds: float) -> Json:
@@ -73,10 +65,6 @@ class Wire:
             CloudStackError: any but JobRunning.
         """
         answer = self._ask(command, params, seconds)
-        # Raised here, outside of any handler: what the libraries raise holds the signed request,
-        # and a chained exception would carry it into a log.
-        if isinstance(answer, CloudStackError):
-            raise answer
         if answer.status == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer, self._clock()))
         name, payload = _envelope(command, answer)
@@ -84,119 +72,117 @@ class Wire:
         if code == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer, self._clock()))
         if isinstance(code, int):
-            raise refusal(command, code, self._told(payload))
+            raise refusal(command, code, _error_text(payload))
         if answer.status != OK or name.lower() not in _envelope_names(command):
             raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")
         if isinstance(result, dict) and "errortext" in result:
-            return payload | {"jobresult": result | {"errortext": self._told(result)}}
+            return payload | {"jobresult": result | {"errortext": _error_text(result)}}
         return payload
 
-    def _ask(
-        self, command: str, params: Mapping[str, object], seconds: float
-    ) -> "_Answer | CloudStackError":
-        api = _Signer(
-            endpoint=self._config.api_url,
-            key=self._config.api_key,
-            secret=self._config.secret_key,
-            method="post",
-            expiration=EXPIRATION_SECONDS,
-            verify=None if self._config.ssl_no_verify else self._verify,
-            dangerous_no_tls_verify=self._config.ssl_no_verify,
-            session=self._session,
-            headers={"User-Agent": "cloudstack-metacontroller"},
-        )
-        api.timeout = time_limit(seconds)  # type: ignore[assignment]  # handed on as it is
+    def _ask(self, command: str, params: Mapping[str, object], seconds: float) -> Answer:
+        config = self._config
+        form = signed({**params, "command": command}, config.api_key, config.secret_key)
+        secrets = (config.secret_key, config.api_key, form["signature"])
+        request = Request("POST", config.api_url, HEADERS, urlencode(form).encode(), secrets)
         try:
-            text = getattr(api, command)(json=False, response="json", **params)
-            return _Answer(text)
-        except CloudStackApiException as error:
-            response = error.response
-            return _Answer(
-                response.text,
-                response.status_code,
-                response.headers.get("Content-Type", ""),
-                response.headers.get("Retry-After", ""),
-            )
-        except OSError as error:
-            host = urlsplit(self._config.api_url).hostname or "the API"
-            return _unreachable(command, error, host)
-
-    def _told(self, payload: Json) -> str:
-        """Return CloudStack's words, of a bearable length and without secrets."""
-        text = str(payload.get("errortext") or "no reason given")
-        for secret in filter(None, (self._config.secret_key, self._config.api_key)):
-            text = text.replace(secret, "…")
-        text = re.sub(r"(?i)\b(signature|api_?key|secret_?key)=[^&\s]+", r"\1=…", text)
-        return shorten(text, MAX_TEXT)
+            return self._transport.send(request, seconds)
+        except HttpError as error:
+            message = f"{error}{_advice(error)}"
+            raise Unreachable(
+                command, message, sent=error.sent, transient=error.transient
+            ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    text: str
-    status: int = 200
-    content_type: str = ""
-    retry_after: str = ""
+def signed(params: Mapping[str, object], api_key: str, secret_key: str) -> dict[str, str]:
+    """Return the form of a call, with its signature (version 3: it expires).
+
+    The signature is an HMAC-SHA1 of the sorted, percent-encoded form in lower case. The server
+    encodes as Java's URLEncoder: `*` stays as it is, `~` is `%7E` (observed on CloudStack 4.22).
+
+    Args:
+        params: command and parameters; a list is written as CloudStack reads it, None left out.
+        api_key: the account's.
+        secret_key: signs.
+    """
+    form = {
+        "apiKey": api_key,
+        "expires": (datetime.now(UTC) + EXPIRATION).strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "response": "json",
+        "signatureVersion": "3",
+        **dict(_written(params)),
+    }
+    return {**form, "signature": signature(form, secret_key)}
 
 
-class _Signer(CloudStack):
-    """Signs as the server checks: Java's URLEncoder writes `~` as `%7E`, which cs leaves alone."""
-
-    def _sign(self, data: dict[str, str]) -> None:
-        query = "&".join(
-            f"{name}={quote(value, safe='*').replace('~', '%7E')}"
-            for name, value in sorted(data.items())
-        )
-        key = (self.secret or "").encode()
-        digest = hmac.new(key, query.lower().encode(), hashlib.sha1).digest()
-        data["signature"] = base64.b64encode(digest).decode()
+def signature(form: Mapping[str, str], secret_key: str) -> str:
+    """Return the signature of a form's names and values, in base64."""
+    query = "&".join(
+        f"{name}={quote(value, safe='*').replace('~', '%7E')}"
+        for name, value in sorted(form.items())
+    )
+    digest = hmac.new(secret_key.encode(), query.lower().encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
 
 
-def _unreachable(command: str, error: OSError, host: str) -> Unreachable:
-    """Say what went wrong without the request that the error holds."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    tls = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        message = f"the certificate of {host} is not trusted: {tls.verify_message}"
-        return Unreachable(command, message, sent=False)
-    if tls is not None:
-        return Unreachable(command, f"TLS with {host} failed: {tls}")
-    if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-        why = getattr(reason.__cause__, "strerror", None) or "no answer"
-        message = f"no connection to {host}: {why}"
-        return Unreachable(command, message, sent=False, transient=True)
-    if isinstance(error, requests.Timeout):
-        return Unreachable(command, f"{host} took too long to answer", transient=True)
-    if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
-        message = f"the connection to {host} broke before the answer was whole"
-        return Unreachable(command, message, transient=True)
-    if isinstance(error, requests.RequestException):
-        return Unreachable(command, f"cannot be sent to {host}: is api-url right?", sent=False)
-    return Unreachable(command, f"cannot be sent to {host}: {error}", sent=False)
+def _written(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield parameters as text: `true`, `a,b`, and `tags[0].key` for a list of objects."""
+    for name, value in params.items():
+        if isinstance(value, bool):
+            yield name, str(value).lower()
+        elif isinstance(value, list | tuple) and all(isinstance(row, dict) for row in value):
+            for index, row in enumerate(value):
+                yield from ((f"{name}[{index}].{key}", str(text)) for key, text in row.items())
+        elif isinstance(value, list | tuple):
+            yield name, ",".join(map(str, value))
+        elif value is not None:
+            yield name, str(value)
 
 
-def _envelope(command: str, answer: _Answer) -> tuple[str, Json]:
+def _advice(error: HttpError) -> str:
+    """Name the setting of the cloud-config that would help."""
+    match error:
+        case NotTrusted(unknown_authority=True):
+            return "; ca-file in the cloud-config can name the authorities to trust"
+        case BadAddress():
+            return "; are api-url, ca-file and proxy in the cloud-config right?"
+        case _:
+            return ""
+
+
+def _error_text(payload: Json) -> str:
+    """Return CloudStack's words, at most MAX_TEXT characters, without signed requests in them."""
+    text = str(payload.get("errortext") or "no reason given")
+    text = re.sub(r"(?i)\b(signature|api_?key|secret_?key)=[^&\s]+", rf"\1={HIDDEN}", text)
+    return shorten(text, MAX_TEXT)
+
+
+def _envelope(command: str, answer: Answer) -> tuple[str, Json]:
     """Open the answer: a JSON object whose only key names what is inside."""
     if 300 <= answer.status < 400:
         raise Unreachable(
             command, f"redirected ({answer.status}), which is not followed: is api-url right?"
         )
-    if not answer.text.strip():
+    if not answer.body.strip():
         raise _unexpected(command, answer, "got nothing")
     try:
-        envelope = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        envelope = None
-    if envelope is None:
-        media_type = re.match(r"[\w.+-]{1,40}/[\w.+-]{1,40}", answer.content_type, re.ASCII)
-        kind = media_type[0] if media_type else "something that is no JSON"
-        raise _unexpected(command, answer, f"got {kind}")
+        envelope = answer.json()
+    except BadJson as error:
+        raise _unexpected(command, answer, _media(answer.content_type, error)) from None
     if not isinstance(envelope, dict) or len(envelope) != 1:
         raise _unexpected(command, answer, "got JSON of another form")
     [(name, payload)] = envelope.items()
     if not isinstance(payload, dict):
         raise _unexpected(command, answer, f"got {_shown(name)} without an object in it")
     return name, payload
+
+
+def _media(content_type: str, error: BadJson) -> str:
+    """Say what came in the place of JSON: another media type, or what is wrong with the JSON."""
+    found = re.match(r"[\w.+-]{1,40}/[\w.+-]{1,40}", content_type, re.ASCII)
+    if found and not found[0].endswith(("json", "javascript")):
+        return f"got {found[0]}"
+    return f"got something that {error}"
 
 
 def _shown(name: str) -> str:
@@ -210,8 +196,8 @@ def _envelope_names(command: str) -> tuple[str, ...]:
     return (f"{usual}response", usual, ODD_ENVELOPES.get(command, usual))
 
 
-def _unexpected(command: str, answer: _Answer, got: str) -> Unreachable:
-    """Say that the answer is none of CloudStack's; a gateway's 5xx may be gone the next time."""
+def _unexpected(command: str, answer: Answer, got: str) -> Unreachable:
+    """Say that the answer is not CloudStack's; a gateway's 5xx may be gone the next time."""
     return Unreachable(
         command,
         f"JSON with the key '{command.lower()}response' was expected, {got} (HTTP {answer.status})",
@@ -219,22 +205,8 @@ def _unexpected(command: str, answer: _Answer, got: str) -> Unreachable:
     )
 
 
-def _retry_after(answer: _Answer, now: float) -> float:
+def _retry_after(answer: Answer, now: float) -> float:
     """Read how long to wait, in seconds: CloudStack's `retry after 1234 ms`, or Retry-After."""
-    seconds = DEFAULT_RETRY_AFTER
-    header = answer.retry_after.strip()
-    if found := re.search(r"retry after (\d{1,9}) ms", answer.text):
-        seconds = int(found[1]) / 1000
-    elif re.fullmatch(r"\d{1,9}", header, re.ASCII):
-        seconds = float(header)
-    elif (date := _date(header)) is not None:
-        seconds = date - now
-    return min(max(seconds, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-
-
-def _date(header: str) -> float | None:
-    """Read an HTTP date as epoch seconds, None where it is none."""
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
-        return None
+    if found := re.search(rb"retry after (\d{1,9}) ms", answer.body):
+        return believed(int(found[1]) / 1000)
+    return retry_after(answer.retry_after, now) or DEFAULT_RETRY_AFTER

@@ -1,1 +1,1 @@
-"""HTTP to every server that is called, within a deadline."""
+"""HTTP to every server that is called, within bounds of time, bytes and values."""

@@ -1,32 +1,64 @@
-"""How long an object that fails is left alone before it is tried again: twice as long each time."""
+"""How long to wait before something is tried again: as the server asks, or longer each time."""
 
+import re
 import threading
 from collections import OrderedDict
+from email.utils import parsedate_to_datetime
 
-#: Seconds to wait after the first failure, and at most.
+#: Seconds to wait after an object's first failure, and at most.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
-#: How many failing objects are remembered; one that is forgotten begins anew.
+#: How many failing objects are remembered; the count of a forgotten one starts again.
 REMEMBERED = 10_000
+#: Seconds that a server's Retry-After counts for, at least and at most.
+MIN_RETRY_AFTER = 0.1
+MAX_RETRY_AFTER = 600.0
+
+
+def delay(failures: int, *, first: float, longest: float, factor: float = 2.0) -> float:
+    """Return the seconds to wait after so many failures in a row.
+
+    That is `first` after one, then `factor` times as long after each, and `longest` at most.
+    """
+    # The exponent is cut off before the power grows past what a float holds.
+    return min(longest, first * factor ** min(max(0, failures - 1), 64))
+
+
+def retry_after(header: str, now: float) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3), in seconds or as a date; None where it is none.
+
+    Args:
+        header: the value.
+        now: epoch seconds.
+    """
+    if re.fullmatch(r"\d{1,9}", header.strip(), re.ASCII):
+        return believed(float(header))
+    try:
+        return believed(parsedate_to_datetime(header).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def believed(seconds: float) -> float:
+    """Return the seconds that a server asks for, within MIN_RETRY_AFTER and MAX_RETRY_AFTER."""
+    return min(max(seconds, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 
 
 class Backoff:
-    """Counts the failures in a row of each object. What is lost on a restart is only patience."""
+    """Counts the failures in a row of each object; the counts are lost on a restart."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
     def failed(self, key: str) -> float:
-        """Take note of a failure and answer the seconds to wait."""
+        """Count a failure and return the seconds to wait."""
         with self._lock:
-            failures = self._failures.get(key, 0)
-            self._failures[key] = failures + 1
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
             self._failures.move_to_end(key)
             while len(self._failures) > REMEMBERED:
                 self._failures.popitem(last=False)
-        # The exponent is cut off before the power grows past what a float holds.
-        return min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 16))
+        return delay(failures, first=FIRST_DELAY, longest=LONGEST_DELAY)
 
     def succeeded(self, key: str) -> None:
         """Forget the object's failures."""

@@ -8,7 +8,7 @@ Monotonic = Callable[[], float]
 
 
 class Deadline:
-    """A point in time that a call may not pass.
+    """The moment by which a call must end.
 
     Args:
         seconds: how long the call may take from now.
@@ -20,7 +20,7 @@ class Deadline:
         self._end = clock() + seconds
 
     def remaining(self) -> float:
-        """Answer the seconds left, never less than zero."""
+        """Return the seconds left, never less than zero."""
         return max(0.0, self._end - self._clock())
 
     def passed(self, *, margin: float = 0.0) -> bool:
@@ -28,5 +28,5 @@ class Deadline:
         return self.remaining() <= margin
 
     def at_most(self, seconds: float) -> "Deadline":
-        """Answer a deadline for one step: so many seconds from now, and never later than this."""
+        """Return a deadline for one step: after so many seconds, and no later than this one."""
         return Deadline(min(seconds, self.remaining()), clock=self._clock)

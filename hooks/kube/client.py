@@ -8,16 +8,22 @@ KubeError                       catch this one; str() is fit for a status, never
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, Required, TypedDict, Unpack
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode
 
 import kubernetes
-import requests
 from kubernetes.client import Configuration
-from requests.adapters import HTTPAdapter
 
-from hooks.http.bounded_json import Json
+from hooks.http.backoff import retry_after
+from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline
+from hooks.http.errors import HttpError
+from hooks.http.tls import file_context
+from hooks.http.transport import Answer, Request, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -29,27 +35,31 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 #: Objects asked for in one page of a list.
 PAGE_SIZE = 500
-#: The largest answer read, in bytes; an API server's own limit on an object is 1.5 MiB.
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-#: Bytes of the largest answer for each value in one: `[]` takes thirty times its text in memory.
-BYTES_PER_VALUE = 16
-_CHUNK = 64 * 1024
+#: What the API server's audit log shows of us.
+USER_AGENT = "cloudstack-metacontroller"
 
 
 class KubeError(Exception):
-    """Anything that went wrong with a Kubernetes API server."""
+    """Anything that went wrong with a Kubernetes API server.
+
+    Attributes:
+        retry_after: seconds that it asks to be left alone; 0 where it does not.
+    """
+
+    retry_after = 0.0
 
 
 class KubeUnreachable(KubeError):
-    """No usable answer came back; whether a write was done is unknown.
+    """No usable answer came back; a write may have been done.
 
     Attributes:
         code: the HTTP status of an answer in the API server's own words; 0 without one.
     """
 
-    def __init__(self, message: str, *, code: int = 0) -> None:
+    def __init__(self, message: str, *, code: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.code = code
+        self.retry_after = retry_after
 
 
 class KubeRefused(KubeError):
@@ -69,8 +79,31 @@ class Conflict(KubeRefused):
     """409: the object changed since it was read, or is there already."""
 
 
-class Kube(Protocol):
-    """An API server. Paths are absolute, such as `/api/v1/nodes/node-1`; bodies are dicts."""
+@dataclass(frozen=True, slots=True)
+class KubeRequest:
+    """One request; the path is absolute, such as `/api/v1/nodes/node-1`."""
+
+    method: str
+    path: str
+    deadline: Deadline
+    params: Mapping[str, str] | None = None
+    body: Json | None = None
+    content_type: str = JSON
+    accept: str = JSON
+
+
+class Kube(ABC):
+    """A Kubernetes API. Objects are dicts."""
+
+    @abstractmethod
+    def call(self, request: KubeRequest) -> Json:
+        """Send one request and return the answer's object.
+
+        Raises:
+            NotFound: the object, or its kind, is not there.
+            Conflict: the object changed since it was read, or is there already.
+            KubeError: anything else.
+        """
 
     def get(
         self,
@@ -80,7 +113,8 @@ class Kube(Protocol):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Json:
-        """Read one object. Raises NotFound, KubeError."""
+        """Read one object. Raises as `call`."""
+        return self.call(KubeRequest("GET", path, deadline, params, accept=accept))
 
     def list(
         self,
@@ -90,106 +124,13 @@ class Kube(Protocol):
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
     ) -> Iterator[Json]:
-        """Read all objects of a collection, page by page; items carry no kind of their own."""
+        """Read a collection in pages of PAGE_SIZE; items carry no kind of their own.
 
-    def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        """Create an object. Raises Conflict."""
-
-    def patch(
-        self,
-        path: str,
-        body: Json,
-        *,
-        deadline: Deadline,
-        content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
-    ) -> Json:
-        """Patch an object. Raises Conflict, NotFound."""
-
-    def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        """Delete an object, under the preconditions in `options` (a DeleteOptions)."""
-
-
-class _Options(TypedDict, total=False):
-    deadline: Required[Deadline]
-    params: Mapping[str, str] | None
-    body: Json | None
-    content_type: str
-    accept: str
-
-
-class ApiServer:
-    """An API server over HTTPS; implements Kube.
-
-    Args:
-        configuration: of the `kubernetes` package, which knows kubeconfigs, in-cluster
-            files and the renewal of their tokens.
-        max_answer_bytes: a larger answer is refused unread, and so is one of too many values.
-        user_agent: what the API server's audit log shows.
-        adapter: speaks HTTP, where requests' own trusts the server too much.
-        hide: texts that are taken out of every answer: credentials, which a server that is not
-            trusted could send back for us to show.
-    """
-
-    def __init__(
-        self,
-        configuration: Configuration,
-        *,
-        max_answer_bytes: int = MAX_ANSWER_BYTES,
-        user_agent: str = "cloudstack-metacontroller",
-        adapter: HTTPAdapter | None = None,
-        hide: Sequence[str] = (),
-    ) -> None:
-        self._configuration = configuration
-        self._hidden = tuple(text.encode() for text in hide if text)
-        self._max_answer_bytes = max_answer_bytes
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["User-Agent"] = user_agent
-        self._session.verify = (
-            (configuration.ssl_ca_cert or True) if configuration.verify_ssl else False
-        )
-        if configuration.cert_file and configuration.key_file:
-            self._session.cert = (configuration.cert_file, configuration.key_file)
-        adapter = adapter or HTTPAdapter(pool_maxsize=64)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-
-    def __repr__(self) -> str:
-        return f"ApiServer({self._configuration.host})"
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-    def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
-        """Read plain text such as `/readyz`; answer HTTP code and text. Raises KubeUnreachable."""
-        code, body = self._exchange("GET", path, deadline=deadline, accept="*/*")
-        return code, body.decode(errors="replace")
-
-    def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Json:
-        """Read one object. Raises NotFound, KubeError."""
-        return self._call("GET", path, deadline=deadline, params=params, accept=accept)
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        """Read a collection in pages of PAGE_SIZE. Raises KubeError at any page."""
+        Raises as `call`, at any page.
+        """
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
-            page = self._call("GET", path, deadline=deadline, params=query, accept=accept)
+            page = self.call(KubeRequest("GET", path, deadline, query, accept=accept))
             items, token = _page(f"GET {path}", page)
             yield from items
             if not token:
@@ -197,8 +138,8 @@ class ApiServer:
             query["continue"] = token
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
-        """Create an object. Raises Conflict where it is there already, KubeError."""
-        return self._call("POST", path, deadline=deadline, body=body)
+        """Create an object in the collection at `path`. Raises as `call`."""
+        return self.call(KubeRequest("POST", path, deadline, body=body))
 
     def patch(
         self,
@@ -209,110 +150,127 @@ class ApiServer:
         content_type: str = MERGE_PATCH,
         params: Mapping[str, str] | None = None,
     ) -> Json:
-        """Patch an object; a resourceVersion in the body makes it fail where it is older."""
-        return self._call(
-            "PATCH", path, deadline=deadline, body=body, content_type=content_type, params=params
-        )
+        """Patch an object; a resourceVersion in the body must be its present one.
+
+        Raises as `call`.
+        """
+        return self.call(KubeRequest("PATCH", path, deadline, params, body, content_type))
 
     def delete(self, path: str, *, deadline: Deadline, options: Json | None = None) -> None:
-        """Delete an object. Raises NotFound, Conflict where a precondition fails."""
-        self._call("DELETE", path, deadline=deadline, body=options or {})
+        """Delete an object, under the preconditions in `options` (a DeleteOptions).
 
-    def _call(self, method: str, path: str, **options: Unpack[_Options]) -> Json:
-        return _object(f"{method} {path}", *self._exchange(method, path, **options))
+        Raises as `call`.
+        """
+        self.call(KubeRequest("DELETE", path, deadline, body=options or {}))
 
-    def _exchange(  # noqa: PLR0913 - one place for every kind of request
+
+class ApiServer(Kube):
+    """An API server over HTTP.
+
+    Args:
+        host: its URL, without a slash at its end.
+        transport: sends the requests.
+        authorization: gives the Authorization header of the next request; empty for none.
+        user_agent: what the API server's audit log shows.
+    """
+
+    def __init__(
         self,
-        method: str,
-        path: str,
+        host: str,
+        transport: Transport,
         *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        body: Json | None = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-    ) -> tuple[int, bytes]:
-        """Send one request; answer the HTTP code and the body. Raises KubeUnreachable."""
-        what = f"{method} {path}"
-        remaining = deadline.remaining()
-        if remaining <= 0:
-            raise KubeUnreachable(f"{what}: no time left")
-        headers = {"Content-Type": content_type, "Accept": accept}
-        bearer = self._configuration.auth_settings().get("BearerToken")
-        if bearer and bearer["value"]:  # a token file of the pod is read again when it is due
-            headers["Authorization"] = bearer["value"]
+        authorization: Callable[[], str] = str,
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self._host = host
+        self._transport = transport
+        self._authorization = authorization
+        self._user_agent = user_agent
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "ApiServer":
+        """Make a client of what the `kubernetes` package read from a kubeconfig or a pod's files.
+
+        The package renews tokens. Files of certificates are read again when they change.
+        """
+        certificate, key = configuration.cert_file, configuration.key_file
+        trust = partial(
+            file_context,
+            configuration.ssl_ca_cert or "",
+            verify=configuration.verify_ssl,
+            certificate=(certificate, key) if certificate and key else None,
+        )
+
+        def authorization() -> str:
+            return configuration.auth_settings().get("BearerToken", {}).get("value") or ""
+
+        transport = Transport(trust, server_name=configuration.tls_server_name or "")
+        return cls(configuration.host.rstrip("/"), transport, authorization=authorization)
+
+    def __repr__(self) -> str:
+        return f"ApiServer({self._host})"
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._transport.close()
+
+    def call(self, request: KubeRequest) -> Json:
+        """Send one request, as Kube.call."""
+        what = f"{request.method} {request.path}"
+        return _object(what, self._exchange(what, request))
+
+    def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
+        """Read plain text such as `/readyz`; return HTTP code and text. Raises KubeUnreachable."""
+        answer = self._exchange(f"GET {path}", KubeRequest("GET", path, deadline, accept="*/*"))
+        return answer.status, answer.body.decode(errors="replace")
+
+    def _exchange(self, what: str, request: KubeRequest) -> Answer:
+        headers = {
+            "Accept": request.accept,
+            "Accept-Encoding": "gzip",
+            "Content-Type": request.content_type,
+            "User-Agent": self._user_agent,
+        }
+        if credential := self._authorization():
+            headers["Authorization"] = credential
+        query = f"?{urlencode(request.params)}" if request.params else ""
+        body = None if request.body is None else json.dumps(request.body).encode()
+        sent = Request(request.method, f"{self._host}{request.path}{query}", headers, body)
         try:
-            with self._session.request(
-                method,
-                self._configuration.host.rstrip("/") + path,
-                params=params,
-                data=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=(min(remaining, 5.0), remaining),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return response.status_code, self._read(what, response, deadline)
-        except (requests.RequestException, ValueError) as error:
-            # ValueError: what urllib3 and http.client make of impossible hosts and chunks.
-            raise KubeUnreachable(f"{what}: {_reason(error)}") from error
-
-    def _read(self, what: str, response: requests.Response, deadline: Deadline) -> bytes:
-        """Read the answer, which may be neither larger nor slower than allowed."""
-        chunks = []
-        size = 0
-        for chunk in response.iter_content(_CHUNK):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._max_answer_bytes:
-                raise KubeUnreachable(f"{what}: answer over {self._max_answer_bytes} bytes")
-            if deadline.passed():
-                raise KubeUnreachable(f"{what}: answer not complete in time")
-        body = b"".join(chunks)
-        if sum(map(body.count, (b",", b"[", b"{"))) * BYTES_PER_VALUE > self._max_answer_bytes:
-            raise KubeUnreachable(f"{what}: answer of too many values")
-        for hidden in self._hidden:
-            body = body.replace(hidden, b"***")
-        return body
+            return self._transport.send(sent, request.deadline.remaining())
+        except HttpError as error:
+            raise KubeUnreachable(f"{what}: {error}") from error
 
 
-def _object(what: str, code: int, body: bytes) -> Json:
+def _object(what: str, answer: Answer) -> Json:
     """Read an answer's JSON object, or raise what it stands for."""
+    code = answer.status
+    wait = retry_after(answer.retry_after, time.time()) or 0.0
+    problem = "without a JSON object"
+    content: object = None
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise KubeUnreachable(f"{what}: HTTP {code} without a JSON object")
+        content = answer.json()
+    except BadJson as error:
+        problem = f"{problem}: the answer {error}"
+    if not isinstance(content, dict):
+        raise KubeUnreachable(f"{what}: HTTP {code} {problem}", retry_after=wait)
     if code < 300:
-        return answer
-    text = str(answer.get("message") or answer.get("reason") or "no reason given")
-    if code == 404:
-        raise NotFound(what, code, text)
-    if code == 409:
-        raise Conflict(what, code, text)
+        return content
+    text = str(content.get("message") or content.get("reason") or "no reason given")
     if code >= 500 or code == 429:
-        raise KubeUnreachable(f"{what}: {text} ({code})", code=code)
-    raise KubeRefused(what, code, text)
+        raise KubeUnreachable(f"{what}: {text} ({code})", code=code, retry_after=wait)
+    raise {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
 
 
 def _page(what: str, answer: Json) -> tuple[list[Json], str]:
-    """Read a list's page; answer its objects, and what to ask for the next one with."""
+    """Read a page of a list; return its objects, and the token of the next page."""
     items = answer.get("items") or []
     metadata = answer.get("metadata") or {}
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise KubeUnreachable(f"{what}: the answer's items are no list of objects")
+        raise KubeUnreachable(f"{what}: the answer's items are not a list of objects")
     if not isinstance(metadata, dict):
-        raise KubeUnreachable(f"{what}: the answer's metadata is no object")
+        raise KubeUnreachable(f"{what}: the answer's metadata is not an object")
     return items, str(metadata.get("continue") or "")
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong without the URL's query or the connection pool's words."""
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    return f"{type(error).__name__}: {cause}"
 
 
 def connect(kubeconfig_file: str) -> ApiServer:
@@ -333,4 +291,4 @@ def connect(kubeconfig_file: str) -> ApiServer:
         kubernetes.config.load_incluster_config(  # type: ignore[no-untyped-call]
             client_configuration=configuration
         )
-    return ApiServer(configuration)
+    return ApiServer.of(configuration)

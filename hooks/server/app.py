@@ -25,7 +25,7 @@ from werkzeug.exceptions import (
     Unauthorized,
 )
 
-from hooks.cloudstack.errors import CloudStackError, Throttled
+from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
@@ -145,9 +145,7 @@ class _HandlerTable:
                 text = _write({"error": str(error), "field": error.field})
                 return Outcome("bad_request", 400, text, noted={"error": error})
             case CloudStackError() | KubeError():
-                wait = self._backoff.failed(key)
-                if isinstance(error, Throttled):
-                    wait = max(wait, error.retry_after)
+                wait = max(self._backoff.failed(key), error.retry_after)
                 headers = {"Retry-After": str(math.ceil(wait))}
                 text = _write({"error": str(error)})
                 return Outcome("retry", 429, text, headers, noted={"error": error})

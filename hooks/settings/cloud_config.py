@@ -30,6 +30,12 @@ NAMES = {
     "zone": "Name or id of the zone that the VMs are in. Left out: every zone is looked through.",
     "region": "The nodes' region label. Left out: the zone's name.",
     "ssl-no-verify": "`true`: any certificate is taken from the server. Left out: `false`.",
+    "ca-file": "A file (PEM) with the certificate authorities to trust, in the place of the public "
+    "ones. Left out: what `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or "
+    "`SSL_CERT_DIR` names, else the public ones.",
+    "proxy": "The proxy to reach the API through, such as `http://proxy.example.com:3128`; it may "
+    "hold user and password. Left out: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and "
+    "`NO_PROXY` say, in upper or lower case.",
 }
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -64,6 +70,9 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
     problems = [f"{name} is missing" for name in _REQUIRED if not values.get(name)]
     if values.get("api-url"):
         problems += _url_problems(values["api-url"] or "")
+    proxy = values.get("proxy") or ""
+    if proxy and not re.fullmatch(r"https?://[^/?#\s]+/?", proxy):
+        problems.append("proxy is not an http or https URL; write for example http://proxy:3128")
     verify = values.get("ssl-no-verify", "false")
     if verify is not None and verify.lower() not in _TRUE + _FALSE:
         problems.append("ssl-no-verify must be true or false")
@@ -77,6 +86,8 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
         zone=values.get("zone") or "",
         region=values.get("region") or "",
         ssl_no_verify=verify is None or verify.lower() in _TRUE,
+        ca_file=values.get("ca-file") or "",
+        proxy=proxy,
     )
 
 

@@ -88,8 +88,8 @@ def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
 def _lift_limit(made: Site) -> None:
     """Let the account have as many addresses as the zone has."""
     admin = Cloud.of(made.simulator, made.simulator.admin).api
-    domain = made.cloud.listAccounts()["account"][0]["domainid"]
-    admin.updateResourceLimit(resourcetype=1, max=-1, account="user", domainid=domain)
+    domain = made.cloud.list("listAccounts", "account")[0]["domainid"]
+    admin.ok("updateResourceLimit", resourcetype=1, max=-1, account="user", domainid=domain)
 
 
 def _table(works: Iterator[Work]) -> Iterator[str]:

@@ -88,10 +88,13 @@ def left_service(cluster: ControlPlane, cloud: Cloud) -> None:
             "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
         }
     )
-    [network] = [one["id"] for one in cloud.api.listNetworks()["network"] if one["name"] == NETWORK]
-    made = cloud.api.associateIpAddress(networkid=network, fetch_result=True)["ipaddress"]
+    [network] = [
+        one["id"] for one in cloud.api.list("listNetworks", "network") if one["name"] == NETWORK
+    ]
+    made = cloud.api.done("associateIpAddress", networkid=network)["ipaddress"]
     uid = service["metadata"]["uid"].replace("-", "")
-    rule = cloud.api.createLoadBalancerRule(
+    rule = cloud.api.done(
+        "createLoadBalancerRule",
         publicipid=made["id"],
         networkid=network,
         name=f"{('a' + uid)[:32]}-tcp-80",
@@ -99,17 +102,16 @@ def left_service(cluster: ControlPlane, cloud: Cloud) -> None:
         publicport=80,
         privateport=service["spec"]["ports"][0]["nodePort"],
         openfirewall="false",
-        fetch_result=True,
     )["loadbalancer"]
     machines = ",".join(cloud.find(name)["id"] for name in NODES)
-    cloud.api.assignToLoadBalancerRule(id=rule["id"], virtualmachineids=machines, fetch_result=True)
-    cloud.api.createFirewallRule(
+    cloud.api.done("assignToLoadBalancerRule", id=rule["id"], virtualmachineids=machines)
+    cloud.api.done(
+        "createFirewallRule",
         ipaddressid=made["id"],
         protocol="tcp",
         startport=80,
         endport=80,
         cidrlist="0.0.0.0/0",
-        fetch_result=True,
     )
     status = {"loadBalancer": {"ingress": [{"ip": made["ipaddress"]}]}}
     services.patch("web", {"status": status}, "default", subresource="status")

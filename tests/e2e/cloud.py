@@ -3,71 +3,70 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cs import CloudStack
-
 from simulator.model import User
 from simulator.server import Simulator
+from tests.contract import cloud as contract
 
 
 @dataclass
 class Cloud:
     """A CloudStack account in the hands of a person."""
 
-    api: CloudStack
+    api: contract.Cloud
 
     @classmethod
     def of(cls, simulator: Simulator, user: User | None = None) -> "Cloud":
         """Sign in to the simulator; as the ordinary user unless another is given."""
         user = user or simulator.user
-        return cls(
-            CloudStack(
-                simulator.url, user.api_key, user.secret_key, method="post", poll_interval=0.05
-            )
-        )
+        keys = contract.Credentials(user.api_key, user.secret_key)
+        return cls(contract.Cloud(simulator.url, keys, poll=0.05))
 
     def find(self, name: str) -> dict[str, Any]:
         """Answer the VM of a name as CloudStack lists it."""
-        answer = self.api.listVirtualMachines(listall=True, name=name)
-        [vm] = [vm for vm in answer["virtualmachine"] if vm["name"] == name]
-        return dict(vm)
+        listed = self.api.list("listVirtualMachines", "virtualmachine", listall=True, name=name)
+        [vm] = [vm for vm in listed if vm["name"] == name]
+        return vm
 
     def stop(self, name: str) -> None:
         """Stop a VM, and wait until it has."""
-        self.api.stopVirtualMachine(id=self.find(name)["id"], fetch_result=True)
+        self.api.done("stopVirtualMachine", id=self.find(name)["id"])
 
     def start(self, name: str) -> None:
         """Start a VM, and wait until it has."""
-        self.api.startVirtualMachine(id=self.find(name)["id"], fetch_result=True)
+        self.api.done("startVirtualMachine", id=self.find(name)["id"])
 
     def destroy(self, name: str) -> None:
         """Destroy a VM, and wait until it is; its owner is not shown it any more."""
-        self.api.destroyVirtualMachine(id=self.find(name)["id"], fetch_result=True)
+        self.api.done("destroyVirtualMachine", id=self.find(name)["id"])
 
     def resize(self, name: str, offering: str) -> None:
         """Give a VM another offering, stopping and starting it."""
-        offerings = self.api.listServiceOfferings()["serviceoffering"]
+        offerings = self.api.list("listServiceOfferings", "serviceoffering")
         [wanted] = [found["id"] for found in offerings if found["name"] == offering]
         vm = self.find(name)["id"]
         self.stop(name)
-        self.api.scaleVirtualMachine(id=vm, serviceofferingid=wanted, fetch_result=True)
+        self.api.done("scaleVirtualMachine", id=vm, serviceofferingid=wanted)
         self.start(name)
 
     def deploy_like(self, name: str) -> str:
         """Deploy another VM of the same name, in a network of its own; answer its id."""
         vm = self.find(name)
-        offerings = self.api.listNetworkOfferings(guestiptype="Isolated", state="Enabled")
-        network = self.api.createNetwork(
+        offerings = self.api.list(
+            "listNetworkOfferings", "networkoffering", guestiptype="Isolated", state="Enabled"
+        )
+        network = self.api.ok(
+            "createNetwork",
             name=f"{name}-twin",
             displaytext="twin",
             zoneid=vm["zoneid"],
-            networkofferingid=offerings["networkoffering"][0]["id"],
+            networkofferingid=offerings[0]["id"],
         )["network"]["id"]
-        made = self.api.deployVirtualMachine(
+        made = self.api.done(
+            "deployVirtualMachine",
             name=name,
             zoneid=vm["zoneid"],
             serviceofferingid=vm["serviceofferingid"],
             templateid=vm["templateid"],
             networkids=network,
-            fetch_result=True,
         )
         return str(made["virtualmachine"]["id"])

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from cs import CloudStack
-
 from simulator.server import Simulator
+from tests.contract.cloud import Cloud as Account
 from tests.controlplane import ControlPlane, manifests
 from tests.controlplane.api import Object, Objects, Resource
 from tests.controlplane.polling import until
@@ -83,7 +82,7 @@ class Site:
 
     cluster: ControlPlane
     simulator: Simulator
-    cloud: CloudStack
+    cloud: Account
     project: str
     hooks: Hooks
     metacontroller: Process
@@ -148,8 +147,10 @@ class Site:
 
     def free_address(self) -> str:
         """Return the last public address that nobody has; the hooks take any of them."""
-        listed = self.cloud.listPublicIpAddresses(state="Free", allocatedonly=False)
-        return str(max(one["ipaddress"] for one in listed["publicipaddress"]))
+        listed = self.cloud.list(
+            "listPublicIpAddresses", "publicipaddress", state="Free", allocatedonly=False
+        )
+        return str(max(one["ipaddress"] for one in listed))
 
     def firewall(self, ip: str) -> list[tuple[str, int, int, tuple[str, ...]]]:
         """List what an address lets in: protocol, first port, last port, ranges."""

@@ -76,9 +76,7 @@ def test_an_address_that_the_vm_lost_leaves_the_node(platform: Platform) -> None
     cloud = Cloud.of(platform.simulator)
     vm = cloud.find("node-2")
     [second] = [nic for nic in vm["nic"] if not nic["isdefault"]]
-    cloud.api.removeNicFromVirtualMachine(
-        virtualmachineid=vm["id"], nicid=second["id"], fetch_result=True
-    )
+    cloud.api.done("removeNicFromVirtualMachine", virtualmachineid=vm["id"], nicid=second["id"])
     lost = ("InternalIP", second["ipaddress"])
     platform.until_node(
         "node-2", lambda node: lost not in map(address, node["status"]["addresses"])

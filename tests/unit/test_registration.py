@@ -32,7 +32,7 @@ def api_server(answer: Callable[[Call], Answer]) -> Iterator[tuple[Server, ApiSe
     with serving(answer) as server:
         configuration = Configuration()
         configuration.host = server.url
-        kube = ApiServer(configuration)
+        kube = ApiServer.of(configuration)
         yield server, kube
         kube.close()
 

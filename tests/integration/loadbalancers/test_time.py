@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from hooks.cloudstack import Client, Cloud
-from hooks.cloudstack.client import Transport
+from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy
@@ -38,7 +38,7 @@ class Recorder:
 
     def __init__(
         self,
-        inner: Transport,
+        inner: Caller,
         change: Callable[[str, dict[str, object]], None] = lambda _command, _params: None,
     ) -> None:
         self.inner = inner
@@ -58,7 +58,7 @@ class Recorder:
 def recorded(world: World, **how: Any) -> Iterator[tuple[LoadBalancersHook, Recorder]]:
     """Make a hook whose calls of CloudStack are recorded."""
     opened = world.open_cloud()
-    recorder = Recorder(opened.client._transport, **how)
+    recorder = Recorder(opened.client._caller, **how)
     cloud: Cloud = replace(opened, client=Client(recorder, pause=lambda s: time.sleep(s / 10)))
     yield make_hook(world, cloud), recorder
     opened.close()

@@ -112,7 +112,7 @@ def restricted(world: World) -> ApiServer:
     configuration = Configuration(host=world.target.url, api_key={"authorization": token})
     configuration.api_key_prefix = {"authorization": "Bearer"}
     configuration.ssl_ca_cert = str(world.target.ca)
-    return ApiServer(configuration)
+    return ApiServer.of(configuration)
 
 
 def test_a_kubeconfig_for_one_namespace_is_enough_for_what_goes_there(world: World) -> None:

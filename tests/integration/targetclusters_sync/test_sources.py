@@ -137,7 +137,7 @@ def test_a_source_that_may_not_be_read_keeps_what_came_from_it(world: World) -> 
     world.source("app", {"a": "b"}, label="")
     anonymous = Configuration(host=world.own.url)
     anonymous.ssl_ca_cert = str(world.own.ca)
-    world.own_kube = Watched(ApiServer(anonymous))
+    world.own_kube = Watched(ApiServer.of(anonymous))
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "app"}]}
     desired = world.gather()
     assert desired.failed_sources == {"ConfigMap/app"}
@@ -151,7 +151,7 @@ def test_an_api_server_out_of_reach_is_no_reason_to_prune(
     world: World, sources: list[Json] | None
 ) -> None:
     world.policy = {"sources": sources}
-    world.own_kube = Watched(ApiServer(Configuration(host="http://127.0.0.1:9")))
+    world.own_kube = Watched(ApiServer.of(Configuration(host="http://127.0.0.1:9")))
     desired = world.gather()
     assert desired.objects == ()
     assert not desired.whole

@@ -5,7 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hooks.cloudstack.cache import FAILURE_TTL, SingleFlightCache, Snapshot, host_part
+from hooks.cloudstack.cache import (
+    FAILURE_TTL,
+    Fetching,
+    SingleFlightCache,
+    Snapshot,
+    host_part,
+)
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.models import VirtualMachine
 from hooks.http.deadline import Deadline
@@ -42,9 +48,8 @@ class Source:
 def cache_of(
     fetch: Callable[[str, Deadline], str], executor: ThreadPoolExecutor, clock: Time
 ) -> SingleFlightCache[str, str]:
-    return SingleFlightCache(
-        "listThings", fetch, ttl=TTL, executor=executor, monotonic=clock.monotonic
-    )
+    fetching = Fetching(executor, clock.monotonic, observer=lambda _name, _hit: None)
+    return SingleFlightCache("listThings", fetch, TTL, fetching)
 
 
 def together(count: int, call: Callable[[], object]) -> list[object]:

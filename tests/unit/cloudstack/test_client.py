@@ -106,7 +106,7 @@ def test_each_request_is_given_what_is_left_of_the_deadline() -> None:
 
 def test_nothing_is_sent_when_the_time_is_up() -> None:
     script = Script([JOB])
-    with pytest.raises(Unreachable, match="not asked, the time is up") as caught:
+    with pytest.raises(Unreachable, match="not sent, no time is left") as caught:
         script.client().call("createTags", {}, script.deadline(0))
     assert not caught.value.sent
     assert script.calls == []

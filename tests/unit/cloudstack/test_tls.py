@@ -45,7 +45,8 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_key(api: Api) -> None:
     with pytest.raises(Unreachable) as caught:
         version_at(api.url)
     assert str(caught.value) == (
-        "listCapabilities: the certificate of 127.0.0.1 is not trusted: self-signed certificate"
+        "listCapabilities: the certificate of 127.0.0.1 is not trusted: self-signed certificate; "
+        "ca-file in the cloud-config can name the authorities to trust"
     )
     assert (caught.value.sent, caught.value.transient) == (False, False)
     assert api.calls == []

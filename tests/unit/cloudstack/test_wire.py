@@ -5,25 +5,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.session import Session, trusted_authorities
 from tests.unit.cloudstack.http_api import HANG_UP, Call, Reply, ok, serving
 from tests.unit.cloudstack.wires import error_of, wire_to
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with closing(Session()) as session:
-        yield session
-
-
-def test_a_call_is_one_signed_post_with_nothing_in_the_address(session: Session) -> None:
+def test_a_call_is_one_signed_post_with_nothing_in_the_address() -> None:
     with serving(lambda call: ok(call, {"count": 0})) as api:
-        assert wire_to(api.url, session).send("listZones", {"name": "west"}, 5) == {"count": 0}
+        assert wire_to(api.url).send("listZones", {"name": "west"}, 5) == {"count": 0}
     [call] = api.calls
     assert (call.method, call.path) == ("POST", "/client/api")
     assert call.params["command"] == "listZones"
@@ -47,9 +39,9 @@ def test_a_call_is_one_signed_post_with_nothing_in_the_address(session: Session)
         pytest.param("a-b_c.d", "a-b_c.d", id="what is never encoded"),
     ],
 )
-def test_values_are_signed_as_java_encodes_them(value: str, signed: str, session: Session) -> None:
+def test_values_are_signed_as_java_encodes_them(value: str, signed: str) -> None:
     with serving(lambda call: ok(call, {})) as api:
-        wire_to(api.url, session).send("listZones", {"name": value}, 5)
+        wire_to(api.url).send("listZones", {"name": value}, 5)
     params = dict(api.calls[0].params)
     assert params["name"] == value
     sent = params.pop("signature")
@@ -62,7 +54,7 @@ def test_values_are_signed_as_java_encodes_them(value: str, signed: str, session
     assert sent == base64.b64encode(digest).decode()
 
 
-def test_lists_and_pairs_are_written_as_cloudstack_reads_them(session: Session) -> None:
+def test_lists_and_pairs_are_written_as_cloudstack_reads_them() -> None:
     params = {
         "virtualmachineids": ("a", "b"),
         "tags": [{"key": "k", "value": "v"}, {"key": "l", "value": "w"}],
@@ -71,7 +63,7 @@ def test_lists_and_pairs_are_written_as_cloudstack_reads_them(session: Session) 
         "left": None,
     }
     with serving(lambda call: ok(call, {"jobid": "j"})) as api:
-        wire_to(api.url, session).send("createTags", params, 5)
+        wire_to(api.url).send("createTags", params, 5)
     sent = api.calls[0].params
     assert sent["virtualmachineids"] == "a,b"
     assert (sent["tags[0].key"], sent["tags[0].value"]) == ("k", "v")
@@ -81,10 +73,10 @@ def test_lists_and_pairs_are_written_as_cloudstack_reads_them(session: Session) 
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(status: int, session: Session) -> None:
+def test_a_redirect_is_not_followed(status: int) -> None:
     with serving(lambda call: ok(call, {})) as elsewhere:
         headers = {"Location": elsewhere.url}
-        error = error_of(lambda _: Reply(status, headers=headers), session)
+        error = error_of(lambda _: Reply(status, headers=headers))
         assert elsewhere.calls == []
     assert isinstance(error, Unreachable)
     assert str(error) == (
@@ -92,8 +84,8 @@ def test_a_redirect_is_not_followed(status: int, session: Session) -> None:
     )
 
 
-def test_a_write_whose_connection_breaks_is_not_sent_again(session: Session) -> None:
-    error = error_of(lambda _: HANG_UP, session)
+def test_a_write_whose_connection_breaks_is_not_sent_again() -> None:
+    error = error_of(lambda _: HANG_UP)
     assert isinstance(error, Unreachable)
     assert (error.sent, error.transient) == (True, True)
     assert str(error) == (
@@ -101,20 +93,20 @@ def test_a_write_whose_connection_breaks_is_not_sent_again(session: Session) -> 
     )
 
 
-def test_an_answer_cut_off_in_the_middle_is_no_answer(session: Session) -> None:
+def test_an_answer_cut_off_in_the_middle_is_no_answer() -> None:
     short = Reply(body=iter([b'{"createtagsresponse"']), headers={"Content-Length": "400"})
-    error = error_of(lambda _: short, session)
+    error = error_of(lambda _: short)
     assert "broke before the answer was whole" in str(error)
 
 
-def test_a_silent_server_is_waited_for_as_long_as_the_call_may_take(session: Session) -> None:
+def test_a_silent_server_is_waited_for_as_long_as_the_call_may_take() -> None:
     over = threading.Event()
 
     def silent(_: Call) -> None:
         over.wait(10)
 
     started = time.monotonic()
-    error = error_of(silent, session, seconds=0.2)
+    error = error_of(silent, seconds=0.2)
     over.set()
     assert 0.2 <= time.monotonic() - started < 2
     assert isinstance(error, Unreachable)
@@ -122,7 +114,7 @@ def test_a_silent_server_is_waited_for_as_long_as_the_call_may_take(session: Ses
     assert str(error) == "createTags: 127.0.0.1 took too long to answer"
 
 
-def test_an_answer_that_trickles_in_is_cut_at_the_end_of_the_calls_time(session: Session) -> None:
+def test_an_answer_that_trickles_in_is_cut_at_the_end_of_the_calls_time() -> None:
     over = threading.Event()
 
     def trickle() -> Iterator[bytes]:
@@ -132,73 +124,54 @@ def test_an_answer_that_trickles_in_is_cut_at_the_end_of_the_calls_time(session:
                 return
 
     started = time.monotonic()
-    error = error_of(lambda _: Reply(body=trickle()), session, seconds=0.3)
+    error = error_of(lambda _: Reply(body=trickle()), seconds=0.3)
     over.set()
     assert time.monotonic() - started < 2
     assert isinstance(error, Unreachable)
 
 
-def test_nobody_listening_is_a_call_that_was_not_sent(session: Session) -> None:
+def test_nobody_listening_is_a_call_that_was_not_sent() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # bound but not listening: the kernel refuses
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/client/api"
         with pytest.raises(Unreachable) as caught:
-            wire_to(url, session).send("createTags", {}, 5)
+            wire_to(url).send("createTags", {}, 5)
     assert (caught.value.sent, caught.value.transient) == (False, True)
     assert str(caught.value) == "createTags: no connection to 127.0.0.1: Connection refused"
 
 
-def test_a_name_that_nobody_knows_is_a_call_that_was_not_sent(session: Session) -> None:
+def test_a_name_that_nobody_knows_is_a_call_that_was_not_sent() -> None:
     with pytest.raises(Unreachable, match=r"no connection to cloud\.invalid: ") as caught:
-        wire_to("http://cloud.invalid/client/api", session).send("createTags", {}, 5)
+        wire_to("http://cloud.invalid/client/api").send("createTags", {}, 5)
     assert not caught.value.sent
 
 
 @pytest.mark.parametrize("url", ["cloud/client/api", "http://", "ftp://cloud/client/api"])
-def test_what_is_no_address_is_told(url: str, session: Session) -> None:
+def test_what_is_no_address_is_told(url: str) -> None:
     with pytest.raises(Unreachable, match="cannot be sent to ") as caught:
-        wire_to(url, session).send("createTags", {}, 5)
+        wire_to(url).send("createTags", {}, 5)
     assert (caught.value.sent, caught.value.transient) == (False, False)
 
 
-def test_connections_are_kept_open(session: Session) -> None:
+def test_connections_are_kept_open() -> None:
     with serving(lambda call: ok(call, {})) as api:
-        wire = wire_to(api.url, session)
+        wire = wire_to(api.url)
         for _ in range(3):
             wire.send("listZones", {}, 5)
         assert len({call.source for call in api.calls}) == 1
 
 
-def test_cookies_are_not_kept(session: Session) -> None:
+def test_cookies_are_not_kept() -> None:
     cookie = {"Set-Cookie": "JSESSIONID=1; Path=/"}
     with serving(lambda call: Reply(body=ok(call, {}).body, headers=cookie)) as api:
-        wire = wire_to(api.url, session)
+        wire = wire_to(api.url)
         for _ in range(2):
             wire.send("listZones", {}, 5)
         assert [call.headers.get("Cookie") for call in api.calls] == [None, None]
 
 
-def test_a_proxy_in_the_environment_is_not_used(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with serving(lambda call: ok(call, {})) as api:
-        assert wire_to(api.url, session).send("listZones", {}, 5) == {}
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        pytest.param({}, True, id="nothing told"),
-        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
-        pytest.param(
-            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
-        ),
-        pytest.param({"REQUESTS_CA_BUNDLE": ""}, True, id="empty"),
-    ],
-)
-def test_certificate_authorities_are_those_that_requests_and_openssl_are_told(
-    environ: dict[str, str], expected: str | bool
-) -> None:
-    assert trusted_authorities(environ) == expected
+        assert wire_to(api.url).send("listZones", {}, 5) == {}

@@ -24,7 +24,7 @@ class Clock:
 
 def recorder(url: str, clock: Clock | None = None) -> EventRecorder:
     return EventRecorder(
-        ApiServer(Configuration(host=url)),
+        ApiServer.of(Configuration(host=url)),
         component="cloudstack-cloud-controller",
         instance="pod-1",
         log=LOG,

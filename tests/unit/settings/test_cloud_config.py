@@ -21,7 +21,10 @@ def parse(text: str) -> CloudConfig:
 
 
 def test_every_name_of_the_file_is_read() -> None:
-    more = "project-id = p-1\nzone = Zone 1\nregion = north\nssl-no-verify = true\n"
+    more = (
+        "project-id = p-1\nzone = Zone 1\nregion = north\nssl-no-verify = true\n"
+        "ca-file = /etc/ca.pem\nproxy = http://me:word@proxy.example.com:3128\n"
+    )
     assert parse(GOOD + more) == CloudConfig(
         api_url="https://cloud.example.com/client/api",
         api_key="KEY-1",
@@ -30,6 +33,8 @@ def test_every_name_of_the_file_is_read() -> None:
         zone="Zone 1",
         region="north",
         ssl_no_verify=True,
+        ca_file="/etc/ca.pem",
+        proxy="http://me:word@proxy.example.com:3128",
     )
 
 
@@ -111,6 +116,12 @@ def test_yes_and_no_have_several_forms(text: str, value: bool) -> None:
             ["api-url must hold no user, query"],
             id="key in the URL",
         ),
+        pytest.param(
+            GOOD + "proxy = socks5://me:PASSWORD-1@proxy\n",
+            ["proxy is not an http or https URL"],
+            id="SOCKS",
+        ),
+        pytest.param(GOOD + "proxy = proxy:3128\n", ["proxy is not an http"], id="no scheme of it"),
         pytest.param('[Global]\napi-key = "KEY-1\n', ["api-key: its quotes"], id="open quotes"),
         pytest.param(GOOD + "api-key = KEY-2\n", ["line 5: the name is given a"], id="twice"),
         pytest.param(GOOD + "[Global]\n", ["line 5: the section"], id="section twice"),
@@ -149,6 +160,7 @@ def test_what_means_nothing_is_told_without_showing_a_key(text: str, shown: str)
 def test_a_configuration_does_not_print_its_keys() -> None:
     assert "KEY-1" not in repr(parse(GOOD))
     assert "SECRET-1" not in repr(parse(GOOD))
+    assert "word" not in repr(parse(GOOD + "proxy = http://me:word@proxy.example.com:3128"))
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

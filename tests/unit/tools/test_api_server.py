@@ -32,7 +32,7 @@ EVENTS = "/api/v1/namespaces/default/events"
 @pytest.fixture
 def kube() -> Iterator[Kube]:
     with api_server.ApiServer([NODE]) as running:
-        client = ApiServer(Configuration(host=running.url))
+        client = ApiServer.of(Configuration(host=running.url))
         yield client
         client.close()
 

@@ -258,13 +258,13 @@ def test_a_client_certificate_that_is_none_is_refused() -> None:
 def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:
     user = with_certificate(FAR) | {"client-key-data": encoded(key)}
     found = read_kubeconfig(kubeconfig(SERVER, user=user))
-    with pytest.raises(BadKubeconfig, match="client-key-data: is no key in PEM that fits"):
+    with pytest.raises(BadKubeconfig, match="client-key-data: is not a key in PEM that fits"):
         tls_context(found)
 
 
 def test_an_authority_that_is_none_is_refused() -> None:
     cluster = {"certificate-authority-data": encoded("no PEM")}
-    with pytest.raises(BadKubeconfig, match="certificate-authority-data: is no certificate"):
+    with pytest.raises(BadKubeconfig, match="certificate-authority-data: is not a certificate"):
         tls_context(read_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
 
 

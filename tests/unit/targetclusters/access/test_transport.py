@@ -87,7 +87,7 @@ def test_an_endless_answer_costs_little_memory() -> None:
     ):
         tracemalloc.start()
         try:
-            with pytest.raises(KubeUnreachable, match="answer over 1000000 bytes"):
+            with pytest.raises(KubeUnreachable, match="larger than 1000000 bytes"):
                 api.get("/version", deadline=Deadline(30))
             _, peak = tracemalloc.get_traced_memory()
         finally:

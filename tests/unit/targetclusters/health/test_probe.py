@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import ApiServer
+from hooks.kube.client import ApiServer, KubeRequest
 from hooks.targetclusters.access import transport
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
@@ -139,5 +139,6 @@ class Canned(ApiServer):
         del path, deadline
         return 200, "ok"
 
-    def _exchange(self, *_: object, **__: object) -> tuple[int, bytes]:
-        return 200, json.dumps(self._answer).encode()
+    def call(self, request: KubeRequest) -> Json:
+        del request
+        return self._answer

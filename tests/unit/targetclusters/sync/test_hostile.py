@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kubernetes.client import Configuration
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.http.tls import file_context
+from hooks.http.transport import Transport
 from hooks.kube.client import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
@@ -49,7 +50,7 @@ def task(recorded: Inventory = RECORDED) -> SyncTask:
 
 
 def target(url: str) -> ApiServer:
-    return ApiServer(Configuration(host=url), max_answer_bytes=1_000_000)
+    return ApiServer(url, Transport(file_context, max_bytes=1_000_000))
 
 
 def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[SyncReport, list[Call]]:

@@ -10,7 +10,7 @@ from tests.unit.api_server import serving
 
 def test_metadata_alone_is_asked_for() -> None:
     with serving(lambda _: (200, {"metadata": {}, "items": []})) as server:
-        kube = ApiServer(Configuration(host=server.url))
+        kube = ApiServer.of(Configuration(host=server.url))
         kube.get("/a", deadline=Deadline(5), accept=METADATA)
         list(kube.list("/b", deadline=Deadline(5), accept=METADATA_LIST))
         kube.get("/c", deadline=Deadline(5))
@@ -29,7 +29,7 @@ def test_an_answer_that_says_what_failed_is_told_from_none(
     answer: tuple[int, object], code: int
 ) -> None:
     with serving(lambda _: answer) as server, pytest.raises(KubeUnreachable) as caught:
-        ApiServer(Configuration(host=server.url)).get("/a", deadline=Deadline(5))
+        ApiServer.of(Configuration(host=server.url)).get("/a", deadline=Deadline(5))
     assert caught.value.code == code
 
 

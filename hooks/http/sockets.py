@@ -1,0 +1,144 @@
+"""Sockets that keep within what is left of a request's time and bytes, whatever the server sends.
+
+A socket's own timeout starts again with each byte, so a server could hold a caller for as long as
+it likes: with drops of a header, `100 Continue` without end, the sizes of chunks. Each operation
+of these sockets is cut to the request's budget instead.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from hooks.http.deadline import Deadline
+
+#: Seconds for a connection to be made to one address: a host that is there answers much sooner.
+CONNECT_SECONDS = 3.0
+#: Bytes of headers and chunk sizes that an answer may have besides its body.
+OVERHEAD_BYTES = 1024 * 1024
+
+
+class NotConnected(OSError):
+    """No connection was made; str() says why."""
+
+
+class TooLarge(OSError):
+    """More came in than an answer may have; str() says how much that is."""
+
+
+class _Budget:
+    """What is left of one request."""
+
+    def __init__(self, seconds: float, max_bytes: int) -> None:
+        self.deadline = Deadline(seconds)
+        self._max_bytes = max_bytes
+        self._bytes_left = max_bytes + OVERHEAD_BYTES
+
+    def cut(self, sock: socket.socket, most: float = 3600.0) -> None:
+        """Let the socket's next operation wait no longer than is left."""
+        seconds = min(self.deadline.remaining(), most)
+        if seconds <= 0:
+            raise TimeoutError("the time of the request is over")
+        sock.settimeout(seconds)
+
+    def take(self, count: int) -> None:
+        """Count bytes that came in."""
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise TooLarge(f"is larger than {self._max_bytes} bytes")
+
+
+#: The budget of the request that this thread sends. All of its operations are the thread's own.
+_BUDGET: ContextVar[_Budget] = ContextVar("budget")
+
+
+@contextmanager
+def budget(seconds: float, max_bytes: int) -> Iterator[None]:
+    """Bound the operations of this thread's sockets together until the block ends."""
+    token = _BUDGET.set(_Budget(seconds, max_bytes))
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)
+
+
+class BoundedSocket(socket.socket):
+    """A connection within the budget of whichever request uses it."""
+
+    def recv_into(self, *args: Any) -> int:  # noqa: ANN401 - as socket.socket's
+        """Receive into a buffer, within the budget."""
+        _BUDGET.get().cut(self)
+        count = super().recv_into(*args)
+        _BUDGET.get().take(count)
+        return count
+
+    def recv(self, *args: Any) -> bytes:  # noqa: ANN401
+        """Receive, within the budget."""
+        _BUDGET.get().cut(self)
+        received = super().recv(*args)
+        _BUDGET.get().take(len(received))
+        return received
+
+    def send(self, *args: Any) -> int:  # noqa: ANN401
+        """Send, within the budget."""
+        _BUDGET.get().cut(self)
+        return super().send(*args)
+
+    def sendall(self, *args: Any) -> None:  # noqa: ANN401
+        """Send all, within the budget."""
+        _BUDGET.get().cut(self)
+        super().sendall(*args)
+
+
+class BoundedTlsSocket(BoundedSocket, ssl.SSLSocket):
+    """The same over TLS; to be a context's `sslsocket_class`."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, within the budget."""
+        _BUDGET.get().cut(self)
+        super().do_handshake(block)
+
+
+def connect(host: str, port: int, options: Sequence[tuple[int, int, int | bytes]]) -> socket.socket:
+    """Connect to the first of a host's addresses that answers.
+
+    Raises:
+        NotConnected: none does, or the name is unknown.
+    """
+    problem = "it has no address"
+    for family, kind, protocol, address in _addresses(host, port):
+        sock = BoundedSocket(family, kind, protocol)
+        try:
+            for option in options:
+                sock.setsockopt(*option)
+            _BUDGET.get().cut(sock, CONNECT_SECONDS)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error.strerror or "no answer"
+    raise NotConnected(problem)
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, int, int, Any]]:
+    """Look a name up, in a thread that is left to itself: the resolver knows no deadline."""
+    found: Future[list[tuple[int, int, int, Any]]] = Future()
+
+    def look_up() -> None:
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([(*info[:3], info[4]) for info in infos])
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
+
+    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    try:
+        return found.result(min(_BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
+    except TimeoutError:
+        raise NotConnected("its name was not resolved in time") from None
+    except (OSError, UnicodeError) as error:
+        raise NotConnected(getattr(error, "strerror", None) or "it is no host name") from None

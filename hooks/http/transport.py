@@ -1,0 +1,193 @@
+"""Sends one HTTP request to any server, within a total time and a size, and only once.
+
+Redirects are not followed, nothing is sent twice, and no cookie, `.netrc` or variable of the
+environment takes part: a request may carry credentials, and may create something.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from socket import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from hooks.http.bounded_json import parse_json
+from hooks.http.errors import HttpError, failure
+from hooks.http.hide import hide
+from hooks.http.sockets import TooLarge, budget, connect
+from hooks.http.tls import BadTrust
+
+#: Connections kept open: as many as hooks may call at once.
+POOL_SIZE = 64
+#: The largest answer, in bytes: a page of 500 machines has about 2 MB, an object of Kubernetes at
+#: most 1.5 MiB.
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+#: Bytes of the largest answer for each value in one: `[]` takes thirty times its text in memory.
+BYTES_PER_VALUE = 16
+
+_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    Attributes:
+        url: the whole address, its query included.
+        secrets: what no answer and no error may show; an Authorization header needs no mention.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, whatever its status; `retry_after` is the header as it came, empty for none."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    retry_after: str = ""
+    max_values: int = MAX_ANSWER_BYTES // BYTES_PER_VALUE
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Parse the body. Raises BadJson, whose text continues "the answer "."""
+        return parse_json(self.body, max_values=self.max_values)
+
+
+class Transport:
+    """Sends requests, mostly to one server; used by many threads at once.
+
+    Args:
+        trust: gives the TLS context for the next connection.
+        server_name: what the server's certificate must be for; empty for the URL's host.
+        max_bytes: of an answer.
+        proxies: the proxy's URL for each scheme, and `no_proxy`, as requests takes them.
+    """
+
+    def __init__(
+        self,
+        trust: Callable[[], ssl.SSLContext],
+        *,
+        server_name: str = "",
+        max_bytes: int = MAX_ANSWER_BYTES,
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
+        self._adapter = _Adapter(trust, server_name)
+        self._max_bytes = max_bytes
+        self._proxies = dict(proxies or {})
+
+    def send(self, request: Request, seconds: float) -> Answer:
+        """Send once and return what comes back within so many seconds, name and TLS included.
+
+        Raises:
+            HttpError: saying why nothing usable came back.
+        """
+        outcome = self._exchange(request, seconds)
+        # Raised here, outside of any handler: what the libraries raise holds the whole request,
+        # and a chained exception would carry it into a log.
+        if isinstance(outcome, HttpError):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._adapter.close()
+
+    def _exchange(self, request: Request, seconds: float) -> Answer | HttpError:
+        if seconds <= 0:
+            return HttpError("not sent, no time is left", sent=False)
+        credential = request.headers.get("Authorization", "").rpartition(" ")[2]
+        secrets = (*request.secrets, credential)
+        try:
+            with budget(seconds, self._max_bytes), closing(self._send(request, seconds)) as reply:
+                body = _read(reply.raw, self._max_bytes)
+        except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
+            host = urlsplit(request.url).hostname or "the server"
+            return failure(error, hide(host, secrets))
+        return Answer(
+            reply.status_code,
+            hide(body, secrets),
+            hide(reply.headers.get("Content-Type", ""), secrets),
+            hide(reply.headers.get("Retry-After", ""), secrets),
+            self._max_bytes // BYTES_PER_VALUE,
+        )
+
+    def _send(self, request: Request, seconds: float) -> requests.Response:
+        prepared = requests.Request(
+            request.method, request.url, headers=dict(request.headers), data=request.body
+        ).prepare()
+        return self._adapter.send(prepared, stream=True, timeout=seconds, proxies=self._proxies)
+
+
+def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's response
+    body = bytearray()
+    for chunk in raw.stream(_CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(f"is larger than {max_bytes} bytes")
+    return bytes(body)
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket:
+        return connect(self._dns_host, self.port, self.socket_options or ())
+
+
+class _TlsConnection(HTTPSConnection):
+    def _new_conn(self) -> socket:
+        return connect(self._dns_host, self.port, self.socket_options or ())
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+    def _validate_conn(self, conn: Any) -> None:  # noqa: ANN401 - urllib3's connection
+        """Connect; urllib3 would also warn of each server that is not to be verified."""
+        if conn.is_closed:
+            conn.connect()
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class _Adapter(HTTPAdapter):
+    """Makes bounded connections that trust as we say: requests would add public authorities."""
+
+    def __init__(self, trust: Callable[[], ssl.SSLContext], server_name: str) -> None:
+        self._trust = trust
+        self._server_name = server_name or None
+        super().__init__(pool_connections=1, pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests'
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests'
+        manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._trust(), **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(self, request: Any, *trust: Any) -> Any:  # noqa: ANN401
+        host, _ = super().build_connection_pool_key_attributes(request, *trust)
+        if host["scheme"] != "https":
+            return host, {}
+        return host, {"ssl_context": self._trust(), "server_hostname": self._server_name}
+
+    def cert_verify(self, *_trust: object) -> None:
+        """Leave the connection's trust as it is."""
