@@ -1,7 +1,6 @@
 """The metrics of the clusters that are watched, from the status of their TargetClusters."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -12,6 +11,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import is_true, part
 from hooks.kube.times import read_time
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
 
@@ -68,7 +68,7 @@ def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
         key, status = (cluster.namespace, cluster.name), cluster.status
         if status is None:
             continue
-        ready.add_metric(key, float(_is_ready(status)))
+        ready.add_metric(key, float(is_true({"status": status}, "Ready")))
         for field, gauge in gauges.items():
             if (value := _read(status, field)) is not None:
                 gauge.add_metric(key, value)
@@ -105,14 +105,6 @@ def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
 
 def _read(status: Json, field: str) -> float | None:
     """Return a number or a time of a status; None if it is absent."""
-    value: Any = status
-    for key in field.split("."):
-        value = (value or {}).get(key)
+    *path, key = field.split(".")
+    value = part(status, *path).get(key)
     return read_time(value) if isinstance(value, str) else value
-
-
-def _is_ready(status: Json) -> bool:
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in status.get("conditions") or []
-    )

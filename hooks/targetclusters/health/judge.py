@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition, Status
+from hooks.kube.objects import items
 from hooks.kube.times import timestamp
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.request import Spec
@@ -75,10 +76,8 @@ def count_probe(
 
 def read_checks(status: Json) -> dict[str, CheckState]:
     """Read the checks from a TargetCluster's status; Unknown if it was never probed."""
-    conditions = {entry["type"]: entry for entry in status.get("conditions") or []}
-    counts = {
-        entry["condition"]: entry for entry in (status.get("probe") or {}).get("checks") or []
-    }
+    conditions = {entry["type"]: entry for entry in items(status, "conditions")}
+    counts = {entry["condition"]: entry for entry in items(status, "probe", "checks")}
     unknown = {"status": "Unknown", "reason": NOT_PROBED, "message": "no probe has finished yet"}
     checks = {}
     for check in CHECKS:

@@ -2,6 +2,7 @@
 
 from hooks import names
 from hooks.kube.conditions import Condition
+from hooks.kube.objects import part
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.facts import DeletionResult, Facts
 from hooks.targetclusters.plan.resources import (
@@ -29,7 +30,7 @@ def decide(facts: Facts) -> Decision:
         return _finalized("the resources stay on the cluster")
     latest = facts.deletion.latest
     if latest is not None and latest.report is not None and latest.report.complete:
-        synced = (facts.status.get("sync") or {}).get("objects") or 0
+        synced = part(facts.status, "sync").get("objects") or 0
         count = max(synced, count_objects(facts.key, latest.recorded))
         message = f"{count} objects were deleted from the cluster"
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
@@ -61,7 +62,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
 
 def _is_empty(facts: Facts) -> bool:
     """Tell whether nothing was ever applied to the cluster, as far as can be known."""
-    synced = (facts.status.get("sync") or {}).get("objects")
+    synced = part(facts.status, "sync").get("objects")
     return not (synced or facts.inventory.by_key or facts.inventory.unreadable)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
+from hooks.kube.objects import part
 from hooks.kube.times import read_past
 from hooks.targetclusters.health.judge import REACHABLE
 from hooks.targetclusters.plan import finalizing, syncing
@@ -85,7 +86,7 @@ def _probe_wait(facts: Facts) -> float:
     delay = facts.probe.poll_delay(facts.now)
     if delay is not None:
         return delay
-    probed = facts.status.get("probe") or {}
+    probed = part(facts.status, "probe")
     last = read_past(probed.get("lastTime"), facts.now)
     generation = probed.get("observedGeneration")
     latest = facts.probe.latest
@@ -98,7 +99,7 @@ def _probe_wait(facts: Facts) -> float:
 
 def _probe_pool(probed: ProbedStatus) -> JobPool:
     """Return the pool for a cluster's probe: whether it answers, and quickly."""
-    quick = (probed.fields.get("probe") or {}).get("durationSeconds", 0.0) <= QUICK_PROBE
+    quick = part(probed.fields, "probe").get("durationSeconds", 0.0) <= QUICK_PROBE
     reachable = probed.checks[REACHABLE].condition.status == "True"
     return "answering" if reachable and quick else "silent"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
+from hooks.kube.objects import part
 from hooks.kube.times import moment, read_past, read_time, timestamp
 from hooks.targetclusters.health.judge import (
     CHECKS,
@@ -48,7 +49,7 @@ def add_probe(facts: Facts) -> ProbedStatus:
     status, probe = facts.status, facts.probe.latest
     checks = read_checks(status)
     fields = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
-    last = read_past((status.get("probe") or {}).get("lastTime"), facts.now)
+    last = read_past(part(status, "probe").get("lastTime"), facts.now)
     if probe is None or (last is not None and probe.started_at <= last):
         return ProbedStatus(fields, checks)
     checks = count_probe(checks, probe, facts.spec)
@@ -137,14 +138,14 @@ def _ready(checks: Mapping[str, Condition], fields: Json) -> Condition:
         for condition in checks.values():
             if condition.status == status:
                 return Condition(READY, condition.status, condition.reason, condition.message)
-    nodes = fields.get("nodes") or {}
+    nodes = part(fields, "nodes")
     message = f"{fields.get('version')}, {nodes.get('ready')} of {nodes.get('total')} nodes ready"
     return Condition(READY, "True", "Healthy", message)
 
 
 def _reconciling(fields: Json, generation: int) -> Condition:
     """Tell whether the latest spec still waits for its first probe."""
-    if (fields.get("probe") or {}).get("observedGeneration") == generation:
+    if part(fields, "probe").get("observedGeneration") == generation:
         return Condition(RECONCILING, "False", "Observed", "the latest spec is in use")
     return Condition(RECONCILING, "True", "NewSpec", "the latest spec has not been probed yet")
 

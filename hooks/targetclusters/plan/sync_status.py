@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
+from hooks.kube.objects import part
 from hooks.kube.times import moment, read_past
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, RoundResult
@@ -20,7 +21,7 @@ _MAX_MESSAGE = 1024
 
 def sync_status(facts: Facts) -> Json:
     """Return `status.sync`, with the latest round if the status does not hold it yet."""
-    before: Json = facts.status.get("sync") or {}
+    before: Json = part(facts.status, "sync")
     latest = facts.sync.latest
     if latest is None or latest.started_at <= (read_past(before.get("lastTime"), facts.now) or 0.0):
         return before
