@@ -23,9 +23,10 @@ from hooks.targetclusters.plan.actions import (
 from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
+from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DeleteTask, DesiredSet, SyncTask
-from hooks.targetclusters.sync.plan.sources import read_sources
+from hooks.targetclusters.sync.plan.model import DesiredSet, SyncTask
+from hooks.targetclusters.sync.plan.sources import parse_sources
 from hooks.targetclusters.sync.sources import gather
 
 #: Seconds in which the kubeconfig's Secret is read.
@@ -112,10 +113,10 @@ class _Jobs:
         failure = report = None
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
-                namespace = read_sources(self.facts.cluster).set_namespace
-                task = DeleteTask(self.facts.key, namespace, recorded)
+                namespace = parse_sources(self.facts.cluster).set_namespace
+                sets = ApplySets.of(self.facts.key, namespace, recorded)
                 memory = self.watched.sync_memory
-                report = delete_all(connection.api, task, memory=memory, deadline=deadline)
+                report = delete_all(connection.api, sets, memory=memory, deadline=deadline)
         except AccessError as error:
             failure = error.failure
         seconds = self.watched.clock() - started_at

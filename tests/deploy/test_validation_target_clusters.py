@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hooks.targetclusters.sync.plan.sources import read_sources, refusal
+from hooks.targetclusters.sync.plan.sources import parse_sources, refusal
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError
@@ -149,7 +149,7 @@ def warned(cluster: ControlPlane, target: Object) -> str:
 @pytest.mark.parametrize("sources", GOOD)
 def test_what_the_hook_understands_is_let_in(guarded: ControlPlane, sources: list[Object]) -> None:
     assert refused(guarded, syncing(sources)) == ""
-    assert not read_sources(syncing(sources)).problems
+    assert not parse_sources(syncing(sources)).problems
 
 
 @pytest.mark.parametrize(("sources", "said"), BAD)
@@ -159,7 +159,7 @@ def test_what_the_hook_refuses_is_refused_at_once(
     assert f"{FIELD}{said}" in refused(guarded, syncing(sources)).replace(
         "selector.matchLabels has ", ""
     )
-    assert read_sources(syncing(sources)).problems
+    assert parse_sources(syncing(sources)).problems
 
 
 @pytest.mark.parametrize(("sources", "said"), BAD_LATER)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.targetclusters.plan.facts import Facts
-from hooks.targetclusters.sync.plan.applyset import set_parents
+from hooks.targetclusters.sync.plan.applyset import recorded_sets
 from hooks.targetclusters.sync.plan.inventory import Inventory
 
 SYNCED = "ResourcesSynced"
@@ -63,4 +63,4 @@ def inventory_children(facts: Facts, new: Inventory | None = None) -> list[Json]
 
 def count_objects(cluster: str, inventory: Inventory) -> int:
     """Count the objects of an inventory; an ApplySet's own ConfigMap is not one of them."""
-    return len(inventory.by_key) - len(set_parents(cluster, inventory))
+    return len(inventory.by_key) - len(recorded_sets(cluster, inventory))

@@ -9,12 +9,14 @@ from hooks.kube.times import moment, read_past
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, RoundResult
 from hooks.targetclusters.plan.resources import SYNCED, count_objects
-from hooks.targetclusters.sync.plan.model import NAMED, ObjectResult, SyncReport
+from hooks.targetclusters.sync.plan.model import ObjectResult, SyncReport
 
 #: Reasons for which nothing is known of the resources; when they end, a round is due.
 _UNKNOWN = ("Disabled", "Suspended", "Unreachable", "Pending")
 #: How a status spells the outcomes that it names.
 _OUTCOMES = {"failed": "Failed", "conflict": "Conflict", "drifted": "Drifted"}
+#: How many problems and objects a status names; the others are counted.
+_MAX_NAMED = 10
 _MAX_FIELDS = 20
 _MAX_MESSAGE = 1024
 
@@ -102,10 +104,10 @@ def _named_results(report: SyncReport) -> list[Json]:
     """Name the first problems and objects that need attention, problems of the sources first."""
     problems = [
         {"outcome": "Failed", "object": problem.source, "message": str(problem)[:_MAX_MESSAGE]}
-        for problem in report.problems[:NAMED]
+        for problem in report.problems[:_MAX_NAMED]
     ]
-    results, _ = report.trouble()
-    return (problems + [_named_result(result) for result in results])[:NAMED]
+    results = [_named_result(result) for result in report.troubled[:_MAX_NAMED]]
+    return (problems + results)[:_MAX_NAMED]
 
 
 def _named_result(result: ObjectResult) -> Json:

@@ -1,71 +1,68 @@
-"""Keeps the ConfigMap that stands for a TargetCluster's ApplySet on its target."""
+"""Reads and writes the ConfigMap that stands for an ApplySet on a target."""
 
-from contextlib import suppress
+from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import KubeError, NotFound
+from hooks.kube.client import KubeError
 from hooks.names import ANNOTATION_APPLYSET_TOOLING, FIELD_MANAGER
-from hooks.targetclusters.sync.plan.applyset import ApplySet, Extent, extent_told, pairs, tool
-from hooks.targetclusters.sync.plan.object import see
-from hooks.targetclusters.sync.target import Target, make_namespace
+from hooks.targetclusters.sync.plan.applyset import (
+    ApplySet,
+    Scope,
+    read_scope,
+    read_strings,
+    read_tool,
+)
+from hooks.targetclusters.sync.plan.decide import read_live
+from hooks.targetclusters.sync.target import Target
 
 
-class NotOurs(KubeError):
-    """The ApplySet is looked after by another tool."""
+@dataclass
+class ApplySetConfigMap:
+    """The ConfigMap of one ApplySet during one round.
 
+    Attributes:
+        found: as it was last read or written; None if it does not exist.
+    """
 
-class Parent:
-    """The ConfigMap of one ApplySet during one round."""
+    target: Target
+    applyset: ApplySet
+    found: Json | None = None
 
-    def __init__(self, target: Target, applyset: ApplySet) -> None:
-        self._target = target
-        self._applyset = applyset
-        self._found: Json | None = None
-
-    def read(self) -> Extent:
-        """Read it; answer the extent that it tells, nothing where it is not there.
+    def read(self) -> Scope:
+        """Read it, and return the scope that it declares; an empty one if it does not exist.
 
         Raises:
-            NotOurs: another tool has taken the set over; KEP-3659 says to leave it alone then.
+            KubeError: another tool manages the set; KEP-3659 says to leave it alone then.
         """
-        self._found = self._target.find(self._applyset.path)
-        if self._found is None:
-            return Extent()
-        if tool(self._found) not in {"", FIELD_MANAGER}:
-            owner = pairs(self._found, "annotations").get(ANNOTATION_APPLYSET_TOOLING)
-            where = f"ConfigMap {self._applyset.namespace}/{self._applyset.name}"
-            raise NotOurs(f"{where}: this ApplySet is looked after by {owner}")
-        return extent_told(self._found) | Extent(namespaces=frozenset([self._applyset.namespace]))
+        self.found = self.target.find(self.applyset.path)
+        if self.found is None:
+            return Scope()
+        if read_tool(self.found) not in {"", FIELD_MANAGER}:
+            owner = read_strings(self.found, "annotations").get(ANNOTATION_APPLYSET_TOOLING)
+            name = f"ConfigMap {self.applyset.namespace}/{self.applyset.name}"
+            raise KubeError(f"{name}: this ApplySet is managed by {owner}")
+        return read_scope(self.found) | Scope(namespaces=frozenset([self.applyset.namespace]))
 
-    def write(self, extent: Extent, *, described: frozenset[str]) -> None:
-        """Have it tell this extent; costs nothing where it does.
+    def write(self, scope: Scope, managed_namespaces: frozenset[str]) -> None:
+        """Make it declare a scope; does nothing if it does.
 
         Args:
-            extent: of the set.
-            described: namespaces that are not to be made on the way.
+            scope: of the set.
+            managed_namespaces: namespaces that are objects of the set; not created on the way.
         """
-        wanted = self._applyset.parent(extent)
-        found = self._found
-        if found is not None and all(
-            wanted["metadata"][which].items() <= pairs(found, which).items()
-            for which in ("labels", "annotations")
+        wanted = self.applyset.config_map(scope)
+        found = self.found
+        if found is None or any(
+            not wanted["metadata"][field].items() <= read_strings(found, field).items()
+            for field in ("labels", "annotations")
         ):
-            return
-        try:
-            self._found = self._target.apply(self._applyset.path, wanted, force=True)
-        except NotFound:
-            name = self._applyset.namespace
-            if name in described or not make_namespace(self._target, name):
-                raise
-            self._found = self._target.apply(self._applyset.path, wanted, force=True)
+            self.found = self.target.apply_new(
+                self.applyset.path, wanted, managed_namespaces=managed_namespaces
+            )
 
     def delete(self) -> None:
-        """Delete it, where it is there and ours; raises Conflict where it changes meanwhile."""
-        found = self._target.find(self._applyset.path)
-        seen = see(found) if found is not None else None
-        if found is None or seen is None or tool(found) != FIELD_MANAGER:
-            return
-        with suppress(NotFound):
-            self._target.delete(
-                self._applyset.path, uid=seen.uid, resource_version=seen.resource_version
-            )
+        """Delete it, if it exists and is ours. Raises Conflict if it changes meanwhile."""
+        found = self.target.find(self.applyset.path)
+        live = read_live(found) if found is not None else None
+        if found is not None and live is not None and read_tool(found) == FIELD_MANAGER:
+            self.target.delete(self.applyset.path, live)

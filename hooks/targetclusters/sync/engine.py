@@ -1,28 +1,60 @@
-"""Brings the objects that sources want to a target, and takes away what they no longer want."""
+"""Applies what the sources want to a target, and deletes there what they no longer want.
 
+The modules, in the order in which a round uses them; `plan` holds those that decide:
+
+    sources    reads the sources: plan.sources, plan.manifests -> DesiredSet (plan.model)
+    discovery  asks the target which kinds it serves: plan.kinds
+               plan.resolve completes and orders the desired objects -> ResolvedSet
+    applyset   reads and writes the ConfigMap that stands for the set: plan.applyset
+    live       lists what is on the target -> LiveState
+    apply      applies an object: plan.decide, plan.drift -> ObjectResult
+    prune      deletes an object: plan.resolve -> ObjectResult
+               plan.inventory holds what is to be recorded before the next round
+
+All calls to the target go through `target`. `memory` is what is kept between rounds.
+"""
+
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, KubeError
-from hooks.targetclusters.sync.apply import words
-from hooks.targetclusters.sync.applyset import Parent
-from hooks.targetclusters.sync.kinds import Kinds
-from hooks.targetclusters.sync.live import Live
+from hooks.targetclusters.sync.apply import Applier
+from hooks.targetclusters.sync.applyset import ApplySetConfigMap
+from hooks.targetclusters.sync.discovery import Discovery
+from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan.applyset import Extent, Sets
-from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
+from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
+from hooks.targetclusters.sync.plan.inventory import (
+    Inventory,
+    InventoryEntry,
+    ObjectKey,
+    next_inventory,
+)
+from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, Gvk, Kind
 from hooks.targetclusters.sync.plan.model import (
+    OURS,
     DeleteReport,
-    DeleteTask,
     ObjectResult,
     SyncReport,
     SyncTask,
 )
-from hooks.targetclusters.sync.plan.order import rank
-from hooks.targetclusters.sync.prune import Remover, remove_all
-from hooks.targetclusters.sync.round import Round
-from hooks.targetclusters.sync.target import RoundOver, Target
+from hooks.targetclusters.sync.plan.resolve import (
+    ResolvedSet,
+    defined_kinds,
+    prune_order,
+    resolve,
+    why_kept,
+)
+from hooks.targetclusters.sync.prune import delete_object
+from hooks.targetclusters.sync.target import RoundEnded, Target, clean_message
+
+#: Seconds that a round waits for the target to serve the kinds of CRDs that it applied.
+SERVE_SECONDS = 10.0
+_SERVE_POLL = 0.1
+#: Seconds until the next round if an object is changing.
+RECHECK_SECONDS = 5.0
+_NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
 
 def sync_round(
@@ -33,84 +65,229 @@ def sync_round(
     deadline: Deadline,
     clock: Callable[[], float],
 ) -> SyncReport:
-    """Apply and prune what the recorded inventory covers; answer the next inventory.
+    """Apply and prune what the recorded inventory covers, and return the next inventory.
 
-    The first round with a new object only adds it to the inventory; it is applied by the round
-    that is given that inventory as `recorded`. Never raises for anything that the target does.
+    The first round with a new object only adds it to the inventory. The round that is given that
+    inventory as `recorded` applies it. Never raises for anything that the target does.
 
     Args:
         target: the target's API server.
-        task: what is wanted, what is recorded, how to go about it.
+        task: what is wanted, what is recorded, and the policy.
         memory: of this target.
-        deadline: of the whole round; what it cuts off is done by the next.
+        deadline: of the whole round; the next round does what this one has no time for.
         clock: epoch seconds.
     """
-    return Round(Target(target, deadline), task, memory, clock).run()
+    return _Round(Target(target, deadline), task, memory, clock).run()
 
 
 def delete_all(
-    target: Kube, task: DeleteTask, *, memory: SyncMemory, deadline: Deadline
+    target: Kube, sets: ApplySets, *, memory: SyncMemory, deadline: Deadline
 ) -> DeleteReport:
-    """Delete all that is ours, last applied first, then the ApplySet.
+    """Delete all that is ours, last applied first, then the ApplySets' ConfigMaps.
 
-    That is what the inventory holds and still carries our label, and what carries it although an
-    inventory that was lost does not hold it. To be called again with `remaining` until it is
+    Ours is what the inventory holds and what still carries our label, and also what carries it
+    although a lost inventory does not hold it. Call it again with what remains until the report is
     `complete`. Never raises for anything that the target does.
 
     Args:
         target: the target's API server.
-        task: what may be there.
+        sets: what may be there.
         memory: of this target.
         deadline: of this round.
     """
-    sets = Sets.of(task.cluster, task.target_namespace, task.inventory)
-    deletion = _Deletion(sets, dict(task.inventory.by_key))
+    remaining = dict(sets.recorded.by_key)
+    results: list[ObjectResult] = []
     error = ""
     try:
-        deletion.run(Target(target, deadline), memory)
-    except (RoundOver, KubeError) as trouble:
-        error = words(str(trouble)) or "the round's time was over"
-    return DeleteReport(
-        results=tuple(deletion.results),
-        remaining=task.inventory.holding(deletion.left.values()),
-        complete=not deletion.left,
-        error=error,
-    )
+        _delete_all(Target(target, deadline), sets, memory, remaining, results)
+    except (RoundEnded, KubeError) as problem:
+        error = clean_message(str(problem)) or "the round's time was over"
+    return DeleteReport(tuple(results), sets.recorded.with_entries(remaining.values()), error)
 
 
-@dataclass
-class _Deletion:
-    """What is still to be deleted, and what became of the rest."""
+def _delete_all(
+    target: Target,
+    sets: ApplySets,
+    memory: SyncMemory,
+    remaining: dict[ObjectKey, InventoryEntry],
+    results: list[ObjectResult],
+) -> None:
+    """Delete the members, then the ConfigMaps of the sets; fills `remaining` and `results`."""
+    config_maps = [ApplySetConfigMap(target, one) for one in sets.all]
+    scope = Scope()
+    for config_map in config_maps:
+        scope |= config_map.read()
+    state = LiveState(target, Discovery(target, memory.kinds), sets, {})
+    state.read(scope)
+    unknown = state.unknown()
+    remaining.update((entry.key, entry) for entry in unknown)
+    for entry in prune_order([*sets.members.values(), *unknown]):
+        result = delete_object(target, state, entry, sets.ids)
+        results.append(result)
+        if result.gone:
+            remaining.pop(entry.key, None)
+    if remaining.keys() <= {one.entry.key for one in sets.all}:
+        for config_map in config_maps:
+            config_map.delete()
+        remaining.clear()
 
-    sets: Sets
-    left: dict[ObjectKey, InventoryEntry]
-    results: list[ObjectResult] = field(default_factory=list)
 
-    def run(self, target: Target, memory: SyncMemory) -> None:
-        """Delete the members, then the ConfigMaps of the sets."""
-        members = self.sets.members
-        parents = {
-            one.entry.key: Parent(target, one) for one in (self.sets.current, *self.sets.former)
-        }
-        extent = Extent.of(members)
-        for parent in parents.values():
-            extent |= parent.read()
-        live = Live(target, Kinds(target, memory.kinds), self.sets.ids)
-        for entry in members.values():
-            live.find(entry.key.group_kind, entry.api_version)
-        for group_kind in sorted(extent.group_kinds):
-            live.find(group_kind)
-        live.read(extent.namespaces, {}, expected=len(members))
-        lost = live.unknown({**members, **parents})
-        self.left.update((entry.key, entry) for entry in lost)
-        entries = sorted(
-            (*members.values(), *lost), key=lambda entry: rank(entry.key), reverse=True
+class _Round:
+    """A round, and its results so far."""
+
+    def __init__(
+        self, target: Target, task: SyncTask, memory: SyncMemory, clock: Callable[[], float]
+    ) -> None:
+        self._target = target
+        self._task = task
+        self._memory = memory
+        self._clock = clock
+        self._sets = ApplySets.of(task.cluster, task.desired.set_namespace, task.recorded)
+        self._config_map = ApplySetConfigMap(target, self._sets.current)
+        self._discovery = Discovery(target, memory.kinds)
+        self._resolved = ResolvedSet()
+        self._unknown: list[InventoryEntry] = []
+        self._results: dict[ObjectKey, ObjectResult] = {}
+        self._deleted_sets: set[ObjectKey] = set()
+
+    def run(self) -> SyncReport:
+        """Take all steps as far as the target allows, and report the results."""
+        try:
+            self._take_steps()
+        except (RoundEnded, KubeError) as error:
+            return self._report(clean_message(str(error)), complete=False)
+        return self._report("", complete=True)
+
+    def _take_steps(self) -> None:
+        self._resolved = resolve(self._task.desired, self._find_kinds(), self._sets)
+        wanted = {one.key: one for one in self._resolved.objects}
+        self._memory.keep_only(set(wanted))
+        scope = self._config_map.read() | Scope.of(wanted) | Scope.of(self._sets.members)
+        state = LiveState(self._target, self._discovery, self._sets, wanted)
+        state.read(scope)
+        self._unknown = state.unknown()
+        if self._is_recorded(self._sets.current.entry):
+            self._apply(state, scope)
+        self._prune(state)
+        self._update_sets()
+
+    def _is_recorded(self, entry: InventoryEntry) -> bool:
+        return entry.key in self._task.recorded.by_key
+
+    def _find_kinds(self) -> dict[Gvk, Kind | str]:
+        """Return the kinds that the target serves or a desired CRD defines; else what is wrong."""
+        found: dict[Gvk, Kind | str] = {}
+        defined = defined_kinds(self._task.desired)
+        for gvk in dict.fromkeys(one.gvk for one in self._task.desired.objects):
+            try:
+                kind = self._discovery.find(*gvk) or defined.get(gvk)
+                found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
+            except KubeError as error:
+                problem = f"the target does not say whether it serves its kind: {error}"
+                found[gvk] = clean_message(problem)
+        return found
+
+    def _apply(self, state: LiveState, scope: Scope) -> None:
+        """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
+        namespaces = self._resolved.namespaces
+        applier = Applier(
+            self._target, self._memory, self._sets.ids, self._task.policy, namespaces, self._clock
         )
-        for removed in remove_all(Remover(target, self.sets.ids), live, entries):
-            self.results.append(removed.result)
-            if removed.gone:
-                self.left.pop(removed.result.entry.key, None)
-        if not self.left.keys() - parents.keys():
-            for parent in parents.values():
-                parent.delete()
-            self.left.clear()
+        recorded = [one for one in self._resolved.objects if self._is_recorded(one.entry)]
+        home = ObjectKey("", NAMESPACE.kind, "", self._sets.current.namespace)
+        for one in recorded:
+            if one.key == home:
+                self._note(applier.apply_object(one, state.objects.get(one.key)))
+        self._config_map.write(scope, namespaces)
+        unserved: dict[Kind, str] = {}
+        for one in recorded:
+            if one.key in self._results:
+                continue
+            problem = state.problem(one.key)
+            if not problem:
+                if one.kind not in unserved:
+                    unserved[one.kind] = self._await_kind(one.kind)
+                problem = unserved[one.kind]
+            if problem:
+                self._note(one.result("failed", problem, recheck=problem == _NOT_SERVED_YET))
+            else:
+                self._note(applier.apply_object(one, state.objects.get(one.key)))
+
+    def _await_kind(self, kind: Kind) -> str:
+        """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
+        if self._discovery.find(kind.api_version, kind.kind) is not None:
+            return ""
+        crd = ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}")
+        if crd not in self._results or self._results[crd].outcome not in OURS:
+            return "its CustomResourceDefinition is not on the target"
+        deadline = self._target.deadline.at_most(SERVE_SECONDS)
+        while self._discovery.find(kind.api_version, kind.kind) is None:
+            if deadline.passed(margin=_SERVE_POLL):
+                return _NOT_SERVED_YET
+            time.sleep(_SERVE_POLL)
+            self._discovery.forget(kind.api_version)
+        return ""
+
+    def _prune(self, state: LiveState) -> None:
+        """Delete what is recorded and no longer wanted."""
+        task, wanted = self._task, {one.key for one in self._resolved.objects}
+        for entry in prune_order(self._sets.members.values()):
+            if entry.key in wanted:
+                continue
+            reason = why_kept(entry, task.desired, self._resolved, task.policy)
+            if reason:
+                self._note(ObjectResult(entry, "skipped", reason))
+            else:
+                self._note(delete_object(self._target, state, entry, self._sets.ids))
+
+    def _update_sets(self) -> None:
+        """Make the set's ConfigMap declare what is left; delete those of empty sets."""
+        current, former = self._sets.current, self._sets.former
+        inventory = self._next_inventory()
+        left = ApplySets.of(self._task.cluster, current.namespace, inventory).members
+        outcomes = {result.outcome for key, result in self._results.items() if key in left}
+        has_moved = left.keys() <= self._results.keys() and outcomes <= {"applied", "unchanged"}
+        empty = former if has_moved else ()
+        if self._is_recorded(current.entry):
+            if left or self._resolved.unresolved:
+                self._config_map.write(Scope.of(left), self._resolved.namespaces)
+            else:
+                empty = (*former, current)
+        for one in empty:
+            ApplySetConfigMap(self._target, one).delete()
+            self._deleted_sets.add(one.entry.key)
+
+    def _note(self, result: ObjectResult) -> None:
+        self._results[result.entry.key] = result
+
+    def _next_inventory(self) -> Inventory:
+        wanted = [
+            self._results[one.key].entry if one.key in self._results else one.entry
+            for one in self._resolved.objects
+        ]
+        found = [*self._unknown, self._sets.current.entry] if self._unknown or wanted else []
+        gone = {key for key, result in self._results.items() if result.gone}
+        return next_inventory(
+            self._task.recorded, found=found, gone=gone | self._deleted_sets, wanted=wanted
+        )
+
+    def _report(self, error: str, *, complete: bool) -> SyncReport:
+        now = self._clock()
+        inventory = self._next_inventory()
+        for one in self._resolved.objects:
+            if one.key not in self._results:
+                is_recorded = self._is_recorded(one.entry)
+                reason = "was not reached in" if is_recorded else "is only recorded in"
+                self._note(one.result("skipped", f"{reason} this round"))
+        waits = [self._memory.next_retry(now=now)]
+        if any(result.recheck for result in self._results.values()):
+            waits.append(RECHECK_SECONDS)
+        return SyncReport(
+            results=(*self._results.values(), *self._resolved.unresolved),
+            inventory=inventory,
+            finished_at=now,
+            complete=complete and inventory.by_key.keys() <= self._task.recorded.by_key.keys(),
+            problems=(*self._task.desired.problems, *self._resolved.problems),
+            error=error,
+            resume_after=min((wait for wait in waits if wait is not None), default=None),
+        )

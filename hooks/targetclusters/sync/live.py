@@ -1,136 +1,136 @@
-"""Reads what a target has of an ApplySet: lists by label, kind by kind, keeping what counts."""
+"""Lists what a target has of some ApplySets, kind by kind, and keeps what matters of it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from hooks.kube.client import KubeError, KubeRefused, NotFound
 from hooks.names import LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.apply import words
-from hooks.targetclusters.sync.kinds import Kinds
+from hooks.targetclusters.sync.discovery import Discovery
+from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
+from hooks.targetclusters.sync.plan.decide import read_live
 from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Kind
-from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, see
-from hooks.targetclusters.sync.target import Target
+from hooks.targetclusters.sync.plan.model import LiveObject
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject
+from hooks.targetclusters.sync.target import Target, clean_message
 
-#: Up to so many namespaces are listed one by one, which a kubeconfig for them alone allows too.
+#: Up to this many namespaces are listed one by one; a kubeconfig for them alone then suffices.
 SINGLE_NAMESPACES = 3
 #: How many more objects of ours than expected a target may list.
 UNEXPECTED = 1_000
 
 
-class Live:
-    """The objects of some ApplySets, and how their kinds are served, in one round.
+class LiveState:
+    """The objects on a target that carry the label of one of some ApplySets, in one round.
+
+    Args:
+        target: where they are.
+        discovery: of the target.
+        sets: the ApplySets, with what is recorded of them.
+        wanted: the objects to compare them with.
 
     Attributes:
-        kinds: those found to be served.
-        seen: the objects that carry the label of one of the sets.
+        kinds: how the target serves each kind.
+        objects: by their identity.
     """
 
-    def __init__(self, target: Target, kinds: Kinds, ours: frozenset[str]) -> None:
-        self._target = target
-        self._finder = kinds
-        self._labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(ours))})"
+    def __init__(
+        self,
+        target: Target,
+        discovery: Discovery,
+        sets: ApplySets,
+        wanted: Mapping[ObjectKey, ResolvedObject],
+    ) -> None:
         self.kinds: dict[GroupKind, Kind] = {}
-        self._trouble: dict[tuple[GroupKind, str], str] = {}
-        self.seen: dict[ObjectKey, LiveObject] = {}
+        self.objects: dict[ObjectKey, LiveObject] = {}
+        self._problems: dict[tuple[GroupKind, str], str] = {}
+        self._target = target
+        self._discovery = discovery
+        self._labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(sets.ids))})"
+        self._sets = sets
+        self._wanted = wanted
+        # Wanted ones first: a kind that is wanted is listed in the version in which it is wanted.
+        self._expected = [*(one.entry for one in wanted.values()), *sets.members.values()]
 
-    def find(self, group_kind: GroupKind, api_version: str = "") -> None:
+    def read(self, scope: Scope) -> None:
+        """List the objects of all kinds that are expected or in the scope. Raises RoundEnded."""
+        for entry in self._expected:
+            self._find(entry.key.group_kind, entry.api_version)
+        for group_kind in sorted(scope.group_kinds):
+            self._find(group_kind)
+        keys = {entry.key for entry in self._expected}
+        namespaces = sorted(scope.namespaces | Scope.of(keys).namespaces)
+        for kind in self.kinds.values():
+            self._list(kind, namespaces, limit=len(keys) + UNEXPECTED)
+
+    def problem(self, key: ObjectKey) -> str:
+        """Return why nothing is known of an object; empty if it would have been listed."""
+        everywhere = self._problems.get((key.group_kind, ""), "")
+        return everywhere or self._problems.get((key.group_kind, key.namespace), "")
+
+    def unknown(self) -> list[InventoryEntry]:
+        """Return the objects that are neither wanted nor recorded, except for those with an owner.
+
+        Controllers copy labels, as from a Service to its EndpointSlices.
+        """
+        sets = {one.entry.key for one in self._sets.all}
+        known = sets | self._wanted.keys() | self._sets.members.keys()
+        return [
+            InventoryEntry(
+                self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, live.uid
+            )
+            for key, live in self.objects.items()
+            if not (key in known or live.owned or live.deleting or self.problem(key))
+        ]
+
+    def _find(self, group_kind: GroupKind, api_version: str = "") -> None:
         """Find how a kind is served, in this version or in another of its group."""
-        if group_kind in self.kinds or (group_kind, "") in self._trouble:
+        if group_kind in self.kinds or (group_kind, "") in self._problems:
             return
         group, name = group_kind
         try:
-            kind = self._finder.find(api_version, name) if api_version else None
-            kind = kind or self._finder.find_in_group(group, name)
+            kind = self._discovery.find(api_version, name) if api_version else None
+            kind = kind or self._discovery.find_in_group(group, name)
         except KubeError as error:
             self._note(group_kind, f"the target does not say what it serves: {error}")
             return
         if kind is not None:
             self.kinds[group_kind] = kind
 
-    def read(
-        self, namespaces: frozenset[str], wanted: Mapping[ObjectKey, Wanted], *, expected: int
-    ) -> None:
-        """List the objects of all kinds found.
-
-        Args:
-            namespaces: in which there may be some.
-            wanted: what they are compared with while they pass by.
-            expected: how many objects there are, give or take UNEXPECTED.
-
-        Raises:
-            RoundOver: no more calls in this round.
-        """
-        most = expected + UNEXPECTED
-        for kind in self.kinds.values():
-            if not kind.namespaced:
-                self._read_each(kind, frozenset([""]), wanted, most)
-            elif len(namespaces) <= SINGLE_NAMESPACES:
-                self._read_each(kind, namespaces, wanted, most)
-            else:
-                try:
-                    self._read(kind, "", wanted, most)
-                except KubeRefused:  # a kubeconfig for some namespaces alone
-                    self._read_each(kind, namespaces, wanted, most)
-
-    def trouble(self, key: ObjectKey) -> str:
-        """Answer why nothing is known of an object; empty where it would have been listed."""
-        everywhere = self._trouble.get((key.group_kind, ""), "")
-        return everywhere or self._trouble.get((key.group_kind, key.namespace), "")
-
-    def unknown(self, known: Mapping[ObjectKey, object]) -> list[InventoryEntry]:
-        """Answer objects that carry the label and are not known, but for what a controller made.
-
-        Controllers copy labels, as from a Service to its EndpointSlices.
-        """
-        return [
-            InventoryEntry(
-                self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, seen.uid
-            )
-            for key, seen in self.seen.items()
-            if not (key in known or seen.owned or seen.deleting or self.trouble(key))
-        ]
-
-    def _read_each(
-        self,
-        kind: Kind,
-        namespaces: frozenset[str],
-        wanted: Mapping[ObjectKey, Wanted],
-        most: int,
-    ) -> None:
-        """List a kind in one namespace after the other; one that refuses stops no other."""
-        for namespace in sorted(namespaces):
+    def _list(self, kind: Kind, namespaces: list[str], *, limit: int) -> None:
+        if kind.namespaced and len(namespaces) > SINGLE_NAMESPACES:
+            with suppress(KubeRefused):  # the kubeconfig may allow some of the namespaces
+                self._list_in(kind, "", limit)
+                return
+        for namespace in namespaces if kind.namespaced else [""]:
             try:
-                self._read(kind, namespace, wanted, most)
+                self._list_in(kind, namespace, limit)
             except KubeRefused as error:
                 self._note(kind.group_kind, f"cannot be listed: {error}", namespace)
 
-    def _read(
-        self, kind: Kind, namespace: str, wanted: Mapping[ObjectKey, Wanted], most: int
-    ) -> None:
-        """List a kind in a namespace, or in all; raises KubeRefused."""
+    def _list_in(self, kind: Kind, namespace: str, limit: int) -> None:
+        """List a kind in a namespace, or in all. Raises KubeRefused."""
         try:
-            path = kind.path(namespace)
-            for item in self._target.list(path, labels=self._labels, most=most):
-                self._take(kind, item, wanted)
+            for item in self._target.list(kind.path(namespace), labels=self._labels, limit=limit):
+                self._add(kind, item)
         except NotFound:
-            self._finder.forget(kind.api_version)
-            self._note(kind.group_kind, f"{kind.api_version} is served no more")
+            self._discovery.forget(kind.api_version)
+            self._note(kind.group_kind, f"{kind.api_version} is no longer served")
         except KubeRefused:
             raise
         except KubeError as error:
             self._note(kind.group_kind, f"cannot be listed: {error}")
 
-    def _note(self, group_kind: GroupKind, message: str, namespace: str = "") -> None:
-        self._trouble[group_kind, namespace] = words(message)
-
-    def _take(self, kind: Kind, item: object, wanted: Mapping[ObjectKey, Wanted]) -> None:
+    def _add(self, kind: Kind, item: object) -> None:
         metadata = item.get("metadata") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(metadata, dict):
             return
         name, namespace = metadata.get("name"), metadata.get("namespace", "")
-        if not isinstance(name, str) or not isinstance(namespace, str):
-            return
-        key = ObjectKey(kind.group, kind.kind, namespace, name)
-        seen = see(item, wanted.get(key))
-        if seen is not None:
-            self.seen[key] = seen
+        if isinstance(name, str) and isinstance(namespace, str):
+            key = ObjectKey(kind.group, kind.kind, namespace, name)
+            live = read_live(item, self._wanted.get(key))
+            if live is not None:
+                self.objects[key] = live
+
+    def _note(self, group_kind: GroupKind, problem: str, namespace: str = "") -> None:
+        self._problems[group_kind, namespace] = clean_message(problem)

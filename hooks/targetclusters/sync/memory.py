@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from hooks.targetclusters.sync.kinds import KindMemory
+from hooks.targetclusters.sync.discovery import ServedKinds
 from hooks.targetclusters.sync.plan.inventory import ObjectKey
 
 #: Seconds before an object that failed once is tried again; doubled with each failure.
 FIRST_RETRY = 10.0
-#: Seconds that are never exceeded by that.
+#: The most seconds before such an object is tried again.
 LONGEST_RETRY = 600.0
 
 
@@ -29,16 +29,16 @@ class Retry:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What the target said that applying would change in an object.
+class DryRun:
+    """What an apply would change in an object, as the target says.
 
     Attributes:
-        state: the digest that was compared, with the object's uid and resourceVersion.
-        fields: that would change; none where it merely writes them in another way.
+        state: what was compared: the digest, with the live object's UID and resourceVersion.
+        fields: that would change; none if the target only writes them in another form.
     """
 
     state: tuple[str, str, str]
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...]
 
 
 @dataclass
@@ -48,37 +48,37 @@ class SyncMemory:
     Attributes:
         kinds: which kinds the target serves.
         retries: the objects that failed.
-        compared: the objects that look changed.
-        occupied: objects whose place was found taken by somebody else's.
+        dry_runs: the objects that seem to be changed.
+        occupied: the objects that existed before us.
     """
 
-    kinds: KindMemory = field(default_factory=KindMemory)
+    kinds: ServedKinds = field(default_factory=dict)
     retries: dict[ObjectKey, Retry] = field(default_factory=dict)
-    compared: dict[ObjectKey, Compared] = field(default_factory=dict)
+    dry_runs: dict[ObjectKey, DryRun] = field(default_factory=dict)
     occupied: set[ObjectKey] = field(default_factory=set)
 
-    def failed(self, key: ObjectKey, digest: str, message: str, *, now: float) -> None:
-        """Note a failure; the delay before the next try doubles with each."""
+    def note_failure(self, key: ObjectKey, digest: str, message: str, *, now: float) -> None:
+        """Remember a failure; the delay before the next try doubles with each."""
         old = self.retries.get(key)
         failures = old.failures + 1 if old and old.digest == digest else 1
         delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY)
         self.retries[key] = Retry(failures, now + delay, digest, message)
 
-    def waiting(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
-        """Answer the failure because of which an object is not tried yet."""
+    def pending_retry(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
+        """Return the failure because of which an object is not tried yet."""
         retry = self.retries.get(key)
         return retry if retry and retry.digest == digest and now < retry.due else None
 
     def keep_only(self, keys: set[ObjectKey]) -> None:
         """Forget objects that are no longer wanted."""
         self.retries = {key: value for key, value in self.retries.items() if key in keys}
-        self.compared = {key: value for key, value in self.compared.items() if key in keys}
+        self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in keys}
         self.occupied &= keys
 
     def next_retry(self, *, now: float) -> float | None:
-        """Answer the seconds until a failed object is due; None where there is none to wait for.
+        """Return the seconds until a failed object is due; None if there is none to wait for.
 
-        What is due already and was not tried waits for something else.
+        An object that is due and was not tried waits for something else.
         """
         waits = (retry.due - now for retry in self.retries.values() if retry.due > now)
         return min(waits, default=None)

@@ -1,95 +1,66 @@
-"""Deletes objects from a target that are still ours, and sees whether they are gone."""
+"""Deletes objects from a target that are still ours, and checks whether they are gone."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-from hooks.kube.client import Conflict, KubeError, NotFound
-from hooks.targetclusters.sync.apply import explain
-from hooks.targetclusters.sync.live import Live
+from hooks.kube.client import Conflict, KubeError
+from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
-from hooks.targetclusters.sync.plan.kinds import Kind
-from hooks.targetclusters.sync.plan.model import ObjectResult, Outcome
-from hooks.targetclusters.sync.plan.object import LiveObject
-from hooks.targetclusters.sync.target import Target, look
+from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult
+from hooks.targetclusters.sync.target import Target, describe_error
 
 
-@dataclass(frozen=True)
-class Removed:
-    """What became of an object that is to go.
+def delete_object(
+    target: Target, state: LiveState, entry: InventoryEntry, set_ids: frozenset[str]
+) -> ObjectResult:
+    """Delete one object; a failure becomes a result.
 
-    Attributes:
-        gone: it is there no more, or no longer ours: the inventory need not hold it.
+    Args:
+        target: where it is.
+        state: what is there. An object that is not listed is gone, or no longer carries our label.
+        entry: the object.
+        set_ids: the ids of the ApplySets by which an object is known to be ours.
+
+    Raises:
+        RoundEnded: no more calls in this round.
     """
-
-    result: ObjectResult
-    gone: bool
-
-
-class Remover:
-    """Deletes the objects of one round that carry the id of one of our ApplySets."""
-
-    def __init__(self, target: Target, ours: frozenset[str]) -> None:
-        self._target = target
-        self._ours = ours
-
-    def remove(self, entry: InventoryEntry, kind: Kind | None, seen: LiveObject | None) -> Removed:
-        """Delete one object, seen as the target listed it; what fails is told in the result.
-
-        Args:
-            entry: of the inventory.
-            kind: as the target serves it; None where it does not any more.
-            seen: None where it was not listed: it is gone or carries our label no more.
-
-        Raises:
-            RoundOver: no more calls in this round.
-        """
-        if kind is None:
-            return _removed(entry, "pruned", "went with its kind")
-        path = kind.path(entry.namespace, entry.name)
+    problem = state.problem(entry.key)
+    if not problem:
         try:
-            return self._remove(entry, path, seen or look(self._target, path))
+            return _delete_object(target, state, entry, set_ids)
         except KubeError as error:
-            message = explain(error, confidential=entry.kind == "Secret")
-            return Removed(ObjectResult(entry, "failed", f"is not deleted: {message}"), gone=False)
-
-    def _remove(self, entry: InventoryEntry, path: str, seen: LiveObject | None) -> Removed:
-        if seen is None:
-            return _removed(entry, "pruned", "was gone already")
-        if seen.part_of not in self._ours:
-            return _removed(entry, "skipped", "carries our label no more and is left")
-        if not seen.deleting:
-            try:
-                self._delete(path, seen)
-            except Conflict:
-                again = look(self._target, path)
-                if again is None or again.uid != seen.uid or again.part_of != seen.part_of:
-                    message = "changed on the target meanwhile; it is looked at again"
-                    return Removed(ObjectResult(entry, "skipped", message), gone=False)
-                self._delete(path, again)
-        if look(self._target, path) is None:
-            return _removed(entry, "pruned")
-        message = "is being deleted, and waits for its finalizers"
-        return Removed(ObjectResult(entry, "pruned", message), gone=False)
-
-    def _delete(self, path: str, seen: LiveObject) -> None:
-        try:
-            self._target.delete(path, uid=seen.uid, resource_version=seen.resource_version)
-        except NotFound:
-            return
+            problem = describe_error(error, confidential=entry.kind == "Secret")
+    return ObjectResult(entry, "failed", f"is not deleted: {problem}")
 
 
-def remove_all(
-    remover: Remover, live: Live, entries: Iterable[InventoryEntry]
-) -> Iterator[Removed]:
-    """Delete objects one after the other, as they are on the target by `live`."""
-    for entry in entries:
-        trouble = live.trouble(entry.key)
-        if trouble:
-            yield Removed(ObjectResult(entry, "failed", f"is not deleted: {trouble}"), gone=False)
-        else:
-            kind = live.kinds.get(entry.key.group_kind)
-            yield remover.remove(entry, kind, live.seen.get(entry.key))
+def _delete_object(
+    target: Target, state: LiveState, entry: InventoryEntry, set_ids: frozenset[str]
+) -> ObjectResult:
+    kind = state.kinds.get(entry.key.group_kind)
+    if kind is None:
+        return ObjectResult(
+            entry, "pruned", "is gone: the target does not serve its kind", gone=True
+        )
+    path = kind.path(entry.namespace, entry.name)
+    live = state.objects.get(entry.key) or target.find_live(path)
+    if live is None:
+        return ObjectResult(entry, "pruned", "was already gone", gone=True)
+    if live.part_of not in set_ids:
+        message = "no longer carries our label; it is left alone"
+        return ObjectResult(entry, "skipped", message, gone=True)
+    if not live.deleting and not _delete(target, path, live):
+        message = "changed on the target meanwhile; it is looked at again"
+        return ObjectResult(entry, "skipped", message, recheck=True)
+    if target.find_live(path) is None:
+        return ObjectResult(entry, "pruned", gone=True)
+    message = "is being deleted, and waits for its finalizers"
+    return ObjectResult(entry, "pruned", message, recheck=True)
 
 
-def _removed(entry: InventoryEntry, outcome: Outcome, message: str = "") -> Removed:
-    return Removed(ObjectResult(entry, outcome, message), gone=True)
+def _delete(target: Target, path: str, live: LiveObject) -> bool:
+    """Delete an object, also if only its version has changed; False if it is another now."""
+    try:
+        target.delete(path, live)
+    except Conflict:
+        again = target.find_live(path)
+        if again is None or (again.uid, again.part_of) != (live.uid, live.part_of):
+            return False
+        target.delete(path, again)
+    return True

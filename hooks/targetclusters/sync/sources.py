@@ -14,12 +14,12 @@ from hooks.targetclusters.sync.plan.sources import (
     Source,
     Sources,
     is_inventory,
+    parse_sources,
     read_source,
-    read_sources,
     refusal,
 )
 
-#: How many objects one TargetCluster may bring to its target.
+#: How many objects one TargetCluster may apply to its target.
 MAX_OBJECTS = 10_000
 #: How many objects are read one by one; more are read in whole lists.
 READ_SINGLY = 10
@@ -29,23 +29,17 @@ PAGE = "50"
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
-#: A source's reading of one object: the source without its place in the spec, and the name.
-_Key = tuple[Source, str]
-
-
 @dataclass(frozen=True)
-class _Held:
-    """What an object wanted at one of its versions."""
+class _CachedObject:
+    """What an object wants at one of its versions: its UID and resourceVersion."""
 
     version: tuple[str, str]
     manifests: Manifests
 
 
-@dataclass
-class SourceCache:
-    """What the sources of one TargetCluster held when last read; it may be lost."""
-
-    held: dict[_Key, _Held] = field(default_factory=dict)
+#: What the sources of one TargetCluster held when last read, by source (without its place in the
+#: spec) and the object's name; may be lost.
+SourceCache = dict[tuple[Source, str], _CachedObject]
 
 
 def gather(
@@ -53,162 +47,158 @@ def gather(
 ) -> DesiredSet:
     """Read what a TargetCluster's sources want on its target.
 
-    Bad sources end as `problems`, never as an exception; an API server out of reach too, with
-    `whole` unset. A source that is named and not there is a problem and wants nothing: what came
-    from it is pruned.
+    Bad sources become `problems`, never an exception. So does an API server that does not answer;
+    then `has_all_sources` is false. A source that is named and does not exist is a problem and
+    wants nothing: what came from it is pruned.
 
     Args:
         own: the API server that holds the TargetCluster.
         cluster: the TargetCluster.
-        kubeconfig_secret: name of the Secret that must never be synced.
+        kubeconfig_secret: name of the Secret that is never synced.
         cache: of this TargetCluster.
         deadline: of the reading.
     """
-    sources = read_sources(cluster)
-    gathering = _Gathering(own, sources, kubeconfig_secret, cache, deadline)
-    for source in sources.chosen:
-        gathering.take(source)
-    gathering.check_namespace()
-    return gathering.result()
+    sources = parse_sources(cluster)
+    reading = _Reading(own, sources, kubeconfig_secret, cache, deadline)
+    for source in sources.valid:
+        reading.read(source)
+    reading.check_namespace()
+    cache.clear()
+    cache.update(reading.objects)
+    return reading.desired_set()
 
 
-class _Gathering:
+@dataclass
+class _Reading:
     """One reading of all sources."""
 
-    def __init__(
-        self,
-        own: Kube,
-        sources: Sources,
-        kubeconfig_secret: str,
-        cache: SourceCache,
-        deadline: Deadline,
-    ) -> None:
-        self._own = own
-        self._sources = sources
-        self._kubeconfig_secret = kubeconfig_secret
-        self._cache = cache
-        self._deadline = deadline
-        self._taken: dict[_Key, _Held] = {}
-        self._failed: set[str] = set()
-        self._problems = list(sources.problems)
-        self._whole = not sources.problems
+    own: Kube
+    sources: Sources
+    kubeconfig_secret: str
+    cache: SourceCache
+    deadline: Deadline
+    objects: SourceCache = field(default_factory=dict)
+    problems: list[SourceProblem] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    has_all: bool = True
 
-    def take(self, source: Source) -> None:
-        """Read one source; what goes wrong becomes a problem."""
+    def read(self, source: Source) -> None:
+        """Read one source; an error becomes a problem."""
         try:
             if source.name:
-                self._take_named(source)
+                self._read_named(source)
             else:
-                self._take_selected(source)
+                self._read_selected(source)
         except KubeError as error:
             if source.name:
-                self._failed.add(f"{source.kind}/{source.name}")
+                self.failed.add(f"{source.kind}/{source.name}")
             else:
-                self._whole = False
-            self._problems.append(SourceProblem(source.at, f"cannot be read: {error}"))
+                self.has_all = False
+            self._note(source.path, f"cannot be read: {error}")
 
     def check_namespace(self) -> None:
-        """Have nothing pruned while the namespace is being deleted, which takes the sources along.
+        """Prevent pruning while the namespace is being deleted, which deletes the sources too.
 
-        Asked after the sources were read: those that its deletion took are then explained by it.
+        Checked after the sources are read, so it explains those that are already deleted.
         """
-        path = f"/api/v1/namespaces/{self._sources.namespace}"
-        name = f"Namespace/{self._sources.namespace}"
         try:
-            metadata = self._own.get(path, deadline=self._deadline, accept=METADATA)["metadata"]
+            metadata = self._metadata(f"/api/v1/namespaces/{self.sources.namespace}")
+            problem = "is being deleted" if metadata.get("deletionTimestamp") else ""
         except KubeError as error:
-            self._whole = False
-            text = f"cannot be read, so that nothing is pruned: {error}"
-            self._problems.append(SourceProblem(name, text))
-        else:
-            if metadata.get("deletionTimestamp"):
-                self._whole = False
-                text = "is being deleted, so that nothing is pruned"
-                self._problems.append(SourceProblem(name, text))
+            problem = f"cannot be read: {error}"
+        if problem:
+            self.has_all = False
+            self._note(f"Namespace/{self.sources.namespace}", f"{problem}, so nothing is pruned")
 
-    def result(self) -> DesiredSet:
-        """Answer what was read, and let the cache hold that and nothing else."""
-        self._cache.held = self._taken
+    def desired_set(self) -> DesiredSet:
+        """Return what the sources want."""
         objects: list[DesiredObject] = []
-        for (source, name), held in self._taken.items():
-            objects += held.manifests.objects
-            if held.manifests.problems:
-                self._problems += held.manifests.problems
-                self._failed.add(f"{source.kind}/{name}")
+        for (source, name), cached in self.objects.items():
+            objects += cached.manifests.objects
+            if cached.manifests.problems:
+                self.problems += cached.manifests.problems
+                self.failed.add(f"{source.kind}/{name}")
         if len(objects) > MAX_OBJECTS:
-            self._whole = False
-            text = f"want {len(objects)} objects on the target; {MAX_OBJECTS} are the most"
-            self._problems.append(SourceProblem(FIELD, text))
+            self.has_all = False
+            self._note(
+                FIELD, f"want {len(objects)} objects on the target; the limit is {MAX_OBJECTS}"
+            )
         return DesiredSet(
             objects=tuple(objects[:MAX_OBJECTS]),
-            problems=tuple(self._problems),
-            failed_sources=frozenset(self._failed),
-            whole=self._whole,
-            home=self._sources.namespace,
-            target_namespace=self._sources.target_namespace,
+            problems=(*self.sources.problems, *self.problems),
+            failed_sources=frozenset(self.failed),
+            has_all_sources=self.has_all and not self.sources.problems,
+            set_namespace=self.sources.set_namespace,
         )
 
-    def _take_named(self, source: Source) -> None:
-        path = self._path(source)
+    def _read_named(self, source: Source) -> None:
         try:
-            if self._admits(source, {"name": source.name}):
-                metadata = self._own.get(path, deadline=self._deadline, accept=METADATA)["metadata"]
-                if self._admits(source, metadata) and not self._known(source, metadata):
-                    self._hold(source, self._own.get(path, deadline=self._deadline))
+            if self._may_sync(source, {"name": source.name}):
+                metadata = self._metadata(self._path(source))
+                if self._may_sync(source, metadata) and not self._use_cached(source, metadata):
+                    self._read_object(source, source.name)
         except NotFound:
-            self._problems.append(SourceProblem(f"{source.kind}/{source.name}", "is not there"))
+            self._note(f"{source.kind}/{source.name}", "does not exist")
 
-    def _take_selected(self, source: Source) -> None:
-        listed = [item["metadata"] for item in self._list(source, accept=METADATA_LIST)]
-        admitted = [metadata for metadata in listed if self._admits(source, metadata)]
-        new = [found["name"] for found in admitted if not self._known(source, found)]
+    def _read_selected(self, source: Source) -> None:
+        listed = [item["metadata"] for item in self._list(source, METADATA_LIST, str(PAGE_SIZE))]
+        allowed = [metadata for metadata in listed if self._may_sync(source, metadata)]
+        new = [found["name"] for found in allowed if not self._use_cached(source, found)]
         if len(new) > READ_SINGLY:
             wanted = set(new)
-            for obj in self._list(source):
+            for obj in self._list(source, JSON, PAGE):
                 if obj["metadata"]["name"] in wanted:
-                    self._hold(source, obj)
+                    self._add(source, obj)
             return
         for name in new:
             with suppress(NotFound):  # deleted since it was listed
-                path = self._path(replace(source, name=name))
-                self._hold(source, self._own.get(path, deadline=self._deadline))
+                self._read_object(source, name)
 
-    def _admits(self, source: Source, metadata: Json) -> bool:
-        """Tell whether an object may be a source; a refusal is told where people can act on it."""
-        refused = refusal(source.kind, metadata, kubeconfig_secret=self._kubeconfig_secret)
+    def _may_sync(self, source: Source, metadata: Json) -> bool:
+        """Tell whether an object may be a source; a refusal that people can act on is a problem."""
+        refused = refusal(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
         if refused and (source.name or not is_inventory(metadata)):
-            self._problems.append(SourceProblem(f"{source.kind}/{metadata['name']}", refused))
+            self._note(f"{source.kind}/{metadata['name']}", refused)
         return not refused
 
-    def _known(self, source: Source, metadata: Json) -> bool:
+    def _use_cached(self, source: Source, metadata: Json) -> bool:
         """Take an object from the cache if it holds this version."""
         key = _key(source, metadata)
-        held = self._taken.get(key) or self._cache.held.get(key)
-        if held is None or held.version != _version(metadata):
+        cached = self.objects.get(key) or self.cache.get(key)
+        if cached is None or cached.version != _version(metadata):
             return False
-        self._taken[key] = held
+        self.objects[key] = cached
         return True
 
-    def _hold(self, source: Source, obj: Json) -> None:
-        metadata = obj["metadata"]
-        manifests = read_source(source, obj)
-        self._taken[_key(source, metadata)] = _Held(_version(metadata), manifests)
+    def _read_object(self, source: Source, name: str) -> None:
+        path = self._path(replace(source, name=name))
+        self._add(source, self.own.get(path, deadline=self.deadline))
 
-    def _list(self, source: Source, accept: str = JSON) -> Iterator[Json]:
-        params = {
-            "labelSelector": source.selector,
-            "limit": PAGE if accept == JSON else str(PAGE_SIZE),
-        }
+    def _add(self, source: Source, obj: Json) -> None:
+        metadata = obj["metadata"]
+        cached = _CachedObject(_version(metadata), read_source(source, obj))
+        self.objects[_key(source, metadata)] = cached
+
+    def _metadata(self, path: str) -> Json:
+        found = self.own.get(path, deadline=self.deadline, accept=METADATA)
+        metadata: Json = found["metadata"]
+        return metadata
+
+    def _list(self, source: Source, accept: str, page: str) -> Iterator[Json]:
+        params = {"labelSelector": source.selector, "limit": page}
         path = self._path(source)
-        return self._own.list(path, deadline=self._deadline, params=params, accept=accept)
+        return self.own.list(path, deadline=self.deadline, params=params, accept=accept)
 
     def _path(self, source: Source) -> str:
-        path = f"/api/v1/namespaces/{self._sources.namespace}/{_PLURALS[source.kind]}"
+        path = f"/api/v1/namespaces/{self.sources.namespace}/{_PLURALS[source.kind]}"
         return f"{path}/{source.name}" if source.name else path
 
+    def _note(self, source: str, message: str) -> None:
+        self.problems.append(SourceProblem(source, message))
 
-def _key(source: Source, metadata: Json) -> _Key:
-    return replace(source, at="", name="", selector=""), metadata["name"]
+
+def _key(source: Source, metadata: Json) -> tuple[Source, str]:
+    return replace(source, path="", name="", selector=""), metadata["name"]
 
 
 def _version(metadata: Json) -> tuple[str, str]:

@@ -1,8 +1,7 @@
-"""Calls a target within a round: each call bounded, and the round ended when the target is lost."""
+"""Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -16,146 +15,146 @@ from hooks.kube.client import (
     NotFound,
 )
 from hooks.names import FIELD_MANAGER
+from hooks.targetclusters.sync.plan.decide import read_live
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE
-from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, see
+from hooks.targetclusters.sync.plan.model import LiveObject
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
 #: Seconds that one call to a target may take.
 CALL_SECONDS = 10.0
 #: Seconds that one list may take, with all its pages.
 LIST_SECONDS = 60.0
-#: Seconds kept back from the round for telling what became of it.
+#: Seconds of a round that are kept back for its report.
 MARGIN = 0.2
-#: Calls in a row without an answer after which the target is given up for this round.
+#: Calls in a row without an answer after which the round gives up the target.
 SILENT_CALLS = 3
 #: Whole objects in one page, and the bytes that they may take: 1.6 MiB each.
 PAGE = "5"
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-
-Answer = TypeVar("Answer")
-
-
-class RoundOver(Exception):
-    """No more calls in this round; str() says why, and is empty where merely time ran out."""
+#: Characters of a target's message that are kept.
+MAX_MESSAGE = 300
 
 
-class TooMany(KubeError):
-    """The target lists more objects than there can be of ours."""
+class RoundEnded(Exception):
+    """No more calls in this round; str() says why, and is empty if the time is over."""
+
+
+def clean_message(text: str) -> str:
+    """Return a target's message in the form that a status may hold: one short, printable line."""
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
+    line = " ".join(printable.split())
+    return line if len(line) <= MAX_MESSAGE else f"{line[: MAX_MESSAGE - 1]}…"
+
+
+def describe_error(error: KubeError, *, confidential: bool) -> str:
+    """Say why a call failed; for an object with secrets only what cannot quote them."""
+    code = error.code if isinstance(error, (KubeRefused, KubeUnreachable)) else 0
+    if confidential and code:
+        return f"refused with {code}; the message is left out because it may quote a secret"
+    return clean_message(error.text if isinstance(error, KubeRefused) else str(error))
 
 
 class Target:
     """A target's API server as one round uses it.
 
-    Every method raises RoundOver where the round's time is over, the target has stopped
-    answering, or it no longer takes the credentials; else KubeError.
+    Every method raises RoundEnded if the round's time is over, the target has stopped answering or
+    it rejects the credentials; else KubeError.
     """
 
     def __init__(self, kube: Kube, deadline: Deadline) -> None:
+        self.deadline = deadline
         self._kube = kube
-        self._deadline = deadline
-        self._silent = 0
-
-    @property
-    def deadline(self) -> Deadline:
-        """Answer the round's deadline."""
-        return self._deadline
+        self._silent_calls = 0
 
     def get(self, path: str) -> Json:
         """Read an object. Raises NotFound."""
-        return self._call(lambda deadline: self._kube.get(path, deadline=deadline))
+        with self._call() as deadline:
+            return self._kube.get(path, deadline=deadline)
 
     def find(self, path: str) -> Json | None:
-        """Read an object; None where it clearly is not there."""
+        """Read an object; None if it does not exist."""
         try:
             return self.get(path)
         except NotFound:
             return None
 
-    def list(self, path: str, *, labels: str, most: int) -> Iterator[Json]:
-        """Read a collection's objects by label; more than `most` of them raise TooMany."""
-        deadline = self._begin(LIST_SECONDS)
+    def find_live(self, path: str, wanted: ResolvedObject | None = None) -> LiveObject | None:
+        """Read what matters of an object, compared with what is wanted; None if it is not there."""
+        found = self.find(path)
+        live = read_live(found, wanted) if found is not None else None
+        if found is not None and live is None:
+            raise KubeUnreachable(f"GET {path}: the answer is not an object")
+        return live
+
+    def list(self, path: str, *, labels: str, limit: int) -> Iterator[Json]:
+        """Read a collection's objects by label. Raises KubeError if there are more than `limit`."""
         params = {"labelSelector": labels, "limit": PAGE}
-        try:
+        with self._call(LIST_SECONDS) as deadline:
             items = self._kube.list(path, deadline=deadline, params=params)
             for number, item in enumerate(items):
-                if number >= most:
-                    raise TooMany(f"GET {path}: lists more than {most} objects of ours")
+                if number >= limit:
+                    raise KubeError(f"GET {path}: lists more than {limit} objects of ours")
                 yield item
-        except KubeError as error:
-            self._note(error)
-            raise
-        self._silent = 0
 
     def apply(self, path: str, body: Json, *, force: bool, dry_run: bool = False) -> Json:
-        """Apply a body server-side; a field of another manager is a Conflict unless forced."""
+        """Apply a body server-side. Raises Conflict on a field of another manager unless forced."""
         params = {
             "fieldManager": FIELD_MANAGER,
             "force": "true" if force else "false",
             "fieldValidation": "Strict",
             **({"dryRun": "All"} if dry_run else {}),
         }
-        answer = self._call(
-            lambda deadline: self._kube.patch(
+        with self._call() as deadline:
+            answer = self._kube.patch(
                 path, body, deadline=deadline, content_type=APPLY_PATCH, params=params
             )
-        )
         return answer or {}
 
-    def create(self, path: str, body: Json) -> None:
-        """Create an object. Raises Conflict where it is there."""
-        self._call(lambda deadline: self._kube.create(path, body, deadline=deadline))
+    def apply_new(self, path: str, body: Json, *, managed_namespaces: frozenset[str]) -> Json:
+        """Apply a body, and create its namespace if that is missing.
 
-    def delete(self, path: str, *, uid: str, resource_version: str) -> None:
-        """Delete the very object that was read. Raises NotFound, Conflict where it has changed."""
+        Such a namespace is not part of a set and is never deleted, because others may use it too.
+
+        Args:
+            path: of the object.
+            body: of the object.
+            managed_namespaces: namespaces that are objects of the set; never created here.
+        """
+        try:
+            return self.apply(path, body, force=True)
+        except NotFound:
+            name = body["metadata"].get("namespace", "")
+            namespace = NAMESPACE.path(name=name)
+            if not name or name in managed_namespaces or self.find(namespace) is not None:
+                raise
+        new = {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}}
+        with suppress(Conflict), self._call() as deadline:  # it may have been created meanwhile
+            self._kube.create(NAMESPACE.path(), new, deadline=deadline)
+        return self.apply(path, body, force=True)
+
+    def delete(self, path: str, live: LiveObject) -> None:
+        """Delete the very object that was read. Raises Conflict if it has changed."""
         options = {
-            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
             "propagationPolicy": "Background",
         }
-        self._call(lambda deadline: self._kube.delete(path, deadline=deadline, options=options))
+        with suppress(NotFound), self._call() as deadline:
+            self._kube.delete(path, deadline=deadline, options=options)
 
-    def _call(self, call: Callable[[Deadline], Answer]) -> Answer:
-        deadline = self._begin(CALL_SECONDS)
+    @contextmanager
+    def _call(self, seconds: float = CALL_SECONDS) -> Iterator[Deadline]:
+        """Bound a call, and count those in a row that get no answer."""
+        if self.deadline.passed(margin=MARGIN):
+            raise RoundEnded
         try:
-            answer = call(deadline)
+            yield self.deadline.at_most(seconds)
         except KubeError as error:
-            self._note(error)
+            if isinstance(error, KubeRefused) and error.code == 401:
+                raise RoundEnded(str(error)) from error
+            is_silent = isinstance(error, KubeUnreachable) and error.code != 500
+            self._silent_calls = self._silent_calls + 1 if is_silent else 0
+            is_over = self._silent_calls >= SILENT_CALLS or self.deadline.passed(margin=MARGIN)
+            if is_silent and is_over:
+                raise RoundEnded(str(error)) from error
             raise
-        self._silent = 0
-        return answer
-
-    def _begin(self, seconds: float) -> Deadline:
-        if self._deadline.passed(margin=MARGIN):
-            raise RoundOver
-        return self._deadline.at_most(seconds)
-
-    def _note(self, error: KubeError) -> None:
-        """Count the calls without an answer; raises RoundOver where another one is no use."""
-        if isinstance(error, KubeRefused) and error.code == 401:
-            raise RoundOver(str(error)) from error
-        if not isinstance(error, KubeUnreachable) or error.code == 500:
-            self._silent = 0
-            return
-        self._silent += 1
-        if self._deadline.passed(margin=MARGIN) or self._silent >= SILENT_CALLS:
-            raise RoundOver(str(error)) from error
-
-
-def look(target: Target, path: str, wanted: Wanted | None = None) -> LiveObject | None:
-    """Read what counts of one object; None where it clearly is not there."""
-    found = target.find(path)
-    seen = see(found, wanted) if found is not None else None
-    if found is not None and seen is None:
-        raise KubeUnreachable(f"GET {path}: the answer is no object")
-    return seen
-
-
-def make_namespace(target: Target, name: str) -> bool:
-    """Make a namespace that is missing; False where it is there.
-
-    It becomes no part of a set, and is never deleted: others may come to live in it.
-    """
-    if target.find(NAMESPACE.path(name=name)) is not None:
-        return False
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    with suppress(Conflict):  # made meanwhile
-        target.create(NAMESPACE.path(), body)
-    return True
+        self._silent_calls = 0

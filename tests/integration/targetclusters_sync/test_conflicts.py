@@ -18,7 +18,7 @@ def test_is_left_as_it_is_and_named(world: World) -> None:
     world.source("app", {"whose": "ours"})
     report = world.settle()
     assert result(report, "app").outcome == "conflict"
-    assert result(report, "app").message == "was there before; it is left as it is"
+    assert result(report, "app").message == "existed before us; it is left alone"
     assert world.data("app") == {"whose": "theirs"}
     assert not report.synced
     world.kube.calls.clear()
@@ -32,7 +32,7 @@ def test_is_taken_over_where_the_policy_says_so(world: World) -> None:
     world.source("app", {"whose": "ours"})
     report = world.settle()
     assert result(report, "app").outcome == "applied"
-    assert result(report, "app").message == "was there before and is taken over"
+    assert result(report, "app").message == "existed before us and is taken over"
     assert world.data("app") == {"whose": "ours"}
     assert world.names() == {"app"}
     assert world.round().counts == {"unchanged": 1}
@@ -54,7 +54,8 @@ def test_is_neither_pruned_nor_deleted(world: World, prune: bool) -> None:
     world.settle()
     if prune:
         world.unsource("app")
-        assert result(world.settle(), "app").message == "carries our label no more and is left"
+        message = "no longer carries our label; it is left alone"
+        assert result(world.settle(), "app").message == message
     assert world.delete().complete
     assert world.data("app") == {"whose": "theirs"}
 
@@ -70,7 +71,7 @@ def test_an_object_of_another_target_cluster_is_a_conflict_too(
     patch = {"metadata": {"labels": labels}}
     world.target.api.resource("v1", "configmaps").patch("app", patch, world.namespace)
     report = world.round()
-    assert result(report, "app").message == "is part of applyset-another-v1; it is left as it is"
+    assert result(report, "app").message == "is part of applyset-another-v1; it is left alone"
 
 
 def test_one_that_is_made_just_before_ours_is_not_written_to(world: World) -> None:

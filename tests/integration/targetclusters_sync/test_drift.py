@@ -44,7 +44,7 @@ def test_an_edit_is_put_right_and_named(world: World) -> None:
     edit(world, "app", {"data": {"color": "blue", "size": None, "extra": "theirs"}})
     report = world.round()
     assert result(report, "app").outcome == "applied"
-    assert result(report, "app").message == "was changed on the target and is put right"
+    assert result(report, "app").message == "was changed on the target; it is corrected"
     assert result(report, "app").fields == ("data.color", "data.size")
     assert report.synced
     assert world.data("app") == {"color": "red", "size": "1", "extra": "theirs"}

@@ -87,10 +87,10 @@ def test_a_set_that_kubectl_has_taken_over_is_left_alone(world: World) -> None:
     world.source("a", {"n": "changed"})
     world.kube.calls.clear()
     report = world.round()
-    assert "this ApplySet is looked after by kubectl/v1.36.3" in report.error
+    assert "this ApplySet is managed by kubectl/v1.36.3" in report.error
     assert world.kube.writes == []
     deletion = world.delete()
-    assert "this ApplySet is looked after by kubectl/v1.36.3" in deletion.error
+    assert "this ApplySet is managed by kubectl/v1.36.3" in deletion.error
     assert world.names() == {"a", "b", "c"}
     hand_over(world, "target-cluster-operator/v1alpha1")
     assert world.settle().synced

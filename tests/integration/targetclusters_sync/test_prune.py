@@ -45,7 +45,7 @@ def test_stays_where_somebody_took_our_label_off(world: World) -> None:
     patch(world, "old", {"metadata": {"labels": {LABEL_APPLYSET_PART_OF: None}}})
     world.unsource("old")
     report = world.round()
-    assert result(report, "old").message == "carries our label no more and is left"
+    assert result(report, "old").message == "no longer carries our label; it is left alone"
     assert world.data("old") == {"a": "b"}
     assert "old" not in {key.name for key in report.inventory.by_key}
 
@@ -61,7 +61,7 @@ def test_stays_in_the_inventory_until_its_finalizers_let_it_go(world: World) -> 
     assert "old" in {key.name for key in report.inventory.by_key}
     patch(world, "old", {"metadata": {"finalizers": None}})
     report = world.round()
-    assert result(report, "old").message == "was gone already"
+    assert result(report, "old").message == "was already gone"
     assert "old" not in {key.name for key in report.inventory.by_key}
 
 
@@ -108,7 +108,7 @@ def test_goes_with_a_source_that_is_named_and_gone(world: World) -> None:
     world.unsource("app")
     report = world.round()
     assert result(report, "app").outcome == "pruned"
-    assert [str(problem) for problem in report.problems] == ["ConfigMap/app: is not there"]
+    assert [str(problem) for problem in report.problems] == ["ConfigMap/app: does not exist"]
 
 
 def test_nothing_is_pruned_while_the_namespace_of_the_sources_is_being_deleted(
@@ -176,7 +176,7 @@ def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
     entry = InventoryEntry("gone.example.org/v1", "Gone", world.namespace, "g", source="x")
     world.recorded = Inventory.of([entry])
     report = world.round()
-    assert result(report, "g").message == "went with its kind"
+    assert result(report, "g").message == "is gone: the target does not serve its kind"
     assert entry.key not in report.inventory.by_key
 
 

@@ -102,7 +102,7 @@ def test_an_inventory_is_never_a_source(world: World) -> None:
     desired = world.gather()
     assert (desired.objects, desired.problems) == ((), ())
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "web-inventory"}]}
-    assert "is an inventory that the operator keeps" in str(world.gather().problems[0])
+    assert "is an inventory of the operator" in str(world.gather().problems[0])
     clusters.delete("web", world.namespace)
 
 
@@ -113,15 +113,15 @@ def test_a_source_of_another_namespace_is_refused_by_name_and_not_read(world: Wo
     assert [str(problem) for problem in desired.problems] == [
         "resourceSyncPolicy.sources[0]: namespace: must be the TargetCluster's own; leave it out"
     ]
-    assert not desired.whole
+    assert not desired.has_all_sources
     assert reads(world) == []
 
 
 def test_a_source_that_is_named_and_not_there_is_named(world: World) -> None:
     world.policy = {"sources": [{"kind": "Secret", "name": "app"}]}
     desired = world.gather()
-    assert [str(problem) for problem in desired.problems] == ["Secret/app: is not there"]
-    assert desired.whole
+    assert [str(problem) for problem in desired.problems] == ["Secret/app: does not exist"]
+    assert desired.has_all_sources
     assert desired.failed_sources == frozenset()
 
 
@@ -141,7 +141,7 @@ def test_a_source_that_may_not_be_read_keeps_what_came_from_it(world: World) -> 
     world.policy = {"sources": [{"kind": "ConfigMap", "name": "app"}]}
     desired = world.gather()
     assert desired.failed_sources == {"ConfigMap/app"}
-    assert not desired.whole
+    assert not desired.has_all_sources
     assert "cannot be read" in str(desired.problems[0])
     assert "(403)" in str(desired.problems[0])
 
@@ -154,5 +154,5 @@ def test_an_api_server_out_of_reach_is_no_reason_to_prune(
     world.own_kube = Watched(ApiServer.of(Configuration(host="http://127.0.0.1:9")))
     desired = world.gather()
     assert desired.objects == ()
-    assert not desired.whole
+    assert not desired.has_all_sources
     assert desired.problems

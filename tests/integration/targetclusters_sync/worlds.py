@@ -10,11 +10,10 @@ from hooks.kube.client import Kube
 from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
-    DeleteTask,
     DesiredSet,
     ObjectResult,
     SyncPolicy,
@@ -141,10 +140,9 @@ class World:
 
     def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> DeleteReport:
         """Do one round of deleting everything."""
-        namespace = self.policy.get("targetNamespace") or self.namespace
         report = delete_all(
             kube or self.kube,
-            DeleteTask(f"{self.namespace}/web", namespace, self.recorded),
+            self.sets,
             memory=self.memory,
             deadline=Deadline(seconds),
         )
@@ -181,10 +179,10 @@ class World:
         return {key.name for key in self.ours()}
 
     @property
-    def sets(self) -> Sets:
+    def sets(self) -> ApplySets:
         """Answer the ApplySets of the TargetCluster."""
         namespace = self.policy.get("targetNamespace") or self.namespace
-        return Sets.of(f"{self.namespace}/web", namespace, self.recorded)
+        return ApplySets.of(f"{self.namespace}/web", namespace, self.recorded)
 
 
 def result(report: SyncReport | DeleteReport, name: str) -> ObjectResult:

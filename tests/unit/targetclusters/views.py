@@ -97,7 +97,7 @@ def failure(reason: str, kind: FailureKind = "kubeconfig") -> Failure:
 
 def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResult:
     """Write a round of deleting that began ten seconds ago and took one."""
-    done = DeleteReport((), left, complete=not left.by_key)
+    done = DeleteReport((), left)
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
         "seconds": 1.0,

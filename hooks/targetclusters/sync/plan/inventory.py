@@ -1,20 +1,21 @@
-"""The inventory: which objects on a target are, were or will be applied by one TargetCluster."""
+"""The inventory: which objects a TargetCluster has applied to its target or is about to apply."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from hooks.http.bounded_json import Json
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
-#: The key of a ConfigMap's data under which the entries stand, one JSON object a line.
+#: The key of a ConfigMap's data that holds the entries, one JSON object a line.
 DATA_KEY = "entries.jsonl"
-#: What a UID adds to an entry, counted before it is known so that entries stay where they are.
-_UID_LENGTH = 36
+#: Counts as the UID of an entry that has none yet, so that entries stay where they are.
+_UID_PLACEHOLDER = "-" * 36
 _MAX_NAME = 253
 _PART_NUMBER = re.compile(r"-inventory(?:-([1-9][0-9]{0,2}))?$")
 
@@ -24,7 +25,7 @@ GroupKind = tuple[str, str]
 
 @dataclass(frozen=True, order=True)
 class ObjectKey:
-    """What makes an object the same object, whatever version it is written in."""
+    """The identity of an object, in whatever version it is written."""
 
     group: str
     kind: str
@@ -33,7 +34,7 @@ class ObjectKey:
 
     @property
     def group_kind(self) -> GroupKind:
-        """Answer the object's kind, whatever the version."""
+        """Return the object's kind, whatever the version."""
         return self.group, self.kind
 
     def __str__(self) -> str:
@@ -41,26 +42,25 @@ class ObjectKey:
         return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
 
 
-@dataclass(frozen=True)
-class InventoryEntry:
-    """One object of the target.
+class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """One object of the target; as JSON it holds only the fields that are not empty.
 
     Attributes:
         namespace: empty for cluster-scoped objects.
         uid: as the target gave it; empty until the object has been applied.
-        source: where it comes from, such as `ConfigMap/web`; empty where that is not known.
+        source: where it comes from, such as `ConfigMap/web`; empty if that is not known.
     """
 
-    api_version: str
-    kind: str
-    namespace: str
-    name: str
+    api_version: str = ""
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
     uid: str = ""
     source: str = ""
 
     @property
     def key(self) -> ObjectKey:
-        """Answer the object's identity."""
+        """Return the object's identity."""
         group, slash, _ = self.api_version.partition("/")
         return ObjectKey(group if slash else "", self.kind, self.namespace, self.name)
 
@@ -69,12 +69,12 @@ class InventoryEntry:
 class Inventory:
     """The entries, in the ConfigMaps that hold them.
 
-    An entry stays in its ConfigMap: were it moved, then between the writes of two ConfigMaps it
-    would stand in neither.
+    An entry stays in its ConfigMap. If it moved, it would be in neither of the two between their
+    writes.
 
     Attributes:
         parts: the entries of `NAME-inventory`, `NAME-inventory-2` and so on.
-        unreadable: what was found there that is no entry, in words.
+        unreadable: where something in a ConfigMap is not an entry.
     """
 
     parts: tuple[tuple[InventoryEntry, ...], ...] = ()
@@ -82,60 +82,52 @@ class Inventory:
 
     @cached_property
     def by_key(self) -> Mapping[ObjectKey, InventoryEntry]:
-        """Answer all entries by their identity."""
+        """Return all entries by their identity."""
         return {entry.key: entry for part in self.parts for entry in part}
 
     @classmethod
     def of(cls, entries: Iterable[InventoryEntry]) -> "Inventory":
-        """Make an inventory of entries that stand nowhere yet."""
-        return cls().holding(entries)
+        """Make an inventory of entries that no ConfigMap holds yet."""
+        return cls().with_entries(entries)
 
-    def holding(self, entries: Iterable[InventoryEntry]) -> "Inventory":
-        """Answer an inventory of exactly these entries, each left where it stands already."""
+    def with_entries(self, entries: Iterable[InventoryEntry]) -> "Inventory":
+        """Return an inventory of exactly these entries, each in the ConfigMap that holds it."""
         wanted = {entry.key: entry for entry in entries}
-        parts: list[list[InventoryEntry]] = []
-        sizes: list[int] = []
-        for part in self.parts:
-            kept: list[InventoryEntry] = []
-            size = 0
-            for old in part:
-                entry = wanted.get(old.key)
-                if entry is None or size + _size(entry) > PART_BYTES:
-                    continue
-                del wanted[old.key]
-                kept.append(entry)
-                size += _size(entry)
-            parts.append(kept)
-            sizes.append(size)
+        parts = [_Part() for _ in self.parts]
+        for part, before in zip(parts, self.parts, strict=True):
+            for old in before:
+                if old.key in wanted and part.add(wanted[old.key]):
+                    del wanted[old.key]
         for key in sorted(wanted):
-            _put(wanted[key], parts, sizes)
-        while parts and not parts[-1]:
+            if not any(part.add(wanted[key]) for part in parts):
+                parts.append(_Part(wanted[key]))
+        while parts and not parts[-1].entries:
             parts.pop()
-        return Inventory(tuple(tuple(part) for part in parts))
+        return Inventory(tuple(tuple(part.entries) for part in parts))
 
     @classmethod
     def from_config_maps(cls, config_maps: Iterable[Json]) -> "Inventory":
         """Read the inventory's ConfigMaps, in any order; never raises.
 
-        What cannot be read is told in `unreadable`: the objects concerned are found again on the
-        target by their label.
+        `unreadable` names what is not an entry: such objects are found again on the target by
+        their label.
         """
         found: dict[int, tuple[InventoryEntry, ...]] = {}
         unreadable: list[str] = []
         for config_map in config_maps:
             metadata, data = config_map.get("metadata"), config_map.get("data")
             name = str(metadata.get("name")) if isinstance(metadata, dict) else ""
-            number = _part_number(name)
-            if number is None:
+            match = _PART_NUMBER.search(name)
+            if not match:
                 continue
             text = data.get(DATA_KEY) if isinstance(data, dict) else None
             if not isinstance(text, str):
                 unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
-                text = ""
-            entries, bad = _parse(text)
-            unreadable += [f"ConfigMap {name}, {DATA_KEY}, line {line}" for line in bad]
+                continue
+            entries, bad_lines = _read_lines(text)
+            unreadable += [f"ConfigMap {name}, {DATA_KEY}, line {line}" for line in bad_lines]
             if entries:
-                found[number] = entries
+                found[int(match[1] or 1)] = entries
         last = max(found, default=0)
         return cls(tuple(found.get(n, ()) for n in range(1, last + 1)), tuple(unreadable))
 
@@ -151,16 +143,38 @@ class Inventory:
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": part_name(name, number), "namespace": namespace},
-                "data": {DATA_KEY: "".join(_line(entry) for entry in part)},
+                "data": {DATA_KEY: msgspec.json.Encoder().encode_lines(part).decode()},
             }
             for number, part in enumerate(self.parts or ((),), start=1)
         ]
 
 
+def next_inventory(
+    recorded: Inventory,
+    *,
+    found: Iterable[InventoryEntry],
+    gone: Iterable[ObjectKey],
+    wanted: Iterable[InventoryEntry],
+) -> Inventory:
+    """Return the inventory to record before the next round.
+
+    Args:
+        recorded: the present one.
+        found: other objects on the target with our label.
+        gone: objects that are deleted or no longer ours.
+        wanted: objects that are on the target or will be.
+    """
+    entries = {entry.key: entry for entry in found} | dict(recorded.by_key)
+    for key in gone:
+        entries.pop(key, None)
+    entries.update((entry.key, entry) for entry in wanted)
+    return recorded.with_entries(entries.values())
+
+
 def part_name(cluster: str, number: int) -> str:
     """Name the ConfigMap that holds a part: `NAME-inventory`, `NAME-inventory-2` and so on.
 
-    A name too long for a ConfigMap is cut and told apart by a hash of the whole.
+    A name too long for a ConfigMap is cut, and a hash of the whole keeps it unique.
     """
     suffix = "-inventory" if number == 1 else f"-inventory-{number}"
     if len(cluster) + len(suffix) <= _MAX_NAME:
@@ -169,64 +183,46 @@ def part_name(cluster: str, number: int) -> str:
     return f"{cluster[: _MAX_NAME - len(suffix) - 17]}-{digest}{suffix}"
 
 
-def _part_number(name: str) -> int | None:
-    match = _PART_NUMBER.search(name)
-    return int(match.group(1) or 1) if match else None
+class _Part:
+    """A ConfigMap that is being filled."""
 
+    def __init__(self, *entries: InventoryEntry) -> None:
+        self.entries = list(entries)
+        self._size = sum(map(_size, entries))
 
-def _put(entry: InventoryEntry, parts: list[list[InventoryEntry]], sizes: list[int]) -> None:
-    """Add an entry to the first part that has room, or to a new one."""
-    size = _size(entry)
-    for number, taken in enumerate(sizes):
-        if taken + size <= PART_BYTES:
-            parts[number].append(entry)
-            sizes[number] += size
-            return
-    parts.append([entry])
-    sizes.append(size)
-
-
-def _line(entry: InventoryEntry) -> str:
-    fields = {
-        "apiVersion": entry.api_version,
-        "kind": entry.kind,
-        "namespace": entry.namespace,
-        "name": entry.name,
-        "uid": entry.uid,
-        "source": entry.source,
-    }
-    return json.dumps({key: value for key, value in fields.items() if value}) + "\n"
+    def add(self, entry: InventoryEntry) -> bool:
+        """Add an entry; False if there is no room for it."""
+        size = self._size + _size(entry)
+        if size > PART_BYTES:
+            return False
+        self.entries.append(entry)
+        self._size = size
+        return True
 
 
 def _size(entry: InventoryEntry) -> int:
-    return len(_line(entry if entry.uid else replace(entry, uid="-" * _UID_LENGTH)))
+    counted = entry if entry.uid else msgspec.structs.replace(entry, uid=_UID_PLACEHOLDER)
+    return len(msgspec.json.encode(counted)) + 1
 
 
-def _parse(text: str) -> tuple[tuple[InventoryEntry, ...], Sequence[int]]:
-    """Read lines; answer the entries, and the numbers of the lines that hold none."""
+def _read_lines(text: str) -> tuple[tuple[InventoryEntry, ...], list[int]]:
+    """Return the entries, and the numbers of the lines that hold none."""
     entries: dict[ObjectKey, InventoryEntry] = {}
-    bad: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    bad_lines: list[int] = []
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        entry = _entry(line)
+        entry = _read_entry(line)
         if entry is None:
-            bad.append(number)
+            bad_lines.append(number)
         else:
             entries[entry.key] = entry
-    return tuple(entries.values()), bad
+    return tuple(entries.values()), bad_lines
 
 
-def _entry(line: str) -> InventoryEntry | None:
+def _read_entry(line: str) -> InventoryEntry | None:
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
+        entry = msgspec.json.decode(line, type=InventoryEntry)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    if not isinstance(fields, dict):
-        return None
-    names = ("apiVersion", "kind", "namespace", "name", "uid", "source")
-    values = [fields.get(name, "") for name in names]
-    if not all(isinstance(value, str) for value in values):
-        return None
-    entry = InventoryEntry(*values)
     return entry if entry.api_version and entry.kind and entry.name else None

@@ -1,8 +1,9 @@
-"""How an API server serves a kind of object: its path, and whether it lives in namespaces."""
+"""How an API server serves a kind of object: its path, and whether it is namespaced."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
@@ -11,7 +12,10 @@ from hooks.targetclusters.sync.plan.inventory import GroupKind
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
 
-_PLURAL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+#: What names of most objects, and plurals of kinds, look like.
+DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+#: What names of namespaces look like.
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,17 @@ class Kind:
 
     @property
     def group(self) -> str:
-        """Answer the API group, empty for the core group."""
+        """Return the API group, empty for the core group."""
         group, slash, _ = self.api_version.partition("/")
         return group if slash else ""
 
     @property
     def group_kind(self) -> GroupKind:
-        """Answer the kind, whatever the version."""
+        """Return the kind, whatever the version."""
         return self.group, self.kind
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """Answer the path of an object, or of the collection in one namespace or in all."""
+        """Return the path of an object, or of the collection in one namespace or in all."""
         path = version_path(self.api_version)
         if self.namespaced and namespace:
             path += f"/namespaces/{quote(namespace, safe='')}"
@@ -49,60 +53,53 @@ CRD_GROUP = "apiextensions.k8s.io"
 
 
 def version_path(api_version: str) -> str:
-    """Answer the path under which a version of a group is served."""
+    """Return the path under which a version of a group is served."""
     prefix = "/apis" if "/" in api_version else "/api"
     return f"{prefix}/{quote(api_version)}"
 
 
-def kinds_served(api_version: str, answer: Json) -> Mapping[str, Kind]:
-    """Read an APIResourceList; what is no kind that has a path of its own is left out."""
-    resources = answer.get("resources")
+def parse_resource_list(api_version: str, answer: Json) -> Mapping[str, Kind]:
+    """Read the kinds in an APIResourceList; what has no path of its own, as `pods/log`, is none."""
     found: dict[str, Kind] = {}
-    for resource in resources if isinstance(resources, list) else ():
-        if not isinstance(resource, dict):
-            continue
+    for resource in _maps(answer.get("resources")):
         kind, plural = resource.get("kind"), resource.get("name")
-        if isinstance(kind, str) and isinstance(plural, str) and _PLURAL.fullmatch(plural):
+        if isinstance(kind, str) and _is_plural(plural):
             found[kind] = Kind(api_version, kind, plural, resource.get("namespaced") is True)
     return found
 
 
-def versions_served(answer: Json) -> Mapping[str, tuple[str, ...]]:
+def parse_group_list(answer: Json) -> Mapping[str, tuple[str, ...]]:
     """Read an APIGroupList: each group's versions such as `apps/v1`, the preferred one first."""
-    groups = answer.get("groups")
     found: dict[str, tuple[str, ...]] = {}
-    for group in groups if isinstance(groups, list) else ():
-        listed = _map(group).get("versions")
-        entries = [
-            _map(group).get("preferredVersion"),
-            *(listed if isinstance(listed, list) else ()),
-        ]
-        versions = [_map(entry).get("groupVersion") for entry in entries]
-        found[str(_map(group).get("name"))] = tuple(
-            dict.fromkeys(version for version in versions if isinstance(version, str))
-        )
+    for group in _maps(answer.get("groups")):
+        listed = [*_maps([group.get("preferredVersion")]), *_maps(group.get("versions"))]
+        versions = [version.get("groupVersion") for version in listed]
+        texts = [version for version in versions if isinstance(version, str)]
+        found[str(group.get("name"))] = tuple(dict.fromkeys(texts))
     return found
 
 
-def kinds_defined(crd: Json) -> Mapping[Gvk, Kind]:
-    """Read the kinds that a CustomResourceDefinition brings; empty where it is malformed."""
-    spec = _map(crd.get("spec"))
-    names = _map(spec.get("names"))
+def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
+    """Read the kinds that a CustomResourceDefinition defines; none if it is malformed."""
+    spec = crd.get("spec")
+    names = spec.get("names") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(names, dict):
+        return {}
     group, kind, plural = spec.get("group"), names.get("kind"), names.get("plural")
-    versions = spec.get("versions")
-    if not (isinstance(group, str) and isinstance(kind, str) and isinstance(versions, list)):
+    if not (isinstance(group, str) and isinstance(kind, str) and _is_plural(plural)):
         return {}
-    if not isinstance(plural, str) or not _PLURAL.fullmatch(plural):
-        return {}
-    served = [_map(version).get("name") for version in versions if _map(version).get("served")]
-    found = {}
-    for version in served:
-        if isinstance(version, str):
-            api_version = f"{group}/{version}"
-            namespaced = spec.get("scope") == "Namespaced"
-            found[api_version, kind] = Kind(api_version, kind, plural, namespaced)
-    return found
+    namespaced = spec.get("scope") == "Namespaced"
+    return {
+        (f"{group}/{name}", kind): Kind(f"{group}/{name}", kind, plural, namespaced)
+        for version in _maps(spec.get("versions"))
+        if version.get("served") and isinstance(name := version.get("name"), str)
+    }
 
 
-def _map(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
+def _is_plural(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and DNS_SUBDOMAIN.fullmatch(value) is not None
+
+
+def _maps(value: object) -> list[Json]:
+    """Return the maps in what should be a list of maps."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
 from hooks.targetclusters.untrusted_yaml import Unusable, documents
 
-#: How many problems of one source are told; a source that is no manifest at all has thousands.
-PROBLEMS_TOLD = 20
+#: How many problems of one source are named; a source that is not a manifest has thousands.
+MAX_PROBLEMS = 20
 
 _API_VERSION = re.compile(r"(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}")
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-#: What only the API server that an object lives on may say.
+#: Metadata that only the API server of an object sets.
 _SERVER_OWNED = frozenset(
     (
         "creationTimestamp",
@@ -29,8 +29,8 @@ _SERVER_OWNED = frozenset(
         "uid",
     )
 )
-#: Keys of labels and annotations that say whose an object is where it comes from: on a target
-#: they would make another tool take it for its own.
+#: Labels and annotations by which a tool knows its objects where they come from: on a target they
+#: would make the tool there take an object for its own.
 _TRACKING = (
     "applyset.kubernetes.io/",
     "argocd.argoproj.io/",
@@ -42,21 +42,21 @@ _TRACKING = (
 )
 
 
-@dataclass(frozen=True)
-class Manifests:
-    """What a source's texts came to."""
-
-    objects: tuple[DesiredObject, ...] = ()
-    problems: tuple[SourceProblem, ...] = ()
-
-
-class _Invalid(ValueError):
-    """A field that no object can have."""
+class InvalidField(ValueError):
+    """A field that cannot be used: its path, empty for the whole value, and what would be right."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
         self.message = message
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What a source wants on the target, and what in it cannot be synced."""
+
+    objects: tuple[DesiredObject, ...] = ()
+    problems: tuple[SourceProblem, ...] = ()
 
 
 def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool) -> Manifests:
@@ -71,20 +71,23 @@ def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool)
     problems: list[SourceProblem] = []
     for key in sorted(texts):
         for number, document in enumerate(documents(texts[key]), start=1):
-            for at, candidate in _candidates(document):
+            for path, candidate in _candidates(document):
                 try:
-                    body = _body(candidate, at)
-                except _Invalid as invalid:
-                    at_fault = SourceProblem(source, invalid.message, key, number, invalid.field)
-                    problems.append(at_fault)
+                    body = _body(candidate, path)
+                except InvalidField as error:
+                    problem = SourceProblem(source, error.message, key, number, error.field)
+                    problems.append(problem)
                 else:
                     secret = confidential or body["kind"] == "Secret"
                     objects.append(DesiredObject(source, body, confidential=secret))
-    return Manifests(tuple(objects), _told(source, problems))
+    if len(problems) > MAX_PROBLEMS:
+        more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
+        problems[MAX_PROBLEMS:] = [more]
+    return Manifests(tuple(objects), tuple(problems))
 
 
 def owned_fields(body: Json) -> Json:
-    """Answer an object without what its own API server, or another tool, says about it."""
+    """Return an object without what its own API server or another tool says about it."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in _SERVER_OWNED}
     for name in ("labels", "annotations"):
         if name in metadata:
@@ -95,92 +98,86 @@ def owned_fields(body: Json) -> Json:
     return {**rest, "metadata": metadata}
 
 
-def _told(source: str, problems: list[SourceProblem]) -> tuple[SourceProblem, ...]:
-    if len(problems) <= PROBLEMS_TOLD:
-        return tuple(problems)
-    more = SourceProblem(source, f"{len(problems) - PROBLEMS_TOLD} more problems")
-    return (*problems[:PROBLEMS_TOLD], more)
+def match_string(value: object, pattern: re.Pattern[str], field: str, right: str) -> str:
+    """Return a value that is a string and matches; raises InvalidField, with what is right."""
+    if value is None:
+        raise InvalidField(field, f"is missing; must be {right}")
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidField(field, f"must be {right}")
+    return value
 
 
 def _candidates(document: object) -> list[tuple[str, object]]:
-    """Answer what may be objects in a document, and where: itself, or the items of a v1 List."""
+    """Return what may be an object in a document, with its path: itself, or a v1 List's items."""
     if document is None:
         return []
-    if isinstance(document, dict) and (document.get("apiVersion"), document.get("kind")) == (
-        "v1",
-        "List",
-    ):
-        items = document.get("items")
-        if isinstance(items, list):
-            return [(f"items[{number}]", item) for number, item in enumerate(items)]
+    found = document if isinstance(document, dict) else {}
+    if (found.get("apiVersion"), found.get("kind")) != ("v1", "List"):
+        return [("", document)]
+    items = found.get("items")
+    if not isinstance(items, list):
         return [("items", items)]
-    return [("", document)]
+    return [(f"items[{number}]", item) for number, item in enumerate(items)]
 
 
-def _body(document: object, at: str) -> Json:
-    """Check what may be an object, and answer it in the fields that are ours to apply."""
+def _body(document: object, path: str) -> Json:
+    """Check what may be an object, and return the fields of it that are applied."""
     if isinstance(document, Unusable):
-        raise _Invalid(document.field, document.message)
+        raise InvalidField(document.field, document.message)
     if not isinstance(document, dict):
         right = "must be an object with apiVersion, kind and metadata"
-        raise _Invalid(at, f"{right}, not {_type(document)}")
-    at += "." if at else ""
-    _match(document, "apiVersion", _API_VERSION, at, "such as v1 or apps/v1")
-    _match(document, "kind", _KIND, at, "such as ConfigMap")
+        raise InvalidField(path, f"{right}, not {_type(document)}")
+    path += "." if path else ""
+    version, kind = document.get("apiVersion"), document.get("kind")
+    match_string(version, _API_VERSION, f"{path}apiVersion", "a version such as v1 or apps/v1")
+    match_string(kind, _KIND, f"{path}kind", "a kind such as ConfigMap")
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
-        raise _Invalid(f"{at}metadata", "must be a map with at least a name")
-    _check_name(metadata.get("name"), f"{at}metadata.name")
-    if metadata.get("namespace") is None:
+        raise InvalidField(f"{path}metadata", "must be a map with at least a name")
+    _check_name(metadata.get("name"), f"{path}metadata.name")
+    namespace = metadata.get("namespace")
+    if namespace is None:
         metadata = {k: v for k, v in metadata.items() if k != "namespace"}
     else:
-        _match(metadata, "namespace", _LABEL, f"{at}metadata.", "the name of a namespace")
+        match_string(namespace, DNS_LABEL, f"{path}metadata.namespace", "the name of a namespace")
     for pairs in ("labels", "annotations"):
-        _check_pairs(metadata.get(pairs), f"{at}metadata.{pairs}")
+        _check_strings(metadata.get(pairs), f"{path}metadata.{pairs}")
     body = owned_fields({**document, "metadata": metadata})
-    return _with_data(body, at) if (body["apiVersion"], body["kind"]) == ("v1", "Secret") else body
-
-
-def _match(holder: Json, field: str, pattern: re.Pattern[str], at: str, right: str) -> None:
-    value = holder.get(field)
-    if value is None:
-        raise _Invalid(at + field, f"is missing; write {right}")
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise _Invalid(at + field, f"must be {right}")
+    return _with_data(body, path) if (version, kind) == ("v1", "Secret") else body
 
 
 def _check_name(name: object, field: str) -> None:
     if name is None:
-        raise _Invalid(field, "is missing; objects are synced by their name")
+        raise InvalidField(field, "is missing; objects are synced by their name")
     if not isinstance(name, str) or not 0 < len(name) <= 253:
-        raise _Invalid(field, "must be a text of 1 to 253 characters")
+        raise InvalidField(field, "must be a string of 1 to 253 characters")
     if name in {".", ".."} or not name.isprintable() or set("/%") & set(name):
-        raise _Invalid(field, "must not hold /, % or control characters, nor be . or ..")
+        raise InvalidField(field, "must not hold /, % or control characters, nor be . or ..")
 
 
-def _check_pairs(pairs: object, field: str) -> None:
+def _check_strings(pairs: object, field: str) -> None:
     if pairs is None:
         return
     if not isinstance(pairs, dict):
-        raise _Invalid(field, "must be a map of texts")
+        raise InvalidField(field, "must be a map of strings")
     for key, value in pairs.items():
         if not isinstance(value, str):
-            raise _Invalid(f"{field}[{key}]", "must be a text; write it in quotes")
+            raise InvalidField(f"{field}[{key}]", "must be a string; write it in quotes")
 
 
-def _with_data(body: Json, at: str) -> Json:
-    """Write a Secret's `stringData` as `data`, as the API server would: it never shows it again."""
+def _with_data(body: Json, path: str) -> Json:
+    """Write a Secret's `stringData` as `data`, as the API server does: it never returns it."""
     texts = body.get("stringData")
     if texts is None:
         return body
-    _check_pairs(texts, f"{at}stringData")
+    _check_strings(texts, f"{path}stringData")
     data = {} if body.get("data") is None else body["data"]
     if not isinstance(data, dict):
-        raise _Invalid(f"{at}data", "must be a map of texts")
+        raise InvalidField(f"{path}data", "must be a map of strings")
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
     return {**{k: v for k, v in body.items() if k != "stringData"}, "data": {**data, **encoded}}
 
 
 def _type(value: object) -> str:
-    names = {list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
+    names = {list: "a list", str: "a string", bool: "true or false", type(None): "nothing"}
     return names.get(type(value), "a number")

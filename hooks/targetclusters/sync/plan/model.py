@@ -1,4 +1,4 @@
-"""What the sync engine is told and tells, and each decision about one object of a target."""
+"""The data of a sync round: what the sources want, the work to do, and what the round reports."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,25 +7,26 @@ from typing import Literal
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.kinds import Gvk
 
 DriftPolicy = Literal["Correct", "Report"]
 ConflictPolicy = Literal["Keep", "Overwrite"]
 Outcome = Literal["applied", "unchanged", "pruned", "drifted", "conflict", "failed", "skipped"]
 
-#: Outcomes that people must look at.
-TROUBLE: tuple[Outcome, ...] = ("failed", "conflict", "drifted")
-#: How many objects in trouble a status names; the others are counted.
-NAMED = 10
+#: Outcomes of an object that is on the target and ours.
+OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted")
+#: Outcomes that need a person's attention, the most urgent first.
+TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted")
 
 
 @dataclass(frozen=True)
 class SyncPolicy:
-    """What `spec.resourceSyncPolicy` says about objects that are not as they should be.
+    """What `spec.resourceSyncPolicy` says about objects that differ from what is wanted.
 
     Attributes:
         prune: delete what is no longer wanted.
-        drift: apply again what was edited on the target, or only report it.
-        conflict: leave alone what was there before us, or take it over.
+        drift: apply again what somebody edited on the target, or only report it.
+        conflict: leave alone what existed before us, or take it over.
     """
 
     prune: bool = True
@@ -40,8 +41,8 @@ class SourceProblem:
     Attributes:
         source: such as `ConfigMap/web`, or `resourceSyncPolicy.sources[2]`.
         message: what is wrong, and what would be right.
-        key: of the source's data; empty where the problem is no single key's.
-        document: which YAML document under the key, from 1; 0 where it is no single one's.
+        key: of the source's data; empty if the problem is not about one key.
+        document: number of the YAML document under the key, from 1; 0 if it is not about one.
         field: within the document, such as `metadata.name`.
     """
 
@@ -64,16 +65,20 @@ class DesiredObject:
 
     Attributes:
         source: such as `ConfigMap/web`.
-        body: apiVersion, kind, metadata and the rest, without labels of ours. A namespaced
-            object may still lack its namespace: the target knows which kinds have one.
-        confidential: it came from or is a Secret, so that no answer about it may be quoted.
-        target_namespace: where its source has it go, if namespaced; empty for no word on that.
+        body: apiVersion, kind, metadata and the rest, without labels and annotations of ours.
+        namespace: where it goes if its kind is namespaced; only the target knows which kinds are.
+        confidential: it is a Secret or comes from one, so no answer about it may be quoted.
     """
 
     source: str
     body: Json = field(repr=False)
+    namespace: str = "default"
     confidential: bool = False
-    target_namespace: str = ""
+
+    @property
+    def gvk(self) -> Gvk:
+        """Return apiVersion and kind."""
+        return self.body["apiVersion"], self.body["kind"]
 
 
 @dataclass(frozen=True)
@@ -84,47 +89,71 @@ class DesiredSet:
         objects: in the order of the sources.
         problems: what could not be read or understood.
         failed_sources: sources with problems; what came from them is not pruned.
-        whole: every source was listed; where it was not, nothing at all is pruned.
-        home: namespace of objects that name none.
-        target_namespace: namespace of all namespaced objects; empty for their own.
+        has_all_sources: every source was listed; if not, nothing at all is pruned.
+        set_namespace: namespace of the ApplySet on the target.
     """
 
     objects: tuple[DesiredObject, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
     failed_sources: frozenset[str] = frozenset()
-    whole: bool = True
-    home: str = "default"
-    target_namespace: str = ""
+    has_all_sources: bool = True
+    set_namespace: str = "default"
+
+
+@dataclass(frozen=True)
+class LiveObject:
+    """What matters of an object on the target; the object itself may be large and is not kept.
+
+    Attributes:
+        part_of: the id of the ApplySet whose label it carries.
+        applied_hash: the hash that it carries.
+        deleting: it is being deleted.
+        owned: it has an owner, which manages it.
+        suspect: it may lack something that is wanted.
+    """
+
+    uid: str
+    resource_version: str
+    part_of: str = ""
+    applied_hash: str = ""
+    deleting: bool = False
+    owned: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True)
 class ObjectResult:
-    """What became of one object.
+    """What happened to one object.
 
     Attributes:
-        message: one sentence where there is something to say.
-        fields: which fields differed, for `drifted` and for drift that was corrected.
+        entry: the object, with its UID on the target as far as that is known.
+        message: one sentence, empty if there is nothing to say.
+        fields: the fields that differed, for `drifted` and for drift that was corrected.
+        gone: it is deleted or no longer ours, so the inventory need not hold it.
+        recheck: it is changing, so another round within seconds is worth it.
     """
 
     entry: InventoryEntry
     outcome: Outcome
     message: str = ""
     fields: tuple[str, ...] = ()
+    gone: bool = False
+    recheck: bool = False
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a round came to.
+    """What a round did.
 
     Attributes:
-        results: one for each object that was looked at.
-        inventory: to be recorded before the next round; equal to what was recorded when
-            nothing about it changed.
+        results: one for each object that the round considered.
+        inventory: to be recorded before the next round; equal to the recorded one if nothing
+            about it changed.
         finished_at: epoch seconds.
-        complete: nothing is left that another round could do at once.
-        problems: those of the sources, carried along.
-        error: what ended the round early, empty where nothing did.
-        resume_after: seconds until the next retry is due; None where none is.
+        complete: another round at once would have nothing more to do.
+        problems: those of the sources and of resolving them.
+        error: what ended the round early, empty if nothing did.
+        resume_after: seconds until another round has something to do; None if it has not.
     """
 
     results: tuple[ObjectResult, ...]
@@ -141,66 +170,49 @@ class SyncReport:
         return Counter(result.outcome for result in self.results)
 
     @property
+    def troubled(self) -> list[ObjectResult]:
+        """Return the results that need a person's attention, the most urgent first."""
+        found = [result for result in self.results if result.outcome in TROUBLED]
+        return sorted(found, key=lambda one: (TROUBLED.index(one.outcome), one.entry.key))
+
+    @property
     def synced(self) -> bool:
         """Tell whether the target is as the sources want it."""
-        return (
-            self.complete
-            and not self.error
-            and not self.problems
-            and not any(result.outcome in TROUBLE for result in self.results)
-        )
-
-    def trouble(self, limit: int = NAMED) -> tuple[tuple[ObjectResult, ...], int]:
-        """Answer the first objects that people must look at, and how many more there are."""
-        found = [result for result in self.results if result.outcome in TROUBLE]
-        found.sort(key=lambda result: (TROUBLE.index(result.outcome), result.entry.key))
-        return tuple(found[:limit]), max(0, len(found) - limit)
+        return self.complete and not (self.error or self.problems or self.troubled)
 
 
 @dataclass(frozen=True)
 class DeleteReport:
-    """What a round of deleting came to.
+    """What a round of deletion did.
 
     Attributes:
-        results: one for each object that was looked at.
-        remaining: what may still be on the target; empty when all is gone.
-        complete: nothing of ours is left there.
-        error: what ended the round early, empty where nothing did.
+        results: one for each object that the round considered.
+        remaining: what may still be on the target.
+        error: what ended the round early, empty if nothing did.
     """
 
     results: tuple[ObjectResult, ...]
     remaining: Inventory
-    complete: bool
     error: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether nothing of ours is left on the target."""
+        return not self.remaining.by_key
 
 
 @dataclass(frozen=True)
 class SyncTask:
-    """One round's work.
+    """The work of one round.
 
     Attributes:
         cluster: `namespace/name` of the TargetCluster; names its ApplySet on the target.
-        desired: what the sources want, as `gather` read it.
+        desired: what the sources want.
         recorded: the inventory as Metacontroller shows it; nothing outside it is applied.
-        policy: what to do about objects that are not as they should be.
+        policy: what to do about objects that differ from what is wanted.
     """
 
     cluster: str
     desired: DesiredSet
     recorded: Inventory
     policy: SyncPolicy = field(default_factory=SyncPolicy)
-
-
-@dataclass(frozen=True)
-class DeleteTask:
-    """What is to be taken from a target.
-
-    Attributes:
-        cluster: `namespace/name` of the TargetCluster.
-        target_namespace: where its ApplySet stands.
-        inventory: what may be on the target.
-    """
-
-    cluster: str
-    target_namespace: str
-    inventory: Inventory

@@ -82,7 +82,7 @@ def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None
 
 
 def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
-    failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
+    failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
     soon = decided(deletion=JobState(latest=replace(failed, started_at=NOW - 2)))
     assert soon.start is None
     assert soon.wait == pytest.approx(RETRY - 1)
@@ -120,7 +120,7 @@ def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() 
 
 
 def test_a_wait_does_not_go_beyond_the_bound() -> None:
-    failed = deletion(AB, AB, report=DeleteReport((), AB, complete=False, error="timeout"))
+    failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
     rounds = JobState(latest=replace(failed, started_at=NOW - 1))
     assert decided(deletion=rounds, deleted=598).wait == pytest.approx(2)
     assert decided(spec=replace(DELETE, suspend=True), deleted=590).wait == pytest.approx(10)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.applyset import Sets
+from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
-from hooks.targetclusters.sync.plan.model import DesiredObject
-from hooks.targetclusters.sync.plan.object import LiveObject, Wanted, prepare
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, LiveObject
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject, resolve
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
@@ -23,7 +23,7 @@ KINDS = {
     (kind.api_version, kind.kind): kind
     for kind in (CONFIG_MAP, SECRET, DEPLOYMENT, CLUSTER_ROLE, CRD, NAMESPACE)
 }
-SETS = Sets.of("fleet/web", "shop", Inventory())
+SETS = ApplySets.of("fleet/web", "shop", Inventory())
 ID = SETS.current.id
 
 
@@ -35,17 +35,19 @@ def make_body(name: str = "a", kind: Kind = CONFIG_MAP, **changes: Any) -> Json:
 def make_desired(
     name: str = "a", kind: Kind = CONFIG_MAP, source: str = "ConfigMap/app", **changes: Any
 ) -> DesiredObject:
-    return DesiredObject(source, make_body(name, kind, **changes))
+    return DesiredObject(source, make_body(name, kind, **changes), namespace="shop")
 
 
-def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> Wanted:
+def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> ResolvedObject:
     one = desired or make_desired(data={"color": "red"})
-    kind = KINDS[one.body["apiVersion"], one.body["kind"]]
-    namespace = "shop" if kind.namespaced else ""
-    return prepare(one, kind, namespace=namespace, uid=uid, applyset_id=ID)
+    name, kind = one.body["metadata"]["name"], KINDS[one.gvk]
+    recorded = Inventory.of([make_entry(name, kind, uid=uid)])
+    sets = ApplySets.of("fleet/web", "shop", recorded)
+    (wanted,) = resolve(DesiredSet((one,)), KINDS, sets).objects
+    return wanted
 
 
-def make_seen(**changes: Any) -> LiveObject:
+def make_live(**changes: Any) -> LiveObject:
     facts: dict[str, Any] = {
         "uid": "uid-1",
         "resource_version": "7",

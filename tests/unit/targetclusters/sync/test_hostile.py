@@ -16,10 +16,10 @@ from hooks.http.transport import Transport
 from hooks.kube.client import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
-    DeleteTask,
     DesiredSet,
     SyncReport,
     SyncTask,
@@ -38,7 +38,7 @@ RECORDED = Inventory.of(
         make_entry("gone", DEPLOYMENT),
     ]
 )
-DELETION = DeleteTask("fleet/web", "shop", RECORDED)
+DELETION = ApplySets.of("fleet/web", "shop", RECORDED)
 CORE: Json = {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
 APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
 GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
@@ -46,7 +46,7 @@ DISCOVERY = {"/api/v1": CORE, "/apis": GROUPS, "/apis/apps/v1": APPS}
 
 
 def task(recorded: Inventory = RECORDED) -> SyncTask:
-    return SyncTask("fleet/web", DesiredSet(OBJECTS, home="shop"), recorded)
+    return SyncTask("fleet/web", DesiredSet(OBJECTS, set_namespace="shop"), recorded)
 
 
 def target(url: str) -> ApiServer:
@@ -164,7 +164,7 @@ def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
     assert outcomes["a"] == ("applied", "")
     assert outcomes["d"][0] == "failed"
     assert "failed calling webhook" in outcomes["d"][1]
-    assert outcomes["gone"] == ("pruned", "was gone already")
+    assert outcomes["gone"] == ("pruned", "was already gone")
     assert report.complete
     assert not report.synced
     assert report.resume_after is not None

@@ -18,30 +18,30 @@ KEY = make_entry("a").key
 def test_the_delay_doubles_with_each_failure_up_to_a_bound(failures: int, delay: float) -> None:
     memory = SyncMemory()
     for _ in range(failures):
-        memory.failed(KEY, "digest", "refused", now=100.0)
+        memory.note_failure(KEY, "digest", "refused", now=100.0)
     assert memory.next_retry(now=100.0) == delay
-    assert memory.waiting(KEY, "digest", now=100.0 + delay - 1) is not None
-    assert memory.waiting(KEY, "digest", now=100.0 + delay) is None
+    assert memory.pending_retry(KEY, "digest", now=100.0 + delay - 1) is not None
+    assert memory.pending_retry(KEY, "digest", now=100.0 + delay) is None
 
 
 def test_an_object_that_its_source_changed_is_tried_at_once() -> None:
     memory = SyncMemory()
     for _ in range(5):
-        memory.failed(KEY, "old", "refused", now=0.0)
-    assert memory.waiting(KEY, "new", now=0.0) is None
-    memory.failed(KEY, "new", "refused", now=0.0)
+        memory.note_failure(KEY, "old", "refused", now=0.0)
+    assert memory.pending_retry(KEY, "new", now=0.0) is None
+    memory.note_failure(KEY, "new", "refused", now=0.0)
     assert memory.next_retry(now=0.0) == FIRST_RETRY
 
 
 def test_what_is_due_and_was_not_tried_is_not_waited_for() -> None:
     memory = SyncMemory()
-    memory.failed(KEY, "digest", "refused", now=0.0)
+    memory.note_failure(KEY, "digest", "refused", now=0.0)
     assert memory.next_retry(now=FIRST_RETRY) is None
 
 
 def test_objects_that_nobody_wants_are_forgotten() -> None:
     memory = SyncMemory()
-    memory.failed(KEY, "digest", "refused", now=0.0)
+    memory.note_failure(KEY, "digest", "refused", now=0.0)
     memory.occupied.add(KEY)
     memory.keep_only(set())
     assert memory == SyncMemory()

@@ -3,17 +3,17 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.applyset import (
     ApplySet,
-    Extent,
-    Sets,
-    extent_told,
+    ApplySets,
+    Scope,
+    read_scope,
+    read_tool,
     set_name,
-    tool,
 )
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.unit.targetclusters.sync.objects import CLUSTER_ROLE, DEPLOYMENT, make_entry
 
 KEYS = [make_entry("a").key, make_entry("d", DEPLOYMENT, namespace="team").key]
-EXTENT = Extent.of([*KEYS, make_entry("r", CLUSTER_ROLE).key])
+SCOPE = Scope.of([*KEYS, make_entry("r", CLUSTER_ROLE).key])
 
 
 def test_the_id_is_the_one_that_kubectl_works_out() -> None:
@@ -24,7 +24,7 @@ def test_the_id_is_the_one_that_kubectl_works_out() -> None:
 
 
 def test_the_config_map_tells_kinds_namespaces_and_tool() -> None:
-    parent = ApplySet("shop", "targetcluster.fleet.web").parent(EXTENT)
+    parent = ApplySet("shop", "targetcluster.fleet.web").config_map(SCOPE)
     assert parent["metadata"]["annotations"] == {
         "applyset.kubernetes.io/additional-namespaces": "team",
         "applyset.kubernetes.io/contains-group-kinds": (
@@ -32,8 +32,8 @@ def test_the_config_map_tells_kinds_namespaces_and_tool() -> None:
         ),
         "applyset.kubernetes.io/tooling": "target-cluster-operator/v1alpha1",
     }
-    assert extent_told(parent) == Extent(EXTENT.group_kinds, frozenset(["team"]))
-    assert tool(parent) == "target-cluster-operator"
+    assert read_scope(parent) == Scope(SCOPE.group_kinds, frozenset(["team"]))
+    assert read_tool(parent) == "target-cluster-operator"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_the_config_map_tells_kinds_namespaces_and_tool() -> None:
     ],
 )
 def test_a_config_map_that_stands_for_no_set_tells_nothing(parent: Json) -> None:
-    assert tool(parent) == ""
-    assert extent_told(parent) == Extent()
+    assert read_tool(parent) == ""
+    assert read_scope(parent) == Scope()
 
 
 def test_a_target_cluster_made_again_finds_its_set_and_no_two_share_one() -> None:
@@ -63,7 +63,7 @@ def test_sets_in_other_namespaces_are_remembered_by_the_inventory() -> None:
     former = ApplySet("old", "targetcluster.fleet.web")
     stranger = ApplySet("old", "targetcluster.fleet.other")
     recorded = Inventory.of([former.entry, stranger.entry, make_entry("a")])
-    sets = Sets.of("fleet/web", "shop", recorded)
+    sets = ApplySets.of("fleet/web", "shop", recorded)
     assert sets.current == ApplySet("shop", "targetcluster.fleet.web")
     assert sets.former == (former,)
     assert sets.ids == {sets.current.id, former.id}

@@ -11,6 +11,7 @@ from hooks.targetclusters.sync.plan.inventory import (
     Inventory,
     InventoryEntry,
     ObjectKey,
+    next_inventory,
     part_name,
 )
 
@@ -62,7 +63,7 @@ def test_a_large_one_is_split_into_config_maps_that_kubernetes_takes() -> None:
 def test_uids_that_become_known_move_no_entry_to_another_config_map() -> None:
     inventory = Inventory.of(many(10_000))
     uid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-    known = inventory.holding(
+    known = inventory.with_entries(
         InventoryEntry(e.api_version, e.kind, e.namespace, e.name, uid, e.source)
         for e in inventory.by_key.values()
     )
@@ -76,7 +77,7 @@ def test_entries_stay_in_their_config_map_when_others_come_and_go() -> None:
     inventory = Inventory.of(many(5_000))
     second = set(inventory.parts[1])
     entries = [*list(inventory.by_key.values())[10:], entry("0-new")]
-    changed = inventory.holding(entries)
+    changed = inventory.with_entries(entries)
     assert second <= set(changed.parts[1])
     assert entry("0-new") in changed.parts[0]
     assert changed.by_key.keys() == {e.key for e in entries}
@@ -85,16 +86,38 @@ def test_entries_stay_in_their_config_map_when_others_come_and_go() -> None:
 def test_config_maps_that_hold_nothing_any_more_go_from_the_end() -> None:
     inventory = Inventory.of(many(5_000))
     assert len(inventory.parts) == 2
-    assert len(inventory.holding(inventory.parts[0]).parts) == 1
-    assert inventory.holding(inventory.parts[1]).parts == ((), inventory.parts[1])
-    assert inventory.holding([]) == Inventory()
+    assert len(inventory.with_entries(inventory.parts[0]).parts) == 1
+    assert inventory.with_entries(inventory.parts[1]).parts == ((), inventory.parts[1])
+    assert inventory.with_entries([]) == Inventory()
+
+
+def test_the_next_one_is_what_was_and_what_will_be_less_what_is_gone() -> None:
+    recorded = Inventory.of([entry("gone"), entry("a"), entry("kept", uid="k")])
+    inventory = next_inventory(
+        recorded,
+        found=[entry("found")],
+        gone=[entry("gone").key],
+        wanted=[entry("a", uid="uid-a"), entry("new")],
+    )
+    assert {(e.name, e.uid) for e in inventory.by_key.values()} == {
+        ("a", "uid-a"),
+        ("new", ""),
+        ("kept", "k"),
+        ("found", ""),
+    }
+
+
+def test_the_next_one_is_equal_where_nothing_changes() -> None:
+    recorded = Inventory.of([entry("a", uid="u"), entry("b", kind="Secret")])
+    wanted = [entry("a", uid="u")]
+    assert next_inventory(recorded, found=[], gone=[], wanted=wanted) == recorded
 
 
 def test_another_version_of_a_kind_is_the_same_object() -> None:
     old = entry("a", api_version="batch/v1beta1", kind="CronJob")
     new = entry("a", api_version="batch/v1", kind="CronJob")
     assert old.key == new.key == ObjectKey("batch", "CronJob", "shop", "a")
-    assert Inventory.of([old]).holding([new]) == Inventory.of([new])
+    assert Inventory.of([old]).with_entries([new]) == Inventory.of([new])
 
 
 @pytest.mark.parametrize(
@@ -143,7 +166,7 @@ ENTRIES = st.builds(
 def test_holds_exactly_what_it_is_given(
     before: list[InventoryEntry], after: list[InventoryEntry]
 ) -> None:
-    inventory = Inventory.of(before).holding(after)
+    inventory = Inventory.of(before).with_entries(after)
     assert inventory.by_key == {e.key: e for e in after}
     assert Inventory.from_config_maps(shown(inventory)) == inventory
 

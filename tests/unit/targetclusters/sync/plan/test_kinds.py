@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.kinds import (
     Kind,
-    kinds_defined,
-    kinds_served,
+    parse_crd,
+    parse_group_list,
+    parse_resource_list,
     version_path,
-    versions_served,
 )
 
 
@@ -46,7 +46,7 @@ def test_kinds_are_read_and_subresources_left_out() -> None:
             "nonsense",
         ]
     }
-    assert kinds_served("apps/v1", answer) == {
+    assert parse_resource_list("apps/v1", answer) == {
         "Deployment": Kind("apps/v1", "Deployment", "deployments", namespaced=True)
     }
 
@@ -57,10 +57,7 @@ def test_versions_are_read_with_the_preferred_one_first() -> None:
         "versions": [{"groupVersion": "batch/v1beta1"}, {"groupVersion": "batch/v1"}],
         "preferredVersion": {"groupVersion": "batch/v1"},
     }
-    assert versions_served({"groups": [group, 5]}) == {
-        "batch": ("batch/v1", "batch/v1beta1"),
-        "None": (),
-    }
+    assert parse_group_list({"groups": [group, 5]}) == {"batch": ("batch/v1", "batch/v1beta1")}
     assert version_path("batch/v1") == "/apis/batch/v1"
 
 
@@ -90,6 +87,6 @@ JSON_VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["groups", "resources", "spec"]), JSON_VALUES))
 def test_a_target_may_answer_anything(answer: Json) -> None:
-    kinds_served("v1", answer)
-    versions_served(answer)
-    kinds_defined(answer)
+    parse_resource_list("v1", answer)
+    parse_group_list(answer)
+    parse_crd(answer)

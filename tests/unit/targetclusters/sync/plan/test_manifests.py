@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.manifests import PROBLEMS_TOLD, read_manifests
+from hooks.targetclusters.sync.plan.manifests import MAX_PROBLEMS, read_manifests
 
 WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
 OBJECT = "must be an object with apiVersion, kind and metadata"
@@ -32,20 +32,30 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
     ("text", "problem"),
     [
         pytest.param("[]", f"{OBJECT}, not a list", id="list"),
-        pytest.param("web", f"{OBJECT}, not text", id="text"),
+        pytest.param("web", f"{OBJECT}, not a string", id="text"),
         pytest.param("5", f"{OBJECT}, not a number", id="number"),
         pytest.param(
-            "kind: X", "apiVersion: is missing; write such as v1 or apps/v1", id="no version"
+            "kind: X",
+            "apiVersion: is missing; must be a version such as v1 or apps/v1",
+            id="no version",
         ),
         pytest.param(
-            "apiVersion: 1", "apiVersion: must be such as v1 or apps/v1", id="number as version"
+            "apiVersion: 1",
+            "apiVersion: must be a version such as v1 or apps/v1",
+            id="number as version",
         ),
         pytest.param(
-            "apiVersion: ../v1", "apiVersion: must be such as v1 or apps/v1", id="path as version"
+            "apiVersion: ../v1",
+            "apiVersion: must be a version such as v1 or apps/v1",
+            id="path as version",
         ),
-        pytest.param("apiVersion: v1", "kind: is missing; write such as ConfigMap", id="no kind"),
         pytest.param(
-            "{apiVersion: v1, kind: a/b}", "kind: must be such as ConfigMap", id="path as kind"
+            "apiVersion: v1", "kind: is missing; must be a kind such as ConfigMap", id="no kind"
+        ),
+        pytest.param(
+            "{apiVersion: v1, kind: a/b}",
+            "kind: must be a kind such as ConfigMap",
+            id="path as kind",
         ),
         pytest.param("{apiVersion: v1, kind: X}", "metadata: must be a map", id="no metadata"),
         pytest.param(
@@ -63,7 +73,7 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
         ),
         pytest.param(
             "{apiVersion: v1, kind: X, metadata: {name: 5}}",
-            "metadata.name: must be a text of 1 to 253 characters",
+            "metadata.name: must be a string of 1 to 253 characters",
             id="number as name",
         ),
         pytest.param(
@@ -83,22 +93,22 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
         ),
         pytest.param(
             "{apiVersion: v1, kind: X, metadata: {name: a, labels: {x: 5}}}",
-            "metadata.labels[x]: must be a text; write it in quotes",
+            "metadata.labels[x]: must be a string; write it in quotes",
             id="number as label",
         ),
         pytest.param(
             "{apiVersion: v1, kind: X, metadata: {name: a, annotations: []}}",
-            "metadata.annotations: must be a map of texts",
+            "metadata.annotations: must be a map of strings",
             id="list as annotations",
         ),
         pytest.param(
             "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {x: 5}}",
-            "stringData[x]: must be a text; write it in quotes",
+            "stringData[x]: must be a string; write it in quotes",
             id="number in a secret",
         ),
         pytest.param(
             "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {x: y}, data: []}",
-            "data: must be a map of texts",
+            "data: must be a map of strings",
             id="list as a secret's data",
         ),
         pytest.param(
@@ -123,7 +133,7 @@ def test_a_list_is_its_items_and_a_bad_one_hides_no_other() -> None:
     objects, problems = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     assert [one["metadata"]["name"] for one in objects] == ["a", "b"]
     assert [problem.partition("document 1: ")[2] for problem in problems] == [
-        "items[1].apiVersion: is missing; write such as v1 or apps/v1",
+        "items[1].apiVersion: is missing; must be a version such as v1 or apps/v1",
         "items[2]: must be an object with apiVersion, kind and metadata, not a number",
     ]
 
@@ -195,8 +205,8 @@ def test_what_is_or_comes_from_a_secret_is_confidential(
 
 
 def test_of_many_problems_the_first_are_told_and_the_rest_is_counted() -> None:
-    _, problems = read("---\n5\n" * (PROBLEMS_TOLD + 7))
-    assert len(problems) == PROBLEMS_TOLD + 1
+    _, problems = read("---\n5\n" * (MAX_PROBLEMS + 7))
+    assert len(problems) == MAX_PROBLEMS + 1
     assert problems[-1] == "ConfigMap/app: 7 more problems"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.sources import Source, read_source, read_sources, refusal
+from hooks.targetclusters.sync.plan.sources import Source, parse_sources, read_source, refusal
 
 AT = "resourceSyncPolicy.sources[0]"
 
@@ -29,18 +29,18 @@ def config_map(**changes: Any) -> Json:
     ],
 )
 def test_left_out_the_sources_are_those_labelled(spec: Json | None) -> None:
-    found = read_sources({"metadata": {"name": "web", "namespace": "fleet"}, "spec": spec})
+    found = parse_sources({"metadata": {"name": "web", "namespace": "fleet"}, "spec": spec})
     selector = "targetcluster.example.com/sync=true"
-    assert found.chosen == (
+    assert found.valid == (
         Source("ConfigMaps by label", "ConfigMap", selector=selector),
         Source("Secrets by label", "Secret", selector=selector),
     )
-    assert (found.namespace, found.target_namespace, found.problems) == ("fleet", "", ())
+    assert (found.namespace, found.set_namespace, found.problems) == ("fleet", "fleet", ())
 
 
 def test_an_empty_list_is_no_source_at_all() -> None:
-    found = read_sources(cluster(sources=[]))
-    assert (found.chosen, found.problems) == ((), ())
+    found = parse_sources(cluster(sources=[]))
+    assert (found.valid, found.problems) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_an_empty_list_is_no_source_at_all() -> None:
     ],
 )
 def test_a_source_is_read(entry: Json, source: Source) -> None:
-    found = read_sources(cluster(sources=[entry]))
-    assert found.chosen == (source,)
+    found = parse_sources(cluster(sources=[entry]))
+    assert found.valid == (source,)
     assert found.problems == ()
 
 
@@ -124,12 +124,12 @@ def test_a_source_is_read(entry: Json, source: Source) -> None:
         ),
         pytest.param(
             {"kind": "Secret", "selector": {"matchLabels": {"a": "b,c"}}},
-            "selector: must have values that labels can have",
+            "selector: must be made of values that labels can have",
             id="two values",
         ),
         pytest.param(
             {"kind": "Secret", "selector": {"matchLabels": {"a b": "c"}}},
-            "selector: must have keys that labels can have",
+            "selector: must be made of keys that labels can have",
             id="bad key",
         ),
         pytest.param(
@@ -159,17 +159,38 @@ def test_a_source_that_cannot_be_followed_is_named_and_the_others_are(
     entry: Json, problem: str
 ) -> None:
     good = {"kind": "ConfigMap", "name": "good"}
-    found = read_sources(cluster(sources=[entry, good]))
-    assert [source.name for source in found.chosen] == ["good"]
+    found = parse_sources(cluster(sources=[entry, good]))
+    assert [source.name for source in found.valid] == ["good"]
     assert [str(one) for one in found.problems] == [f"{AT}: {problem}"]
 
 
 def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
-    found = read_sources(cluster(targetNamespace="Shop", sources=[{"kind": "Secret", "name": "a"}]))
-    assert found.chosen == ()
+    found = parse_sources(
+        cluster(targetNamespace="Shop", sources=[{"kind": "Secret", "name": "a"}])
+    )
+    assert found.valid == ()
     assert str(found.problems[0]) == (
         "resourceSyncPolicy.targetNamespace: must be the name of a namespace"
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "source", "manifest", "namespace"),
+    [
+        pytest.param("", "", "", "fleet", id="names none: the source's"),
+        pytest.param("", "", "team", "team", id="its own"),
+        pytest.param("all", "", "team", "all", id="overridden"),
+        pytest.param("all", "one", "team", "one", id="overridden by its source"),
+    ],
+)
+def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: str) -> None:
+    entry = {"kind": "ConfigMap", "name": "app", "as": "Manifests", "targetNamespace": source}
+    found = parse_sources(cluster(targetNamespace=policy, sources=[entry]))
+    assert found.set_namespace == (policy or "fleet")
+    own = f", namespace: {manifest}" if manifest else ""
+    text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
+    (one,) = read_source(found.valid[0], config_map(data={"k": text})).objects
+    assert one.namespace == namespace
 
 
 @pytest.mark.parametrize(
@@ -240,7 +261,7 @@ def test_a_secret_keeps_its_type_and_is_confidential() -> None:
 def test_a_copy_may_have_another_name_and_namespace() -> None:
     source = Source(AT, "ConfigMap", target_name="b", target_namespace="c")
     (copy,) = read_source(source, config_map()).objects
-    assert (copy.body["metadata"]["name"], copy.target_namespace) == ("b", "c")
+    assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
 
 
 def test_the_token_of_a_service_account_is_refused() -> None:
@@ -285,7 +306,7 @@ def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str 
     source = Source(AT, kind, "Manifests", target_namespace="there")
     found = read_source(source, config_map(**obj))
     assert len(found.objects) == count
-    assert {one.target_namespace for one in found.objects} <= {"there"}
+    assert {one.namespace for one in found.objects} <= {"there"}
     assert all(one.confidential is (kind == "Secret") for one in found.objects)
     assert [str(one) for one in found.problems] == ([problem] if problem else [])
 
@@ -305,8 +326,8 @@ POLICIES = st.recursive(
 def test_never_fails_and_names_every_source_that_it_does_not_take(
     sources: object, target_namespace: object
 ) -> None:
-    found = read_sources(cluster(sources=sources, targetNamespace=target_namespace))
-    for source in found.chosen:
+    found = parse_sources(cluster(sources=sources, targetNamespace=target_namespace))
+    for source in found.valid:
         assert bool(source.name) != bool(source.selector)
     if isinstance(sources, list) and not target_namespace:
-        assert len(found.chosen) + len(found.problems) == len(sources)
+        assert len(found.valid) + len(found.problems) == len(sources)

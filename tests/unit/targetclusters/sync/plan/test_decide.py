@@ -6,37 +6,44 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.plan.model import SyncPolicy
-from hooks.targetclusters.sync.plan.object import (
+from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
     Correct,
     Create,
-    LiveObject,
-    Settled,
     Step,
     decide,
-    see,
+    read_live,
 )
+from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Outcome, SyncPolicy
 from tests.unit.targetclusters.sync.objects import (
     CLUSTER_ROLE,
     ID,
     make_body,
     make_desired,
-    make_seen,
+    make_entry,
+    make_live,
     make_wanted,
 )
 
 CORRECT = SyncPolicy()
 REPORT = SyncPolicy(drift="Report")
 OVERWRITE = SyncPolicy(conflict="Overwrite")
-LEFT = "was there before; it is left as it is"
-SUSPECT = make_seen(suspect=True)
-OLD = make_seen(suspect=True, applied_hash="of what the source said before")
+LEFT = "existed before us; it is left alone"
+
+
+def result(
+    outcome: Outcome, message: str = "", *, uid: str = "", recheck: bool = False
+) -> ObjectResult:
+    return ObjectResult(make_entry("a", uid=uid), outcome, message, recheck=recheck)
+
+
+SUSPECT = make_live(suspect=True)
+OLD = make_live(suspect=True, applied_hash="of what the source said before")
 
 
 @pytest.mark.parametrize(
-    ("seen", "uid", "policy", "step"),
+    ("live", "uid", "policy", "step"),
     [
         pytest.param(None, "", CORRECT, Create(), id="not there"),
         pytest.param(None, "", REPORT, Create(), id="not there, drift reported"),
@@ -45,67 +52,75 @@ OLD = make_seen(suspect=True, applied_hash="of what the source said before")
             None,
             "uid-1",
             REPORT,
-            Settled("drifted", "was deleted on the target; it is not made again"),
+            result("drifted", "was deleted on the target; it is not created again", uid="uid-1"),
             id="deleted on the target, drift reported",
         ),
-        pytest.param(make_seen(), "", CORRECT, Settled("unchanged"), id="as wanted"),
-        pytest.param(make_seen(), "", OVERWRITE, Settled("unchanged"), id="as wanted, overwrite"),
+        pytest.param(make_live(), "", CORRECT, result("unchanged", uid="uid-1"), id="as wanted"),
         pytest.param(
-            make_seen(deleting=True),
+            make_live(), "", OVERWRITE, result("unchanged", uid="uid-1"), id="as wanted, overwrite"
+        ),
+        pytest.param(
+            make_live(deleting=True),
             "",
             CORRECT,
-            Settled("skipped", "is being deleted on the target; it is made again then", True),
+            result(
+                "skipped",
+                "is being deleted on the target; it is created again after that",
+                recheck=True,
+            ),
             id="being deleted",
         ),
-        pytest.param(make_seen(part_of=""), "", CORRECT, Settled("conflict", LEFT), id="foreign"),
+        pytest.param(make_live(part_of=""), "", CORRECT, result("conflict", LEFT), id="foreign"),
         pytest.param(
-            make_seen(part_of=""), "uid-0", CORRECT, Settled("conflict", LEFT), id="made by others"
+            make_live(part_of=""),
+            "uid-0",
+            CORRECT,
+            result("conflict", LEFT, uid="uid-0"),
+            id="made by others",
         ),
         pytest.param(
-            make_seen(part_of="applyset-other"),
+            make_live(part_of="applyset-other"),
             "uid-1",
             CORRECT,
-            Settled("conflict", "is part of applyset-other; it is left as it is"),
+            result("conflict", "is part of applyset-other; it is left alone", uid="uid-1"),
             id="taken over by another set",
         ),
         pytest.param(
-            make_seen(part_of=""),
+            make_live(part_of=""),
             "",
             OVERWRITE,
-            Apply("uid-1", force=True, message="was there before and is taken over"),
+            Apply(make_live(part_of=""), force=True, message="existed before us and is taken over"),
             id="foreign, overwrite",
         ),
         pytest.param(
-            make_seen(part_of="", suspect=True),
+            make_live(part_of="", suspect=True),
             "uid-1",
             CORRECT,
-            Correct(make_seen(part_of="", suspect=True)),
+            Correct(make_live(part_of="", suspect=True)),
             id="ours without its label",
         ),
         pytest.param(SUSPECT, "", CORRECT, Correct(SUSPECT), id="edited"),
         pytest.param(SUSPECT, "", REPORT, Compare(SUSPECT), id="edited, drift reported"),
-        pytest.param(OLD, "", CORRECT, Apply("uid-1", force=True), id="source changed"),
+        pytest.param(OLD, "", CORRECT, Apply(OLD, force=True), id="source changed"),
+        pytest.param(OLD, "", REPORT, Apply(OLD, force=False), id="source changed, drift reported"),
         pytest.param(
-            OLD, "", REPORT, Apply("uid-1", force=False), id="source changed, drift reported"
-        ),
-        pytest.param(
-            make_seen(suspect=True, applied_hash=""),
+            make_live(suspect=True, applied_hash=""),
             "",
             REPORT,
-            Compare(make_seen(suspect=True, applied_hash="")),
+            Compare(make_live(suspect=True, applied_hash="")),
             id="hash taken off, drift reported",
         ),
     ],
 )
-def test_decides(seen: LiveObject | None, uid: str, policy: SyncPolicy, step: Step) -> None:
-    assert decide(make_wanted(uid=uid), seen, policy=policy, ours=frozenset([ID])) == step
+def test_decides(live: LiveObject | None, uid: str, policy: SyncPolicy, step: Step) -> None:
+    assert decide(make_wanted(uid=uid), live, policy=policy, set_ids=frozenset([ID])) == step
 
 
 def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
-    seen = make_seen(part_of="applyset-former", suspect=True, applied_hash="old")
+    live = make_live(part_of="applyset-former", suspect=True, applied_hash="old")
     ours = frozenset([ID, "applyset-former"])
-    step = decide(make_wanted(), seen, policy=CORRECT, ours=ours)
-    assert step == Apply("uid-1", force=True)
+    step = decide(make_wanted(), live, policy=CORRECT, set_ids=ours)
+    assert step == Apply(live, force=True)
 
 
 def test_what_is_applied_carries_namespace_set_and_hash() -> None:
@@ -150,14 +165,16 @@ def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, suspect
     wanted = make_wanted()
     metadata = {**wanted.body["metadata"], "uid": "u", "resourceVersion": "1"}
     item = {"metadata": metadata, "data": {"color": "red"}, **change}
-    seen = see(item, wanted)
-    assert seen == LiveObject("u", "1", ID, wanted.digest, suspect=suspect)
+    live = read_live(item, wanted)
+    assert live == LiveObject("u", "1", ID, wanted.digest, suspect=suspect)
 
 
 def test_sees_deletion_and_owners() -> None:
     metadata: dict[str, Any] = {"uid": "u", "resourceVersion": "1"}
     metadata |= {"deletionTimestamp": "2026-11-22T02:10:00Z", "ownerReferences": [{"uid": "v"}]}
-    assert see(make_body(metadata=metadata)) == LiveObject("u", "1", deleting=True, owned=True)
+    assert read_live(make_body(metadata=metadata)) == LiveObject(
+        "u", "1", deleting=True, owned=True
+    )
 
 
 JSON_VALUES = st.recursive(
@@ -177,5 +194,5 @@ JSON_VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["metadata", "data"]), JSON_VALUES))
 def test_a_target_may_answer_anything(obj: Json) -> None:
-    seen = see(obj, make_wanted())
-    assert seen is None or seen.suspect
+    live = read_live(obj, make_wanted())
+    assert live is None or live.suspect

@@ -1,0 +1,101 @@
+"""Decides what to do about one object: compares what is wanted of it with what the target has."""
+
+from dataclasses import dataclass
+
+from hooks.http.bounded_json import Json
+from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.targetclusters.sync.plan.applyset import read_strings
+from hooks.targetclusters.sync.plan.drift import may_differ
+from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject
+
+#: Fields that the items of a list do not have.
+_TYPE = frozenset(("apiVersion", "kind"))
+
+
+@dataclass(frozen=True)
+class Create:
+    """Create an object that must not exist yet."""
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Apply what is new: the source has changed, or the object is taken over."""
+
+    live: LiveObject
+    force: bool
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Correct:
+    """Apply again what somebody seems to have changed on the target."""
+
+    live: LiveObject
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Ask the target what an apply would change, and apply nothing."""
+
+    live: LiveObject
+
+
+#: What to do about an object; a result if there is nothing to do.
+Step = ObjectResult | Create | Apply | Correct | Compare
+
+
+def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | None:
+    """Read what matters of an object; None if the target's answer is not an object."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        return None
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    if not isinstance(uid, str) or not isinstance(version, str):
+        return None
+    content = {k: v for k, v in wanted.body.items() if k not in _TYPE} if wanted else {}
+    return LiveObject(
+        uid=uid,
+        resource_version=version,
+        part_of=read_strings(obj, "labels").get(LABEL_APPLYSET_PART_OF, ""),
+        applied_hash=read_strings(obj, "annotations").get(ANNOTATION_APPLIED_HASH, ""),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        owned=bool(metadata.get("ownerReferences")),
+        suspect=may_differ(content, obj),
+    )
+
+
+def decide(
+    wanted: ResolvedObject,
+    live: LiveObject | None,
+    *,
+    policy: SyncPolicy,
+    set_ids: frozenset[str],
+) -> Step:
+    """Decide what to do about one object.
+
+    Args:
+        wanted: as it should be.
+        live: as it is; None if it does not exist.
+        policy: about drift and conflicts.
+        set_ids: the ids of the TargetCluster's ApplySets.
+    """
+    if live is None:
+        if wanted.entry.uid and policy.drift == "Report":
+            return wanted.result("drifted", "was deleted on the target; it is not created again")
+        return Create()
+    if live.deleting:
+        message = "is being deleted on the target; it is created again after that"
+        return wanted.result("skipped", message, recheck=True)
+    # A label that an edit has removed does not make the object that we created a stranger.
+    unlabelled = not live.part_of and live.uid == wanted.entry.uid != ""
+    if live.part_of not in set_ids and not unlabelled:
+        if policy.conflict == "Overwrite":
+            return Apply(live, force=True, message="existed before us and is taken over")
+        owner = f"is part of {live.part_of}" if live.part_of else "existed before us"
+        return wanted.result("conflict", f"{owner}; it is left alone")
+    if not live.suspect:
+        return wanted.result("unchanged", live=live)
+    if live.applied_hash not in {"", wanted.digest}:
+        return Apply(live, force=policy.drift == "Correct")
+    return Correct(live) if policy.drift == "Correct" else Compare(live)

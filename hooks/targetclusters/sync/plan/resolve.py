@@ -1,0 +1,216 @@
+"""Decides where each desired object goes, in which order they are applied, and what is pruned."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from msgspec import structs
+
+from hooks.http.bounded_json import Json
+from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.targetclusters.sync.plan.applyset import ApplySets
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
+from hooks.targetclusters.sync.plan.kinds import (
+    CRD_GROUP,
+    CRD_KIND,
+    NAMESPACE,
+    Gvk,
+    Kind,
+    parse_crd,
+)
+from hooks.targetclusters.sync.plan.model import (
+    OURS,
+    DesiredObject,
+    DesiredSet,
+    LiveObject,
+    ObjectResult,
+    Outcome,
+    SourceProblem,
+    SyncPolicy,
+)
+
+#: Kinds that other objects of one set need, in the order in which they are applied.
+_FIRST = (
+    "Namespace",
+    CRD_KIND,
+    "PriorityClass",
+    "StorageClass",
+    "ResourceQuota",
+    "LimitRange",
+    "NetworkPolicy",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "ConfigMap",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Service",
+)
+#: Kinds that may refuse other objects of one set until their own backend works.
+_LAST = ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+
+@dataclass(frozen=True)
+class ResolvedObject:
+    """A desired object as it is applied on the target.
+
+    Attributes:
+        entry: with the UID that the inventory holds, empty if it holds none.
+        body: with its namespace, the ApplySet's label and the hash.
+        digest: the hash that the body carries.
+        confidential: no answer about it may be quoted.
+    """
+
+    entry: InventoryEntry
+    kind: Kind
+    body: Json = field(repr=False)
+    digest: str
+    confidential: bool = False
+
+    @property
+    def key(self) -> ObjectKey:
+        """Return the object's identity."""
+        return self.entry.key
+
+    @property
+    def path(self) -> str:
+        """Return the object's path on the target."""
+        return self.kind.path(self.entry.namespace, self.entry.name)
+
+    def result(
+        self,
+        outcome: Outcome,
+        message: str = "",
+        *,
+        live: LiveObject | None = None,
+        fields: tuple[str, ...] = (),
+        recheck: bool = False,
+    ) -> ObjectResult:
+        """Return what happened to the object, which is on the target as `live`."""
+        entry = (
+            structs.replace(self.entry, uid=live.uid) if live and outcome in OURS else self.entry
+        )
+        return ObjectResult(entry, outcome, message, fields, recheck=recheck)
+
+
+@dataclass(frozen=True)
+class ResolvedSet:
+    """The desired set as it is to be on the target.
+
+    Attributes:
+        objects: in the order in which they are applied.
+        unresolved: objects whose kind the target does not serve, with the reason. They are neither
+            applied nor pruned.
+        problems: objects that an earlier source wants too.
+    """
+
+    objects: tuple[ResolvedObject, ...] = ()
+    unresolved: tuple[ObjectResult, ...] = ()
+    problems: tuple[SourceProblem, ...] = ()
+
+    @cached_property
+    def unserved(self) -> frozenset[tuple[str, str, str]]:
+        """Return the unresolved objects, each as `_without_namespace` identifies it."""
+        return frozenset(_without_namespace(result.entry) for result in self.unresolved)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Return the namespaces that are objects of the set themselves."""
+        return frozenset(one.key.name for one in self.objects if one.kind.kind == NAMESPACE.kind)
+
+
+def resolve(desired: DesiredSet, kinds: Mapping[Gvk, Kind | str], sets: ApplySets) -> ResolvedSet:
+    """Resolve each desired object to an object on the target.
+
+    Args:
+        desired: what the sources want.
+        kinds: how the target serves each kind, or why that is not known.
+        sets: all objects become part of the current one; its members have their UIDs.
+    """
+    resolved: dict[ObjectKey, ResolvedObject] = {}
+    unresolved: list[ObjectResult] = []
+    problems: list[SourceProblem] = []
+    for one in desired.objects:
+        kind = kinds[one.gvk]
+        namespace = one.namespace if isinstance(kind, Kind) and kind.namespaced else ""
+        name = one.body["metadata"]["name"]
+        entry = InventoryEntry(*one.gvk, namespace, name, source=one.source)
+        if isinstance(kind, str):
+            named = structs.replace(entry, namespace=one.body["metadata"].get("namespace", ""))
+            unresolved.append(ObjectResult(named, "failed", kind))
+        elif entry.key in resolved or entry.key == sets.current.entry.key:
+            first = resolved.get(entry.key)
+            owner = first.entry.source if first else "the operator itself"
+            message = f"{entry.key} is also wanted by {owner}, which takes precedence"
+            problems.append(SourceProblem(one.source, message))
+        else:
+            uid = sets.members[entry.key].uid if entry.key in sets.members else ""
+            resolved[entry.key] = _complete(
+                one, kind, structs.replace(entry, uid=uid), sets.current.id
+            )
+    ordered = sorted(resolved.values(), key=lambda one: apply_order(one.key))
+    return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
+
+
+def defined_kinds(desired: DesiredSet) -> Mapping[Gvk, Kind]:
+    """Return the kinds that desired CRDs define, and that the target may not serve yet."""
+    found: dict[Gvk, Kind] = {}
+    for one in desired.objects:
+        api_version, kind = one.gvk
+        if kind == CRD_KIND and api_version.startswith(f"{CRD_GROUP}/"):
+            found.update(parse_crd(one.body))
+    return found
+
+
+def apply_order(key: ObjectKey) -> tuple[int, ObjectKey]:
+    """Return a sort key by which an object comes after those that it needs."""
+    if key.kind in _LAST:
+        return len(_FIRST) + 1, key
+    return (_FIRST.index(key.kind) if key.kind in _FIRST else len(_FIRST)), key
+
+
+def prune_order(entries: Iterable[InventoryEntry]) -> list[InventoryEntry]:
+    """Sort objects in the order in which they are deleted: the reverse of applying."""
+    return sorted(entries, key=lambda entry: apply_order(entry.key), reverse=True)
+
+
+def why_kept(
+    entry: InventoryEntry, desired: DesiredSet, resolved: ResolvedSet, policy: SyncPolicy
+) -> str:
+    """Return why an object that is recorded and no longer wanted stays; empty if it is pruned."""
+    if not policy.prune:
+        return "is no longer wanted; pruning is off"
+    if not desired.has_all_sources:
+        return "is kept: some sources could not be read"
+    if entry.source in desired.failed_sources:
+        return f"is kept: {entry.source} has problems"
+    if not entry.source and desired.failed_sources:
+        return "is kept: it may come from one of the sources that have problems"
+    if _without_namespace(entry) in resolved.unserved:
+        return "is kept: it is wanted, but its kind is not served"
+    return ""
+
+
+def _complete(
+    desired: DesiredObject, kind: Kind, entry: InventoryEntry, set_id: str
+) -> ResolvedObject:
+    """Add namespace, label and hash to a desired object."""
+    metadata = {k: v for k, v in desired.body["metadata"].items() if k != "namespace"}
+    if entry.namespace:
+        metadata["namespace"] = entry.namespace
+    metadata["labels"] = {**metadata.get("labels", {}), LABEL_APPLYSET_PART_OF: set_id}
+    text = json.dumps({**desired.body, "metadata": metadata}, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    annotations = {**metadata.get("annotations", {}), ANNOTATION_APPLIED_HASH: digest}
+    body = {**desired.body, "metadata": {**metadata, "annotations": annotations}}
+    return ResolvedObject(entry, kind, body, digest, desired.confidential)
+
+
+def _without_namespace(entry: InventoryEntry) -> tuple[str, str, str]:
+    """Return an object's identity except for its namespace, which an unserved kind leaves open."""
+    return entry.key.group, entry.kind, entry.name

@@ -1,0 +1,181 @@
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+
+from hooks.targetclusters.sync.plan.applyset import ApplySets
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SyncPolicy
+from hooks.targetclusters.sync.plan.resolve import (
+    ResolvedSet,
+    defined_kinds,
+    prune_order,
+    resolve,
+    why_kept,
+)
+from tests.unit.targetclusters.sync.objects import (
+    CLUSTER_ROLE,
+    CRD,
+    DEPLOYMENT,
+    KINDS,
+    SECRET,
+    SETS,
+    make_desired,
+    make_entry,
+)
+
+
+def desired(*objects: DesiredObject, **changes: object) -> DesiredSet:
+    return replace(DesiredSet(objects, set_namespace="shop"), **changes)  # type: ignore[arg-type]
+
+
+def placed(found: ResolvedSet) -> list[str]:
+    return [str(one.key) for one in found.objects]
+
+
+@pytest.mark.parametrize(
+    ("one", "key"),
+    [
+        pytest.param(make_desired(), "ConfigMap shop/a", id="namespaced"),
+        pytest.param(
+            make_desired(metadata={"namespace": "team"}), "ConfigMap shop/a", id="sent elsewhere"
+        ),
+        pytest.param(
+            make_desired("r", CLUSTER_ROLE, metadata={"namespace": "team"}),
+            "ClusterRole.rbac.authorization.k8s.io r",
+            id="cluster-scoped",
+        ),
+    ],
+)
+def test_an_object_is_placed(one: DesiredObject, key: str) -> None:
+    assert placed(resolve(desired(one), KINDS, SETS)) == [key]
+
+
+def test_what_others_need_comes_first() -> None:
+    hook = Kind("x/v1", "ValidatingWebhookConfiguration", "x", namespaced=False)
+    kinds = {**KINDS, ("x/v1", hook.kind): hook}
+    objects = [
+        make_desired("h", hook),
+        make_desired("d", DEPLOYMENT),
+        make_desired("b"),
+        make_desired("s", SECRET),
+        make_desired("a"),
+        make_desired("c", CRD),
+        make_desired("n", NAMESPACE),
+    ]
+    found = resolve(desired(*objects), kinds, SETS)
+    assert [one.key.name for one in found.objects] == ["n", "c", "s", "a", "b", "d", "h"]
+
+
+def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_named() -> None:
+    first, second = make_desired(source="ConfigMap/one"), make_desired(source="ConfigMap/two")
+    found = resolve(desired(first, second), KINDS, SETS)
+    assert [one.entry.source for one in found.objects] == ["ConfigMap/one"]
+    assert [str(problem) for problem in found.problems] == [
+        "ConfigMap/two: ConfigMap shop/a is also wanted by ConfigMap/one, which takes precedence"
+    ]
+
+
+def test_no_source_can_take_the_place_of_the_sets_own_config_map() -> None:
+    found = resolve(desired(make_desired(SETS.current.name)), KINDS, SETS)
+    assert found.objects == ()
+    assert "is also wanted by the operator itself" in str(found.problems[0])
+
+
+def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
+    kinds: dict[tuple[str, str], Kind | str] = {("x/v1", "X"): "the target serves no X of x/v1"}
+    one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
+    found = resolve(desired(one), kinds, SETS)
+    assert found.objects == ()
+    assert [(r.outcome, r.message) for r in found.unresolved] == [
+        ("failed", "the target serves no X of x/v1")
+    ]
+
+
+def test_uids_that_are_recorded_are_known() -> None:
+    recorded = Inventory.of([make_entry("a", uid="uid-1")])
+    found = resolve(desired(make_desired()), KINDS, ApplySets.of("fleet/web", "shop", recorded))
+    assert found.objects[0].entry.uid == "uid-1"
+
+
+ENTRY = make_entry("old")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "policy", "reason"),
+    [
+        pytest.param(desired(), SyncPolicy(), "", id="no longer wanted"),
+        pytest.param(
+            desired(), SyncPolicy(prune=False), "is no longer wanted; pruning is off", id="off"
+        ),
+        pytest.param(
+            desired(has_all_sources=False),
+            SyncPolicy(),
+            "is kept: some sources could not be read",
+            id="sources not read",
+        ),
+        pytest.param(
+            desired(failed_sources=frozenset(["ConfigMap/app"])),
+            SyncPolicy(),
+            "is kept: ConfigMap/app has problems",
+            id="its source has problems",
+        ),
+        pytest.param(
+            desired(failed_sources=frozenset(["ConfigMap/other"])),
+            SyncPolicy(),
+            "",
+            id="another source has problems",
+        ),
+    ],
+)
+def test_keeps(wanted: DesiredSet, policy: SyncPolicy, reason: str) -> None:
+    assert why_kept(ENTRY, wanted, ResolvedSet(), policy) == reason
+
+
+def test_what_was_found_without_a_source_is_kept_while_any_source_has_problems() -> None:
+    wanted = desired(failed_sources=frozenset(["ConfigMap/other"]))
+    found = structs.replace(ENTRY, source="")
+    reason = why_kept(found, wanted, ResolvedSet(), SyncPolicy())
+    assert "it may come from one of the sources" in reason
+
+
+def test_what_is_wanted_of_a_kind_that_is_not_served_is_kept() -> None:
+    entry = InventoryEntry("x/v1beta1", "X", "shop", "a", source="ConfigMap/app")
+    one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
+    resolved = resolve(desired(one), {("x/v1", "X"): "not served"}, SETS)
+    reason = why_kept(entry, desired(one), resolved, SyncPolicy())
+    assert reason == "is kept: it is wanted, but its kind is not served"
+
+
+def test_is_pruned_in_the_reverse_order_of_applying() -> None:
+    entries = [make_entry("n", NAMESPACE), make_entry("d", DEPLOYMENT), make_entry("c", CRD)]
+    found = prune_order([*entries, make_entry("a")])
+    assert [entry.name for entry in found] == ["d", "a", "c", "n"]
+
+
+def test_crds_define_kinds() -> None:
+    spec = {
+        "group": "example.org",
+        "names": {"kind": "Widget", "plural": "widgets"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": True}, {"name": "v0", "served": False}],
+    }
+    defined = defined_kinds(desired(make_desired("w", CRD, spec=spec), make_desired("a")))
+    widget = Kind("example.org/v1", "Widget", "widgets", namespaced=True)
+    assert defined == {("example.org/v1", "Widget"): widget}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param({"group": "x", "names": {"kind": "X", "plural": "x"}}, id="no versions"),
+        pytest.param(
+            {"group": "x", "names": {"kind": "X", "plural": "../x"}, "versions": []}, id="a path"
+        ),
+    ],
+)
+def test_a_malformed_crd_defines_nothing(spec: object) -> None:
+    assert defined_kinds(desired(make_desired("w", CRD, spec=spec))) == {}
