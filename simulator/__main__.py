@@ -16,15 +16,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     add = parser.add_argument
     worlds = ", ".join(world_names())
-    add("--world", default="small", help=f"a world that comes along ({worlds}) or a .yaml file")
-    add("--vms", type=count, help="how many VMs, in a world that is made to size")
+    add("--world", default="small", help=f"a world ({worlds}) or a .yaml file")
+    add("--vms", type=count, help="how many VMs, in a world whose file has `generate`")
     add("--port", type=int, default=8090, help="0 takes a free one (default %(default)s)")
     add("--bind", default="127.0.0.1", help="the address to listen on (default %(default)s)")
     add(
         "--api-version",
         type=api_version,
         default="4.22",
-        help="the CloudStack to play (default %(default)s)",
+        help="the CloudStack version to imitate (default %(default)s)",
     )
     add("--job-delay", type=seconds, default=0.05, help="seconds a job takes (default %(default)s)")
     add("--timing", choices=("off", "real"), default="off", help="real: as slow as a real server")
@@ -32,14 +32,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def count(text: str) -> int:
-    """Read how many VMs are wanted."""
+    """Read a number of VMs."""
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text} is not a number of VMs")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """Read a time."""
+    """Read a number of seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -57,7 +57,7 @@ def api_version(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until a signal; return the exit code, 2 for what the command line asks in vain."""
+    """Run until a signal; return the exit code: 2 where the options cannot be used."""
     options = parse(arguments)
     try:
         simulator = Simulator(

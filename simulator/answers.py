@@ -1,4 +1,4 @@
-"""How an answer is written: JSON or XML, in the envelope that the server uses for each."""
+"""Writes answers as JSON or XML, in the envelopes that the server uses."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ HTML = "text/html;charset=iso-8859-1"
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer; one that is `dropped` is never sent: the connection is cut."""
+    """An HTTP answer; instead of one that is `dropped` the connection is cut."""
 
     status: int
     body: bytes
@@ -27,7 +27,7 @@ DROPPED = Reply(0, b"", dropped=True)
 
 
 def write_answer(envelope: str, answer: dict[str, Any], form: str, api_version: str) -> Reply:
-    """Write what a command answered; `form` is the call's `response` parameter."""
+    """Write a command's answer; `form` is the call's `response` parameter."""
     if form.lower() == "json":
         return Reply(200, _json({envelope: answer}))
     head = f'{envelope} cloud-stack-version="{api_version}.0.0"'
@@ -35,7 +35,7 @@ def write_answer(envelope: str, answer: dict[str, Any], form: str, api_version: 
 
 
 def write_error(envelope: str, error: ApiError, form: str) -> Reply:
-    """Write a refusal: its code is the HTTP status, its text is also a header, but for a 401."""
+    """Write a refusal: its code is the HTTP status, its text also a header, except with 401."""
     inner: dict[str, Any] = {"uuidList": [], "errorcode": error.code}
     if error.detail is not None:
         inner["cserrorcode"] = error.detail

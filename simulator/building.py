@@ -1,4 +1,4 @@
-"""How projects, networks and VMs are made and wired, by commands and by world files alike."""
+"""Makes and connects projects, networks and VMs, for commands and for world files."""
 
 from ipaddress import IPv4Address, IPv4Network
 
@@ -23,7 +23,7 @@ FIRST_VLAN = 100
 
 
 def make_project(world: World, name: str, owner: Account, displaytext: str = "") -> Project:
-    """Make a project and the account that its things will belong to."""
+    """Make a project and the account that owns its resources."""
     now = world.clock.now()
     project_id, number = world.identity("project", name)
     account_id, account_number = world.identity("account", f"project/{name}")
@@ -72,7 +72,7 @@ def make_network(
 
 
 def implement(world: World, network: Network) -> None:
-    """Bring a network up for its first VM: it takes an address for source NAT."""
+    """Implement a network for its first VM: it takes an address for source NAT."""
     if network.state == "Implemented":
         return
     network.state = "Implemented"
@@ -93,7 +93,7 @@ def allocate(world: World, address: Address, owner: Account, network: Network | 
 
 
 def release(address: Address) -> None:
-    """Take an address back: nothing of its user stays, tags neither."""
+    """Free an address, and clear everything of its user, tags included."""
     address.state, address.source_nat = "Free", False
     address.account, address.network, address.vm = None, None, None
     address.guest = ""
@@ -126,7 +126,7 @@ def make_vm(
 
 
 def plug(world: World, vm: VirtualMachine, network: Network) -> Nic:
-    """Put a NIC of a VM into a network, on its next free address."""
+    """Add a NIC to a VM, with the next free address of a network."""
     index = network.lowest_free
     while index in network.used:
         index += 1
@@ -151,7 +151,7 @@ def plug(world: World, vm: VirtualMachine, network: Network) -> Nic:
 
 
 def unplug(nic: Nic) -> None:
-    """Give back a NIC's address."""
+    """Free a NIC's address."""
     network = nic.network
     index = int(IPv4Address(nic.ipaddress)) - int(network.cidr[0])
     network.used.discard(index)

@@ -1,4 +1,4 @@
-"""One call: who asks, with which checked arguments, what they may see and touch."""
+"""One call: the caller, the checked arguments, and what the caller may see and change."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ Ignored = Counter[tuple[str, str]]
 
 
 class Tagged(Protocol):
-    """Something that carries tags, and that an account may own."""
+    """A resource that has tags, and that an account may own."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Call:
-    """A call on its way through a handler."""
+    """A call as its handler sees it."""
 
     world: World
     command: Command
@@ -87,7 +87,7 @@ class Call:
         return self.user.account
 
     def owner(self) -> Account:
-        """Return whose a new thing is: the project's, or the caller's."""
+        """Return the owner of a new resource: the project's account, or the caller's."""
         project = self.args.entity("projectid", Project)
         if project is not None:
             return self.member(project).account
@@ -100,7 +100,7 @@ class Call:
         raise denied(f"Account {describe(self.account)} can't access project id={project.id}")
 
     def may_use(self, owner: Account | None) -> bool:
-        """Tell whether the caller may work on what that account owns."""
+        """Tell whether the caller may use what that account owns."""
         if self.account.admin or owner is self.account:
             return True
         return (
@@ -110,24 +110,24 @@ class Call:
         )
 
     def check_owner(self, owner: Account | None) -> None:
-        """Refuse (531) work on what belongs to another account."""
+        """Refuse (531) to change what belongs to another account."""
         if not self.may_use(owner):
             raise denied()
 
-    def visible(self, things: Iterable[O]) -> list[O]:
-        """Return the things that this list may show: by account, project, `listall`, tags."""
+    def visible(self, resources: Iterable[O]) -> list[O]:
+        """Return the resources that a list shows, by account, project, `listall` and tags."""
         allowed = self._scope()
         wanted = self.args.pairs("tags")
         return [
-            thing
-            for thing in things
-            if thing.account is not None
-            and allowed(thing.account)
-            and all(thing.tags.get(key) == value for key, value in wanted.items())
+            resource
+            for resource in resources
+            if resource.account is not None
+            and allowed(resource.account)
+            and all(resource.tags.get(key) == value for key, value in wanted.items())
         ]
 
     def _scope(self) -> Callable[[Account], bool]:
-        """Return the rule of whose things are listed."""
+        """Return a function that tells whether an owner's resources are listed."""
         listall = self.args.flag("listall")
         if self.args.text("projectid") == "-1":
             return lambda owner: self.may_use(owner) and (owner.project is not None or listall)
@@ -157,9 +157,11 @@ class Call:
             )
         return found
 
-    def listing(self, key: str, things: Iterable[T], view: Callable[[T], dict[str, Any]]) -> Answer:
-        """Answer a list: the page that was asked for, with the count of all."""
-        found = list(things)
+    def listing(
+        self, key: str, resources: Iterable[T], view: Callable[[T], dict[str, Any]]
+    ) -> Answer:
+        """Return a list's answer: the requested page, and the count of all."""
+        found = list(resources)
         if not found:
             return {}
         size, page = self.args.integer("pagesize"), self.args.integer("page")
@@ -168,27 +170,27 @@ class Call:
         shown = found if size < 0 else found[start : start + size]
         if not shown:
             return {"count": len(found)}
-        return {"count": len(found), key: [view(thing) for thing in shown]}
+        return {"count": len(found), key: [view(resource) for resource in shown]}
 
     def matches(self, *names: str) -> bool:
-        """Tell whether `keyword` is part of one of these names, or was not given."""
+        """Tell whether one of these names contains `keyword`, or there is no `keyword`."""
         keyword = self.args.text("keyword")
         return keyword is None or any(keyword.casefold() in name.casefold() for name in names)
 
     def equals(self, parameter: str, value: str | None) -> bool:
-        """Tell whether a filter was not given, or is this value (the database ignores case)."""
+        """Tell whether a filter is absent, or is this value (the database ignores case)."""
         wanted = self.args.text(parameter)
         return wanted is None or (value is not None and wanted.casefold() == value.casefold())
 
-    def selects(self, parameter: str, thing: object) -> bool:
-        """Tell whether an id filter was not given, or names this thing."""
+    def selects(self, parameter: str, resource: object) -> bool:
+        """Tell whether an id filter is absent, or names this resource."""
         if not self.args.text(parameter):
             return True
-        return thing is not None and self.args.entity(parameter, object) is thing
+        return resource is not None and self.args.entity(parameter, object) is resource
 
 
 def describe(account: Account) -> str:
-    """Describe an account as the server's own objects describe themselves in error texts."""
+    """Describe an account as the server does in error texts."""
     return (
         f'Account [{{"accountName":"{account.name}","id":{account.number},"uuid":"{account.id}"}}]'
     )
@@ -197,10 +199,10 @@ def describe(account: Account) -> str:
 def check_arguments(
     world: World, user: User, command: Command, params: Mapping[str, str], ignored: Ignored
 ) -> Arguments:
-    """Check what was sent against what the command takes; count what it does not know.
+    """Check the parameters that were sent; count those that the command does not know.
 
-    Raises ApiError (431) in the server's order: pages, then each parameter as it is
-    declared: missing, of the wrong type, unknown id; and 531 for an id of another's thing.
+    Raises ApiError in the server's order. 431: pages, then each parameter in the order of its
+    declaration: missing, of the wrong type, unknown id. 531: an id of another owner's resource.
     """
     plain, maps = unpack(params)
     for name in (*plain, *maps):
@@ -225,7 +227,7 @@ def check_arguments(
 
 
 def check_paging(plain: Mapping[str, str]) -> None:
-    """Refuse `page` without `pagesize`, the other way round, and pages over 500."""
+    """Refuse `page` without `pagesize`, `pagesize` without `page`, and pages over 500."""
     page, size = plain.get("page"), plain.get("pagesize")
     if size is not None and page is None and size != "-1":
         raise ApiError(431, '"page" parameter is required when "pagesize" is specified')
@@ -240,9 +242,9 @@ def check_paging(plain: Mapping[str, str]) -> None:
 
 
 def check_version(world: World, command: Command, parameter: Parameter) -> None:
-    """Refuse a parameter that is newer than the version that the simulator plays.
+    """Refuse a parameter that is newer than the simulated version.
 
-    A real server of that version would ignore it; a simulator that did would hide the mistake.
+    A real server of that version ignores it, which would hide the mistake here.
     """
     if parameter.since is not None and parameter.since > world.version:
         since = ".".join(map(str, parameter.since))
@@ -253,7 +255,7 @@ def check_version(world: World, command: Command, parameter: Parameter) -> None:
 
 
 def check_value(command: Command, parameter: Parameter, value: str) -> None:
-    """Refuse a value that is not of the type, or too long."""
+    """Refuse a value of the wrong type, or that is too long."""
     if parameter.kind == "integer" and not re.fullmatch(r"[+-]?\d{1,18}", value):
         raise invalid_value(command.name, parameter.name, value)
     longest = max(map(len, value.split(","))) if parameter.kind == "list" else len(value)
@@ -266,28 +268,28 @@ def check_value(command: Command, parameter: Parameter, value: str) -> None:
 def resolve(
     world: World, command: Command, parameter: Parameter, plain: Mapping[str, str]
 ) -> list[object]:
-    """Return what the ids of a parameter name; -1 stands for all and an empty id for none."""
+    """Return the resources that a parameter's ids name; -1 means all, an empty id none."""
     value = plain[parameter.name]
     words = [word.strip() for word in value.split(",")] if parameter.many else [value]
     found = []
     for word in words:
         if word in {"", "-1"}:
             continue
-        thing = world.find(parameter.kind, word)
-        if thing is None:
+        resource = world.find(parameter.kind, word)
+        if resource is None:
             raise unknown_entity(command.name, parameter.name, word)
-        found.append(thing)
+        found.append(resource)
     return found
 
 
 def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
-    """Refuse a write on a VM or rule that belongs to another account, or a VM that is expunged."""
-    for thing in (thing for things in entities.values() for thing in things):
-        if isinstance(thing, VirtualMachine):
-            if thing not in call.world.vms:
+    """Refuse to change another account's VM or rule, or a VM that is expunged."""
+    for resource in (resource for resources in entities.values() for resource in resources):
+        if isinstance(resource, VirtualMachine):
+            if resource not in call.world.vms:
                 raise invalid(
-                    f"Unable to find UUID for id [{thing.number}] of type [VirtualMachine]"
+                    f"Unable to find UUID for id [{resource.number}] of type [VirtualMachine]"
                 )
-            call.check_owner(thing.account)
-        if isinstance(thing, (LoadBalancerRule, FirewallRule)):
-            call.check_owner(thing.account)
+            call.check_owner(resource.account)
+        if isinstance(resource, (LoadBalancerRule, FirewallRule)):
+            call.check_owner(resource.account)

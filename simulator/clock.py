@@ -1,4 +1,4 @@
-"""The simulator's time: the machine's, or one that a test moves by hand."""
+"""The simulator's time: the machine's, or one that a test moves."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Seconds since the epoch, from a source that is given, moved by what `advance` adds."""
+    """Epoch seconds of a source, moved by what `advance` adds."""
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source

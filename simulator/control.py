@@ -1,4 +1,4 @@
-"""What tests ask of the simulator beside the API: calls, faults, state, settings."""
+"""The control interface for tests: calls, faults, state, settings."""
 
 import threading
 from collections import Counter, deque
@@ -16,11 +16,11 @@ HIDDEN = frozenset({"apikey", "signature", "sessionkey"})
 
 
 class SettingError(ValueError):
-    """A setting that was asked for cannot be: the text names it and what would be right."""
+    """A setting is unknown or invalid; str() names it and says what would be right."""
 
 
 class Control:
-    """Reads and changes what a real server would not show; each operation takes the lock."""
+    """Reads and changes what a real server hides; each operation takes the lock."""
 
     def __init__(self, world: World, lock: threading.RLock) -> None:
         self._world = world
@@ -32,7 +32,7 @@ class Control:
     def record(
         self, command: str, params: Mapping[str, str], *, status: int, account: str | None
     ) -> None:
-        """Note a call, without its key and signature; status 0 is a call that got no answer."""
+        """Record a call, without its key and signature; status 0 means that it got no answer."""
         shown = {
             name: value
             for name, value in params.items()
@@ -50,7 +50,7 @@ class Control:
             )
 
     def calls(self, command: str | None = None) -> list[dict[str, Any]]:
-        """Return the calls so far, in order, or those of one command."""
+        """Return the recorded calls in order, all or those of one command."""
         with self._lock:
             return [call for call in self._calls if command in {None, call["command"]}]
 
@@ -60,13 +60,13 @@ class Control:
             return dict(Counter(call["command"] for call in self._calls))
 
     def clear_calls(self) -> None:
-        """Forget the calls, and the parameters that were ignored in them."""
+        """Forget the calls and their ignored parameters."""
         with self._lock:
             self._calls.clear()
             self.ignored.clear()
 
     def ignored_parameters(self) -> list[dict[str, Any]]:
-        """Return the parameters that no command knows: command, name and how often."""
+        """Return the parameters that their commands do not know: command, name and count."""
         with self._lock:
             return [
                 {"command": command, "parameter": name, "count": count}
@@ -86,7 +86,7 @@ class Control:
     def state(self) -> dict[str, Any]:
         """Return the world as JSON: VMs, networks, addresses, rules, tags, jobs."""
         with self._lock:
-            self._world.settle()
+            self._world.run_due_jobs()
             return dump(self._world)
 
     def settings(self, **changes: object) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Control:
                     raise SettingError(f"{name}: no such setting; known: {known}")
                 else:
                     setattr(settings, name, _checked(name, value, getattr(settings, name)))
-            self._world.settle()
+            self._world.run_due_jobs()
             return asdict(settings)
 
 

@@ -1,4 +1,4 @@
-"""The refusals of a CloudStack server: HTTP status, inner code and text of each."""
+"""The errors that a CloudStack server answers: HTTP status, inner code and text of each."""
 
 
 class ApiError(Exception):
@@ -16,7 +16,7 @@ NOT_OWNER = "Caller does not have permission to operate with provided resource."
 
 
 def unauthorized() -> ApiError:
-    """Refuse the key, the signature, its age or the command: the server does not say which."""
+    """Refuse a wrong key, a wrong or old signature, or an unknown command, without saying which."""
     return ApiError(401, UNAUTHORIZED, None)
 
 
@@ -47,7 +47,7 @@ def invalid_value(command: str, name: str, value: str) -> ApiError:
 
 
 def unknown_entity(command: str, name: str, value: str) -> ApiError:
-    """Refuse an id that names nothing, or is no id."""
+    """Refuse an id that names no resource, or that is not an id."""
     return ApiError(
         431,
         f"Unable to execute API command {command.lower()} due to invalid value. "
@@ -58,10 +58,10 @@ def unknown_entity(command: str, name: str, value: str) -> ApiError:
 
 
 def invalid(text: str) -> ApiError:
-    """Refuse what the parameters ask for, together or with the state of the world."""
+    """Refuse parameters that contradict each other or the state of the world."""
     return ApiError(431, text, 4350)
 
 
 def denied(text: str = NOT_OWNER) -> ApiError:
-    """Refuse work on something of another account."""
+    """Refuse to change what belongs to another account."""
     return ApiError(531, text, 4365)

@@ -1,4 +1,4 @@
-"""Faults on request: which call goes wrong, how, and how often."""
+"""Faults that tests arm: which call fails, how, and how often."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,10 +27,14 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 @dataclass
 class Fault:
-    """One fault; `left` counts the calls that it still strikes, None for every one.
+    """One fault.
 
-    `executed` says that the call was carried out and only its answer goes wrong (timeout, html,
-    empty, error, stop-after); without it the call never reached the server.
+    Attributes:
+        left: how many more calls meet it; None for every call.
+        skip: how many matching calls pass first.
+        when: parameters that a call must have.
+        executed: the call is carried out, and only its answer fails (timeout, html, empty, error,
+            stop-after); otherwise the call never reached the server.
     """
 
     command: str
@@ -45,7 +49,7 @@ class Fault:
     stopped: bool = False
 
     def matches(self, command: str, params: Mapping[str, str]) -> bool:
-        """Tell whether a call is of the kind that this fault strikes."""
+        """Tell whether a call meets this fault."""
         if self.kind == "stop-after" and self.command == "*":
             known = REGISTRY.get(command)
             return known is not None and known.writes
@@ -54,12 +58,12 @@ class Fault:
         )
 
     def error(self) -> ApiError:
-        """Return the refusal that an `error` or a failed job carries."""
+        """Return the error of a refusal or of a failed job."""
         return ApiError(self.code, self.text)
 
 
 class FaultError(ValueError):
-    """A fault that was asked for cannot be: the text names the field and what would be right."""
+    """A fault is invalid; str() names the field and says what would be right."""
 
 
 def read_fault(document: object) -> Fault:
@@ -89,7 +93,7 @@ def read_fault(document: object) -> Fault:
 
 
 class Faults:
-    """The faults that are armed; each call strikes the first that fits."""
+    """The faults that are armed; a call meets the first that matches."""
 
     def __init__(self) -> None:
         self._armed: list[Fault] = []
@@ -99,15 +103,15 @@ class Faults:
         self._armed.append(fault)
 
     def clear(self) -> None:
-        """Disarm all, a stopped world too."""
+        """Disarm all; a stopped world continues."""
         self._armed.clear()
 
     @property
     def stopped(self) -> bool:
-        """Tell whether the world has stopped: every connection is cut."""
+        """Tell whether the world has stopped, so that every connection is cut."""
         return any(fault.stopped for fault in self._armed)
 
-    def strike(self, command: str, params: Mapping[str, str]) -> Fault | None:
+    def find(self, command: str, params: Mapping[str, str]) -> Fault | None:
         """Return the fault that this call meets, and count it."""
         for fault in self._armed:
             if not fault.matches(command, params) or fault.left == 0:

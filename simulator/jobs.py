@@ -1,4 +1,4 @@
-"""Asynchronous jobs: accepted at once, done when their time has come."""
+"""Asynchronous jobs: accepted at once, done when they are due."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +14,14 @@ PENDING, DONE, FAILED = 0, 1, 2
 
 @dataclass
 class Work:
-    """What a command leaves to a job.
+    """The work that a command leaves to a job.
 
-    `finish` does it and returns the job's result, or raises ApiError: the job has failed.
-    `undo` takes back what the command did when it accepted the job, for a job that is made to
-    fail. `created` is the id that the answer carries beside `jobid`; `instance` is what
-    the job says it works on, by type and id.
+    Attributes:
+        finish: does it and returns the job's result; raises ApiError where the job fails.
+        undo: undoes what the command did when it accepted the job, for a job that a fault fails.
+        created: the id that the answer has beside `jobid`.
+        instance: type and id of what the job works on.
+        load: what it costs a real server; None for a short fixed time.
     """
 
     finish: Callable[[], Result]
@@ -31,7 +33,7 @@ class Work:
 
 @dataclass(eq=False)
 class Job:
-    """A job: pending until `due`, then done or failed for good."""
+    """A job: pending until `due`, then done or failed."""
 
     id: str
     number: int
@@ -47,7 +49,7 @@ class Job:
     forced: ApiError | None = None
 
     def run(self) -> None:
-        """Do the work, or fail as it was told to, at the time it was due."""
+        """Do the work, or fail with the fault's error; it ends at the time it was due."""
         try:
             if self.forced is not None:
                 self.work.undo()
@@ -61,18 +63,18 @@ class Job:
 
 
 class Jobs:
-    """All jobs by id; `settle` runs those whose time has come, in order."""
+    """All jobs by id; `run_due` runs those that are due, in order."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._pending: list[Job] = []
 
     def add(self, job: Job) -> None:
-        """Take up a job; one without a due time never ends."""
+        """Add a job; one without a due time never ends."""
         self._jobs[job.id] = job
         self._pending.append(job)
 
-    def settle(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Run the jobs that are due, earliest first."""
         due = [job for job in self._pending if job.due is not None and job.due <= now]
         if not due:

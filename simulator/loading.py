@@ -1,4 +1,4 @@
-"""World files: which there are, what they may hold, and the world made from one."""
+"""Reads world files, and makes worlds from them."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ from simulator.model import (
 from simulator.world import Table, World
 
 FOLDER = Path(__file__).parent / "worlds"
-EPOCH = 1767225600.0  # what a world file holds was made on 2026-01-01
+EPOCH = 1767225600.0  # everything in a world file was created on 2026-01-01
 T = TypeVar("T", bound=Entity)
 Document = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ OFFERINGS = {
 
 
 class WorldError(ValueError):
-    """A world file that cannot be: the text names the file, the field and what would be right."""
+    """A world file is unusable; str() names file and field, and says what would be right."""
 
 
 def world_names() -> list[str]:
@@ -54,9 +54,16 @@ def world_names() -> list[str]:
 def load_world(
     name: str, *, vms: int | None = None, api_version: str = "4.22", clock: Clock | None = None
 ) -> World:
-    """Make the world of a file: one that comes with the simulator, by name, or any by path.
+    """Make the world of a file.
 
-    `vms` overrides how many VMs a file with `generate` makes.
+    Args:
+        name: of a file that comes with the simulator, or a path that ends in .yaml.
+        vms: how many VMs to make, in a file with `generate`.
+        api_version: the CloudStack version to imitate.
+        clock: gives the time.
+
+    Raises:
+        WorldError: naming the file and the field.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     try:
@@ -76,14 +83,14 @@ def load_world(
     return world
 
 
-def made_key(name: str, kind: str) -> str:
-    """Return a user's public fixture of a key, as long as a real one."""
+def fixture_key(name: str, kind: str) -> str:
+    """Return a key for a user: public, always the same, and as long as a real one."""
     digest = hashlib.sha512(f"cloudstack simulator: {kind} of {name}".encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class _Entry(dict[str, Any]):
-    """An entry of a world file that names itself when something is missing from it."""
+    """An entry of a world file; a missing field raises an error that names the entry."""
 
     def __init__(self, fields: Document, file: str, field: str) -> None:
         super().__init__(fields)
@@ -94,7 +101,7 @@ class _Entry(dict[str, Any]):
 
 
 class _Loader:
-    """Makes the objects of one document, in the order that they need one another."""
+    """Makes the objects of one document, in the order of their dependencies."""
 
     def __init__(self, world: World, document: Document, file: str) -> None:
         self._world = world
@@ -123,7 +130,7 @@ class _Loader:
         if "generate" in self._document:
             self._generate(vms)
         elif vms is not None:
-            raise self._error("generate", "missing: this world is not made to size")
+            raise self._error("generate", "missing: this world has a fixed number of VMs")
 
     def _load_zones(self) -> None:
         for entry in self._entries("zones"):
@@ -144,7 +151,7 @@ class _Loader:
             account.limits = dict(entry.get("limits", {}))
             self._world.accounts.add(account)
             user_id, number = self._world.identity("user", name)
-            keys = made_key(name, "api key"), made_key(name, "secret key")
+            keys = fixture_key(name, "api key"), fixture_key(name, "secret key")
             self._world.users.add(User(user_id, number, name, EPOCH, account, *keys))
         for index, entry in enumerate(self._entries("projects")):
             field = f"projects[{index}]"
@@ -265,8 +272,8 @@ class _Loader:
     def _named(self, table: Table[T], field: str, name: str) -> T:
         found = table.named(name)
         if found is None:
-            known = ", ".join(repr(thing.name) for thing in table)
-            raise self._error(field, f"no such thing as {name!r}; known: {known}")
+            known = ", ".join(repr(resource.name) for resource in table)
+            raise self._error(field, f"{name!r} does not exist; known: {known}")
         return found
 
     def _error(self, field: str, text: str) -> WorldError:

@@ -1,4 +1,4 @@
-"""What a world holds: each kind of object with the fields that commands read and change."""
+"""The objects of a world, with the fields that commands read and change."""
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
@@ -16,12 +16,12 @@ class Entity:
 
 @dataclass(eq=False, slots=True)
 class Domain(Entity):
-    """A domain of accounts; every world has ROOT alone."""
+    """A domain of accounts; every world has only ROOT."""
 
 
 @dataclass(eq=False, slots=True)
 class Project(Entity):
-    """A project: its things belong to `account`, its members may use them."""
+    """A project: `account` owns its resources, and `members` may use them."""
 
     displaytext: str
     account: "Account"
@@ -31,7 +31,7 @@ class Project(Entity):
 
 @dataclass(eq=False, slots=True)
 class Account(Entity):
-    """An owner of things; a project has one of its own, with role `Project`."""
+    """An owner of resources; each project has its own, with role `Project`."""
 
     role: str
     domain: Domain
@@ -46,20 +46,20 @@ class Account(Entity):
 
 @dataclass(eq=False, slots=True)
 class User(Entity):
-    """Who calls: one user for each account, with its keys."""
+    """A caller with its keys; each account has one user."""
 
     account: Account
     api_key: str
     secret_key: str
 
     def __repr__(self) -> str:
-        """Leave the keys out."""
+        """Show no keys."""
         return f"User({self.name!r})"
 
 
 @dataclass(eq=False, slots=True)
 class Zone(Entity):
-    """A zone; `udp` says that the load balancer of its networks can do UDP."""
+    """A zone; `udp` means that the load balancer of its networks supports UDP."""
 
     public_network: str
     udp: bool = False
@@ -67,7 +67,7 @@ class Zone(Entity):
 
 @dataclass(eq=False, slots=True)
 class ServiceOffering(Entity):
-    """A size of VMs: CPUs, MHz, MiB; one that no host has room for is not placeable."""
+    """A size of VMs in CPUs, MHz, MiB; no host has room for one that is not `placeable`."""
 
     cpunumber: int
     cpuspeed: int
@@ -77,14 +77,14 @@ class ServiceOffering(Entity):
 
 @dataclass(eq=False, slots=True)
 class Template(Entity):
-    """What a VM's disk is made from."""
+    """The template of a VM's disk."""
 
     ostype: str = "Other Linux (64-bit)"
 
 
 @dataclass(eq=False, slots=True)
 class NetworkOffering(Entity):
-    """A kind of network: its guest type and the services it has."""
+    """A kind of network: guest type and services."""
 
     displaytext: str
     guestiptype: str
@@ -94,7 +94,7 @@ class NetworkOffering(Entity):
 
 @dataclass(eq=False, slots=True)
 class Owned(Entity):
-    """Something that belongs to an account, with tags by key."""
+    """An object with an owner, and with tags by key."""
 
     account: Account
     tags: dict[str, str] = field(default_factory=dict, kw_only=True)
@@ -102,7 +102,7 @@ class Owned(Entity):
 
 @dataclass(eq=False, slots=True)
 class Network(Owned):
-    """A guest network; it is `Allocated` until its first VM starts, then `Implemented`."""
+    """A guest network: `Allocated` until its first VM starts, then `Implemented`."""
 
     displaytext: str
     zone: Zone
@@ -117,7 +117,7 @@ class Network(Owned):
 
 @dataclass(eq=False, slots=True)
 class Nic(Entity):
-    """A VM's card in a network."""
+    """A VM's network interface."""
 
     network: Network
     ipaddress: str
@@ -150,7 +150,7 @@ class VirtualMachine(Owned):
 
     @property
     def text(self) -> str:
-        """Describe the VM as the server's own objects describe themselves in error texts."""
+        """Describe the VM as the server does in error texts."""
         return (
             f'VM instance {{"id":{self.number},"instanceName":"{self.instancename}",'
             f'"state":"{self.state}","type":"User","uuid":"{self.id}"}}'
@@ -164,7 +164,7 @@ class VirtualMachine(Owned):
 
 @dataclass(eq=False, slots=True)
 class Address(Entity):
-    """A public address; free ones belong to nobody."""
+    """A public address; a free one has no owner."""
 
     zone: Zone
     state: str = "Free"
@@ -179,7 +179,7 @@ class Address(Entity):
 
 @dataclass(eq=False, slots=True)
 class Member:
-    """A VM behind a rule, by the address that it is reached on."""
+    """A VM of a rule, with the address that gets its connections."""
 
     vm: VirtualMachine
     ipaddress: str
@@ -187,7 +187,7 @@ class Member:
 
 @dataclass(eq=False, slots=True)
 class LoadBalancerRule(Owned):
-    """A load balancer rule: in state `Add` as long as it has no member, then `Active`."""
+    """A load balancer rule: in state `Add` until it has a member, then `Active`."""
 
     address: Address
     network: Network
@@ -207,7 +207,7 @@ class LoadBalancerRule(Owned):
 
     @property
     def text(self) -> str:
-        """Describe the rule as the server's own objects describe themselves in error texts."""
+        """Describe the rule as the server does in error texts."""
         return (
             f'LoadBalancer {{"name":"{self.name}","id":{self.number},"purpose":"LoadBalancing",'
             f'"state":"{self.state}","uuid":"{self.id}"}}'
@@ -216,7 +216,7 @@ class LoadBalancerRule(Owned):
 
 @dataclass(eq=False, slots=True)
 class FirewallRule(Owned):
-    """A firewall rule of an address; `opened_by` is the rule that it was made along with."""
+    """A firewall rule of an address; `opened_by` is the rule whose creation opened it."""
 
     address: Address
     network: Network

@@ -1,4 +1,4 @@
-"""What a command takes: each parameter's type, whether it is required, and since which version."""
+"""The parameters of commands: type, whether required, and first version of each."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ TOKEN = re.compile(
     r"(?:~(?P<length>\d+))?(?:@(?P<since>[\d.]+))?"
 )
 
-# What every call carries, and what a list takes besides its own parameters.
+# The parameters of every call, and those that every list has besides its own.
 ENVELOPE = frozenset(
     {"command", "response", "apikey", "signature", "signatureversion", "expires", "sessionkey"}
 )
@@ -39,7 +39,7 @@ class Parameter:
 
     @property
     def entity(self) -> bool:
-        """Tell whether the value is an id, or with `many` a comma list of ids."""
+        """Tell whether the value is an id; with `many`, a comma-separated list of ids."""
         return self.kind not in SCALARS
 
 
@@ -80,7 +80,7 @@ def unpack(params: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[di
 
 
 class Arguments:
-    """A call's parameters after the checks: read them by name and type."""
+    """A call's checked parameters, to be read by name and type."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Arguments:
         return self._plain.get(name)
 
     def required(self, name: str) -> str:
-        """Return a value that the checks have found to be there."""
+        """Return a value that the checks require."""
         return self._plain[name]
 
     def integer(self, name: str) -> int | None:
@@ -109,12 +109,12 @@ class Arguments:
         return None if value is None else int(value)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """Return a truth value: as in Java, everything but `true` is false."""
+        """Return a boolean: as in Java, everything except `true` is false."""
         value = self._plain.get(name)
         return default if value is None else value.lower() == "true"
 
     def items(self, name: str) -> list[str]:
-        """Return the words of a comma list."""
+        """Return the items of a comma-separated list."""
         value = self._plain.get(name) or ""
         return [word.strip() for word in value.split(",") if word.strip()]
 
@@ -127,7 +127,7 @@ class Arguments:
         return {entry.get("key", ""): entry.get("value", "") for entry in self.maps(name)}
 
     def entity(self, name: str, kind: type[T]) -> T | None:
-        """Return what an id parameter names."""
+        """Return the resource that an id parameter names."""
         found = self._entities.get(name)
         if not found:
             return None
@@ -135,6 +135,6 @@ class Arguments:
         return found[0]
 
     def entities(self, name: str, kind: type[T]) -> list[T]:
-        """Return what a comma list of ids names, in its order."""
+        """Return the resources that a comma-separated list of ids names, in its order."""
         found: Iterable[object] = self._entities.get(name, ())
-        return [thing for thing in found if isinstance(thing, kind)]
+        return [resource for resource in found if isinstance(resource, kind)]

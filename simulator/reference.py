@@ -1,4 +1,4 @@
-"""The reference page of the simulator, made from its commands and from `reference.md`."""
+"""Makes the simulator's reference page from its commands and from `reference.md`."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ def render() -> str:
     head = head.replace("{paging}", ", ".join(f"`{name}`" for name in sorted(PAGED)))
     rows = [render_row(REGISTRY[name]) for name in sorted(REGISTRY)]
     known = ", ".join(f"`{name}`" for name in sorted(ADMIN_ONLY))
-    tail = f"\nRefused to ordinary users with 432, as for administrators alone: {known}.\n"
+    tail = f"\nOnly administrators may call these; ordinary users get 432: {known}.\n"
     return head + "\n".join(rows) + "\n" + tail
 
 

@@ -1,12 +1,12 @@
-"""The commands that the simulator answers: name, parameters, role, version, handler."""
+"""The commands of the simulator: name, parameters, role, version, handler."""
 
 from collections.abc import Callable
 
 from simulator.call import Command, Handler
 from simulator.parameters import PAGING, parse_parameters, version
 
-# What is refused to an ordinary user in the way of a missing right (432) and not of an
-# unknown name (401), whether or not the simulator can do it for an administrator.
+# Ordinary users get 432 (no permission) for these, not 401 (unknown command), whether or not the
+# simulator implements them for administrators.
 ADMIN_ONLY = frozenset(
     {
         "addHost", "createAccount", "createZone", "createServiceOffering", "deleteAccount",

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from simulator.answers import JSON, Reply, not_found
+from simulator.api import Api
 from simulator.clock import Clock
 from simulator.control import Control, SettingError
-from simulator.face import Face
 from simulator.faults import FaultError
 from simulator.loading import load_world
 from simulator.model import User
@@ -31,15 +31,15 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], face: Face, control: Control) -> None:
-        self.face = face
+    def __init__(self, address: tuple[str, int], api: Api, control: Control) -> None:
+        self.api = api
         self.control = control
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__(address, Handler)
 
     def process_request_thread(self, request: Request, client_address: object) -> None:
-        """Serve one connection, remembering it as long as it is open."""
+        """Serve one connection, and remember it while it is open."""
         assert isinstance(request, socket.socket)  # noqa: S101 - TCP, so never a datagram
         with self._guard:
             self._open.add(request)
@@ -50,7 +50,7 @@ class Server(ThreadingHTTPServer):
                 self._open.discard(request)
 
     def handle_error(self, request: Request, client_address: object) -> None:
-        """Say nothing of clients that went away; anything else is a bug to be seen."""
+        """Ignore clients that went away; print everything else, which is a bug."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ValueError)):
             super().handle_error(request, client_address)
 
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         elif target.path.rstrip("/") == API_PATH and self.command in {"GET", "POST"}:
             text = "&".join(part for part in (target.query, body.decode("latin-1")) if part)
             pairs = parse_qsl(text, keep_blank_values=True)
-            self._send(self.server.face.answer(dict(reversed(pairs))))
+            self._send(self.server.api.answer(dict(reversed(pairs))))
         else:
             self._send(not_found(target.path))
 
@@ -150,15 +150,24 @@ def control_reply(status: int, document: object) -> Reply:
 
 
 class Simulator:
-    """A CloudStack of one's own: starts on enter, stops on exit.
+    """A CloudStack for one test or one command: starts on enter, stops on exit.
 
-    `world` is the name of a world file or a path to one, `vms` the size of one that is made
-    to size, `port` 0 a free one, `job_delay` the seconds that every job takes, `timing` `real`
-    the times of a real server. Raises WorldError for a world that cannot be, OSError for a
-    port that cannot be had.
+    Args:
+        world: the name of a world file, or a path to one.
+        port: where to listen; 0 for a free port.
+        bind: the address to listen on.
+        vms: how many VMs there are, in a world whose file has `generate`.
+        api_version: the CloudStack to imitate.
+        job_delay: seconds that every job takes.
+        timing: `real` for the times of a real server, else `off`.
+        clock: gives the time; the machine's by default.
+
+    Raises:
+        WorldError: the world file is unusable.
+        OSError: the port cannot be used.
     """
 
-    def __init__(  # noqa: PLR0913 - one for each thing that a test may choose
+    def __init__(  # noqa: PLR0913 - one for each choice that a test has
         self,
         world: str = "small",
         *,
@@ -176,8 +185,8 @@ class Simulator:
         self.control = Control(self.world, lock)
         self.control.settings(job_delay=job_delay, timing=timing)
         self._closing = threading.Event()
-        face = Face(self.world, self.control, lock, self._closing)
-        self._server = Server((bind, port), face, self.control)
+        api = Api(self.world, self.control, lock, self._closing)
+        self._server = Server((bind, port), api, self.control)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )

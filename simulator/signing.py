@@ -1,4 +1,4 @@
-"""Whether a request is signed as CloudStack wants it: version 3 with an expiry, or without."""
+"""Checks the signature of a request: version 3 with an expiry, or the older form without."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from simulator.world import World
 
 
 def java_encode(value: str) -> str:
-    """Encode a value as Java's URLEncoder does, blanks as %20: `~` is encoded, `*` is not."""
+    """Encode a value as Java's URLEncoder does, with %20 for spaces: `~` is encoded, `*` is not."""
     return quote(value, safe="*").replace("~", "%7E")
 
 
@@ -25,7 +25,7 @@ def sign(params: Mapping[str, str], secret_key: str) -> str:
 
 
 def authenticate(world: World, params: Mapping[str, str]) -> User:
-    """Return the user who signed the call; raise ApiError 401 when nobody did, or too long ago."""
+    """Return the user who signed the call; raise ApiError 401 for a wrong or expired signature."""
     lowered = {name.lower(): value for name, value in params.items()}
     user = world.user_with_key(lowered.get("apikey", ""))
     signature = lowered.get("signature")
@@ -40,7 +40,7 @@ def authenticate(world: World, params: Mapping[str, str]) -> User:
 
 
 def check_expiry(world: World, expires: str | None) -> None:
-    """Refuse a call that carries no readable expiry, or one that has passed."""
+    """Refuse a call whose expiry is missing, malformed or past."""
     try:
         moment = datetime.strptime(expires or "", "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The world as one JSON document, for tests that look at everything at once."""
+"""Writes the world as one JSON document, for tests."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ STATUS = {PENDING: "pending", DONE: "done"}
 
 
 def dump(world: World) -> dict[str, Any]:
-    """Return every object that tests ask about, by kind, each with its owner and tags."""
+    """Return the objects that tests read, by kind, each with its owner and tags."""
     return {
         "world": world.name,
         "apiversion": world.api_version,
@@ -36,7 +36,7 @@ def dump(world: World) -> dict[str, Any]:
 
 
 def owner_of(account: Account | None) -> dict[str, str]:
-    """Name whose a thing is."""
+    """Return the owner of a resource, as a project or an account."""
     if account is None:
         return {}
     if account.project is not None:

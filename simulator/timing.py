@@ -1,9 +1,9 @@
-"""How long a real server takes, and how writes on one network get into one another's way.
+"""How long a real server takes, and how writes on one network slow each other down.
 
 The figures were measured on a running CloudStack 4.22 with simulated hypervisors. It locks the
-rows of an address and its network and retries slowly, so writes of rules and addresses that
-come together take far longer than the same ones in turn. What changes members sends the
-router the configuration of the whole network: its time grows with all members there are.
+rows of an address and its network, and retries slowly: concurrent writes of rules and addresses
+take far longer than the same writes one after the other. A change of members sends the router the
+configuration of the whole network: its time grows with all members of the network.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from typing import Literal
 
 Kind = Literal["address", "rule", "firewall", "release", "members", "vm"]
 
-# Seconds that each takes alone.
+# Seconds that each kind takes alone.
 ALONE: dict[Kind, float] = {
     "address": 0.13,
     "rule": 0.12,
@@ -20,13 +20,13 @@ ALONE: dict[Kind, float] = {
     "members": 0.38,
     "vm": 2.0,
 }
-RELEASED_RULE = 0.2  # more for each rule that goes with an address
+RELEASED_RULE = 0.2  # more for each rule that is deleted with an address
 RELEASED_MEMBER = 0.0072  # more for each member of those rules
 CONFIGURED_MEMBER = 0.0016  # more for each member in the network's configuration
 SAME_ADDRESS = 0.45  # more for each other write under way on the address
 SAME_NETWORK = 0.12  # more for each other write under way on the network
-TOGETHER = 0.42  # a change of members takes so much longer beside another one
-TOGETHER_MEMBER = 0.0003  # and so much more for each member in the configuration
+TOGETHER = 0.42  # more, as a share, for each other change of members under way
+TOGETHER_MEMBER = 0.0003  # and more for each member in the configuration
 
 LISTED_VM = {"all": 0.005, "some": 0.004, "min": 0.002}
 READ = 0.01
@@ -34,7 +34,7 @@ READ = 0.01
 
 @dataclass(frozen=True)
 class Load:
-    """What a write puts on its network: its kind, the rules it touches, the members there are."""
+    """The load of a write on its network: its kind, and the rules and members it affects."""
 
     kind: Kind
     network: str = ""
@@ -50,14 +50,14 @@ class _Busy:
 
 
 @dataclass
-class Lane:
+class NetworkWrites:
     """The writes under way on one network."""
 
     locked: list[_Busy] = field(default_factory=list)
     members: list[_Busy] = field(default_factory=list)
 
     def forget(self, now: float) -> None:
-        """Drop what has ended."""
+        """Remove the writes that have ended."""
         self.locked = [busy for busy in self.locked if busy.end > now]
         self.members = [busy for busy in self.members if busy.end > now]
 
@@ -71,33 +71,33 @@ class Plan:
 
 
 class Timing:
-    """The lanes of all networks."""
+    """The writes under way, by network."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
+        self._networks: dict[str, NetworkWrites] = {}
 
     def plan(self, load: Load | None, now: float) -> Plan:
-        """Take up a write: those that lock follow one another, its caller waits for its turn."""
+        """Add a write: locking writes run one after the other, and their callers wait."""
         if load is None:
             return Plan(0.0, now + 0.05)
         if load.kind == "vm":
             return Plan(0.0, now + ALONE["vm"])
-        lane = self._lanes.setdefault(load.network, Lane())
-        lane.forget(now)
+        writes = self._networks.setdefault(load.network, NetworkWrites())
+        writes.forget(now)
         if load.kind == "members":
-            return self._change_members(lane, load, now)
-        others = len(lane.locked)
-        here = sum(busy.address == load.address for busy in lane.locked)
+            return self._change_members(writes, load, now)
+        others = len(writes.locked)
+        here = sum(busy.address == load.address for busy in writes.locked)
         cost = alone(load) + SAME_ADDRESS * here + SAME_NETWORK * (others - here)
-        start = max([now, *(busy.end for busy in lane.locked)])
-        lane.locked.append(_Busy(start + cost, load.address))
+        start = max([now, *(busy.end for busy in writes.locked)])
+        writes.locked.append(_Busy(start + cost, load.address))
         return Plan(start - now, start + cost)
 
-    def _change_members(self, lane: Lane, load: Load, now: float) -> Plan:
-        """Run beside the other changes of members, each slowing the others down."""
-        slower = (TOGETHER + TOGETHER_MEMBER * load.members) * len(lane.members)
+    def _change_members(self, writes: NetworkWrites, load: Load, now: float) -> Plan:
+        """Run concurrently with the other changes of members, which slow each other down."""
+        slower = (TOGETHER + TOGETHER_MEMBER * load.members) * len(writes.members)
         end = now + alone(load) * (1 + slower)
-        lane.members.append(_Busy(end, load.address))
+        writes.members.append(_Busy(end, load.address))
         return Plan(0.0, end)
 
 
@@ -112,7 +112,7 @@ def alone(load: Load) -> float:
 
 
 def read_seconds(command: str, details: str, shown: int) -> float:
-    """Return the seconds that a list takes: VMs cost by how much of each is asked for."""
+    """Return the seconds that a list takes: VMs cost by how many details are requested."""
     if command != "listVirtualMachines":
         return READ
     level = details if details == "min" else ("some" if details and "all" not in details else "all")

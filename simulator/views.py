@@ -1,4 +1,4 @@
-"""How owners and tags are shown, the same in every answer."""
+"""Shows owners and tags, the same in every answer."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from simulator.model import Account
 
 
 def view_owner(owner: Account) -> dict[str, Any]:
-    """Show whose a thing is: a project's name and id, or the account's name; and the domain."""
+    """Show the owner of a resource, a project or an account, and the domain."""
     if owner.project is not None:
         whose = {"projectid": owner.project.id, "project": owner.project.name}
     else:
@@ -16,5 +16,5 @@ def view_owner(owner: Account) -> dict[str, Any]:
 
 
 def view_tags(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Show the tags in the answer of the thing that carries them."""
+    """Show the tags of a resource."""
     return [{"key": key, "value": value} for key, value in sorted(tags.items())]

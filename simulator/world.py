@@ -1,4 +1,4 @@
-"""The state: every object by id, the jobs, the version, and how ids are made."""
+"""The state of a CloudStack: every object by id, the jobs, the version; makes ids."""
 
 import uuid
 from collections.abc import Iterator
@@ -32,10 +32,13 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "simulator.cloudstack.example.com")
 
 
 class Table(Generic[T]):
-    """Objects of one kind by id, in the order they were made.
+    """Objects of one kind by id, in the order of creation.
 
-    A real server keeps the row of what was removed, and still knows its id, for some kinds
-    (VMs, networks, projects) and not for others (rules): `keep` says which.
+    A real server still knows the ids of removed objects of some kinds (VMs, networks, projects),
+    and not of others (rules).
+
+    Args:
+        keep: removed objects can still be found by id.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
@@ -49,31 +52,31 @@ class Table(Generic[T]):
     def __len__(self) -> int:
         return len(self._live)
 
-    def __contains__(self, thing: T) -> bool:
-        return thing.id in self._live
+    def __contains__(self, resource: T) -> bool:
+        return resource.id in self._live
 
-    def add(self, thing: T) -> T:
-        """Take up an object."""
-        self._live[thing.id] = thing
-        return thing
+    def add(self, resource: T) -> T:
+        """Add an object."""
+        self._live[resource.id] = resource
+        return resource
 
-    def remove(self, thing: T) -> None:
-        """Let an object go; removing it twice is no error."""
-        if self._live.pop(thing.id, None) is not None and self._keep:
-            self._gone[thing.id] = thing
+    def remove(self, resource: T) -> None:
+        """Remove an object; removing it twice is allowed."""
+        if self._live.pop(resource.id, None) is not None and self._keep:
+            self._gone[resource.id] = resource
 
     def find(self, entity_id: str) -> T | None:
-        """Return an object by id, also a removed one where the server keeps those."""
+        """Return an object by id, also a removed one if the table keeps those."""
         return self._live.get(entity_id) or self._gone.get(entity_id)
 
     def named(self, name: str) -> T | None:
         """Return the first object of that name."""
-        return next((thing for thing in self._live.values() if thing.name == name), None)
+        return next((resource for resource in self._live.values() if resource.name == name), None)
 
 
 @dataclass
 class Settings:
-    """What can be changed while the simulator runs: see `/simulator/settings`."""
+    """The settings that can change while the simulator runs: see `/simulator/settings`."""
 
     job_delay: float = 0.05
     timing: str = "off"
@@ -82,7 +85,7 @@ class Settings:
 
 
 class World:
-    """Everything that a CloudStack installation knows; one lock, held by the caller, guards it."""
+    """Everything that a CloudStack installation knows; callers hold one lock while they use it."""
 
     def __init__(self, name: str, clock: Clock, api_version: str = "4.22") -> None:
         self.name = name
@@ -132,8 +135,8 @@ class World:
     def identity(self, kind: str, name: str) -> tuple[str, int]:
         """Return a new object's id and number.
 
-        The id depends on the world's name, the kind and the name alone, so that examples can
-        hold the ids of world files; a name that comes again gets another id, as no id ever does.
+        The id depends only on the names of the world, the kind and the object, so examples can hold
+        the ids of world files. A name that is used again gets another id: ids are never reused.
         """
         number = self.number(kind)
         wanted = str(uuid.uuid5(NAMESPACE, f"{self.name}/{kind}/{name}"))
@@ -143,7 +146,7 @@ class World:
         return wanted, number
 
     def find(self, kind: str, entity_id: str) -> object | None:
-        """Return what an id parameter of that kind names."""
+        """Return the object that an id parameter of a kind names."""
         if kind == "job":
             return self.jobs.find(entity_id)
         if kind == "anynetwork":
@@ -152,22 +155,22 @@ class World:
         return None if table is None else table.find(entity_id)
 
     def _network_or_zone(self, entity_id: str) -> Network | Zone | None:
-        """Return a guest network, or the zone whose public network that is."""
+        """Return a guest network, or the zone whose public network has this id."""
         zones = (zone for zone in self.zones if zone.public_network == entity_id)
         return self.networks.find(entity_id) or next(zones, None)
 
-    def things(self, kind: str) -> list[Any]:
+    def resources(self, kind: str) -> list[Any]:
         """Return every object of a kind; a kind without a table has none."""
         return list(self._tables.get(kind, ()))
 
     def user_with_key(self, api_key: str) -> User | None:
-        """Return the user that an API key belongs to."""
+        """Return the user with this API key."""
         return next((user for user in self.users if user.api_key == api_key), None)
 
-    def settle(self) -> None:
-        """Let everything happen that is due by now."""
-        self.jobs.settle(self.clock.now())
+    def run_due_jobs(self) -> None:
+        """Run the jobs that are due."""
+        self.jobs.run_due(self.clock.now())
 
     def start(self, job: Job) -> None:
-        """Take up a job."""
+        """Start a job."""
         self.jobs.add(job)

@@ -1,4 +1,4 @@
-"""Accounts and users: an ordinary user sees its own."""
+"""Accounts and users; an ordinary user sees only its own."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def view_account(call: Call, account: Account) -> dict[str, Any]:
     "isrecursive:boolean showicon:boolean usersource@4.21",
 )
 def list_users(call: Call) -> Answer:
-    """List the users that the caller may see; nobody is shown a secret key."""
+    """List the users that the caller may see, without secret keys."""
     everyone = call.account.admin and (call.args.flag("listall") or "id" in call.args)
     found = [
         user

@@ -1,4 +1,4 @@
-"""Public addresses: chosen or handed out, associated with a network, given back whole."""
+"""Public addresses: associated with a network, released with everything on them."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ INTERNAL = "Internal error executing command, please contact your system adminis
     job="user.address.AssociateIPAddrCmd",
 )
 def associate_ip_address(call: Call) -> Work:
-    """Give a network a public address: the one that is asked for, or any free one."""
-    network, owner, zone = wanted_place(call)
+    """Associate a public address with a network: the requested one, or any free one."""
+    network, owner, zone = requested_target(call)
     check_limit(call.world, owner, "public_ip")
     address = free_address(call.world, zone, call.args.text("ipaddress"))
     if address is None:
@@ -47,8 +47,8 @@ def associate_ip_address(call: Call) -> Work:
     )
 
 
-def wanted_place(call: Call) -> tuple[Network | None, Account, Zone]:
-    """Return the network, the owner and the zone that an address is wanted for."""
+def requested_target(call: Call) -> tuple[Network | None, Account, Zone]:
+    """Return the network, the owner and the zone of a requested address."""
     network = call.args.entity("networkid", Network)
     zone = call.args.entity("zoneid", Zone)
     if network is not None:
@@ -67,7 +67,7 @@ def wanted_place(call: Call) -> tuple[Network | None, Account, Zone]:
 
 
 def free_address(world: World, zone: Zone, wanted: str | None) -> Address | None:
-    """Return a free address of the zone, the wanted one if one is wanted."""
+    """Return the requested address if it is free, or any free address of the zone."""
     free = (a for a in world.addresses if a.state == "Free" and a.zone is zone)
     return next((a for a in free if wanted in {None, a.name}), None)
 
@@ -78,7 +78,7 @@ def free_address(world: World, zone: Zone, wanted: str | None) -> Address | None
     job="user.address.DisassociateIPAddrCmd",
 )
 def disassociate_ip_address(call: Call) -> Work:
-    """Give an address back, with every rule on it, unless it is its network's source NAT."""
+    """Release an address with every rule on it, unless it is its network's source NAT."""
     world = call.world
     address = call.args.entity("id", Address)
     if address is None:
@@ -112,7 +112,7 @@ def disassociate_ip_address(call: Call) -> Work:
 
 
 def drop_rules(world: World, address: Address) -> None:
-    """Take away everything that hangs on an address."""
+    """Delete every rule of an address."""
     for rule in world.rules:
         if rule.address is address:
             world.rules.remove(rule)
@@ -135,7 +135,7 @@ def drop_rules(world: World, address: Address) -> None:
     "forprovider:boolean@4.21 forsystemvms:boolean@4.20",
 )
 def list_public_ip_addresses(call: Call) -> Answer:
-    """List public addresses: one's own, and free ones to whoever asks for the state Free."""
+    """List public addresses: the caller's, and free ones if the state Free is requested."""
     state = (call.args.text("state") or "").casefold()
     candidates = list(call.world.addresses)
     free: list[Address] = []
@@ -148,14 +148,14 @@ def list_public_ip_addresses(call: Call) -> Answer:
 
 
 def check_project(call: Call) -> None:
-    """Refuse a project that the caller is not in, also where nothing of it is shown."""
+    """Refuse a project that the caller is not in, also where nothing of it would be shown."""
     project = call.args.entity("projectid", Project)
     if project is not None:
         call.member(project)
 
 
 def selected(call: Call, address: Address, state: str) -> bool:
-    """Apply the filters of an address's own facts."""
+    """Tell whether the filters select an address."""
     place = call.args.entity("networkid", object)
     return (
         (not state or address.state.casefold() == state)
@@ -217,7 +217,7 @@ def view_address(call: Call, address: Address) -> dict[str, Any]:
     "ipaddressid:address! virtualmachineid:vm! networkid:network vmguestip",
 )
 def enable_static_nat(call: Call) -> Answer:
-    """Map an address to a VM, one to one; it must carry no rules."""
+    """Enable static NAT from an address, which must have no rules, to a VM."""
     address = call.args.entity("ipaddressid", Address)
     vm = call.args.entity("virtualmachineid", VirtualMachine)
     assert address is not None and vm is not None  # noqa: S101, PT018 - required
@@ -240,7 +240,7 @@ def enable_static_nat(call: Call) -> Answer:
     job="user.nat.DisableStaticNatCmd",
 )
 def disable_static_nat(call: Call) -> Work:
-    """Take a one to one mapping away."""
+    """Disable static NAT."""
     address = call.args.entity("ipaddressid", Address)
     assert address is not None  # noqa: S101 - required
     check_usable(call, address)
@@ -256,7 +256,7 @@ def disable_static_nat(call: Call) -> Work:
 
 
 def check_usable(call: Call, address: Address) -> None:
-    """Refuse an address that is free, or another's."""
+    """Refuse an address that is free, or that another account owns."""
     if address.account is None:
         raise denied(
             f"Account {describe(call.account)} does not have permission to operate with the address"

@@ -1,4 +1,4 @@
-"""What an installation offers: its version, zones, offerings and templates."""
+"""The version, zones, offerings and templates of an installation."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TEMPLATE_FILTERS = (
 
 @command("listCapabilities")
 def list_capabilities(call: Call) -> Answer:
-    """Tell the version and what the installation lets its users do."""
+    """Return the version, and what the installation permits its users."""
     return {
         "capability": {
             "securitygroupsenabled": False,
@@ -63,7 +63,7 @@ def list_zones(call: Call) -> Answer:
 
 
 def view_zone(call: Call, zone: Zone) -> dict[str, Any]:
-    """Show a zone; its name servers are for administrators."""
+    """Show a zone; only administrators see its name servers."""
     private = {
         "dns1": "192.0.2.53",
         "internaldns1": "192.0.2.53",
@@ -92,7 +92,7 @@ def view_zone(call: Call, zone: Zone) -> dict[str, Any]:
     "issystem:boolean systemvmtype storagetype@4.19 encryptroot:boolean@4.18",
 )
 def list_service_offerings(call: Call) -> Answer:
-    """List the sizes that VMs come in."""
+    """List the service offerings, which are sizes of VMs."""
     found = [
         offering
         for offering in call.world.offerings
@@ -140,7 +140,7 @@ def view_service_offering(offering: ServiceOffering) -> dict[str, Any]:
     "tags:map details:list",
 )
 def list_templates(call: Call) -> Answer:
-    """List the templates that VMs can be made from."""
+    """List the templates of VMs."""
     choice = call.args.required("templatefilter")
     if choice not in TEMPLATE_FILTERS:
         raise invalid(f"Unable to parse template filter {choice}")
@@ -158,7 +158,7 @@ def list_templates(call: Call) -> Answer:
 
 
 def view_template(call: Call, template: Template) -> dict[str, Any]:
-    """Show a template, which is in every zone; the list names the first."""
+    """Show a template; it is in every zone, and the first is shown."""
     zone = next(iter(call.world.zones))
     return {
         "id": template.id,
@@ -190,7 +190,7 @@ def view_template(call: Call, template: Template) -> dict[str, Any]:
     "tags~4096 traffictype domainid:domain@4.13 routingmode@4.20",
 )
 def list_network_offerings(call: Call) -> Answer:
-    """List the kinds of networks that can be made."""
+    """List the network offerings, which are kinds of networks."""
     services = set(call.args.items("supportedservices"))
     found = [
         offering

@@ -1,4 +1,4 @@
-"""Firewall rules of addresses: ranges of ports open to ranges of clients."""
+"""Firewall rules of addresses: which ports are open to which clients."""
 
 from ipaddress import IPv4Network
 from typing import Any
@@ -18,7 +18,7 @@ MAX_PORT = 65535
 
 
 def conflict(rule: LoadBalancerRule | FirewallRule, wanted: tuple[int, int]) -> ApiError:
-    """Refuse (537) ports that a rule of the address has."""
+    """Refuse (537) ports that a rule of the address already has."""
     if isinstance(rule, FirewallRule):
         purpose, there, detail = "Firewall", rule.ports or (0, 0), 4360
     else:
@@ -42,7 +42,7 @@ def create_firewall_rule(call: Call) -> Work:
     """Open ports of an address to ranges of clients."""
     cidrs = [checked_cidr(cidr) for cidr in call.args.items("cidrlist")] or [ANYWHERE]
     ports = read_ports(call)
-    address, network = firewall_place(call)
+    address, network = firewall_target(call)
     protocol = read_protocol(call, network)
     rule = make_firewall_rule(call.world, address, network, protocol, ports)
     rule.cidrs = cidrs
@@ -93,7 +93,7 @@ def read_ports(call: Call) -> tuple[int, int] | None:
     return first, last
 
 
-def firewall_place(call: Call) -> tuple[Address, Network]:
+def firewall_target(call: Call) -> tuple[Address, Network]:
     """Return the address and the network of a new firewall rule."""
     address = call.args.entity("ipaddressid", Address)
     if address is None or address.account is None or address.network is None:
@@ -122,7 +122,7 @@ def make_firewall_rule(
     protocol: str,
     ports: tuple[int, int] | None,
 ) -> FirewallRule:
-    """Make a firewall rule that is open to everybody; callers set what differs."""
+    """Make a firewall rule that admits everybody; callers set what differs."""
     # Rules of both kinds are numbered together.
     rule_id, number = world.identity("rule", f"firewall/{address.name}/{protocol}/{ports}")
     return FirewallRule(
@@ -140,7 +140,7 @@ def make_firewall_rule(
 
 
 def check_free(world: World, new: FirewallRule) -> None:
-    """Refuse a rule that shares ports and a range of clients with one of the address."""
+    """Refuse a rule whose ports and clients overlap those of another rule of the address."""
     for rule in world.firewall_rules:
         if rule.address is not new.address or rule.protocol != new.protocol:
             continue
@@ -213,7 +213,7 @@ def list_firewall_rules(call: Call) -> Answer:
 
 
 def view_firewall_rule(call: Call, rule: FirewallRule) -> dict[str, Any]:
-    """Show a firewall rule: the ports are numbers, the ranges stand in one comma list."""
+    """Show a firewall rule: ports are numbers, ranges one comma-separated text."""
     ports = {} if rule.ports is None else {"startport": rule.ports[0], "endport": rule.ports[1]}
     icmp = {} if rule.icmp is None else {"icmptype": rule.icmp[0], "icmpcode": rule.icmp[1]}
     return {

@@ -1,4 +1,4 @@
-"""Asynchronous jobs, as their owners ask for them."""
+"""Asynchronous jobs, as their owners see them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from simulator.registry import command
 
 @command("queryAsyncJobResult", "jobid:job!")
 def query_async_job_result(call: Call) -> Answer:
-    """Tell how a job stands, and its result when it has ended."""
+    """Return the state of a job, and its result when it has ended."""
     job = call.args.entity("jobid", Job)
     assert job is not None  # noqa: S101 - required
     if not (call.account.admin or job.user.account is call.account):
@@ -36,7 +36,7 @@ def list_async_jobs(call: Call) -> Answer:
 
 
 def view_job(job: Job) -> dict[str, Any]:
-    """Show a job: while it is pending it names the server that works on it."""
+    """Show a job; a pending one names the server that works on it."""
     account = job.user.account
     shown: dict[str, Any] = {
         "accountid": account.id,
@@ -65,7 +65,7 @@ def view_job(job: Job) -> dict[str, Any]:
 
 
 def decorate(job: Job) -> dict[str, Any]:
-    """Return a job's result; a VM in it also names the job, as still under way."""
+    """Return a job's result; a VM in it names the job, as if it were pending."""
     if job.status == DONE and "virtualmachine" in job.result:
         vm = job.result["virtualmachine"] | {"jobid": job.id, "jobstatus": PENDING}
         return {"virtualmachine": vm}

@@ -1,4 +1,4 @@
-"""How much an account or a project may have: administrators without limit."""
+"""Limits of accounts and projects; administrators have none."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ TABLES = {"user_vm": "vm", "public_ip": "address", "network": "network"}
 
 
 def limit_of(owner: Account, kind: str) -> int:
-    """Return how many things of a kind an account may have; -1 is without limit."""
+    """Return how many resources of a kind an account may have; -1 for no limit."""
     return -1 if owner.admin else owner.limits.get(kind, DEFAULT_LIMIT)
 
 
 def used(world: World, owner: Account, kind: str) -> int:
-    """Return how many things of a kind an account has."""
-    return sum(thing.account is owner for thing in world.things(TABLES[kind]))
+    """Return how many resources of a kind an account has."""
+    return sum(resource.account is owner for resource in world.resources(TABLES[kind]))
 
 
 def check_limit(world: World, owner: Account, kind: str) -> None:
-    """Refuse (535) one more thing than the owner may have."""
+    """Refuse (535) a resource beyond the owner's limit."""
     limit, count = limit_of(owner, kind), used(world, owner, kind)
     if limit == -1 or count < limit:
         return
@@ -48,7 +48,7 @@ def check_limit(world: World, owner: Account, kind: str) -> None:
 )
 def list_resource_limits(call: Call) -> Answer:
     """List the limits of the caller's account, or of a project."""
-    owner = the_owner(call)
+    owner = requested_owner(call)
     found = [
         kind
         for kind, number in TYPES.items()
@@ -58,8 +58,8 @@ def list_resource_limits(call: Call) -> Answer:
     return call.listing("resourcelimit", found, lambda kind: view_limit(owner, kind))
 
 
-def the_owner(call: Call) -> Account:
-    """Return whose limits the call is about."""
+def requested_owner(call: Call) -> Account:
+    """Return the account whose limits the call is about."""
     project = call.args.entity("projectid", Project)
     if project is not None:
         return call.member(project).account
@@ -74,7 +74,7 @@ def the_owner(call: Call) -> Account:
 
 
 def view_limit(owner: Account, kind: str) -> dict[str, Any]:
-    """Show a limit; the type is a string of its number."""
+    """Show a limit; its type is a number, as a string."""
     return {
         **view_owner(owner),
         "resourcetype": str(TYPES[kind]),
@@ -93,13 +93,13 @@ def update_resource_limit(call: Call) -> Answer:
     kind = next((name for name, value in TYPES.items() if value == number), None)
     if kind is None:
         raise invalid(f"Please specify valid resource type, not {number}")
-    owner = the_owner(call)
+    owner = requested_owner(call)
     owner.limits[kind] = -1 if limit is None else limit
     return {"resourcelimit": view_limit(owner, kind)}
 
 
 def view_usage(world: World, owner: Account) -> dict[str, Any]:
-    """Show limit, use and rest of each kind, as accounts and projects are shown: rests are text."""
+    """Show limit, use and remainder of each kind; remainders are strings."""
     shown: dict[str, Any] = {}
     for kind, prefix in (("user_vm", "vm"), ("public_ip", "ip"), ("network", "network")):
         limit, count = limit_of(owner, kind), used(world, owner, kind)

@@ -1,4 +1,4 @@
-"""Load balancer rules: one for each port of an address, changed in place, listed by address."""
+"""Load balancer rules: one for each port of an address."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -27,8 +27,8 @@ MAX_PORT = 65535
     job="user.loadbalancer.CreateLoadBalancerRuleCmd",
 )
 def create_load_balancer_rule(call: Call) -> Work:
-    """Create a rule; it is there, and takes members, before its job ends."""
-    address, network = rule_place(call)
+    """Create a rule; it exists, and takes members, before its job ends."""
+    address, network = rule_target(call)
     protocol = read_protocol(call.args.text("protocol") or "tcp")
     cidrs = [checked_cidr(cidr) for cidr in call.args.items("cidrlist")]
     public, private = read_port(call, "publicport"), read_port(call, "privateport")
@@ -66,7 +66,7 @@ def create_load_balancer_rule(call: Call) -> Work:
     )
 
 
-def rule_place(call: Call) -> tuple[Address, Network]:
+def rule_target(call: Call) -> tuple[Address, Network]:
     """Return the address and the network of a new rule; the address must be ready for rules."""
     address = call.args.entity("publicipid", Address)
     if address is None:
@@ -103,7 +103,7 @@ def read_protocol(text: str) -> str:
 
 
 def checked_cidr(cidr: str) -> str:
-    """Return a range of either family, or a single address, as it was sent."""
+    """Return an IPv4 or IPv6 range, or a single address, as it was sent."""
     try:
         ip_network(cidr, strict=False)
     except ValueError:
@@ -112,7 +112,7 @@ def checked_cidr(cidr: str) -> str:
 
 
 def read_port(call: Call, name: str) -> int:
-    """Return a port: the server takes 0 for one."""
+    """Return a port; the server accepts 0."""
     port = call.args.integer(name)
     if port is None or not 0 <= port <= MAX_PORT:
         shown = {"publicport": "publicPort", "privateport": "privatePort"}[name]
@@ -127,12 +127,12 @@ def check_provider(network: Network, protocol: str) -> None:
 
 
 def transport(protocol: str) -> str:
-    """Return the transport of a load balancer's protocol: the PROXY protocol and TLS are TCP."""
+    """Return the transport of a load balancer's protocol: TCP for the PROXY protocol and TLS."""
     return "udp" if protocol == "udp" else "tcp"
 
 
 def check_port_free(world: World, address: Address, port: int, protocol: str) -> None:
-    """Refuse (537) a port that a rule of the address has, by default whatever its protocol."""
+    """Refuse (537) a port that a rule of the address has, by default of any protocol."""
     for rule in world.rules:
         if rule.address is not address or rule.publicport != port:
             continue
@@ -142,7 +142,7 @@ def check_port_free(world: World, address: Address, port: int, protocol: str) ->
 
 
 def drop_rule(world: World, rule: LoadBalancerRule) -> None:
-    """Take a rule away, and the firewall rule that was made along with it."""
+    """Remove a rule, and the firewall rule that its creation opened."""
     world.rules.remove(rule)
     for policy in rule.policies:
         world.policies.remove(policy)
@@ -151,15 +151,15 @@ def drop_rule(world: World, rule: LoadBalancerRule) -> None:
             world.firewall_rules.remove(firewall)
 
 
-def the_rule(call: Call, parameter: str = "id") -> LoadBalancerRule:
+def required_rule(call: Call, parameter: str = "id") -> LoadBalancerRule:
     """Return the rule that a required parameter names."""
     rule = call.args.entity(parameter, LoadBalancerRule)
     assert rule is not None  # noqa: S101 - required
     return rule
 
 
-def still_there(world: World, rule: LoadBalancerRule) -> None:
-    """Fail the job of a rule that is deleted before the job's turn."""
+def check_exists(world: World, rule: LoadBalancerRule) -> None:
+    """Fail the job of a rule that was deleted before the job ran."""
     if rule not in world.rules:
         raise invalid(f"Invalid load balancer value: {rule.number}")
 
@@ -170,14 +170,14 @@ def still_there(world: World, rule: LoadBalancerRule) -> None:
     job="user.loadbalancer.UpdateLoadBalancerRuleCmd",
 )
 def update_load_balancer_rule(call: Call) -> Work:
-    """Change a rule in place; the algorithm is not checked, nothing to change is a failure."""
-    rule = the_rule(call)
+    """Change a rule in place; any algorithm is accepted, and no change is an error."""
+    rule = required_rule(call)
     args = call.args
     cidrs = [checked_cidr(cidr) for cidr in args.items("cidrlist")]
     wanted = args.text("protocol")
 
     def finish() -> Result:
-        still_there(call.world, rule)
+        check_exists(call.world, rule)
         if not any(name in args for name in ("algorithm", "name", "protocol", "description")) and (
             not cidrs
         ):
@@ -201,11 +201,11 @@ def update_load_balancer_rule(call: Call) -> Work:
     job="user.loadbalancer.DeleteLoadBalancerRuleCmd",
 )
 def delete_load_balancer_rule(call: Call) -> Work:
-    """Delete a rule, members and stickiness with it."""
-    rule = the_rule(call)
+    """Delete a rule with its members and stickiness."""
+    rule = required_rule(call)
 
     def finish() -> Result:
-        still_there(call.world, rule)
+        check_exists(call.world, rule)
         drop_rule(call.world, rule)
         return {"success": True}
 
@@ -235,7 +235,7 @@ def list_load_balancer_rules(call: Call) -> Answer:
 
 
 def view_rule(call: Call, rule: LoadBalancerRule) -> dict[str, Any]:
-    """Show a rule: the ports are strings, the ranges stand in one string with blanks between."""
+    """Show a rule: ports are strings, ranges one string with spaces between."""
     return {
         "id": rule.id,
         "name": rule.name,

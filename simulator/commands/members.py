@@ -1,9 +1,9 @@
-"""The VMs behind a rule: assigned all or none, removed without asking whether they were in."""
+"""The members of a rule: a call assigns all its VMs or none, and removes any."""
 
 from typing import Any
 
 from simulator.call import Answer, Call
-from simulator.commands.load_balancers import still_there, the_rule
+from simulator.commands.load_balancers import check_exists, required_rule
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, unknown_entity
 from simulator.jobs import Result, Work
@@ -22,12 +22,12 @@ GONE = frozenset({"Destroyed", "Expunging", "Error"})
     job="user.loadbalancer.AssignToLoadBalancerRuleCmd",
 )
 def assign_to_load_balancer_rule(call: Call) -> Work:
-    """Put VMs behind a rule; if one of them cannot be, or is already, none is."""
-    rule = the_rule(call)
+    """Assign VMs to a rule: all of them, or none if one is unsuitable or assigned already."""
+    rule = required_rule(call)
     wanted = wanted_members(call)
 
     def finish() -> Result:
-        still_there(call.world, rule)
+        check_exists(call.world, rule)
         added = [member_for(rule, vm, address) for vm, address in wanted]
         if not added or len({member.vm.id for member in added}) < len(added):
             raise ApiError(530, FAILED)
@@ -38,7 +38,7 @@ def assign_to_load_balancer_rule(call: Call) -> Work:
 
 
 def wanted_members(call: Call) -> list[tuple[VirtualMachine, str | None]]:
-    """Return the VMs that a call names, each with the address it asks for."""
+    """Return the VMs that a call names, each with its requested address."""
     vms = call.args.entities("virtualmachineids", VirtualMachine)
     wanted: list[tuple[VirtualMachine, str | None]] = [(vm, None) for vm in vms]
     for entry in call.args.maps("vmidipmap"):
@@ -51,7 +51,7 @@ def wanted_members(call: Call) -> list[tuple[VirtualMachine, str | None]]:
 
 
 def member_for(rule: LoadBalancerRule, vm: VirtualMachine, address: str | None) -> Member:
-    """Return a VM as a member: alive, not in the rule yet, with this address in its network."""
+    """Return a VM as a member, if it is alive, new in the rule, and in its network."""
     nic = next((nic for nic in vm.nics if nic.network is rule.network), None)
     known = any(member.vm is vm for member in rule.members)
     if nic is None or known or vm.state in GONE:
@@ -73,12 +73,12 @@ def configuration(world: World, rule: LoadBalancerRule, change: int) -> Load:
     job="user.loadbalancer.RemoveFromLoadBalancerRuleCmd",
 )
 def remove_from_load_balancer_rule(call: Call) -> Work:
-    """Take VMs out from behind a rule; one that is not there is no failure."""
-    rule = the_rule(call)
+    """Remove VMs from a rule; one that is not assigned is ignored."""
+    rule = required_rule(call)
     leaving = wanted_members(call)
 
     def finish() -> Result:
-        still_there(call.world, rule)
+        check_exists(call.world, rule)
         if not leaving:
             raise ApiError(530, "Failed to remove instance from load balancer rule")
         rule.members[:] = [m for m in rule.members if not any(m.vm is vm for vm, _ in leaving)]
@@ -92,8 +92,8 @@ def remove_from_load_balancer_rule(call: Call) -> Work:
     "id:rule! applied:boolean lbvmips:boolean",
 )
 def list_load_balancer_rule_instances(call: Call) -> Answer:
-    """List a rule's members, whatever the page; with `lbvmips` also their addresses."""
-    rule = the_rule(call)
+    """List all members of a rule, whatever the page; with `lbvmips` also their addresses."""
+    rule = required_rule(call)
     call.check_owner(rule.account)
     members = rule.members if call.args.flag("applied", default=True) else []
     if not members:
@@ -107,7 +107,7 @@ def list_load_balancer_rule_instances(call: Call) -> Answer:
 
 
 def view_with_address(call: Call, member: Member) -> dict[str, Any]:
-    """Show a member with the addresses that it is reached on."""
+    """Show a member with its addresses."""
     return {
         "loadbalancerruleinstance": view_vm(call, member.vm),
         "lbvmipaddresses": [member.ipaddress],

@@ -1,4 +1,4 @@
-"""Guest networks: made empty, implemented with their first VM, deleted when empty again."""
+"""Guest networks: created empty, implemented with their first VM, deleted when empty."""
 
 import json
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
@@ -42,7 +42,7 @@ def create_network(call: Call) -> Answer:
 
 
 def read_cidr(call: Call) -> IPv4Network:
-    """Return the range that gateway and netmask describe, or the zone's usual one."""
+    """Return the range of gateway and netmask, or the default one."""
     gateway, netmask = call.args.text("gateway"), call.args.text("netmask")
     if gateway is None and netmask is None:
         return DEFAULT_CIDR
@@ -58,7 +58,7 @@ def read_cidr(call: Call) -> IPv4Network:
     job="user.network.DeleteNetworkCmd",
 )
 def delete_network(call: Call) -> Work:
-    """Delete a network that no VM is in, destroyed ones that are not expunged included."""
+    """Delete a network without VMs; a destroyed VM counts until it is expunged."""
     network = call.args.entity("id", Network)
     assert network is not None  # noqa: S101 - required
     if network not in call.world.networks:
@@ -110,7 +110,7 @@ def list_networks(call: Call) -> Answer:
 
 
 def view_network(call: Call, network: Network) -> dict[str, Any]:
-    """Show a network; its VLAN is for administrators."""
+    """Show a network; only administrators see its VLAN."""
     gateway = str(next(network.cidr.hosts()))
     private: dict[str, Any] = {}
     if call.account.admin and network.state == "Implemented":
@@ -152,12 +152,12 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
 
 
 def network_domain(network: Network) -> str:
-    """Return the DNS domain of a network, made of its owner's number."""
+    """Return the DNS domain of a network, which contains its owner's number."""
     return f"cs{network.account.number}cloud.internal"
 
 
 def view_service(name: str, zone: Zone) -> dict[str, Any]:
-    """Show a service of a network with its provider and what that can do."""
+    """Show a service of a network with its provider and capabilities."""
     capabilities = CAPABILITIES.get(name, {})
     provider = "ExternalLoadBalancer" if name == "Lb" and zone.udp else "VirtualRouter"
     return {
@@ -171,7 +171,7 @@ def view_service(name: str, zone: Zone) -> dict[str, Any]:
 
 
 def sticky(method: str, *parameters: str, flags: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Describe a stickiness method as the capability does."""
+    """Describe a stickiness method as the capabilities do."""
     names = [(name, False) for name in parameters] + [(name, True) for name in flags]
     return {
         "methodname": method,
@@ -192,7 +192,7 @@ STICKINESS = [
     sticky("SourceBased", "tablesize", "expire"),
 ]  # fmt: skip
 
-# That udp is among the protocols says nothing of the virtual router, which refuses it.
+# The capabilities name udp, though the virtual router refuses it.
 CAPABILITIES: dict[str, dict[str, str]] = {
     "Lb": {
         "LbSchemes": "Public",

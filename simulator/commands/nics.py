@@ -1,4 +1,4 @@
-"""The NICs of VMs: added in another network, taken out again."""
+"""The NICs of VMs: added and removed."""
 
 from simulator.building import implement, plug, unplug
 from simulator.call import Call
@@ -17,7 +17,7 @@ from simulator.registry import command
     job="user.vm.AddNicToVMCmd",
 )
 def add_nic_to_virtual_machine(call: Call) -> Work:
-    """Put a NIC into another network."""
+    """Add a NIC in another network to a VM."""
     vm = call.args.entity("virtualmachineid", VirtualMachine)
     network = call.args.entity("networkid", Network)
     assert vm is not None and network is not None  # noqa: S101, PT018 - required
@@ -43,7 +43,7 @@ def add_nic_to_virtual_machine(call: Call) -> Work:
     job="user.vm.RemoveNicFromVMCmd",
 )
 def remove_nic_from_virtual_machine(call: Call) -> Work:
-    """Take out a NIC that is not the default one."""
+    """Remove a NIC that is not the default one."""
     vm = call.args.entity("virtualmachineid", VirtualMachine)
     assert vm is not None  # noqa: S101 - required
     nic = find_nic(vm, call.args.required("nicid"))

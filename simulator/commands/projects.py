@@ -1,4 +1,4 @@
-"""Projects: what belongs to one is listed with its id alone."""
+"""Projects; their resources are listed only with the project's id."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from simulator.registry import command
     job="user.project.CreateProjectCmd",
 )
 def create_project(call: Call) -> Work:
-    """Create a project of the caller's."""
+    """Create a project that the caller owns."""
     name = call.args.required("name")
     if call.world.projects.named(name) is not None:
         raise invalid(f"Project with name {name} already exists in domain id=1")
@@ -37,7 +37,7 @@ def create_project(call: Call) -> Work:
     job="user.project.DeleteProjectCmd",
 )
 def delete_project(call: Call) -> Work:
-    """Delete a project that holds no VMs any more."""
+    """Delete a project without VMs."""
     project = call.args.entity("id", Project)
     assert project is not None  # noqa: S101 - required
     if not (call.account.admin or project.owner is call.account):
@@ -57,7 +57,7 @@ def delete_project(call: Call) -> Work:
 
 
 def remove(call: Call, project: Project) -> None:
-    """Take a project out of the world, with its account and networks."""
+    """Remove a project with its account and networks."""
     for network in call.world.networks:
         if network.account is project.account:
             call.world.networks.remove(network)
@@ -88,7 +88,7 @@ def list_projects(call: Call) -> Answer:
 
 
 def view_project(call: Call, project: Project) -> dict[str, Any]:
-    """Show a project with its limits and what it has of them (the limits are strings)."""
+    """Show a project with its limits, which are strings, and what it uses."""
     vms = [vm for vm in call.world.vms if vm.account is project.account]
     return {
         "id": project.id,

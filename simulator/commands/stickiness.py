@@ -1,10 +1,10 @@
-"""Stickiness policies: one on a rule, the newest, by a method that the network can do."""
+"""Stickiness policies: the newest of a rule counts, by a method that the network supports."""
 
 import re
 from typing import Any
 
 from simulator.call import Answer, Call
-from simulator.commands.load_balancers import still_there, the_rule
+from simulator.commands.load_balancers import check_exists, required_rule
 from simulator.commands.networks import STICKINESS
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
@@ -17,7 +17,7 @@ METHODS = {
     method["methodname"]: {entry["paramname"] for entry in method["paramlist"]}
     for method in STICKINESS
 }
-# What HAProxy takes: a number with a unit of size, or of time.
+# Values that HAProxy takes: a number with a unit of size, or of time.
 FORMS = {"tablesize": r"\d+[kmg]?", "expire": r"\d+[dhms]?", "holdtime": r"\d+[dhms]?"}
 
 
@@ -28,8 +28,8 @@ FORMS = {"tablesize": r"\d+[kmg]?", "expire": r"\d+[dhms]?", "holdtime": r"\d+[d
     envelope="createLBStickinessPolicy",
 )
 def create_lb_stickiness_policy(call: Call) -> Work:
-    """Make a rule keep its clients on their members."""
-    rule = the_rule(call, "lbruleid")
+    """Add a stickiness policy to a rule."""
+    rule = required_rule(call, "lbruleid")
     method = call.args.required("methodname")
     parameters = {
         entry.get("name", ""): entry.get("value", "") for entry in call.args.maps("param")
@@ -50,7 +50,7 @@ def create_lb_stickiness_policy(call: Call) -> Work:
     rule.policies.append(call.world.policies.add(policy))
 
     def finish() -> Result:
-        still_there(call.world, rule)
+        check_exists(call.world, rule)
         for older in [other for other in rule.policies if other is not policy]:
             drop_policy(call.world, older)
         return {"stickinesspolicies": view_policies(rule, [policy])}
@@ -81,7 +81,7 @@ def check_method(rule: LoadBalancerRule, method: str, parameters: dict[str, str]
 
 
 def drop_policy(world: World, policy: StickinessPolicy) -> None:
-    """Take a policy off its rule."""
+    """Remove a policy from its rule."""
     world.policies.remove(policy)
     policy.rule.policies[:] = [one for one in policy.rule.policies if one is not policy]
 
@@ -93,7 +93,7 @@ def drop_policy(world: World, policy: StickinessPolicy) -> None:
     envelope="deleteLBstickinessrruleresponse",
 )
 def delete_lb_stickiness_policy(call: Call) -> Work:
-    """Let a rule spread its clients again."""
+    """Delete a stickiness policy."""
     policy = call.args.entity("id", StickinessPolicy)
     assert policy is not None  # noqa: S101 - required
     call.check_owner(policy.rule.account)
@@ -109,7 +109,7 @@ def delete_lb_stickiness_policy(call: Call) -> Work:
 
 @command("listLBStickinessPolicies", "lbruleid:rule id:policy")
 def list_lb_stickiness_policies(call: Call) -> Answer:
-    """List the policies of a rule: one entry for the rule, its policies inside."""
+    """List the policies of a rule: one entry for the rule, which contains them."""
     policy = call.args.entity("id", StickinessPolicy)
     rule = call.args.entity("lbruleid", LoadBalancerRule)
     if policy is not None:

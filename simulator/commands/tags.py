@@ -1,4 +1,4 @@
-"""Tags: pairs on things, each key once on a thing."""
+"""Tags of resources: key and value, each key once on a resource."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from simulator.registry import command
 from simulator.views import view_owner
 from simulator.world import World
 
-# The kinds that a world has tables of, by the name that the API gives them.
+# The kinds that a world has tables for, by their names in the API.
 KINDS = {
     "uservm": ("UserVm", "vm"),
     "network": ("Network", "network"),
@@ -37,19 +37,19 @@ def kind_of(name: str) -> tuple[str, str]:
     job="user.tag.CreateTagsCmd",
 )
 def create_tags(call: Call) -> Work:
-    """Put tags on things; if a key is there already, none of them is put."""
+    """Add tags to resources: all, or none if one resource has a key already."""
     shown, table = kind_of(call.args.required("resourcetype"))
     ids = call.args.items("resourceids")
     wanted = call.args.pairs("tags")
 
     def finish() -> Result:
-        things = [taggable(call, table, shown, entity_id) for entity_id in ids]
-        for thing in things:
+        resources = [taggable(call, table, shown, entity_id) for entity_id in ids]
+        for resource in resources:
             for key in wanted:
-                if key in thing.tags:
-                    raise ApiError(530, f"tag {key} already on {shown} with id {thing.id}")
-        for thing in things:
-            thing.tags.update(wanted)
+                if key in resource.tags:
+                    raise ApiError(530, f"tag {key} already on {shown} with id {resource.id}")
+        for resource in resources:
+            resource.tags.update(wanted)
         return {"success": True}
 
     return Work(finish)
@@ -61,38 +61,38 @@ def create_tags(call: Call) -> Work:
     job="user.tag.DeleteTagsCmd",
 )
 def delete_tags(call: Call) -> Work:
-    """Take tags off things: those of the keys, with the values where given; without keys all."""
+    """Remove tags from resources: those with the keys and values, or all without keys."""
     shown, table = kind_of(call.args.required("resourcetype"))
     ids = call.args.items("resourceids")
     entries = call.args.maps("tags")
 
     def finish() -> Result:
-        things = [taggable(call, table, shown, entity_id) for entity_id in ids]
+        resources = [taggable(call, table, shown, entity_id) for entity_id in ids]
         found = [
-            (thing, key)
-            for thing in things
-            for key, value in thing.tags.items()
+            (resource, key)
+            for resource in resources
+            for key, value in resource.tags.items()
             if not entries
             or any(e.get("key") == key and e.get("value", value) == value for e in entries)
         ]
         if not found:
             raise ApiError(530, "Failed to delete tags")
-        for thing, key in found:
-            del thing.tags[key]
+        for resource, key in found:
+            del resource.tags[key]
         return {"success": True}
 
     return Work(finish)
 
 
 def taggable(call: Call, table: str, shown: str, entity_id: str) -> Tagged:
-    """Return a thing that the caller may tag; a free address is nobody's to tag."""
-    thing: Any = call.world.find(table, entity_id)
-    if thing is None or (isinstance(thing, Address) and thing.account is None):
-        if thing is not None:
+    """Return a resource that the caller may tag; nobody may tag a free address."""
+    resource: Any = call.world.find(table, entity_id)
+    if resource is None or (isinstance(resource, Address) and resource.account is None):
+        if resource is not None:
             raise denied()
         raise invalid(f"Unable to find resource by uuid {entity_id} and type {shown}")
-    call.check_owner(thing.account)
-    return thing  # type: ignore[no-any-return]
+    call.check_owner(resource.account)
+    return resource  # type: ignore[no-any-return]
 
 
 @command(
@@ -101,15 +101,15 @@ def taggable(call: Call, table: str, shown: str, entity_id: str) -> Tagged:
     "listall:boolean isrecursive:boolean",
 )
 def list_tags(call: Call) -> Answer:
-    """List tags, one entry for each key on each thing."""
+    """List tags, one entry for each key on each resource."""
     name = call.args.text("resourcetype")
     kinds: Iterable[tuple[str, str]] = KINDS.values() if name is None else [kind_of(name)]
     found = [
-        (shown, thing, key, value)
+        (shown, resource, key, value)
         for shown, table in kinds
-        for thing in call.visible(things(call.world, table))
-        for key, value in sorted(thing.tags.items())
-        if call.equals("resourceid", thing.id)
+        for resource in call.visible(resources_of(call.world, table))
+        for key, value in sorted(resource.tags.items())
+        if call.equals("resourceid", resource.id)
         and call.equals("key", key)
         and call.equals("value", value)
         and call.matches(key, value)
@@ -117,17 +117,17 @@ def list_tags(call: Call) -> Answer:
     return call.listing("tag", found, lambda entry: view_entry(*entry))
 
 
-def things(world: World, table: str) -> list[Tagged]:
-    """Return the things of a table."""
-    return world.things(table)
+def resources_of(world: World, table: str) -> list[Tagged]:
+    """Return the resources of a table."""
+    return world.resources(table)
 
 
-def view_entry(shown: str, thing: Tagged, key: str, value: str) -> dict[str, Any]:
-    """Show a tag with what it is on."""
+def view_entry(shown: str, resource: Tagged, key: str, value: str) -> dict[str, Any]:
+    """Show a tag with its resource."""
     return {
         "key": key,
         "value": value,
         "resourcetype": shown,
-        "resourceid": thing.id,
-        **({} if thing.account is None else view_owner(thing.account)),
+        "resourceid": resource.id,
+        **({} if resource.account is None else view_owner(resource.account)),
     }

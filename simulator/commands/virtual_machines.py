@@ -1,4 +1,4 @@
-"""The life of a VM: deployed, started, stopped, rebooted, scaled, destroyed, expunged."""
+"""Changes of VMs: deploy, start, stop, reboot, scale, destroy, expunge."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ EXPUNGE_DENIED = (
     job="user.vm.DeployVMCmd",
 )
 def deploy_virtual_machine(call: Call) -> Work:
-    """Make a VM and start it, unless `startvm` is false."""
+    """Deploy a VM and start it, unless `startvm` is false."""
     offering = call.args.entity("serviceofferingid", ServiceOffering)
     template = call.args.entity("templateid", Template)
     zone = call.args.entity("zoneid", Zone)
@@ -69,7 +69,7 @@ def deploy_virtual_machine(call: Call) -> Work:
 
 
 def deploy_networks(call: Call, owner: Account) -> list[Network]:
-    """Return the networks to put a new VM into: those named, else the owner's only one."""
+    """Return the networks of a new VM: the requested ones, else the owner's only one."""
     named = call.args.entities("networkids", Network)
     if named:
         return [usable_network(call, network) for network in named]
@@ -103,16 +103,16 @@ def place(world: World, vm: VirtualMachine) -> None:
 
 
 def fail_deployment(vm: VirtualMachine) -> None:
-    """Leave a VM whose deployment failed as the server does: there, in state Error."""
+    """Keep a VM whose deployment failed, in state Error, as the server does."""
     vm.state = "Error"
 
 
 def touch(world: World, vm: VirtualMachine) -> None:
-    """Note that a VM has changed."""
+    """Set the time of a VM's last change."""
     vm.updated = world.clock.now()
 
 
-def the_vm(call: Call) -> VirtualMachine:
+def required_vm(call: Call) -> VirtualMachine:
     """Return the VM that a call's required `id` names."""
     vm = call.args.entity("id", VirtualMachine)
     assert vm is not None  # noqa: S101 - required
@@ -120,7 +120,7 @@ def the_vm(call: Call) -> VirtualMachine:
 
 
 def transition(call: Call, vm: VirtualMachine, during: str, work: Callable[[], None]) -> Work:
-    """Return a job that changes a VM, which is in the state `during` until then."""
+    """Return the work of a job that changes a VM; until it ends the VM is in state `during`."""
     before = vm.state
     vm.state = during
 
@@ -142,8 +142,8 @@ def transition(call: Call, vm: VirtualMachine, during: str, work: Callable[[], N
     job="user.vm.StartVMCmd",
 )
 def start_virtual_machine(call: Call) -> Work:
-    """Start a VM; one that runs is a failure of the job."""
-    vm = the_vm(call)
+    """Start a VM; the job fails if it runs already."""
+    vm = required_vm(call)
     running = vm.state == "Running"
 
     def work() -> None:
@@ -162,8 +162,8 @@ def start_virtual_machine(call: Call) -> Work:
     job="user.vm.StopVMCmd",
 )
 def stop_virtual_machine(call: Call) -> Work:
-    """Stop a VM; one that is stopped already is no failure."""
-    vm = the_vm(call)
+    """Stop a VM; one that is stopped stays stopped."""
+    vm = required_vm(call)
 
     def work() -> None:
         if vm.state not in {"Running", "Stopped", "Starting"}:
@@ -179,8 +179,8 @@ def stop_virtual_machine(call: Call) -> Work:
     job="user.vm.RebootVMCmd",
 )
 def reboot_virtual_machine(call: Call) -> Work:
-    """Reboot a running VM; another is a failure of the job."""
-    vm = the_vm(call)
+    """Reboot a VM; the job fails if it does not run."""
+    vm = required_vm(call)
 
     def work() -> None:
         if vm.state != "Running":
@@ -196,8 +196,8 @@ def reboot_virtual_machine(call: Call) -> Work:
     job="user.vm.ScaleVMCmd",
 )
 def scale_virtual_machine(call: Call) -> Work:
-    """Give a VM another size: a stopped one, since no world scales running VMs."""
-    vm = the_vm(call)
+    """Resize a stopped VM in a job; no world scales running VMs."""
+    vm = required_vm(call)
     offering = call.args.entity("serviceofferingid", ServiceOffering)
 
     def work() -> None:
@@ -210,8 +210,8 @@ def scale_virtual_machine(call: Call) -> Work:
 
 @command("changeServiceForVirtualMachine", "id:vm! serviceofferingid:offering! details:map")
 def change_service_for_virtual_machine(call: Call) -> Answer:
-    """Give a stopped VM another size, at once."""
-    vm = the_vm(call)
+    """Resize a stopped VM at once."""
+    vm = required_vm(call)
     offering = call.args.entity("serviceofferingid", ServiceOffering)
     assert offering is not None  # noqa: S101 - required
     check_scalable(vm, offering)
@@ -221,7 +221,7 @@ def change_service_for_virtual_machine(call: Call) -> Answer:
 
 
 def check_scalable(vm: VirtualMachine, offering: ServiceOffering) -> None:
-    """Refuse the size that the VM has, and any other while it runs."""
+    """Refuse the size that a VM has already, and any size while it runs."""
     if vm.offering is offering:
         raise invalid(
             f"Not upgrading vm {vm.text} since it already has the requested service offering "
@@ -238,8 +238,8 @@ def check_scalable(vm: VirtualMachine, offering: ServiceOffering) -> None:
     "securitygroupids:list securitygroupnames:list customid extraconfig",
 )
 def update_virtual_machine(call: Call) -> Answer:
-    """Change a VM's names: the host name of a stopped VM, the displayed one at any time."""
-    vm = the_vm(call)
+    """Rename a VM: its host name while it is stopped, its display name at any time."""
+    vm = required_vm(call)
     name = call.args.text("name")
     if name is not None and name != vm.name:
         if vm.state != "Stopped":
@@ -257,8 +257,8 @@ def update_virtual_machine(call: Call) -> Answer:
     job="user.vm.DestroyVMCmd",
 )
 def destroy_virtual_machine(call: Call) -> Work:
-    """Destroy a VM: listed to administrators until it is expunged, which users may not."""
-    vm = the_vm(call)
+    """Destroy a VM; administrators still see it until it is expunged, which users may not do."""
+    vm = required_vm(call)
     expunged = call.args.flag("expunge")
     if expunged:
         check_may_expunge(call)
@@ -277,7 +277,7 @@ def destroy_virtual_machine(call: Call) -> Work:
 
 
 def expunging(job: Work) -> Work:
-    """Return a job that shows, as its result, the empty VM that an expunged one is shown as."""
+    """Return the work with the result of an expunged VM, which is an empty VM."""
     work = job.finish
 
     def finish() -> Result:
@@ -292,13 +292,13 @@ def expunging(job: Work) -> Work:
 
 
 def check_may_expunge(call: Call) -> None:
-    """Refuse what is for administrators, unless the installation lets users do it too."""
+    """Refuse to expunge for ordinary users, unless the installation permits it."""
     if not (call.account.admin or call.world.settings.expunge):
         raise denied(EXPUNGE_DENIED)
 
 
 def forget(world: World, vm: VirtualMachine) -> None:
-    """Take a VM out of the world, with its NICs and tags."""
+    """Remove a VM with its NICs and tags."""
     for nic in vm.nics:
         unplug(nic)
     if vm.static_nat is not None:
@@ -311,7 +311,7 @@ def forget(world: World, vm: VirtualMachine) -> None:
 @command("expungeVirtualMachine", "id:vm!", job="admin.vm.ExpungeVMCmd")
 def expunge_virtual_machine(call: Call) -> Work:
     """Expunge a destroyed VM."""
-    vm = the_vm(call)
+    vm = required_vm(call)
     check_may_expunge(call)
 
     def finish() -> Result:
@@ -326,8 +326,8 @@ def expunge_virtual_machine(call: Call) -> Work:
 
 @command("recoverVirtualMachine", "id:vm!")
 def recover_virtual_machine(call: Call) -> Answer:
-    """Bring a destroyed VM back, stopped."""
-    vm = the_vm(call)
+    """Recover a destroyed VM, stopped."""
+    vm = required_vm(call)
     check_may_expunge(call)
     if vm.state != "Destroyed":
         raise invalid(f"Unable to recover {vm.text}: it is not destroyed")

@@ -1,4 +1,4 @@
-"""How VMs and their NICs are listed and shown: by detail groups, more to administrators."""
+"""Lists VMs and their NICs, by detail groups; administrators see more."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ GONE = frozenset({"Destroyed", "Expunging"})
     "isvnf:boolean@4.19 arch@4.20",
 )
 def list_virtual_machines(call: Call) -> Answer:
-    """List VMs; destroyed ones are shown to administrators alone."""
+    """List VMs; only administrators see destroyed ones."""
     groups = wanted_groups(call)
     ids = call.args.entities("ids", VirtualMachine)
     chosen = {vm.id for vm in ids} if "ids" in call.args else None
@@ -51,14 +51,14 @@ def list_virtual_machines(call: Call) -> Answer:
 
 
 def in_state(call: Call, vm: VirtualMachine) -> bool:
-    """Apply the state filter; `Present` is every state but the destroyed ones."""
+    """Tell whether the state filter selects a VM; `Present` excludes destroyed ones."""
     if (call.args.text("state") or "").casefold() == "present":
         return vm.state not in GONE
     return call.equals("state", vm.state)
 
 
 def selected(call: Call, vm: VirtualMachine) -> bool:
-    """Apply the filters of a VM's own facts."""
+    """Tell whether the filters select a VM."""
     network = call.args.entity("networkid", Network)
     return (
         call.equals("name", vm.name)
@@ -73,7 +73,7 @@ def selected(call: Call, vm: VirtualMachine) -> bool:
 
 
 def wanted_groups(call: Call) -> frozenset[str]:
-    """Return the detail groups that the call asks for; all when it names none."""
+    """Return the requested detail groups; all if none is requested."""
     asked = call.args.items("details")
     for name in asked:
         if name.lower() not in DETAILS:
@@ -88,7 +88,7 @@ def wanted_groups(call: Call) -> frozenset[str]:
 def view_vm(
     call: Call, vm: VirtualMachine, groups: frozenset[str] = EVERYTHING - {"stats"}
 ) -> dict[str, Any]:
-    """Show a VM with the detail groups; the hypervisor's host is for administrators."""
+    """Show a VM with detail groups; only administrators see the hypervisor's host."""
     admin, up = call.account.admin, vm.state in UP
     shown: dict[str, Any] = {
         "id": vm.id,
@@ -116,7 +116,7 @@ def view_vm(
 
 
 def view_system(vm: VirtualMachine, *, admin: bool) -> dict[str, Any]:
-    """Show what the VM runs, and what is fixed, empty or seen by some only."""
+    """Show the system of a VM, and fields that are fixed, empty or for administrators."""
     return {
         "guestosid": vm.template.id,
         "securitygroup": [],
@@ -139,7 +139,7 @@ def view_system(vm: VirtualMachine, *, admin: bool) -> dict[str, Any]:
 
 
 def view_template(vm: VirtualMachine) -> dict[str, Any]:
-    """Show what the VM was made from."""
+    """Show the VM's template."""
     return {
         "templateid": vm.template.id,
         "templatename": vm.template.name,
@@ -167,7 +167,7 @@ def view_volume(_vm: VirtualMachine) -> dict[str, Any]:
 
 
 def view_stats(_vm: VirtualMachine) -> dict[str, Any]:
-    """Show figures of use; nothing depends on them."""
+    """Show statistics; nothing depends on them."""
     return {"cpuused": "10%", "networkkbsread": 0, "networkkbswrite": 0, "memorykbs": 0}
 
 
@@ -197,7 +197,7 @@ def view_nics(vm: VirtualMachine) -> dict[str, Any]:
 
 
 def view_nic(vm: VirtualMachine, nic: Nic, index: int) -> dict[str, Any]:
-    """Show a NIC; which VLAN it is plugged into is known while the VM is up."""
+    """Show a NIC; its VLAN is known while the VM runs."""
     plugged = f"vlan://{nic.network.vlan}"
     uris = {"isolationuri": plugged, "broadcasturi": plugged} if vm.state in UP else {}
     ip6 = {}

@@ -142,7 +142,7 @@ def test_a_real_command_that_the_simulator_lacks_says_so_to_an_administrator(
     admin: Cloud,
 ) -> None:
     text = admin.refused("listHosts", 530)
-    assert text == "The simulator does not know how to do listHosts"
+    assert text == "The simulator does not implement listHosts"
 
 
 def test_addresses_run_out(admin: Cloud, user: Cloud) -> None:

@@ -62,15 +62,15 @@ def test_five_thousand_vms_are_made_in_two_seconds() -> None:
         ("projects: [1]", r"projects\[0\]: an object, not 1"),
         (
             "projects: [{name: p, owner: nobody}]",
-            r"projects\[0\].owner: no such thing as 'nobody'; known: 'admin', 'user'",
+            r"projects\[0\].owner: 'nobody' does not exist; known: 'admin', 'user'",
         ),
         (
             "virtualmachines: [{name: a, offering: Huge, networks: [net-1]}]",
-            r"virtualmachines\[0\].offering: no such thing as 'Huge'; known: 'Small'",
+            r"virtualmachines\[0\].offering: 'Huge' does not exist; known: 'Small'",
         ),
         (
             "virtualmachines: [{name: a, offering: Small, networks: [net-9]}]",
-            r"virtualmachines\[0\].networks: no such thing as 'net-9'; known: 'net-1'",
+            r"virtualmachines\[0\].networks: 'net-9' does not exist; known: 'net-1'",
         ),
         (
             "virtualmachines: [{name: a, networks: [net-1]}]",
@@ -96,7 +96,7 @@ def test_a_world_of_ones_own_is_loaded_by_path(tmp_path: Path) -> None:
     ("name", "vms", "text"),
     [
         ("nope", None, "known: large, small, udp"),
-        ("small", 3, "generate: missing: this world is not made to size"),
+        ("small", 3, "generate: missing: this world has a fixed number of VMs"),
     ],
 )
 def test_a_world_that_is_none_or_has_no_size_is_refused(

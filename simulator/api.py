@@ -1,4 +1,4 @@
-"""The API's face: from a request's parameters to an answer, faults in between."""
+"""Turns a request's parameters into an answer, with the faults that are armed."""
 
 import threading
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ THROTTLED = "The given user has reached his/her account api limit, please retry 
 
 @dataclass
 class Attempt:
-    """One call on its way: what was sent, the fault it meets, who called, how long it takes."""
+    """One call while it is answered: parameters, fault, caller, and seconds of delay."""
 
     name: str
     params: Mapping[str, str]
@@ -32,12 +32,12 @@ class Attempt:
 
     @property
     def form(self) -> str:
-        """Return the form that the answer is wanted in."""
+        """Return the requested form of the answer: json or xml."""
         return self.params.get("response", "xml")
 
 
-class Face:
-    """Answers API calls; the lock is held while a call is worked on, not while it is delayed."""
+class Api:
+    """Answers API calls; holds the lock while a call is carried out, not while it is delayed."""
 
     def __init__(
         self, world: World, control: Control, lock: threading.RLock, closing: threading.Event
@@ -52,7 +52,7 @@ class Face:
         """Answer one call."""
         attempt = Attempt(params.get("command", ""), params)
         with self._lock:
-            self._world.settle()
+            self._world.run_due_jobs()
             reply = self._reply(attempt)
             self._control.record(attempt.name, params, status=reply.status, account=attempt.account)
         if attempt.seconds > 0:
@@ -60,23 +60,23 @@ class Face:
         return reply
 
     def _reply(self, attempt: Attempt) -> Reply:
-        """Return the reply, as far as the fault that is armed lets the call come."""
+        """Return the reply, or what a fault makes of it."""
         if self._control.armed.stopped:
             return DROPPED
-        fault = self._control.armed.strike(attempt.name, attempt.params)
+        fault = self._control.armed.find(attempt.name, attempt.params)
         attempt.fault = fault
         if fault is None:
             return self._execute(attempt)
-        spoilt = spoil(attempt, fault)
+        faulty = faulty_reply(attempt, fault)
         if fault.kind in {"slow", "timeout"}:
             attempt.seconds += fault.seconds
-        if spoilt is not None and not fault.executed:
-            return spoilt
+        if faulty is not None and not fault.executed:
+            return faulty
         done = self._execute(attempt)
-        return done if spoilt is None else spoilt
+        return done if faulty is None else faulty
 
     def _execute(self, attempt: Attempt) -> Reply:
-        """Check who calls and what, and carry it out."""
+        """Check the caller and the command, and carry it out."""
         envelope = envelope_of(attempt.name)
         try:
             self._check_known(attempt.name)
@@ -91,7 +91,7 @@ class Face:
         return write_answer(command.envelope, answer, attempt.form, self._world.api_version)
 
     def _check_known(self, name: str) -> None:
-        """Refuse a command that no version, or only a newer one, has: as if the key were wrong."""
+        """Refuse a command that this version lacks, with the answer to a wrong key."""
         command = REGISTRY.get(name)
         if command is None and name not in ADMIN_ONLY:
             raise unauthorized()
@@ -99,7 +99,7 @@ class Face:
             raise unauthorized()
 
     def _run(self, command: Command, user: User, attempt: Attempt) -> Answer:
-        """Carry out a command; what takes time is left to a job."""
+        """Carry out a command; asynchronous work is left to a job."""
         world = self._world
         args = check_arguments(world, user, command, attempt.params, self._control.ignored)
         done = command.handler(Call(world, command, user, args))
@@ -109,12 +109,12 @@ class Face:
                 details = args.text("details") or ""
                 attempt.seconds += read_seconds(command.name, details, shown)
             return done
-        job = self._take_up(command, user, done, attempt)
+        job = self._start_job(command, user, done, attempt)
         created = {} if done.created is None else {"id": done.created}
         return {**created, "jobid": job.id}
 
-    def _take_up(self, command: Command, user: User, work: Work, attempt: Attempt) -> Job:
-        """Make the job, as the fault wants it to go."""
+    def _start_job(self, command: Command, user: User, work: Work, attempt: Attempt) -> Job:
+        """Start the job; a fault may let it fail, or never end."""
         world, now = self._world, self._world.clock.now()
         due = now + world.settings.job_delay
         if world.settings.timing == "real":
@@ -133,17 +133,17 @@ class Face:
 
 
 def allowed(name: str, user: User) -> Command:
-    """Return the command if the caller's role has it."""
+    """Return a command that the caller's role may use."""
     command = REGISTRY.get(name)
     if name in ADMIN_ONLY and not user.account.admin:
         raise not_available(name, user.id)
     if command is None:
-        raise ApiError(530, f"The simulator does not know how to do {name}")
+        raise ApiError(530, f"The simulator does not implement {name}")
     return command
 
 
-def spoil(attempt: Attempt, fault: Fault) -> Reply | None:
-    """Return the answer that a fault puts in place of the real one, if it does."""
+def faulty_reply(attempt: Attempt, fault: Fault) -> Reply | None:
+    """Return the answer that a fault gives instead of the real one; None where it gives none."""
     headers = {"Retry-After": str(max(1, round(fault.seconds)))} if fault.code == 429 else {}
     match fault.kind:
         case "error":
@@ -165,7 +165,7 @@ def spoil(attempt: Attempt, fault: Fault) -> Reply | None:
 
 
 def envelope_of(name: str) -> str:
-    """Return the only key of a refusal: by the command, for an unknown one its own."""
+    """Return the only key of a refusal: the command's, or that for unknown commands."""
     if not name:
         return "null"
     if name in REGISTRY:
