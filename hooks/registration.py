@@ -19,7 +19,7 @@ import yaml
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import APPLY_PATCH, Kube, KubeError, KubeUnreachable, NotFound, connect
+from hooks.kube.client import APPLY_PATCH, ApiServer, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.server.logs import logging_config
 from hooks.settings.config import Config, SettingsError, from_environ
 from hooks.wsgi import BAD_SETTINGS, HOOKS
@@ -106,7 +106,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         sys.stderr.write(f"BIND: {str(config.bind)!r} is not 127.0.0.1; {told}\n")
         return BAD_SETTINGS
     dictConfig(logging_config(config.log_level))
-    kube = connect(config.kubeconfig_file)
+    kube = ApiServer.of(config.api_server)
     deadline = Deadline(REGISTRATION_TIMEOUT)
     try:
         for controller in controllers(config):

@@ -92,7 +92,7 @@ def test_a_page_made_from_the_code_is_current(file: Path) -> None:
 
 def test_every_setting_and_name_of_the_cloud_config_is_listed() -> None:
     text = (PROJECT / "docs/reference/settings.md").read_text()
-    for setting in settings():
+    for setting in settings().values():
         assert f"| `{setting.variable}` |" in text
     for name in NAMES:
         assert f"| `{name}` |" in text

@@ -218,7 +218,7 @@ def test_curl_asks_for_paths_that_there_are() -> None:
 
 
 def test_variables_before_make_are_settings() -> None:
-    known = {setting.variable for setting in settings()} | set(DEFAULT_PORTS)
+    known = {setting.variable for setting in settings().values()} | set(DEFAULT_PORTS)
     for block, _ in command_blocks():
         given = re.findall(r"^(?:([A-Z_]+)=\S+ )+make", block.code, re.MULTILINE)
         assert set(given) <= known, block

@@ -19,6 +19,7 @@ from hooks import names
 from hooks.cloudstack import Cloud
 from hooks.kube.client import ApiServer
 from hooks.server.metrics import Metrics
+from hooks.settings import config
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import Config, settings
 from hooks.webhook.hook import Dependencies
@@ -31,8 +32,9 @@ FOLDER = PROJECT / "docs" / "reference"
 MADE = "<!-- Made by `make reference`; a test fails when it is stale. -->"
 
 _SECTION = re.compile(r"# (?:-+ )?([A-Z][^-]*?)(?: -+)?")
-_DESCRIPTION = re.compile(r"#: ?(.*)")
+_DESCRIPTION = re.compile(r" *#: ?(.*)")
 _CONSTANT = re.compile(r"([A-Z][A-Z0-9_]*) = .*")
+_SETTING = re.compile(r"    ([a-z_]+): .* = _setting\(.*")
 
 
 def pages() -> dict[Path, str]:
@@ -48,13 +50,15 @@ def pages() -> dict[Path, str]:
 
 def settings_page() -> str:
     """List the environment variables and the names of the cloud-config."""
+    source = Path(config.__file__).read_text(encoding="utf-8")
+    [sentences] = described(source, _SETTING).values()
     variables = [
         (
             f"`{setting.variable}`",
             f"`{setting.default}`" if setting.default else "",
-            setting.sentence,
+            sentences[name],
         )
-        for setting in settings()
+        for name, setting in settings().items()
     ]
     return page(
         "Settings",
@@ -88,11 +92,13 @@ def names_page() -> str:
     )
 
 
-def described(source: str) -> Mapping[str, Mapping[str, str]]:
-    """Find the constants of a module and the text above each, by section.
+def described(
+    source: str, declaration: re.Pattern[str] = _CONSTANT
+) -> Mapping[str, Mapping[str, str]]:
+    """Find the declarations in a module, and the text in `#:` above each, by section.
 
     Raises:
-        ValueError: naming a constant that has no text.
+        ValueError: naming a declaration that has no text.
     """
     title = "Groups and kinds"
     text: list[str] = []
@@ -102,10 +108,12 @@ def described(source: str) -> Mapping[str, Mapping[str, str]]:
             title = section[1]
         elif description := _DESCRIPTION.fullmatch(line):
             text.append(description[1])
-        elif constant := _CONSTANT.fullmatch(line):
+        elif declared := declaration.fullmatch(line):
             if not text:
-                raise ValueError(f"{constant[1]}: nothing says what it means; write `#:` above it")
-            found.setdefault(title, {})[constant[1]] = " ".join(text)
+                raise ValueError(f"{declared[1]}: nothing says what it means; write `#:` above it")
+            found.setdefault(title, {})[declared[1]] = " ".join(text)
+            text = []
+        else:
             text = []
     return found
 

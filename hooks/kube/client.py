@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-import kubernetes
 from kubernetes.client import Configuration
 
 from hooks.http.backoff import retry_after
@@ -271,24 +270,3 @@ def _page(what: str, answer: Json) -> tuple[list[Json], str]:
     if not isinstance(metadata, dict):
         raise KubeUnreachable(f"{what}: the answer's metadata is not an object")
     return items, str(metadata.get("continue") or "")
-
-
-def connect(kubeconfig_file: str) -> ApiServer:
-    """Connect to the API server that is configured, never to one found by chance.
-
-    Args:
-        kubeconfig_file: an explicit kubeconfig; empty for the service account of the pod.
-
-    Raises:
-        kubernetes.config.ConfigException: the kubeconfig or the pod's files are unusable.
-    """
-    configuration = Configuration()
-    if kubeconfig_file:
-        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-            kubeconfig_file, client_configuration=configuration
-        )
-    else:
-        kubernetes.config.load_incluster_config(  # type: ignore[no-untyped-call]
-            client_configuration=configuration
-        )
-    return ApiServer.of(configuration)

@@ -1,4 +1,4 @@
-"""What an Event says and whom it concerns; `hooks.kube.recorder` writes it."""
+"""What an Event says, and about which object; `hooks.kube.recorder` writes it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 
 @dataclass(frozen=True)
 class Reference:
-    """The object that an Event concerns, as in a core/v1 ObjectReference."""
+    """The object that an Event is about, as in a core/v1 ObjectReference."""
 
     api_version: str
     kind: str
@@ -18,7 +18,7 @@ class Reference:
 
     @classmethod
     def to(cls, obj: Json) -> "Reference":
-        """Refer to an object by its own words; missing parts become empty."""
+        """Refer to an object; parts that it lacks become empty."""
         metadata = obj.get("metadata", {})
         return cls(
             api_version=obj.get("apiVersion", ""),

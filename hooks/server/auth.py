@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from hooks.settings.reloading import OnReload, ReloadingFile
-from hooks.settings.tokens import Tokens, read_tokens
+from hooks.settings.reloading import ReloadingFile
+from hooks.settings.tokens import Tokens
 
 _BEARER = re.compile(r"(?i)bearer +([!-~]+) *")
 
@@ -13,9 +13,9 @@ class Authenticator:
     """Decides who may call a hook.
 
     Args:
-        tokens: the tokens that are let in; None lets everybody in (loopback only).
-        client_certificates: whether the caller must have shown a certificate. Whether one that
-            is shown is good has been decided when the connection was made.
+        tokens: the tokens that are accepted; None accepts every caller (on loopback only).
+        client_certificates: whether a caller must show a certificate. The TLS handshake has
+            verified one that is shown.
     """
 
     def __init__(self, tokens: ReloadingFile[Tokens] | None, *, client_certificates: bool) -> None:
@@ -23,11 +23,11 @@ class Authenticator:
         self._client_certificates = client_certificates
 
     def refusal(self, authorization: str, certificate: Mapping[str, object] | None) -> str | None:
-        """Say why a caller is turned away, or None.
+        """Return why a caller is refused, or None.
 
         Args:
-            authorization: the header's value; empty where there is none.
-            certificate: what the TLS connection knows of the caller's.
+            authorization: the value of the header; empty if it is missing.
+            certificate: the caller's, as the TLS connection describes it.
         """
         if self._client_certificates and not certificate:
             return "a client certificate is needed"
@@ -39,10 +39,3 @@ class Authenticator:
         if not self._tokens.current().admit(bearer[1]):
             return "the bearer token is not one of those in HOOKS_TOKEN_FILE"
         return None
-
-
-def reloading_tokens(path: str, first: Tokens, *, on_reload: OnReload) -> ReloadingFile[Tokens]:
-    """Follow a token file, so that a rotated token counts at the next call."""
-    return ReloadingFile(
-        "tokens", (path,), lambda: read_tokens(path), first=first, on_reload=on_reload
-    )

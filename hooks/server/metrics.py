@@ -15,6 +15,7 @@ from prometheus_client import (
 from prometheus_flask_exporter import PrometheusMetrics
 
 from hooks.kube.events import Event
+from hooks.kube.recorder import Cause
 
 #: Upper bounds of a call's seconds; the last is past the webhook's timeout.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
@@ -64,6 +65,13 @@ class Metrics:
             ("reason", "type"),
             registry=registry,
         )
+        self._events_dropped = Counter(
+            "hook_events_dropped_total",
+            "Events that were not written, by cause: full (too many waited), refused (by the API "
+            "server), stopped (still waiting when the process stopped).",
+            ("cause",),
+            registry=registry,
+        )
         self._cloudstack_calls = Counter(
             "cloudstack_api_calls_total",
             "Calls of the CloudStack API, by command and outcome.",
@@ -107,6 +115,10 @@ class Metrics:
     def event(self, event: Event) -> None:
         """Count an Event."""
         self._events.labels(event.reason, event.type).inc()
+
+    def event_dropped(self, cause: Cause) -> None:
+        """Count an Event that will not be written."""
+        self._events_dropped.labels(cause).inc()
 
     def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
         """Count a call of the CloudStack API."""

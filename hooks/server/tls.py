@@ -1,24 +1,21 @@
-"""How the hooks speak TLS: with certificates that are taken up anew, on the hooks' port only."""
+"""TLS on the port of the hooks only, with the newest certificates for each connection."""
 
 import socket
 import ssl
 from collections.abc import Callable
-
-from hooks.settings.certificates import CertificateFiles, server_context
-from hooks.settings.reloading import OnReload, ReloadingFile
 
 #: Seconds that a caller may take for the TLS handshake.
 HANDSHAKE_SECONDS = 10.0
 
 
 class PortContext:
-    """Stands for a server's SSLContext, and leaves the connections of one port as they are.
+    """Takes the place of a server's SSLContext, and leaves the connections of one port plain.
 
-    Gunicorn has one TLS setting for all its addresses. `/metrics` is plain HTTP whether or not
-    the hooks have certificates, so that Prometheus need not know about them.
+    Gunicorn has one TLS setting for all its addresses. `/metrics` is always plain HTTP, so
+    Prometheus needs none of the hooks' certificates.
 
     Args:
-        context: gives the context of the newest certificates.
+        context: returns the context of the newest certificates.
         plain_port: the port without TLS.
     """
 
@@ -49,13 +46,3 @@ class PortContext:
             raise ssl.SSLError("the handshake took too long") from error
         connection.settimeout(None)
         return connection
-
-
-def reloading_certificates(
-    files: CertificateFiles, first: ssl.SSLContext, *, on_reload: OnReload
-) -> ReloadingFile[ssl.SSLContext]:
-    """Follow the certificate files, so that a renewed certificate counts at the next connection."""
-    paths = tuple(path for path in (files.cert, files.key, files.client_ca) if path)
-    return ReloadingFile(
-        "certificates", paths, lambda: server_context(files), first=first, on_reload=on_reload
-    )

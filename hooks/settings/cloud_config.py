@@ -7,10 +7,10 @@ quotes where they need it, and a yes-or-no name alone on its line for yes.
 
 import configparser
 import re
-import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from hooks.cloudstack.config import CloudConfig
@@ -100,43 +100,31 @@ def read_cloud_config(path: str, *, warn: Callable[[str], None]) -> CloudConfig:
     return parse_cloud_config(text, warn=warn)
 
 
-class CloudSource(Generic[T]):
-    """Gives the cloud that the cloud-config describes now.
+def follow_cloud_config(
+    path: str,
+    first: CloudConfig,
+    make: Callable[[CloudConfig], T],
+    *,
+    on_reload: OnReload,
+    warn: Callable[[str], None],
+) -> ReloadingFile[T]:
+    """Follow a cloud-config, and make a cloud of it when its content changes.
 
     Args:
         path: the cloud-config file.
-        first: what was read from it when the process was started.
-        make: builds a cloud from a configuration; called again only when that differs.
-        told: hears of every time the file was read.
-        warn: hears of what means nothing in it.
+        first: the content that was read when the process started.
+        make: builds a cloud; not called again for an equal content, such as another comment.
+        on_reload: called each time the file was read.
+        warn: called for each line without a meaning.
     """
-
-    def __init__(
-        self,
-        path: str,
-        first: CloudConfig,
-        make: Callable[[CloudConfig], T],
-        *,
-        on_reload: OnReload,
-        warn: Callable[[str], None],
-    ) -> None:
-        def read() -> CloudConfig:
-            return read_cloud_config(path, warn=warn)
-
-        self._config = ReloadingFile(
-            "cloud-config", (path,), read, first=first, on_reload=on_reload
-        )
-        self._make = make
-        self._lock = threading.Lock()
-        self._made = (first, make(first))
-
-    def current(self) -> T:
-        """Answer the cloud; a new one after the file changed to another good content."""
-        config = self._config.current()
-        with self._lock:
-            if config != self._made[0]:
-                self._made = (config, self._make(config))
-            return self._made[1]
+    made = lru_cache(maxsize=1)(make)
+    return ReloadingFile(
+        "cloud-config",
+        (path,),
+        lambda: made(read_cloud_config(path, warn=warn)),
+        first=made(first),
+        on_reload=on_reload,
+    )
 
 
 def _section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""A file whose content is taken up anew when it changes; a bad new content is not."""
+"""A file that is read again when it changes; a bad new content is refused."""
 
 import threading
 from collections.abc import Callable
@@ -9,24 +9,22 @@ T = TypeVar("T")
 
 #: Device, inode, size and change time of each file; they differ when a mounted Secret is swapped.
 _Signature = tuple[tuple[int, ...] | None, ...]
-
-
-#: Hears that a file was read: its name, and why its content was refused or None.
+#: Called when a file was read: with its name, and why its content was refused or None.
 OnReload = Callable[[str, str | None], None]
 
 
 class ReloadingFile(Generic[T]):
-    """What one or several files say, read again when one of them changes.
+    """The content of one or several files, read again when one of them changes.
 
-    Files are looked at when their content is asked for, so that nothing runs in between.
-    The first look always reads: they may have changed since `first` was read.
+    The files are checked when their content is asked for, so nothing runs in between. The first
+    check always reads: they may have changed since `first` was read.
 
     Args:
-        name: what the files are called in logs and metrics.
-        paths: the files; `read` is called again when any of them changed.
+        name: what logs and metrics call the files.
+        paths: the files.
         read: reads them. Raises OSError or ValueError, with a text fit for the log.
-        first: what holds until then.
-        told: hears of every time the files were read.
+        first: the content until then.
+        on_reload: called each time the files were read.
     """
 
     def __init__(
@@ -47,13 +45,12 @@ class ReloadingFile(Generic[T]):
         self._content = first
 
     def current(self) -> T:
-        """Answer the newest good content.
+        """Return the newest good content.
 
-        A change that cannot be read is told once; what held before goes on holding until the
-        files change again.
+        A bad content is reported once, and the one before stays in use until the files change.
         """
         with self._lock:
-            signature = self._look()
+            signature = tuple(_signature(Path(path)) for path in self._paths)
             if signature != self._signature:
                 self._signature = signature
                 try:
@@ -63,9 +60,6 @@ class ReloadingFile(Generic[T]):
                 else:
                     self._on_reload(self._name, None)
             return self._content
-
-    def _look(self) -> _Signature:
-        return tuple(_signature(Path(path)) for path in self._paths)
 
 
 def _signature(path: Path) -> tuple[int, ...] | None:

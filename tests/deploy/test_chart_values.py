@@ -167,7 +167,7 @@ def test_the_validation_knows_the_namespaces_that_are_watched(tmp_path: Path) ->
 
 
 def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open() -> None:
-    known = {setting.variable for setting in settings()}
+    known = {setting.variable for setting in settings().values()}
     given: set[str] = set()
     for values_of_operator, base in (
         (CLOUD, CLOUD_CONTROLLER),

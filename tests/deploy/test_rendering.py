@@ -125,7 +125,7 @@ def test_the_hooks_serve_what_the_controllers_call(folder: Path) -> None:
 
 @every_operator
 def test_the_environment_holds_settings_that_there_are(folder: Path) -> None:
-    known = {setting.variable for setting in settings()}
+    known = {setting.variable for setting in settings().values()}
     assert set(environment(container(render(folder).pod(), "hooks"))) <= known
 
 
@@ -256,7 +256,7 @@ def test_services_find_the_ports_they_name() -> None:
     ports = {
         port["name"]: port["containerPort"] for port in rendered.pod()["containers"][0]["ports"]
     }
-    defaults = {setting.variable: setting.default for setting in settings()}
+    defaults = {setting.variable: setting.default for setting in settings().values()}
     hooks = environment(container(rendered.pod(), "hooks"))
     assert ports["hooks"] == int(hooks["BIND"].rpartition(":")[2])
     assert ports["metrics"] == int(defaults["METRICS_PORT"])
@@ -312,7 +312,7 @@ def test_pods_say_what_they_need_and_how_they_are(folder: Path) -> None:
 
 def deadline() -> Any:
     """Return the seconds that a call may take by default."""
-    return next(s.parse(s.default) for s in settings() if s.variable == "HOOK_DEADLINE")
+    return next(s.parse(s.default) for s in settings().values() if s.variable == "HOOK_DEADLINE")
 
 
 @every_operator

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 
 from hooks.wsgi import HOOKS
 from simulator.server import Simulator
+from tests import loopback
 from tests.controlplane.polling import until
 from tests.controlplane.processes import ProcessEndedError
 from tests.serving import LOOPBACK, PROJECT, Hooks, raw_call, write_cloud_config
+from tools.api_server import kubeconfig
 
 TARGET_CLUSTER = "examples/10-cluster-watched/request.json"
 NODE: dict[str, Any] = json.loads((PROJECT / "examples/01-node/request.json").read_text())
@@ -277,6 +280,48 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
         path = write_cloud_config(folder / "cloud-config", simulator)
         with Hooks(folder, {"CLOUD_CONFIG": str(path)}) as hooks:
             yield hooks
+
+
+def test_an_api_server_that_hangs_delays_no_answer_by_its_events(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    ended = threading.Event()
+
+    class Hanging(loopback.Handler):
+        def answer(self) -> None:
+            ended.wait(20)
+
+    cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
+    with loopback.serving(Hanging) as url:
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(kubeconfig(url)))
+        environ = {"CLOUD_CONFIG": str(cloud_config), "KUBECONFIG_FILE": str(file)}
+        with Hooks(tmp_path, {**environ, "HOOK_DEADLINE": "1s"}) as hooks:
+            for number in range(4):
+                unknown = deepcopy(NODE)
+                unknown["object"]["metadata"].update(name=f"unknown-{number}", uid=f"uid-{number}")
+                assert hooks.post("/nodes/sync", unknown).code == 200
+            assert hooks.metric("hook_events_total", reason="InstanceNotFound") == 4
+            assert max(line["seconds"] for line in hooks.calls()) < 1.0
+            os.kill(hooks.process.pid, signal.SIGTERM)
+            until(lambda: not hooks.process.alive, "the process ends", within=10)
+        ended.set()
+    [left] = [line for line in hooks.log() if line["logger"] == "hooks.events"][-1:]
+    assert (left["message"], left["count"]) == ("events not written before the stop", 4)
+
+
+def test_events_reach_the_api_server_and_the_last_ones_at_the_stop(hooks: Hooks) -> None:
+    unknown = deepcopy(NODE)
+    unknown["object"]["metadata"].update(name="unknown", uid="uid")
+    assert hooks.post("/nodes/sync", unknown).code == 200
+    os.kill(hooks.process.pid, signal.SIGTERM)
+    until(lambda: not hooks.process.alive, "the process ends", within=10)
+    [event] = [
+        each
+        for path, each in hooks.api_server.store.objects.items()
+        if path.startswith("/api/v1/namespaces/default/events/")
+    ]
+    assert (event["reason"], event["involvedObject"]["name"]) == ("InstanceNotFound", "unknown")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "reload"])

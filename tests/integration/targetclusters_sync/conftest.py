@@ -3,7 +3,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hooks.kube.client import connect
+from hooks.kube.client import ApiServer
+from hooks.settings.api_server import read_kubeconfig
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.integration.targetclusters_sync.worlds import World
 from tests.kubes import Watched
@@ -19,8 +20,8 @@ def target(control_plane: ControlPlane) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def new_world(control_plane: ControlPlane, target: Cluster) -> Callable[[], World]:
     """Return what makes worlds, each in a namespace that no other has."""
-    own_kube = connect(str(control_plane.kubeconfig))
-    kube = connect(str(target.kubeconfig))
+    own_kube = ApiServer.of(read_kubeconfig(str(control_plane.kubeconfig)))
+    kube = ApiServer.of(read_kubeconfig(str(target.kubeconfig)))
     numbers = itertools.count(1)
 
     def make() -> World:

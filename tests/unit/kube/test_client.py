@@ -1,9 +1,7 @@
 import time
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 
 import pytest
-import yaml
 
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
@@ -14,7 +12,6 @@ from hooks.kube.client import (
     KubeRefused,
     KubeUnreachable,
     NotFound,
-    connect,
 )
 from tests.unit.api_server import Answer, Call, serving
 
@@ -161,20 +158,3 @@ def test_nothing_is_asked_when_no_time_is_left() -> None:
 
 def test_its_repr_shows_no_secret() -> None:
     assert repr(api("https://api:6443")) == "ApiServer(https://api:6443)"
-
-
-def test_an_explicit_kubeconfig_is_used(tmp_path: Path) -> None:
-    with serving(lambda _: (200, {"ok": True})) as server:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "c",
-            "clusters": [{"name": "c", "cluster": {"server": server.url}}],
-            "users": [{"name": "u", "user": {"token": TOKEN}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(config))
-        kube = connect(str(path))
-        assert kube.get("/x", deadline=Deadline(5)) == {"ok": True}
-    assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"

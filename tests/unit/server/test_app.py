@@ -12,8 +12,9 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
-from hooks.server.auth import Authenticator, reloading_tokens
+from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
+from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import Answer
@@ -43,8 +44,12 @@ def served(log: list[dict[str, Any]]) -> Served:
 def guarded(tmp_path: Path, log: list[dict[str, Any]]) -> Served:
     path = tmp_path / "tokens"
     path.write_text("TOKEN-1\n")
-    tokens = reloading_tokens(
-        str(path), read_tokens(str(path)), on_reload=lambda _file, _problem: None
+    tokens = ReloadingFile(
+        "tokens",
+        (str(path),),
+        lambda: read_tokens(str(path)),
+        first=read_tokens(str(path)),
+        on_reload=lambda _file, _problem: None,
     )
     return serve(Authenticator(tokens, client_certificates=False), log)
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hooks.server.auth import Authenticator, reloading_tokens
+from hooks.server.auth import Authenticator
+from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
 
 CERTIFICATE = {"subject": ((("commonName", "metacontroller"),),)}
@@ -10,8 +11,12 @@ CERTIFICATE = {"subject": ((("commonName", "metacontroller"),),)}
 
 def authenticator(path: Path, *, client_certificates: bool = False) -> Authenticator:
     """Authenticator by a token file; what is told of the file is left unheard."""
-    tokens = reloading_tokens(
-        str(path), read_tokens(str(path)), on_reload=lambda _file, _problem: None
+    tokens = ReloadingFile(
+        "tokens",
+        (str(path),),
+        lambda: read_tokens(str(path)),
+        first=read_tokens(str(path)),
+        on_reload=lambda _file, _problem: None,
     )
     return Authenticator(tokens, client_certificates=client_certificates)
 

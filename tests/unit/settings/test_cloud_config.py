@@ -6,10 +6,11 @@ import pytest
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
     CloudConfigError,
-    CloudSource,
+    follow_cloud_config,
     parse_cloud_config,
     read_cloud_config,
 )
+from hooks.settings.reloading import ReloadingFile
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
@@ -181,10 +182,10 @@ class OnReload:
         self.problems.append(problem)
 
 
-def source(path: Path, on_reload: OnReload) -> CloudSource[list[str]]:
+def source(path: Path, on_reload: OnReload) -> ReloadingFile[list[str]]:
     """Follow a file; the cloud is a fresh list of its URL."""
     first = read_cloud_config(str(path), warn=pytest.fail)
-    return CloudSource(
+    return follow_cloud_config(
         str(path), first, lambda config: [config.api_url], on_reload=on_reload, warn=pytest.fail
     )
 

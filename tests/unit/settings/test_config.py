@@ -91,7 +91,7 @@ def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str)
 
 
 def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
-    everything = {setting.variable: " " for setting in settings()}
+    everything = {setting.variable: " " for setting in settings().values()}
     del everything["CLOUD_CONFIG"], everything["KUBECONFIG_FILE"]
     assert read(everything) == read({"WATCH_NAMESPACE": ""})
 
@@ -137,12 +137,15 @@ def test_a_variable_sets_its_field(
         ({"METRICS_PORT": "8080"}, "METRICS_PORT: 8080 is the port of BIND"),
         ({"HOOK_DEADLINE": "8"}, "HOOK_DEADLINE: '8' is not a duration"),
         ({"HOOK_DEADLINE": "0s"}, "HOOK_DEADLINE: '0s' is not from 1s to 300s"),
+        ({"BIND": "hunter2-is-the-secret:1"}, "BIND: 'hunt…' (23 characters) can be reached"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not one of debug, info, warn, error"),
         ({"LEGACY_NODE_LABELS": "x"}, "LEGACY_NODE_LABELS: 'x' is not one of auto"),
         ({"DEFAULT_LOAD_BALANCER_CLASS": "x"}, "DEFAULT_LOAD_BALANCER_CLASS: 'x' is not one"),
         ({"WATCH_NAMESPACE": "a,B"}, "WATCH_NAMESPACE: 'a,B' cannot name a Kubernetes object"),
         ({"OPERATOR_NAME": "a b"}, "OPERATOR_NAME: 'a b' cannot name a Kubernetes object"),
         ({"POD_NAME": "a b"}, "POD_NAME: 'a b' cannot name a Kubernetes object"),
+        ({"POD_NAME": "SECRET-1" * 3}, "POD_NAME: 'SECR…' (24 characters) cannot name"),
+        ({"HOOKS": "nodes," + "SECRET-1" * 3}, "HOOKS: 'SECR…' (24 characters) is not one of"),
         ({"POD_NAMESPACE": "a/b"}, "POD_NAMESPACE: 'a/b' cannot name a Kubernetes object"),
         (
             {"TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET": "a/b"},
@@ -291,20 +294,24 @@ def test_the_watched_namespaces_default_to_the_own(
 
 
 @pytest.mark.parametrize(
-    ("host", "token", "is_pod"),
-    [("10.0.0.1", True, True), ("10.0.0.1", False, False), ("", True, False)],
-    ids=["both", "no token", "no API server"],
+    ("host", "files", "is_pod"),
+    [
+        pytest.param("10.0.0.1", ("token", "ca.crt"), True, id="both"),
+        pytest.param("10.0.0.1", ("ca.crt",), False, id="no token"),
+        pytest.param("", ("token", "ca.crt"), False, id="no API server"),
+    ],
 )
 def test_a_pod_needs_no_kubeconfig(
-    read: Read, tmp_path: Path, host: str, token: bool, is_pod: bool
+    read: Read, tmp_path: Path, host: str, files: tuple[str, ...], is_pod: bool
 ) -> None:
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
-    if token:
-        (folder / "token").write_text("x")
-    environ = {"KUBERNETES_SERVICE_HOST": host, "KUBECONFIG_FILE": ""}
+    for file in files:
+        (folder / file).write_text("x")
+    environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
+    environ["KUBECONFIG_FILE"] = ""
     if is_pod:
-        assert read(environ, "serviceaccount").kubeconfig_file == ""
+        assert read(environ, "serviceaccount").api_server.host == "https://10.0.0.1:443"
     else:
         with pytest.raises(SettingsError, match="KUBECONFIG_FILE: is needed outside of a pod"):
             read(environ, "serviceaccount")
@@ -316,11 +323,10 @@ def test_an_ambient_kubeconfig_changes_nothing(read: Read, tmp_path: Path) -> No
     assert read({"KUBECONFIG": str(path), "HOME": str(tmp_path)}) == read()
 
 
-def test_every_setting_has_a_variable_of_its_own_and_a_sentence() -> None:
-    variables = [setting.variable for setting in settings()]
+def test_every_setting_has_a_variable_of_its_own_and_a_default_that_works() -> None:
+    variables = [setting.variable for setting in settings().values()]
     assert len(set(variables)) == len(variables)
-    for setting in settings():
-        assert setting.sentence.endswith(".")
+    for setting in settings().values():
         setting.parse(setting.default)
 
 

@@ -1,0 +1,160 @@
+"""Which kubeconfigs and service accounts lead to an API server, and how others are refused."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer
+from hooks.settings.api_server import is_pod, read_kubeconfig, read_service_account
+from tests.certificates import make_certificates
+from tests.unit.api_server import serving
+
+TOKEN = "very-secret-token"
+
+
+def kubeconfig(cluster: Any = None, user: Any = None, **changes: Any) -> str:
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster or {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": user or {"token": TOKEN}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        **changes,
+    }
+    return json.dumps(content)
+
+
+def with_authority(**authority: str) -> str:
+    return kubeconfig({"server": "https://127.0.0.1:1", **authority})
+
+
+def test_the_kubeconfig_that_is_named_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    with serving(lambda _: (200, {"ok": True})) as server:
+        path.write_text(kubeconfig({"server": server.url}))
+        kube = ApiServer.of(read_kubeconfig(str(path)))
+        assert kube.get("/x", deadline=Deadline(5)) == {"ok": True}
+    assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+NO_KUBECONFIG = "is not a kubeconfig"
+NO_URL = "the server of its current context is not an http or https URL"
+NO_CERTIFICATE = "its certificates cannot be used: "
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param("", NO_KUBECONFIG, id="empty"),
+        pytest.param(TOKEN, NO_KUBECONFIG, id="a scalar"),
+        pytest.param(f"[1, {TOKEN}]", NO_KUBECONFIG, id="a list"),
+        pytest.param(f"a: [{TOKEN}", NO_KUBECONFIG, id="broken YAML"),
+        pytest.param("\0", NO_KUBECONFIG, id="a zero byte"),
+        pytest.param(bytes(range(256)), NO_KUBECONFIG, id="binary"),
+        pytest.param(kubeconfig().encode("utf-16"), NO_KUBECONFIG, id="UTF-16"),
+        pytest.param(f"{kubeconfig()}\n---\n{kubeconfig()}", NO_KUBECONFIG, id="two documents"),
+        pytest.param("!!python/object/apply:os.system [x]", NO_KUBECONFIG, id="a YAML tag"),
+        pytest.param(kubeconfig(clusters={"a": "b"}), NO_KUBECONFIG, id="clusters of no list"),
+        pytest.param(kubeconfig(**{"current-context": "d"}), NO_KUBECONFIG, id="no such context"),
+        pytest.param(kubeconfig({"server": 7}), NO_KUBECONFIG, id="a number as server"),
+        pytest.param(kubeconfig({"x": 1}), NO_URL, id="no server"),
+        pytest.param(kubeconfig({"server": TOKEN}), NO_URL, id="no URL"),
+        pytest.param(kubeconfig({"server": "ftp://a"}), NO_URL, id="another scheme"),
+        pytest.param(
+            with_authority(**{"certificate-authority": "/no/ca"}),
+            f"{NO_KUBECONFIG}: File does not exist: /no/ca",
+            id="no such authority",
+        ),
+        pytest.param(
+            with_authority(**{"certificate-authority": "/etc"}),
+            f"{NO_KUBECONFIG}: File does not exist: /etc",
+            id="a folder as authority",
+        ),
+        pytest.param(
+            with_authority(**{"certificate-authority": "/etc/passwd"}),
+            NO_CERTIFICATE,
+            id="a file that is no authority",
+        ),
+        pytest.param(
+            with_authority(**{"certificate-authority-data": "!!!"}),
+            NO_CERTIFICATE,
+            id="data that is no authority",
+        ),
+        pytest.param(
+            kubeconfig(user={"client-certificate": "/no/cert", "client-key": "/no/key"}),
+            f"{NO_KUBECONFIG}: File does not exist: /no/cert",
+            id="no such certificate",
+        ),
+        pytest.param(
+            kubeconfig(user={"tokenFile": "/no/token"}),
+            "names a file that cannot be read: /no/token",
+            id="no such token file",
+        ),
+    ],
+)
+def test_another_file_is_refused_without_a_secret(
+    tmp_path: Path, content: str | bytes, problem: str
+) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=f"^{problem}") as refusal:
+        read_kubeconfig(str(path))
+    assert TOKEN not in str(refusal.value)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be an ordinary user for a while; root may read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_what_cannot_be_read_is_an_error_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(kubeconfig())
+    path.chmod(0)
+    with nobody(), pytest.raises(PermissionError):
+        read_kubeconfig(str(path))
+    with pytest.raises(IsADirectoryError):
+        read_kubeconfig(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        read_kubeconfig(str(tmp_path / "no-such-file"))
+
+
+def test_a_pods_service_account_is_used(tmp_path: Path) -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    assert not is_pod(environ, tmp_path)
+    (tmp_path / "token").write_text(TOKEN)
+    authority = make_certificates(tmp_path).authority
+    (tmp_path / "ca.crt").write_bytes(authority.read_bytes())
+    assert is_pod(environ, tmp_path)
+    assert not is_pod({}, tmp_path)
+    configuration = read_service_account(environ, str(tmp_path))
+    assert configuration.host == "https://10.0.0.1:443"
+    assert configuration.ssl_ca_cert == str(tmp_path / "ca.crt")
+    assert TOKEN in str(configuration.auth_settings()["BearerToken"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("missing", "problem"),
+    [("port", "Service host/port is not set"), ("ca.crt", "certification file does not exist")],
+)
+def test_a_broken_service_account_is_refused(tmp_path: Path, missing: str, problem: str) -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    if missing != "port":
+        environ["KUBERNETES_SERVICE_PORT"] = "443"
+    (tmp_path / "token").write_text(TOKEN)
+    with pytest.raises(ValueError, match=problem):
+        read_service_account(environ, str(tmp_path))
