@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import DRAIN_BYTES, MAX_BODY_BYTES
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import settings
-from hooks.webhook.requests import MAX_DEPTH
 from hooks.wsgi import HOOKS
 from tools.reference import described, pages, table
 

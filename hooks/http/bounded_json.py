@@ -1,7 +1,9 @@
 """Reads JSON from other processes: what is too large in memory is refused before it is parsed."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ MAX_DEPTH = 128
 
 #: Each of these outside of strings begins a value, or a container.
 _STRUCTURE = (b",", b"[", b"{")
+_CONTAINERS = frozenset({dict, list})
 _LOCATION = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -22,7 +25,7 @@ class BadJson(ValueError):
     """Bytes that are not JSON within the bounds; str() continues "the body " or "the answer "."""
 
 
-def parse_json(data: bytes, *, max_values: int, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
+def parse_json(data: bytes | bytearray, *, max_values: int, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
     """Parse strict JSON: UTF-8, finite numbers, whole characters.
 
     A value takes up to 240 bytes of memory, however short its text is: `[],[]` takes thirty times
@@ -49,7 +52,7 @@ def parse_json(data: bytes, *, max_values: int, max_depth: int = MAX_DEPTH) -> A
     return value
 
 
-def has_more_values(data: bytes, max_values: int) -> bool:
+def has_more_values(data: bytes | bytearray, max_values: int) -> bool:
     """Tell whether JSON text has more than so many commas and opening brackets outside strings.
 
     Linear in time for any bytes, and without a copy of them.
@@ -69,20 +72,34 @@ def _more_than(count: int) -> re.Pattern[bytes]:
     return re.compile(rb'(?:(?:[^",\[{]++|%s)*+[,\[{]){%d}+' % (string, count + 1), re.DOTALL)
 
 
+def count_values(value: object) -> int:
+    """Count a value's commas and opening brackets as `has_more_values` does in its text.
+
+    Text that has more of them has a key twice in an object: the last one is read, and the others
+    are not.
+    """
+    return sum(max(1, len(container)) for level in _levels(value) for container in level)
+
+
 def _is_deeper(value: object, max_depth: int) -> bool:
     """Tell whether containers are nested deeper: code that recurses could not write them again."""
-    level: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(max_depth):
+    return any(islice(_levels(value), max_depth, None))
+
+
+def _levels(value: object) -> Iterator[list[Any]]:
+    """Yield the containers level by level, the outermost first."""
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    while level:
+        yield level
         level = [
             item
             for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, dict | list)
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) in _CONTAINERS
         ]
-    return bool(level)
 
 
-def _problem(error: Exception, data: bytes) -> str:
+def _problem(error: Exception, data: bytes | bytearray) -> str:
     """Say what is wrong with the text, and where."""
     try:
         data.decode()

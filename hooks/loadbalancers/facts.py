@@ -31,9 +31,9 @@ from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
 from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.service import LiveService, still_wants
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE_UID
 
 #: States of VMs that are as good as deleted.
@@ -124,10 +124,10 @@ def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService
     if request.owned and request.deleted_at is None:
         return None
     path = f"/api/v1/namespaces/{request.namespace}"
-    service_path = f"{path}/services/{request.spec.service_name}"
+    service_path = f"{path}/services/{request.spec.service.name}"
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
-        wants = still_wants(service, request.spec.service_uid)
+        wants = still_wants(service, request.spec.service.uid)
         if wants:
             # In a namespace that is being deleted, the Service may go after its load balancer.
             namespace = sources.kube.get(path, deadline=sources.deadline)
@@ -214,7 +214,7 @@ class _Reader:
         for ip in dict.fromkeys(filter(None, ips)):
             found |= self._list(PublicIpAddressFilter(ip_address=ip))
         if not is_living or not any(is_own(request, each) for each in found.values()):
-            found |= self._list(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service_uid}))
+            found |= self._list(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service.uid}))
         if network and recorded and recorded.chosen_at is not None and not recorded.ip:
             found |= self._list(PublicIpAddressFilter(associated_network_id=network.id))
         return tuple(found.values())

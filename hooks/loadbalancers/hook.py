@@ -20,13 +20,12 @@ from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.members import is_one_change
 from hooks.loadbalancers.plan.nodes import choose_network
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
-from hooks.loadbalancers.request import read
+from hooks.loadbalancers.request import CustomizeRequest, LoadBalancerRequest, read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.contract import CompositeResponse, Plan
 from hooks.webhook.hook import Dependencies
 from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
-from hooks.webhook.requests import customize_request
+from hooks.webhook.requests import convert
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
 _REASONS = {
@@ -57,7 +56,7 @@ class LoadBalancersHook:
         Raises BadRequest.
         """
         del deadline
-        customize_request(body, spec={})
+        convert(body, CustomizeRequest)
         instances: Json = {
             "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
             "resource": "cloudstackinstances",

@@ -1,81 +1,322 @@
-"""Reads a request into an Order: which fields are read, of which type, and what they mean."""
+"""What is read of a load balancer's request: the load balancer itself and the Instances."""
 
 import ipaddress
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
-from hooks.kube.times import epoch
-from hooks.loadbalancers.plan.ranges import EVERYONE
-from hooks.loadbalancers.plan.request import (
-    Adopt,
-    Instance,
-    Invalid,
-    LoadBalancerRequest,
-    NetworkAttachment,
-    Port,
-    RecordedAddress,
-    RecordedStatus,
-    Spec,
+from hooks.kube.times import read_time
+from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
+from hooks.webhook.requests import (
+    Condition,
+    Metadata,
+    NamespacedMetadata,
+    NonEmpty,
+    View,
+    convert,
 )
-from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND
-from hooks.webhook.contract import BadRequest
-from hooks.webhook.requests import Map, Required, Shape, check, composite_request
 
 #: Outer key of the Instances in `related`.
-INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_GROUP}/{API_VERSION}"
+INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
 
-_SPEC: Shape = Required(
-    {
-        "service": Required({"name": Required(str), "uid": Required(str)}),
-        "loadBalancerName": Required(str),
-        "ports": [
-            {
-                "name": str,
-                "protocol": Required(str),
-                "publicPort": Required(int),
-                "nodePort": Required(int),
-                "proxyProtocol": bool,
-            }
-        ],
-        "algorithm": str,
-        "sourceRanges": [str],
-        "address": str,
-        "keepAddress": bool,
-        "adopt": {"address": str, "associatedByController": bool, "names": [str]},
-        "nodeSelector": Map(str),
-        "externalTrafficPolicy": str,
-        "mode": str,
-        "openFirewall": bool,
-        "invalid": [{"field": Required(str), "message": Required(str)}],
-    }
-)
-_STATUS: Shape = {
-    "address": {
-        "ip": str,
-        "id": str,
-        "networkID": str,
-        "associatedByController": bool,
-        "chosenAt": str,
-        "allocatedAt": str,
-        "tries": int,
-        "published": bool,
-    },
-    "networkID": str,
-    "lastCheckTime": str,
-    "nextCheckTime": str,
-    "checkedFor": str,
-    "repeatedDrift": {"what": str, "times": int},
-    "conditions": [{"type": str, "status": str, "reason": str, "lastTransitionTime": str}],
-}
-_INSTANCE: Shape = {
-    "spec": {"instanceID": str},
-    "observed": {
-        "networks": [{"id": Required(str), "default": bool}],
-        "servesLoadBalancers": bool,
-        "missing": {},
-    },
-}
+
+class Cidr(str):
+    """A CIDR without host bits."""
+
+    __slots__ = ()
+    wanted = "a CIDR such as 192.0.2.0/24"
+
+    @classmethod
+    def read(cls, text: str) -> "Cidr":
+        """Read a CIDR, with or without host bits. Raises ValueError."""
+        if not isinstance(text, str):
+            raise ValueError("not a string")
+        return cls(ipaddress.ip_network(text, strict=False))
+
+
+#: The source range that admits everyone.
+EVERYONE = Cidr("0.0.0.0/0")
+
+
+class ServiceName(View, frozen=True):
+    """The Service that the load balancer is for."""
+
+    name: NonEmpty
+    uid: NonEmpty
+
+
+class Port(View, frozen=True):
+    """One port of the Service: where clients connect, and where every member listens."""
+
+    protocol: Literal["TCP", "UDP"]
+    public_port: int
+    node_port: int
+    name: str = ""
+    proxy_protocol: bool = False
+
+    @property
+    def transport(self) -> str:
+        """Return `tcp` or `udp`: what firewalls, and two rules of one port, go by."""
+        return self.protocol.lower()
+
+    @property
+    def rule_protocol(self) -> str:
+        """Return CloudStack's word: `tcp`, `udp` or `tcp-proxy`."""
+        return "tcp-proxy" if self.proxy_protocol else self.transport
+
+
+class Adopt(View, frozen=True):
+    """What another provider may have left for this Service."""
+
+    address: str = ""
+    associated_by_controller: bool = False
+    names: frozenset[str] = frozenset()
+
+
+class Invalid(View, frozen=True):
+    """Something that the Service asks for and cannot have."""
+
+    field: NonEmpty
+    message: NonEmpty
+
+
+class Spec(View, frozen=True):
+    """What the Service asks for."""
+
+    service: ServiceName
+    load_balancer_name: NonEmpty
+    ports: tuple[Port, ...] = ()
+    algorithm: str = "roundrobin"
+    source_ranges: tuple[Cidr, ...] = (EVERYONE,)
+    address: str = ""
+    keep_address: bool = False
+    adopt: Adopt = Adopt()
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+    external_traffic_policy: str = "Cluster"
+    mode: str = "Apply"
+    open_firewall: bool = True
+    invalid: tuple[Invalid, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Drop repeated ranges. Refuse what the schema admits and this version does not serve."""
+        ranges = tuple(dict.fromkeys(self.source_ranges))
+        msgspec.structs.force_setattr(self, "source_ranges", ranges)
+        if self.external_traffic_policy == "Local":
+            local = Invalid("spec.externalTrafficPolicy", "Local is not served yet; Cluster is")
+            msgspec.structs.force_setattr(self, "invalid", (*self.invalid, local))
+
+    @property
+    def plan_only(self) -> bool:
+        """Tell whether nothing is to be changed in CloudStack."""
+        return self.mode == "Plan"
+
+    def rule_name(self, port: Port) -> str:
+        """Name the rule of a port as the existing CloudStack provider does."""
+        return f"{self.load_balancer_name}-{port.rule_protocol}-{port.public_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAddress:
+    """The address as our own status has it.
+
+    Attributes:
+        ip: empty where the choice is left to CloudStack.
+        id: empty until the address was seen to be ours.
+        chosen_at: epoch seconds of the choice, until the address was seen to be ours.
+        allocated_at: CloudStack's time of the allocation, which tells it from a later one.
+        tries: choices that turned out to be taken.
+        published: the Service may show it.
+    """
+
+    ip: str
+    id: str = ""
+    network_id: str = ""
+    associated_by_controller: bool = False
+    chosen_at: float | None = None
+    allocated_at: float | None = None
+    tries: int = 0
+    published: bool = False
+
+    @property
+    def is_choice(self) -> bool:
+        """Tell whether it is chosen and not known to be ours yet."""
+        return not self.id
+
+
+class _Address(View, frozen=True):
+    ip: str = ""
+    id: str = ""
+    network_id: str = msgspec.field(name="networkID", default="")
+    associated_by_controller: bool = False
+    chosen_at: str = ""
+    allocated_at: str = ""
+    tries: int = 0
+    published: bool = False
+
+
+class _Drift(View, frozen=True):
+    what: str = ""
+    times: int = 0
+
+
+class RecordedStatus(View, frozen=True):
+    """What our own status says: all that is remembered of earlier calls.
+
+    Attributes:
+        fingerprint: of what was asked for at the last finished check; empty while work goes on.
+    """
+
+    stored_address: _Address = msgspec.field(name="address", default=_Address())
+    network_id: str = msgspec.field(name="networkID", default="")
+    last_check_time: str = ""
+    next_check_time: str = ""
+    fingerprint: str = msgspec.field(name="checkedFor", default="")
+    drift: _Drift = msgspec.field(name="repeatedDrift", default=_Drift())
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def address(self) -> RecordedAddress | None:
+        """Return the address, None where none is chosen yet."""
+        stored = self.stored_address
+        if not stored.ip and not stored.chosen_at:
+            return None
+        times = {key: read_time(getattr(stored, key)) for key in ("chosen_at", "allocated_at")}
+        return RecordedAddress(**msgspec.structs.asdict(stored) | times)
+
+    @property
+    def last_check(self) -> float | None:
+        """Return when the last check ended, in epoch seconds."""
+        return read_time(self.last_check_time)
+
+    @property
+    def next_check(self) -> float | None:
+        """Return when the next check is due, in epoch seconds."""
+        return read_time(self.next_check_time)
+
+    @property
+    def repeated_drift(self) -> tuple[str, int]:
+        """Return the hash of the last repairs, and how often in a row they were made."""
+        return self.drift.what, self.drift.times
+
+    def condition(self, kind: str) -> Condition:
+        """Return the condition of a type, one without a status where there is none."""
+        found = (each for each in self.conditions if each.type == kind)
+        return next(found, Condition(kind, ""))
+
+
+class NetworkAttachment(View, frozen=True):
+    """A network that a machine is on, and whether it is the machine's default one."""
+
+    network_id: NonEmpty = msgspec.field(name="id")
+    default: bool = False
+
+
+class _InstanceSpec(View, frozen=True):
+    instance_id: str = msgspec.field(name="instanceID", default="")
+
+
+class _Observed(View, frozen=True):
+    networks: tuple[NetworkAttachment, ...] = ()
+    serves_load_balancers: bool = False
+    missing: Json | None = None
+
+
+class Instance(View, frozen=True, kw_only=True):
+    """A node's machine, as its CloudStackInstance tells."""
+
+    metadata: Metadata
+    spec: _InstanceSpec = _InstanceSpec()
+    observed: _Observed = _Observed()
+
+    @property
+    def name(self) -> str:
+        """Return the node's name."""
+        return self.metadata.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the node's labels."""
+        return self.metadata.labels
+
+    @property
+    def machine_id(self) -> str:
+        """Return the machine's id in CloudStack; empty where it is not known yet."""
+        return self.spec.instance_id
+
+    @property
+    def attachments(self) -> tuple[NetworkAttachment, ...]:
+        """Return the networks that the machine is on."""
+        return self.observed.networks
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether load balancers may send to it: it is in the stable node set (KEP-3458)."""
+        return self.observed.serves_load_balancers
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether CloudStack did not list the machine when it was last asked."""
+        return self.observed.missing is not None
+
+    def on(self, network_id: str) -> bool:
+        """Tell whether the machine has a card on the network."""
+        return any(attachment.network_id == network_id for attachment in self.attachments)
+
+
+class _LoadBalancer(View, frozen=True, kw_only=True):
+    kind: Literal["CloudStackLoadBalancer"] = "CloudStackLoadBalancer"
+    metadata: NamespacedMetadata
+    spec: Spec
+    status: RecordedStatus = RecordedStatus()
+
+
+class _Related(View, frozen=True):
+    instances: dict[str, Instance] = msgspec.field(name=INSTANCES, default_factory=dict)
+
+
+class _SyncRequest(View, frozen=True, kw_only=True):
+    parent: _LoadBalancer
+    related: _Related = _Related()
+    finalizing: bool = False
+
+
+class CustomizeRequest(View, frozen=True, kw_only=True):
+    """A request for the rules by which related objects are chosen."""
+
+    parent: _LoadBalancer
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerRequest:
+    """A sync or finalize request: the load balancer and the Instances.
+
+    Attributes:
+        owned: the Service is among its owners, so deleting the Service deletes it.
+        deleted_at: epoch seconds of the deletion; None while it lives.
+        status: the whole of our own status, as it came.
+        instances: those whose machine is known, by name.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int | None
+    owned: bool
+    deleted_at: float | None
+    spec: Spec
+    recorded: RecordedStatus
+    status: Json
+    instances: tuple[Instance, ...]
+    reference: Reference
+
+    @property
+    def service(self) -> Reference:
+        """Refer to the Service, whose Events people read."""
+        service = self.spec.service
+        return Reference("v1", "Service", service.name, service.uid, self.namespace)
 
 
 def read(body: Json, *, now: float) -> LoadBalancerRequest:
@@ -88,146 +329,21 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
     Raises:
         BadRequest: naming the field that is missing or of another type.
     """
-    request = composite_request(body, spec=_SPEC, status=_STATUS)
-    parent = request["parent"]
-    metadata = parent["metadata"]
-    check(metadata, {"namespace": Required(str), "uid": Required(str)}, "parent.metadata")
-    spec = _spec(parent["spec"])
-    owners = metadata.get("ownerReferences") or ()
-    deleting = request["finalizing"] or metadata.get("deletionTimestamp")
+    request = convert(body, _SyncRequest)
+    parent = request.parent
+    metadata = parent.metadata
+    deleting = request.finalizing or metadata.deletion_timestamp
+    instances = sorted(request.related.instances.values(), key=lambda each: each.name)
     return LoadBalancerRequest(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation"),
-        owned=any(owner.get("uid") == spec.service_uid for owner in owners),
-        deleted_at=(_time(metadata.get("deletionTimestamp")) or now) if deleting else None,
-        spec=spec,
-        recorded=_recorded(parent.get("status") or {}),
-        instances=_instances(request["related"].get(INSTANCES, {})),
-        reference=Reference.to(parent),
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        owned=any(owner.uid == parent.spec.service.uid for owner in metadata.owner_references),
+        deleted_at=(read_time(metadata.deletion_timestamp) or now) if deleting else None,
+        spec=parent.spec,
+        recorded=parent.status,
+        status=body["parent"].get("status") or {},
+        instances=tuple(each for each in instances if each.machine_id),
+        reference=Reference.to(body["parent"]),
     )
-
-
-def _spec(spec: Json) -> Spec:
-    service = spec["service"]
-    adopt = spec.get("adopt") or {}
-    ranges = spec.get("sourceRanges")
-    return Spec(
-        service_name=service["name"],
-        service_uid=service["uid"],
-        load_balancer_name=spec["loadBalancerName"],
-        ports=tuple(_port(index, port) for index, port in enumerate(spec.get("ports") or ())),
-        algorithm=spec.get("algorithm") or "roundrobin",
-        source_ranges=(EVERYONE,) if ranges is None else _ranges(ranges),
-        address=spec.get("address") or "",
-        keep_address=spec.get("keepAddress") or False,
-        adopt=Adopt(
-            address=adopt.get("address") or "",
-            associated_by_controller=adopt.get("associatedByController") or False,
-            names=frozenset(adopt.get("names") or ()),
-        ),
-        node_selector=_pairs(spec.get("nodeSelector")),
-        plan_only=spec.get("mode") == "Plan",
-        open_firewall=spec.get("openFirewall") is not False,
-        invalid=(*_stated(spec.get("invalid") or ()), *_unserved(spec)),
-    )
-
-
-def _stated(invalid: Iterable[Json]) -> Iterable[Invalid]:
-    return (Invalid(each["field"], each["message"]) for each in invalid)
-
-
-def _unserved(spec: Json) -> Iterable[Invalid]:
-    """Refuse what the schema admits and this version does not serve yet."""
-    if spec.get("externalTrafficPolicy") == "Local":
-        yield Invalid("spec.externalTrafficPolicy", "Local is not served yet; Cluster is")
-
-
-def _port(index: int, port: Json) -> Port:
-    if port["protocol"] not in ("TCP", "UDP"):
-        raise BadRequest(f"parent.spec.ports[{index}].protocol", "must be TCP or UDP")
-    return Port(
-        name=port.get("name") or "",
-        protocol=port["protocol"],
-        public_port=port["publicPort"],
-        node_port=port["nodePort"],
-        proxy_protocol=port.get("proxyProtocol") or False,
-    )
-
-
-def _ranges(ranges: Iterable[str]) -> tuple[str, ...]:
-    found = []
-    for index, text in enumerate(ranges):
-        try:
-            found.append(str(ipaddress.ip_network(text, strict=False)))
-        except ValueError:
-            field = f"parent.spec.sourceRanges[{index}]"
-            raise BadRequest(field, "must be a CIDR such as 192.0.2.0/24") from None
-    return tuple(dict.fromkeys(found))
-
-
-def _recorded(status: Json) -> RecordedStatus:
-    repeated_drift = status.get("repeatedDrift") or {}
-    return RecordedStatus(
-        address=_recorded_address(status.get("address") or {}),
-        network_id=status.get("networkID") or "",
-        last_check=_time(status.get("lastCheckTime")),
-        next_check=_time(status.get("nextCheckTime")),
-        fingerprint=status.get("checkedFor") or "",
-        repeated_drift=(repeated_drift.get("what") or "", repeated_drift.get("times") or 0),
-        conditions=tuple(status.get("conditions") or ()),
-        status=status,
-    )
-
-
-def _recorded_address(address: Json) -> RecordedAddress | None:
-    if not address.get("ip") and not address.get("chosenAt"):
-        return None
-    return RecordedAddress(
-        ip=address.get("ip") or "",
-        id=address.get("id") or "",
-        network_id=address.get("networkID") or "",
-        associated_by_controller=address.get("associatedByController") or False,
-        chosen_at=_time(address.get("chosenAt")),
-        allocated_at=_time(address.get("allocatedAt")),
-        tries=address.get("tries") or 0,
-        published=address.get("published") or False,
-    )
-
-
-def _instances(related: dict[str, Json]) -> tuple[Instance, ...]:
-    found = []
-    for name, instance in sorted(related.items()):
-        check(instance, _INSTANCE, f"related[{INSTANCES!r}][{name!r}]")
-        machine_id = (instance.get("spec") or {}).get("instanceID")
-        if machine_id:
-            found.append(_instance(name, machine_id, instance))
-    return tuple(found)
-
-
-def _instance(name: str, machine_id: str, instance: Json) -> Instance:
-    observed = instance.get("observed") or {}
-    return Instance(
-        name=name,
-        machine_id=machine_id,
-        attachments=tuple(
-            NetworkAttachment(network["id"], network.get("default") or False)
-            for network in observed.get("networks") or ()
-        ),
-        serves=observed.get("servesLoadBalancers") or False,
-        missing=observed.get("missing") is not None,
-        labels=_pairs((instance.get("metadata") or {}).get("labels")),
-    )
-
-
-def _pairs(values: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((values or {}).items()))
-
-
-def _time(text: str | None) -> float | None:
-    """Read a time, in epoch seconds; None where there is none that can be read."""
-    try:
-        return epoch(text) if text else None
-    except ValueError:
-        return None

@@ -1,20 +1,58 @@
-"""Reads a request: which fields of a Node are read, of which type, and the Node's Instance."""
+"""What is read of a request: the Node and its CloudStackInstance."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
-from hooks.webhook.requests import Map, Shape, decorator_request
+from hooks.webhook.requests import Condition, Metadata, View, convert, objects
 
 #: The key under which Metacontroller lists Instances among a Node's attachments.
 INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
 
-_SPEC: Shape = {"providerID": str, "taints": [Map(str)]}
-_STATUS: Shape = {
-    "addresses": [{"type": str, "address": str}],
-    "conditions": [{"type": str, "status": str}],
-    "nodeInfo": {"kubeletVersion": str},
-}
+
+class _Spec(View, frozen=True):
+    provider_id: str = msgspec.field(name="providerID", default="")
+    taints: tuple[dict[str, str], ...] = ()
+
+
+class _Address(View, frozen=True):
+    type: str = ""
+    address: str = ""
+
+
+class _NodeInfo(View, frozen=True):
+    kubelet_version: str = ""
+
+
+class _Status(View, frozen=True):
+    addresses: tuple[_Address, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    node_info: _NodeInfo = _NodeInfo()
+
+
+class _Node(View, frozen=True, kw_only=True):
+    kind: Literal["Node"] = "Node"
+    metadata: Metadata
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+
+class _Instance(View, frozen=True):
+    metadata: Metadata
+    spec: Json = msgspec.field(default_factory=dict)
+    observed: Json = msgspec.field(default_factory=dict)
+
+
+class _Attachments(View, frozen=True):
+    instances: dict[str, _Instance] = msgspec.field(name=INSTANCES, default_factory=dict)
+
+
+class _Request(View, frozen=True):
+    object: _Node
+    attachments: _Attachments = _Attachments()
 
 
 @dataclass(frozen=True)
@@ -31,7 +69,7 @@ def read(body: Json) -> NodeRequest:
     Raises:
         BadRequest: naming the field that is missing or of another type.
     """
-    request = decorator_request(body, spec=_SPEC, status=_STATUS)
-    node = request["object"]
-    instances = request["attachments"].get(INSTANCES, {})
+    convert(body, _Request)
+    node: Json = body["object"]
+    instances = objects(body, "attachments", INSTANCES)
     return NodeRequest(node, instances.get(node["metadata"]["name"]))

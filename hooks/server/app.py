@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import IO
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -35,10 +36,13 @@ from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import Answer
-from hooks.webhook.requests import parse_json
+from hooks.webhook.requests import check_values, parse_body
 
 #: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+#: How much is read at once, and after how much the values are counted for the first time.
+CHUNK_BYTES = 64 * 1024
+CHECKED_BYTES = 1024 * 1024
 #: How much is read, and how long, of a body that is refused unread.
 DRAIN_BYTES = 4 * MAX_BODY_BYTES
 DRAIN_SECONDS = 5.0
@@ -115,7 +119,8 @@ class _HandlerTable:
                 with self._metrics.under_way(hook, call):
                     text = _read_body()
                     self._metrics.hook_request(hook, call, len(text))
-                    body = parse_json(text)
+                    body = parse_body(text)
+                    del text
                     about = _object(body)
                     outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
@@ -167,18 +172,38 @@ def _admit(authenticator: Authenticator) -> None:
         raise Unauthorized(refusal)
 
 
-def _read_body() -> bytes:
-    request = flask.request
+def _read_body() -> bytearray:
+    """Read the body. One of too many values is not kept to its end.
+
+    Raises:
+        RequestEntityTooLarge: it is larger than MAX_BODY_BYTES.
+        BadRequest: it is incomplete, or has too many values.
+    """
+    body = bytearray()
+    stream = flask.request.stream
+    check_at = CHECKED_BYTES
+    while chunk := _read_chunk(stream):
+        body += chunk
+        if len(body) >= check_at:
+            check_at *= 2
+            try:
+                check_values(body)
+            except BadRequest:
+                _drain()
+                raise
+    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    if flask.request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _read_chunk(stream: IO[bytes]) -> bytes:
     try:
-        body = request.get_data(cache=False)
+        return stream.read(CHUNK_BYTES)
     except RequestEntityTooLarge:
         raise
     except Exception as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
-    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
-    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
-        raise RequestEntityTooLarge
-    return body
 
 
 def _drain() -> None:
@@ -193,7 +218,7 @@ def _drain() -> None:
     left = DRAIN_BYTES
     while left > 0 and time.monotonic() < end:
         try:
-            chunk = environ["wsgi.input"].read(min(left, 64 * 1024))
+            chunk = environ["wsgi.input"].read(min(left, CHUNK_BYTES))
         except Exception:  # noqa: BLE001 - as above; the answer is on its way already
             return
         if not chunk:

@@ -1,53 +1,115 @@
-"""Reads a request: which fields of a Service and its load balancer are read, and of which type."""
+"""What is read of a Service's request: the Service and its CloudStackLoadBalancer."""
+
+from typing import Literal
+
+import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
 from hooks.services.plan.facts import Facts, load_balancer_name
-from hooks.webhook.contract import BadRequest
-from hooks.webhook.requests import Map, Required, Shape, check, decorator_request
+from hooks.webhook.requests import Condition, Metadata, NamespacedMetadata, View, convert, objects
 
 #: The key under which Metacontroller lists load balancers among a Service's attachments.
 ATTACHMENTS = f"{LOAD_BALANCER_KIND}.{CLOUDSTACK_API}"
 
-_CONDITIONS: Shape = [
-    {"type": str, "status": str, "reason": str, "message": str, "lastTransitionTime": str}
-]
-_SPEC: Shape = {
-    "type": str,
-    "loadBalancerClass": str,
-    "loadBalancerIP": str,
-    "loadBalancerSourceRanges": [str],
-    "sessionAffinity": str,
-    "externalTrafficPolicy": str,
-    "ipFamilies": [str],
-    "ports": [{"name": str, "protocol": str, "port": Required(int), "nodePort": int}],
-}
-_STATUS: Shape = {
-    "conditions": _CONDITIONS,
-    "loadBalancer": {"ingress": [{"ip": str, "ipMode": str, "hostname": str}]},
-}
-_METADATA: Shape = {
-    "namespace": Required(str),
-    "uid": Required(str),
-    "annotations": Map(str),
-    "finalizers": [str],
-    "managedFields": [
-        {"manager": str, "time": str, "fieldsV1": {"f:metadata": {"f:finalizers": {}}}}
-    ],
-}
-_LOAD_BALANCER: Shape = {
-    "metadata": {"creationTimestamp": str, "finalizers": [str]},
-    "spec": {"adopt": {}},
-    "status": {
-        "observedGeneration": int,
-        "address": {"ip": str, "published": bool},
-        "rules": [{"protocol": str}],
-        "ruleSummary": str,
-        "members": {"assigned": int, "wanted": int},
-        "memberSummary": str,
-        "conditions": _CONDITIONS,
-    },
-}
+
+class _ManagedFields(View, frozen=True):
+    manager: str = ""
+    time: str = ""
+    fields_v1: dict[str, dict[str, Json]] = msgspec.field(name="fieldsV1", default_factory=dict)
+
+
+class _ServiceMetadata(NamespacedMetadata, frozen=True, kw_only=True):
+    managed_fields: tuple[_ManagedFields, ...] = ()
+
+
+class _Port(View, frozen=True):
+    port: int
+    name: str = ""
+    protocol: str = ""
+    node_port: int = 0
+
+
+class _Spec(View, frozen=True):
+    type: str = ""
+    load_balancer_class: str = ""
+    load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
+    load_balancer_source_ranges: tuple[str, ...] = ()
+    session_affinity: str = ""
+    external_traffic_policy: str = ""
+    ip_families: tuple[str, ...] = ()
+    ports: tuple[_Port, ...] = ()
+
+
+class _Ingress(View, frozen=True):
+    ip: str = ""
+    ip_mode: str = ""
+    hostname: str = ""
+
+
+class _Published(View, frozen=True):
+    ingress: tuple[_Ingress, ...] = ()
+
+
+class _Status(View, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+    load_balancer: _Published = _Published()
+
+
+class _Service(View, frozen=True):
+    kind: Literal["Service"]
+    metadata: _ServiceMetadata
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+
+class _BalancedPort(View, frozen=True):
+    proxy_protocol: bool = False
+
+
+class _LoadBalancerSpec(View, frozen=True):
+    adopt: Json | None = None
+    hostname: str = ""
+    ports: tuple[_BalancedPort, ...] = ()
+
+
+class _Address(View, frozen=True):
+    ip: str = ""
+    published: bool = False
+
+
+class _Rule(View, frozen=True):
+    protocol: str = ""
+
+
+class _Members(View, frozen=True):
+    assigned: int = 0
+    wanted: int = 0
+
+
+class _LoadBalancerStatus(View, frozen=True):
+    observed_generation: int | None = None
+    address: _Address = _Address()
+    rules: tuple[_Rule, ...] = ()
+    rule_summary: str = ""
+    members: _Members = _Members()
+    member_summary: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class _LoadBalancer(View, frozen=True):
+    metadata: Metadata
+    spec: _LoadBalancerSpec = _LoadBalancerSpec()
+    status: _LoadBalancerStatus = _LoadBalancerStatus()
+
+
+class _Attachments(View, frozen=True):
+    load_balancers: dict[str, _LoadBalancer] = msgspec.field(name=ATTACHMENTS, default_factory=dict)
+
+
+class _Request(View, frozen=True):
+    object: _Service
+    attachments: _Attachments = _Attachments()
 
 
 def read(body: Json, *, now: float) -> Facts:
@@ -60,12 +122,8 @@ def read(body: Json, *, now: float) -> Facts:
     Raises:
         BadRequest: naming the field that is missing or of another type.
     """
-    request = decorator_request(body, spec=_SPEC, status=_STATUS)
-    service = request["object"]
-    check(service["metadata"], _METADATA, "object.metadata")
-    if service.get("kind") != "Service":
-        raise BadRequest("object.kind", f"is {service.get('kind')!r}, must be Service")
+    convert(body, _Request)
+    service: Json = body["object"]
     key = f"{service['metadata']['namespace']}/{load_balancer_name(service)}"
-    load_balancer = request["attachments"].get(ATTACHMENTS, {}).get(key)
-    check(load_balancer, _LOAD_BALANCER, f"attachments[{ATTACHMENTS!r}][{key!r}]")
-    return Facts(service=service, load_balancer=load_balancer or {}, now=now)
+    load_balancers = objects(body, "attachments", ATTACHMENTS)
+    return Facts(service=service, load_balancer=load_balancers.get(key) or {}, now=now)

@@ -81,7 +81,7 @@ class _Jobs:
         result = replace(result, seconds=self.watched.clock() - result.started_at)
         reason = {"reason": result.failure.reason} if result.failure else {}
         _log.debug("cluster probed", extra=self._log_fields(result, **reason))
-        if spec.sync_enabled and not spec.suspend:
+        if spec.sync.enabled and not spec.suspend:
             return replace(result, desired=self._read_sources(deadline))
         return result
 
@@ -92,7 +92,7 @@ class _Jobs:
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
                 desired = self._read_sources(deadline)
-                task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync_policy)
+                task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
                 report = sync_round(
                     connection.api,
                     task,

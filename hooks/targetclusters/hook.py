@@ -12,13 +12,13 @@ from hooks.kube.events import Event
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.actions import perform
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
-from hooks.targetclusters.facts import config_maps, observe
+from hooks.targetclusters.facts import observe
 from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan.actions import Action
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan_sync
-from hooks.targetclusters.request import read_request, read_spec
+from hooks.targetclusters.request import read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies
 from hooks.webhook.reconcile import Answer, reconcile
@@ -72,15 +72,16 @@ class TargetClustersHook:
         self, body: Json, deadline: Deadline, plan: Callable[[Facts], Plan[Action]]
     ) -> Answer:
         given = self._dependencies
-        request = read_request(body)
-        cluster = request["parent"]
-        spec = read_spec(cluster, default_secret=given.config.default_kubeconfig_secret)
+        request = read(body, default_secret=given.config.default_kubeconfig_secret)
+        cluster = request.cluster
         namespaces = given.config.watch_namespaces
         if namespaces and cluster["metadata"]["namespace"] not in namespaces:
-            maps = config_maps(request)
-            return Answer(answer_unwatched(cluster, maps, finalizing=plan is plan_finalize))
+            unwatched = answer_unwatched(
+                cluster, request.config_maps, finalizing=plan is plan_finalize
+            )
+            return Answer(unwatched)
         watched = self._clusters.get(cluster)
-        subject = _Subject(lambda: observe(request, spec, watched), plan, watched)
+        subject = _Subject(lambda: observe(request, watched), plan, watched)
         answer = reconcile(subject, deadline=deadline, record=self._record)
         if answer.response.get("finalized"):
             self._clusters.forget(watched)

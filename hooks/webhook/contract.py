@@ -11,12 +11,9 @@ from typing import Generic, TypedDict, TypeVar
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event
 
-#: `Kind.group/version` -> name or `namespace/name` -> object.
-ObjectMap = dict[str, dict[str, Json]]
-
 
 class BadRequest(ValueError):
-    """A body that is no hook request; the app answers 400 and names the field.
+    """A body that is no hook request. The app answers 400 and names the field.
 
     Attributes:
         field: a path such as `object.metadata.name`; empty where it is the whole body.
@@ -27,33 +24,6 @@ class BadRequest(ValueError):
         super().__init__(f"{field}: {problem}" if field else problem)
         self.field = field
         self.problem = problem
-
-
-class DecoratorRequest(TypedDict):
-    """What a DecoratorController's sync and finalize hooks receive."""
-
-    controller: Json
-    object: Json
-    attachments: ObjectMap
-    related: ObjectMap
-    finalizing: bool
-
-
-class CompositeRequest(TypedDict):
-    """What a CompositeController's sync and finalize hooks receive."""
-
-    controller: Json
-    parent: Json
-    children: ObjectMap
-    related: ObjectMap
-    finalizing: bool
-
-
-class CustomizeRequest(TypedDict):
-    """What the customize hook of either kind receives."""
-
-    controller: Json
-    parent: Json
 
 
 class DecoratorResponse(TypedDict, total=False):

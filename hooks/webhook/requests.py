@@ -1,219 +1,214 @@
-"""Reads a request's body: strict JSON that has the contract's shape, or a BadRequest that says why.
+"""Reads a request: strict JSON, then the structs by which a hook declares what it reads of it.
 
-A hook that says which fields it reads, and of which type, needs no check anywhere else: its plan
-may take an object of the right shape for granted.
+A struct is shape, check and typed view in one. What a plan finds in it needs no other check.
 """
 
 import json
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn, Union
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from hooks.http.bounded_json import Json
-from hooks.webhook.contract import (
-    BadRequest,
-    CompositeRequest,
-    CustomizeRequest,
-    DecoratorRequest,
-    ObjectMap,
-)
+import msgspec
 
-#: Deeper bodies are refused; a Kubernetes object with its managedFields stays under 40.
-MAX_DEPTH = 128
+from hooks.http.bounded_json import BadJson, Json, count_values, has_more_values, parse_json
+from hooks.webhook.contract import BadRequest
 
-#: Strict UTF-8 holds no surrogates, so half a character can only come from such an escape.
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+#: The most values in a body. A load balancer's request with 5,000 Instances has half as many.
+MAX_VALUES = 500_000
 
-#: What a JSON value must look like: a Python type; a dict of the fields that are read, others
-#: being ignored; a list holding the shape of its items; `Map` for objects with any keys;
-#: `Required` for what may be neither missing nor null.
-Shape = Union[
-    type[str], type[int], type[float], type[bool], Mapping[str, "Shape"], list["Shape"], "Map",
-    "Required",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Map:
-    """An object whose keys are data, such as labels."""
-
-    values: Shape
-
-
-@dataclass(frozen=True)
-class Required:
-    """Something that must be there; a string must not be empty either."""
-
-    shape: Shape
-
-
-_METADATA: Shape = {
-    "name": Required(str),
-    "namespace": str,
-    "uid": str,
-    "resourceVersion": str,
-    "generation": int,
-    "creationTimestamp": str,
-    "deletionTimestamp": str,
-    "labels": Map(str),
-    "annotations": Map(str),
-    "finalizers": [str],
-    "ownerReferences": [{"kind": str, "name": str, "uid": str}],
+#: How much of a value an error repeats.
+_SHOWN = 80
+#: What people who write JSON or YAML call the types.
+_WORDS: dict[object, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list",
+    frozenset: "a list",
+    dict: "an object",
 }
-_OBJECT: Mapping[str, Shape] = {
-    "apiVersion": str,
-    "kind": str,
-    "metadata": Required(_METADATA),
-    "spec": {},
-    "status": {},
-}
-_OBJECT_MAP: Shape = Map(Map(_OBJECT))
+
+T = TypeVar("T")
+
+#: A string that must be there.
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-def parse_json(body: bytes) -> Json:
-    """Read strict JSON: one object of finite numbers and whole characters, not too deep.
+class View(msgspec.Struct, frozen=True, rename="camel"):
+    """The fields that a hook reads of a JSON object.
+
+    Other fields are ignored, and null counts as left out. A field without a default is required. A
+    field of a class with a method `read` is what that makes of the JSON value, or else it raises
+    ValueError; its attribute `wanted` continues "must be".
+    """
+
+
+class Condition(View, frozen=True):
+    """One of an object's conditions."""
+
+    type: NonEmpty
+    status: NonEmpty
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+
+
+class OwnerReference(View, frozen=True):
+    """One of an object's owners."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Metadata(View, frozen=True, kw_only=True):
+    """What any object's metadata may have."""
+
+    name: NonEmpty
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int | None = None
+    creation_timestamp: str = ""
+    deletion_timestamp: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class NamespacedMetadata(Metadata, frozen=True, kw_only=True):
+    """The metadata of an object that the API server has stored in a namespace."""
+
+    namespace: NonEmpty
+    uid: NonEmpty
+
+
+def check_values(body: bytes | bytearray) -> None:
+    """Refuse a body, or the beginning of one, of more than MAX_VALUES. Raises BadRequest."""
+    if has_more_values(body, MAX_VALUES):
+        raise BadRequest("", f"the body has more than {MAX_VALUES} values")
+
+
+def parse_body(body: bytes | bytearray) -> Json:
+    """Parse strict JSON: one object within bounds, without a key twice in any object.
 
     Raises:
-        BadRequest: naming the line, or the field, where it goes wrong.
+        BadRequest: naming the field, or the line, where it goes wrong.
     """
+    check_values(body)
     try:
-        value = json.loads(
-            body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
-        )
-    except UnicodeDecodeError as error:
-        raise BadRequest("", f"the body is not UTF-8 at byte {error.start}") from error
-    except RecursionError as error:
-        raise BadRequest("", f"the body is nested deeper than {MAX_DEPTH} levels") from error
-    except BadRequest:
-        raise
-    except ValueError as error:
-        raise BadRequest("", f"the body is not JSON: {error}") from error
+        value = parse_json(body, max_values=MAX_VALUES)
+    except BadJson as error:
+        raise _explain(body, f"the body {error}") from None
     if not isinstance(value, dict):
         raise BadRequest("", f"the body must be a JSON object, is {_kind(value)}")
-    _check_depth(value)
-    if _SURROGATE_ESCAPE.search(body):
-        _check_text("", value)
+    if has_more_values(body, count_values(value)):
+        raise _explain(body, "the body has a key twice in an object")
     return value
 
 
-def decorator_request(body: Json, *, spec: Shape, status: Shape) -> DecoratorRequest:
-    """Read what a DecoratorController sends; spec and status are the shapes of `object`'s."""
-    check(
-        body,
-        {
-            "controller": {},
-            "object": Required({**_OBJECT, "spec": spec, "status": status}),
-            "attachments": _OBJECT_MAP,
-            "related": _OBJECT_MAP,
-            "finalizing": bool,
-        },
-    )
-    return {
-        "controller": body.get("controller") or {},
-        "object": body["object"],
-        "attachments": _object_map(body.get("attachments")),
-        "related": _object_map(body.get("related")),
-        "finalizing": body.get("finalizing") or False,
-    }
-
-
-def composite_request(body: Json, *, spec: Shape, status: Shape) -> CompositeRequest:
-    """Read what a CompositeController sends; spec and status are the shapes of `parent`'s."""
-    check(
-        body,
-        {
-            "controller": {},
-            "parent": Required({**_OBJECT, "spec": spec, "status": status}),
-            "children": _OBJECT_MAP,
-            "related": _OBJECT_MAP,
-            "finalizing": bool,
-        },
-    )
-    return {
-        "controller": body.get("controller") or {},
-        "parent": body["parent"],
-        "children": _object_map(body.get("children")),
-        "related": _object_map(body.get("related")),
-        "finalizing": body.get("finalizing") or False,
-    }
-
-
-def customize_request(body: Json, *, spec: Shape) -> CustomizeRequest:
-    """Read what a customize hook is sent; spec is the shape of `parent`'s."""
-    check(body, {"controller": {}, "parent": Required({**_OBJECT, "spec": spec})})
-    return {"controller": body.get("controller") or {}, "parent": body["parent"]}
-
-
-def check(value: object, shape: Shape, field: str = "") -> None:
-    """Hold a value against a shape; null passes where nothing is required.
+def convert(value: object, kind: type[T], field: str = "") -> T:
+    """Return the typed view of a JSON value.
 
     Raises:
-        BadRequest: naming the field, what is there and what would be right.
+        BadRequest: naming the field below `field`, what is there and what would be right.
     """
-    if isinstance(shape, Required):
-        if value is None or value == "":
-            raise BadRequest(field, f"is missing; it must be {_wanted(shape.shape)}")
-        check(value, shape.shape, field)
-    elif value is None:
-        return
-    elif isinstance(shape, type):
-        if not _is_a(value, shape):
-            _wrong(field, value, shape)
-    elif isinstance(shape, list):
-        if not isinstance(value, list):
-            _wrong(field, value, shape)
-        for index, item in enumerate(value):
-            check(item, Required(shape[0]), f"{field}[{index}]")
-    else:
-        _check_object(value, shape, field)
+    try:
+        return msgspec.convert(value, kind, dec_hook=_read)
+    except msgspec.ValidationError:  # a null, or a problem, which only our own walk names in full
+        return msgspec.convert(_without_nulls(value, kind, field), kind, dec_hook=_read)
 
 
-def _check_object(value: object, shape: Map | Mapping[str, Shape], field: str) -> None:
-    if not isinstance(value, dict):
-        _wrong(field, value, shape)
-    if isinstance(shape, Map):
-        for key, item in value.items():
-            check(item, shape.values, _below(field, key))
-    else:
-        for key, wanted in shape.items():
-            check(value.get(key), wanted, _below(field, key))
+def objects(body: Json, part: str, kind: str) -> dict[str, Json]:
+    """Return a request's objects of a kind (`Kind.group/version`) by their keys, as they came.
+
+    Args:
+        body: a request that was converted to a View with this part.
+        part: `children`, `attachments` or `related`.
+        kind: the outer key.
+    """
+    found: dict[str, Json] = (body.get(part) or {}).get(kind) or {}
+    return found
 
 
-def _is_a(value: object, wanted: type) -> bool:
-    """Tell whether a JSON value has a type; true and false are no numbers, 3 is a float."""
-    if isinstance(value, bool):
-        return wanted is bool
-    if wanted is float:
-        return isinstance(value, int | float)
-    return isinstance(value, wanted)
+def _read(kind: Any, value: object) -> object:  # noqa: ANN401 - a class with `read`
+    return kind.read(value)
 
 
-def _wrong(field: str, value: object, shape: Shape) -> NoReturn:
-    raise BadRequest(field, f"must be {_wanted(shape)}, is {_kind(value)}")
+def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN401 - a type
+    """Leave the nulls out that count as left out. Raises BadRequest."""
+    origin, args = get_origin(kind), get_args(kind)
+    if NoneType in args:
+        return _without_nulls(value, args[0], field)
+    if isinstance(value, dict) and _is_view(kind):
+        return _fields_without_nulls(value, kind, field)
+    if isinstance(value, dict) and origin is dict:
+        return {
+            key: _without_nulls(item, args[1], _below(field, key))
+            for key, item in value.items()
+            if item is not None or _is_view(args[1])
+        }
+    if isinstance(value, list) and origin in (tuple, frozenset):
+        return [
+            _without_nulls(item, args[0], f"{field}[{index}]") for index, item in enumerate(value)
+        ]
+    try:
+        msgspec.convert(value, kind, dec_hook=_read)
+    except msgspec.ValidationError as error:
+        raise BadRequest(field, _problem(value, kind, error)) from None
+    return value
 
 
-def _wanted(shape: Shape) -> str:
-    if isinstance(shape, Required):
-        return _wanted(shape.shape)
-    if isinstance(shape, list):
-        return "a list"
-    names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-    return names[shape] if isinstance(shape, type) else "an object"
+def _fields_without_nulls(value: Json, kind: type[View], field: str) -> Json:
+    kept = {}
+    for each in _fields(kind):
+        item, place = value.get(each.encode_name), _below(field, each.encode_name)
+        if item is not None:
+            kept[each.encode_name] = _without_nulls(item, each.type, place)
+        elif each.required:
+            raise BadRequest(place, f"is missing; it must be {_wanted(each.type)}")
+    return kept
+
+
+_fields = cache(msgspec.structs.fields)
+
+
+def _is_view(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, View)
+
+
+def _problem(value: object, kind: object, error: Exception) -> str:
+    """Say what is there, and what would be right."""
+    wanted = _wanted(kind)
+    if value is None or (value == "" and get_origin(kind) is Annotated):
+        return f"is missing; it must be {wanted}"
+    if wanted not in _WORDS.values():
+        shown = repr(value)
+        return f"is {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}, must be {wanted}"
+    if not str(error).startswith("Expected"):
+        return str(error)
+    return f"must be {wanted}, is {_kind(value)}"
+
+
+def _wanted(kind: Any) -> str:  # noqa: ANN401 - a type
+    """Name what a field must be."""
+    args = get_args(kind)
+    if get_origin(kind) is Literal:
+        return " or ".join(args)
+    if get_origin(kind) is Annotated:
+        return args[1].description or _wanted(args[0])
+    known = _WORDS.get(get_origin(kind) or kind, _WORDS[dict])
+    return getattr(kind, "wanted", known)
 
 
 def _kind(value: object) -> str:
-    """Name a JSON value's type as people who write JSON or YAML do."""
+    """Name a JSON value's type."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     names = {str: "a string", int: "a number", float: "a number", list: "a list"}
     return names.get(type(value), "an object")
-
-
-def _object_map(value: ObjectMap | None) -> ObjectMap:
-    """Turn the nulls that Go writes for empty maps into empty maps."""
-    return {kind: objects or {} for kind, objects in (value or {}).items()}
 
 
 def _below(field: str, key: str) -> str:
@@ -223,34 +218,30 @@ def _below(field: str, key: str) -> str:
     return f"{field}.{key}" if field else key
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise BadRequest("", f"the body is not JSON: {name} is no JSON number")
+def _explain(body: bytes | bytearray, problem: str) -> BadRequest:
+    """Name the key that is there twice, or the field with half a character, by Python's parser."""
+    try:
+        _check_text("", json.loads(body, object_pairs_hook=_distinct))
+    except BadRequest as found:
+        return found
+    except (ValueError, RecursionError):
+        pass
+    return BadRequest("", problem)
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise BadRequest("", f"the body holds the number {text[:40]}, which is too large")
-    return number
-
-
-def _check_depth(body: Json) -> None:
-    """Refuse what could be read but not written again by code that recurses."""
-    level: list[Json | list[Any]] = [body]
-    for _ in range(MAX_DEPTH):
-        level = [
-            item
-            for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return
-    raise BadRequest("", f"the body is nested deeper than {MAX_DEPTH} levels")
+def _distinct(pairs: list[tuple[str, Any]]) -> Json:
+    found: Json = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadRequest(
+                "", f"the body has the key {json.dumps(key[:_SHOWN])} twice in an object"
+            )
+        found[key] = value
+    return found
 
 
 def _check_text(field: str, value: object) -> None:
-    """Refuse half characters, which can be read from an escape but not written as UTF-8."""
+    """Refuse half characters, which an escape can hold and UTF-8 cannot."""
     if isinstance(value, str):
         try:
             value.encode()

@@ -17,7 +17,7 @@ from hooks.server.auth import Authenticator
 from hooks.server.logs import JsonFormatter
 from hooks.server.metrics import Metrics
 from hooks.webhook.reconcile import Answer
-from hooks.webhook.requests import decorator_request
+from hooks.webhook.requests import Metadata, View, convert
 
 NODE: Json = {"object": {"metadata": {"name": "node-1", "uid": "u-1"}}}
 
@@ -45,6 +45,14 @@ class AssignMember:
     name: str
 
 
+class EchoObject(View, frozen=True):
+    metadata: Metadata
+
+
+class EchoRequest(View, frozen=True):
+    object: EchoObject
+
+
 class EchoHook:
     """A small real hook: checks its request, and does what the test wants."""
 
@@ -58,7 +66,7 @@ class EchoHook:
 
     def customize(self, request: Json, deadline: Deadline) -> Answer:
         del deadline
-        decorator_request(request, spec={}, status={})
+        convert(request, EchoRequest)
         return Answer({"attachments": []})
 
 

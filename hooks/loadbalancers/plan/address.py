@@ -15,8 +15,8 @@ from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, Associate, AssociateAny, TagAddress
 from hooks.loadbalancers.plan.facts import Facts, Refusal
 from hooks.loadbalancers.plan.firewall import tag_others_firewall
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 
 #: Seconds that CloudStack's clock may be behind ours in the time of an allocation.
@@ -245,7 +245,7 @@ def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]
     Two Services that choose at the same time seldom choose the same address. One Service that
     chooses twice does: Metacontroller may show it the status from before its first choice again.
     """
-    uid = request.spec.service_uid
+    uid = request.spec.service.uid
     return sorted(ips, key=lambda ip: hashlib.sha256(f"{uid} {ip}".encode()).digest())
 
 

@@ -17,10 +17,10 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import close_ports
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff
 from hooks.loadbalancers.plan.service import LiveService
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
 from hooks.webhook.contract import CompositeResponse, Plan
 
@@ -82,7 +82,7 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     request = facts.request
     hold = HoldService(
         request.namespace,
-        request.spec.service_name,
+        request.spec.service.name,
         service.resource_version,
         (*service.finalizers, CLEANUP_FINALIZER),
     )
@@ -147,4 +147,4 @@ def _stopped(
 
 
 def _finalized(facts: Facts) -> CompositeResponse:
-    return {"status": dict(facts.request.recorded.status), "children": [], "finalized": True}
+    return {"status": dict(facts.request.status), "children": [], "finalized": True}

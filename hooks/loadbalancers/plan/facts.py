@@ -15,8 +15,8 @@ from hooks.cloudstack.models import (
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.nodes import choose_network
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.service import LiveService
+from hooks.loadbalancers.request import LoadBalancerRequest
 
 _UNREAD = Capabilities(())
 

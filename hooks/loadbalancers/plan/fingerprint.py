@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.nodes import choose_network, membership
-from hooks.loadbalancers.plan.ranges import EVERYONE
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
+from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
 
 #: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
 #: once more after the upgrade.
@@ -33,8 +32,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     network_id = choose_network(request)
     members = membership(request, network_id)
     return {
-        "serviceName": (spec.service_name, ""),
-        "serviceUID": (spec.service_uid, ""),
+        "serviceName": (spec.service.name, ""),
+        "serviceUID": (spec.service.uid, ""),
         "loadBalancerName": (spec.load_balancer_name, ""),
         "ports": ([_port(port) for port in spec.ports], []),
         "algorithm": (spec.algorithm, "roundrobin"),

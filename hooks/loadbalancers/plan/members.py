@@ -7,8 +7,8 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove, join_some
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.nodes import Membership, membership
-from hooks.loadbalancers.plan.request import Instance, LoadBalancerRequest
 from hooks.loadbalancers.plan.rules import RulesPlan
+from hooks.loadbalancers.request import Instance, LoadBalancerRequest
 
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
@@ -39,8 +39,8 @@ def is_one_change(request: LoadBalancerRequest) -> bool:
     return (
         request.deleted_at is None
         and len(request.spec.ports) == 1
-        and request.recorded.status.get("observedGeneration") == request.generation
-        and all(request.recorded.condition(kind).get("status") == "True" for kind in others)
+        and request.status.get("observedGeneration") == request.generation
+        and all(request.recorded.condition(kind).status == "True" for kind in others)
     )
 
 

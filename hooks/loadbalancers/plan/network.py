@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hooks.cloudstack.models import LoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ranges import EVERYONE, covers, effective, is_equivalent
+from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.request import EVERYONE
 
 #: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
 LISTS_SINCE = (4, 18)

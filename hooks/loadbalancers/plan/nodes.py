@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from hooks.loadbalancers.plan.request import Instance, LoadBalancerRequest
+from hooks.loadbalancers.request import Instance, LoadBalancerRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +58,4 @@ def membership(request: LoadBalancerRequest, network_id: str) -> Membership:
 
 
 def _is_selected(request: LoadBalancerRequest, instance: Instance) -> bool:
-    labels = dict(instance.labels)
-    return all(labels.get(key) == value for key, value in request.spec.node_selector)
+    return request.spec.node_selector.items() <= instance.labels.items()

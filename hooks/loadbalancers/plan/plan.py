@@ -96,7 +96,7 @@ def _not_served(facts: Facts, refusal: Condition) -> CompositeResponse:
 def _delete_orphan(facts: Facts) -> Plan[Action]:
     """Delete an object without an owner whose Service is gone: nobody else would."""
     request = facts.request
-    service = f"{request.namespace}/{request.spec.service_name}"
+    service = f"{request.namespace}/{request.spec.service.name}"
     message = f"Service {service} is gone and its load balancer has no owner: deleting it"
     response = status.unfinished(request, facts.now, message)
     event = Event(request.reference, EVENT_ORPHANED, message)

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-#: The source range that admits everyone.
-EVERYONE = "0.0.0.0/0"
+from hooks.loadbalancers.request import EVERYONE
 
 
 def effective(cidrs: tuple[str, ...]) -> tuple[str, ...]:

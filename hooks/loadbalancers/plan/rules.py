@@ -11,7 +11,7 @@ from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, Tag
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.network import Enforcement, enforcement
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
+from hooks.loadbalancers.request import LoadBalancerRequest, Port
 
 #: State of a rule that is being deleted.
 REVOKED = "Revoke"

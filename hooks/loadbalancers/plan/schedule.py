@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.request import RecordedStatus
+from hooks.loadbalancers.request import RecordedStatus
 
 #: Seconds until the first early check, after a repair or a takeover: somebody may undo it.
 EARLY_CHECK = 30.0
@@ -19,7 +19,7 @@ class BackOff:
 
     def wait(self, recorded: RecordedStatus, fingerprint: str) -> float:
         """Return twice the last wait if the last check failed for the same request."""
-        has_failed = recorded.condition("Ready").get("status") != "True"
+        has_failed = recorded.condition("Ready").status != "True"
         if not has_failed or recorded.fingerprint != fingerprint:
             return self.first
         return min(self.longest, max(self.first, 2 * _last_wait(recorded)))

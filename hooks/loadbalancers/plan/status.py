@@ -21,9 +21,9 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.members import MembersPlan
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff, early_wait, regular_wait
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -87,8 +87,8 @@ def was_converged(facts: Facts) -> bool:
     recorded = facts.request.recorded
     return (
         recorded.fingerprint == facts.fingerprint
-        and recorded.condition("Ready").get("status") in ("True", "Unknown")
-        and all(recorded.condition(kind).get("status") == "True" for kind in STAGE_CONDITIONS)
+        and recorded.condition("Ready").status in ("True", "Unknown")
+        and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
     )
 
 
@@ -133,7 +133,7 @@ def planned(
 
 def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
     """Return the recorded status; it is true of this generation as well."""
-    status = dict(request.recorded.status)
+    status = dict(request.status)
     if request.generation is not None:
         status["observedGeneration"] = request.generation
     next_check = request.recorded.next_check or now
@@ -157,7 +157,7 @@ def unfinished(
         status: as last planned. Default: the recorded one.
         ready: Ready as it is now. Default: keep Ready, unless it is of an older generation.
     """
-    known = dict(request.recorded.status if status is None else status)
+    known = dict(request.status if status is None else status)
     is_older = status is None and known.get("observedGeneration") != request.generation
     ready = ready or (None if is_older else _condition(known, "Ready"))
     ready = ready or Condition("Ready", "False", "Progressing", message)
@@ -185,7 +185,7 @@ def unobserved(
         least_wait: seconds that CloudStack asked us to wait.
     """
     asked = fingerprint(request)
-    known = request.recorded.status if status is None else status
+    known = request.status if status is None else status
     changed = _with_conditions(request, known, [*_stage_conditions(known), ready], now)
     wait = max(OUTAGE.wait(request.recorded, asked), least_wait)
     return _checked(changed, asked, now, wait)
@@ -200,7 +200,7 @@ def stopped(facts: Facts, ready: Condition, *, back_off: BackOff = REFUSED) -> C
         back_off: until the next check.
     """
     request = facts.request
-    known = request.recorded.status
+    known = request.status
     conditions = [*_stage_conditions(known), ready, _stalled(ready)]
     status = _with_conditions(request, known, conditions, facts.now)
     wait = back_off.wait(request.recorded, facts.fingerprint)
@@ -233,7 +233,7 @@ def _with_conditions(
     """Replace the conditions of a status."""
     current = [replace(each, message=shortened(each.message)) for each in conditions]
     merged = merge_conditions(
-        request.recorded.conditions, current, now=now, generation=request.generation
+        request.status.get("conditions") or (), current, now=now, generation=request.generation
     )
     generation = {} if request.generation is None else {"observedGeneration": request.generation}
     return {**status, "conditions": merged, **generation}
@@ -255,7 +255,9 @@ def _condition(status: Json, kind: str) -> Condition | None:
     """Read a condition of a status."""
     for each in status.get("conditions") or ():
         if each["type"] == kind:
-            return Condition(kind, each["status"], each["reason"], each.get("message") or "")
+            return Condition(
+                kind, each["status"], each.get("reason") or "", each.get("message") or ""
+            )
     return None
 
 
@@ -303,7 +305,7 @@ def _rules_since(facts: Facts, stages: Stages) -> float | None:
     """Return since when every rule has existed that can exist; None if one is still missing."""
     if not stages.rules.serving or not stages.rules.is_complete:
         return None
-    before = facts.request.recorded.status.get("rulesSince")
+    before = facts.request.status.get("rulesSince")
     return epoch(before) if before else facts.now
 
 

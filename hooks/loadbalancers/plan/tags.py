@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from hooks.cloudstack.models import Tag
 from hooks.loadbalancers.plan.actions import Tags
 from hooks.loadbalancers.plan.facts import Settings
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,
@@ -34,8 +34,8 @@ def resource_tags(request: LoadBalancerRequest, settings: Settings) -> Tags:
     return (
         (TAG_CLUSTER, settings.cluster_id),
         (TAG_NAMESPACE, request.namespace),
-        (TAG_SERVICE, request.spec.service_name),
-        (TAG_SERVICE_UID, request.spec.service_uid),
+        (TAG_SERVICE, request.spec.service.name),
+        (TAG_SERVICE_UID, request.spec.service.uid),
     )
 
 
@@ -70,12 +70,12 @@ def value(resource: _Tagged, key: str) -> str:
 
 def is_ours(request: LoadBalancerRequest, resource: _Tagged) -> bool:
     """Tell whether a resource has this Service's tag."""
-    return value(resource, TAG_SERVICE_UID) == request.spec.service_uid
+    return value(resource, TAG_SERVICE_UID) == request.spec.service.uid
 
 
 def is_foreign(request: LoadBalancerRequest, resource: _Tagged) -> bool:
     """Tell whether a resource has another Service's tag."""
-    return value(resource, TAG_SERVICE_UID) not in ("", request.spec.service_uid)
+    return value(resource, TAG_SERVICE_UID) not in ("", request.spec.service.uid)
 
 
 def is_unclaimed(resource: _Tagged) -> bool:

@@ -118,12 +118,12 @@ def published_address(facts: Facts, spec: Json) -> Json:
     address = part(status, "address")
     if not address.get("published") or not address.get("ip"):
         return part(facts.service, "status", "loadBalancer")
-    if spec["hostname"]:
+    if spec.get("hostname"):
         return {"ingress": [{"hostname": spec["hostname"]}]}
     if rules := items(status, "rules"):
         proxied = any(rule.get("protocol") == "tcp-proxy" for rule in rules)
     else:
-        proxied = any(port["proxyProtocol"] for port in spec["ports"])
+        proxied = any(port.get("proxyProtocol") for port in spec.get("ports") or ())
     return {"ingress": [{"ip": address["ip"], "ipMode": "Proxy" if proxied else "VIP"}]}
 
 

@@ -93,7 +93,7 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
             _stalled(checks[CREDENTIALS]),
             *checks.values(),
             decision.condition,
-            _healing(enabled=facts.spec.healing_enabled),
+            _healing(enabled=facts.spec.healing.enabled),
         ],
         now=facts.now,
         generation=facts.generation,

@@ -64,7 +64,7 @@ def resources_condition(facts: Facts, checks: Mapping[str, CheckState], sync: Js
         checks: the conditions that probes decide.
         sync: `status.sync`.
     """
-    if not facts.spec.sync_enabled:
+    if not facts.spec.sync.enabled:
         return _unknown("Disabled", "resourceSyncPolicy.enabled is false")
     if facts.spec.suspend:
         return _unknown("Suspended", "spec.suspend stops every write to the cluster")

@@ -66,7 +66,7 @@ def _due(facts: Facts, sync: Json, reason: str) -> float:
     if reason == "Pending" or _is_outdated(latest, facts):
         return latest.started_at + ROUND_GAP
     last = read_past(sync.get("lastTime"), facts.now) or latest.started_at
-    regular = next_due(last, facts.spec.sync_interval, key=facts.key)
+    regular = next_due(last, facts.spec.sync.interval, key=facts.key)
     return min(regular, _retry_due(latest, sync.get("attempts") or 0))
 
 

@@ -17,9 +17,8 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import CreateRule
 from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, Port
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.request import INSTANCES, read
+from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, Port, read
 
 NOW = 1_800_000_000.0
 NET = "net-1"
@@ -179,7 +178,7 @@ def rule(public: int, name: str = "", *, tags: tuple[Tag, ...] = (), **fields: A
 def rules_plan(*rules: LoadBalancerRule, missing: int = 0) -> RulesPlan:
     """Make the stage of rules that serve, and of some that are still to be created."""
     wanted = NewLoadBalancerRule(NAME, f"id-{IP}", NET, 1, 1)
-    asked = Port("", "TCP", 1, 1)
+    asked = Port("TCP", 1, 1)
     ports = [PortRule(asked, wanted, each) for each in rules]
     ports += [PortRule(asked, wanted, actions=(CreateRule(wanted),)) for _ in range(missing)]
     return RulesPlan(Condition("RulesReady", "True", "RulesStand"), ports=tuple(ports))

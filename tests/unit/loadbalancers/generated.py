@@ -15,9 +15,8 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import AttemptState, Facts, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
-from hooks.loadbalancers.plan.request import Spec
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.loadbalancers.request import read
+from hooks.loadbalancers.request import Spec, read
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (

@@ -21,8 +21,8 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import select_address
 from hooks.loadbalancers.plan.deletion import select_for_deletion
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -59,7 +59,7 @@ class Model:
             each
             for each in self.addresses.values()
             if each.ip_address in asked
-            or any(tag.value == request.spec.service_uid for tag in each.tags)
+            or any(tag.value == request.spec.service.uid for tag in each.tags)
             or (recorded is not None and not recorded.ip and each.network_id == NET)
         )
         living = request.deleted_at is None

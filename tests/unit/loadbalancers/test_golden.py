@@ -19,9 +19,8 @@ from hooks.cloudstack.models import (
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Settings
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.service import LiveService
-from hooks.loadbalancers.request import read
+from hooks.loadbalancers.request import LoadBalancerRequest, read
 from tests.integration.loadbalancers.driver import SPEC, STATUS
 
 CASES = sorted((Path(__file__).parents[2] / "golden" / "loadbalancers").iterdir())

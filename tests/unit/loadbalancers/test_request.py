@@ -1,23 +1,23 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.request import (
+from hooks.loadbalancers.request import (
+    INSTANCES,
     Adopt,
-    Instance,
     Invalid,
     NetworkAttachment,
     Port,
     RecordedAddress,
+    read,
 )
-from hooks.loadbalancers.request import INSTANCES, read
 from hooks.webhook.contract import BadRequest
 from tests.unit.loadbalancers.builders import NET, NOW, UID, body, chosen, instance, port, request
 
 
 def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
     spec = request().spec
-    assert spec.service_uid == UID
-    assert spec.ports == (Port("", "TCP", 80, 30080),)
+    assert spec.service.uid == UID
+    assert spec.ports == (Port("TCP", 80, 30080),)
     assert spec.algorithm == "roundrobin"
     assert spec.source_ranges == ("0.0.0.0/0",)
     assert spec.adopt == Adopt()
@@ -47,7 +47,7 @@ def test_everything_that_is_asked_for_is_read() -> None:
     assert [each.transport for each in spec.ports] == ["udp", "tcp"]
     assert spec.source_ranges == ("10.0.0.0/8", "192.0.2.0/24")
     assert spec.adopt == Adopt("198.51.100.9", True, frozenset({"x"}))
-    assert spec.node_selector == (("pool", "edge"),)
+    assert spec.node_selector == {"pool": "edge"}
     assert (spec.plan_only, spec.open_firewall, spec.keep_address) == (True, False, True)
     assert spec.invalid == (Invalid("spec.ports", "no"),)
 
@@ -108,16 +108,17 @@ def test_a_status_is_remembered() -> None:
         "repeatedDrift": {"what": "w", "times": 2},
         "conditions": [{"type": "Ready", "status": "True"}],
     }
-    recorded = request(status=status).recorded
+    asked = request(status=status)
+    recorded = asked.recorded
     assert recorded.address == RecordedAddress(
         "198.51.100.9", "a-1", NET, True, None, NOW - 3600, 0, True
     )
     assert not recorded.address.is_choice
     assert (recorded.last_check, recorded.next_check) == (NOW - 60, NOW + 240)
     assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", ("w", 2))
-    assert recorded.condition("Ready")["status"] == "True"
-    assert recorded.condition("Other") == {}
-    assert recorded.status == status
+    assert recorded.condition("Ready").status == "True"
+    assert recorded.condition("Other").status == ""
+    assert asked.status == status
 
 
 def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
@@ -135,23 +136,14 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         "a": instance("a", missing={"since": "2027-01-15T07:00:00Z"}),
         "bare": {"metadata": {"name": "bare"}},
     }
-    assert request(nodes=nodes).instances == (
-        Instance(
-            "a",
-            "vm-a",
-            (NetworkAttachment(NET, True),),
-            serves=True,
-            missing=True,
-            labels=(("kubernetes.io/hostname", "a"),),
-        ),
-        Instance(
-            "b",
-            "vm-b",
-            (NetworkAttachment(NET, True), NetworkAttachment("other", False)),
-            serves=False,
-            labels=(("kubernetes.io/hostname", "b"),),
-        ),
-    )
+    first, second = request(nodes=nodes).instances
+    assert (first.name, first.machine_id, first.serves, first.missing) == ("a", "vm-a", True, True)
+    assert first.attachments == (NetworkAttachment(NET, True),)
+    assert first.labels == {"kubernetes.io/hostname": "a"}
+    assert (second.name, second.machine_id) == ("b", "vm-b")
+    assert (second.serves, second.missing) == (False, False)
+    assert second.attachments == (NetworkAttachment(NET, True), NetworkAttachment("other", False))
+    assert second.labels == {"kubernetes.io/hostname": "b"}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +170,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         ),
         pytest.param(
             body(nodes={"a": {"metadata": {"name": "a"}, "observed": {"networks": [{}]}}}),
-            f"related[{INSTANCES!r}]['a'].observed.networks[0].id",
+            f'related["{INSTANCES}"].a.observed.networks[0].id',
             id="a network without id",
         ),
     ],

@@ -11,7 +11,7 @@ import yaml
 from hooks import names
 from hooks.targetclusters.access.kubeconfig import REFUSED_CLUSTER_FIELDS, REFUSED_USER_FIELDS
 from hooks.targetclusters.health.judge import CHECKS
-from hooks.targetclusters.request import read_request, read_spec
+from hooks.targetclusters.request import read
 from tests.schemas import schema_of
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -72,13 +72,12 @@ def test_the_examples_fields_are_those_of_the_original_operator() -> None:
 
 
 def test_the_examples_request_is_one_about_the_example() -> None:
-    request = read_request(json.loads((EXAMPLE / "request.json").read_text()))
+    body = json.loads((EXAMPLE / "request.json").read_text())
+    request = read(body, default_secret="x")
     example = yaml.safe_load((EXAMPLE / "target-cluster.yaml").read_text())
-    assert schema_of("targetclusters")["spec"].problems(request["parent"]["spec"]) == []
-    assert read_spec(request["parent"], default_secret="x") == read_spec(
-        example, default_secret="x"
-    )
-    assert request["parent"]["metadata"]["name"] == example["metadata"]["name"]
+    assert schema_of("targetclusters")["spec"].problems(request.cluster["spec"]) == []
+    assert request.spec == read({"parent": example}, default_secret="x").spec
+    assert request.cluster["metadata"]["name"] == example["metadata"]["name"]
 
 
 def test_the_controller_asks_the_hook_that_answers() -> None:

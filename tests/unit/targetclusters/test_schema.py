@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from typing import Any, get_args, get_origin
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
@@ -17,10 +18,11 @@ from hooks.kube.durations import PATTERN
 from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
+from hooks.targetclusters import request
 from hooks.targetclusters.hook import TargetClustersHook
-from hooks.targetclusters.request import SPEC, STATUS, Spec, read_spec
+from hooks.targetclusters.request import Spec, Status
 from hooks.webhook.contract import BadRequest
-from hooks.webhook.requests import check
+from hooks.webhook.requests import View
 from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.schemas import CRDS, crd, schema_of
@@ -50,6 +52,10 @@ def client() -> Iterator[FlaskClient]:
     hook.close()
 
 
+def spec_of(cluster: Json) -> Spec:
+    return request.read({"parent": cluster}, default_secret="target").spec
+
+
 def read(answer: TestResponse) -> Json:
     body: Json = json.loads(answer.text)
     return body
@@ -58,10 +64,9 @@ def read(answer: TestResponse) -> Json:
 @SLOW
 @given(spec=admitted(SPECS.schema))
 def test_every_spec_that_the_schema_admits_is_understood(spec: Json) -> None:
-    check(spec, SPEC)
-    understood = read_spec(target_cluster(**spec), default_secret="default")
+    understood = spec_of(target_cluster(**spec))
     assert 1 <= understood.monitor_interval <= 365 * 86400
-    assert 1 <= understood.sync_interval <= 365 * 86400
+    assert 1 <= understood.sync.interval <= 365 * 86400
     assert 1 <= understood.health.timeout <= 300
     assert 0 <= understood.finalize_timeout <= 365 * 86400
 
@@ -182,12 +187,11 @@ def test_the_hooks_defaults_are_those_of_the_schema() -> None:
         return {key: value for key, value in inner.items() if value not in (None, {})}
 
     written = defaults(SPECS.schema)
-    filled = read_spec(target_cluster(**written), default_secret="target")
-    empty = read_spec(target_cluster(), default_secret="target")
+    filled = spec_of(target_cluster(**written))
+    empty = spec_of(target_cluster())
     assert filled == empty == Spec("target")
-    assert replace(empty, suspend=True) == read_spec(
-        target_cluster(suspend=True), default_secret="target"
-    )
+    suspended = spec_of(target_cluster(suspend=True))
+    assert msgspec.structs.replace(empty, suspend=True) == suspended
 
 
 def test_every_duration_is_checked_by_the_pattern_that_reads_it() -> None:
@@ -210,22 +214,22 @@ def test_every_field_has_its_sentence() -> None:
 
 
 def test_the_hook_reads_only_fields_that_the_schema_has() -> None:
-    def unknown(shape: Any, part: Json, at: str) -> list[str]:
-        if isinstance(shape, list):
-            return unknown(shape[0], part.get("items", {}), f"{at}[]")
-        if not isinstance(shape, dict):
+    def unknown(kind: Any, part: Json, at: str) -> list[str]:
+        if get_origin(kind) is tuple:
+            return unknown(get_args(kind)[0], part.get("items", {}), f"{at}[]")
+        if not (isinstance(kind, type) and issubclass(kind, View)):
             return []
         known = part.get("properties", {})
         return [
             name
-            for key, inner in shape.items()
+            for key, inner in ((each.encode_name, each.type) for each in fields(kind))
             for name in (
                 unknown(inner, known[key], f"{at}.{key}") if key in known else [f"{at}.{key}"]
             )
         ]
 
-    assert unknown(SPEC, SPECS.schema, "spec") == []
-    assert unknown(STATUS, STATUSES.schema, "status") == []
+    assert unknown(Spec, SPECS.schema, "spec") == []
+    assert unknown(Status, STATUSES.schema, "status") == []
 
 
 def test_the_crd_is_what_was_promised() -> None:
@@ -240,5 +244,5 @@ def test_the_crd_is_what_was_promised() -> None:
 
 
 def test_a_bad_request_says_what_would_be_right() -> None:
-    with pytest.raises(BadRequest, match="'soon' is not a duration; write for example 30s"):
-        read_spec(target_cluster(monitorInterval="soon"), default_secret="target")
+    with pytest.raises(BadRequest, match="is 'soon', must be a duration such as 30s"):
+        spec_of(target_cluster(monitorInterval="soon"))

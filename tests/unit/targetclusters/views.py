@@ -10,7 +10,7 @@ from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState
 from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
 from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
 from hooks.targetclusters.plan.schedule import JobState
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
@@ -23,7 +23,7 @@ from hooks.targetclusters.sync.plan.model import (
 from tests.targets.driving import target_cluster
 
 NOW = 1_800_000_000.0
-SPEC = Spec("target", sync_enabled=True)
+SPEC = Spec("target", sync=ResourceSync(enabled=True))
 
 
 def entry(name: str, *, uid: str = "") -> InventoryEntry:

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import Gvk
+from hooks.webhook.requests import View
 
 DriftPolicy = Literal["Correct", "Report"]
 ConflictPolicy = Literal["Keep", "Overwrite"]
@@ -19,8 +22,7 @@ OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted")
 TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted")
 
 
-@dataclass(frozen=True)
-class SyncPolicy:
+class SyncPolicy(View, frozen=True):
     """What `spec.resourceSyncPolicy` says about objects that differ from what is wanted.
 
     Attributes:
@@ -30,8 +32,8 @@ class SyncPolicy:
     """
 
     prune: bool = True
-    drift: DriftPolicy = "Correct"
-    conflict: ConflictPolicy = "Keep"
+    drift: DriftPolicy = msgspec.field(name="driftPolicy", default="Correct")
+    conflict: ConflictPolicy = msgspec.field(name="conflictPolicy", default="Keep")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hooks.loadbalancers.plan.actions import (
 )
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select_address
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import (
     TAG_NAMESPACE,
     TAG_ORIGIN,

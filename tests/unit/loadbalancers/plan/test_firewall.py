@@ -11,7 +11,7 @@ from hooks.loadbalancers.plan.firewall import (
     open_ports,
     tag_others_firewall,
 )
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import IP, facts, hole, our_tags, request, rule, said
 

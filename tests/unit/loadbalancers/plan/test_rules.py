@@ -12,8 +12,8 @@ from hooks.cloudstack.models import (
 )
 from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
-from hooks.loadbalancers.plan.request import LoadBalancerRequest
 from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (
     IP,

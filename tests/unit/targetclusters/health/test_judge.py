@@ -100,9 +100,9 @@ def test_a_server_that_proves_nothing_is_pointed_out() -> None:
         pytest.param(IntOrPercent(1), 1, 5, True, id="one"),
         pytest.param(IntOrPercent(1), 0, 5, False, id="none"),
         pytest.param(IntOrPercent(0), 0, 0, True, id="none-asked-for"),
-        pytest.param(IntOrPercent(80, percent=True), 4, 5, True, id="exactly-the-share"),
-        pytest.param(IntOrPercent(80, percent=True), 3, 4, False, id="rounded-up"),
-        pytest.param(IntOrPercent(100, percent=True), 0, 0, True, id="all-of-none"),
+        pytest.param(IntOrPercent("80%"), 4, 5, True, id="exactly-the-share"),
+        pytest.param(IntOrPercent("80%"), 3, 4, False, id="rounded-up"),
+        pytest.param(IntOrPercent("100%"), 0, 0, True, id="all-of-none"),
     ],
 )
 def test_enough_nodes_are_ready(share: IntOrPercent, ready: int, total: int, enough: bool) -> None:

@@ -1,13 +1,14 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.finalizing import RETRY, decide
 from hooks.targetclusters.plan.resources import Decision
 from hooks.targetclusters.plan.schedule import JobState
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport
 from tests.unit.targetclusters.views import (
@@ -21,7 +22,7 @@ from tests.unit.targetclusters.views import (
 )
 
 A, AB = inventory("a"), inventory("a", "b")
-DELETE = Spec("target", sync_enabled=True, deletion_policy="Delete", finalize_timeout=600.0)
+DELETE = Spec("target", sync=ResourceSync(enabled=True), deletion_policy="Delete")
 
 
 def decided(*, deleted: float = 30.0, **changes: Any) -> Decision:
@@ -33,7 +34,7 @@ def decided(*, deleted: float = 30.0, **changes: Any) -> Decision:
 
 
 def test_orphan_leaves_all_and_is_done_at_once() -> None:
-    done = decided(spec=replace(DELETE, deletion_policy="Orphan"))
+    done = decided(spec=msgspec.structs.replace(DELETE, deletion_policy="Orphan"))
     assert done.finalized
     assert done.start is None
     assert done.event is None
@@ -42,12 +43,12 @@ def test_orphan_leaves_all_and_is_done_at_once() -> None:
 @pytest.mark.parametrize("policy", ["Orphan", "Delete"])
 def test_a_round_that_runs_is_ended_first(policy: Any) -> None:
     running = JobState[Any](running_since=NOW - 1)
-    waiting = decided(spec=replace(DELETE, deletion_policy=policy), sync=running)
+    waiting = decided(spec=msgspec.structs.replace(DELETE, deletion_policy=policy), sync=running)
     assert waiting.stop
     assert not waiting.finalized
     assert waiting.children == children(AB)
     assert decided(
-        spec=replace(DELETE, deletion_policy="Orphan"), sync=running, deleted=700
+        spec=msgspec.structs.replace(DELETE, deletion_policy="Orphan"), sync=running, deleted=700
     ).finalized
 
 
@@ -123,7 +124,9 @@ def test_a_wait_does_not_go_beyond_the_bound() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
     rounds = JobState(latest=replace(failed, started_at=NOW - 1))
     assert decided(deletion=rounds, deleted=598).wait == pytest.approx(2)
-    assert decided(spec=replace(DELETE, suspend=True), deleted=590).wait == pytest.approx(10)
+    assert decided(
+        spec=msgspec.structs.replace(DELETE, suspend=True), deleted=590
+    ).wait == pytest.approx(10)
 
 
 def test_without_its_secret_it_is_orphaned_at_once() -> None:
@@ -140,7 +143,7 @@ def test_a_kubeconfig_that_cannot_be_used_may_still_be_put_right() -> None:
 
 
 def test_suspended_nothing_is_deleted_and_the_bound_holds() -> None:
-    spec = replace(DELETE, suspend=True)
+    spec = msgspec.structs.replace(DELETE, suspend=True)
     waiting = decided(spec=spec)
     assert (waiting.start, waiting.finalized) == (None, False)
     assert decided(spec=spec, deleted=601).finalized

@@ -15,7 +15,7 @@ from hooks.targetclusters.plan.actions import (
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import MAX_WAIT, plan_finalize, plan_sync
 from hooks.targetclusters.plan.schedule import JobState
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.request import Interval, ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.webhook.contract import Plan
 from tests.unit.targetclusters import views
@@ -75,7 +75,7 @@ def test_a_probe_that_runs_is_looked_at_soon_and_not_started_again() -> None:
 def test_a_probe_is_due_one_interval_after_the_last(
     interval: float, ago: float, started: bool
 ) -> None:
-    spec = Spec("target", monitor_interval=interval)
+    spec = Spec("target", monitor_interval=Interval(interval))
     plan = plan_sync(facts(spec=spec, now=NOW - 5 + ago))
     assert (StartProbe("answering") in plan.actions) is started
     assert answered(plan)["resyncAfterSeconds"] <= MAX_WAIT
@@ -139,7 +139,7 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool
 
 
 def test_a_round_that_may_not_write_any_more_is_ended() -> None:
-    spec = Spec("target", sync_enabled=True, suspend=True)
+    spec = Spec("target", sync=ResourceSync(enabled=True), suspend=True)
     plan = plan_sync(facts(spec=spec, sync=JobState(running_since=NOW - 1)))
     assert plan.actions == (StopRound(),)
 
@@ -153,7 +153,7 @@ def test_changes_are_told_once() -> None:
 
 
 def test_a_deletion_is_started_and_what_is_recorded_stays() -> None:
-    spec = Spec("target", sync_enabled=True, deletion_policy="Delete")
+    spec = Spec("target", sync=ResourceSync(enabled=True), deletion_policy="Delete")
     maps = tuple(children(AB))
     plan = plan_finalize(facts(spec=spec, config_maps=maps, deleted_at=NOW - 1))
     assert plan.actions == (StartDeletion(AB, "answering"),)

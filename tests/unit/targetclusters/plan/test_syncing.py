@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hooks.http.bounded_json import Json
@@ -15,6 +16,7 @@ from hooks.targetclusters.plan.syncing import (
     ROUND_GAP,
     decide,
 )
+from hooks.targetclusters.request import ResourceSync
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from tests.unit.targetclusters.views import (
@@ -58,9 +60,15 @@ def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
     ("changes", "wanted"),
     [
         pytest.param(
-            {"spec": replace(SPEC, sync_enabled=False)}, "Unknown Disabled", id="disabled"
+            {"spec": msgspec.structs.replace(SPEC, sync=ResourceSync())},
+            "Unknown Disabled",
+            id="disabled",
         ),
-        pytest.param({"spec": replace(SPEC, suspend=True)}, "Unknown Suspended", id="suspended"),
+        pytest.param(
+            {"spec": msgspec.structs.replace(SPEC, suspend=True)},
+            "Unknown Suspended",
+            id="suspended",
+        ),
         pytest.param(
             {"checks": checks(**{REACHABLE: "False Unreachable"})},
             "Unknown Unreachable",
@@ -86,10 +94,10 @@ def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: st
     assert not decision.stop
 
 
-@pytest.mark.parametrize("why", [{"suspend": True}, {"sync_enabled": False}])
+@pytest.mark.parametrize("why", [{"suspend": True}, {"sync": ResourceSync()}])
 def test_a_round_that_runs_is_ended_when_it_may_not_write_any_more(why: dict[str, Any]) -> None:
     running: JobState[Any] = JobState(running_since=NOW - 1)
-    assert decided(spec=replace(SPEC, **why), sync=running).stop
+    assert decided(spec=msgspec.structs.replace(SPEC, **why), sync=running).stop
     assert not decided(sync=running).stop
 
 
@@ -141,7 +149,7 @@ def settled(**changes: Any) -> Decision:
 def test_a_settled_cluster_waits_for_its_interval() -> None:
     decision = settled()
     assert decision.start is None
-    assert decision.wait == pytest.approx(SPEC.sync_interval - 10, abs=SPEC.sync_interval * SPREAD)
+    assert decision.wait == pytest.approx(SPEC.sync.interval - 10, abs=SPEC.sync.interval * SPREAD)
     assert said(decision) == "True Synced"
 
 
