@@ -1,16 +1,17 @@
 """Opens a cluster by the kubeconfig in the Secret that its TargetCluster names."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_secret
-from hooks.targetclusters.access.transport import connect
+from hooks.targetclusters.access.transport import connect, tls_context
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
 
 
@@ -36,14 +37,22 @@ class Connection:
     kubeconfig: Kubeconfig
 
 
-@dataclass
-class _Parsed:
-    """What one version of a Secret holds, and the connections by it, by their largest answer."""
+@dataclass(frozen=True)
+class _Usable:
+    """A version of a Secret with a kubeconfig that can be used."""
 
     version: tuple[str, str, str]
-    kubeconfig: Kubeconfig | None = None
-    refusal: Failure | None = None
-    connections: dict[int, Connection] = field(default_factory=dict)
+    kubeconfig: Kubeconfig
+    context: ssl.SSLContext
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A version of a Secret that cannot be used."""
+
+    version: tuple[str, str, str]
+    failure: Failure
+    kubeconfig: Kubeconfig | None
 
 
 class Connector:
@@ -61,7 +70,7 @@ class Connector:
         self.own = own
         self._user_agent = user_agent
         self._lock = threading.Lock()
-        self._parsed: _Parsed | None = None
+        self._parsed: _Usable | _Refused | None = None
 
     @contextmanager
     def open(
@@ -79,13 +88,20 @@ class Connector:
             AccessError: saying why it cannot be opened.
         """
         parsed = self._read(namespace, secret, deadline)
-        connection = self._connect(parsed, secret, max_answer_bytes)
+        if isinstance(parsed, _Refused):
+            raise AccessError(parsed.failure, parsed.kubeconfig)
+        api = connect(
+            parsed.kubeconfig,
+            parsed.context,
+            user_agent=self._user_agent,
+            max_answer_bytes=max_answer_bytes,
+        )
         try:
-            yield connection
+            yield Connection(api, parsed.kubeconfig)
         finally:
-            connection.api.close()
+            api.close()
 
-    def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
+    def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Usable | _Refused:
         """Read the Secret's metadata, and the rest if its version is new."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
         try:
@@ -104,34 +120,20 @@ class Connector:
         except KubeError as error:
             raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
 
-    def _parse(self, path: str, name: str, secret: Json) -> _Parsed:
-        version = _version(path, secret)
+    def _parse(self, path: str, name: str, secret: Json) -> _Usable | _Refused:
+        version, kubeconfig = _version(path, secret), None
         with self._lock:  # of several jobs, one parses
-            if self._parsed is None or self._parsed.version != version:
-                try:
-                    self._parsed = _Parsed(version, read_secret(secret))
-                except BadKubeconfig as error:
-                    self._parsed = _Parsed(version, refusal=_refusal(name, error))
+            if self._parsed is not None and self._parsed.version == version:
+                return self._parsed
+            try:
+                kubeconfig = read_secret(secret)
+                self._parsed = _Usable(version, kubeconfig, tls_context(kubeconfig))
+            except BadKubeconfig as error:
+                failure = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")
+                self._parsed = _Refused(version, failure, kubeconfig)
             return self._parsed
-
-    def _connect(self, parsed: _Parsed, name: str, max_answer_bytes: int) -> Connection:
-        kubeconfig, size = parsed.kubeconfig, max_answer_bytes
-        with self._lock:
-            if kubeconfig and not parsed.refusal and size not in parsed.connections:
-                try:
-                    api = connect(kubeconfig, user_agent=self._user_agent, max_answer_bytes=size)
-                    parsed.connections[size] = Connection(api, kubeconfig)
-                except BadKubeconfig as error:
-                    parsed.refusal = _refusal(name, error)
-        if parsed.refusal is not None:
-            raise AccessError(parsed.refusal, kubeconfig)
-        return parsed.connections[size]
 
 
 def _version(path: str, secret: Json) -> tuple[str, str, str]:
     metadata = secret["metadata"]
     return path, str(metadata.get("uid")), str(metadata.get("resourceVersion"))
-
-
-def _refusal(secret: str, error: BadKubeconfig) -> Failure:
-    return Failure("kubeconfig", error.reason, f"Secret {secret}: {error}")

@@ -14,19 +14,17 @@ from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig
 _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
 
-def connect(kubeconfig: Kubeconfig, *, user_agent: str, max_answer_bytes: int) -> ApiServer:
+def connect(
+    kubeconfig: Kubeconfig, context: ssl.SSLContext, *, user_agent: str, max_answer_bytes: int
+) -> ApiServer:
     """Make a client for the cluster; nothing is sent yet. The caller closes it.
 
     Args:
         kubeconfig: where the cluster is, and who we are to it.
+        context: its TLS context.
         user_agent: what its audit log shows of us.
         max_answer_bytes: of each answer; as many jobs as run at once may hold one.
-
-    Raises:
-        BadKubeconfig: certificates or key cannot be used.
     """
-    plain = kubeconfig.server.startswith("http:")
-    context = file_context() if plain else tls_context(kubeconfig)
     transport = Transport(
         lambda: context, server_name=kubeconfig.server_name, max_bytes=max_answer_bytes
     )
@@ -44,6 +42,8 @@ def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
     Raises:
         BadKubeconfig: certificates or key cannot be used.
     """
+    if kubeconfig.server.startswith("http:"):
+        return file_context()  # never used
     if not kubeconfig.ca and not kubeconfig.certificate:
         return file_context(verify=kubeconfig.verify)  # shared: reading all of them takes 50 ms
     try:

@@ -47,8 +47,3 @@ def next_due(last: float, interval: float, *, key: str) -> float:
     digest = hashlib.sha256(f"{key} {last:.3f}".encode()).digest()
     chance = int.from_bytes(digest[:4]) / 0xFFFFFFFF
     return last + interval * (1 - SPREAD * chance)
-
-
-def backoff(failures: int, *, first: float, most: float) -> float:
-    """Return how many seconds to wait after so many failures in a row: doubled each time."""
-    return float(min(most, first * 2 ** min(max(0, failures - 1), 32)))

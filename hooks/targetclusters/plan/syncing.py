@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.kube.times import read_past
 from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, RoundResult
 from hooks.targetclusters.plan.resources import Decision, inventory_children
-from hooks.targetclusters.plan.schedule import backoff, next_due
+from hooks.targetclusters.plan.schedule import next_due
 from hooks.targetclusters.plan.sync_status import resources_condition, sync_status
 from hooks.targetclusters.sync.plan.inventory import Inventory
 
@@ -88,7 +89,7 @@ def _retry_due(latest: RoundResult, attempts: int) -> float:
     ended = latest.started_at + latest.seconds
     report = latest.report
     if report is None or report.error:
-        return ended + backoff(attempts, first=FIRST_RETRY, most=LAST_RETRY)
+        return ended + delay(attempts, first=FIRST_RETRY, longest=LAST_RETRY)
     if not report.complete:
         return latest.started_at + ROUND_GAP
     return float("inf") if report.resume_after is None else ended + report.resume_after

@@ -1,4 +1,6 @@
-from hooks.http.backoff import LONGEST_DELAY, REMEMBERED, Backoff
+import pytest
+
+from hooks.http.backoff import LONGEST_DELAY, REMEMBERED, Backoff, delay
 
 
 def test_the_wait_doubles_up_to_a_bound() -> None:
@@ -36,3 +38,10 @@ def test_no_more_objects_are_remembered_than_the_bound() -> None:
         backoff.failed(str(number))
     assert backoff.failed("first") == 1
     assert backoff.failed(str(REMEMBERED - 1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait"), [(0, 5.0), (1, 5.0), (2, 10.0), (4, 40.0), (7, 300.0), (10**6, 300.0)]
+)
+def test_a_delay_doubles_up_to_the_longest(failures: int, wait: float) -> None:
+    assert delay(failures, first=5.0, longest=300.0) == wait

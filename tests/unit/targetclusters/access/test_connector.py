@@ -1,4 +1,5 @@
 import gc
+import ssl
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.targetclusters.access.connector import AccessError, Connection, Connector
 from hooks.targetclusters.health.model import Failure
 from tests.targets import fake_cluster
+from tests.targets.certificates import Authority
 from tests.targets.driving import operating
 from tests.targets.fake_cluster import FakeCluster
 from tests.targets.objects import encoded, kubeconfig, secret
@@ -48,8 +50,23 @@ def test_a_version_of_the_secret_is_parsed_once() -> None:
     for _ in range(3):
         with opened(connector) as again:
             assert again.kubeconfig is first.kubeconfig
-            assert again.api is first.api
     assert own.whole_reads == [SECRET]
+
+
+def test_a_version_of_the_secret_has_one_tls_context() -> None:
+    authority = {"certificate-authority-data": encoded(Authority().pem)}
+    _, connector = connecting(kubeconfig("https://h", cluster=authority))
+    before = contexts()
+    for _ in range(3):
+        with opened(connector):
+            pass
+    assert contexts() == before + 1
+
+
+def contexts() -> int:
+    """Count the TLS contexts of the process."""
+    gc.collect()
+    return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())
 
 
 @pytest.mark.parametrize(

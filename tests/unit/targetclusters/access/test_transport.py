@@ -25,7 +25,10 @@ AUTHORITY = Authority()
 @contextmanager
 def connected(kubeconfig: Kubeconfig) -> Iterator[ApiServer]:
     api = transport.connect(
-        kubeconfig, user_agent="target-cluster-operator", max_answer_bytes=MAX_ANSWER_BYTES
+        kubeconfig,
+        transport.tls_context(kubeconfig),
+        user_agent="target-cluster-operator",
+        max_answer_bytes=MAX_ANSWER_BYTES,
     )
     try:
         yield api

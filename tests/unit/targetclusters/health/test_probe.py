@@ -20,7 +20,11 @@ from tests.targets.fake_cluster import Crowded, FakeCluster, node
 
 @contextmanager
 def connected(url: str) -> Iterator[ApiServer]:
-    api = transport.connect(Kubeconfig(url), user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES)
+    kubeconfig = Kubeconfig(url)
+    context = transport.tls_context(kubeconfig)
+    api = transport.connect(
+        kubeconfig, context, user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES
+    )
     try:
         yield api
     finally:

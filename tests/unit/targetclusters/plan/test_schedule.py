@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.kube.times import milliseconds, moment, read_time
-from hooks.targetclusters.plan.schedule import SPREAD, JobState, backoff, next_due
+from hooks.targetclusters.plan.schedule import SPREAD, JobState, next_due
 
 NOW = 1_800_000_000.0
 
@@ -32,13 +32,6 @@ def test_clusters_that_started_together_drift_apart_and_keep_their_pace() -> Non
 )
 def test_a_job_is_polled_the_later_the_longer_it_takes(running_for: float, wait: float) -> None:
     assert JobState[str](running_since=NOW - running_for).poll_delay(NOW) == pytest.approx(wait)
-
-
-@pytest.mark.parametrize(
-    ("failures", "wait"), [(0, 5.0), (1, 5.0), (2, 10.0), (4, 40.0), (7, 300.0), (10**6, 300.0)]
-)
-def test_a_wait_doubles_up_to_its_most(failures: int, wait: float) -> None:
-    assert backoff(failures, first=5.0, most=300.0) == wait
 
 
 @given(st.floats(0, 1e10))
