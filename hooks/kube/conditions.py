@@ -1,7 +1,7 @@
-"""Conditions as metav1.Condition has them: the time of a transition moves only with the status."""
+"""Conditions as metav1.Condition defines them: a transition is a change of the status."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from hooks.http.bounded_json import Json
@@ -12,7 +12,7 @@ Status = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that is so, is not so, or is not known."""
+    """One aspect of an object's state: true, false or unknown."""
 
     type: str
     status: Status
@@ -23,26 +23,21 @@ class Condition:
 def merge_conditions(
     previous: Sequence[Json], current: Sequence[Condition], *, now: float, generation: int | None
 ) -> list[Json]:
-    """Write conditions, keeping `lastTransitionTime` where the status is what it was.
+    """Return conditions as JSON; `lastTransitionTime` changes only with the status.
 
     Args:
-        previous: the conditions in the object's status; types not in `current` are dropped.
-        current: what is so now, in the order to be shown.
+        previous: the conditions in the object's status; types that `current` lacks are dropped.
+        current: the conditions now, in the order to show.
         now: epoch seconds.
-        generation: the generation that was looked at; None for objects that have none.
+        generation: the generation that was observed; None for objects that have none.
     """
     before = {condition.get("type"): condition for condition in previous}
     merged = []
     for condition in current:
         old = before.get(condition.type, {})
-        same = old.get("status") == condition.status and "lastTransitionTime" in old
-        entry: Json = {
-            "type": condition.type,
-            "status": condition.status,
-            "reason": condition.reason,
-            "message": condition.message,
-            "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
-        }
+        is_same = old.get("status") == condition.status and "lastTransitionTime" in old
+        changed_at = old["lastTransitionTime"] if is_same else timestamp(now)
+        entry: Json = {**asdict(condition), "lastTransitionTime": changed_at}
         if generation is not None:
             entry["observedGeneration"] = generation
         merged.append(entry)

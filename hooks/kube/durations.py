@@ -2,7 +2,7 @@
 
 import re
 
-#: What a CRD's schema admits; the same expression stands in crds/.
+#: The pattern in the schemas of crds/.
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
@@ -10,11 +10,11 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def parse_duration(text: str, *, field: str) -> float:
-    """Read a duration, in seconds.
+    """Return a duration in seconds.
 
     Raises:
-        ValueError: naming the field and the value, where the text is no duration.
+        ValueError: naming the field and the value, where the text is not a duration.
     """
-    if not re.fullmatch(PATTERN.rstrip("$"), text):
+    if not re.fullmatch(PATTERN, text):
         raise ValueError(f"{field}: {text!r} is not a duration; write for example 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))

@@ -1,4 +1,4 @@
-"""Paths of fields in an object, as people write them."""
+"""Writes paths of fields as people do."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ Part = str | int
 
 
 def field_path(parts: Sequence[Part]) -> str:
-    """Write a path: `spec.containers[web].image`, `metadata.labels[example.com/team]`.
+    """Return a path: `spec.containers[web].image`, `metadata.labels[example.com/team]`.
 
-    Keys that hold dots, and positions or names of list items, stand in brackets.
+    Keys with dots, and positions or names of list items, are in brackets.
     """
     text = ""
     for part in parts:

@@ -1,4 +1,4 @@
-"""The finalizers of a Service: no answer to Metacontroller can name them, so a hook writes them."""
+"""Patches of a Service's finalizers, which no answer to Metacontroller can change."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,12 @@ from hooks.http.bounded_json import Json
 
 @dataclass(frozen=True, slots=True)
 class ServiceFinalizers:
-    """Have a Service hold just these finalizers, if it is still as it was read.
+    """Give a Service exactly these finalizers, if it is unchanged since it was read.
 
     Attributes:
         namespace, name: the Service.
-        resource_version: what was read; the API server refuses to write to a Service that changed
-            since.
-        finalizers: all that it is to have.
+        resource_version: as it was read; the API server refuses the patch of a changed Service.
+        finalizers: all that it will have.
     """
 
     namespace: str
@@ -23,12 +22,12 @@ class ServiceFinalizers:
 
     @property
     def path(self) -> str:
-        """Answer where the Service is in the Kubernetes API."""
+        """Return the Service's path in the Kubernetes API."""
         return f"/api/v1/namespaces/{self.namespace}/services/{self.name}"
 
     @property
     def patch(self) -> Json:
-        """Answer what to write there."""
+        """Return the merge patch."""
         return {
             "metadata": {
                 "resourceVersion": self.resource_version,
