@@ -36,9 +36,6 @@ from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE_UID
 
-#: States of VMs that are as good as deleted.
-_GONE = frozenset({"Destroyed", "Expunging", "Error"})
-
 
 class ClusterId:
     """The id that marks this cluster's resources: the setting, else the UID of kube-system.
@@ -246,6 +243,6 @@ class _Reader:
         return frozenset(
             machine.id
             for machine in self._cloud.snapshot(self._deadline).machines
-            if machine.state not in _GONE
+            if machine.exists
             and any(nic.network_id == self._facts.network_id for nic in machine.nics)
         )

@@ -13,8 +13,8 @@ from hooks.kube.objects import is_true, part
 from hooks.names import CLOUDSTACK_API
 from hooks.nodes.plan.absence import MissingNodes
 from hooks.nodes.plan.facts import Facts, Settings
-from hooks.nodes.plan.match import Missing, is_present, match_vm
-from hooks.nodes.plan.plan import needs_confirmation
+from hooks.nodes.plan.match import Missing, match_vm
+from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
 
 #: Where the API server lists Nodes and Instances.
@@ -61,19 +61,21 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
         now=sources.clock(),
     )
     match facts.match:
-        case Missing(str() as instance_id) if needs_confirmation(facts, sources.settings):
-            return _confirmed(facts, instance_id, snapshot, sources)
+        case Missing(str() as instance_id) if is_deletion_due(facts, sources.settings):
+            return _with_missing_nodes(facts, instance_id, snapshot, sources)
     return facts
 
 
-def _confirmed(facts: Facts, instance_id: str, snapshot: Snapshot, sources: Sources) -> Facts:
+def _with_missing_nodes(
+    facts: Facts, instance_id: str, snapshot: Snapshot, sources: Sources
+) -> Facts:
     """Read the Node again, find which other nodes are missing, and ask for the VM by its id."""
     node = sources.kube.get(f"{NODES}/{facts.name}", deadline=sources.deadline)
     return replace(facts, node=node, missing_nodes=_missing_nodes(instance_id, snapshot, sources))
 
 
 def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> MissingNodes:
-    present = {vm.id.lower() for vm in snapshot.machines if is_present(vm)}
+    present = {vm.id.lower() for vm in snapshot.machines if vm.exists}
     instances = list(sources.kube.list(INSTANCES, deadline=sources.deadline))
     missing = tuple(
         str(instance["metadata"]["name"])
@@ -99,4 +101,4 @@ def _is_gone(instance_id: str, sources: Sources) -> bool:
         )
     except InvalidParameter:
         return True
-    return not any(map(is_present, found))
+    return not any(vm.exists for vm in found)

@@ -11,6 +11,8 @@ from hooks.cloudstack.models.fields import (
     required,
 )
 
+_GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
+
 
 @dataclass(frozen=True, slots=True)
 class Nic:
@@ -63,6 +65,11 @@ class VirtualMachine:
     public_ip: str = ""
     security_group_ids: tuple[str, ...] = ()
     project_id: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether the machine is neither destroyed nor failed to deploy."""
+        return self.state not in _GONE_STATES
 
     @classmethod
     def from_json(cls, answer: Answer) -> "VirtualMachine":

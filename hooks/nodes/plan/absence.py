@@ -71,7 +71,7 @@ def extend_absence(before: AbsenceRecord | None, taken_at: float) -> AbsenceReco
     return AbsenceRecord(before.since, before.snapshots + 1, taken)
 
 
-def is_deletion_due(absence: AbsenceRecord, *, now: float, grace: float) -> bool:
+def is_overdue(absence: AbsenceRecord, *, now: float, grace: float) -> bool:
     """Tell whether the VM has been missing for `grace` seconds, and from enough snapshots."""
     return now - absence.since >= grace and absence.snapshots >= SNAPSHOTS_NEEDED
 

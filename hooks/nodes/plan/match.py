@@ -6,9 +6,6 @@ from hooks.cloudstack.cache import Snapshot, host_part
 from hooks.cloudstack.models import VirtualMachine
 from hooks.nodes.plan.provider_id import parse_provider_id
 
-#: States of a VM that is being destroyed or was never created; it counts as absent.
-ABSENT_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
-
 
 @dataclass(frozen=True)
 class Found:
@@ -30,7 +27,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Several living VMs have the node's name."""
+    """Several VMs have the node's name."""
 
     vms: tuple[VirtualMachine, ...]
 
@@ -59,12 +56,7 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
     if instance_id is None:
         return Foreign(provider_id)
     vm = snapshot.by_id.get(instance_id) or snapshot.by_id.get(instance_id.lower())
-    return Found(vm) if vm and is_present(vm) else Missing(instance_id)
-
-
-def is_present(vm: VirtualMachine) -> bool:
-    """Tell whether a VM that CloudStack lists still exists for us."""
-    return vm.state not in ABSENT_STATES
+    return Found(vm) if vm and vm.exists else Missing(instance_id)
 
 
 def _by_name(name: str, snapshot: Snapshot) -> Match:
@@ -74,9 +66,9 @@ def _by_name(name: str, snapshot: Snapshot) -> Match:
         snapshot.by_lower_name.get(name.lower(), ()),
         snapshot.by_host_name.get(host_part(name), ()),
     ):
-        living = tuple(filter(is_present, found))
-        if len(living) == 1:
-            return Found(living[0])
-        if living:
-            return Ambiguous(living)
+        existing = tuple(vm for vm in found if vm.exists)
+        if len(existing) == 1:
+            return Found(existing[0])
+        if existing:
+            return Ambiguous(existing)
     return Missing(None)

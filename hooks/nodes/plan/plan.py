@@ -5,7 +5,7 @@ from hooks.cloudstack.models import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part
-from hooks.nodes.plan.absence import is_deletion_due, reason_to_keep
+from hooks.nodes.plan.absence import is_overdue, reason_to_keep
 from hooks.nodes.plan.actions import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 from hooks.nodes.plan.addresses import (
     UnusableAddressesError,
@@ -42,19 +42,19 @@ def plan_node(facts: Facts, settings: Settings) -> NodePlan:
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
         case Missing(str() as instance_id):
             return _missing(facts, instance_id, settings)
-        case Missing():  # it may be another cloud's node
+        case Missing():  # Nothing is deleted: it may be another cloud's node.
             text = f"CloudStack has no VM named {facts.name} in this project and zone"
             return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, text)
         case Found(vm):
             return _found(facts, vm, settings)
 
 
-def needs_confirmation(facts: Facts, settings: Settings) -> bool:
-    """Tell whether a VM has been missing long enough to delete its node, if it is really gone."""
+def is_deletion_due(facts: Facts, settings: Settings) -> bool:
+    """Tell whether a node is to be deleted, if its VM is really gone."""
     return (
         not is_true(facts.node, "Ready")
         and not is_deleting(facts.node)
-        and is_deletion_due(facts.absence, now=facts.now, grace=settings.missing_grace)
+        and is_overdue(facts.absence, now=facts.now, grace=settings.missing_grace)
     )
 
 
@@ -113,7 +113,7 @@ def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
     if ready:
         text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
-    if facts.missing_nodes is None or not needs_confirmation(facts, settings):
+    if facts.missing_nodes is None or not is_deletion_due(facts, settings):
         return Plan(response)
     reason = reason_to_keep(
         facts.missing_nodes,

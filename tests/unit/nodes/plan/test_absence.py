@@ -4,7 +4,7 @@ from hooks.nodes.plan.absence import (
     AbsenceRecord,
     MissingNodes,
     extend_absence,
-    is_deletion_due,
+    is_overdue,
     reason_to_keep,
 )
 from tests.unit.nodes.objects import NOW
@@ -34,7 +34,7 @@ def test_each_snapshot_counts_once() -> None:
     ],
 )
 def test_a_deletion_waits_for_time_and_for_snapshots(absence: AbsenceRecord, due: bool) -> None:
-    assert is_deletion_due(absence, now=NOW, grace=60) is due
+    assert is_overdue(absence, now=NOW, grace=60) is due
 
 
 @pytest.mark.parametrize(
