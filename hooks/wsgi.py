@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import partial
+from functools import lru_cache
 from importlib import import_module
 from logging.config import dictConfig
 from typing import TYPE_CHECKING
@@ -23,11 +23,7 @@ from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
 from hooks.server.tls import PortContext
-from hooks.settings.certificates import server_context
-from hooks.settings.cloud_config import follow_cloud_config
 from hooks.settings.config import Config, SettingsError, from_environ
-from hooks.settings.reloading import OnReload, ReloadingFile
-from hooks.settings.tokens import read_tokens
 from hooks.webhook.hook import Dependencies, Hook
 
 if TYPE_CHECKING:
@@ -81,11 +77,13 @@ class Process:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
-        on_reload = partial(_on_reload, metrics)
-        self._tls = _tls(config, on_reload)
+        metrics.watch(config.cloud, config.tokens, config.certificates)
+        if config.certificates is not None:
+            self._tls = PortContext(config.certificates.current, plain_port=config.metrics_port)
+        certificates = bool(config.tls_client_ca_file)
         app = create_app(
-            self._hooks(config, metrics, on_reload),
-            authenticator=_authenticator(config, on_reload),
+            self._hooks(config, metrics),
+            authenticator=Authenticator(config.tokens, client_certificates=certificates),
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
@@ -102,7 +100,7 @@ class Process:
             raise RuntimeError("no application with certificates has been built")
         return self._tls
 
-    def _hooks(self, config: Config, metrics: Metrics, on_reload: OnReload) -> dict[str, Hook]:
+    def _hooks(self, config: Config, metrics: Metrics) -> dict[str, Hook]:
         """Build the hooks that are served, on one connection to the API server."""
         kube = ApiServer.of(config.api_server)
         source = Source(config.operator_name, config.pod_name)
@@ -113,7 +111,7 @@ class Process:
             metrics.event(event)
             recorder(event)
 
-        cloud = _cloud(config, metrics, on_reload)
+        cloud = _cloud(config, metrics)
         dependencies = Dependencies(config, cloud, kube, record, metrics.registry)
         hooks = {name: import_module(HOOKS[name]).build(dependencies) for name in config.hooks}
         for hook in hooks.values():
@@ -130,11 +128,13 @@ def application() -> "WSGIApplication":
     return process.application()
 
 
-def _cloud(config: Config, metrics: Metrics, on_reload: OnReload) -> Callable[[], Cloud]:
+def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
     """Return a function that returns the CloudStack of the newest cloud-config."""
-    if config.cloud is None:
+    file = config.cloud
+    if file is None:
         return _no_cloud
 
+    @lru_cache(maxsize=1)  # an equal content, such as another comment, keeps the cloud
     def make(cloud: CloudConfig) -> Cloud:
         return open_cloud(
             cloud,
@@ -143,53 +143,12 @@ def _cloud(config: Config, metrics: Metrics, on_reload: OnReload) -> Callable[[]
             vm_cache_ttl=config.vm_cache_ttl,
         )
 
-    path = config.cloud_config_file
-    file = follow_cloud_config(path, config.cloud, make, on_reload=on_reload, warn=_log.warning)
-    return file.current
+    make(file.current())  # before calls at once would each make one
+    return lambda: make(file.current())
 
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
-
-
-def _tls(config: Config, on_reload: OnReload) -> PortContext | None:
-    """Make the TLS context of the hooks' port, which follows the certificate files."""
-    if config.certificates is None:
-        return None
-    paths = config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file
-    certificates = ReloadingFile(
-        "certificates",
-        tuple(filter(None, paths)),
-        lambda: server_context(*paths),
-        first=config.certificates,
-        on_reload=on_reload,
-    )
-    return PortContext(certificates.current, plain_port=config.metrics_port)
-
-
-def _authenticator(config: Config, on_reload: OnReload) -> Authenticator:
-    """Make what admits callers; a rotated token counts at the next call."""
-    tokens = None
-    if config.tokens is not None:
-        path = config.token_file
-        tokens = ReloadingFile(
-            "tokens",
-            (path,),
-            lambda: read_tokens(path),
-            first=config.tokens,
-            on_reload=on_reload,
-        )
-    return Authenticator(tokens, client_certificates=bool(config.tls_client_ca_file))
-
-
-def _on_reload(metrics: Metrics, file: str, problem: str | None) -> None:
-    """Log and count that a file was read again."""
-    metrics.config_file(file, good=problem is None)
-    if problem is None:
-        _log.info("file read", extra={"file": file})
-    else:
-        extra = {"file": file, "problem": problem}
-        _log.error("file refused, its former content stays in use", extra=extra)
 
 
 def _by_port(

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from hooks import names
 from hooks.cloudstack import Cloud
+from hooks.cloudstack import config as cloudstack_config
 from hooks.kube.client import ApiServer
 from hooks.server.metrics import Metrics
 from hooks.settings import config
@@ -34,6 +35,7 @@ MADE = "<!-- Made by `make reference`; a test fails when it is stale. -->"
 _SECTION = re.compile(r"# (?:-+ )?([A-Z][^-]*?)(?: -+)?")
 _DESCRIPTION = re.compile(r" *#: ?(.*)")
 _CONSTANT = re.compile(r"([A-Z][A-Z0-9_]*) = .*")
+_FIELD = re.compile(r"    ([a-z_]+): .*")
 _SETTING = re.compile(r"    ([a-z_]+): .* = _setting\(.*")
 
 
@@ -52,6 +54,8 @@ def settings_page() -> str:
     """List the environment variables and the names of the cloud-config."""
     source = Path(config.__file__).read_text(encoding="utf-8")
     [sentences] = described(source, _SETTING).values()
+    source = Path(cloudstack_config.__file__).read_text(encoding="utf-8")
+    [meanings] = described(source, _FIELD).values()
     variables = [
         (
             f"`{setting.variable}`",
@@ -72,7 +76,10 @@ def settings_page() -> str:
         "double quotes around values that need them. It is read again when it changes. If the new "
         "content cannot be used, the log and the metric `config_file_good` say so, and the old "
         "content stays in use.",
-        table(("name", "meaning"), [(f"`{name}`", sentence) for name, sentence in NAMES.items()]),
+        table(
+            ("name", "meaning"),
+            [(f"`{name}`", meanings[each.name]) for name, each in NAMES.items()],
+        ),
     )
 
 

@@ -5,24 +5,30 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class CloudConfig:
-    """The settings of the `cloud-config` file's `[Global]` section.
+    """The names of the `cloud-config` file's section `[Global]`, with `_` for each `-`.
 
-    Attributes:
-        api_url: the whole address, such as `https://cloud.example.com/client/api`.
-        project_id: works in this project; empty for the account's own resources.
-        zone: name or id that narrows what is listed; empty for every zone.
-        region: what nodes are labelled with; empty leaves it to the zone.
-        ssl_no_verify: takes any TLS certificate.
-        ca_file: PEM file of the authorities to trust; empty for the environment's.
-        proxy: URL of the proxy to use; empty for the environment's. It may hold a password.
+    The reference page is made from the text after `#:` above each.
     """
 
+    #: The whole address of the API, such as `https://cloud.example.com/client/api`. Needed.
     api_url: str
+    #: The API key of an ordinary user. Needed.
     api_key: str = field(repr=False)
+    #: The secret key that belongs to it. Needed.
     secret_key: str = field(repr=False)
+    #: The project of the VMs. Default: the account's own resources.
     project_id: str = ""
+    #: Name or id of the zone of the VMs. Default: every zone is searched.
     zone: str = ""
+    #: The region label of the nodes. Default: the name of the zone.
     region: str = ""
+    #: `true`: any certificate of the server is accepted. Default: `false`.
     ssl_no_verify: bool = False
+    #: A file (PEM) with the certificate authorities to trust, in place of the public ones. Default:
+    #: the one that `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR` names,
+    #: else the public ones.
     ca_file: str = ""
+    #: The proxy to reach the API through, such as `http://proxy.example.com:3128`; it may hold user
+    #: and password. Default: the one in `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in
+    #: upper or lower case.
     proxy: str = field(default="", repr=False)

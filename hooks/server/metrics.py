@@ -1,6 +1,8 @@
 """What is counted and timed, and the page where Prometheus reads it."""
 
 from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
 
 from flask import Flask
 from prometheus_client import (
@@ -16,6 +18,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 
 from hooks.kube.events import Event
 from hooks.kube.recorder import Cause
+from hooks.settings.reloading import ReloadingFile
 
 #: Upper bounds of a call's seconds; the last is past the webhook's timeout.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
@@ -129,9 +132,11 @@ class Metrics:
         """Count a question to a cache."""
         self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
 
-    def config_file(self, file: str, *, good: bool) -> None:
-        """Take note of whether a configuration file's newest content is in use."""
-        self._file_good.labels(file).set(1 if good else 0)
+    def watch(self, *files: ReloadingFile[Any] | None) -> None:
+        """Show for each file whether its newest content is in use."""
+        for file in files:
+            if file is not None:
+                self._file_good.labels(file.name).set_function(partial(getattr, file, "is_good"))
 
 
 def process_registry() -> CollectorRegistry:

@@ -1,48 +1,28 @@
-"""The `cloud-config` file: how CloudStack is reached and as whom, taken up anew when it changes.
+"""The `cloud-config` file, in the form of the CloudStack Kubernetes Provider.
 
-The file has the form of the CloudStack Kubernetes Provider, so that its Secret serves as it is:
-section `[Global]`, names without regard to case, `;` and `#` before comments, values in double
-quotes where they need it, and a yes-or-no name alone on its line for yes.
+So its Secret serves as it is: section `[Global]`, names in any case, comments after `;` or `#`,
+values in double quotes where they need them, and a yes-or-no name alone on its line for yes.
 """
 
-import configparser
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.settings.reloading import OnReload, ReloadingFile
 
-T = TypeVar("T")
-
-_SECTION = "global"
-_REQUIRED = ("api-url", "api-key", "secret-key")
-
-#: Every name that means something, with its sentence; the reference page is made from these.
-NAMES = {
-    "api-url": "The API's whole address, such as `https://cloud.example.com/client/api`. Needed.",
-    "api-key": "The API key of an ordinary user. Needed.",
-    "secret-key": "The secret key that belongs to it. Needed.",
-    "project-id": "The project that the VMs are in. Left out: the account's own resources.",
-    "zone": "Name or id of the zone that the VMs are in. Left out: every zone is looked through.",
-    "region": "The nodes' region label. Left out: the zone's name.",
-    "ssl-no-verify": "`true`: any certificate is taken from the server. Left out: `false`.",
-    "ca-file": "A file (PEM) with the certificate authorities to trust, in the place of the public "
-    "ones. Left out: what `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or "
-    "`SSL_CERT_DIR` names, else the public ones.",
-    "proxy": "The proxy to reach the API through, such as `http://proxy.example.com:3128`; it may "
-    "hold user and password. Left out: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and "
-    "`NO_PROXY` say, in upper or lower case.",
-}
+#: Every name of the file, and the field that it sets.
+NAMES = {each.name.replace("_", "-"): each for each in fields(CloudConfig)}
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
+_HEADER = re.compile(r"\[(.+)\].*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:[;#].*)?')
 _COMMENT = re.compile(r"(?:^|\s)[;#]")
 _NAME = re.compile(r"[a-z][a-z-]{1,30}")
+_PROXY = re.compile(r"https?://[^/?#\s]+/?")
 
 
 class CloudConfigError(ValueError):
@@ -51,44 +31,40 @@ class CloudConfigError(ValueError):
     Values are left out because a key may stand in the wrong place.
     """
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+        self.problems = problems
 
 
 def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig:
-    """Read a cloud-config's text.
+    """Read the text of a cloud-config.
 
     Args:
-        text: the file's content.
-        warn: hears of names that mean nothing, which are most likely misspelt.
+        text: the content of the file.
+        warn: called for each line without a meaning, which is most likely a misspelt name.
 
     Raises:
         CloudConfigError: naming every problem at once.
     """
-    values = _section(text, warn)
-    problems = [f"{name} is missing" for name in _REQUIRED if not values.get(name)]
+    given = _read_section(text, warn)
+    values: dict[str, Any] = {name: value or "" for name, value in given.items()}
+    problems = [
+        f"{name} is missing"
+        for name, each in NAMES.items()
+        if each.default is MISSING and not values.get(name)
+    ]
     if values.get("api-url"):
-        problems += _url_problems(values["api-url"] or "")
-    proxy = values.get("proxy") or ""
-    if proxy and not re.fullmatch(r"https?://[^/?#\s]+/?", proxy):
+        problems += _url_problems(values["api-url"])
+    if values.get("proxy") and not _PROXY.fullmatch(values["proxy"]):
         problems.append("proxy is not an http or https URL; write for example http://proxy:3128")
-    verify = values.get("ssl-no-verify", "false")
-    if verify is not None and verify.lower() not in _TRUE + _FALSE:
-        problems.append("ssl-no-verify must be true or false")
+    if "ssl-no-verify" in given:
+        answer = (given["ssl-no-verify"] or "true").lower()
+        values["ssl-no-verify"] = answer in _TRUE
+        if answer not in _TRUE + _FALSE or given["ssl-no-verify"] == "":
+            problems.append("ssl-no-verify must be true or false")
     if problems:
-        raise CloudConfigError(problems)
-    return CloudConfig(
-        api_url=values["api-url"] or "",
-        api_key=values["api-key"] or "",
-        secret_key=values["secret-key"] or "",
-        project_id=values.get("project-id") or "",
-        zone=values.get("zone") or "",
-        region=values.get("region") or "",
-        ssl_no_verify=verify is None or verify.lower() in _TRUE,
-        ca_file=values.get("ca-file") or "",
-        proxy=proxy,
-    )
+        raise CloudConfigError(*problems)
+    return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
 
 
 def read_cloud_config(path: str, *, warn: Callable[[str], None]) -> CloudConfig:
@@ -96,93 +72,57 @@ def read_cloud_config(path: str, *, warn: Callable[[str], None]) -> CloudConfig:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CloudConfigError([f"is not UTF-8 at byte {error.start}"]) from None
+        raise CloudConfigError(f"is not UTF-8 at byte {error.start}") from None
     return parse_cloud_config(text, warn=warn)
 
 
-def follow_cloud_config(
-    path: str,
-    first: CloudConfig,
-    make: Callable[[CloudConfig], T],
-    *,
-    on_reload: OnReload,
-    warn: Callable[[str], None],
-) -> ReloadingFile[T]:
-    """Follow a cloud-config, and make a cloud of it when its content changes.
-
-    Args:
-        path: the cloud-config file.
-        first: the content that was read when the process started.
-        make: builds a cloud; not called again for an equal content, such as another comment.
-        on_reload: called each time the file was read.
-        warn: called for each line without a meaning.
-    """
-    made = lru_cache(maxsize=1)(make)
-    return ReloadingFile(
-        "cloud-config",
-        (path,),
-        lambda: made(read_cloud_config(path, warn=warn)),
-        first=made(first),
-        on_reload=on_reload,
-    )
-
-
-def _section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:
-    """Take out the names and values of `[Global]`; None is a name without a value."""
-    parser = configparser.ConfigParser(
-        allow_no_value=True,
-        comment_prefixes=(";", "#"),
-        default_section="",
-        delimiters=("=",),
-        interpolation=None,
-    )
-    try:
-        # Indented lines would otherwise continue the value before them.
-        parser.read_string("\n".join(line.strip() for line in text.splitlines()))
-    except configparser.Error as error:
-        raise CloudConfigError([_syntax_problem(error)]) from None
+def _read_section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:
+    """Return the names and values of `[Global]`; None is a name without a value."""
     values: dict[str, str | None] = {}
-    for section in parser.sections():
-        if section.lower() != _SECTION:
-            warn("cloud-config: only section [Global] means something")
-            continue
-        for name, value in cast("Mapping[str, str | None]", parser[section]).items():
-            if name in NAMES:
-                values[name] = None if value is None else _plain(name, value)
-            else:
-                _warn_of_unknown(name, value, warn)
+    entries = list(_entries(text))
+    for section, name, value in entries:
+        if section == "global" and name in NAMES:
+            values[name] = None if value is None else _plain(name, value)
+        elif section == "global":
+            # A key that lost its name is not shown.
+            shown = name if value is not None and _NAME.fullmatch(name) else "one of the lines"
+            warn(f"cloud-config: {shown} means nothing here; the names are {', '.join(NAMES)}")
+    if any(section != "global" for section, _, _ in entries):
+        warn("cloud-config: only section [Global] means something")
     return values
+
+
+def _entries(text: str) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the section, the name and the value of each line. Raises CloudConfigError."""
+    section = ""
+    seen = set()
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line or line[0] in ";#":
+            continue
+        header = _HEADER.fullmatch(line)
+        section = header[1].lower() if header else section
+        name, equals, value = map(str.strip, line.partition("="))
+        key = (section, "" if header else name.lower())
+        if not section:
+            raise CloudConfigError(f"line {number}: something stands before [Global]")
+        if not header and (not name or name.startswith("[")):
+            raise CloudConfigError(f"line {number}: is not of the form name = value")
+        if key in seen:
+            what = "the section is opened" if header else "the name is given"
+            raise CloudConfigError(f"line {number}: {what} a second time")
+        seen.add(key)
+        if not header:
+            yield section, name.lower(), value if equals else None
 
 
 def _plain(name: str, value: str) -> str:
     """Take a value out of its quotes, or cut off the comment behind it."""
-    if value.startswith('"'):
-        quoted = _QUOTED.fullmatch(value)
-        if not quoted:
-            raise CloudConfigError([f"{name}: its quotes are not closed"])
-        return re.sub(r"\\(.)", r"\1", quoted[1])
-    return _COMMENT.split(value, maxsplit=1)[0].strip()
-
-
-def _warn_of_unknown(name: str, value: str | None, warn: Callable[[str], None]) -> None:
-    """Name what means nothing, unless it could be a key that lost its name."""
-    shown = name if value is not None and _NAME.fullmatch(name) else "one of the lines"
-    known = ", ".join(NAMES)
-    warn(f"cloud-config: {shown} means nothing here; the names are {known}")
-
-
-def _syntax_problem(error: configparser.Error) -> str:
-    """Say where the form is wrong; the parser's own words would show the line, and keys in it."""
-    match error:
-        case configparser.DuplicateOptionError(lineno=line):
-            return f"line {line}: the name is given a second time"
-        case configparser.DuplicateSectionError(lineno=line):
-            return f"line {line}: the section is opened a second time"
-        case configparser.MissingSectionHeaderError(lineno=line):
-            return f"line {line}: something stands before [Global]"
-        case configparser.ParsingError(errors=[(line, _), *_]):
-            return f"line {line}: is not of the form name = value"
-    return "is not of the form [Global], then name = value on each line"
+    if not value.startswith('"'):
+        return _COMMENT.split(value, maxsplit=1)[0].strip()
+    quoted = _QUOTED.fullmatch(value)
+    if not quoted:
+        raise CloudConfigError(f"{name}: its quotes are not closed")
+    return re.sub(r"\\(.)", r"\1", quoted[1])
 
 
 def _url_problems(url: str) -> list[str]:

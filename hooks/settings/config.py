@@ -6,11 +6,12 @@ Below this module nothing reads the environment.
 
 import platform
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from kubernetes.client import Configuration
 
@@ -25,9 +26,8 @@ from hooks.settings.api_server import (
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import CloudConfigError, read_cloud_config
 from hooks.settings.parsing import LOG_LEVELS, Address
+from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import Tokens, read_tokens
-
-T = TypeVar("T")
 
 #: The hooks that need CloudStack.
 NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
@@ -62,8 +62,8 @@ class Config:
     """Everything that can be set. Durations are in seconds, missing texts empty.
 
     Attributes:
-        cloud: the content of the cloud-config; None without one.
-        tokens: the content of the token file; None admits every caller on loopback.
+        cloud: the cloud-config; None without one.
+        tokens: the token file; None admits every caller on loopback.
         certificates: those of the hooks' port; None for plain HTTP.
         api_server: how to reach the API server.
     """
@@ -134,9 +134,9 @@ class Config:
     default_kubeconfig_secret: str = _setting(
         "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET", "target-cluster-kubeconfig", parsing.object_name
     )
-    cloud: CloudConfig | None = None
-    tokens: Tokens | None = None
-    certificates: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    cloud: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
+    tokens: ReloadingFile[Tokens] | None = field(default=None, compare=False)
+    certificates: ReloadingFile[ssl.SSLContext] | None = field(default=None, compare=False)
     api_server: Configuration = field(default_factory=Configuration, repr=False, compare=False)
 
 
@@ -165,20 +165,13 @@ def from_environ(
     """
     problems: list[str] = []
     values = _read_variables(environ, problems)
-    read = partial(_read_file, problems)
-    read_cloud = partial(read_cloud_config, warn=warn)
-    values["cloud"] = read("CLOUD_CONFIG", values["cloud_config_file"], read_cloud)
-    values["tokens"] = read("HOOKS_TOKEN_FILE", values["token_file"], read_tokens)
-    values["certificates"] = _read_certificates(values, problems)
-    if values["kubeconfig_file"]:
-        values["api_server"] = read("KUBECONFIG_FILE", values["kubeconfig_file"], read_kubeconfig)
-    elif is_pod(environ, service_account):
-        read_account = partial(read_service_account, environ)
-        values["api_server"] = read("service account", str(service_account), read_account)
-    else:
-        problems.append(
-            "KUBECONFIG_FILE: is needed outside of a pod; name the kubeconfig of the API server"
-        )
+    values |= _read_files(values, problems, warn)
+    if not values["kubeconfig_file"]:
+        if not is_pod(environ, service_account):
+            problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
+        else:
+            with _collecting(problems, "service account", str(service_account)):
+                values["api_server"] = read_service_account(environ, service_account)
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(problems)
@@ -201,14 +194,15 @@ def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str
     return values
 
 
-def _read_file(problems: list[str], variable: str, path: str, read: Callable[[str], T]) -> T | None:
-    """Read a file that a setting names; add to the problems what is wrong with it.
+@contextmanager
+def _collecting(problems: list[str], variable: str, path: str) -> Iterator[None]:
+    """Add to the problems what is wrong with a file that a setting names.
 
     A path is shown only where it looks like one: a token may stand in the place of its file.
     """
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
     try:
-        return read(path) if path else None
+        yield
     except CloudConfigError as error:
         reasons = error.problems
     except OSError as error:
@@ -217,30 +211,37 @@ def _read_file(problems: list[str], variable: str, path: str, read: Callable[[st
         reasons = (str(error),)
     shown = path if path.startswith(("/", "./", "../")) else "the file"
     problems += [f"{variable}: {shown}: {reason}" for reason in reasons]
-    return None
 
 
-def _read_certificates(values: Mapping[str, Any], problems: list[str]) -> ssl.SSLContext | None:
-    """Read certificate, key and authorities, if they are set."""
-    cert, key, authorities = (
-        values[name] for name in ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
-    )
+def _read_files(
+    values: Mapping[str, Any], problems: list[str], warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """Read the files that are set; a bad one is left out and added to the problems."""
+    files: dict[str, Any] = {}
+    if path := values["cloud_config_file"]:
+        with _collecting(problems, "CLOUD_CONFIG", path):
+            read: Callable[[], object] = partial(read_cloud_config, path, warn=warn)
+            files["cloud"] = ReloadingFile("cloud-config", (path,), read)
+    if path := values["token_file"]:
+        with _collecting(problems, "HOOKS_TOKEN_FILE", path):
+            files["tokens"] = ReloadingFile("tokens", (path,), partial(read_tokens, path))
+    cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
     if bool(cert) != bool(key):
         problems.append("TLS_CERT_FILE, TLS_KEY_FILE: one is set without the other")
-    if authorities and not cert:
+    elif cert:
+        with _collecting(problems, "TLS_CERT_FILE, TLS_KEY_FILE", cert):
+            read = partial(server_context, cert, key)
+            files["certificates"] = ReloadingFile("certificates", (cert, key), read)
+    if ca and not cert:
         problems.append("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE and TLS_KEY_FILE")
-    if not cert or not key:
-        return None
-    variables = "TLS_CERT_FILE, TLS_KEY_FILE"
-    context = _read_file(problems, variables, cert, lambda path: server_context(path, key))
-    if context is None or not authorities:
-        return context
-    return _read_file(
-        problems,
-        "TLS_CLIENT_CA_FILE",
-        authorities,
-        lambda path: server_context(cert, key, path),
-    )
+    elif ca and "certificates" in files:
+        with _collecting(problems, "TLS_CLIENT_CA_FILE", ca):
+            read = partial(server_context, cert, key, ca)
+            files["certificates"] = ReloadingFile("certificates", (cert, key, ca), read)
+    if path := values["kubeconfig_file"]:
+        with _collecting(problems, "KUBECONFIG_FILE", path):
+            files["api_server"] = read_kubeconfig(path)
+    return files
 
 
 def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:

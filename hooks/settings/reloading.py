@@ -1,5 +1,6 @@
 """A file that is read again when it changes; a bad new content is refused."""
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,57 +10,58 @@ T = TypeVar("T")
 
 #: Device, inode, size and change time of each file; they differ when a mounted Secret is swapped.
 _Signature = tuple[tuple[int, ...] | None, ...]
-#: Called when a file was read: with its name, and why its content was refused or None.
-OnReload = Callable[[str, str | None], None]
+
+_log = logging.getLogger("hooks.settings")
 
 
 class ReloadingFile(Generic[T]):
     """The content of one or several files, read again when one of them changes.
 
-    The files are checked when their content is asked for, so nothing runs in between. The first
-    check always reads: they may have changed since `first` was read.
+    The files are checked when their content is asked for, so nothing runs in between.
 
     Args:
         name: what logs and metrics call the files.
         paths: the files.
         read: reads them. Raises OSError or ValueError, with a text fit for the log.
-        first: the content until then.
-        on_reload: called each time the files were read.
+
+    Attributes:
+        is_good: whether the newest content is in use.
+
+    Raises:
+        OSError, ValueError: the first content is bad.
     """
 
-    def __init__(
-        self,
-        name: str,
-        paths: tuple[str, ...],
-        read: Callable[[], T],
-        *,
-        first: T,
-        on_reload: OnReload,
-    ) -> None:
-        self._name = name
+    def __init__(self, name: str, paths: tuple[str, ...], read: Callable[[], T]) -> None:
+        self.name = name
+        self.is_good = True
         self._paths = paths
         self._read = read
-        self._on_reload = on_reload
         self._lock = threading.Lock()
-        self._signature: _Signature = ()
-        self._content = first
+        self._signature = self._sign()
+        self._content = read()
 
     def current(self) -> T:
         """Return the newest good content.
 
-        A bad content is reported once, and the one before stays in use until the files change.
+        A bad content is logged once, and the one before stays in use until the files change.
         """
         with self._lock:
-            signature = tuple(_signature(Path(path)) for path in self._paths)
+            signature = self._sign()
             if signature != self._signature:
                 self._signature = signature
                 try:
                     self._content = self._read()
                 except (OSError, ValueError) as error:
-                    self._on_reload(self._name, str(error))
+                    self.is_good = False
+                    extra = {"file": self.name, "problem": str(error)}
+                    _log.error("file refused, its former content stays in use", extra=extra)
                 else:
-                    self._on_reload(self._name, None)
+                    self.is_good = True
+                    _log.info("file read", extra={"file": self.name})
             return self._content
+
+    def _sign(self) -> _Signature:
+        return tuple(_signature(Path(path)) for path in self._paths)
 
 
 def _signature(path: Path) -> tuple[int, ...] | None:

@@ -44,13 +44,7 @@ def served(log: list[dict[str, Any]]) -> Served:
 def guarded(tmp_path: Path, log: list[dict[str, Any]]) -> Served:
     path = tmp_path / "tokens"
     path.write_text("TOKEN-1\n")
-    tokens = ReloadingFile(
-        "tokens",
-        (str(path),),
-        lambda: read_tokens(str(path)),
-        first=read_tokens(str(path)),
-        on_reload=lambda _file, _problem: None,
-    )
+    tokens = ReloadingFile("tokens", (str(path),), lambda: read_tokens(str(path)))
     return serve(Authenticator(tokens, client_certificates=False), log)
 
 

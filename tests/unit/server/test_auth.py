@@ -11,13 +11,7 @@ CERTIFICATE = {"subject": ((("commonName", "metacontroller"),),)}
 
 def authenticator(path: Path, *, client_certificates: bool = False) -> Authenticator:
     """Authenticator by a token file; what is told of the file is left unheard."""
-    tokens = ReloadingFile(
-        "tokens",
-        (str(path),),
-        lambda: read_tokens(str(path)),
-        first=read_tokens(str(path)),
-        on_reload=lambda _file, _problem: None,
-    )
+    tokens = ReloadingFile("tokens", (str(path),), lambda: read_tokens(str(path)))
     return Authenticator(tokens, client_certificates=client_certificates)
 
 

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
+from hooks.settings.reloading import ReloadingFile
 
 
 @pytest.fixture
@@ -55,12 +58,17 @@ def test_cache_requests_are_hits_or_misses(metrics: Metrics, registry: Collector
 
 
 def test_a_refused_file_shows_until_it_is_good(
-    metrics: Metrics, registry: CollectorRegistry
+    metrics: Metrics, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
+    path = tmp_path / "number"
+    path.write_text("1")
+    file = ReloadingFile("number", (str(path),), lambda: int(path.read_text()))
+    metrics.watch(file, None)
     shown = []
-    for good in (True, False, True):
-        metrics.config_file("cloud-config", good=good)
-        shown.append(registry.get_sample_value("config_file_good", {"file": "cloud-config"}))
+    for text in ("10", "ten", "100"):
+        path.write_text(text)
+        file.current()
+        shown.append(registry.get_sample_value("config_file_good", {"file": "number"}))
     assert shown == [1, 0, 1]
 
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,11 +5,9 @@ import pytest
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
     CloudConfigError,
-    follow_cloud_config,
     parse_cloud_config,
     read_cloud_config,
 )
-from hooks.settings.reloading import ReloadingFile
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
@@ -169,88 +166,3 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"[Global]\nzone = \xff\n")
     with pytest.raises(CloudConfigError, match="not UTF-8 at byte 16"):
         read_cloud_config(str(path), warn=pytest.fail)
-
-
-class OnReload:
-    """Remembers what was told of files."""
-
-    def __init__(self) -> None:
-        self.problems: list[str | None] = []
-
-    def __call__(self, file: str, problem: str | None) -> None:
-        assert file == "cloud-config"
-        self.problems.append(problem)
-
-
-def source(path: Path, on_reload: OnReload) -> ReloadingFile[list[str]]:
-    """Follow a file; the cloud is a fresh list of its URL."""
-    first = read_cloud_config(str(path), warn=pytest.fail)
-    return follow_cloud_config(
-        str(path), first, lambda config: [config.api_url], on_reload=on_reload, warn=pytest.fail
-    )
-
-
-def test_the_same_cloud_is_given_while_the_file_stays_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "cloud-config"
-    path.write_text(GOOD)
-    on_reload = OnReload()
-    clouds = source(path, on_reload)
-    assert clouds.current() is clouds.current()
-    path.write_text(GOOD + "# a comment\n")
-    assert clouds.current() == ["https://cloud.example.com/client/api"]
-    assert on_reload.problems == [None, None]
-
-
-def test_a_changed_file_makes_a_new_cloud(tmp_path: Path) -> None:
-    path = tmp_path / "cloud-config"
-    path.write_text(GOOD)
-    clouds = source(path, OnReload())
-    assert clouds.current() == ["https://cloud.example.com/client/api"]
-    path.write_text(GOOD.replace("cloud.", "other-cloud."))
-    assert clouds.current() == ["https://other-cloud.example.com/client/api"]
-
-
-def test_a_swapped_link_as_kubernetes_mounts_secrets_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "1").write_text(GOOD)
-    (tmp_path / "2").write_text(GOOD.replace("cloud.", "CLOUD."))
-    os.utime(tmp_path / "1", (1, 1))
-    os.utime(tmp_path / "2", (1, 1))
-    path = tmp_path / "cloud-config"
-    path.symlink_to("1")
-    clouds = source(path, OnReload())
-    assert clouds.current() == ["https://cloud.example.com/client/api"]
-    (tmp_path / "next").symlink_to("2")
-    (tmp_path / "next").replace(path)
-    assert clouds.current() == ["https://CLOUD.example.com/client/api"]
-
-
-@pytest.mark.parametrize("bad", [pytest.param("[Glo", id="broken"), pytest.param(None, id="gone")])
-def test_a_bad_new_file_keeps_the_cloud_and_is_told_once(tmp_path: Path, bad: str | None) -> None:
-    path = tmp_path / "cloud-config"
-    path.write_text(GOOD)
-    on_reload = OnReload()
-    clouds = source(path, on_reload)
-    before = clouds.current()
-    if bad is None:
-        path.unlink()
-    else:
-        path.write_text(bad)
-    assert clouds.current() is before
-    assert clouds.current() is before
-    assert len(on_reload.problems) == 2
-    assert on_reload.problems[1]
-    path.write_text(GOOD.replace("cloud.", "other."))
-    assert clouds.current() == ["https://other.example.com/client/api"]
-    assert on_reload.problems[2:] == [None]
-
-
-def test_a_file_that_went_bad_before_the_first_call_leaves_what_was_read_at_the_start(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "cloud-config"
-    path.write_text(GOOD)
-    on_reload = OnReload()
-    clouds = source(path, on_reload)
-    path.write_text("")
-    assert clouds.current() == ["https://cloud.example.com/client/api"]
-    assert on_reload.problems == ["api-url is missing; api-key is missing; secret-key is missing"]

@@ -228,9 +228,9 @@ def test_good_files_are_taken(read: Read, tmp_path: Path, certificates: Certific
         }
     )
     assert config.tokens is not None
-    assert config.tokens.admit("SECRET-1")
+    assert config.tokens.current().admit("SECRET-1")
     assert config.cloud is not None
-    assert config.cloud.secret_key == "SECRET-1"
+    assert config.cloud.current().secret_key == "SECRET-1"
     assert "SECRET-1" not in repr(config)
     assert "KEY-1" not in repr(config)
 
