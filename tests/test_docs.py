@@ -13,6 +13,7 @@ from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import DRAIN_BYTES, MAX_BODY_BYTES
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import settings
+from hooks.webhook.requests import MAX_VALUES
 from hooks.wsgi import HOOKS
 from tools.reference import described, pages, table
 
@@ -196,6 +197,7 @@ def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     text = (PROJECT / "docs/reference/http.md").read_text()
     assert f"At most {MAX_BODY_BYTES >> 20} MiB" in text
     assert f"no deeper than {MAX_DEPTH} levels" in text
+    assert f"At most {MAX_VALUES:,} values" in text
     decisions = (PROJECT / "docs/explanation/decisions.md").read_text()
     assert f"up to {DRAIN_BYTES >> 20} MiB" in decisions
     served = (PROJECT / "gunicorn.conf.py").read_text()
