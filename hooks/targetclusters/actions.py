@@ -87,22 +87,19 @@ class _Jobs:
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> RoundResult:
         """Run a sync round."""
-        started_at = milliseconds(self.watched.clock())
+        clock, memory = self.watched.clock, self.watched.sync_memory
+        started_at = milliseconds(clock())
         failure = desired = report = None
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
                 desired = self._read_sources(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
                 report = sync_round(
-                    connection.api,
-                    task,
-                    memory=self.watched.sync_memory,
-                    deadline=deadline,
-                    clock=self.watched.clock,
+                    connection.api, task, memory=memory, deadline=deadline, clock=clock
                 )
         except AccessError as error:
             failure = error.failure
-        seconds, generation = self.watched.clock() - started_at, self.facts.generation
+        seconds, generation = clock() - started_at, self.facts.generation
         result = RoundResult(started_at, seconds, generation, recorded, failure, desired, report)
         self._log_round(result)
         return result
@@ -174,8 +171,5 @@ def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig | None) -> Probe
     if kubeconfig is None:
         return result
     return replace(
-        result,
-        server=kubeconfig.server,
-        verified=kubeconfig.verify,
-        expires=kubeconfig.expires,
+        result, server=kubeconfig.server, verified=kubeconfig.verify, expires=kubeconfig.expires
     )

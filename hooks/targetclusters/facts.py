@@ -16,10 +16,7 @@ def observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
         Exception: a bug that ended a job.
     """
     return Facts(
-        cluster=request.cluster,
-        spec=request.spec,
-        config_maps=request.config_maps,
-        deleted_at=request.deleted_at,
+        **vars(request),
         probe=watched.probe.state(),
         sync=watched.sync.state(),
         deletion=watched.deletion.state(),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from hooks.cloudstack.errors import CloudStackError
@@ -73,14 +74,10 @@ class TargetClustersHook:
     ) -> Answer:
         given = self._dependencies
         request = read(body, default_secret=given.config.default_kubeconfig_secret)
-        cluster = request.cluster
         namespaces = given.config.watch_namespaces
-        if namespaces and cluster["metadata"]["namespace"] not in namespaces:
-            unwatched = answer_unwatched(
-                cluster, request.config_maps, finalizing=plan is plan_finalize
-            )
-            return Answer(unwatched)
-        watched = self._clusters.get(cluster)
+        if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
+            return Answer(answer_unwatched(request, finalizing=plan is plan_finalize))
+        watched = self._clusters.get(request.cluster)
         subject = _Subject(lambda: observe(request, watched), plan, watched)
         answer = reconcile(subject, deadline=deadline, record=self._record)
         if answer.response.get("finalized"):
@@ -100,21 +97,16 @@ class TargetClustersHook:
 build = TargetClustersHook
 
 
+@dataclass(frozen=True)
 class _Subject:
     """One call's view of one TargetCluster."""
 
-    def __init__(
-        self,
-        observe: Callable[[], Facts],
-        plan: Callable[[Facts], Plan[Action]],
-        watched: WatchedCluster,
-    ) -> None:
-        self.observe = observe
-        self.plan = plan
-        self._watched = watched
+    observe: Callable[[], Facts]
+    plan: Callable[[Facts], Plan[Action]]
+    watched: WatchedCluster
 
     def act(self, action: Action) -> None:
-        perform(action, self.observe(), self._watched)
+        perform(action, self.observe(), self.watched)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
         """Return None: a call reads nothing that could fail; its jobs report their failures."""

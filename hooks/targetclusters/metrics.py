@@ -1,6 +1,7 @@
 """The metrics of the clusters that are watched, from the status of their TargetClusters."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar, get_args
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -14,9 +15,15 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import is_true, part
 from hooks.kube.times import read_time
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
+from hooks.targetclusters.sync.plan.model import Outcome
+
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily, UnknownMetricFamily)
 
 _CLUSTER = ("namespace", "name")
-_STATES = ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
+_STATES = {"inventory": "sync.objects"} | {
+    state: f"sync.{state}"
+    for state in ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
+}
 
 _EPOCH = "in seconds since 1970."
 #: Gauges with one value for each cluster: the name after `target_cluster_`, the field of a status
@@ -55,15 +62,19 @@ class ClusterMetrics(Collector):
 
 
 def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
-    ready = _gauge("health_status", "1 if the cluster is Ready, 0 if it is not or unknown.")
-    gauges = {field: _gauge(name, text) for name, field, text in _GAUGES}
-    resources = _gauge(
-        "resources",
+    text = "1 if the cluster is Ready, 0 if it is not or unknown."
+    ready = _family(GaugeMetricFamily, "health_status", text)
+    gauges = {field: _family(GaugeMetricFamily, name, text) for name, field, text in _GAUGES}
+    text = (
         "Objects by state: inventory (all that were applied to the cluster), and, after the last "
-        "round, applied, unchanged, pruned, drifted, conflicts, failed.",
-        "state",
+        "round, applied, unchanged, pruned, drifted, conflicts, failed."
     )
-    rounds, objects = _counters()
+    resources = _family(GaugeMetricFamily, "resources", text, "state")
+    text = "Sync rounds, by result: success, or failure if something is not in sync afterwards."
+    # A CounterMetricFamily would add the suffix _total to the name.
+    rounds = _family(UnknownMetricFamily, "resource_sync_count", text, "result")
+    text = f"Objects in sync rounds, by outcome: {', '.join(get_args(Outcome))}."
+    objects = _family(CounterMetricFamily, "resource_sync_objects_total", text, "outcome")
     for cluster in clusters:
         key, status = (cluster.namespace, cluster.name), cluster.status
         if status is None:
@@ -72,8 +83,7 @@ def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
         for field, gauge in gauges.items():
             if (value := _read(status, field)) is not None:
                 gauge.add_metric(key, value)
-        for state in ("inventory", *_STATES):
-            field = "sync.objects" if state == "inventory" else f"sync.{state}"
+        for state, field in _STATES.items():
             if (value := _read(status, field)) is not None:
                 resources.add_metric((*key, state), value)
         for result in ("success", "failure"):
@@ -83,24 +93,8 @@ def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
     yield from (ready, *gauges.values(), resources, rounds, objects)
 
 
-def _counters() -> tuple[UnknownMetricFamily, CounterMetricFamily]:
-    # A CounterMetricFamily would add the suffix _total to the first name.
-    rounds = UnknownMetricFamily(
-        "target_cluster_resource_sync_count",
-        "Sync rounds, by result: success, or failure if something is not in sync afterwards.",
-        labels=(*_CLUSTER, "result"),
-    )
-    objects = CounterMetricFamily(
-        "target_cluster_resource_sync_objects_total",
-        "Objects in sync rounds, by outcome: applied, unchanged, pruned, drifted, conflict, "
-        "failed, skipped.",
-        labels=(*_CLUSTER, "outcome"),
-    )
-    return rounds, objects
-
-
-def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"target_cluster_{name}", text, labels=(*_CLUSTER, *labels))
+def _family(kind: type[Family], name: str, text: str, *labels: str) -> Family:
+    return kind(f"target_cluster_{name}", text, labels=(*_CLUSTER, *labels))
 
 
 def _read(status: Json, field: str) -> float | None:

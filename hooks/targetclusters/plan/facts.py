@@ -6,7 +6,7 @@ from functools import cached_property
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.request import TargetClusterRequest
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport
 
@@ -46,23 +46,16 @@ class DeletionResult:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known at one moment.
+class Facts(TargetClusterRequest):
+    """A request, and what else is known of the TargetCluster at that moment.
 
     Attributes:
-        cluster: the TargetCluster as Metacontroller sent it.
-        config_maps: its children, which hold the inventory.
-        deleted_at: epoch seconds at which its deletion was requested; None if it was not.
         probe: the state of its probe.
         sync: the state of its sync rounds.
         deletion: the state of its deletion rounds, which never run beside sync rounds.
         now: epoch seconds.
     """
 
-    cluster: Json
-    spec: Spec
-    config_maps: tuple[Json, ...]
-    deleted_at: float | None
     probe: JobState[ProbeResult]
     sync: JobState[RoundResult]
     deletion: JobState[DeletionResult]

@@ -5,12 +5,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.facts import DeletionResult, Facts
-from hooks.targetclusters.plan.resources import (
-    SYNCED,
-    Decision,
-    count_objects,
-    inventory_children,
-)
+from hooks.targetclusters.plan.resources import SYNCED, Decision, count_objects, inventory_children
 
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0

@@ -1,7 +1,5 @@
 """Decides what a TargetCluster's sync answers, and which jobs to start."""
 
-from collections.abc import Iterable
-
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
@@ -21,6 +19,7 @@ from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.resources import present_children
 from hooks.targetclusters.plan.schedule import next_due
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
+from hooks.targetclusters.request import TargetClusterRequest
 from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Seconds until Metacontroller calls again, at least and at most.
@@ -69,12 +68,10 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     return Plan(response, actions, events)
 
 
-def answer_unwatched(
-    cluster: Json, config_maps: Iterable[Json], *, finalizing: bool
-) -> CompositeResponse:
+def answer_unwatched(request: TargetClusterRequest, *, finalizing: bool) -> CompositeResponse:
     """Return the answer for a namespace that is not watched: no change, no delay of a deletion."""
     response = CompositeResponse(
-        status=cluster.get("status") or {}, children=present_children(config_maps)
+        status=request.cluster.get("status") or {}, children=present_children(request.config_maps)
     )
     if finalizing:
         response["finalized"] = True

@@ -98,13 +98,13 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
         now=facts.now,
         generation=facts.generation,
     )
-    status = {
+    sync = decision.sync or facts.status.get("sync")
+    return {
         **probed.fields,
         "observedGeneration": facts.generation,
         "conditions": conditions,
+        **({"sync": sync} if sync else {}),
     }
-    sync = decision.sync or facts.status.get("sync")
-    return status | {"sync": sync} if sync else status
 
 
 def _probed_fields(probe: ProbeResult) -> Json:
