@@ -12,6 +12,7 @@ from typing import Literal
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.texts import shorten
 from hooks.kube.client import Conflict, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.kube.events import Event
 from hooks.kube.times import timestamp
@@ -25,6 +26,8 @@ MIN_PAUSE = 1.0
 MAX_PAUSE = 30.0
 #: Seconds in which a repetition of an Event is not written.
 EVENT_REPEAT_SECONDS = 600.0
+#: Characters of an Event's message; the API server refuses longer ones.
+MAX_MESSAGE = 1024
 #: How many Events wait to be written at most, and how many written ones are remembered.
 MAX_WAITING = 1024
 MAX_REMEMBERED = 4096
@@ -201,7 +204,7 @@ class EventRecorder:
             },
             "type": event.type,
             "reason": event.reason,
-            "message": event.message[:1024],
+            "message": shorten(event.message, MAX_MESSAGE),
             "source": {"component": self._source.component, "host": self._source.instance},
             "reportingComponent": self._source.component,
             "reportingInstance": self._source.instance,

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from hooks.http.bounded_json import BadJson, Json, count_values, has_more_values, parse_json
+from hooks.http.texts import quote, shorten
 from hooks.webhook.contract import BadRequest
 
 #: The most values in a body. A load balancer's request with 5,000 Instances has half as many.
 MAX_VALUES = 500_000
 
-#: How much of a value an error repeats.
-_SHOWN = 80
 #: What people who write JSON or YAML call the types.
 _WORDS: dict[object, str] = {
     str: "a string",
@@ -185,8 +184,7 @@ def _problem(value: object, kind: object, error: Exception) -> str:
     if value is None or (value == "" and get_origin(kind) is Annotated):
         return f"is missing; it must be {wanted}"
     if wanted not in _WORDS.values():
-        shown = repr(value)
-        return f"is {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}, must be {wanted}"
+        return f"is {quote(value)}, must be {wanted}"
     if not str(error).startswith("Expected"):
         return str(error)
     return f"must be {wanted}, is {_kind(value)}"
@@ -233,9 +231,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> Json:
     found: Json = {}
     for key, value in pairs:
         if key in found:
-            raise BadRequest(
-                "", f"the body has the key {json.dumps(key[:_SHOWN])} twice in an object"
-            )
+            quoted = json.dumps(shorten(key, 80))
+            raise BadRequest("", f"the body has the key {quoted} twice in an object")
         found[key] = value
     return found
 

@@ -3,10 +3,10 @@
 An id that is not known yet is empty. Plan mode shows such actions; no call does them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
+from hooks.http.texts import join_names
 from hooks.kube.finalizers import ServiceFinalizers
 
 #: Tags as sorted (key, value) pairs.
@@ -131,7 +131,7 @@ class Assign:
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"assign {join_some(self.nodes, 3)} to rule {self.name}"
+        return f"assign {join_names(self.nodes, limit=3)} to rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Remove:
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"remove {join_some(self.nodes, 3)} from rule {self.name}"
+        return f"remove {join_names(self.nodes, limit=3)} from rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +240,3 @@ def _ports(ports: PortRange) -> str:
 
 def _shown(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def join_some(texts: Sequence[str], limit: int, separator: str = ", ") -> str:
-    """Join the first texts, and count the others."""
-    joined = separator.join(texts[:limit])
-    return f"{joined} and {len(texts) - limit} more" if len(texts) > limit else joined

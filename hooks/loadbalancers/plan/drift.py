@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
+from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import status
-from hooks.loadbalancers.plan.actions import Action, join_some
+from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.schedule import CONTESTED, is_early_check
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
@@ -62,4 +63,4 @@ def contested(facts: Facts, actions: Sequence[Action], drift: tuple[str, int]) -
 
 
 def _named(actions: Sequence[Action]) -> str:
-    return join_some([str(action) for action in actions], _NAMED_CHANGES, "; ")
+    return join_sentences([str(action) for action in actions], limit=_NAMED_CHANGES)

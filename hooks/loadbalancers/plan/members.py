@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove, join_some
+from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.nodes import Membership, membership
 from hooks.loadbalancers.plan.rules import RulesPlan
@@ -123,4 +124,4 @@ def _condition(
 
 
 def _listed(label: str, nodes: Sequence[str]) -> str:
-    return f"; {label}: {join_some(nodes, _NAMED_NODES)}" if nodes else ""
+    return f"; {label}: {join_names(nodes, limit=_NAMED_NODES)}" if nodes else ""

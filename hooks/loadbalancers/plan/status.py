@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.times import epoch, timestamp
 from hooks.loadbalancers.plan.actions import Action
@@ -31,7 +32,7 @@ PUBLISH_AFTER = 30.0
 #: Seconds until Metacontroller calls again while work goes on.
 SOON = 1.0
 #: Characters of a condition's message, and entries of `status.plan`.
-_LONGEST_TEXT = 1000
+MAX_TEXT = 1000
 _PLAN_ENTRIES = 1024
 
 #: Conditions of the stages; Ready sums them up.
@@ -207,11 +208,6 @@ def stopped(facts: Facts, ready: Condition, *, back_off: BackOff = REFUSED) -> C
     return _checked(status, facts.fingerprint, facts.now, wait)
 
 
-def shortened(text: str) -> str:
-    """Shorten a text to what a status has room for."""
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
-
-
 def _again(status: Json) -> CompositeResponse:
     """Ask for the next call at once."""
     return {"status": status, "children": [], "resyncAfterSeconds": SOON}
@@ -231,7 +227,7 @@ def _with_conditions(
     request: LoadBalancerRequest, status: Json, conditions: Iterable[Condition], now: float
 ) -> Json:
     """Replace the conditions of a status."""
-    current = [replace(each, message=shortened(each.message)) for each in conditions]
+    current = [replace(each, message=shorten(each.message, MAX_TEXT)) for each in conditions]
     merged = merge_conditions(
         request.status.get("conditions") or (), current, now=now, generation=request.generation
     )
@@ -269,7 +265,7 @@ def _changes(facts: Facts, stages: Stages) -> list[str]:
     """Describe what plan mode would do; nothing for a Service that is invalid."""
     spec = facts.request.spec
     actions = stages.actions if spec.plan_only and not spec.invalid else ()
-    return list(dict.fromkeys(shortened(str(action)) for action in actions))
+    return list(dict.fromkeys(shorten(str(action), MAX_TEXT) for action in actions))
 
 
 def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
@@ -359,7 +355,7 @@ def _rule(facts: Facts, each: PortRule) -> Json:
         written["state"] = each.rule.state
         written["members"] = len(facts.state.members_of(each.rule.id))
     if each.problem:
-        written["reason"] = shortened(each.problem)
+        written["reason"] = shorten(each.problem, MAX_TEXT)
     return written
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.kube.times import moment, read_past
@@ -103,7 +104,11 @@ def _round_condition(latest: RoundResult, sync: Json) -> Condition:
 def _named_results(report: SyncReport) -> list[Json]:
     """Name the first problems and objects that need attention, problems of the sources first."""
     problems = [
-        {"outcome": "Failed", "object": problem.source, "message": str(problem)[:_MAX_MESSAGE]}
+        {
+            "outcome": "Failed",
+            "object": problem.source,
+            "message": shorten(str(problem), _MAX_MESSAGE),
+        }
         for problem in report.problems[:_MAX_NAMED]
     ]
     results = [_named_result(result) for result in report.troubled[:_MAX_NAMED]]
@@ -113,7 +118,7 @@ def _named_results(report: SyncReport) -> list[Json]:
 def _named_result(result: ObjectResult) -> Json:
     entry: Json = {"outcome": _OUTCOMES[result.outcome], "object": str(result.entry.key)}
     if result.message:
-        entry["message"] = result.message[:_MAX_MESSAGE]
+        entry["message"] = shorten(result.message, _MAX_MESSAGE)
     if result.fields:
         entry["fields"] = list(result.fields[:_MAX_FIELDS])
     return entry

@@ -392,5 +392,9 @@ def test_a_status_without_a_generation_claims_none() -> None:
 
 
 def test_long_texts_are_shortened() -> None:
-    assert statuses.shortened("x" * 1000) == "x" * 1000
-    assert len(statuses.shortened("x" * 5000)) == 1001
+    ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "x" * 5000)
+    answered = statuses.unobserved(ORDER, NOW, ready)
+    [message] = [
+        each["message"] for each in answered["status"]["conditions"] if each["type"] == "Ready"
+    ]
+    assert message == "x" * 999 + "…"
