@@ -1,11 +1,19 @@
 """Writes paths of fields as people do."""
 
+import json
 import re
 from collections.abc import Sequence
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 Part = str | int
+
+
+def join_path(field: str, key: str) -> str:
+    """Return the path of a field's field: `spec.ports`, `metadata.labels["example.com/team"]`."""
+    if "." in key or "/" in key:
+        return f"{field}[{json.dumps(key)}]"
+    return f"{field}.{key}" if field else key
 
 
 def field_path(parts: Sequence[Part]) -> str:

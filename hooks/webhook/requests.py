@@ -12,6 +12,7 @@ import msgspec
 
 from hooks.http.bounded_json import BadJson, Json, count_values, has_more_values, parse_json
 from hooks.http.texts import quote, shorten
+from hooks.kube.field_paths import join_path
 from hooks.webhook.contract import BadRequest
 
 #: The most values in a body. A load balancer's request with 5,000 Instances has half as many.
@@ -145,7 +146,7 @@ def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN
         return _fields_without_nulls(value, kind, field)
     if isinstance(value, dict) and origin is dict:
         return {
-            key: _without_nulls(item, args[1], _below(field, key))
+            key: _without_nulls(item, args[1], join_path(field, key))
             for key, item in value.items()
             if item is not None or _is_view(args[1])
         }
@@ -163,7 +164,7 @@ def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN
 def _fields_without_nulls(value: Json, kind: type[View], field: str) -> Json:
     kept = {}
     for each in _fields(kind):
-        item, place = value.get(each.encode_name), _below(field, each.encode_name)
+        item, place = value.get(each.encode_name), join_path(field, each.encode_name)
         if item is not None:
             kept[each.encode_name] = _without_nulls(item, each.type, place)
         elif each.required:
@@ -209,13 +210,6 @@ def _kind(value: object) -> str:
     return names.get(type(value), "an object")
 
 
-def _below(field: str, key: str) -> str:
-    """Name a field of a field: `spec.ports`, or `labels["a.b/c"]` where a dot would mislead."""
-    if "." in key or "/" in key:
-        return f"{field}[{json.dumps(key)}]"
-    return f"{field}.{key}" if field else key
-
-
 def _explain(body: bytes | bytearray, problem: str) -> BadRequest:
     """Name the key that is there twice, or the field with half a character, by Python's parser."""
     try:
@@ -249,7 +243,7 @@ def _check_text(field: str, value: object) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             _check_text(field, key)
-            _check_text(_below(field, key), item)
+            _check_text(join_path(field, key), item)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_text(f"{field}[{index}]", item)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import quote
+from hooks.kube.field_paths import join_path
 
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
@@ -63,7 +64,7 @@ class Reader:
 
 def annotation_path(key: str) -> str:
     """Return the path of an annotation, as errors name it."""
-    return f'metadata.annotations["{key}"]'
+    return join_path("metadata.annotations", key)
 
 
 def boolean(text: str) -> bool:

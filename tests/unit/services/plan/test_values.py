@@ -162,4 +162,4 @@ def test_a_reader_goes_on_after_a_refusal() -> None:
     reader = Reader({"a": "yes", "b": "true"})
     assert [reader.flag(key) for key in ("a", "b", "c")] == [False, True, False]
     message = '\'yes\' is not a boolean; write "true" or "false"'
-    assert reader.invalid == [{"field": 'metadata.annotations["a"]', "message": message}]
+    assert reader.invalid == [{"field": "metadata.annotations.a", "message": message}]
