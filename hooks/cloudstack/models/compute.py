@@ -1,49 +1,29 @@
 """Virtual machines and what they are made from: zones, offerings, clusters of them."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from hooks.cloudstack.models.fields import (
-    Answer,
-    flag,
-    objects,
-    optional,
-    optional_number,
-    required,
-)
+from hooks.cloudstack.models.fields import Model, Name, each
 
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
 
 
 @dataclass(frozen=True, slots=True)
-class Nic:
+class Nic(Model):
     """A network card of a virtual machine; addresses are empty where it has none."""
 
+    KIND = "nic"
     id: str
     network_id: str
     network_name: str = ""
     ip_address: str = ""
     ip6_address: str = ""
     is_default: bool = False
-    secondary_ips: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Nic":
-        """Read one entry of a virtual machine's `nic` list."""
-        return cls(
-            id=required(answer, "nic", "id"),
-            network_id=required(answer, "nic", "networkid"),
-            network_name=optional(answer, "networkname"),
-            ip_address=optional(answer, "ipaddress"),
-            ip6_address=optional(answer, "ip6address"),
-            is_default=flag(answer, "isdefault"),
-            secondary_ips=objects(
-                answer, "secondaryip", lambda ip: required(ip, "secondary ip", "ipaddress")
-            ),
-        )
+    secondary_ips: Annotated[tuple[str, ...], each("ipaddress"), Name("secondaryip")] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class VirtualMachine:
+class VirtualMachine(Model):
     """A virtual machine.
 
     Attributes:
@@ -53,17 +33,18 @@ class VirtualMachine:
         public_ip: the address of a static NAT, else empty.
     """
 
+    KIND = "virtual machine"
     id: str
     name: str
     state: str
     display_name: str = ""
     zone_id: str = ""
     zone_name: str = ""
-    offering_id: str = ""
-    offering_name: str = ""
-    nics: tuple[Nic, ...] = ()
+    offering_id: Annotated[str, Name("serviceofferingid")] = ""
+    offering_name: Annotated[str, Name("serviceofferingname")] = ""
+    nics: Annotated[tuple[Nic, ...], Name("nic")] = ()
     public_ip: str = ""
-    security_group_ids: tuple[str, ...] = ()
+    security_group_ids: Annotated[tuple[str, ...], each("id"), Name("securitygroup")] = ()
     project_id: str = ""
 
     @property
@@ -71,78 +52,33 @@ class VirtualMachine:
         """Tell whether the machine is neither destroyed nor failed to deploy."""
         return self.state not in _GONE_STATES
 
-    @classmethod
-    def from_json(cls, answer: Answer) -> "VirtualMachine":
-        """Read one entry of `virtualmachine` or `loadbalancerruleinstance`."""
-        return cls(
-            id=required(answer, "virtual machine", "id"),
-            name=required(answer, "virtual machine", "name"),
-            state=required(answer, "virtual machine", "state"),
-            display_name=optional(answer, "displayname"),
-            zone_id=optional(answer, "zoneid"),
-            zone_name=optional(answer, "zonename"),
-            offering_id=optional(answer, "serviceofferingid"),
-            offering_name=optional(answer, "serviceofferingname"),
-            nics=objects(answer, "nic", Nic.from_json),
-            public_ip=optional(answer, "publicip"),
-            security_group_ids=objects(
-                answer, "securitygroup", lambda group: required(group, "security group", "id")
-            ),
-            project_id=optional(answer, "projectid"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(Model):
     """A zone."""
 
+    KIND = "zone"
     id: str
     name: str
     security_groups_enabled: bool = False
 
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Zone":
-        """Read one entry of `zone`."""
-        return cls(
-            id=required(answer, "zone", "id"),
-            name=required(answer, "zone", "name"),
-            security_groups_enabled=flag(answer, "securitygroupsenabled"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class ServiceOffering:
+class ServiceOffering(Model):
     """A service offering; a customized one has neither CPUs nor memory of its own (MiB)."""
 
+    KIND = "service offering"
     id: str
     name: str
     cpu_number: int | None = None
     memory: int | None = None
 
-    @classmethod
-    def from_json(cls, answer: Answer) -> "ServiceOffering":
-        """Read one entry of `serviceoffering`."""
-        return cls(
-            id=required(answer, "service offering", "id"),
-            name=required(answer, "service offering", "name"),
-            cpu_number=optional_number(answer, "service offering", "cpunumber"),
-            memory=optional_number(answer, "service offering", "memory"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class KubernetesCluster:
+class KubernetesCluster(Model):
     """A cluster of the CloudStack Kubernetes Service; its state is Running, Stopped, …."""
 
+    KIND = "Kubernetes cluster"
     id: str
     name: str
     state: str
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "KubernetesCluster":
-        """Read one entry of `kubernetescluster`."""
-        return cls(
-            id=required(answer, "Kubernetes cluster", "id"),
-            name=required(answer, "Kubernetes cluster", "name"),
-            state=required(answer, "Kubernetes cluster", "state"),
-        )

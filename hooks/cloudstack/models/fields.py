@@ -7,10 +7,12 @@ one string (observed on CloudStack 4.22).
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import cache, partial
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
-Model = TypeVar("Model")
+T = TypeVar("T")
 
 #: An object of an answer.
 Answer = Mapping[str, Any]
@@ -69,7 +71,7 @@ def words(answer: Answer, name: str) -> tuple[str, ...]:
     return tuple(word for word in re.split(r"[,\s]+", optional(answer, name)) if word)
 
 
-def objects(answer: Answer, name: str, parse: Callable[[Answer], Model]) -> tuple[Model, ...]:
+def objects(answer: Answer, name: str, parse: Callable[[Answer], T]) -> tuple[T, ...]:
     """Return a list of objects, each parsed; empty where it is missing."""
     value = answer.get(name)
     if value is None:
@@ -88,3 +90,75 @@ def moment(answer: Answer, name: str) -> float | None:
         return datetime.strptime(optional(answer, name), "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
         return None
+
+
+@dataclass(frozen=True)
+class Read:
+    """In an annotation: reads the field, of an answer and by the field's name there."""
+
+    read: Callable[[Answer, str], Any]
+
+
+def each(name: str) -> Read:
+    """Read a list of objects that each hold one text field of this name."""
+    return Read(lambda answer, key: objects(answer, key, lambda one: required(one, key, name)))
+
+
+#: Text in lower case, such as a protocol, which must be there.
+Lower = Annotated[str, Read(lambda answer, name: required(answer, "rule", name).lower())]
+#: Epoch seconds; None where there is no time.
+Moment = Annotated[float | None, Read(moment)]
+
+
+@dataclass(frozen=True)
+class Name:
+    """In an annotation: CloudStack's name of a field, where it is not ours without underscores."""
+
+    name: str
+
+
+class Model:
+    """An object of CloudStack: a frozen dataclass whose fields say how they are read.
+
+    A text or number without a default must be there; a tuple lists texts, or other models.
+    """
+
+    #: What an error calls the object.
+    KIND: ClassVar[str]
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> Self:
+        """Read an object of an answer. Raises Malformed."""
+        readers = _readers(cls)  # type: ignore[arg-type]
+        return cls(**{name: read(answer) for name, read in readers.items()})
+
+
+@cache
+def _readers(model: type[Any]) -> dict[str, Callable[[Answer], Any]]:
+    """Find out once how each field of a model is read."""
+    hints = get_type_hints(model, include_extras=True)
+    return {one.name: _reader(model.KIND, one, hints[one.name]) for one in fields(model)}
+
+
+def _reader(kind: str, one: Field[Any], hint: Any) -> Callable[[Answer], Any]:  # noqa: ANN401
+    marks = getattr(hint, "__metadata__", ())
+    name = next((mark.name for mark in marks if isinstance(mark, Name)), one.name.replace("_", ""))
+    for mark in marks:
+        if isinstance(mark, Read):
+            return lambda answer: mark.read(answer, name)
+    kinds: dict[Any, Callable[..., Any]] = {
+        bool: flag,
+        str: optional,
+        int: partial(number, kind=kind),
+    }
+    plain = get_args(hint)[0] if marks else hint
+    if plain is str and one.default is MISSING:
+        return lambda answer: required(answer, kind, name)
+    if plain == int | None:
+        return lambda answer: optional_number(answer, kind, name)
+    if plain in kinds:
+        return lambda answer: kinds[plain](answer, name=name)
+    item = get_args(plain)[0]
+    if item is str:
+        return lambda answer: words(answer, name)
+    return lambda answer: objects(answer, name, item.from_json)

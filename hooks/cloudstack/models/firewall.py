@@ -1,46 +1,26 @@
 """What lets connections through: firewall rules, network ACL items, security groups."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from hooks.cloudstack.models.fields import (
-    Answer,
-    objects,
-    optional,
-    optional_number,
-    required,
-    words,
-)
+from hooks.cloudstack.models.fields import Lower, Model, Name
 from hooks.cloudstack.models.tags import Tag
 
 
 @dataclass(frozen=True, slots=True)
-class FirewallRule:
+class FirewallRule(Model):
     """A firewall rule of a public address; a rule for all ports has none."""
 
+    KIND = "firewall rule"
     id: str
-    protocol: str
-    public_ip_id: str
+    protocol: Lower
+    public_ip_id: Annotated[str, Name("ipaddressid")]
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: tuple[str, ...] = ()
+    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
     state: str = ""
     network_id: str = ""
     tags: tuple[Tag, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "FirewallRule":
-        """Read one entry of `firewallrule`."""
-        return cls(
-            id=required(answer, "firewall rule", "id"),
-            protocol=required(answer, "firewall rule", "protocol").lower(),
-            public_ip_id=required(answer, "firewall rule", "ipaddressid"),
-            start_port=optional_number(answer, "firewall rule", "startport"),
-            end_port=optional_number(answer, "firewall rule", "endport"),
-            cidrs=words(answer, "cidrlist"),
-            state=optional(answer, "state"),
-            network_id=optional(answer, "networkid"),
-            tags=objects(answer, "tags", Tag.from_json),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +34,17 @@ class PortRange:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkAclList:
+class NetworkAclList(Model):
     """A list of network ACL items; the two that every zone has are of no VPC."""
 
+    KIND = "network ACL list"
     id: str
     name: str
     vpc_id: str = ""
 
-    @classmethod
-    def from_json(cls, answer: Answer) -> "NetworkAclList":
-        """Read one entry of `networkacllist`."""
-        return cls(
-            id=required(answer, "network ACL list", "id"),
-            name=required(answer, "network ACL list", "name"),
-            vpc_id=optional(answer, "vpcid"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class NetworkAcl:
+class NetworkAcl(Model):
     """An item of a network ACL list.
 
     Attributes:
@@ -82,36 +54,19 @@ class NetworkAcl:
         protocol: tcp, udp, icmp, all or a protocol number.
     """
 
+    KIND = "network ACL item"
     id: str
-    protocol: str
+    protocol: Lower
     acl_id: str = ""
     number: int | None = None
     action: str = ""
     traffic_type: str = ""
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: tuple[str, ...] = ()
+    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
     state: str = ""
     reason: str = ""
     tags: tuple[Tag, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "NetworkAcl":
-        """Read one entry of `networkacl`; its ports are strings there."""
-        return cls(
-            id=required(answer, "network ACL item", "id"),
-            protocol=required(answer, "network ACL item", "protocol").lower(),
-            acl_id=optional(answer, "aclid"),
-            number=optional_number(answer, "network ACL item", "number"),
-            action=optional(answer, "action"),
-            traffic_type=optional(answer, "traffictype"),
-            start_port=optional_number(answer, "network ACL item", "startport"),
-            end_port=optional_number(answer, "network ACL item", "endport"),
-            cidrs=words(answer, "cidrlist"),
-            state=optional(answer, "state"),
-            reason=optional(answer, "reason"),
-            tags=objects(answer, "tags", Tag.from_json),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,44 +88,24 @@ class NetworkAclChange:
 
 
 @dataclass(frozen=True, slots=True)
-class IngressRule:
+class IngressRule(Model):
     """What a security group lets in, from one CIDR; `cidr` is empty where it names a group."""
 
-    id: str
-    protocol: str
+    KIND = "ingress rule"
+    id: Annotated[str, Name("ruleid")]
+    protocol: Lower
     start_port: int | None = None
     end_port: int | None = None
     cidr: str = ""
     tags: tuple[Tag, ...] = ()
 
-    @classmethod
-    def from_json(cls, answer: Answer) -> "IngressRule":
-        """Read one entry of a security group's `ingressrule` list."""
-        return cls(
-            id=required(answer, "ingress rule", "ruleid"),
-            protocol=required(answer, "ingress rule", "protocol").lower(),
-            start_port=optional_number(answer, "ingress rule", "startport"),
-            end_port=optional_number(answer, "ingress rule", "endport"),
-            cidr=optional(answer, "cidr"),
-            tags=objects(answer, "tags", Tag.from_json),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class SecurityGroup:
+class SecurityGroup(Model):
     """A security group and what it lets in."""
 
+    KIND = "security group"
     id: str
     name: str
-    ingress_rules: tuple[IngressRule, ...] = ()
+    ingress_rules: Annotated[tuple[IngressRule, ...], Name("ingressrule")] = ()
     tags: tuple[Tag, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "SecurityGroup":
-        """Read one entry of `securitygroup`."""
-        return cls(
-            id=required(answer, "security group", "id"),
-            name=required(answer, "security group", "name"),
-            ingress_rules=objects(answer, "ingressrule", IngressRule.from_json),
-            tags=objects(answer, "tags", Tag.from_json),
-        )

@@ -1,11 +1,14 @@
 """Load balancer rules, their members, how clients stick to a member."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from hooks.cloudstack.models.fields import (
     Answer,
     Malformed,
-    number,
+    Model,
+    Name,
+    Read,
     objects,
     optional,
     required,
@@ -14,8 +17,12 @@ from hooks.cloudstack.models.fields import (
 from hooks.cloudstack.models.tags import Tag
 
 
+def _protocol(answer: Answer, name: str) -> str:
+    return optional(answer, name).lower() or "tcp"
+
+
 @dataclass(frozen=True, slots=True)
-class LoadBalancerRule:
+class LoadBalancerRule(Model):
     """A load balancer rule: one public port of an address.
 
     Attributes:
@@ -25,36 +32,19 @@ class LoadBalancerRule:
         cidrs: the sources that may connect; empty where the server is older than 4.18.
     """
 
+    KIND = "load balancer rule"
     id: str
     name: str
     public_ip_id: str
     public_port: int
     private_port: int
-    protocol: str
+    protocol: Annotated[str, Read(_protocol)]
     algorithm: str = ""
     state: str = ""
     public_ip: str = ""
     network_id: str = ""
-    cidrs: tuple[str, ...] = ()
+    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
     tags: tuple[Tag, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "LoadBalancerRule":
-        """Read one entry of `loadbalancerrule`; its ports are strings there."""
-        return cls(
-            id=required(answer, "load balancer rule", "id"),
-            name=required(answer, "load balancer rule", "name"),
-            public_ip_id=required(answer, "load balancer rule", "publicipid"),
-            public_port=number(answer, "load balancer rule", "publicport"),
-            private_port=number(answer, "load balancer rule", "privateport"),
-            protocol=optional(answer, "protocol").lower() or "tcp",
-            algorithm=optional(answer, "algorithm"),
-            state=optional(answer, "state"),
-            public_ip=optional(answer, "publicip"),
-            network_id=optional(answer, "networkid"),
-            cidrs=words(answer, "cidrlist"),
-            tags=objects(answer, "tags", Tag.from_json),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,33 @@
 """Guest networks and their services, public addresses."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from hooks.cloudstack.models.fields import Answer, flag, moment, objects, optional, required
+from hooks.cloudstack.models.fields import Model, Moment, Name, each
 from hooks.cloudstack.models.tags import Tag
 
 
 @dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Model):
     """A property of a network service, its value as CloudStack words it."""
 
+    KIND = "capability"
     name: str
-    value: str
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Capability":
-        """Read one entry of a service's `capability` list."""
-        return cls(required(answer, "capability", "name"), optional(answer, "value"))
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkService:
+class NetworkService(Model):
     """A service of a network: Lb, Firewall, NetworkACL, SecurityGroup, StaticNat, …."""
 
+    KIND = "network service"
     name: str
-    providers: tuple[str, ...] = ()
-    capabilities: tuple[Capability, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "NetworkService":
-        """Read one entry of a network's `service` list."""
-        return cls(
-            name=required(answer, "network service", "name"),
-            providers=objects(
-                answer, "provider", lambda provider: required(provider, "provider", "name")
-            ),
-            capabilities=objects(answer, "capability", Capability.from_json),
-        )
+    providers: Annotated[tuple[str, ...], each("name"), Name("provider")] = ()
+    capabilities: Annotated[tuple[Capability, ...], Name("capability")] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class Network(Model):
     """A guest network.
 
     Attributes:
@@ -49,6 +36,7 @@ class Network:
         acl_id: of the tier's network ACL list, else empty.
     """
 
+    KIND = "network"
     id: str
     name: str
     type: str = ""
@@ -58,23 +46,7 @@ class Network:
     acl_id: str = ""
     acl_name: str = ""
     project_id: str = ""
-    services: tuple[NetworkService, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Network":
-        """Read one entry of `network`."""
-        return cls(
-            id=required(answer, "network", "id"),
-            name=required(answer, "network", "name"),
-            type=optional(answer, "type"),
-            state=optional(answer, "state"),
-            zone_id=optional(answer, "zoneid"),
-            vpc_id=optional(answer, "vpcid"),
-            acl_id=optional(answer, "aclid"),
-            acl_name=optional(answer, "aclname"),
-            project_id=optional(answer, "projectid"),
-            services=objects(answer, "service", NetworkService.from_json),
-        )
+    services: Annotated[tuple[NetworkService, ...], Name("service")] = ()
 
     def has(self, service: str) -> bool:
         """Tell whether the network offers a service, by CloudStack's name such as `Lb`."""
@@ -82,15 +54,17 @@ class Network:
 
     def capability(self, service: str, name: str) -> str:
         """Return a capability's value, empty where the network does not say."""
-        for each in self.services:
-            for capability in each.capabilities:
-                if (each.name, capability.name) == (service, name):
-                    return capability.value
-        return ""
+        values = (
+            capability.value
+            for found in self.services
+            for capability in found.capabilities
+            if (found.name, capability.name) == (service, name)
+        )
+        return next(values, "")
 
 
 @dataclass(frozen=True, slots=True)
-class PublicIpAddress:
+class PublicIpAddress(Model):
     """A public address, acquired or free.
 
     Attributes:
@@ -101,11 +75,12 @@ class PublicIpAddress:
         virtual_machine_id: of the machine whose static NAT it is, else empty.
     """
 
+    KIND = "public address"
     id: str
     ip_address: str
     state: str
     zone_id: str = ""
-    network_id: str = ""
+    network_id: Annotated[str, Name("associatednetworkid")] = ""
     vpc_id: str = ""
     project_id: str = ""
     is_source_nat: bool = False
@@ -113,25 +88,5 @@ class PublicIpAddress:
     is_system: bool = False
     for_virtual_network: bool = False
     virtual_machine_id: str = ""
-    allocated_at: float | None = None
+    allocated_at: Annotated[Moment, Name("allocated")] = None
     tags: tuple[Tag, ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "PublicIpAddress":
-        """Read one entry of `publicipaddress`."""
-        return cls(
-            id=required(answer, "public address", "id"),
-            ip_address=required(answer, "public address", "ipaddress"),
-            state=required(answer, "public address", "state"),
-            zone_id=optional(answer, "zoneid"),
-            network_id=optional(answer, "associatednetworkid"),
-            vpc_id=optional(answer, "vpcid"),
-            project_id=optional(answer, "projectid"),
-            is_source_nat=flag(answer, "issourcenat"),
-            is_static_nat=flag(answer, "isstaticnat"),
-            is_system=flag(answer, "issystem"),
-            for_virtual_network=flag(answer, "forvirtualnetwork"),
-            virtual_machine_id=optional(answer, "virtualmachineid"),
-            allocated_at=moment(answer, "allocated"),
-            tags=objects(answer, "tags", Tag.from_json),
-        )

@@ -2,24 +2,15 @@
 
 from dataclasses import dataclass
 
-from hooks.cloudstack.models.fields import Answer, optional, required
+from hooks.cloudstack.models.fields import Model
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Model):
     """A key and value on a resource; `resource_id` and type only from listTags."""
 
+    KIND = "tag"
     key: str
-    value: str
+    value: str = ""
     resource_id: str = ""
     resource_type: str = ""
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Tag":
-        """Read one entry of a `tags` or `tag` list."""
-        return cls(
-            key=required(answer, "tag", "key"),
-            value=optional(answer, "value"),
-            resource_id=optional(answer, "resourceid"),
-            resource_type=optional(answer, "resourcetype"),
-        )
