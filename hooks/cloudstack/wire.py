@@ -13,7 +13,7 @@ from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import Throttled, Unreachable, refusal
 from hooks.http.backoff import believed, retry_after
 from hooks.http.bounded_json import BadJson, Json
-from hooks.http.errors import BadAddress, HttpError, NotTrusted
+from hooks.http.errors import HttpError
 from hooks.http.hide import HIDDEN
 from hooks.http.texts import shorten
 from hooks.http.transport import Answer, Request, Transport
@@ -31,6 +31,11 @@ HEADERS = {
     "User-Agent": "cloudstack-metacontroller",
 }
 
+#: The settings of the cloud-config that help, by what is wrong.
+ADVICE = {
+    "address": "; are api-url, ca-file and proxy in the cloud-config right?",
+    "authorities": "; ca-file in the cloud-config can name the authorities to trust",
+}
 #: Commands whose answer is not in `<command>response`, nor in `<command>` as some are; lower case.
 ODD_ENVELOPES = {
     "deleteLBStickinessPolicy": "deletelbstickinessrruleresponse",
@@ -88,7 +93,7 @@ class Wire:
         try:
             return self._transport.send(request, seconds)
         except HttpError as error:
-            message = f"{error}{_advice(error)}"
+            message = f"{error}{ADVICE.get(error.wrong, '')}"
             raise Unreachable(
                 command, message, sent=error.sent, transient=error.transient
             ) from error
@@ -137,17 +142,6 @@ def _written(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, ",".join(map(str, value))
         elif value is not None:
             yield name, str(value)
-
-
-def _advice(error: HttpError) -> str:
-    """Name the setting of the cloud-config that would help."""
-    match error:
-        case NotTrusted(unknown_authority=True):
-            return "; ca-file in the cloud-config can name the authorities to trust"
-        case BadAddress():
-            return "; are api-url, ca-file and proxy in the cloud-config right?"
-        case _:
-            return ""
 
 
 def _error_text(payload: Json) -> str:

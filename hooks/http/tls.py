@@ -14,7 +14,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CE
 
 
 class BadTrust(Exception):
-    """Certificates cannot be used; str() names the file."""
+    """Certificates cannot be used; str() says which."""
 
 
 def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.SSLContext:
@@ -59,11 +59,13 @@ def file_context(
         certificate: files (PEM) of our own certificate and its key; None for none.
 
     Raises:
-        BadTrust: naming the file that cannot be read.
+        BadTrust: naming what cannot be used.
     """
-    path = ca_path or DEFAULT_CA_BUNDLE_PATH
-    versions = tuple(map(_version, (path, *(certificate or ()))))
-    return _cached_context(path, certificate, versions, verify=verify)
+    paths = (ca_path or DEFAULT_CA_BUNDLE_PATH, *(certificate or ()))
+    try:
+        return _cached_context(paths, tuple(os.stat(path).st_mtime_ns for path in paths), verify)  # noqa: PTH116
+    except (OSError, ValueError) as error:
+        raise BadTrust(f"{' with '.join(paths)} cannot be used: {error}") from None
 
 
 def environment_authorities(environ: Mapping[str, str]) -> str:
@@ -71,26 +73,10 @@ def environment_authorities(environ: Mapping[str, str]) -> str:
     return next((environ[name] for name in CA_VARIABLES if environ.get(name)), "")
 
 
-def _version(path: str) -> tuple[int, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError as error:
-        raise BadTrust(f"{path} cannot be read: {error.strerror}") from None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 @lru_cache(maxsize=16)
-def _cached_context(
-    ca_path: str, certificate: tuple[str, str] | None, _versions: object, *, verify: bool
-) -> ssl.SSLContext:
-    try:
-        context = new_context(ca_path, verify=verify)
-    except OSError:
-        raise BadTrust(f"{ca_path} holds no certificates in PEM") from None
-    if certificate:
-        try:
-            # Without a password an encrypted key would ask for one on the terminal.
-            context.load_cert_chain(*certificate, "")
-        except (OSError, ValueError):
-            raise BadTrust(f"{certificate[0]} and {certificate[1]} do not go together") from None
+def _cached_context(paths: tuple[str, ...], _changed: object, verify: bool) -> ssl.SSLContext:
+    context = new_context(paths[0], verify=verify)
+    if paths[1:]:
+        # Without a password an encrypted key would ask for one on the terminal.
+        context.load_cert_chain(paths[1], paths[2], "")
     return context

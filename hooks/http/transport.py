@@ -145,9 +145,8 @@ class _Connection(HTTPConnection):
         return connect(self._dns_host, self.port, self.socket_options or ())
 
 
-class _TlsConnection(HTTPSConnection):
-    def _new_conn(self) -> socket:
-        return connect(self._dns_host, self.port, self.socket_options or ())
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):

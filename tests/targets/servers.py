@@ -106,6 +106,17 @@ def dripping_headers(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(b"x")
 
 
+def repeating(piece: bytes, *, after: bytes = b"", pause: float = 0.02) -> Behaviour:
+    """Send something, and then a piece again and again, for ever."""
+
+    def repeat(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(after)
+        while not over.wait(pause):
+            connection.sendall(piece)
+
+    return repeat
+
+
 def answering(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> Behaviour:
     """Answer every request with the same."""
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hooks.cloudstack.cache import (
+    ABSENT_TTL,
     FAILURE_TTL,
     Fetching,
     SingleFlightCache,
@@ -75,6 +76,23 @@ def test_a_value_is_fetched_once_and_kept_for_its_time(fetchers: ThreadPoolExecu
     assert cache.get("a", Deadline(5)) == "a1"
     clock.now += 0.1
     assert cache.get("a", Deadline(5)) == "a2"
+
+
+@pytest.mark.parametrize("nothing", [None, "", Snapshot.of((), taken_at=1.0)])
+def test_that_there_is_none_is_kept_for_seconds_only(
+    nothing: object, fetchers: ThreadPoolExecutor
+) -> None:
+    found = [nothing, "there it is"]
+    clock = Time()
+    fetching = Fetching(fetchers, clock.monotonic, observer=lambda _name, _hit: None)
+    cache: SingleFlightCache[str, object] = SingleFlightCache(
+        "listThings", lambda _key, _deadline: found.pop(0), 600, fetching
+    )
+    assert [cache.get("a", Deadline(5)), cache.get("a", Deadline(5))] == [nothing, nothing]
+    clock.now += ABSENT_TTL
+    assert cache.get("a", Deadline(5)) == "there it is"
+    clock.now += 599
+    assert cache.get("a", Deadline(5)) == "there it is"
 
 
 def test_each_key_has_its_own_value(fetchers: ThreadPoolExecutor) -> None:

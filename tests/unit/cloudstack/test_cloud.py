@@ -8,10 +8,13 @@ from contextlib import closing, contextmanager
 import pytest
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack.cache import ABSENT_TTL
 from hooks.cloudstack.commands.compute import list_virtual_machines
 from hooks.cloudstack.errors import InternalError, InvalidParameter, UnknownZone, Unreachable
 from hooks.http.deadline import Deadline
 from simulator.server import Simulator
+from tests.unit.cloudstack.http_api import ok, serving
+from tests.unit.cloudstack.transports import Time
 
 
 @contextmanager
@@ -154,6 +157,18 @@ def test_a_network_of_somebody_else_is_not_there(small: Simulator) -> None:
     assert other is not None
     with cloud_of(small) as cloud:
         assert cloud.network(other.id, Deadline(8)) is None
+
+
+def test_a_network_that_is_not_visible_for_a_moment_is_found_seconds_later() -> None:
+    time, answers = Time(), [{}, {"count": 1, "network": [{"id": "n-1", "name": "net-1"}]}]
+    with serving(lambda call: ok(call, answers.pop(0))) as api:
+        config = CloudConfig(api.url, "the-key", "the-secret")
+        with closing(open_cloud(config, monotonic=time.monotonic)) as cloud:
+            assert cloud.network("n-1", Deadline(8)) is None
+            time.now += ABSENT_TTL
+            found = cloud.network("n-1", Deadline(8))
+    assert found is not None
+    assert found.name == "net-1"
 
 
 def test_the_servers_version_is_asked_for_once(small: Simulator) -> None:

@@ -5,10 +5,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hooks.cloudstack.errors import Unreachable
+from hooks.cloudstack.wire import signature
 from tests.unit.cloudstack.http_api import HANG_UP, Call, Reply, ok, serving
 from tests.unit.cloudstack.wires import error_of, wire_to
 
@@ -52,6 +54,44 @@ def test_values_are_signed_as_java_encodes_them(value: str, signed: str) -> None
     )
     digest = hmac.new(b"the-secret", text.encode(), hashlib.sha1).digest()
     assert sent == base64.b64encode(digest).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("plain", "plain", id="plain"),
+        pytest.param("a b", "a%20b", id="space"),
+        pytest.param("a+b", "a%2bb", id="plus"),
+        pytest.param("a~b", "a%7eb", id="tilde"),
+        pytest.param("a*b", "a*b", id="star"),
+        pytest.param("a/b", "a%2fb", id="slash"),
+        pytest.param("a:b", "a%3ab", id="colon"),
+        pytest.param("é", "%c3%a9", id="Latin"),
+        pytest.param("日本", "%e6%97%a5%e6%9c%ac", id="Japanese"),
+        pytest.param("[x]", "%5bx%5d", id="square brackets"),
+        pytest.param("a'b(c)!", "a%27b%28c%29%21", id="quotes and brackets"),
+        pytest.param("a&b=c", "a%26b%3dc", id="what separates"),
+        pytest.param("a%b", "a%25b", id="percent"),
+        pytest.param("A_B.c-d", "a_b.c-d", id="what is never encoded"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_a_signature_is_of_the_text_that_cloudstack_4_22_was_seen_to_accept(
+    value: str, text: str
+) -> None:
+    form = {"response": "json", "name": value, "command": "listZones", "apikey": "APIKEY"}
+    signed = f"apikey=apikey&command=listzones&name={text}&response=json"
+    digest = hmac.new(b"SECRET", signed.encode(), hashlib.sha1).digest()
+    assert signature(form, "SECRET") == base64.b64encode(digest).decode()
+
+
+def test_names_are_sorted_as_they_are_written_capitals_first() -> None:
+    texts = [signature({"b": "1", "B": "2", "a": "3"}, "S"), signature({"a": "3"}, "S")]
+    expected = [
+        base64.b64encode(hmac.new(b"S", text, hashlib.sha1).digest()).decode()
+        for text in (b"b=2&a=3&b=1", b"a=3")
+    ]
+    assert texts == expected
 
 
 def test_lists_and_pairs_are_written_as_cloudstack_reads_them() -> None:
@@ -170,8 +210,13 @@ def test_cookies_are_not_kept() -> None:
         assert [call.headers.get("Cookie") for call in api.calls] == [None, None]
 
 
-def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_in_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password word\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with serving(lambda call: ok(call, {})) as api:
         assert wire_to(api.url).send("listZones", {}, 5) == {}
+    assert "Authorization" not in api.calls[0].headers

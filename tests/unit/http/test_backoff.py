@@ -1,6 +1,10 @@
+from email.utils import formatdate
+
 import pytest
 
-from hooks.http.backoff import LONGEST_DELAY, REMEMBERED, Backoff, delay
+from hooks.http.backoff import LONGEST_DELAY, REMEMBERED, Backoff, delay, retry_after
+
+NOW = 1_800_000_000.0
 
 
 def test_the_wait_doubles_up_to_a_bound() -> None:
@@ -41,7 +45,34 @@ def test_no_more_objects_are_remembered_than_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "wait"), [(0, 5.0), (1, 5.0), (2, 10.0), (4, 40.0), (7, 300.0), (10**6, 300.0)]
+    ("failures", "factor", "seconds"),
+    [(0, 2.0, 3), (1, 2.0, 3), (2, 2.0, 6), (3, 2.0, 12), (3, 1.5, 6.75), (9, 2.0, 60)],
 )
-def test_a_delay_doubles_up_to_the_longest(failures: int, wait: float) -> None:
-    assert delay(failures, first=5.0, longest=300.0) == wait
+def test_a_delay_grows_by_its_factor_up_to_its_bound(
+    failures: int, factor: float, seconds: float
+) -> None:
+    assert delay(failures, first=3, longest=60, factor=factor) == seconds
+
+
+def test_a_delay_after_any_number_of_failures_is_a_number() -> None:
+    assert delay(10**9, first=0.1, longest=60) == 60
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        pytest.param("7", 7.0, id="seconds"),
+        pytest.param(" 7 ", 7.0, id="blanks"),
+        pytest.param(formatdate(NOW + 90, usegmt=True), 90.0, id="a date"),
+        pytest.param(formatdate(NOW - 90, usegmt=True), 0.1, id="a date that has passed"),
+        pytest.param("0", 0.1, id="at once"),
+        pytest.param("99999", 600.0, id="longer than is believed"),
+        pytest.param("9" * 400, None, id="no sane number"),
+        pytest.param("Mon, 99 Foo 99999 99:99:99 GMT", None, id="no date"),
+        pytest.param("soon", None, id="a word"),
+        pytest.param("٣", None, id="other digits"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_how_long_a_server_wants_to_be_left_alone(header: str, seconds: float | None) -> None:
+    assert retry_after(header, NOW) == seconds

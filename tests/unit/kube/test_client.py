@@ -1,4 +1,6 @@
+import gzip
 import time
+import tracemalloc
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -76,6 +78,76 @@ def test_a_refusal_carries_the_api_servers_words(code: int, error: type[Exceptio
         api(server.url).get("/x", deadline=Deadline(5))
     assert type(raised.value) is error
     assert TOKEN not in repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "header", "body", "seconds"),
+    [
+        pytest.param(429, "7", b"Too many requests, please try again later.", 7.0, id="its own"),
+        pytest.param(429, "7", b'{"kind": "Status", "message": "slow down"}', 7.0, id="JSON"),
+        pytest.param(503, "30", b'{"kind": "Status", "message": "starting"}', 30.0, id="503"),
+        pytest.param(429, "999999", b"", 600.0, id="longer than is believed"),
+        pytest.param(429, "soon", b"", 0.0, id="a word"),
+        pytest.param(429, "", b"", 0.0, id="nothing"),
+    ],
+)
+def test_an_api_server_that_asks_to_be_left_alone_says_for_how_long(
+    code: int, header: str, body: bytes, seconds: float
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        handler.send_header("Retry-After", header)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(lambda _: answer) as server, pytest.raises(KubeUnreachable) as caught:
+        api(server.url).get("/x", deadline=Deadline(5))
+    assert caught.value.retry_after == seconds
+
+
+def test_the_token_is_in_no_error_whatever_the_api_server_says() -> None:
+    words = f"bad token {TOKEN}, {TOKEN}"
+    with (
+        serving(lambda _: (403, {"message": words})) as server,
+        pytest.raises(KubeRefused, match=r"bad token \*\*\*, \*\*\*") as caught,
+    ):
+        api(server.url).get("/x", deadline=Deadline(5))
+    assert TOKEN not in repr(caught.value)
+
+
+def test_an_answer_is_asked_for_and_read_compressed() -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = gzip.compress(b'{"a": 1}')
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(lambda _: answer) as server:
+        assert api(server.url).get("/x", deadline=Deadline(5)) == {"a": 1}
+    assert server.calls[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_compressed_answer_is_measured_as_it_is_when_it_is_unpacked() -> None:
+    body = gzip.compress(b" " * 200_000_000)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(lambda _: answer) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(KubeUnreachable, match="larger than 1000000 bytes"):
+                api(server.url, max_answer_bytes=1_000_000).get("/x", deadline=Deadline(30))
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +175,19 @@ def test_each_object_waits_longer_and_longer_until_it_succeeds(served: Served) -
     assert waits(other) == ["8", "16", "32"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda asked: Throttled("listZones", asked),
+        lambda asked: KubeUnreachable("GET /x: slow down (429)", code=429, retry_after=asked),
+    ],
+    ids=["CloudStack", "API server"],
+)
 @pytest.mark.parametrize(("asked", "answered"), [(0.2, "1"), (7.2, "8"), (900.0, "900")])
-def test_cloudstacks_own_wish_to_wait_is_kept(served: Served, asked: float, answered: str) -> None:
-    served.raises(Throttled("listZones", asked))
+def test_a_servers_own_wish_to_wait_is_kept(
+    served: Served, error: Callable[[float], Exception], asked: float, answered: str
+) -> None:
+    served.raises(error(asked))
     assert served.post().headers["Retry-After"] == answered
 
 

@@ -1,0 +1,202 @@
+"""CloudStack is reached through the proxy that the cloud-config or the environment names."""
+
+import base64
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack.errors import Unreachable
+from hooks.http.deadline import Deadline
+from tests.targets import servers
+from tests.unit.api_server import serving as serving_kubernetes
+from tests.unit.cloudstack.http_api import Api, ok, serving
+from tests.unit.http.clients import AUTHORITY, SERVER, ask_own_api_server, ask_target
+from tests.unit.http.proxies import proxying
+
+VERSION = {"capability": {"cloudstackversion": "4.22.0.0"}}
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def plain() -> Iterator[Api]:
+    with serving(lambda call: ok(call, VERSION)) as api:
+        yield api
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    path.write_text(AUTHORITY.pem)
+    return path
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Api]:
+    pem = tmp_path / "server.pem"
+    pem.write_text(SERVER.certificate + SERVER.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with serving(lambda call: ok(call, VERSION), tls=context) as api:
+        yield api
+
+
+def version_at(url: str, *, proxy: str = "", ca: Path | None = None, seconds: float = 5) -> str:
+    config = CloudConfig(url, "key", "secret", proxy=proxy, ca_file=str(ca or ""))
+    with closing(open_cloud(config)) as cloud:
+        return ".".join(map(str, cloud.capabilities(Deadline(seconds)).version))
+
+
+def test_a_plain_call_goes_through_the_proxy_of_the_cloud_config(plain: Api) -> None:
+    with proxying() as proxy:
+        assert version_at(plain.url, proxy=proxy.url) == "4.22.0.0"
+    assert proxy.requests == [f"POST {plain.url}"]
+    assert plain.commands() == ["listCapabilities"]
+
+
+def test_a_call_over_tls_goes_through_a_tunnel_that_the_proxy_cannot_read(
+    secure: Api, ca: Path
+) -> None:
+    with proxying() as proxy:
+        assert version_at(secure.url, proxy=proxy.url, ca=ca) == "4.22.0.0"
+    host = secure.url.removeprefix("https://").partition("/")[0]
+    assert proxy.requests == [f"CONNECT {host}"]
+
+
+def test_the_certificate_behind_a_tunnel_is_checked(secure: Api) -> None:
+    with (
+        proxying() as proxy,
+        pytest.raises(Unreachable, match=r"certificate of 127\.0\.0\.1 is not trusted.*ca-file"),
+    ):
+        version_at(secure.url, proxy=proxy.url)
+    assert secure.calls == []
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_user_and_password_are_for_the_proxy_alone(
+    tls: bool, plain: Api, secure: Api, ca: Path
+) -> None:
+    with proxying() as proxy:
+        url = proxy.url.replace("http://", "http://me:pass%20word@")
+        version_at(secure.url if tls else plain.url, proxy=url, ca=ca)
+    assert proxy.credentials == ["Basic " + base64.b64encode(b"me:pass word").decode()]
+    for call in (*plain.calls, *secure.calls):
+        assert "Proxy-Authorization" not in call.headers
+
+
+@pytest.mark.parametrize(
+    ("variable", "tls"),
+    [
+        ("HTTP_PROXY", False),
+        ("http_proxy", False),
+        ("ALL_PROXY", False),
+        ("HTTPS_PROXY", True),
+        ("https_proxy", True),
+        ("all_proxy", True),
+    ],
+)
+def test_the_usual_variables_are_obeyed(  # noqa: PLR0917
+    variable: str,
+    tls: bool,
+    plain: Api,
+    secure: Api,
+    ca: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with proxying() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        version_at(secure.url if tls else plain.url, ca=ca)
+        assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("hosts", ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"])
+def test_hosts_without_a_proxy_are_called_directly(
+    variable: str, hosts: str, plain: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", NOBODY)
+    monkeypatch.setenv(variable, hosts)
+    assert version_at(plain.url) == "4.22.0.0"
+
+
+def test_the_proxy_of_the_cloud_config_wins_over_the_environment(
+    plain: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", NOBODY)
+    monkeypatch.setenv("NO_PROXY", "*")
+    with proxying() as proxy:
+        version_at(plain.url, proxy=proxy.url)
+        assert len(proxy.requests) == 1
+
+
+def test_no_api_server_is_reached_through_a_proxy(
+    ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, NOBODY)
+    with serving_kubernetes(lambda _: (200, {})) as server:
+        for ask in (ask_own_api_server, ask_target):
+            assert ask(server.url, 5, ca) == {}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
+    tls: bool, plain: Api, secure: Api, ca: Path
+) -> None:
+    with proxying(refusal=407) as proxy:
+        url = proxy.url.replace("http://", "http://me:PASSWORD@")
+        with pytest.raises(Unreachable, match="407") as caught:
+            version_at(secure.url if tls else plain.url, proxy=url, ca=ca)
+    assert "PASSWORD" not in str(caught.value)
+    if tls:
+        assert "no connection to 127.0.0.1 through its proxy: " in str(caught.value)
+        assert not caught.value.sent
+
+
+def test_a_proxy_that_does_not_listen_is_told_from_the_api(secure: Api, ca: Path) -> None:
+    with pytest.raises(Unreachable, match="through its proxy: Connection refused") as caught:
+        version_at(secure.url, proxy=NOBODY, ca=ca)
+    assert (caught.value.sent, caught.value.transient) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(servers.black_hole, id="never answers"),
+        pytest.param(servers.repeating(b"x", after=b"HTTP/1.1 200 OK\r\nX: "), id="drips"),
+        pytest.param(
+            servers.repeating(b"X: y\r\n", after=b"HTTP/1.1 200 OK\r\n"), id="header after header"
+        ),
+    ],
+)
+def test_a_proxy_that_does_not_open_its_tunnel_is_left_in_time(
+    behaviour: servers.Behaviour, secure: Api, ca: Path
+) -> None:
+    started = time.monotonic()
+    with servers.serving(behaviour) as proxy, pytest.raises(Unreachable):
+        version_at(secure.url, proxy=proxy.url, ca=ca, seconds=0.6)
+    assert time.monotonic() - started < 1.8
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1080", "http://", "http://127.0.0.1:99999", "ftp://127.0.0.1:21"]
+)
+def test_a_proxy_in_the_environment_that_cannot_be_used_is_told(
+    proxy: str, plain: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(Unreachable, match="proxy") as caught:
+        version_at(plain.url)
+    assert not caught.value.sent
+    assert plain.calls == []

@@ -1,0 +1,54 @@
+"""The three clients that are built on the transport, each as the hooks make it."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from kubernetes.client import Configuration
+
+from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack.commands.account import list_capabilities
+from hooks.cloudstack.errors import CloudStackError
+from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer, KubeError
+from hooks.targetclusters.access import transport
+from hooks.targetclusters.access.kubeconfig import Kubeconfig
+from tests.targets.certificates import Authority
+
+AUTHORITY = Authority()
+SERVER = AUTHORITY.issue(host="127.0.0.1")
+#: What a client raises when a server does not answer as it should.
+ERRORS = (CloudStackError, KubeError)
+
+#: Asks a server at a URL for something within so many seconds, trusting the authorities in a file.
+Ask = Callable[[str, float, Path], object]
+
+
+def ask_cloudstack(url: str, seconds: float, ca: Path) -> object:
+    config = CloudConfig(f"{url}/client/api", "key-of-the-account", "secret-key", ca_file=str(ca))
+    with closing(open_cloud(config)) as cloud:
+        return list_capabilities(cloud.client, deadline=Deadline(seconds))
+
+
+def ask_own_api_server(url: str, seconds: float, ca: Path) -> object:
+    configuration = Configuration(host=url)
+    configuration.ssl_ca_cert = str(ca)
+    with closing(ApiServer.of(configuration)) as api:
+        return api.get("/version", deadline=Deadline(seconds))
+
+
+def connect(config: Kubeconfig, max_answer_bytes: int) -> ApiServer:
+    context = transport.tls_context(config)
+    return transport.connect(config, context, user_agent="tests", max_answer_bytes=max_answer_bytes)
+
+
+def ask_target(url: str, seconds: float, ca: Path) -> object:
+    with closing(connect(Kubeconfig(url, ca=ca.read_text()), 4 * 1024 * 1024)) as api:
+        return api.get("/version", deadline=Deadline(seconds))
+
+
+CLIENTS = {
+    "CloudStack": ask_cloudstack,
+    "own API server": ask_own_api_server,
+    "target cluster": ask_target,
+}

@@ -1,0 +1,71 @@
+"""Which authorities are trusted, and when their files are read."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hooks.http.tls import BadTrust, environment_authorities, file_context
+from hooks.http.transport import Answer, Request, Transport
+from tests.certificates import make_certificates
+from tests.targets import servers
+from tests.targets.certificates import Authority
+from tests.unit.http.clients import AUTHORITY, SERVER
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, "", id="none"),
+        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
+        pytest.param(
+            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
+        ),
+        pytest.param({"REQUESTS_CA_BUNDLE": ""}, "", id="empty"),
+    ],
+)
+def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
+    environ: dict[str, str], expected: str
+) -> None:
+    assert environment_authorities(environ) == expected
+
+
+def test_a_context_is_shared_until_a_file_of_it_changes(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path)
+    first = file_context(str(made.authority))
+    assert file_context(str(made.authority)) is first
+    shutil.copyfile(make_certificates(tmp_path / "new").authority, made.authority)
+    assert file_context(str(made.authority)) is not first
+
+
+def test_a_changed_file_of_authorities_is_used_for_the_next_request(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text(Authority().pem)
+    transport = Transport(lambda: file_context(str(ca)))
+    with servers.serving(servers.answering(b"{}"), tls=SERVER, folder=tmp_path) as server:
+        with pytest.raises(Exception, match="is not trusted"):
+            transport.send(Request("GET", server.url), 5)
+        ca.write_text(AUTHORITY.pem)
+        assert isinstance(transport.send(Request("GET", server.url), 5), Answer)
+    transport.close()
+
+
+def test_authorities_in_a_folder_are_found_by_their_hash(tmp_path: Path) -> None:
+    assert file_context(str(tmp_path)).get_ca_certs() == []
+
+
+def test_our_own_certificate_is_read_with_its_key(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path)
+    client = (str(made.client_cert), str(made.client_key))
+    file_context(str(made.authority), certificate=client)
+    with pytest.raises(BadTrust, match=r"client\.crt with .*server\.key cannot be used"):
+        file_context(str(made.authority), certificate=(client[0], str(made.server_key)))
+
+
+@pytest.mark.parametrize("content", [None, "", "no PEM"])
+def test_a_file_that_holds_no_authorities_is_named(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BadTrust, match=r"ca\.pem cannot be used: "):
+        file_context(str(path))
