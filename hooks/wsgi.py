@@ -17,7 +17,7 @@ from hooks.cloudstack import Cloud, CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.kube.client import ApiServer
 from hooks.kube.events import Event
-from hooks.kube.recorder import EventRecorder, Source
+from hooks.kube.recorder import EventRecorder
 from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
@@ -103,7 +103,7 @@ class Process:
     def _hooks(self, config: Config, metrics: Metrics) -> dict[str, Hook]:
         """Build the hooks that are served, on one connection to the API server."""
         kube = ApiServer.of(config.api_server)
-        source = Source(config.operator_name, config.pod_name)
+        source = config.operator_name, config.pod_name
         recorder = EventRecorder(kube, source=source, on_drop=metrics.event_dropped)
         self._background.callback(recorder.close)
 

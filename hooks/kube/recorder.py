@@ -6,7 +6,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from hooks.http.backoff import delay
@@ -17,9 +16,8 @@ from hooks.kube.client import Conflict, Kube, KubeError, KubeUnreachable, NotFou
 from hooks.kube.events import Event
 from hooks.kube.times import timestamp
 
-#: Seconds that writing one Event may take.
+#: Seconds that writing one Event may take, and all that wait when the process stops.
 EVENT_SECONDS = 2.0
-#: Seconds in which the Events that wait are still written when the process stops.
 FLUSH_SECONDS = 2.0
 #: The pause after the first failure and the longest one, in seconds.
 MIN_PAUSE = 1.0
@@ -38,22 +36,6 @@ Cause = Literal["full", "refused", "stopped"]
 _log = logging.getLogger("hooks.events")
 
 
-@dataclass(frozen=True)
-class Source:
-    """Who records: the component that Events show, and the name of its pod."""
-
-    component: str
-    instance: str
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """An Event in the queue, and when it was recorded, in epoch seconds."""
-
-    event: Event
-    recorded_at: float
-
-
 class EventRecorder:
     """Queues Events, and writes each in turn; one that could not be written is tried again.
 
@@ -62,7 +44,7 @@ class EventRecorder:
 
     Args:
         kube: where to write.
-        source: who records.
+        source: what Events show as their source: the name of the operator, and of its pod.
         on_drop: called for each Event that will not be written.
         clock: epoch seconds.
         monotonic: monotonic seconds, for the time between repetitions.
@@ -72,7 +54,7 @@ class EventRecorder:
         self,
         kube: Kube,
         *,
-        source: Source,
+        source: tuple[str, str],
         on_drop: Callable[[Cause], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
         monotonic: Monotonic = time.monotonic,
@@ -84,22 +66,23 @@ class EventRecorder:
         self._monotonic = monotonic
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-        # Guards what follows, and is notified of each change.
+        # Guards what follows, and is notified of each change. Bodies and times are by name.
         self._changed = threading.Condition()
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._waiting: OrderedDict[str, Json] = OrderedDict()
         self._done: OrderedDict[str, float] = OrderedDict()
         self._is_full = False
         self._flush: Deadline | None = None
 
     def __call__(self, event: Event) -> None:
         """Queue an Event, unless it waits already or was written a short while ago."""
-        name = _name(event)
+        body = _body(event, self._source, timestamp(self._clock()))
+        name = body["metadata"]["name"]
         with self._changed:
             written = self._done.get(name, float("-inf"))
             is_repeated = self._monotonic() - written < EVENT_REPEAT_SECONDS
             if self._flush is not None or name in self._waiting or is_repeated:
                 return
-            self._waiting[name] = _Waiting(event, self._clock())
+            self._waiting[name] = body
             if len(self._waiting) > MAX_WAITING:
                 self._waiting.popitem(last=False)
                 self._on_drop("full")
@@ -127,43 +110,42 @@ class EventRecorder:
 
     def _run(self) -> None:
         """Write the Events of the queue, until it is closed and empty or time is up."""
-        while (oldest := self._next()) is not None:
-            name, waiting = oldest
+        while (body := self._next()) is not None:
             try:
-                self._write(name, waiting)
+                self._write(body)
             except (KubeUnreachable, Conflict) as error:
                 if self._flush is not None:
                     return
-                self._pause(name, error)
+                self._pause(body, error)
             except KubeError as error:
-                extra = {"event": waiting.event.reason, "error": error}
-                _log.warning("event refused", extra=extra)
+                _log.warning("event refused", extra={"event": body["reason"], "error": error})
                 self._on_drop("refused")
-                self._finish(name)
+                self._finish(body)
             else:
                 self._failures = 0
-                self._finish(name)
+                self._finish(body)
 
-    def _next(self) -> tuple[str, _Waiting] | None:
-        """Wait for the oldest Event; None when there will be none."""
+    def _next(self) -> Json | None:
+        """Wait for the oldest Event and return its body; None when there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._flush is not None)
             if not self._waiting or (self._flush is not None and self._flush.passed()):
                 return None
-            return next(iter(self._waiting.items()))
+            return next(iter(self._waiting.values()))
 
-    def _pause(self, name: str, error: KubeError) -> None:
+    def _pause(self, body: Json, error: KubeError) -> None:
         """Put an Event that was not written behind the others, and wait; less if it stops."""
         self._failures += 1
         growing = delay(self._failures, first=MIN_PAUSE, longest=MAX_PAUSE)
         pause = max(growing, error.retry_after)
         _log.warning("event not written, tried again", extra={"error": error, "pause": pause})
         with self._changed:
-            if name in self._waiting:
-                self._waiting.move_to_end(name)
+            if body["metadata"]["name"] in self._waiting:
+                self._waiting.move_to_end(body["metadata"]["name"])
             self._changed.wait_for(lambda: self._flush is not None, timeout=pause)
 
-    def _finish(self, name: str) -> None:
+    def _finish(self, body: Json) -> None:
+        name = body["metadata"]["name"]
         with self._changed:
             self._waiting.pop(name, None)
             self._is_full = self._is_full and bool(self._waiting)
@@ -172,49 +154,48 @@ class EventRecorder:
             while len(self._done) > MAX_REMEMBERED:
                 self._done.popitem(last=False)
 
-    def _write(self, name: str, waiting: _Waiting) -> None:
+    def _write(self, body: Json) -> None:
         """Create the Event, or count up the one that is there. Raises KubeError."""
-        namespace = waiting.event.regarding.namespace or "default"
-        path = f"/api/v1/namespaces/{namespace}/events"
+        path = f"/api/v1/namespaces/{body['metadata']['namespace']}/events"
         deadline = Deadline(EVENT_SECONDS)
         try:
-            self._kube.create(path, self._body(name, waiting), deadline=deadline)
+            self._kube.create(path, body, deadline=deadline)
         except Conflict as conflict:
-            path = f"{path}/{name}"
+            path = f"{path}/{body['metadata']['name']}"
             try:
                 count = int(self._kube.get(path, deadline=deadline).get("count") or 1) + 1
-                body = {"count": count, "lastTimestamp": timestamp(waiting.recorded_at)}
-                self._kube.patch(path, body, deadline=deadline)
+                again = {"count": count, "lastTimestamp": body["lastTimestamp"]}
+                self._kube.patch(path, again, deadline=deadline)
             except NotFound:
                 raise conflict from None  # it has expired since
 
-    def _body(self, name: str, waiting: _Waiting) -> Json:
-        recorded_at = timestamp(waiting.recorded_at)
-        event, regarding = waiting.event, waiting.event.regarding
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": regarding.namespace or "default"},
-            "involvedObject": {
-                "apiVersion": regarding.api_version,
-                "kind": regarding.kind,
-                "name": regarding.name,
-                "namespace": regarding.namespace,
-                "uid": regarding.uid,
-            },
-            "type": event.type,
-            "reason": event.reason,
-            "message": shorten(event.message, MAX_MESSAGE),
-            "source": {"component": self._source.component, "host": self._source.instance},
-            "reportingComponent": self._source.component,
-            "reportingInstance": self._source.instance,
-            "firstTimestamp": recorded_at,
-            "lastTimestamp": recorded_at,
-            "count": 1,
-        }
 
-
-def _name(event: Event) -> str:
-    text = "\0".join((event.regarding.uid, event.type, event.reason, event.message))
+def _body(event: Event, source: tuple[str, str], recorded_at: str) -> Json:
+    regarding = event.regarding
+    text = "\0".join((regarding.uid, event.type, event.reason, event.message))
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{event.regarding.name[:200]}.{digest}"
+    component, instance = source
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{regarding.name[:200]}.{digest}",
+            "namespace": regarding.namespace or "default",
+        },
+        "involvedObject": {
+            "apiVersion": regarding.api_version,
+            "kind": regarding.kind,
+            "name": regarding.name,
+            "namespace": regarding.namespace,
+            "uid": regarding.uid,
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": shorten(event.message, MAX_MESSAGE),
+        "source": {"component": component, "host": instance},
+        "reportingComponent": component,
+        "reportingInstance": instance,
+        "firstTimestamp": recorded_at,
+        "lastTimestamp": recorded_at,
+        "count": 1,
+    }

@@ -1,11 +1,11 @@
-"""The HTTP face: which path calls which hook, and which status stands for which outcome.
+"""Answers HTTP: each path calls a hook, and each outcome has a status.
 
-200  the hook's answer
-400  the body is no hook request; `field` says where
-401  no token, or not the right one; no client certificate
+200  the answer of the hook
+400  the body is no hook request; `field` names the place
+401  the token is missing or wrong, or there is no client certificate
 404, 405, 413   unknown path, another method than POST, a body over MAX_BODY_BYTES
-429  CloudStack or the API server failed and no status can tell: Retry-After grows
-500  a bug: a trace id, the trace itself is in the log only
+429  CloudStack or the API server failed, and no status can say so; Retry-After grows
+500  a bug; the answer has a trace id, the log has the trace
 """
 
 import json
@@ -43,7 +43,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How much is read at once, and after how much the values are counted for the first time.
 CHUNK_BYTES = 64 * 1024
 CHECKED_BYTES = 1024 * 1024
-#: How much is read, and how long, of a body that is refused unread.
+#: How much of a refused body is read, and for how long.
 DRAIN_BYTES = 4 * MAX_BODY_BYTES
 DRAIN_SECONDS = 5.0
 
@@ -53,14 +53,13 @@ _HEALTH_PATHS = ("/healthz", "/readyz")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call came to: what is answered, and what the log and the metrics say of it."""
+    """How a call ended: the answer, and what the log and the metrics call it."""
 
     name: str
     code: int
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    level: int = logging.WARNING
-    noted: Mapping[str, object] = field(default_factory=dict)
+    logged: Mapping[str, object] = field(default_factory=dict)
     bug: Exception | None = None
 
 
@@ -75,9 +74,9 @@ def create_app(
     """Make the app that serves the hooks.
 
     Args:
-        hooks: by name; a hook's paths begin with it.
-        authenticator: who may call them.
-        metrics: where calls are counted.
+        hooks: by name, which begins the paths of each.
+        authenticator: admits callers.
+        metrics: counts calls.
         deadline_seconds: how long a call may take.
         clock: monotonic seconds.
     """
@@ -86,18 +85,18 @@ def create_app(
     app.url_map.merge_slashes = False
     for path in _HEALTH_PATHS:
         app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
-    desk = _HandlerTable(metrics, deadline_seconds, clock)
+    table = _HandlerTable(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
         for path, method in hook.routes.items():
-            view = desk.view(name, path, getattr(hook, method))
+            view = table.view(name, path, getattr(hook, method))
             app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
     app.before_request(lambda: _admit(authenticator))
-    app.register_error_handler(HTTPException, desk.refuse)
+    app.register_error_handler(HTTPException, table.refuse)
     return app
 
 
 class _HandlerTable:
-    """Answers calls: runs the handler, looks its error up in the table, logs and counts."""
+    """Runs handlers, looks up their errors in a table, logs and counts."""
 
     def __init__(self, metrics: Metrics, deadline_seconds: float, clock: Monotonic) -> None:
         self._metrics = metrics
@@ -134,35 +133,32 @@ class _HandlerTable:
 
     def refuse(self, error: HTTPException) -> ResponseReturnValue:
         """Answer what never reached a hook."""
-        cause = getattr(error, "original_exception", None)
-        outcome = _refused(error) if cause is None else self._failed(cause, "")
+        outcome = self._failed(getattr(error, "original_exception", None) or error, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
-        _drain()
         return _respond(outcome, {})
 
     def _failed(self, error: Exception, key: str) -> Outcome:
         """Look an error up in the table."""
         match error:
             case HTTPException():
-                _drain()
                 return _refused(error)
             case BadRequest():
                 text = _write({"error": str(error), "field": error.field})
-                return Outcome("bad_request", 400, text, noted={"error": error})
+                return Outcome("bad_request", 400, text, logged={"error": error})
             case CloudStackError() | KubeError():
                 wait = max(self._backoff.failed(key), error.retry_after)
                 headers = {"Retry-After": str(math.ceil(wait))}
                 text = _write({"error": str(error)})
-                return Outcome("retry", 429, text, headers, noted={"error": error})
+                return Outcome("retry", 429, text, headers, {"error": error})
             case _:
                 trace_id = secrets.token_hex(8)
                 text = _write({"error": "internal error, see the log", "traceId": trace_id})
-                noted = {"error": type(error).__name__, "traceId": trace_id}
-                return Outcome("bug", 500, text, level=logging.ERROR, noted=noted, bug=error)
+                logged = {"error": type(error).__name__, "traceId": trace_id}
+                return Outcome("bug", 500, text, logged=logged, bug=error)
 
 
 def _admit(authenticator: Authenticator) -> None:
-    """Turn away who may not call; probes carry no credentials."""
+    """Refuse callers without credentials; probes need none."""
     if flask.request.path in _HEALTH_PATHS:
         return
     connection = flask.request.environ.get("gunicorn.socket")
@@ -186,11 +182,7 @@ def _read_body() -> bytearray:
         body += chunk
         if len(body) >= check_at:
             check_at *= 2
-            try:
-                check_values(body)
-            except BadRequest:
-                _drain()
-                raise
+            check_values(body)
     # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
     if flask.request.content_length is None and len(body) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge
@@ -207,7 +199,7 @@ def _read_chunk(stream: IO[bytes]) -> bytes:
 
 
 def _drain() -> None:
-    """Read on to the end of a body that nobody wants.
+    """Read the rest of a body that is refused.
 
     A caller that is still sending when the connection closes may never see the answer.
     """
@@ -227,7 +219,7 @@ def _drain() -> None:
 
 
 def _object(body: Json) -> str:
-    """Name the object that a call is about, as far as its body can be believed."""
+    """Return the name of the object that a call is about; empty if the body has none."""
     about = body.get("object") or body.get("parent")
     metadata = about.get("metadata") if isinstance(about, dict) else None
     if not isinstance(metadata, dict):
@@ -238,10 +230,14 @@ def _object(body: Json) -> str:
 
 def _answered(answer: Answer) -> Outcome:
     text = _write(answer.response)
-    actions = _in_short(answer.actions)
+    # A run of the same kind of action is logged as one.
+    runs = (
+        (name, len(list(run))) for name, run in groupby(type(a).__name__ for a in answer.actions)
+    )
+    actions = [name if count == 1 else f"{name} x{count}" for name, count in runs]
     if answer.error is None:
-        return Outcome("ok", 200, text, level=logging.INFO, noted={"actions": actions})
-    return Outcome("error", 200, text, noted={"actions": actions, "error": answer.error})
+        return Outcome("ok", 200, text, logged={"actions": actions})
+    return Outcome("error", 200, text, logged={"actions": actions, "error": answer.error})
 
 
 def _refused(error: HTTPException) -> Outcome:
@@ -256,15 +252,18 @@ def _refused(error: HTTPException) -> Outcome:
     headers = {key: value for key, value in error.get_headers() if key == "Allow"}
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Outcome(name, code, _write({"error": reason}), headers, noted={"error": reason})
+    return Outcome(name, code, _write({"error": reason}), headers, {"error": reason})
 
 
-def _respond(outcome: Outcome, noted: Mapping[str, object]) -> flask.Response:
-    """Write the call's one line, then the response."""
+def _respond(outcome: Outcome, call: Mapping[str, object]) -> flask.Response:
+    """Write the call's line in the log, then the response."""
+    if outcome.code >= 400:
+        _drain()
     request = flask.request
-    call = {"method": request.method, "path": request.path, **noted}
-    result = {"outcome": outcome.name, "code": outcome.code, **outcome.noted}
-    _log.log(outcome.level, "call answered", extra=call | result, exc_info=outcome.bug)
+    level = {"ok": logging.INFO, "bug": logging.ERROR}.get(outcome.name, logging.WARNING)
+    extra = {"method": request.method, "path": request.path, **call}
+    extra |= {"outcome": outcome.name, "code": outcome.code, **outcome.logged}
+    _log.log(level, "call answered", extra=extra, exc_info=outcome.bug)
     return flask.Response(
         outcome.text, outcome.code, outcome.headers, content_type="application/json"
     )
@@ -276,9 +275,3 @@ def _write(body: Mapping[str, object]) -> str:
 
 def _healthy() -> ResponseReturnValue:
     return {"status": "ok"}
-
-
-def _in_short(actions: tuple[object, ...]) -> list[str]:
-    """Name the actions in their order, a run of the same kind as one."""
-    runs = ((name, len(list(run))) for name, run in groupby(type(a).__name__ for a in actions))
-    return [name if count == 1 else f"{name} x{count}" for name, count in runs]

@@ -18,7 +18,6 @@ from hooks.kube.recorder import (
     MAX_WAITING,
     Cause,
     EventRecorder,
-    Source,
 )
 from hooks.kube.times import timestamp
 from tests.controlplane.polling import until
@@ -42,7 +41,7 @@ class Recorded:
         self.drops: list[Cause] = []
         self.record = EventRecorder(
             ApiServer.of(Configuration(host=url)),
-            source=Source("cloudstack-cloud-controller", "pod-1"),
+            source=("cloudstack-cloud-controller", "pod-1"),
             on_drop=self.drops.append,
             clock=lambda: self.now,
             monotonic=lambda: self.uptime,
