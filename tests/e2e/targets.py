@@ -160,7 +160,7 @@ def kubeconfig_of(target: Cluster) -> str:
 
 
 def source(name: str, namespace: str = NAMESPACE, **data: str) -> Object:
-    """Return a ConfigMap that is brought to the clusters of its namespace."""
+    """Return a ConfigMap that is synced to the clusters of its namespace."""
     labels = {LABEL_SYNC: "true"}
     return {
         "metadata": {"name": name, "namespace": namespace, "labels": labels},

@@ -22,7 +22,7 @@ NAMESPACE = "team"
 
 
 class Clock:
-    """Epoch seconds that go on when they are told to."""
+    """Epoch seconds that only a test moves."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -54,7 +54,7 @@ class Operator:
         )
 
     def metrics(self) -> dict[str, float]:
-        """Answer every sample by its name and labels, as Prometheus reads them."""
+        """Return every sample by its name and labels, as Prometheus reads them."""
         lines = generate_latest(self.registry).decode().splitlines()
         return {
             name: float(value)
@@ -98,7 +98,7 @@ class Driven:
 
     @property
     def status(self) -> Json:
-        """Answer the status as it stands."""
+        """Return the status as it stands."""
         status: Json = self.cluster.get("status") or {}
         return status
 
@@ -135,7 +135,7 @@ class Driven:
         }
 
     def probe(self, *, within: float = 60.0) -> Json:
-        """Let the next probe come due and end; answer the status that tells of it."""
+        """Let the next probe come due and end; return the status with it."""
         before = self.status.get("probe")
         if before:
             self.operator.clock.now += self.answers[-1]["resyncAfterSeconds"] + 0.001
@@ -161,11 +161,11 @@ class Driven:
         until(called, what, within=within, every=0.005)
 
     def condition(self, kind: str) -> Json:
-        """Answer one of the conditions."""
+        """Return one of the conditions."""
         found: Json = next(c for c in self.status["conditions"] if c["type"] == kind)
         return found
 
     def says(self, kind: str) -> str:
-        """Answer a condition's status and reason in short."""
+        """Return a condition's status and reason in short."""
         condition = self.condition(kind)
         return f"{condition['status']} {condition['reason']}"

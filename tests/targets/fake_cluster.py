@@ -60,7 +60,7 @@ class FakeCluster:
 
     @property
     def probes(self) -> int:
-        """Answer how many probes have begun."""
+        """Return how many probes have begun."""
         return self.asked["/readyz"]
 
     def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
@@ -132,7 +132,7 @@ def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
 
 
 def _page(items: list[Json], query: dict[str, list[str]]) -> Json:
-    """Answer a page of a list, as large as asked for."""
+    """Return a page of a list, of the size requested."""
     limit = int(query.get("limit", ["500"])[0])
     first = int(query.get("continue", ["0"])[0])
     rest = len(items) > first + limit

@@ -32,7 +32,7 @@ class OwnCluster(MemoryKube):
         del self.objects[f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}"]
 
     def answer(self, call: Call) -> Json:
-        """Answer a read; this hook writes nothing by itself."""
+        """Return the answer to a read; this hook writes nothing by itself."""
         assert call.verb in ("get", "list"), call
         answer = super().answer(call)
         if call.verb == "get" and call.accept != METADATA:

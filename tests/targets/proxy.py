@@ -1,4 +1,4 @@
-"""Stands between the operator and a cluster: sees each write, and cuts the line where told to."""
+"""Stands between the operator and a cluster: sees each write, and cuts the line on demand."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ class Proxy:
     """Where it listens, and what it has passed on.
 
     Attributes:
-        on_write: is told of each write, `METHOD path`, before it is passed on.
+        on_write: is called with each write, `METHOD path`, before it is passed on.
     """
 
     url: str = ""

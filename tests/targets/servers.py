@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.targets.certificates import Certificate
 
-#: What a server does with a connection once it has read a request; it may ask to be told the end.
+#: What a server does with a connection once it has read a request; the event tells it the end.
 Behaviour = Callable[[socket.socket, threading.Event], None]
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

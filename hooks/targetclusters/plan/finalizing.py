@@ -10,8 +10,6 @@ from hooks.targetclusters.plan.resources import SYNCED, Decision, count_objects,
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0
 RETRY = 5.0
-#: Seconds between calls while the TargetCluster is suspended.
-SUSPENDED_WAIT = 300.0
 
 
 def decide(facts: Facts) -> Decision:
@@ -45,7 +43,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     children = inventory_children(facts, new)
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
-        return Decision(children, condition, wait=min(left, SUSPENDED_WAIT))
+        return Decision(children, condition, wait=left)
     wait = facts.deletion.poll_delay(facts.now)
     if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY

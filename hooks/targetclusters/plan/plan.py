@@ -43,7 +43,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     if decision.stop:
         actions.append(StopRound())
     status = write_status(facts, probed, decision)
-    wait = min(probe_wait, MAX_WAIT if decision.wait is None else decision.wait)
+    wait = probe_wait if decision.wait is None else min(probe_wait, decision.wait)
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
     )
@@ -111,7 +111,7 @@ def _round_pool(facts: Facts) -> JobPool:
 
 
 def _rounded(seconds: float) -> float:
-    return round(max(MIN_WAIT, seconds), 3)
+    return round(min(MAX_WAIT, max(MIN_WAIT, seconds)), 3)
 
 
 def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:

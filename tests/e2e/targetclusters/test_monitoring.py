@@ -49,13 +49,13 @@ def test_the_example_is_ready_and_everything_says_so(
     assert metric("target_cluster_resource_sync_count", **LABELS, result="success") == 1
     platform.until_event("example-cluster", "ClusterReady")
     about = f"{NAMESPACE}/example-cluster"
-    told = {
+    logged = {
         (line["level"], line["message"])
         for line in platform.hooks.log()
         if line.get("object") == about
     }
-    assert ("info", "v1.36.3, 2 of 2 nodes ready") in told
-    assert ("info", "0 objects are in sync") in told
+    assert ("info", "v1.36.3, 2 of 2 nodes ready") in logged
+    assert ("info", "0 objects are in sync") in logged
     assert target.token not in platform.hooks.process.log.read_text()
 
 

@@ -87,7 +87,7 @@ def test_pod_and_operator_sign_what_they_do(
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "levels"),
     [
         pytest.param("debug", {"debug", "info", "warn"}, id="debug"),
         pytest.param("info", {"info", "warn"}, id="info"),
@@ -96,7 +96,7 @@ def test_pod_and_operator_sign_what_they_do(
     ],
 )
 def test_the_log_tells_what_its_level_asks_for(
-    control_plane: ControlPlane, target: Cluster, tmp_path: Path, level: str, told: set[str]
+    control_plane: ControlPlane, target: Cluster, tmp_path: Path, level: str, levels: set[str]
 ) -> None:
     with targets.running(control_plane, tmp_path, LOG_LEVEL=level) as platform:
         platform.put_secret("target", kubeconfig_of(target))
@@ -109,7 +109,7 @@ def test_the_log_tells_what_its_level_asks_for(
             for line in platform.hooks.log()
             if line["logger"] == "hooks.targetclusters"
         }
-        assert logged == told
+        assert logged == levels
 
 
 def test_every_bad_value_is_named_at_the_start(control_plane: ControlPlane, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Resources on real clusters, brought there by hooks under gunicorn and Metacontroller."""
+"""Resources on real clusters, synced by hooks under gunicorn and Metacontroller."""
 
 import json
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def remove_many(platform: TargetPlatform, numbers: range) -> None:
 
 
 def writes_of_ours(target: Cluster) -> int:
-    """Count what the target's audit log says that the operator wrote."""
+    """Count the operator's writes in the target's audit log."""
     return sum(entry.get("userAgent") == FIELD_MANAGER for entry in target.audited())
 
 

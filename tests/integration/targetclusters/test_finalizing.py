@@ -1,4 +1,4 @@
-"""What becomes of what was brought to a real cluster, when its TargetCluster is deleted."""
+"""What happens to the objects on a real cluster when its TargetCluster is deleted."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def change_spec(stage: Stage, **spec: object) -> None:
     stage.driven.probe()
 
 
-def told(stage: Stage) -> list[str]:
+def reasons(stage: Stage) -> list[str]:
     return [event.reason for event in stage.driven.operator.events]
 
 
@@ -39,7 +39,7 @@ def test_delete_deletes_exactly_the_inventory(stage: Stage) -> None:
     stage.finalize()
     left = {obj["metadata"]["name"] for obj in config_maps(stage).list(stage.namespace)}
     assert left - {"kube-root-ca.crt"} == {"foreign"}
-    assert told(stage)[-1] == "ResourcesDeleted"
+    assert reasons(stage)[-1] == "ResourcesDeleted"
 
 
 def test_delete_is_finalized_only_when_all_is_seen_to_be_gone(stage: Stage) -> None:
@@ -62,7 +62,7 @@ def test_a_dead_cluster_is_waited_for_as_long_as_the_bound_says(stage: Stage) ->
     began = stage.clock.now
     stage.finalize()
     assert 599 <= stage.clock.now - began < 620
-    assert told(stage)[-1] == "ResourcesOrphaned"
+    assert reasons(stage)[-1] == "ResourcesOrphaned"
 
 
 def test_a_kubeconfig_that_is_gone_orphans_at_once(stage: Stage) -> None:
@@ -73,7 +73,7 @@ def test_a_kubeconfig_that_is_gone_orphans_at_once(stage: Stage) -> None:
     stage.finalize()
     assert stage.clock.now - began < 5
     assert set(stage.on_target()) == {"a", "b", "c"}
-    assert told(stage)[-1] == "ResourcesOrphaned"
+    assert reasons(stage)[-1] == "ResourcesOrphaned"
 
 
 def test_suspended_nothing_is_deleted(stage: Stage) -> None:

@@ -150,7 +150,7 @@ def test_no_order_of_losses_uncovers_anything(target: Cluster, steps: list[str])
 
 
 def change_one_source(stage: Stage) -> None:
-    """Delete a source that is there, else bring it back, changed."""
+    """Delete a source that is there, else create it again, changed."""
     if "a" in stage.sources():
         stage.own.remove("ConfigMap", "a", stage.namespace)
     else:

@@ -82,14 +82,14 @@ def test_an_own_api_server_out_of_reach_is_not_held_against_the_credentials() ->
 
 
 @pytest.mark.parametrize(
-    ("ends_in", "said", "ready"),
+    ("ends_in", "valid", "ready"),
     [
         pytest.param(8 * DAY, "True Accepted", "True Healthy", id="more-than-a-week"),
         pytest.param(6 * DAY, "True ExpiringSoon", "True Healthy", id="less-than-a-week"),
         pytest.param(-1.0, "False Expired", "False Expired", id="past"),
     ],
 )
-def test_the_end_of_the_credentials_is_announced(ends_in: float, said: str, ready: str) -> None:
+def test_the_end_of_the_credentials_is_announced(ends_in: float, valid: str, ready: str) -> None:
     token = jwt(exp=NOW + ends_in)
     with (
         fake_cluster.running(FakeCluster(token=token)) as cluster,
@@ -97,14 +97,14 @@ def test_the_end_of_the_credentials_is_announced(ends_in: float, said: str, read
     ):
         watched = driven(operator)
         watched.probe()
-        assert watched.says("CredentialsValid") == said
+        assert watched.says("CredentialsValid") == valid
         assert watched.says("Ready") == ready
         metric = (
             'target_cluster_credential_expiry_timestamp_seconds{name="example",namespace="team"}'
         )
         assert operator.metrics()[metric] == NOW + ends_in
         announced = "CredentialsExpiring" in [event.reason for event in operator.events]
-        assert announced is (said != "True Accepted")
+        assert announced is (valid != "True Accepted")
 
 
 def test_the_end_comes_without_a_probe() -> None:

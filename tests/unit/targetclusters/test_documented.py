@@ -1,4 +1,4 @@
-"""What the hook says is explained, and the example is what it says it is."""
+"""Every reason and condition is explained, and the example is of the kind that it names."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
 EXAMPLE = PROJECT / "examples/10-cluster-watched"
 
 _REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
-_SAYS = {"Failure", "BadKubeconfig", "Condition", "_result", "_unknown"}
+_CALLS = {"Failure", "BadKubeconfig", "Condition", "_result", "_unknown"}
 _STATUSES = {"True", "False", "Unknown"}
 
 
@@ -27,7 +27,7 @@ def reasons() -> Iterator[str]:
     """Find the reasons in the source of what is not well."""
     for file in sorted((PROJECT / "hooks/targetclusters").rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text())):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _SAYS:
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _CALLS:
                 texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
                 if "True" not in texts:
                     yield from (

@@ -19,7 +19,7 @@ READY: Json = {
 }
 
 
-class Told:
+class Exposition:
     """Metrics, and what Prometheus reads of them."""
 
     def __init__(self) -> None:
@@ -43,21 +43,21 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def exposition() -> Exposition:
+    return Exposition()
 
 
-def test_a_status_is_told(told: Told) -> None:
-    told.observe("a", READY)
-    assert told("target_cluster_health_status") == 1
-    assert told("target_cluster_nodes_ready") == 2
-    assert told("target_cluster_nodes") == 3
-    assert told("target_cluster_probe_duration_seconds") == 0.25
-    assert told("target_cluster_last_contact_timestamp_seconds") == 1_800_000_000
-    assert told("target_cluster_credential_expiry_timestamp_seconds") == 1_800_086_400
-    assert told("target_cluster_resource_sync_duration_seconds") == 1.5
-    assert told("target_cluster_resources", state="inventory") == 7
-    assert told("target_cluster_resources", state="failed") == 1
+def test_a_status_is_shown(exposition: Exposition) -> None:
+    exposition.observe("a", READY)
+    assert exposition("target_cluster_health_status") == 1
+    assert exposition("target_cluster_nodes_ready") == 2
+    assert exposition("target_cluster_nodes") == 3
+    assert exposition("target_cluster_probe_duration_seconds") == 0.25
+    assert exposition("target_cluster_last_contact_timestamp_seconds") == 1_800_000_000
+    assert exposition("target_cluster_credential_expiry_timestamp_seconds") == 1_800_086_400
+    assert exposition("target_cluster_resource_sync_duration_seconds") == 1.5
+    assert exposition("target_cluster_resources", state="inventory") == 7
+    assert exposition("target_cluster_resources", state="failed") == 1
 
 
 @pytest.mark.parametrize(
@@ -69,56 +69,56 @@ def test_a_status_is_told(told: Told) -> None:
         pytest.param({"conditions": [{"type": "Reachable", "status": "True"}]}, id="other"),
     ],
 )
-def test_what_is_not_known_to_be_ready_is_0_and_the_rest_is_not_told(
-    told: Told, status: Json
+def test_what_is_not_known_to_be_ready_is_0_and_the_rest_is_absent(
+    exposition: Exposition, status: Json
 ) -> None:
-    told.observe("a", status)
-    assert told("target_cluster_health_status") == 0
-    assert told("target_cluster_nodes") is None
-    assert told("target_cluster_credential_expiry_timestamp_seconds") is None
+    exposition.observe("a", status)
+    assert exposition("target_cluster_health_status") == 0
+    assert exposition("target_cluster_nodes") is None
+    assert exposition("target_cluster_credential_expiry_timestamp_seconds") is None
 
 
-def test_rounds_are_counted_by_result_from_zero_on(told: Told) -> None:
-    watched = told.observe("a", READY)
-    assert told("target_cluster_resource_sync_count", result="success") == 0
+def test_rounds_are_counted_by_result_from_zero_on(exposition: Exposition) -> None:
+    watched = exposition.observe("a", READY)
+    assert exposition("target_cluster_resource_sync_count", result="success") == 0
     watched.count_round(success=True, outcomes={"applied": 3})
     watched.count_round(success=False, outcomes={"applied": 1, "failed": 2})
-    assert told("target_cluster_resource_sync_count", result="success") == 1
-    assert told("target_cluster_resource_sync_count", result="failure") == 1
-    assert told("target_cluster_resource_sync_objects_total", outcome="applied") == 4
-    assert told("target_cluster_resource_sync_objects_total", outcome="failed") == 2
+    assert exposition("target_cluster_resource_sync_count", result="success") == 1
+    assert exposition("target_cluster_resource_sync_count", result="failure") == 1
+    assert exposition("target_cluster_resource_sync_objects_total", outcome="applied") == 4
+    assert exposition("target_cluster_resource_sync_objects_total", outcome="failed") == 2
 
 
-def test_a_round_of_a_cluster_that_is_gone_brings_it_not_back(told: Told) -> None:
-    watched = told.observe("a", READY)
-    told.clusters.forget(watched)
+def test_a_round_of_a_cluster_that_is_gone_does_not_bring_it_back(exposition: Exposition) -> None:
+    watched = exposition.observe("a", READY)
+    exposition.clusters.forget(watched)
     watched.count_round(success=True, outcomes={})
-    assert "team" not in told.text()
+    assert "team" not in exposition.text()
 
 
-def test_a_cluster_that_nobody_asks_about_any_more_is_told_of_no_more(told: Told) -> None:
-    told.observe("a", READY)
-    told.observe("b", READY)
-    told.clock.now += FORGET_AFTER
-    told.observe("b", READY)
-    told.clock.now += 1
-    assert told("target_cluster_health_status", "a") is None
-    assert told("target_cluster_health_status", "b") == 1
+def test_a_cluster_without_calls_is_shown_no_more(exposition: Exposition) -> None:
+    exposition.observe("a", READY)
+    exposition.observe("b", READY)
+    exposition.clock.now += FORGET_AFTER
+    exposition.observe("b", READY)
+    exposition.clock.now += 1
+    assert exposition("target_cluster_health_status", "a") is None
+    assert exposition("target_cluster_health_status", "b") == 1
 
 
-def test_every_metric_is_registered_by_the_name_that_is_shown(told: Told) -> None:
-    watched = told.observe("a", READY)
+def test_every_metric_is_registered_by_the_name_that_is_shown(exposition: Exposition) -> None:
+    watched = exposition.observe("a", READY)
     watched.count_round(success=True, outcomes={"applied": 1})
     shown = {
         family.name: {sample.name for sample in family.samples}
-        for family in text_string_to_metric_families(told.text())
+        for family in text_string_to_metric_families(exposition.text())
     }
     assert shown["target_cluster_health_status"] == {"target_cluster_health_status"}
     assert shown["target_cluster_resource_sync_count"] == {"target_cluster_resource_sync_count"}
     assert all(shown.values())
-    assert list(shown) == [family.name for family in told.metrics.describe()]
+    assert list(shown) == [family.name for family in exposition.metrics.describe()]
 
 
-def test_a_second_registration_is_refused(told: Told) -> None:
+def test_a_second_registration_is_refused(exposition: Exposition) -> None:
     with pytest.raises(ValueError, match="target_cluster_health_status"):
-        told.registry.register(ClusterMetrics(told.clusters))
+        exposition.registry.register(ClusterMetrics(exposition.clusters))

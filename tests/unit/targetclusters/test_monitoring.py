@@ -10,7 +10,7 @@ from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
 
-def test_a_healthy_cluster_is_ready_and_its_facts_are_told() -> None:
+def test_a_healthy_cluster_is_ready_and_its_facts_are_shown() -> None:
     with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
         watched = driven(operator)
         status = watched.probe()
@@ -71,7 +71,7 @@ def test_a_stopped_cluster_is_noticed_within_two_intervals() -> None:
     ):
         watched = driven(operator, monitorInterval="30s")
         watched.probe()
-        stopped = operator.clock.now  # the worst moment: a probe has just said that all is well
+        stopped = operator.clock.now  # the worst moment: a probe has just found that all is well
         put_kubeconfig(operator, kubeconfig(refusing))
         while watched.condition("Reachable")["status"] == "True":
             watched.probe()
@@ -81,12 +81,12 @@ def test_a_stopped_cluster_is_noticed_within_two_intervals() -> None:
 def test_thresholds_hold_while_a_cluster_flaps() -> None:
     with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
         watched = driven(operator, failureThreshold=3, successThreshold=2)
-        said = []
+        statuses = []
         for works in (True, False, False, True, False, False, False, True, False, True, True):
             cluster.readyz = (200, "ok") if works else (500, "[+]ping ok\n[-]etcd failed: reason")
             watched.probe()
-            said.append(watched.condition("Reachable")["status"])
-        assert said == [*["True"] * 6, *["False"] * 4, "True"]
+            statuses.append(watched.condition("Reachable")["status"])
+        assert statuses == [*["True"] * 6, *["False"] * 4, "True"]
 
 
 def test_a_restart_does_not_forget_the_count() -> None:
@@ -104,7 +104,7 @@ def test_a_restart_does_not_forget_the_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "spec", "said"),
+    ("change", "spec", "message"),
     [
         pytest.param(
             {"nodes": [node("n-1", ready=False), node("n-2", ready=False)]},
@@ -133,7 +133,7 @@ def test_a_restart_does_not_forget_the_count() -> None:
         ),
     ],
 )
-def test_an_api_that_answers_is_not_enough(change: Json, spec: Json, said: str) -> None:
+def test_an_api_that_answers_is_not_enough(change: Json, spec: Json, message: str) -> None:
     with (
         fake_cluster.running(FakeCluster(**change)) as cluster,
         operating(own_cluster(cluster.url)) as operator,
@@ -141,7 +141,7 @@ def test_an_api_that_answers_is_not_enough(change: Json, spec: Json, said: str) 
         watched = driven(operator, failureThreshold=1, **spec)
         watched.probe()
         assert watched.condition("Ready")["status"] == "False"
-        assert watched.condition("Ready")["message"] == said
+        assert watched.condition("Ready")["message"] == message
         assert watched.condition("Reachable")["status"] == "True"
 
 
@@ -234,17 +234,17 @@ def test_a_status_that_was_not_written_is_answered_again() -> None:
         assert cluster.probes == 1
 
 
-def test_the_metrics_tell_what_the_status_tells_and_end_with_the_cluster() -> None:
+def test_the_metrics_show_what_the_status_shows_and_end_with_the_cluster() -> None:
     with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
         watched = driven(operator)
         watched.probe()
         labels = '{name="example",namespace="team"}'
-        told = operator.metrics()
-        assert told[f"target_cluster_health_status{labels}"] == 1
-        assert told[f"target_cluster_nodes_ready{labels}"] == 3
-        assert told[f"target_cluster_last_contact_timestamp_seconds{labels}"] == NOW
+        shown = operator.metrics()
+        assert shown[f"target_cluster_health_status{labels}"] == 1
+        assert shown[f"target_cluster_nodes_ready{labels}"] == 3
+        assert shown[f"target_cluster_last_contact_timestamp_seconds{labels}"] == NOW
         success = '{name="example",namespace="team",result="success"}'
-        assert told[f"target_cluster_resource_sync_count{success}"] == 0
+        assert shown[f"target_cluster_resource_sync_count{success}"] == 0
         assert watched.call(finalizing=True)["finalized"] is True
         assert not [line for line in operator.metrics() if "example" in line]
 

@@ -88,9 +88,11 @@ def test_the_answer_is_what_the_schema_admits(
     answer = client.post(path, data=json.dumps({"parent": cluster, "children": {}}))
     assert answer.status_code == 200, answer.text
     # Text that others wrote is answered as it was; its form was checked when it was written.
-    said = {key: value for key, value in read(answer)["status"].items() if value != status.get(key)}
-    said.pop("conditions")
-    assert STATUSES.problems(said) == []
+    written = {
+        key: value for key, value in read(answer)["status"].items() if value != status.get(key)
+    }
+    written.pop("conditions")
+    assert STATUSES.problems(written) == []
 
 
 @SLOW

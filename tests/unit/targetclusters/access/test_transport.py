@@ -16,7 +16,7 @@ from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
 from tests.targets.objects import kubeconfig
 
-PATIENCE = 0.5
+TIMEOUT = 0.5
 MAX_ANSWER_BYTES = 1_000_000
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 AUTHORITY = Authority()
@@ -67,8 +67,8 @@ def test_an_answer_that_is_none_ends_in_an_error_in_time(behaviour: servers.Beha
     with servers.serving(behaviour) as server, connected(Kubeconfig(server.url)) as api:
         began = time.monotonic()
         with pytest.raises(KubeUnreachable):
-            api.get("/version", deadline=Deadline(PATIENCE))
-        assert time.monotonic() - began < PATIENCE + 1.0
+            api.get("/version", deadline=Deadline(TIMEOUT))
+        assert time.monotonic() - began < TIMEOUT + 1.0
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_host_that_is_none_is_an_error_like_any_other(host: str) -> None:
     except BadKubeconfig:
         return
     with connected(config) as api, pytest.raises(KubeUnreachable):
-        api.get("/version", deadline=Deadline(PATIENCE))
+        api.get("/version", deadline=Deadline(TIMEOUT))
 
 
 def test_an_endless_answer_costs_little_memory() -> None:
@@ -104,7 +104,7 @@ def test_a_port_that_refuses_is_unreachable() -> None:
         connected(Kubeconfig(url)) as api,
         pytest.raises(KubeUnreachable, match="refused"),
     ):
-        api.get("/version", deadline=Deadline(PATIENCE))
+        api.get("/version", deadline=Deadline(TIMEOUT))
 
 
 @pytest.mark.parametrize("body", [b"", b'{"kind": "Status"}'], ids=["empty", "json"])
@@ -117,7 +117,7 @@ def test_a_redirect_is_not_followed(body: bytes) -> None:
             connected(Kubeconfig(server.url, authorization="Bearer hunter2")) as api,
             pytest.raises(KubeError),
         ):
-            api.get("/version", deadline=Deadline(PATIENCE))
+            api.get("/version", deadline=Deadline(TIMEOUT))
         assert elsewhere.connections == 0
 
 

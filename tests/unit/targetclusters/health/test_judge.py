@@ -48,7 +48,7 @@ def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("probe", "said"),
+    ("probe", "expected"),
     [
         pytest.param(
             HEALTHY,
@@ -71,7 +71,7 @@ def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
         pytest.param(
             failed("connection"),
             {REACHABLE: "False R", NODES: "Unknown R", PODS: "Unknown R"},
-            id="out-of-reach-says-nothing-of-credentials",
+            id="out-of-reach-leaves-open-the-credentials",
         ),
         pytest.param(
             failed("credentials"),
@@ -85,8 +85,8 @@ def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
         ),
     ],
 )
-def test_a_probe_is_judged(probe: ProbeResult, said: dict[str, str]) -> None:
-    assert results(probe) == said
+def test_a_probe_is_judged(probe: ProbeResult, expected: dict[str, str]) -> None:
+    assert results(probe) == expected
 
 
 def test_a_server_that_proves_nothing_is_pointed_out() -> None:
@@ -126,29 +126,29 @@ def sequence(words: str, failures: int, successes: int) -> str:
     """Count one probe for each letter of `words`; return what Reachable was after each."""
     spec = Spec("target", failure_threshold=failures, success_threshold=successes)
     checks = read_checks({})
-    said = ""
+    statuses = ""
     for word in words:
         checks = count_probe(checks, HEALTHY if word == "T" else failed("connection"), spec)
-        said += checks[REACHABLE].condition.status[0]
-    return said
+        statuses += checks[REACHABLE].condition.status[0]
+    return statuses
 
 
 @pytest.mark.parametrize(
-    ("words", "failures", "successes", "said"),
+    ("words", "failures", "successes", "expected"),
     [
         pytest.param("T", 2, 1, "T", id="the-first-good-word-counts"),
         pytest.param("F", 1, 1, "F", id="a-threshold-of-one"),
         pytest.param("FFF", 2, 1, "UFF", id="bad-words-must-be-enough-from-the-start"),
         pytest.param("TFTFTFT", 2, 1, "TTTTTTT", id="flapping-below-the-threshold"),
         pytest.param("TFFTTT", 2, 3, "TTFFFT", id="back-after-enough-good-words"),
-        pytest.param("TFFTTFTTT", 2, 3, "TTFFFFFFT", id="a-bad-word-starts-the-count-anew"),
+        pytest.param("TFFTTFTTT", 2, 3, "TTFFFFFFT", id="a-bad-word-starts-the-count-again"),
         pytest.param("TFFFFFFT", 5, 1, "TTTTTFFT", id="a-high-threshold"),
     ],
 )
 def test_conditions_turn_at_their_thresholds(
-    words: str, failures: int, successes: int, said: str
+    words: str, failures: int, successes: int, expected: str
 ) -> None:
-    assert sequence(words, failures, successes) == said
+    assert sequence(words, failures, successes) == expected
 
 
 def test_an_unusable_kubeconfig_counts_at_once() -> None:
@@ -183,7 +183,7 @@ def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
         pytest.param(-5.0, "Unknown NotProbed", "False Expired", id="past"),
     ],
 )
-def test_the_end_of_the_credentials_has_its_say(
+def test_the_end_of_the_credentials_changes_the_condition(
     left: float | None, before: str, after: str
 ) -> None:
     status, reason = before.split()

@@ -45,7 +45,7 @@ def decided(**changes: Any) -> Decision:
     return decide(facts(cluster=cluster, **changes), states)
 
 
-def said(decision: Decision) -> str:
+def summary(decision: Decision) -> str:
     return f"{decision.condition.status} {decision.condition.reason}"
 
 
@@ -53,7 +53,7 @@ def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
     decision = decided()
     assert decision.start == Inventory()
     assert decision.children == []
-    assert said(decision) == "Unknown Pending"
+    assert summary(decision) == "Unknown Pending"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_cluster_that_was_never_synced_is_synced_at_once() -> None:
 def test_nothing_is_started_and_what_is_recorded_stays(changes: Json, wanted: str) -> None:
     decision = decided(config_maps=children(AB), **changes)
     assert decision.start is None
-    assert said(decision) == wanted
+    assert summary(decision) == wanted
     assert decision.children == children(AB)
     assert not decision.stop
 
@@ -120,7 +120,7 @@ def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
     decision = decided(config_maps=children(AB), sync=JobState(latest=wanting))
     assert decision.start == AB
     assert decision.children == children(AB)
-    assert said(decision) == "False Progressing"
+    assert summary(decision) == "False Progressing"
 
 
 def test_rounds_do_not_follow_one_another_without_a_breath() -> None:
@@ -150,7 +150,7 @@ def test_a_settled_cluster_waits_for_its_interval() -> None:
     decision = settled()
     assert decision.start is None
     assert decision.wait == pytest.approx(SPEC.sync.interval - 10, abs=SPEC.sync.interval * SPREAD)
-    assert said(decision) == "True Synced"
+    assert summary(decision) == "True Synced"
 
 
 NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
@@ -266,10 +266,10 @@ def test_a_round_that_lies_ahead_is_not_believed() -> None:
         pytest.param({}, 2, "False Failed", id="a-source-that-cannot-be-read"),
     ],
 )
-def test_the_condition_tells_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
+def test_the_condition_names_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
     named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
     latest = round_(A, report(A, outcomes=outcomes, problems=named))
-    assert said(settled(sync=JobState(latest=latest), status={})) == wanted
+    assert summary(settled(sync=JobState(latest=latest), status={})) == wanted
 
 
 def test_ten_are_named_and_the_others_counted() -> None:
@@ -297,10 +297,10 @@ def test_ten_are_named_and_the_others_counted() -> None:
     }
 
 
-def test_what_was_said_stays_said_until_a_round_says_otherwise() -> None:
+def test_the_condition_stays_until_a_round_changes_it() -> None:
     before = {"type": SYNCED, "status": "False", "reason": "Failed", "message": "of 3 objects"}
     decision = decided(status={"conditions": [before]})
-    assert said(decision) == "False Failed"
+    assert summary(decision) == "False Failed"
     assert decision.condition.message == "of 3 objects"
 
 
@@ -309,5 +309,5 @@ def test_what_was_not_looked_at_for_a_while_is_looked_at_at_once(reason: str) ->
     before = {"type": SYNCED, "status": "Unknown", "reason": reason, "message": ""}
     seen = {**counted(replace(SETTLED, started_at=NOW - 5)), "conditions": [before]}
     decision = settled(status=seen)
-    assert said(decision) == "Unknown Pending"
+    assert summary(decision) == "Unknown Pending"
     assert decision.start == A
