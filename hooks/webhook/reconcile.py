@@ -59,10 +59,10 @@ class Subject(Protocol[Facts, Action]):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call came to.
+    """The outcome of a call.
 
     Attributes:
-        response: what Metacontroller is told.
+        response: the answer to Metacontroller.
         actions: what was done, in order.
         error: what stopped the work, where the response already tells of it.
     """

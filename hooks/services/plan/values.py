@@ -1,4 +1,4 @@
-"""How each field and annotation of a Service is read, and what is said where it is invalid."""
+"""How each field and annotation of a Service is read, and the errors for invalid ones."""
 
 import ipaddress
 import re

@@ -55,7 +55,7 @@ def make_hook(
 
 
 def kube_with(request: Json) -> MemoryKube:
-    """Make an API server that has a request's Node, if it can be told which that is."""
+    """Make an API server that has a request's Node, if the request names one."""
     with suppress(KeyError, TypeError):
         node = request["object"]
         return MemoryKube({f"/api/v1/nodes/{node['metadata']['name']}": deepcopy(node)})
@@ -207,7 +207,7 @@ FAULTS: list[Any] = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_any_trouble_with_cloudstack_is_an_error_in_time_without_a_secret(
+def test_any_fault_of_cloudstack_is_an_error_in_time_without_a_secret(
     simulator: Simulator, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator.control.fault("listVirtualMachines", times=None, **fault)
@@ -216,13 +216,13 @@ def test_any_trouble_with_cloudstack_is_an_error_in_time_without_a_secret(
     with caplog.at_level(logging.DEBUG), pytest.raises(CloudStackError) as raised:
         make_hook(cloud).sync(EXAMPLE, Deadline(1.5))
     assert time.monotonic() - started < 2.5
-    said = f"{raised.value!r} {raised.getrepr(chain=True)} {caplog.text}"
+    text = f"{raised.value!r} {raised.getrepr(chain=True)} {caplog.text}"
     for secret in (simulator.user.api_key, simulator.user.secret_key, "signature="):
-        assert secret not in said
+        assert secret not in text
     cloud.close()
 
 
-def test_nobody_listening_is_said(simulator: Simulator) -> None:
+def test_an_api_that_nobody_serves_is_an_error(simulator: Simulator) -> None:
     user = simulator.user
     cloud = open_cloud(CloudConfig("http://127.0.0.1:9/client/api", user.api_key, user.secret_key))
     with pytest.raises(Unreachable):
@@ -350,7 +350,7 @@ def shared_cloud() -> Iterator[Cloud]:
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(changes=st.lists(st.tuples(st.sampled_from(READ), ANY_JSON), min_size=1, max_size=3))
-def test_whatever_comes_is_answered_or_refused_by_field(
+def test_any_request_is_answered_or_refused_by_field(
     shared_cloud: Cloud, changes: list[tuple[tuple[Any, ...], object]]
 ) -> None:
     request = FULL

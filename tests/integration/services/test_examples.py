@@ -71,13 +71,13 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
 def test_an_example_is_answered_as_its_readme_says(folder: Path, client: FlaskClient) -> None:
     readme = (folder / "README.md").read_text()
     body = (folder / "request.json").read_bytes()
-    said = dict(claims(readme))
-    assert len(said) >= 2
+    claimed = dict(claims(readme))
+    assert len(claimed) >= 2
     assert f"--data @examples/{folder.name}/request.json" in readme
     response = client.post("/services/sync", data=body, content_type="application/json")
     assert response.status_code == 200
     answer: Json = response.get_json()
-    assert {place: at(answer, place) for place in said} == said
+    assert {place: at(answer, place) for place in claimed} == claimed
     for made in answer["attachments"]:
         assert schema_of("cloudstackloadbalancers").problems(made) == []
 

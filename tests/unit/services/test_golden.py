@@ -28,11 +28,11 @@ def test_a_whole_request_has_its_response(case: Path) -> None:
     kube = kube_with(deepcopy(request))
     answer = hook(kube).sync(request, Deadline(8))
     assert answer.response == read(case / "response.json")
-    told = [
+    recorded = [
         {"type": event.type, "reason": event.reason, "message": event.message}
         for event in kube.events
     ]
-    assert told == read(case / "events.json")
+    assert recorded == read(case / "events.json")
     assert {verb for verb, _, _ in kube.writes} <= {"patch"}
     patches = [{"path": path, "body": body} for _, path, body in kube.writes]
     assert patches == read(case / "patches.json")

@@ -46,7 +46,7 @@ def hook(kube: MemoryKube) -> ServicesHook:
     return ServicesHook(dependencies(kube, record=kube.record, clock=lambda: NOW))
 
 
-def test_a_sync_answers_without_calling_anybody() -> None:
+def test_a_sync_calls_no_server() -> None:
     kube = MemoryKube()
     answer = hook(kube).sync(request(service()), Deadline(8))
     response: Json = dict(answer.response)
@@ -60,7 +60,7 @@ def test_events_of_a_transition_are_recorded() -> None:
     assert kube.reasons() == ["EnsuringLoadBalancer"]
 
 
-def test_the_old_finalizer_is_patched_off_under_the_version_that_was_seen() -> None:
+def test_the_old_finalizer_is_removed_from_the_version_that_was_read() -> None:
     kube = kube_with(deepcopy(HANDED_OVER))
     answer = hook(kube).sync(HANDED_OVER, Deadline(8))
     assert kube.writes == [
@@ -73,15 +73,15 @@ def test_the_old_finalizer_is_patched_off_under_the_version_that_was_seen() -> N
 
 
 @pytest.mark.parametrize(
-    ("failure", "seconds", "told"),
+    ("failure", "seconds", "is_recorded"),
     [
         pytest.param(KubeUnreachable("PATCH: no connection"), 5.0, False, id="out of reach"),
         pytest.param(Conflict("PATCH", 409, "it changed"), 5.0, False, id="changed since"),
         pytest.param(KubeRefused("PATCH", 403, "forbidden"), 60.0, True, id="refused"),
     ],
 )
-def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(
-    failure: KubeError, seconds: float, told: bool
+def test_a_finalizer_that_could_not_be_removed_is_tried_again(
+    failure: KubeError, seconds: float, is_recorded: bool
 ) -> None:
     kube = kube_with(HANDED_OVER, failure)
     answer = hook(kube).sync(HANDED_OVER, Deadline(8))
@@ -90,7 +90,7 @@ def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(
     assert response["resyncAfterSeconds"] == seconds
     assert response["status"] == HANDED_OVER["object"]["status"]
     assert [event.message for event in kube.events] == (
-        ["Error syncing load balancer: PATCH: forbidden (403)"] if told else []
+        ["Error syncing load balancer: PATCH: forbidden (403)"] if is_recorded else []
     )
 
 
@@ -105,9 +105,7 @@ ABANDONED = request(
 )
 
 
-def test_a_service_that_goes_without_its_load_balancer_is_let_go_when_what_cleans_up_is_made() -> (
-    None
-):
+def test_a_service_without_its_load_balancer_is_let_go_once_another_cleans_up() -> None:
     kube = kube_with(deepcopy(ABANDONED))
     answer = hook(kube).sync(ABANDONED, Deadline(8))
     assert dict(answer.response) == {"attachments": []}
@@ -122,7 +120,7 @@ def test_a_service_that_goes_without_its_load_balancer_is_let_go_when_what_clean
     assert body["metadata"]["finalizers"] == ["example.com/other"]
 
 
-def test_what_cleans_up_is_made_once_and_the_service_not_let_go_without_it() -> None:
+def test_what_cleans_up_is_created_once_and_before_the_service_is_let_go() -> None:
     kube = kube_with(deepcopy(ABANDONED))
     kube.refused["create"] = KubeRefused("POST", 403, "forbidden")
     answer = hook(kube).sync(ABANDONED, Deadline(8))

@@ -100,7 +100,7 @@ _PORTS = st.lists(
     ranges=st.lists(_WORDS, max_size=3),
     address=_WORDS,
 )
-def test_whatever_a_service_says_the_crd_takes_what_we_make_of_it(
+def test_the_crd_takes_the_load_balancer_of_any_service(
     notes: dict[str, str], ports: list[Json], ranges: list[str], address: str
 ) -> None:
     observed = service(notes, ports=ports, loadBalancerSourceRanges=ranges, loadBalancerIP=address)

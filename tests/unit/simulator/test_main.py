@@ -52,8 +52,8 @@ def test_a_taken_port_is_said_in_one_line(simulator: Simulator) -> None:
     port = str(urlsplit(simulator.url).port)
     done = run("--port", port)
     assert done.returncode == 2
-    said = f"simulator: cannot listen on 127.0.0.1:{port}: Address already in use; "
-    assert done.stderr == f"{said}choose another with --port\n"
+    problem = f"simulator: cannot listen on 127.0.0.1:{port}: Address already in use; "
+    assert done.stderr == f"{problem}choose another with --port\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Older servers: what is newer than the version is refused, and the version is told."""
+"""Older servers: what is newer than the version is refused, and the server names its version."""
 
 import pytest
 
@@ -31,8 +31,8 @@ def test_ranges_are_taken_since_their_versions(
 ) -> None:
     with Simulator(api_version=version, job_delay=0.001) as simulator:
         cloud = connect(simulator, simulator.user)
-        told = cloud.ok("listCapabilities")["capability"]["cloudstackversion"]
-        assert told == f"{version}.0.0"
+        named = cloud.ok("listCapabilities")["capability"]["cloudstackversion"]
+        assert named == f"{version}.0.0"
         there = address(cloud)
         made = cloud.call("createLoadBalancerRule", cidrlist="10.0.0.0/8", **wish(there))
         assert made.status == (200 if on_create else 431)

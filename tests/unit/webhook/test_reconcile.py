@@ -17,7 +17,7 @@ from hooks.webhook.reconcile import (
     reconcile,
 )
 
-TOLD = Event(Reference("v1", "Node", "node-1", "uid"), "Synced", "done")
+EVENT = Event(Reference("v1", "Node", "node-1", "uid"), "Synced", "done")
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Tower:
         self.planned.append(facts)
         response = DecoratorResponse(labels={"floors": str(facts)})
         if facts < self.height:
-            return Plan(response, (facts + 1,), (TOLD,))
+            return Plan(response, (facts + 1,), (EVENT,))
         return Plan(response)
 
     def act(self, action: int) -> None:
@@ -50,16 +50,18 @@ class Tower:
     def trouble(self, error: CloudStackError | KubeError) -> Plan[int] | None:
         if not self.answer_trouble:
             return None
-        return Plan(DecoratorResponse(labels={"error": str(error)}), (), (TOLD,))
+        return Plan(DecoratorResponse(labels={"error": str(error)}), (), (EVENT,))
 
 
-def run(tower: Tower, told: list[Event] | None = None) -> tuple[object, tuple[object, ...]]:
+def run(tower: Tower, recorded: list[Event] | None = None) -> tuple[object, tuple[object, ...]]:
     deadline = Deadline(8, clock=lambda: tower.clock)
-    answer = reconcile(tower, deadline=deadline, record=(told if told is not None else []).append)
+    answer = reconcile(
+        tower, deadline=deadline, record=(recorded if recorded is not None else []).append
+    )
     return answer.response, answer.actions
 
 
-def test_a_chain_of_steps_is_done_by_looking_again_after_each() -> None:
+def test_a_chain_of_steps_is_done_by_observing_after_each() -> None:
     tower = Tower(height=3)
     response, actions = run(tower)
     assert actions == (1, 2, 3)
@@ -87,14 +89,14 @@ def test_a_plan_that_asks_for_what_was_just_done_is_not_repeated() -> None:
     assert response == {"labels": {"floors": "0"}, "resyncAfterSeconds": RESUME_AFTER}
 
 
-def test_an_event_is_told_once_a_call_and_after_the_deed() -> None:
-    told: list[Event] = []
+def test_an_event_is_recorded_once_a_call_and_after_the_action() -> None:
+    recorded: list[Event] = []
 
     def not_yet(tower: Tower) -> None:
-        assert len(told) == min(tower.floors, 1)
+        assert len(recorded) == min(tower.floors, 1)
 
-    run(Tower(height=3, on_act=not_yet), told)
-    assert told == [TOLD]
+    run(Tower(height=3, on_act=not_yet), recorded)
+    assert recorded == [EVENT]
 
 
 def test_an_outdated_action_is_planned_again() -> None:
@@ -152,12 +154,12 @@ def test_trouble_is_answered_where_the_subject_can(error: Exception) -> None:
         if tower.floors == 1:
             raise error
 
-    told: list[Event] = []
+    recorded: list[Event] = []
     answered = Tower(height=3, on_act=fail, answer_trouble=True)
-    answer = reconcile(answered, deadline=Deadline(8), record=told.append)
+    answer = reconcile(answered, deadline=Deadline(8), record=recorded.append)
     assert answer.response == {"labels": {"error": str(error)}}
     assert answer.actions == (1,)
     assert answer.error is error
-    assert told == [TOLD, TOLD]
+    assert recorded == [EVENT, EVENT]
     with pytest.raises(type(error)):
         run(Tower(height=3, on_act=fail))

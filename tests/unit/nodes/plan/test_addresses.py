@@ -41,12 +41,14 @@ def test_addresses_are_those_of_the_vm(vm: VirtualMachine, expected: tuple[Addre
         pytest.param("", (INTERNAL, SECOND, HOST), id="empty"),
     ],
 )
-def test_what_kubelet_was_told_comes_first(provided: str, expected: tuple[Address, ...]) -> None:
+def test_the_addresses_of_kubelets_configuration_come_first(
+    provided: str, expected: tuple[Address, ...]
+) -> None:
     node = make_node(annotations={PROVIDED: provided})
     assert desired_addresses(node, TWO_NICS) == expected
 
 
-def test_kubelet_may_be_told_one_address_of_each_family() -> None:
+def test_kubelet_may_have_one_address_of_each_family() -> None:
     node = make_node(annotations={PROVIDED: "2001:DB8:0::5, 10.1.1.190"})
     assert desired_addresses(node, DUAL) == (SIX, INTERNAL, HOST)
 

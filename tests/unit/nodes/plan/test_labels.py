@@ -76,7 +76,7 @@ def test_a_value_that_comes_out_empty_is_left_out() -> None:
         pytest.param("auto", "v1.17.0", set(), id="auto, the first without"),
         pytest.param("auto", "v1.16.15", LEGACY, id="auto, the last with"),
         pytest.param("auto", "kwok-0.8.0", set(), id="auto, no version"),
-        pytest.param("auto", "", set(), id="auto, nothing said"),
+        pytest.param("auto", "", set(), id="auto, no version known"),
         pytest.param("true", "v1.36.3", LEGACY, id="always"),
         pytest.param("false", "v1.16.15", set(), id="never"),
     ],

@@ -67,14 +67,14 @@ def tainted(**changes: Any) -> Json:
 
 
 class TestANodeWithAVM:
-    def test_is_first_answered_its_labels_and_nothing_is_written(self) -> None:
+    def test_first_gets_its_labels_by_the_answer_and_no_write(self) -> None:
         made = plan(make_facts(make_node(spec={"taints": [UNINITIALIZED]})))
         assert answer(made)["labels"] == LABELS
         assert made.actions == ()
         assert made.events == ()
 
     @pytest.mark.parametrize("label", sorted(LABELS)[1:])
-    def test_is_not_written_to_while_a_label_is_still_to_change(self, label: str) -> None:
+    def test_gets_no_write_while_a_label_is_wrong(self, label: str) -> None:
         made = plan(make_facts(tainted(labels={**LABELS, label: "wrong"})))
         assert answer(made)["labels"].get(label) == LABELS[label]
         assert made.actions == ()
@@ -128,7 +128,7 @@ class TestANodeWithAVM:
         assert isinstance(patch, SpecPatch)
         assert patch.taints == ()
 
-    def test_in_order_is_left_alone(self) -> None:
+    def test_that_is_right_gets_no_write(self) -> None:
         made = plan(make_facts(make_initialised_node()))
         assert (made.actions, made.events) == ((), ())
         assert "resyncAfterSeconds" not in made.response
@@ -218,7 +218,7 @@ class TestANodeWithoutAVM:
         assert made.response == {"labels": {}, "attachments": []}
         assert (made.actions, made.events) == ((), ())
 
-    def test_by_its_name_is_left_alone_and_told_of(self) -> None:
+    def test_by_its_name_gets_an_event_and_no_write(self) -> None:
         made = plan(make_facts(tainted(), Missing(None)))
         assert made.response == {"labels": {}, "attachments": [], "resyncAfterSeconds": 30}
         assert made.actions == ()
@@ -230,7 +230,7 @@ class TestANodeWithoutAVM:
         assert kept["metadata"] == {"name": "node-1", "labels": {"a": "b"}}
         assert (kept["spec"], kept["observed"]) == (INSTANCE["spec"], INSTANCE["observed"])
 
-    def test_with_two_namesakes_is_left_alone_and_both_are_named(self) -> None:
+    def test_with_two_vms_of_its_name_gets_no_write_and_both_are_named(self) -> None:
         twins = (make_vm(id="one"), make_vm(id="two"))
         made = plan(make_facts(tainted(), Ambiguous(twins), instance=INSTANCE))
         assert made.actions == ()
@@ -258,7 +258,7 @@ class TestAVMThatIsGone:
         node = more.pop("node", make_initialised_node(ready=ready))
         return make_facts(node, self.MATCH, instance=instance, **more)
 
-    def test_is_noted_on_the_instance_first(self) -> None:
+    def test_is_first_recorded_on_the_instance(self) -> None:
         made = plan(self.facts())
         [instance] = attachments(made)
         assert instance["observed"] == {
@@ -274,7 +274,7 @@ class TestAVMThatIsGone:
         assert (made.actions, made.events) == ((), ())
         assert made.response["resyncAfterSeconds"] == 15
 
-    def test_is_noted_where_there_was_no_instance_yet(self) -> None:
+    def test_is_recorded_on_a_new_instance(self) -> None:
         made = plan(make_facts(make_initialised_node(ready=False), self.MATCH))
         [instance] = attachments(made)
         assert instance["spec"]["instanceID"] == VM_ID
@@ -291,7 +291,7 @@ class TestAVMThatIsGone:
         assert made.actions == ()
         assert reasons(made) == [EVENT_DELETION_HELD]
 
-    def test_deletes_nothing_before_the_second_look(self) -> None:
+    def test_deletes_nothing_before_the_other_nodes_are_read(self) -> None:
         assert plan(self.facts(missing_for=9999)).actions == ()
 
     def test_deletes_its_node_of_that_uid_and_version(self) -> None:
@@ -300,7 +300,7 @@ class TestAVMThatIsGone:
         assert made.actions == (NodeDeletion("node-1", "node-uid", "7"),)
         assert reasons(made) == [EVENT_DELETING_NODE]
 
-    def test_a_second_look_that_finds_the_node_ready_keeps_it(self) -> None:
+    def test_keeps_a_node_that_is_ready_when_it_is_read_again(self) -> None:
         missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
         facts = self.facts(missing_for=60, missing_nodes=missing_nodes)
         now_ready = make_initialised_node(ready=True)
@@ -311,7 +311,7 @@ class TestAVMThatIsGone:
             == ()
         )
 
-    def test_is_held_where_many_vanished_until_the_node_is_annotated(self) -> None:
+    def test_keeps_its_node_where_many_are_missing_until_it_is_annotated(self) -> None:
         missing_nodes = MissingNodes(10, tuple(f"node-{n}" for n in range(3)), (), gone=True)
         made = plan(self.facts(missing_for=60, missing_nodes=missing_nodes))
         assert made.actions == ()
@@ -334,7 +334,7 @@ class TestAVMThatIsGone:
             plan(self.facts(missing_for=60, missing_nodes=missing_nodes, node=node)).actions == ()
         )
 
-    def test_that_comes_back_is_no_longer_noted(self) -> None:
+    def test_that_comes_back_is_no_longer_recorded_as_missing(self) -> None:
         facts = self.facts(missing_for=60)
         made = plan(make_facts(facts.cached, Found(make_vm()), instance=facts.instance))
         [instance] = attachments(made)
@@ -345,7 +345,7 @@ class TestAVMThatIsGone:
         "missing",
         [{}, {"since": "x", "snapshots": 9, "lastSnapshot": "y"}, {"since": None}, "text"],
     )
-    def test_an_unreadable_note_begins_anew(self, missing: object) -> None:
+    def test_a_malformed_record_counts_as_none(self, missing: object) -> None:
         instance = {**INSTANCE, "observed": {"missing": missing}}
         made = plan(make_facts(make_initialised_node(ready=False), self.MATCH, instance=instance))
         assert attachments(made)[0]["observed"]["missing"]["snapshots"] == 1

@@ -37,7 +37,7 @@ def planned(observed: Json, balancer: Json | None = None) -> Plan[Action]:
     return plan(facts(observed, balancer), Settings())
 
 
-def said(answer: Plan[Action]) -> Json:
+def response_of(answer: Plan[Action]) -> Json:
     """Answer a plan's response as the JSON it becomes."""
     return dict(answer.response)
 
@@ -49,7 +49,7 @@ def settled(observed: Json, balancer: Json | None = None) -> Json:
 
 
 def test_a_service_gets_a_load_balancer_in_its_namespace() -> None:
-    (made,) = said(planned(service()))["attachments"]
+    (made,) = response_of(planned(service()))["attachments"]
     assert made["apiVersion"] == "cloudstack.targetcluster.example.com/v1alpha1"
     assert made["kind"] == "CloudStackLoadBalancer"
     assert made["metadata"] == {"name": NAME, "namespace": "default"}
@@ -59,7 +59,7 @@ def test_a_service_gets_a_load_balancer_in_its_namespace() -> None:
 def test_a_service_becomes_ours_only_once_its_load_balancer_is_there() -> None:
     observed = service(metadata=HELD, status=FOREIGN)
     first = planned(observed)
-    assert set(said(first)) == {"attachments"}
+    assert set(response_of(first)) == {"attachments"}
     assert (first.actions, first.events) == ((), ())
     again = planned(observed)
     assert again.response == first.response
@@ -85,7 +85,7 @@ def test_the_status_of_a_service_that_never_was_ours_is_not_touched(observed: Js
 def test_a_service_that_serves_is_answered_as_it_is() -> None:
     observed = settled(service(status=ours(SERVES)), load_balancer(status=serving()))
     answer = planned(observed, load_balancer(status=serving()))
-    assert said(answer)["status"] == observed["status"]
+    assert response_of(answer)["status"] == observed["status"]
     assert answer.events == ()
     assert answer.actions == ()
 
@@ -142,7 +142,7 @@ def test_leaving_takes_the_load_balancer_down_before_the_condition_goes(
     going = load_balancer(status=serving(), deletionTimestamp=EARLIER)
 
     begin = planned(observed, load_balancer(status=serving()))
-    assert said(begin)["attachments"] == []
+    assert response_of(begin)["attachments"] == []
     assert [event.reason for event in begin.events] == ["DeletingLoadBalancer"]
     observed = settled(observed, load_balancer(status=serving()))
     assert observed["status"]["loadBalancer"] == {}
@@ -150,7 +150,7 @@ def test_leaving_takes_the_load_balancer_down_before_the_condition_goes(
     assert observed["status"]["conditions"][1]["reason"] == "Deleting"
 
     meanwhile = planned(observed, going)
-    assert said(meanwhile)["status"] == observed["status"]
+    assert response_of(meanwhile)["status"] == observed["status"]
     assert meanwhile.events == ()
 
     end = planned(observed)
@@ -162,7 +162,7 @@ def test_leaving_takes_the_load_balancer_down_before_the_condition_goes(
 
 def test_the_last_condition_leaves_no_empty_list() -> None:
     observed = service(type="ClusterIP", status=ours(LEAVING))
-    assert said(planned(observed))["status"] == {"loadBalancer": {}}
+    assert response_of(planned(observed))["status"] == {"loadBalancer": {}}
 
 
 def test_what_another_controller_publishes_on_a_leaving_service_is_kept() -> None:
@@ -174,7 +174,7 @@ def test_what_another_controller_publishes_on_a_leaving_service_is_kept() -> Non
     assert settled(observed)["status"]["loadBalancer"] == published
 
 
-def test_what_keeps_a_load_balancer_from_going_is_said() -> None:
+def test_the_condition_says_what_keeps_a_load_balancer_from_being_deleted() -> None:
     refused = ready("False", "Refused", "disassociateIpAddress: static NAT is on (431)")
     going = load_balancer(status=serving(conditions=[refused]), deletionTimestamp=EARLIER)
     observed = settled(service(type="ClusterIP", status=ours(LEAVING)), going)
@@ -183,10 +183,10 @@ def test_what_keeps_a_load_balancer_from_going_is_said() -> None:
     )
 
 
-def test_notes_of_other_providers_go_with_the_address_they_name() -> None:
+def test_annotations_of_other_providers_are_removed_with_their_address() -> None:
     notes = {"id": "ip-1", "network-id": "net-1", "address": "203.0.113.7", "keep-ip": "true"}
     leaving = planned(service(notes, type="ClusterIP", status=ours(LEAVING)))
-    assert said(leaving)["annotations"] == {
+    assert response_of(leaving)["annotations"] == {
         PREFIX + "id": None,
         PREFIX + "network-id": None,
         PREFIX + "address": None,
@@ -218,15 +218,15 @@ def test_notes_of_other_providers_go_with_the_address_they_name() -> None:
         ),
     ],
 )
-def test_the_old_finalizer_never_outlives_what_it_stood_for(
+def test_the_old_finalizer_is_removed_with_what_it_protected(
     observed: Json, balancer: Json | None
 ) -> None:
     assert planned(observed, balancer).actions == TAKEN_OFF
 
 
-def test_a_service_that_left_says_so_only_when_the_old_finalizer_is_off() -> None:
+def test_a_service_is_released_only_when_the_old_finalizer_is_removed() -> None:
     answer = planned(service(type="ClusterIP", metadata=HELD, status=ours(LEAVING)))
-    assert said(answer)["status"] == ours(LEAVING)
+    assert response_of(answer)["status"] == ours(LEAVING)
     assert answer.events == ()
 
 
@@ -234,13 +234,13 @@ def test_a_deleted_service_keeps_its_load_balancer_until_it_is_gone() -> None:
     balancer = load_balancer(status=serving())
     observed = settled(service(metadata=DELETED, status=ours(SERVES, ip="203.0.113.7")), balancer)
     answer = planned(observed, balancer)
-    assert said(answer)["status"]["loadBalancer"] == {
+    assert response_of(answer)["status"]["loadBalancer"] == {
         "ingress": [{"ip": "203.0.113.7", "ipMode": "VIP"}]
     }
     assert answer.events == ()
 
 
-def test_a_load_balancer_that_is_deleted_with_its_service_says_so() -> None:
+def test_a_load_balancer_that_is_deleted_with_its_service_gets_an_event() -> None:
     going = load_balancer(status=serving(), deletionTimestamp=EARLIER)
     answer = planned(service(metadata=DELETED, status=ours(SERVES)), going)
     assert [event.reason for event in answer.events] == ["DeletingLoadBalancer"]
@@ -256,7 +256,7 @@ def test_a_service_deleted_before_it_was_taken_over_is_left_to_people() -> None:
     assert OLD_FINALIZER in own["message"]
     assert [event.reason for event in answer.events] == ["SyncLoadBalancerFailed"]
     again = planned(observed)
-    assert said(again)["status"] == observed["status"]
+    assert response_of(again)["status"] == observed["status"]
     assert (again.actions, again.events) == ((), ())
 
 
@@ -280,11 +280,11 @@ def test_a_service_deleted_before_it_had_anything_is_not_touched() -> None:
         ),
     ],
 )
-def test_an_answer_that_was_taken_is_answered_the_same_and_in_silence(known: Facts) -> None:
+def test_an_unchanged_service_gets_the_same_answer_and_no_event(known: Facts) -> None:
     observed = settled(known.service, known.load_balancer)
     later = Facts(observed, known.load_balancer, known.now + 3600)
     again = plan(later, Settings())
-    assert said(again)["status"] == observed["status"]
+    assert response_of(again)["status"] == observed["status"]
     assert again.events == ()
 
 
@@ -294,7 +294,7 @@ def test_an_answer_that_was_taken_is_answered_the_same_and_in_silence(known: Fac
 GAP: Json = {"finalizers": ["example.com/other", CLEANUP_FINALIZER]}
 
 
-def test_a_service_is_let_go_once_its_load_balancer_is_made_again() -> None:
+def test_our_finalizer_is_removed_once_the_load_balancer_is_created_again() -> None:
     balancer = load_balancer(status=serving())
     for notes in ({}, {"algorithm": "fastest"}):
         observed = settled(service(notes, metadata=GAP, status=ours(SERVES)), balancer)
@@ -309,7 +309,7 @@ def test_a_service_is_let_go_once_its_load_balancer_is_made_again() -> None:
         pytest.param(None, id="not there"),
     ],
 )
-def test_until_then_it_is_held(balancer: Json | None) -> None:
+def test_until_then_our_finalizer_stays(balancer: Json | None) -> None:
     observed = settled(service(metadata=GAP, status=ours(SERVES)), balancer)
     assert planned(observed, balancer).actions == ()
 
@@ -330,11 +330,11 @@ def test_until_then_it_is_held(balancer: Json | None) -> None:
         ),
     ],
 )
-def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(
+def test_a_service_deleted_in_between_gets_a_load_balancer_that_cleans_up(
     observed: Json, namespace: str
 ) -> None:
     answer = planned(observed)
-    assert said(answer) == {"attachments": []}
+    assert response_of(answer) == {"attachments": []}
     made, released = answer.actions
     assert isinstance(made, CreateForCleanup)
     assert made.manifest["metadata"]["name"] == f"{NAME}-cleanup"
@@ -343,7 +343,7 @@ def test_a_service_that_goes_in_between_leaves_something_that_cleans_up(
     assert (released,) == TAKEN_OFF
 
 
-def test_a_load_balancer_that_still_goes_has_its_service_held_until_it_is_gone() -> None:
+def test_our_finalizer_stays_while_the_load_balancer_is_being_deleted() -> None:
     observed = service(metadata={**GAP, **DELETED}, status=ours(LEAVING))
     going = load_balancer(status=serving(), deletionTimestamp=EARLIER)
     assert planned(observed, going).actions == ()
@@ -374,15 +374,15 @@ def written(by: str, time: str, *finalizers: str) -> Json:
         pytest.param({"manager": "kubectl", "time": "2026-03-01T09:30:00Z"}, False, id="no fields"),
     ],
 )
-def test_a_provider_that_puts_its_finalizer_back_is_noticed_and_everything_stays(
+def test_a_provider_that_adds_its_finalizer_again_is_noticed_and_the_spec_stays(
     entry: Json, *, beside: bool
 ) -> None:
     observed = service(metadata={**HELD, "managedFields": [entry]}, status=ours(SERVES))
-    spec = said(planned(service()))["attachments"][0]["spec"]
+    spec = response_of(planned(service()))["attachments"][0]["spec"]
     balancer = load_balancer(spec, serving(), creationTimestamp=EARLIER)
     observed = settled(observed, balancer)
     answer = planned(observed, balancer)
-    (made,) = said(answer)["attachments"]
+    (made,) = response_of(answer)["attachments"]
     if not beside:
         assert made["spec"]["invalid"] == []
         assert answer.actions == TAKEN_OFF

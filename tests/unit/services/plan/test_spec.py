@@ -293,7 +293,7 @@ def test_what_cannot_be_served_is_refused_by_its_field(
     assert message in refused[field]
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_every_invalid_field_is_named_at_once() -> None:
     observed = service({"mode": "dry", "address": "x"}, ports=[port(80, None)])
     assert list(refusals(observed)) == [
         "spec.ports[0].nodePort",
@@ -317,14 +317,14 @@ def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
     assert {**after, "invalid": []} == before
 
 
-def test_what_can_be_served_again_replaces_what_stood() -> None:
-    standing = {**spec_of(service()), "invalid": [{"field": "f", "message": "m"}]}
+def test_a_valid_spec_replaces_the_invalid_one() -> None:
+    present = {**spec_of(service()), "invalid": [{"field": "f", "message": "m"}]}
     changed = service(ports=[port(443, 30443)])
-    assert spec_of(changed, load_balancer(standing)) == spec_of(changed)
+    assert spec_of(changed, load_balancer(present)) == spec_of(changed)
 
 
-def test_a_load_balancer_that_is_going_is_nothing_to_keep() -> None:
-    standing = spec_of(service())
-    going = load_balancer(standing, deletionTimestamp="2026-03-01T09:59:00Z")
+def test_the_spec_of_a_load_balancer_that_is_being_deleted_is_not_kept() -> None:
+    present = spec_of(service())
+    going = load_balancer(present, deletionTimestamp="2026-03-01T09:59:00Z")
     changed = service({"mode": "dry"}, ports=[port(443, 30443)])
-    assert spec_of(changed, going)["ports"] == spec_of(changed)["ports"] != standing["ports"]
+    assert spec_of(changed, going)["ports"] == spec_of(changed)["ports"] != present["ports"]

@@ -201,7 +201,7 @@ def test_everything_else_in_the_status_is_kept_in_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "since"),
+    ("before", "since"),
     [
         pytest.param(own_condition("Unknown"), LATER, id="another status"),
         pytest.param(own_condition("True", "Other", "other"), EARLIER, id="the same status"),
@@ -209,9 +209,9 @@ def test_everything_else_in_the_status_is_kept_in_its_place() -> None:
     ],
 )
 def test_the_time_of_the_condition_moves_only_with_its_status(
-    standing: Json | None, since: str
+    before: Json | None, since: str
 ) -> None:
-    observed = service(status={"loadBalancer": {}, "conditions": [standing] if standing else []})
+    observed = service(status={"loadBalancer": {}, "conditions": [before] if before else []})
     shown = status_of(observed, load_balancer(status=serving()))
     assert shown["conditions"][0]["lastTransitionTime"] == since
 
@@ -338,11 +338,11 @@ EVENTS = [
 ]
 
 
-@pytest.mark.parametrize(("standing", "balancer", "reasons"), EVENTS)
-def test_events_tell_what_is_new(
-    standing: Json | None, balancer: Json | None, reasons: list[str]
+@pytest.mark.parametrize(("before", "balancer", "reasons"), EVENTS)
+def test_each_transition_has_its_events(
+    before: Json | None, balancer: Json | None, reasons: list[str]
 ) -> None:
-    observed = service(status={"loadBalancer": {}, "conditions": [standing] if standing else []})
+    observed = service(status={"loadBalancer": {}, "conditions": [before] if before else []})
     known = facts(observed, balancer)
     events = list(status.transition_events(known, verdict_on(observed, balancer)))
     assert [event.reason for event in events] == reasons
@@ -351,7 +351,7 @@ def test_events_tell_what_is_new(
     assert all(event.regarding.uid == observed["metadata"]["uid"] for event in events)
 
 
-def test_a_failure_is_told_with_the_reason() -> None:
+def test_the_event_of_a_failure_has_the_reason() -> None:
     failing = serving(conditions=[FAILED, condition("Stalled")])
     known = facts(service(), load_balancer(status=failing))
     (event,) = status.transition_events(known, verdict_on(known.service, known.load_balancer))

@@ -117,7 +117,7 @@ def test_what_another_provider_left_is_named(
         ),
     ],
 )
-def test_where_nobody_was_before_us_nothing_is_taken_over(
+def test_without_another_provider_nothing_is_taken_over(
     observed: Json, balancer: Json | None
 ) -> None:
     assert find_adoptable(facts(observed, balancer), "kubernetes") == NOTHING_TO_ADOPT
@@ -150,7 +150,7 @@ def test_rules_of_every_port_are_named_as_each_provider_does() -> None:
         ),
     ],
 )
-def test_notes_of_other_providers_are_told_from_what_users_write(
+def test_annotations_of_other_providers_are_distinguished_from_users(
     notes: dict[str, str], spent: list[str]
 ) -> None:
     assert obsolete_annotations(service(notes)) == [PREFIX + key for key in spent]

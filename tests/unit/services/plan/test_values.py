@@ -18,7 +18,7 @@ def test_a_boolean_is_read_in_any_case(text: str, value: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yes", "1", "truee"], ids=repr)
-def test_what_is_no_boolean_is_refused_with_what_would_be_right(text: str) -> None:
+def test_an_invalid_boolean_is_refused_with_what_would_be_right(text: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         values.boolean(text)
     assert str(refusal.value) == f'{text!r} is not a boolean; write "true" or "false"'
@@ -35,7 +35,7 @@ def test_an_address_is_read_without_the_blanks_around_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "203.0.113", "203.0.113.256", "2001:db8::1", "lb.example"])
-def test_what_is_no_ipv4_address_is_refused(text: str) -> None:
+def test_an_invalid_ipv4_address_is_refused(text: str) -> None:
     with pytest.raises(
         InvalidValue, match=r"is not an IPv4 address; write one such as 203\.0\.113\.7"
     ):
@@ -67,7 +67,7 @@ def test_cidrs_are_read_as_cloudstack_writes_them(texts: list[str], read: list[s
         pytest.param("2001:db8::/32", "serve IPv4 only", id="IPv6"),
     ],
 )
-def test_what_is_no_ipv4_cidr_is_refused(text: str, message: str) -> None:
+def test_an_invalid_ipv4_cidr_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         values.cidrs(["10.0.0.0/8", text], limit=8)
     assert message in str(refusal.value)
@@ -111,7 +111,7 @@ def test_what_a_service_status_cannot_show_as_hostname_is_refused(name: str, mes
         pytest.param(" pool = edge , zone==a,", {"pool": "edge", "zone": "a"}, id="blanks"),
         pytest.param("pool=", {"pool": ""}, id="empty value"),
         pytest.param("example.com/pool=edge", {"example.com/pool": "edge"}, id="prefix"),
-        pytest.param("pool=edge,pool=edge", {"pool": "edge"}, id="said twice"),
+        pytest.param("pool=edge,pool=edge", {"pool": "edge"}, id="twice the same"),
     ],
 )
 def test_a_node_selector_is_read(text: str, selector: dict[str, str]) -> None:
@@ -131,7 +131,7 @@ def test_a_node_selector_is_read(text: str, selector: dict[str, str]) -> None:
         pytest.param("pool=edge,pool=core", "pool cannot be both 'edge' and 'core'", id="two"),
     ],
 )
-def test_what_is_no_list_of_labels_is_refused(text: str, message: str) -> None:
+def test_an_invalid_list_of_labels_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         values.node_selector(text)
     assert message in str(refusal.value)
