@@ -1,6 +1,6 @@
 """Does one action, and waits for its job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import assert_never
@@ -14,10 +14,17 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, NotFound
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions
-from hooks.loadbalancers.plan.actions import Action, Command
+from hooks.loadbalancers.plan.actions import Action, Command, KubernetesAction
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
+
+#: CloudStack's types of the kinds of resources that are tagged.
+_TYPES = {
+    "address": ResourceType.ADDRESS,
+    "rule": ResourceType.LOAD_BALANCER_RULE,
+    "firewall rule": ResourceType.FIREWALL_RULE,
+}
 
 
 class TimeUp(CloudStackError):
@@ -59,24 +66,10 @@ def perform(action: Action, context: ActionContext) -> tuple[Refusal, ...]:
         Outdated: the Service changed since it was read.
         KubeError: the Kubernetes API could not be written to.
     """
-    match action:
-        case actions.DeleteOrphan():
-            _delete_orphan(action, context.kube, context.deadline)
-            return ()
-        case actions.HoldService():
-            _hold_service(action, context.kube, context.deadline)
-            return ()
-        case actions.AssignTogether(assignments):
-            return _side_by_side(assignments, context)
-        case actions.AssociateAny():
-            return _refusals(action, lambda: _associate_any(action, context))
-        case _:
-            return _refusals(action, lambda: context.wait_for(_start(action, context)))
-
-
-def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
+    if isinstance(action, actions.AssignTogether):
+        return _assign_together(action, context)
     try:
-        run()
+        _do(action, context)
     except (Unauthorized, Forbidden):
         raise
     except Refused as error:
@@ -84,19 +77,29 @@ def _refusals(action: Action, run: Callable[[], None]) -> tuple[Refusal, ...]:
     return ()
 
 
-def _side_by_side(
-    assignments: Sequence[actions.Assign], context: ActionContext
-) -> tuple[Refusal, ...]:
+def _assign_together(action: actions.AssignTogether, context: ActionContext) -> tuple[Refusal, ...]:
     """Assign the members of several rules at once; raise the first error after all have ended."""
+
+    def assign(each: actions.Assign) -> tuple[Refusal, ...]:
+        if context.deadline.passed(margin=ANSWER_MARGIN):
+            raise TimeUp(each)
+        return perform(each, context)
+
     with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
-        futures = [pool.submit(_assign, each, context) for each in assignments]
+        futures = [pool.submit(assign, each) for each in action.assignments]
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def _assign(action: actions.Assign, context: ActionContext) -> tuple[Refusal, ...]:
-    if context.deadline.passed(margin=ANSWER_MARGIN):
-        raise TimeUp(action)
-    return perform(action, context)
+def _do(action: Command | actions.AssociateAny | KubernetesAction, context: ActionContext) -> None:
+    match action:
+        case actions.DeleteOrphan():
+            _delete_orphan(action, context.kube, context.deadline)
+        case actions.HoldService():
+            _hold_service(action, context.kube, context.deadline)
+        case actions.AssociateAny():
+            _associate_any(action, context)
+        case _:
+            context.wait_for(_start(action, context))
 
 
 def _associate_any(action: actions.AssociateAny, context: ActionContext) -> None:
@@ -140,27 +143,12 @@ def _start(action: Command, context: ActionContext) -> Job:  # noqa: C901 - one 
             return firewall.create_firewall_rule(client, address_id, ports, deadline=deadline)
         case actions.CloseFirewall(rule_id):
             return firewall.delete_firewall_rule(client, rule_id, deadline=deadline)
+        case actions.AddTags(kind, ids, _, tags):
+            return create_tags(client, _TYPES[kind], list(ids), dict(tags), deadline=deadline)
         case actions.UntagAddress(address_id, _, keys):
             return delete_tags(client, ResourceType.ADDRESS, [address_id], keys, deadline=deadline)
         case _:
-            return _tag(action, client, deadline)
-
-
-def _tag(
-    action: actions.TagAddress | actions.TagRules | actions.TagFirewall,
-    client: Client,
-    deadline: Deadline,
-) -> Job:
-    match action:
-        case actions.TagAddress(address_id, _, tags):
-            kind, ids = ResourceType.ADDRESS, [address_id]
-        case actions.TagRules(rule_ids, _, tags):
-            kind, ids = ResourceType.LOAD_BALANCER_RULE, list(rule_ids)
-        case actions.TagFirewall(rule_ids, tags):
-            kind, ids = ResourceType.FIREWALL_RULE, list(rule_ids)
-        case _:
             assert_never(action)
-    return create_tags(client, kind, ids, dict(tags), deadline=deadline)
 
 
 def _delete_orphan(action: actions.DeleteOrphan, kube: Kube, deadline: Deadline) -> None:

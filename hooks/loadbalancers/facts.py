@@ -20,7 +20,6 @@ from hooks.cloudstack.errors import CloudStackError, InvalidParameter
 from hooks.cloudstack.models import (
     FirewallRule,
     LoadBalancerRule,
-    Member,
     Network,
     PublicIpAddress,
     ResourceLimit,
@@ -30,7 +29,7 @@ from hooks.kube.client import Kube, NotFound
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
-from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
+from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -85,7 +84,8 @@ def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Source
     facts = Facts(
         request=request,
         now=sources.clock(),
-        settings=Settings(sources.cluster_id.get(deadline), sources.drift_resync),
+        cluster_id=sources.cluster_id.get(deadline),
+        drift_resync=sources.drift_resync,
         service=_live_service(request, sources),
         attempt=attempt,
     )
@@ -169,17 +169,10 @@ class _Reader:
             self._client, deadline=self._deadline, public_ip_id=address.id
         )
         own = own_rules(request, rules) if is_living else ()
-        members = {rule.id: self._members(rule) for rule in own}
         return CloudState(
             addresses=addresses,
             rules=rules,
-            members=tuple(
-                (rule_id, frozenset(each.virtual_machine_id for each in found))
-                for rule_id, found in members.items()
-            ),
-            names=tuple(
-                (each.virtual_machine_id, each.name) for found in members.values() for each in found
-            ),
+            members={rule.id: self._members(rule) for rule in own},
             firewall=self._firewall(address),
             machines=self._machines(),
         )
@@ -222,12 +215,15 @@ class _Reader:
         listed = list_public_ip_addresses(self._client, deadline=self._deadline, **where)
         return {each.id: each for each in listed}
 
-    def _members(self, rule: LoadBalancerRule) -> tuple[Member, ...]:
+    def _members(self, rule: LoadBalancerRule) -> dict[str, str]:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
         try:
-            return list_load_balancer_rule_instances(self._client, rule.id, deadline=self._deadline)
+            members = list_load_balancer_rule_instances(
+                self._client, rule.id, deadline=self._deadline
+            )
         except InvalidParameter:
-            return ()
+            return {}
+        return {each.virtual_machine_id: each.name for each in members}
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""

@@ -106,7 +106,9 @@ class _Call:
         self._sources = sources
         self._lock = lock
         self._jobs = jobs
-        self._events = _Events(record)
+        self._record = record
+        self._events: list[Event] = []
+        self._recorded: set[Event] = set()
         self._is_new = request.recorded.fingerprint != fingerprint(request)
         self._attempt = AttemptState()
         self._done: list[Action] = []
@@ -139,14 +141,14 @@ class _Call:
         self._status = planned.response.get("status") or {}
         if all(isinstance(action, KubernetesAction) for action in planned.actions):
             return planned
-        self._events.planned = planned.events
+        self._events = [event for event in planned.events if event not in self._recorded]
         return replace(planned, events=())
 
     def act(self, action: Action) -> None:
         """Do one action; the plan decides what follows from a refusal."""
         if not isinstance(action, KubernetesAction):
             self._lock_network(shared=isinstance(action, Assign | Remove))
-            self._events.record()
+            self._record_events()
         context = ActionContext(
             client=self._sources.cloud.client,
             kube=self._sources.kube,
@@ -176,9 +178,13 @@ class _Call:
                 status=self._status,
                 least_wait=error.retry_after if isinstance(error, Throttled) else 0.0,
             )
-        if request.deleted_at is not None:
-            response = {**response, "finalized": False}
         return Plan(response)
+
+    def _record_events(self) -> None:
+        while self._events:
+            event = self._events.pop(0)
+            self._recorded.add(event)
+            self._record(event)
 
     def _refuse(self, *refusals: Refusal) -> None:
         self._attempt = replace(self._attempt, refusals=(*self._attempt.refusals, *refusals))
@@ -199,19 +205,3 @@ class _Call:
         """Lock the members' network until the call ends. Raises NetworkBusy."""
         remaining = self._sources.deadline.remaining() - ANSWER_MARGIN
         self._lock.acquire(shared=shared, timeout=min(LOCK_TIMEOUT, remaining))
-
-
-class _Events:
-    """Records the Events of a plan when its work begins, each once in a call."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._recorded: set[Event] = set()
-        self.planned: tuple[Event, ...] = ()
-
-    def record(self) -> None:
-        """Record the planned Events that were not recorded yet."""
-        for event in self.planned:
-            if event not in self._recorded:
-                self._recorded.add(event)
-                self._record(event)

@@ -6,9 +6,9 @@ four at once take two thirds of the time.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Literal
 
 from hooks.cloudstack.errors import CloudStackError
 
@@ -27,61 +27,47 @@ class NetworkBusy(CloudStackError):
 
 
 @dataclass
-class _Holders:
-    """The calls that hold a network's lock: one alone, or some that share it.
+class _Network:
+    """How much of a network's capacity is free: holding it alone takes all, sharing it takes one.
 
     Attributes:
         waiting: calls that wait to hold it alone; no other call may share it before them.
     """
 
-    alone: bool = False
-    sharing: int = 0
+    free: int = MEMBERS_AT_ONCE
     waiting: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
-
-    def admit(self, *, shared: bool) -> bool:
-        """Tell whether one more call may hold the lock now."""
-        if shared:
-            return not self.alone and not self.waiting and self.sharing < MEMBERS_AT_ONCE
-        return not self.alone and not self.sharing
 
 
 class NetworkLocks:
     """The locks of all networks, for all calls of this process."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, _Holders] = {}
+        self._networks: dict[str, _Network] = {}
         self._lock = threading.Lock()
 
-    def of(self, network_id: str) -> "NetworkLock":
-        """Return a network's lock for one call. The call acquires it when it has to write.
+    @contextmanager
+    def of(self, network_id: str) -> Iterator["NetworkLock"]:
+        """Give a network's lock to one call, which acquires it when it has to write.
 
-        Without a network (an empty id), the lock is always free.
+        It is released after the block. Without a network (an empty id), it is always free.
         """
-        if not network_id:
-            return NetworkLock(network_id, _Holders())
         with self._lock:
-            return NetworkLock(network_id, self._holders.setdefault(network_id, _Holders()))
+            network = self._networks.setdefault(network_id, _Network())
+        lock = NetworkLock(network_id, network if network_id else _Network())
+        try:
+            yield lock
+        finally:
+            lock.release()
 
 
 class NetworkLock:
-    """A network's lock as one call uses it: acquired at most once, released after the block."""
+    """A network's lock as one call uses it."""
 
-    def __init__(self, network_id: str, holders: _Holders) -> None:
+    def __init__(self, network_id: str, network: _Network) -> None:
         self._network_id = network_id
-        self._holders = holders
-        self._held: Literal["", "shared", "alone"] = ""
-
-    def __enter__(self) -> "NetworkLock":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._release()
+        self._network = network
+        self._held = 0
 
     def acquire(self, *, shared: bool = False, timeout: float = LOCK_TIMEOUT) -> None:
         """Hold the lock alone, or shared with other changes of members.
@@ -92,30 +78,28 @@ class NetworkLock:
         Raises:
             NetworkBusy: other calls held it for `timeout` seconds.
         """
-        if self._held == "alone" or (shared and self._held):
+        wanted = 1 if shared else MEMBERS_AT_ONCE
+        if self._held >= wanted:
             return
-        self._release()
-        holders = self._holders
-        with holders.changed:
-            holders.waiting += not shared
-            is_free = holders.changed.wait_for(
-                lambda: holders.admit(shared=shared), timeout=max(0.0, timeout)
-            )
-            holders.waiting -= not shared
-            if not is_free:
-                holders.changed.notify_all()
-                raise NetworkBusy(self._network_id)
-            holders.alone = not shared
-            holders.sharing += shared
-        self._held = "shared" if shared else "alone"
+        self.release()
+        network = self._network
 
-    def _release(self) -> None:
-        if not self._held:
-            return
-        with self._holders.changed:
-            if self._held == "alone":
-                self._holders.alone = False
-            else:
-                self._holders.sharing -= 1
-            self._holders.changed.notify_all()
-        self._held = ""
+        def is_free() -> bool:
+            return network.free >= wanted and not (shared and network.waiting)
+
+        with network.changed:
+            network.waiting += not shared
+            is_acquired = network.changed.wait_for(is_free, timeout=max(0.0, timeout))
+            network.waiting -= not shared
+            if not is_acquired:
+                network.changed.notify_all()
+                raise NetworkBusy(self._network_id)
+            network.free -= wanted
+        self._held = wanted
+
+    def release(self) -> None:
+        """Let other calls have the lock, if this one holds it."""
+        with self._network.changed:
+            self._network.free += self._held
+            self._network.changed.notify_all()
+        self._held = 0

@@ -4,13 +4,15 @@ An id that is not known yet is empty. Plan mode shows such actions; no call does
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
 from hooks.http.texts import join_names
 from hooks.kube.finalizers import ServiceFinalizers
 
-#: Tags as sorted (key, value) pairs.
+#: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]
+Kind = Literal["address", "rule", "firewall rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,17 @@ class AssociateAny:
 
 
 @dataclass(frozen=True, slots=True)
-class TagAddress:
-    """Put our tags on an address. It is ours once CloudStack accepts them."""
+class AddTags:
+    """Add the same tags to resources of one kind. An address is ours once CloudStack accepts it."""
 
-    address_id: str
-    ip: str
+    kind: Kind
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
     tags: Tags
 
     def __str__(self) -> str:
-        return f"tag address {self.ip}"
+        kind = self.kind if len(self.names) == 1 else f"{self.kind}s"
+        return f"tag {kind} {', '.join(self.names)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +114,6 @@ class DeleteRule:
 
 
 @dataclass(frozen=True, slots=True)
-class TagRules:
-    """Put the same tags on several rules, in one call."""
-
-    rule_ids: tuple[str, ...]
-    names: tuple[str, ...]
-    tags: Tags
-
-    def __str__(self) -> str:
-        return f"tag rules {', '.join(self.names)}"
-
-
-@dataclass(frozen=True, slots=True)
 class Assign:
     """Add members to a rule. CloudStack refuses all of them if one is a member already."""
 
@@ -165,7 +157,7 @@ class OpenFirewall:
     ports: PortRange
 
     def __str__(self) -> str:
-        return f"open {_ports(self.ports)} for {_shown(self.ports.cidrs)}"
+        return f"open {_firewall(self.ports)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +168,7 @@ class CloseFirewall:
     ports: PortRange
 
     def __str__(self) -> str:
-        return f"close {_ports(self.ports)} for {_shown(self.ports.cidrs)}"
-
-
-@dataclass(frozen=True, slots=True)
-class TagFirewall:
-    """Put the same tags on several firewall rules, in one call."""
-
-    rule_ids: tuple[str, ...]
-    tags: Tags
-
-    def __str__(self) -> str:
-        return f"tag {len(self.rule_ids)} firewall rule(s)"
+        return f"close {_firewall(self.ports)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,29 +194,31 @@ class DeleteOrphan:
 #: One command of CloudStack's API.
 Command = (
     Associate
-    | TagAddress
+    | AddTags
     | UntagAddress
     | Release
     | CreateRule
     | UpdateRule
     | DeleteRule
-    | TagRules
     | Assign
     | Remove
     | OpenFirewall
     | CloseFirewall
-    | TagFirewall
 )
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService
 Action = Command | AssociateAny | AssignTogether | KubernetesAction
 
 
-def _ports(ports: PortRange) -> str:
-    """Write a range as `firewall port 80/tcp` or `firewall ports 80-89/tcp`."""
-    if ports.start_port == ports.end_port:
-        return f"firewall port {ports.start_port}/{ports.protocol}"
-    return f"firewall ports {ports.start_port}-{ports.end_port}/{ports.protocol}"
+def port_text(ports: PortRange) -> str:
+    """Return `80/tcp` or `80-89/tcp`."""
+    end = f"-{ports.end_port}" if ports.end_port != ports.start_port else ""
+    return f"{ports.start_port}{end}/{ports.protocol}"
+
+
+def _firewall(ports: PortRange) -> str:
+    word = "port" if ports.start_port == ports.end_port else "ports"
+    return f"firewall {word} {port_text(ports)} for {_shown(ports.cidrs)}"
 
 
 def _shown(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, Associate, AssociateAny, TagAddress
+from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny
 from hooks.loadbalancers.plan.facts import Facts, Refusal
 from hooks.loadbalancers.plan.firewall import tag_others_firewall
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
@@ -143,9 +143,8 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Keep an address that is ours, and restore the tags that it lost."""
     request = facts.request
     by_controller = is_by_controller(request, found)
-    wanted = tags.address_tags(request, facts.settings, by_controller=by_controller)
-    lacking = tags.missing(wanted, found)
-    actions = (TagAddress(found.id, found.ip_address, lacking),) if lacking else ()
+    wanted = tags.address_tags(facts, by_controller=by_controller)
+    actions = tags.add_missing("address", [found], wanted, lambda each: each.ip_address)
     condition = Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
     if request.spec.address not in ("", found.ip_address):
         message = (
@@ -187,12 +186,12 @@ def _take_over(facts: Facts, found: PublicIpAddress, unfit: Condition | None) ->
 def _claim(facts: Facts, found: PublicIpAddress, *, by_us: bool) -> AddressPlan:
     """Make an address ours by its tag, after the rules that another provider left on it."""
     request = facts.request
-    wanted = tags.address_tags(request, facts.settings, by_controller=by_us)
+    wanted = tags.address_tags(facts, by_controller=by_us)
     rules = own_rules(request, facts.state.rules)
     actions = (
         *tag_others_firewall(facts, rules),
         *tag_rules(facts, rules),
-        TagAddress(found.id, found.ip_address, wanted),
+        AddTags("address", (found.id,), (found.ip_address,), wanted),
     )
     condition = _not_ready("ClaimingAddress", f"{found.ip_address} is being tagged")
     if complaints := facts.complaints(actions):
@@ -231,7 +230,7 @@ def _choose(facts: Facts) -> AddressPlan:
         before = recorded.ip if recorded else ""
         free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
         return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
-    wanted = tags.address_tags(request, facts.settings, by_controller=True)
+    wanted = tags.address_tags(facts, by_controller=True)
     action = AssociateAny(facts.network_id, wanted)
     if refusal := facts.refusal(action):
         return _refused(facts, refusal)

@@ -8,10 +8,10 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.plan import status, tags
 from hooks.loadbalancers.plan.actions import (
     Action,
+    AddTags,
     DeleteRule,
     HoldService,
     Release,
-    TagAddress,
     UntagAddress,
 )
 from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
@@ -37,8 +37,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     """
     if facts.service and facts.service.wants:
         return _keep_everything(facts, facts.service)
-    address = _next_address(facts)
-    if address is None:
+    address = select_for_deletion(facts.request, facts.state.addresses)
+    if not address or not (is_own(facts.request, address) or is_choice(facts, address)):
         return _nothing_left(facts)
     if address.state == "Releasing":
         message = f"Address {address.ip_address} is being released"
@@ -90,19 +90,12 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     return Plan(_deleting(facts, message), (hold,))
 
 
-def _next_address(facts: Facts) -> PublicIpAddress | None:
-    found = select_for_deletion(facts.request, facts.state.addresses)
-    if found and (is_own(facts.request, found) or is_choice(facts, found)):
-        return found
-    return None
-
-
 def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
     """Release the address if we acquired it, else remove what is ours from it: the tags last."""
     request = facts.request
     if not is_own(request, address):
-        wanted = tags.address_tags(request, facts.settings, by_controller=True)
-        return (TagAddress(address.id, address.ip_address, wanted),)
+        wanted = tags.address_tags(facts, by_controller=True)
+        return (AddTags("address", (address.id,), (address.ip_address,), wanted),)
     if is_released(request, address):
         return (Release(address.id, address.ip_address),)
     rules = own_rules(request, facts.state.rules)
@@ -135,15 +128,13 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
 
 def _deleting(facts: Facts, message: str) -> CompositeResponse:
     ready = Condition("Ready", "False", "Deleting", message)
-    response = status.unfinished(facts.request, facts.now, message, ready=ready)
-    return {**response, "finalized": False}
+    return status.unfinished(facts.request, facts.now, message, ready=ready)
 
 
 def _stopped(
     facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
 ) -> CompositeResponse:
-    ready = Condition("Ready", "False", reason, message)
-    return {**status.stopped(facts, ready, back_off=back_off), "finalized": False}
+    return status.stopped(facts, Condition("Ready", "False", reason, message), back_off=back_off)
 
 
 def _finalized(facts: Facts) -> CompositeResponse:

@@ -1,7 +1,7 @@
 """Everything that a plan is made from: the request, CloudStack's state, and how the call went."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from hooks.cloudstack.models import (
@@ -22,19 +22,6 @@ _UNREAD = Capabilities(())
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings that a plan depends on.
-
-    Attributes:
-        cluster_id: marks this cluster's resources in CloudStack.
-        drift_resync: seconds between two drift checks.
-    """
-
-    cluster_id: str
-    drift_resync: float
-
-
-@dataclass(frozen=True, slots=True)
 class CloudState:
     """What CloudStack shows of this load balancer.
 
@@ -42,8 +29,7 @@ class CloudState:
         addresses: those that may be this Service's: found by IP, and by our tag.
         free: some free addresses; empty if none was needed or none is shown.
         rules: all rules, ours and others', on the address that the plan uses.
-        members: VM ids by rule id, for our rules.
-        names: names of those VMs by id.
+        members: for each of our rules by id: the names of its members by VM id.
         firewall: all firewall rules of that address.
         machines: ids of the VMs that CloudStack has on the network; None if not asked.
     """
@@ -51,14 +37,13 @@ class CloudState:
     addresses: tuple[PublicIpAddress, ...] = ()
     free: tuple[str, ...] = ()
     rules: tuple[LoadBalancerRule, ...] = ()
-    members: tuple[tuple[str, frozenset[str]], ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
+    members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
     machines: frozenset[str] | None = None
 
     def members_of(self, rule_id: str) -> frozenset[str]:
-        """Return the ids of a rule's members."""
-        return dict(self.members).get(rule_id, frozenset())
+        """Return the VM ids of a rule's members."""
+        return frozenset(self.members.get(rule_id, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +74,8 @@ class Facts:
 
     Attributes:
         now: epoch seconds.
+        cluster_id: marks this cluster's resources in CloudStack.
+        drift_resync: seconds between two drift checks.
         version: of CloudStack; 0 until it is read.
         network: the members' network; None if there is none, or CloudStack does not show it.
         service: the Service as the API server has it, read for deletions and for objects without
@@ -98,7 +85,8 @@ class Facts:
 
     request: LoadBalancerRequest
     now: float
-    settings: Settings
+    cluster_id: str
+    drift_resync: float
     version: Capabilities = _UNREAD
     network: Network | None = None
     state: CloudState = CloudState()

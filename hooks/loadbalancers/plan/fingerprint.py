@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.nodes import choose_network, membership
+from hooks.loadbalancers.plan.nodes import choose_network, serving_nodes
 from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
 
 #: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
@@ -30,7 +30,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     """
     spec = request.spec
     network_id = choose_network(request)
-    members = membership(request, network_id)
+    serving = serving_nodes(request)
+    members = [each for each in serving if each.on(network_id)]
     return {
         "serviceName": (spec.service.name, ""),
         "serviceUID": (spec.service.uid, ""),
@@ -43,15 +44,15 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "adoptAddress": (spec.adopt.address, ""),
         "adoptAssociatedByController": (spec.adopt.associated_by_controller, False),
         "adoptNames": (sorted(spec.adopt.names), []),
-        "nodeSelector": (dict(spec.node_selector), {}),
+        "nodeSelector": (spec.node_selector, {}),
         "planOnly": (spec.plan_only, False),
         "openFirewall": (spec.open_firewall, True),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),
         "networkID": (network_id, ""),
-        "members": (sorted(each.machine_id for each in members.wanted), []),
-        "missing": (sorted(each.machine_id for each in members.wanted if each.missing), []),
-        "offNetwork": (sorted(members.off_network), []),
-        "noInstances": (members.blind, False),
+        "members": (sorted(each.machine_id for each in members), []),
+        "missing": (sorted(each.machine_id for each in members if each.missing), []),
+        "offNetwork": (sorted(each.name for each in serving if not each.on(network_id)), []),
+        "noInstances": (not request.instances, False),
     }
 
 

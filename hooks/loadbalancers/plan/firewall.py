@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, PortRange
 from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, TagFirewall
+from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, port_text
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent, rewrite_avoiding
 from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
@@ -106,12 +106,8 @@ def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
 
 
 def _tag_firewall(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
-    """Tag the firewall rules that lack tags, those that lack the same ones in one call."""
-    wanted = tags.resource_tags(facts.request, facts.settings)
-    return tuple(
-        TagFirewall(tuple(rule.id for rule in group), lacking)
-        for lacking, group in tags.group_by_missing(wanted, rules).items()
-    )
+    wanted = tags.resource_tags(facts)
+    return tags.add_missing("firewall rule", rules, wanted, lambda rule: port_text(_ports(rule)))
 
 
 def _ports(rule: FirewallRule) -> PortRange:
@@ -205,11 +201,7 @@ def _close(rule: FirewallRule) -> CloseFirewall:
 
 
 def _open_condition(facts: Facts, actions: Sequence[Action], port_keys: set[PortKey]) -> Condition:
-    joined = [(each.protocol, each.start_port, each.end_port) for each in join_ports(port_keys)]
-    ports = ", ".join(
-        f"{start}/{transport}" if start == end else f"{start}-{end}/{transport}"
-        for transport, start, end in joined
-    )
+    ports = ", ".join(map(port_text, join_ports(port_keys)))
     if complaints := facts.complaints(actions):
         return _condition("False", "FirewallRefused", "; ".join(complaints))
     if actions:

@@ -1,13 +1,13 @@
 """Decides which VMs are added to the existing rules, and which are removed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.nodes import Membership, membership
+from hooks.loadbalancers.plan.nodes import serving_nodes
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import Instance, LoadBalancerRequest
 
@@ -50,75 +50,66 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
     Members are added before others are removed, so that no rule is without any in between.
     """
-    members = membership(facts.request, facts.network_id)
-    joining = _joinable(facts, members)
-    wanted = {each.machine_id for each in members.wanted}
+    wanted = [each for each in serving_nodes(facts.request) if each.on(facts.network_id)]
+    wanted_ids = frozenset(each.machine_id for each in wanted)
+    joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
     for rule in (*rules.serving, *rules.future):
         current = facts.state.members_of(rule.id)
         if new := [each for each in joining if each.machine_id not in current]:
             ids = tuple(each.machine_id for each in new)
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
-        if (old := tuple(sorted(current - wanted))) and not members.blind:
+        # Without any Instance, nothing is known of the nodes, and no member is removed.
+        if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
             removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
+    allowed = tuple(each for each in assignments if not facts.refusal(each))
+    together = (AssignTogether(allowed),) if len(allowed) > 1 else allowed
+    assigned: frozenset[str] = frozenset()
+    if rules.serving and rules.is_complete:
+        in_all = (facts.state.members_of(rule.id) for rule in rules.serving)
+        assigned = wanted_ids.intersection(*in_all)
     complaints = facts.complaints((*assignments, *removals))
-    assigned = _assigned(facts, rules, wanted)
     return MembersPlan(
-        condition=_condition(members, joining, assigned, complaints),
-        actions=(*_together(facts, assignments), *facts.not_refused(removals)),
+        condition=_condition(facts, wanted, assigned, complaints),
+        actions=(*together, *facts.not_refused(removals)),
         assigned=len(assigned),
-        wanted=len(members.wanted),
+        wanted=len(wanted),
     )
 
 
-def _joinable(facts: Facts, members: Membership) -> list[Instance]:
-    """Leave out VMs that CloudStack does not have: one of them fails a whole assignment."""
+def _may_join(facts: Facts, instance: Instance) -> bool:
+    """Tell whether CloudStack has a node's VM: one that is gone fails a whole assignment."""
     machines = facts.state.machines
-    return [each for each in members.joining if machines is None or each.machine_id in machines]
+    return not instance.missing and (machines is None or instance.machine_id in machines)
 
 
 def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the VMs' nodes; CloudStack's name for a VM without a node."""
-    names = dict(facts.state.names)
+    names = {vm: name for members in facts.state.members.values() for vm, name in members.items()}
     names |= {each.machine_id: each.name for each in facts.request.instances}
-    return tuple(names.get(machine_id, machine_id) for machine_id in machine_ids)
-
-
-def _together(facts: Facts, assignments: Iterable[Assign]) -> tuple[Assign | AssignTogether, ...]:
-    allowed = tuple(each for each in assignments if not facts.refusal(each))
-    return (AssignTogether(allowed),) if len(allowed) > 1 else allowed
-
-
-def _assigned(facts: Facts, rules: RulesPlan, wanted: Iterable[str]) -> frozenset[str]:
-    """Return the wanted members that are in every rule; none if a rule is still to be created."""
-    if not rules.is_complete or not rules.serving:
-        return frozenset()
-    return frozenset(wanted).intersection(
-        *(facts.state.members_of(rule.id) for rule in rules.serving)
-    )
+    return tuple(names.get(machine_id) or machine_id for machine_id in machine_ids)
 
 
 def _condition(
-    members: Membership,
-    joining: Sequence[Instance],
-    assigned: frozenset[str],
-    complaints: Sequence[str],
+    facts: Facts, wanted: Sequence[Instance], assigned: Set[str], complaints: Sequence[str]
 ) -> Condition:
     kind = "MembersReady"
-    if members.blind:
+    if not facts.request.instances:
         return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
-    off_network = _listed("not on the members' network", members.off_network)
-    absent = [each.name for each in members.wanted if each not in joining]
+    serving = serving_nodes(facts.request)
+    others = [each.name for each in serving if not each.on(facts.network_id)]
+    off_network = _listed("not on the members' network", others)
+    absent = [each.name for each in wanted if not _may_join(facts, each)]
     message = (
-        f"{len(assigned)} of {len(members.wanted)} members are assigned"
+        f"{len(assigned)} of {len(wanted)} members are assigned"
         f"{off_network}{_listed('without a VM in CloudStack', absent)}"
     )
     if complaints:
         refusals = "; ".join(complaints[:_NAMED_REFUSALS])
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
-    if not members.wanted:
+    if not wanted:
         return Condition(kind, "False", "NoMembers", f"No node may serve{off_network}")
-    if assigned and assigned.issuperset(each.machine_id for each in joining):
+    if assigned and all(each.machine_id in assigned or each.name in absent for each in wanted):
         return Condition(kind, "True", "AllAssigned", message)
     return Condition(kind, "False", "AssigningMembers", message)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hooks.cloudstack.models import LoadBalancerRule, LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, TagRules, UpdateRule
+from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.network import Enforcement, enforcement
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
@@ -30,7 +30,6 @@ class PortRule:
         problem: why it is not possible.
     """
 
-    port: Port
     wanted: NewLoadBalancerRule
     rule: LoadBalancerRule | None = None
     actions: tuple[Action, ...] = ()
@@ -41,11 +40,6 @@ class PortRule:
         """Tell whether the rule is to be created, or deleted and created again."""
         return any(isinstance(action, CreateRule) for action in self.actions)
 
-    @property
-    def is_serving(self) -> bool:
-        """Tell whether a rule serves the port now and will stay."""
-        return self.rule is not None and not self.is_new
-
 
 @dataclass(frozen=True, slots=True)
 class RulesPlan:
@@ -53,27 +47,20 @@ class RulesPlan:
 
     Attributes:
         ports: the rule of each port, in the order of the spec.
+        serving: the rules that serve now and will stay.
         future: in plan mode, the rules as they would be created, without ids.
     """
 
     condition: Condition
     actions: tuple[Action, ...] = ()
     ports: tuple[PortRule, ...] = ()
+    serving: tuple[LoadBalancerRule, ...] = ()
     future: tuple[LoadBalancerRule, ...] = ()
-
-    @property
-    def serving(self) -> tuple[LoadBalancerRule, ...]:
-        """Return the rules that serve now and will stay."""
-        return _serving(self.ports)
 
     @property
     def is_complete(self) -> bool:
         """Tell whether no rule is still to be created."""
         return not any(each.is_new for each in self.ports)
-
-
-def _serving(ports: Iterable[PortRule]) -> tuple[LoadBalancerRule, ...]:
-    return tuple(each.rule for each in ports if each.rule and not each.is_new)
 
 
 def port_key(rule: LoadBalancerRule) -> PortKey:
@@ -115,7 +102,8 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     obsolete = [rule for rule in own if rule not in current]
     early = [_delete(rule) for rule in obsolete if rule.public_port in new_ports]
     late = [_delete(rule) for rule in obsolete if rule.public_port not in new_ports]
-    tagging = tag_rules(facts, _serving(ports))
+    serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
+    tagging = tag_rules(facts, serving)
     actions = (
         *(action for each in ports if not each.is_new for action in each.actions),
         *early,
@@ -128,19 +116,16 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
         condition=_condition(ports, has_work=bool(actions), complaints=complaints),
         actions=facts.not_refused(actions),
         ports=tuple(ports),
+        serving=serving,
         future=tuple(_created(each.wanted) for each in ports if each.is_new)
         if facts.request.spec.plan_only
         else (),
     )
 
 
-def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[TagRules, ...]:
-    """Tag the rules that lack tags, those that lack the same ones in one call."""
-    wanted = tags.resource_tags(facts.request, facts.settings)
-    return tuple(
-        TagRules(tuple(rule.id for rule in group), tuple(rule.name for rule in group), lacking)
-        for lacking, group in tags.group_by_missing(wanted, rules).items()
-    )
+def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
+    """Add the tags that the rules lack."""
+    return tags.add_missing("rule", rules, tags.resource_tags(facts), lambda rule: rule.name)
 
 
 def _plan_ports(
@@ -152,12 +137,14 @@ def _plan_ports(
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
-        each = PortRule(port, _wanted(facts, port, address_id, by), own_by_key.get(key))
+        each = PortRule(_wanted(facts, port, address_id, by), own_by_key.get(key))
         if key in taken and each.rule is None:
-            problem = f"port {port.public_port} is taken by rule {taken[key]}"
-            ports.append(replace(each, problem=problem))
+            each = replace(each, problem=f"port {port.public_port} is taken by rule {taken[key]}")
+        elif by.impossible:
+            each = replace(each, problem=by.impossible)
         else:
-            ports.append(_plan_port(facts, each, by))
+            each = _plan_port(facts, each, by)
+        ports.append(each)
     return ports
 
 
@@ -178,8 +165,6 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
 
 def _plan_port(facts: Facts, each: PortRule, by: Enforcement) -> PortRule:
     """Keep, change, replace or create the rule of a port, unless CloudStack refused that."""
-    if by.impossible:
-        return replace(each, problem=by.impossible)
     actions = _changes(each.rule, each.wanted, by)
     # A refused creation says more than the refused deletion before it.
     refusals = filter(None, map(facts.refusal, reversed(actions)))
@@ -216,21 +201,15 @@ def _delete(rule: LoadBalancerRule) -> DeleteRule:
     return DeleteRule(rule.id, rule.name)
 
 
-def _created(wanted: NewLoadBalancerRule) -> LoadBalancerRule:
-    return LoadBalancerRule(
-        id="",
-        name=wanted.name,
-        public_ip_id=wanted.public_ip_id,
-        public_port=wanted.public_port,
-        private_port=wanted.private_port,
-        protocol=wanted.protocol,
-    )
+def _created(new: NewLoadBalancerRule) -> LoadBalancerRule:
+    ports = (new.public_port, new.private_port)
+    return LoadBalancerRule("", new.name, new.public_ip_id, *ports, new.protocol)
 
 
 def _condition(
     ports: Sequence[PortRule], *, has_work: bool, complaints: Iterable[str]
 ) -> Condition:
-    ready = sum(each.is_serving and not each.problem for each in ports)
+    ready = sum(bool(each.rule) and not each.is_new and not each.problem for each in ports)
     message = f"{ready} of {len(ports)} rules are ready"
     problems = [f"{each.wanted.name}: {each.problem}" for each in ports if each.problem]
     problems += complaints

@@ -36,7 +36,7 @@ CONTESTED = BackOff(3600.0, 3600.0)
 def regular_wait(facts: Facts) -> float:
     """Return the seconds between two drift checks, spread by the object's UID."""
     spread = int(hashlib.sha256(facts.request.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
-    return facts.settings.drift_resync * (0.9 + 0.2 * spread)
+    return facts.drift_resync * (0.9 + 0.2 * spread)
 
 
 def early_wait(facts: Facts, *, is_first: bool) -> float:

@@ -10,7 +10,8 @@ Every answer is one of these:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
@@ -43,9 +44,8 @@ _WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The four stages of a plan."""
+class Stages(NamedTuple):
+    """The stages of a plan, in order."""
 
     address: AddressPlan
     rules: RulesPlan
@@ -53,17 +53,9 @@ class Stages:
     firewall: FirewallPlan
 
     @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """Return AddressReady, RulesReady, MembersReady and FirewallReady."""
-        return tuple(
-            each.condition for each in (self.address, self.rules, self.members, self.firewall)
-        )
-
-    @property
     def actions(self) -> tuple[Action, ...]:
         """Return the actions of all stages, in order."""
-        stages = (self.address, self.rules, self.members, self.firewall)
-        return tuple(action for each in stages for action in each.actions)
+        return tuple(action for stage in self for action in stage.actions)
 
 
 def is_settled(request: LoadBalancerRequest, now: float) -> bool:
@@ -108,7 +100,7 @@ def planned(
     is_working = bool(tuple(actions)) or (stages.address.is_waiting and not plan_only)
     changes = _changes(facts, stages)
     ready = _ready(facts, stages, changes)
-    conditions = [*stages.conditions, ready]
+    conditions = [*(stage.condition for stage in stages), ready]
     if is_working:
         conditions.append(_reconciling(ready.message))
     elif _has_failed(ready) and ready.reason not in _PASSING:
@@ -125,20 +117,17 @@ def planned(
         **({"rulesSince": timestamp(since)} if since is not None else {}),
     }
     if is_working:
-        return _again(status)
+        return _response(facts.request, status, SOON)
     wait = _next_check(facts, ready, drift)
     if address and since is not None and not address.published and stages.address.is_ours:
         wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
-    return _checked(status, facts.fingerprint, facts.now, wait)
+    return _checked(facts.request, status, facts.now, wait)
 
 
 def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
     """Return the recorded status; it is true of this generation as well."""
-    status = dict(request.status)
-    if request.generation is not None:
-        status["observedGeneration"] = request.generation
-    next_check = request.recorded.next_check or now
-    return {"status": status, "children": [], "resyncAfterSeconds": max(SOON, next_check - now)}
+    wait = max(SOON, (request.recorded.next_check or now) - now)
+    return _response(request, {**request.status, **_observed(request)}, wait)
 
 
 def unfinished(
@@ -156,7 +145,7 @@ def unfinished(
         now: epoch seconds.
         message: what is going on.
         status: as last planned. Default: the recorded one.
-        ready: Ready as it is now. Default: keep Ready, unless it is of an older generation.
+        ready: the condition Ready. Default: keep Ready, unless it is of an older generation.
     """
     known = dict(request.status if status is None else status)
     is_older = status is None and known.get("observedGeneration") != request.generation
@@ -165,7 +154,7 @@ def unfinished(
     for field in ("lastCheckTime", "nextCheckTime", "checkedFor"):
         known.pop(field, None)
     conditions = [*_stage_conditions(known), ready, _reconciling(message)]
-    return _again(_with_conditions(request, known, conditions, now))
+    return _response(request, _with_conditions(request, known, conditions, now), SOON)
 
 
 def unobserved(
@@ -178,49 +167,53 @@ def unobserved(
 ) -> CompositeResponse:
     """Write the status of a check that failed: everything known stays.
 
-    Args:
-        request: the request.
-        now: epoch seconds.
-        ready: Ready as it is now.
-        status: as last planned. Default: the recorded one.
-        least_wait: seconds that CloudStack asked us to wait.
+    `now` is in epoch seconds; `status` is as last planned, by default the recorded one;
+    `least_wait` is the seconds that CloudStack asked us to wait.
     """
-    asked = fingerprint(request)
     known = request.status if status is None else status
     changed = _with_conditions(request, known, [*_stage_conditions(known), ready], now)
-    wait = max(OUTAGE.wait(request.recorded, asked), least_wait)
-    return _checked(changed, asked, now, wait)
+    wait = max(OUTAGE.wait(request.recorded, fingerprint(request)), least_wait)
+    return _checked(request, changed, now, wait)
 
 
 def stopped(facts: Facts, ready: Condition, *, back_off: BackOff = REFUSED) -> CompositeResponse:
     """Write the status of a check after which nothing is done: a person has to act.
 
-    Args:
-        facts: what was planned from.
-        ready: Ready as it is now, with what is wrong.
-        back_off: until the next check.
+    `ready` says what is wrong.
     """
     request = facts.request
     known = request.status
     conditions = [*_stage_conditions(known), ready, _stalled(ready)]
     status = _with_conditions(request, known, conditions, facts.now)
     wait = back_off.wait(request.recorded, facts.fingerprint)
-    return _checked(status, facts.fingerprint, facts.now, wait)
+    return _checked(request, status, facts.now, wait)
 
 
-def _again(status: Json) -> CompositeResponse:
-    """Ask for the next call at once."""
-    return {"status": status, "children": [], "resyncAfterSeconds": SOON}
+def _response(request: LoadBalancerRequest, status: Json, wait: float) -> CompositeResponse:
+    response: CompositeResponse = {
+        "status": status,
+        "children": [],
+        "resyncAfterSeconds": wait,
+    }
+    if request.deleted_at is not None:
+        response["finalized"] = False
+    return response
 
 
-def _checked(status: Json, asked: str, now: float, wait: float) -> CompositeResponse:
+def _checked(
+    request: LoadBalancerRequest, status: Json, now: float, wait: float
+) -> CompositeResponse:
     """Record that a check is over, and when the next one is due."""
     times = {
         "lastCheckTime": timestamp(now),
         "nextCheckTime": timestamp(now + wait),
-        "checkedFor": asked,
+        "checkedFor": fingerprint(request),
     }
-    return {"status": status | times, "children": [], "resyncAfterSeconds": wait}
+    return _response(request, status | times, wait)
+
+
+def _observed(request: LoadBalancerRequest) -> Json:
+    return {} if request.generation is None else {"observedGeneration": request.generation}
 
 
 def _with_conditions(
@@ -231,8 +224,7 @@ def _with_conditions(
     merged = merge_conditions(
         request.status.get("conditions") or (), current, now=now, generation=request.generation
     )
-    generation = {} if request.generation is None else {"observedGeneration": request.generation}
-    return {**status, "conditions": merged, **generation}
+    return {**status, "conditions": merged, **_observed(request)}
 
 
 def _reconciling(message: str) -> Condition:
@@ -251,9 +243,8 @@ def _condition(status: Json, kind: str) -> Condition | None:
     """Read a condition of a status."""
     for each in status.get("conditions") or ():
         if each["type"] == kind:
-            return Condition(
-                kind, each["status"], each.get("reason") or "", each.get("message") or ""
-            )
+            reason = each.get("reason") or ""
+            return Condition(kind, each["status"], reason, each.get("message") or "")
     return None
 
 
@@ -276,9 +267,9 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     if changes:
         message = f"{len(changes)} changes are planned, see status.plan"
         return Condition("Ready", "False", "PlanOnly", message)
-    for condition in stages.conditions:
-        if condition.status != "True":
-            return replace(condition, type="Ready", status="False")
+    for stage in stages:
+        if stage.condition.status != "True":
+            return replace(stage.condition, type="Ready", status="False")
     ip = stages.address.recorded.ip if stages.address.recorded else ""
     return Condition("Ready", "True", "Serving", f"{ip} serves")
 

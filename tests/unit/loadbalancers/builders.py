@@ -16,9 +16,9 @@ from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import CreateRule
-from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, Settings
+from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, Port, read
+from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
 
 NOW = 1_800_000_000.0
 NET = "net-1"
@@ -26,7 +26,8 @@ UID = "0c7a4d52-96a3-4b8e-8f5d-3e1b6a9c2d07"
 NAME = "a0c7a4d5296a34b8e8f5d3e1b6a9c2d0"
 IP = "198.51.100.7"
 EVERYONE = ("0.0.0.0/0",)
-SETTINGS = Settings(cluster_id="c-1", drift_resync=300.0)
+CLUSTER_ID = "c-1"
+DRIFT_RESYNC = 300.0
 NETWORK = Network(
     id=NET,
     name="net-1",
@@ -126,12 +127,12 @@ def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") ->
 
 
 def our_tags(asked: LoadBalancerRequest, **change: str) -> tuple[Tag, ...]:
-    marks = {**dict(tags.resource_tags(asked, SETTINGS)), **change}
+    marks = {**dict(tags.resource_tags(facts(asked))), **change}
     return tuple(Tag(key, value) for key, value in marks.items())
 
 
 def address_tags(asked: LoadBalancerRequest, *, by_controller: bool = True) -> tuple[Tag, ...]:
-    marks = tags.address_tags(asked, SETTINGS, by_controller=by_controller)
+    marks = tags.address_tags(facts(asked), by_controller=by_controller)
     return tuple(Tag(key, value) for key, value in marks)
 
 
@@ -178,10 +179,10 @@ def rule(public: int, name: str = "", *, tags: tuple[Tag, ...] = (), **fields: A
 def rules_plan(*rules: LoadBalancerRule, missing: int = 0) -> RulesPlan:
     """Make the stage of rules that serve, and of some that are still to be created."""
     wanted = NewLoadBalancerRule(NAME, f"id-{IP}", NET, 1, 1)
-    asked = Port("TCP", 1, 1)
-    ports = [PortRule(asked, wanted, each) for each in rules]
-    ports += [PortRule(asked, wanted, actions=(CreateRule(wanted),)) for _ in range(missing)]
-    return RulesPlan(Condition("RulesReady", "True", "RulesStand"), ports=tuple(ports))
+    ports = [PortRule(wanted, each) for each in rules]
+    ports += [PortRule(wanted, actions=(CreateRule(wanted),)) for _ in range(missing)]
+    condition = Condition("RulesReady", "True", "RulesStand")
+    return RulesPlan(condition, ports=tuple(ports), serving=rules)
 
 
 def hole(
@@ -207,7 +208,8 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
     values: dict[str, Any] = {
         "request": asked,
         "now": NOW,
-        "settings": SETTINGS,
+        "cluster_id": CLUSTER_ID,
+        "drift_resync": DRIFT_RESYNC,
         "version": VERSION,
         "network": NETWORK,
         "state": state or CloudState(),

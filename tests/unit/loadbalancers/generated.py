@@ -20,10 +20,11 @@ from hooks.loadbalancers.request import Spec, read
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
+    CLUSTER_ID,
+    DRIFT_RESYNC,
     IP,
     NAME,
     NET,
-    SETTINGS,
     UID,
     VERSION,
     address_tags,
@@ -155,7 +156,8 @@ class Play:
             Facts(
                 request=asked,
                 now=self.model.now,
-                settings=SETTINGS,
+                cluster_id=CLUSTER_ID,
+                drift_resync=DRIFT_RESYNC,
                 version=VERSION,
                 network=self.model.network,
                 state=self.model.state(asked),

@@ -6,6 +6,7 @@ share no port and CIDR, an address has one owner. What breaks one of these is re
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from hooks.cloudstack.models import (
     FirewallRule,
@@ -71,10 +72,10 @@ class Model:
             addresses=addresses,
             free=tuple(sorted(self.free)),
             rules=rules,
-            members=tuple(
-                (each.id, frozenset(self.members.get(each.id, ())))
+            members={
+                each.id: dict.fromkeys(self.members.get(each.id, ()), "")
                 for each in own_rules(request, rules)
-            ),
+            },
             firewall=tuple(h for h in self.holes.values() if h.public_ip_id == address.id),
         )
 
@@ -94,9 +95,9 @@ class Model:
                 self.acquire(ip, network_id)
             case plan.AssociateAny(network_id, tags):
                 address = self.acquire(min(self.free, default=""), network_id)
-                self._tag_address(address.id, tags)
-            case plan.TagAddress(address_id, _, tags):
-                self._tag_address(address_id, tags)
+                self._tag("address", [address.id], tags)
+            case plan.AddTags(kind, ids, _, tags):
+                self._tag(kind, ids, tags)
             case plan.UntagAddress(address_id, _, keys):
                 self._untag_address(address_id, keys)
             case plan.Release(address_id):
@@ -107,10 +108,6 @@ class Model:
                 self._update_rule(rule_id, change)
             case plan.DeleteRule(rule_id):
                 self._delete_rule(rule_id)
-            case plan.TagRules(rule_ids, _, tags):
-                changed = {i: tagged(self._rule(i).tags, tags) for i in rule_ids}
-                for rule_id, now in changed.items():
-                    self.rules[rule_id] = replace(self.rules[rule_id], tags=now)
             case plan.Assign(rule_id, _, machine_ids):
                 self._assign(rule_id, machine_ids)
             case plan.Remove(rule_id, _, machine_ids):
@@ -121,10 +118,6 @@ class Model:
             case plan.CloseFirewall(rule_id):
                 if self.holes.pop(rule_id, None) is None:
                     raise RefusedError(431, "no such firewall rule")
-            case plan.TagFirewall(rule_ids, tags):
-                for rule_id in rule_ids:
-                    hole = self.holes[rule_id]
-                    self.holes[rule_id] = replace(hole, tags=tagged(hole.tags, tags))
             case _:
                 raise AssertionError(f"no plan for CloudStack: {action}")
 
@@ -187,9 +180,16 @@ class Model:
         )
         self.rules[made.id] = made
 
-    def _tag_address(self, address_id: str, tags: plan.Tags) -> None:
-        address = self._address(address_id)
-        self.addresses[address_id] = replace(address, tags=tagged(address.tags, tags))
+    def _tag(self, kind: plan.Kind, ids: Iterable[str], tags: plan.Tags) -> None:
+        """Tag all resources or, if one has a key already, none."""
+        if kind == "address":
+            addresses = {i: self._address(i) for i in ids}
+            self.addresses |= {i: tagged(each, tags) for i, each in addresses.items()}
+        elif kind == "rule":
+            rules = {i: self._rule(i) for i in ids}
+            self.rules |= {i: tagged(each, tags) for i, each in rules.items()}
+        else:
+            self.holes |= {i: tagged(self.holes[i], tags) for i in ids}
 
     def _untag_address(self, address_id: str, keys: tuple[str, ...]) -> None:
         address = self._address(address_id)
@@ -244,12 +244,14 @@ def clash(hole: FirewallRule, ports: PortRange) -> bool:
     return hole.protocol == ports.protocol and overlap and bool(set(hole.cidrs) & set(ports.cidrs))
 
 
-def tagged(there: Iterable[Tag], tags: plan.Tags) -> tuple[Tag, ...]:
+Tagged = TypeVar("Tagged", PublicIpAddress, LoadBalancerRule, FirewallRule)
+
+
+def tagged(resource: Tagged, tags: plan.Tags) -> Tagged:
     """Add tags; a key that is there fails all."""
-    there = tuple(there)
-    if {tag.key for tag in there} & dict(tags).keys():
+    if {tag.key for tag in resource.tags} & dict(tags).keys():
         raise RefusedError(530, "tag already on resource")
-    return (*there, *(Tag(key, value) for key, value in tags))
+    return replace(resource, tags=(*resource.tags, *(Tag(key, value) for key, value in tags)))
 
 
 def with_address(ip: str = IP, **fields: object) -> Model:

@@ -17,7 +17,7 @@ from hooks.cloudstack.models import (
     PublicIpAddress,
 )
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import CloudState, Facts, Settings
+from hooks.loadbalancers.plan.facts import CloudState, Facts
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest, read
@@ -36,16 +36,17 @@ def facts_of(request: LoadBalancerRequest, there: Json) -> Facts:
     return Facts(
         request=request,
         now=NOW,
-        settings=Settings(cluster_id="b0b6fc1c-0d1f-4d5c-8a4e-3c7b1f0e9d21", drift_resync=300.0),
+        cluster_id="b0b6fc1c-0d1f-4d5c-8a4e-3c7b1f0e9d21",
+        drift_resync=300.0,
         version=Capabilities.from_json(there["capability"]),
         network=Network.from_json(there["network"]) if there.get("network") else None,
         state=CloudState(
             addresses=tuple(map(PublicIpAddress.from_json, there.get("publicipaddress", []))),
             free=tuple(there.get("free", [])),
             rules=tuple(map(LoadBalancerRule.from_json, there.get("loadbalancerrule", []))),
-            members=tuple(
-                (rule, frozenset(machines)) for rule, machines in there.get("members", {}).items()
-            ),
+            members={
+                rule: dict.fromkeys(vms, "") for rule, vms in there.get("members", {}).items()
+            },
             firewall=tuple(map(FirewallRule.from_json, there.get("firewallrule", []))),
         ),
         service=service_of(there["service"]) if "service" in there else None,

@@ -13,7 +13,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
     [
         (actions.Associate("192.0.2.1", "net"), "associate address 192.0.2.1 with network net"),
         (actions.AssociateAny("net", ()), "associate a free address with network net"),
-        (actions.TagAddress("id", "192.0.2.1", ()), "tag address 192.0.2.1"),
+        (actions.AddTags("address", ("id",), ("192.0.2.1",), ()), "tag address 192.0.2.1"),
         (actions.UntagAddress("id", "192.0.2.1", ()), "untag address 192.0.2.1"),
         (actions.Release("id", "192.0.2.1"), "release address 192.0.2.1 with all its rules"),
         (
@@ -25,7 +25,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
             "change rule r: name s, cidrs a, b",
         ),
         (actions.DeleteRule("id", "r"), "delete rule r"),
-        (actions.TagRules(("1", "2"), ("r", "s"), ()), "tag rules r, s"),
+        (actions.AddTags("rule", ("1", "2"), ("r", "s"), ()), "tag rules r, s"),
         (actions.Assign("id", "r", NODES, NODES), "assign n1, n2, n3 and 2 more to rule r"),
         (actions.Remove("id", "r", ("x",), ("n1",)), "remove n1 from rule r"),
         (
@@ -42,7 +42,10 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
             actions.CloseFirewall("id", PortRange("udp", 80, 89, ("a",))),
             "close firewall ports 80-89/udp for a",
         ),
-        (actions.TagFirewall(("1", "2"), ()), "tag 2 firewall rule(s)"),
+        (
+            actions.AddTags("firewall rule", ("1",), ("80/tcp",), ()),
+            "tag firewall rule 80/tcp",
+        ),
         (actions.DeleteOrphan("ns", "lb", "u"), "delete CloudStackLoadBalancer ns/lb"),
     ],
 )

@@ -5,11 +5,9 @@ import pytest
 from hooks.cloudstack.models import PublicIpAddress, Tag
 from hooks.loadbalancers.plan.actions import (
     Action,
+    AddTags,
     Associate,
     AssociateAny,
-    TagAddress,
-    TagFirewall,
-    TagRules,
 )
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select_address
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
@@ -139,18 +137,18 @@ def test_a_status_that_was_lost_is_made_again_from_the_tags() -> None:
 def test_lost_tags_are_put_back_on_the_allocation_that_we_remember() -> None:
     asked = request(status=recorded())
     [action] = plan(asked, address(IP)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
     some = tuple(tag for tag in address_tags(asked) if tag.key != TAG_SERVICE)
     [action] = plan(asked, address(IP, tags=some)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     assert [key for key, _ in action.tags] == [TAG_SERVICE]
 
 
 def test_a_brought_address_gets_the_users_origin_back() -> None:
     asked = request(status=recorded(associatedByController=False), address=IP)
     [action] = plan(asked, address(IP)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
 
@@ -232,7 +230,7 @@ def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() ->
 
 def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
     [action] = plan(request(status=chosen()), address(IP)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
@@ -289,7 +287,7 @@ def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_writt
 def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -> None:
     asked = request(status=chosen("", at="2027-01-15T08:00:00Z"))
     [action] = plan(asked, address(IP, allocated_at=NOW)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     [action] = plan(asked, address(IP, allocated_at=NOW - 60)).actions
     assert isinstance(action, AssociateAny)
 
@@ -315,7 +313,7 @@ def test_a_claim_that_is_refused_is_said() -> None:
 
 def test_a_brought_address_is_claimed_for_the_user() -> None:
     [action] = plan(request(address=IP), address(IP)).actions
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
 
@@ -348,16 +346,19 @@ def test_what_another_provider_left_is_tagged_before_its_address() -> None:
         rules=(rule(80, f"{NAME}-80"), rule(9, "human")),
         firewall=(hole(80), hole(9)),
     )
-    assert [type(each) for each in result.actions] == [TagFirewall, TagRules, TagAddress]
-    tagging = result.actions[0]
-    assert isinstance(tagging, TagFirewall)
-    assert tagging.rule_ids == (hole(80).id,)
+    tagged = [(each.kind, each.ids) for each in result.actions if isinstance(each, AddTags)]
+    assert tagged == [
+        ("firewall rule", (hole(80).id,)),
+        ("rule", (rule(80).id,)),
+        ("address", (f"id-{IP}",)),
+    ]
+    assert len(result.actions) == len(tagged)
 
 
 def test_a_takeover_that_stopped_half_way_goes_on_with_the_rest() -> None:
     asked = request(adopt=ADOPT)
     result = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80", tags=our_tags(asked)),))
-    assert [type(each) for each in result.actions] == [TagAddress]
+    assert said(result.actions) == [f"tag address {IP}"]
 
 
 @pytest.mark.parametrize("associated", [True, False])
@@ -366,7 +367,7 @@ def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
 ) -> None:
     asked = request(adopt={**ADOPT, "associatedByController": associated})
     action = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80"),)).actions[-1]
-    assert isinstance(action, TagAddress)
+    assert isinstance(action, AddTags)
     wanted = TAG_ORIGIN_CONTROLLER if associated else TAG_ORIGIN_USER
     assert dict(action.tags)[TAG_ORIGIN] == wanted
 

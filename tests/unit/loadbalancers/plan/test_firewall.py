@@ -193,7 +193,7 @@ def test_beside_a_humans_rule_only_the_others_are_let_in() -> None:
 
 
 def test_an_untagged_rule_that_opens_just_what_is_wanted_is_ours_and_gets_its_tag() -> None:
-    assert said(plan([rule(80)], hole(80)).actions) == ["tag 1 firewall rule(s)"]
+    assert said(plan([rule(80)], hole(80)).actions) == ["tag firewall rule 80/tcp"]
     partly = tuple(tag for tag in TAGS if tag.key != TAG_CLUSTER)
     assert len(plan([rule(80), rule(81)], hole(80), hole(81, tags=partly)).actions) == 2
 

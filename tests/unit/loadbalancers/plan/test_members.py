@@ -19,6 +19,23 @@ from tests.unit.loadbalancers.builders import (
 ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
 
 
+def test_members_are_the_nodes_that_serve_on_the_network_and_have_a_vm() -> None:
+    nodes = {
+        "in": instance("in"),
+        "missing": instance("missing", missing={}),
+        "excluded": instance("excluded", servesLoadBalancers=False),
+        "elsewhere": instance("elsewhere", "other"),
+    }
+    asked = request(nodes=nodes, status=recorded())
+    planned = plan_members(facts(asked), rules_plan(rule(80, "r")))
+    assert said(planned.actions) == ["assign in to rule r"]
+    assert planned.wanted == 2
+    assert planned.condition.message == (
+        "0 of 2 members are assigned; not on the members' network: elsewhere; "
+        "without a VM in CloudStack: missing"
+    )
+
+
 @pytest.mark.parametrize(
     ("there", "actions"),
     [
@@ -35,7 +52,7 @@ ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
 )
 def test_members_change_by_difference(there: set[str], actions: list[str]) -> None:
     state = CloudState(
-        members=(("rule-tcp-80", frozenset(there)),), names=(("vm-old", "old-node"),)
+        members={"rule-tcp-80": {vm: "old-node" if vm == "vm-old" else "" for vm in there}}
     )
     planned = plan_members(facts(request(), state=state), rules_plan(rule(80, "r")))
     assert said(planned.actions) == actions
@@ -49,7 +66,7 @@ def test_several_rules_are_assigned_side_by_side() -> None:
 
 
 def test_without_any_instance_nothing_is_removed() -> None:
-    state = CloudState(members=(("rule-tcp-80", ALL),))
+    state = CloudState(members={"rule-tcp-80": dict.fromkeys(ALL, "")})
     planned = plan_members(facts(request(nodes={}), state=state), rules_plan(rule(80)))
     assert planned.actions == ()
     assert planned.condition.reason == "NoInstances"
@@ -58,7 +75,7 @@ def test_without_any_instance_nothing_is_removed() -> None:
 def test_a_missing_vm_is_neither_added_nor_removed() -> None:
     nodes = {**NODES, "n3": instance("n3", missing={"since": "x"})}
     for there in (frozenset({"vm-n1", "vm-n2"}), ALL):
-        state = CloudState(members=(("rule-tcp-80", there),))
+        state = CloudState(members={"rule-tcp-80": dict.fromkeys(there, "")})
         planned = plan_members(facts(request(nodes=nodes), state=state), rules_plan(rule(80)))
         assert planned.actions == ()
         assert planned.condition.status == "True"
@@ -97,7 +114,7 @@ def test_a_member_counts_that_is_in_every_rule(
     members: dict[int, set[str]], ports: int, assigned: int, status: str
 ) -> None:
     state = CloudState(
-        members=tuple((f"rule-tcp-{p}", frozenset(ids)) for p, ids in members.items())
+        members={f"rule-tcp-{p}": dict.fromkeys(ids, "") for p, ids in members.items()}
     )
     rules = [rule(p) for p in members]
     planned = plan_members(

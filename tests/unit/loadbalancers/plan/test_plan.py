@@ -50,7 +50,7 @@ def state(
     return CloudState(
         addresses=(our_address(ORDER, by_controller=by_controller),),
         rules=rules,
-        members=tuple((each.id, members) for each in rules),
+        members={each.id: dict.fromkeys(members, "") for each in rules},
         firewall=holes,
     )
 
@@ -394,7 +394,4 @@ def test_a_status_without_a_generation_claims_none() -> None:
 def test_long_texts_are_shortened() -> None:
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "x" * 5000)
     answered = statuses.unobserved(ORDER, NOW, ready)
-    [message] = [
-        each["message"] for each in answered["status"]["conditions"] if each["type"] == "Ready"
-    ]
-    assert message == "x" * 999 + "…"
+    assert answered["status"]["conditions"][-1]["message"] == "x" * 999 + "…"

@@ -167,7 +167,7 @@ def test_rules_that_lack_the_same_tags_are_tagged_in_one_call() -> None:
     rules = [rule(80), rule(81), rule(82, tags=partly), rule(83, tags=TAGS)]
     assert said(plan(asked, *rules).actions) == [
         f"tag rules {NAME}-tcp-80, {NAME}-tcp-81",
-        f"tag rules {NAME}-tcp-82",
+        f"tag rule {NAME}-tcp-82",
     ]
 
 
