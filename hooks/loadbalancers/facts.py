@@ -3,19 +3,10 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.commands.account import address_limit
-from hooks.cloudstack.commands.firewall import list_firewall_rules
-from hooks.cloudstack.commands.loadbalancing import (
-    list_load_balancer_rule_instances,
-    list_load_balancer_rules,
-)
-from hooks.cloudstack.commands.network import (
-    PublicIpAddressFilter,
-    list_free_public_ip_addresses,
-    list_public_ip_addresses,
-)
+from hooks.cloudstack.commands import account, firewall, loadbalancing, network
 from hooks.cloudstack.errors import CloudStackError, InvalidParameter
 from hooks.cloudstack.models import (
     FirewallRule,
@@ -99,16 +90,9 @@ def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Source
     )
     reader = _Reader(facts, sources)
     facts = replace(facts, state=reader.state(), address_limit=reader.address_limit())
-    spec = request.spec
-    if (
-        is_living
-        and facts.network
-        and not spec.plan_only
-        and not spec.invalid
-        and plan_address(facts).leaves_choice
-    ):
-        free = reader.free_addresses(facts.network)
-        facts = replace(facts, state=replace(facts.state, free=free))
+    may_choose = is_living and facts.network and not request.spec.invalid
+    if may_choose and plan_address(facts).leaves_choice:
+        facts = replace(facts, state=replace(facts.state, free=reader.free_addresses()))
     return facts
 
 
@@ -153,19 +137,20 @@ class _Reader:
     def __init__(self, facts: Facts, sources: Sources) -> None:
         self._facts = facts
         self._request = facts.request
+        self._is_living = facts.request.deleted_at is None
+        self._zone_id = facts.network.zone_id if facts.network else ""
         self._cloud = sources.cloud
         self._client = sources.cloud.client
         self._deadline = sources.deadline
 
     def state(self) -> CloudState:
         """Read the addresses that may be this Service's, and what is on the one that counts."""
-        request = self._request
-        is_living = request.deleted_at is None
+        request, is_living = self._request, self._is_living
         addresses = self._addresses()
         address = (select_address if is_living else select_for_deletion)(request, addresses)
         if address is None or (not is_living and is_released(request, address)):
             return CloudState(addresses)
-        rules = list_load_balancer_rules(
+        rules = loadbalancing.list_load_balancer_rules(
             self._client, deadline=self._deadline, public_ip_id=address.id
         )
         own = own_rules(request, rules) if is_living else ()
@@ -179,16 +164,15 @@ class _Reader:
 
     def address_limit(self) -> ResourceLimit | None:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
-        if not any(each.code == LIMIT_REACHED for each in self._facts.attempt.refusals):
-            return None
-        with suppress(CloudStackError):
-            return address_limit(self._client, deadline=self._deadline)
+        if any(each.code == LIMIT_REACHED for each in self._facts.attempt.refusals):
+            with suppress(CloudStackError):
+                return account.address_limit(self._client, deadline=self._deadline)
         return None
 
-    def free_addresses(self, network: Network) -> tuple[str, ...]:
+    def free_addresses(self) -> tuple[str, ...]:
         """Read free addresses of the network's zone."""
-        free = list_free_public_ip_addresses(
-            self._client, deadline=self._deadline, zone_id=network.zone_id
+        free = network.list_free_public_ip_addresses(
+            self._client, deadline=self._deadline, zone_id=self._zone_id
         )
         return tuple(
             each.ip_address for each in free if each.for_virtual_network and not each.is_system
@@ -196,29 +180,30 @@ class _Reader:
 
     def _addresses(self) -> tuple[PublicIpAddress, ...]:
         """List addresses by their IPs and, unless the Service's own is among them, by our tag."""
-        request, network = self._request, self._facts.network
-        recorded, spec = request.recorded.address, request.spec
-        is_living = request.deleted_at is None
-        ips = [recorded.ip if recorded else spec.adopt.address, spec.address if is_living else ""]
+        recorded, spec = self._request.recorded.address, self._request.spec
+        is_choice_left = recorded and recorded.chosen_at is not None and not recorded.ip
+        ips = {recorded.ip if recorded else spec.adopt.address: None}
+        if self._is_living:
+            ips[spec.address] = None
         found: dict[str, PublicIpAddress] = {}
-        for ip in dict.fromkeys(filter(None, ips)):
-            found |= self._list(PublicIpAddressFilter(ip_address=ip))
-        if not is_living or not any(is_own(request, each) for each in found.values()):
-            found |= self._list(PublicIpAddressFilter(tags={TAG_SERVICE_UID: spec.service.uid}))
-        if network and recorded and recorded.chosen_at is not None and not recorded.ip:
-            found |= self._list(PublicIpAddressFilter(associated_network_id=network.id))
+        for ip in filter(None, ips):
+            found |= self._list(ip_address=ip)
+        if not self._is_living or not any(is_own(self._request, each) for each in found.values()):
+            found |= self._list(tags={TAG_SERVICE_UID: spec.service.uid})
+        if self._facts.network and is_choice_left:
+            found |= self._list(associated_network_id=self._facts.network.id)
         return tuple(found.values())
 
-    def _list(self, where: PublicIpAddressFilter) -> dict[str, PublicIpAddress]:
-        if self._facts.network and self._facts.network.zone_id:
-            where["zone_id"] = self._facts.network.zone_id
-        listed = list_public_ip_addresses(self._client, deadline=self._deadline, **where)
+    def _list(self, **where: Unpack[network.PublicIpAddressFilter]) -> dict[str, PublicIpAddress]:
+        if self._zone_id:
+            where["zone_id"] = self._zone_id
+        listed = network.list_public_ip_addresses(self._client, deadline=self._deadline, **where)
         return {each.id: each for each in listed}
 
     def _members(self, rule: LoadBalancerRule) -> dict[str, str]:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
         try:
-            members = list_load_balancer_rule_instances(
+            members = loadbalancing.list_load_balancer_rule_instances(
                 self._client, rule.id, deadline=self._deadline
             )
         except InvalidParameter:
@@ -230,7 +215,9 @@ class _Reader:
         has_none = self._facts.network is not None and not self._facts.has_firewall
         if has_none or address.state != "Allocated":
             return ()
-        return list_firewall_rules(self._client, deadline=self._deadline, ip_address_id=address.id)
+        return firewall.list_firewall_rules(
+            self._client, deadline=self._deadline, ip_address_id=address.id
+        )
 
     def _machines(self) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""

@@ -11,7 +11,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.actions import ActionContext, TimeUp, perform
 from hooks.loadbalancers.facts import ClusterId, Sources, observe
-from hooks.loadbalancers.jobs import RunningJob, RunningJobs
+from hooks.loadbalancers.jobs import RunningJobs
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLock, NetworkLocks
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
@@ -191,7 +191,7 @@ class _Call:
 
     def _remember(self, job: Job) -> None:
         """Let the next call wait for a job that outlives this one."""
-        self._jobs.add(self._request.uid, RunningJob(job, self._sources.clock()))
+        self._jobs.add(self._request.uid, (job, self._sources.clock()))
 
     def _is_out_of_time(self, error: CloudStackError | KubeError) -> bool:
         """Tell whether the time was spent on work, rather than on waiting for an answer."""

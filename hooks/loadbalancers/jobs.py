@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from hooks.cloudstack.errors import Refused
 from hooks.cloudstack.models import Job
@@ -18,23 +17,15 @@ MAX_JOB_AGE = 30.0
 REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
-    """A job, and the epoch seconds at which it outlived its call."""
-
-    job: Job
-    since: float
-
-
 class RunningJobs:
     """The running jobs of each load balancer, by its UID."""
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[str, tuple[RunningJob, ...]] = OrderedDict()
+        self._jobs: OrderedDict[str, tuple[tuple[Job, float], ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, uid: str, *jobs: RunningJob) -> None:
-        """Remember jobs that still run."""
+    def add(self, uid: str, *jobs: tuple[Job, float]) -> None:
+        """Remember running jobs, each with the epoch seconds at which it outlived its call."""
         with self._lock:
             self._jobs[uid] = (*self._jobs.get(uid, ()), *jobs)
             self._jobs.move_to_end(uid)
@@ -53,11 +44,11 @@ class RunningJobs:
         """
         with self._lock:
             remembered = self._jobs.pop(uid, ())
-        jobs = deque(each for each in remembered if now - each.since < MAX_JOB_AGE)
+        jobs = deque((job, since) for job, since in remembered if now - since < MAX_JOB_AGE)
         try:
             while jobs:
                 with suppress(Refused):
-                    wait_for(jobs[0].job)
+                    wait_for(jobs[0][0])
                 jobs.popleft()
         finally:
             if jobs:

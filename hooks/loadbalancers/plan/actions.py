@@ -114,16 +114,27 @@ class DeleteRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Assign:
-    """Add members to a rule. CloudStack refuses all of them if one is a member already."""
-
+class _MemberChange:
     rule_id: str
     name: str
     machine_ids: tuple[str, ...]
     nodes: tuple[str, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Assign(_MemberChange):
+    """Add members to a rule. CloudStack refuses all of them if one is a member already."""
+
     def __str__(self) -> str:
         return f"assign {join_names(self.nodes, limit=3)} to rule {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(_MemberChange):
+    """Remove members from a rule."""
+
+    def __str__(self) -> str:
+        return f"remove {join_names(self.nodes, limit=3)} from rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +145,6 @@ class AssignTogether:
 
     def __str__(self) -> str:
         return "; ".join(str(each) for each in self.assignments)
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove members from a rule."""
-
-    rule_id: str
-    name: str
-    machine_ids: tuple[str, ...]
-    nodes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"remove {join_names(self.nodes, limit=3)} from rule {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

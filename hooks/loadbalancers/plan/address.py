@@ -13,7 +13,7 @@ from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny
-from hooks.loadbalancers.plan.facts import Facts, Refusal
+from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import tag_others_firewall
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
@@ -156,14 +156,13 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         condition = _unsettled(found)
     if complaints := facts.complaints(actions):
         condition = _not_ready("TagRefused", "; ".join(complaints))
-    before = request.recorded.address
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
         network_id=found.network_id,
         associated_by_controller=by_controller,
         allocated_at=found.allocated_at,
-        published=_is_published(before, found.ip_address),
+        published=_is_published(request.recorded.address, found.ip_address),
     )
     return AddressPlan(
         condition=condition,
@@ -208,12 +207,9 @@ def _acquire(facts: Facts, ip: str) -> AddressPlan:
     refusal = facts.refusal(action)
     if not ip or (refusal and refusal.code == TAKEN and not spec.address):
         return _choose(facts)
-    if refusal:
-        return _refused(facts, refusal)
     is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
-    if spec.plan_only or is_written:
-        condition = _not_ready("AssociatingAddress", f"{ip} is being associated")
-        return AddressPlan(condition, (action,), recorded=recorded)
+    if refusal or spec.plan_only or is_written:
+        return _associate(facts, action, f"{ip} is being associated")
     return _choice_made(facts, ip, tries=0)
 
 
@@ -222,20 +218,29 @@ def _choose(facts: Facts) -> AddressPlan:
 
     The status records that as well: an untagged address that turns up then may be the result.
     """
-    request = facts.request
-    recorded = request.recorded.address
-    tries = recorded.tries + 1 if recorded and recorded.is_choice else 0
+    request, recorded = facts.request, facts.request.recorded.address
     is_written = recorded is not None and recorded.ip == "" and recorded.chosen_at is not None
-    if not is_written and not request.spec.plan_only:
-        before = recorded.ip if recorded else ""
-        free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
-        return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
-    wanted = tags.address_tags(facts, by_controller=True)
-    action = AssociateAny(facts.network_id, wanted)
-    if refusal := facts.refusal(action):
-        return _refused(facts, refusal)
-    condition = _not_ready("AssociatingAddress", "A free address is being associated")
-    return AddressPlan(condition, (action,), recorded=recorded)
+    if is_written or request.spec.plan_only:
+        action = AssociateAny(facts.network_id, tags.address_tags(facts, by_controller=True))
+        return _associate(facts, action, "A free address is being associated")
+    tries = recorded.tries + 1 if recorded and recorded.is_choice else 0
+    before = recorded.ip if recorded else ""
+    free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
+    return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
+
+
+def _associate(facts: Facts, action: Associate | AssociateAny, message: str) -> AddressPlan:
+    recorded = facts.request.recorded.address
+    refusal = facts.refusal(action)
+    if not refusal:
+        condition = _not_ready("AssociatingAddress", message)
+        return AddressPlan(condition, (action,), recorded=recorded)
+    reasons = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
+    limit, message = facts.address_limit, f"{action}: {refusal.text}"
+    if limit and limit.limit is not None:
+        message = f"{limit.used} of {limit.limit} public addresses are used; {message}"
+    condition = _not_ready(reasons.get(refusal.code, "AddressRefused"), message)
+    return AddressPlan(condition, recorded=recorded)
 
 
 def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]:
@@ -257,15 +262,6 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
 
 def _is_published(recorded: RecordedAddress | None, ip: str) -> bool:
     return recorded is not None and recorded.published and recorded.ip == ip
-
-
-def _refused(facts: Facts, refusal: Refusal) -> AddressPlan:
-    reasons = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
-    limit, message = facts.address_limit, f"{refusal.action}: {refusal.text}"
-    if limit and limit.limit is not None:
-        message = f"{limit.used} of {limit.limit} public addresses are used; {message}"
-    condition = _not_ready(reasons.get(refusal.code, "AddressRefused"), message)
-    return AddressPlan(condition, recorded=facts.request.recorded.address)
 
 
 def _unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:

@@ -5,15 +5,8 @@ from collections.abc import Sequence
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import status, tags
-from hooks.loadbalancers.plan.actions import (
-    Action,
-    AddTags,
-    DeleteRule,
-    HoldService,
-    Release,
-    UntagAddress,
-)
+from hooks.loadbalancers.plan import actions, status, tags
+from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import close_ports
@@ -43,14 +36,14 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     if address.state == "Releasing":
         message = f"Address {address.ip_address} is being released"
         return Plan(_stopped(facts, "Releasing", message, back_off=OUTAGE))
-    actions = _cleanup(facts, address)
-    if not actions:
+    cleaning = _cleanup(facts, address)
+    if not cleaning:
         return _nothing_left(facts)
     event = Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
-    if complaints := facts.complaints(actions):
+    if complaints := facts.complaints(cleaning):
         response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
-    return Plan(response, facts.not_refused(actions), (event,))
+    return Plan(response, facts.not_refused(cleaning), (event,))
 
 
 def select_for_deletion(
@@ -80,7 +73,7 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     if CLEANUP_FINALIZER in service.finalizers:
         return Plan(_finalized(facts))
     request = facts.request
-    hold = HoldService(
+    hold = actions.HoldService(
         request.namespace,
         request.spec.service.name,
         service.resource_version,
@@ -95,19 +88,17 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
     request = facts.request
     if not is_own(request, address):
         wanted = tags.address_tags(facts, by_controller=True)
-        return (AddTags("address", (address.id,), (address.ip_address,), wanted),)
+        return (actions.AddTags("address", (address.id,), (address.ip_address,), wanted),)
     if is_released(request, address):
-        return (Release(address.id, address.ip_address),)
+        return (actions.Release(address.id, address.ip_address),)
     rules = own_rules(request, facts.state.rules)
-    actions = (
-        *close_ports(facts, rules),
-        *(DeleteRule(rule.id, rule.name) for rule in rules),
-    )
+    deletions = (actions.DeleteRule(rule.id, rule.name) for rule in rules)
+    cleaning = (*close_ports(facts, rules), *deletions)
     keys = {tag.key for tag in address.tags}
     own_keys = tuple(key for key in tags.ADDRESS_KEYS if key in keys)
-    if actions or not own_keys:
-        return actions
-    return (UntagAddress(address.id, address.ip_address, own_keys),)
+    if cleaning or not own_keys:
+        return cleaning
+    return (actions.UntagAddress(address.id, address.ip_address, own_keys),)
 
 
 def _nothing_left(facts: Facts) -> Plan[Action]:

@@ -70,8 +70,8 @@ DRIFTS = [
     pytest.param(change(protocol="tcp-proxy"), "protocol tcp", id="protocol changed"),
     pytest.param(delete_firewall, "open firewall port 80", id="firewall rule deleted"),
     pytest.param(untag("PublicIpAddress", "addresses"), "tag address", id="address untagged"),
-    pytest.param(untag("LoadBalancer", "loadbalancerrules"), "tag rules", id="rule untagged"),
-    pytest.param(untag("FirewallRule", "firewallrules"), "tag 1 firewall", id="hole untagged"),
+    pytest.param(untag("LoadBalancer", "loadbalancerrules"), "tag rule", id="rule untagged"),
+    pytest.param(untag("FirewallRule", "firewallrules"), "tag firewall rule", id="hole untagged"),
 ]
 
 

@@ -288,8 +288,8 @@ def test_plan_mode_shows_the_takeover_before_it_is_made(
     lb.change(adopt=adoption(lb))
     lb.settle(hook)
     assert lb.status["plan"] == [
-        "tag 1 firewall rule(s)",
-        f"tag rules {fork(lb, 80)}",
+        "tag firewall rule 80/tcp",
+        f"tag rule {fork(lb, 80)}",
         f"tag address {IP}",
         f"change rule {fork(lb, 80)}: name {existing(lb, 80)}",
         f"assign node-5.example.com to rule {fork(lb, 80)}",

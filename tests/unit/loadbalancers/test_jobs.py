@@ -2,7 +2,7 @@ import pytest
 
 from hooks.cloudstack.errors import JobRunning, Refused
 from hooks.cloudstack.models import Job
-from hooks.loadbalancers.jobs import MAX_JOB_AGE, REMEMBERED, RunningJob, RunningJobs
+from hooks.loadbalancers.jobs import MAX_JOB_AGE, REMEMBERED, RunningJobs
 
 FIRST, SECOND = Job("createTags", "j-1"), Job("createTags", "j-2")
 
@@ -15,9 +15,9 @@ def waited_for(jobs: RunningJobs, uid: str, *, now: float) -> list[Job]:
 
 def test_jobs_are_waited_for_once_in_their_order() -> None:
     jobs = RunningJobs()
-    jobs.add("a", RunningJob(FIRST, 100.0))
-    jobs.add("a", RunningJob(SECOND, 105.0))
-    jobs.add("b", RunningJob(SECOND, 105.0))
+    jobs.add("a", (FIRST, 100.0))
+    jobs.add("a", (SECOND, 105.0))
+    jobs.add("b", (SECOND, 105.0))
     assert waited_for(jobs, "a", now=106.0) == [FIRST, SECOND]
     assert waited_for(jobs, "a", now=106.0) == []
     assert waited_for(jobs, "b", now=106.0) == [SECOND]
@@ -25,7 +25,7 @@ def test_jobs_are_waited_for_once_in_their_order() -> None:
 
 def test_a_job_that_hangs_is_waited_for_only_so_long() -> None:
     jobs = RunningJobs()
-    jobs.add("a", RunningJob(FIRST, 100.0), RunningJob(SECOND, 105.0))
+    jobs.add("a", (FIRST, 100.0), (SECOND, 105.0))
     assert waited_for(jobs, "a", now=100.0 + MAX_JOB_AGE) == [SECOND]
     assert waited_for(jobs, "a", now=0.0) == []
 
@@ -33,14 +33,14 @@ def test_a_job_that_hangs_is_waited_for_only_so_long() -> None:
 def test_only_so_many_load_balancers_are_remembered() -> None:
     jobs = RunningJobs()
     for number in range(REMEMBERED + 1):
-        jobs.add(str(number), RunningJob(FIRST, 100.0))
+        jobs.add(str(number), (FIRST, 100.0))
     assert waited_for(jobs, "0", now=100.0) == []
     assert waited_for(jobs, str(REMEMBERED), now=100.0) == [FIRST]
 
 
 def test_a_job_that_failed_is_over_and_one_that_still_runs_is_kept_with_those_after_it() -> None:
     jobs = RunningJobs()
-    jobs.add("a", RunningJob(FIRST, 100.0), RunningJob(SECOND, 100.0), RunningJob(FIRST, 101.0))
+    jobs.add("a", (FIRST, 100.0), (SECOND, 100.0), (FIRST, 101.0))
 
     def wait_for(job: Job) -> None:
         if job == FIRST:
