@@ -22,6 +22,7 @@ pytestmark = pytest.mark.documentation
 PROJECT = Path(__file__).resolve().parents[1]
 INDEX = PROJECT / "docs" / "README.md"
 DESIGN = PROJECT / "docs" / "explanation" / "design.md"
+GLOSSARY = PROJECT / "docs" / "explanation" / "glossary.md"
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
@@ -220,6 +221,16 @@ def test_the_reasons_that_troubleshooting_explains_are_those_of_the_hooks() -> N
     }
     assert len(explained) > 30
     assert [word for word in sorted(explained) if f'"{word}"' not in source] == []
+
+
+def test_the_glossarys_words_are_in_order_and_used_by_the_hooks() -> None:
+    words = re.findall(r"^\| ([A-Za-z -]+) \| \S", GLOSSARY.read_text(), re.MULTILINE)[1:]
+    assert len(words) > 25
+    assert words == sorted(set(words), key=str.lower)
+    text = "\n".join(file.read_text() for file in sorted((PROJECT / "hooks").rglob("*.py")))
+    used = re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", text).lower()
+    patterns = {word: word.lower().replace("-", " ?") for word in words}
+    assert [w for w, pattern in patterns.items() if not re.search(rf"\b{pattern}s?\b", used)] == []
 
 
 def test_every_hook_is_named_in_the_readme() -> None:
