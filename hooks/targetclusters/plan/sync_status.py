@@ -10,7 +10,7 @@ from hooks.kube.times import moment, read_past
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, RoundResult
 from hooks.targetclusters.plan.resources import SYNCED, count_objects
-from hooks.targetclusters.sync.plan.model import ObjectResult, SyncReport
+from hooks.targetclusters.sync.plan.model import SyncReport
 
 #: Reasons for which nothing is known of the resources; when they end, a round is due.
 _UNKNOWN = ("Disabled", "Suspended", "Unreachable", "Pending")
@@ -103,24 +103,20 @@ def _round_condition(latest: RoundResult, sync: Json) -> Condition:
 
 def _named_results(report: SyncReport) -> list[Json]:
     """Name the first problems and objects that need attention, problems of the sources first."""
-    problems = [
-        {
-            "outcome": "Failed",
-            "object": problem.source,
-            "message": shorten(str(problem), _MAX_MESSAGE),
-        }
-        for problem in report.problems[:_MAX_NAMED]
+    problems = [_named("Failed", each.source, str(each)) for each in report.problems[:_MAX_NAMED]]
+    results = [
+        _named(_OUTCOMES[each.outcome], str(each.entry.key), each.message, each.fields)
+        for each in report.troubled[:_MAX_NAMED]
     ]
-    results = [_named_result(result) for result in report.troubled[:_MAX_NAMED]]
     return (problems + results)[:_MAX_NAMED]
 
 
-def _named_result(result: ObjectResult) -> Json:
-    entry: Json = {"outcome": _OUTCOMES[result.outcome], "object": str(result.entry.key)}
-    if result.message:
-        entry["message"] = shorten(result.message, _MAX_MESSAGE)
-    if result.fields:
-        entry["fields"] = list(result.fields[:_MAX_FIELDS])
+def _named(outcome: str, name: str, message: str, fields: tuple[str, ...] = ()) -> Json:
+    entry: Json = {"outcome": outcome, "object": name}
+    if message:
+        entry["message"] = shorten(message, _MAX_MESSAGE)
+    if fields:
+        entry["fields"] = list(fields[:_MAX_FIELDS])
     return entry
 
 
