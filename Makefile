@@ -54,7 +54,7 @@ manifests: setup  ## write provider.yaml and the files of the Helm chart, both r
 # of collection. The tests start hundreds of processes from these sources, so compile the sources once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
-	$(BIN)/python -c "from tests.controlplane import binaries, helm; binaries.ensure(); helm.ensure()"
+	$(BIN)/python -c "from tools import binaries, helm; binaries.ensure(); helm.ensure()"
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
 	  -m "not documentation"
 

@@ -49,6 +49,9 @@ PLANTS = [
     pytest.param("layers", "hooks/http/deadline.py", "import hooks.kube.client", id="http"),
     pytest.param("layers", "hooks/names.py", "import hooks.http.deadline", id="names"),
     pytest.param("layers", "hooks/loose.py", "import json", id="a module without a layer"),
+    pytest.param("tools-apart", "tools/helm.py", "import tests.loopback", id="a test from tools"),
+    pytest.param("tools-apart", "hooks/wsgi.py", "import tools.helm", id="a tool from hooks"),
+    pytest.param("tools-apart", "simulator/clock.py", "import tests.kubes", id="a test"),
     pytest.param(
         "no-circles", "hooks/kube/times.py", "import hooks.kube.conditions", id="two modules"
     ),
@@ -69,7 +72,7 @@ def lint(tree: Path) -> tuple[int, str]:
 def tree(tmp_path: Path) -> Path:
     """Copy what the contracts are about."""
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    for package in ("hooks", "simulator"):
+    for package in SETTINGS["root_packages"]:
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=ignore)
     return tmp_path

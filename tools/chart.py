@@ -13,9 +13,16 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
 from tools.chart_values import CHART, VALUES, values_yaml
-from tools.manifests import ADDED
+from tools.manifests import (
+    ADDED,
+    CLOUD_CONTROLLER,
+    DEPLOY,
+    TARGET_CLUSTER_OPERATOR,
+    Combination,
+    composed,
+    text,
+)
 
 MADE = "# Made by `make manifests` from deploy/.\n"
 CRDS = CHART / "crds"
@@ -29,18 +36,14 @@ class Operator:
     """What the chart has of an operator.
 
     Attributes:
+        name: its folder in deploy/ and in the chart.
         own: the component by which it has its own Metacontroller; none where it has one anyhow.
         cluster: the same for the cluster's.
     """
 
-    base: Path
+    name: str
     own: tuple[str, ...] = ()
     cluster: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the operator's folder in deploy/ and in the chart."""
-        return self.base.name
 
     @property
     def modes(self) -> dict[str, tuple[str, ...]]:
@@ -84,27 +87,28 @@ def files_of(operator: Operator) -> dict[str, str]:
     Metacontroller's CRDs are left out: they are in `crds/`.
     """
     modes = {
-        mode: [one for one in manifests(operator.base, *names) if not _metacontrollers_crd(one)]
+        mode: [one for one in manifests(operator.name, *names) if not _metacontrollers_crd(one)]
         for mode, names in operator.modes.items()
     }
     always = [one for one in modes["own"] if all(one in each for each in modes.values())]
     found = {"always": written(always)}
     for mode, each in modes.items():
         found[mode] = written(one for one in each if one not in always)
-    before = manifests(operator.base)
+    before = manifests(operator.name)
     for name in operator.added("cluster"):
-        after = manifests(operator.base, name)
+        after = manifests(operator.name, name)
         file = name.removeprefix(f"{operator.name}-")
         found[file] = written(added(name, before, after))
     return found
 
 
-def manifests(base: Path, *components: str) -> list[str]:
+def manifests(base: str, *components: str) -> list[str]:
     """Render a folder with components; return the texts of its objects."""
     if not components:
-        return text(base).strip().split(BETWEEN)
+        return text(DEPLOY / base).strip().split(BETWEEN)
     with tempfile.TemporaryDirectory() as folder:
-        return text(composed(Path(folder).resolve(), base, *components)).strip().split(BETWEEN)
+        overlay = composed(Path(folder).resolve(), Combination(base, components))
+        return text(overlay).strip().split(BETWEEN)
 
 
 def written(objects: Iterable[str]) -> str:

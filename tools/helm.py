@@ -1,19 +1,29 @@
 """`python -m tools.helm`: lints the chart, and renders it with every set of values in its `ci/`.
 
-It builds no helm: where there is none yet, it says so and is content, since the tests do the same.
+It uses the pinned helm: the one on the PATH, or the one that the tests build once from its Go
+module. It builds none itself, because the tests render everything too.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.controlplane import helm
-from tests.controlplane.binaries import COLLECT_NEVER
+from tools.binaries import COLLECT_NEVER
 from tools.chart_values import CHART
+from tools.gomodule import GoModule, Say
 
+#: Apart from the control plane's go.mod: one set of versions for both would be neither's.
+MODULE = GoModule(
+    Path(__file__).parent / "go" / "helm",
+    {"helm": "helm.sh/helm/v4/cmd/helm"},
+    main="helm.sh/helm/v4",
+    version_variable="helm.sh/helm/v4/internal/version.version",
+    takes="3 minutes",
+)
 #: As chart-testing, too, looks for them.
 VALUE_SETS = sorted((CHART / "ci").glob("*-values.yaml"))
 
@@ -22,13 +32,36 @@ class HelmError(Exception):
     """helm ended with an error; the message is what it printed."""
 
 
+def ensure(say: Say = print, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return helm, building it where neither the PATH nor the cache holds it in its version."""
+    place = locate(environ)
+    MODULE.ensure({"helm": place}, say, environ)
+    return place
+
+
+def locate(environ: Mapping[str, str]) -> Path:
+    """Return where helm is in its version, or will be once it is built."""
+    found = shutil.which("helm", path=environ.get("PATH"))
+    if found and _version(Path(found)) == MODULE.version():
+        return Path(found)
+    return MODULE.locate(environ)["helm"]
+
+
+def _version(helm: Path) -> str:
+    """Return what a helm calls itself, "v4.3.1"; one that cannot say so is of no version."""
+    told = subprocess.run(
+        [helm, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip()
+
+
 def run(
     *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path = CHART
 ) -> str:
     """Run helm with nothing of the caller's own settings, and return what it printed."""
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
-            [helm.ensure(), *arguments],
+            [ensure(), *arguments],
             env={"HOME": home, "PATH": os.defpath, **COLLECT_NEVER, **(environment or {})},
             cwd=folder,
             capture_output=True,
@@ -55,7 +88,7 @@ def check(values: Sequence[str | Path]) -> None:
 
 def main() -> int:
     """Check the default values and every set; return the exit code."""
-    if not helm.locate(os.environ).exists():
+    if not locate(os.environ).exists():
         print("deploy/chart: not rendered, there is no helm yet; `make test` builds one")
         return 0
     problems = []

@@ -12,11 +12,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from tests.controlplane import binaries
+from tools import binaries
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEPLOY = PROJECT / "deploy"
@@ -156,6 +157,12 @@ def rendered(kubectl: Path, folder: Path) -> str:
         check=True,
     )
     return done.stdout
+
+
+@cache
+def text(folder: Path) -> str:
+    """Render a folder with the pinned kubectl, once. Raises CalledProcessError."""
+    return rendered(binaries.ensure().kubectl, folder)
 
 
 def provider(kubectl: Path) -> str:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from tests.controlplane import binaries, manifests, metacontroller, polling
+from tests.controlplane import manifests, metacontroller, polling
 from tests.controlplane.api import Api, Object
-from tests.controlplane.binaries import COLLECT_LESS, COLLECT_NEVER, Binaries
 from tests.controlplane.kubeconfig import kubeconfig, signing_key, write_private
 from tests.controlplane.manifests import Hooks
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
+from tools import binaries
+from tools.binaries import COLLECT_LESS, COLLECT_NEVER, Binaries
 
 CONTROLLERS = (
     "garbage-collector-controller",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries, helm, metacontroller
-from tests.controlplane.binaries import Binaries
+from tests.controlplane import metacontroller
 from tests.controlplane.cluster import ControlPlane
+from tools import binaries, helm
+from tools.binaries import Binaries
 
 _FOLDER = pytest.StashKey[Path]()
 

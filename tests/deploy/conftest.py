@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
-from tests.controlplane.binaries import Binaries
 from tests.deploy.watched import Watched
 from tests.e2e.targets import add_node
+from tools.binaries import Binaries
 
 #: Whose requests are written down, reads and refusals too; see test_rbac.py.
 EVIDENCE = "evidence"

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 from tests.controlplane import ControlPlane
-from tests.controlplane.binaries import COLLECT_NEVER
 from tests.deploy.rendering import PROJECT
 from tests.documented.pages import blocks
+from tools.binaries import COLLECT_NEVER
 
 #: Less than a test may take, so that a command that hangs is named.
 SECONDS = 120

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from tests.controlplane import binaries
 from tests.controlplane.api import Object
 from tools import manifests
 
 PROJECT = manifests.PROJECT
 DEPLOY = manifests.DEPLOY
 ONE_FILE = manifests.ONE_FILE
-CLOUD_CONTROLLER = DEPLOY / "cloud-controller"
-TARGET_CLUSTER_OPERATOR = DEPLOY / "target-cluster-operator"
+CLOUD_CONTROLLER = DEPLOY / manifests.CLOUD_CONTROLLER
+TARGET_CLUSTER_OPERATOR = DEPLOY / manifests.TARGET_CLUSTER_OPERATOR
 OPERATORS = (CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR)
 
 
@@ -49,11 +48,10 @@ class Rendered:
         return self.of("CompositeController", "DecoratorController")
 
 
-@cache
 def text(folder: Path) -> str:
     """Render a folder as `kubectl apply -k` would."""
     try:
-        return manifests.rendered(binaries.ensure().kubectl, folder)
+        return manifests.text(folder)
     except subprocess.CalledProcessError as error:
         raise AssertionError(f"{folder} does not render: {error.stderr}") from error
 

@@ -67,7 +67,7 @@ def compositions() -> Iterator[Any]:
             for more in ((), *((one,) for one in added), added):
                 label = "+".join(more) if len(more) < 2 else "everything"
                 marked = f"{operator.name}: {mode}{' + ' if more else ''}{label}"
-                yield pytest.param(operator.base, [*names, *more], id=marked)
+                yield pytest.param(DEPLOY / operator.name, [*names, *more], id=marked)
 
 
 @pytest.mark.parametrize(("base", "components"), list(compositions()))
@@ -133,8 +133,8 @@ def test_what_is_made_is_current() -> None:
 
 
 def test_a_component_that_changes_more_than_it_may_is_no_addition() -> None:
-    before = chart.manifests(TARGET_CLUSTER_OPERATOR)
-    after = chart.manifests(TARGET_CLUSTER_OPERATOR, "target-cluster-operator-tls")
+    before = chart.manifests(TARGET_CLUSTER_OPERATOR.name)
+    after = chart.manifests(TARGET_CLUSTER_OPERATOR.name, "target-cluster-operator-tls")
     with pytest.raises(ValueError, match=r"^tls changes .*'CompositeController'.*make it a mode"):
         chart.added("tls", before, after)
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.controlplane import kwok, polling
 from tests.controlplane.api import ApiError, Object
-from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import Cluster, ControlPlane, KubectlError
 from tests.controlplane.hookserver import HookServer
+from tools.binaries import Binaries
 
 
 def config_map(name: str, **metadata: object) -> Object:

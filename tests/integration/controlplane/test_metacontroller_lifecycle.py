@@ -6,11 +6,11 @@ import pytest
 
 from tests.controlplane import manifests, polling
 from tests.controlplane.api import Object
-from tests.controlplane.binaries import Binaries
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.hookserver import HookServer
 from tests.controlplane.manifests import Hooks
 from tests.integration.controlplane.judging import Scene
+from tools.binaries import Binaries
 
 NEW_GROUP = "new.example.com/v1"
 

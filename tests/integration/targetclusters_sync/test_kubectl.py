@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from hooks.targetclusters.untrusted_yaml import documents
-from tests.controlplane.binaries import COLLECT_NEVER
 from tests.controlplane.cluster import Cluster
 from tests.integration.targetclusters_sync.worlds import World, manifest
+from tools.binaries import COLLECT_NEVER
 
 TOOLING = "applyset.kubernetes.io/tooling"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.controlplane import golang
+from tools import golang
 
 PROGRESS_SECONDS = 30.0
 

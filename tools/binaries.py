@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.controlplane.gomodule import GoModule, Say
+from tools.gomodule import GoModule, Say
 
-TOOLS = Path(__file__).parent / "tools"
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -16,7 +15,7 @@ PACKAGES = {
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
 }
 MODULE = GoModule(
-    TOOLS,
+    Path(__file__).parent / "go" / "controlplane",
     PACKAGES,
     main="k8s.io/kubernetes",
     version_variable="k8s.io/component-base/version.gitVersion",

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import binaries, golang, gomodule, helm
-from tests.controlplane.gomodule import GoModule
+from tools import binaries, golang, gomodule, helm
+from tools.gomodule import GoModule
 
 
 def test_the_cache_is_keyed_by_version_and_sums() -> None:
