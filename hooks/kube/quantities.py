@@ -12,10 +12,7 @@ RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 
 #: What is parsed: numbers of a bounded size, since a cluster sends what it likes.
 _QUANTITY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?")
-_BINARY = {
-    unit: 1024**power
-    for power, unit in zip(range(6, 0, -1), ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"), strict=True)
-}
+_BINARY = {f"{unit}i": 1024 ** (6 - index) for index, unit in enumerate("EPTGMK")}
 
 
 def read_quantity(text: object) -> Decimal | None:
