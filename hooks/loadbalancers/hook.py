@@ -24,7 +24,7 @@ from hooks.loadbalancers.request import CustomizeRequest, LoadBalancerRequest, r
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.contract import CompositeResponse, Plan
 from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, Record, reconcile
+from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, OncePerCall, reconcile
 from hooks.webhook.requests import convert
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
@@ -84,8 +84,9 @@ class LoadBalancersHook:
         if status.is_settled(request, now):
             return Answer(status.unchanged(request, now))
         with self._locks.of(choose_network(request)) as lock:
-            call = _Call(request, sources, lock, self._jobs, given.record)
-            return reconcile(call, deadline=deadline, record=given.record)
+            record = OncePerCall(given.record)
+            call = _Call(request, sources, lock, self._jobs, record)
+            return reconcile(call, deadline=deadline, record=record)
 
 
 build = LoadBalancersHook
@@ -100,15 +101,14 @@ class _Call:
         sources: Sources,
         lock: NetworkLock,
         jobs: RunningJobs,
-        record: Record,
+        record: OncePerCall,
     ) -> None:
         self._request = request
         self._sources = sources
         self._lock = lock
         self._jobs = jobs
         self._record = record
-        self._events: list[Event] = []
-        self._recorded: set[Event] = set()
+        self._events: tuple[Event, ...] = ()
         self._is_new = request.recorded.fingerprint != fingerprint(request)
         self._attempt = AttemptState()
         self._done: list[Action] = []
@@ -141,14 +141,14 @@ class _Call:
         self._status = planned.response.get("status") or {}
         if all(isinstance(action, KubernetesAction) for action in planned.actions):
             return planned
-        self._events = [event for event in planned.events if event not in self._recorded]
+        self._events = planned.events
         return replace(planned, events=())
 
     def act(self, action: Action) -> None:
         """Do one action; the plan decides what follows from a refusal."""
         if not isinstance(action, KubernetesAction):
             self._lock_network(shared=isinstance(action, Assign | Remove))
-            self._record_events()
+            self._record(*self._events)
         context = ActionContext(
             client=self._sources.cloud.client,
             kube=self._sources.kube,
@@ -179,12 +179,6 @@ class _Call:
                 least_wait=error.retry_after if isinstance(error, Throttled) else 0.0,
             )
         return Plan(response)
-
-    def _record_events(self) -> None:
-        while self._events:
-            event = self._events.pop(0)
-            self._recorded.add(event)
-            self._record(event)
 
     def _refuse(self, *refusals: Refusal) -> None:
         self._attempt = replace(self._attempt, refusals=(*self._attempt.refusals, *refusals))

@@ -1,4 +1,4 @@
-"""A hook as the process sees it: what it is built from, and which paths it answers."""
+"""A hook, to the process: what it is built from, and which paths it answers."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -28,15 +28,15 @@ class Hook(Protocol):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What each hook's `build` is given.
+    """What a hook is built from.
 
     Attributes:
         config: the settings of the process.
-        cloud: returns the CloudStack that the cloud-config describes now. Raises CloudStackError
-            where there is no cloud-config.
+        cloud: returns the CloudStack of the newest cloud-config. Raises CloudStackError without
+            one.
         kube: the API server.
-        record: writes an Event.
-        registry: where a hook registers metrics of its own.
+        record: records an Event, which is written later.
+        registry: for the hook's own metrics.
         clock: epoch seconds.
     """
 

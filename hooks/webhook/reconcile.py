@@ -1,4 +1,4 @@
-"""The only loop: observe, plan, do; again until nothing is left or the time is near its end."""
+"""The loop of every hook: observe, plan, act, until nothing is left or the time is nearly up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Action = TypeVar("Action")
 
 #: Seconds kept back from the deadline for answering.
 ANSWER_MARGIN = 0.5
-#: When work is left over, Metacontroller is asked to call again after this many seconds.
+#: Seconds after which Metacontroller calls again when work is left.
 RESUME_AFTER = 1.0
 #: How many refusals of outdated actions end a call, and after how many seconds the next one is due.
 MAX_CONFLICTS = 3
@@ -23,8 +23,23 @@ CONFLICT_RESUME_AFTER = 5.0
 #: How many rounds of actions a call does at most; load balancers need six.
 MAX_ROUNDS = 20
 
-#: Writes an Event; never raises.
+#: Records an Event; never raises, and does not wait until it is written.
 Record = Callable[[Event], None]
+
+
+class OncePerCall:
+    """Records each Event of one call once, however many of its plans repeat it."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._recorded: set[Event] = set()
+
+    def __call__(self, *events: Event) -> None:
+        """Record Events."""
+        for event in events:
+            if event not in self._recorded:
+                self._recorded.add(event)
+                self._record(event)
 
 
 class Outdated(Exception):
@@ -46,14 +61,14 @@ class Subject(Protocol[Facts, Action]):
     def act(self, action: Action) -> None:
         """Do one action.
 
-        Raises Outdated where the world must be observed again first, CloudStackError, KubeError.
+        Raises Outdated if the world must be observed again first, CloudStackError, KubeError.
         """
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
-        """Answer a failed observation or action with a status, or None where there is none.
+        """Return the response and the Events for an error that stopped the work; no actions.
 
-        Only the response and the events of the plan are used. Without a plan the error goes on
-        to the app, which answers 429 with Retry-After: that changes nothing in the cluster.
+        None leaves the error to the app, which answers 429 with Retry-After. That changes nothing
+        in the cluster.
         """
 
 
@@ -64,7 +79,7 @@ class Answer:
     Attributes:
         response: the answer to Metacontroller.
         actions: what was done, in order.
-        error: what stopped the work, where the response already tells of it.
+        error: what stopped the work; the response already says so.
     """
 
     response: Response | CustomizeResponse
@@ -73,32 +88,31 @@ class Answer:
 
 
 def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Record) -> Answer:
-    """Bring the world to what the plan wants, as far as the deadline allows.
+    """Make the world what the plan wants, as far as the deadline allows.
 
     A chain of dependent steps needs no state of its own: after each round of actions the world
-    is observed again. A plan that asks only for what this call has done already does not converge;
-    it is left for the next call, as is an object that changes faster than it can be written.
+    is observed again. A plan that asks only for what this call has done already does not converge.
+    It is left for the next call, as is an object that changes faster than it can be written.
 
     Raises:
-        CloudStackError, KubeError: where the subject has no answer for it.
+        CloudStackError, KubeError: the subject has no answer for it.
     """
     done: list[Action] = []
+    once = OncePerCall(record)
     try:
-        return _work(subject, deadline, record, done)
+        return _work(subject, deadline, once, done)
     except (CloudStackError, KubeError) as error:
         answer = subject.trouble(error)
         if answer is None:
             raise
-        for event in answer.events:
-            record(event)
+        once(*answer.events)
         return Answer(answer.response, tuple(done), error)
 
 
 def _work(
-    subject: Subject[Facts, Action], deadline: Deadline, record: Record, done: list[Action]
+    subject: Subject[Facts, Action], deadline: Deadline, once: OncePerCall, done: list[Action]
 ) -> Answer:
-    """Repeat the rounds; add to `done` what was done, so that it is known after an error too."""
-    recorded: set[Event] = set()
+    """Repeat the rounds, and add each action to `done`, which an error leaves to the caller."""
     rounds = conflicts = 0
     while True:
         plan = subject.plan(subject.observe())
@@ -118,16 +132,13 @@ def _work(
                 response = _resumed(plan.response, after=CONFLICT_RESUME_AFTER)
                 return Answer(response, tuple(done), error)
             continue
-        for event in plan.events:
-            if event not in recorded:
-                recorded.add(event)
-                record(event)
+        once(*plan.events)
         if not plan.actions:
             return Answer(plan.response, tuple(done))
 
 
 def _resumed(response: Response, *, after: float = RESUME_AFTER) -> Response:
-    """Ask to be called again after so many seconds, unless the plan already asks for sooner."""
+    """Ask to be called again after so many seconds, or earlier if the plan asks for it."""
     resumed = response.copy()
     resumed["resyncAfterSeconds"] = min(response.get("resyncAfterSeconds") or after, after)
     return resumed

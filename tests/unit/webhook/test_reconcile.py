@@ -18,6 +18,7 @@ from hooks.webhook.reconcile import (
 )
 
 EVENT = Event(Reference("v1", "Node", "node-1", "uid"), "Synced", "done")
+TROUBLE = Event(Reference("v1", "Node", "node-1", "uid"), "Failed", "not done")
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Tower:
     def trouble(self, error: CloudStackError | KubeError) -> Plan[int] | None:
         if not self.answer_trouble:
             return None
-        return Plan(DecoratorResponse(labels={"error": str(error)}), (), (EVENT,))
+        return Plan(DecoratorResponse(labels={"error": str(error)}), (), (EVENT, TROUBLE))
 
 
 def run(tower: Tower, recorded: list[Event] | None = None) -> tuple[object, tuple[object, ...]]:
@@ -160,6 +161,6 @@ def test_trouble_is_answered_where_the_subject_can(error: Exception) -> None:
     assert answer.response == {"labels": {"error": str(error)}}
     assert answer.actions == (1,)
     assert answer.error is error
-    assert recorded == [EVENT, EVENT]
+    assert recorded == [EVENT, TROUBLE]
     with pytest.raises(type(error)):
         run(Tower(height=3, on_act=fail))
