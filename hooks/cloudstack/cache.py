@@ -86,11 +86,6 @@ class SingleFlightCache(Generic[Key, Value]):
             pass
         raise Unreachable(self._name, "no answer within the time of this call", transient=True)
 
-    def forget(self, key: Key) -> None:
-        """Drop a value, and the result of a fetch that runs: it may be from before."""
-        with self._lock:
-            self._fetches.pop(key, None)
-
     def _future(self, key: Key) -> "Future[Value]":
         with self._lock:
             now = self._fetching.monotonic()

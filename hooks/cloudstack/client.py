@@ -15,7 +15,6 @@ from hooks.cloudstack.errors import (
     refusal,
 )
 from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
-from hooks.cloudstack.paging import PAGE_SIZE, Pages
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -25,6 +24,8 @@ Model = TypeVar("Model")
 #: Hears of each request: the command, its outcome (see `outcome`), the seconds it took.
 Observer = Callable[[str, str, float], None]
 
+#: The most objects that CloudStack lists at once.
+PAGE_SIZE = 500
 #: How often a command is called in all: a read that fails, a write that was surely not sent, a
 #: list that changes while it is read.
 ATTEMPTS = 3
@@ -159,16 +160,37 @@ class Client:
         A list that changes while it is read is read again.
         """
         for _ in range(ATTEMPTS):
-            pages = Pages()
-            for page in count(1):
-                where = {**params, "page": page, "pagesize": PAGE_SIZE}
-                answer = self.call(command, where, deadline)
-                pages.add(_rows(command, answer, key), answer.get("count"))
-                if pages.changed:
-                    break
-                if pages.complete:
-                    return tuple(_parsed(command, parse, row) for row in pages.rows)
+            rows = self._read_pages(command, key, params, deadline)
+            if rows is not None:
+                return tuple(_parsed(command, parse, row) for row in rows)
         raise Unreachable(command, "the list changed each time it was read", transient=True)
+
+    def _read_pages(
+        self, command: str, key: str, params: Mapping[str, object], deadline: Deadline
+    ) -> list[Answer] | None:
+        """Read the pages of a list; None if it changed meanwhile.
+
+        A page is a range of positions. If an object goes away between two pages, another slips
+        unseen from the second to the first: the count is smaller. If one comes, another may be seen
+        twice, and the new one not at all.
+        """
+        rows: list[Answer] = []
+        ids: set[str] = set()
+        total = 0
+        for page in count(1):
+            answer = self.call(command, {**params, "page": page, "pagesize": PAGE_SIZE}, deadline)
+            listed = _rows(command, answer, key)
+            rows += listed
+            page_ids = [str(row["id"]) for row in listed if "id" in row]
+            counted = answer.get("count")
+            former, total = total, counted if isinstance(counted, int) else total
+            is_last = len(listed) < PAGE_SIZE
+            if not ids.isdisjoint(page_ids) or total < former or (is_last and len(rows) < total):
+                return None
+            if is_last or 0 < total <= len(rows):
+                break
+            ids.update(page_ids)
+        return rows
 
     def start(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
         """Call an asynchronous command and return its job, which runs on.
@@ -199,12 +221,6 @@ class Client:
             if status.code is not None:
                 raise refusal(job.command, status.code, status.text, failed_job=True)
             return
-
-    def job(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
-        """Call an asynchronous command and wait for its job, as `start` and `wait_for`."""
-        job = self.start(command, params, deadline)
-        self.wait_for(job, deadline)
-        return job
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
         """Name whose resources are meant: the project's, else all that the account may see."""
@@ -251,13 +267,9 @@ class Client:
 
 def outcome(error: CloudStackError) -> str:
     """Name how a request ended, for metrics: `throttled`, `unreachable`, or the error code."""
-    match error:
-        case Refused():
-            return str(error.code)
-        case Throttled():
-            return "throttled"
-        case _:
-            return "unreachable"
+    if isinstance(error, Refused):
+        return str(error.code)
+    return "throttled" if isinstance(error, Throttled) else "unreachable"
 
 
 def _wait_before_again(fault: Unreachable | Throttled, failures: int) -> float | None:
@@ -287,5 +299,4 @@ def _parsed(command: str, parse: Callable[[Answer], Model], answer: Answer) -> M
     try:
         return parse(answer)
     except Malformed as error:
-        problem = str(error)
-    raise Unreachable(command, f"an answer that cannot be used: {problem}")
+        raise Unreachable(command, f"an answer that cannot be used: {error}") from None

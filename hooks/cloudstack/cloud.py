@@ -51,16 +51,6 @@ class Cloud:
     _networks: SingleFlightCache[str, Network | None]
     _capabilities: SingleFlightCache[str, Capabilities]
 
-    @property
-    def project_id(self) -> str:
-        """The project we work in, empty for none."""
-        return self.config.project_id
-
-    @property
-    def region(self) -> str:
-        """The region that was configured, empty for none."""
-        return self.config.region
-
     def zone_id(self, deadline: Deadline) -> str:
         """Return the id of the configured zone, empty where none is configured.
 
@@ -73,17 +63,9 @@ class Cloud:
         """Return all virtual machines of the account or project, and zone if one is configured."""
         return self._snapshots.get(self.zone_id(deadline), deadline)
 
-    def forget_snapshot(self, deadline: Deadline) -> None:
-        """Take a new snapshot the next time: a machine was changed."""
-        self._snapshots.forget(self.zone_id(deadline))
-
     def network(self, network_id: str, deadline: Deadline) -> Network | None:
         """Return a network with its services, at most 10 minutes old; None if there is none."""
         return self._networks.get(network_id, deadline)
-
-    def forget_network(self, network_id: str) -> None:
-        """Read the network again the next time: what CloudStack says does not fit what is kept."""
-        self._networks.forget(network_id)
 
     def capabilities(self, deadline: Deadline) -> Capabilities:
         """Return what the server is, at most 10 minutes old."""

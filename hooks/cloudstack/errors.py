@@ -6,12 +6,7 @@
     ├── UnknownZone                 the configured zone is not there: `zone`, `known`
     ├── JobRunning                  our time ended before the job did: `job_id`
     └── Refused                     CloudStack said no: `command`, `code`, `text`
-        ├── Unauthorized            401: bad key or signature, or no such command
-        ├── InvalidParameter        431: missing or bad parameter, or unknown id
-        ├── Forbidden               432, 531: the role may not call this, or it is not ours
-        ├── InternalError           530: the server failed, or an operation did
-        ├── NoCapacity              533: none left, or the wanted address is taken
-        └── PortConflict            537: another rule has the port
+        └── Unauthorized, InvalidParameter, Forbidden, InternalError, NoCapacity, PortConflict
 
 A job that failed raises the same classes, by its `jobresultcode`, with `failed_job` set. The
 codes are those of CloudStack's ApiErrorCode, as observed on 4.22.

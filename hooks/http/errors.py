@@ -1,16 +1,22 @@
 """What a failed request comes to, without what the libraries' errors hold: the request itself."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
+from urllib.parse import urlsplit
 
 import requests
 from requests.exceptions import InvalidProxyURL, InvalidSchema
 from urllib3.exceptions import ProxyError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
+from hooks.http.hide import hide
 from hooks.http.sockets import NotConnected, TooLarge
+from hooks.http.texts import one_line
 from hooks.http.tls import BadTrust
+
+#: Characters of an error: what a proxy or a library says in it may be of any length.
+MAX_TEXT = 400
 
 #: OpenSSL's codes for a certificate whose authority is not among those that are trusted.
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
@@ -40,11 +46,19 @@ class HttpError(Exception):
         self.wrong = wrong
 
 
-def failure(error: Exception, host: str) -> HttpError:
-    """Return what a library's error comes to."""
+def failure(error: Exception, url: str, secrets: Iterable[str]) -> HttpError:
+    """Return what a library's error comes to, in one line without the secrets."""
+    try:
+        host = urlsplit(url).hostname or "the server"
+    except ValueError:
+        host = "the server"
     known = filter(None, (_known(cause, host) for cause in _causes(error)))
-    if found := next(known, None):
-        return found
+    found = next(known, None) or _unknown(error, host)
+    found.args = (hide(one_line(found, MAX_TEXT), secrets),)
+    return found
+
+
+def _unknown(error: Exception, host: str) -> HttpError:
     if isinstance(error, requests.RequestException) and isinstance(error, ValueError):
         return _not_sent(host, "it is not the address of a server")
     if isinstance(error, ValueError):  # of http.client, for chunks that are none

@@ -16,7 +16,7 @@ from typing import Any
 
 from hooks.http.deadline import Deadline
 
-#: Seconds for a connection to be made to one address: a host that is there answers much sooner.
+#: Seconds for a name to be looked up, and for each of its addresses to accept a connection.
 CONNECT_SECONDS = 3.0
 #: Bytes of headers and chunk sizes that an answer may have besides its body.
 OVERHEAD_BYTES = 1024 * 1024
@@ -66,35 +66,31 @@ def budget(seconds: float, max_bytes: int) -> Iterator[None]:
         _BUDGET.reset(token)
 
 
-class BoundedSocket(socket.socket):
+class _Socket(socket.socket):
     """A connection within the budget of whichever request uses it."""
 
     def recv_into(self, *args: Any) -> int:  # noqa: ANN401 - as socket.socket's
-        """Receive into a buffer, within the budget."""
         _BUDGET.get().cut(self)
         count = super().recv_into(*args)
         _BUDGET.get().take(count)
         return count
 
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401
-        """Receive, within the budget."""
         _BUDGET.get().cut(self)
         received = super().recv(*args)
         _BUDGET.get().take(len(received))
         return received
 
     def send(self, *args: Any) -> int:  # noqa: ANN401
-        """Send, within the budget."""
         _BUDGET.get().cut(self)
         return super().send(*args)
 
     def sendall(self, *args: Any) -> None:  # noqa: ANN401
-        """Send all, within the budget."""
         _BUDGET.get().cut(self)
         super().sendall(*args)
 
 
-class BoundedTlsSocket(BoundedSocket, ssl.SSLSocket):
+class BoundedTlsSocket(_Socket, ssl.SSLSocket):
     """The same over TLS; to be a context's `sslsocket_class`."""
 
     def do_handshake(self, block: bool = False) -> None:
@@ -104,14 +100,14 @@ class BoundedTlsSocket(BoundedSocket, ssl.SSLSocket):
 
 
 def connect(host: str, port: int, options: Sequence[tuple[int, int, int | bytes]]) -> socket.socket:
-    """Connect to the first of a host's addresses that answers.
+    """Connect to the first of a host's addresses that accepts.
 
     Raises:
         NotConnected: none does, or the name is unknown.
     """
     problem = "it has no address"
-    for family, kind, protocol, address in _addresses(host, port):
-        sock = BoundedSocket(family, kind, protocol)
+    for family, kind, protocol, _, address in _look_up(host, port):
+        sock = _Socket(family, kind, protocol)
         try:
             for option in options:
                 sock.setsockopt(*option)
@@ -124,14 +120,13 @@ def connect(host: str, port: int, options: Sequence[tuple[int, int, int | bytes]
     raise NotConnected(problem)
 
 
-def _addresses(host: str, port: int) -> list[tuple[int, int, int, Any]]:
-    """Look a name up, in a thread that is left to itself: the resolver knows no deadline."""
-    found: Future[list[tuple[int, int, int, Any]]] = Future()
+def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
+    """Return a name's addresses. The resolver knows no deadline: its thread is not waited for."""
+    found: Future[Sequence[tuple[int, int, int, str, Any]]] = Future()
 
     def look_up() -> None:
         try:
-            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([(*info[:3], info[4]) for info in infos])
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             found.set_exception(error)
 

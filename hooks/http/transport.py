@@ -4,13 +4,15 @@ Redirects are not followed, nothing is sent twice, and no cookie, `.netrc` or va
 environment takes part: a request may carry credentials, and may create something.
 """
 
+import re
 import ssl
-from collections.abc import Callable, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from socket import socket
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -87,6 +89,7 @@ class Transport:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
         self._proxies = dict(proxies or {})
+        self._secrets = tuple(_login_forms(self._proxies.values()))
 
     def send(self, request: Request, seconds: float) -> Answer:
         """Send once and return what comes back within so many seconds, name and TLS included.
@@ -109,13 +112,12 @@ class Transport:
         if seconds <= 0:
             return HttpError("not sent, no time is left", sent=False)
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
-        secrets = (*request.secrets, credential)
+        secrets = (*request.secrets, credential, *self._secrets)
         try:
             with budget(seconds, self._max_bytes), closing(self._send(request, seconds)) as reply:
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
-            host = urlsplit(request.url).hostname or "the server"
-            return failure(error, hide(host, secrets))
+            return failure(error, request.url, secrets)
         return Answer(
             reply.status_code,
             hide(body, secrets),
@@ -129,6 +131,12 @@ class Transport:
             request.method, request.url, headers=dict(request.headers), data=request.body
         ).prepare()
         return self._adapter.send(prepared, stream=True, timeout=seconds, proxies=self._proxies)
+
+
+def _login_forms(proxies: Iterable[str]) -> Iterator[str]:
+    """Yield the passwords of proxies, as they are written, meant and sent."""
+    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", " ".join(proxies)):
+        yield from (password, unquote(password), b64encode(unquote(login).encode()).decode())
 
 
 def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's response

@@ -57,7 +57,7 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
         instance=request.instance,
         match=match_vm(node["metadata"]["name"], provider_id, snapshot),
         taken_at=snapshot.taken_at,
-        region=sources.cloud.region,
+        region=sources.cloud.config.region,
         now=sources.clock(),
     )
     match facts.match:

@@ -148,19 +148,6 @@ def test_a_mistake_in_a_fetch_is_told_to_who_asked(fetchers: ThreadPoolExecutor)
         cache_of(source.fetch, fetchers, Time()).get("a", Deadline(5))
 
 
-def test_what_is_forgotten_is_fetched_again_even_while_it_was_being_fetched(
-    fetchers: ThreadPoolExecutor,
-) -> None:
-    gate = threading.Event()
-    source = Source(gate=gate)
-    cache = cache_of(source.fetch, fetchers, Time())
-    with pytest.raises(Unreachable):
-        cache.get("a", Deadline(0.01))
-    cache.forget("a")
-    gate.set()
-    assert cache.get("a", Deadline(5)) == "a2"
-
-
 def machine(id_: str, name: str) -> VirtualMachine:
     return VirtualMachine(id=id_, name=name, state="Running")
 

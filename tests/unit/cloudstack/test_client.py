@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET
+from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE
 from hooks.cloudstack.errors import (
     CloudStackError,
     InternalError,
@@ -16,7 +16,6 @@ from hooks.cloudstack.errors import (
     Unreachable,
 )
 from hooks.cloudstack.models import Job, Zone
-from hooks.cloudstack.paging import PAGE_SIZE
 from tests.unit.cloudstack.transports import Script, Scripted
 
 BROKEN = Unreachable("listZones", "the connection broke", transient=True)
@@ -45,6 +44,14 @@ def listed(script: Script, seconds: float = 8) -> list[str]:
         "listZones", "zone", Zone.from_json, {}, script.deadline(seconds)
     )
     return [zone.id for zone in zones]
+
+
+def job_of(script: Script, command: str, *, seconds: float) -> Job:
+    """Start a job and wait for its end."""
+    client, deadline = script.client(), script.deadline(seconds)
+    job = client.start(command, {}, deadline)
+    client.wait_for(job, deadline)
+    return job
 
 
 @pytest.mark.parametrize("command", ["listZones", "queryAsyncJobResult"])
@@ -282,7 +289,7 @@ def test_an_answer_without_a_job_leaves_open_what_happened() -> None:
 
 def test_a_job_is_polled_quickly_at_first_and_then_once_a_second() -> None:
     script = Script([JOB, *[{"jobstatus": 0}] * 9, {"jobstatus": 1, "jobresultcode": 0}])
-    job = script.client().job("createTags", {}, script.deadline(20))
+    job = job_of(script, "createTags", seconds=20)
     assert job.id == "j"
     first, *rest = script.time.pauses
     assert first == 0.1
@@ -306,7 +313,7 @@ def test_a_failed_job_is_a_refusal_of_its_command(code: int, kind: type[Refused]
     failed = {"jobstatus": 2, "jobresultcode": code, "jobresult": {"errortext": "the reason"}}
     script = Script([JOB, {"jobstatus": 0}, failed])
     with pytest.raises(Refused) as caught:
-        script.client().job("createFirewallRule", {}, script.deadline(8))
+        job_of(script, "createFirewallRule", seconds=8)
     assert type(caught.value) is kind
     assert caught.value.failed_job
     assert str(caught.value) == f"createFirewallRule: the reason ({code}, in its job)"
@@ -315,7 +322,7 @@ def test_a_failed_job_is_a_refusal_of_its_command(code: int, kind: type[Refused]
 def test_a_job_that_never_ends_is_left_running_at_the_deadline() -> None:
     script = Script([JOB, {"jobstatus": 0}])
     with pytest.raises(JobRunning) as caught:
-        script.client().job("createTags", {}, script.deadline(8))
+        job_of(script, "createTags", seconds=8)
     assert (caught.value.command, caught.value.job_id) == ("createTags", "j")
     assert 1007.5 <= script.time.now <= 1008
 
@@ -330,18 +337,18 @@ def test_a_job_that_never_ends_is_left_running_at_the_deadline() -> None:
 def test_a_job_that_cannot_be_asked_about_runs_all_the_same(fault: CloudStackError) -> None:
     script = Script([JOB, fault])
     with pytest.raises(JobRunning):
-        script.client().job("createTags", {}, script.deadline(8))
+        job_of(script, "createTags", seconds=8)
     assert script.time.now <= 1008
 
 
 def test_a_poll_that_breaks_is_forgotten_when_the_next_one_answers() -> None:
     fault = Unreachable("queryAsyncJobResult", "broke", transient=True)
     script = Script([JOB, *[fault] * ATTEMPTS, {"jobstatus": 1}])
-    assert script.client().job("createTags", {}, script.deadline(8)).id == "j"
+    assert job_of(script, "createTags", seconds=8).id == "j"
 
 
 def test_a_job_that_may_not_be_asked_about_is_a_refusal_but_no_failed_job() -> None:
     script = Script([JOB, Unauthorized("queryAsyncJobResult", 401, "no")])
     with pytest.raises(Unauthorized) as caught:
-        script.client().job("createTags", {}, script.deadline(8))
+        job_of(script, "createTags", seconds=8)
     assert not caught.value.failed_job

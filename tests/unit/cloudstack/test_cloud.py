@@ -93,13 +93,6 @@ def test_thirty_two_calls_at_once_are_one_snapshot(many: Simulator) -> None:
     assert many.control.counts() == {"listVirtualMachines": 2}
 
 
-def test_a_forgotten_snapshot_is_taken_anew(small: Simulator) -> None:
-    with cloud_of(small) as cloud:
-        first = cloud.snapshot(Deadline(8))
-        cloud.forget_snapshot(Deadline(8))
-        assert cloud.snapshot(Deadline(8)) is not first
-
-
 def test_sixteen_hundred_calls_from_thirty_two_threads_are_never_mixed_up(
     many: Simulator,
 ) -> None:
@@ -144,9 +137,6 @@ def test_a_network_is_asked_for_once(small: Simulator) -> None:
         network = cloud.network(network_id, Deadline(8))
         assert cloud.network(network_id, Deadline(8)) is network
         assert small.control.counts()["listNetworks"] == 1
-        cloud.forget_network(network_id)
-        assert cloud.network(network_id, Deadline(8)) == network
-        assert small.control.counts()["listNetworks"] == 2
     assert network is not None
     assert (network.name, network.type) == ("net-1", "Isolated")
     assert network.has("Lb")

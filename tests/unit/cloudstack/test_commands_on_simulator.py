@@ -320,8 +320,14 @@ def test_a_write_that_goes_wrong_is_told_in_time_and_was_sent_once(
         place = place_of(cloud)
         simulator.control.fault("associateIpAddress", executed=executed, **fault)
         started = time.monotonic()
+        client, deadline = cloud.client, Deadline(1)
         with pytest.raises(CloudStackError) as caught:
-            cloud.client.job("associateIpAddress", {"networkid": place.network_id}, Deadline(1))
+            client.wait_for(
+                network.associate_ip_address(
+                    client, deadline=deadline, network_id=place.network_id
+                ),
+                deadline,
+            )
         assert time.monotonic() - started < 1.5
         assert type(caught.value) is kind
         assert caught.value.command == "associateIpAddress"

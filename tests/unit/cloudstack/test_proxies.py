@@ -164,6 +164,16 @@ def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
         assert not caught.value.sent
 
 
+def test_what_a_proxy_says_is_shortened_and_holds_no_password(secure: Api, ca: Path) -> None:
+    sent = base64.b64encode(b"me:PASS WORD").decode()
+    line = f"HTTP/1.1 407 {sent} PASS WORD PASS%20WORD {'x' * 60_000}\r\n\r\n".encode()
+    with servers.serving(servers.sending(line)) as proxy:
+        url = proxy.url.replace("http://", "http://me:PASS%20WORD@")
+        with pytest.raises(Unreachable, match=r"407 \*\*\* \*\*\* \*\*\* x") as caught:
+            version_at(secure.url, proxy=url, ca=ca)
+    assert len(str(caught.value)) < 600
+
+
 def test_a_proxy_that_does_not_listen_is_told_from_the_api(secure: Api, ca: Path) -> None:
     with pytest.raises(Unreachable, match="through its proxy: Connection refused") as caught:
         version_at(secure.url, proxy=NOBODY, ca=ca)
@@ -190,7 +200,14 @@ def test_a_proxy_that_does_not_open_its_tunnel_is_left_in_time(
 
 
 @pytest.mark.parametrize(
-    "proxy", ["socks5://127.0.0.1:1080", "http://", "http://127.0.0.1:99999", "ftp://127.0.0.1:21"]
+    "proxy",
+    [
+        "socks5://127.0.0.1:1080",
+        "http://",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "ftp://127.0.0.1:21",
+    ],
 )
 def test_a_proxy_in_the_environment_that_cannot_be_used_is_told(
     proxy: str, plain: Api, monkeypatch: pytest.MonkeyPatch
