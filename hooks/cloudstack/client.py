@@ -54,15 +54,11 @@ IN_PROJECT = frozenset(
         "listNetworks",
         "listPublicIpAddresses",
         "listSecurityGroups",
-        "listServiceOfferings",
-        "listTags",
         "listVirtualMachines",
     }
 )
 #: Lists that show only what the account itself owns, unless `listall` is set.
-LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list")) - {
-    "listServiceOfferings"
-}
+LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list"))
 
 
 class Caller(Protocol):

@@ -94,11 +94,6 @@ class Unauthorized(Refused):
 class InvalidParameter(Refused):
     """431: a parameter is missing or bad, or an id is unknown."""
 
-    @property
-    def unknown_id(self) -> bool:
-        """Whether CloudStack knows no such object. Only its words say so: the code is the same."""
-        return "entity does not exist" in self.text
-
 
 class Forbidden(Refused):
     """432 or 531: the account's role may not call this, or the object is another account's."""

@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Job, KubernetesCluster, ServiceOffering, VirtualMachine, Zone
+from hooks.cloudstack.models import Job, KubernetesCluster, VirtualMachine, Zone
 from hooks.http.deadline import Deadline
 
 #: What a machine's answer tells: its network cards and its service offering. It costs the server
@@ -62,19 +62,6 @@ def reboot_virtual_machine(client: Client, machine_id: str, *, deadline: Deadlin
 def list_zones(client: Client, *, deadline: Deadline, name: str | None = None) -> tuple[Zone, ...]:
     """List the zones the account may use, all or by exact name."""
     return client.list_all("listZones", "zone", Zone.from_json, parameters(name=name), deadline)
-
-
-def list_service_offerings(
-    client: Client, *, deadline: Deadline, name: str | None = None
-) -> tuple[ServiceOffering, ...]:
-    """List the service offerings the account may use, all or by name."""
-    return client.list_all(
-        "listServiceOfferings",
-        "serviceoffering",
-        ServiceOffering.from_json,
-        parameters(name=name),
-        deadline,
-    )
 
 
 def list_kubernetes_clusters(

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Job, Tag
+from hooks.cloudstack.models import Job
 from hooks.http.deadline import Deadline
 
 
@@ -20,20 +19,6 @@ class ResourceType(StrEnum):
     SECURITY_GROUP = "SecurityGroup"
     SECURITY_GROUP_RULE = "SecurityGroupRule"
     VIRTUAL_MACHINE = "UserVm"
-
-
-class TagFilter(TypedDict, total=False):
-    """Which tags are listed."""
-
-    resource_type: ResourceType
-    resource_id: str
-    key: str
-    value: str
-
-
-def list_tags(client: Client, *, deadline: Deadline, **where: Unpack[TagFilter]) -> tuple[Tag, ...]:
-    """List tags with the resources they are on."""
-    return client.list_all("listTags", "tag", Tag.from_json, parameters(**where), deadline)
 
 
 def create_tags(

@@ -9,7 +9,6 @@ from hooks.cloudstack.models.account import Account, Capabilities, Project, Reso
 from hooks.cloudstack.models.compute import (
     KubernetesCluster,
     Nic,
-    ServiceOffering,
     VirtualMachine,
     Zone,
 )
@@ -64,7 +63,6 @@ __all__ = [
     "PublicIpAddress",
     "ResourceLimit",
     "SecurityGroup",
-    "ServiceOffering",
     "StickinessPolicy",
     "Tag",
     "VirtualMachine",

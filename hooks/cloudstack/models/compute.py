@@ -64,17 +64,6 @@ class Zone(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceOffering(Model):
-    """A service offering; a customized one has neither CPUs nor memory of its own (MiB)."""
-
-    KIND = "service offering"
-    id: str
-    name: str
-    cpu_number: int | None = None
-    memory: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class KubernetesCluster(Model):
     """A cluster of the CloudStack Kubernetes Service; its state is Running, Stopped, …."""
 

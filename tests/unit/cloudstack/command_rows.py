@@ -100,14 +100,6 @@ ROWS = [
     writing(compute.reboot_virtual_machine, ("vm",), "rebootVirtualMachine", id="vm"),
     Row(compute.list_zones, (), "listZones", PAGE),
     Row(compute.list_zones, (), "listZones", {**PAGE, "name": "z"}, {"name": "z"}),
-    Row(
-        compute.list_service_offerings,
-        (),
-        "listServiceOfferings",
-        {**PAGE, "name": "Small"},
-        {"name": "Small"},
-        in_project=True,
-    ),
     listing(
         compute.list_kubernetes_clusters, "listKubernetesClusters", {"id": "c"}, cluster_id="c"
     ),
@@ -264,13 +256,6 @@ ROWS = [
         in_project=True,
     ),
     writing(firewall.revoke_security_group_ingress, ("i",), "revokeSecurityGroupIngress", id="i"),
-    listing(
-        tags.list_tags,
-        "listTags",
-        {"resourcetype": "PublicIpAddress", "key": "k"},
-        resource_type=ADDRESS,
-        key="k",
-    ),
     writing(
         tags.create_tags,
         (ADDRESS, ["a", "b"], TAGS),

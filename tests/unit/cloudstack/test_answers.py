@@ -56,10 +56,10 @@ def test_an_unknown_id_is_told_apart_from_a_bad_parameter() -> None:
     )
     unknown = error_of(lambda call: refused(call, 431, text))
     assert isinstance(unknown, InvalidParameter)
-    assert unknown.unknown_id
+    assert "entity does not exist" in unknown.text
     bad = error_of(lambda call: refused(call, 431, "Invalid algorithm"))
     assert isinstance(bad, InvalidParameter)
-    assert not bad.unknown_id
+    assert "entity does not exist" not in bad.text
 
 
 THROTTLED = "The given user has reached his/her account api limit, please retry after 2500 ms."
