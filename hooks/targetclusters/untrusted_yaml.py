@@ -7,7 +7,6 @@ strings, no value contains itself. No message quotes a value: it may be a secret
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import yaml
 
@@ -40,20 +39,13 @@ _TOO_LARGE = "is a number too large for Kubernetes; quote it to make it a string
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
 
-@dataclass(frozen=True)
-class Unusable:
-    """Why a document cannot be used: the field, empty for the whole document, and the problem."""
+class InvalidField(ValueError):
+    """A field that cannot be used: its path, empty for the whole document, and the problem."""
 
-    field: str
-    message: str
-
-
-class _Bad(Exception):
-    """Ends the reading of one document."""
-
-    def __init__(self, at: tuple[Part, ...], message: str) -> None:
+    def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
-        self.unusable = Unusable(field_path(at), message)
+        self.field = field
+        self.message = message
 
 
 class _Loader(yaml.CSafeLoader):
@@ -64,11 +56,11 @@ class _Loader(yaml.CSafeLoader):
 _Loader.yaml_implicit_resolvers = {None: [(f"{_TAG}plain", re.compile(r".*", re.DOTALL))]}
 
 
-def documents(text: str) -> Iterator[Value | Unusable]:
-    """Read each document of a YAML text; text that is not YAML ends it with an Unusable."""
+def documents(text: str) -> Iterator[Value | InvalidField]:
+    """Read each document of a YAML text; text that is not YAML ends it with an InvalidField."""
     problem = _check_bounds(text)
     if problem:
-        yield Unusable("", problem)
+        yield InvalidField("", problem)
         return
     loader = _Loader(text)
     reader = _Reader()
@@ -76,10 +68,10 @@ def documents(text: str) -> Iterator[Value | Unusable]:
         while loader.check_node():
             try:
                 yield reader.value(loader.get_node())
-            except _Bad as bad:
-                yield bad.unusable
+            except InvalidField as error:
+                yield error
     except yaml.YAMLError as error:
-        yield Unusable("", _syntax_problem(error))
+        yield InvalidField("", _syntax_problem(error))
     finally:
         loader.dispose()
 
@@ -115,6 +107,10 @@ def _syntax_problem(error: yaml.YAMLError) -> str:
     return "is not YAML: contains control characters"
 
 
+def _invalid(at: tuple[Part, ...], message: str) -> InvalidField:
+    return InvalidField(field_path(at), message)
+
+
 class _Reader:
     """Reads the values of one text, and counts them."""
 
@@ -123,18 +119,18 @@ class _Reader:
         self._characters = 0
 
     def value(self, node: yaml.Node | None, at: tuple[Part, ...] = ()) -> Value:
-        """Read a node; raises _Bad."""
+        """Read a node; Raises InvalidField."""
         self._count += 1
         if self._count > MAX_VALUES:
-            raise _Bad((), f"its aliases repeat values over {MAX_VALUES} times")
+            raise _invalid((), f"its aliases repeat values over {MAX_VALUES} times")
         if len(at) > MAX_DEPTH:
-            raise _Bad((), f"nests deeper than {MAX_DEPTH} levels, or contains itself")
+            raise _invalid((), f"nests deeper than {MAX_DEPTH} levels, or contains itself")
         if node is None:
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at)
         if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-            raise _Bad(at, _BAD_TAG)
+            raise _invalid(at, _BAD_TAG)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, at)
         return [self.value(item, (*at, n)) for n, item in enumerate(node.value)]
@@ -146,12 +142,12 @@ class _Reader:
             key = self._scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 line = key_node.start_mark.line + 1
-                raise _Bad(at, f"has a key in line {line} that is not a string; quote it")
+                raise _invalid(at, f"has a key in line {line} that is not a string; quote it")
             if key == "<<" and key_node.tag == f"{_TAG}plain":
                 self._merge(merged, value_node, (*at, key))
                 continue
             if key in own:
-                raise _Bad((*at, key), "is a duplicate key")
+                raise _invalid((*at, key), "is a duplicate key")
             own[key] = self.value(value_node, (*at, key))
         return {**merged, **own}
 
@@ -160,7 +156,7 @@ class _Reader:
         value = self.value(node, at)
         for part in value if isinstance(value, list) else [value]:
             if not isinstance(part, dict):
-                raise _Bad(at, "can only merge mappings")
+                raise _invalid(at, "can only merge mappings")
             for key, inner in part.items():
                 merged.setdefault(key, inner)
 
@@ -168,12 +164,12 @@ class _Reader:
         text: str = node.value
         self._characters += len(text)
         if self._characters > MAX_CHARACTERS:
-            raise _Bad((), f"its aliases repeat text over {MAX_CHARACTERS} characters")
+            raise _invalid((), f"its aliases repeat text over {MAX_CHARACTERS} characters")
         if node.tag == f"{_TAG}str":
             return text
         if node.tag in _PLAIN_TAGS:
             return _plain(text, at)
-        raise _Bad(at, _BAD_TAG)
+        raise _invalid(at, _BAD_TAG)
 
 
 def _plain(text: str, at: tuple[Part, ...]) -> Value:
@@ -186,7 +182,7 @@ def _plain(text: str, at: tuple[Part, ...]) -> Value:
         return text
     number = float(text)
     if not math.isfinite(number):
-        raise _Bad(at, _TOO_LARGE)
+        raise _invalid(at, _TOO_LARGE)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
@@ -199,4 +195,4 @@ def _integer(text: str, sign: str, digits: str, at: tuple[Part, ...]) -> int | s
                 return number
     except ValueError:  # 0x_
         return text
-    raise _Bad(at, _TOO_LARGE)
+    raise _invalid(at, _TOO_LARGE)

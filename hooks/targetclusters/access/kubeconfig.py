@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.untrusted_yaml import Unusable, documents
+from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
 #: Keys of the Secret, the first that exists counts; without any of them, its only key.
 SECRET_KEYS = ("kubeconfig", "value", "config")
@@ -189,7 +189,7 @@ def _parse(text: str, key: str) -> _Mapping:
         message = f"key {key}: is longer than {MAX_CHARACTERS} characters"
         raise BadKubeconfig("KubeconfigInvalid", message)
     config = next(documents(text), None)
-    if isinstance(config, Unusable):
+    if isinstance(config, InvalidField):
         where = f", {config.field}" if config.field else ""
         raise BadKubeconfig("KubeconfigInvalid", f"key {key}{where}: {config.message}")
     if not isinstance(config, dict):

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
+from hooks.kube.objects import annotations, part
 from hooks.names import ANNOTATION_APPLYSET_TOOLING, FIELD_MANAGER
 from hooks.targetclusters.sync.plan.applyset import (
     ApplySet,
     Scope,
     read_scope,
-    read_strings,
     read_tool,
 )
 from hooks.targetclusters.sync.plan.decide import read_live
@@ -38,22 +38,17 @@ class ApplySetConfigMap:
         if self.found is None:
             return Scope()
         if read_tool(self.found) not in {"", FIELD_MANAGER}:
-            owner = read_strings(self.found, "annotations").get(ANNOTATION_APPLYSET_TOOLING)
+            owner = annotations(self.found).get(ANNOTATION_APPLYSET_TOOLING)
             name = f"ConfigMap {self.applyset.namespace}/{self.applyset.name}"
             raise KubeError(f"{name}: this ApplySet is managed by {owner}")
         return read_scope(self.found) | Scope(namespaces=frozenset([self.applyset.namespace]))
 
     def write(self, scope: Scope, managed_namespaces: frozenset[str]) -> None:
-        """Make it declare a scope; does nothing if it does.
-
-        Args:
-            scope: of the set.
-            managed_namespaces: namespaces that are objects of the set; not created on the way.
-        """
+        """Make it declare a scope; does nothing if it does. Creates no managed namespace."""
         wanted = self.applyset.config_map(scope)
         found = self.found
         if found is None or any(
-            not wanted["metadata"][field].items() <= read_strings(found, field).items()
+            not wanted["metadata"][field].items() <= part(found, "metadata", field).items()
             for field in ("labels", "annotations")
         ):
             self.found = self.target.apply_new(

@@ -1,6 +1,7 @@
 """Asks a target which kinds it serves, and remembers the answers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hooks.kube.client import NotFound
 from hooks.targetclusters.sync.plan.kinds import (
@@ -15,17 +16,17 @@ from hooks.targetclusters.sync.target import Target
 ServedKinds = dict[str, Mapping[str, Kind]]
 
 
+@dataclass
 class Discovery:
     """The kinds that one target serves, during one round.
 
     A version that lacks a kind is asked once more in each round: a CRD may have added the kind.
     """
 
-    def __init__(self, target: Target, served: ServedKinds) -> None:
-        self._target = target
-        self._served = served
-        self._asked: set[str] = set()
-        self._versions: Mapping[str, tuple[str, ...]] | None = None
+    target: Target
+    served: ServedKinds
+    _asked: set[str] = field(default_factory=set)
+    _versions: Mapping[str, tuple[str, ...]] | None = None
 
     def find(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served; None if the target does not serve it.
@@ -33,11 +34,11 @@ class Discovery:
         Raises:
             KubeError: the target did not answer.
         """
-        found = self._served.get(api_version, {}).get(kind)
+        found = self.served.get(api_version, {}).get(kind)
         if found is None and api_version not in self._asked:
             served = self._ask(api_version)
             self._asked.add(api_version)
-            self._served[api_version] = served
+            self.served[api_version] = served
             found = served.get(kind)
         return found
 
@@ -48,7 +49,7 @@ class Discovery:
 
     def forget(self, api_version: str) -> None:
         """Ask again: what the target serves under this version has changed."""
-        self._served.pop(api_version, None)
+        self.served.pop(api_version, None)
         self._asked.discard(api_version)
         self._versions = None
 
@@ -57,12 +58,12 @@ class Discovery:
         if slash and api_version not in self._groups().get(group, ()):
             return {}
         try:
-            return parse_resource_list(api_version, self._target.get(version_path(api_version)))
+            return parse_resource_list(api_version, self.target.get(version_path(api_version)))
         except NotFound:
             return {}
 
     def _groups(self) -> Mapping[str, tuple[str, ...]]:
         """Ask for all groups: the answer for a group that is not served is not JSON."""
         if self._versions is None:
-            self._versions = parse_group_list(self._target.get("/apis"))
+            self._versions = parse_group_list(self.target.get("/apis"))
         return self._versions

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 from hooks.http.deadline import Deadline
+from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.targetclusters.sync.apply import Applier
 from hooks.targetclusters.sync.applyset import ApplySetConfigMap
@@ -47,7 +48,7 @@ from hooks.targetclusters.sync.plan.resolve import (
     why_kept,
 )
 from hooks.targetclusters.sync.prune import delete_object
-from hooks.targetclusters.sync.target import RoundEnded, Target, clean_message
+from hooks.targetclusters.sync.target import MAX_MESSAGE, RoundEnded, Target
 
 #: Seconds that a round waits for the target to serve the kinds of CRDs that it applied.
 SERVE_SECONDS = 10.0
@@ -101,7 +102,7 @@ def delete_all(
     try:
         _delete_all(Target(target, deadline), sets, memory, remaining, results)
     except (RoundEnded, KubeError) as problem:
-        error = clean_message(str(problem)) or "the round's time was over"
+        error = one_line(problem, MAX_MESSAGE) or "the round's time was over"
     return DeleteReport(tuple(results), sets.recorded.with_entries(remaining.values()), error)
 
 
@@ -155,7 +156,7 @@ class _Round:
         try:
             self._take_steps()
         except (RoundEnded, KubeError) as error:
-            return self._report(clean_message(str(error)), complete=False)
+            return self._report(one_line(error, MAX_MESSAGE), complete=False)
         return self._report("", complete=True)
 
     def _take_steps(self) -> None:
@@ -184,7 +185,7 @@ class _Round:
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
                 problem = f"the target does not say whether it serves its kind: {error}"
-                found[gvk] = clean_message(problem)
+                found[gvk] = one_line(problem, MAX_MESSAGE)
         return found
 
     def _apply(self, state: LiveState, scope: Scope) -> None:
@@ -285,7 +286,6 @@ class _Round:
         return SyncReport(
             results=(*self._results.values(), *self._resolved.unresolved),
             inventory=inventory,
-            finished_at=now,
             complete=complete and inventory.by_key.keys() <= self._task.recorded.by_key.keys(),
             problems=(*self._task.desired.problems, *self._resolved.problems),
             error=error,

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 
+from hooks.http.texts import one_line
 from hooks.kube.client import KubeError, KubeRefused, NotFound
+from hooks.kube.objects import part
 from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.discovery import Discovery
 from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
@@ -12,7 +15,7 @@ from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, 
 from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
-from hooks.targetclusters.sync.target import Target, clean_message
+from hooks.targetclusters.sync.target import MAX_MESSAGE, Target
 
 #: Up to this many namespaces are listed one by one; a kubeconfig for them alone then suffices.
 SINGLE_NAMESPACES = 3
@@ -20,45 +23,34 @@ SINGLE_NAMESPACES = 3
 UNEXPECTED = 1_000
 
 
+@dataclass
 class LiveState:
     """The objects on a target that carry the label of one of some ApplySets, in one round.
 
-    Args:
-        target: where they are.
-        discovery: of the target.
+    Attributes:
         sets: the ApplySets, with what is recorded of them.
         wanted: the objects to compare them with.
-
-    Attributes:
         kinds: how the target serves each kind.
-        objects: by their identity.
+        objects: what the target has.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        discovery: Discovery,
-        sets: ApplySets,
-        wanted: Mapping[ObjectKey, ResolvedObject],
-    ) -> None:
-        self.kinds: dict[GroupKind, Kind] = {}
-        self.objects: dict[ObjectKey, LiveObject] = {}
-        self._problems: dict[tuple[GroupKind, str], str] = {}
-        self._target = target
-        self._discovery = discovery
-        self._labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(sets.ids))})"
-        self._sets = sets
-        self._wanted = wanted
-        # Wanted ones first: a kind that is wanted is listed in the version in which it is wanted.
-        self._expected = [*(one.entry for one in wanted.values()), *sets.members.values()]
+    target: Target
+    discovery: Discovery
+    sets: ApplySets
+    wanted: Mapping[ObjectKey, ResolvedObject]
+    kinds: dict[GroupKind, Kind] = field(default_factory=dict)
+    objects: dict[ObjectKey, LiveObject] = field(default_factory=dict)
+    _problems: dict[tuple[GroupKind, str], str] = field(default_factory=dict)
 
     def read(self, scope: Scope) -> None:
         """List the objects of all kinds that are expected or in the scope. Raises RoundEnded."""
-        for entry in self._expected:
+        # Wanted ones first: a kind that is wanted is listed in the version in which it is wanted.
+        entries = [*(one.entry for one in self.wanted.values()), *self.sets.members.values()]
+        for entry in entries:
             self._find(entry.key.group_kind, entry.api_version)
         for group_kind in sorted(scope.group_kinds):
             self._find(group_kind)
-        keys = {entry.key for entry in self._expected}
+        keys = {entry.key for entry in entries}
         namespaces = sorted(scope.namespaces | Scope.of(keys).namespaces)
         for kind in self.kinds.values():
             self._list(kind, namespaces, limit=len(keys) + UNEXPECTED)
@@ -73,8 +65,8 @@ class LiveState:
 
         Controllers copy labels, as from a Service to its EndpointSlices.
         """
-        sets = {one.entry.key for one in self._sets.all}
-        known = sets | self._wanted.keys() | self._sets.members.keys()
+        config_maps = {one.entry.key for one in self.sets.all}
+        known = config_maps | self.wanted.keys() | self.sets.members.keys()
         return [
             InventoryEntry(
                 self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, live.uid
@@ -89,8 +81,8 @@ class LiveState:
             return
         group, name = group_kind
         try:
-            kind = self._discovery.find(api_version, name) if api_version else None
-            kind = kind or self._discovery.find_in_group(group, name)
+            kind = self.discovery.find(api_version, name) if api_version else None
+            kind = kind or self.discovery.find_in_group(group, name)
         except KubeError as error:
             self._note(group_kind, f"the target does not say what it serves: {error}")
             return
@@ -110,11 +102,12 @@ class LiveState:
 
     def _list_in(self, kind: Kind, namespace: str, limit: int) -> None:
         """List a kind in a namespace, or in all. Raises KubeRefused."""
+        labels = f"{LABEL_APPLYSET_PART_OF} in ({','.join(sorted(self.sets.ids))})"
         try:
-            for item in self._target.list(kind.path(namespace), labels=self._labels, limit=limit):
+            for item in self.target.list(kind.path(namespace), labels=labels, limit=limit):
                 self._add(kind, item)
         except NotFound:
-            self._discovery.forget(kind.api_version)
+            self.discovery.forget(kind.api_version)
             self._note(kind.group_kind, f"{kind.api_version} is no longer served")
         except KubeRefused:
             raise
@@ -122,15 +115,14 @@ class LiveState:
             self._note(kind.group_kind, f"cannot be listed: {error}")
 
     def _add(self, kind: Kind, item: object) -> None:
-        metadata = item.get("metadata") if isinstance(item, dict) else None
-        if not isinstance(item, dict) or not isinstance(metadata, dict):
-            return
+        item = item if isinstance(item, dict) else {}
+        metadata = part(item, "metadata")
         name, namespace = metadata.get("name"), metadata.get("namespace", "")
         if isinstance(name, str) and isinstance(namespace, str):
             key = ObjectKey(kind.group, kind.kind, namespace, name)
-            live = read_live(item, self._wanted.get(key))
+            live = read_live(item, self.wanted.get(key))
             if live is not None:
                 self.objects[key] = live
 
     def _note(self, group_kind: GroupKind, problem: str, namespace: str = "") -> None:
-        self._problems[group_kind, namespace] = clean_message(problem)
+        self._problems[group_kind, namespace] = one_line(problem, MAX_MESSAGE)

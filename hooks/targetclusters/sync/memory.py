@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hooks.http.backoff import delay
 from hooks.targetclusters.sync.discovery import ServedKinds
 from hooks.targetclusters.sync.plan.inventory import ObjectKey
 
@@ -61,8 +62,8 @@ class SyncMemory:
         """Remember a failure; the delay before the next try doubles with each."""
         old = self.retries.get(key)
         failures = old.failures + 1 if old and old.digest == digest else 1
-        delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY)
-        self.retries[key] = Retry(failures, now + delay, digest, message)
+        wait = delay(failures, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        self.retries[key] = Retry(failures, now + wait, digest, message)
 
     def pending_retry(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
         """Return the failure because of which an object is not tried yet."""

@@ -10,13 +10,7 @@ from hooks.targetclusters.sync.target import Target, describe_error
 def delete_object(
     target: Target, state: LiveState, entry: InventoryEntry, set_ids: frozenset[str]
 ) -> ObjectResult:
-    """Delete one object; a failure becomes a result.
-
-    Args:
-        target: where it is.
-        state: what is there. An object that is not listed is gone, or no longer carries our label.
-        entry: the object.
-        set_ids: the ids of the ApplySets by which an object is known to be ours.
+    """Delete one object if it still carries one of our ids; a failure becomes a result.
 
     Raises:
         RoundEnded: no more calls in this round.
@@ -39,6 +33,7 @@ def _delete_object(
             entry, "pruned", "is gone: the target does not serve its kind", gone=True
         )
     path = kind.path(entry.namespace, entry.name)
+    # An object that is not listed is gone, or no longer carries our label.
     live = state.objects.get(entry.key) or target.find_live(path)
     if live is None:
         return ObjectResult(entry, "pruned", "was already gone", gone=True)

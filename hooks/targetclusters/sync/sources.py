@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
+from hooks.kube.objects import part
 from hooks.targetclusters.sync.plan.manifests import Manifests
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
@@ -24,22 +25,16 @@ MAX_OBJECTS = 10_000
 #: How many objects are read one by one; more are read in whole lists.
 READ_SINGLY = 10
 #: Whole ConfigMaps and Secrets in one page: 1 MiB each, within the bound of an answer.
-PAGE = "50"
+PAGE = 50
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
-@dataclass(frozen=True)
-class _CachedObject:
-    """What an object wants at one of its versions: its UID and resourceVersion."""
-
-    version: tuple[str, str]
-    manifests: Manifests
-
-
-#: What the sources of one TargetCluster held when last read, by source (without its place in the
+#: What an object wants, with the UID and resourceVersion at which it was read.
+_Versioned = tuple[tuple[str, str], Manifests]
+#: What the sources of one TargetCluster wanted when last read, by source (without its place in the
 #: spec) and the object's name; may be lost.
-SourceCache = dict[tuple[Source, str], _CachedObject]
+SourceCache = dict[tuple[Source, str], _Versioned]
 
 
 def gather(
@@ -64,34 +59,39 @@ def gather(
         reading.read(source)
     reading.check_namespace()
     cache.clear()
-    cache.update(reading.objects)
+    cache.update(reading.found)
     return reading.desired_set()
 
 
 @dataclass
 class _Reading:
-    """One reading of all sources."""
+    """One reading of all sources, and what it found."""
 
     own: Kube
     sources: Sources
     kubeconfig_secret: str
     cache: SourceCache
     deadline: Deadline
-    objects: SourceCache = field(default_factory=dict)
+    found: SourceCache = field(default_factory=dict)
     problems: list[SourceProblem] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     has_all: bool = True
 
     def read(self, source: Source) -> None:
         """Read one source; an error becomes a problem."""
+        name = f"{source.kind}/{source.name}"
         try:
-            if source.name:
-                self._read_named(source)
-            else:
-                self._read_selected(source)
+            if not source.name:
+                listed = self._list(source, accept=METADATA_LIST, limit=PAGE_SIZE)
+                self._read_objects(source, [item["metadata"] for item in listed])
+            elif self._may_sync(source, {"name": source.name}):
+                self._read_objects(source, [self._metadata(self._path(source, source.name))])
         except KubeError as error:
+            if source.name and isinstance(error, NotFound):
+                self._note(name, "does not exist")
+                return
             if source.name:
-                self.failed.add(f"{source.kind}/{source.name}")
+                self.failed.add(name)
             else:
                 self.has_all = False
             self._note(source.path, f"cannot be read: {error}")
@@ -113,16 +113,14 @@ class _Reading:
     def desired_set(self) -> DesiredSet:
         """Return what the sources want."""
         objects: list[DesiredObject] = []
-        for (source, name), cached in self.objects.items():
-            objects += cached.manifests.objects
-            if cached.manifests.problems:
-                self.problems += cached.manifests.problems
+        for (source, name), (_, manifests) in self.found.items():
+            objects += manifests.objects
+            if manifests.problems:
+                self.problems += manifests.problems
                 self.failed.add(f"{source.kind}/{name}")
         if len(objects) > MAX_OBJECTS:
             self.has_all = False
-            self._note(
-                FIELD, f"want {len(objects)} objects on the target; the limit is {MAX_OBJECTS}"
-            )
+            self._note(FIELD, f"want {len(objects)} objects on the target, more than {MAX_OBJECTS}")
         return DesiredSet(
             objects=tuple(objects[:MAX_OBJECTS]),
             problems=(*self.sources.problems, *self.problems),
@@ -131,29 +129,6 @@ class _Reading:
             set_namespace=self.sources.set_namespace,
         )
 
-    def _read_named(self, source: Source) -> None:
-        try:
-            if self._may_sync(source, {"name": source.name}):
-                metadata = self._metadata(self._path(source))
-                if self._may_sync(source, metadata) and not self._use_cached(source, metadata):
-                    self._read_object(source, source.name)
-        except NotFound:
-            self._note(f"{source.kind}/{source.name}", "does not exist")
-
-    def _read_selected(self, source: Source) -> None:
-        listed = [item["metadata"] for item in self._list(source, METADATA_LIST, str(PAGE_SIZE))]
-        allowed = [metadata for metadata in listed if self._may_sync(source, metadata)]
-        new = [found["name"] for found in allowed if not self._use_cached(source, found)]
-        if len(new) > READ_SINGLY:
-            wanted = set(new)
-            for obj in self._list(source, JSON, PAGE):
-                if obj["metadata"]["name"] in wanted:
-                    self._add(source, obj)
-            return
-        for name in new:
-            with suppress(NotFound):  # deleted since it was listed
-                self._read_object(source, name)
-
     def _may_sync(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object may be a source; a refusal that people can act on is a problem."""
         refused = refusal(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
@@ -161,44 +136,53 @@ class _Reading:
             self._note(f"{source.kind}/{metadata['name']}", refused)
         return not refused
 
-    def _use_cached(self, source: Source, metadata: Json) -> bool:
-        """Take an object from the cache if it holds this version."""
-        key = _key(source, metadata)
-        cached = self.objects.get(key) or self.cache.get(key)
-        if cached is None or cached.version != _version(metadata):
-            return False
-        self.objects[key] = cached
-        return True
+    def _read_objects(self, source: Source, listed: list[Json]) -> None:
+        """Read the objects that have a new version; all are found in the order of the list."""
+        allowed = [metadata for metadata in listed if self._may_sync(source, metadata)]
+        wanted = {metadata["name"]: self._cached(source, metadata) for metadata in allowed}
+        new = [name for name, cached in wanted.items() if cached is None]
+        try:
+            for obj in self._whole(source, new):
+                metadata = obj["metadata"]
+                wanted[metadata["name"]] = _version(metadata), read_source(source, obj)
+        finally:
+            self.found |= {_key(source, name): one for name, one in wanted.items() if one}
 
-    def _read_object(self, source: Source, name: str) -> None:
-        path = self._path(replace(source, name=name))
-        self._add(source, self.own.get(path, deadline=self.deadline))
+    def _cached(self, source: Source, metadata: Json) -> _Versioned | None:
+        """Return what an object wants, if it was read at this version."""
+        key = _key(source, metadata["name"])
+        cached = self.found.get(key) or self.cache.get(key)
+        return cached if cached and cached[0] == _version(metadata) else None
 
-    def _add(self, source: Source, obj: Json) -> None:
-        metadata = obj["metadata"]
-        cached = _CachedObject(_version(metadata), read_source(source, obj))
-        self.objects[_key(source, metadata)] = cached
+    def _whole(self, source: Source, names: list[str]) -> Iterator[Json]:
+        """Read objects of a source as cheaply as possible."""
+        if len(names) > READ_SINGLY:
+            wanted = frozenset(names)
+            listed = self._list(source, accept=JSON, limit=PAGE)
+            yield from (obj for obj in listed if obj["metadata"]["name"] in wanted)
+            return
+        for name in names:
+            with suppress(NotFound):  # deleted meanwhile
+                yield self.own.get(self._path(source, name), deadline=self.deadline)
 
     def _metadata(self, path: str) -> Json:
-        found = self.own.get(path, deadline=self.deadline, accept=METADATA)
-        metadata: Json = found["metadata"]
-        return metadata
+        return part(self.own.get(path, deadline=self.deadline, accept=METADATA), "metadata")
 
-    def _list(self, source: Source, accept: str, page: str) -> Iterator[Json]:
-        params = {"labelSelector": source.selector, "limit": page}
+    def _list(self, source: Source, *, accept: str, limit: int) -> Iterator[Json]:
+        params = {"labelSelector": source.selector, "limit": str(limit)}
         path = self._path(source)
         return self.own.list(path, deadline=self.deadline, params=params, accept=accept)
 
-    def _path(self, source: Source) -> str:
+    def _path(self, source: Source, name: str = "") -> str:
         path = f"/api/v1/namespaces/{self.sources.namespace}/{_PLURALS[source.kind]}"
-        return f"{path}/{source.name}" if source.name else path
+        return f"{path}/{name}" if name else path
 
     def _note(self, source: str, message: str) -> None:
         self.problems.append(SourceProblem(source, message))
 
 
-def _key(source: Source, metadata: Json) -> tuple[Source, str]:
-    return replace(source, path="", name="", selector=""), metadata["name"]
+def _key(source: Source, name: str) -> tuple[Source, str]:
+    return replace(source, path="", name="", selector=""), name
 
 
 def _version(metadata: Json) -> tuple[str, str]:

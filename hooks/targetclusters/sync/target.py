@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.http.texts import one_line
 from hooks.kube.client import (
     APPLY_PATCH,
     Conflict,
@@ -39,19 +40,12 @@ class RoundEnded(Exception):
     """No more calls in this round; str() says why, and is empty if the time is over."""
 
 
-def clean_message(text: str) -> str:
-    """Return a target's message in the form that a status may hold: one short, printable line."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
-    line = " ".join(printable.split())
-    return line if len(line) <= MAX_MESSAGE else f"{line[: MAX_MESSAGE - 1]}…"
-
-
 def describe_error(error: KubeError, *, confidential: bool) -> str:
     """Say why a call failed; for an object with secrets only what cannot quote them."""
     code = error.code if isinstance(error, (KubeRefused, KubeUnreachable)) else 0
     if confidential and code:
         return f"refused with {code}; the message is left out because it may quote a secret"
-    return clean_message(error.text if isinstance(error, KubeRefused) else str(error))
+    return one_line(error.text if isinstance(error, KubeRefused) else error, MAX_MESSAGE)
 
 
 class Target:
@@ -111,14 +105,9 @@ class Target:
         return answer or {}
 
     def apply_new(self, path: str, body: Json, *, managed_namespaces: frozenset[str]) -> Json:
-        """Apply a body, and create its namespace if that is missing.
+        """Apply a body, and create its namespace if that is missing and not an object of the set.
 
-        Such a namespace is not part of a set and is never deleted, because others may use it too.
-
-        Args:
-            path: of the object.
-            body: of the object.
-            managed_namespaces: namespaces that are objects of the set; never created here.
+        Such a namespace does not become part of a set and is never deleted: others may use it too.
         """
         try:
             return self.apply(path, body, force=True)

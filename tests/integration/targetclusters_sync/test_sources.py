@@ -63,6 +63,16 @@ def test_selected_sources_are_listed_by_metadata_and_new_ones_read_as_cheaply_as
     assert reads(world) == [("list", "metadata")]
 
 
+def test_objects_keep_their_order_whichever_of_them_are_new(world: World) -> None:
+    for name in ("a", "b", "c"):
+        world.source(name, {"n": "1"})
+    before = world.gather()
+    world.source("a", {"n": "2"})
+    assert names(world.gather()) == names(before) == ["a", "b", "c"]
+    world.forget()
+    assert names(world.gather()) == ["a", "b", "c"]
+
+
 def test_an_object_that_two_sources_select_is_one(world: World) -> None:
     selector = {"matchLabels": {SYNC: "true"}}
     world.policy = {

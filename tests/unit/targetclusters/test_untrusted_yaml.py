@@ -9,7 +9,7 @@ from hooks.targetclusters.untrusted_yaml import (
     MAX_CHARACTERS,
     MAX_DEPTH,
     MAX_VALUES,
-    Unusable,
+    InvalidField,
     documents,
 )
 
@@ -90,7 +90,7 @@ def test_aliases_repeat_and_merge_keys_merge() -> None:
 )
 def test_says_why_a_document_cannot_be_used(text: str, field: str, message: str) -> None:
     found = only(text)
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidField)
     assert found.field == field
     assert message in found.message
 
@@ -117,7 +117,7 @@ def bomb(first: str, step: str, levels: int) -> str:
 def test_a_bomb_is_refused_at_once(text: str, bound: int) -> None:
     began = time.monotonic()
     found = only(text)
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidField)
     assert str(bound) in found.message
     assert time.monotonic() - began < 5
 
@@ -125,12 +125,12 @@ def test_a_bomb_is_refused_at_once(text: str, bound: int) -> None:
 def test_documents_before_one_that_is_no_yaml_are_read() -> None:
     first, second = documents("a: 1\n---\n[")
     assert first == {"a": 1}
-    assert isinstance(second, Unusable)
+    assert isinstance(second, InvalidField)
 
 
 def test_a_bad_document_does_not_hide_the_next() -> None:
     first, second = documents("a: !x 1\n---\nb: 2")
-    assert isinstance(first, Unusable)
+    assert isinstance(first, InvalidField)
     assert second == {"b": 2}
 
 
@@ -159,4 +159,4 @@ def test_json_is_read_as_json(value: object) -> None:
 @given(st.text(st.sampled_from("ab01:-&*!<>{}[]?|#,.\"' \n\t\x00\ud800~=e_")))
 def test_never_fails_on_any_text(text: str) -> None:
     for document in documents(text):
-        json.dumps(document if not isinstance(document, Unusable) else document.message)
+        json.dumps(document if not isinstance(document, InvalidField) else document.message)

@@ -61,7 +61,7 @@ def report(
         ObjectResult(entry(name), outcome, "why") for name, outcome in (outcomes or {}).items()
     )
     return SyncReport(
-        results, shown, NOW, complete, problems=problems, error=error, resume_after=resume_after
+        results, shown, complete, problems=problems, error=error, resume_after=resume_after
     )
 
 

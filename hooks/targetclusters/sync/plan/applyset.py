@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations, labels
 from hooks.names import (
     ANNOTATION_APPLYSET_GROUP_KINDS,
     ANNOTATION_APPLYSET_NAMESPACES,
@@ -104,13 +105,7 @@ class ApplySets:
 
     @classmethod
     def of(cls, cluster: str, namespace: str, recorded: Inventory) -> "ApplySets":
-        """Return the sets of a TargetCluster.
-
-        Args:
-            cluster: its `namespace/name`.
-            namespace: of its current set.
-            recorded: names the former sets.
-        """
+        """Return the sets of a TargetCluster, `namespace/name`, whose current one is in `namespace`."""
         current = ApplySet(namespace, set_name(cluster))
         sets = recorded_sets(cluster, recorded)
         keys = {one.entry.key for one in (current, *sets)}
@@ -151,27 +146,17 @@ def recorded_sets(cluster: str, recorded: Inventory) -> tuple[ApplySet, ...]:
 
 def read_scope(config_map: Json) -> Scope:
     """Read the scope that a set's ConfigMap declares."""
-    annotations = read_strings(config_map, "annotations")
+    declared = annotations(config_map)
     kinds, namespaces = (
-        list(filter(None, annotations.get(name, "").split(",")))
+        frozenset(filter(None, str(declared.get(name) or "").split(",")))
         for name in (ANNOTATION_APPLYSET_GROUP_KINDS, ANNOTATION_APPLYSET_NAMESPACES)
     )
-    parts = [text.partition(".") for text in kinds]
-    return Scope(frozenset((group, kind) for kind, _, group in parts), frozenset(namespaces))
+    parts = (text.partition(".") for text in kinds)
+    return Scope(frozenset((group, kind) for kind, _, group in parts), namespaces)
 
 
 def read_tool(config_map: Json) -> str:
     """Return the name of the tool that manages a set; empty if the ConfigMap stands for none."""
-    if LABEL_APPLYSET_ID not in read_strings(config_map, "labels"):
+    if LABEL_APPLYSET_ID not in labels(config_map):
         return ""
-    tooling = read_strings(config_map, "annotations").get(ANNOTATION_APPLYSET_TOOLING, "")
-    return tooling.rpartition("/")[0]
-
-
-def read_strings(obj: Json, field: str) -> dict[str, str]:
-    """Return an object's labels or annotations; what is not a map of strings is left out."""
-    metadata = obj.get("metadata")
-    found = metadata.get(field) if isinstance(metadata, dict) else None
-    if not isinstance(found, dict):
-        return {}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    return str(annotations(config_map).get(ANNOTATION_APPLYSET_TOOLING) or "").rpartition("/")[0]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations, is_deleting, labels, part
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.plan.applyset import read_strings
 from hooks.targetclusters.sync.plan.drift import may_differ
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
@@ -47,9 +47,7 @@ Step = ObjectResult | Create | Apply | Correct | Compare
 
 def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | None:
     """Read what matters of an object; None if the target's answer is not an object."""
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, dict):
-        return None
+    metadata = part(obj, "metadata")
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str):
         return None
@@ -57,9 +55,9 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
     return LiveObject(
         uid=uid,
         resource_version=version,
-        part_of=read_strings(obj, "labels").get(LABEL_APPLYSET_PART_OF, ""),
-        applied_hash=read_strings(obj, "annotations").get(ANNOTATION_APPLIED_HASH, ""),
-        deleting=bool(metadata.get("deletionTimestamp")),
+        part_of=str(labels(obj).get(LABEL_APPLYSET_PART_OF) or ""),
+        applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or ""),
+        deleting=is_deleting(obj),
         owned=bool(metadata.get("ownerReferences")),
         suspect=may_differ(content, obj),
     )

@@ -9,11 +9,22 @@ from hooks.names import ANNOTATION_APPLIED_HASH
 #: How many fields of one object are named; the last one then says how many more there are.
 FIELDS_NAMED = 20
 
+#: Metadata that only the API server of an object sets.
+SERVER_OWNED = frozenset(
+    (
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    )
+)
 #: Two states that are nested deeper count as different: an honest target has no more levels.
 _MAX_DEPTH = 200
-#: Metadata that the API server itself changes in every object that is written.
-_SERVER_OWNED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
-
 _Path = tuple[Part, ...]
 
 
@@ -49,7 +60,7 @@ def _comparable(obj: Json) -> Json:
     rest = {k: v for k, v in obj.items() if k not in {"apiVersion", "kind", "status"}}
     metadata = obj.get("metadata")
     if isinstance(metadata, dict):
-        rest["metadata"] = {k: v for k, v in metadata.items() if k not in _SERVER_OWNED}
+        rest["metadata"] = {k: v for k, v in metadata.items() if k not in SERVER_OWNED}
         annotations = metadata.get("annotations")
         if isinstance(annotations, dict):
             others = {k: v for k, v in annotations.items() if k != ANNOTATION_APPLIED_HASH}

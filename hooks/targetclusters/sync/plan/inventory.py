@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import part
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
@@ -83,7 +84,7 @@ class Inventory:
     @cached_property
     def by_key(self) -> Mapping[ObjectKey, InventoryEntry]:
         """Return all entries by their identity."""
-        return {entry.key: entry for part in self.parts for entry in part}
+        return {entry.key: entry for entries in self.parts for entry in entries}
 
     @classmethod
     def of(cls, entries: Iterable[InventoryEntry]) -> "Inventory":
@@ -94,16 +95,16 @@ class Inventory:
         """Return an inventory of exactly these entries, each in the ConfigMap that holds it."""
         wanted = {entry.key: entry for entry in entries}
         parts = [_Part() for _ in self.parts]
-        for part, before in zip(parts, self.parts, strict=True):
-            for old in before:
-                if old.key in wanted and part.add(wanted[old.key]):
-                    del wanted[old.key]
+        for new, old in zip(parts, self.parts, strict=True):
+            for entry in old:
+                if entry.key in wanted and new.add(wanted[entry.key]):
+                    del wanted[entry.key]
         for key in sorted(wanted):
-            if not any(part.add(wanted[key]) for part in parts):
+            if not any(new.add(wanted[key]) for new in parts):
                 parts.append(_Part(wanted[key]))
         while parts and not parts[-1].entries:
             parts.pop()
-        return Inventory(tuple(tuple(part.entries) for part in parts))
+        return Inventory(tuple(tuple(new.entries) for new in parts))
 
     @classmethod
     def from_config_maps(cls, config_maps: Iterable[Json]) -> "Inventory":
@@ -112,40 +113,37 @@ class Inventory:
         `unreadable` names what is not an entry: such objects are found again on the target by
         their label.
         """
-        found: dict[int, tuple[InventoryEntry, ...]] = {}
+        found: dict[int, dict[ObjectKey, InventoryEntry]] = {}
         unreadable: list[str] = []
         for config_map in config_maps:
-            metadata, data = config_map.get("metadata"), config_map.get("data")
-            name = str(metadata.get("name")) if isinstance(metadata, dict) else ""
+            name = str(part(config_map, "metadata").get("name"))
             match = _PART_NUMBER.search(name)
             if not match:
                 continue
-            text = data.get(DATA_KEY) if isinstance(data, dict) else None
+            text = part(config_map, "data").get(DATA_KEY)
             if not isinstance(text, str):
                 unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
                 continue
-            entries, bad_lines = _read_lines(text)
-            unreadable += [f"ConfigMap {name}, {DATA_KEY}, line {line}" for line in bad_lines]
-            if entries:
-                found[int(match[1] or 1)] = entries
+            for number, line in enumerate(text.split("\n"), start=1):
+                entry = _read_entry(line)
+                if entry:
+                    found.setdefault(int(match[1] or 1), {})[entry.key] = entry
+                elif line.strip():
+                    unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {number}")
         last = max(found, default=0)
-        return cls(tuple(found.get(n, ()) for n in range(1, last + 1)), tuple(unreadable))
+        parts = (tuple(found.get(n, {}).values()) for n in range(1, last + 1))
+        return cls(tuple(parts), tuple(unreadable))
 
     def to_config_maps(self, *, name: str, namespace: str) -> list[Json]:
-        """Write the ConfigMaps that hold the inventory, at least one.
-
-        Args:
-            name: of the TargetCluster.
-            namespace: of the TargetCluster.
-        """
+        """Write the ConfigMaps that hold the inventory of a TargetCluster, at least one."""
         return [
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": part_name(name, number), "namespace": namespace},
-                "data": {DATA_KEY: msgspec.json.Encoder().encode_lines(part).decode()},
+                "data": {DATA_KEY: msgspec.json.Encoder().encode_lines(entries).decode()},
             }
-            for number, part in enumerate(self.parts or ((),), start=1)
+            for number, entries in enumerate(self.parts or ((),), start=1)
         ]
 
 
@@ -203,21 +201,6 @@ class _Part:
 def _size(entry: InventoryEntry) -> int:
     counted = entry if entry.uid else msgspec.structs.replace(entry, uid=_UID_PLACEHOLDER)
     return len(msgspec.json.encode(counted)) + 1
-
-
-def _read_lines(text: str) -> tuple[tuple[InventoryEntry, ...], list[int]]:
-    """Return the entries, and the numbers of the lines that hold none."""
-    entries: dict[ObjectKey, InventoryEntry] = {}
-    bad_lines: list[int] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        entry = _read_entry(line)
-        if entry is None:
-            bad_lines.append(number)
-        else:
-            entries[entry.key] = entry
-    return tuple(entries.values()), bad_lines
 
 
 def _read_entry(line: str) -> InventoryEntry | None:

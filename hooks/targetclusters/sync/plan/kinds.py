@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import items, part
 from hooks.targetclusters.sync.plan.inventory import GroupKind
 
 #: A kind as objects name it: apiVersion and kind.
@@ -61,7 +62,7 @@ def version_path(api_version: str) -> str:
 def parse_resource_list(api_version: str, answer: Json) -> Mapping[str, Kind]:
     """Read the kinds in an APIResourceList; what has no path of its own, as `pods/log`, is none."""
     found: dict[str, Kind] = {}
-    for resource in _maps(answer.get("resources")):
+    for resource in _maps(items(answer, "resources")):
         kind, plural = resource.get("kind"), resource.get("name")
         if isinstance(kind, str) and _is_plural(plural):
             found[kind] = Kind(api_version, kind, plural, resource.get("namespaced") is True)
@@ -71,8 +72,8 @@ def parse_resource_list(api_version: str, answer: Json) -> Mapping[str, Kind]:
 def parse_group_list(answer: Json) -> Mapping[str, tuple[str, ...]]:
     """Read an APIGroupList: each group's versions such as `apps/v1`, the preferred one first."""
     found: dict[str, tuple[str, ...]] = {}
-    for group in _maps(answer.get("groups")):
-        listed = [*_maps([group.get("preferredVersion")]), *_maps(group.get("versions"))]
+    for group in _maps(items(answer, "groups")):
+        listed = [part(group, "preferredVersion"), *_maps(items(group, "versions"))]
         versions = [version.get("groupVersion") for version in listed]
         texts = [version for version in versions if isinstance(version, str)]
         found[str(group.get("name"))] = tuple(dict.fromkeys(texts))
@@ -81,17 +82,14 @@ def parse_group_list(answer: Json) -> Mapping[str, tuple[str, ...]]:
 
 def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
     """Read the kinds that a CustomResourceDefinition defines; none if it is malformed."""
-    spec = crd.get("spec")
-    names = spec.get("names") if isinstance(spec, dict) else None
-    if not isinstance(spec, dict) or not isinstance(names, dict):
-        return {}
+    spec, names = part(crd, "spec"), part(crd, "spec", "names")
     group, kind, plural = spec.get("group"), names.get("kind"), names.get("plural")
     if not (isinstance(group, str) and isinstance(kind, str) and _is_plural(plural)):
         return {}
     namespaced = spec.get("scope") == "Namespaced"
     return {
         (f"{group}/{name}", kind): Kind(f"{group}/{name}", kind, plural, namespaced)
-        for version in _maps(spec.get("versions"))
+        for version in _maps(items(spec, "versions"))
         if version.get("served") and isinstance(name := version.get("name"), str)
     }
 
@@ -100,6 +98,5 @@ def _is_plural(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and DNS_SUBDOMAIN.fullmatch(value) is not None
 
 
-def _maps(value: object) -> list[Json]:
-    """Return the maps in what should be a list of maps."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _maps(values: list[Any]) -> list[Json]:
+    return [value for value in values if isinstance(value, dict)]

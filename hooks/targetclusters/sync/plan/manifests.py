@@ -6,29 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
 from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
-from hooks.targetclusters.untrusted_yaml import Unusable, documents
+from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
 #: How many problems of one source are named; a source that is not a manifest has thousands.
 MAX_PROBLEMS = 20
 
 _API_VERSION = re.compile(r"(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}")
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
-#: Metadata that only the API server of an object sets.
-_SERVER_OWNED = frozenset(
-    (
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generation",
-        "managedFields",
-        "ownerReferences",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    )
-)
 #: Labels and annotations by which a tool knows its objects where they come from: on a target they
 #: would make the tool there take an object for its own.
 _TRACKING = (
@@ -42,15 +29,6 @@ _TRACKING = (
 )
 
 
-class InvalidField(ValueError):
-    """A field that cannot be used: its path, empty for the whole value, and what would be right."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-        self.message = message
-
-
 @dataclass(frozen=True)
 class Manifests:
     """What a source wants on the target, and what in it cannot be synced."""
@@ -60,7 +38,7 @@ class Manifests:
 
 
 def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool) -> Manifests:
-    """Read the objects in a source's YAML texts, each document on its own.
+    """Read the objects in YAML texts, each document on its own.
 
     Args:
         source: such as `ConfigMap/web`.
@@ -88,7 +66,7 @@ def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool)
 
 def owned_fields(body: Json) -> Json:
     """Return an object without what its own API server or another tool says about it."""
-    metadata = {k: v for k, v in body["metadata"].items() if k not in _SERVER_OWNED}
+    metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
     for name in ("labels", "annotations"):
         if name in metadata:
             pairs = metadata.pop(name) or {}
@@ -122,8 +100,8 @@ def _candidates(document: object) -> list[tuple[str, object]]:
 
 def _body(document: object, path: str) -> Json:
     """Check what may be an object, and return the fields of it that are applied."""
-    if isinstance(document, Unusable):
-        raise InvalidField(document.field, document.message)
+    if isinstance(document, InvalidField):
+        raise document
     if not isinstance(document, dict):
         right = "must be an object with apiVersion, kind and metadata"
         raise InvalidField(path, f"{right}, not {_type(document)}")

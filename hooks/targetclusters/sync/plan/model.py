@@ -151,7 +151,6 @@ class SyncReport:
         results: one for each object that the round considered.
         inventory: to be recorded before the next round; equal to the recorded one if nothing
             about it changed.
-        finished_at: epoch seconds.
         complete: another round at once would have nothing more to do.
         problems: those of the sources and of resolving them.
         error: what ended the round early, empty if nothing did.
@@ -160,7 +159,6 @@ class SyncReport:
 
     results: tuple[ObjectResult, ...]
     inventory: Inventory
-    finished_at: float
     complete: bool
     problems: tuple[SourceProblem, ...] = ()
     error: str = ""

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 from hooks.targetclusters.sync.plan.kinds import DNS_LABEL, DNS_SUBDOMAIN
 from hooks.targetclusters.sync.plan.manifests import (
-    InvalidField,
     Manifests,
     match_string,
     owned_fields,
     read_manifests,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
+from hooks.targetclusters.untrusted_yaml import InvalidField
 
 SourceKind = Literal["ConfigMap", "Secret"]
 
@@ -49,6 +50,13 @@ class Source:
     target_namespace: str = ""
 
 
+#: The sources of a TargetCluster that lists none.
+_LABELLED = (
+    Source("ConfigMaps by label", "ConfigMap", selector=f"{LABEL_SYNC}=true"),
+    Source("Secrets by label", "Secret", selector=f"{LABEL_SYNC}=true"),
+)
+
+
 @dataclass(frozen=True)
 class Sources:
     """The sources that the spec selects, and what in it cannot be followed.
@@ -67,23 +75,16 @@ class Sources:
 def parse_sources(cluster: Json) -> Sources:
     """Read `spec.resourceSyncPolicy`; without a list of sources, they are those with our label."""
     namespace = str(cluster["metadata"].get("namespace") or "default")
-    spec = cluster.get("spec")
-    policy = spec.get("resourceSyncPolicy") if isinstance(spec, dict) else None
-    policy = policy if isinstance(policy, dict) else {}
+    policy = part(cluster, "spec", "resourceSyncPolicy")
     target_namespace = policy.get("targetNamespace") or ""
     is_namespace = isinstance(target_namespace, str) and DNS_LABEL.fullmatch(target_namespace)
     if target_namespace and not is_namespace:
         problem = SourceProblem(_TARGET_NAMESPACE, "must be the name of a namespace")
         return Sources(namespace, namespace, problems=(problem,))
-    valid: list[Source] = []
     problems: list[SourceProblem] = []
     listed = policy.get("sources")
-    if listed is None:
-        valid += [
-            Source("ConfigMaps by label", "ConfigMap", selector=f"{LABEL_SYNC}=true"),
-            Source("Secrets by label", "Secret", selector=f"{LABEL_SYNC}=true"),
-        ]
-        listed = []
+    valid = list(_LABELLED) if listed is None else []
+    listed = [] if listed is None else listed
     for number, entry in enumerate(listed if isinstance(listed, list) else [listed]):
         path = f"{FIELD}[{number}]"
         try:
@@ -107,12 +108,11 @@ def refusal(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
 
 def is_inventory(metadata: Json) -> bool:
     """Tell whether an object is a child of a TargetCluster."""
-    owners = metadata.get("ownerReferences")
     return any(
         isinstance(owner, dict)
         and owner.get("kind") == TARGET_CLUSTER_KIND
         and str(owner.get("apiVersion")).startswith(f"{TARGET_CLUSTER_GROUP}/")
-        for owner in (owners if isinstance(owners, list) else ())
+        for owner in items(metadata, "ownerReferences")
     )
 
 
