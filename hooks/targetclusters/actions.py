@@ -27,7 +27,7 @@ from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DesiredSet, SyncTask
 from hooks.targetclusters.sync.plan.sources import parse_sources
-from hooks.targetclusters.sync.sources import gather
+from hooks.targetclusters.sync.sources import read_sources
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0
@@ -134,7 +134,7 @@ class _Jobs:
 
     def _read_sources(self, deadline: Deadline) -> DesiredSet:
         with self.watched.sources_lock:
-            return gather(
+            return read_sources(
                 self.watched.connector.own,
                 self.facts.cluster,
                 kubeconfig_secret=self.facts.spec.kubeconfig_secret,

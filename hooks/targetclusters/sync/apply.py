@@ -6,6 +6,7 @@ from typing import assert_never
 
 from hooks.http.bounded_json import Json
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
+from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import DryRun, SyncMemory
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
@@ -19,9 +20,8 @@ from hooks.targetclusters.sync.plan.decide import (
 from hooks.targetclusters.sync.plan.drift import changed_fields
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
-from hooks.targetclusters.sync.target import Target, describe_error
+from hooks.targetclusters.sync.target import describe_error
 
-BAD_REQUEST = 400
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
 
@@ -31,42 +31,40 @@ class Applier:
     """Applies the objects of one round.
 
     Attributes:
-        set_ids: the ids of the ApplySets by which an object is known to be ours.
+        state: what is on the target.
         policy: about drift and conflicts.
-        managed_namespaces: namespaces that are objects of the set; not created on the way.
         clock: epoch seconds.
     """
 
-    target: Target
-    memory: SyncMemory
-    set_ids: frozenset[str]
+    state: LiveState
     policy: SyncPolicy
-    managed_namespaces: frozenset[str]
+    memory: SyncMemory
     clock: Callable[[], float]
 
-    def apply_object(self, wanted: ResolvedObject, live: LiveObject | None) -> ObjectResult:
-        """Apply one object, given as the target listed it; a failure becomes a result.
+    def apply_object(self, wanted: ResolvedObject) -> ObjectResult:
+        """Apply one object; a failure becomes a result.
 
         Raises:
             RoundEnded: no more calls in this round.
         """
         try:
-            result = self._apply_object(wanted, live)
+            result = self._apply_object(wanted)
         except KubeError as error:
             message = describe_error(error, confidential=wanted.confidential)
             self.memory.note_failure(wanted.key, wanted.digest, message, now=self.clock())
             return wanted.result("failed", message)
         if result.outcome == "conflict":
-            self.memory.occupied.add(wanted.key)
+            self.memory.conflicts.add(wanted.key)
         else:
-            self.memory.occupied.discard(wanted.key)
+            self.memory.conflicts.discard(wanted.key)
         if result.outcome != "failed":
             self.memory.retries.pop(wanted.key, None)
         return result
 
-    def _apply_object(self, wanted: ResolvedObject, live: LiveObject | None) -> ObjectResult:
-        if live is None and (wanted.entry.uid or wanted.key in self.memory.occupied):
-            live = self.target.find_live(wanted.path, wanted)  # deleted, or without our label
+    def _apply_object(self, wanted: ResolvedObject) -> ObjectResult:
+        live = self.state.objects.get(wanted.key)
+        if live is None and (wanted.entry.uid or wanted.key in self.memory.conflicts):
+            live = self.state.target.find_live(wanted.path, wanted)  # deleted, or without our label
         step = self._decide(wanted, live)
         retry = self.memory.pending_retry(wanted.key, wanted.digest, now=self.clock())
         if retry is not None and not isinstance(step, ObjectResult):
@@ -76,7 +74,7 @@ class Applier:
         return self._take(step, wanted)
 
     def _decide(self, wanted: ResolvedObject, live: LiveObject | None) -> Step:
-        return decide(wanted, live, policy=self.policy, set_ids=self.set_ids)
+        return decide(wanted, live, policy=self.policy, set_ids=self.state.sets.ids)
 
     def _take(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
         match step:
@@ -96,11 +94,9 @@ class Applier:
     def _create(self, wanted: ResolvedObject) -> ObjectResult:
         body = _with_metadata(wanted, resourceVersion=CREATE_ONLY)
         try:
-            created = self.target.apply_new(
-                wanted.path, body, managed_namespaces=self.managed_namespaces
-            )
+            created = self.state.target.apply_new(wanted.path, body)
         except Conflict:  # it exists but was not listed: without our label, or just created
-            step = self._decide(wanted, self.target.find_live(wanted.path, wanted))
+            step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
             if isinstance(step, Create):
                 return _overtaken(wanted)
             return self._take(step, wanted)
@@ -109,7 +105,7 @@ class Applier:
     def _apply(self, step: Apply, wanted: ResolvedObject) -> ObjectResult:
         body = _with_metadata(wanted, uid=step.live.uid)
         try:
-            applied = self.target.apply(wanted.path, body, force=step.force)
+            applied = self.state.target.apply(wanted.path, body, force=step.force)
         except Conflict:
             if step.force:
                 return _overtaken(wanted)
@@ -120,16 +116,15 @@ class Applier:
         fields: tuple[str, ...] = ()
         try:
             compared = self._compare(wanted, live)
-        except KubeRefused as error:
-            if error.code != BAD_REQUEST:
-                raise  # else: the admission there allows no dry run
-        else:
             if compared.outcome != "drifted":
                 return compared
             fields = compared.fields
+        except KubeRefused as error:
+            if error.code != 400:  # a webhook there does not support dry runs
+                raise
         try:
             body = _with_metadata(wanted, uid=live.uid)
-            applied = read_live(self.target.apply(wanted.path, body, force=True))
+            applied = read_live(self.state.target.apply(wanted.path, body, force=True))
         except (Conflict, NotFound):
             return _overtaken(wanted)
         if applied is not None and applied.resource_version == live.resource_version:
@@ -143,9 +138,9 @@ class Applier:
         known = self.memory.dry_runs.get(wanted.key)
         if known is None or known.state != _state(wanted, live):
             try:
-                before = self.target.get(wanted.path)
+                before = self.state.target.get(wanted.path)
                 body = _with_metadata(wanted, uid=live.uid)
-                after = self.target.apply(wanted.path, body, force=True, dry_run=True)
+                after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
             except (Conflict, NotFound):
                 return _overtaken(wanted)
             live = read_live(before) or live
@@ -166,4 +161,4 @@ def _with_metadata(wanted: ResolvedObject, **metadata: str) -> Json:
 
 
 def _overtaken(wanted: ResolvedObject) -> ObjectResult:
-    return wanted.result("skipped", "changed on the target meanwhile", recheck=True)
+    return wanted.result("skipped", "changed on the target meanwhile", needs_recheck=True)

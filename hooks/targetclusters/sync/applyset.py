@@ -39,21 +39,18 @@ class ApplySetConfigMap:
             return Scope()
         if read_tool(self.found) not in {"", FIELD_MANAGER}:
             owner = annotations(self.found).get(ANNOTATION_APPLYSET_TOOLING)
-            name = f"ConfigMap {self.applyset.namespace}/{self.applyset.name}"
-            raise KubeError(f"{name}: this ApplySet is managed by {owner}")
+            raise KubeError(f"{self.applyset.entry.key}: this ApplySet is managed by {owner}")
         return read_scope(self.found) | Scope(namespaces=frozenset([self.applyset.namespace]))
 
-    def write(self, scope: Scope, managed_namespaces: frozenset[str]) -> None:
-        """Make it declare a scope; does nothing if it does. Creates no managed namespace."""
+    def write(self, scope: Scope) -> None:
+        """Make it declare a scope; does nothing if it does."""
         wanted = self.applyset.config_map(scope)
         found = self.found
         if found is None or any(
             not wanted["metadata"][field].items() <= part(found, "metadata", field).items()
             for field in ("labels", "annotations")
         ):
-            self.found = self.target.apply_new(
-                self.applyset.path, wanted, managed_namespaces=managed_namespaces
-            )
+            self.found = self.target.apply_new(self.applyset.path, wanted)
 
     def delete(self) -> None:
         """Delete it, if it exists and is ours. Raises Conflict if it changes meanwhile."""

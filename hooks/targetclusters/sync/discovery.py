@@ -34,13 +34,11 @@ class Discovery:
         Raises:
             KubeError: the target did not answer.
         """
-        found = self.served.get(api_version, {}).get(kind)
-        if found is None and api_version not in self._asked:
-            served = self._ask(api_version)
+        kinds = self.served.get(api_version, {})
+        if kind not in kinds and api_version not in self._asked:
+            kinds = self.served[api_version] = self._ask(api_version)
             self._asked.add(api_version)
-            self.served[api_version] = served
-            found = served.get(kind)
-        return found
+        return kinds.get(kind)
 
     def find_in_group(self, group: str, kind: str) -> Kind | None:
         """Return how a kind is served in any version of its group, the preferred one first."""

@@ -26,12 +26,7 @@ from hooks.targetclusters.sync.discovery import Discovery
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
-from hooks.targetclusters.sync.plan.inventory import (
-    Inventory,
-    InventoryEntry,
-    ObjectKey,
-    next_inventory,
-)
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, Gvk, Kind
 from hooks.targetclusters.sync.plan.model import (
     OURS,
@@ -123,9 +118,9 @@ def _delete_all(
     unknown = state.unknown()
     remaining.update((entry.key, entry) for entry in unknown)
     for entry in prune_order([*sets.members.values(), *unknown]):
-        result = delete_object(target, state, entry, sets.ids)
+        result = delete_object(state, entry)
         results.append(result)
-        if result.gone:
+        if result.is_gone:
             remaining.pop(entry.key, None)
     if remaining.keys() <= {one.entry.key for one in sets.all}:
         for config_map in config_maps:
@@ -162,6 +157,9 @@ class _Round:
     def _take_steps(self) -> None:
         self._resolved = resolve(self._task.desired, self._find_kinds(), self._sets)
         wanted = {one.key: one for one in self._resolved.objects}
+        self._target.managed_namespaces = frozenset(
+            key.name for key in wanted if key.kind == NAMESPACE.kind
+        )
         self._memory.keep_only(set(wanted))
         scope = self._config_map.read() | Scope.of(wanted) | Scope.of(self._sets.members)
         state = LiveState(self._target, self._discovery, self._sets, wanted)
@@ -190,16 +188,13 @@ class _Round:
 
     def _apply(self, state: LiveState, scope: Scope) -> None:
         """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
-        namespaces = self._resolved.namespaces
-        applier = Applier(
-            self._target, self._memory, self._sets.ids, self._task.policy, namespaces, self._clock
-        )
+        applier = Applier(state, self._task.policy, self._memory, self._clock)
         recorded = [one for one in self._resolved.objects if self._is_recorded(one.entry)]
         home = ObjectKey("", NAMESPACE.kind, "", self._sets.current.namespace)
         for one in recorded:
             if one.key == home:
-                self._note(applier.apply_object(one, state.objects.get(one.key)))
-        self._config_map.write(scope, namespaces)
+                self._note(applier.apply_object(one))
+        self._config_map.write(scope)
         unserved: dict[Kind, str] = {}
         for one in recorded:
             if one.key in self._results:
@@ -210,19 +205,17 @@ class _Round:
                     unserved[one.kind] = self._await_kind(one.kind)
                 problem = unserved[one.kind]
             if problem:
-                self._note(one.result("failed", problem, recheck=problem == _NOT_SERVED_YET))
+                self._note(one.result("failed", problem, needs_recheck=problem == _NOT_SERVED_YET))
             else:
-                self._note(applier.apply_object(one, state.objects.get(one.key)))
+                self._note(applier.apply_object(one))
 
     def _await_kind(self, kind: Kind) -> str:
         """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
-        if self._discovery.find(kind.api_version, kind.kind) is not None:
-            return ""
-        crd = ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}")
-        if crd not in self._results or self._results[crd].outcome not in OURS:
-            return "its CustomResourceDefinition is not on the target"
+        crd = self._results.get(ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}"))
         deadline = self._target.deadline.at_most(SERVE_SECONDS)
         while self._discovery.find(kind.api_version, kind.kind) is None:
+            if crd is None or crd.outcome not in OURS:
+                return "its CustomResourceDefinition is not on the target"
             if deadline.passed(margin=_SERVE_POLL):
                 return _NOT_SERVED_YET
             time.sleep(_SERVE_POLL)
@@ -239,7 +232,7 @@ class _Round:
             if reason:
                 self._note(ObjectResult(entry, "skipped", reason))
             else:
-                self._note(delete_object(self._target, state, entry, self._sets.ids))
+                self._note(delete_object(state, entry))
 
     def _update_sets(self) -> None:
         """Make the set's ConfigMap declare what is left; delete those of empty sets."""
@@ -251,7 +244,7 @@ class _Round:
         empty = former if has_moved else ()
         if self._is_recorded(current.entry):
             if left or self._resolved.unresolved:
-                self._config_map.write(Scope.of(left), self._resolved.namespaces)
+                self._config_map.write(Scope.of(left))
             else:
                 empty = (*former, current)
         for one in empty:
@@ -262,14 +255,16 @@ class _Round:
         self._results[result.entry.key] = result
 
     def _next_inventory(self) -> Inventory:
-        wanted = [
-            self._results[one.key].entry if one.key in self._results else one.entry
-            for one in self._resolved.objects
-        ]
-        found = [*self._unknown, self._sets.current.entry] if self._unknown or wanted else []
-        gone = {key for key, result in self._results.items() if result.gone}
-        return next_inventory(
-            self._task.recorded, found=found, gone=gone | self._deleted_sets, wanted=wanted
+        """Return what is recorded, found, wanted or changed, without what is gone."""
+        entries = {entry.key: entry for entry in self._unknown}
+        if self._unknown or self._resolved.objects:
+            entries[self._sets.current.entry.key] = self._sets.current.entry
+        entries |= self._task.recorded.by_key
+        entries |= {one.key: one.entry for one in self._resolved.objects}
+        entries |= {key: result.entry for key, result in self._results.items()}
+        gone = {key for key, result in self._results.items() if result.is_gone} | self._deleted_sets
+        return self._task.recorded.with_entries(
+            entry for key, entry in entries.items() if key not in gone
         )
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
@@ -281,7 +276,7 @@ class _Round:
                 reason = "was not reached in" if is_recorded else "is only recorded in"
                 self._note(one.result("skipped", f"{reason} this round"))
         waits = [self._memory.next_retry(now=now)]
-        if any(result.recheck for result in self._results.values()):
+        if any(result.needs_recheck for result in self._results.values()):
             waits.append(RECHECK_SECONDS)
         return SyncReport(
             results=(*self._results.values(), *self._resolved.unresolved),

@@ -72,7 +72,7 @@ class LiveState:
                 self.kinds[key.group_kind].api_version, key.kind, key.namespace, key.name, live.uid
             )
             for key, live in self.objects.items()
-            if not (key in known or live.owned or live.deleting or self.problem(key))
+            if not (key in known or live.has_owner or live.is_deleting or self.problem(key))
         ]
 
     def _find(self, group_kind: GroupKind, api_version: str = "") -> None:
@@ -83,11 +83,10 @@ class LiveState:
         try:
             kind = self.discovery.find(api_version, name) if api_version else None
             kind = kind or self.discovery.find_in_group(group, name)
+            if kind is not None:
+                self.kinds[group_kind] = kind
         except KubeError as error:
             self._note(group_kind, f"the target does not say what it serves: {error}")
-            return
-        if kind is not None:
-            self.kinds[group_kind] = kind
 
     def _list(self, kind: Kind, namespaces: list[str], *, limit: int) -> None:
         if kind.namespaced and len(namespaces) > SINGLE_NAMESPACES:

@@ -50,13 +50,13 @@ class SyncMemory:
         kinds: which kinds the target serves.
         retries: the objects that failed.
         dry_runs: the objects that seem to be changed.
-        occupied: the objects that existed before us.
+        conflicts: the objects that existed before us.
     """
 
     kinds: ServedKinds = field(default_factory=dict)
     retries: dict[ObjectKey, Retry] = field(default_factory=dict)
     dry_runs: dict[ObjectKey, DryRun] = field(default_factory=dict)
-    occupied: set[ObjectKey] = field(default_factory=set)
+    conflicts: set[ObjectKey] = field(default_factory=set)
 
     def note_failure(self, key: ObjectKey, digest: str, message: str, *, now: float) -> None:
         """Remember a failure; the delay before the next try doubles with each."""
@@ -74,7 +74,7 @@ class SyncMemory:
         """Forget objects that are no longer wanted."""
         self.retries = {key: value for key, value in self.retries.items() if key in keys}
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in keys}
-        self.occupied &= keys
+        self.conflicts &= keys
 
     def next_retry(self, *, now: float) -> float | None:
         """Return the seconds until a failed object is due; None if there is none to wait for.

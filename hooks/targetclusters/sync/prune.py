@@ -7,9 +7,7 @@ from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult
 from hooks.targetclusters.sync.target import Target, describe_error
 
 
-def delete_object(
-    target: Target, state: LiveState, entry: InventoryEntry, set_ids: frozenset[str]
-) -> ObjectResult:
+def delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
     """Delete one object if it still carries one of our ids; a failure becomes a result.
 
     Raises:
@@ -18,35 +16,32 @@ def delete_object(
     problem = state.problem(entry.key)
     if not problem:
         try:
-            return _delete_object(target, state, entry, set_ids)
+            return _delete_object(state, entry)
         except KubeError as error:
             problem = describe_error(error, confidential=entry.kind == "Secret")
     return ObjectResult(entry, "failed", f"is not deleted: {problem}")
 
 
-def _delete_object(
-    target: Target, state: LiveState, entry: InventoryEntry, set_ids: frozenset[str]
-) -> ObjectResult:
+def _delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
     kind = state.kinds.get(entry.key.group_kind)
     if kind is None:
-        return ObjectResult(
-            entry, "pruned", "is gone: the target does not serve its kind", gone=True
-        )
+        message = "is gone: the target does not serve its kind"
+        return ObjectResult(entry, "pruned", message, is_gone=True)
     path = kind.path(entry.namespace, entry.name)
     # An object that is not listed is gone, or no longer carries our label.
-    live = state.objects.get(entry.key) or target.find_live(path)
+    live = state.objects.get(entry.key) or state.target.find_live(path)
     if live is None:
-        return ObjectResult(entry, "pruned", "was already gone", gone=True)
-    if live.part_of not in set_ids:
+        return ObjectResult(entry, "pruned", "was already gone", is_gone=True)
+    if live.part_of not in state.sets.ids:
         message = "no longer carries our label; it is left alone"
-        return ObjectResult(entry, "skipped", message, gone=True)
-    if not live.deleting and not _delete(target, path, live):
+        return ObjectResult(entry, "skipped", message, is_gone=True)
+    if not live.is_deleting and not _delete(state.target, path, live):
         message = "changed on the target meanwhile; it is looked at again"
-        return ObjectResult(entry, "skipped", message, recheck=True)
-    if target.find_live(path) is None:
-        return ObjectResult(entry, "pruned", gone=True)
+        return ObjectResult(entry, "skipped", message, needs_recheck=True)
+    if state.target.find_live(path) is None:
+        return ObjectResult(entry, "pruned", is_gone=True)
     message = "is being deleted, and waits for its finalizers"
-    return ObjectResult(entry, "pruned", message, recheck=True)
+    return ObjectResult(entry, "pruned", message, needs_recheck=True)
 
 
 def _delete(target: Target, path: str, live: LiveObject) -> bool:

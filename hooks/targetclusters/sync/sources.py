@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
 from hooks.kube.objects import part
-from hooks.targetclusters.sync.plan.manifests import Manifests
+from hooks.targetclusters.sync.plan.manifests import SourceContents
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
     FIELD,
@@ -16,8 +16,8 @@ from hooks.targetclusters.sync.plan.sources import (
     Sources,
     is_inventory,
     parse_sources,
-    read_source,
-    refusal,
+    read_contents,
+    why_refused,
 )
 
 #: How many objects one TargetCluster may apply to its target.
@@ -31,13 +31,13 @@ _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
 #: What an object wants, with the UID and resourceVersion at which it was read.
-_Versioned = tuple[tuple[str, str], Manifests]
+_Versioned = tuple[tuple[str, str], SourceContents]
 #: What the sources of one TargetCluster wanted when last read, by source (without its place in the
 #: spec) and the object's name; may be lost.
 SourceCache = dict[tuple[Source, str], _Versioned]
 
 
-def gather(
+def read_sources(
     own: Kube, cluster: Json, *, kubeconfig_secret: str, cache: SourceCache, deadline: Deadline
 ) -> DesiredSet:
     """Read what a TargetCluster's sources want on its target.
@@ -131,7 +131,7 @@ class _Reading:
 
     def _may_sync(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object may be a source; a refusal that people can act on is a problem."""
-        refused = refusal(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
+        refused = why_refused(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
         if refused and (source.name or not is_inventory(metadata)):
             self._note(f"{source.kind}/{metadata['name']}", refused)
         return not refused
@@ -144,7 +144,7 @@ class _Reading:
         try:
             for obj in self._whole(source, new):
                 metadata = obj["metadata"]
-                wanted[metadata["name"]] = _version(metadata), read_source(source, obj)
+                wanted[metadata["name"]] = _version(metadata), read_contents(source, obj)
         finally:
             self.found |= {_key(source, name): one for name, one in wanted.items() if one}
 

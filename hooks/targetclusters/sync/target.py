@@ -53,10 +53,15 @@ class Target:
 
     Every method raises RoundEnded if the round's time is over, the target has stopped answering or
     it rejects the credentials; else KubeError.
+
+    Attributes:
+        deadline: of the round.
+        managed_namespaces: namespaces that the round applies as objects; `apply_new` creates none.
     """
 
     def __init__(self, kube: Kube, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.managed_namespaces: frozenset[str] = frozenset()
         self._kube = kube
         self._silent_calls = 0
 
@@ -104,8 +109,8 @@ class Target:
             )
         return answer or {}
 
-    def apply_new(self, path: str, body: Json, *, managed_namespaces: frozenset[str]) -> Json:
-        """Apply a body, and create its namespace if that is missing and not an object of the set.
+    def apply_new(self, path: str, body: Json) -> Json:
+        """Apply a body, and create its namespace if that is missing and not managed.
 
         Such a namespace does not become part of a set and is never deleted: others may use it too.
         """
@@ -114,7 +119,7 @@ class Target:
         except NotFound:
             name = body["metadata"].get("namespace", "")
             namespace = NAMESPACE.path(name=name)
-            if not name or name in managed_namespaces or self.find(namespace) is not None:
+            if not name or name in self.managed_namespaces or self.find(namespace) is not None:
                 raise
         new = {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}}
         with suppress(Conflict), self._call() as deadline:  # it may have been created meanwhile

@@ -174,7 +174,7 @@ def test_what_the_inventory_lost_is_pruned_although_nothing_is_wanted_any_more(
 
 def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
     entry = InventoryEntry("gone.example.org/v1", "Gone", world.namespace, "g", source="x")
-    world.recorded = Inventory.of([entry])
+    world.recorded = Inventory().with_entries([entry])
     report = world.round()
     assert result(report, "g").message == "is gone: the target does not serve its kind"
     assert entry.key not in report.inventory.by_key
@@ -197,7 +197,7 @@ def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
         }
     )
     entry = InventoryEntry(version, "Deployment", world.namespace, "d", source="x")
-    world.recorded = Inventory.of([entry])
+    world.recorded = Inventory().with_entries([entry])
     assert result(world.round(), "d").outcome == "pruned"
     assert deployments.find("d", world.namespace) is None
 

@@ -20,7 +20,7 @@ from hooks.targetclusters.sync.plan.model import (
     SyncReport,
     SyncTask,
 )
-from hooks.targetclusters.sync.sources import SourceCache, gather
+from hooks.targetclusters.sync.sources import SourceCache, read_sources
 from tests.controlplane.cluster import Cluster
 from tests.kubes import Watched
 
@@ -93,7 +93,7 @@ class World:
             "metadata": {"name": "web", "namespace": self.namespace},
             "spec": {"resourceSyncPolicy": self.policy},
         }
-        return gather(
+        return read_sources(
             self.own_kube,
             cluster,
             kubeconfig_secret=KUBECONFIG,

@@ -31,7 +31,7 @@ def entry(name: str, *, uid: str = "") -> InventoryEntry:
 
 
 def inventory(*names: str) -> Inventory:
-    return Inventory.of(entry(name) for name in names)
+    return Inventory().with_entries(entry(name) for name in names)
 
 
 def children(of: Inventory) -> list[Json]:

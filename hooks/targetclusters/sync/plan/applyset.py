@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,11 +29,10 @@ class Scope:
     namespaces: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, keys: Iterable[ObjectKey]) -> "Scope":
+    def of(cls, keys: Collection[ObjectKey]) -> "Scope":
         """Return the scope of these objects."""
-        pairs = {(key.group_kind, key.namespace) for key in keys}
-        namespaces = frozenset(namespace for _, namespace in pairs if namespace)
-        return cls(frozenset(kind for kind, _ in pairs), namespaces)
+        namespaces = frozenset(key.namespace for key in keys if key.namespace)
+        return cls(frozenset(key.group_kind for key in keys), namespaces)
 
     def __or__(self, other: "Scope") -> "Scope":
         return Scope(self.group_kinds | other.group_kinds, self.namespaces | other.namespaces)
@@ -105,7 +104,7 @@ class ApplySets:
 
     @classmethod
     def of(cls, cluster: str, namespace: str, recorded: Inventory) -> "ApplySets":
-        """Return the sets of a TargetCluster, `namespace/name`, whose current one is in `namespace`."""
+        """Return the sets of a TargetCluster `namespace/name`, the current one in `namespace`."""
         current = ApplySet(namespace, set_name(cluster))
         sets = recorded_sets(cluster, recorded)
         keys = {one.entry.key for one in (current, *sets)}

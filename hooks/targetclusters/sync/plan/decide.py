@@ -9,9 +9,6 @@ from hooks.targetclusters.sync.plan.drift import may_differ
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
-#: Fields that the items of a list do not have.
-_TYPE = frozenset(("apiVersion", "kind"))
-
 
 @dataclass(frozen=True)
 class Create:
@@ -51,15 +48,17 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str):
         return None
-    content = {k: v for k, v in wanted.body.items() if k not in _TYPE} if wanted else {}
+    body = wanted.body if wanted else {}
+    # The items of a list have no apiVersion and kind.
+    content = {k: v for k, v in body.items() if k not in {"apiVersion", "kind"}}
     return LiveObject(
         uid=uid,
         resource_version=version,
         part_of=str(labels(obj).get(LABEL_APPLYSET_PART_OF) or ""),
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or ""),
-        deleting=is_deleting(obj),
-        owned=bool(metadata.get("ownerReferences")),
-        suspect=may_differ(content, obj),
+        is_deleting=is_deleting(obj),
+        has_owner=bool(metadata.get("ownerReferences")),
+        may_differ=may_differ(content, obj),
     )
 
 
@@ -82,9 +81,9 @@ def decide(
         if wanted.entry.uid and policy.drift == "Report":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Create()
-    if live.deleting:
+    if live.is_deleting:
         message = "is being deleted on the target; it is created again after that"
-        return wanted.result("skipped", message, recheck=True)
+        return wanted.result("skipped", message, needs_recheck=True)
     # A label that an edit has removed does not make the object that we created a stranger.
     unlabelled = not live.part_of and live.uid == wanted.entry.uid != ""
     if live.part_of not in set_ids and not unlabelled:
@@ -92,7 +91,7 @@ def decide(
             return Apply(live, force=True, message="existed before us and is taken over")
         owner = f"is part of {live.part_of}" if live.part_of else "existed before us"
         return wanted.result("conflict", f"{owner}; it is left alone")
-    if not live.suspect:
+    if not live.may_differ:
         return wanted.result("unchanged", live=live)
     if live.applied_hash not in {"", wanted.digest}:
         return Apply(live, force=policy.drift == "Correct")

@@ -47,7 +47,7 @@ def may_differ(wanted: object, live: object) -> bool:
 
 def changed_fields(before: Json, after: Json) -> tuple[str, ...]:
     """Name the fields in which two states of one object differ, except for the server's own."""
-    paths = _changed(_comparable(before), _comparable(after), ())
+    paths = (path for path in _changed(before, after, ()) if not _is_ignored(path))
     names = list(dict.fromkeys(map(field_path, paths)))
     if len(names) <= FIELDS_NAMED:
         return tuple(names)
@@ -55,17 +55,13 @@ def changed_fields(before: Json, after: Json) -> tuple[str, ...]:
     return (*names[:kept], f"… and {len(names) - kept} more")
 
 
-def _comparable(obj: Json) -> Json:
-    """Leave out what is not wanted by anybody, and what the server or the operator maintains."""
-    rest = {k: v for k, v in obj.items() if k not in {"apiVersion", "kind", "status"}}
-    metadata = obj.get("metadata")
-    if isinstance(metadata, dict):
-        rest["metadata"] = {k: v for k, v in metadata.items() if k not in SERVER_OWNED}
-        annotations = metadata.get("annotations")
-        if isinstance(annotations, dict):
-            others = {k: v for k, v in annotations.items() if k != ANNOTATION_APPLIED_HASH}
-            rest["metadata"]["annotations"] = others
-    return rest
+def _is_ignored(path: _Path) -> bool:
+    """Tell whether a field is not wanted by anybody, or set by the server or the operator."""
+    return (
+        path[0] in ("apiVersion", "kind", "status")
+        or (path[0] == "metadata" and not SERVER_OWNED.isdisjoint(path[1:2]))
+        or path == ("metadata", "annotations", ANNOTATION_APPLIED_HASH)
+    )
 
 
 def _changed(before: object, after: object, path: _Path) -> Iterator[_Path]:

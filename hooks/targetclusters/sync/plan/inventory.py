@@ -86,11 +86,6 @@ class Inventory:
         """Return all entries by their identity."""
         return {entry.key: entry for entries in self.parts for entry in entries}
 
-    @classmethod
-    def of(cls, entries: Iterable[InventoryEntry]) -> "Inventory":
-        """Make an inventory of entries that no ConfigMap holds yet."""
-        return cls().with_entries(entries)
-
     def with_entries(self, entries: Iterable[InventoryEntry]) -> "Inventory":
         """Return an inventory of exactly these entries, each in the ConfigMap that holds it."""
         wanted = {entry.key: entry for entry in entries}
@@ -117,16 +112,14 @@ class Inventory:
         unreadable: list[str] = []
         for config_map in config_maps:
             name = str(part(config_map, "metadata").get("name"))
-            match = _PART_NUMBER.search(name)
-            if not match:
+            if not (match := _PART_NUMBER.search(name)):
                 continue
             text = part(config_map, "data").get(DATA_KEY)
             if not isinstance(text, str):
                 unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
                 continue
             for number, line in enumerate(text.split("\n"), start=1):
-                entry = _read_entry(line)
-                if entry:
+                if entry := _read_entry(line):
                     found.setdefault(int(match[1] or 1), {})[entry.key] = entry
                 elif line.strip():
                     unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {number}")
@@ -145,28 +138,6 @@ class Inventory:
             }
             for number, entries in enumerate(self.parts or ((),), start=1)
         ]
-
-
-def next_inventory(
-    recorded: Inventory,
-    *,
-    found: Iterable[InventoryEntry],
-    gone: Iterable[ObjectKey],
-    wanted: Iterable[InventoryEntry],
-) -> Inventory:
-    """Return the inventory to record before the next round.
-
-    Args:
-        recorded: the present one.
-        found: other objects on the target with our label.
-        gone: objects that are deleted or no longer ours.
-        wanted: objects that are on the target or will be.
-    """
-    entries = {entry.key: entry for entry in found} | dict(recorded.by_key)
-    for key in gone:
-        entries.pop(key, None)
-    entries.update((entry.key, entry) for entry in wanted)
-    return recorded.with_entries(entries.values())
 
 
 def part_name(cluster: str, number: int) -> str:

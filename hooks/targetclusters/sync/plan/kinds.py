@@ -74,9 +74,10 @@ def parse_group_list(answer: Json) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for group in _maps(items(answer, "groups")):
         listed = [part(group, "preferredVersion"), *_maps(items(group, "versions"))]
-        versions = [version.get("groupVersion") for version in listed]
-        texts = [version for version in versions if isinstance(version, str)]
-        found[str(group.get("name"))] = tuple(dict.fromkeys(texts))
+        versions = (version.get("groupVersion") for version in listed)
+        found[str(group.get("name"))] = tuple(
+            dict.fromkeys(v for v in versions if isinstance(v, str))
+        )
     return found
 
 

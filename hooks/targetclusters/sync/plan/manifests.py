@@ -30,14 +30,14 @@ _TRACKING = (
 
 
 @dataclass(frozen=True)
-class Manifests:
+class SourceContents:
     """What a source wants on the target, and what in it cannot be synced."""
 
     objects: tuple[DesiredObject, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
 
 
-def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool) -> Manifests:
+def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool) -> SourceContents:
     """Read the objects in YAML texts, each document on its own.
 
     Args:
@@ -61,7 +61,7 @@ def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool)
     if len(problems) > MAX_PROBLEMS:
         more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
         problems[MAX_PROBLEMS:] = [more]
-    return Manifests(tuple(objects), tuple(problems))
+    return SourceContents(tuple(objects), tuple(problems))
 
 
 def owned_fields(body: Json) -> Json:

@@ -109,18 +109,18 @@ class LiveObject:
     Attributes:
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
-        deleting: it is being deleted.
-        owned: it has an owner, which manages it.
-        suspect: it may lack something that is wanted.
+        is_deleting: it is being deleted.
+        has_owner: it has an owner, which manages it.
+        may_differ: it may lack something that is wanted.
     """
 
     uid: str
     resource_version: str
     part_of: str = ""
     applied_hash: str = ""
-    deleting: bool = False
-    owned: bool = False
-    suspect: bool = False
+    is_deleting: bool = False
+    has_owner: bool = False
+    may_differ: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,16 +131,16 @@ class ObjectResult:
         entry: the object, with its UID on the target as far as that is known.
         message: one sentence, empty if there is nothing to say.
         fields: the fields that differed, for `drifted` and for drift that was corrected.
-        gone: it is deleted or no longer ours, so the inventory need not hold it.
-        recheck: it is changing, so another round within seconds is worth it.
+        is_gone: it is deleted or no longer ours, so the inventory need not hold it.
+        needs_recheck: it is changing, so another round within seconds is worth it.
     """
 
     entry: InventoryEntry
     outcome: Outcome
     message: str = ""
     fields: tuple[str, ...] = ()
-    gone: bool = False
-    recheck: bool = False
+    is_gone: bool = False
+    needs_recheck: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,8 @@ from msgspec import structs
 from hooks.http.bounded_json import Json
 from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.plan.applyset import ApplySets
-from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import (
-    CRD_GROUP,
-    CRD_KIND,
-    NAMESPACE,
-    Gvk,
-    Kind,
-    parse_crd,
-)
+from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
+from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.targetclusters.sync.plan.model import (
     OURS,
     DesiredObject,
@@ -89,13 +82,13 @@ class ResolvedObject:
         *,
         live: LiveObject | None = None,
         fields: tuple[str, ...] = (),
-        recheck: bool = False,
+        needs_recheck: bool = False,
     ) -> ObjectResult:
         """Return what happened to the object, which is on the target as `live`."""
         entry = (
             structs.replace(self.entry, uid=live.uid) if live and outcome in OURS else self.entry
         )
-        return ObjectResult(entry, outcome, message, fields, recheck=recheck)
+        return ObjectResult(entry, outcome, message, fields, needs_recheck=needs_recheck)
 
 
 @dataclass(frozen=True)
@@ -114,14 +107,9 @@ class ResolvedSet:
     problems: tuple[SourceProblem, ...] = ()
 
     @cached_property
-    def unserved(self) -> frozenset[tuple[str, str, str]]:
-        """Return the unresolved objects, each as `_without_namespace` identifies it."""
-        return frozenset(_without_namespace(result.entry) for result in self.unresolved)
-
-    @property
-    def namespaces(self) -> frozenset[str]:
-        """Return the namespaces that are objects of the set themselves."""
-        return frozenset(one.key.name for one in self.objects if one.kind.kind == NAMESPACE.kind)
+    def unserved(self) -> frozenset[tuple[GroupKind, str]]:
+        """Return kind and name of the unresolved objects; an unserved kind may have namespaces."""
+        return frozenset((one.entry.key.group_kind, one.entry.name) for one in self.unresolved)
 
 
 def resolve(desired: DesiredSet, kinds: Mapping[Gvk, Kind | str], sets: ApplySets) -> ResolvedSet:
@@ -191,7 +179,7 @@ def why_kept(
         return f"is kept: {entry.source} has problems"
     if not entry.source and desired.failed_sources:
         return "is kept: it may come from one of the sources that have problems"
-    if _without_namespace(entry) in resolved.unserved:
+    if (entry.key.group_kind, entry.name) in resolved.unserved:
         return "is kept: it is wanted, but its kind is not served"
     return ""
 
@@ -209,8 +197,3 @@ def _complete(
     annotations = {**metadata.get("annotations", {}), ANNOTATION_APPLIED_HASH: digest}
     body = {**desired.body, "metadata": {**metadata, "annotations": annotations}}
     return ResolvedObject(entry, kind, body, digest, desired.confidential)
-
-
-def _without_namespace(entry: InventoryEntry) -> tuple[str, str, str]:
-    """Return an object's identity except for its namespace, which an unserved kind leaves open."""
-    return entry.key.group, entry.kind, entry.name

@@ -11,7 +11,7 @@ from hooks.kube.objects import items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 from hooks.targetclusters.sync.plan.kinds import DNS_LABEL, DNS_SUBDOMAIN
 from hooks.targetclusters.sync.plan.manifests import (
-    Manifests,
+    SourceContents,
     match_string,
     owned_fields,
     read_manifests,
@@ -23,7 +23,6 @@ SourceKind = Literal["ConfigMap", "Secret"]
 
 #: The sources in a TargetCluster's spec, for messages.
 FIELD = "resourceSyncPolicy.sources"
-_TARGET_NAMESPACE = "resourceSyncPolicy.targetNamespace"
 _COPIED_METADATA = ("name", "namespace", "labels", "annotations")
 _COPIED = ("data", "binaryData", "immutable", "type")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
@@ -79,7 +78,8 @@ def parse_sources(cluster: Json) -> Sources:
     target_namespace = policy.get("targetNamespace") or ""
     is_namespace = isinstance(target_namespace, str) and DNS_LABEL.fullmatch(target_namespace)
     if target_namespace and not is_namespace:
-        problem = SourceProblem(_TARGET_NAMESPACE, "must be the name of a namespace")
+        field = "resourceSyncPolicy.targetNamespace"
+        problem = SourceProblem(field, "must be the name of a namespace")
         return Sources(namespace, namespace, problems=(problem,))
     problems: list[SourceProblem] = []
     listed = policy.get("sources")
@@ -97,7 +97,7 @@ def parse_sources(cluster: Json) -> Sources:
     return Sources(namespace, target_namespace or namespace, tuple(valid), tuple(problems))
 
 
-def refusal(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
+def why_refused(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
     """Return why an object is never a source, whoever names it; empty if it may be one."""
     if kind == "Secret" and metadata.get("name") == kubeconfig_secret:
         return "holds the kubeconfig of the target and is never synced"
@@ -116,26 +116,23 @@ def is_inventory(metadata: Json) -> bool:
     )
 
 
-def read_source(source: Source, obj: Json) -> Manifests:
+def read_contents(source: Source, obj: Json) -> SourceContents:
     """Return what one of a source's ConfigMaps or Secrets wants on the target."""
     name = f"{source.kind}/{obj['metadata']['name']}"
     read = _manifests if source.mode == "Manifests" else _copy
     found = read(source, name, obj)
-    own = obj["metadata"].get("namespace") or "default"
-    placed = tuple(
-        replace(
-            one,
-            namespace=source.target_namespace or one.body["metadata"].get("namespace") or own,
-        )
+    goes_to, lives_in = source.target_namespace, obj["metadata"].get("namespace") or "default"
+    placed = (
+        replace(one, namespace=goes_to or one.body["metadata"].get("namespace") or lives_in)
         for one in found.objects
     )
-    return Manifests(placed, found.problems)
+    return SourceContents(tuple(placed), found.problems)
 
 
-def _copy(source: Source, name: str, obj: Json) -> Manifests:
+def _copy(source: Source, name: str, obj: Json) -> SourceContents:
     if obj.get("type") == "kubernetes.io/service-account-token":
         problem = SourceProblem(name, "is the token of a service account of this cluster")
-        return Manifests((), (problem,))
+        return SourceContents((), (problem,))
     metadata = obj["metadata"]
     body = {
         "apiVersion": "v1",
@@ -147,10 +144,10 @@ def _copy(source: Source, name: str, obj: Json) -> Manifests:
         **{key: obj[key] for key in _COPIED if obj.get(key) is not None},
     }
     copied = DesiredObject(name, owned_fields(body), confidential=source.kind == "Secret")
-    return Manifests((copied,))
+    return SourceContents((copied,))
 
 
-def _manifests(source: Source, name: str, obj: Json) -> Manifests:
+def _manifests(source: Source, name: str, obj: Json) -> SourceContents:
     texts: dict[str, str] = {}
     problems: list[SourceProblem] = []
     for key, value in sorted((obj.get("data") or {}).items()):
@@ -164,7 +161,7 @@ def _manifests(source: Source, name: str, obj: Json) -> Manifests:
         for key in sorted(obj.get("binaryData") or {})
     ]
     read = read_manifests(name, texts, confidential=source.kind == "Secret")
-    return Manifests(read.objects, (*problems, *read.problems))
+    return SourceContents(read.objects, (*problems, *read.problems))
 
 
 def _source(path: str, entry: object, namespace: str) -> Source:
@@ -214,8 +211,8 @@ def _term(expression: object) -> str:
     if operator in ("Exists", "DoesNotExist"):
         return key if operator == "Exists" else f"!{key}"
     is_right = operator in ("In", "NotIn") and isinstance(values, list) and len(values) > 0
-    right = "In or NotIn with values, Exists or DoesNotExist"
-    _require(is_right, field, f"must have the operator {right}")
+    right = "must have the operator In or NotIn with values, Exists or DoesNotExist"
+    _require(is_right, field, right)
     return f"{key} {str(operator).lower()} ({','.join(map(_value, values))})"
 
 

@@ -41,7 +41,7 @@ def make_desired(
 def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> ResolvedObject:
     one = desired or make_desired(data={"color": "red"})
     name, kind = one.body["metadata"]["name"], KINDS[one.gvk]
-    recorded = Inventory.of([make_entry(name, kind, uid=uid)])
+    recorded = Inventory().with_entries([make_entry(name, kind, uid=uid)])
     sets = ApplySets.of("fleet/web", "shop", recorded)
     (wanted,) = resolve(DesiredSet((one,)), KINDS, sets).objects
     return wanted

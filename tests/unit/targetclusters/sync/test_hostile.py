@@ -30,7 +30,7 @@ from tests.unit.api_server import Answer, Call, serving
 from tests.unit.targetclusters.sync.objects import DEPLOYMENT, SETS, make_desired, make_entry
 
 OBJECTS = (make_desired("a", data={"x": "1"}), make_desired("d", DEPLOYMENT, spec={"replicas": 1}))
-RECORDED = Inventory.of(
+RECORDED = Inventory().with_entries(
     [
         SETS.current.entry,
         make_entry("a", uid="u"),
@@ -168,6 +168,11 @@ def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
     assert report.complete
     assert not report.synced
     assert report.resume_after is not None
+    assert {(e.name, e.uid) for e in report.inventory.by_key.values()} == {
+        (SETS.current.name, ""),
+        ("a", "new"),
+        ("d", ""),
+    }
 
 
 def test_the_words_of_a_target_are_cut_and_cleaned() -> None:

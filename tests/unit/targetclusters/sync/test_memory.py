@@ -42,7 +42,7 @@ def test_what_is_due_and_was_not_tried_is_not_waited_for() -> None:
 def test_objects_that_nobody_wants_are_forgotten() -> None:
     memory = SyncMemory()
     memory.note_failure(KEY, "digest", "refused", now=0.0)
-    memory.occupied.add(KEY)
+    memory.conflicts.add(KEY)
     memory.keep_only(set())
     assert memory == SyncMemory()
     assert memory.next_retry(now=0.0) is None

@@ -62,7 +62,7 @@ def test_a_target_cluster_made_again_finds_its_set_and_no_two_share_one() -> Non
 def test_sets_in_other_namespaces_are_remembered_by_the_inventory() -> None:
     former = ApplySet("old", "targetcluster.fleet.web")
     stranger = ApplySet("old", "targetcluster.fleet.other")
-    recorded = Inventory.of([former.entry, stranger.entry, make_entry("a")])
+    recorded = Inventory().with_entries([former.entry, stranger.entry, make_entry("a")])
     sets = ApplySets.of("fleet/web", "shop", recorded)
     assert sets.current == ApplySet("shop", "targetcluster.fleet.web")
     assert sets.former == (former,)

@@ -33,13 +33,13 @@ LEFT = "existed before us; it is left alone"
 
 
 def result(
-    outcome: Outcome, message: str = "", *, uid: str = "", recheck: bool = False
+    outcome: Outcome, message: str = "", *, uid: str = "", needs_recheck: bool = False
 ) -> ObjectResult:
-    return ObjectResult(make_entry("a", uid=uid), outcome, message, recheck=recheck)
+    return ObjectResult(make_entry("a", uid=uid), outcome, message, needs_recheck=needs_recheck)
 
 
-SUSPECT = make_live(suspect=True)
-OLD = make_live(suspect=True, applied_hash="of what the source said before")
+SUSPECT = make_live(may_differ=True)
+OLD = make_live(may_differ=True, applied_hash="of what the source said before")
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ OLD = make_live(suspect=True, applied_hash="of what the source said before")
             make_live(), "", OVERWRITE, result("unchanged", uid="uid-1"), id="as wanted, overwrite"
         ),
         pytest.param(
-            make_live(deleting=True),
+            make_live(is_deleting=True),
             "",
             CORRECT,
             result(
                 "skipped",
                 "is being deleted on the target; it is created again after that",
-                recheck=True,
+                needs_recheck=True,
             ),
             id="being deleted",
         ),
@@ -93,10 +93,10 @@ OLD = make_live(suspect=True, applied_hash="of what the source said before")
             id="foreign, overwrite",
         ),
         pytest.param(
-            make_live(part_of="", suspect=True),
+            make_live(part_of="", may_differ=True),
             "uid-1",
             CORRECT,
-            Correct(make_live(part_of="", suspect=True)),
+            Correct(make_live(part_of="", may_differ=True)),
             id="ours without its label",
         ),
         pytest.param(SUSPECT, "", CORRECT, Correct(SUSPECT), id="edited"),
@@ -104,10 +104,10 @@ OLD = make_live(suspect=True, applied_hash="of what the source said before")
         pytest.param(OLD, "", CORRECT, Apply(OLD, force=True), id="source changed"),
         pytest.param(OLD, "", REPORT, Apply(OLD, force=False), id="source changed, drift reported"),
         pytest.param(
-            make_live(suspect=True, applied_hash=""),
+            make_live(may_differ=True, applied_hash=""),
             "",
             REPORT,
-            Compare(make_live(suspect=True, applied_hash="")),
+            Compare(make_live(may_differ=True, applied_hash="")),
             id="hash taken off, drift reported",
         ),
     ],
@@ -117,7 +117,7 @@ def test_decides(live: LiveObject | None, uid: str, policy: SyncPolicy, step: St
 
 
 def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
-    live = make_live(part_of="applyset-former", suspect=True, applied_hash="old")
+    live = make_live(part_of="applyset-former", may_differ=True, applied_hash="old")
     ours = frozenset([ID, "applyset-former"])
     step = decide(make_wanted(), live, policy=CORRECT, set_ids=ours)
     assert step == Apply(live, force=True)
@@ -153,7 +153,7 @@ def test_no_value_is_shown_by_accident() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "suspect"),
+    ("change", "may_differ"),
     [
         pytest.param({}, False, id="as it was applied"),
         pytest.param({"data": {"color": "red", "more": "x"}}, False, id="more than wanted"),
@@ -161,19 +161,19 @@ def test_no_value_is_shown_by_accident() -> None:
         pytest.param({"data": {}}, True, id="emptied"),
     ],
 )
-def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, suspect: bool) -> None:
+def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, may_differ: bool) -> None:
     wanted = make_wanted()
     metadata = {**wanted.body["metadata"], "uid": "u", "resourceVersion": "1"}
     item = {"metadata": metadata, "data": {"color": "red"}, **change}
     live = read_live(item, wanted)
-    assert live == LiveObject("u", "1", ID, wanted.digest, suspect=suspect)
+    assert live == LiveObject("u", "1", ID, wanted.digest, may_differ=may_differ)
 
 
 def test_sees_deletion_and_owners() -> None:
     metadata: dict[str, Any] = {"uid": "u", "resourceVersion": "1"}
     metadata |= {"deletionTimestamp": "2026-11-22T02:10:00Z", "ownerReferences": [{"uid": "v"}]}
     assert read_live(make_body(metadata=metadata)) == LiveObject(
-        "u", "1", deleting=True, owned=True
+        "u", "1", is_deleting=True, has_owner=True
     )
 
 
@@ -195,4 +195,4 @@ JSON_VALUES = st.recursive(
 @given(st.dictionaries(st.sampled_from(["metadata", "data"]), JSON_VALUES))
 def test_a_target_may_answer_anything(obj: Json) -> None:
     live = read_live(obj, make_wanted())
-    assert live is None or live.suspect
+    assert live is None or live.may_differ

@@ -11,7 +11,6 @@ from hooks.targetclusters.sync.plan.inventory import (
     Inventory,
     InventoryEntry,
     ObjectKey,
-    next_inventory,
     part_name,
 )
 
@@ -32,7 +31,7 @@ def shown(inventory: Inventory) -> list[Json]:
 
 
 def test_is_read_as_it_was_written() -> None:
-    inventory = Inventory.of([entry("a", uid="u-1", source="ConfigMap/a"), entry("b")])
+    inventory = Inventory().with_entries([entry("a", uid="u-1", source="ConfigMap/a"), entry("b")])
     assert Inventory.from_config_maps(shown(inventory)) == inventory
 
 
@@ -48,7 +47,7 @@ def test_an_empty_one_has_a_config_map_too() -> None:
 
 
 def test_a_large_one_is_split_into_config_maps_that_kubernetes_takes() -> None:
-    inventory = Inventory.of(many(10_000))
+    inventory = Inventory().with_entries(many(10_000))
     config_maps = shown(inventory)
     assert [c["metadata"]["name"] for c in config_maps] == [
         "web-inventory",
@@ -61,7 +60,7 @@ def test_a_large_one_is_split_into_config_maps_that_kubernetes_takes() -> None:
 
 
 def test_uids_that_become_known_move_no_entry_to_another_config_map() -> None:
-    inventory = Inventory.of(many(10_000))
+    inventory = Inventory().with_entries(many(10_000))
     uid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
     known = inventory.with_entries(
         InventoryEntry(e.api_version, e.kind, e.namespace, e.name, uid, e.source)
@@ -74,7 +73,7 @@ def test_uids_that_become_known_move_no_entry_to_another_config_map() -> None:
 
 
 def test_entries_stay_in_their_config_map_when_others_come_and_go() -> None:
-    inventory = Inventory.of(many(5_000))
+    inventory = Inventory().with_entries(many(5_000))
     second = set(inventory.parts[1])
     entries = [*list(inventory.by_key.values())[10:], entry("0-new")]
     changed = inventory.with_entries(entries)
@@ -84,40 +83,18 @@ def test_entries_stay_in_their_config_map_when_others_come_and_go() -> None:
 
 
 def test_config_maps_that_hold_nothing_any_more_go_from_the_end() -> None:
-    inventory = Inventory.of(many(5_000))
+    inventory = Inventory().with_entries(many(5_000))
     assert len(inventory.parts) == 2
     assert len(inventory.with_entries(inventory.parts[0]).parts) == 1
     assert inventory.with_entries(inventory.parts[1]).parts == ((), inventory.parts[1])
     assert inventory.with_entries([]) == Inventory()
 
 
-def test_the_next_one_is_what_was_and_what_will_be_less_what_is_gone() -> None:
-    recorded = Inventory.of([entry("gone"), entry("a"), entry("kept", uid="k")])
-    inventory = next_inventory(
-        recorded,
-        found=[entry("found")],
-        gone=[entry("gone").key],
-        wanted=[entry("a", uid="uid-a"), entry("new")],
-    )
-    assert {(e.name, e.uid) for e in inventory.by_key.values()} == {
-        ("a", "uid-a"),
-        ("new", ""),
-        ("kept", "k"),
-        ("found", ""),
-    }
-
-
-def test_the_next_one_is_equal_where_nothing_changes() -> None:
-    recorded = Inventory.of([entry("a", uid="u"), entry("b", kind="Secret")])
-    wanted = [entry("a", uid="u")]
-    assert next_inventory(recorded, found=[], gone=[], wanted=wanted) == recorded
-
-
 def test_another_version_of_a_kind_is_the_same_object() -> None:
     old = entry("a", api_version="batch/v1beta1", kind="CronJob")
     new = entry("a", api_version="batch/v1", kind="CronJob")
     assert old.key == new.key == ObjectKey("batch", "CronJob", "shop", "a")
-    assert Inventory.of([old]).with_entries([new]) == Inventory.of([new])
+    assert Inventory().with_entries([old]).with_entries([new]) == Inventory().with_entries([new])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +110,7 @@ def test_another_version_of_a_kind_is_the_same_object() -> None:
 )
 def test_what_cannot_be_read_is_named_and_the_rest_is_read(data: Json, unreadable: str) -> None:
     first = {"metadata": {"name": "web-inventory"}, "data": data}
-    second = Inventory.of([entry("b")]).to_config_maps(name="web", namespace="fleet")[0]
+    second = Inventory().with_entries([entry("b")]).to_config_maps(name="web", namespace="fleet")[0]
     second["metadata"]["name"] = "web-inventory-2"
     inventory = Inventory.from_config_maps([first, second])
     assert [unreadable in text for text in inventory.unreadable] == [True]
@@ -166,7 +143,7 @@ ENTRIES = st.builds(
 def test_holds_exactly_what_it_is_given(
     before: list[InventoryEntry], after: list[InventoryEntry]
 ) -> None:
-    inventory = Inventory.of(before).with_entries(after)
+    inventory = Inventory().with_entries(before).with_entries(after)
     assert inventory.by_key == {e.key: e for e in after}
     assert Inventory.from_config_maps(shown(inventory)) == inventory
 

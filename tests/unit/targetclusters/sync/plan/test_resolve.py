@@ -94,7 +94,7 @@ def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
 
 
 def test_uids_that_are_recorded_are_known() -> None:
-    recorded = Inventory.of([make_entry("a", uid="uid-1")])
+    recorded = Inventory().with_entries([make_entry("a", uid="uid-1")])
     found = resolve(desired(make_desired()), KINDS, ApplySets.of("fleet/web", "shop", recorded))
     assert found.objects[0].entry.uid == "uid-1"
 

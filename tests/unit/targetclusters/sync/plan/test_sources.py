@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.sources import Source, parse_sources, read_source, refusal
+from hooks.targetclusters.sync.plan.sources import Source, parse_sources, read_contents, why_refused
 
 AT = "resourceSyncPolicy.sources[0]"
 
@@ -189,7 +189,7 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     assert found.set_namespace == (policy or "fleet")
     own = f", namespace: {manifest}" if manifest else ""
     text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
-    (one,) = read_source(found.valid[0], config_map(data={"k": text})).objects
+    (one,) = read_contents(found.valid[0], config_map(data={"k": text})).objects
     assert one.namespace == namespace
 
 
@@ -218,8 +218,8 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     ],
 )
 def test_refuses(kind: Any, metadata: Json, refused: str) -> None:
-    assert refusal(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
-    assert bool(refusal(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
+    assert why_refused(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
+    assert bool(why_refused(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
 
 
 def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
@@ -238,7 +238,7 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
         "binaryData": {"c": "ZA=="},
         "immutable": True,
     }
-    (copy,) = read_source(Source(AT, "ConfigMap"), obj).objects
+    (copy,) = read_contents(Source(AT, "ConfigMap"), obj).objects
     assert copy.source == "ConfigMap/app"
     assert copy.body == {
         "apiVersion": "v1",
@@ -253,20 +253,20 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
 
 def test_a_secret_keeps_its_type_and_is_confidential() -> None:
     obj = config_map(type="kubernetes.io/tls", data={"tls.key": "eA=="})
-    (copy,) = read_source(Source(AT, "Secret"), obj).objects
+    (copy,) = read_contents(Source(AT, "Secret"), obj).objects
     assert copy.body["type"] == "kubernetes.io/tls"
     assert copy.confidential
 
 
 def test_a_copy_may_have_another_name_and_namespace() -> None:
     source = Source(AT, "ConfigMap", target_name="b", target_namespace="c")
-    (copy,) = read_source(source, config_map()).objects
+    (copy,) = read_contents(source, config_map()).objects
     assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
 
 
 def test_the_token_of_a_service_account_is_refused() -> None:
     obj = config_map(type="kubernetes.io/service-account-token")
-    found = read_source(Source(AT, "Secret"), obj)
+    found = read_contents(Source(AT, "Secret"), obj)
     assert found.objects == ()
     assert "token of a service account" in str(found.problems[0])
 
@@ -304,7 +304,7 @@ MANIFEST = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"
 )
 def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str | None) -> None:
     source = Source(AT, kind, "Manifests", target_namespace="there")
-    found = read_source(source, config_map(**obj))
+    found = read_contents(source, config_map(**obj))
     assert len(found.objects) == count
     assert {one.namespace for one in found.objects} <= {"there"}
     assert all(one.confidential is (kind == "Secret") for one in found.objects)
