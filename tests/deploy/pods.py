@@ -137,9 +137,9 @@ class Pod:
         folder = self.volume(volume["name"])
         folder.mkdir(parents=True)
         match volume:
-            case {"secret": {"secretName": name, "items": items}}:
+            case {"secret": {"secretName": name, **rest}}:
                 data = self._read("secrets", name)["data"]
-                for item in items:
+                for item in rest.get("items") or [{"key": key, "path": key} for key in data]:
                     text = base64.b64decode(data[item["key"]]).decode()
                     write_private(folder / item["path"], text)
             case {"configMap": {"name": name}}:
