@@ -137,9 +137,10 @@ class Pod:
         folder = self.volume(volume["name"])
         folder.mkdir(parents=True)
         match volume:
-            case {"secret": {"secretName": name, **rest}}:
+            case {"secret": {"secretName": name}}:
                 data = self._read("secrets", name)["data"]
-                for item in rest.get("items") or [{"key": key, "path": key} for key in data]:
+                every_key = [{"key": key, "path": key} for key in data]
+                for item in volume["secret"].get("items", every_key):
                     text = base64.b64decode(data[item["key"]]).decode()
                     write_private(folder / item["path"], text)
             case {"configMap": {"name": name}}:

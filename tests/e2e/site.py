@@ -208,10 +208,7 @@ class Site:
 
     def job(self, command: str, **parameters: object) -> Object:
         """Call an asynchronous command as the user, and wait for its end."""
-        if self.project and command.startswith("list"):
-            parameters["projectid"] = self.project
-        answer: Object = getattr(self.cloud, command)(fetch_result=True, **parameters)
-        return answer
+        return self.cloud.done(command, **parameters)
 
     def awaited(self, probe: Callable[[], Value | None], what: str, *, within: float = 60) -> Value:
         """Wait for something in CloudStack."""
