@@ -12,9 +12,10 @@ from hooks.kube.times import read_time
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
 from hooks.webhook.requests import (
     Condition,
-    Metadata,
     NamespacedMetadata,
     NonEmpty,
+    Object,
+    Time,
     View,
     convert,
 )
@@ -118,25 +119,24 @@ class Spec(View, frozen=True):
         return f"{self.load_balancer_name}-{port.rule_protocol}-{port.public_port}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedAddress:
+class RecordedAddress(View, frozen=True):
     """The address as our own status has it.
 
     Attributes:
         ip: empty where the choice is left to CloudStack.
         id: empty until the address was seen to be ours.
-        chosen_at: epoch seconds of the choice, until the address was seen to be ours.
+        chosen_at: when it was chosen, until it was seen to be ours.
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.
         tries: choices that turned out to be taken.
         published: the Service may show it.
     """
 
-    ip: str
+    ip: str = ""
     id: str = ""
-    network_id: str = ""
+    network_id: str = msgspec.field(name="networkID", default="")
     associated_by_controller: bool = False
-    chosen_at: float | None = None
-    allocated_at: float | None = None
+    chosen_at: Time | None = None
+    allocated_at: Time | None = None
     tries: int = 0
     published: bool = False
 
@@ -146,18 +146,9 @@ class RecordedAddress:
         return not self.id
 
 
-class _Address(View, frozen=True):
-    ip: str = ""
-    id: str = ""
-    network_id: str = msgspec.field(name="networkID", default="")
-    associated_by_controller: bool = False
-    chosen_at: str = ""
-    allocated_at: str = ""
-    tries: int = 0
-    published: bool = False
+class RepeatedDrift(View, frozen=True):
+    """Hash and count of the drift checks in a row that found the same drift."""
 
-
-class _Drift(View, frozen=True):
     what: str = ""
     times: int = 0
 
@@ -166,40 +157,24 @@ class RecordedStatus(View, frozen=True):
     """What our own status says: all that is remembered of earlier calls.
 
     Attributes:
+        address: None where none is chosen yet.
+        rules_since: since when every rule has existed.
         fingerprint: of what was asked for at the last finished check; empty while work goes on.
     """
 
-    stored_address: _Address = msgspec.field(name="address", default=_Address())
+    address: RecordedAddress | None = None
     network_id: str = msgspec.field(name="networkID", default="")
-    last_check_time: str = ""
-    next_check_time: str = ""
+    last_check: Time | None = msgspec.field(name="lastCheckTime", default=None)
+    next_check: Time | None = msgspec.field(name="nextCheckTime", default=None)
+    rules_since: Time | None = None
     fingerprint: str = msgspec.field(name="checkedFor", default="")
-    drift: _Drift = msgspec.field(name="repeatedDrift", default=_Drift())
+    repeated_drift: RepeatedDrift = RepeatedDrift()
     conditions: tuple[Condition, ...] = ()
 
-    @property
-    def address(self) -> RecordedAddress | None:
-        """Return the address, None where none is chosen yet."""
-        stored = self.stored_address
-        if not stored.ip and not stored.chosen_at:
-            return None
-        times = {key: read_time(getattr(stored, key)) for key in ("chosen_at", "allocated_at")}
-        return RecordedAddress(**msgspec.structs.asdict(stored) | times)
-
-    @property
-    def last_check(self) -> float | None:
-        """Return when the last check ended, in epoch seconds."""
-        return read_time(self.last_check_time)
-
-    @property
-    def next_check(self) -> float | None:
-        """Return when the next check is due, in epoch seconds."""
-        return read_time(self.next_check_time)
-
-    @property
-    def repeated_drift(self) -> tuple[str, int]:
-        """Return the hash of the last repairs, and how often in a row they were made."""
-        return self.drift.what, self.drift.times
+    def __post_init__(self) -> None:
+        """Take an address for none if neither it nor a choice is there."""
+        if self.address and not self.address.ip and self.address.chosen_at is None:
+            msgspec.structs.force_setattr(self, "address", None)
 
     def condition(self, kind: str) -> Condition:
         """Return the condition of a type, one without a status where there is none."""
@@ -224,10 +199,9 @@ class _Observed(View, frozen=True):
     missing: Json | None = None
 
 
-class Instance(View, frozen=True, kw_only=True):
+class Instance(Object, frozen=True, kw_only=True):
     """A node's machine, as its CloudStackInstance tells."""
 
-    metadata: Metadata
     spec: _InstanceSpec = _InstanceSpec()
     observed: _Observed = _Observed()
 
@@ -237,24 +211,9 @@ class Instance(View, frozen=True, kw_only=True):
         return self.metadata.name
 
     @property
-    def labels(self) -> dict[str, str]:
-        """Return the node's labels."""
-        return self.metadata.labels
-
-    @property
     def machine_id(self) -> str:
         """Return the machine's id in CloudStack; empty where it is not known yet."""
         return self.spec.instance_id
-
-    @property
-    def attachments(self) -> tuple[NetworkAttachment, ...]:
-        """Return the networks that the machine is on."""
-        return self.observed.networks
-
-    @property
-    def serves(self) -> bool:
-        """Tell whether load balancers may send to it: it is in the stable node set (KEP-3458)."""
-        return self.observed.serves_load_balancers
 
     @property
     def missing(self) -> bool:
@@ -263,10 +222,10 @@ class Instance(View, frozen=True, kw_only=True):
 
     def on(self, network_id: str) -> bool:
         """Tell whether the machine has a card on the network."""
-        return any(attachment.network_id == network_id for attachment in self.attachments)
+        return any(attachment.network_id == network_id for attachment in self.observed.networks)
 
 
-class _LoadBalancer(View, frozen=True, kw_only=True):
+class _LoadBalancer(Object, frozen=True, kw_only=True):
     kind: Literal["CloudStackLoadBalancer"] = "CloudStackLoadBalancer"
     metadata: NamespacedMetadata
     spec: Spec

@@ -7,7 +7,7 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
-from hooks.webhook.requests import Condition, Metadata, View, convert, objects
+from hooks.webhook.requests import Condition, Object, View, convert, objects
 
 #: The key under which Metacontroller lists Instances among a Node's attachments.
 INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
@@ -33,15 +33,13 @@ class _Status(View, frozen=True):
     node_info: _NodeInfo = _NodeInfo()
 
 
-class _Node(View, frozen=True, kw_only=True):
+class _Node(Object, frozen=True, kw_only=True):
     kind: Literal["Node"] = "Node"
-    metadata: Metadata
     spec: _Spec = _Spec()
     status: _Status = _Status()
 
 
-class _Instance(View, frozen=True):
-    metadata: Metadata
+class _Instance(Object, frozen=True, kw_only=True):
     spec: Json = msgspec.field(default_factory=dict)
     observed: Json = msgspec.field(default_factory=dict)
 

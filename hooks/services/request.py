@@ -7,7 +7,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
 from hooks.services.plan.facts import Facts, load_balancer_name
-from hooks.webhook.requests import Condition, Metadata, NamespacedMetadata, View, convert, objects
+from hooks.webhook.requests import Condition, NamespacedMetadata, Object, View, convert, objects
 
 #: The key under which Metacontroller lists load balancers among a Service's attachments.
 ATTACHMENTS = f"{LOAD_BALANCER_KIND}.{CLOUDSTACK_API}"
@@ -56,7 +56,7 @@ class _Status(View, frozen=True):
     load_balancer: _Published = _Published()
 
 
-class _Service(View, frozen=True):
+class _Service(Object, frozen=True, kw_only=True):
     kind: Literal["Service"]
     metadata: _ServiceMetadata
     spec: _Spec = _Spec()
@@ -97,8 +97,7 @@ class _LoadBalancerStatus(View, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class _LoadBalancer(View, frozen=True):
-    metadata: Metadata
+class _LoadBalancer(Object, frozen=True, kw_only=True):
     spec: _LoadBalancerSpec = _LoadBalancerSpec()
     status: _LoadBalancerStatus = _LoadBalancerStatus()
 

@@ -8,9 +8,8 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
-from hooks.kube.times import epoch
 from hooks.targetclusters.sync.plan.model import SyncPolicy
-from hooks.webhook.requests import Condition, Metadata, NonEmpty, View, convert, objects
+from hooks.webhook.requests import Condition, NonEmpty, Object, Time, View, convert, objects
 
 #: The longest interval, in seconds: a year from now is still a time that can be written.
 YEAR = 365 * 86400.0
@@ -29,17 +28,6 @@ ObjectName = Annotated[
     ),
 ]
 Threshold = Annotated[int, msgspec.Meta(ge=1, description="a whole number of 1 or more")]
-
-
-class Time(float):
-    """Epoch seconds."""
-
-    wanted = "a time such as 2026-01-01T00:00:00Z"
-
-    @classmethod
-    def read(cls, text: str) -> "Time":
-        """Read a time as Kubernetes writes it. Raises ValueError."""
-        return cls(epoch(text))
 
 
 class Duration(float):
@@ -177,13 +165,13 @@ class _Metadata(View, frozen=True):
 
 class _TargetCluster(View, frozen=True, kw_only=True):
     kind: Literal["TargetCluster"] = "TargetCluster"
+    api_version: str = ""
     metadata: _Metadata
     spec: Spec = Spec()
     status: Status = Status()
 
 
-class _ConfigMap(View, frozen=True):
-    metadata: Metadata
+class _ConfigMap(Object, frozen=True, kw_only=True):
     data: Json = msgspec.field(default_factory=dict)
 
 

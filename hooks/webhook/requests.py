@@ -13,6 +13,7 @@ import msgspec
 from hooks.http.bounded_json import BadJson, Json, count_values, has_more_values, parse_json
 from hooks.http.texts import quote, shorten
 from hooks.kube.field_paths import join_path
+from hooks.kube.times import epoch
 from hooks.webhook.contract import BadRequest
 
 #: The most values in a body. A load balancer's request with 5,000 Instances has half as many.
@@ -42,6 +43,17 @@ class View(msgspec.Struct, frozen=True, rename="camel"):
     field of a class with a method `read` is what that makes of the JSON value, or else it raises
     ValueError; its attribute `wanted` continues "must be".
     """
+
+
+class Time(float):
+    """Epoch seconds."""
+
+    wanted = "a time such as 2026-01-01T00:00:00Z"
+
+    @classmethod
+    def read(cls, text: str) -> "Time":
+        """Read a time as Kubernetes writes it. Raises ValueError."""
+        return cls(epoch(text))
 
 
 class Condition(View, frozen=True):
@@ -83,6 +95,14 @@ class NamespacedMetadata(Metadata, frozen=True, kw_only=True):
 
     namespace: NonEmpty
     uid: NonEmpty
+
+
+class Object(View, frozen=True, kw_only=True):
+    """Any object. The kind stands first, so that an object of another kind is refused for that."""
+
+    kind: str = ""
+    api_version: str = ""
+    metadata: Metadata
 
 
 def check_values(body: bytes | bytearray) -> None:

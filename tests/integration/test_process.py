@@ -225,6 +225,27 @@ def test_what_is_no_call_is_refused_as_json_in_one_line(
     assert [line["code"] for line in lines] == [code]
 
 
+def peak_bytes(hooks: Hooks) -> int:
+    """Return the most memory that the newest worker has held, in bytes."""
+    status = Path(f"/proc/{worker_pids(hooks)[-1]}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b'""', b'{"a":1}'], ids=bytes.decode)
+def test_twelve_bodies_of_too_many_values_at_once_cost_little_memory(
+    hooks: Hooks, value: bytes
+) -> None:
+    count = int(15.9 * 2**20) // (len(value) + 1)
+    body = b'{"object":[' + b",".join([value] * count) + b"]}"
+    with ThreadPoolExecutor(12) as pool:
+        replies = list(pool.map(lambda _: hooks.post("/nodes/sync", body), range(12)))
+    assert {reply.code for reply in replies} == {400}
+    assert {reply.json["error"] for reply in replies} == {"the body has more than 500000 values"}
+    assert peak_bytes(hooks) < 300 * 2**20
+    assert hooks.post("/nodes/sync", NODE).code == 200
+
+
 def test_a_body_in_chunks_has_the_same_limit(shared: Hooks) -> None:
     chunk = b"%x\r\n%s\r\n" % (1 << 20, b" " * (1 << 20))
     head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

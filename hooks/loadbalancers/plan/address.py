@@ -7,7 +7,9 @@ decides whether it is ours: a second `createTags` of a key fails, so only one Se
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 from hooks.cloudstack.models import PublicIpAddress
 from hooks.kube.conditions import Condition
@@ -18,6 +20,7 @@ from hooks.loadbalancers.plan.firewall import tag_others_firewall
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
+from hooks.webhook.requests import Time
 
 #: Seconds that CloudStack's clock may be behind ours in the time of an allocation.
 CLOCK_SLACK = 300.0
@@ -161,7 +164,7 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         id=found.id,
         network_id=found.network_id,
         associated_by_controller=by_controller,
-        allocated_at=found.allocated_at,
+        allocated_at=None if found.allocated_at is None else Time(found.allocated_at),
         published=_is_published(request.recorded.address, found.ip_address),
     )
     return AddressPlan(
@@ -255,7 +258,7 @@ def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]
 
 def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
     published = _is_published(facts.request.recorded.address, ip)
-    choice = RecordedAddress(ip, chosen_at=facts.now, tries=tries, published=published)
+    choice = RecordedAddress(ip, chosen_at=Time(facts.now), tries=tries, published=published)
     message = f"{ip or 'Any address'} is chosen; it is associated after the status is written"
     return AddressPlan(_not_ready("AddressChosen", message), recorded=choice, is_waiting=True)
 
@@ -288,7 +291,9 @@ def _unsettled(found: PublicIpAddress) -> Condition:
 def _choice(facts: Facts, found: PublicIpAddress) -> RecordedAddress | None:
     """Return what is recorded of an address that is not ours yet."""
     recorded = facts.request.recorded.address
-    return replace(recorded, id="") if recorded and recorded.ip in ("", found.ip_address) else None
+    if not recorded or recorded.ip not in ("", found.ip_address):
+        return None
+    return msgspec.structs.replace(recorded, id="")
 
 
 def _not_ready(reason: str, message: str) -> Condition:

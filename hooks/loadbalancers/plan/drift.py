@@ -10,6 +10,7 @@ from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.schedule import CONTESTED, is_early_check
+from hooks.loadbalancers.request import RepeatedDrift
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
 from hooks.webhook.contract import Plan
 
@@ -19,7 +20,7 @@ MAX_REPAIRS = 3
 _NAMED_CHANGES = 5
 
 
-def count_drift(facts: Facts, actions: Sequence[Action]) -> tuple[str, int]:
+def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     """Return hash and count of the drift checks in a row that found the same drift.
 
     A check is a drift check if nothing else was asked for since the last one. The call's first
@@ -31,11 +32,11 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> tuple[str, int]:
         return recorded
     found = actions if facts.attempt.first_actions is None else facts.attempt.first_actions
     if not found:
-        return recorded if is_early_check(facts) else ("", 0)
+        return recorded if is_early_check(facts) else RepeatedDrift()
     # The texts are the identity: rules that somebody deleted come back with other ids.
     text = "\0".join(sorted(str(action) for action in found))
     drift = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return drift, recorded[1] + 1 if drift == recorded[0] else 1
+    return RepeatedDrift(drift, recorded.times + 1 if drift == recorded.what else 1)
 
 
 def is_found_now(facts: Facts) -> bool:
@@ -49,15 +50,15 @@ def repaired(facts: Facts, actions: Sequence[Action]) -> Event:
     return Event(facts.request.service, EVENT_REPAIRED, message)
 
 
-def contested(facts: Facts, actions: Sequence[Action], drift: tuple[str, int]) -> Plan[Action]:
+def contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:
     """Do nothing for an hour: something undoes our repairs again and again."""
     message = (
-        f"Something has undone this load balancer {drift[1]} times in a row: {_named(actions)}. "
+        f"Something has undone this load balancer {drift.times} times in a row: {_named(actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
     ready = Condition("Ready", "False", "Contested", message)
     response = status.stopped(facts, ready, back_off=CONTESTED)
-    response["status"]["repeatedDrift"] = {"what": drift[0], "times": drift[1]}
+    response["status"]["repeatedDrift"] = {"what": drift.what, "times": drift.times}
     event = Event(facts.request.service, EVENT_CONTESTED, message, type="Warning")
     return Plan(response, events=(event,))
 

@@ -14,12 +14,12 @@ def choose_network(request: LoadBalancerRequest) -> str:
     recorded = request.recorded.address
     if recorded and not recorded.is_choice and recorded.network_id:
         return recorded.network_id
-    serving = [each for each in request.instances if each.serves]
+    serving = [each for each in request.instances if each.observed.serves_load_balancers]
     nodes: Counter[str] = Counter()
     defaults: Counter[str] = Counter()
     for instance in serving_nodes(request) or serving or request.instances:
-        nodes.update({each.network_id for each in instance.attachments})
-        defaults.update({each.network_id for each in instance.attachments if each.default})
+        nodes.update({each.network_id for each in instance.observed.networks})
+        defaults.update({each.network_id for each in instance.observed.networks if each.default})
     used = request.recorded.network_id
     return max(
         nodes, key=lambda each: (nodes[each], defaults[each], each == used, each), default=""
@@ -30,5 +30,7 @@ def serving_nodes(request: LoadBalancerRequest) -> tuple[Instance, ...]:
     """Return the nodes that may serve: in the stable node set, and matching the node selector."""
     selector = request.spec.node_selector.items()
     return tuple(
-        each for each in request.instances if each.serves and selector <= each.labels.items()
+        each
+        for each in request.instances
+        if each.observed.serves_load_balancers and selector <= each.metadata.labels.items()
     )

@@ -26,6 +26,7 @@ from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
 from hooks.loadbalancers.plan.members import MembersPlan, plan_members
 from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
 from hooks.loadbalancers.plan.status import Stages
+from hooks.loadbalancers.request import RepeatedDrift
 from hooks.names import EVENT_ORPHANED
 from hooks.webhook.contract import CompositeResponse, Plan
 
@@ -41,11 +42,11 @@ def plan(facts: Facts) -> Plan[Action]:
         return Plan(_not_served(facts, refusal))
     stages = plan_stages(facts)
     if spec.plan_only:
-        return Plan(status.planned(facts, stages, (), ("", 0)))
+        return Plan(status.planned(facts, stages, (), RepeatedDrift()))
     actions = stages.members.actions if spec.invalid else stages.actions
     repeated = drift.count_drift(facts, actions)
     is_drift = drift.is_found_now(facts)
-    if is_drift and repeated[1] > drift.MAX_REPAIRS:
+    if is_drift and repeated.times > drift.MAX_REPAIRS:
         return drift.contested(facts, actions, repeated)
     events = (drift.repaired(facts, actions),) if is_drift and actions else ()
     return Plan(status.planned(facts, stages, actions, repeated), actions, events)

@@ -13,10 +13,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+import msgspec
+
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
-from hooks.kube.times import epoch, timestamp
+from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
@@ -25,7 +27,7 @@ from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff, early_wait, regular_wait
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress, RepeatedDrift
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -86,7 +88,7 @@ def was_converged(facts: Facts) -> bool:
 
 
 def planned(
-    facts: Facts, stages: Stages, actions: Iterable[Action], drift: tuple[str, int]
+    facts: Facts, stages: Stages, actions: Iterable[Action], drift: RepeatedDrift
 ) -> CompositeResponse:
     """Write the status of a live load balancer.
 
@@ -113,7 +115,7 @@ def planned(
         **_rules(facts, stages),
         **_members(stages),
         **({"plan": changes[:_PLAN_ENTRIES]} if plan_only else {}),
-        **({"repeatedDrift": {"what": drift[0], "times": drift[1]}} if drift[1] else {}),
+        **({"repeatedDrift": {"what": drift.what, "times": drift.times}} if drift.times else {}),
         **({"rulesSince": timestamp(since)} if since is not None else {}),
     }
     if is_working:
@@ -274,7 +276,7 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     return Condition("Ready", "True", "Serving", f"{ip} serves")
 
 
-def _next_check(facts: Facts, ready: Condition, drift: tuple[str, int]) -> float:
+def _next_check(facts: Facts, ready: Condition, drift: RepeatedDrift) -> float:
     """Return the seconds until the next check: early after a repair or a takeover.
 
     Somebody may undo these.
@@ -282,7 +284,7 @@ def _next_check(facts: Facts, ready: Condition, drift: tuple[str, int]) -> float
     if _has_failed(ready):
         back_off = OUTAGE if ready.reason in _PASSING else REFUSED
         return back_off.wait(facts.request.recorded, facts.fingerprint)
-    if not drift[1] and not facts.request.spec.adopt.names:
+    if not drift.times and not facts.request.spec.adopt.names:
         return regular_wait(facts)
     is_first = facts.attempt.first_actions is not None or not was_converged(facts)
     return early_wait(facts, is_first=is_first)
@@ -292,8 +294,8 @@ def _rules_since(facts: Facts, stages: Stages) -> float | None:
     """Return since when every rule has existed that can exist; None if one is still missing."""
     if not stages.rules.serving or not stages.rules.is_complete:
         return None
-    before = facts.request.status.get("rulesSince")
-    return epoch(before) if before else facts.now
+    since = facts.request.recorded.rules_since
+    return facts.now if since is None else since
 
 
 def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAddress | None:
@@ -304,7 +306,7 @@ def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAdd
     has_waited = facts.now - since >= PUBLISH_AFTER
     if facts.request.spec.plan_only or not (has_waited or stages.members.assigned):
         return address
-    return replace(address, published=True)
+    return msgspec.structs.replace(address, published=True)
 
 
 def _address(address: RecordedAddress | None) -> Json:

@@ -8,9 +8,11 @@ from hooks.loadbalancers.request import (
     NetworkAttachment,
     Port,
     RecordedAddress,
+    RepeatedDrift,
     read,
 )
 from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import NET, NOW, UID, body, chosen, instance, port, request
 
 
@@ -111,11 +113,11 @@ def test_a_status_is_remembered() -> None:
     asked = request(status=status)
     recorded = asked.recorded
     assert recorded.address == RecordedAddress(
-        "198.51.100.9", "a-1", NET, True, None, NOW - 3600, 0, True
+        "198.51.100.9", "a-1", NET, True, None, Time(NOW - 3600), 0, True
     )
     assert not recorded.address.is_choice
     assert (recorded.last_check, recorded.next_check) == (NOW - 60, NOW + 240)
-    assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", ("w", 2))
+    assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", RepeatedDrift("w", 2))
     assert recorded.condition("Ready").status == "True"
     assert recorded.condition("Other").status == ""
     assert asked.status == status
@@ -123,10 +125,10 @@ def test_a_status_is_remembered() -> None:
 
 def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
     some = request(status=chosen("198.51.100.9", tries=2)).recorded.address
-    assert some == RecordedAddress("198.51.100.9", chosen_at=NOW - 10, tries=2)
+    assert some == RecordedAddress("198.51.100.9", chosen_at=Time(NOW - 10), tries=2)
     assert some.is_choice
     left_to_cloudstack = request(status=chosen("")).recorded.address
-    assert left_to_cloudstack == RecordedAddress("", chosen_at=NOW - 10)
+    assert left_to_cloudstack == RecordedAddress("", chosen_at=Time(NOW - 10))
     assert request(status={"address": {"published": False}}).recorded.address is None
 
 
@@ -137,13 +139,21 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         "bare": {"metadata": {"name": "bare"}},
     }
     first, second = request(nodes=nodes).instances
-    assert (first.name, first.machine_id, first.serves, first.missing) == ("a", "vm-a", True, True)
-    assert first.attachments == (NetworkAttachment(NET, True),)
-    assert first.labels == {"kubernetes.io/hostname": "a"}
+    assert (first.name, first.machine_id, first.observed.serves_load_balancers, first.missing) == (
+        "a",
+        "vm-a",
+        True,
+        True,
+    )
+    assert first.observed.networks == (NetworkAttachment(NET, True),)
+    assert first.metadata.labels == {"kubernetes.io/hostname": "a"}
     assert (second.name, second.machine_id) == ("b", "vm-b")
-    assert (second.serves, second.missing) == (False, False)
-    assert second.attachments == (NetworkAttachment(NET, True), NetworkAttachment("other", False))
-    assert second.labels == {"kubernetes.io/hostname": "b"}
+    assert (second.observed.serves_load_balancers, second.missing) == (False, False)
+    assert second.observed.networks == (
+        NetworkAttachment(NET, True),
+        NetworkAttachment("other", False),
+    )
+    assert second.metadata.labels == {"kubernetes.io/hostname": "b"}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hooks.names import (
     TAG_SERVICE,
     TAG_SERVICE_UID,
 )
+from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,
@@ -122,7 +123,7 @@ def test_an_address_with_all_our_tags_is_kept() -> None:
     assert result.actions == ()
     assert result.condition.status == "True"
     assert result.recorded == RecordedAddress(
-        IP, f"id-{IP}", NET, True, allocated_at=NOW, published=True
+        IP, f"id-{IP}", NET, True, allocated_at=Time(NOW), published=True
     )
 
 
@@ -203,7 +204,7 @@ def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> N
 
 def test_a_free_address_is_chosen_and_first_of_all_written_down() -> None:
     result = plan(request(), free=(OTHER,))
-    assert result.recorded == RecordedAddress(OTHER, chosen_at=NOW)
+    assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
     assert (result.actions, result.is_waiting) == ((), True)
 
 
@@ -221,11 +222,11 @@ def test_a_choice_that_is_written_down_is_associated() -> None:
 
 def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
-    assert first.recorded == RecordedAddress(OTHER, chosen_at=NOW)
+    assert first.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
     assert first.is_waiting
     assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
     changed = plan(request(address=OTHER, status=chosen(IP)))
-    assert changed.recorded == RecordedAddress(OTHER, chosen_at=NOW)
+    assert changed.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
 
 
 def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
@@ -271,13 +272,13 @@ def test_a_choice_refused_as_taken_is_made_anew_up_to_three_times() -> None:
         assert result.recorded is not None
         assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
     last = plan(request(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
-    assert last.recorded == RecordedAddress("", chosen_at=NOW, tries=3)
+    assert last.recorded == RecordedAddress("", chosen_at=Time(NOW), tries=3)
     assert last.is_waiting
 
 
 def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_written_down() -> None:
     result = plan(request())
-    assert result.recorded == RecordedAddress("", chosen_at=NOW)
+    assert result.recorded == RecordedAddress("", chosen_at=Time(NOW))
     assert result.is_waiting
     [action] = plan(request(status=chosen(""))).actions
     assert isinstance(action, AssociateAny)
@@ -374,7 +375,7 @@ def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
 
 def test_an_address_left_behind_where_only_others_have_rules_is_theirs() -> None:
     result = plan(request(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
-    assert result.recorded == RecordedAddress(OTHER, chosen_at=NOW)
+    assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
 
 
 def test_an_address_left_behind_that_does_not_fit_but_has_our_rules_is_not_given_up() -> None:

@@ -1,0 +1,152 @@
+"""What every hook refuses, whatever its request is."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.loadbalancers import request as loadbalancers
+from hooks.loadbalancers.plan.plan import plan as plan_load_balancer
+from hooks.nodes import request as nodes
+from hooks.nodes.plan.match import Found, Match, Missing
+from hooks.nodes.plan.plan import plan_node
+from hooks.services import request as services
+from hooks.targetclusters import request as targetclusters
+from hooks.targetclusters.plan.plan import plan_finalize, plan_sync
+from hooks.targetclusters.plan.schedule import JobState
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import convert
+from tests.memory_kube import MemoryKube
+from tests.targets.driving import target_cluster
+from tests.unit.broken import broken, golden
+from tests.unit.loadbalancers import builders
+from tests.unit.nodes import objects
+from tests.unit.services.objects import KEY, load_balancer, request, service, serving
+from tests.unit.services.test_hook import hook as services_hook
+from tests.unit.targetclusters import views
+from tests.unit.targetclusters.health.test_judge import HEALTHY
+
+NOW = 1_800_000_000.0
+NODE = objects.make_initialised_node()
+MISSING = Missing(objects.VM_ID)
+ANSWER: Json = dict(plan_node(objects.make_facts(NODE, MISSING), objects.SETTINGS).response)
+INSTANCE = ANSWER["attachments"][0]
+ROUND = views.round_(views.inventory(), views.report(views.inventory(), outcomes={"a": "failed"}))
+STATUS = plan_sync(
+    views.facts(probe=JobState(latest=HEALTHY), sync=JobState(latest=ROUND))
+).response["status"]
+BODIES: dict[str, Json] = {
+    "nodes": {"object": NODE, "attachments": {nodes.INSTANCES: {"node-1": INSTANCE}}},
+    "services": request(service(), load_balancer(status=serving())),
+    "loadbalancers": builders.body(status=builders.recorded()),
+    "loadbalancers customize": builders.body(),
+    "targetclusters": {
+        "parent": {**target_cluster(resourceSyncPolicy={"enabled": True}), "status": STATUS},
+        "children": {"ConfigMap.v1": {"team/a": {"metadata": {"name": "a"}, "data": {"a": "b"}}}},
+    },
+}
+READS: dict[str, Callable[[Json], Any]] = {
+    "nodes": nodes.read,
+    "services": lambda body: services.read(body, now=NOW),
+    "loadbalancers": lambda body: loadbalancers.read(body, now=NOW),
+    "loadbalancers customize": lambda body: convert(body, loadbalancers.CustomizeRequest),
+    "targetclusters": lambda body: targetclusters.read(body, default_secret="target"),
+}
+WANTED = {
+    "nodes": "object.kind: is 'Pod', must be Node",
+    "services": "object.kind: is 'Pod', must be Service",
+    "loadbalancers": "parent.kind: is 'Pod', must be CloudStackLoadBalancer",
+    "loadbalancers customize": "parent.kind: is 'Pod', must be CloudStackLoadBalancer",
+    "targetclusters": "parent.kind: is 'Pod', must be TargetCluster",
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_an_object_of_another_kind_is_refused_with_both_kinds(name: str) -> None:
+    part = "object" if "object" in BODIES[name] else "parent"
+    body = {**BODIES[name], part: {"kind": "Pod", "metadata": {"name": "web-0"}}}
+    with pytest.raises(BadRequest) as refused:
+        READS[name](body)
+    assert str(refused.value) == WANTED[name]
+
+
+@pytest.mark.parametrize("name", [name for name in READS if name != "services"])
+def test_an_object_that_names_no_kind_is_taken_for_the_hooks(name: str) -> None:
+    part = "object" if "object" in BODIES[name] else "parent"
+    READS[name]({**BODIES[name], part: {**BODIES[name][part], "kind": None}})
+
+
+OTHERS: list[tuple[str, str, str, str, Json]] = [
+    ("nodes", "attachments", nodes.INSTANCES, "node-1", {"observed": "x"}),
+    ("services", "attachments", services.ATTACHMENTS, KEY, {"status": []}),
+    ("loadbalancers", "related", loadbalancers.INSTANCES, "n1", {"spec": []}),
+    ("targetclusters", "children", "ConfigMap.v1", "team/a", {"data": ["x"]}),
+]
+HOOKS = [row[0] for row in OTHERS]
+
+
+@pytest.mark.parametrize(("name", "part", "kind", "key", "wrong"), OTHERS, ids=HOOKS)
+def test_an_object_beside_it_of_another_shape_is_refused_by_its_field(
+    name: str, part: str, kind: str, key: str, wrong: Json
+) -> None:
+    def refused(obj: Json | None) -> BadRequest:
+        with pytest.raises(BadRequest) as refusal:
+            READS[name]({**BODIES[name], part: {kind: {key: obj}}})
+        return refusal.value
+
+    place = f'{part}["{kind}"]' + (f'["{key}"]' if "/" in key else f".{key}")
+    assert str(refused(None)) == f"{place}: is missing; it must be an object"
+    assert refused({"metadata": {"name": "a"}, **wrong}).field == f"{place}.{next(iter(wrong))}"
+
+
+@pytest.mark.parametrize(("name", "part", "kind"), [row[:3] for row in OTHERS], ids=HOOKS)
+def test_gos_empty_maps_are_empty(name: str, part: str, kind: str) -> None:
+    empties: tuple[Json | None, ...] = (None, {}, {kind: None}, {kind: {}})
+    for empty in empties:
+        READS[name]({**BODIES[name], part: empty})
+
+
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@MANY
+@given(body=golden("loadbalancers"))
+def test_no_load_balancer_is_an_error_of_ours(body: Json) -> None:
+    with suppress(BadRequest):
+        plan_load_balancer(builders.facts(loadbalancers.read(body, now=NOW)))
+
+
+@MANY
+@given(body=golden("services"))
+def test_no_service_is_an_error_of_ours(body: Json) -> None:
+    with suppress(BadRequest):
+        services_hook(MemoryKube()).sync(body, Deadline(8))
+
+
+@MANY
+@given(body=broken(BODIES["nodes"]), match=st.sampled_from([Found(objects.make_vm()), MISSING]))
+def test_no_node_is_an_error_of_ours(body: Json, match: Match) -> None:
+    with suppress(BadRequest):
+        read = nodes.read(body)
+        plan_node(objects.make_facts(read.node, match, instance=read.instance), objects.SETTINGS)
+
+
+@MANY
+@given(body=broken(BODIES["targetclusters"]))
+def test_no_target_cluster_is_an_error_of_ours(body: Json) -> None:
+    with suppress(BadRequest):
+        read = targetclusters.read(body, default_secret="target")
+        facts = views.facts(
+            cluster=read.cluster,
+            spec=read.spec,
+            config_maps=read.config_maps,
+            deleted_at=read.deleted_at,
+            probe=JobState(latest=HEALTHY),
+        )
+        plan_sync(facts)
+        plan_finalize(facts)
