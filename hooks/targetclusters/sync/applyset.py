@@ -6,12 +6,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
 from hooks.kube.objects import annotations, part
 from hooks.names import ANNOTATION_APPLYSET_TOOLING, FIELD_MANAGER
-from hooks.targetclusters.sync.plan.applyset import (
-    ApplySet,
-    Scope,
-    read_scope,
-    read_tool,
-)
+from hooks.targetclusters.sync.plan.applyset import ApplySet, Scope, read_scope, read_tool
 from hooks.targetclusters.sync.plan.decide import read_live
 from hooks.targetclusters.sync.target import Target
 

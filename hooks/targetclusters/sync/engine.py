@@ -224,11 +224,10 @@ class _Round:
 
     def _prune(self, state: LiveState) -> None:
         """Delete what is recorded and no longer wanted."""
-        task, wanted = self._task, {one.key for one in self._resolved.objects}
         for entry in prune_order(self._sets.members.values()):
-            if entry.key in wanted:
+            if entry.key in state.wanted:
                 continue
-            reason = why_kept(entry, task.desired, self._resolved, task.policy)
+            reason = why_kept(entry, self._task.desired, self._resolved, self._task.policy)
             if reason:
                 self._note(ObjectResult(entry, "skipped", reason))
             else:

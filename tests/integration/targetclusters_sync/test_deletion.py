@@ -7,7 +7,7 @@ from tests.kubes import Call, Watched
 
 
 def silenced(kube: Kube, *, after: int) -> Watched:
-    """Be a target that answers some calls and then no more."""
+    """Return a target that answers some calls and then no more."""
 
     def answer(_: Call) -> None:
         if len(target.calls) > after:

@@ -1,4 +1,4 @@
-"""What was changed on a real target: put right, or named and left alone."""
+"""What was changed on a real target: corrected, or named and left alone."""
 
 import json
 
@@ -172,7 +172,7 @@ def test_a_key_that_its_source_drops_goes_from_the_target(world: World) -> None:
 
 
 def refuse_dry_runs(call: Call) -> None:
-    """Be a target whose admission webhooks allow none."""
+    """Refuse dry runs, as a target does whose admission webhooks do not support them."""
     if call.dry_run:
         raise KubeRefused(f"PATCH {call.path}", 400, "does not support dry run")
 

@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 @pytest.fixture(scope="module", autouse=True)
 def controllers(target: Cluster) -> None:
-    """Have namespaces that are deleted on the target end."""
+    """Start the controllers that finish the deletion of namespaces on the target."""
     target.start_controllers()
 
 

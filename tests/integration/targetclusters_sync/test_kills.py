@@ -23,7 +23,7 @@ def wish(world: World) -> None:
 
 
 def change(world: World) -> None:
-    """Have one object new, one changed, one gone, one edited, and a stranger in one's place."""
+    """Prepare a new, a changed, a deleted and an edited object, and one of somebody else."""
     wish(world)
     world.settle()
     world.source("bundle", bundle(one="2", two="1", four="2", foreign="2"), label="")
@@ -33,7 +33,7 @@ def change(world: World) -> None:
 
 
 def move(world: World) -> None:
-    """Have everything go to another namespace."""
+    """Send everything to another namespace."""
     wish(world)
     world.settle()
     world.policy["targetNamespace"] = f"{world.namespace}-else"
@@ -66,7 +66,7 @@ def check_gone(world: World) -> None:
 
 
 def contents(world: World) -> dict[str, str]:
-    """Answer the value of each of our objects on the target."""
+    """Return the value of each of our objects on the target."""
     configmaps = world.target.api.resource("v1", "configmaps")
     return {key.name: configmaps.get(key.name, key.namespace)["data"]["v"] for key in world.ours()}
 
@@ -89,7 +89,7 @@ class Scenario:
 
 
 def check_covered(world: World) -> None:
-    """See that everything of ours on the target, the sets too, is in the inventory."""
+    """Check that everything of ours on the target, the sets too, is in the inventory."""
     configmaps = world.target.api.resource("v1", "configmaps")
     parents = {
         one.entry.key

@@ -32,7 +32,7 @@ def kubectl(cluster: Cluster, *arguments: str, stdin: str = "") -> subprocess.Co
 
 
 def prune(world: World, *, keep: str) -> subprocess.CompletedProcess[str]:
-    """Have kubectl apply one object of our set and prune the others."""
+    """Let kubectl apply one object of our set and prune the others."""
     return kubectl(
         world.target,
         "apply",

@@ -1,4 +1,4 @@
-"""What a real target refuses: told per object, tried again later, nothing secret said."""
+"""What a real target refuses: reported per object, tried again later, without secrets."""
 
 import json
 

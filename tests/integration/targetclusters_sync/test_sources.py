@@ -20,7 +20,7 @@ def names(desired: DesiredSet) -> list[str]:
 
 
 def reads(world: World) -> list[tuple[str, str]]:
-    """Answer what was read of the sources: the verb, and whether it was metadata alone."""
+    """Return what was read of the sources: the verb, and whether it was metadata alone."""
     kinds = {METADATA: "metadata", METADATA_LIST: "metadata"}
     found = [
         (call.verb, kinds.get(call.accept, "whole"))

@@ -135,7 +135,7 @@ class World:
         return reports[-1]
 
     def outcomes(self, name: str) -> list[str]:
-        """Answer what became of an object in the rounds of the last `settle`."""
+        """Return what became of an object in the rounds of the last `settle`."""
         return [one.outcome for one in self.history[name]]
 
     def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> DeleteReport:
@@ -159,12 +159,12 @@ class World:
         return self.target.api.resource(version, plural).find(name, self.namespace)
 
     def data(self, name: str) -> dict[str, str] | None:
-        """Answer the data of a ConfigMap on the target; None where it is not there."""
+        """Return the data of a ConfigMap on the target; None if it does not exist."""
         found = self.on_target(name)
         return found.get("data", {}) if found else None
 
     def ours(self) -> set[ObjectKey]:
-        """Answer the ConfigMaps on the target that carry the label of our set."""
+        """Return the ConfigMaps on the target that carry the label of our set."""
         ids = ",".join(sorted(self.sets.ids))
         listed = self.target.api.resource("v1", "configmaps").list(
             labels=f"{LABEL_APPLYSET_PART_OF} in ({ids})"
@@ -175,17 +175,17 @@ class World:
         }
 
     def names(self) -> set[str]:
-        """Answer the names of our ConfigMaps on the target."""
+        """Return the names of our ConfigMaps on the target."""
         return {key.name for key in self.ours()}
 
     @property
     def sets(self) -> ApplySets:
-        """Answer the ApplySets of the TargetCluster."""
+        """Return the ApplySets of the TargetCluster."""
         namespace = self.policy.get("targetNamespace") or self.namespace
         return ApplySets.of(f"{self.namespace}/web", namespace, self.recorded)
 
 
 def result(report: SyncReport | DeleteReport, name: str) -> ObjectResult:
-    """Answer what became of an object."""
+    """Return what became of an object."""
     (found,) = [one for one in report.results if one.entry.name == name]
     return found

@@ -18,12 +18,7 @@ from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import (
-    DeleteReport,
-    DesiredSet,
-    SyncReport,
-    SyncTask,
-)
+from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport, SyncTask
 from tests import kubes
 from tests.kubes import Answering
 from tests.unit.api_server import Answer, Call, serving
@@ -71,7 +66,7 @@ def run_deletion(answer: Callable[[Call], Answer]) -> DeleteReport:
 
 
 def after_discovery(answer: Answer) -> Callable[[Call], Answer]:
-    """Answer discovery as an API server does, and everything else as told."""
+    """Answer discovery as an API server does, and everything else with `answer`."""
     return lambda call: (200, DISCOVERY[call.path]) if call.path in DISCOVERY else answer
 
 
