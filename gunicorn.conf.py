@@ -1,4 +1,4 @@
-"""How gunicorn serves the hooks; the settings are read and checked here, before anything forks.
+"""The configuration of gunicorn, which reads and checks the settings before it forks.
 
 Start it with `gunicorn` alone, in the folder of this file.
 """
@@ -25,21 +25,21 @@ wsgi_app = "hooks.wsgi:application()"
 proc_name = "cloudstack-metacontroller"
 bind = [str(settings.bind), str(Address(settings.metrics_host, settings.metrics_port))]
 
-# One process: caches, lanes and probes are shared by all calls. Threads, since calls wait.
+# One process, so that all calls share caches, locks and probes. Threads, because calls wait.
 workers = 1
 worker_class = "gthread"
 threads = 64
 worker_connections = 1024
 
-# The worker's heartbeat, which calls do not delay; it is no limit on them.
+# The worker's heartbeat, which calls do not delay. It does not limit them.
 timeout = 30
-# A stopping worker waits for its calls, which may take the whole deadline and then some.
+# A stopping worker waits for its calls, which may take longer than the deadline.
 graceful_timeout = int(settings.hook_deadline) + 5
 # Longer than the 90 s after which Go's HTTP client drops an idle connection: a server that
 # drops it first loses a call that is just being sent.
 keepalive = 100
 
-# Seconds that a caller may pause within a request. Gunicorn waits for ever, with a thread.
+# Seconds that a caller may pause within a request. Gunicorn itself waits forever, in a thread.
 RECEIVE_SECONDS = 5
 
 # The container's root is read-only; the heartbeat file goes to memory.
@@ -48,7 +48,7 @@ control_socket_disable = True
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
-    """End what runs in the background, which a process waits for when it ends."""
+    """End what runs in the background; the process waits for it when it ends."""
     del server, worker
     wsgi.process.close()
 
@@ -58,7 +58,7 @@ loglevel = {"warn": "warning"}.get(settings.log_level, settings.log_level)
 
 
 def when_ready(server: Arbiter) -> None:
-    """Limit how long a read may wait; accepted connections inherit it from their listener."""
+    """Limit the time of a read; connections inherit it from their listener."""
     limit = struct.pack("ll", RECEIVE_SECONDS, 0)
     for listener in server.LISTENERS:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -72,6 +72,6 @@ if settings.tls_cert_file:
     def ssl_context(
         conf: GunicornConfig, default_ssl_context_factory: Callable[[], ssl.SSLContext]
     ) -> PortContext:
-        """Take the certificates as they are now; see PortContext for the metrics port."""
+        """Return the newest certificates; see PortContext for the metrics port."""
         del conf, default_ssl_context_factory
         return wsgi.process.tls()

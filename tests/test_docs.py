@@ -106,7 +106,7 @@ def test_a_constant_without_a_description_cannot_be_listed() -> None:
         "Groups and kinds": {"FIRST": "Said."},
         "More": {"SECOND": "Said twice."},
     }
-    with pytest.raises(ValueError, match="THIRD: nothing says what it means"):
+    with pytest.raises(ValueError, match="THIRD: it has no description"):
         described(source + '\nTHIRD = "c"\n')
 
 

@@ -1,11 +1,11 @@
-"""Knows where the control plane's binaries are: built once from pinned Go modules, and cached."""
+"""Finds the programs of the control plane: built once from pinned Go modules, and cached."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.gomodule import GoModule, Say
+from tools.gomodule import GoModule, Report
 
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -30,7 +30,7 @@ COLLECT_NEVER = {"GOGC": "off"}
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where each program is."""
+    """The path of each program."""
 
     etcd: Path
     kube_apiserver: Path
@@ -39,13 +39,13 @@ class Binaries:
     kwok: Path
 
 
-def ensure(say: Say = print, environ: Mapping[str, str] = os.environ) -> Binaries:
-    """Return all binaries, building those that neither KUBEBUILDER_ASSETS nor the cache holds.
+def ensure(report: Report = print, environ: Mapping[str, str] = os.environ) -> Binaries:
+    """Return all programs; build those that neither KUBEBUILDER_ASSETS nor the cache has.
 
     A cold build takes about ten minutes on two cores, 2 GiB of memory and 4 GB of disk.
     """
     places = locate(environ)
-    MODULE.ensure(places, say, environ)
+    MODULE.ensure(places, report, environ)
     return Binaries(
         etcd=places["etcd"],
         kube_apiserver=places["kube-apiserver"],
@@ -56,7 +56,7 @@ def ensure(say: Say = print, environ: Mapping[str, str] = os.environ) -> Binarie
 
 
 def locate(environ: Mapping[str, str]) -> dict[str, Path]:
-    """Return where each binary is, or will be once it is built.
+    """Return the path of each program, which may not be built yet.
 
     KUBEBUILDER_ASSETS (the folder that envtest users have) counts only when it holds both etcd
     and kube-apiserver: a pair of one origin is known to work together.

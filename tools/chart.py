@@ -1,4 +1,4 @@
-"""`python -m tools.chart`: writes what the Helm chart has from deploy/, so that they cannot differ.
+"""`python -m tools.chart`: writes the part of the Helm chart that comes from deploy/.
 
 The chart holds deploy/ as kustomize renders it; its templates choose among that, and lay values
 over the Deployments. A test fails when a file is not what this would write.
@@ -33,12 +33,12 @@ METACONTROLLER = ".metacontroller.k8s.io"
 
 @dataclass(frozen=True)
 class Operator:
-    """What the chart has of an operator.
+    """An operator in the chart.
 
     Attributes:
         name: its folder in deploy/ and in the chart.
-        own: the component by which it has its own Metacontroller; none where it has one anyhow.
-        cluster: the same for the cluster's.
+        own: the component that adds its own Metacontroller; none if its folder has one.
+        cluster: the component for the Metacontroller of the cluster.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Operator:
 
     @property
     def modes(self) -> dict[str, tuple[str, ...]]:
-        """Return components that change what is there, by the file that the templates choose."""
+        """Return the components of each mode, by the file that the templates choose."""
         tls, client = f"{self.name}-tls", f"{self.name}-client-certificates"
         return {
             "own": self.own,
@@ -57,7 +57,7 @@ class Operator:
         }
 
     def added(self, mode: str) -> tuple[str, ...]:
-        """Return components that add objects; what they change of the Deployment templates do."""
+        """Return components that add objects; their changes to the Deployment are in templates."""
         policy = () if mode == "own" else (f"{self.name}-network-policy",)
         return (*ADDED[self.name], *policy)
 
@@ -82,7 +82,7 @@ def files() -> dict[Path, str]:
 
 
 def files_of(operator: Operator) -> dict[str, str]:
-    """Make an operator's files: what is always there, each mode, each addition.
+    """Make an operator's files: one for every mode, one for all modes, one for each addition.
 
     Metacontroller's CRDs are left out: they are in `crds/`.
     """

@@ -1,4 +1,4 @@
-"""Makes values.yaml of the Helm chart from values.schema.json, which says what each value is."""
+"""Makes values.yaml of the Helm chart from values.schema.json, which describes each value."""
 
 import json
 import textwrap
@@ -14,7 +14,7 @@ SCHEMA = CHART / "values.schema.json"
 VALUES = CHART / "values.yaml"
 HEADER = "# Made by `make manifests` from values.schema.json, which refuses what does not fit.\n"
 WIDTH = 100
-#: Helm's own: it is handed to charts that are part of others, and has no default.
+#: Helm's own: charts that are part of others receive it; it has no default.
 HELMS_OWN = "global"
 
 
@@ -23,7 +23,7 @@ class Value:
     """One value of the chart, or a group of them.
 
     Attributes:
-        path: where it stands, as in `--set`.
+        path: its place, as in `--set`.
         field: its schema.
         group: whether it only holds others.
     """
@@ -45,7 +45,7 @@ def schema() -> Mapping[str, Any]:
 
 
 def described(fields: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Value]:
-    """List a schema's values, each group before what it holds; what is Helm's own is left out."""
+    """List a schema's values, each group before its members, without Helm's own."""
     for name, field in fields["properties"].items():
         if name == HELMS_OWN:
             continue
@@ -56,7 +56,7 @@ def described(fields: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator
 
 
 def values_yaml() -> str:
-    """Write every value with its default, below the sentences that say what it is."""
+    """Write every value with its default, below its description."""
     parts = [HEADER]
     for value in described(schema()):
         indent = "  " * (len(value.path) - 1)

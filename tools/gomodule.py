@@ -19,7 +19,7 @@ from tools import golang
 
 PROGRESS_SECONDS = 30.0
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class BuildError(Exception):
@@ -28,12 +28,12 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class GoModule:
-    """A folder with a go.mod that has commands as its tools, and the go.sum that vouches for it.
+    """A folder with a go.mod that has commands as its tools, and its go.sum.
 
     Attributes:
         packages: the package of each command, by the command's name.
         main: the module whose version names what is built.
-        version_variable: where that version is put, for commands that are asked for it.
+        version_variable: the Go variable for that version, which the commands print.
         takes: how long a cold build takes, for people.
     """
 
@@ -56,45 +56,48 @@ class GoModule:
         return match[1]
 
     def locate(self, environ: Mapping[str, str]) -> dict[str, Path]:
-        """Return where each command is in the cache, or will be once it is built."""
+        """Return the path of each command in the cache, which may not be built yet."""
         built = cache_folder(environ) / f"{self.version()}-{self._fingerprint()}"
         return {name: built / name for name in self.packages}
 
     def ensure(
-        self, places: Mapping[str, Path], say: Say = print, environ: Mapping[str, str] = os.environ
+        self,
+        places: Mapping[str, Path],
+        report: Report = print,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Build the commands that are not where `places` says.
+        """Build the commands that are missing at their `places`.
 
         Two runs at once build once: the second waits for the first.
         """
         if all(path.exists() for path in places.values()):
             return
         cache = cache_folder(environ)
-        with _locked(cache, say):
+        with _locked(cache, report):
             missing = [name for name, path in places.items() if not path.exists()]
             if missing:
-                self._build(missing, places, cache, say)
+                self._build(missing, places, cache, report)
 
     def _fingerprint(self) -> str:
-        """Return what tells one set of sources and one kind of machine from another."""
+        """Return a hash of the sources and the kind of machine."""
         machine = f"{platform.system()}/{platform.machine()}"
         sums = (self.folder / "go.sum").read_text()
         return hashlib.sha256(f"{machine}\n{self.go_mod}\n{sums}".encode()).hexdigest()[:12]
 
     def _build(
-        self, names: Sequence[str], places: Mapping[str, Path], cache: Path, say: Say
+        self, names: Sequence[str], places: Mapping[str, Path], cache: Path, report: Report
     ) -> None:
         go_line = re.search(r"^go (\S+)", self.go_mod, re.MULTILINE)
-        go = golang.toolchain(go_line[1] if go_line else "1", cache, say)
-        say(f"building {', '.join(names)} once; takes about {self.takes} …")
+        go = golang.toolchain(go_line[1] if go_line else "1", cache, report)
+        report(f"building {', '.join(names)} once; takes about {self.takes} …")
         with tempfile.TemporaryDirectory(dir=cache, prefix=".build-") as scratch:
-            self._go_install(go, names, Path(scratch), say)
+            self._go_install(go, names, Path(scratch), report)
             for name in names:
                 places[name].parent.mkdir(parents=True, exist_ok=True)
                 (Path(scratch) / _command_name(self.packages[name])).replace(places[name])
-        say(f"kept in {places[names[0]].parent}")
+        report(f"kept in {places[names[0]].parent}")
 
-    def _go_install(self, go: Path, names: Sequence[str], to: Path, say: Say) -> None:
+    def _go_install(self, go: Path, names: Sequence[str], to: Path, report: Report) -> None:
         flags = f"-s -w -X {self.version_variable}={self.version()}"
         command = [str(go), "install", "-trimpath", "-buildvcs=false", "-ldflags", flags]
         command += [self.packages[name] for name in names]
@@ -105,7 +108,7 @@ class GoModule:
                 command, cwd=self.folder, env=environment, stdout=out, stderr=out
             )
             try:
-                _follow(build, say)
+                _follow(build, report)
             finally:
                 build.kill()
                 build.wait()
@@ -121,13 +124,13 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def _locked(cache: Path, say: Say) -> Iterator[None]:
+def _locked(cache: Path, report: Report) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "build.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another test run that is building …")
+            report("waiting for another test run that is building …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for left in cache.glob(".build-*"):  # by a run that was killed: this one has the lock
             shutil.rmtree(left)
@@ -135,17 +138,17 @@ def _locked(cache: Path, say: Say) -> Iterator[None]:
 
 
 def _command_name(package: str) -> str:
-    """Return what `go install` calls a package's command: its last element, versions skipped."""
+    """Return the name that `go install` gives a command: the last element, without a version."""
     parts = package.split("/")
     return parts[-2] if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
 
 
-def _follow(build: subprocess.Popen[bytes], say: Say) -> None:
+def _follow(build: subprocess.Popen[bytes], report: Report) -> None:
     started = time.monotonic()
     while True:
         try:
             build.wait(timeout=PROGRESS_SECONDS)
         except subprocess.TimeoutExpired:
-            say(f"… still building, {time.monotonic() - started:.0f} s")
+            report(f"… still building, {time.monotonic() - started:.0f} s")
         else:
             return

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tools.binaries import COLLECT_NEVER
 from tools.chart_values import CHART
-from tools.gomodule import GoModule, Say
+from tools.gomodule import GoModule, Report
 
-#: Apart from the control plane's go.mod: one set of versions for both would be neither's.
+#: A module apart: helm and the control plane need other versions of the same modules.
 MODULE = GoModule(
     Path(__file__).parent / "go" / "helm",
     {"helm": "helm.sh/helm/v4/cmd/helm"},
@@ -24,7 +24,7 @@ MODULE = GoModule(
     version_variable="helm.sh/helm/v4/internal/version.version",
     takes="3 minutes",
 )
-#: As chart-testing, too, looks for them.
+#: chart-testing finds them by the same pattern.
 VALUE_SETS = sorted((CHART / "ci").glob("*-values.yaml"))
 
 
@@ -32,15 +32,15 @@ class HelmError(Exception):
     """helm ended with an error; the message is what it printed."""
 
 
-def ensure(say: Say = print, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return helm, building it where neither the PATH nor the cache holds it in its version."""
+def ensure(report: Report = print, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return helm; build it if neither the PATH nor the cache has its version."""
     place = locate(environ)
-    MODULE.ensure({"helm": place}, say, environ)
+    MODULE.ensure({"helm": place}, report, environ)
     return place
 
 
 def locate(environ: Mapping[str, str]) -> Path:
-    """Return where helm is in its version, or will be once it is built."""
+    """Return the path of the pinned helm, which may not be built yet."""
     found = shutil.which("helm", path=environ.get("PATH"))
     if found and _version(Path(found)) == MODULE.version():
         return Path(found)
@@ -48,17 +48,17 @@ def locate(environ: Mapping[str, str]) -> Path:
 
 
 def _version(helm: Path) -> str:
-    """Return what a helm calls itself, "v4.3.1"; one that cannot say so is of no version."""
-    told = subprocess.run(
+    """Return the version that a helm prints, "v4.3.1"; empty if it prints none."""
+    done = subprocess.run(
         [helm, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def run(
     *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path = CHART
 ) -> str:
-    """Run helm with nothing of the caller's own settings, and return what it printed."""
+    """Run helm without the caller's own settings, and return its output."""
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
             [ensure(), *arguments],
@@ -69,19 +69,19 @@ def run(
             check=False,
         )
     if done.returncode:
-        said = " ".join(map(str, arguments))
-        raise HelmError(f"helm {said} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        command = " ".join(map(str, arguments))
+        raise HelmError(f"helm {command} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
 
 
 def template(*arguments: str | Path, chart: Path = CHART, crds: bool = True) -> str:
     """Render the chart, with the CRDs in its `crds/` or without."""
-    told = ["--include-crds"] if crds else []
-    return run("template", "cloudstack-metacontroller", chart, *told, *arguments)
+    options = ["--include-crds"] if crds else []
+    return run("template", "cloudstack-metacontroller", chart, *options, *arguments)
 
 
 def check(values: Sequence[str | Path]) -> None:
-    """Lint and render the chart with values; HelmError says what is wrong."""
+    """Lint and render the chart with values; raises HelmError."""
     run("lint", "--strict", "--quiet", CHART, *values)
     template(*values)
 

@@ -1,9 +1,9 @@
 """`python -m tools.manifests`: writes provider.yaml, the cloud controller in one file.
 
-With `--check` nothing is written: every kustomization is rendered, and the components of each
-operator together; provider.yaml must be current. Both need a kubectl: the one that KUBECTL names,
-else the one that the tests build, once. `--check` builds none: where there is none yet, it says so
-and is content, since the tests render everything, too.
+With `--check` it writes nothing: it renders every kustomization, and the components of each
+operator together, and provider.yaml must be current. Both need a kubectl: the one that KUBECTL
+names, else the one that the tests build, once. `--check` builds none; without one it passes,
+because the tests render everything too.
 """
 
 import os

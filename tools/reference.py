@@ -117,7 +117,7 @@ def described(
             text.append(description[1])
         elif declared := declaration.fullmatch(line):
             if not text:
-                raise ValueError(f"{declared[1]}: nothing says what it means; write `#:` above it")
+                raise ValueError(f"{declared[1]}: it has no description; write `#:` above it")
             found.setdefault(title, {})[declared[1]] = " ".join(text)
             text = []
         else:
@@ -159,7 +159,7 @@ def _fields(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Mapp
 
 
 def _kind(field: Mapping[str, Any]) -> str:
-    """Say what may stand in a field."""
+    """Return the type of a field, in words."""
     inner = field.get("items", field)
     if "enum" in inner:
         return ", ".join(f"`{choice}`" for choice in inner["enum"] if choice)

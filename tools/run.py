@@ -28,7 +28,7 @@ from tools.api_server import ApiServer, kubeconfig
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
-#: What would lead to an API server, or to another gunicorn configuration, by accident.
+#: Variables that lead to an API server or a gunicorn configuration by accident.
 AMBIENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
 #: In the order of the fields of Ports.
 DEFAULT_PORTS = {
@@ -53,7 +53,7 @@ class Ports:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run until a signal. Returns 0 after one, 2 where something cannot be had, else gunicorn's."""
+    """Run until a signal; return 0 after one, 2 for bad or taken ports, else gunicorn's code."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -84,7 +84,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def read_ports(environ: Mapping[str, str]) -> Ports:
-    """Read the ports and see that they are free.
+    """Read the ports, and check that they are free.
 
     Raises:
         ValueError: naming every port that is no port or is taken, a line each.
@@ -110,7 +110,7 @@ def read_ports(environ: Mapping[str, str]) -> Ports:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port of the loopback address."""
+    """Return whether a server could listen on a port of the loopback address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -121,7 +121,7 @@ def is_free(port: int) -> bool:
 
 
 def example_objects() -> Iterator[dict[str, Any]]:
-    """Yield what the examples' requests are about, and the namespaces of a cluster."""
+    """Yield the objects of the examples' requests, and the namespaces of a cluster."""
     namespaces = {"default", "kube-system"}
     for file in sorted(PROJECT.glob("examples/*/request.json")):
         request = json.loads(file.read_text(encoding="utf-8"))
@@ -163,7 +163,7 @@ def serve(environment: Mapping[str, str], port: int, greeting: str, stop: thread
 
 
 def answers(port: int, gunicorn: subprocess.Popen[bytes], stop: threading.Event) -> bool:
-    """Wait until the hooks are ready; false where gunicorn ended or a signal came before."""
+    """Wait until the hooks are ready; false if gunicorn ended or a signal came before."""
     deadline = time.monotonic() + START_SECONDS
     while gunicorn.poll() is None and time.monotonic() < deadline and not stop.wait(0.1):
         # Whatever answers is ready: with certificates it refuses plain HTTP.
@@ -183,7 +183,7 @@ def answers(port: int, gunicorn: subprocess.Popen[bytes], stop: threading.Event)
 
 
 def end(gunicorn: subprocess.Popen[bytes]) -> None:
-    """End gunicorn: its calls are answered first."""
+    """End gunicorn, after its calls are answered."""
     if gunicorn.poll() is None:
         gunicorn.terminate()
         try:
@@ -194,7 +194,7 @@ def end(gunicorn: subprocess.Popen[bytes]) -> None:
 
 
 def welcome(environment: Mapping[str, str], ports: Ports, api_server: str) -> str:
-    """Say what runs where and what to try."""
+    """Return the addresses of the servers, and commands to try."""
     scheme = "https" if environment.get("TLS_CERT_FILE") else "http"
     hooks = f"{scheme}://{LOOPBACK}:{ports.hooks}"
     lines = [
@@ -231,7 +231,7 @@ def curls(environment: Mapping[str, str], hooks: str) -> list[str]:
 
 
 def sync_path(request: Path) -> str:
-    """Take the hook's path out of a request: Metacontroller sends the controller along."""
+    """Return the path of the hook, which a request's controller names."""
     controller = json.loads(request.read_text(encoding="utf-8"))["controller"]
     path: str = urlsplit(controller["spec"]["hooks"]["sync"]["webhook"]["url"]).path
     return path

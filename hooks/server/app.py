@@ -123,7 +123,7 @@ class _HandlerTable:
                     about = _object(body)
                     outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
-            except Exception as error:  # noqa: BLE001 - here is the table of errors
+            except Exception as error:  # noqa: BLE001 - the table of errors handles all
                 outcome = self._failed(error, f"{path} {about}")
             seconds = self._clock() - started
             self._metrics.hook_call(hook, call, outcome.name, seconds)
@@ -183,7 +183,7 @@ def _read_body() -> bytearray:
         if len(body) >= check_at:
             check_at *= 2
             check_values(body)
-    # Of a body in chunks Werkzeug gives the part up to the limit, and no error.
+    # Werkzeug returns the part of a chunked body up to the limit, without an error.
     if flask.request.content_length is None and len(body) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     return body
@@ -211,7 +211,7 @@ def _drain() -> None:
     while left > 0 and time.monotonic() < end:
         try:
             chunk = environ["wsgi.input"].read(min(left, CHUNK_BYTES))
-        except Exception:  # noqa: BLE001 - as above; the answer is on its way already
+        except Exception:  # noqa: BLE001 - the caller is gone, or sends no HTTP
             return
         if not chunk:
             return

@@ -1,4 +1,4 @@
-"""How the process logs: one JSON object a line, at the level asked for, without secrets."""
+"""The log: one JSON object a line, at the configured level, without secrets."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 from hooks.settings.parsing import LOG_LEVELS
 
 _HIDDEN = r"\1***"
-#: What credentials look like in texts that others make, such as an URL in a library's error.
+#: Credentials in texts of others, such as an URL in the error of a library.
 _SECRETS = (
     re.compile(
         r"(?i)((?:api[-_ ]?key|secret[-_ ]?key|signature|session[-_ ]?key)\s*=\s*)[^&\s\"'\\)]+"
@@ -23,7 +23,7 @@ _LEVEL_NAMES = {number: name for name, number in LOG_LEVELS.items()} | {logging.
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a credential: a key or signature in a query, a bearer token."""
+    """Replace credentials: a key or signature in a query, a bearer token, a user in an URL."""
     for pattern in _SECRETS:
         text = pattern.sub(_HIDDEN, text)
     return text
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
     """Writes a record as one line of JSON: time, level, logger, message, then its extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record; what JSON does not know is written as its text."""
+        """Write one record; a value that JSON does not know is written as text."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat("T", "milliseconds"),
             "level": _LEVEL_NAMES.get(record.levelno, record.levelname.lower()),
@@ -47,11 +47,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """Describe the process's logging, as `logging.config.dictConfig` takes it.
+    """Return the logging of the process for `logging.config.dictConfig`.
 
-    Gunicorn's own messages take the same form. Its access log is off: the app writes a line for
-    each call, which says more. Libraries are heard from `warn` up only, whatever the level: at
-    `debug` urllib3 would log signed URLs.
+    Gunicorn's own messages have the same form. Its access log is off: the app logs each call, with
+    more. Libraries log from `warn` up only, at any level: at `debug` urllib3 logs signed URLs.
 
     Args:
         level: one of LOG_LEVELS.

@@ -1,4 +1,4 @@
-"""What is counted and timed, and the page where Prometheus reads it."""
+"""What the process counts and times, and the app that shows it to Prometheus."""
 
 from contextlib import AbstractContextManager
 from functools import partial
@@ -36,84 +36,75 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._hook_calls = Counter(
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        call = ("hook", "call")
+        self._calls = counter(
             "hook_calls_total",
             "Calls answered, by hook, by what was called (sync, finalize, customize) and outcome.",
-            ("hook", "call", "outcome"),
-            registry=registry,
+            (*call, "outcome"),
         )
-        self._hook_seconds = Histogram(
+        self._call_seconds = histogram(
             "hook_call_duration_seconds",
             "Seconds that a hook took to answer.",
-            ("hook", "call"),
-            registry=registry,
+            call,
             buckets=_SECONDS,
         )
-        self._hook_calls_under_way = Gauge(
-            "hook_calls_under_way",
-            "Calls that are being answered now.",
-            ("hook", "call"),
-            registry=registry,
+        self._calls_under_way = gauge(
+            "hook_calls_under_way", "Calls that are being answered now.", call
         )
-        self._hook_bytes = Histogram(
+        self._request_bytes = histogram(
             "hook_request_bytes",
             "Bytes that Metacontroller sent in one call.",
-            ("hook", "call"),
-            registry=registry,
+            call,
             buckets=_BYTES,
         )
-        self._events = Counter(
+        self._events = counter(
             "hook_events_total",
             "Events recorded, by reason and type (Normal, Warning); a repetition counts again.",
             ("reason", "type"),
-            registry=registry,
         )
-        self._events_dropped = Counter(
+        self._events_dropped = counter(
             "hook_events_dropped_total",
             "Events that were not written, by cause: full (too many waited), refused (by the API "
             "server), stopped (still waiting when the process stopped).",
             ("cause",),
-            registry=registry,
         )
-        self._cloudstack_calls = Counter(
+        self._cloudstack_calls = counter(
             "cloudstack_api_calls_total",
             "Calls of the CloudStack API, by command and outcome.",
             ("command", "outcome"),
-            registry=registry,
         )
-        self._cloudstack_seconds = Histogram(
+        self._cloudstack_seconds = histogram(
             "cloudstack_api_call_duration_seconds",
             "Seconds that a call of the CloudStack API took.",
             ("command",),
-            registry=registry,
             buckets=_SECONDS,
         )
-        self._cache_requests = Counter(
+        self._cache_requests = counter(
             "cloudstack_cache_requests_total",
             "Lookups in a cache of CloudStack's answers, by the command that the cache saves and "
             "by result: hit, or miss where CloudStack was called.",
             ("command", "result"),
-            registry=registry,
         )
-        self._file_good = Gauge(
+        self._file_good = gauge(
             "config_file_good",
             "1 where the newest content of a configuration file is in use, 0 where it was refused.",
             ("file",),
-            registry=registry,
         )
 
     def hook_call(self, hook: str, call: str, outcome: str, seconds: float) -> None:
-        """Count an answer to Metacontroller; hook and call are empty for an unknown path."""
-        self._hook_calls.labels(hook, call, outcome).inc()
-        self._hook_seconds.labels(hook, call).observe(seconds)
+        """Count an answer; hook and call are empty for an unknown path."""
+        self._calls.labels(hook, call, outcome).inc()
+        self._call_seconds.labels(hook, call).observe(seconds)
 
     def under_way(self, hook: str, call: str) -> AbstractContextManager[object]:
-        """Count a call as under way for as long as the context is open."""
-        return self._hook_calls_under_way.labels(hook, call).track_inprogress()
+        """Count a call as under way while the context is open."""
+        return self._calls_under_way.labels(hook, call).track_inprogress()
 
     def hook_request(self, hook: str, call: str, size: int) -> None:
-        """Take note of the bytes of a call."""
-        self._hook_bytes.labels(hook, call).observe(size)
+        """Count the bytes of a call."""
+        self._request_bytes.labels(hook, call).observe(size)
 
     def event(self, event: Event) -> None:
         """Count an Event."""
@@ -129,7 +120,7 @@ class Metrics:
         self._cloudstack_seconds.labels(command).observe(seconds)
 
     def cache_request(self, cache: str, hit: bool) -> None:
-        """Count a question to a cache."""
+        """Count a lookup in a cache."""
         self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
 
     def watch(self, *files: ReloadingFile[Any] | None) -> None:
@@ -140,7 +131,7 @@ class Metrics:
 
 
 def process_registry() -> CollectorRegistry:
-    """Make a registry that tells of the process too: memory, CPU, files, garbage collection."""
+    """Make a registry that shows the process too: memory, CPU, files, garbage collection."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -149,9 +140,9 @@ def process_registry() -> CollectorRegistry:
 
 
 def create_metrics_app(registry: CollectorRegistry) -> Flask:
-    """Make the app of the metrics port, where `/metrics` answers and nothing else does."""
+    """Make the app of the metrics port, which answers `/metrics` and nothing else."""
     app = Flask("metrics", static_folder=None)
     app.url_map.merge_slashes = False
-    # No metrics by path or method: whoever calls could make up as many as they like.
+    # No metrics by path or method: callers could make up as many as they like.
     PrometheusMetrics(app, path="/metrics", export_defaults=False, registry=registry)
     return app

@@ -1,4 +1,4 @@
-"""Where the API server is: what a kubeconfig says, or the service account of a pod."""
+"""How to reach the API server: by a kubeconfig, or by the service account of a pod."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from hooks.http.tls import BadTrust, file_context
 
-#: What a pod with a service account finds: its namespace, the token it is known by, the CA.
+#: The folder of a pod's service account: its namespace, its token, the CA of the API server.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -19,7 +19,7 @@ def read_kubeconfig(path: str) -> Configuration:
     """Read a kubeconfig, and the files that it names; its server is not called.
 
     Raises:
-        ValueError: with what is wrong, and no value of the file but names of files.
+        ValueError: with the problem, and no value of the file but names of files.
         OSError: the kubeconfig cannot be read.
     """
     Path(path).read_bytes()  # the library calls a file that it cannot read an empty one
@@ -44,7 +44,7 @@ def read_kubeconfig(path: str) -> Configuration:
 
 
 def is_pod(environ: Mapping[str, str], service_account: Path) -> bool:
-    """Tell whether the process runs in a pod with a service account."""
+    """Return whether the process runs in a pod with a service account."""
     return bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
 
 
@@ -52,7 +52,7 @@ def read_service_account(environ: Mapping[str, str], folder: Path) -> Configurat
     """Read a pod's service account, whose token is read again when it is due.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: with the problem.
     """
     configuration = Configuration()
     loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]

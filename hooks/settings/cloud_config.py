@@ -28,7 +28,7 @@ _PROXY = re.compile(r"https?://[^/?#\s]+/?")
 class CloudConfigError(ValueError):
     """A cloud-config that cannot be used: every problem, none of them with a value in it.
 
-    Values are left out because a key may stand in the wrong place.
+    Values are left out because a key may be in the wrong place.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -104,7 +104,7 @@ def _entries(text: str) -> Iterator[tuple[str, str, str | None]]:
         name, equals, value = map(str.strip, line.partition("="))
         key = (section, "" if header else name.lower())
         if not section:
-            raise CloudConfigError(f"line {number}: something stands before [Global]")
+            raise CloudConfigError(f"line {number}: there is a line before [Global]")
         if not header and (not name or name.startswith("[")):
             raise CloudConfigError(f"line {number}: is not of the form name = value")
         if key in seen:

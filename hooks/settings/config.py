@@ -31,7 +31,7 @@ from hooks.settings.tokens import Tokens, read_tokens
 
 #: The hooks that need CloudStack.
 NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
-#: The longest value that an error shows whole; a secret that stands in a wrong place is longer.
+#: The longest value that an error shows whole; a secret in the wrong place is longer.
 MAX_SHOWN = 16
 
 
@@ -45,7 +45,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Setting:
-    """Which variable sets a field, to what if it is missing, and how its text becomes a value."""
+    """The variable of a field, its default, and the function that parses its text."""
 
     variable: str
     default: str
@@ -198,7 +198,7 @@ def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str
 def _collecting(problems: list[str], variable: str, path: str) -> Iterator[None]:
     """Add to the problems what is wrong with a file that a setting names.
 
-    A path is shown only where it looks like one: a token may stand in the place of its file.
+    A path is shown only if it looks like one: the value may be a token instead of its file.
     """
     reasons: tuple[str, ...] = ()
     try:
@@ -245,7 +245,7 @@ def _read_files(
 
 
 def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:
-    """Name what does not fit together; values that could not be read are not there."""
+    """Name settings that contradict each other; values that could not be read are missing."""
     known = ", ".join(sorted(known_hooks))
     hooks = values["hooks"]
     problems = [
@@ -268,7 +268,7 @@ def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> 
 
 
 def _shown(text: str) -> str:
-    """Quote a value; a long one, which could be a secret in the wrong place, only begins."""
+    """Quote a value; of a long one, which could be a secret in the wrong place, the beginning."""
     if len(text) <= MAX_SHOWN:
         return repr(text)
     return f"{text[:4] + '…'!r} ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""How the text of a setting becomes a value; an error's words follow on the setting's value."""
+"""Parses the texts of settings; the text of an error continues a sentence that begins with it."""
 
 import ipaddress
 import logging
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hooks.kube.durations import parse_duration
 
-#: What LOG_LEVEL may be, and what the standard library calls it.
+#: The values of LOG_LEVEL, and the levels of the standard library.
 LOG_LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -23,17 +23,17 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """The address and port of a server."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        """Write it as gunicorn takes it."""
+        """Write it as gunicorn reads it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def is_loopback(self) -> bool:
-        """Tell whether only this machine can reach it."""
+        """Return whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -41,7 +41,7 @@ class Address:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Read names with commas between them; blanks and repetitions are left out."""
+    """Read names with commas between them, without blanks and repetitions."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
@@ -65,7 +65,7 @@ def port(text: str) -> int:
 
 
 def host(text: str) -> str:
-    """Read an address to listen on; brackets around IPv6 are taken off."""
+    """Read an address to listen on, without the brackets around IPv6."""
     bare = text.removeprefix("[").removesuffix("]")
     if not _HOST.fullmatch(bare):
         raise ValueError("is not an address to listen on; write 127.0.0.1, 0.0.0.0 or ::")
@@ -81,7 +81,7 @@ def address(text: str) -> Address:
 
 
 def choice(*allowed: str) -> Callable[[str], str]:
-    """Make a parser that takes one of some words, in capitals or not."""
+    """Make a parser of one of some words, in any case."""
 
     def parse(text: str) -> str:
         if text.lower() not in allowed:
@@ -97,7 +97,7 @@ def boolean(text: str) -> bool:
 
 
 def seconds(at_least: float, at_most: float) -> Callable[[str], float]:
-    """Make a parser for durations between two bounds, in seconds."""
+    """Make a parser of durations between two bounds, in seconds."""
 
     def parse(text: str) -> float:
         try:

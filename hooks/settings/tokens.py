@@ -6,19 +6,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Two tokens are enough to rotate one; a longer list is most likely another file.
+#: Two are enough to rotate a token; a longer list is most likely another file.
 MAX_TOKENS = 2
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens that are let in, kept as digests: equal lengths, and nothing to print."""
+    """The tokens that are accepted, as digests: of equal length, and fit to print."""
 
     digests: tuple[bytes, ...]
 
     def admit(self, token: str) -> bool:
-        """Tell whether it is one of them, in a time that does not depend on how alike it is."""
+        """Return whether it is one of them, in a time that depends on no similarity."""
         digest = _digest(token)
         # sum, not any: every token is compared, whichever matches.
         return sum(hmac.compare_digest(digest, known) for known in self.digests) > 0
@@ -28,7 +28,7 @@ def read_tokens(path: str) -> Tokens:
     """Read a token file: one or two lines, each a token of printable ASCII without spaces.
 
     Raises:
-        ValueError: saying what is wrong with it, without its content.
+        ValueError: with the problem, without the content.
         OSError: it cannot be read.
     """
     try:

@@ -123,7 +123,7 @@ def test_yes_and_no_have_several_forms(text: str, value: bool) -> None:
         pytest.param('[Global]\napi-key = "KEY-1\n', ["api-key: its quotes"], id="open quotes"),
         pytest.param(GOOD + "api-key = KEY-2\n", ["line 5: the name is given a"], id="twice"),
         pytest.param(GOOD + "[Global]\n", ["line 5: the section"], id="section twice"),
-        pytest.param("KEY-1\n" + GOOD, ["line 1: something stands before"], id="before it"),
+        pytest.param("KEY-1\n" + GOOD, ["line 1: there is a line before"], id="before it"),
         pytest.param(GOOD + "= SECRET-1\n", ["line 5: is not of the form"], id="no name"),
     ],
 )
