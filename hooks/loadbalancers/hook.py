@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled, Unreachable
-from hooks.cloudstack.models import Job
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError
@@ -15,7 +14,7 @@ from hooks.loadbalancers.jobs import RunningJobs
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLock, NetworkLocks
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.actions import Action, Assign, KubernetesAction, Remove
-from hooks.loadbalancers.plan.facts import AttemptState, Facts, Refusal
+from hooks.loadbalancers.plan.facts import AttemptState, Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.members import is_one_change
 from hooks.loadbalancers.plan.nodes import choose_network
@@ -109,15 +108,14 @@ class _Call:
         self._jobs = jobs
         self._record = record
         self._events: tuple[Event, ...] = ()
-        self._is_new = request.recorded.fingerprint != fingerprint(request)
         self._attempt = AttemptState()
-        self._done: list[Action] = []
         self._status: Json | None = None
 
     def observe(self) -> Facts:
         """Read the facts. If something new is asked for, there is work: lock the network first."""
         request, sources = self._request, self._sources
-        if self._is_new and not request.spec.plan_only:
+        may_lock = self._attempt.first_actions is None and not request.spec.plan_only
+        if may_lock and request.recorded.fingerprint != fingerprint(request):
             self._lock_network(shared=is_one_change(request))
         self._jobs.wait(
             request.uid,
@@ -127,15 +125,8 @@ class _Call:
         return observe(request, self._attempt, sources)
 
     def plan(self, facts: Facts) -> Plan[Action]:
-        """Plan. An action that this call has done, and that had no effect, counts as refused.
-
-        Events about work in CloudStack are recorded when it begins: another call may end it.
-        """
+        """Plan. Events about work in CloudStack are recorded when it begins, not when it ends."""
         planned = plan(facts)
-        if repeated := [action for action in planned.actions if action in self._done]:
-            text = "CloudStack accepted it, and it has no effect"
-            self._refuse(*(Refusal(action, 0, text) for action in repeated))
-            planned = plan(replace(facts, attempt=self._attempt))
         if self._attempt.first_actions is None:
             self._attempt = replace(self._attempt, first_actions=planned.actions)
         self._status = planned.response.get("status") or {}
@@ -153,20 +144,29 @@ class _Call:
             client=self._sources.cloud.client,
             kube=self._sources.kube,
             deadline=self._sources.deadline,
-            on_running=self._remember,
+            on_running=lambda job: self._jobs.add(self._request.uid, (job, self._sources.clock())),
         )
         refusals = perform(action, context)
-        self._done.append(action)
-        self._refuse(*refusals)
+        self._attempt = replace(
+            self._attempt,
+            done=(*self._attempt.done, action),
+            refusals=(*self._attempt.refusals, *refusals),
+        )
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
         """Answer an error with what is known, and what is wrong."""
         request, now = self._request, self._sources.clock()
+        # The time was spent on work, rather than on waiting for an answer.
+        is_out_of_time = (
+            self._attempt.done
+            and isinstance(error, Unreachable)
+            and self._sources.deadline.passed(margin=ANSWER_MARGIN)
+        )
         response: CompositeResponse
-        if isinstance(error, NetworkBusy) and self._status is not None and not self._done:
+        if isinstance(error, NetworkBusy) and self._status is not None and not self._attempt.done:
             # The next call finds the same. Shown now, it would not count as drift then.
             response = status.unchanged(request, now)
-        elif isinstance(error, JobRunning | NetworkBusy | TimeUp) or self._is_out_of_time(error):
+        elif isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
             response = status.unfinished(request, now, str(error), status=self._status)
         else:
             reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
@@ -179,21 +179,6 @@ class _Call:
                 least_wait=error.retry_after if isinstance(error, Throttled) else 0.0,
             )
         return Plan(response)
-
-    def _refuse(self, *refusals: Refusal) -> None:
-        self._attempt = replace(self._attempt, refusals=(*self._attempt.refusals, *refusals))
-
-    def _remember(self, job: Job) -> None:
-        """Let the next call wait for a job that outlives this one."""
-        self._jobs.add(self._request.uid, (job, self._sources.clock()))
-
-    def _is_out_of_time(self, error: CloudStackError | KubeError) -> bool:
-        """Tell whether the time was spent on work, rather than on waiting for an answer."""
-        return (
-            bool(self._done)
-            and isinstance(error, Unreachable)
-            and self._sources.deadline.passed(margin=ANSWER_MARGIN)
-        )
 
     def _lock_network(self, *, shared: bool) -> None:
         """Lock the members' network until the call ends. Raises NetworkBusy."""

@@ -11,7 +11,7 @@ from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.rules import own_rules
-from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff
+from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
@@ -35,14 +35,14 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         return _nothing_left(facts)
     if address.state == "Releasing":
         message = f"Address {address.ip_address} is being released"
-        return Plan(_stopped(facts, "Releasing", message, back_off=OUTAGE))
+        return Plan(status.stopped(facts, "Releasing", message, back_off=OUTAGE))
     cleaning = _cleanup(facts, address)
     if not cleaning:
         return _nothing_left(facts)
     event = Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     if complaints := facts.complaints(cleaning):
-        response = _stopped(facts, "DeletionRefused", "; ".join(complaints))
+        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
     return Plan(response, facts.not_refused(cleaning), (event,))
 
 
@@ -112,7 +112,7 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
                 f"CloudStack shows neither address {recorded.ip} nor network "
                 f"{recorded.network_id}: is the project or account right?"
             )
-            return Plan(_stopped(facts, "NetworkNotVisible", message))
+            return Plan(status.stopped(facts, "NetworkNotVisible", message))
     event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
     return Plan(_finalized(facts), events=(event,))
 
@@ -120,12 +120,6 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
 def _deleting(facts: Facts, message: str) -> CompositeResponse:
     ready = Condition("Ready", "False", "Deleting", message)
     return status.unfinished(facts.request, facts.now, message, ready=ready)
-
-
-def _stopped(
-    facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
-) -> CompositeResponse:
-    return status.stopped(facts, Condition("Ready", "False", reason, message), back_off=back_off)
 
 
 def _finalized(facts: Facts) -> CompositeResponse:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 
 from hooks.http.texts import join_sentences
-from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.actions import Action
@@ -56,8 +55,7 @@ def contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> 
         f"Something has undone this load balancer {drift.times} times in a row: {_named(actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
-    ready = Condition("Ready", "False", "Contested", message)
-    response = status.stopped(facts, ready, back_off=CONTESTED)
+    response = status.stopped(facts, "Contested", message, back_off=CONTESTED)
     response["status"]["repeatedDrift"] = {"what": drift.what, "times": drift.times}
     event = Event(facts.request.service, EVENT_CONTESTED, message, type="Warning")
     return Plan(response, events=(event,))

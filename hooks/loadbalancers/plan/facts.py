@@ -61,10 +61,12 @@ class AttemptState:
 
     Attributes:
         first_actions: what the first round planned; None in the first round.
+        done: the actions that were done or refused.
         refusals: what CloudStack refused.
     """
 
     first_actions: tuple[Action, ...] | None = None
+    done: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -115,8 +117,16 @@ class Facts:
         return self.network is not None and self.network.has("Firewall")
 
     def refusal(self, action: Action) -> Refusal | None:
-        """Return the refusal of an action in this call, None if it was not refused."""
-        return next((each for each in self.attempt.refusals if each.action == action), None)
+        """Return the refusal of an action in this call, None if it was not refused.
+
+        An action that is planned again after it was done had no effect, and counts as refused.
+        """
+        for refusal in self.attempt.refusals:
+            if refusal.action == action:
+                return refusal
+        if action in self.attempt.done:
+            return Refusal(action, 0, "CloudStack accepted it, and it has no effect")
+        return None
 
     def not_refused(self, actions: Iterable[Action]) -> tuple[Action, ...]:
         """Return the actions that were not refused in this call."""

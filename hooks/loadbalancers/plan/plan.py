@@ -88,8 +88,7 @@ def _not_served(facts: Facts, refusal: Condition) -> CompositeResponse:
     """Refuse the members' network. A load balancer that has its address keeps what is known."""
     recorded = facts.request.recorded.address
     if recorded and not recorded.is_choice:
-        ready = Condition("Ready", "False", refusal.reason, refusal.message)
-        return status.stopped(facts, ready)
+        return status.stopped(facts, refusal.reason, refusal.message)
     stages = _waiting(AddressPlan(refusal, recorded=recorded))
     return status.planned(facts, stages, (), facts.request.recorded.repeated_drift)
 

@@ -178,13 +178,12 @@ def unobserved(
     return _checked(request, changed, now, wait)
 
 
-def stopped(facts: Facts, ready: Condition, *, back_off: BackOff = REFUSED) -> CompositeResponse:
-    """Write the status of a check after which nothing is done: a person has to act.
-
-    `ready` says what is wrong.
-    """
-    request = facts.request
-    known = request.status
+def stopped(
+    facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
+) -> CompositeResponse:
+    """Write the status of a check after which nothing is done: a person has to act."""
+    request, known = facts.request, facts.request.status
+    ready = Condition("Ready", "False", reason, message)
     conditions = [*_stage_conditions(known), ready, _stalled(ready)]
     status = _with_conditions(request, known, conditions, facts.now)
     wait = back_off.wait(request.recorded, facts.fingerprint)

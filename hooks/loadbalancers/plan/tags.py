@@ -3,22 +3,20 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
+from hooks import names
 from hooks.cloudstack.models import Tag
 from hooks.loadbalancers.plan.actions import AddTags, Kind, Tags
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import (
-    TAG_CLUSTER,
-    TAG_NAMESPACE,
-    TAG_ORIGIN,
-    TAG_ORIGIN_CONTROLLER,
-    TAG_ORIGIN_USER,
-    TAG_SERVICE,
-    TAG_SERVICE_UID,
-)
 
 #: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
-ADDRESS_KEYS = (TAG_CLUSTER, TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID, TAG_ORIGIN)
+ADDRESS_KEYS = (
+    names.TAG_CLUSTER,
+    names.TAG_NAMESPACE,
+    names.TAG_SERVICE,
+    names.TAG_SERVICE_UID,
+    names.TAG_ORIGIN,
+)
 
 
 class _Resource(Protocol):
@@ -36,10 +34,10 @@ def resource_tags(facts: Facts) -> Tags:
     """Return the tags of this Service's rules and firewall rules."""
     request = facts.request
     return (
-        (TAG_CLUSTER, facts.cluster_id),
-        (TAG_NAMESPACE, request.namespace),
-        (TAG_SERVICE, request.spec.service.name),
-        (TAG_SERVICE_UID, request.spec.service.uid),
+        (names.TAG_CLUSTER, facts.cluster_id),
+        (names.TAG_NAMESPACE, request.namespace),
+        (names.TAG_SERVICE, request.spec.service.name),
+        (names.TAG_SERVICE_UID, request.spec.service.uid),
     )
 
 
@@ -48,8 +46,8 @@ def address_tags(facts: Facts, *, by_controller: bool) -> Tags:
 
     The origin says whether we acquired the address, so that it is released with the Service.
     """
-    origin = TAG_ORIGIN_CONTROLLER if by_controller else TAG_ORIGIN_USER
-    return (*resource_tags(facts), (TAG_ORIGIN, origin))
+    origin = names.TAG_ORIGIN_CONTROLLER if by_controller else names.TAG_ORIGIN_USER
+    return (*resource_tags(facts), (names.TAG_ORIGIN, origin))
 
 
 def add_missing(
@@ -77,21 +75,21 @@ def value(resource: _Resource, key: str) -> str:
 
 def is_ours(request: LoadBalancerRequest, resource: _Resource) -> bool:
     """Tell whether a resource has this Service's tag."""
-    return value(resource, TAG_SERVICE_UID) == request.spec.service.uid
+    return value(resource, names.TAG_SERVICE_UID) == request.spec.service.uid
 
 
 def is_foreign(request: LoadBalancerRequest, resource: _Resource) -> bool:
     """Tell whether a resource has another Service's tag."""
-    return value(resource, TAG_SERVICE_UID) not in ("", request.spec.service.uid)
+    return value(resource, names.TAG_SERVICE_UID) not in ("", request.spec.service.uid)
 
 
 def is_unclaimed(resource: _Resource) -> bool:
     """Tell whether a resource has no tags, except some of ours without the Service's UID."""
-    return all(tag.key in ADDRESS_KEYS and tag.key != TAG_SERVICE_UID for tag in resource.tags)
+    return {tag.key for tag in resource.tags} <= set(ADDRESS_KEYS) - {names.TAG_SERVICE_UID}
 
 
 def owner(resource: _Resource) -> str:
     """Return the name of the Service that a resource is tagged for, and its cluster's id."""
-    name = f"{value(resource, TAG_NAMESPACE)}/{value(resource, TAG_SERVICE)}"
-    cluster = value(resource, TAG_CLUSTER)
+    name = f"{value(resource, names.TAG_NAMESPACE)}/{value(resource, names.TAG_SERVICE)}"
+    cluster = value(resource, names.TAG_CLUSTER)
     return f"{name} of cluster {cluster}" if cluster else name

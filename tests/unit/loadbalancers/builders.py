@@ -204,7 +204,8 @@ def hole(
 
 def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fields: Any) -> Facts:
     """Make facts; fields of AttemptState may be given as well."""
-    attempt = {name: fields.pop(name) for name in ("first_actions", "refusals") if name in fields}
+    names = {"first_actions", "done", "refusals"} & fields.keys()
+    attempt = {name: fields.pop(name) for name in names}
     values: dict[str, Any] = {
         "request": asked,
         "now": NOW,

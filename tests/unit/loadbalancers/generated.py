@@ -147,6 +147,7 @@ class Play:
     def __init__(self, model: Model, spec: Json) -> None:
         self.model = model
         self.body = body(**spec)
+        self.done: tuple[Action, ...] = ()
         self.refusals: tuple[Refusal, ...] = ()
         self.watch: Callable[[], None] = lambda: None
 
@@ -162,22 +163,21 @@ class Play:
                 network=self.model.network,
                 state=self.model.state(asked),
                 service=None if asked.deleted_at is None else LiveService(wants=False),
-                attempt=AttemptState(first_actions, self.refusals),
+                attempt=AttemptState(first_actions, self.done, self.refusals),
             )
         )
 
     def call(self, *, die_after: int | None = None) -> Plan[Action]:
         """Make one call: rounds until nothing is left; `die_after` so many actions it is lost."""
-        self.refusals = ()
-        done = 0
+        self.done = self.refusals = ()
         planned = first = self.plan()
         for _ in range(ROUNDS):
             for action in planned.actions:
-                if done == die_after:
+                if len(self.done) == die_after:
                     return planned
                 self.refusals += self.model.apply(action)
                 self.watch()
-                done += 1
+                self.done += (action,)
             if not planned.actions:
                 self.body["parent"]["status"] = planned.response.get("status")
                 return planned

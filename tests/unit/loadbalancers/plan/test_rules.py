@@ -208,6 +208,14 @@ def test_a_refused_replacement_keeps_what_is_there(refused: int) -> None:
     assert result.ports[0].problem == "no"
 
 
+def test_an_action_that_is_planned_again_after_it_was_done_counts_as_refused() -> None:
+    actions = plan(ORDER).actions
+    result = plan(ORDER, done=actions)
+    assert result.actions == ()
+    assert result.ports[0].problem == "CloudStack accepted it, and it has no effect"
+    assert result.condition.reason == "RulesRefused"
+
+
 def test_a_refused_deletion_or_tag_is_said() -> None:
     for rules, asked in (([rule(80)], ORDER), ([rule(81, tags=TAGS)], request(ports=[]))):
         [action] = plan(asked, *rules).actions
