@@ -1,9 +1,8 @@
 """Reads JSON from other processes: what is too large in memory is refused before it is parsed."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
+from operator import not_
 from typing import Any
 
 import msgspec
@@ -25,7 +24,17 @@ class BadJson(ValueError):
     """Bytes that are not JSON within the bounds; str() continues "the body " or "the answer "."""
 
 
-def parse_json(data: bytes | bytearray, *, max_values: int, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
+class TooManyValues(BadJson):
+    """Text that would take too much memory; nothing of it was parsed."""
+
+
+def parse_json(
+    data: bytes | bytearray,
+    *,
+    max_values: int,
+    max_depth: int = MAX_DEPTH,
+    distinct_keys: bool = False,
+) -> Any:  # noqa: ANN401
     """Parse strict JSON: UTF-8, finite numbers, whole characters.
 
     A value takes up to 240 bytes of memory, however short its text is: `[],[]` takes thirty times
@@ -35,20 +44,22 @@ def parse_json(data: bytes | bytearray, *, max_values: int, max_depth: int = MAX
         data: the whole text.
         max_values: the most values, nested ones included, as `has_more_values` counts them.
         max_depth: the most containers within each other.
+        distinct_keys: refuse an object with a key twice; else the last one counts.
 
     Raises:
         BadJson: naming the line and column where the text goes wrong, or the bound it passes.
     """
     if has_more_values(data, max_values):
-        raise BadJson(f"has more than {max_values} values")
+        raise TooManyValues(f"has more than {max_values} values")
     try:
         value = msgspec.json.decode(data)
     except RecursionError:
         raise BadJson(f"is nested deeper than {max_depth} levels") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadJson(_problem(error, data)) from None
-    if _is_deeper(value, max_depth):
-        raise BadJson(f"is nested deeper than {max_depth} levels")
+    count = _count_values(value, max_depth)
+    if distinct_keys and has_more_values(data, count):
+        raise BadJson("has a key twice in an object")
     return value
 
 
@@ -72,31 +83,26 @@ def _more_than(count: int) -> re.Pattern[bytes]:
     return re.compile(rb'(?:(?:[^",\[{]++|%s)*+[,\[{]){%d}+' % (string, count + 1), re.DOTALL)
 
 
-def count_values(value: object) -> int:
-    """Count a value's commas and opening brackets as `has_more_values` does in its text.
+def _count_values(value: object, max_depth: int) -> int:
+    """Count a value's commas and opening brackets, of which its text has more if a key is twice.
 
-    Text that has more of them has a key twice in an object: the last one is read, and the others
-    are not.
+    Raises:
+        BadJson: it is nested deeper, so that code that recurses could not write it again.
     """
-    return sum(max(1, len(container)) for level in _levels(value) for container in level)
-
-
-def _is_deeper(value: object, max_depth: int) -> bool:
-    """Tell whether containers are nested deeper: code that recurses could not write them again."""
-    return any(islice(_levels(value), max_depth, None))
-
-
-def _levels(value: object) -> Iterator[list[Any]]:
-    """Yield the containers level by level, the outermost first."""
     level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    count = depth = 0
     while level:
-        yield level
+        if depth == max_depth:
+            raise BadJson(f"is nested deeper than {max_depth} levels")
+        depth += 1
+        count += sum(map(len, level)) + sum(map(not_, level))
         level = [
             item
             for container in level
             for item in (container.values() if type(container) is dict else container)
             if type(item) in _CONTAINERS
         ]
+    return count
 
 
 def _problem(error: Exception, data: bytes | bytearray) -> str:

@@ -18,17 +18,12 @@ class _Spec(View, frozen=True):
     taints: tuple[dict[str, str], ...] = ()
 
 
-class _Address(View, frozen=True):
-    type: str = ""
-    address: str = ""
-
-
 class _NodeInfo(View, frozen=True):
     kubelet_version: str = ""
 
 
 class _Status(View, frozen=True):
-    addresses: tuple[_Address, ...] = ()
+    addresses: tuple[dict[str, str], ...] = ()
     conditions: tuple[Condition, ...] = ()
     node_info: _NodeInfo = _NodeInfo()
 

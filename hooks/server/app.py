@@ -28,7 +28,7 @@ from werkzeug.exceptions import (
 
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
-from hooks.http.bounded_json import Json
+from hooks.http.bounded_json import Json, has_more_values
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
 from hooks.server.auth import Authenticator
@@ -36,7 +36,7 @@ from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import Answer
-from hooks.webhook.requests import check_values, parse_body
+from hooks.webhook.requests import MAX_VALUES, parse_body
 
 #: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -169,11 +169,11 @@ def _admit(authenticator: Authenticator) -> None:
 
 
 def _read_body() -> bytearray:
-    """Read the body. One of too many values is not kept to its end.
+    """Return the body. If it has too many values, the beginning that has them is enough.
 
     Raises:
         RequestEntityTooLarge: it is larger than MAX_BODY_BYTES.
-        BadRequest: it is incomplete, or has too many values.
+        BadRequest: it is incomplete.
     """
     body = bytearray()
     stream = flask.request.stream
@@ -182,7 +182,8 @@ def _read_body() -> bytearray:
         body += chunk
         if len(body) >= check_at:
             check_at *= 2
-            check_values(body)
+            if has_more_values(body, MAX_VALUES):
+                break
     # Werkzeug returns the part of a chunked body up to the limit, without an error.
     if flask.request.content_length is None and len(body) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge

@@ -43,8 +43,6 @@ class _Spec(View, frozen=True):
 
 class _Ingress(View, frozen=True):
     ip: str = ""
-    ip_mode: str = ""
-    hostname: str = ""
 
 
 class _Published(View, frozen=True):
@@ -63,23 +61,15 @@ class _Service(Object, frozen=True, kw_only=True):
     status: _Status = _Status()
 
 
-class _BalancedPort(View, frozen=True):
-    proxy_protocol: bool = False
-
-
 class _LoadBalancerSpec(View, frozen=True):
     adopt: Json | None = None
     hostname: str = ""
-    ports: tuple[_BalancedPort, ...] = ()
+    ports: tuple[Json, ...] = ()
 
 
 class _Address(View, frozen=True):
     ip: str = ""
     published: bool = False
-
-
-class _Rule(View, frozen=True):
-    protocol: str = ""
 
 
 class _Members(View, frozen=True):
@@ -90,7 +80,7 @@ class _Members(View, frozen=True):
 class _LoadBalancerStatus(View, frozen=True):
     observed_generation: int | None = None
     address: _Address = _Address()
-    rules: tuple[_Rule, ...] = ()
+    rules: tuple[Json, ...] = ()
     rule_summary: str = ""
     members: _Members = _Members()
     member_summary: str = ""

@@ -5,10 +5,18 @@ import time
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hooks.http.bounded_json import BadJson, has_more_values, parse_json
 
 MIB = 1024 * 1024
+TEXTS = st.text('a",:[]{}\\', max_size=5)
+VALUES = st.recursive(
+    st.none() | st.integers(-9, 9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
 GEOJSON = json.dumps({"coordinates": [[7.5 + n / 7, 51.5 - n / 3] for n in range(25_000)]})
 
 
@@ -94,12 +102,14 @@ def test_counting_takes_time_in_proportion_to_the_length(piece: bytes) -> None:
         pytest.param('{"a": 1}'.encode("utf-16"), "is not UTF-8 at byte 0", id="UTF-16"),
         pytest.param(b"[" * 129 + b"]" * 129, "is nested deeper than 128 levels", id="129 deep"),
         pytest.param(b'{"a":' * 100_000, "is nested deeper than 128 levels", id="100000 deep"),
+        pytest.param(b'[{"a": 1, "a": 2}]', "has a key twice in an object", id="a key twice"),
+        pytest.param(b'{"a,": [{}], "a,": ","}', "has a key twice", id="a key with a comma twice"),
         pytest.param(b"[0,0,0]" * 100, "has more than 200 values", id="many values"),
     ],
 )
 def test_refuses(text: bytes, problem: str) -> None:
     with pytest.raises(BadJson, match=problem):
-        parse_json(text, max_values=200 if b"0,0" in text else 200_000)
+        parse_json(text, max_values=200 if b"0,0" in text else 200_000, distinct_keys=True)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +125,9 @@ def test_refuses(text: bytes, problem: str) -> None:
 def test_reads(text: bytes, value: object) -> None:
     read = parse_json(text, max_values=1000)
     assert value is None or read == value
+
+
+@given(VALUES)
+def test_distinct_keys_are_never_taken_for_repeated_ones(value: object) -> None:
+    text = json.dumps(value).encode()
+    assert parse_json(text, max_values=1000, distinct_keys=True) == value

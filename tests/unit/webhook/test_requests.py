@@ -52,7 +52,6 @@ def nested(levels: int) -> bytes:
         ),
         pytest.param(b'{"a": 1} {}', "", "not JSON", id="more behind the end"),
         pytest.param(b'{"a": 1, "a": 1}', "", 'has the key "a" twice', id="a key twice"),
-        pytest.param(b'[{"a": {"b": ",", "b": [","]}}]', "", "must be a JSON object", id="list"),
         pytest.param(b'{"a": [{"b": ",", "b": [","]}]}', "", 'the key "b" twice', id="deep twice"),
         pytest.param(b'{"a":[' + b"[]," * 300_000 + b"[]]}", "", "500000 values", id="values"),
         pytest.param(b"[" * 200_000, "", "deeper than", id="200000 deep, open"),
