@@ -1,4 +1,4 @@
-"""A world with its hook, for each test its own."""
+"""A world with its hook for each test."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Drives the hook as Metacontroller does: what it answers is in the next request."""
+"""Drives the hook as Metacontroller does: the next request contains the last answer."""
 
 import json
 import time
@@ -34,7 +34,7 @@ SOON = 1.5
 
 
 def start_simulator(world: str = "small", **settings: Any) -> Simulator:
-    """Make a simulator whose clock is a day late: advanced, it still takes our signatures."""
+    """Make a simulator whose clock is a day late. Advanced, it still accepts our signatures."""
     clock = Clock(lambda: time.time() - DAY)
     return Simulator(world, job_delay=0.005, clock=clock, **settings)
 
@@ -54,7 +54,7 @@ def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = Fal
 
 
 class World:
-    """A CloudStack, a cluster whose nodes are its machines, and a way in for humans.
+    """A CloudStack, a cluster whose nodes are its VMs, and a client for humans.
 
     Attributes:
         simulator: the CloudStack.
@@ -90,7 +90,7 @@ class World:
         return self.simulator.clock.now()
 
     def monotonic(self) -> float:
-        """Return seconds that pass as the simulator's do, from a start of their own."""
+        """Return monotonic seconds that pass as the simulator's do."""
         return self.now - self._booted
 
     def advance(self, seconds: float) -> None:
@@ -114,11 +114,11 @@ class World:
         return self.simulator.control.state()
 
     def rules(self, name: str = "") -> list[Json]:
-        """Return the load balancer rules whose names begin so."""
+        """Return the load balancer rules whose names begin with a text."""
         return [each for each in self.state()["loadbalancerrules"] if each["name"].startswith(name)]
 
     def addresses(self) -> list[Json]:
-        """Return the addresses that somebody has, but for the source NAT ones."""
+        """Return the acquired addresses, except the source NAT ones."""
         return [
             each
             for each in self.state()["addresses"]
@@ -126,14 +126,14 @@ class World:
         ]
 
     def firewall(self) -> list[tuple[str, int, int, tuple[str, ...]]]:
-        """Return what the firewall lets in, sorted."""
+        """Return what the firewall admits, sorted."""
         return sorted(
             (each["protocol"], each["startport"], each["endport"], tuple(each["cidrlist"]))
             for each in self.state()["firewallrules"]
         )
 
     def writes(self) -> dict[str, int]:
-        """Return how often each command was called that is neither a list nor a poll."""
+        """Return the number of calls of each command that is neither a list nor a poll."""
         return {
             command: count
             for command, count in self.simulator.control.counts().items()
@@ -144,7 +144,7 @@ class World:
         return str(next(each["id"] for each in self.state()["networks"] if each["name"] == name))
 
     def remains(self) -> Json:
-        """Return everything that is left of load balancers: nothing, if all is well."""
+        """Return everything that is left of load balancers; nothing if all is well."""
         state = self.state()
         return {
             "addresses": [each["ipaddress"] for each in self.addresses()],
@@ -163,7 +163,7 @@ NOTHING: Json = {"addresses": [], "rules": [], "firewall": [], "tags": []}
 
 
 def instance_of(vm: Json) -> Json:
-    """Describe a machine as the nodes hook does."""
+    """Describe a VM as the nodes hook does."""
     return {
         "apiVersion": GROUP_VERSION,
         "kind": INSTANCE_KIND,
@@ -263,13 +263,13 @@ class LoadBalancer:
         self.parent["metadata"]["generation"] += 1
 
     def delete(self, *, service_too: bool = True) -> None:
-        """Ask for its deletion; with its Service, unless only somebody deleted the object."""
+        """Delete it, with its Service unless somebody deletes only the object."""
         self.parent["metadata"]["deletionTimestamp"] = timestamp(self.world.now)
         if service_too:
             self.world.cluster.objects.pop(self.service_path, None)
 
     def remake(self) -> None:
-        """Make the object anew, as the services hook does when somebody deleted it."""
+        """Create the object again, as the services hook does after somebody deleted it."""
         metadata = self.parent["metadata"]
         metadata.pop("deletionTimestamp", None)
         metadata.update(uid=str(uuid.uuid4()), generation=1)
@@ -290,7 +290,7 @@ class LoadBalancer:
         }
 
     def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> Answer:
-        """Make one call and keep what it answers; check that the API server would take it."""
+        """Make one call and keep its answer; check that the API server would accept it."""
         answer = hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds))
         self.answers.append(answer)
         response: Json = dict(answer.response)
@@ -308,7 +308,7 @@ class LoadBalancer:
     def settle(
         self, *hooks: LoadBalancersHook, calls: int = 60, seconds: float = 8.0
     ) -> "LoadBalancer":
-        """Call as Metacontroller does until nothing more is to be done; hooks take turns."""
+        """Call as Metacontroller does until nothing is left to do; hooks take turns."""
         for turn in range(calls):
             before = self.status
             answer = self.call(hooks[turn % len(hooks)], seconds)
@@ -329,7 +329,7 @@ class LoadBalancer:
         return float(self.answers[-1].response.get("resyncAfterSeconds") or 0)  # type: ignore[arg-type]
 
     def wait(self, *hooks: LoadBalancersHook) -> "LoadBalancer":
-        """Let the time pass until the next look is due, and make it."""
+        """Let the time pass until the next check is due, and make it."""
         self.world.advance(self.next_look() + 1)
         return self.settle(*hooks)
 

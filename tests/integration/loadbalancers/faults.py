@@ -1,4 +1,4 @@
-"""CloudStack fails at every command in every way: that is said, and all is well afterwards."""
+"""Every command of CloudStack fails in every way: that is reported, and all is well afterwards."""
 
 import json
 import logging
@@ -57,7 +57,7 @@ def is_well(lb: LoadBalancer) -> bool:
 
 
 def try_for_a_while(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
-    """Call a few times; an answer comes in time, whatever CloudStack does."""
+    """Call a few times; the answer comes in time, whatever CloudStack does."""
     for _ in range(3):
         started = time.monotonic()
         before = lb.status
@@ -71,7 +71,7 @@ def try_for_a_while(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
 
 
 def end_stuck_jobs(world: World) -> None:
-    """Let CloudStack come to an end with what it hung on."""
+    """End the jobs that hang in CloudStack."""
     for job in world.simulator.world.jobs.pending():
         job.due = 0.0
 
@@ -94,7 +94,7 @@ def check(
         spec, left = {"address": FREE}, [FREE]
         world.simulator.control.clear_calls()
     lb = LoadBalancer(world, ports=[port(80), port(81)], **spec)
-    said: list[str] = []
+    texts: list[str] = []
     steps: list[Callable[[LoadBalancer], None]] = [begin, change, delete]
     with caplog.at_level(logging.DEBUG):
         for step in steps:
@@ -105,19 +105,19 @@ def check(
                 ready = lb.condition("Ready")
                 assert ready["status"] in {"False", "Unknown"}
                 assert ready["message"]
-                said.append(ready["message"])
+                texts.append(ready["message"])
             world.simulator.control.clear_faults()
             end_stuck_jobs(world)
             recover(lb, hook)
     assert world.simulator.control.calls(command), "the fault was never met"
     assert world.remains() == {**NOTHING, "addresses": left}
-    told_nothing_secret(lb, caplog.text + str(said))
+    told_nothing_secret(lb, caplog.text + str(texts))
     if command != "queryAsyncJobResult" and not fault.get("executed"):
-        assert said, "nobody was told"
+        assert texts, "nobody was told"
 
 
 def told_nothing_secret(lb: LoadBalancer, text: str) -> None:
-    """Hold that neither the answers nor a text have anything that signs requests."""
+    """Check that neither the answers nor a text contain a secret."""
     everything = json.dumps([answer.response for answer in lb.answers]) + text
     user = lb.world.simulator.user
     for secret in (user.api_key, user.secret_key, "signature="):
@@ -125,7 +125,7 @@ def told_nothing_secret(lb: LoadBalancer, text: str) -> None:
 
 
 def recover(lb: LoadBalancer, hook: LoadBalancersHook) -> None:
-    """Let time pass until all is well again; nobody lends a hand."""
+    """Let time pass until all is well again."""
     for _ in range(20):
         if is_well(lb):
             break

@@ -1,4 +1,4 @@
-"""The Service's address: chosen, asked for, brought, kept, refused."""
+"""The Service's address: chosen, asked for, taken over, kept, refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ def held(world: World, ip: str) -> dict[str, object]:
     return next(each for each in world.addresses() if each["ipaddress"] == ip)
 
 
-def test_the_choice_is_written_down_before_anything_is_asked_of_cloudstack(
+def test_the_choice_is_recorded_before_cloudstack_is_asked_for_it(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world)
@@ -72,7 +72,7 @@ def test_an_address_that_the_user_brought_is_used_and_left(
     assert world.remains() == {**NOTHING, "addresses": [FREE]}
 
 
-def test_an_address_to_be_kept_stays_without_rules_holes_and_tags(
+def test_an_address_to_be_kept_stays_without_rules_firewall_rules_and_tags(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, keepAddress=True, ports=[port(80), port(443)]).settle(hook)
@@ -153,7 +153,7 @@ def test_an_address_that_cannot_be_had_is_refused_and_nothing_is_made(
     assert world.remains() == before
 
 
-def test_an_address_refused_is_tried_again_ever_more_slowly(
+def test_a_refused_address_is_tried_again_less_and_less_often(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, address="203.0.113.1").settle(hook)
@@ -195,7 +195,7 @@ def test_changing_the_address_of_a_live_service_is_refused_and_the_old_one_serve
     assert lb.is_ready()
 
 
-def test_a_choice_that_somebody_takes_first_is_made_anew(
+def test_a_choice_that_somebody_takes_first_is_made_again(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world)
@@ -212,7 +212,7 @@ def test_a_choice_that_somebody_takes_first_is_made_anew(
 
 @contextmanager
 def only_one_is_free(world: World) -> Iterator[None]:
-    """Take all addresses but one out of the pool, for a while."""
+    """Take all addresses except one out of the pool, for a while."""
     others = [
         address
         for address in world.simulator.world.addresses
@@ -267,7 +267,7 @@ def test_after_three_choices_that_were_taken_cloudstack_chooses(
 
 
 @pytest.mark.parametrize("project", ["", "project-1"], ids=["account", "project"])
-def test_an_owner_without_room_for_an_address_is_told_used_and_limit(project: str) -> None:
+def test_a_quota_that_is_used_up_is_reported_with_used_and_limit(project: str) -> None:
     with start_simulator() as simulator:
         world = World(simulator, project=project)
         cloud = world.open_cloud()
@@ -288,7 +288,7 @@ def test_an_owner_without_room_for_an_address_is_told_used_and_limit(project: st
         world.close()
 
 
-def test_a_limit_that_is_not_told_is_said_in_cloudstacks_words(
+def test_a_limit_that_is_unknown_is_reported_in_cloudstacks_words(
     world: World, hook: LoadBalancersHook
 ) -> None:
     world.simulator.user.account.limits["public_ip"] = 2
@@ -298,7 +298,7 @@ def test_a_limit_that_is_not_told_is_said_in_cloudstacks_words(
     assert lb.condition("Ready")["message"].startswith("associate address")
 
 
-def test_a_zone_without_a_free_address_is_said(world: World, hook: LoadBalancersHook) -> None:
+def test_a_zone_without_a_free_address_is_reported(world: World, hook: LoadBalancersHook) -> None:
     world.simulator.user.account.limits["public_ip"] = -1
     for address in list(world.simulator.world.addresses):
         if address.state == "Free":

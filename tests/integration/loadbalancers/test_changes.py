@@ -1,4 +1,4 @@
-"""Every change on a live Service: right afterwards, and what need not change keeps its id."""
+"""Changes of a live Service: the result is right, and what need not change keeps its id."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def test_a_port_added_leaves_the_others_alone(world: World, hook: LoadBalancersH
     assert world.firewall() == [("tcp", 80, 80, EVERYONE), ("tcp", 81, 81, EVERYONE)]
 
 
-def test_a_port_removed_takes_its_rule_and_its_hole_in_the_firewall_along(
+def test_a_removed_port_loses_its_rule_and_its_firewall_rule(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, ports=[port(80), port(81), port(82)]).settle(hook)
@@ -132,8 +132,10 @@ def test_a_rule_changes_in_place_with_its_members(
     assert lb.is_ready()
     assert "assignToLoadBalancerRule" not in world.writes()
     ranges = lb.parent["spec"].get("sourceRanges", EVERYONE)
-    assert {hole[:3] for hole in world.firewall()} == {("tcp", 80, 80)}
-    assert sorted(cidr for hole in world.firewall() for cidr in hole[3]) == sorted(ranges)
+    assert {firewall_rule[:3] for firewall_rule in world.firewall()} == {("tcp", 80, 80)}
+    assert sorted(
+        cidr for firewall_rule in world.firewall() for cidr in firewall_rule[3]
+    ) == sorted(ranges)
 
 
 def test_source_ranges_without_a_cidr_in_common_leave_no_gap_in_the_firewall(
@@ -169,7 +171,7 @@ def test_many_changes_at_once(world: World, hook: LoadBalancersHook) -> None:
     assert all(set(rule["members"]) == set(world.nodes) for rule in after.values())
 
 
-def test_all_ports_gone_keeps_the_address_alone(world: World, hook: LoadBalancersHook) -> None:
+def test_without_ports_only_the_address_is_kept(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
     ip = lb.status["address"]["ip"]
     lb.change(ports=[])

@@ -1,4 +1,4 @@
-"""The hooks die after any write, and their answer with them: what comes next puts all right."""
+"""Hooks crash after any write, and their answer is lost; the next calls repair everything."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +26,7 @@ MOST_WRITES = 40
 
 @dataclass(frozen=True)
 class Scenario:
-    """A world to begin with, what is asked of it, and what is left once all is deleted."""
+    """A world, what is done in it, and what is left after everything is deleted."""
 
     begin: Callable[[World, LoadBalancersHook], LoadBalancer]
     ask: Callable[[World, LoadBalancer], None]
@@ -110,7 +110,7 @@ SCENARIOS = [
 
 @contextmanager
 def fresh_world() -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
-    """Start a world, and give what makes hooks: each with a client and a memory of its own."""
+    """Start a world; return what makes hooks, each with its own client and memory."""
     with ExitStack() as stack:
         simulator = stack.enter_context(start_simulator())
         world = World(simulator)
@@ -125,7 +125,7 @@ def fresh_world() -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
 
 
 def shape(world: World) -> Json:
-    """Return all that stands, but for ids: the same, whichever way it came about."""
+    """Return everything that exists, without ids."""
     state = world.state()
     hidden = {"id", "addressid"}
     return {
@@ -137,7 +137,7 @@ def shape(world: World) -> Json:
 
 
 def undisturbed(scenario: Scenario) -> tuple[Json, int]:
-    """Play a scenario without a crash: what stands in the end, and how many writes it took."""
+    """Play a scenario without a crash; return the result and the number of writes."""
     with fresh_world() as (world, new_hook):
         hook = new_hook()
         lb = scenario.begin(world, hook)
@@ -148,7 +148,7 @@ def undisturbed(scenario: Scenario) -> tuple[Json, int]:
 
 
 def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], writes: int) -> bool:
-    """Let the hooks work until so many writes are done; what they would answer then is lost."""
+    """Let the hooks work until so many writes are done; their answer is lost."""
     world.simulator.control.fault("*", "stop-after", skip=writes, executed=True)
     for turn in range(20):
         before = lb.status
@@ -172,7 +172,7 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
     ],
 )
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_been(
+def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
     scenario: Scenario, replicas: int, *, late: bool
 ) -> None:
     wanted, writes = undisturbed(scenario)
@@ -196,7 +196,7 @@ def test_whatever_write_was_the_last_one_the_next_calls_end_as_if_nothing_had_be
 
 
 def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> None:
-    """Call until all is well; what has to be waited for is."""
+    """Call and wait until all is well."""
     for _ in range(10):
         lb.settle(*hooks)
         if lb.is_finalized() or lb.is_ready():

@@ -1,4 +1,4 @@
-"""A Service gets its load balancer: right in CloudStack, in the status, and in what it cost."""
+"""Creation: what is in CloudStack and in the status, and what it costs."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ def test_source_ranges_are_in_the_firewall_too_all_in_one_rule(
     assert world.firewall() == [("tcp", 80, 80, tuple(ranges))]
 
 
-def test_nobody_admitted_means_a_rule_and_no_hole_in_the_firewall(
+def test_a_rule_without_a_firewall_rule_admits_nobody(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, sourceRanges=[]).settle(hook)
@@ -143,7 +143,7 @@ def test_a_load_balancer_is_made_in_two_calls_and_a_quiet_one(
     assert made.response.get("status") == quiet.response.get("status")
 
 
-def test_a_converged_one_costs_no_call_until_the_drift_check_and_few_then(
+def test_a_converged_load_balancer_costs_no_call_until_the_drift_check_and_few_then(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
@@ -190,7 +190,7 @@ def test_an_address_is_published_with_its_first_member_or_30_seconds_after_its_r
     assert not lb.is_ready()
 
 
-def test_a_published_address_is_never_taken_back(world: World, hook: LoadBalancersHook) -> None:
+def test_a_published_address_is_never_withdrawn(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
     for node in world.nodes.values():
         node["observed"]["servesLoadBalancers"] = False
@@ -199,7 +199,7 @@ def test_a_published_address_is_never_taken_back(world: World, hook: LoadBalance
     assert lb.status["address"]["published"] is True
 
 
-def test_without_any_instance_nothing_is_made_and_that_is_said(
+def test_without_any_instance_nothing_is_created_and_that_is_reported(
     world: World, hook: LoadBalancersHook
 ) -> None:
     world.nodes = {}
@@ -208,7 +208,7 @@ def test_without_any_instance_nothing_is_made_and_that_is_said(
     assert world.writes() == {}
 
 
-def test_several_networks_the_one_that_most_are_on_is_taken_and_others_are_named(
+def test_of_several_networks_the_one_of_most_nodes_is_used_and_other_nodes_are_named(
     world: World, hook: LoadBalancersHook
 ) -> None:
     other = world.network("net-2")
@@ -235,7 +235,7 @@ def test_two_services_live_side_by_side(world: World, hook: LoadBalancersHook) -
     assert [rule["name"] for rule in world.rules()] == [f"{second.name}-tcp-80"]
 
 
-def test_with_the_firewall_left_to_people_none_is_opened_and_ours_go(
+def test_a_firewall_left_to_people_is_not_opened_and_our_rules_go(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, openFirewall=False).settle(hook)
@@ -274,7 +274,7 @@ def test_customize_asks_for_all_instances(hook: LoadBalancersHook, world: World)
         ),
     ],
 )
-def test_a_body_that_is_no_request_is_refused_by_field(
+def test_a_body_that_is_not_a_request_is_refused_by_field(
     world: World, hook: LoadBalancersHook, change: dict[str, Any], field: str
 ) -> None:
     request = {**LoadBalancer(world).request(), **change}

@@ -1,4 +1,4 @@
-"""A load balancer goes: nothing is left that is not wanted, nothing is lost that is."""
+"""Deletion: what is ours goes, and what is not ours stays."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from hooks.names import (
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 
-def test_deletion_releases_the_address_whole_in_one_job(
+def test_a_deletion_releases_the_address_with_everything_in_one_job(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, ports=[port(80 + n) for n in range(10)]).settle(hook)
@@ -29,7 +29,7 @@ def test_deletion_releases_the_address_whole_in_one_job(
     assert world.cluster.reasons() == [EVENT_DELETING, EVENT_DELETED]
 
 
-def test_finalized_is_never_said_before_the_address_is_seen_gone(
+def test_nothing_is_finalized_before_the_address_is_gone(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -79,7 +79,7 @@ def disabled(service: Json) -> None:
     [
         pytest.param(still_wanted, True, id="somebody deleted the object only"),
         pytest.param(of_class(LOAD_BALANCER_CLASS), True, id="our class"),
-        pytest.param(remade, False, id="a namesake made anew"),
+        pytest.param(remade, False, id="another Service of the same name"),
         pytest.param(being_deleted, False, id="being deleted"),
         pytest.param(cluster_ip, False, id="type ClusterIP"),
         pytest.param(of_class("other/class"), False, id="another's class"),
@@ -107,7 +107,7 @@ def test_a_deletion_reads_the_service_as_it_is_now(
         assert finalizers == []
 
 
-def test_a_load_balancer_is_not_let_go_before_its_service_is_held(
+def test_a_load_balancer_is_not_finalized_before_its_service_is_held(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -125,7 +125,7 @@ def test_a_load_balancer_is_not_let_go_before_its_service_is_held(
     assert metadata["finalizers"] == ["example.com/other", CLEANUP_FINALIZER]
 
 
-def test_a_service_that_changes_while_it_is_to_be_held_is_looked_at_again(
+def test_a_service_that_changes_while_it_is_to_be_held_is_read_again(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -143,7 +143,7 @@ def test_a_service_that_changes_while_it_is_to_be_held_is_looked_at_again(
     assert world.remains() == NOTHING
 
 
-def test_what_is_made_for_cleanup_alone_takes_everything_down(
+def test_a_load_balancer_made_for_cleanup_removes_everything(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
@@ -211,7 +211,7 @@ def test_an_api_server_that_does_not_answer_lets_nothing_be_deleted(
     assert world.remains() == NOTHING
 
 
-def test_deletion_before_anything_was_made_asks_little_and_ends(
+def test_a_deletion_before_anything_was_created_reads_little_and_ends(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world)
@@ -232,7 +232,7 @@ def test_deletion_between_choice_and_association_leaves_the_address_free(
     assert world.remains() == NOTHING
 
 
-def test_with_another_project_configured_nothing_is_taken_for_gone(
+def test_with_another_project_configured_nothing_counts_as_gone(
     world: World, cloud: Cloud, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -270,7 +270,7 @@ def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
     elsewhere.close()
 
 
-def test_in_a_deletion_with_another_project_a_live_one_says_why_nothing_is_done(
+def test_with_another_project_configured_a_live_load_balancer_says_why_nothing_is_done(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -322,7 +322,7 @@ def test_an_orphan_whose_service_lives_is_looked_after(
     assert world.cluster.writes == []
 
 
-def test_a_deletion_that_cloudstack_refuses_is_said_and_tried_again(
+def test_a_refused_deletion_is_reported_and_tried_again(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)

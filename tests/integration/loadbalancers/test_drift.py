@@ -1,4 +1,4 @@
-"""What changes in CloudStack behind our back is put right at the next look, and told."""
+"""Drift: what somebody changes in CloudStack is repaired at the next check, and announced."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ def untag(kind: str, things: str) -> Callable[[World], None]:
 
 
 def comparable(world: World) -> Json:
-    """Return everything that the load balancer is, but for ids."""
+    """Return everything that belongs to the load balancer, without ids."""
     state = world.state()
     hidden = ("id", "addressid")
     return {
@@ -71,13 +71,15 @@ DRIFTS = [
     pytest.param(delete_firewall, "open firewall port 80", id="firewall rule deleted"),
     pytest.param(untag("PublicIpAddress", "addresses"), "tag address", id="address untagged"),
     pytest.param(untag("LoadBalancer", "loadbalancerrules"), "tag rule", id="rule untagged"),
-    pytest.param(untag("FirewallRule", "firewallrules"), "tag firewall rule", id="hole untagged"),
+    pytest.param(
+        untag("FirewallRule", "firewallrules"), "tag firewall rule", id="firewall untagged"
+    ),
 ]
 
 
-@pytest.mark.parametrize(("drift", "told"), DRIFTS)
+@pytest.mark.parametrize(("drift", "expected"), DRIFTS)
 def test_drift_is_repaired_at_the_next_check_and_an_event_names_it(
-    world: World, hook: LoadBalancersHook, drift: Callable[[World], None], told: str
+    world: World, hook: LoadBalancersHook, drift: Callable[[World], None], expected: str
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
     right = comparable(world)
@@ -88,7 +90,7 @@ def test_drift_is_repaired_at_the_next_check_and_an_event_names_it(
     assert comparable(world) == right
     [event] = world.cluster.events
     assert event.reason == EVENT_REPAIRED
-    assert told in event.message
+    assert expected in event.message
     assert event.regarding.kind == "Service"
     world.simulator.control.clear_calls()
     lb.wait(hook)
@@ -141,8 +143,8 @@ def human_rule(world: World, lb: LoadBalancer) -> str:
     return str(answer["id"])
 
 
-def human_holes(world: World, address: str) -> list[str]:
-    """Open the firewall where we open nothing, where we open it to others, and around."""
+def human_firewall_rules(world: World, address: str) -> list[str]:
+    """Open the firewall at ports that we do not open, that we open to others, and around them."""
     return [
         world.human.done(
             "createFirewallRule",
@@ -166,7 +168,7 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
     lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(hook)
     address = lb.status["address"]["id"]
     rule = human_rule(world, lb)
-    holes = human_holes(world, address)
+    firewall_rules = human_firewall_rules(world, address)
     world.human.done(
         "assignToLoadBalancerRule",
         id=rule,
@@ -177,11 +179,13 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
         state = world.state()
         return {
             "rules": [each for each in state["loadbalancerrules"] if each["id"] == rule],
-            "holes": [each for each in state["firewallrules"] if each["id"] in holes],
+            "firewall_rules": [
+                each for each in state["firewallrules"] if each["id"] in firewall_rules
+            ],
         }
 
     before = theirs()
-    assert len(before["holes"]) == 3
+    assert len(before["firewall_rules"]) == 3
     steps: list[dict[str, Any]] = [
         {"ports": [port(80)]},
         {"sourceRanges": ["10.0.0.0/8"]},
@@ -214,7 +218,7 @@ def test_a_humans_rule_on_a_wanted_port_is_named_and_the_other_ports_are_served(
     assert world.firewall() == [("tcp", 80, 80, EVERYONE), ("tcp", 443, 443, EVERYONE)]
 
 
-def test_what_is_undone_again_and_again_is_left_alone_and_said(
+def test_drift_that_comes_back_again_and_again_is_left_alone_and_reported(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -238,7 +242,7 @@ def test_what_is_undone_again_and_again_is_left_alone_and_said(
     assert world.rules()[0]["algorithm"] == "roundrobin"
 
 
-def test_what_was_repaired_is_looked_at_again_soon_and_then_ever_later(
+def test_a_repair_is_checked_soon_and_then_less_and_less_often(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -249,7 +253,7 @@ def test_what_was_repaired_is_looked_at_again_soon_and_then_ever_later(
     assert waits == pytest.approx([30, 60, 120, 240, regular, regular], abs=1)
 
 
-def test_somebody_who_undoes_everything_at_once_is_noticed_within_two_minutes(
+def test_drift_that_comes_back_at_once_is_noticed_within_two_minutes(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -262,7 +266,7 @@ def test_somebody_who_undoes_everything_at_once_is_noticed_within_two_minutes(
     assert world.now - noticed < 120
 
 
-def test_what_is_undone_less_often_than_it_is_looked_at_is_noticed_as_well(
+def test_drift_that_comes_back_less_often_than_it_is_checked_is_noticed_as_well(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -274,7 +278,9 @@ def test_what_is_undone_less_often_than_it_is_looked_at_is_noticed_as_well(
     assert lb.reason() == "Contested"
 
 
-def test_a_regular_check_that_finds_nothing_forgives(world: World, hook: LoadBalancersHook) -> None:
+def test_a_regular_check_without_drift_resets_the_count(
+    world: World, hook: LoadBalancersHook
+) -> None:
     lb = LoadBalancer(world).settle(hook)
     for _ in range(6):
         change(algorithm="leastconn")(world)
@@ -285,7 +291,7 @@ def test_a_regular_check_that_finds_nothing_forgives(world: World, hook: LoadBal
     assert EVENT_CONTESTED not in world.cluster.reasons()
 
 
-def test_another_cluster_id_changes_nothing_that_stands(world: World, cloud: Cloud) -> None:
+def test_another_cluster_id_changes_no_existing_tag(world: World, cloud: Cloud) -> None:
     lb = LoadBalancer(world).settle(make_hook(world, cloud, cluster_id="one"))
     before = world.state()
     world.simulator.control.clear_calls()

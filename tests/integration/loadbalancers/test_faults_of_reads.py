@@ -1,4 +1,4 @@
-"""CloudStack fails at reading in every way: that is said, and all is well afterwards."""
+"""Reads from CloudStack fail in every way: that is reported, and all is well afterwards."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "fault"), cases(COMMANDS, ANSWERS))
-def test_a_fault_is_said_nothing_leaks_and_recovery_needs_no_hand(
+def test_a_fault_is_reported_nothing_leaks_and_recovery_needs_nobody(
     world: World,
     hook: LoadBalancersHook,
     command: str,

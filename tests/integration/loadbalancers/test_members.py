@@ -1,4 +1,4 @@
-"""Members follow the nodes: by difference, within a call, and never for a look that failed."""
+"""Members follow the nodes: by difference, within a call, and not after a failed read."""
 
 import time
 
@@ -77,7 +77,7 @@ def test_no_instance_at_all_removes_nobody(world: World, hook: LoadBalancersHook
     assert lb.is_ready()
 
 
-def test_a_missing_machine_stays_a_member_but_never_becomes_one(
+def test_a_missing_vm_stays_a_member_but_never_becomes_one(
     world: World, hook: LoadBalancersHook
 ) -> None:
     world.nodes["node-5.example.com"]["observed"]["missing"] = {"since": "2026-11-22T00:00:00Z"}
@@ -93,7 +93,7 @@ def test_a_missing_machine_stays_a_member_but_never_becomes_one(
 
 
 @pytest.mark.parametrize("ports", [1, 3], ids=["one port", "three ports"])
-def test_one_destroyed_machine_keeps_no_other_out(
+def test_one_destroyed_vm_keeps_no_other_out(
     world: World, hook: LoadBalancersHook, ports: int
 ) -> None:
     gone = world.nodes["node-3"]["spec"]["instanceID"]
@@ -116,7 +116,7 @@ def test_a_node_of_another_network_is_named_and_left_out(
     assert lb.status["members"] == {"assigned": 3, "wanted": 3}
 
 
-def test_600_members_are_all_assigned_and_a_look_that_fails_removes_nobody() -> None:
+def test_600_members_are_all_assigned_and_a_failed_read_removes_nobody() -> None:
     with start_simulator("large", vms=600) as simulator:
         world = World(simulator)
         cloud = world.open_cloud()
@@ -139,7 +139,7 @@ def test_600_members_are_all_assigned_and_a_look_that_fails_removes_nobody() -> 
         world.close()
 
 
-def test_where_an_assignment_fails_page_two_of_the_machines_counts_too() -> None:
+def test_after_a_refused_assignment_the_second_page_of_vms_counts_too() -> None:
     with start_simulator("large", vms=600) as simulator:
         world = World(simulator)
         world.human.done(
@@ -162,7 +162,7 @@ def test_where_an_assignment_fails_page_two_of_the_machines_counts_too() -> None
         world.close()
 
 
-def test_a_machine_added_later_joins(world: World, hook: LoadBalancersHook) -> None:
+def test_a_vm_added_later_joins(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world).settle(hook)
     [zone] = world.human.list("listZones", "zone")
     offering = world.human.list("listServiceOfferings", "serviceoffering")[0]

@@ -1,4 +1,4 @@
-"""Plan mode, UDP, projects: what is planned, what is tried, and as whom."""
+"""Plan mode, UDP and projects."""
 
 from collections.abc import Iterator
 
@@ -65,7 +65,7 @@ def test_plan_mode_on_a_live_service_shows_what_would_change(
     assert len(world.rules()) == 2
 
 
-def test_plan_mode_asks_cloudstack_no_oftener_than_a_converged_one(
+def test_plan_mode_asks_cloudstack_no_more_often_than_a_converged_load_balancer(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, mode="Plan").settle(hook)
@@ -85,7 +85,7 @@ def test_a_service_in_plan_mode_can_be_deleted(world: World, hook: LoadBalancers
     assert world.remains() == NOTHING
 
 
-def test_udp_that_the_provider_refuses_is_said_and_the_other_ports_are_served(
+def test_udp_that_the_provider_refuses_is_reported_and_the_other_ports_are_served(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, ports=[port(53, protocol="UDP"), port(53), port(54)]).settle(hook)
@@ -101,7 +101,7 @@ def test_udp_that_the_provider_refuses_is_said_and_the_other_ports_are_served(
     assert world.firewall() == [("tcp", 53, 54, EVERYONE)]
 
 
-def test_udp_is_tried_again_seldom(world: World, hook: LoadBalancersHook) -> None:
+def test_udp_is_tried_again_rarely(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world, ports=[port(53, protocol="UDP")]).settle(hook)
     for _ in range(6):
         lb.wait(hook)

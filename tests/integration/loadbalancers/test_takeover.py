@@ -1,4 +1,4 @@
-"""What other providers leave behind is taken over in place: nothing is made anew."""
+"""Takeover: what other providers leave is taken over in place, and nothing is created again."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ class Before:
 
     address: str = ""
     rules: dict[int, str] = field(default_factory=dict)
-    holes: list[str] = field(default_factory=list)
+    firewall_rules: list[str] = field(default_factory=list)
 
 
 def existing(lb: LoadBalancer, public: int) -> str:
@@ -49,7 +49,7 @@ def in_tree(lb: LoadBalancer, public: int) -> str:
 def leave_behind(
     world: World, lb: LoadBalancer, name: Any, *, cidr: str = "0.0.0.0/0", listed: str = ""
 ) -> Before:
-    """Make an address with rules, members and holes as another provider does."""
+    """Make an address with rules, members and firewall rules as another provider does."""
     before = Before()
     answer = world.human.done("associateIpAddress", networkid=world.network("net-1"), ipaddress=IP)
     before.address = answer["ipaddress"]["id"]
@@ -72,7 +72,7 @@ def leave_behind(
         world.human.done(
             "assignToLoadBalancerRule", id=before.rules[public], virtualmachineids=members
         )
-        hole = world.human.done(
+        firewall_rule = world.human.done(
             "createFirewallRule",
             ipaddressid=before.address,
             protocol="tcp",
@@ -80,7 +80,7 @@ def leave_behind(
             endport=public,
             cidrlist=cidr,
         )
-        before.holes.append(hole["firewallrule"]["id"])
+        before.firewall_rules.append(firewall_rule["firewallrule"]["id"])
     world.simulator.control.clear_calls()
     return before
 
@@ -106,7 +106,7 @@ def ids(world: World) -> dict[int, str]:
         pytest.param(in_tree, id="in-tree provider"),
     ],
 )
-def test_rules_address_and_holes_are_adopted_renamed_and_tagged(
+def test_rules_address_and_firewall_rules_are_adopted_renamed_and_tagged(
     world: World, hook: LoadBalancersHook, name: Any
 ) -> None:
     lb = LoadBalancer(world, ports=[port(80), port(443)])
@@ -117,7 +117,7 @@ def test_rules_address_and_holes_are_adopted_renamed_and_tagged(
     assert lb.status["address"]["ip"] == IP
     assert ids(world) == before.rules
     assert {rule["name"] for rule in world.rules()} == {existing(lb, 80), existing(lb, 443)}
-    assert [each["id"] for each in world.state()["firewallrules"]] == before.holes
+    assert [each["id"] for each in world.state()["firewallrules"]] == before.firewall_rules
     for kind in ("loadbalancerrules", "firewallrules"):
         assert all(each["tags"][TAG_SERVICE_UID] == lb.service_uid for each in world.state()[kind])
     assert set(world.writes()) <= {
@@ -158,7 +158,7 @@ def test_an_address_that_was_asked_for_and_associated_by_the_old_provider_goes(
     assert world.remains() == NOTHING
 
 
-def test_holes_that_the_old_provider_left_too_wide_are_closed(
+def test_firewall_rules_that_the_old_provider_left_too_wide_are_closed(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world, sourceRanges=["10.0.0.0/8"])
@@ -258,7 +258,7 @@ def test_the_rule_of_another_service_of_a_similar_name_is_not_ours(
     assert other["id"] not in ids(world).values()
 
 
-def test_on_a_server_that_cannot_change_lists_a_rule_that_shuts_people_out_is_made_anew() -> None:
+def test_on_a_server_that_cannot_change_lists_a_rule_with_a_wrong_list_is_created_again() -> None:
     with start_simulator(api_version="4.20") as simulator:
         world = World(simulator)
         cloud = world.open_cloud()

@@ -34,7 +34,7 @@ LOCKING = {
 
 
 class Recorder:
-    """Passes calls on, and notes who made which, when; `change` may alter them on the way."""
+    """Passes calls on and records who made which, and when; `change` may alter them."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once(
         world.close()
 
 
-def test_a_busy_network_is_not_waited_for_and_costs_no_call(world: World) -> None:
+def test_a_call_does_not_wait_for_a_busy_network_and_asks_cloudstack_nothing(world: World) -> None:
     with recorded(world) as (hook, recorder):
         first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
         first.call(hook)
@@ -111,7 +111,7 @@ def test_a_busy_network_is_not_waited_for_and_costs_no_call(world: World) -> Non
         assert second.is_ready()
 
 
-def test_a_drift_check_reads_beside_a_busy_network(world: World) -> None:
+def test_a_drift_check_reads_a_busy_network_without_waiting(world: World) -> None:
     with recorded(world) as (hook, recorder):
         quiet = LoadBalancer(world, "quiet").settle(hook)
         busy = LoadBalancer(world, "busy")
@@ -146,7 +146,7 @@ def busy_network(world: World, hook: LoadBalancersHook) -> Iterator[None]:
     world.simulator.control.clear_faults()
 
 
-def test_drift_found_beside_a_busy_network_is_repaired_and_told_later(
+def test_drift_found_on_a_busy_network_is_repaired_and_announced_later(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -163,7 +163,7 @@ def test_drift_found_beside_a_busy_network_is_repaired_and_told_later(
     assert world.cluster.reasons() == [EVENT_REPAIRED]
 
 
-def test_drift_that_takes_more_than_one_call_is_told_once(
+def test_drift_that_takes_more_than_one_call_is_announced_once(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -255,7 +255,9 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
         world.close()
 
 
-def test_what_cloudstack_takes_without_doing_it_is_not_asked_for_ever(world: World) -> None:
+def test_an_action_that_cloudstack_accepts_without_effect_is_not_repeated_for_ever(
+    world: World,
+) -> None:
     def forget(command: str, params: dict[str, object]) -> None:
         if command == "updateLoadBalancerRule":
             params["algorithm"] = "roundrobin"

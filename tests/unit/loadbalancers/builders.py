@@ -1,4 +1,4 @@
-"""Small makers of what plans are made from, with defaults that a row need not repeat."""
+"""Makes what plans are made from, with defaults that a test need not repeat."""
 
 from typing import Any
 
@@ -157,7 +157,7 @@ def our_address(
 
 
 def rule(public: int, name: str = "", *, tags: tuple[Tag, ...] = (), **fields: Any) -> Any:
-    """Make a rule as it stands; ours by its name unless another is given."""
+    """Make a rule; ours by its name unless another is given."""
     protocol = fields.get("protocol", "tcp")
     values: dict[str, Any] = {
         "id": f"rule-{protocol}-{public}",
@@ -185,13 +185,13 @@ def rules_plan(*rules: LoadBalancerRule, missing: int = 0) -> RulesPlan:
     return RulesPlan(condition, ports=tuple(ports), serving=rules)
 
 
-def hole(
+def firewall_rule(
     start: int, end: int = 0, *, tags: tuple[Tag, ...] = (), cidrs: tuple[str, ...] = EVERYONE
 ) -> FirewallRule:
     """Make a firewall rule."""
     last = end or start
     return FirewallRule(
-        id=f"hole-{start}-{last}-{'+'.join(cidrs)}",
+        id=f"firewall-{start}-{last}-{'+'.join(cidrs)}",
         protocol="tcp",
         public_ip_id=f"id-{IP}",
         start_port=start,
@@ -220,6 +220,6 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
     return Facts(**values)
 
 
-def said(actions: Any) -> list[str]:
-    """Say actions as people are told of them."""
+def texts(actions: Any) -> list[str]:
+    """Return the descriptions of actions."""
     return [str(action) for action in actions]

@@ -1,4 +1,4 @@
-"""Generated worlds and specs, played call by call, and what has to be right in the end."""
+"""Generates worlds and specs, plays them call by call, and checks the result."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -97,9 +97,9 @@ rules = st.builds(
     st.booleans(),
     st.sampled_from(("Active", "Add", "Revoke")),
 )
-holes = st.builds(
+firewall_rules = st.builds(
     lambda number, start, length, cidrs, owner: FirewallRule(
-        id=f"old-hole-{number}",
+        id=f"old-firewall-{number}",
         protocol="tcp",
         public_ip_id=f"id-{IP}",
         start_port=start,
@@ -118,7 +118,7 @@ holes = st.builds(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Model:
-    """Make a CloudStack in which anything may have been going on with an address."""
+    """Make a CloudStack in which an address may be in any state."""
     if draw(st.booleans()):
         return Model(udp=draw(st.booleans()), free={*Model().free, IP})
     model = with_address()
@@ -131,8 +131,8 @@ def worlds(draw: st.DrawFn) -> Model:
         model.rules[rule.id] = rule
         machines = st.sets(st.sampled_from(("vm-n1", "vm-n2", "vm-gone")))
         model.members[rule.id] = draw(machines)
-    for hole in draw(st.lists(holes, max_size=4, unique_by=lambda h: h.id)):
-        model.holes[hole.id] = hole
+    for firewall_rule in draw(st.lists(firewall_rules, max_size=4, unique_by=lambda h: h.id)):
+        model.firewall_rules[firewall_rule.id] = firewall_rule
     return model
 
 
@@ -168,7 +168,7 @@ class Play:
         )
 
     def call(self, *, die_after: int | None = None) -> Plan[Action]:
-        """Make one call: rounds until nothing is left; `die_after` so many actions it is lost."""
+        """Make one call: rounds until nothing is left to do, or it dies after `die_after` actions."""
         self.done = self.refusals = ()
         planned = first = self.plan()
         for _ in range(ROUNDS):
@@ -203,10 +203,14 @@ def is_calm(planned: Plan[Action]) -> bool:
 
 
 def humans(model: Model) -> Json:
-    """Return what is not ours, on whichever address."""
+    """Return what is not ours, on any address."""
     return {
         "rules": {i: (r, model.members.get(i)) for i, r in model.rules.items() if r.name == HUMAN},
-        "holes": {i: h for i, h in model.holes.items() if any(tag.key == "team" for tag in h.tags)},
+        "firewall_rules": {
+            i: h
+            for i, h in model.firewall_rules.items()
+            if any(tag.key == "team" for tag in h.tags)
+        },
     }
 
 
@@ -224,25 +228,26 @@ def own_rules(model: Model, addresses: set[str]) -> Iterator[LoadBalancerRule]:
     )
 
 
-def our_holes(model: Model, addresses: Collection[str]) -> list[FirewallRule]:
+def own_firewall_rules(model: Model, addresses: Collection[str]) -> list[FirewallRule]:
     return [
-        hole
-        for hole in model.holes.values()
-        if any(tag.value == UID for tag in hole.tags) and hole.public_ip_id in addresses
+        firewall_rule
+        for firewall_rule in model.firewall_rules.values()
+        if any(tag.value == UID for tag in firewall_rule.tags)
+        and firewall_rule.public_ip_id in addresses
     ]
 
 
-def by_spot(holes: Iterable[FirewallRule]) -> dict[tuple[str, int], list[str]]:
-    """Return whom firewall rules let in on each port."""
+def by_port(firewall_rules: Iterable[FirewallRule]) -> dict[tuple[str, int], list[str]]:
+    """Return the sources that firewall rules admit to each port."""
     found: dict[tuple[str, int], list[str]] = {}
-    for hole in holes:
-        for number in range(hole.start_port or 0, (hole.end_port or 0) + 1):
-            found.setdefault((hole.protocol, number), []).extend(hole.cidrs)
+    for firewall_rule in firewall_rules:
+        for number in range(firewall_rule.start_port or 0, (firewall_rule.end_port or 0) + 1):
+            found.setdefault((firewall_rule.protocol, number), []).extend(firewall_rule.cidrs)
     return found
 
 
 def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
-    """Hold our rules to the spec; return the spots that are served.
+    """Check our rules against the spec; return the ports that are served.
 
     Where nothing could keep everybody out, rules stay what they were: that is said, not made.
     """
@@ -271,14 +276,16 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
     return served
 
 
-def check_holes(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
-    """Hold the firewall to the ranges: nothing too much by us, and nothing missing."""
+def check_firewall(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
+    """Check the firewall: no rule of ours admits too much, and nothing is missing."""
     wanted = served if spec.open_firewall and spec.source_ranges else set()
     addresses = our_addresses(model)
-    for port_key, cidrs in by_spot(our_holes(model, addresses)).items():
+    for port_key, cidrs in by_port(own_firewall_rules(model, addresses)).items():
         assert covers(spec.source_ranges if port_key in wanted else (), cidrs)
-    there = by_spot(each for each in model.holes.values() if each.public_ip_id in addresses)
-    assert all(covers(there.get(port_key, ()), spec.source_ranges) for port_key in wanted)
+    existing = by_port(
+        each for each in model.firewall_rules.values() if each.public_ip_id in addresses
+    )
+    assert all(covers(existing.get(port_key, ()), spec.source_ranges) for port_key in wanted)
 
 
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

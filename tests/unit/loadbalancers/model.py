@@ -1,4 +1,4 @@
-"""A CloudStack in a few dicts, as strict as the server where plans depend on it.
+"""A CloudStack in a few dicts, as strict as the server in what plans depend on.
 
 A port belongs to one rule, a member is assigned once, a tag key is set once, two firewall rules
 share no port and CIDR, an address has one owner. What breaks one of these is refused.
@@ -30,7 +30,7 @@ FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
 
 
 class RefusedError(Exception):
-    """The model refuses: a code as CloudStack's, and why."""
+    """The model refuses, with a code like CloudStack's and a reason."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Model:
-    """What CloudStack has; `udp` says whether its provider can do UDP."""
+    """The resources in CloudStack; `udp` says whether its provider can do UDP."""
 
     udp: bool = False
     network: Network = NETWORK
@@ -48,12 +48,12 @@ class Model:
     addresses: dict[str, PublicIpAddress] = field(default_factory=dict)
     rules: dict[str, LoadBalancerRule] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
-    holes: dict[str, FirewallRule] = field(default_factory=dict)
+    firewall_rules: dict[str, FirewallRule] = field(default_factory=dict)
     now: float = NOW
     made: int = 0
 
     def state(self, request: LoadBalancerRequest) -> CloudState:
-        """Show what the hook reads."""
+        """Return what the hook reads."""
         recorded = request.recorded.address
         asked = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
         addresses = tuple(
@@ -76,7 +76,7 @@ class Model:
                 each.id: dict.fromkeys(self.members.get(each.id, ()), "")
                 for each in own_rules(request, rules)
             },
-            firewall=tuple(h for h in self.holes.values() if h.public_ip_id == address.id),
+            firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id == address.id),
         )
 
     def apply(self, action: Action) -> tuple[Refusal, ...]:
@@ -116,13 +116,13 @@ class Model:
             case plan.OpenFirewall(address_id, ports):
                 self._open(address_id, ports)
             case plan.CloseFirewall(rule_id):
-                if self.holes.pop(rule_id, None) is None:
+                if self.firewall_rules.pop(rule_id, None) is None:
                     raise RefusedError(431, "no such firewall rule")
             case _:
                 raise AssertionError(f"no plan for CloudStack: {action}")
 
     def acquire(self, ip: str, network_id: str = NET) -> PublicIpAddress:
-        """Give a free address away."""
+        """Acquire a free address."""
         if ip not in self.free:
             raise RefusedError(533, "Insufficient address capacity")
         self.free.remove(ip)
@@ -156,8 +156,10 @@ class Model:
         for rule in [r for r in self.rules.values() if r.public_ip_id == address_id]:
             del self.rules[rule.id]
             self.members.pop(rule.id, None)
-        for hole in [h for h in self.holes.values() if h.public_ip_id == address_id]:
-            del self.holes[hole.id]
+        for firewall_rule in [
+            h for h in self.firewall_rules.values() if h.public_ip_id == address_id
+        ]:
+            del self.firewall_rules[firewall_rule.id]
 
     def _create_rule(self, action: plan.CreateRule) -> None:
         new = action.rule
@@ -189,7 +191,7 @@ class Model:
             rules = {i: self._rule(i) for i in ids}
             self.rules |= {i: tagged(each, tags) for i, each in rules.items()}
         else:
-            self.holes |= {i: tagged(self.holes[i], tags) for i in ids}
+            self.firewall_rules |= {i: tagged(self.firewall_rules[i], tags) for i in ids}
 
     def _untag_address(self, address_id: str, keys: tuple[str, ...]) -> None:
         address = self._address(address_id)
@@ -217,31 +219,35 @@ class Model:
 
     def _assign(self, rule_id: str, machine_ids: tuple[str, ...]) -> None:
         self._rule(rule_id)
-        there = self.members.setdefault(rule_id, set())
-        if there & set(machine_ids) or not machine_ids:
+        existing = self.members.setdefault(rule_id, set())
+        if existing & set(machine_ids) or not machine_ids:
             raise RefusedError(530, "Failed to assign load balancer rule")
-        there.update(machine_ids)
+        existing.update(machine_ids)
 
     def _open(self, address_id: str, ports: PortRange) -> None:
         self._address(address_id)
-        for hole in self.holes.values():
-            if hole.public_ip_id == address_id and clash(hole, ports):
+        for firewall_rule in self.firewall_rules.values():
+            if firewall_rule.public_ip_id == address_id and clash(firewall_rule, ports):
                 raise RefusedError(537, "conflicts with a firewall rule")
         made = FirewallRule(
-            id=self.new_id("hole"),
+            id=self.new_id("firewall_rule"),
             protocol=ports.protocol,
             public_ip_id=address_id,
             start_port=ports.start_port,
             end_port=ports.end_port,
             cidrs=ports.cidrs,
         )
-        self.holes[made.id] = made
+        self.firewall_rules[made.id] = made
 
 
-def clash(hole: FirewallRule, ports: PortRange) -> bool:
-    start, end = hole.start_port or 0, hole.end_port or 0
+def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:
+    start, end = firewall_rule.start_port or 0, firewall_rule.end_port or 0
     overlap = start <= ports.end_port and ports.start_port <= end
-    return hole.protocol == ports.protocol and overlap and bool(set(hole.cidrs) & set(ports.cidrs))
+    return (
+        firewall_rule.protocol == ports.protocol
+        and overlap
+        and bool(set(firewall_rule.cidrs) & set(ports.cidrs))
+    )
 
 
 Tagged = TypeVar("Tagged", PublicIpAddress, LoadBalancerRule, FirewallRule)

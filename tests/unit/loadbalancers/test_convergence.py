@@ -1,4 +1,4 @@
-"""Whatever there is, a few rounds of plan and apply make it right, and then the plan is empty."""
+"""From any state, a few rounds of plan and apply converge, and then the plan is empty."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -15,12 +15,12 @@ from tests.unit.loadbalancers.builders import IP, NODES, body, instance, port
 from tests.unit.loadbalancers.generated import (
     EVERYONE,
     Play,
-    by_spot,
-    check_holes,
+    by_port,
+    check_firewall,
     check_rules,
     humans,
     our_addresses,
-    our_holes,
+    own_firewall_rules,
     own_rules,
     refused,
     slowly,
@@ -44,12 +44,12 @@ def test_the_plan_after_apply_is_empty_and_the_world_is_as_asked(
     assert humans(model) == before
     spec = read(play.body, now=0.0).spec
     if our_addresses(model):
-        check_holes(model, spec, check_rules(model, spec))
+        check_firewall(model, spec, check_rules(model, spec))
 
 
 @slowly
 @given(worlds(), specs, st.lists(st.integers(0, 12), max_size=4))
-def test_dying_anywhere_any_number_of_times_changes_nothing_of_the_end(
+def test_crashes_at_any_point_do_not_change_the_result(
     model: Model, drawn: dict[str, Any], deaths: list[int]
 ) -> None:
     undisturbed = Play(deepcopy(model), spec_of(drawn))
@@ -62,7 +62,7 @@ def test_dying_anywhere_any_number_of_times_changes_nothing_of_the_end(
 
 
 def shape(model: Model) -> Json:
-    """Return all that stands, but for ids."""
+    """Return everything that exists, without ids."""
     rules = model.rules.values()
     return {
         "addresses": sorted(
@@ -76,7 +76,7 @@ def shape(model: Model) -> Json:
         "tags": sorted(str(sorted(each.tags, key=str)) for each in rules),
         "open": sorted(
             (port_key, [str(each) for each in collapse_addresses(map(IPv4Network, cidrs))])
-            for port_key, cidrs in by_spot(our_holes(model, model.addresses)).items()
+            for port_key, cidrs in by_port(own_firewall_rules(model, model.addresses)).items()
         ),
     }
 
@@ -114,20 +114,20 @@ open_to = st.fixed_dictionaries(
 
 @slowly
 @given(worlds(), open_to, open_to)
-def test_who_is_let_in_before_and_after_a_change_is_let_in_all_the_time(
+def test_who_is_admitted_before_and_after_a_change_is_admitted_throughout(
     model: Model, first: Json, second: Json
 ) -> None:
     play = Play(model, first)
     play.settle()
-    before = by_spot(model.holes.values())
+    before = by_port(model.firewall_rules.values())
     play.body["parent"]["spec"].update(second)
     state: list[dict[tuple[str, int], list[str]]] = []
-    play.watch = lambda: state.append(by_spot(model.holes.values()))
+    play.watch = lambda: state.append(by_port(model.firewall_rules.values()))
     play.settle()
-    after = by_spot(model.holes.values())
+    after = by_port(model.firewall_rules.values())
     for port_key, ranges in before.items():
         meant = [each for each in ranges if covers(after.get(port_key, ()), [each])]
-        assert all(covers(there.get(port_key, ()), meant) for there in state)
+        assert all(covers(existing.get(port_key, ()), meant) for existing in state)
 
 
 @slowly
@@ -146,6 +146,6 @@ def test_a_deletion_leaves_nothing_of_ours_and_everything_of_others_on_what_stay
     assert final.response.get("finalized") is True
     assert our_addresses(model) == set()
     assert list(own_rules(model, ours)) == []
-    assert our_holes(model, ours) == []
+    assert own_firewall_rules(model, ours) == []
     if f"id-{IP}" in model.addresses:
         assert humans(model) == before

@@ -1,4 +1,4 @@
-"""Holds the plan to whole requests and whole answers; a case needs no Python.
+"""Checks the plan against whole requests and answers; a case needs no Python.
 
 A case is a folder: `request.json` as Metacontroller posts it, `facts.json` with what CloudStack
 lists, in its own words, and `plan.json`: the response, what is done, what is told.
@@ -31,34 +31,34 @@ def load(case: Path, name: str) -> Json:
     return dict(json.loads((case / f"{name}.json").read_text()))
 
 
-def facts_of(request: LoadBalancerRequest, there: Json) -> Facts:
+def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
     """Read what CloudStack lists."""
     return Facts(
         request=request,
         now=NOW,
         cluster_id="b0b6fc1c-0d1f-4d5c-8a4e-3c7b1f0e9d21",
         drift_resync=300.0,
-        version=Capabilities.from_json(there["capability"]),
-        network=Network.from_json(there["network"]) if there.get("network") else None,
+        version=Capabilities.from_json(existing["capability"]),
+        network=Network.from_json(existing["network"]) if existing.get("network") else None,
         state=CloudState(
-            addresses=tuple(map(PublicIpAddress.from_json, there.get("publicipaddress", []))),
-            free=tuple(there.get("free", [])),
-            rules=tuple(map(LoadBalancerRule.from_json, there.get("loadbalancerrule", []))),
+            addresses=tuple(map(PublicIpAddress.from_json, existing.get("publicipaddress", []))),
+            free=tuple(existing.get("free", [])),
+            rules=tuple(map(LoadBalancerRule.from_json, existing.get("loadbalancerrule", []))),
             members={
-                rule: dict.fromkeys(vms, "") for rule, vms in there.get("members", {}).items()
+                rule: dict.fromkeys(vms, "") for rule, vms in existing.get("members", {}).items()
             },
-            firewall=tuple(map(FirewallRule.from_json, there.get("firewallrule", []))),
+            firewall=tuple(map(FirewallRule.from_json, existing.get("firewallrule", []))),
         ),
-        service=service_of(there["service"]) if "service" in there else None,
+        service=service_of(existing["service"]) if "service" in existing else None,
     )
 
 
-def service_of(there: Json) -> LiveService:
+def service_of(existing: Json) -> LiveService:
     """Read what a deletion has read of the Service."""
     return LiveService(
-        wants=there["wants"],
-        resource_version=there.get("resourceVersion", ""),
-        finalizers=tuple(there.get("finalizers", [])),
+        wants=existing["wants"],
+        resource_version=existing.get("resourceVersion", ""),
+        finalizers=tuple(existing.get("finalizers", [])),
     )
 
 

@@ -13,7 +13,7 @@ def waited_for(jobs: RunningJobs, uid: str, *, now: float) -> list[Job]:
     return waited
 
 
-def test_jobs_are_waited_for_once_in_their_order() -> None:
+def test_jobs_are_waited_for_once_in_order() -> None:
     jobs = RunningJobs()
     jobs.add("a", (FIRST, 100.0))
     jobs.add("a", (SECOND, 105.0))

@@ -55,7 +55,7 @@ def test_a_call_that_holds_a_lock_acquires_it_again_without_waiting() -> None:
             pytest.fail("beside one that is alone")
 
 
-def test_a_call_that_shares_a_lock_may_come_to_hold_it_alone() -> None:
+def test_a_call_that_shares_a_lock_can_come_to_hold_it_alone() -> None:
     locks = NetworkLocks()
     with held(locks, shared=True) as lock:
         with held(locks, shared=True), pytest.raises(NetworkBusy):
@@ -86,7 +86,7 @@ def test_a_call_that_waits_gets_a_lock_that_becomes_free_in_time() -> None:
     holder.join()
 
 
-def test_no_time_at_all_is_no_error_of_its_own() -> None:
+def test_without_time_left_a_free_lock_is_still_acquired() -> None:
     locks = NetworkLocks()
     with held(locks, timeout=-1.0):
         pass
@@ -107,7 +107,7 @@ def test_four_may_change_members_at_once_and_no_more() -> None:
         pass
 
 
-def test_who_waits_to_be_alone_is_not_overtaken_by_those_who_share() -> None:
+def test_a_call_that_waits_to_hold_a_lock_alone_is_not_overtaken_by_those_that_share() -> None:
     locks = NetworkLocks()
     alone = threading.Event()
 
@@ -132,7 +132,7 @@ def test_who_waits_to_be_alone_is_not_overtaken_by_those_who_share() -> None:
     assert alone.is_set()
 
 
-def test_who_gave_up_waiting_to_be_alone_keeps_nobody_out() -> None:
+def test_a_call_that_gave_up_waiting_keeps_no_other_out() -> None:
     locks = NetworkLocks()
     with held(locks, shared=True):
         with pytest.raises(NetworkBusy), held(locks):

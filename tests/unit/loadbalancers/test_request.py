@@ -54,7 +54,7 @@ def test_everything_that_is_asked_for_is_read() -> None:
     assert spec.invalid == (Invalid("spec.ports", "no"),)
 
 
-def test_an_empty_list_of_ranges_admits_nobody_rather_than_everybody() -> None:
+def test_an_empty_list_of_ranges_admits_nobody() -> None:
     assert request(sourceRanges=[]).spec.source_ranges == ()
 
 
@@ -93,7 +93,7 @@ def test_owned_is_what_the_services_deletion_deletes(owners: list[Json], owned: 
     assert request(metadata={"ownerReferences": owners}).owned is owned
 
 
-def test_a_status_is_remembered() -> None:
+def test_a_status_is_read_back() -> None:
     status = {
         "address": {
             "ip": "198.51.100.9",
@@ -185,7 +185,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         ),
     ],
 )
-def test_a_body_that_is_no_request_is_refused_by_field(body: Json, field: str) -> None:
+def test_a_body_that_is_not_a_request_is_refused_by_field(body: Json, field: str) -> None:
     with pytest.raises(BadRequest) as refused:
         read(body, now=NOW)
     assert refused.value.field == field

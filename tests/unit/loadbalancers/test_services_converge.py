@@ -1,4 +1,4 @@
-"""From the Service to CloudStack, through both plans: one Service after another is carried out."""
+"""From the Service to CloudStack through both plans, one Service after another."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.unit.loadbalancers.builders import IP, NAME, UID
 from tests.unit.loadbalancers.generated import (
     PORTS,
     Play,
-    check_holes,
+    check_firewall,
     check_rules,
     humans,
     our_addresses,
@@ -51,7 +51,7 @@ spec_fields = st.fixed_dictionaries(
 
 
 def asked(notes: dict[str, str], fields: dict[str, Any], before: Json | None) -> Json:
-    """Write the spec that a Service asks for, made anew or in the place of one that stands."""
+    """Write the spec that a Service asks for, as a new one or in place of an existing one."""
     observed = objects.service(notes, metadata={"uid": UID}, **fields)
     balancer = objects.load_balancer(before) if before else None
     spec = wanted_spec(objects.facts(observed, balancer), Settings())
@@ -77,4 +77,4 @@ def test_the_plan_after_apply_is_empty_whatever_services_ask_for_in_turn(
         assert humans(model) == theirs
         if our_addresses(model):
             spec = read(play.body, now=0.0).spec
-            check_holes(model, spec, check_rules(model, spec))
+            check_firewall(model, spec, check_rules(model, spec))

@@ -9,7 +9,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "expected"),
     [
         (actions.Associate("192.0.2.1", "net"), "associate address 192.0.2.1 with network net"),
         (actions.AssociateAny("net", ()), "associate a free address with network net"),
@@ -49,5 +49,5 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
         (actions.DeleteOrphan("ns", "lb", "u"), "delete CloudStackLoadBalancer ns/lb"),
     ],
 )
-def test_an_action_says_to_people_what_it_does(action: Any, told: str) -> None:
-    assert str(action) == told
+def test_an_action_describes_what_it_does(action: Any, expected: str) -> None:
+    assert str(action) == expected

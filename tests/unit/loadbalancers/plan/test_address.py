@@ -30,13 +30,13 @@ from tests.unit.loadbalancers.builders import (
     address_tags,
     chosen,
     facts,
-    hole,
+    firewall_rule,
     our_address,
     our_tags,
     recorded,
     request,
     rule,
-    said,
+    texts,
 )
 
 OTHER = "198.51.100.8"
@@ -106,7 +106,7 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
         ),
     ],
 )
-def test_one_address_is_looked_at(
+def test_one_address_is_selected(
     asked: LoadBalancerRequest, addresses: list[PublicIpAddress], ip: str | None
 ) -> None:
     found = select_address(asked, addresses)
@@ -135,7 +135,7 @@ def test_a_status_that_was_lost_is_made_again_from_the_tags() -> None:
         assert result.recorded.associated_by_controller is by_controller
 
 
-def test_lost_tags_are_put_back_on_the_allocation_that_we_remember() -> None:
+def test_lost_tags_are_restored_on_the_recorded_allocation() -> None:
     asked = request(status=recorded())
     [action] = plan(asked, address(IP)).actions
     assert isinstance(action, AddTags)
@@ -146,14 +146,14 @@ def test_lost_tags_are_put_back_on_the_allocation_that_we_remember() -> None:
     assert [key for key, _ in action.tags] == [TAG_SERVICE]
 
 
-def test_a_brought_address_gets_the_users_origin_back() -> None:
+def test_a_users_address_gets_its_origin_tag_back() -> None:
     asked = request(status=recorded(associatedByController=False), address=IP)
     [action] = plan(asked, address(IP)).actions
     assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
 
-def test_a_tag_that_cannot_be_put_back_is_said() -> None:
+def test_a_tag_that_cannot_be_restored_is_reported() -> None:
     asked = request(status=recorded())
     [action] = plan(asked, address(IP)).actions
     result = plan(asked, address(IP), refusals=refused(action, 530, "no tags today"))
@@ -182,19 +182,19 @@ def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) 
 
 
 @pytest.mark.parametrize(
-    "there",
+    "existing",
     [
         pytest.param([], id="released"),
-        pytest.param([address(IP, allocated_at=NOW + 60)], id="allocated anew by somebody"),
+        pytest.param([address(IP, allocated_at=NOW + 60)], id="allocated again by somebody"),
         pytest.param([address(IP, tags=FOREIGN)], id="another Service's now"),
     ],
 )
-def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> None:
-    result = plan(request(status=recorded(published=True)), *there, free=(OTHER,))
+def test_a_lost_address_is_not_taken_for_ours(existing: list[PublicIpAddress]) -> None:
+    result = plan(request(status=recorded(published=True)), *existing, free=(OTHER,))
     assert result.is_waiting
     assert result.recorded is not None
     assert result.recorded.is_choice
-    wanted = OTHER if there else IP
+    wanted = OTHER if existing else IP
     assert result.recorded.ip == wanted
     assert result.recorded.published is (wanted == IP)
 
@@ -202,7 +202,7 @@ def test_a_lost_address_is_not_taken_for_ours(there: list[PublicIpAddress]) -> N
 # An address to get.
 
 
-def test_a_free_address_is_chosen_and_first_of_all_written_down() -> None:
+def test_a_free_address_is_chosen_and_recorded_first() -> None:
     result = plan(request(), free=(OTHER,))
     assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
     assert (result.actions, result.is_waiting) == ((), True)
@@ -216,11 +216,11 @@ def test_a_service_that_chooses_again_chooses_the_same_and_another_service_anoth
     assert len({made.recorded.ip for made in plans if made.recorded}) > len(uids) - 4
 
 
-def test_a_choice_that_is_written_down_is_associated() -> None:
+def test_a_recorded_choice_is_associated() -> None:
     assert plan(request(status=chosen())).actions == (Associate(IP, NET),)
 
 
-def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() -> None:
+def test_the_address_asked_for_is_recorded_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
     assert first.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
     assert first.is_waiting
@@ -229,14 +229,14 @@ def test_the_address_asked_for_is_written_down_and_associated_like_a_choice() ->
     assert changed.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
 
 
-def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
+def test_a_chosen_address_is_claimed_by_the_tag() -> None:
     [action] = plan(request(status=chosen()), address(IP)).actions
     assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
 @pytest.mark.parametrize(
-    "there",
+    "existing",
     [
         pytest.param({"tags": FOREIGN}, id="another was faster to tag it"),
         pytest.param({"allocated_at": NOW - 4000}, id="allocated long before the choice"),
@@ -245,8 +245,8 @@ def test_what_came_of_a_choice_is_claimed_by_the_tag() -> None:
         pytest.param({"vpc_id": "vpc"}, id="a VPC's"),
     ],
 )
-def test_a_choice_that_somebody_else_has_is_made_anew(there: dict[str, Any]) -> None:
-    result = plan(request(status=chosen()), address(IP, **there), free=(IP, OTHER))
+def test_a_choice_that_somebody_else_has_is_made_again(existing: dict[str, Any]) -> None:
+    result = plan(request(status=chosen()), address(IP, **existing), free=(IP, OTHER))
     assert result.is_waiting
     assert result.recorded is not None
     assert (result.recorded.ip, result.recorded.tries) == (OTHER, 1)
@@ -259,12 +259,12 @@ def test_a_choice_that_has_rules_is_somebody_elses() -> None:
     assert result.recorded.ip == OTHER
 
 
-def test_a_clock_that_differs_a_little_makes_no_stranger_of_what_came_of_a_choice() -> None:
+def test_a_chosen_address_is_recognised_though_the_clocks_differ_a_little() -> None:
     late = address(IP, allocated_at=NOW - 250)
     assert plan(request(status=chosen()), late).actions
 
 
-def test_a_choice_refused_as_taken_is_made_anew_up_to_three_times() -> None:
+def test_a_choice_that_is_taken_is_made_again_up_to_three_times() -> None:
     action = Associate(IP, NET)
     for tries in (0, 1):
         status = chosen(tries=tries)
@@ -276,7 +276,7 @@ def test_a_choice_refused_as_taken_is_made_anew_up_to_three_times() -> None:
     assert last.is_waiting
 
 
-def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_written_down() -> None:
+def test_without_a_free_address_the_choice_is_left_to_cloudstack_and_recorded() -> None:
     result = plan(request())
     assert result.recorded == RecordedAddress("", chosen_at=Time(NOW))
     assert result.is_waiting
@@ -285,7 +285,7 @@ def test_without_a_free_address_shown_the_choice_is_left_to_cloudstack_and_writt
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
-def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -> None:
+def test_of_a_choice_left_to_cloudstack_only_a_newer_address_is_claimed() -> None:
     asked = request(status=chosen("", at="2027-01-15T08:00:00Z"))
     [action] = plan(asked, address(IP, allocated_at=NOW)).actions
     assert isinstance(action, AddTags)
@@ -293,14 +293,14 @@ def test_of_a_choice_left_to_cloudstack_only_what_turned_up_since_is_claimed() -
     assert isinstance(action, AssociateAny)
 
 
-def test_no_address_at_all_is_said() -> None:
+def test_no_address_at_all_is_reported() -> None:
     asked = request(status=chosen(""))
     [action] = plan(asked).actions
     result = plan(asked, refusals=refused(action, 533, "Insufficient address capacity"))
     assert result.condition.reason == "AddressNotFree"
 
 
-def test_a_claim_that_is_refused_is_said() -> None:
+def test_a_refused_claim_is_reported() -> None:
     asked = request(status=chosen())
     [action] = plan(asked, address(IP)).actions
     result = plan(asked, address(IP), refusals=refused(action, 530, "tag is there"))
@@ -312,14 +312,14 @@ def test_a_claim_that_is_refused_is_said() -> None:
 # An address that is brought, or left behind.
 
 
-def test_a_brought_address_is_claimed_for_the_user() -> None:
+def test_a_users_address_is_claimed_with_the_users_origin() -> None:
     [action] = plan(request(address=IP), address(IP)).actions
     assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
 
 
 @pytest.mark.parametrize(
-    ("there", "reason", "told"),
+    ("existing", "reason", "expected"),
     [
         pytest.param({"is_source_nat": True}, "AddressIsSourceNAT", IP, id="source NAT"),
         pytest.param({"is_static_nat": True}, "AddressIsStaticNAT", IP, id="static NAT"),
@@ -329,14 +329,14 @@ def test_a_brought_address_is_claimed_for_the_user() -> None:
         pytest.param({"state": "Releasing"}, "AddressReleasing", IP, id="being released"),
     ],
 )
-def test_a_brought_address_that_does_not_fit_is_refused(
-    there: dict[str, Any], reason: str, told: str
+def test_a_users_address_that_does_not_fit_is_refused(
+    existing: dict[str, Any], reason: str, expected: str
 ) -> None:
-    result = plan(request(address=IP), address(IP, **there))
+    result = plan(request(address=IP), address(IP, **existing))
     assert result.actions == ()
     assert not result.is_ours
     assert result.condition.reason == reason
-    assert told in result.condition.message
+    assert expected in result.condition.message
 
 
 def test_what_another_provider_left_is_tagged_before_its_address() -> None:
@@ -345,11 +345,11 @@ def test_what_another_provider_left_is_tagged_before_its_address() -> None:
         asked,
         address(IP),
         rules=(rule(80, f"{NAME}-80"), rule(9, "human")),
-        firewall=(hole(80), hole(9)),
+        firewall=(firewall_rule(80), firewall_rule(9)),
     )
     tagged = [(each.kind, each.ids) for each in result.actions if isinstance(each, AddTags)]
     assert tagged == [
-        ("firewall rule", (hole(80).id,)),
+        ("firewall rule", (firewall_rule(80).id,)),
         ("rule", (rule(80).id,)),
         ("address", (f"id-{IP}",)),
     ]
@@ -359,11 +359,11 @@ def test_what_another_provider_left_is_tagged_before_its_address() -> None:
 def test_a_takeover_that_stopped_half_way_goes_on_with_the_rest() -> None:
     asked = request(adopt=ADOPT)
     result = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80", tags=our_tags(asked)),))
-    assert said(result.actions) == [f"tag address {IP}"]
+    assert texts(result.actions) == [f"tag address {IP}"]
 
 
 @pytest.mark.parametrize("associated", [True, False])
-def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
+def test_an_address_left_by_another_provider_goes_with_the_service_if_it_would_have_before(
     associated: bool,
 ) -> None:
     asked = request(adopt={**ADOPT, "associatedByController": associated})
@@ -373,22 +373,22 @@ def test_an_address_left_behind_goes_with_the_service_if_it_would_have_before(
     assert dict(action.tags)[TAG_ORIGIN] == wanted
 
 
-def test_an_address_left_behind_where_only_others_have_rules_is_theirs() -> None:
+def test_an_address_of_another_provider_with_rules_of_others_only_is_theirs() -> None:
     result = plan(request(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
     assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
 
 
-def test_an_address_left_behind_that_does_not_fit_but_has_our_rules_is_not_given_up() -> None:
-    there = address(IP, is_source_nat=True)
-    result = plan(request(adopt=ADOPT), there, rules=(rule(80, f"{NAME}-80"),), free=(OTHER,))
+def test_an_unfit_address_of_another_provider_with_our_rules_is_not_given_up() -> None:
+    existing = address(IP, is_source_nat=True)
+    result = plan(request(adopt=ADOPT), existing, rules=(rule(80, f"{NAME}-80"),), free=(OTHER,))
     assert result.condition.reason == "AddressIsSourceNAT"
     assert result.recorded is None
 
 
 def test_plan_mode_says_what_would_be_done_without_a_choice() -> None:
-    assert said(plan(request(mode="Plan"), free=(OTHER,)).actions) == [
+    assert texts(plan(request(mode="Plan"), free=(OTHER,)).actions) == [
         f"associate a free address with network {NET}"
     ]
-    assert said(plan(request(mode="Plan", address=OTHER)).actions) == [
+    assert texts(plan(request(mode="Plan", address=OTHER)).actions) == [
         f"associate address {OTHER} with network {NET}"
     ]

@@ -17,7 +17,7 @@ from tests.unit.loadbalancers.plan.test_address import OTHER, plan, refused
         pytest.param(chosen(OTHER), {"address": OTHER}, 533, "AddressNotFree", id="asked for"),
     ],
 )
-def test_another_refusal_is_said_in_cloudstacks_words(
+def test_another_refusal_is_reported_in_cloudstacks_words(
     status: Json, spec: dict[str, Any], code: int, reason: str
 ) -> None:
     ip = status["address"]["ip"]
@@ -30,18 +30,18 @@ def test_another_refusal_is_said_in_cloudstacks_words(
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"),
+    ("limit", "texts"),
     [
-        pytest.param(ResourceLimit(20, 20), "20 of 20 public addresses are used; ", id="told"),
+        pytest.param(ResourceLimit(20, 20), "20 of 20 public addresses are used; ", id="expected"),
         pytest.param(ResourceLimit(20, None), "", id="the limit is not the account's"),
         pytest.param(None, "", id="not told"),
     ],
 )
-def test_a_limit_that_is_reached_is_said_with_what_is_used(
-    limit: ResourceLimit | None, said: str
+def test_a_limit_that_is_reached_is_reported_with_what_is_used(
+    limit: ResourceLimit | None, texts: str
 ) -> None:
     refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
     result = plan(request(status=chosen()), refusals=refusals, address_limit=limit)
     assert result.condition.message == (
-        f"{said}associate address {IP} with network {NET}: Maximum number of resources"
+        f"{texts}associate address {IP} with network {NET}: Maximum number of resources"
     )

@@ -18,13 +18,13 @@ from tests.unit.loadbalancers.builders import (
     address,
     chosen,
     facts,
-    hole,
+    firewall_rule,
     our_address,
     our_tags,
     recorded,
     request,
     rule,
-    said,
+    texts,
 )
 
 GOING = {"deletionTimestamp": "2027-01-15T08:00:00Z"}
@@ -63,21 +63,21 @@ def test_a_service_that_still_wants_it_is_held_and_everything_left_as_it_is() ->
     assert (planned.actions, planned.events) == ((), ())
 
 
-def test_an_address_of_ours_is_released_whole_and_that_is_not_the_end_yet() -> None:
+def test_our_address_is_released_with_everything_and_finalized_in_a_later_call() -> None:
     asked = going(status=recorded())
     planned = teardown(asked, our_address(asked))
-    assert said(planned.actions) == [f"release address {IP} with all its rules"]
+    assert texts(planned.actions) == [f"release address {IP} with all its rules"]
     assert planned.response.get("finalized") is False
     assert ready(planned)["reason"] == "Deleting"
     assert [event.reason for event in planned.events] == [EVENT_DELETING]
 
 
-def test_an_address_that_is_known_by_its_tag_alone_goes_too() -> None:
+def test_an_address_that_is_known_by_its_tag_only_goes_too() -> None:
     planned = teardown(going(), our_address(going()))
-    assert said(planned.actions) == [f"release address {IP} with all its rules"]
+    assert texts(planned.actions) == [f"release address {IP} with all its rules"]
 
 
-def test_nothing_seen_is_the_end() -> None:
+def test_a_deletion_is_finalized_when_nothing_is_left() -> None:
     for status in (None, recorded(), chosen(), chosen("")):
         planned = teardown(going(status=status))
         assert is_finalized(planned)
@@ -88,43 +88,45 @@ def test_nothing_seen_is_the_end() -> None:
     "spec",
     [pytest.param({"keepAddress": True}, id="kept"), pytest.param({"address": IP}, id="brought")],
 )
-def test_an_address_that_stays_is_cleaned_rules_and_holes_first_tags_last(spec: Json) -> None:
+def test_an_address_that_stays_loses_firewall_rules_and_rules_first_and_tags_last(
+    spec: Json,
+) -> None:
     asked = going(status=recorded(associatedByController="keepAddress" in spec), **spec)
-    there = our_address(asked, by_controller="keepAddress" in spec)
+    existing = our_address(asked, by_controller="keepAddress" in spec)
     first = teardown(
         asked,
-        there,
+        existing,
         rules=(rule(80, tags=our_tags(asked)), rule(9, "human")),
-        firewall=(hole(80, tags=our_tags(asked)), hole(9)),
+        firewall=(firewall_rule(80, tags=our_tags(asked)), firewall_rule(9)),
     )
-    assert said(first.actions) == [
+    assert texts(first.actions) == [
         "close firewall port 80/tcp for 0.0.0.0/0",
         f"delete rule {NAME}-tcp-80",
     ]
-    then = teardown(asked, there, rules=(rule(9, "human"),), firewall=(hole(9),))
-    assert said(then.actions) == [f"untag address {IP}"]
-    last = teardown(asked, address(IP), rules=(rule(9, "human"),), firewall=(hole(9),))
+    then = teardown(asked, existing, rules=(rule(9, "human"),), firewall=(firewall_rule(9),))
+    assert texts(then.actions) == [f"untag address {IP}"]
+    last = teardown(asked, address(IP), rules=(rule(9, "human"),), firewall=(firewall_rule(9),))
     assert is_finalized(last)
 
 
-def test_what_came_of_a_choice_is_claimed_before_it_is_released() -> None:
+def test_a_chosen_address_is_claimed_before_it_is_released() -> None:
     asked = going(status=chosen())
-    assert said(teardown(asked, address(IP)).actions) == [f"tag address {IP}"]
-    assert said(teardown(asked, our_address(asked)).actions) == [
+    assert texts(teardown(asked, address(IP)).actions) == [f"tag address {IP}"]
+    assert texts(teardown(asked, our_address(asked)).actions) == [
         f"release address {IP} with all its rules"
     ]
 
 
 @pytest.mark.parametrize(
-    "there",
+    "existing",
     [
         pytest.param([address(IP, tags=FOREIGN)], id="another Service's"),
         pytest.param([address(IP, allocated_at=NOW - 4000)], id="allocated long before"),
         pytest.param([address(IP, is_static_nat=True)], id="static NAT"),
     ],
 )
-def test_a_choice_that_is_somebody_elses_is_left_alone(there: list[PublicIpAddress]) -> None:
-    planned = teardown(going(status=chosen()), *there)
+def test_a_chosen_address_of_somebody_else_is_left_alone(existing: list[PublicIpAddress]) -> None:
+    planned = teardown(going(status=chosen()), *existing)
     assert is_finalized(planned)
 
 
@@ -133,7 +135,7 @@ def test_a_choice_with_rules_is_somebody_elses() -> None:
     assert is_finalized(planned)
 
 
-def test_an_address_allocated_anew_by_somebody_is_left_alone() -> None:
+def test_an_address_allocated_again_by_somebody_is_left_alone() -> None:
     planned = teardown(going(status=recorded()), address(IP, allocated_at=NOW + 60))
     assert is_finalized(planned)
 
@@ -146,7 +148,7 @@ def test_a_release_under_way_is_waited_for() -> None:
     assert ready(planned)["reason"] == "Releasing"
 
 
-def test_a_refusal_is_said_and_tried_again_later() -> None:
+def test_a_refusal_is_reported_and_tried_again_later() -> None:
     asked = going(status=recorded())
     [release] = teardown(asked, our_address(asked)).actions
     refusals = (Refusal(release, 530, "the router is busy"),)
@@ -158,7 +160,7 @@ def test_a_refusal_is_said_and_tried_again_later() -> None:
     assert planned.response.get("resyncAfterSeconds") == 15
 
 
-def test_an_address_that_is_not_seen_is_not_gone_if_its_network_is_not_seen_either() -> None:
+def test_an_address_that_is_not_visible_is_not_gone_if_its_network_is_not_visible_either() -> None:
     asked = going(status=recorded())
     planned = teardown(asked, network=None)
     assert not is_finalized(planned)

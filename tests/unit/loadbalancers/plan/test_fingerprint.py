@@ -122,7 +122,7 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
     assert len({base, *map(fingerprint, others)}) == len(others) + 1
 
 
-def test_another_service_of_the_same_name_is_asked_for_anew() -> None:
+def test_another_service_of_the_same_name_has_another_fingerprint() -> None:
     other = body()
     other["parent"]["spec"]["service"]["uid"] = "another"
     assert fingerprint(read(other, now=0.0)) != fingerprint(request())

@@ -13,7 +13,7 @@ from tests.unit.loadbalancers.builders import (
     request,
     rule,
     rules_plan,
-    said,
+    texts,
 )
 
 ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
@@ -28,7 +28,7 @@ def test_members_are_the_nodes_that_serve_on_the_network_and_have_a_vm() -> None
     }
     asked = request(nodes=nodes, status=recorded())
     planned = plan_members(facts(asked), rules_plan(rule(80, "r")))
-    assert said(planned.actions) == ["assign in to rule r"]
+    assert texts(planned.actions) == ["assign in to rule r"]
     assert planned.wanted == 2
     assert planned.condition.message == (
         "0 of 2 members are assigned; not on the members' network: elsewhere; "
@@ -37,7 +37,7 @@ def test_members_are_the_nodes_that_serve_on_the_network_and_have_a_vm() -> None
 
 
 @pytest.mark.parametrize(
-    ("there", "actions"),
+    ("existing", "actions"),
     [
         pytest.param(ALL, [], id="all in"),
         pytest.param(set(), ["assign n1, n2, n3 to rule r"], id="none in"),
@@ -50,15 +50,15 @@ def test_members_are_the_nodes_that_serve_on_the_network_and_have_a_vm() -> None
         ),
     ],
 )
-def test_members_change_by_difference(there: set[str], actions: list[str]) -> None:
+def test_members_change_by_difference(existing: set[str], actions: list[str]) -> None:
     state = CloudState(
-        members={"rule-tcp-80": {vm: "old-node" if vm == "vm-old" else "" for vm in there}}
+        members={"rule-tcp-80": {vm: "old-node" if vm == "vm-old" else "" for vm in existing}}
     )
     planned = plan_members(facts(request(), state=state), rules_plan(rule(80, "r")))
-    assert said(planned.actions) == actions
+    assert texts(planned.actions) == actions
 
 
-def test_several_rules_are_assigned_side_by_side() -> None:
+def test_members_of_several_rules_are_assigned_together() -> None:
     planned = plan_members(facts(request()), rules_plan(rule(80), rule(81)))
     [together] = planned.actions
     assert isinstance(together, AssignTogether)
@@ -74,8 +74,8 @@ def test_without_any_instance_nothing_is_removed() -> None:
 
 def test_a_missing_vm_is_neither_added_nor_removed() -> None:
     nodes = {**NODES, "n3": instance("n3", missing={"since": "x"})}
-    for there in (frozenset({"vm-n1", "vm-n2"}), ALL):
-        state = CloudState(members={"rule-tcp-80": dict.fromkeys(there, "")})
+    for existing in (frozenset({"vm-n1", "vm-n2"}), ALL):
+        state = CloudState(members={"rule-tcp-80": dict.fromkeys(existing, "")})
         planned = plan_members(facts(request(nodes=nodes), state=state), rules_plan(rule(80)))
         assert planned.actions == ()
         assert planned.condition.status == "True"
@@ -88,10 +88,10 @@ def test_after_a_refusal_only_vms_that_cloudstack_has_are_tried() -> None:
     state = CloudState(machines=frozenset({"vm-n1", "vm-n2"}))
     again = facts(request(), state=state, refusals=(refusal,))
     planned = plan_members(again, rules_plan(rule(80, "r")))
-    assert said(planned.actions) == ["assign n1, n2 to rule r"]
+    assert texts(planned.actions) == ["assign n1, n2 to rule r"]
 
 
-def test_a_refusal_that_nothing_explains_is_said_in_cloudstacks_words() -> None:
+def test_a_refusal_that_nothing_explains_is_reported_in_cloudstacks_words() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "the router is busy")
     again = facts(request(), state=CloudState(machines=ALL), refusals=(refusal,))
@@ -124,14 +124,14 @@ def test_a_member_counts_that_is_in_every_rule(
     assert planned.condition.status == status
 
 
-def test_no_member_is_said_with_who_is_on_another_network() -> None:
+def test_no_member_is_reported_with_the_nodes_on_another_network() -> None:
     nodes = {"a": instance("a", "other")}
     planned = plan_members(facts(request(nodes=nodes, status=recorded())), rules_plan(rule(80)))
     assert planned.condition.reason == "NoMembers"
     assert "not on the members' network: a" in planned.condition.message
 
 
-def test_many_nodes_are_counted_not_listed() -> None:
+def test_many_nodes_are_counted_and_not_listed() -> None:
     nodes = {f"n{i:02}": instance(f"n{i:02}", "other") for i in range(20)} | {"in": instance("in")}
     planned = plan_members(facts(request(nodes=nodes, status=recorded())), rules_plan(rule(80)))
     assert "n00, n01, n02, n03, n04 and 15 more" in planned.condition.message
@@ -145,7 +145,7 @@ def conditions(**statuses: str) -> list[Json]:
 @pytest.mark.parametrize(
     ("asked", "alone"),
     [
-        pytest.param({"status": {"conditions": conditions()}}, True, id="all else stands"),
+        pytest.param({"status": {"conditions": conditions()}}, True, id="all else is ready"),
         pytest.param(
             {"status": {"conditions": conditions(MembersReady="False")}},
             True,
@@ -175,6 +175,6 @@ def conditions(**statuses: str) -> list[Json]:
         ),
     ],
 )
-def test_one_change_of_members_is_told_from_more(asked: Json, *, alone: bool) -> None:
+def test_one_change_of_members_is_distinguished_from_more(asked: Json, *, alone: bool) -> None:
     asked["status"]["observedGeneration"] = 1
     assert is_one_change(request(**asked)) is alone

@@ -10,7 +10,7 @@ LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
 
 
 @pytest.mark.parametrize(
-    ("network", "network_id", "reason", "told"),
+    ("network", "network_id", "reason", "expected"),
     [
         pytest.param(NETWORK, NET, None, "", id="isolated"),
         pytest.param(LB_ONLY, NET, None, "", id="without a firewall"),
@@ -40,12 +40,12 @@ LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
     ],
 )
 def test_what_cannot_be_served_is_refused_clearly(
-    network: Network | None, network_id: str, reason: str | None, told: str
+    network: Network | None, network_id: str, reason: str | None, expected: str
 ) -> None:
     nodes = {"n1": instance("n1")} if network_id else {}
     found = refusal(facts(request(nodes=nodes), network=network))
     assert (found.reason if found else None) == reason
-    assert told in (found.message if found else "")
+    assert expected in (found.message if found else "")
 
 
 TEN = {"sourceRanges": ["10.0.0.0/8"]}
@@ -112,5 +112,5 @@ def test_a_list_that_cannot_be_changed_may_be_in_the_way(
     listed: list[str], wanted: list[str], network: Network, shut_out: bool
 ) -> None:
     asked = facts(request(sourceRanges=wanted), network=network, version=Capabilities((4, 20)))
-    there = rule(80, cidrs=tuple(listed))
-    assert enforcement(asked).has_wrong_list(there) is shut_out
+    existing = rule(80, cidrs=tuple(listed))
+    assert enforcement(asked).has_wrong_list(existing) is shut_out

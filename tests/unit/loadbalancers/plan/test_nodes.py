@@ -38,7 +38,7 @@ from tests.unit.loadbalancers.builders import NET, NODES, chosen, instance, reco
         ),
     ],
 )
-def test_the_network_is_the_one_that_most_are_on(
+def test_the_network_is_the_one_that_most_nodes_are_on(
     nodes: dict[str, Json], status: Json | None, network: str
 ) -> None:
     assert choose_network(request(nodes=nodes, status=status)) == network

@@ -24,7 +24,7 @@ from tests.unit.loadbalancers.builders import (
     NOW,
     chosen,
     facts,
-    hole,
+    firewall_rule,
     instance,
     our_address,
     our_tags,
@@ -32,34 +32,34 @@ from tests.unit.loadbalancers.builders import (
     recorded,
     request,
     rule,
-    said,
+    texts,
 )
 
-ORDER = request()
-TAGS = our_tags(ORDER)
+REQUEST = request()
+TAGS = our_tags(REQUEST)
 ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
 
 
 def state(
     *rules: LoadBalancerRule,
-    holes: tuple[FirewallRule, ...] = (),
+    firewall_rules: tuple[FirewallRule, ...] = (),
     members: frozenset[str] = ALL,
     by_controller: bool = True,
 ) -> CloudState:
     """Show an address that is ours, with rules that all have the same members."""
     return CloudState(
-        addresses=(our_address(ORDER, by_controller=by_controller),),
+        addresses=(our_address(REQUEST, by_controller=by_controller),),
         rules=rules,
         members={each.id: dict.fromkeys(members, "") for each in rules},
-        firewall=holes,
+        firewall=firewall_rules,
     )
 
 
-RIGHT = state(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),))
+RIGHT = state(rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, tags=TAGS),))
 
 
-def planned(asked: LoadBalancerRequest, there: CloudState, **fields: Any) -> Plan[Action]:
-    return plan(facts(asked, state=there, **fields))
+def planned(asked: LoadBalancerRequest, existing: CloudState, **fields: Any) -> Plan[Action]:
+    return plan(facts(asked, state=existing, **fields))
 
 
 def status(made: Plan[Action]) -> Json:
@@ -75,11 +75,11 @@ def wait(made: Plan[Action]) -> float:
 
 
 def later(made: Plan[Action], *, seconds: float = 400.0) -> tuple[Json, float]:
-    """Return a status as it is remembered, and a time when the next look is due."""
+    """Return a status as it is recorded, and a time at which the next check is due."""
     return status(made), NOW + seconds
 
 
-# The whole of it.
+# The whole plan.
 
 
 def test_all_is_well() -> None:
@@ -95,11 +95,11 @@ def test_all_is_well() -> None:
     ]
     assert status(made)["address"]["published"] is True
     assert status(made)["lastCheckTime"] == timestamp(NOW)
-    assert status(made)["checkedFor"] == fingerprint(ORDER)
+    assert status(made)["checkedFor"] == fingerprint(REQUEST)
     assert 270 <= wait(made) <= 330
 
 
-def test_work_left_over_is_said_and_no_look_counts_as_done() -> None:
+def test_work_in_progress_is_reported_and_no_check_counts_as_done() -> None:
     made = planned(request(status=recorded()), state())
     assert made.actions
     assert condition(made)["status"] == "False"
@@ -108,16 +108,16 @@ def test_work_left_over_is_said_and_no_look_counts_as_done() -> None:
     assert wait(made) == 1
 
 
-def test_the_firewall_waits_for_all_rules_so_that_a_run_is_one_hole() -> None:
+def test_the_firewall_waits_for_all_rules_so_that_contiguous_ports_share_a_rule() -> None:
     asked = request(status=recorded(), ports=[port(80), port(81)])
     made = planned(asked, state(rule(80, tags=TAGS)))
-    assert not [each for each in said(made.actions) if "firewall" in each]
+    assert not [each for each in texts(made.actions) if "firewall" in each]
     assert condition(made, "FirewallReady")["reason"] == "WaitingForRules"
 
 
-def test_an_address_that_is_not_ours_yet_holds_everything_up() -> None:
+def test_everything_waits_for_an_address_that_is_not_ours_yet() -> None:
     made = planned(request(status=chosen()), CloudState())
-    assert said(made.actions) == [f"associate address {IP} with network {NET}"]
+    assert texts(made.actions) == [f"associate address {IP} with network {NET}"]
     for kind in ("RulesReady", "MembersReady", "FirewallReady"):
         assert condition(made, kind)["status"] == "Unknown"
     assert status(made)["ruleSummary"] == "0/1"
@@ -130,7 +130,7 @@ def test_a_network_without_a_firewall_opens_nothing() -> None:
     assert condition(made, "FirewallReady")["reason"] == "NoFirewall"
 
 
-def test_a_network_that_is_not_served_is_said_before_anything_is_made() -> None:
+def test_a_network_that_is_not_served_is_reported_before_anything_is_created() -> None:
     tier = Network(id=NET, name="tier", vpc_id="v", services=NETWORK.services)
     made = planned(request(), CloudState(), network=tier)
     assert made.actions == ()
@@ -138,7 +138,7 @@ def test_a_network_that_is_not_served_is_said_before_anything_is_made() -> None:
     assert condition(made, "Stalled")["status"] == "True"
 
 
-def test_a_network_that_is_not_seen_leaves_what_is_known_as_it_is() -> None:
+def test_a_network_that_is_not_visible_leaves_what_is_known_as_it_is() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     made = planned(request(status=before), CloudState(), network=None)
     assert made.actions == ()
@@ -147,7 +147,7 @@ def test_a_network_that_is_not_seen_leaves_what_is_known_as_it_is() -> None:
     assert condition(made)["reason"] == "NetworkNotVisible"
 
 
-def test_nodes_that_are_not_there_yet_are_waited_for_without_alarm() -> None:
+def test_waiting_for_nodes_is_not_a_failure() -> None:
     made = planned(request(nodes={}), CloudState(), network=None)
     assert condition(made)["reason"] == "NoNetwork"
     assert condition(made, "Stalled") == {}
@@ -158,7 +158,7 @@ def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> Non
     wrong = state(rule(80, tags=TAGS, algorithm="source"), members=frozenset({"vm-n1"}))
     invalid = [{"field": "spec.ports[1].nodePort", "message": "there is none"}]
     made = planned(request(status=recorded(), invalid=invalid), wrong)
-    assert said(made.actions) == [f"assign n2, n3 to rule {NAME}-tcp-80"]
+    assert texts(made.actions) == [f"assign n2, n3 to rule {NAME}-tcp-80"]
     assert condition(made)["reason"] == "InvalidService"
     assert "spec.ports[1].nodePort: there is none" in condition(made)["message"]
     shown = planned(request(status=recorded(), invalid=invalid, mode="Plan"), wrong)
@@ -169,7 +169,7 @@ def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> Non
 
 
 @pytest.mark.parametrize(
-    ("before", "there", "published"),
+    ("before", "existing", "published"),
     [
         pytest.param({}, RIGHT, True, id="a member is in"),
         pytest.param(
@@ -191,9 +191,9 @@ def test_a_service_that_cannot_work_gets_right_members_and_nothing_else() -> Non
     ],
 )
 def test_an_address_is_published_when_it_serves_or_took_too_long(
-    before: Json, there: CloudState, published: bool
+    before: Json, existing: CloudState, published: bool
 ) -> None:
-    made = planned(request(status={**recorded(), **before}), there)
+    made = planned(request(status={**recorded(), **before}), existing)
     assert status(made)["address"]["published"] is published
 
 
@@ -211,7 +211,10 @@ def test_a_wait_for_members_ends_in_time_to_publish() -> None:
     nodes = {"n1": instance("n1", servesLoadBalancers=False)}
     asked = request(status={**recorded(), "rulesSince": timestamp(NOW - 10)}, nodes=nodes)
     made = planned(
-        asked, state(rule(80, tags=TAGS), holes=(hole(80, tags=TAGS),), members=frozenset())
+        asked,
+        state(
+            rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, tags=TAGS),), members=frozenset()
+        ),
     )
     assert made.actions == ()
     assert wait(made) == 20
@@ -220,10 +223,12 @@ def test_a_wait_for_members_ends_in_time_to_publish() -> None:
 # Drift.
 
 
-def test_drift_is_told_on_the_service_and_counted() -> None:
+def test_drift_is_announced_on_the_service_and_counted() -> None:
     before, now = later(planned(request(status=recorded()), RIGHT))
-    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(request(status=before), there, now=now)
+    existing = state(
+        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
+    )
+    made = planned(request(status=before), existing, now=now)
     [event] = made.events
     assert (event.reason, event.regarding.kind, event.regarding.name) == (
         EVENT_REPAIRED,
@@ -234,26 +239,30 @@ def test_drift_is_told_on_the_service_and_counted() -> None:
     assert status(made)["repeatedDrift"]["times"] == 1
 
 
-def test_drift_during_an_outage_is_told_when_it_is_over() -> None:
+def test_drift_during_an_outage_is_announced_afterwards() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
     outage = statuses.unobserved(request(status=before), NOW + 400, ready)
-    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    made = planned(request(status=outage["status"]), there, now=NOW + 800)
+    existing = state(
+        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
+    )
+    made = planned(request(status=outage["status"]), existing, now=NOW + 800)
     assert [event.reason for event in made.events] == [EVENT_REPAIRED]
 
 
-def test_a_change_that_was_asked_for_is_no_drift() -> None:
+def test_a_change_that_was_asked_for_is_not_drift() -> None:
     before, now = later(planned(request(status=recorded()), RIGHT))
     made = planned(request(status=before, algorithm="source"), RIGHT, now=now)
     assert made.actions
     assert made.events == ()
 
 
-def test_what_follows_in_the_same_call_is_no_drift() -> None:
+def test_later_rounds_of_a_call_are_not_drift() -> None:
     before, now = later(planned(request(status=recorded()), RIGHT))
-    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
-    first = planned(request(status=before), there, now=now)
+    existing = state(
+        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
+    )
+    first = planned(request(status=before), existing, now=now)
     then = state(rule(80, tags=TAGS))
     made = planned(request(status=before), then, now=now, first_actions=first.actions)
     assert made.actions
@@ -261,22 +270,24 @@ def test_what_follows_in_the_same_call_is_no_drift() -> None:
     assert status(made)["repeatedDrift"] == status(first)["repeatedDrift"]
 
 
-def test_many_repairs_are_counted_not_listed() -> None:
+def test_many_repairs_are_counted_and_not_listed() -> None:
     ports = [port(80 + number) for number in range(9)]
     rules = [rule(80 + number, tags=TAGS) for number in range(9)]
-    right = state(*rules, holes=(hole(80, 88, tags=TAGS),))
+    right = state(*rules, firewall_rules=(firewall_rule(80, 88, tags=TAGS),))
     before, now = later(planned(request(status=recorded(), ports=ports), right))
     wrong = [rule(80 + number, tags=TAGS, algorithm="source") for number in range(9)]
-    there = state(*wrong, holes=(hole(80, 88, tags=TAGS),))
-    [event] = planned(request(status=before, ports=ports), there, now=now).events
+    existing = state(*wrong, firewall_rules=(firewall_rule(80, 88, tags=TAGS),))
+    [event] = planned(request(status=before, ports=ports), existing, now=now).events
     assert event.message.endswith("and 4 more")
 
 
-def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
-    there = state(rule(80, tags=TAGS, algorithm="source"), holes=(hole(80, tags=TAGS),))
+def test_drift_that_comes_back_again_and_again_is_left_for_an_hour() -> None:
+    existing = state(
+        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
+    )
     before, now = later(planned(request(status=recorded()), RIGHT))
     for times in range(1, MAX_REPAIRS + 1):
-        drift = planned(request(status=before), there, now=now)
+        drift = planned(request(status=before), existing, now=now)
         assert drift.actions
         assert status(drift)["repeatedDrift"]["times"] == times
         repaired = planned(
@@ -286,19 +297,19 @@ def test_the_same_undone_again_and_again_is_left_for_an_hour() -> None:
             first_actions=drift.actions,
         )
         before, now = status(repaired), now + 400
-    contested = planned(request(status=before), there, now=now)
+    contested = planned(request(status=before), existing, now=now)
     assert contested.actions == ()
     assert [event.reason for event in contested.events] == [EVENT_CONTESTED]
     assert condition(contested)["reason"] == "Contested"
     assert wait(contested) == 3600
-    again = planned(request(status=status(contested)), there, now=now + 3601)
+    again = planned(request(status=status(contested)), existing, now=now + 3601)
     assert again.actions
 
 
 # Orphans.
 
 
-def test_an_object_that_nobody_owns_and_no_service_wants_deletes_itself() -> None:
+def test_an_object_without_an_owner_and_a_service_deletes_itself() -> None:
     asked = request(metadata={"ownerReferences": []}, status=recorded())
     made = planned(asked, CloudState(), service=LiveService(wants=False))
     assert made.actions == (DeleteOrphan("default", NAME, "lb-1"),)
@@ -323,7 +334,7 @@ def test_a_refusal_is_tried_again_twice_as_late_each_time_up_to_five_minutes() -
     assert waits == [15, 30, 60, 120, 240, 300, 300]
 
 
-def test_a_look_that_failed_is_made_again_soon_and_keeps_what_is_known() -> None:
+def test_a_check_that_failed_is_repeated_soon_and_keeps_what_is_known() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
     waits = []
@@ -338,13 +349,13 @@ def test_a_look_that_failed_is_made_again_soon_and_keeps_what_is_known() -> None
     assert (ready_now["status"], ready_now["message"]) == ("Unknown", "no answer")
 
 
-def test_cloudstack_says_how_long_it_wants_to_be_left_alone() -> None:
+def test_a_throttled_check_waits_as_long_as_cloudstack_asks() -> None:
     ready = Condition("Ready", "Unknown", "CloudStackThrottles", "slow down")
-    answered = statuses.unobserved(ORDER, NOW, ready, least_wait=45.0)
+    answered = statuses.unobserved(REQUEST, NOW, ready, least_wait=45.0)
     assert answered["resyncAfterSeconds"] == 45
 
 
-def test_a_finished_look_stands_until_the_next_is_due_or_something_else_is_asked() -> None:
+def test_a_check_is_valid_until_the_next_is_due_or_something_else_is_asked_for() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     asked = request(status=before)
     assert statuses.is_settled(asked, NOW + 200)
@@ -357,15 +368,15 @@ def test_a_finished_look_stands_until_the_next_is_due_or_something_else_is_asked
     assert 70 <= answered["resyncAfterSeconds"] <= 130
 
 
-def test_a_call_that_was_cut_short_shows_what_was_seen_and_comes_back_at_once() -> None:
+def test_a_call_that_is_interrupted_shows_what_is_known_and_is_repeated_at_once() -> None:
     seen_before = status(planned(request(status=recorded()), RIGHT))
-    answered = statuses.unfinished(ORDER, NOW, "job 7 still runs", status=seen_before)
+    answered = statuses.unfinished(REQUEST, NOW, "job 7 still runs", status=seen_before)
     kinds = {each["type"]: each for each in answered["status"]["conditions"]}
     assert kinds["Reconciling"]["message"] == "job 7 still runs"
     assert kinds["Ready"]["status"] == "True"
     assert "checkedFor" not in answered["status"]
     assert answered["resyncAfterSeconds"] == 1
-    first = statuses.unfinished(ORDER, NOW, "busy")
+    first = statuses.unfinished(REQUEST, NOW, "busy")
     assert [each["type"] for each in first["status"]["conditions"]] == ["Ready", "Reconciling"]
 
 
@@ -393,5 +404,5 @@ def test_a_status_without_a_generation_claims_none() -> None:
 
 def test_long_texts_are_shortened() -> None:
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "x" * 5000)
-    answered = statuses.unobserved(ORDER, NOW, ready)
+    answered = statuses.unobserved(REQUEST, NOW, ready)
     assert answered["status"]["conditions"][-1]["message"] == "x" * 999 + "…"

@@ -28,7 +28,7 @@ networks = st.builds(
         pytest.param(["::/0"], [ALL], False, id="IPv6 for IPv4"),
     ],
 )
-def test_lists_are_the_same_that_admit_the_same(
+def test_lists_that_admit_the_same_are_equivalent(
     one: list[str], other: list[str], *, alike: bool
 ) -> None:
     assert is_equivalent(one, other) is alike
@@ -36,7 +36,7 @@ def test_lists_are_the_same_that_admit_the_same(
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted", "admitted"),
+    ("existing", "wanted", "admitted"),
     [
         pytest.param(HALVES, [ALL], True, id="together"),
         pytest.param(["10.0.0.0/8"], ["10.1.0.0/16", "10.2.0.0/16"], True, id="parts"),
@@ -45,14 +45,14 @@ def test_lists_are_the_same_that_admit_the_same(
         pytest.param([], [], True, id="nobody wanted"),
     ],
 )
-def test_a_list_admits_whom_it_holds(
-    there: list[str], wanted: list[str], *, admitted: bool
+def test_a_list_covers_what_it_contains(
+    existing: list[str], wanted: list[str], *, admitted: bool
 ) -> None:
-    assert covers(there, wanted) is admitted
+    assert covers(existing, wanted) is admitted
 
 
 @given(st.lists(networks, max_size=5), st.lists(networks, max_size=5))
-def test_said_in_other_words_it_is_the_same_and_shares_no_word(
+def test_a_rewritten_list_is_equivalent_and_avoids_the_taken_texts(
     ranges: list[str], taken: list[str]
 ) -> None:
     apart = rewrite_avoiding(ranges, taken)
@@ -63,7 +63,7 @@ def test_said_in_other_words_it_is_the_same_and_shares_no_word(
         assert not set(apart) & set(taken)
 
 
-def test_what_is_not_taken_keeps_its_words_and_what_is_gives_its_halves() -> None:
+def test_a_range_that_is_free_stays_and_one_that_is_taken_becomes_its_halves() -> None:
     assert rewrite_avoiding([ALL, "10.0.0.0/8"], [ALL]) == (*HALVES, "10.0.0.0/8")
     assert rewrite_avoiding([ALL], [ALL, HALVES[0]]) == ("0.0.0.0/2", "64.0.0.0/2", HALVES[1])
     assert rewrite_avoiding(["192.0.2.7/32"], ["192.0.2.7/32"]) is None

@@ -25,11 +25,11 @@ from tests.unit.loadbalancers.builders import (
     port,
     request,
     rule,
-    said,
+    texts,
 )
 
-ORDER = request()
-TAGS = our_tags(ORDER)
+REQUEST = request()
+TAGS = our_tags(REQUEST)
 CREATED = f"create rule {NAME}-tcp-80: port 80 to 30080, tcp, roundrobin"
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 
@@ -43,7 +43,7 @@ def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("there", "is_ours"),
+    ("existing", "is_ours"),
     [
         pytest.param(rule(80), True, id="our name"),
         pytest.param(rule(80, f"{NAME}-tcp-proxy-80"), True, id="our name, PROXY"),
@@ -57,9 +57,9 @@ def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) ->
     ],
 )
 def test_a_rule_is_ours_by_tag_else_by_its_whole_name(
-    there: LoadBalancerRule, is_ours: bool
+    existing: LoadBalancerRule, is_ours: bool
 ) -> None:
-    assert bool(own_rules(ORDER, [there])) is is_ours
+    assert bool(own_rules(REQUEST, [existing])) is is_ours
 
 
 def test_names_to_be_adopted_are_ours_too() -> None:
@@ -87,7 +87,7 @@ def test_a_missing_rule_is_created_and_the_firewall_left_alone() -> None:
 
 
 def test_a_rule_that_is_right_needs_nothing() -> None:
-    result = plan(ORDER, rule(80, tags=TAGS))
+    result = plan(REQUEST, rule(80, tags=TAGS))
     assert result.actions == ()
     assert result.condition.status == "True"
     assert [each.public_port for each in result.serving] == [80]
@@ -95,7 +95,7 @@ def test_a_rule_that_is_right_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "told"),
+    ("existing", "expected"),
     [
         pytest.param({"name": "other"}, f"change rule other: name {NAME}-tcp-80", id="name"),
         pytest.param(
@@ -125,9 +125,11 @@ def test_a_rule_that_is_right_needs_nothing() -> None:
         pytest.param({"state": "Add"}, "", id="without members yet"),
     ],
 )
-def test_a_rule_changes_in_place_where_cloudstack_can(there: dict[str, Any], told: str) -> None:
-    result = plan(ORDER, rule(80, tags=TAGS, **there))
-    assert "|".join(said(result.actions)) == told
+def test_a_rule_changes_in_place_where_cloudstack_can(
+    existing: dict[str, Any], expected: str
+) -> None:
+    result = plan(REQUEST, rule(80, tags=TAGS, **existing))
+    assert "|".join(texts(result.actions)) == expected
 
 
 def test_one_change_carries_all_that_differs() -> None:
@@ -165,21 +167,23 @@ def test_rules_that_lack_the_same_tags_are_tagged_in_one_call() -> None:
     partly = tuple(tag for tag in TAGS if tag.key != TAG_CLUSTER)
     asked = request(ports=[port(80), port(81), port(82), port(83)])
     rules = [rule(80), rule(81), rule(82, tags=partly), rule(83, tags=TAGS)]
-    assert said(plan(asked, *rules).actions) == [
+    assert texts(plan(asked, *rules).actions) == [
         f"tag rules {NAME}-tcp-80, {NAME}-tcp-81",
         f"tag rule {NAME}-tcp-82",
     ]
 
 
-def test_anothers_rule_on_a_wanted_port_is_named_and_left() -> None:
+def test_a_foreign_rule_on_a_wanted_port_is_named_and_left_alone() -> None:
     result = plan(request(ports=[port(80), port(81)]), rule(80, "human"))
-    assert said(result.actions) == [f"create rule {NAME}-tcp-81: port 81 to 30081, tcp, roundrobin"]
+    assert texts(result.actions) == [
+        f"create rule {NAME}-tcp-81: port 81 to 30081, tcp, roundrobin"
+    ]
     assert result.ports[0].problem == "port 80 is taken by rule human"
     assert result.condition.reason == "RulesRefused"
     assert "0 of 2 rules are ready" in result.condition.message
 
 
-def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
+def test_a_refused_creation_is_not_repeated_and_is_reported_by_port() -> None:
     asked = request(ports=[port(53, protocol="UDP"), port(53)])
     [udp, _] = plan(asked).actions
     refusal = Refusal(udp, 431, "LB service provider cannot support this rule")
@@ -190,10 +194,10 @@ def test_a_refused_creation_is_not_repeated_and_said_by_port() -> None:
     assert [each.public_port for each in result.serving] == [53]
 
 
-def test_a_refused_change_leaves_the_rule_standing_and_says_so() -> None:
+def test_a_refused_change_keeps_the_rule_and_is_reported() -> None:
     wrong = rule(80, tags=TAGS, algorithm="source")
-    [update] = plan(ORDER, wrong).actions
-    result = plan(ORDER, wrong, refusals=(Refusal(update, 530, "the router is busy"),))
+    [update] = plan(REQUEST, wrong).actions
+    result = plan(REQUEST, wrong, refusals=(Refusal(update, 530, "the router is busy"),))
     assert result.actions == ()
     assert result.serving == (wrong,)
     assert "the router is busy" in result.condition.message
@@ -202,22 +206,22 @@ def test_a_refused_change_leaves_the_rule_standing_and_says_so() -> None:
 @pytest.mark.parametrize("refused", [0, 1], ids=["deletion", "creation"])
 def test_a_refused_replacement_keeps_what_is_there(refused: int) -> None:
     wrong = rule(80, tags=TAGS, private_port=1)
-    actions = plan(ORDER, wrong).actions
-    result = plan(ORDER, wrong, refusals=(Refusal(actions[refused], 530, "no"),))
+    actions = plan(REQUEST, wrong).actions
+    result = plan(REQUEST, wrong, refusals=(Refusal(actions[refused], 530, "no"),))
     assert result.actions == ()
     assert result.ports[0].problem == "no"
 
 
 def test_an_action_that_is_planned_again_after_it_was_done_counts_as_refused() -> None:
-    actions = plan(ORDER).actions
-    result = plan(ORDER, done=actions)
+    actions = plan(REQUEST).actions
+    result = plan(REQUEST, done=actions)
     assert result.actions == ()
     assert result.ports[0].problem == "CloudStack accepted it, and it has no effect"
     assert result.condition.reason == "RulesRefused"
 
 
-def test_a_refused_deletion_or_tag_is_said() -> None:
-    for rules, asked in (([rule(80)], ORDER), ([rule(81, tags=TAGS)], request(ports=[]))):
+def test_a_refused_deletion_or_tag_is_reported() -> None:
+    for rules, asked in (([rule(80)], REQUEST), ([rule(81, tags=TAGS)], request(ports=[]))):
         [action] = plan(asked, *rules).actions
         result = plan(asked, *rules, refusals=(Refusal(action, 530, "no"),))
         assert result.actions == ()
@@ -237,13 +241,13 @@ def test_on_a_server_whose_lists_cannot_change_the_firewall_decides_alone() -> N
     assert plan(asked, rule(80, tags=TAGS), version=OLD).actions == ()
 
 
-def test_there_a_list_that_is_in_the_way_makes_the_rule_anew() -> None:
+def test_there_a_rule_with_a_wrong_list_is_created_again() -> None:
     asked = request(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
     result = plan(asked, rule(80, tags=TAGS, cidrs=("10.0.0.0/8",)), version=OLD)
     assert [type(each) for each in result.actions] == [DeleteRule, CreateRule]
 
 
-def test_there_without_a_firewall_the_list_is_made_with_the_rule() -> None:
+def test_there_without_a_firewall_the_list_is_created_with_the_rule() -> None:
     asked = request(sourceRanges=["10.0.0.0/8"])
     [action] = plan(asked, version=OLD, network=WITHOUT_FIREWALL).actions
     assert isinstance(action, CreateRule)

@@ -13,7 +13,7 @@ def service(*, metadata: Json | None = None, **spec: object) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("there", "wants"),
+    ("existing", "wants"),
     [
         pytest.param(service(), True, id="plain"),
         pytest.param(service(loadBalancerClass=LOAD_BALANCER_CLASS), True, id="our class"),
@@ -33,5 +33,5 @@ def service(*, metadata: Json | None = None, **spec: object) -> Json:
         pytest.param({}, False, id="nothing"),
     ],
 )
-def test_a_service_still_wants_its_load_balancer(there: Json, wants: bool) -> None:
-    assert still_wants(there, "u-1") is wants
+def test_a_service_still_wants_its_load_balancer(existing: Json, wants: bool) -> None:
+    assert still_wants(existing, "u-1") is wants
