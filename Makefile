@@ -7,10 +7,11 @@ BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
-.PHONY: help setup run check check-types check-all-else format reference manifests test cluster bench image clean
+.PHONY: help setup run check check-types check-all-else format reference manifests test test-shifted \
+  cluster bench image clean
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.installed  ## make .venv with everything for running, checking and testing
 
@@ -57,6 +58,9 @@ test: check  ## check, then every test
 	$(BIN)/python -c "from tools import binaries, helm; binaries.ensure(); helm.ensure()"
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
 	  -m "not documentation"
+
+test-shifted: setup  ## the tests without Go parts, 400 days ahead and behind, in other time zones
+	$(BIN)/python -m tools.shifted
 
 cluster: setup  ## a real API server, Metacontroller, the hooks and the simulator, until Ctrl-C
 	$(BIN)/python -m tests.e2e

@@ -11,6 +11,9 @@ from tools import binaries, helm
 from tools.binaries import Binaries
 
 _FOLDER = pytest.StashKey[Path]()
+_TESTS = Path(__file__).resolve().parents[1]
+#: What builds the programs, by the fixture that asks for them.
+_PROGRAMS = {"control_plane_binaries": binaries, "helm_program": helm}
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +47,13 @@ def pytest_report_header() -> str:
     return f"metacontroller: {metacontroller.described()}"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that need programs built from Go modules."""
+    whole_folders = {_TESTS / "deploy", _TESTS / "e2e"}
+    if not whole_folders.isdisjoint(item.path.parents) or _PROGRAMS.keys() & _fixtures(item):
+        item.add_marker("go")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the files that share a control plane run last: it would only stand idle after them."""
@@ -59,7 +69,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     writer = session.config.get_terminal_writer()
     with capture.global_and_fixture_disabled():
-        for fixture, program in (("control_plane_binaries", binaries), ("helm_program", helm)):
+        for fixture, program in _PROGRAMS.items():
             if fixture in wanted:
                 program.ensure(lambda line: writer.line(line, flush=True))
 
@@ -72,5 +82,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"logs of the control plane: {folder}")
 
 
-def _fixtures(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", []))
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
