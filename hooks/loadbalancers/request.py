@@ -172,7 +172,7 @@ class RecordedStatus(View, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        """Take an address for none if neither it nor a choice is there."""
+        """Drop an address that is neither known nor chosen."""
         if self.address and not self.address.ip and self.address.chosen_at is None:
             msgspec.structs.force_setattr(self, "address", None)
 
@@ -216,11 +216,11 @@ class Instance(Object, frozen=True, kw_only=True):
         return self.spec.instance_id
 
     @property
-    def missing(self) -> bool:
-        """Tell whether CloudStack did not list the machine when it was last asked."""
+    def is_missing(self) -> bool:
+        """Tell whether CloudStack lacked the machine when it was last asked."""
         return self.observed.missing is not None
 
-    def on(self, network_id: str) -> bool:
+    def is_on(self, network_id: str) -> bool:
         """Tell whether the machine has a card on the network."""
         return any(attachment.network_id == network_id for attachment in self.observed.networks)
 

@@ -1,6 +1,6 @@
-"""Reads a request: strict JSON, then the structs by which a hook declares what it reads of it.
+"""Parses a request as strict JSON, and converts it to the structs that declare what a hook reads.
 
-A struct is shape, check and typed view in one. What a plan finds in it needs no other check.
+A struct is shape, check and typed view in one. Plans need no other checks.
 """
 
 import json
@@ -39,9 +39,9 @@ NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 class View(msgspec.Struct, frozen=True, rename="camel"):
     """The fields that a hook reads of a JSON object.
 
-    Other fields are ignored, and null counts as left out. A field without a default is required. A
-    field of a class with a method `read` is what that makes of the JSON value, or else it raises
-    ValueError; its attribute `wanted` continues "must be".
+    Other fields are ignored, and null counts as left out. A field without a default is required. If
+    a field's class has a method `read`, that reads the JSON value or raises ValueError, and the
+    attribute `wanted` says what is right.
     """
 
 
@@ -130,7 +130,7 @@ def convert(value: object, kind: type[T], field: str = "") -> T:
     """
     try:
         return msgspec.convert(value, kind, dec_hook=_read)
-    except msgspec.ValidationError:  # a null, or a problem, which only our own walk names in full
+    except msgspec.ValidationError:  # a null or a problem: msgspec does not name keys of maps
         return msgspec.convert(_without_nulls(value, kind, field), kind, dec_hook=_read)
 
 
@@ -151,7 +151,7 @@ def _read(kind: Any, value: object) -> object:  # noqa: ANN401 - a class with `r
 
 
 def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN401 - a type
-    """Leave the nulls out that count as left out. Raises BadRequest."""
+    """Return a value without the nulls that count as left out. Raises BadRequest."""
     try:
         msgspec.convert(value, kind, dec_hook=_read)
     except msgspec.ValidationError as error:

@@ -31,7 +31,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     spec = request.spec
     network_id = choose_network(request)
     serving = serving_nodes(request)
-    members = [each for each in serving if each.on(network_id)]
+    members = [each for each in serving if each.is_on(network_id)]
     return {
         "serviceName": (spec.service.name, ""),
         "serviceUID": (spec.service.uid, ""),
@@ -50,8 +50,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),
         "networkID": (network_id, ""),
         "members": (sorted(each.machine_id for each in members), []),
-        "missing": (sorted(each.machine_id for each in members if each.missing), []),
-        "offNetwork": (sorted(each.name for each in serving if not each.on(network_id)), []),
+        "missing": (sorted(each.machine_id for each in members if each.is_missing), []),
+        "offNetwork": (sorted(each.name for each in serving if not each.is_on(network_id)), []),
         "noInstances": (not request.instances, False),
     }
 

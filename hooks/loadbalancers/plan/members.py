@@ -50,7 +50,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
     Members are added before others are removed, so that no rule is without any in between.
     """
-    wanted = [each for each in serving_nodes(facts.request) if each.on(facts.network_id)]
+    wanted = [each for each in serving_nodes(facts.request) if each.is_on(facts.network_id)]
     wanted_ids = frozenset(each.machine_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
@@ -80,7 +80,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 def _may_join(facts: Facts, instance: Instance) -> bool:
     """Tell whether CloudStack has a node's VM: one that is gone fails a whole assignment."""
     machines = facts.state.machines
-    return not instance.missing and (machines is None or instance.machine_id in machines)
+    return not instance.is_missing and (machines is None or instance.machine_id in machines)
 
 
 def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _condition(
     if not facts.request.instances:
         return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
     serving = serving_nodes(facts.request)
-    others = [each.name for each in serving if not each.on(facts.network_id)]
+    others = [each.name for each in serving if not each.is_on(facts.network_id)]
     off_network = _listed("not on the members' network", others)
     absent = [each.name for each in wanted if not _may_join(facts, each)]
     message = (

@@ -139,7 +139,12 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
         "bare": {"metadata": {"name": "bare"}},
     }
     first, second = request(nodes=nodes).instances
-    assert (first.name, first.machine_id, first.observed.serves_load_balancers, first.missing) == (
+    assert (
+        first.name,
+        first.machine_id,
+        first.observed.serves_load_balancers,
+        first.is_missing,
+    ) == (
         "a",
         "vm-a",
         True,
@@ -148,7 +153,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
     assert first.observed.networks == (NetworkAttachment(NET, True),)
     assert first.metadata.labels == {"kubernetes.io/hostname": "a"}
     assert (second.name, second.machine_id) == ("b", "vm-b")
-    assert (second.observed.serves_load_balancers, second.missing) == (False, False)
+    assert (second.observed.serves_load_balancers, second.is_missing) == (False, False)
     assert second.observed.networks == (
         NetworkAttachment(NET, True),
         NetworkAttachment("other", False),
