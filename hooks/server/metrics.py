@@ -20,11 +20,62 @@ from hooks.kube.events import Event
 from hooks.kube.recorder import Cause
 from hooks.settings.reloading import ReloadingFile
 
-#: Upper bounds of a call's seconds; the last is past the webhook's timeout.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
-
-#: Upper bounds of a request's bytes; a larger one is refused.
 _BYTES = (1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 4e6, 16e6)
+
+#: Each metric with its help and labels; a histogram also has the upper bounds of its buckets.
+_COUNTERS = {
+    "hook_calls_total": (
+        "Calls answered, by hook, by what was called (sync, finalize, customize) and outcome.",
+        ("hook", "call", "outcome"),
+    ),
+    "hook_events_total": (
+        "Events recorded, by reason and type (Normal, Warning); a repetition counts again.",
+        ("reason", "type"),
+    ),
+    "hook_events_dropped_total": (
+        (
+            "Events that were not written, by cause: full (too many waited), refused (by the API "
+            "server), stopped (still waiting when the process stopped)."
+        ),
+        ("cause",),
+    ),
+    "cloudstack_api_calls_total": (
+        "Calls of the CloudStack API, by command and outcome.",
+        ("command", "outcome"),
+    ),
+    "cloudstack_cache_requests_total": (
+        (
+            "Lookups in a cache of CloudStack's answers, by the command that the cache saves and by "
+            "result: hit, or miss where CloudStack was called."
+        ),
+        ("command", "result"),
+    ),
+}
+_GAUGES = {
+    "hook_calls_under_way": ("Calls that are being answered now.", ("hook", "call")),
+    "config_file_good": (
+        "1 where the newest content of a configuration file is in use, 0 where it was refused.",
+        ("file",),
+    ),
+}
+_HISTOGRAMS = {
+    "hook_call_duration_seconds": (
+        "Seconds that a hook took to answer.",
+        ("hook", "call"),
+        _SECONDS,
+    ),
+    "hook_request_bytes": (
+        "Bytes that Metacontroller sent in one call.",
+        ("hook", "call"),
+        _BYTES,
+    ),
+    "cloudstack_api_call_duration_seconds": (
+        "Seconds that a call of the CloudStack API took.",
+        ("command",),
+        _SECONDS,
+    ),
+}
 
 
 class Metrics:
@@ -36,98 +87,55 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        histogram = partial(Histogram, registry=registry)
-        call = ("hook", "call")
-        self._calls = counter(
-            "hook_calls_total",
-            "Calls answered, by hook, by what was called (sync, finalize, customize) and outcome.",
-            (*call, "outcome"),
-        )
-        self._call_seconds = histogram(
-            "hook_call_duration_seconds",
-            "Seconds that a hook took to answer.",
-            call,
-            buckets=_SECONDS,
-        )
-        self._calls_under_way = gauge(
-            "hook_calls_under_way", "Calls that are being answered now.", call
-        )
-        self._request_bytes = histogram(
-            "hook_request_bytes",
-            "Bytes that Metacontroller sent in one call.",
-            call,
-            buckets=_BYTES,
-        )
-        self._events = counter(
-            "hook_events_total",
-            "Events recorded, by reason and type (Normal, Warning); a repetition counts again.",
-            ("reason", "type"),
-        )
-        self._events_dropped = counter(
-            "hook_events_dropped_total",
-            "Events that were not written, by cause: full (too many waited), refused (by the API "
-            "server), stopped (still waiting when the process stopped).",
-            ("cause",),
-        )
-        self._cloudstack_calls = counter(
-            "cloudstack_api_calls_total",
-            "Calls of the CloudStack API, by command and outcome.",
-            ("command", "outcome"),
-        )
-        self._cloudstack_seconds = histogram(
-            "cloudstack_api_call_duration_seconds",
-            "Seconds that a call of the CloudStack API took.",
-            ("command",),
-            buckets=_SECONDS,
-        )
-        self._cache_requests = counter(
-            "cloudstack_cache_requests_total",
-            "Lookups in a cache of CloudStack's answers, by the command that the cache saves and "
-            "by result: hit, or miss where CloudStack was called.",
-            ("command", "result"),
-        )
-        self._file_good = gauge(
-            "config_file_good",
-            "1 where the newest content of a configuration file is in use, 0 where it was refused.",
-            ("file",),
-        )
+        self._counters = {
+            name: Counter(name, *rest, registry=registry) for name, rest in _COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(name, *rest, registry=registry) for name, rest in _GAUGES.items()
+        }
+        self._histograms = {
+            name: Histogram(name, text, labels, registry=registry, buckets=bounds)
+            for name, (text, labels, bounds) in _HISTOGRAMS.items()
+        }
 
     def hook_call(self, hook: str, call: str, outcome: str, seconds: float) -> None:
         """Count an answer; hook and call are empty for an unknown path."""
-        self._calls.labels(hook, call, outcome).inc()
-        self._call_seconds.labels(hook, call).observe(seconds)
+        self._counters["hook_calls_total"].labels(hook, call, outcome).inc()
+        self._histograms["hook_call_duration_seconds"].labels(hook, call).observe(seconds)
 
     def under_way(self, hook: str, call: str) -> AbstractContextManager[object]:
         """Count a call as under way while the context is open."""
-        return self._calls_under_way.labels(hook, call).track_inprogress()
+        return self._gauges["hook_calls_under_way"].labels(hook, call).track_inprogress()
 
     def hook_request(self, hook: str, call: str, size: int) -> None:
         """Count the bytes of a call."""
-        self._request_bytes.labels(hook, call).observe(size)
+        self._histograms["hook_request_bytes"].labels(hook, call).observe(size)
 
     def event(self, event: Event) -> None:
         """Count an Event."""
-        self._events.labels(event.reason, event.type).inc()
+        self._counters["hook_events_total"].labels(event.reason, event.type).inc()
 
     def event_dropped(self, cause: Cause) -> None:
         """Count an Event that will not be written."""
-        self._events_dropped.labels(cause).inc()
+        self._counters["hook_events_dropped_total"].labels(cause).inc()
 
     def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
         """Count a call of the CloudStack API."""
-        self._cloudstack_calls.labels(command, outcome).inc()
-        self._cloudstack_seconds.labels(command).observe(seconds)
+        self._counters["cloudstack_api_calls_total"].labels(command, outcome).inc()
+        self._histograms["cloudstack_api_call_duration_seconds"].labels(command).observe(seconds)
 
     def cache_request(self, cache: str, hit: bool) -> None:
         """Count a lookup in a cache."""
-        self._cache_requests.labels(cache, "hit" if hit else "miss").inc()
+        self._counters["cloudstack_cache_requests_total"].labels(
+            cache, "hit" if hit else "miss"
+        ).inc()
 
     def watch(self, *files: ReloadingFile[Any] | None) -> None:
         """Show for each file whether its newest content is in use."""
         for file in files:
             if file is not None:
-                self._file_good.labels(file.name).set_function(partial(getattr, file, "is_good"))
+                good = self._gauges["config_file_good"].labels(file.name)
+                good.set_function(partial(getattr, file, "is_good"))
 
 
 def process_registry() -> CollectorRegistry:
