@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from hooks.cloudstack.errors import (
     CloudStackError,
@@ -59,6 +60,15 @@ IN_PROJECT = frozenset(
 )
 #: Lists that show only what the account itself owns, unless `listall` is set.
 LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list"))
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[Model]):
+    """A command that reads, the key of its objects in the answer, and what parses one."""
+
+    command: str
+    key: str
+    parse: Callable[[Answer], Model]
 
 
 class Caller(Protocol):
@@ -117,52 +127,37 @@ class Client:
                     raise
             self._pause(wait)
 
-    def one(
-        self,
-        command: str,
-        key: str,
-        parse: Callable[[Answer], Model],
-        params: Mapping[str, object],
-        deadline: Deadline,
-    ) -> Model:
-        """Call a command that answers with one object under `key`."""
-        answer = self.call(command, params, deadline).get(key)
+    def one(self, query: Query[Model], params: Mapping[str, object], deadline: Deadline) -> Model:
+        """Read the one object that the query's command answers with."""
+        answer = self.call(query.command, params, deadline).get(query.key)
         if not isinstance(answer, dict):
-            raise Unreachable(command, f"an object {key!r} was expected, there is none")
-        return _parsed(command, parse, answer)
+            problem = f"an object {query.key!r} was expected, there is none"
+            raise Unreachable(query.command, problem)
+        return _parsed(query.command, query.parse, answer)
 
     def first_page(
-        self,
-        command: str,
-        key: str,
-        parse: Callable[[Answer], Model],
-        params: Mapping[str, object],
-        deadline: Deadline,
+        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
     ) -> tuple[Model, ...]:
-        """List the first 500 at most of the objects under `key`."""
-        answer = self.call(command, {**params, "page": 1, "pagesize": PAGE_SIZE}, deadline)
-        return tuple(_parsed(command, parse, row) for row in _rows(command, answer, key))
+        """List the first 500 objects at most."""
+        answer = self.call(query.command, {**params, **_page(1)}, deadline)
+        return tuple(_parsed(query.command, query.parse, row) for row in _rows(query, answer))
 
     def list_all(
-        self,
-        command: str,
-        key: str,
-        parse: Callable[[Answer], Model],
-        params: Mapping[str, object],
-        deadline: Deadline,
+        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
     ) -> tuple[Model, ...]:
-        """List all objects under `key`, page by page; a part of them is never returned.
+        """List all objects, page by page; a part of them is never returned.
 
         A list that changes while it is read is read again.
         """
         for _ in range(ATTEMPTS):
-            rows = self._read_pages(command, key, params, deadline)
+            rows = self._read_pages(query, params, deadline)
             if rows is not None:
-                return tuple(_parsed(command, parse, row) for row in rows)
-        raise Unreachable(command, "the list changed each time it was read", transient=True)
+                return tuple(_parsed(query.command, query.parse, row) for row in rows)
+        problem = "the list changed each time it was read"
+        raise Unreachable(query.command, problem, transient=True)
 
     def _read_pages(
-        self, command: str, key: str, params: Mapping[str, object], deadline: Deadline
+        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
     ) -> list[Answer] | None:
         """Read the pages of a list; None if it changed meanwhile.
 
@@ -174,8 +169,8 @@ class Client:
         ids: set[str] = set()
         total = 0
         for page in count(1):
-            answer = self.call(command, {**params, "page": page, "pagesize": PAGE_SIZE}, deadline)
-            listed = _rows(command, answer, key)
+            answer = self.call(query.command, {**params, **_page(page)}, deadline)
+            listed = _rows(query, answer)
             rows += listed
             page_ids = [str(row["id"]) for row in listed if "id" in row]
             counted = answer.get("count")
@@ -281,13 +276,18 @@ def _wait_before_again(fault: Unreachable | Throttled, failures: int) -> float |
     return None
 
 
-def _rows(command: str, answer: Answer, key: str) -> list[Answer]:
-    """Return the objects that a list answers under `key`; an empty list has no such key."""
-    rows = answer.get(key, [])
+def _page(number: int) -> dict[str, int]:
+    return {"page": number, "pagesize": PAGE_SIZE}
+
+
+def _rows(query: Query[Model], answer: Answer) -> list[Answer]:
+    """Return the objects that a list answers; an empty list has no such key."""
+    rows = answer.get(query.key, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unreachable(command, f"a list of objects was expected under {key!r}")
+        raise Unreachable(query.command, f"a list of objects was expected under {query.key!r}")
     if not rows and any(isinstance(value, list) for value in answer.values()):
-        raise Unreachable(command, f"a list was expected under {key!r}, it is under another key")
+        problem = f"a list was expected under {query.key!r}, it is under another key"
+        raise Unreachable(query.command, problem)
     return rows
 
 

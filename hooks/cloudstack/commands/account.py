@@ -1,6 +1,6 @@
 """Whom we act for and on what server: capabilities, accounts, projects, limits."""
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Account, Capabilities, Project, ResourceLimit
 from hooks.http.deadline import Deadline
@@ -8,23 +8,22 @@ from hooks.http.deadline import Deadline
 
 def list_capabilities(client: Client, *, deadline: Deadline) -> Capabilities:
     """Ask what server this is; every role may."""
-    return client.one(
-        "listCapabilities", "capability", Capabilities.from_json, parameters(), deadline
-    )
+    query = Query("listCapabilities", "capability", Capabilities.from_json)
+    return client.one(query, parameters(), deadline)
 
 
 def list_accounts(client: Client, *, deadline: Deadline) -> tuple[Account, ...]:
     """List the accounts the caller may see: an ordinary user sees its own."""
-    return client.list_all("listAccounts", "account", Account.from_json, parameters(), deadline)
+    query = Query("listAccounts", "account", Account.from_json)
+    return client.list_all(query, parameters(), deadline)
 
 
 def list_projects(
     client: Client, *, deadline: Deadline, project_id: str | None = None
 ) -> tuple[Project, ...]:
     """List the projects the caller may see, all or by id."""
-    return client.list_all(
-        "listProjects", "project", Project.from_json, parameters(id=project_id), deadline
-    )
+    query = Query("listProjects", "project", Project.from_json)
+    return client.list_all(query, parameters(id=project_id), deadline)
 
 
 def address_limit(client: Client, *, deadline: Deadline) -> ResourceLimit | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Job, KubernetesCluster, VirtualMachine, Zone
 from hooks.http.deadline import Deadline
@@ -33,13 +33,8 @@ def list_virtual_machines(
     was is InvalidParameter. `name` is CloudStack's, a display name is not looked at.
     """
     where.setdefault("details", NICS_AND_OFFERING)
-    return client.list_all(
-        "listVirtualMachines",
-        "virtualmachine",
-        VirtualMachine.from_json,
-        parameters(**where),
-        deadline,
-    )
+    query = Query("listVirtualMachines", "virtualmachine", VirtualMachine.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def start_virtual_machine(client: Client, machine_id: str, *, deadline: Deadline) -> Job:
@@ -61,7 +56,8 @@ def reboot_virtual_machine(client: Client, machine_id: str, *, deadline: Deadlin
 
 def list_zones(client: Client, *, deadline: Deadline, name: str | None = None) -> tuple[Zone, ...]:
     """List the zones the account may use, all or by exact name."""
-    return client.list_all("listZones", "zone", Zone.from_json, parameters(name=name), deadline)
+    query = Query("listZones", "zone", Zone.from_json)
+    return client.list_all(query, parameters(name=name), deadline)
 
 
 def list_kubernetes_clusters(
@@ -72,13 +68,8 @@ def list_kubernetes_clusters(
     Where the service is off (`Capabilities.kubernetes_service_enabled`) the command is not
     known: Unauthorized or Forbidden.
     """
-    return client.list_all(
-        "listKubernetesClusters",
-        "kubernetescluster",
-        KubernetesCluster.from_json,
-        parameters(id=cluster_id),
-        deadline,
-    )
+    query = Query("listKubernetesClusters", "kubernetescluster", KubernetesCluster.from_json)
+    return client.list_all(query, parameters(id=cluster_id), deadline)
 
 
 def start_kubernetes_cluster(client: Client, cluster_id: str, *, deadline: Deadline) -> Job:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters, port_parameters
 from hooks.cloudstack.models import (
     FirewallRule,
@@ -47,9 +47,8 @@ def list_firewall_rules(
     client: Client, *, deadline: Deadline, **where: Unpack[FirewallRuleFilter]
 ) -> tuple[FirewallRule, ...]:
     """List the firewall rules of public addresses."""
-    return client.list_all(
-        "listFirewallRules", "firewallrule", FirewallRule.from_json, parameters(**where), deadline
-    )
+    query = Query("listFirewallRules", "firewallrule", FirewallRule.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def create_firewall_rule(
@@ -72,22 +71,16 @@ def list_network_acl_lists(
     client: Client, *, deadline: Deadline, list_id: str | None = None
 ) -> tuple[NetworkAclList, ...]:
     """List the lists of ACL items, all or by id."""
-    return client.list_all(
-        "listNetworkACLLists",
-        "networkacllist",
-        NetworkAclList.from_json,
-        parameters(id=list_id),
-        deadline,
-    )
+    query = Query("listNetworkACLLists", "networkacllist", NetworkAclList.from_json)
+    return client.list_all(query, parameters(id=list_id), deadline)
 
 
 def list_network_acls(
     client: Client, *, deadline: Deadline, **where: Unpack[NetworkAclFilter]
 ) -> tuple[NetworkAcl, ...]:
     """List ACL items."""
-    return client.list_all(
-        "listNetworkACLs", "networkacl", NetworkAcl.from_json, parameters(**where), deadline
-    )
+    query = Query("listNetworkACLs", "networkacl", NetworkAcl.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def create_network_acl(client: Client, item: NewNetworkAcl, *, deadline: Deadline) -> Job:
@@ -123,13 +116,8 @@ def list_security_groups(
     client: Client, *, deadline: Deadline, **where: Unpack[SecurityGroupFilter]
 ) -> tuple[SecurityGroup, ...]:
     """List security groups with what they let in."""
-    return client.list_all(
-        "listSecurityGroups",
-        "securitygroup",
-        SecurityGroup.from_json,
-        parameters(**where),
-        deadline,
-    )
+    query = Query("listSecurityGroups", "securitygroup", SecurityGroup.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def authorize_security_group_ingress(

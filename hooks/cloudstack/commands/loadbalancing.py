@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict, Unpack
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import pairs, parameters
 from hooks.cloudstack.models import (
     Job,
@@ -32,13 +32,8 @@ def list_load_balancer_rules(
     client: Client, *, deadline: Deadline, **where: Unpack[LoadBalancerRuleFilter]
 ) -> tuple[LoadBalancerRule, ...]:
     """List rules; a deleted one asked for by id is InvalidParameter."""
-    return client.list_all(
-        "listLoadBalancerRules",
-        "loadbalancerrule",
-        LoadBalancerRule.from_json,
-        parameters(**where),
-        deadline,
-    )
+    query = Query("listLoadBalancerRules", "loadbalancerrule", LoadBalancerRule.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def create_load_balancer_rule(
@@ -89,13 +84,8 @@ def list_load_balancer_rule_instances(
     client: Client, rule_id: str, *, deadline: Deadline
 ) -> tuple[Member, ...]:
     """List a rule's members with their addresses; stopped machines stay members."""
-    return client.list_all(
-        "listLoadBalancerRuleInstances",
-        "lbrulevmidip",
-        Member.from_json,
-        parameters(id=rule_id, lb_vm_ips=True),
-        deadline,
-    )
+    query = Query("listLoadBalancerRuleInstances", "lbrulevmidip", Member.from_json)
+    return client.list_all(query, parameters(id=rule_id, lb_vm_ips=True), deadline)
 
 
 def assign_to_load_balancer_rule(
@@ -118,13 +108,8 @@ def list_lb_stickiness_policies(
     client: Client, rule_id: str, *, deadline: Deadline
 ) -> tuple[StickinessPolicy, ...]:
     """List a rule's stickiness policies."""
-    answer = client.list_all(
-        "listLBStickinessPolicies",
-        "stickinesspolicies",
-        rule_policies,
-        parameters(lb_rule_id=rule_id),
-        deadline,
-    )
+    query = Query("listLBStickinessPolicies", "stickinesspolicies", rule_policies)
+    answer = client.list_all(query, parameters(lb_rule_id=rule_id), deadline)
     return tuple(policy for policies in answer for policy in policies)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Job, Network, PublicIpAddress
 from hooks.http.deadline import Deadline
@@ -41,22 +41,16 @@ def list_networks(
     client: Client, *, deadline: Deadline, **where: Unpack[NetworkFilter]
 ) -> tuple[Network, ...]:
     """List guest networks with their services."""
-    return client.list_all(
-        "listNetworks", "network", Network.from_json, parameters(**where), deadline
-    )
+    query = Query("listNetworks", "network", Network.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def list_public_ip_addresses(
     client: Client, *, deadline: Deadline, **where: Unpack[PublicIpAddressFilter]
 ) -> tuple[PublicIpAddress, ...]:
     """List the addresses that are acquired; a released one asked for by id is an empty list."""
-    return client.list_all(
-        "listPublicIpAddresses",
-        "publicipaddress",
-        PublicIpAddress.from_json,
-        parameters(**where),
-        deadline,
-    )
+    query = Query("listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json)
+    return client.list_all(query, parameters(**where), deadline)
 
 
 def list_free_public_ip_addresses(
@@ -67,9 +61,8 @@ def list_free_public_ip_addresses(
     Free addresses are listed by zone; asked for by guest network the answer is empty.
     """
     where = parameters(zone_id=zone_id, state="Free", for_virtual_network=True)
-    return client.first_page(
-        "listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json, where, deadline
-    )
+    query = Query("listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json)
+    return client.first_page(query, where, deadline)
 
 
 def associate_ip_address(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE
+from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE, Query
 from hooks.cloudstack.errors import (
     CloudStackError,
     InternalError,
@@ -41,7 +41,7 @@ def pages_of(ids: list[str]) -> Callable[[Mapping[str, object]], dict[str, Any]]
 
 def listed(script: Script, seconds: float = 8) -> list[str]:
     zones = script.client().list_all(
-        "listZones", "zone", Zone.from_json, {}, script.deadline(seconds)
+        Query("listZones", "zone", Zone.from_json), {}, script.deadline(seconds)
     )
     return [zone.id for zone in zones]
 
@@ -262,14 +262,14 @@ def test_an_answer_that_is_no_list_of_zones_is_told_and_not_retried(
 
 def test_one_object_is_found_under_its_key() -> None:
     script = Script([{"zone": {"id": "z", "name": "west"}}])
-    zone = script.client().one("listZones", "zone", Zone.from_json, {}, script.deadline(8))
+    zone = script.client().one(Query("listZones", "zone", Zone.from_json), {}, script.deadline(8))
     assert zone == Zone("z", "west")
 
 
 def test_one_object_that_is_not_there_is_told() -> None:
     script = Script([{}])
     with pytest.raises(Unreachable, match="an object 'zone' was expected"):
-        script.client().one("listZones", "zone", Zone.from_json, {}, script.deadline(8))
+        script.client().one(Query("listZones", "zone", Zone.from_json), {}, script.deadline(8))
 
 
 def test_starting_tells_the_id_of_what_is_made_before_it_is_made() -> None:
