@@ -128,7 +128,7 @@ class Client:
             self._pause(wait)
 
     def one(self, query: Query[Model], params: Mapping[str, object], deadline: Deadline) -> Model:
-        """Read the one object that the query's command answers with."""
+        """Read the one object that the query's answer holds."""
         answer = self.call(query.command, params, deadline).get(query.key)
         if not isinstance(answer, dict):
             problem = f"an object {query.key!r} was expected, there is none"
@@ -196,8 +196,8 @@ class Client:
         """Wait until a job is done.
 
         Raises:
-            Refused: the job failed (`failed_job` is set), or may not be asked about.
-            JobRunning: it did not end within the deadline, or could not be asked about.
+            Refused: the job failed (`failed_job` is set), or its status may not be read.
+            JobRunning: it did not end within the deadline, or its status could not be read.
         """
         pause = FIRST_POLL
         for polls in count(1):

@@ -157,5 +157,5 @@ class _Reads:
         return networks[0] if networks else None
 
     def capabilities(self, _key: str, deadline: Deadline) -> Capabilities:
-        """Ask what server this is."""
+        """Read what the server is."""
         return list_capabilities(self.client, deadline=deadline)

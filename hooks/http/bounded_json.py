@@ -69,7 +69,7 @@ def has_more_values(data: bytes | bytearray, max_values: int) -> bool:
     Linear in time for any bytes, and without a copy of them.
     """
     if sum(map(data.count, _STRUCTURE)) <= max_values:
-        return False  # counted ten times faster than where strings are told apart
+        return False  # ten times faster than the count without strings
     return _more_than(max_values).match(data) is not None
 
 

@@ -136,4 +136,4 @@ def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
     except TimeoutError:
         raise NotConnected("its name was not resolved in time") from None
     except (OSError, UnicodeError) as error:
-        raise NotConnected(getattr(error, "strerror", None) or "it is no host name") from None
+        raise NotConnected(getattr(error, "strerror", None) or "it is not a host name") from None

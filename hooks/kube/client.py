@@ -32,7 +32,7 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-#: Objects asked for in one page of a list.
+#: Objects in one page of a list.
 PAGE_SIZE = 500
 #: What the API server's audit log shows of us.
 USER_AGENT = "cloudstack-metacontroller"

@@ -1,4 +1,4 @@
-"""Whom we act for and on what server: capabilities, accounts, projects, limits."""
+"""The server's capabilities; accounts, projects and their limits."""
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
@@ -7,7 +7,7 @@ from hooks.http.deadline import Deadline
 
 
 def list_capabilities(client: Client, *, deadline: Deadline) -> Capabilities:
-    """Ask what server this is; every role may."""
+    """Read what the server is; every role may."""
     query = Query("listCapabilities", "capability", Capabilities.from_json)
     return client.one(query, parameters(), deadline)
 

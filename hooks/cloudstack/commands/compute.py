@@ -8,7 +8,7 @@ from hooks.cloudstack.commands.parameters import parameters
 from hooks.cloudstack.models import Job, KubernetesCluster, VirtualMachine, Zone
 from hooks.http.deadline import Deadline
 
-#: What a machine's answer tells: its network cards and its service offering. It costs the server
+#: Details of a machine that are listed: network cards and service offering. They cost the server
 #: 4 ms a machine, `min` (neither of them) 2 ms, everything 5 ms (measured on 4.22).
 NICS_AND_OFFERING = "nics,servoff"
 
@@ -29,8 +29,8 @@ def list_virtual_machines(
 ) -> tuple[VirtualMachine, ...]:
     """List the machines that the account, or the project, may see.
 
-    An expunged machine, or somebody else's, asked for by id is an empty list; an id that never
-    was is InvalidParameter. `name` is CloudStack's, a display name is not looked at.
+    The id of an expunged machine, or of another account's, gives an empty list; an id that never
+    existed is InvalidParameter. `name` is CloudStack's; display names do not match.
     """
     where.setdefault("details", NICS_AND_OFFERING)
     query = Query("listVirtualMachines", "virtualmachine", VirtualMachine.from_json)
@@ -65,8 +65,8 @@ def list_kubernetes_clusters(
 ) -> tuple[KubernetesCluster, ...]:
     """List the clusters of the CloudStack Kubernetes Service, all or by id.
 
-    Where the service is off (`Capabilities.kubernetes_service_enabled`) the command is not
-    known: Unauthorized or Forbidden.
+    If the service is off (`Capabilities.kubernetes_service_enabled`), the command is unknown:
+    Unauthorized or Forbidden.
     """
     query = Query("listKubernetesClusters", "kubernetescluster", KubernetesCluster.from_json)
     return client.list_all(query, parameters(id=cluster_id), deadline)

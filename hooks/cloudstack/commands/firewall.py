@@ -56,7 +56,7 @@ def create_firewall_rule(
 ) -> Job:
     """Open ports of a public address; its id is the job's `resource_id`.
 
-    The server accepts a second rule for the same ports: look first.
+    The server accepts a second rule for the same ports, so list them first.
     """
     values = parameters(ip_address_id=ip_address_id) | port_parameters(ports)
     return client.start("createFirewallRule", values, deadline)
@@ -115,7 +115,7 @@ def delete_network_acl(client: Client, item_id: str, *, deadline: Deadline) -> J
 def list_security_groups(
     client: Client, *, deadline: Deadline, **where: Unpack[SecurityGroupFilter]
 ) -> tuple[SecurityGroup, ...]:
-    """List security groups with what they let in."""
+    """List security groups with their ingress rules."""
     query = Query("listSecurityGroups", "securitygroup", SecurityGroup.from_json)
     return client.list_all(query, parameters(**where), deadline)
 
@@ -123,14 +123,14 @@ def list_security_groups(
 def authorize_security_group_ingress(
     client: Client, group_id: str, ports: PortRange, *, deadline: Deadline
 ) -> Job:
-    """Let connections into a security group; each CIDR becomes a rule of its own.
+    """Allow connections to a security group; each CIDR becomes its own rule.
 
-    The job's `resource_id` is not the rules': find them by listing the group.
+    The job's `resource_id` is not the rules' id: list the group to find them.
     """
     values = parameters(security_group_id=group_id) | port_parameters(ports)
     return client.start("authorizeSecurityGroupIngress", values, deadline)
 
 
 def revoke_security_group_ingress(client: Client, rule_id: str, *, deadline: Deadline) -> Job:
-    """Take one ingress rule out of its security group."""
+    """Delete an ingress rule of a security group."""
     return client.start("revokeSecurityGroupIngress", parameters(id=rule_id), deadline)

@@ -31,7 +31,7 @@ class LoadBalancerRuleFilter(TypedDict, total=False):
 def list_load_balancer_rules(
     client: Client, *, deadline: Deadline, **where: Unpack[LoadBalancerRuleFilter]
 ) -> tuple[LoadBalancerRule, ...]:
-    """List rules; a deleted one asked for by id is InvalidParameter."""
+    """List rules; the id of a deleted one is InvalidParameter."""
     query = Query("listLoadBalancerRules", "loadbalancerrule", LoadBalancerRule.from_json)
     return client.list_all(query, parameters(**where), deadline)
 
@@ -99,7 +99,7 @@ def assign_to_load_balancer_rule(
 def remove_from_load_balancer_rule(
     client: Client, rule_id: str, machine_ids: Sequence[str], *, deadline: Deadline
 ) -> Job:
-    """Remove members; one that is no member is no failure."""
+    """Remove members; a machine that is not a member is ignored."""
     values = parameters(id=rule_id, virtual_machine_ids=machine_ids)
     return client.start("removeFromLoadBalancerRule", values, deadline)
 

@@ -48,7 +48,7 @@ def list_networks(
 def list_public_ip_addresses(
     client: Client, *, deadline: Deadline, **where: Unpack[PublicIpAddressFilter]
 ) -> tuple[PublicIpAddress, ...]:
-    """List the addresses that are acquired; a released one asked for by id is an empty list."""
+    """List acquired addresses; the id of a released one gives an empty list."""
     query = Query("listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json)
     return client.list_all(query, parameters(**where), deadline)
 
@@ -56,9 +56,9 @@ def list_public_ip_addresses(
 def list_free_public_ip_addresses(
     client: Client, *, deadline: Deadline, zone_id: str
 ) -> tuple[PublicIpAddress, ...]:
-    """List up to 500 addresses of the zone that nobody has, to choose one from.
+    """List up to 500 free addresses of the zone, to choose one from.
 
-    Free addresses are listed by zone; asked for by guest network the answer is empty.
+    Free addresses are listed by zone; by guest network the list is empty.
     """
     where = parameters(zone_id=zone_id, state="Free", for_virtual_network=True)
     query = Query("listPublicIpAddresses", "publicipaddress", PublicIpAddress.from_json)
@@ -70,7 +70,7 @@ def associate_ip_address(
 ) -> Job:
     """Acquire an address; its id is the job's `resource_id`, and it can be tagged at once.
 
-    An address that is taken, by anyone or by ourselves, is NoCapacity.
+    An address that is taken, even by us, is NoCapacity.
     """
     return client.start("associateIpAddress", parameters(**wanted), deadline)
 
@@ -78,6 +78,6 @@ def associate_ip_address(
 def disassociate_ip_address(client: Client, address_id: str, *, deadline: Deadline) -> Job:
     """Release an address with all its rules in one job.
 
-    A source NAT address fails in the job; one that was released before is InternalError.
+    A source NAT address fails in the job; an address that was released before is InternalError.
     """
     return client.start("disassociateIpAddress", parameters(id=address_id), deadline)

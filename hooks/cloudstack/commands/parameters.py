@@ -11,8 +11,8 @@ def parameters(**values: object) -> dict[str, object]:
     Mappings become the indexed form (`tags[0].key`, `tags[0].value`), sequences a comma list.
 
     Raises:
-        ValueError: an empty text or collection: CloudStack takes it as not given, and a list
-            without its filter shows everything, a firewall rule without sources lets all in.
+        ValueError: an empty text or collection: to CloudStack it is not given. A list without its
+            filter shows everything, and a firewall rule without sources allows everyone.
     """
     result: dict[str, object] = {}
     for name, value in values.items():

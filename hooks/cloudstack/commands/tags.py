@@ -1,4 +1,4 @@
-"""Tags: how we know again what is ours."""
+"""Tags, which mark the resources that are ours."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum

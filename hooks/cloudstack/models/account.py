@@ -1,4 +1,4 @@
-"""Whom we act for, and on what server: accounts, projects, their limits, the version."""
+"""Accounts, projects and their limits, and the server's version and services."""
 
 import re
 from dataclasses import dataclass

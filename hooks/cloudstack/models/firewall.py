@@ -1,4 +1,4 @@
-"""What lets connections through: firewall rules, network ACL items, security groups."""
+"""Firewall rules, network ACL items and security groups."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -48,7 +48,7 @@ class NetworkAcl(Model):
     """An item of a network ACL list.
 
     Attributes:
-        number: its place: lower ones are looked at first; unique in its list.
+        number: its position, unique in its list: lower numbers are matched first.
         action: Allow or Deny.
         traffic_type: Ingress or Egress.
         protocol: tcp, udp, icmp, all or a protocol number.
@@ -71,7 +71,7 @@ class NetworkAcl(Model):
 
 @dataclass(frozen=True, slots=True)
 class NewNetworkAcl:
-    """What createNetworkACL is told: an item that allows ingress."""
+    """The parameters of createNetworkACL: an item that allows ingress."""
 
     acl_id: str
     number: int
@@ -89,7 +89,7 @@ class NetworkAclChange:
 
 @dataclass(frozen=True, slots=True)
 class IngressRule(Model):
-    """What a security group lets in, from one CIDR; `cidr` is empty where it names a group."""
+    """What a security group allows from one CIDR; `cidr` is empty if the source is a group."""
 
     KIND = "ingress rule"
     id: Annotated[str, Name("ruleid")]
@@ -102,7 +102,7 @@ class IngressRule(Model):
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup(Model):
-    """A security group and what it lets in."""
+    """A security group and its ingress rules."""
 
     KIND = "security group"
     id: str

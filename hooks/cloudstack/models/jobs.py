@@ -1,4 +1,4 @@
-"""Asynchronous commands: what accepting one answers, and how its job stands."""
+"""Jobs of asynchronous commands, and their status."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How a job stands: `pending`, or ended, with `code` and `text` set when it failed."""
+    """A job's status: `pending` or ended; `code` and `text` are set when it failed."""
 
     pending: bool
     code: int | None = None

@@ -1,4 +1,4 @@
-"""Load balancer rules, their members, how clients stick to a member."""
+"""Load balancer rules, their members and stickiness policies."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -28,7 +28,7 @@ class LoadBalancerRule(Model):
     Attributes:
         state: Add until the first member is assigned, then Active; Revoke while it goes.
         protocol: tcp, udp, tcp-proxy or ssl.
-        algorithm: roundrobin, leastconn or source; an update lets any other text pass.
+        algorithm: roundrobin, leastconn or source; an update accepts any other text.
         cidrs: the sources that may connect; empty where the server is older than 4.18.
     """
 
@@ -49,7 +49,7 @@ class LoadBalancerRule(Model):
 
 @dataclass(frozen=True, slots=True)
 class NewLoadBalancerRule:
-    """What createLoadBalancerRule is told.
+    """The parameters of createLoadBalancerRule.
 
     Attributes:
         cidrs: sources that may connect (needs 4.18); empty leaves it out, which means everyone.
@@ -72,8 +72,8 @@ class NewLoadBalancerRule:
 class LoadBalancerRuleChange:
     """What updateLoadBalancerRule may change in place; None leaves a field as it is.
 
-    `cidrs` needs 4.22 and may not be empty: CloudStack has no word for "remove the list", so
-    everyone is `0.0.0.0/0`.
+    `cidrs` needs 4.22 and may not be empty: CloudStack cannot remove the list, so
+    `0.0.0.0/0` means everyone.
     """
 
     name: str | None = None
@@ -84,7 +84,7 @@ class LoadBalancerRuleChange:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A virtual machine that a rule sends connections to, and which of its addresses."""
+    """A virtual machine behind a rule, and the addresses that serve."""
 
     virtual_machine_id: str
     name: str = ""
@@ -130,7 +130,7 @@ class StickinessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NewStickinessPolicy:
-    """What createLBStickinessPolicy is told: SourceBased, LbCookie or AppCookie and its params."""
+    """The parameters of createLBStickinessPolicy: a method such as LbCookie, with its params."""
 
     rule_id: str
     name: str

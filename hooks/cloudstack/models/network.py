@@ -71,7 +71,7 @@ class PublicIpAddress(Model):
         state: Allocated, Allocating, Releasing, Free, Reserved.
         network_id: of the guest network it is associated with (`associatednetworkid`; the
             answer's own `networkid` is the public network), empty for a VPC's.
-        allocated_at: epoch seconds since when somebody has it; None for a free one.
+        allocated_at: epoch seconds; None for a free address.
         virtual_machine_id: of the machine whose static NAT it is, else empty.
     """
 

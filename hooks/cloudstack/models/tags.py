@@ -1,4 +1,4 @@
-"""A tag: a key and a value that someone put on a resource."""
+"""Tags of resources."""
 
 from dataclasses import dataclass
 
