@@ -17,13 +17,13 @@ from gunicorn.workers.base import Worker
 from hooks import wsgi
 from hooks.server.logs import logging_config
 from hooks.server.tls import PortContext
-from hooks.settings.parsing import Address
+from hooks.settings.parsing import ListenAddress
 
 settings = wsgi.process.boot(os.environ)
 
 wsgi_app = "hooks.wsgi:application()"
 proc_name = "cloudstack-metacontroller"
-bind = [str(settings.bind), str(Address(settings.metrics_host, settings.metrics_port))]
+bind = [str(settings.bind), str(ListenAddress(settings.metrics_host, settings.metrics_port))]
 
 # One process, so that all calls share caches, locks and probes. Threads, because calls wait.
 workers = 1

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
-from importlib import import_module
 from logging.config import dictConfig
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 #: The exit code of a process whose settings cannot work.
 BAD_SETTINGS = 2
-#: The names that HOOKS may hold, and the module whose `build` makes each; no other is imported.
+#: The names that HOOKS may hold, and the class of each; no other hook's module is imported.
 HOOKS = {
-    "nodes": "hooks.nodes.hook",
-    "services": "hooks.services.hook",
-    "loadbalancers": "hooks.loadbalancers.hook",
-    "targetclusters": "hooks.targetclusters.hook",
+    "nodes": "hooks.nodes.hook:NodesHook",
+    "services": "hooks.services.hook:ServicesHook",
+    "loadbalancers": "hooks.loadbalancers.hook:LoadBalancersHook",
+    "targetclusters": "hooks.targetclusters.hook:TargetClustersHook",
 }
 
 _log = logging.getLogger("hooks.process")
@@ -113,7 +113,7 @@ class Process:
 
         cloud = _cloud(config, metrics)
         dependencies = Dependencies(config, cloud, kube, record, metrics.registry)
-        hooks = {name: import_module(HOOKS[name]).build(dependencies) for name in config.hooks}
+        hooks = {name: resolve_name(HOOKS[name])(dependencies) for name in config.hooks}
         for hook in hooks.values():
             if close := getattr(hook, "close", None):
                 self._background.callback(close)

@@ -6,8 +6,8 @@ A test fails when one of them is not what this would write.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import yaml
@@ -223,9 +223,9 @@ def metrics_page() -> str:
     )
     Metrics(registry)
     parts = [metrics_table(registry.collectors)]
-    for name, module in HOOKS.items():
+    for name, place in HOOKS.items():
         registry.collectors.clear()
-        import_module(module).build(dependencies)
+        resolve_name(place)(dependencies)
         if registry.collectors:
             parts += [f"## {name}", metrics_table(registry.collectors)]
     return page(

@@ -16,7 +16,7 @@ from hooks.http.bounded_json import BadJson, Json
 from hooks.http.errors import HttpError
 from hooks.http.hide import HIDDEN
 from hooks.http.texts import shorten
-from hooks.http.transport import Answer, Request, Transport
+from hooks.http.transport import HttpAnswer, Request, Transport
 
 OK = 200
 TOO_MANY_REQUESTS = 429
@@ -85,7 +85,7 @@ class Wire:
             return payload | {"jobresult": result | {"errortext": _error_text(result)}}
         return payload
 
-    def _ask(self, command: str, params: Mapping[str, object], seconds: float) -> Answer:
+    def _ask(self, command: str, params: Mapping[str, object], seconds: float) -> HttpAnswer:
         config = self._config
         form = signed({**params, "command": command}, config.api_key, config.secret_key)
         secrets = (config.secret_key, config.api_key, form["signature"])
@@ -151,7 +151,7 @@ def _error_text(payload: Json) -> str:
     return shorten(text, MAX_TEXT)
 
 
-def _envelope(command: str, answer: Answer) -> tuple[str, Json]:
+def _envelope(command: str, answer: HttpAnswer) -> tuple[str, Json]:
     """Open the answer: a JSON object whose only key names what is inside."""
     if 300 <= answer.status < 400:
         raise Unreachable(
@@ -190,7 +190,7 @@ def _envelope_names(command: str) -> tuple[str, ...]:
     return (f"{usual}response", usual, ODD_ENVELOPES.get(command, usual))
 
 
-def _unexpected(command: str, answer: Answer, got: str) -> Unreachable:
+def _unexpected(command: str, answer: HttpAnswer, got: str) -> Unreachable:
     """Say that the answer is not CloudStack's; a gateway's 5xx may be gone the next time."""
     return Unreachable(
         command,
@@ -199,7 +199,7 @@ def _unexpected(command: str, answer: Answer, got: str) -> Unreachable:
     )
 
 
-def _retry_after(answer: Answer, now: float) -> float:
+def _retry_after(answer: HttpAnswer, now: float) -> float:
     """Read how long to wait, in seconds: CloudStack's `retry after 1234 ms`, or Retry-After."""
     if found := re.search(rb"retry after (\d{1,9}) ms", answer.body):
         return believed(int(found[1]) / 1000)

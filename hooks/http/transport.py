@@ -54,7 +54,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An answer, whatever its status; `retry_after` is the header as it came, empty for none."""
 
     status: int
@@ -91,7 +91,7 @@ class Transport:
         self._proxies = dict(proxies or {})
         self._secrets = tuple(_login_forms(self._proxies.values()))
 
-    def send(self, request: Request, seconds: float) -> Answer:
+    def send(self, request: Request, seconds: float) -> HttpAnswer:
         """Send once and return what comes back within so many seconds, name and TLS included.
 
         Raises:
@@ -108,7 +108,7 @@ class Transport:
         """Close the connections that are not in use."""
         self._adapter.close()
 
-    def _exchange(self, request: Request, seconds: float) -> Answer | HttpError:
+    def _exchange(self, request: Request, seconds: float) -> HttpAnswer | HttpError:
         if seconds <= 0:
             return HttpError("not sent, no time is left", sent=False)
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
@@ -118,7 +118,7 @@ class Transport:
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
             return failure(error, request.url, secrets)
-        return Answer(
+        return HttpAnswer(
             reply.status_code,
             hide(body, secrets),
             hide(reply.headers.get("Content-Type", ""), secrets),

@@ -22,7 +22,7 @@ from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError
 from hooks.http.tls import file_context
-from hooks.http.transport import Answer, Request, Transport
+from hooks.http.transport import HttpAnswer, Request, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -223,7 +223,7 @@ class ApiServer(Kube):
         answer = self._exchange(f"GET {path}", KubeRequest("GET", path, deadline, accept="*/*"))
         return answer.status, answer.body.decode(errors="replace")
 
-    def _exchange(self, what: str, request: KubeRequest) -> Answer:
+    def _exchange(self, what: str, request: KubeRequest) -> HttpAnswer:
         headers = {
             "Accept": request.accept,
             "Accept-Encoding": "gzip",
@@ -241,7 +241,7 @@ class ApiServer(Kube):
             raise KubeUnreachable(f"{what}: {error}") from error
 
 
-def _object(what: str, answer: Answer) -> Json:
+def _object(what: str, answer: HttpAnswer) -> Json:
     """Read an answer's JSON object, or raise what it stands for."""
     code = answer.status
     wait = retry_after(answer.retry_after, time.time()) or 0.0

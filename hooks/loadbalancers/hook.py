@@ -22,8 +22,8 @@ from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import CustomizeRequest, LoadBalancerRequest, read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.contract import CompositeResponse, Plan
-from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import ANSWER_MARGIN, Answer, OncePerCall, reconcile
+from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.reconcile import ANSWER_MARGIN, CallResult, OncePerCall, reconcile
 from hooks.webhook.requests import convert
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
@@ -37,19 +37,22 @@ _REASONS = {
 class LoadBalancersHook:
     """Answers `/loadbalancers/customize`, `/loadbalancers/sync` and `/loadbalancers/finalize`."""
 
-    routes = {  # noqa: RUF012 - read by the app, never changed
-        "/loadbalancers/customize": "customize",
-        "/loadbalancers/sync": "sync",
-        "/loadbalancers/finalize": "sync",
-    }
-
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
         self._cluster_id = ClusterId(dependencies.config.cluster_id, dependencies.kube)
         self._locks = NetworkLocks()
         self._jobs = RunningJobs()
 
-    def customize(self, body: Json, deadline: Deadline) -> Answer:
+    @property
+    def routes(self) -> dict[str, Handler]:
+        """Map the paths to the methods that answer them."""
+        return {
+            "/loadbalancers/customize": self.customize,
+            "/loadbalancers/sync": self.sync,
+            "/loadbalancers/finalize": self.sync,
+        }
+
+    def customize(self, body: Json, deadline: Deadline) -> CallResult:
         """Ask for all Instances; the plan decides which of them may serve.
 
         Raises BadRequest.
@@ -61,10 +64,10 @@ class LoadBalancersHook:
             "resource": "cloudstackinstances",
             "labelSelector": {},
         }
-        return Answer({"relatedResources": [instances]})
+        return CallResult({"relatedResources": [instances]})
 
-    def sync(self, body: Json, deadline: Deadline) -> Answer:
-        """Answer a sync or finalize request.
+    def sync(self, body: Json, deadline: Deadline) -> CallResult:
+        """CallResult a sync or finalize request.
 
         Raises:
             BadRequest: a field that is read is missing or of another type.
@@ -81,14 +84,11 @@ class LoadBalancersHook:
             clock=given.clock,
         )
         if status.is_settled(request, now):
-            return Answer(status.unchanged(request, now))
+            return CallResult(status.unchanged(request, now))
         with self._locks.of(choose_network(request)) as lock:
             record = OncePerCall(given.record)
             call = _Call(request, sources, lock, self._jobs, record)
             return reconcile(call, deadline=deadline, record=record)
-
-
-build = LoadBalancersHook
 
 
 class _Call:
@@ -154,7 +154,7 @@ class _Call:
         )
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """Answer an error with what is known, and what is wrong."""
+        """CallResult an error with what is known, and what is wrong."""
         request, now = self._request, self._sources.clock()
         # The time was spent on work, rather than on waiting for an answer.
         is_out_of_time = (

@@ -11,7 +11,7 @@ from hooks.kube.events import Reference
 from hooks.kube.times import read_time
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
 from hooks.webhook.requests import (
-    Condition,
+    ConditionView,
     NamespacedMetadata,
     NonEmpty,
     Object,
@@ -169,17 +169,17 @@ class RecordedStatus(View, frozen=True):
     rules_since: Time | None = None
     fingerprint: str = msgspec.field(name="checkedFor", default="")
     repeated_drift: RepeatedDrift = RepeatedDrift()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
 
     def __post_init__(self) -> None:
         """Drop an address that is neither known nor chosen."""
         if self.address and not self.address.ip and self.address.chosen_at is None:
             msgspec.structs.force_setattr(self, "address", None)
 
-    def condition(self, kind: str) -> Condition:
+    def condition(self, kind: str) -> ConditionView:
         """Return the condition of a type, one without a status where there is none."""
         found = (each for each in self.conditions if each.type == kind)
-        return next(found, Condition(kind, ""))
+        return next(found, ConditionView(kind, ""))
 
 
 class NetworkAttachment(View, frozen=True):

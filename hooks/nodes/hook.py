@@ -15,14 +15,12 @@ from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts, Settings
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.request import NodeRequest, read
-from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, Outdated, reconcile
+from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.reconcile import CallResult, Outdated, reconcile
 
 
 class NodesHook:
     """Answers `/nodes/sync`."""
-
-    routes = {"/nodes/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
 
     def __init__(self, dependencies: Dependencies) -> None:
         config = dependencies.config
@@ -33,8 +31,13 @@ class NodesHook:
             guard_hold=config.node_guard_hold,
         )
 
-    def sync(self, body: Json, deadline: Deadline) -> Answer:
-        """Answer a sync request.
+    @property
+    def routes(self) -> dict[str, Handler]:
+        """Map the paths to the methods that answer them."""
+        return {"/nodes/sync": self.sync}
+
+    def sync(self, body: Json, deadline: Deadline) -> CallResult:
+        """CallResult a sync request.
 
         Raises:
             BadRequest: the request lacks what is read of it.
@@ -44,9 +47,6 @@ class NodesHook:
         given = self._dependencies
         sources = Sources(given.cloud(), given.kube, deadline, self._settings, given.clock)
         return reconcile(_Call(request, sources), deadline=deadline, record=given.record)
-
-
-build = NodesHook
 
 
 class _Call:

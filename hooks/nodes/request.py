@@ -1,4 +1,7 @@
-"""What is read of a request: the Node and its CloudStackInstance."""
+"""What is read of a request: the Node and its CloudStackInstance.
+
+Their shape is checked here; the plan reads the dicts, because the answer repeats parts of them.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +10,7 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
-from hooks.webhook.requests import Condition, Object, View, convert, objects
+from hooks.webhook.requests import ConditionView, Object, View, convert, objects
 
 #: The key under which Metacontroller lists Instances among a Node's attachments.
 INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
@@ -24,7 +27,7 @@ class _NodeInfo(View, frozen=True):
 
 class _Status(View, frozen=True):
     addresses: tuple[dict[str, str], ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
     node_info: _NodeInfo = _NodeInfo()
 
 

@@ -35,7 +35,7 @@ from hooks.server.auth import Authenticator
 from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
-from hooks.webhook.reconcile import Answer
+from hooks.webhook.reconcile import CallResult
 from hooks.webhook.requests import MAX_VALUES, parse_body
 
 #: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
@@ -52,7 +52,7 @@ _HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class HttpOutcome:
     """How a call ended: the answer, and what the log and the metrics call it."""
 
     name: str
@@ -87,8 +87,8 @@ def create_app(
         app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
     table = _HandlerTable(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
-        for path, method in hook.routes.items():
-            view = table.view(name, path, getattr(hook, method))
+        for path, handler in hook.routes.items():
+            view = table.view(name, path, handler)
             app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
     app.before_request(lambda: _admit(authenticator))
     app.register_error_handler(HTTPException, table.refuse)
@@ -132,29 +132,29 @@ class _HandlerTable:
         return answer
 
     def refuse(self, error: HTTPException) -> ResponseReturnValue:
-        """Answer what never reached a hook."""
+        """CallResult what never reached a hook."""
         outcome = self._failed(getattr(error, "original_exception", None) or error, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
         return _respond(outcome, {})
 
-    def _failed(self, error: Exception, key: str) -> Outcome:
+    def _failed(self, error: Exception, key: str) -> HttpOutcome:
         """Look an error up in the table."""
         match error:
             case HTTPException():
                 return _refused(error)
             case BadRequest():
                 text = _write({"error": str(error), "field": error.field})
-                return Outcome("bad_request", 400, text, logged={"error": error})
+                return HttpOutcome("bad_request", 400, text, logged={"error": error})
             case CloudStackError() | KubeError():
                 wait = max(self._backoff.failed(key), error.retry_after)
                 headers = {"Retry-After": str(math.ceil(wait))}
                 text = _write({"error": str(error)})
-                return Outcome("retry", 429, text, headers, {"error": error})
+                return HttpOutcome("retry", 429, text, headers, {"error": error})
             case _:
                 trace_id = secrets.token_hex(8)
                 text = _write({"error": "internal error, see the log", "traceId": trace_id})
                 logged = {"error": type(error).__name__, "traceId": trace_id}
-                return Outcome("bug", 500, text, logged=logged, bug=error)
+                return HttpOutcome("bug", 500, text, logged=logged, bug=error)
 
 
 def _admit(authenticator: Authenticator) -> None:
@@ -229,7 +229,7 @@ def _object(body: Json) -> str:
     return "/".join(part[:253] for part in parts if isinstance(part, str) and part)
 
 
-def _answered(answer: Answer) -> Outcome:
+def _answered(answer: CallResult) -> HttpOutcome:
     text = _write(answer.response)
     # A run of the same kind of action is logged as one.
     runs = (
@@ -237,11 +237,11 @@ def _answered(answer: Answer) -> Outcome:
     )
     actions = [name if count == 1 else f"{name} x{count}" for name, count in runs]
     if answer.error is None:
-        return Outcome("ok", 200, text, logged={"actions": actions})
-    return Outcome("error", 200, text, logged={"actions": actions, "error": answer.error})
+        return HttpOutcome("ok", 200, text, logged={"actions": actions})
+    return HttpOutcome("error", 200, text, logged={"actions": actions, "error": answer.error})
 
 
-def _refused(error: HTTPException) -> Outcome:
+def _refused(error: HTTPException) -> HttpOutcome:
     code = error.code or 500
     known = {
         401: ("unauthorized", error.description),
@@ -253,10 +253,10 @@ def _refused(error: HTTPException) -> Outcome:
     headers = {key: value for key, value in error.get_headers() if key == "Allow"}
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Outcome(name, code, _write({"error": reason}), headers, {"error": reason})
+    return HttpOutcome(name, code, _write({"error": reason}), headers, {"error": reason})
 
 
-def _respond(outcome: Outcome, call: Mapping[str, object]) -> flask.Response:
+def _respond(outcome: HttpOutcome, call: Mapping[str, object]) -> flask.Response:
     """Write the call's line in the log, then the response."""
     if outcome.code >= 400:
         _drain()

@@ -46,8 +46,8 @@ _COUNTERS = {
     ),
     "cloudstack_cache_requests_total": (
         (
-            "Lookups in a cache of CloudStack's answers, by the command that the cache saves and by "
-            "result: hit, or miss where CloudStack was called."
+            "Lookups in a cache of CloudStack's answers, by the command that the cache saves and "
+            "by result: hit, or miss where CloudStack was called."
         ),
         ("command", "result"),
     ),

@@ -16,8 +16,8 @@ from hooks.services.plan.plan import Action, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
 from hooks.webhook.contract import DecoratorResponse, Plan
-from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, reconcile
+from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.reconcile import CallResult, reconcile
 
 #: Seconds until a write that could not be made is tried again.
 RETRY_AFTER = 5.0
@@ -28,8 +28,6 @@ REFUSED_RETRY_AFTER = 60.0
 class ServicesHook:
     """Answers `/services/sync`."""
 
-    routes = {"/services/sync": "sync"}  # noqa: RUF012 - read by the app, never changed
-
     def __init__(self, dependencies: Dependencies) -> None:
         config = dependencies.config
         self._dependencies = dependencies
@@ -38,15 +36,17 @@ class ServicesHook:
             former_cluster_name=config.former_cluster_name,
         )
 
-    def sync(self, body: Json, deadline: Deadline) -> Answer:
-        """Answer a sync request. Raises BadRequest."""
+    @property
+    def routes(self) -> dict[str, Handler]:
+        """Map the paths to the methods that answer them."""
+        return {"/services/sync": self.sync}
+
+    def sync(self, body: Json, deadline: Deadline) -> CallResult:
+        """CallResult a sync request. Raises BadRequest."""
         given = self._dependencies
         facts = read(body, now=given.clock())
         call = _Call(facts, plan(facts, self._settings), given.kube, deadline)
         return reconcile(call, deadline=deadline, record=given.record)
-
-
-build = ServicesHook
 
 
 class _Call:
@@ -75,7 +75,7 @@ class _Call:
         self._planned = Plan(self._planned.response)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """Answer as planned, and ask for another call that tries the write again."""
+        """CallResult as planned, and ask for another call that tries the write again."""
         response = cast("DecoratorResponse", self._planned.response.copy())
         is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
         response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER

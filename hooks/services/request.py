@@ -1,4 +1,7 @@
-"""What is read of a Service's request: the Service and its CloudStackLoadBalancer."""
+"""What is read of a Service's request: the Service and its CloudStackLoadBalancer.
+
+Their shape is checked here; the plan reads the dicts, because the answer repeats parts of them.
+"""
 
 from typing import Literal
 
@@ -7,7 +10,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
 from hooks.services.plan.facts import Facts, load_balancer_name
-from hooks.webhook.requests import Condition, NamespacedMetadata, Object, View, convert, objects
+from hooks.webhook.requests import ConditionView, NamespacedMetadata, Object, View, convert, objects
 
 #: The key under which Metacontroller lists load balancers among a Service's attachments.
 ATTACHMENTS = f"{LOAD_BALANCER_KIND}.{CLOUDSTACK_API}"
@@ -50,7 +53,7 @@ class _Published(View, frozen=True):
 
 
 class _Status(View, frozen=True):
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
     load_balancer: _Published = _Published()
 
 
@@ -84,7 +87,7 @@ class _LoadBalancerStatus(View, frozen=True):
     rule_summary: str = ""
     members: _Members = _Members()
     member_summary: str = ""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
 
 
 class _LoadBalancer(Object, frozen=True, kw_only=True):

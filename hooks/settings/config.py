@@ -25,7 +25,7 @@ from hooks.settings.api_server import (
 )
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import CloudConfigError, read_cloud_config
-from hooks.settings.parsing import LOG_LEVELS, Address
+from hooks.settings.parsing import LOG_LEVELS, ListenAddress
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import Tokens, read_tokens
 
@@ -71,7 +71,7 @@ class Config:
     #: Which hooks this process serves, with commas between them.
     hooks: tuple[str, ...] = _setting("HOOKS", "nodes,services,loadbalancers", parsing.names)
     #: Where the hooks listen. Any address but loopback needs HOOKS_TOKEN_FILE.
-    bind: Address = _setting("BIND", "127.0.0.1:8080", parsing.address)
+    bind: ListenAddress = _setting("BIND", "127.0.0.1:8080", parsing.address)
     #: The address at which `/metrics` is served.
     metrics_host: str = _setting("METRICS_BIND", "0.0.0.0", parsing.host)
     #: The port at which `/metrics` is served.

@@ -22,7 +22,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
-class Address:
+class ListenAddress:
     """The address and port of a server."""
 
     host: str
@@ -72,12 +72,12 @@ def host(text: str) -> str:
     return bare
 
 
-def address(text: str) -> Address:
+def address(text: str) -> ListenAddress:
     """Read an address and a port with a colon between them."""
     before, colon, after = text.rpartition(":")
     if not colon or (":" in before and not before.startswith("[")):
         raise ValueError("is not an address with a port; write 127.0.0.1:8080 or [::1]:8080")
-    return Address(host(before), port(after))
+    return ListenAddress(host(before), port(after))
 
 
 def choice(*allowed: str) -> Callable[[str], str]:

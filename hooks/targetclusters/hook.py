@@ -21,8 +21,8 @@ from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan_sync
 from hooks.targetclusters.request import read
 from hooks.webhook.contract import Plan
-from hooks.webhook.hook import Dependencies
-from hooks.webhook.reconcile import Answer, reconcile
+from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.reconcile import CallResult, reconcile
 
 #: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
 #: again in the other. They wait for the network nearly all of their time.
@@ -39,11 +39,6 @@ class TargetClustersHook:
     the results of those that have finished.
     """
 
-    routes = {  # noqa: RUF012 - read by the app, never changed
-        "/targetclusters/sync": "sync",
-        "/targetclusters/finalize": "finalize",
-    }
-
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
@@ -51,12 +46,17 @@ class TargetClustersHook:
         self._clusters = Clusters(self._watch, dependencies.clock)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one CompositeRequest for a TargetCluster. Raises BadRequest."""
+    @property
+    def routes(self) -> dict[str, Handler]:
+        """Map the paths to the methods that answer them."""
+        return {"/targetclusters/sync": self.sync, "/targetclusters/finalize": self.finalize}
+
+    def sync(self, request: Json, deadline: Deadline) -> CallResult:
+        """CallResult one CompositeRequest for a TargetCluster. Raises BadRequest."""
         return self._answer(request, deadline, plan_sync)
 
-    def finalize(self, request: Json, deadline: Deadline) -> Answer:
-        """Answer one for a TargetCluster that is being deleted. Raises BadRequest."""
+    def finalize(self, request: Json, deadline: Deadline) -> CallResult:
+        """CallResult one for a TargetCluster that is being deleted. Raises BadRequest."""
         return self._answer(request, deadline, plan_finalize)
 
     def close(self) -> None:
@@ -71,12 +71,12 @@ class TargetClustersHook:
 
     def _answer(
         self, body: Json, deadline: Deadline, plan: Callable[[Facts], Plan[Action]]
-    ) -> Answer:
+    ) -> CallResult:
         given = self._dependencies
         request = read(body, default_secret=given.config.default_kubeconfig_secret)
         namespaces = given.config.watch_namespaces
         if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
-            return Answer(answer_unwatched(request, finalizing=plan is plan_finalize))
+            return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
         subject = _Subject(lambda: observe(request, watched), plan, watched)
         answer = reconcile(subject, deadline=deadline, record=self._record)
@@ -92,9 +92,6 @@ class TargetClustersHook:
         level = logging.INFO if event.type == "Normal" else logging.WARNING
         _log.log(level, event.message, extra={"object": about, "reason": event.reason})
         self._dependencies.record(event)
-
-
-build = TargetClustersHook
 
 
 @dataclass(frozen=True)

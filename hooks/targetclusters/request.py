@@ -9,7 +9,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
 from hooks.targetclusters.sync.plan.model import SyncPolicy
-from hooks.webhook.requests import Condition, NonEmpty, Object, Time, View, convert, objects
+from hooks.webhook.requests import ConditionView, NonEmpty, Object, Time, View, convert, objects
 
 #: The longest interval, in seconds: a year from now is still a time that can be written.
 YEAR = 365 * 86400.0
@@ -147,7 +147,7 @@ class _Sync(View, frozen=True):
 class Status(View, frozen=True):
     """What the plan reads of the status that it wrote."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
     version: str = ""
     credential_expiry: str = ""
     nodes: Json = msgspec.field(default_factory=dict)

@@ -12,18 +12,18 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
 from hooks.settings.config import Config
-from hooks.webhook.reconcile import Answer, Record
+from hooks.webhook.reconcile import CallResult, Record
 
 #: Answers one call. Raises BadRequest, CloudStackError, KubeError.
-Handler = Callable[[Json, Deadline], Answer]
+Handler = Callable[[Json, Deadline], CallResult]
 
 
 class Hook(Protocol):
-    """A hook: `routes` names the method, a Handler, that answers each path."""
+    """A hook, as the app serves it."""
 
     @property
-    def routes(self) -> Mapping[str, str]:
-        """Map paths such as `/nodes/sync` to names of methods."""
+    def routes(self) -> Mapping[str, Handler]:
+        """Map paths such as `/nodes/sync` to what answers them."""
 
 
 @dataclass(frozen=True)

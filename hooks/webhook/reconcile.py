@@ -20,8 +20,8 @@ RESUME_AFTER = 1.0
 #: How many refusals of outdated actions end a call, and after how many seconds the next one is due.
 MAX_CONFLICTS = 3
 CONFLICT_RESUME_AFTER = 5.0
-#: How many rounds of actions a call does at most; load balancers need six.
-MAX_ROUNDS = 20
+#: How many passes a call does at most; load balancers need six.
+MAX_PASSES = 20
 
 #: Records an Event; never raises, and does not wait until it is written.
 Record = Callable[[Event], None]
@@ -73,7 +73,7 @@ class Subject(Protocol[Facts, Action]):
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallResult:
     """The outcome of a call.
 
     Attributes:
@@ -87,10 +87,10 @@ class Answer:
     error: Exception | None = None
 
 
-def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Record) -> Answer:
+def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Record) -> CallResult:
     """Make the world what the plan wants, as far as the deadline allows.
 
-    A chain of dependent steps needs no state of its own: after each round of actions the world
+    A chain of dependent steps needs no state of its own: after each pass of actions the world
     is observed again. A plan that asks only for what this call has done already does not converge.
     It is left for the next call, as is an object that changes faster than it can be written.
 
@@ -106,39 +106,41 @@ def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Re
         if answer is None:
             raise
         once(*answer.events)
-        return Answer(answer.response, tuple(done), error)
+        return CallResult(answer.response, tuple(done), error)
 
 
 def _work(
     subject: Subject[Facts, Action], deadline: Deadline, once: OncePerCall, done: list[Action]
-) -> Answer:
-    """Repeat the rounds, and add each action to `done`, which an error leaves to the caller."""
-    rounds = conflicts = 0
+) -> CallResult:
+    """Repeat the passes, and add each action to `done`, which an error leaves to the caller."""
+    passes = conflicts = 0
     while True:
         plan = subject.plan(subject.observe())
-        rounds += 1
+        passes += 1
         is_repeated = all(action in done for action in plan.actions)
-        if plan.actions and (is_repeated or rounds > MAX_ROUNDS):
-            return Answer(_resumed(plan.response), tuple(done))
+        if plan.actions and (is_repeated or passes > MAX_PASSES):
+            return CallResult(_resumed(plan.response), tuple(done))
         try:
             for action in plan.actions:
                 if deadline.passed(margin=ANSWER_MARGIN):
-                    return Answer(_resumed(plan.response), tuple(done))
+                    return CallResult(_resumed(plan.response), tuple(done))
                 subject.act(action)
                 done.append(action)
         except Outdated as error:
             conflicts += 1
             if conflicts == MAX_CONFLICTS:
-                response = _resumed(plan.response, after=CONFLICT_RESUME_AFTER)
-                return Answer(response, tuple(done), error)
+                response = plan.response.copy()
+                response["resyncAfterSeconds"] = CONFLICT_RESUME_AFTER
+                return CallResult(response, tuple(done), error)
             continue
         once(*plan.events)
         if not plan.actions:
-            return Answer(plan.response, tuple(done))
+            return CallResult(plan.response, tuple(done))
 
 
-def _resumed(response: Response, *, after: float = RESUME_AFTER) -> Response:
-    """Ask to be called again after so many seconds, or earlier if the plan asks for it."""
+def _resumed(response: Response) -> Response:
+    """Ask to be called again after RESUME_AFTER seconds, or earlier if the plan asks for it."""
     resumed = response.copy()
-    resumed["resyncAfterSeconds"] = min(response.get("resyncAfterSeconds") or after, after)
+    wanted = response.get("resyncAfterSeconds") or RESUME_AFTER
+    resumed["resyncAfterSeconds"] = min(wanted, RESUME_AFTER)
     return resumed

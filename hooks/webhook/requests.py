@@ -56,7 +56,7 @@ class Time(float):
         return cls(epoch(text))
 
 
-class Condition(View, frozen=True):
+class ConditionView(View, frozen=True):
     """One of an object's conditions."""
 
     type: NonEmpty

@@ -16,13 +16,14 @@ from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.logs import JsonFormatter
 from hooks.server.metrics import Metrics
-from hooks.webhook.reconcile import Answer
+from hooks.webhook.hook import Handler
+from hooks.webhook.reconcile import CallResult
 from hooks.webhook.requests import Metadata, View, convert
 
 NODE: Json = {"object": {"metadata": {"name": "node-1", "uid": "u-1"}}}
 
 #: What a hook of a test does with a request.
-Deed = Callable[[Json, Deadline], Answer]
+Deed = Callable[[Json, Deadline], CallResult]
 
 
 class Clock:
@@ -56,18 +57,20 @@ class EchoRequest(View, frozen=True):
 class EchoHook:
     """A small real hook: checks its request, and does what the test wants."""
 
-    routes: Mapping[str, str] = {"/echo/sync": "sync", "/echo/customize": "customize"}
-
     def __init__(self) -> None:
-        self.deed: Deed = lambda _request, _deadline: Answer({"labels": {}})
+        self.deed: Deed = lambda _request, _deadline: CallResult({"labels": {}})
 
-    def sync(self, request: Json, deadline: Deadline) -> Answer:
+    @property
+    def routes(self) -> Mapping[str, Handler]:
+        return {"/echo/sync": self.sync, "/echo/customize": self.customize}
+
+    def sync(self, request: Json, deadline: Deadline) -> CallResult:
         return self.deed(request, deadline)
 
-    def customize(self, request: Json, deadline: Deadline) -> Answer:
+    def customize(self, request: Json, deadline: Deadline) -> CallResult:
         del deadline
         convert(request, EchoRequest)
-        return Answer({"attachments": []})
+        return CallResult({"attachments": []})
 
 
 class Lines(logging.Handler):
@@ -104,12 +107,12 @@ class Served:
     def raises(self, error: Exception) -> None:
         """Let the hook fail."""
 
-        def deed(_request: Json, _deadline: Deadline) -> Answer:
+        def deed(_request: Json, _deadline: Deadline) -> CallResult:
             raise error
 
         self.hook.deed = deed
 
-    def answers(self, answer: Answer) -> None:
+    def answers(self, answer: CallResult) -> None:
         """Let the hook answer."""
         self.hook.deed = lambda _request, _deadline: answer
 

@@ -13,7 +13,7 @@ from hooks.kube.times import timestamp
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.request import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
-from hooks.webhook.reconcile import Answer
+from hooks.webhook.reconcile import CallResult
 from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
@@ -201,7 +201,7 @@ class LoadBalancer:
         uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
         self.service_uid = uid
         self.name = ("a" + uid.replace("-", ""))[:32]
-        self.answers: list[Answer] = []
+        self.answers: list[CallResult] = []
         self.parent: Json = {
             "apiVersion": GROUP_VERSION,
             "kind": LOAD_BALANCER_KIND,
@@ -289,7 +289,7 @@ class LoadBalancer:
             "finalizing": "deletionTimestamp" in self.parent["metadata"],
         }
 
-    def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> Answer:
+    def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> CallResult:
         """Make one call and keep its answer; check that the API server would accept it."""
         answer = hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds))
         self.answers.append(answer)

@@ -27,7 +27,7 @@ from hooks.nodes.hook import NodesHook
 from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
 from hooks.nodes.request import INSTANCES
 from hooks.webhook.contract import BadRequest
-from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, Answer
+from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, CallResult
 from simulator.server import Simulator
 from tests.hooks import dependencies
 from tests.kubes import Answering, Call
@@ -69,7 +69,7 @@ def request_for(name: str, **spec: Any) -> Json:
     return request
 
 
-def shown(answer: Answer) -> Json:
+def shown(answer: CallResult) -> Json:
     return dict(answer.response)
 
 

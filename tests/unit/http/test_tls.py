@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hooks.http.tls import BadTrust, environment_authorities, file_context
-from hooks.http.transport import Answer, Request, Transport
+from hooks.http.transport import HttpAnswer, Request, Transport
 from tests.certificates import make_certificates
 from tests.targets import servers
 from tests.targets.certificates import Authority
@@ -46,7 +46,7 @@ def test_a_changed_file_of_authorities_is_used_for_the_next_request(tmp_path: Pa
         with pytest.raises(Exception, match="is not trusted"):
             transport.send(Request("GET", server.url), 5)
         ca.write_text(AUTHORITY.pem)
-        assert isinstance(transport.send(Request("GET", server.url), 5), Answer)
+        assert isinstance(transport.send(Request("GET", server.url), 5), HttpAnswer)
     transport.close()
 
 

@@ -168,7 +168,7 @@ class Play:
         )
 
     def call(self, *, die_after: int | None = None) -> Plan[Action]:
-        """Make one call, in rounds until nothing is left; it dies after `die_after` actions."""
+        """Make one call: passes until nothing is left, or it dies after `die_after` actions."""
         self.done = self.refusals = ()
         planned = first = self.plan()
         for _ in range(ROUNDS):

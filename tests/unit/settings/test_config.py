@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hooks.settings.config import Config, SettingsError, from_environ, settings
-from hooks.settings.parsing import Address
+from hooks.settings.parsing import ListenAddress
 from tests.certificates import Certificates, make_certificates
 
 HOOKS = ("nodes", "services", "loadbalancers", "targetclusters")
@@ -72,7 +72,7 @@ def problems(read: Read) -> Callable[[dict[str, str]], list[str]]:
 def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str) -> None:
     config = read()
     assert config.hooks == ("nodes", "services", "loadbalancers")
-    assert config.bind == Address("127.0.0.1", 8080)
+    assert config.bind == ListenAddress("127.0.0.1", 8080)
     assert (config.metrics_host, config.metrics_port) == ("0.0.0.0", 8383)
     assert config.hook_deadline == 8.0
     assert config.log_level == "info"
@@ -101,7 +101,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
     [
         ("HOOKS", "targetclusters", "hooks", ("targetclusters",)),
         ("HOOKS", " nodes , services ", "hooks", ("nodes", "services")),
-        ("BIND", "[::1]:9000", "bind", Address("::1", 9000)),
+        ("BIND", "[::1]:9000", "bind", ListenAddress("::1", 9000)),
         ("METRICS_BIND", "127.0.0.1", "metrics_host", "127.0.0.1"),
         ("METRICS_PORT", "9383", "metrics_port", 9383),
         ("HOOK_DEADLINE", "5s", "hook_deadline", 5.0),

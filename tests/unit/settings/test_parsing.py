@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from hooks.settings import parsing
-from hooks.settings.parsing import Address
+from hooks.settings.parsing import ListenAddress
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from hooks.settings.parsing import Address
         pytest.param(parsing.port, "65535", 65535, id="highest port"),
         pytest.param(parsing.host, "[::1]", "::1", id="IPv6 in brackets"),
         pytest.param(parsing.host, "0.0.0.0", "0.0.0.0", id="every address"),
-        pytest.param(parsing.address, "127.0.0.1:80", Address("127.0.0.1", 80), id="address"),
-        pytest.param(parsing.address, "[::]:80", Address("::", 80), id="IPv6 address"),
+        pytest.param(parsing.address, "127.0.0.1:80", ListenAddress("127.0.0.1", 80), id="address"),
+        pytest.param(parsing.address, "[::]:80", ListenAddress("::", 80), id="IPv6 address"),
         pytest.param(parsing.choice("a", "b"), "A", "a", id="choice in capitals"),
         pytest.param(parsing.boolean, "True", True, id="true"),
         pytest.param(parsing.boolean, "false", False, id="false"),
@@ -68,16 +68,18 @@ def test_a_bad_text_is_refused_with_what_would_be_right(
 @pytest.mark.parametrize(
     ("address", "loopback", "text"),
     [
-        (Address("127.0.0.1", 80), True, "127.0.0.1:80"),
-        (Address("127.1.2.3", 80), True, "127.1.2.3:80"),
-        (Address("::1", 80), True, "[::1]:80"),
-        (Address("localhost", 80), True, "localhost:80"),
-        (Address("0.0.0.0", 80), False, "0.0.0.0:80"),
-        (Address("::", 80), False, "[::]:80"),
-        (Address("10.0.0.1", 80), False, "10.0.0.1:80"),
-        (Address("node-1", 80), False, "node-1:80"),
+        (ListenAddress("127.0.0.1", 80), True, "127.0.0.1:80"),
+        (ListenAddress("127.1.2.3", 80), True, "127.1.2.3:80"),
+        (ListenAddress("::1", 80), True, "[::1]:80"),
+        (ListenAddress("localhost", 80), True, "localhost:80"),
+        (ListenAddress("0.0.0.0", 80), False, "0.0.0.0:80"),
+        (ListenAddress("::", 80), False, "[::]:80"),
+        (ListenAddress("10.0.0.1", 80), False, "10.0.0.1:80"),
+        (ListenAddress("node-1", 80), False, "node-1:80"),
     ],
 )
-def test_an_address_knows_who_can_reach_it(address: Address, loopback: bool, text: str) -> None:
+def test_an_address_knows_who_can_reach_it(
+    address: ListenAddress, loopback: bool, text: str
+) -> None:
     assert address.is_loopback() is loopback
     assert str(address) == text

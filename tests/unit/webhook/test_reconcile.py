@@ -11,7 +11,7 @@ from hooks.webhook.contract import DecoratorResponse, Plan
 from hooks.webhook.reconcile import (
     CONFLICT_RESUME_AFTER,
     MAX_CONFLICTS,
-    MAX_ROUNDS,
+    MAX_PASSES,
     RESUME_AFTER,
     Outdated,
     reconcile,
@@ -143,8 +143,8 @@ def test_a_world_that_swings_between_two_states_ends_the_call() -> None:
 
 
 def test_work_without_an_end_is_left_for_the_next_call() -> None:
-    response, actions = run(Tower(height=10 * MAX_ROUNDS))
-    assert len(actions) == MAX_ROUNDS
+    response, actions = run(Tower(height=10 * MAX_PASSES))
+    assert len(actions) == MAX_PASSES
     assert isinstance(response, dict)
     assert response["resyncAfterSeconds"] == RESUME_AFTER
 

@@ -10,7 +10,7 @@ from hooks.http.bounded_json import MAX_DEPTH, Json
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import (
     MAX_VALUES,
-    Condition,
+    ConditionView,
     Metadata,
     NonEmpty,
     View,
@@ -196,7 +196,7 @@ def test_a_value_of_the_type_is_viewed(value: object, kind: Any, view: object) -
 
 class Object(View, frozen=True):
     metadata: Metadata
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ConditionView, ...] = ()
 
 
 class Attachments(View, frozen=True):
