@@ -48,7 +48,7 @@ def is_pod(environ: Mapping[str, str], service_account: Path) -> bool:
     return bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
 
 
-def read_service_account(environ: Mapping[str, str], folder: Path) -> Configuration:
+def read_service_account(environ: Mapping[str, str], folder: str) -> Configuration:
     """Read a pod's service account, whose token is read again when it is due.
 
     Raises:
@@ -56,7 +56,7 @@ def read_service_account(environ: Mapping[str, str], folder: Path) -> Configurat
     """
     configuration = Configuration()
     loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]
-        str(folder / "token"), str(folder / "ca.crt"), environ=environ
+        f"{folder}/token", f"{folder}/ca.crt", environ=environ
     )
     try:
         loader.load_and_set(configuration)  # type: ignore[no-untyped-call]

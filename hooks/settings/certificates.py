@@ -3,16 +3,16 @@
 import ssl
 
 
-def server_context(cert: str, key: str, client_ca: str = "") -> ssl.SSLContext:
+def server_context(client_ca: str, cert: str, key: str) -> ssl.SSLContext:
     """Make the context of the certificates as they are now.
 
     A client certificate is optional here: kubelet's probes have none, and the app decides by
     path whether one is needed.
 
     Args:
+        client_ca: PEM file with the authorities of client certificates; empty for none.
         cert: PEM file with the chain of the server.
         key: PEM file with its private key.
-        client_ca: PEM file with the authorities of client certificates; empty for none.
 
     Raises:
         OSError: a file is missing or is not what it should be.

@@ -6,12 +6,11 @@ Below this module nothing reads the environment.
 
 import platform
 import ssl
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kubernetes.client import Configuration
 
@@ -28,6 +27,8 @@ from hooks.settings.cloud_config import CloudConfigError, read_cloud_config
 from hooks.settings.parsing import LOG_LEVELS, ListenAddress
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import Tokens, read_tokens
+
+T = TypeVar("T")
 
 #: The hooks that need CloudStack.
 NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
@@ -166,12 +167,13 @@ def from_environ(
     problems: list[str] = []
     values = _read_variables(environ, problems)
     values |= _read_files(values, problems, warn)
-    if not values["kubeconfig_file"]:
-        if not is_pod(environ, service_account):
-            problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
-        else:
-            with _collecting(problems, "service account", str(service_account)):
-                values["api_server"] = read_service_account(environ, service_account)
+    kubeconfig, read = values["kubeconfig_file"], read_kubeconfig
+    if not kubeconfig and is_pod(environ, service_account):
+        kubeconfig, read = str(service_account), partial(read_service_account, environ)
+    if not kubeconfig:
+        problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
+    elif file := _follow(problems, "KUBECONFIG_FILE", "kubeconfig", read, kubeconfig):
+        values["api_server"] = file.current()
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(problems)
@@ -194,54 +196,46 @@ def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str
     return values
 
 
-@contextmanager
-def _collecting(problems: list[str], variable: str, path: str) -> Iterator[None]:
-    """Add to the problems what is wrong with a file that a setting names.
+def _read_files(
+    values: Mapping[str, Any], problems: list[str], warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """Read the files that are set; a bad one is left out and added to the problems."""
+    follow = partial(_follow, problems)
+    read_cloud = partial(read_cloud_config, warn=warn)
+    cloud = follow("CLOUD_CONFIG", "cloud-config", read_cloud, values["cloud_config_file"])
+    tokens = follow("HOOKS_TOKEN_FILE", "tokens", read_tokens, values["token_file"])
+    cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
+    if bool(cert) != bool(key):
+        problems.append("TLS_CERT_FILE, TLS_KEY_FILE: one is set without the other")
+    if ca and not cert:
+        problems.append("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE and TLS_KEY_FILE")
+    certificates = follow(
+        "TLS_CERT_FILE, TLS_KEY_FILE", "certificates", partial(server_context, ""), cert, key
+    )
+    if certificates and ca:
+        certificates = follow("TLS_CLIENT_CA_FILE", "certificates", server_context, ca, cert, key)
+    return {"cloud": cloud, "tokens": tokens, "certificates": certificates}
 
-    A path is shown only if it looks like one: the value may be a token instead of its file.
+
+def _follow(
+    problems: list[str], variable: str, name: str, read: Callable[..., T], *paths: str
+) -> ReloadingFile[T] | None:
+    """Follow files that settings name; None if one is not set, or bad and added to the problems.
+
+    The first path is shown, and only if it looks like one: it may be a token instead of its file.
     """
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str, ...]
     try:
-        yield
+        return ReloadingFile(name, paths, partial(read, *paths)) if all(paths) else None
     except CloudConfigError as error:
         reasons = error.problems
     except OSError as error:
         reasons = (error.strerror or "cannot be read",)
     except ValueError as error:
         reasons = (str(error),)
-    shown = path if path.startswith(("/", "./", "../")) else "the file"
+    shown = paths[0] if paths[0].startswith(("/", "./", "../")) else "the file"
     problems += [f"{variable}: {shown}: {reason}" for reason in reasons]
-
-
-def _read_files(
-    values: Mapping[str, Any], problems: list[str], warn: Callable[[str], None]
-) -> dict[str, Any]:
-    """Read the files that are set; a bad one is left out and added to the problems."""
-    files: dict[str, Any] = {}
-    if path := values["cloud_config_file"]:
-        with _collecting(problems, "CLOUD_CONFIG", path):
-            read: Callable[[], object] = partial(read_cloud_config, path, warn=warn)
-            files["cloud"] = ReloadingFile("cloud-config", (path,), read)
-    if path := values["token_file"]:
-        with _collecting(problems, "HOOKS_TOKEN_FILE", path):
-            files["tokens"] = ReloadingFile("tokens", (path,), partial(read_tokens, path))
-    cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
-    if bool(cert) != bool(key):
-        problems.append("TLS_CERT_FILE, TLS_KEY_FILE: one is set without the other")
-    elif cert:
-        with _collecting(problems, "TLS_CERT_FILE, TLS_KEY_FILE", cert):
-            read = partial(server_context, cert, key)
-            files["certificates"] = ReloadingFile("certificates", (cert, key), read)
-    if ca and not cert:
-        problems.append("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE and TLS_KEY_FILE")
-    elif ca and "certificates" in files:
-        with _collecting(problems, "TLS_CLIENT_CA_FILE", ca):
-            read = partial(server_context, cert, key, ca)
-            files["certificates"] = ReloadingFile("certificates", (cert, key, ca), read)
-    if path := values["kubeconfig_file"]:
-        with _collecting(problems, "KUBECONFIG_FILE", path):
-            files["api_server"] = read_kubeconfig(path)
-    return files
+    return None
 
 
 def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:

@@ -141,7 +141,7 @@ def test_a_pods_service_account_is_used(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(authority.read_bytes())
     assert is_pod(environ, tmp_path)
     assert not is_pod({}, tmp_path)
-    configuration = read_service_account(environ, tmp_path)
+    configuration = read_service_account(environ, str(tmp_path))
     assert configuration.host == "https://10.0.0.1:443"
     assert configuration.ssl_ca_cert == str(tmp_path / "ca.crt")
     assert TOKEN in str(configuration.auth_settings()["BearerToken"]["value"])
@@ -157,4 +157,4 @@ def test_a_broken_service_account_is_refused(tmp_path: Path, missing: str, probl
         environ["KUBERNETES_SERVICE_PORT"] = "443"
     (tmp_path / "token").write_text(TOKEN)
     with pytest.raises(ValueError, match=problem):
-        read_service_account(environ, tmp_path)
+        read_service_account(environ, str(tmp_path))
