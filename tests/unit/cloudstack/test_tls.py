@@ -1,30 +1,50 @@
-"""How the server's certificate is checked.
-
-`tls/` holds a self-signed certificate for 127.0.0.1, made for these tests alone:
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500
--subj /CN=cloudstack.test -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem
-"""
+"""How the server's certificate is checked."""
 
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hooks.cloudstack import CloudConfig, open_cloud
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.http_api import Api, ok, serving
 
-TLS = Path(__file__).with_name("tls")
 VERSION = {"capability": {"cloudstackversion": "4.22.0.0"}}
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a self-signed certificate for 127.0.0.1, and its key, to one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cloudstack.test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1))
+    builder = builder.not_valid_after(now + timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = builder.add_extension(address, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    )
+    return path
+
+
 @pytest.fixture
-def api() -> Iterator[Api]:
+def api(certificate: Path) -> Iterator[Api]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    context.load_cert_chain(certificate)
     with serving(lambda call: ok(call, VERSION), tls=context) as api:
         yield api
 
@@ -53,16 +73,16 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_key(api: Api) -> None:
 
 
 def test_a_certificate_of_the_authorities_in_the_environment_is_trusted(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(TLS / "certificate.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     assert version_at(api.url) == (4, 22, 0, 0)
 
 
 def test_a_certificate_for_another_name_gets_no_key(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with pytest.raises(Unreachable, match="the certificate of localhost is not trusted"):
         version_at(api.url.replace("127.0.0.1", "localhost"))
     assert api.calls == []
