@@ -19,7 +19,7 @@ from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.members import is_one_change
 from hooks.loadbalancers.plan.nodes import choose_network
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.request import CustomizeRequest, LoadBalancerRequest, read
+from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.contract import CompositeResponse, Plan
 from hooks.webhook.hook import Dependencies, Handler
@@ -58,7 +58,7 @@ class LoadBalancersHook:
         Raises BadRequest.
         """
         del deadline
-        convert(body, CustomizeRequest)
+        convert(body, Request)
         instances: Json = {
             "apiVersion": f"{CLOUDSTACK_GROUP}/{API_VERSION}",
             "resource": "cloudstackinstances",

@@ -232,20 +232,12 @@ class _LoadBalancer(Object, frozen=True, kw_only=True):
     status: RecordedStatus = RecordedStatus()
 
 
-class _Related(View, frozen=True):
-    instances: dict[str, Instance] = msgspec.field(name=INSTANCES, default_factory=dict)
+class Request(View, frozen=True):
+    """A request to sync, to finalize, or to choose the related objects."""
 
-
-class _SyncRequest(View, frozen=True, kw_only=True):
     parent: _LoadBalancer
-    related: _Related = _Related()
+    related: dict[str, dict[str, Instance]] = msgspec.field(default_factory=dict)
     finalizing: bool = False
-
-
-class CustomizeRequest(View, frozen=True, kw_only=True):
-    """A request for the rules by which related objects are chosen."""
-
-    parent: _LoadBalancer
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +280,11 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
     Raises:
         BadRequest: naming the field that is missing or of another type.
     """
-    request = convert(body, _SyncRequest)
+    request = convert(body, Request)
     parent = request.parent
     metadata = parent.metadata
     deleting = request.finalizing or metadata.deletion_timestamp
-    instances = sorted(request.related.instances.values(), key=lambda each: each.name)
+    instances = request.related.get(INSTANCES, {}).values()
     return LoadBalancerRequest(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -303,6 +295,8 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
         spec=parent.spec,
         recorded=parent.status,
         status=body["parent"].get("status") or {},
-        instances=tuple(each for each in instances if each.machine_id),
+        instances=tuple(
+            each for each in sorted(instances, key=lambda each: each.name) if each.machine_id
+        ),
         reference=Reference.to(body["parent"]),
     )

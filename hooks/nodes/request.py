@@ -42,13 +42,9 @@ class _Instance(Object, frozen=True, kw_only=True):
     observed: Json = msgspec.field(default_factory=dict)
 
 
-class _Attachments(View, frozen=True):
-    instances: dict[str, _Instance] = msgspec.field(name=INSTANCES, default_factory=dict)
-
-
 class _Request(View, frozen=True):
     object: _Node
-    attachments: _Attachments = _Attachments()
+    attachments: dict[str, dict[str, _Instance]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

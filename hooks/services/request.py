@@ -95,13 +95,9 @@ class _LoadBalancer(Object, frozen=True, kw_only=True):
     status: _LoadBalancerStatus = _LoadBalancerStatus()
 
 
-class _Attachments(View, frozen=True):
-    load_balancers: dict[str, _LoadBalancer] = msgspec.field(name=ATTACHMENTS, default_factory=dict)
-
-
 class _Request(View, frozen=True):
     object: _Service
-    attachments: _Attachments = _Attachments()
+    attachments: dict[str, dict[str, _LoadBalancer]] = msgspec.field(default_factory=dict)
 
 
 def read(body: Json, *, now: float) -> Facts:

@@ -175,14 +175,9 @@ class _ConfigMap(Object, frozen=True, kw_only=True):
     data: Json = msgspec.field(default_factory=dict)
 
 
-class _Children(View, frozen=True):
-    config_maps: dict[str, _ConfigMap] = msgspec.field(name=_CONFIG_MAPS, default_factory=dict)
-
-
 class _Request(View, frozen=True):
     parent: _TargetCluster
-    children: _Children = _Children()
-    finalizing: bool = False
+    children: dict[str, dict[str, _ConfigMap]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ READS: dict[str, Callable[[Json], Any]] = {
     "nodes": nodes.read,
     "services": lambda body: services.read(body, now=NOW),
     "loadbalancers": lambda body: loadbalancers.read(body, now=NOW),
-    "loadbalancers customize": lambda body: convert(body, loadbalancers.CustomizeRequest),
+    "loadbalancers customize": lambda body: convert(body, loadbalancers.Request),
     "targetclusters": lambda body: targetclusters.read(body, default_secret="target"),
 }
 WANTED = {

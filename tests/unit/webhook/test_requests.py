@@ -199,13 +199,9 @@ class Object(View, frozen=True):
     conditions: tuple[ConditionView, ...] = ()
 
 
-class Attachments(View, frozen=True):
-    pods: dict[str, Object] = msgspec.field(name="Pod.v1", default_factory=dict)
-
-
 class Request(View, frozen=True):
     object: Object
-    attachments: Attachments = Attachments()
+    attachments: dict[str, dict[str, Object]] = msgspec.field(default_factory=dict)
     finalizing: bool = False
 
 
@@ -218,20 +214,20 @@ NODE: Json = {"metadata": {"name": "node-1"}}
         pytest.param({"object": NODE}, id="left out"),
         pytest.param({"object": NODE, "attachments": None, "finalizing": None}, id="null"),
         pytest.param({"object": NODE, "attachments": {"Pod.v1": None}}, id="null of a kind"),
-        pytest.param({"object": NODE, "attachments": {"A.v1": {"x": 1}}}, id="another kind"),
+        pytest.param({"object": NODE, "attachments": {"A.v1": {"x": NODE}}}, id="another kind"),
     ],
 )
 def test_a_request_has_every_part(body: Json) -> None:
     request = convert(body, Request)
     assert request.object.metadata.name == "node-1"
-    assert (request.attachments.pods, request.finalizing) == ({}, False)
+    assert (request.attachments.get("Pod.v1", {}), request.finalizing) == ({}, False)
     assert objects(body, "attachments", "Pod.v1") == {}
 
 
 def test_objects_are_returned_as_they_came() -> None:
     pods = {"default/a": {"metadata": {"name": "a", "labels": None}, "data": None}}
     body = {"object": NODE, "attachments": {"Pod.v1": pods}}
-    assert convert(body, Request).attachments.pods["default/a"].metadata.labels == {}
+    assert convert(body, Request).attachments["Pod.v1"]["default/a"].metadata.labels == {}
     assert objects(body, "attachments", "Pod.v1") == pods
 
 
