@@ -94,6 +94,13 @@ class Unauthorized(Refused):
 class InvalidParameter(Refused):
     """431: a parameter is missing or bad, or an id is unknown."""
 
+    def says_unknown(self, resource_id: str) -> bool:
+        """Tell whether CloudStack knows nothing of this id; only its words tell it (4.22).
+
+        It says the same of another parameter's value, such as an unknown project's.
+        """
+        return f"parameter id value={resource_id} " in self.text and "not exist" in self.text
+
 
 class Forbidden(Refused):
     """432 or 531: the account's role may not call this, or the object is another account's."""

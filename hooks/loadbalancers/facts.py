@@ -127,8 +127,10 @@ def _network(network_id: str, sources: Sources) -> Network | None:
         return None
     try:
         return sources.cloud.network(network_id, sources.deadline)
-    except InvalidParameter:
-        return None
+    except InvalidParameter as error:
+        if error.says_unknown(network_id):
+            return None
+        raise
 
 
 class _Reader:
@@ -206,8 +208,10 @@ class _Reader:
             members = loadbalancing.list_load_balancer_rule_instances(
                 self._client, rule.id, deadline=self._deadline
             )
-        except InvalidParameter:
-            return {}
+        except InvalidParameter as error:
+            if error.says_unknown(rule.id):
+                return {}
+            raise
         return {each.virtual_machine_id: each.name for each in members}
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:

@@ -99,6 +99,8 @@ def _is_gone(instance_id: str, sources: Sources) -> bool:
         found = list_virtual_machines(
             sources.cloud.client, id=instance_id, details="min", deadline=sources.deadline
         )
-    except InvalidParameter:
-        return True
+    except InvalidParameter as error:
+        if error.says_unknown(instance_id):
+            return True
+        raise
     return not any(vm.exists for vm in found)

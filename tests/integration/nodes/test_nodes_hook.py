@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hooks.cloudstack import Cloud, CloudConfig, open_cloud
-from hooks.cloudstack.errors import CloudStackError, Unreachable
+from hooks.cloudstack.errors import CloudStackError, InvalidParameter, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeUnreachable
@@ -267,6 +267,36 @@ def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(cloud: C
     assert f"{facts.NODES}/node-1" not in kube.objects
     assert kube.reads == [f"{facts.NODES}/node-1", facts.INSTANCES, f"{facts.NODES}/node-1"]
     assert shown(answer)["resyncAfterSeconds"] == 15
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Invalid value for parameter details: min", id="another parameter"),
+        pytest.param(
+            "Unable to execute API command listvirtualmachines due to invalid value. Invalid "
+            "parameter projectid value=00000000-0000-4000-8000-000000000001 due to incorrect long "
+            "value format, or entity does not exist or due to incorrect parameter annotation for "
+            "the field in api cmd class.",
+            id="another id",
+        ),
+    ],
+)
+def test_a_refusal_about_something_else_than_the_vms_id_deletes_no_node(
+    simulator: Simulator, cloud: Cloud, text: str
+) -> None:
+    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
+    request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    [instance] = shown(make_hook(cloud).sync(request, Deadline(8)))["attachments"]
+    instance["observed"]["missing"]["snapshots"] = 9
+    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
+    request["attachments"] = {INSTANCES: {"node-1": instance}}
+    kube = kube_with(request)
+    kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+    simulator.control.fault("listVirtualMachines", code=431, text=text, times=None)
+    with pytest.raises(InvalidParameter):
+        make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    assert kube.writes == []
 
 
 @pytest.mark.parametrize(
