@@ -17,6 +17,7 @@ from hooks.cloudstack.models import (
 )
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
+from hooks.kube.objects import finalizers, is_deleting, part
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
@@ -109,16 +110,12 @@ def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService
     try:
         service = sources.kube.get(service_path, deadline=sources.deadline)
         wants = still_wants(service, request.spec.service.uid)
-        if wants:
-            # In a namespace that is being deleted, the Service may go after its load balancer.
-            namespace = sources.kube.get(path, deadline=sources.deadline)
-            wants = not namespace["metadata"].get("deletionTimestamp")
+        # In a namespace that is being deleted, the Service may go after its load balancer.
+        wants = wants and not is_deleting(sources.kube.get(path, deadline=sources.deadline))
     except NotFound:
         return LiveService(wants=False)
-    metadata = service["metadata"]
-    return LiveService(
-        wants, metadata.get("resourceVersion") or "", tuple(metadata.get("finalizers") or ())
-    )
+    version = part(service, "metadata").get("resourceVersion") or ""
+    return LiveService(wants, version, finalizers(service))
 
 
 def _network(network_id: str, sources: Sources) -> Network | None:

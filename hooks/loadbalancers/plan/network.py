@@ -44,24 +44,20 @@ class Enforcement:
 
 def refusal(facts: Facts) -> Condition | None:
     """Return the condition that says why the network is not served; None if it is."""
-    network = facts.network
+    network, reason = facts.network, "NetworkNotServed"
     if not facts.network_id:
-        return _not_ready("NoNetwork", "No node with a network is known yet")
-    if network is None:
-        message = f"CloudStack does not show network {facts.network_id}"
-        return _not_ready("NetworkNotVisible", f"{message}: is the project or account right?")
-    if network.vpc_id:
-        problem = "is a VPC tier, which is not served yet"
+        reason, message = "NoNetwork", "No node with a network is known yet"
+    elif network is None:
+        reason, hint = "NetworkNotVisible", "is the project or account right?"
+        message = f"CloudStack does not show network {facts.network_id}: {hint}"
+    elif network.vpc_id:
+        message = f"Network {network.name} is a VPC tier, which is not served yet"
     elif not network.has("Lb"):
-        problem = "offers no load balancing"
+        message = f"Network {network.name} offers no load balancing"
     elif network.has("SecurityGroup"):
-        problem = "has security groups, which are not served yet"
+        message = f"Network {network.name} has security groups, which are not served yet"
     else:
         return None
-    return _not_ready("NetworkNotServed", f"Network {network.name} {problem}")
-
-
-def _not_ready(reason: str, message: str) -> Condition:
     return Condition("AddressReady", "False", reason, message)
 
 

@@ -1,8 +1,9 @@
-"""Whether a Service, as it is now, still wants the load balancer that was made for it."""
+"""Decides whether a Service, as it is now, still wants its load balancer."""
 
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations, is_deleting, part
 from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
 
 
@@ -12,7 +13,7 @@ class LiveService:
 
     Attributes:
         wants: it still wants its load balancer.
-        resource_version, finalizers: as they were read; empty where there is no Service any more.
+        resource_version, finalizers: as they were read; empty if the Service is gone.
     """
 
     wants: bool
@@ -21,18 +22,16 @@ class LiveService:
 
 
 def still_wants(service: Json, uid: str) -> bool:
-    """Tell whether a Service is the one of this UID, and of a kind that we serve.
+    """Tell whether a Service has this UID, and is of a kind that we serve.
 
-    The setting DEFAULT_LOAD_BALANCER_CLASS does not count: it decides only for Services that
-    never had a load balancer.
+    The setting DEFAULT_LOAD_BALANCER_CLASS does not matter here. It is for Services that never
+    had a load balancer.
     """
-    metadata = service.get("metadata") or {}
-    spec = service.get("spec") or {}
-    notes = metadata.get("annotations") or {}
+    spec = part(service, "spec")
     return (
-        metadata.get("uid") == uid
-        and not metadata.get("deletionTimestamp")
+        part(service, "metadata").get("uid") == uid
+        and not is_deleting(service)
         and spec.get("type") == "LoadBalancer"
         and spec.get("loadBalancerClass") in (None, "", LOAD_BALANCER_CLASS)
-        and str(notes.get(ANNOTATION_DISABLED)).strip().lower() != "true"
+        and str(annotations(service).get(ANNOTATION_DISABLED)).strip().lower() != "true"
     )

@@ -18,6 +18,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
+from hooks.kube.objects import find_condition
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
@@ -242,11 +243,9 @@ def _has_failed(ready: Condition) -> bool:
 
 def _condition(status: Json, kind: str) -> Condition | None:
     """Read a condition of a status."""
-    for each in status.get("conditions") or ():
-        if each["type"] == kind:
-            reason = each.get("reason") or ""
-            return Condition(kind, each["status"], reason, each.get("message") or "")
-    return None
+    found = find_condition({"status": status}, kind)
+    reason, message = found.get("reason") or "", found.get("message") or ""
+    return Condition(kind, found["status"], reason, message) if found else None
 
 
 def _stage_conditions(status: Json) -> list[Condition]:
