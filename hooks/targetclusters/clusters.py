@@ -26,6 +26,7 @@ class WatchedCluster:
         sources: what its sources held when they were last read; used under `sources_lock`.
         sync_memory: of its sync rounds.
         status: the status that was last answered; None before.
+        is_retired: whether another record takes its place; it starts no jobs.
         rounds: the sync rounds of this process, by result.
         objects: the objects in them, by outcome.
 
@@ -56,7 +57,20 @@ class WatchedCluster:
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None
+        self.is_retired = False
         self.rounds, self.objects = Counter[str](), Counter[str]()
+
+    def retire(self) -> bool:
+        """Stop the jobs and start none again; return whether one has not ended yet."""
+        self.is_retired = True
+        return bool(self.probe.retire() + self.sync.retire() + self.deletion.retire())
+
+    def replace(self, former: "WatchedCluster") -> None:
+        """Retire the former record of this cluster, and start no job beside one of its jobs."""
+        rounds = former.sync.retire() + former.deletion.retire()
+        self.probe.wait_for(former.probe.retire())
+        self.sync.wait_for(rounds)
+        self.deletion.wait_for(rounds)
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""
@@ -86,8 +100,11 @@ class Clusters:
         with self._lock:
             self._forget_uncalled()
             watched = self._clusters.get(key)
-            if watched is None or watched.uid != metadata.get("uid"):
-                watched = self._clusters[key] = self._make(metadata)
+            if watched is None or watched.is_retired or watched.uid != metadata.get("uid"):
+                former, watched = watched, self._make(metadata)
+                if former is not None:
+                    watched.replace(former)
+                self._clusters[key] = watched
             watched.called_at = self._clock()
             return watched
 
@@ -95,15 +112,21 @@ class Clusters:
         """Return all that are watched, by namespace and name."""
         with self._lock:
             self._forget_uncalled()
-            return [self._clusters[key] for key in sorted(self._clusters)]
+            kept = [self._clusters[key] for key in sorted(self._clusters)]
+            return [watched for watched in kept if not watched.is_retired]
 
     def forget(self, watched: WatchedCluster) -> None:
-        """Forget a TargetCluster that is gone; a job of it that still runs ends by itself."""
+        """Forget a TargetCluster that is gone, and stop its jobs."""
         with self._lock:
-            if self._clusters.get((watched.namespace, watched.name)) is watched:
-                del self._clusters[watched.namespace, watched.name]
+            watched.retire()
+            self._forget_uncalled()
 
     def _forget_uncalled(self) -> None:
+        """Retire records without calls; keep retired ones while a job of theirs runs.
+
+        The next record of the same name waits for that job.
+        """
         last = self._clock() - FORGET_AFTER
-        for key in [key for key, kept in self._clusters.items() if kept.called_at < last]:
-            del self._clusters[key]
+        for key, kept in list(self._clusters.items()):
+            if (kept.is_retired or kept.called_at < last) and not kept.retire():
+                del self._clusters[key]

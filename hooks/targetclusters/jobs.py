@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from hooks.http.deadline import Deadline
 from hooks.targetclusters.plan.actions import JobPool
@@ -51,9 +51,11 @@ class JobSlot(Generic[T]):
         self._stopped = threading.Event()
         self._future: Future[T] | None = None
         self._latest: T | None = None
+        self._former: Sequence[Future[Any]] = ()
+        self._is_retired = False
 
     def start(self, job: Callable[[Deadline], T], seconds: float, pool: JobPool) -> bool:
-        """Start a job unless one runs or waits; return whether it was started.
+        """Start a job unless one runs or waits, or the slot is retired; return whether it did.
 
         Args:
             job: takes its deadline, which counts from when it runs.
@@ -68,7 +70,7 @@ class JobSlot(Generic[T]):
             return float("inf") if over else time.monotonic()
 
         with self._lock:
-            if self._future is not None:
+            if self._is_retired or self._future is not None or self._awaits_former():
                 return False
             try:
                 self._future = self._pools.executors[pool].submit(
@@ -84,6 +86,21 @@ class JobSlot(Generic[T]):
         with self._lock:
             self._stopped.set()
 
+    def retire(self) -> list[Future[Any]]:
+        """Stop the job and start none again; return the jobs that have not ended yet."""
+        with self._lock:
+            self._is_retired = True
+            self._stopped.set()
+            if self._future is not None and self._future.cancel():
+                self._future = None
+            jobs = [*self._former, *([self._future] if self._future is not None else [])]
+            return [job for job in jobs if not job.done()]
+
+    def wait_for(self, jobs: Sequence[Future[Any]]) -> None:
+        """Start nothing before these jobs of retired slots have ended; until then one runs."""
+        with self._lock:
+            self._since, self._former = self._clock(), jobs
+
     def state(self) -> JobState[T]:
         """Return the state of the jobs.
 
@@ -91,9 +108,13 @@ class JobSlot(Generic[T]):
             Exception: whatever ended the last job, once; only a bug does.
         """
         with self._lock:
-            if self._future is not None and not self._future.done():
+            is_running = self._future is not None and not self._future.done()
+            if is_running or self._awaits_former():
                 return JobState(self._since, self._latest)
             done, self._future = self._future, None
             if done is not None:
                 self._latest = done.result()
             return JobState(latest=self._latest)
+
+    def _awaits_former(self) -> bool:
+        return not all(job.done() for job in self._former)
