@@ -20,7 +20,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import APPLY_PATCH, ApiServer, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.server.logs import logging_config
-from hooks.settings.config import Config, SettingsError, from_environ
+from hooks.settings.config import Config, from_environ
+from hooks.settings.parsing import SettingsError
 from hooks.wsgi import BAD_SETTINGS, HOOKS
 
 #: The controllers in the image; their webhooks have no address of this pod yet.
@@ -92,7 +93,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
             problem = (
                 f"BIND: {str(config.bind)!r} is not 127.0.0.1; a Metacontroller outside of the"
             )
-            raise SettingsError([f"{problem} pod needs its controllers from manifests"])
+            raise SettingsError(f"{problem} pod needs its controllers from manifests")
     except SettingsError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return BAD_SETTINGS

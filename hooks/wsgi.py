@@ -23,7 +23,8 @@ from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
 from hooks.server.tls import PortContext
-from hooks.settings.config import Config, SettingsError, from_environ
+from hooks.settings.config import Config, from_environ
+from hooks.settings.parsing import SettingsError
 from hooks.webhook.hook import Dependencies, Hook
 
 if TYPE_CHECKING:

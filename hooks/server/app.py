@@ -132,7 +132,7 @@ class _HandlerTable:
         return answer
 
     def refuse(self, error: HTTPException) -> ResponseReturnValue:
-        """CallResult what never reached a hook."""
+        """Answer a call that never reached a hook."""
         outcome = self._failed(getattr(error, "original_exception", None) or error, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
         return _respond(outcome, {})

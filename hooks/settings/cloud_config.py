@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hooks.cloudstack.config import CloudConfig
+from hooks.settings.parsing import SettingsError
 
 #: Every name of the file, and the field that it sets.
 NAMES = {each.name.replace("_", "-"): each for each in fields(CloudConfig)}
@@ -25,17 +26,6 @@ _NAME = re.compile(r"[a-z][a-z-]{1,30}")
 _PROXY = re.compile(r"https?://[^/?#\s]+/?")
 
 
-class CloudConfigError(ValueError):
-    """A cloud-config that cannot be used: every problem, none of them with a value in it.
-
-    Values are left out because a key may be in the wrong place.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
 def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig:
     """Read the text of a cloud-config.
 
@@ -44,7 +34,7 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
         warn: called for each line without a meaning, which is most likely a misspelt name.
 
     Raises:
-        CloudConfigError: naming every problem at once.
+        SettingsError: naming every problem at once.
     """
     given = _read_section(text, warn)
     values: dict[str, Any] = {name: value or "" for name, value in given.items()}
@@ -63,16 +53,16 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
         if answer not in _TRUE + _FALSE or given["ssl-no-verify"] == "":
             problems.append("ssl-no-verify must be true or false")
     if problems:
-        raise CloudConfigError(*problems)
+        raise SettingsError(*problems)
     return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
 
 
 def read_cloud_config(path: str, *, warn: Callable[[str], None]) -> CloudConfig:
-    """Read a cloud-config file. Raises CloudConfigError, OSError."""
+    """Read a cloud-config file. Raises SettingsError, OSError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CloudConfigError(f"is not UTF-8 at byte {error.start}") from None
+        raise SettingsError(f"is not UTF-8 at byte {error.start}") from None
     return parse_cloud_config(text, warn=warn)
 
 
@@ -93,7 +83,7 @@ def _read_section(text: str, warn: Callable[[str], None]) -> dict[str, str | Non
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the section, the name and the value of each line. Raises CloudConfigError."""
+    """Yield the section, the name and the value of each line. Raises SettingsError."""
     section = ""
     seen = set()
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
@@ -104,12 +94,12 @@ def _entries(text: str) -> Iterator[tuple[str, str, str | None]]:
         name, equals, value = map(str.strip, line.partition("="))
         key = (section, "" if header else name.lower())
         if not section:
-            raise CloudConfigError(f"line {number}: there is a line before [Global]")
+            raise SettingsError(f"line {number}: there is a line before [Global]")
         if not header and (not name or name.startswith("[")):
-            raise CloudConfigError(f"line {number}: is not of the form name = value")
+            raise SettingsError(f"line {number}: is not of the form name = value")
         if key in seen:
             what = "the section is opened" if header else "the name is given"
-            raise CloudConfigError(f"line {number}: {what} a second time")
+            raise SettingsError(f"line {number}: {what} a second time")
         seen.add(key)
         if not header:
             yield section, name.lower(), value if equals else None
@@ -121,7 +111,7 @@ def _plain(name: str, value: str) -> str:
         return _COMMENT.split(value, maxsplit=1)[0].strip()
     quoted = _QUOTED.fullmatch(value)
     if not quoted:
-        raise CloudConfigError(f"{name}: its quotes are not closed")
+        raise SettingsError(f"{name}: its quotes are not closed")
     return re.sub(r"\\(.)", r"\1", quoted[1])
 
 

@@ -23,8 +23,8 @@ from hooks.settings.api_server import (
     read_service_account,
 )
 from hooks.settings.certificates import server_context
-from hooks.settings.cloud_config import CloudConfigError, read_cloud_config
-from hooks.settings.parsing import LOG_LEVELS, ListenAddress
+from hooks.settings.cloud_config import read_cloud_config
+from hooks.settings.parsing import LOG_LEVELS, ListenAddress, SettingsError
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import Tokens, read_tokens
 
@@ -34,14 +34,6 @@ T = TypeVar("T")
 NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
 #: The longest value that an error shows whole; a secret in the wrong place is longer.
 MAX_SHOWN = 16
-
-
-class SettingsError(ValueError):
-    """Settings that cannot work; `problems` names every one of them, with no secret in it."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -176,7 +168,7 @@ def from_environ(
         values["api_server"] = file.current()
     problems += _contradictions(values, known_hooks)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(*problems)
     values["pod_name"] = values["pod_name"] or platform.node()
     values["pod_namespace"] = values["pod_namespace"] or _own_namespace(service_account)
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:
@@ -227,7 +219,7 @@ def _follow(
     reasons: tuple[str, ...]
     try:
         return ReloadingFile(name, paths, partial(read, *paths)) if all(paths) else None
-    except CloudConfigError as error:
+    except SettingsError as error:
         reasons = error.problems
     except OSError as error:
         reasons = (error.strerror or "cannot be read",)

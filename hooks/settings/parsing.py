@@ -21,6 +21,17 @@ _HOST = re.compile(r"[0-9A-Za-z.:-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
+class SettingsError(ValueError):
+    """Settings that cannot work: every problem.
+
+    None of them holds the content of a file, because a secret may be in the wrong place.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
 @dataclass(frozen=True)
 class ListenAddress:
     """The address and port of a server."""

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 #: Device, inode, size and change time of each file; they differ when a mounted Secret is swapped.
-_Signature = tuple[tuple[int, ...] | None, ...]
+_Versions = tuple[tuple[int, ...], ...]
 
 _log = logging.getLogger("hooks.settings")
 
@@ -37,7 +37,7 @@ class ReloadingFile(Generic[T]):
         self._paths = paths
         self._read = read
         self._lock = threading.Lock()
-        self._signature = self._sign()
+        self._versions = self._read_versions()
         self._content = read()
 
     def current(self) -> T:
@@ -46,9 +46,9 @@ class ReloadingFile(Generic[T]):
         A bad content is logged once, and the one before stays in use until the files change.
         """
         with self._lock:
-            signature = self._sign()
-            if signature != self._signature:
-                self._signature = signature
+            versions = self._read_versions()
+            if versions != self._versions:
+                self._versions = versions
                 try:
                     self._content = self._read()
                 except (OSError, ValueError) as error:
@@ -60,13 +60,13 @@ class ReloadingFile(Generic[T]):
                     _log.info("file read", extra={"file": self.name})
             return self._content
 
-    def _sign(self) -> _Signature:
-        return tuple(_signature(Path(path)) for path in self._paths)
+    def _read_versions(self) -> _Versions:
+        return tuple(map(_version, self._paths))
 
 
-def _signature(path: Path) -> tuple[int, ...] | None:
+def _version(path: str) -> tuple[int, ...]:
     try:
-        status = path.stat()
+        status = Path(path).stat()
     except OSError:
-        return None
+        return ()
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -4,10 +4,10 @@ import pytest
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
-    CloudConfigError,
     parse_cloud_config,
     read_cloud_config,
 )
+from hooks.settings.parsing import SettingsError
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
@@ -128,7 +128,7 @@ def test_yes_and_no_have_several_forms(text: str, value: bool) -> None:
     ],
 )
 def test_every_problem_is_named_and_no_value_is_shown(text: str, problems: list[str]) -> None:
-    with pytest.raises(CloudConfigError) as refusal:
+    with pytest.raises(SettingsError) as refusal:
         parse(text)
     assert len(refusal.value.problems) == len(problems)
     for problem, start in zip(refusal.value.problems, problems, strict=True):
@@ -164,5 +164,5 @@ def test_a_configuration_does_not_print_its_keys() -> None:
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cloud-config"
     path.write_bytes(b"[Global]\nzone = \xff\n")
-    with pytest.raises(CloudConfigError, match="not UTF-8 at byte 16"):
+    with pytest.raises(SettingsError, match="not UTF-8 at byte 16"):
         read_cloud_config(str(path), warn=pytest.fail)

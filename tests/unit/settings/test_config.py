@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hooks.settings.config import Config, SettingsError, from_environ, settings
-from hooks.settings.parsing import ListenAddress
+from hooks.settings.config import Config, from_environ, settings
+from hooks.settings.parsing import ListenAddress, SettingsError
 from tests.certificates import Certificates, make_certificates
 
 HOOKS = ("nodes", "services", "loadbalancers", "targetclusters")

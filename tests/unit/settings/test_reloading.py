@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.settings.cloud_config import CloudConfigError, read_cloud_config
+from hooks.settings.cloud_config import read_cloud_config
+from hooks.settings.parsing import SettingsError
 from hooks.settings.reloading import ReloadingFile
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
@@ -104,5 +105,5 @@ def test_a_file_that_went_bad_before_the_first_call_leaves_what_was_read_at_the_
 
 def test_a_file_that_is_bad_from_the_start_is_refused(path: Path) -> None:
     path.write_text("")
-    with pytest.raises(CloudConfigError):
+    with pytest.raises(SettingsError):
         follow(path)
