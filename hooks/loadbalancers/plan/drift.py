@@ -23,7 +23,7 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     """Return hash and count of the drift checks in a row that found the same drift.
 
     A check is a drift check if nothing else was asked for since the last one. The call's first
-    round tells what it found. An early check without drift does not reset the count: what is right
+    pass tells what it found. An early check without drift does not reset the count: what is right
     so soon may be undone later.
     """
     recorded = facts.request.recorded.repeated_drift
@@ -39,7 +39,7 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
 
 
 def is_found_now(facts: Facts) -> bool:
-    """Tell whether this round is the one that finds drift."""
+    """Tell whether this pass is the one that finds drift."""
     return facts.attempt.first_actions is None and status.was_converged(facts)
 
 

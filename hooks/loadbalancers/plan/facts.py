@@ -57,10 +57,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AttemptState:
-    """How this call has gone so far: a call observes, plans and acts in rounds.
+    """How this call has gone so far: a call observes, plans and acts in passes.
 
     Attributes:
-        first_actions: what the first round planned; None in the first round.
+        first_actions: what the first pass planned; None in the first pass.
         done: the actions that were done or refused.
         refusals: what CloudStack refused.
     """

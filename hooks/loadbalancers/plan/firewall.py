@@ -174,7 +174,7 @@ def _replace(
 ) -> Iterator[CloseFirewall | OpenFirewall]:
     """Open ports; a needed rule that CloudStack refuses to have beside a new one is closed first.
 
-    Other needed rules are closed in a later round, once the new rules exist.
+    Other needed rules are closed in a later pass, once the new rules exist.
     """
     for new in opening:
         yield from (_close(rule) for rule in needed if _clash(rule, new.ports))

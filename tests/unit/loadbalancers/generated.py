@@ -35,8 +35,8 @@ from tests.unit.loadbalancers.builders import (
 )
 from tests.unit.loadbalancers.model import Model, with_address
 
-#: Rounds that any world may take; the longest way is address, tags, rules, tags and members.
-ROUNDS = 12
+#: Passes that any world may take; the longest way is address, tags, rules, tags and members.
+PASSES = 12
 EVERYONE = "0.0.0.0/0"
 PORTS = (80, 81, 82, 443)
 HUMAN = "human"
@@ -171,7 +171,7 @@ class Play:
         """Make one call: passes until nothing is left, or it dies after `die_after` actions."""
         self.done = self.refusals = ()
         planned = first = self.plan()
-        for _ in range(ROUNDS):
+        for _ in range(PASSES):
             for action in planned.actions:
                 if len(self.done) == die_after:
                     return planned

@@ -1,4 +1,4 @@
-"""From any state, a few rounds of plan and apply converge, and then the plan is empty."""
+"""From any state, a few passes of plan and apply converge, and then the plan is empty."""
 
 from copy import deepcopy
 from dataclasses import replace

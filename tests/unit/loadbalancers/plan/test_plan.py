@@ -257,7 +257,7 @@ def test_a_change_that_was_asked_for_is_not_drift() -> None:
     assert made.events == ()
 
 
-def test_later_rounds_of_a_call_are_not_drift() -> None:
+def test_later_passes_of_a_call_are_not_drift() -> None:
     before, now = later(planned(request(status=recorded()), RIGHT))
     existing = state(
         rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
