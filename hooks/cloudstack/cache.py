@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.deadline import Deadline, Monotonic
 
 Key = TypeVar("Key", bound=Hashable)

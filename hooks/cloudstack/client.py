@@ -15,7 +15,8 @@ from hooks.cloudstack.errors import (
     Unreachable,
     refusal,
 )
-from hooks.cloudstack.models import Answer, Job, JobStatus, Malformed
+from hooks.cloudstack.models.fields import Answer, Malformed
+from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline

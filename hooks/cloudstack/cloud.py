@@ -21,7 +21,8 @@ from hooks.cloudstack.commands.compute import (
 from hooks.cloudstack.commands.network import list_networks
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
-from hooks.cloudstack.models import Capabilities, Network
+from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.network import Network
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.tls import environment_authorities, file_context

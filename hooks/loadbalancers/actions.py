@@ -9,7 +9,7 @@ from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CloudStackError, Forbidden, JobRunning, Refused, Unauthorized
-from hooks.cloudstack.models import Job
+from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, NotFound
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE

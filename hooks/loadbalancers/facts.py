@@ -8,13 +8,10 @@ from typing import Unpack
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.commands import account, firewall, loadbalancing, network
 from hooks.cloudstack.errors import CloudStackError, InvalidParameter
-from hooks.cloudstack.models import (
-    FirewallRule,
-    LoadBalancerRule,
-    Network,
-    PublicIpAddress,
-    ResourceLimit,
-)
+from hooks.cloudstack.models.account import ResourceLimit
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import finalizers, is_deleting, part

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hooks.cloudstack.errors import Refused
-from hooks.cloudstack.models import Job
+from hooks.cloudstack.models.jobs import Job
 
 #: Seconds after which a job is not waited for any more: it hangs.
 MAX_JOB_AGE = 30.0

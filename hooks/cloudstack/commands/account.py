@@ -1,8 +1,8 @@
-"""The server's capabilities; accounts, projects and their limits."""
+"""The server's capabilities, and the limits of the account or project."""
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Account, Capabilities, Project, ResourceLimit
+from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.http.deadline import Deadline
 
 
@@ -12,28 +12,13 @@ def list_capabilities(client: Client, *, deadline: Deadline) -> Capabilities:
     return client.one(query, parameters(), deadline)
 
 
-def list_accounts(client: Client, *, deadline: Deadline) -> tuple[Account, ...]:
-    """List the accounts the caller may see: an ordinary user sees its own."""
-    query = Query("listAccounts", "account", Account.from_json)
-    return client.list_all(query, parameters(), deadline)
-
-
-def list_projects(
-    client: Client, *, deadline: Deadline, project_id: str | None = None
-) -> tuple[Project, ...]:
-    """List the projects the caller may see, all or by id."""
-    query = Query("listProjects", "project", Project.from_json)
-    return client.list_all(query, parameters(id=project_id), deadline)
-
-
 def address_limit(client: Client, *, deadline: Deadline) -> ResourceLimit | None:
     """Tell how many public addresses the project, else the account, has and may have.
 
-    None where CloudStack does not show it.
+    None where CloudStack does not show exactly one owner: an ordinary user sees its own account.
     """
-    owners: tuple[Project | Account, ...]
+    query = Query("listAccounts", "account", ResourceLimit.from_json)
     if client.project_id:
-        owners = list_projects(client, deadline=deadline, project_id=client.project_id)
-    else:
-        owners = list_accounts(client, deadline=deadline)
-    return owners[0].addresses if len(owners) == 1 else None
+        query = Query("listProjects", "project", ResourceLimit.from_json)
+    owners = client.list_all(query, parameters(id=client.project_id or None), deadline)
+    return owners[0] if len(owners) == 1 else None

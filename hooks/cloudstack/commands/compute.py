@@ -5,7 +5,8 @@ from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Job, KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 
 #: Details of a machine that are listed: network cards and service offering. They cost the server

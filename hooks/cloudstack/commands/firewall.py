@@ -5,9 +5,8 @@ from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters, port_parameters
-from hooks.cloudstack.models import (
+from hooks.cloudstack.models.firewall import (
     FirewallRule,
-    Job,
     NetworkAcl,
     NetworkAclChange,
     NetworkAclList,
@@ -15,6 +14,7 @@ from hooks.cloudstack.models import (
     PortRange,
     SecurityGroup,
 )
+from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 
 

@@ -5,16 +5,16 @@ from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import pairs, parameters
-from hooks.cloudstack.models import (
-    Job,
+from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
     Member,
     NewLoadBalancerRule,
     NewStickinessPolicy,
     StickinessPolicy,
+    rule_policies,
 )
-from hooks.cloudstack.models.loadbalancing import rule_policies
 from hooks.http.deadline import Deadline
 
 

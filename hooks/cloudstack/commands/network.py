@@ -5,7 +5,8 @@ from typing import TypedDict, Unpack
 
 from hooks.cloudstack.client import Client, Query
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Job, Network, PublicIpAddress
+from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hooks.cloudstack.models import PortRange
+from hooks.cloudstack.models.firewall import PortRange
 
 
 def parameters(**values: object) -> dict[str, object]:

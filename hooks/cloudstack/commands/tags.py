@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models import Job
+from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 
 

@@ -1,4 +1,4 @@
-"""Accounts, projects and their limits, and the server's version and services."""
+"""The limits of accounts and projects, and the server's version and services."""
 
 import re
 from dataclasses import dataclass
@@ -16,54 +16,18 @@ from hooks.cloudstack.models.fields import (
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimit:
-    """How many of a kind an account or project has, and may have; None: as many as it likes."""
+    """How many public addresses an account or project has, and may have; None: no limit."""
 
     used: int
     limit: int | None
 
     @classmethod
-    def from_json(cls, answer: Answer, kind: str) -> "ResourceLimit":
-        """Read `KINDlimit` and `KINDtotal` of an account or project, such as those of `ip`."""
-        unlimited = optional(answer, f"{kind}limit") in ("", "Unlimited", "-1")
+    def from_json(cls, answer: Answer) -> "ResourceLimit":
+        """Read `iplimit` and `iptotal` of one entry of `account` or `project`."""
+        unlimited = optional(answer, "iplimit") in ("", "Unlimited", "-1")
         return cls(
-            used=optional_number(answer, "resource limit", f"{kind}total") or 0,
-            limit=None if unlimited else number(answer, "resource limit", f"{kind}limit"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project, and its quota of public addresses."""
-
-    id: str
-    name: str
-    addresses: ResourceLimit
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Project":
-        """Read one entry of `project`."""
-        return cls(
-            id=required(answer, "project", "id"),
-            name=required(answer, "project", "name"),
-            addresses=ResourceLimit.from_json(answer, "ip"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account, and its quota of public addresses."""
-
-    id: str
-    name: str
-    addresses: ResourceLimit
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Account":
-        """Read one entry of `account`."""
-        return cls(
-            id=required(answer, "account", "id"),
-            name=required(answer, "account", "name"),
-            addresses=ResourceLimit.from_json(answer, "ip"),
+            used=optional_number(answer, "resource limit", "iptotal") or 0,
+            limit=None if unlimited else number(answer, "resource limit", "iplimit"),
         )
 
 

@@ -6,7 +6,8 @@ An id that is not known yet is empty. Plan mode shows such actions; no call does
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
+from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.http.texts import join_names
 from hooks.kube.finalizers import ServiceFinalizers
 

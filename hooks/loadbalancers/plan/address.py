@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hooks.cloudstack.models import PublicIpAddress
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hooks.cloudstack.models import PublicIpAddress
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags

@@ -4,14 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from hooks.cloudstack.models import (
-    Capabilities,
-    FirewallRule,
-    LoadBalancerRule,
-    Network,
-    PublicIpAddress,
-    ResourceLimit,
-)
+from hooks.cloudstack.models.account import Capabilities, ResourceLimit
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.nodes import choose_network

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, PortRange
+from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, port_text

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hooks.cloudstack.models import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent

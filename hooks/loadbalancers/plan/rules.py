@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from hooks.cloudstack.models import LoadBalancerRule, LoadBalancerRuleChange, NewLoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    LoadBalancerRuleChange,
+    NewLoadBalancerRule,
+)
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, UpdateRule

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from hooks import names
-from hooks.cloudstack.models import Tag
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import AddTags, Kind, Tags
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.request import LoadBalancerRequest

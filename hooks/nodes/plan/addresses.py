@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, items
 from hooks.names import ANNOTATION_PROVIDED_NODE_IP

@@ -5,7 +5,7 @@ was in every update, whether or not the CRD has a status subresource (seen on 4.
 """
 
 from hooks import names
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import labels, part
 from hooks.kube.times import timestamp

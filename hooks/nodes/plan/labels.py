@@ -3,7 +3,7 @@
 import re
 
 from hooks import names
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube import objects
 

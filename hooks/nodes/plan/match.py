@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.cloudstack.cache import Snapshot, host_part
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.nodes.plan.provider_id import parse_provider_id
 
 

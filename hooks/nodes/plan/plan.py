@@ -1,7 +1,7 @@
 """What a node is to become: labels, Instance, and what Metacontroller cannot write."""
 
 from hooks import names
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part

@@ -6,13 +6,11 @@ from types import ModuleType
 from typing import Any
 
 from hooks.cloudstack.commands import account, compute, firewall, loadbalancing, network, tags
-from hooks.cloudstack.models import (
+from hooks.cloudstack.models.firewall import NetworkAclChange, NewNetworkAcl, PortRange
+from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRuleChange,
-    NetworkAclChange,
     NewLoadBalancerRule,
-    NewNetworkAcl,
     NewStickinessPolicy,
-    PortRange,
 )
 from tests.unit.cloudstack.transports import Script
 
@@ -75,9 +73,6 @@ def writing(call: Callable[..., Any], args: tuple[Any, ...], command: str, **sen
 
 ROWS = [
     Row(account.list_capabilities, (), "listCapabilities", {}),
-    Row(account.list_accounts, (), "listAccounts", PAGE),
-    Row(account.list_projects, (), "listProjects", PAGE),
-    Row(account.list_projects, (), "listProjects", {**PAGE, "id": "p"}, {"project_id": "p"}),
     listing(compute.list_virtual_machines, "listVirtualMachines", {"details": "nics,servoff"}),
     listing(
         compute.list_virtual_machines,

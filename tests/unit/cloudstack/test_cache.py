@@ -14,7 +14,7 @@ from hooks.cloudstack.cache import (
     host_part,
 )
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.transports import Time
 

@@ -15,7 +15,8 @@ from hooks.cloudstack.errors import (
     Unauthorized,
     Unreachable,
 )
-from hooks.cloudstack.models import Job, Zone
+from hooks.cloudstack.models.compute import Zone
+from hooks.cloudstack.models.jobs import Job
 from tests.unit.cloudstack.transports import Script, Scripted
 
 BROKEN = Unreachable("listZones", "the connection broke", transient=True)

@@ -8,13 +8,10 @@ import pytest
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import account, compute, firewall, loadbalancing, network, tags
-from hooks.cloudstack.models import (
-    Job,
-    LoadBalancerRuleChange,
-    NewLoadBalancerRule,
-    PortRange,
-    ResourceLimit,
-)
+from hooks.cloudstack.models.account import ResourceLimit
+from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.command_rows import ADDRESS, MODULES, PAGE, PROJECT, ROWS, Row, writing
 from tests.unit.cloudstack.transports import Script

@@ -24,14 +24,14 @@ from hooks.cloudstack.errors import (
     Unauthorized,
     Unreachable,
 )
-from hooks.cloudstack.models import (
-    Job,
+from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRuleChange,
     NewLoadBalancerRule,
     NewStickinessPolicy,
-    PortRange,
-    PublicIpAddress,
 )
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.deadline import Deadline
 from simulator.registry import REGISTRY
 from simulator.server import Simulator

@@ -2,16 +2,11 @@
 
 from typing import Any
 
-from hooks.cloudstack.models import (
-    Capabilities,
-    FirewallRule,
-    LoadBalancerRule,
-    Network,
-    NetworkService,
-    NewLoadBalancerRule,
-    PublicIpAddress,
-    Tag,
-)
+from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, NewLoadBalancerRule
+from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAddress
+from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags

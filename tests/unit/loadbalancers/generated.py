@@ -9,7 +9,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import AttemptState, Facts, Refusal

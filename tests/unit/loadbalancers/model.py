@@ -8,15 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from hooks.cloudstack.models import (
-    FirewallRule,
-    LoadBalancerRule,
-    LoadBalancerRuleChange,
-    Network,
-    PortRange,
-    PublicIpAddress,
-    Tag,
-)
+from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, LoadBalancerRuleChange
+from hooks.cloudstack.models.network import Network, PublicIpAddress
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan import actions as plan
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import select_address

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hooks.cloudstack.models import (
-    Capabilities,
-    FirewallRule,
-    LoadBalancerRule,
-    Network,
-    PublicIpAddress,
-)
+from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import CloudState, Facts
 from hooks.loadbalancers.plan.plan import plan

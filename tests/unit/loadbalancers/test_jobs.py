@@ -1,7 +1,7 @@
 import pytest
 
 from hooks.cloudstack.errors import JobRunning, Refused
-from hooks.cloudstack.models import Job
+from hooks.cloudstack.models.jobs import Job
 from hooks.loadbalancers.jobs import MAX_JOB_AGE, REMEMBERED, RunningJobs
 
 FIRST, SECOND = Job("createTags", "j-1"), Job("createTags", "j-2")

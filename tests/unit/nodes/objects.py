@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hooks.cloudstack.models import Nic, VirtualMachine
+from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.names import TAINT_UNINITIALIZED
 from hooks.nodes.plan.facts import Facts, Settings

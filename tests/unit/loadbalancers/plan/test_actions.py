@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import LoadBalancerRuleChange, NewLoadBalancerRule, PortRange
+from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.loadbalancers.plan import actions
 
 NODES = ("n1", "n2", "n3", "n4", "n5")

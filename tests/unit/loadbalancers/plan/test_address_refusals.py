@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import ResourceLimit
+from hooks.cloudstack.models.account import ResourceLimit
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Associate
 from tests.unit.loadbalancers.builders import IP, NET, chosen, request

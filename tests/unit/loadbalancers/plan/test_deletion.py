@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import PublicIpAddress, Tag
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action, HoldService
 from hooks.loadbalancers.plan.facts import CloudState, Refusal

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Tag
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
     FirewallPlan,

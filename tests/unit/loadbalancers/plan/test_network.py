@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import Capabilities, Network, NetworkService
+from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.loadbalancers.plan.network import enforcement, refusal
 from tests.unit.loadbalancers.builders import NET, NETWORK, facts, instance, request, rule
 

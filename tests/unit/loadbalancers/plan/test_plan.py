@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import FirewallRule, LoadBalancerRule, Network, NetworkService
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.times import timestamp

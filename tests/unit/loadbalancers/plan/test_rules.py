@@ -2,14 +2,10 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models import (
-    Capabilities,
-    LoadBalancerRule,
-    Network,
-    NetworkService,
-    NewLoadBalancerRule,
-    Tag,
-)
+from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, NewLoadBalancerRule
+from hooks.cloudstack.models.network import Network, NetworkService
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
 from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules

@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.cloudstack.models import VirtualMachine
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.nodes.plan.addresses import (
     Address,
     UnusableAddressesError,
