@@ -34,12 +34,12 @@ class Call:
 
     @property
     def dry_run(self) -> bool:
-        """Tell whether the call only asks what it would do."""
+        """Return whether the call is a dry run."""
         return "dryRun" in (self.params or {})
 
     @property
     def writes(self) -> bool:
-        """Tell whether the call may change something."""
+        """Return whether the call may change something."""
         return self.verb not in {"get", "list"} and not self.dry_run
 
 
@@ -80,7 +80,7 @@ class Watched(Answering):
     """Notes calls, and passes them on to a real client.
 
     Attributes:
-        before: is told of each call before it is passed on; what it raises is the answer.
+        before: is called with each call before it is passed on; what it raises is the answer.
         kill_before: the number of the call, from 1, before which the process is killed.
         calls: what was called.
     """

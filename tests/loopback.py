@@ -1,4 +1,4 @@
-"""HTTP servers on loopback, for tests that say themselves what is answered."""
+"""HTTP servers on loopback, whose answers each test chooses."""
 
 import threading
 from collections.abc import Iterator, Mapping

@@ -87,7 +87,7 @@ class Hooks:
         until(self.is_ready, "the hooks are ready", within=30)
 
     def is_ready(self) -> bool:
-        """Tell whether the hooks answer; raise where the process has ended."""
+        """Return whether the hooks answer; raise if the process has ended."""
         self.process.check()
         try:
             return self.get("/readyz").code == 200

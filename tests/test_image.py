@@ -158,11 +158,13 @@ def third_party_imports() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [("", "no container engine answers here"), ("engine", "docker build")],
     ids=["no engine", "an engine"],
 )
-def test_make_image_builds_or_says_what_is_missing(tmp_path: Path, path: str, said: str) -> None:
+def test_make_image_builds_or_names_what_is_missing(
+    tmp_path: Path, path: str, message: str
+) -> None:
     engine = tmp_path / "engine" / "docker"
     engine.parent.mkdir()
     engine.write_text('#!/bin/sh\n[ "$1" = info ] || echo "docker $*"\n')
@@ -181,7 +183,7 @@ def test_make_image_builds_or_says_what_is_missing(tmp_path: Path, path: str, sa
         text=True,
         timeout=60,
     )
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
     assert (done.returncode == 0) == bool(path)
     if path:
         assert "build --build-arg BASE=mirror/python:3 --tag x:1 ." in done.stdout

@@ -43,7 +43,7 @@ def control_plane(
 
 
 def pytest_report_header() -> str:
-    """Say which Metacontroller the tests run on."""
+    """Print which Metacontroller the tests run on."""
     return f"metacontroller: {metacontroller.described()}"
 
 
@@ -56,13 +56,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the files that share a control plane run last: it would only stand idle after them."""
+    """Run the files that share a control plane last: after them it would only be idle."""
     sharing = {item.path for item in items if "control_plane" in _fixtures(item)}
     items.sort(key=lambda item: item.path in sharing)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what is missing now, where no test's timeout runs and its progress is seen."""
+    """Build missing programs now, where no test's timeout runs and the progress is seen."""
     if session.config.option.collectonly:
         return
     wanted = {name for item in session.items for name in _fixtures(item)}
@@ -75,7 +75,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where the logs are when something failed."""
+    """Print the folder of the logs when something failed."""
     folder = terminalreporter.config.stash.get(_FOLDER, None)
     stats = terminalreporter.stats
     if folder and (stats.get("failed") or stats.get("error")):

@@ -17,7 +17,7 @@ from tests.documented.runs import on_this_machine
 from tests.documented.shell import commands
 from tests.integration.test_run import launcher
 
-#: What curl says of data that it is told nothing else of.
+#: The content type that curl sends with data by default.
 FORM = "application/x-www-form-urlencoded"
 BLOCKS = [
     block

@@ -1,4 +1,4 @@
-"""A CloudStack that fails: the answer says so, in time, and nothing secret is anywhere."""
+"""A CloudStack that fails: the answer names the error, in time, and no secret is anywhere."""
 
 import json
 import time
@@ -24,7 +24,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def hooks(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Hooks]:
-    """Serve with the least patience and the most talkative log, and look for secrets at the end."""
+    """Serve with the shortest deadline and the longest log, and search for secrets at the end."""
     folder = tmp_path_factory.mktemp("failing")
     environ = {
         "CLOUD_CONFIG": str(write_cloud_config(folder / "cloud-config", simulator)),
@@ -34,8 +34,8 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Ite
     }
     with Hooks(folder, environ) as hooks:
         yield hooks
-        told = hooks.process.log.read_text() + hooks.scrape().body.decode()
-    assert_nothing_secret(told, simulator)
+        shown = hooks.process.log.read_text() + hooks.scrape().body.decode()
+    assert_nothing_secret(shown, simulator)
 
 
 def assert_nothing_secret(text: str, simulator: Simulator) -> None:
@@ -46,7 +46,7 @@ def assert_nothing_secret(text: str, simulator: Simulator) -> None:
 
 
 FAULTS = [
-    pytest.param({"kind": "error", "code": code, "text": "told by CloudStack"}, id=str(code))
+    pytest.param({"kind": "error", "code": code, "text": "from CloudStack"}, id=str(code))
     for code in (401, 431, 432, 530, 531, 533, 537)
 ] + [pytest.param({"kind": kind}, id=kind) for kind in ("timeout", "html", "empty", "throttled")]
 
@@ -66,7 +66,7 @@ def test_the_answer_says_so_in_time(
     assert reply.code == 429
     assert int(reply.headers["Retry-After"]) >= 1
     assert reply.json["error"].startswith("listVirtualMachines: ")
-    assert ("told by CloudStack" in reply.json["error"]) == ("text" in fault)
+    assert ("from CloudStack" in reply.json["error"]) == ("text" in fault)
     assert_nothing_secret(reply.body.decode(), simulator)
 
 

@@ -69,6 +69,7 @@ def test_every_bad_setting_is_named_in_one_boot_that_ends_with_2(tmp_path: Path)
             "CLOUD_CONFIG": str(cloud_config),
             "HOOK_DEADLINE": "soon",
             "HOOKS_TOKEN_FILE": str(tmp_path / "no-such-file"),
+            "KUBECONFIG_FILE": str(tmp_path),
             "BIND": "0.0.0.0:8080",
         },
     )
@@ -81,6 +82,7 @@ def test_every_bad_setting_is_named_in_one_boot_that_ends_with_2(tmp_path: Path)
         "CLOUD_CONFIG",
         "CLOUD_CONFIG",
         "HOOKS_TOKEN_FILE",
+        "KUBECONFIG_FILE",
         "HOOKS",
     ]
     assert "SECRET-1" not in hooks.process.log.read_text()

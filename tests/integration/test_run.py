@@ -22,7 +22,7 @@ from tests.serving import LOOPBACK, PROJECT
 
 
 class Listener:
-    """Stands where an API server might be, and counts who comes."""
+    """Listens where an API server could be, and counts connections."""
 
     def __init__(self) -> None:
         self.visitors = 0
@@ -91,7 +91,7 @@ def carry_out(command: str) -> tuple[int, bytes]:
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path, listener: Listener) -> Path:
-    """Write a kubeconfig to where kubectl looks."""
+    """Write a kubeconfig to the place that kubectl reads."""
     path = tmp_path / ".kube" / "config"
     path.parent.mkdir()
     config = {
@@ -200,7 +200,7 @@ def test_interrupted_it_ends_with_0_and_everything_it_started_is_gone(tmp_path: 
             probe.bind((LOOPBACK, int(run.environment[name])))
 
 
-def test_taken_and_bad_ports_are_all_said(tmp_path: Path, listener: Listener) -> None:
+def test_taken_and_bad_ports_are_all_named(tmp_path: Path, listener: Listener) -> None:
     taken = str(listener.port)
     run = launcher(tmp_path, {"PORT": taken, "METRICS_PORT": "http"})
     run.start()

@@ -352,7 +352,7 @@ def test_probes_need_no_token_and_leave_no_line(guarded: Served, path: str) -> N
 
 
 class Connection:
-    """A TLS connection, as far as the app looks at it."""
+    """The part of a TLS connection that the app reads."""
 
     def __init__(self, certificate: dict[str, object] | None) -> None:
         self._certificate = certificate

@@ -10,7 +10,7 @@ CERTIFICATE = {"subject": ((("commonName", "metacontroller"),),)}
 
 
 def authenticator(path: Path, *, client_certificates: bool = False) -> Authenticator:
-    """Authenticator by a token file; what is told of the file is left unheard."""
+    """Make an authenticator of a token file."""
     tokens = ReloadingFile("tokens", (str(path),), lambda: read_tokens(str(path)))
     return Authenticator(tokens, client_certificates=client_certificates)
 
@@ -25,7 +25,7 @@ def authenticator(path: Path, *, client_certificates: bool = False) -> Authentic
         pytest.param("a.b-c_d~e+f/g==", ["a.b-c_d~e+f/g=="], id="every character of RFC 6750"),
     ],
 )
-def test_the_tokens_of_a_file_are_let_in_and_no_other(
+def test_the_tokens_of_a_file_are_accepted_and_no_other(
     tmp_path: Path, content: str, good: list[str]
 ) -> None:
     path = tmp_path / "tokens"
@@ -78,7 +78,7 @@ def test_tokens_do_not_print(tmp_path: Path) -> None:
         pytest.param("Bearer \xfc", "a bearer token is needed", id="not ASCII"),
     ],
 )
-def test_only_bearers_of_a_token_are_let_in(
+def test_only_bearers_of_a_token_are_accepted(
     tmp_path: Path, header: str, refusal: str | None
 ) -> None:
     path = tmp_path / "tokens"
@@ -89,7 +89,7 @@ def test_only_bearers_of_a_token_are_let_in(
     assert "TOKEN" not in (answer or "").replace("TOKEN_FILE", "").replace("Bearer TOKEN", "")
 
 
-def test_without_tokens_everybody_is_let_in() -> None:
+def test_without_tokens_every_caller_is_accepted() -> None:
     assert Authenticator(None, client_certificates=False).refusal("", None) is None
 
 
@@ -103,25 +103,23 @@ def test_a_client_certificate_is_needed_besides_the_token(tmp_path: Path) -> Non
     assert strict.refusal("Bearer TOKEN-1", CERTIFICATE) is None
 
 
-def test_a_token_is_rotated_by_way_of_two(tmp_path: Path) -> None:
+def test_a_token_is_rotated_with_two_in_between(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text("old\n")
     watched = authenticator(path)
 
-    def let_in() -> list[bool]:
+    def accepted() -> list[bool]:
         return [watched.refusal(f"Bearer {token}", {}) is None for token in ("old", "new")]
 
-    assert let_in() == [True, False]
+    assert accepted() == [True, False]
     path.write_text("old\nnew\n")
-    assert let_in() == [True, True]
+    assert accepted() == [True, True]
     path.write_text("new\n")
-    assert let_in() == [False, True]
+    assert accepted() == [False, True]
 
 
 @pytest.mark.parametrize("bad", [pytest.param("", id="emptied"), pytest.param(None, id="gone")])
-def test_a_bad_new_token_file_neither_opens_nor_closes_the_door(
-    tmp_path: Path, bad: str | None
-) -> None:
+def test_a_bad_new_token_file_changes_nothing(tmp_path: Path, bad: str | None) -> None:
     path = tmp_path / "tokens"
     path.write_text("old\n")
     watched = authenticator(path)

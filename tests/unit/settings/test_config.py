@@ -43,7 +43,7 @@ def kubeconfig(tmp_path: Path) -> str:
 
 @pytest.fixture
 def read(cloud_config: str, kubeconfig: str, tmp_path: Path) -> Read:
-    """Read settings outside of a pod; the files that are needed are given unless a test says no."""
+    """Read settings outside of a pod; the needed files are given unless a test overrides them."""
 
     def read(environ: dict[str, str] | None = None, service_account: str = "none") -> Config:
         return from_environ(

@@ -65,9 +65,9 @@ def test_a_helm_of_another_version_is_not_taken(tmp_path: Path) -> None:
 
 def test_a_new_enough_go_on_the_path_is_taken(tmp_path: Path) -> None:
     go = _pretend_go(tmp_path, "go1.26.8")
-    said: list[str] = []
-    assert golang.toolchain("1.26.0", tmp_path / "cache", said.append, str(tmp_path)) == go
-    assert said == []
+    reports: list[str] = []
+    assert golang.toolchain("1.26.0", tmp_path / "cache", reports.append, str(tmp_path)) == go
+    assert reports == []
 
 
 @pytest.mark.parametrize(
