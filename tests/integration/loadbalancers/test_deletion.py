@@ -252,6 +252,19 @@ def test_with_another_project_configured_nothing_counts_as_gone(
     del cloud
 
 
+def test_a_refusal_about_another_parameter_does_not_mean_that_the_network_is_gone(
+    world: World,
+) -> None:
+    cloud = world.open_cloud()
+    lb = LoadBalancer(world)
+    text = "Invalid parameter projectid value=p-1 due to incorrect format, or it does not exist"
+    world.simulator.control.fault("listNetworks", "error", code=431, text=text, times=None)
+    lb.call(make_hook(world, cloud))
+    assert lb.reason() == "CloudStackRefused"
+    assert world.remains() == NOTHING
+    cloud.close()
+
+
 def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
     world: World, hook: LoadBalancersHook
 ) -> None:

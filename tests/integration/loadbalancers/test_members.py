@@ -179,3 +179,16 @@ def test_a_vm_added_later_joins(world: World, hook: LoadBalancersHook) -> None:
     world.nodes["node-6"] = instance_of(made)
     lb.settle(hook)
     assert "node-6" in members(world)
+
+
+def test_a_refusal_about_another_parameter_does_not_mean_that_a_rule_has_no_members(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.nodes.pop("node-2")
+    world.simulator.control.clear_calls()
+    text = "Invalid parameter lbvmips value=maybe due to incorrect long value format"
+    world.simulator.control.fault("listLoadBalancerRuleInstances", "error", code=431, text=text)
+    lb.call(hook)
+    assert lb.reason() == "CloudStackRefused"
+    assert world.writes() == {}
