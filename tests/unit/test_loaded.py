@@ -7,9 +7,10 @@ from tests.serving import PROJECT
 
 LOADED = """
 import sys
+from pkgutil import resolve_name
 import hooks.wsgi
 for name in hooks.wsgi.HOOKS.values():
-    __import__(name)
+    resolve_name(name)
 assert "kubernetes" in sys.modules
 assert "aiohttp" not in sys.modules
 """
