@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 from hooks.cloudstack.errors import CloudStackError
@@ -13,13 +12,12 @@ from hooks.kube.events import Event
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.actions import perform
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
-from hooks.targetclusters.facts import observe
 from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan.actions import Action
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan_sync
-from hooks.targetclusters.request import read
+from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler
 from hooks.webhook.reconcile import CallResult, reconcile
@@ -78,8 +76,8 @@ class TargetClustersHook:
         if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
             return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
-        subject = _Subject(lambda: observe(request, watched), plan, watched)
-        answer = reconcile(subject, deadline=deadline, record=self._record)
+        call = _Call(request, watched, plan)
+        answer = reconcile(call, deadline=deadline, record=self._record)
         if answer.response.get("finalized"):
             self._clusters.forget(watched)
         else:
@@ -94,16 +92,35 @@ class TargetClustersHook:
         self._dependencies.record(event)
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """One call's view of one TargetCluster."""
+class _Call:
+    """One call's view of one TargetCluster; it waits for nothing."""
 
-    observe: Callable[[], Facts]
-    plan: Callable[[Facts], Plan[Action]]
-    watched: WatchedCluster
+    def __init__(
+        self,
+        request: TargetClusterRequest,
+        watched: WatchedCluster,
+        plan: Callable[[Facts], Plan[Action]],
+    ) -> None:
+        self.plan = plan
+        self._watched = watched
+        self._request = request
+        self._facts: Facts
+
+    def observe(self) -> Facts:
+        """Return what is known now; raises whatever bug ended a job."""
+        watched = self._watched
+        self._facts = Facts(
+            **vars(self._request),
+            probe=watched.probe.state(),
+            sync=watched.sync.state(),
+            deletion=watched.deletion.state(),
+            now=watched.clock(),
+        )
+        return self._facts
 
     def act(self, action: Action) -> None:
-        perform(action, self.observe(), self.watched)
+        """Start or stop a job, by the facts that it was planned from."""
+        perform(action, self._facts, self._watched)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
         """Return None: a call reads nothing that could fail; its jobs report their failures."""
