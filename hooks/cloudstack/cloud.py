@@ -100,12 +100,9 @@ def open_cloud(  # noqa: PLR0913 - all but the first are given by name
         pause: waits for so many seconds.
     """
     transport = _transport(config)
+    wire = Wire(config, transport, clock=clock)
     client = Client(
-        Wire(config, transport, clock=clock),
-        project_id=config.project_id,
-        observer=observer,
-        monotonic=monotonic,
-        pause=pause,
+        wire, project_id=config.project_id, observer=observer, monotonic=monotonic, pause=pause
     )
     executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
     read = _Reads(client, clock)

@@ -105,27 +105,21 @@ class Member:
         )
 
 
+def _params(answer: Answer, name: str) -> tuple[tuple[str, str], ...]:
+    values = answer.get(name)
+    pairs = values.items() if isinstance(values, dict) else ()
+    return tuple(sorted((str(key), str(value)) for key, value in pairs))
+
+
 @dataclass(frozen=True, slots=True)
-class StickinessPolicy:
+class StickinessPolicy(Model):
     """How a rule keeps a client on one member; `params` are sorted (name, value) pairs."""
 
+    KIND = "stickiness policy"
     id: str
-    name: str
-    method: str
-    params: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "StickinessPolicy":
-        """Read one entry of `stickinesspolicy`."""
-        params = answer.get("params")
-        return cls(
-            id=required(answer, "stickiness policy", "id"),
-            name=optional(answer, "name"),
-            method=required(answer, "stickiness policy", "methodname"),
-            params=tuple(sorted((str(k), str(v)) for k, v in params.items()))
-            if isinstance(params, dict)
-            else (),
-        )
+    name: Annotated[str, Read(optional)]
+    method: Annotated[str, Name("methodname")]
+    params: Annotated[tuple[tuple[str, str], ...], Read(_params)] = ()
 
 
 @dataclass(frozen=True, slots=True)

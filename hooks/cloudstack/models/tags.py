@@ -7,10 +7,8 @@ from hooks.cloudstack.models.fields import Model
 
 @dataclass(frozen=True, slots=True)
 class Tag(Model):
-    """A key and value on a resource; `resource_id` and type only from listTags."""
+    """A key and value on a resource."""
 
     KIND = "tag"
     key: str
     value: str = ""
-    resource_id: str = ""
-    resource_type: str = ""
