@@ -31,7 +31,7 @@ worker_class = "gthread"
 threads = 64
 worker_connections = 1024
 
-# The worker's heartbeat, which calls do not delay. It does not limit them.
+# Seconds without a heartbeat after which the worker is killed. Long calls do not stop it.
 timeout = 30
 # A stopping worker waits for its calls, which may take longer than the deadline.
 graceful_timeout = int(settings.hook_deadline) + 5

@@ -22,7 +22,7 @@ CacheObserver = Callable[[str, bool], None]
 FETCH_SECONDS = 30.0
 #: Seconds that a failed fetch is answered with the same failure.
 FAILURE_TTL = 1.0
-#: Seconds at most that "there is none" is kept: what is not visible for a moment soon is again.
+#: Seconds at most that "there is none" is kept: what is invisible for a moment soon shows again.
 ABSENT_TTL = 5.0
 
 

@@ -35,7 +35,7 @@ ATTEMPTS = 3
 FIRST_PAUSE = 0.1
 #: A read waits up to so many seconds where CloudStack asks for it; for longer it fails.
 MAX_RETRY_WAIT = 2.0
-#: However long CloudStack asks us to be quiet, after so many seconds one call is sent again.
+#: The longest pause that we keep when CloudStack asks for one, in seconds.
 MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05

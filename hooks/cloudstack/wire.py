@@ -22,7 +22,7 @@ OK = 200
 TOO_MANY_REQUESTS = 429
 #: Seconds to wait where CloudStack asks to be called less often without saying how much less.
 DEFAULT_RETRY_AFTER = 1.0
-#: A signature is worth this long, clock differences included.
+#: A signature is valid for this long, clock differences included.
 EXPIRATION = timedelta(minutes=10)
 #: CloudStack's words are passed on up to this length.
 MAX_TEXT = 1000

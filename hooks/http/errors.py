@@ -1,4 +1,4 @@
-"""What a failed request comes to, without what the libraries' errors hold: the request itself."""
+"""Turns the errors of libraries, which hold the request, into one-line errors without secrets."""
 
 import ssl
 from collections.abc import Iterable, Iterator

@@ -19,7 +19,7 @@ from hooks.kube.times import timestamp
 #: Seconds that writing one Event may take, and all that wait when the process stops.
 EVENT_SECONDS = 2.0
 FLUSH_SECONDS = 2.0
-#: The pause after the first failure and the longest one, in seconds.
+#: The pause after the first failure and the longest, in seconds; a server may ask for more.
 MIN_PAUSE = 1.0
 MAX_PAUSE = 30.0
 #: Seconds in which a repetition of an Event is not written.
@@ -37,7 +37,7 @@ _log = logging.getLogger("hooks.events")
 
 
 class EventRecorder:
-    """Queues Events, and writes each in turn; one that could not be written is tried again.
+    """Queues Events and writes them in order; a failed one is written again after a pause.
 
     The name of an Event is a hash of its text, so any replica finds the one written before and
     counts it up. When the queue is full, the oldest Event is dropped.

@@ -12,9 +12,15 @@ def epoch(text: str) -> float:
     """Return an RFC 3339 time in epoch seconds.
 
     Raises:
-        ValueError: the text is not an RFC 3339 time.
+        ValueError: the text is not an RFC 3339 time, or one that no calendar of UTC holds.
     """
-    return datetime.fromisoformat(text).timestamp()
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    try:
+        return time.astimezone(UTC).timestamp()
+    except OverflowError:
+        raise ValueError(f"{text!r} is out of range") from None
 
 
 def milliseconds(now: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -158,10 +159,8 @@ def _delete_orphan(action: actions.DeleteOrphan, kube: Kube, deadline: Deadline)
         f"/cloudstackloadbalancers/{action.name}"
     )
     options = {"preconditions": {"uid": action.uid}}
-    try:
+    with suppress(Conflict, NotFound):
         kube.delete(path, deadline=deadline, options=options)
-    except NotFound:
-        return
 
 
 def _hold_service(action: actions.HoldService, kube: Kube, deadline: Deadline) -> None:

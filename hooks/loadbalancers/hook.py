@@ -67,7 +67,7 @@ class LoadBalancersHook:
         return CallResult({"relatedResources": [instances]})
 
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
-        """CallResult a sync or finalize request.
+        """Answer a sync or finalize request.
 
         Raises:
             BadRequest: a field that is read is missing or of another type.
@@ -154,7 +154,7 @@ class _Call:
         )
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """CallResult an error with what is known, and what is wrong."""
+        """Answer with what is known, and what went wrong."""
         request, now = self._request, self._sources.clock()
         # The time was spent on work, rather than on waiting for an answer.
         is_out_of_time = (

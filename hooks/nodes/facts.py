@@ -69,9 +69,18 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
 def _with_missing_nodes(
     facts: Facts, instance_id: str, snapshot: Snapshot, sources: Sources
 ) -> Facts:
-    """Read the Node again, find which other nodes are missing, and ask for the VM by its id."""
+    """Read the Node again, find which other nodes are missing, and ask for the VM by its id.
+
+    Another Node of the same name, or one with another VM, is left to the call that brings it.
+    """
     node = sources.kube.get(f"{NODES}/{facts.name}", deadline=sources.deadline)
+    if _identity(node) != _identity(facts.node):
+        return facts
     return replace(facts, node=node, missing_nodes=_missing_nodes(instance_id, snapshot, sources))
+
+
+def _identity(node: Json) -> tuple[object, object]:
+    return part(node, "metadata").get("uid"), part(node, "spec").get("providerID")
 
 
 def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> MissingNodes:

@@ -37,7 +37,7 @@ class NodesHook:
         return {"/nodes/sync": self.sync}
 
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
-        """CallResult a sync request.
+        """Answer a sync request.
 
         Raises:
             BadRequest: the request lacks what is read of it.

@@ -38,7 +38,7 @@ from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import CallResult
 from hooks.webhook.requests import MAX_VALUES, parse_body
 
-#: The largest body read; Metacontroller sends an object and its children, 1.5 MiB each at most.
+#: The largest body read; Metacontroller sends an object, its children and its related objects.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How much is read at once, and after how much the values are counted for the first time.
 CHUNK_BYTES = 64 * 1024

@@ -42,7 +42,7 @@ class ServicesHook:
         return {"/services/sync": self.sync}
 
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
-        """CallResult a sync request. Raises BadRequest."""
+        """Answer a sync request. Raises BadRequest."""
         given = self._dependencies
         facts = read(body, now=given.clock())
         call = _Call(facts, plan(facts, self._settings), given.kube, deadline)
@@ -75,7 +75,7 @@ class _Call:
         self._planned = Plan(self._planned.response)
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """CallResult as planned, and ask for another call that tries the write again."""
+        """Answer as planned, and ask for another call that tries the write again."""
         response = cast("DecoratorResponse", self._planned.response.copy())
         is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
         response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER

@@ -94,7 +94,7 @@ class Config:
     vm_cache_ttl: float = _setting("VM_CACHE_TTL", "15s", parsing.seconds(0, 600))
     #: How long the VM of a node that is not ready must be gone before the Node is deleted.
     node_missing_grace: float = _setting("NODE_MISSING_GRACE", "60s", parsing.seconds(0, 86400))
-    #: How long nothing is deleted when many VMs are gone at once.
+    #: How long nodes are kept when many VMs disappear at once.
     node_guard_hold: float = _setting("NODE_GUARD_HOLD", "10m", parsing.seconds(0, 604800))
     #: Whether nodes get the labels of Kubernetes before 1.17 too; `auto`: those whose kubelet is
     #: that old.

@@ -50,11 +50,11 @@ class TargetClustersHook:
         return {"/targetclusters/sync": self.sync, "/targetclusters/finalize": self.finalize}
 
     def sync(self, request: Json, deadline: Deadline) -> CallResult:
-        """CallResult one CompositeRequest for a TargetCluster. Raises BadRequest."""
+        """Answer a sync request. Raises BadRequest."""
         return self._answer(request, deadline, plan_sync)
 
     def finalize(self, request: Json, deadline: Deadline) -> CallResult:
-        """CallResult one for a TargetCluster that is being deleted. Raises BadRequest."""
+        """Answer a finalize request. Raises BadRequest."""
         return self._answer(request, deadline, plan_finalize)
 
     def close(self) -> None:

@@ -16,7 +16,10 @@ def test_a_time_is_read_whatever_its_zone(text: str) -> None:
     assert epoch(text) == NOON
 
 
-@pytest.mark.parametrize("text", [None, "", "noon", "2026-13-01T12:00:00Z"])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "noon", "2026-13-01T12:00:00Z", "2026-01-01", "9999-12-31T23:59:59-23:00"],
+)
 def test_a_time_that_is_missing_or_malformed_is_none(text: str | None) -> None:
     assert read_time(text) is None
     assert read_past(text, NOON) is None
