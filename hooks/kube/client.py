@@ -230,7 +230,12 @@ class ApiServer(Kube):
             "Content-Type": request.content_type,
             "User-Agent": self._user_agent,
         }
-        if credential := self._authorization():
+        try:
+            credential = self._authorization().strip()
+        except Exception as error:  # noqa: BLE001 - plugins of the library raise anything
+            why = f"the credential cannot be read ({type(error).__name__})"
+            raise KubeUnreachable(f"{what}: {why}") from None
+        if credential:
             headers["Authorization"] = credential
         query = f"?{urlencode(request.params)}" if request.params else ""
         body = None if request.body is None else json.dumps(request.body).encode()

@@ -30,8 +30,8 @@ MAX_MESSAGE = 1024
 MAX_WAITING = 1024
 MAX_REMEMBERED = 4096
 
-#: Why an Event is not written: the queue is full, the API server refuses it, the process stops.
-Cause = Literal["full", "refused", "stopped"]
+#: Why an Event is not written: the queue is full, it is refused, a bug, the process stops.
+Cause = Literal["full", "refused", "failed", "stopped"]
 
 _log = logging.getLogger("hooks.events")
 
@@ -120,6 +120,10 @@ class EventRecorder:
             except KubeError as error:
                 _log.warning("event refused", extra={"event": body["reason"], "error": error})
                 self._on_drop("refused")
+                self._finish(body)
+            except Exception:  # noqa: BLE001 - the thread serves all Events that follow
+                _log.exception("event not written", extra={"event": body["reason"]})
+                self._on_drop("failed")
                 self._finish(body)
             else:
                 self._failures = 0

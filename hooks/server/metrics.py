@@ -36,7 +36,7 @@ _COUNTERS = {
     "hook_events_dropped_total": (
         (
             "Events that were not written, by cause: full (too many waited), refused (by the API "
-            "server), stopped (still waiting when the process stopped)."
+            "server), failed (a bug), stopped (still waiting when the process stopped)."
         ),
         ("cause",),
     ),

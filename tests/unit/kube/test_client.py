@@ -4,6 +4,7 @@ import tracemalloc
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+from kubernetes.config import ConfigException
 
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
@@ -217,6 +218,17 @@ def test_nobody_listening_is_said_without_the_token() -> None:
     with pytest.raises(KubeUnreachable, match=r"GET /x: no connection to .*refused") as raised:
         api("http://127.0.0.1:9").get("/x", deadline=Deadline(5))
     assert TOKEN not in repr(raised.value)
+
+
+def test_a_credential_that_cannot_be_read_is_no_answer() -> None:
+    def authorization() -> str:
+        raise ConfigException(f"no token in {TOKEN}")
+
+    kube = ApiServer("http://127.0.0.1:9", Transport(file_context), authorization=authorization)
+    with pytest.raises(
+        KubeUnreachable, match=r"^GET /x: the credential cannot be read \(ConfigException\)$"
+    ):
+        kube.get("/x", deadline=Deadline(5))
 
 
 def test_nothing_is_asked_when_no_time_is_left() -> None:

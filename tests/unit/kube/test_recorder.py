@@ -194,6 +194,16 @@ def test_an_event_that_is_refused_is_dropped_and_the_next_one_written(
     assert [each.message for each in caplog.records] == ["event refused"]
 
 
+def test_an_answer_that_nobody_expects_ends_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    answers: list[Answer] = [(409, {}), (200, {"count": "many"}), (201, {})]
+    with recorded(lambda _: answers.pop(0)) as (made, server):
+        made.record(numbered(1))
+        made.record(numbered(2))
+        until(lambda: len(messages(server)) == 2, "the next is written")
+    assert made.drops == ["failed"]
+    assert [each.message for each in caplog.records] == ["event not written"]
+
+
 def test_a_full_queue_drops_the_oldest_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     go_on, answering = Flag(), Flag()
 
