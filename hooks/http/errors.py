@@ -19,7 +19,7 @@ from hooks.http.tls import BadTrust
 MAX_TEXT = 400
 
 #: OpenSSL's codes for a certificate whose authority is not among those that are trusted.
-_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 
 
 class HttpError(Exception):

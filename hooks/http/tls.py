@@ -38,6 +38,7 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
         context = ssl.create_default_context(capath=path)
     else:
         context = ssl.create_default_context(cafile=path)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as Go: an intermediate CA is enough
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not verify:
         context.check_hostname = False

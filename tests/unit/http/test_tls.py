@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import trustme
 
 from hooks.http.tls import BadTrust, environment_authorities, file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 from tests.certificates import make_certificates
 from tests.targets import servers
-from tests.targets.certificates import Authority
-from tests.unit.http.clients import AUTHORITY, SERVER
+from tests.targets.certificates import Authority, Certificate
+from tests.unit.http.clients import AUTHORITY, CLIENTS, ERRORS, SERVER, Ask
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,18 @@ def test_a_file_that_holds_no_authorities_is_named(content: str | None, tmp_path
         path.write_text(content)
     with pytest.raises(BadTrust, match=r"ca\.pem cannot be used: "):
         file_context(str(path))
+
+
+@pytest.mark.parametrize("ask", CLIENTS.values(), ids=CLIENTS)
+def test_an_intermediate_authority_is_enough_to_trust(ask: Ask, tmp_path: Path) -> None:
+    intermediate = trustme.CA().create_child_ca()
+    issued = intermediate.issue_cert("127.0.0.1")
+    leaf = issued.cert_chain_pems[0].bytes().decode()
+    server_pem = Certificate(leaf, issued.private_key_pem.bytes().decode())
+    ca = tmp_path / "ca.pem"
+    intermediate.cert_pem.write_to_path(str(ca))
+    with (
+        servers.serving(servers.answering(b"[]"), tls=server_pem, folder=tmp_path) as server,
+        pytest.raises(ERRORS, match="HTTP 200"),
+    ):
+        ask(server.url, 5, ca)
