@@ -12,15 +12,16 @@ from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import finalizers, is_deleting, part
+from hooks.kube.services import service_path, wants_load_balancer
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
-from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts
+from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.rules import own_rules
-from hooks.loadbalancers.plan.service import LiveService, still_wants
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE_UID
 
@@ -94,6 +95,12 @@ def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Source
     return facts
 
 
+def still_wants(service: Json, uid: str) -> bool:
+    """Tell whether this is the Service with the UID, and it still wants its load balancer."""
+    is_same = part(service, "metadata").get("uid") == uid and not is_deleting(service)
+    return is_same and wants_load_balancer(service, without_class=True)
+
+
 def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService | None:
     """Read the Service if it matters: for a deletion, and for an object without an owner.
 
@@ -102,13 +109,15 @@ def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService
     """
     if request.owned and request.deleted_at is None:
         return None
-    path = f"/api/v1/namespaces/{request.namespace}"
-    service_path = f"{path}/services/{request.spec.service.name}"
+    namespace_path = f"/api/v1/namespaces/{request.namespace}"
+    path = service_path(request.namespace, request.spec.service.name)
     try:
-        service = sources.kube.get(service_path, deadline=sources.deadline)
+        service = sources.kube.get(path, deadline=sources.deadline)
         wants = still_wants(service, request.spec.service.uid)
         # In a namespace that is being deleted, the Service may go after its load balancer.
-        wants = wants and not is_deleting(sources.kube.get(path, deadline=sources.deadline))
+        wants = wants and not is_deleting(
+            sources.kube.get(namespace_path, deadline=sources.deadline)
+        )
     except NotFound:
         return LiveService(wants=False)
     version = part(service, "metadata").get("resourceVersion") or ""

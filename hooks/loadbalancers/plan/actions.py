@@ -9,7 +9,7 @@ from typing import Literal
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.http.texts import join_names
-from hooks.kube.finalizers import ServiceFinalizers
+from hooks.kube.services import ServiceFinalizers
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]

@@ -8,11 +8,10 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
-from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.facts import Facts, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
 from hooks.webhook.contract import CompositeResponse, Plan

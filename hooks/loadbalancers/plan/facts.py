@@ -11,7 +11,6 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.nodes import choose_network
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest
 
 _UNREAD = Capabilities(())
@@ -40,6 +39,20 @@ class CloudState:
     def members_of(self, rule_id: str) -> frozenset[str]:
         """Return the VM ids of a rule's members."""
         return frozenset(self.members.get(rule_id, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """A Service as the API server has it now.
+
+    Attributes:
+        wants: it still wants its load balancer.
+        resource_version, finalizers: as they were read; empty if the Service is gone.
+    """
+
+    wants: bool
+    resource_version: str = ""
+    finalizers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
-from hooks.kube.finalizers import ServiceFinalizers
 from hooks.kube.objects import finalizers, find_condition, is_deleting, part
+from hooks.kube.services import ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
-from hooks.services.plan.spec import wanted_spec, wants_load_balancer
+from hooks.services.plan.spec import wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
 
@@ -34,7 +34,9 @@ Action = CreateForCleanup | ServiceFinalizers
 
 def plan(facts: Facts, settings: Settings) -> Plan[Action]:
     """Decide whether a Service is served, released, or left to others."""
-    is_wanted = wants_load_balancer(facts, settings)
+    # The setting decides only for Services that have none yet: changing it releases no address.
+    without_class = settings.default_class or facts.is_ours
+    is_wanted = wants_load_balancer(facts.service, without_class=without_class)
     deleting = is_deleting(facts.service)
     is_held = names.CLEANUP_FINALIZER in finalizers(facts.service)
     if is_held and not facts.load_balancer and (deleting or not is_wanted):

@@ -23,20 +23,6 @@ _mode = partial(values.choice, choices={"apply": "Apply", "plan": "Plan"})
 _ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
 
 
-def wants_load_balancer(facts: Facts, settings: Settings) -> bool:
-    """Tell whether the Service is to have a load balancer from us.
-
-    The setting decides only for Services that have none yet: changing it releases no address.
-    """
-    spec = part(facts.service, "spec")
-    is_disabled = Reader(annotations(facts.service)).flag(names.ANNOTATION_DISABLED)
-    if spec.get("type") != "LoadBalancer" or is_disabled:
-        return False
-    if load_balancer_class := spec.get("loadBalancerClass"):
-        return bool(load_balancer_class == names.LOAD_BALANCER_CLASS)
-    return settings.default_class or facts.is_ours
-
-
 def wanted_spec(facts: Facts, settings: Settings) -> Json:
     """Return the spec that the Service asks for.
 

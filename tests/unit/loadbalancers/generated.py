@@ -14,10 +14,9 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.facts import AttemptState, Facts, Refusal
+from hooks.loadbalancers.plan.facts import AttemptState, Facts, LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import Spec, read
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan

@@ -14,9 +14,8 @@ from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.facts import CloudState, Facts
+from hooks.loadbalancers.plan.facts import CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest, read
 from tests.integration.loadbalancers.driver import SPEC, STATUS
 

@@ -6,9 +6,8 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action, HoldService
-from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
 from hooks.webhook.contract import Plan

@@ -11,10 +11,9 @@ from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.drift import MAX_REPAIRS
-from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.service import LiveService
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import Plan

@@ -1,7 +1,7 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.kube.finalizers import ServiceFinalizers
+from hooks.kube.services import ServiceFinalizers
 from hooks.names import CLEANUP_FINALIZER
 from hooks.services.plan.facts import Facts, Settings
 from hooks.services.plan.plan import Action, CreateForCleanup, plan

@@ -2,7 +2,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.services.plan.facts import Settings
-from hooks.services.plan.spec import wants_load_balancer
+from hooks.services.plan.plan import plan
 from tests.unit.services.objects import facts, load_balancer, ours, service
 
 SETTINGS = Settings()
@@ -52,4 +52,4 @@ NO_DEFAULT = Settings(default_class=False)
 def test_a_service_wants_a_load_balancer_from_us(
     observed: Json, balancer: Json | None, settings: Settings, wanted: bool
 ) -> None:
-    assert wants_load_balancer(facts(observed, balancer), settings) is wanted
+    assert bool(plan(facts(observed, balancer), settings).response.get("attachments")) is wanted

@@ -1,0 +1,59 @@
+"""Services: whether one wants our load balancer, its path, and patches of its finalizers."""
+
+from dataclasses import dataclass
+
+from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations, part
+from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
+
+
+def wants_load_balancer(service: Json, *, without_class: bool) -> bool:
+    """Tell whether a Service asks for a load balancer of ours.
+
+    Args:
+        service: the Service.
+        without_class: the answer for a Service that names no class.
+    """
+    spec = part(service, "spec")
+    is_disabled = str(annotations(service).get(ANNOTATION_DISABLED)).strip().lower() == "true"
+    if spec.get("type") != "LoadBalancer" or is_disabled:
+        return False
+    if load_balancer_class := spec.get("loadBalancerClass"):
+        return bool(load_balancer_class == LOAD_BALANCER_CLASS)
+    return without_class
+
+
+def service_path(namespace: str, name: str) -> str:
+    """Return a Service's path in the Kubernetes API."""
+    return f"/api/v1/namespaces/{namespace}/services/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFinalizers:
+    """Give a Service exactly these finalizers, if it is unchanged since it was read.
+
+    Attributes:
+        namespace, name: the Service.
+        resource_version: as it was read; the API server refuses the patch of a changed Service.
+        finalizers: all that it will have.
+    """
+
+    namespace: str
+    name: str
+    resource_version: str
+    finalizers: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Return the Service's path."""
+        return service_path(self.namespace, self.name)
+
+    @property
+    def patch(self) -> Json:
+        """Return the merge patch."""
+        return {
+            "metadata": {
+                "resourceVersion": self.resource_version,
+                "finalizers": list(self.finalizers),
+            }
+        }
