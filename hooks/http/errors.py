@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import InvalidProxyURL, InvalidSchema
+from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema
 from urllib3.exceptions import ProxyError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
@@ -83,6 +83,9 @@ def _known(cause: BaseException, host: str) -> HttpError | None:
             return HttpError(f"{host} took too long to answer", transient=True)
         case ssl.SSLError():
             return HttpError(f"TLS with {host} failed: {cause.reason or cause}")
+        case InvalidHeader() | UnicodeEncodeError():
+            problem = "a header, such as the token's, has characters that HTTP cannot carry"
+            return HttpError(f"cannot be sent to {host}: {problem}", sent=False)
         case BadTrust():
             return _not_sent(host, str(cause))
         case InvalidProxyURL() | InvalidSchema():
