@@ -21,6 +21,7 @@ from hooks.http.backoff import retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError
+from hooks.http.texts import one_line
 from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 
@@ -34,6 +35,8 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 #: Objects in one page of a list.
 PAGE_SIZE = 500
+#: Characters of an answer's text that an error shows.
+MAX_LINE = 300
 #: What the API server's audit log shows of us.
 USER_AGENT = "cloudstack-metacontroller"
 
@@ -52,7 +55,7 @@ class KubeUnreachable(KubeError):
     """No usable answer came back; a write may have been done.
 
     Attributes:
-        code: the HTTP status of an answer in the API server's own words; 0 without one.
+        code: the HTTP status of an answer in JSON, and of any 410, 429 or 5xx with a text; else 0.
     """
 
     def __init__(self, message: str, *, code: int = 0, retry_after: float = 0.0) -> None:
@@ -125,7 +128,7 @@ class Kube(ABC):
     ) -> Iterator[Json]:
         """Read a collection in pages of PAGE_SIZE; items carry no kind of their own.
 
-        Raises as `call`, at any page.
+        Raises as `call`, at any page; KubeUnreachable too if the list expires between pages (410).
         """
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
@@ -251,17 +254,21 @@ def _object(what: str, answer: HttpAnswer) -> Json:
     code = answer.status
     wait = retry_after(answer.retry_after, time.time()) or 0.0
     problem = "without a JSON object"
+    is_transient = code >= 500 or code in (410, 429)  # 410: the rest of a list has expired
     content: object = None
     try:
         content = answer.json()
     except BadJson as error:
         problem = f"{problem}: the answer {error}"
+    if not isinstance(content, dict) and is_transient and (line := answer.body.split(b"\n")[0]):
+        text = one_line(line.decode(errors="replace"), MAX_LINE)
+        raise KubeUnreachable(f"{what}: {text} ({code})", code=code, retry_after=wait)
     if not isinstance(content, dict):
         raise KubeUnreachable(f"{what}: HTTP {code} {problem}", retry_after=wait)
     if code < 300:
         return content
     text = str(content.get("message") or content.get("reason") or "no reason given")
-    if code >= 500 or code == 429:
+    if is_transient:
         raise KubeUnreachable(f"{what}: {text} ({code})", code=code, retry_after=wait)
     raise {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
 

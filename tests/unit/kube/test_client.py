@@ -231,6 +231,45 @@ def test_a_credential_that_cannot_be_read_is_no_answer() -> None:
         kube.get("/x", deadline=Deadline(5))
 
 
+def test_a_credential_is_sent_without_the_line_break_at_its_end() -> None:
+    with serving(lambda _: (200, {})) as server:
+        transport = Transport(file_context)
+        kube = ApiServer(server.url, transport, authorization=lambda: f"Bearer {TOKEN}\n")
+        kube.get("/x", deadline=Deadline(5))
+    assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("token", ["two\nlines-of-it", "ключ-of-the-account"])
+def test_a_credential_that_no_header_can_carry_is_named(token: str) -> None:
+    with serving(lambda _: (200, {})) as server:
+        kube = ApiServer(server.url, Transport(file_context), authorization=lambda: token)
+        with pytest.raises(KubeUnreachable, match="a header, such as the token's, has") as caught:
+            kube.get("/x", deadline=Deadline(5))
+    assert token not in str(caught.value)
+    assert server.calls == []
+
+
+def test_a_list_that_expires_between_two_pages_may_be_read_again() -> None:
+    def answer(call: Call) -> Answer:
+        if "continue=next" in call.path:
+            return 410, {"message": "too old"}
+        return 200, {"items": [{"n": 1}], "metadata": {"continue": "next"}}
+
+    with serving(answer) as server, pytest.raises(KubeUnreachable, match=r"too old \(410\)"):
+        list(api(server.url).list("/x", deadline=Deadline(5)))
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_a_failure_in_plain_text_keeps_its_code_and_first_line(code: int) -> None:
+    body = f"slow down {TOKEN}\nand more".encode()
+    with (
+        serving(lambda _: (code, body)) as server,
+        pytest.raises(KubeUnreachable, match=rf"^GET /x: slow down \*\*\* \({code}\)$") as caught,
+    ):
+        api(server.url).get("/x", deadline=Deadline(5))
+    assert caught.value.code == code
+
+
 def test_nothing_is_asked_when_no_time_is_left() -> None:
     with (
         serving(lambda _: (200, {})) as server,
