@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -10,6 +11,7 @@ from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from hooks.http.tls import BadTrust, file_context
+from hooks.settings.reloading import ReloadingFile
 
 #: The folder of a pod's service account: its namespace, its token, the CA of the API server.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -22,14 +24,32 @@ def read_kubeconfig(path: str) -> Configuration:
         ValueError: with the problem, and no value of the file but names of files.
         OSError: the kubeconfig cannot be read.
     """
-    Path(path).read_bytes()  # the library calls a file that it cannot read an empty one
+    # The library calls a file that it cannot read an empty one.
+    text = Path(path).read_bytes()
     configuration = Configuration()
     try:
         load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
         url = urlsplit(configuration.host)
+        content = yaml.safe_load(text)
+        context = _named(content, "context", content["current-context"])
+        if _named(content, "cluster", context["cluster"]).get("proxy-url"):
+            raise _Unsupported(
+                f"clusters[{context['cluster']}].cluster.proxy-url: a proxy is not supported"
+            )
+        if token_file := _named(content, "user", context.get("user")).get("tokenFile"):
+            _follow_token(configuration, str(Path(path).parent / token_file))
+    except _Unsupported:
+        raise
     except OSError as error:
         raise ValueError(f"names a file that cannot be read: {error.filename}") from None
-    except (ConfigException, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (
+        ConfigException,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        yaml.YAMLError,
+    ) as error:
         missing = f": {error}" if "File does not exist" in str(error) else ""
         raise ValueError(f"is not a kubeconfig{missing}") from None
     if url.scheme not in {"http", "https"} or not url.hostname:
@@ -41,6 +61,36 @@ def read_kubeconfig(path: str) -> Configuration:
     except BadTrust as error:
         raise ValueError(f"its certificates cannot be used: {error}") from None
     return configuration
+
+
+class _Unsupported(ValueError):
+    """A field of a kubeconfig that cannot be used; str() names it."""
+
+
+def _named(content: Any, kind: str, name: object) -> Any:  # noqa: ANN401 - a part of a kubeconfig
+    """Return the context, cluster or user of a name; an empty one if there is none."""
+    return next((each[kind] for each in content.get(f"{kind}s") or () if each["name"] == name), {})
+
+
+def _follow_token(configuration: Configuration, path: str) -> None:
+    """Use the token in a file, read again when the file changes; a bad one keeps the last token.
+
+    Raises:
+        OSError, ValueError: the first one is bad.
+    """
+
+    def read() -> str:
+        if token := Path(path).read_text(encoding="ascii").strip():
+            return f"Bearer {token}"
+        raise ValueError(f"{path}: holds no token")
+
+    token = ReloadingFile("token", (path,), read)
+
+    def refresh(configuration: Configuration) -> None:
+        configuration.api_key["BearerToken"] = token.current()
+
+    configuration.refresh_api_key_hook = refresh  # type: ignore[assignment]
+    refresh(configuration)
 
 
 def is_pod(environ: Mapping[str, str], service_account: Path) -> bool:
@@ -60,6 +110,7 @@ def read_service_account(environ: Mapping[str, str], folder: str) -> Configurati
     )
     try:
         loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    except ConfigException as error:
+        _follow_token(configuration, f"{folder}/token")
+    except (ConfigException, OSError) as error:
         raise ValueError(str(error)) from None
     return configuration

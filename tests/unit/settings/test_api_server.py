@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client import Configuration
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer
@@ -66,6 +68,11 @@ NO_CERTIFICATE = "its certificates cannot be used: "
         pytest.param(kubeconfig({"server": 7}), NO_KUBECONFIG, id="a number as server"),
         pytest.param(kubeconfig({"x": 1}), NO_URL, id="no server"),
         pytest.param(kubeconfig({"server": TOKEN}), NO_URL, id="no URL"),
+        pytest.param(
+            kubeconfig({"server": "https://a", "proxy-url": "http://b"}),
+            "clusters[c].cluster.proxy-url: a proxy is not supported",
+            id="a proxy",
+        ),
         pytest.param(kubeconfig({"server": "ftp://a"}), NO_URL, id="another scheme"),
         pytest.param(
             with_authority(**{"certificate-authority": "/no/ca"}),
@@ -104,7 +111,7 @@ def test_another_file_is_refused_without_a_secret(
 ) -> None:
     path = tmp_path / "kubeconfig"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=f"^{problem}") as refusal:
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}") as refusal:
         read_kubeconfig(str(path))
     assert TOKEN not in str(refusal.value)
 
@@ -131,6 +138,28 @@ def test_what_cannot_be_read_is_an_error_of_the_system(tmp_path: Path) -> None:
         read_kubeconfig(str(tmp_path))
     with pytest.raises(FileNotFoundError):
         read_kubeconfig(str(tmp_path / "no-such-file"))
+
+
+def authorization(configuration: Configuration) -> str:
+    return str(configuration.auth_settings()["BearerToken"]["value"])
+
+
+def test_a_token_file_is_read_again_and_its_last_token_kept(tmp_path: Path) -> None:
+    token, path = tmp_path / "token", tmp_path / "kubeconfig"
+    token.write_text("first\n")
+    path.write_text(kubeconfig(user={"tokenFile": "token"}))
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    (tmp_path / "ca.crt").write_bytes(make_certificates(tmp_path).authority.read_bytes())
+    both = (read_kubeconfig(str(path)), read_service_account(environ, str(tmp_path)))
+    assert [authorization(each) for each in both] == ["Bearer first"] * 2
+    token.write_text("second one\n")
+    assert [authorization(each) for each in both] == ["Bearer second one"] * 2
+    token.write_text("\n")
+    assert [authorization(each) for each in both] == ["Bearer second one"] * 2
+    token.unlink()
+    assert [authorization(each) for each in both] == ["Bearer second one"] * 2
+    token.write_text("third")
+    assert [authorization(each) for each in both] == ["Bearer third"] * 2
 
 
 def test_a_pods_service_account_is_used(tmp_path: Path) -> None:
