@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies
 
@@ -125,7 +126,18 @@ def _transport(config: CloudConfig) -> Transport:
     trust = partial(file_context, authorities, verify=not config.ssl_no_verify)
     if config.proxy:
         return Transport(trust, proxies={"all": config.proxy})
-    return Transport(trust, proxies=get_environ_proxies(config.api_url))
+    return Transport(trust, proxies=_environment_proxies(config.api_url))
+
+
+def _environment_proxies(url: str) -> dict[str, str]:
+    """Return the environment's proxies; NO_PROXY may name a port, of IPs too."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if f"{host}:{port}" in no_proxy.lower().replace(",", " ").split():
+        return {}
+    return get_environ_proxies(url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,18 @@ def test_the_usual_variables_are_obeyed(  # noqa: PLR0917
         assert len(proxy.requests) == 1
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_may_name_the_port(host: str, plain: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = plain.url.replace("127.0.0.1", host)
+    port = url.rpartition(":")[2].partition("/")[0]
+    monkeypatch.setenv("HTTP_PROXY", NOBODY)
+    monkeypatch.setenv("NO_PROXY", f"other, {host}:{port}")
+    assert version_at(url) == "4.22.0.0"
+    monkeypatch.setenv("NO_PROXY", f"{host}:1{port[1:]}, {host}:9")
+    with pytest.raises(Unreachable, match="through its proxy"):
+        version_at(url)
+
+
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"])
 def test_hosts_without_a_proxy_are_called_directly(
