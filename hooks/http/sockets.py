@@ -8,6 +8,7 @@ of these sockets is cut to the request's budget instead.
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -20,6 +21,13 @@ from hooks.http.deadline import Deadline
 CONNECT_SECONDS = 3.0
 #: Bytes of headers and chunk sizes that an answer may have besides its body.
 OVERHEAD_BYTES = 1024 * 1024
+#: Options of each socket; what was sent must be acknowledged within 20 s, where the system knows.
+_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+]
+if hasattr(socket, "TCP_USER_TIMEOUT"):
+    _OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000))
 
 
 class NotConnected(OSError):
@@ -33,7 +41,8 @@ class TooLarge(OSError):
 class _Budget:
     """What is left of one request."""
 
-    def __init__(self, seconds: float, max_bytes: int) -> None:
+    def __init__(self, seconds: float, max_bytes: int, idle_seconds: float) -> None:
+        self.idle_seconds = idle_seconds
         self.deadline = Deadline(seconds)
         self._max_bytes = max_bytes
         self._bytes_left = max_bytes + OVERHEAD_BYTES
@@ -57,13 +66,18 @@ _BUDGET: ContextVar[_Budget] = ContextVar("budget")
 
 
 @contextmanager
-def budget(seconds: float, max_bytes: int) -> Iterator[None]:
+def budget(seconds: float, max_bytes: int, idle_seconds: float) -> Iterator[None]:
     """Bound the operations of this thread's sockets together until the block ends."""
-    token = _BUDGET.set(_Budget(seconds, max_bytes))
+    token = _BUDGET.set(_Budget(seconds, max_bytes, idle_seconds))
     try:
         yield
     finally:
         _BUDGET.reset(token)
+
+
+def is_stale(used_at: float) -> bool:
+    """Return whether a connection, used at a monotonic time, was idle for too long."""
+    return time.monotonic() - used_at > _BUDGET.get().idle_seconds
 
 
 class _Socket(socket.socket):
@@ -99,7 +113,7 @@ class BoundedTlsSocket(_Socket, ssl.SSLSocket):
         super().do_handshake(block)
 
 
-def connect(host: str, port: int, options: Sequence[tuple[int, int, int | bytes]]) -> socket.socket:
+def connect(host: str, port: int) -> socket.socket:
     """Connect to the first of a host's addresses that accepts.
 
     Raises:
@@ -109,7 +123,7 @@ def connect(host: str, port: int, options: Sequence[tuple[int, int, int | bytes]
     for family, kind, protocol, _, address in _look_up(host, port):
         sock = _Socket(family, kind, protocol)
         try:
-            for option in options:
+            for option in _OPTIONS:
                 sock.setsockopt(*option)
             _BUDGET.get().cut(sock, CONNECT_SECONDS)
             sock.connect(address)

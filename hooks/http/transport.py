@@ -6,10 +6,12 @@ environment takes part: a request may carry credentials, and may create somethin
 
 import re
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
 from typing import Any
 from urllib.parse import unquote
@@ -23,11 +25,13 @@ from urllib3.exceptions import HTTPError
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import hide
-from hooks.http.sockets import TooLarge, budget, connect
+from hooks.http.sockets import TooLarge, budget, connect, is_stale
 from hooks.http.tls import BadTrust
 
 #: Connections kept open: as many as hooks may call at once.
 POOL_SIZE = 64
+#: Seconds that a connection may be idle before it is not used again.
+IDLE_SECONDS = 30.0
 #: The largest answer, in bytes: a page of 500 machines has about 2 MB, an object of Kubernetes at
 #: most 1.5 MiB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -75,6 +79,7 @@ class Transport:
         trust: gives the TLS context for the next connection.
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
+        idle_seconds: after which a connection is not used again.
         proxies: the proxy's URL for each scheme, and `no_proxy`, as requests takes them.
     """
 
@@ -84,10 +89,12 @@ class Transport:
         *,
         server_name: str = "",
         max_bytes: int = MAX_ANSWER_BYTES,
+        idle_seconds: float = IDLE_SECONDS,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
+        self._budget = partial(budget, max_bytes=max_bytes, idle_seconds=idle_seconds)
         self._proxies = dict(proxies or {})
         self._secrets = tuple(_login_forms(self._proxies.values()))
 
@@ -114,7 +121,7 @@ class Transport:
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
         secrets = (*request.secrets, credential, *self._secrets)
         try:
-            with budget(seconds, self._max_bytes), closing(self._send(request, seconds)) as reply:
+            with self._budget(seconds), closing(self._send(request, seconds)) as reply:
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
             return failure(error, request.url, secrets)
@@ -149,8 +156,19 @@ def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's respon
 
 
 class _Connection(HTTPConnection):
+    _used_at = 0.0
+
     def _new_conn(self) -> socket:
-        return connect(self._dns_host, self.port, self.socket_options or ())
+        return connect(self._dns_host, self.port)
+
+    def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's response
+        self._used_at = time.monotonic()
+        return super().getresponse()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection can be used again: a firewall forgets idle ones silently."""
+        return super().is_connected and not is_stale(self._used_at)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

@@ -1,6 +1,7 @@
 """One transport, shared by many threads, sends each request once and keeps connections open."""
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -44,6 +45,28 @@ def test_forty_threads_share_one_transport_and_its_connections() -> None:
         assert all(threads.map(ask, range(2000)))
     assert sum(Echo.connections.values()) == 2000
     assert len(Echo.connections) <= 40
+
+
+class OnceEach(loopback.Handler):
+    """Answers the first request of a connection, and falls silent then, as a lost one does."""
+
+    asked = False
+
+    def answer(self) -> None:
+        if self.asked:
+            time.sleep(3)
+        self.asked = True
+        self.reply(200, b"")
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
+    with (
+        loopback.serving(OnceEach) as url,
+        closing(Transport(file_context, idle_seconds=0.2)) as transport,
+    ):
+        for _ in range(3):
+            assert transport.send(Request("GET", url), 1).status == 200
+            time.sleep(0.3)
 
 
 def test_nothing_is_sent_when_no_time_is_left() -> None:
