@@ -46,27 +46,32 @@ class HttpError(Exception):
         self.wrong = wrong
 
 
-def failure(error: Exception, url: str, secrets: Iterable[str]) -> HttpError:
-    """Return what a library's error comes to, in one line without the secrets."""
+def failure(error: Exception, url: str, secrets: Iterable[str], *, sent: bool) -> HttpError:
+    """Return what a library's error comes to, in one line without the secrets.
+
+    Whether the request was sent is for the connection to say: urllib3 raises ProxyError for an
+    answer that was lost, too.
+    """
     try:
         host = urlsplit(url).hostname or "the server"
     except ValueError:
         host = "the server"
-    known = filter(None, (_known(cause, host) for cause in _causes(error)))
-    found = next(known, None) or _unknown(error, host)
+    known = filter(None, (_known(cause, host, sent=sent) for cause in _causes(error)))
+    found = next(known, None) or _unknown(error, host, sent=sent)
+    found.sent = sent
     found.args = (hide(one_line(found, MAX_TEXT), secrets),)
     return found
 
 
-def _unknown(error: Exception, host: str) -> HttpError:
-    if isinstance(error, requests.RequestException) and isinstance(error, ValueError):
+def _unknown(error: Exception, host: str, *, sent: bool) -> HttpError:
+    if not sent and isinstance(error, requests.RequestException) and isinstance(error, ValueError):
         return _not_sent(host, "it is not the address of a server")
     if isinstance(error, ValueError):  # of http.client, for chunks that are none
         return HttpError(f"the answer of {host} is not HTTP")
     return HttpError(f"the connection to {host} broke before the answer was whole", transient=True)
 
 
-def _known(cause: BaseException, host: str) -> HttpError | None:
+def _known(cause: BaseException, host: str, *, sent: bool) -> HttpError | None:
     match cause:
         case TooLarge():
             return HttpError(f"the answer of {host} {cause}")
@@ -74,7 +79,7 @@ def _known(cause: BaseException, host: str) -> HttpError | None:
             message = f"the certificate of {host} is not trusted: {problem}"
             unknown = code in _UNKNOWN_AUTHORITY
             return HttpError(message, sent=False, wrong="authorities" if unknown else "")
-        case NotConnected() | ProxyError():
+        case NotConnected() | ProxyError() if not sent:
             *_, why = _causes(cause)
             through = " through its proxy" if isinstance(cause, ProxyError) else ""
             message = f"no connection to {host}{through}: {why}"
@@ -83,7 +88,7 @@ def _known(cause: BaseException, host: str) -> HttpError | None:
             return HttpError(f"{host} took too long to answer", transient=True)
         case ssl.SSLError():
             return HttpError(f"TLS with {host} failed: {cause.reason or cause}")
-        case InvalidHeader() | UnicodeEncodeError():
+        case InvalidHeader() | UnicodeEncodeError() if not sent:
             problem = "a header, such as the token's, has characters that HTTP cannot carry"
             return HttpError(f"cannot be sent to {host}: {problem}", sent=False)
         case BadTrust():

@@ -38,12 +38,17 @@ class TooLarge(OSError):
     """More came in than an answer may have; str() says how much that is."""
 
 
-class _Budget:
-    """What is left of one request."""
+class Budget:
+    """What is left of one request.
+
+    Attributes:
+        sent: the server, or a proxy in its name, may have got some of the request.
+    """
 
     def __init__(self, seconds: float, max_bytes: int, idle_seconds: float) -> None:
         self.idle_seconds = idle_seconds
         self.deadline = Deadline(seconds)
+        self.sent = False
         self._max_bytes = max_bytes
         self._bytes_left = max_bytes + OVERHEAD_BYTES
 
@@ -62,13 +67,13 @@ class _Budget:
 
 
 #: The budget of the request that this thread sends. All of its operations are the thread's own.
-_BUDGET: ContextVar[_Budget] = ContextVar("budget")
+_BUDGET: ContextVar[Budget] = ContextVar("budget")
 
 
 @contextmanager
-def budget(seconds: float, max_bytes: int, idle_seconds: float) -> Iterator[None]:
+def spending(budget: Budget) -> Iterator[None]:
     """Bound the operations of this thread's sockets together until the block ends."""
-    token = _BUDGET.set(_Budget(seconds, max_bytes, idle_seconds))
+    token = _BUDGET.set(budget)
     try:
         yield
     finally:
@@ -78,6 +83,11 @@ def budget(seconds: float, max_bytes: int, idle_seconds: float) -> Iterator[None
 def is_stale(used_at: float) -> bool:
     """Return whether a connection, used at a monotonic time, was idle for too long."""
     return time.monotonic() - used_at > _BUDGET.get().idle_seconds
+
+
+def mark_sent() -> None:
+    """Record that the request itself is being sent; a tunnel and TLS come before it."""
+    _BUDGET.get().sent = True
 
 
 class _Socket(socket.socket):

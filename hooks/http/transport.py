@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import hide
-from hooks.http.sockets import TooLarge, budget, connect, is_stale
+from hooks.http.sockets import Budget, TooLarge, connect, is_stale, mark_sent, spending
 from hooks.http.tls import BadTrust
 
 #: Connections kept open: as many as hooks may call at once.
@@ -39,6 +39,9 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 BYTES_PER_VALUE = 16
 
 _CHUNK_BYTES = 64 * 1024
+#: The first status of an answer that is no interim one, and those that have no body.
+OK = 200
+_WITHOUT_BODY = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Transport:
     ) -> None:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
-        self._budget = partial(budget, max_bytes=max_bytes, idle_seconds=idle_seconds)
+        self._budget = partial(Budget, max_bytes=max_bytes, idle_seconds=idle_seconds)
         self._proxies = dict(proxies or {})
         self._secrets = tuple(_login_forms(self._proxies.values()))
 
@@ -120,11 +123,15 @@ class Transport:
             return HttpError("not sent, no time is left", sent=False)
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
         secrets = (*request.secrets, credential, *self._secrets)
+        budget = self._budget(seconds)
         try:
-            with self._budget(seconds), closing(self._send(request, seconds)) as reply:
+            with spending(budget), closing(self._send(request, seconds)) as reply:
+                if reply.status_code in _WITHOUT_BODY or reply.status_code < OK:
+                    # What follows may be another answer: it must not go to the next request.
+                    _close(reply.raw.connection)
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
-            return failure(error, request.url, secrets)
+            return failure(error, request.url, secrets, sent=budget.sent)
         return HttpAnswer(
             reply.status_code,
             hide(body, secrets),
@@ -146,6 +153,11 @@ def _login_forms(proxies: Iterable[str]) -> Iterator[str]:
         yield from (password, unquote(password), b64encode(unquote(login).encode()).decode())
 
 
+def _close(connection: Any) -> None:  # noqa: ANN401 - urllib3's, None once the answer has ended
+    if connection is not None:
+        connection.close()
+
+
 def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's response
     body = bytearray()
     for chunk in raw.stream(_CHUNK_BYTES, decode_content=True):
@@ -157,6 +169,7 @@ def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's respon
 
 class _Connection(HTTPConnection):
     _used_at = 0.0
+    _is_connecting = False
 
     def _new_conn(self) -> socket:
         return connect(self._dns_host, self.port)
@@ -169,6 +182,21 @@ class _Connection(HTTPConnection):
     def is_connected(self) -> bool:
         """Whether the connection can be used again: a firewall forgets idle ones silently."""
         return super().is_connected and not is_stale(self._used_at)
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client's
+        """Send a part of the request, or of the tunnel to where it goes."""
+        if self.sock is None:
+            self.connect()
+        if not self._is_connecting:
+            mark_sent()
+        super().send(data)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

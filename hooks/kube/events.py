@@ -19,13 +19,13 @@ class Reference:
     @classmethod
     def to(cls, obj: Json) -> "Reference":
         """Refer to an object; parts that it lacks become empty."""
-        metadata = obj.get("metadata", {})
+        metadata = obj.get("metadata") or {}
         return cls(
-            api_version=obj.get("apiVersion", ""),
-            kind=obj.get("kind", ""),
-            name=metadata.get("name", ""),
-            uid=metadata.get("uid", ""),
-            namespace=metadata.get("namespace", ""),
+            api_version=obj.get("apiVersion") or "",
+            kind=obj.get("kind") or "",
+            name=metadata.get("name") or "",
+            uid=metadata.get("uid") or "",
+            namespace=metadata.get("namespace") or "",
         )
 
 

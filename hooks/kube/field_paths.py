@@ -4,6 +4,11 @@ import json
 import re
 from collections.abc import Sequence
 
+from hooks.http.texts import shorten
+
+#: Characters of a key that a path shows.
+MAX_KEY = 253
+
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 Part = str | int
@@ -11,6 +16,7 @@ Part = str | int
 
 def join_path(field: str, key: str) -> str:
     """Return the path of a field's field: `spec.ports`, `metadata.labels["example.com/team"]`."""
+    key = shorten(key, MAX_KEY)
     if "." in key or "/" in key:
         return f"{field}[{json.dumps(key)}]"
     return f"{field}.{key}" if field else key
