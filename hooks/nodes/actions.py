@@ -18,11 +18,12 @@ def perform(action: NodeAction, kube: Kube, deadline: Deadline) -> Json | None:
     """
     path = f"{NODES}/{action.node}"
     match action:
-        case AddressPatch(_, uid, addresses):
+        case AddressPatch(_, uid, version, addresses):
             # A merge patch: the default patch merges the list by type, and would lose one of
             # two InternalIPs.
             listed = [{"type": kind, "address": address} for kind, address in addresses]
-            body: Json = {"metadata": {"uid": uid}, "status": {"addresses": listed}}
+            metadata = {"uid": uid, "resourceVersion": version}
+            body: Json = {"metadata": metadata, "status": {"addresses": listed}}
             return kube.patch(f"{path}/status", body, deadline=deadline)
         case SpecPatch(_, uid, version, provider_id, taints):
             spec: Json = {"taints": list(taints) or None}

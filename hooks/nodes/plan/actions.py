@@ -8,10 +8,14 @@ from hooks.nodes.plan.addresses import Address
 
 @dataclass(frozen=True)
 class AddressPatch:
-    """Set `status.addresses`, whole and in this order."""
+    """Set `status.addresses`, whole and in this order, on this version only.
+
+    Metacontroller may call with a Node from before our last patch: its version is then outdated.
+    """
 
     node: str
     uid: str
+    resource_version: str = field(compare=False)
     addresses: tuple[Address, ...]
 
 

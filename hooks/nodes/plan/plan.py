@@ -74,7 +74,9 @@ def _found(facts: Facts, vm: VirtualMachine, settings: Settings) -> NodePlan:
         event = _warning(facts, names.EVENT_ADDRESSES_UNUSABLE, str(error))
         return Plan(response, () if is_waiting else _spec_patch(facts.node, vm), (event,))
     if addresses != observed_addresses(facts.node):
-        return Plan(response, (AddressPatch(facts.name, _uid(facts.node), addresses),))
+        return Plan(
+            response, (AddressPatch(facts.name, _uid(facts.node), _version(facts.node), addresses),)
+        )
     event = Event(Reference.to(facts.node), names.EVENT_SYNCED, "Node synced successfully")
     return Plan(response, _spec_patch(facts.node, vm), (event,) if is_waiting else ())
 

@@ -99,7 +99,7 @@ class TestANodeWithAVM:
     def test_then_gets_its_addresses(self) -> None:
         made = plan(make_facts(tainted()))
         wanted = (("InternalIP", "10.1.1.190"), ("Hostname", "node-1"))
-        assert made.actions == (AddressPatch("node-1", "node-uid", wanted),)
+        assert made.actions == (AddressPatch("node-1", "node-uid", "any", wanted),)
         assert made.events == ()
 
     def test_is_released_last_with_its_provider_id_in_the_same_write(self) -> None:
