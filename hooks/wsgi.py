@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
 from logging.config import dictConfig
@@ -22,13 +22,13 @@ from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
-from hooks.server.tls import PortContext
+from hooks.server.service import Service
 from hooks.settings.config import Config, from_environ
 from hooks.settings.parsing import SettingsError
 from hooks.webhook.hook import Dependencies, Hook
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    pass
 
 #: The exit code of a process whose settings cannot work.
 BAD_SETTINGS = 2
@@ -51,7 +51,6 @@ class Process:
 
     def __init__(self) -> None:
         self._config: Config | None = None
-        self._tls: PortContext | None = None
         self._background = ExitStack()
 
     def boot(self, environ: Mapping[str, str]) -> Config:
@@ -71,7 +70,7 @@ class Process:
             _log.error("the former settings stay in use")
         return self._config
 
-    def application(self) -> "WSGIApplication":
+    def application(self) -> Service:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
@@ -79,27 +78,21 @@ class Process:
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
         metrics.watch(config.cloud, config.tokens, config.certificates)
-        if config.certificates is not None:
-            self._tls = PortContext(config.certificates.current, plain_port=config.metrics_port)
         certificates = bool(config.tls_client_ca_file)
+        authenticator = Authenticator(config.tokens, client_certificates=certificates)
         app = create_app(
             self._hooks(config, metrics),
-            authenticator=Authenticator(config.tokens, client_certificates=certificates),
+            authenticator=authenticator,
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
         metrics_app = create_metrics_app(metrics.registry)
-        return _by_port({config.metrics_port: metrics_app}, otherwise=app)
+        context = config.certificates.current if config.certificates else None
+        return Service(app, metrics_app, config.metrics_port, authenticator, context)
 
     def close(self) -> None:
         """End what runs in the background, when a worker ends."""
         self._background.close()
-
-    def tls(self) -> PortContext:
-        """Return the TLS context for gunicorn; there are certificates."""
-        if self._tls is None:
-            raise RuntimeError("no application with certificates has been built")
-        return self._tls
 
     def _hooks(self, config: Config, metrics: Metrics) -> dict[str, Hook]:
         """Build the hooks that are served, on one connection to the API server."""
@@ -124,7 +117,7 @@ class Process:
 process = Process()
 
 
-def application() -> "WSGIApplication":
+def application() -> Service:
     """Build what gunicorn serves."""
     return process.application()
 
@@ -150,17 +143,6 @@ def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
 
 def _no_cloud() -> Cloud:
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
-
-
-def _by_port(
-    apps: Mapping[int, "WSGIApplication"], *, otherwise: "WSGIApplication"
-) -> "WSGIApplication":
-    """Make an app that passes a call on by the port of its connection."""
-
-    def dispatch(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        return apps.get(int(environ["SERVER_PORT"]), otherwise)(environ, start)
-
-    return dispatch
 
 
 def _log_thread_death(death: threading.ExceptHookArgs) -> None:

@@ -32,6 +32,7 @@ from hooks.http.bounded_json import Json, has_more_values
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
 from hooks.server.auth import Authenticator
+from hooks.server.gateway import PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
@@ -43,12 +44,9 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How much is read at once, and after how much the values are counted for the first time.
 CHUNK_BYTES = 64 * 1024
 CHECKED_BYTES = 1024 * 1024
-#: How much of a refused body is read, and for how long.
-DRAIN_BYTES = 4 * MAX_BODY_BYTES
-DRAIN_SECONDS = 5.0
-
 _log = logging.getLogger("hooks.calls")
-_HEALTH_PATHS = ("/healthz", "/readyz")
+#: Where probes ask, without credentials.
+HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def create_app(
     app = flask.Flask("hooks", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.merge_slashes = False
-    for path in _HEALTH_PATHS:
+    for path in HEALTH_PATHS:
         app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
     table = _HandlerTable(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
@@ -157,13 +155,23 @@ class _HandlerTable:
                 return HttpOutcome("bug", 500, text, logged=logged, bug=error)
 
 
+class _Unreadable(HTTPException):
+    """What came was no HTTP request that can be read; `code` says which kind of wrong it was."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the request cannot be read: {reason}")
+        self.code = code
+
+
 def _admit(authenticator: Authenticator) -> None:
     """Refuse callers without credentials; probes need none."""
-    if flask.request.path in _HEALTH_PATHS:
+    environ = flask.request.environ
+    if REFUSAL in environ:
+        raise _Unreadable(*environ[REFUSAL])
+    if flask.request.path in HEALTH_PATHS:
         return
-    connection = flask.request.environ.get("gunicorn.socket")
-    show = getattr(connection, "getpeercert", dict)
-    refusal = authenticator.refusal(flask.request.headers.get("Authorization", ""), show())
+    certificate = environ.get(PEER_CERTIFICATE)
+    refusal = authenticator.refusal(flask.request.headers.get("Authorization", ""), certificate)
     if refusal:
         raise Unauthorized(refusal)
 
@@ -197,26 +205,6 @@ def _read_chunk(stream: IO[bytes]) -> bytes:
         raise
     except Exception as error:
         raise BadRequest("", "the body ended early, or its chunks are malformed") from error
-
-
-def _drain() -> None:
-    """Read the rest of a body that is refused.
-
-    A caller that is still sending when the connection closes may never see the answer.
-    """
-    environ = flask.request.environ
-    if "wsgi.input_terminated" not in environ:
-        return
-    end = time.monotonic() + DRAIN_SECONDS
-    left = DRAIN_BYTES
-    while left > 0 and time.monotonic() < end:
-        try:
-            chunk = environ["wsgi.input"].read(min(left, CHUNK_BYTES))
-        except Exception:  # noqa: BLE001 - the caller is gone, or sends no HTTP
-            return
-        if not chunk:
-            return
-        left -= len(chunk)
 
 
 def _object(body: Json) -> str:
@@ -258,8 +246,6 @@ def _refused(error: HTTPException) -> HttpOutcome:
 
 def _respond(outcome: HttpOutcome, call: Mapping[str, object]) -> flask.Response:
     """Write the call's line in the log, then the response."""
-    if outcome.code >= 400:
-        _drain()
     request = flask.request
     level = {"ok": logging.INFO, "bug": logging.ERROR}.get(outcome.name, logging.WARNING)
     extra = {"method": request.method, "path": request.path, **call}

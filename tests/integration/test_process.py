@@ -263,6 +263,72 @@ def test_broken_chunks_are_no_bug_of_ours(shared: Hooks) -> None:
     assert raw_call(shared.port, head + b"zz\r\n{}\r\n").startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00", 400, id="TLS where there is none"),
+        pytest.param(b"GET / HTTP/x", 400, id="version"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost a", 400, id="header without a colon"),
+        pytest.param(b"GET /healthz HTTP/1.1", 400, id="no host"),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000, 431, id="long header"
+        ),
+        pytest.param(
+            b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6",
+            400,
+            id="two lengths",
+        ),
+        pytest.param(
+            b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: -1", 400, id="length"
+        ),
+    ],
+)
+def test_what_is_no_request_is_refused_in_our_words_logged_and_counted(
+    shared: Hooks, head: bytes, code: int
+) -> None:
+    lines = len(shared.calls())
+    counted = shared.metric("hook_calls_total", hook="", outcome="bad_request")
+    answer = raw_call(shared.port, head + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d " % code)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert [line["code"] for line in shared.calls()[lines:]] == [code]
+    assert shared.metric("hook_calls_total", hook="", outcome="bad_request") == (counted or 0) + 1
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER"])
+def test_a_header_does_not_pass_for_what_the_server_knows(shared: Hooks, name: str) -> None:
+    head = f"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{name}: /zz\r\n\r\n"
+    assert raw_call(shared.port, head.encode()).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_may_come_in_one_piece_and_byte_by_byte(shared: Hooks) -> None:
+    body = json.dumps(NODE).encode()
+    head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % len(body)
+    last = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    whole = (head + b"\r\n" + body) * 2 + last
+    assert raw_call(shared.port, whole).count(b"HTTP/1.1 200") == 3
+    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+        for byte in last:
+            connection.sendall(bytes([byte]))
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_caller_that_asks_before_it_sends_is_told_to_go_on(shared: Hooks) -> None:
+    head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+        connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(b"{}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_a_probe_by_head_has_no_body(shared: Hooks) -> None:
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = raw_call(shared.port, head)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n")
+
+
 def test_answers_that_need_no_call_of_cloudstack_are_counted(shared: Hooks) -> None:
     def asked() -> list[float]:
         name, command = "cloudstack_cache_requests_total", "listVirtualMachines"

@@ -13,6 +13,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
 from hooks.server.auth import Authenticator
+from hooks.server.gateway import PEER_CERTIFICATE
 from hooks.server.metrics import Metrics
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
@@ -351,16 +352,6 @@ def test_probes_need_no_token_and_leave_no_line(guarded: Served, path: str) -> N
     assert guarded.log == []
 
 
-class Connection:
-    """The part of a TLS connection that the app reads."""
-
-    def __init__(self, certificate: dict[str, object] | None) -> None:
-        self._certificate = certificate
-
-    def getpeercert(self) -> dict[str, object] | None:
-        return self._certificate
-
-
 def test_a_client_certificate_is_looked_for_on_the_connection(log: list[dict[str, Any]]) -> None:
     served = serve(Authenticator(None, client_certificates=True), log)
 
@@ -370,8 +361,8 @@ def test_a_client_certificate_is_looked_for_on_the_connection(log: list[dict[str
         return served.client.post(path, data=b"{}", environ_overrides=environ).status_code
 
     assert code({}) == 401
-    assert code({"gunicorn.socket": Connection(None)}) == 401
-    assert code({"gunicorn.socket": Connection({"subject": ()})}) == 200
+    assert code({PEER_CERTIFICATE: None}) == 401
+    assert code({PEER_CERTIFICATE: {"subject": ()}}) == 200
     assert code({}, "/healthz") == 200
 
 

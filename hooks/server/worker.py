@@ -1,0 +1,239 @@
+"""Gunicorn's worker: one loop reads and writes for all callers, threads compute the responses.
+
+A thread gets a request only when all of it has arrived, and never touches a socket. A caller that
+sends slowly, reads slowly or never hangs up holds a connection and no thread. Probes, metrics and
+hooks have threads of their own.
+"""
+
+import logging
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers.base import Worker as GunicornWorker
+
+from hooks.server.connection import Connection, ConnectionOver, Phase
+from hooks.server.gateway import Peer, Reply, call
+from hooks.server.service import Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+#: Threads of probes, and as many of metrics.
+SIDE_THREADS = 2
+#: Bytes of all request bodies that are in memory at the same time.
+BODY_BUDGET = 64 * 1024 * 1024
+#: A body up to this size, in bytes, is read whatever else is in memory.
+SMALL_BODY = 64 * 1024
+#: Seconds between looks at deadlines; the arbiter hears of the worker as often.
+TICK_SECONDS = 0.5
+#: Seconds for which a stopping worker keeps idle connections, for a call that is on its way.
+STOP_IDLE_SECONDS = 2.0
+#: After this status the connection ends: who may not call gets one answer for each connection.
+UNAUTHORIZED = 401
+#: Connections accepted in a row before others get their turn.
+ACCEPT_BURST = 64
+
+_INTERNAL_ERROR = Reply(
+    500, ((b"Content-Type", b"application/json"),), b'{"error": "internal error, see the log"}\n'
+)
+_log = logging.getLogger("hooks.process")
+
+
+class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves until it is stopped; gunicorn starts it."""
+
+    def init_process(self) -> None:
+        """Prepare the loop; gunicorn loads the service and calls `run` in here."""
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[Connection] = set()
+        self._registered: dict[Connection, int] = {}
+        self._done: deque[tuple[Connection, Reply]] = deque()
+        self._reserved: dict[Connection, int] = {}
+        self._held: deque[tuple[Connection, int]] = deque()
+        self._pools = {
+            name: ThreadPoolExecutor(threads, thread_name_prefix=name)
+            for name, threads in (
+                ("hooks", self.cfg.threads),
+                ("probes", SIDE_THREADS),
+                ("metrics", SIDE_THREADS),
+            )
+        }
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve, then finish what has begun, within the graceful timeout."""
+        self._service: Service = self.wsgi
+        self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
+        for listener in self.sockets:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, self._accepter(listener))
+        while self.alive and self.ppid == os.getppid():
+            self._turn()
+        self._stop()
+
+    def _stop(self) -> None:
+        for listener in self.sockets:
+            self._selector.unregister(listener)
+            listener.close()
+        started = time.monotonic()
+        while self._connections and time.monotonic() < started + self.cfg.graceful_timeout:
+            self._turn()
+            if time.monotonic() > started + STOP_IDLE_SECONDS:
+                for connection in list(self._connections):
+                    if connection.is_between_requests:
+                        self._drop(connection)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _turn(self) -> None:
+        """Wait for what can be read, written or answered, and do it."""
+        self.notify()
+        for key, _ in self._selector.select(TICK_SECONDS):
+            key.data()
+        self._write_replies()
+        self._drop_overdue()
+        self._release_held()
+
+    def _wake_up(self) -> None:
+        with suppress(BlockingIOError):
+            while os.read(self.PIPE[0], 4096):
+                pass
+
+    def _accepter(self, listener: Any) -> Callable[[], None]:  # noqa: ANN401 - as above
+        port = listener.getsockname()[1]
+
+        def accept() -> None:
+            for _ in range(ACCEPT_BURST):
+                try:
+                    sock, remote = listener.accept()
+                except OSError:
+                    return
+                self._admit(sock, remote, port)
+
+        return accept
+
+    def _admit(self, sock: socket.socket, remote: Any, port: int) -> None:  # noqa: ANN401
+        """Take a connection; where there are too many, in the place of the least useful one."""
+        if len(self._connections) >= self.cfg.worker_connections:
+            idle = [each for each in self._connections if each.phase is not Phase.RUNNING]
+            if idle:
+                self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
+        peer = Peer((sock.getsockname()[0], port), (remote[0], remote[1]))
+        try:
+            connection = Connection(
+                sock,
+                peer,
+                context=self._service.context_at(port),
+                gate=self,
+                max_body_bytes=self._service.max_body_bytes,
+                now=time.monotonic(),
+            )
+        except OSError:
+            sock.close()
+            return
+        self._connections.add(connection)
+        self._advance(connection)
+
+    def _advance(self, connection: Connection) -> None:
+        self._attempt(connection, partial(connection.advance, time.monotonic()))
+
+    def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
+        """Take a step of a connection's, and wait for what it needs next."""
+        try:
+            step()
+        except ConnectionOver:
+            self._drop(connection)
+        except Exception:  # noqa: BLE001 - one connection's error must not end the loop
+            _log.exception("connection ended by an error")
+            self._drop(connection)
+        else:
+            self._watch(connection, connection.events)
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        before = self._registered.get(connection, 0)
+        if before == events:
+            return
+        self._registered[connection] = events
+        if before:
+            self._selector.unregister(connection.sock)
+        if events:
+            self._selector.register(connection.sock, events, lambda: self._advance(connection))
+
+    def _drop(self, connection: Connection) -> None:
+        self._watch(connection, 0)
+        self._registered.pop(connection, None)
+        self._connections.discard(connection)
+        self._reserved.pop(connection, None)
+        connection.close()
+
+    def _drop_overdue(self) -> None:
+        now = time.monotonic()
+        for connection in list(self._connections):
+            if connection.phase is not Phase.RUNNING and now > connection.deadline:
+                self._drop(connection)
+
+    def _write_replies(self) -> None:
+        """Write what threads have computed."""
+        while self._done:
+            connection, reply = self._done.popleft()
+            self._reserved.pop(connection, None)
+            if connection in self._connections:
+                self._attempt(connection, partial(self._reply, connection, reply))
+
+    def _reply(self, connection: Connection, reply: Reply) -> None:
+        now = time.monotonic()
+        last = not self.alive or reply.status == UNAUTHORIZED
+        connection.reply(reply, now, last=last)
+        connection.advance(now)
+
+    def _release_held(self) -> None:
+        """Let those read on that waited for memory, in the order in which they came."""
+        while self._held:
+            connection, size = self._held[0]
+            if connection in self._connections:
+                if not self._has_room_for(size):
+                    return
+                self._reserved[connection] = size
+                self._attempt(connection, partial(connection.resume, time.monotonic()))
+            self._held.popleft()
+
+    def _has_room_for(self, size: int) -> bool:
+        return size <= SMALL_BODY or sum(self._reserved.values()) + size <= BODY_BUDGET
+
+    # What connections ask for: the protocol Gate.
+
+    def wants_body(self, environ: "WSGIEnvironment") -> bool:
+        """Tell whether the app would read the body."""
+        return self._service.wants_body(environ)
+
+    def reserve(self, connection: Connection, size: int) -> bool:
+        """Reserve memory for a body; a large one waits until those before it are done."""
+        if not self._has_room_for(size):
+            self._held.append((connection, size))
+            return False
+        self._reserved[connection] = size
+        return True
+
+    def submit(self, connection: Connection, environ: "WSGIEnvironment", body: bytes) -> None:
+        """Call the app in one of its threads."""
+        pool = self._pools[self._service.pool(environ)]
+        pool.submit(self._call, connection, environ, body)
+
+    def _call(self, connection: Connection, environ: "WSGIEnvironment", body: bytes) -> None:
+        """Compute a response; runs in a thread."""
+        try:
+            reply = call(self._service, environ, body)
+        except Exception:  # noqa: BLE001 - the caller gets an answer, whatever the app does
+            _log.exception("the app failed")
+            reply = _INTERNAL_ERROR
+        self._done.append((connection, reply))
+        with suppress(OSError):
+            os.write(self.PIPE[1], b".")
