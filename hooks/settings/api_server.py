@@ -46,21 +46,25 @@ def read_kubeconfig(path: str) -> Configuration:
         ConfigException,
         ValueError,
         TypeError,
+        LookupError,
         AttributeError,
-        KeyError,
         yaml.YAMLError,
     ) as error:
         missing = f": {error}" if "File does not exist" in str(error) else ""
         raise ValueError(f"is not a kubeconfig{missing}") from None
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise ValueError("the server of its current context is not an http or https URL")
+    _check_certificates(configuration)
+    return configuration
+
+
+def _check_certificates(configuration: Configuration) -> None:
     cert, key = configuration.cert_file, configuration.key_file
     try:
         own = (cert, key) if cert and key else None
         file_context(configuration.ssl_ca_cert or "", certificate=own)
     except BadTrust as error:
         raise ValueError(f"its certificates cannot be used: {error}") from None
-    return configuration
 
 
 class _Unsupported(ValueError):
