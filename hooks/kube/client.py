@@ -55,7 +55,7 @@ class KubeUnreachable(KubeError):
     """No usable answer came back; a write may have been done.
 
     Attributes:
-        code: the HTTP status of an answer in JSON, and of any 410, 429 or 5xx with a text; else 0.
+        code: the HTTP status of an answer in JSON; 0 for any other, which may be a proxy's.
     """
 
     def __init__(self, message: str, *, code: int = 0, retry_after: float = 0.0) -> None:
@@ -262,7 +262,7 @@ def _object(what: str, answer: HttpAnswer) -> Json:
         problem = f"{problem}: the answer {error}"
     if not isinstance(content, dict) and is_transient and (line := answer.body.split(b"\n")[0]):
         text = one_line(line.decode(errors="replace"), MAX_LINE)
-        raise KubeUnreachable(f"{what}: {text} ({code})", code=code, retry_after=wait)
+        raise KubeUnreachable(f"{what}: {text} ({code})", retry_after=wait)
     if not isinstance(content, dict):
         raise KubeUnreachable(f"{what}: HTTP {code} {problem}", retry_after=wait)
     if code < 300:

@@ -260,14 +260,14 @@ def test_a_list_that_expires_between_two_pages_may_be_read_again() -> None:
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
-def test_a_failure_in_plain_text_keeps_its_code_and_first_line(code: int) -> None:
+def test_a_failure_in_plain_text_shows_its_status_and_first_line(code: int) -> None:
     body = f"slow down {TOKEN}\nand more".encode()
     with (
         serving(lambda _: (code, body)) as server,
         pytest.raises(KubeUnreachable, match=rf"^GET /x: slow down \*\*\* \({code}\)$") as caught,
     ):
         api(server.url).get("/x", deadline=Deadline(5))
-    assert caught.value.code == code
+    assert caught.value.code == 0  # it may be a proxy's
 
 
 def test_nothing_is_asked_when_no_time_is_left() -> None:
