@@ -269,13 +269,8 @@ def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(cloud: C
     assert shown(answer)["resyncAfterSeconds"] == 15
 
 
-@pytest.mark.parametrize(
-    ("part", "field", "value"),
-    [("metadata", "uid", "another"), ("spec", "providerID", "external-cloudstack://another")],
-)
-def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
-    cloud: Cloud, part: str, field: str, value: str
-) -> None:
+def overdue(cloud: Cloud) -> tuple[Json, MemoryKube]:
+    """Make a request for a node whose VM has been missing for long, and the cluster with it."""
     request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
     request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
     [instance] = shown(make_hook(cloud).sync(request, Deadline(8)))["attachments"]
@@ -284,6 +279,17 @@ def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
     request["attachments"] = {INSTANCES: {"node-1": instance}}
     kube = kube_with(request)
     kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+    return request, kube
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [("metadata", "uid", "another"), ("spec", "providerID", "external-cloudstack://another")],
+)
+def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
+    cloud: Cloud, part: str, field: str, value: str
+) -> None:
+    request, kube = overdue(cloud)
     kube.objects[f"{facts.NODES}/node-1"] = replaced(request["object"], (part, field), value)
     make_hook(cloud, kube=kube).sync(request, Deadline(8))
     assert kube.writes == []
@@ -305,14 +311,7 @@ def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
 def test_a_refusal_about_something_else_than_the_vms_id_deletes_no_node(
     simulator: Simulator, cloud: Cloud, text: str
 ) -> None:
-    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
-    request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
-    [instance] = shown(make_hook(cloud).sync(request, Deadline(8)))["attachments"]
-    instance["observed"]["missing"]["snapshots"] = 9
-    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
-    request["attachments"] = {INSTANCES: {"node-1": instance}}
-    kube = kube_with(request)
-    kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+    request, kube = overdue(cloud)
     simulator.control.fault("listVirtualMachines", code=431, text=text, times=None)
     with pytest.raises(InvalidParameter):
         make_hook(cloud, kube=kube).sync(request, Deadline(8))
