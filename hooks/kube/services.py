@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, part
-from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
+from hooks.names import ANNOTATION_DISABLED, CLOUDSTACK_API, LOAD_BALANCER_CLASS
 
 
 def wants_load_balancer(service: Json, *, without_class: bool) -> bool:
@@ -26,6 +26,11 @@ def wants_load_balancer(service: Json, *, without_class: bool) -> bool:
 def service_path(namespace: str, name: str) -> str:
     """Return a Service's path in the Kubernetes API."""
     return f"/api/v1/namespaces/{namespace}/services/{name}"
+
+
+def load_balancers_path(namespace: str) -> str:
+    """Return the path of a namespace's CloudStackLoadBalancers in the Kubernetes API."""
+    return f"/apis/{CLOUDSTACK_API}/namespaces/{namespace}/cloudstackloadbalancers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from hooks.cloudstack.errors import CloudStackError, Forbidden, JobRunning, Refu
 from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, NotFound
+from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, Command, KubernetesAction
 from hooks.loadbalancers.plan.facts import Refusal
-from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 #: CloudStack's types of the kinds of resources that are tagged.
@@ -154,10 +154,7 @@ def _start(action: Command, context: ActionContext) -> Job:  # noqa: C901 - one 
 
 def _delete_orphan(action: actions.DeleteOrphan, kube: Kube, deadline: Deadline) -> None:
     """Delete the CloudStackLoadBalancer, if it is still the same object."""
-    path = (
-        f"/apis/{CLOUDSTACK_GROUP}/{API_VERSION}/namespaces/{action.namespace}"
-        f"/cloudstackloadbalancers/{action.name}"
-    )
+    path = f"{load_balancers_path(action.namespace)}/{action.name}"
     options = {"preconditions": {"uid": action.uid}}
     with suppress(Conflict, NotFound):
         kube.delete(path, deadline=deadline, options=options)

@@ -1,25 +1,23 @@
 """Services of type LoadBalancer: each becomes a CloudStackLoadBalancer.
 
-A call reads the request (`request`), decides (`plan`) and writes (`actions`).
+A call reads the request (`request`), decides (`plan`), and writes what Metacontroller cannot: a
+Service's finalizers, and a load balancer without an owner.
 """
 
-from typing import cast
+from contextlib import suppress
 
-from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
 from hooks.names import EVENT_SYNC_FAILED
-from hooks.services.actions import perform
-from hooks.services.plan.facts import Facts, Settings
-from hooks.services.plan.plan import Action, plan
+from hooks.services.plan.facts import Settings
+from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
-from hooks.webhook.contract import DecoratorResponse, Plan
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import CallResult, reconcile
+from hooks.webhook.reconcile import CallResult
 
-#: Seconds until a write that could not be made is tried again.
+#: Seconds until a write that failed is tried again.
 RETRY_AFTER = 5.0
 #: Seconds until a write that was refused is tried again: somebody has to permit it first.
 REFUSED_RETRY_AFTER = 60.0
@@ -42,44 +40,37 @@ class ServicesHook:
         return {"/services/sync": self.sync}
 
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
-        """Answer a sync request. Raises BadRequest."""
+        """Answer a sync request. Raises BadRequest.
+
+        The Service is planned once, from the request: a write to it makes Metacontroller call
+        again. After a write that fails, the answer is as planned, and asks for another call.
+        """
         given = self._dependencies
         facts = read(body, now=given.clock())
-        call = _Call(facts, plan(facts, self._settings), given.kube, deadline)
-        return reconcile(call, deadline=deadline, record=given.record)
+        planned = plan(facts, self._settings)
+        response = planned.response.copy()
+        done: list[Action] = []
+        try:
+            for action in planned.actions:
+                _perform(action, given.kube, deadline)
+                done.append(action)
+        except KubeError as error:
+            is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
+            response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER
+            if is_refused:
+                message = f"Error syncing load balancer: {error}"
+                given.record(event(facts, EVENT_SYNC_FAILED, message))
+            return CallResult(response, tuple(done), error)
+        for each in planned.events:
+            given.record(each)
+        return CallResult(response, tuple(done))
 
 
-class _Call:
-    """One call's view of one Service.
-
-    It is planned once, from the request. A write to the Service makes Metacontroller call again
-    with the new Service.
-    """
-
-    def __init__(self, facts: Facts, planned: Plan[Action], kube: Kube, deadline: Deadline) -> None:
-        self._facts = facts
-        self._planned = planned
-        self._kube = kube
-        self._deadline = deadline
-
-    def observe(self) -> Facts:
-        return self._facts
-
-    def plan(self, facts: Facts) -> Plan[Action]:
-        del facts
-        return self._planned
-
-    def act(self, action: Action) -> None:
-        """Do one action; after it nothing more is planned. Raises KubeError."""
-        perform(action, self._kube, self._deadline)
-        self._planned = Plan(self._planned.response)
-
-    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """Answer as planned, and ask for another call that tries the write again."""
-        response = cast("DecoratorResponse", self._planned.response.copy())
-        is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
-        response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER
-        if not is_refused:
-            return Plan(response)
-        message = f"Error syncing load balancer: {error}"
-        return Plan(response, events=(event(self._facts, EVENT_SYNC_FAILED, message),))
+def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
+    """Do one action. Raises KubeError; Conflict if the Service changed since it was read."""
+    if isinstance(action, CreateForCleanup):
+        # Where an earlier call created it and was interrupted, it exists already.
+        with suppress(Conflict):
+            kube.create(action.path, action.manifest, deadline=deadline)
+    else:
+        kube.patch(action.path, action.patch, deadline=deadline)

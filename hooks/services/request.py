@@ -65,28 +65,13 @@ class _Service(Object, frozen=True, kw_only=True):
 
 
 class _LoadBalancerSpec(View, frozen=True):
-    adopt: Json | None = None
-    hostname: str = ""
     ports: tuple[Json, ...] = ()
 
 
-class _Address(View, frozen=True):
-    ip: str = ""
-    published: bool = False
-
-
-class _Members(View, frozen=True):
-    assigned: int = 0
-    wanted: int = 0
-
-
 class _LoadBalancerStatus(View, frozen=True):
-    observed_generation: int | None = None
-    address: _Address = _Address()
+    address: Json | None = None
     rules: tuple[Json, ...] = ()
-    rule_summary: str = ""
-    members: _Members = _Members()
-    member_summary: str = ""
+    members: dict[str, int] | None = None
     conditions: tuple[ConditionView, ...] = ()
 
 

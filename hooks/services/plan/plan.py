@@ -1,4 +1,4 @@
-"""Decides what a Service's load balancer is to be, and what the Service's status says of it."""
+"""Decides which load balancer a Service has, and what the Service's status shows of it."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,21 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import finalizers, find_condition, is_deleting, part
-from hooks.kube.services import ServiceFinalizers, wants_load_balancer
+from hooks.kube.services import ServiceFinalizers, load_balancers_path, wants_load_balancer
 from hooks.services.plan import status
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
 from hooks.services.plan.spec import wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
 
-#: Where the load balancer that cleans up after a deleted Service is created: the Service's own
-#: namespace may be deleted too, and then takes nothing new.
+#: The namespace of a load balancer that cleans up after a deleted Service. The Service's own may be
+#: deleted too, and then nothing can be created in it.
 CLEANUP_NAMESPACE = "kube-system"
 
 
 @dataclass(frozen=True)
 class CreateForCleanup:
-    """Create a load balancer that nobody owns, so that it is taken down.
+    """Create a load balancer without an owner. It cleans up in CloudStack and deletes itself.
 
     Attributes:
         manifest: the CloudStackLoadBalancer.
@@ -28,32 +28,39 @@ class CreateForCleanup:
 
     manifest: Json
 
+    @property
+    def path(self) -> str:
+        """Return the path of the load balancers in its namespace."""
+        return load_balancers_path(self.manifest["metadata"]["namespace"])
+
 
 Action = CreateForCleanup | ServiceFinalizers
 
 
 def plan(facts: Facts, settings: Settings) -> Plan[Action]:
     """Decide whether a Service is served, released, or left to others."""
-    # The setting decides only for Services that have none yet: changing it releases no address.
+    # The setting is for Services that have no load balancer yet: a change releases no address.
     without_class = settings.default_class or facts.is_ours
     is_wanted = wants_load_balancer(facts.service, without_class=without_class)
     deleting = is_deleting(facts.service)
     is_held = names.CLEANUP_FINALIZER in finalizers(facts.service)
+    # Somebody deleted the load balancer, and then the Service or its need of one.
     if is_held and not facts.load_balancer and (deleting or not is_wanted):
         return _clean_up(facts, settings)
     if not is_wanted:
         return _release(facts) if facts.own_condition else Plan({"attachments": []})
     if deleting and not facts.has_load_balancer:
+        # Its load balancer is gone or going; or the deletion began before there was one.
         was_taken_over = facts.own_condition.get("reason") != status.NOT_TAKEN_OVER
         return _release(facts) if facts.is_ours and was_taken_over else _refuse(facts)
     return _serve(facts, settings)
 
 
 def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
-    """Ask for the load balancer, and show what is known of it.
+    """Ask for the load balancer, and show its state.
 
-    The status is first written when the load balancer exists: until then the Service still shows
-    what another provider left, which a load balancer that is created later has to find.
+    The first status is written after the load balancer is created. Until then the Service shows the
+    address of another provider, and the new load balancer takes that over.
     """
     spec = wanted_spec(facts, settings)
     response: DecoratorResponse = {"attachments": [_load_balancer(facts.service, spec)]}
@@ -71,10 +78,10 @@ def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
 
 
 def _release(facts: Facts) -> Plan[Action]:
-    """Delete the load balancer; the Service stays ours until nothing of it is left."""
+    """Delete the load balancer. Our condition stays on the Service until it is gone."""
     service, load_balancer = facts.service, facts.load_balancer
     begins = facts.own_condition.get("reason") != status.DELETING
-    # The address is removed once; what is published later is another controller's.
+    # The address is removed once. One that appears later is another controller's.
     published = {} if begins else part(service, "status", "loadBalancer")
     if not load_balancer and names.SERVICE_FINALIZER not in finalizers(service):
         response: DecoratorResponse = {
@@ -97,11 +104,11 @@ def _release(facts: Facts) -> Plan[Action]:
 
 
 def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
-    """Have what a Service has in CloudStack deleted, though its load balancer is gone.
+    """Clean up in CloudStack for a Service whose load balancer was deleted before.
 
-    Somebody deleted that first, and then the Service. Metacontroller creates nothing for an
-    object that is being deleted. So a load balancer is created that nobody owns, which takes
-    itself down: beside a Service that may want one again, where it would notice.
+    Metacontroller creates no attachment of an object that is being deleted. So we create a load
+    balancer without an owner, which deletes itself. For a Service that stays, it is in the same
+    namespace, and stops if the Service wants a load balancer again.
     """
     service = facts.service
     made = _load_balancer(service, wanted_spec(facts, settings))
@@ -116,10 +123,10 @@ def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
 
 
 def _refuse(facts: Facts) -> Plan[Action]:
-    """Leave a Service to people whose deletion began before it had a load balancer from us.
+    """Refuse a Service whose deletion began before it had a load balancer from us.
 
-    Metacontroller creates no attachment of an object that is being deleted, so nothing would
-    clean up what another provider's finalizer protects.
+    Metacontroller creates no attachment of an object that is being deleted. So nothing of ours
+    can do the cleanup that another provider's finalizer waits for.
     """
     if names.SERVICE_FINALIZER not in finalizers(facts.service):
         return Plan({"attachments": []})
@@ -153,15 +160,15 @@ def _load_balancer(service: Json, spec: Json) -> Json:
 def _finalizers_to_remove(
     facts: Facts, response: DecoratorResponse, *, is_taken_over: bool
 ) -> tuple[ServiceFinalizers, ...]:
-    """Remove the finalizers whose work the load balancer's own finalizer now does.
+    """Remove the finalizers whose work the load balancer's own finalizer does now.
 
-    The other provider's goes only from a Service that is taken over; it also goes when there is no
-    load balancer any more. None goes in a call whose answer changes the Service: that write would
-    carry an older version of it and be refused.
+    The other provider's finalizer is removed if the Service is taken over, and its load balancer is
+    held or gone. A call whose answer changes the status removes none: Metacontroller would then
+    write the status of an older version, and the API server would refuse it.
     """
     if response.get("status") != facts.service.get("status"):
         return ()
-    # Metacontroller lets a load balancer with this finalizer go only when it has been finalized.
+    # Metacontroller removes this finalizer from a load balancer after the finalize hook is done.
     is_held = names.LOAD_BALANCER_FINALIZER in finalizers(facts.load_balancer)
     removable = set()
     if is_taken_over and (is_held or not facts.load_balancer):
