@@ -15,6 +15,7 @@ from hooks.webhook.requests import (
     NamespacedMetadata,
     NonEmpty,
     Object,
+    PortNumber,
     Time,
     View,
     convert,
@@ -53,8 +54,8 @@ class Port(View, frozen=True):
     """One port of the Service: where clients connect, and where every member listens."""
 
     protocol: Literal["TCP", "UDP"]
-    public_port: int
-    node_port: int
+    public_port: PortNumber
+    node_port: PortNumber
     name: str = ""
     proxy_protocol: bool = False
 

@@ -10,7 +10,15 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
 from hooks.services.plan.facts import Facts, load_balancer_name
-from hooks.webhook.requests import ConditionView, NamespacedMetadata, Object, View, convert, objects
+from hooks.webhook.requests import (
+    ConditionView,
+    NamespacedMetadata,
+    Object,
+    PortNumber,
+    View,
+    convert,
+    objects,
+)
 
 #: The key under which Metacontroller lists load balancers among a Service's attachments.
 ATTACHMENTS = f"{LOAD_BALANCER_KIND}.{CLOUDSTACK_API}"
@@ -27,10 +35,10 @@ class _ServiceMetadata(NamespacedMetadata, frozen=True, kw_only=True):
 
 
 class _Port(View, frozen=True):
-    port: int
+    port: PortNumber
     name: str = ""
     protocol: str = ""
-    node_port: int = 0
+    node_port: PortNumber | None = None
 
 
 class _Spec(View, frozen=True):

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 #: A string that must be there.
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 
 
 class View(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -79,6 +80,25 @@ def test_an_object_of_another_kind_is_refused_with_both_kinds(name: str) -> None
 def test_an_object_that_names_no_kind_is_taken_for_the_hooks(name: str) -> None:
     part = "object" if "object" in BODIES[name] else "parent"
     READS[name]({**BODIES[name], part: {**BODIES[name][part], "kind": None}})
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536])
+@pytest.mark.parametrize(
+    ("name", "part", "field"),
+    [
+        pytest.param("services", "object", "port", id="service-port"),
+        pytest.param("services", "object", "nodePort", id="service-node-port"),
+        pytest.param("loadbalancers", "parent", "publicPort", id="load-balancer-public-port"),
+        pytest.param("loadbalancers", "parent", "nodePort", id="load-balancer-node-port"),
+    ],
+)
+def test_a_port_that_no_server_has_is_refused(name: str, part: str, field: str, port: int) -> None:
+    body = deepcopy(BODIES[name])
+    body[part]["spec"]["ports"][0][field] = port
+    with pytest.raises(BadRequest) as refused:
+        READS[name](body)
+    problem = f"is {port}, must be a port from 1 to 65535"
+    assert str(refused.value) == f"{part}.spec.ports[0].{field}: {problem}"
 
 
 OTHERS: list[tuple[str, str, str, str, Json]] = [
