@@ -4,10 +4,9 @@ A call reads the request (`request`) and CloudStack (`facts`), decides (`plan`),
 and repeats that until nothing is left to write.
 """
 
-from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, KubeError
+from hooks.kube.client import Conflict
 from hooks.kube.times import timestamp
 from hooks.nodes.actions import perform
 from hooks.nodes.facts import NODES, Sources, observe
@@ -16,7 +15,7 @@ from hooks.nodes.plan.facts import Facts, Settings
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.request import NodeRequest, read
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import CallResult, Outdated, reconcile
+from hooks.webhook.reconcile import Call, CallResult, Outdated, reconcile
 
 
 class NodesHook:
@@ -49,8 +48,8 @@ class NodesHook:
         return reconcile(_Call(request, sources), deadline=deadline, record=given.record)
 
 
-class _Call:
-    """One call's view of one Node."""
+class _Call(Call[Facts, NodeAction]):
+    """One call's view of one Node, whose status is kubelet's and has no place for our errors."""
 
     def __init__(self, request: NodeRequest, sources: Sources) -> None:
         self._request = request
@@ -76,11 +75,3 @@ class _Call:
         """Return the Node that this call deleted: nothing more is planned for it."""
         marked = {"deletionTimestamp": timestamp(self._sources.clock())}
         return {**self._node, "metadata": {**self._node["metadata"], **marked}}
-
-    def trouble(self, error: CloudStackError | KubeError) -> NodePlan | None:
-        """Leave every error to the app, whose answer 429 changes neither Node nor Instance.
-
-        A Node's status is kubelet's, and has no place for errors of ours.
-        """
-        del error
-        return None

@@ -4,10 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from hooks.cloudstack.errors import CloudStackError
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import KubeError
 from hooks.kube.events import Event
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.actions import perform
@@ -20,7 +18,7 @@ from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan
 from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import CallResult, reconcile
+from hooks.webhook.reconcile import Call, CallResult, reconcile
 
 #: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
 #: again in the other. They wait for the network nearly all of their time.
@@ -28,6 +26,7 @@ PROBES_AT_ONCE = 64
 ROUNDS_AT_ONCE = 16
 
 _log = logging.getLogger("hooks.targetclusters")
+_Planner = Callable[[Facts], Plan[Action]]
 
 
 class TargetClustersHook:
@@ -67,9 +66,7 @@ class TargetClustersHook:
         connector = Connector(given.kube, user_agent=given.config.operator_name)
         return WatchedCluster(metadata, connector, self._probes, self._rounds, given.clock)
 
-    def _answer(
-        self, body: Json, deadline: Deadline, plan: Callable[[Facts], Plan[Action]]
-    ) -> CallResult:
+    def _answer(self, body: Json, deadline: Deadline, plan: _Planner) -> CallResult:
         given = self._dependencies
         request = read(body, default_secret=given.config.default_kubeconfig_secret)
         namespaces = given.config.watch_namespaces
@@ -92,18 +89,15 @@ class TargetClustersHook:
         self._dependencies.record(event)
 
 
-class _Call:
-    """One call's view of one TargetCluster; it waits for nothing."""
+class _Call(Call[Facts, Action]):
+    """One call's view of one TargetCluster; it waits for nothing, and its jobs report failures."""
 
     def __init__(
-        self,
-        request: TargetClusterRequest,
-        watched: WatchedCluster,
-        plan: Callable[[Facts], Plan[Action]],
+        self, request: TargetClusterRequest, watched: WatchedCluster, plan: _Planner
     ) -> None:
-        self.plan = plan
-        self._watched = watched
         self._request = request
+        self._watched = watched
+        self._planner = plan
         self._facts: Facts
 
     def observe(self) -> Facts:
@@ -118,11 +112,9 @@ class _Call:
         )
         return self._facts
 
+    def plan(self, facts: Facts) -> Plan[Action]:
+        return self._planner(facts)
+
     def act(self, action: Action) -> None:
         """Start or stop a job, by the facts that it was planned from."""
         perform(action, self._facts, self._watched)
-
-    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
-        """Return None: a call reads nothing that could fail; its jobs report their failures."""
-        del error
-        return None

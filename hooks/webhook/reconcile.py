@@ -46,7 +46,7 @@ class Outdated(Exception):
     """An action was refused because its object changed since it was read; observe again."""
 
 
-class Subject(Protocol[Facts, Action]):
+class Call(Protocol[Facts, Action]):
     """One call's view of one object; a hook makes one for each call."""
 
     def observe(self) -> Facts:
@@ -67,9 +67,11 @@ class Subject(Protocol[Facts, Action]):
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
         """Return the response and the Events for an error that stopped the work; no actions.
 
-        None leaves the error to the app, which answers 429 with Retry-After. That changes nothing
-        in the cluster.
+        None, the default, leaves the error to the app, which answers 429 with Retry-After. That
+        changes nothing in the cluster.
         """
+        del error
+        return None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class CallResult:
     error: Exception | None = None
 
 
-def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Record) -> CallResult:
+def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: Record) -> CallResult:
     """Make the world what the plan wants, as far as the deadline allows.
 
     A chain of dependent steps needs no state of its own: after each pass of actions the world
@@ -95,14 +97,14 @@ def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Re
     It is left for the next call, as is an object that changes faster than it can be written.
 
     Raises:
-        CloudStackError, KubeError: the subject has no answer for it.
+        CloudStackError, KubeError: the call has no answer for it.
     """
     done: list[Action] = []
     once = OncePerCall(record)
     try:
-        return _work(subject, deadline, once, done)
+        return _work(call, deadline, once, done)
     except (CloudStackError, KubeError) as error:
-        answer = subject.trouble(error)
+        answer = call.trouble(error)
         if answer is None:
             raise
         once(*answer.events)
@@ -110,12 +112,12 @@ def reconcile(subject: Subject[Facts, Action], *, deadline: Deadline, record: Re
 
 
 def _work(
-    subject: Subject[Facts, Action], deadline: Deadline, once: OncePerCall, done: list[Action]
+    call: Call[Facts, Action], deadline: Deadline, once: OncePerCall, done: list[Action]
 ) -> CallResult:
     """Repeat the passes, and add each action to `done`, which an error leaves to the caller."""
     passes = conflicts = 0
     while True:
-        plan = subject.plan(subject.observe())
+        plan = call.plan(call.observe())
         passes += 1
         is_repeated = all(action in done for action in plan.actions)
         if plan.actions and (is_repeated or passes > MAX_PASSES):
@@ -124,7 +126,7 @@ def _work(
             for action in plan.actions:
                 if deadline.passed(margin=ANSWER_MARGIN):
                     return CallResult(_resumed(plan.response), tuple(done))
-                subject.act(action)
+                call.act(action)
                 done.append(action)
         except Outdated as error:
             conflicts += 1

@@ -23,7 +23,7 @@ TROUBLE = Event(Reference("v1", "Node", "node-1", "uid"), "Failed", "not done")
 
 @dataclass
 class Tower:
-    """A subject that builds floors one at a time up to a height, as a world that can be seen."""
+    """A call that builds floors one at a time up to a height, as a world that can be seen."""
 
     height: int
     floors: int = 0
@@ -150,7 +150,7 @@ def test_work_without_an_end_is_left_for_the_next_call() -> None:
 
 
 @pytest.mark.parametrize("error", [Unreachable("listZones", "timeout"), KubeUnreachable("down")])
-def test_trouble_is_answered_where_the_subject_can(error: Exception) -> None:
+def test_trouble_is_answered_where_the_call_can(error: Exception) -> None:
     def fail(tower: Tower) -> None:
         if tower.floors == 1:
             raise error
