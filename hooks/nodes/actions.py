@@ -17,23 +17,21 @@ def perform(action: NodeAction, kube: Kube, deadline: Deadline) -> Json | None:
         KubeError: the API server refused or did not answer.
     """
     path = f"{NODES}/{action.node}"
+    version = {"uid": action.uid, "resourceVersion": action.resource_version}
     match action:
-        case AddressPatch(_, uid, version, addresses):
+        case AddressPatch():
             # A merge patch: the default patch merges the list by type, and would lose one of
             # two InternalIPs.
-            listed = [{"type": kind, "address": address} for kind, address in addresses]
-            metadata = {"uid": uid, "resourceVersion": version}
-            body: Json = {"metadata": metadata, "status": {"addresses": listed}}
+            listed = [{"type": kind, "address": address} for kind, address in action.addresses]
+            body: Json = {"metadata": version, "status": {"addresses": listed}}
             return kube.patch(f"{path}/status", body, deadline=deadline)
-        case SpecPatch(_, uid, version, provider_id, taints):
-            spec: Json = {"taints": list(taints) or None}
-            if provider_id is not None:
-                spec["providerID"] = provider_id
-            body = {"metadata": {"uid": uid, "resourceVersion": version}, "spec": spec}
-            return kube.patch(path, body, deadline=deadline)
-        case NodeDeletion(_, uid, version):
-            preconditions = {"uid": uid, "resourceVersion": version}
-            kube.delete(path, deadline=deadline, options={"preconditions": preconditions})
+        case SpecPatch():
+            spec: Json = {"taints": list(action.taints) or None}
+            if action.provider_id is not None:
+                spec["providerID"] = action.provider_id
+            return kube.patch(path, {"metadata": version, "spec": spec}, deadline=deadline)
+        case NodeDeletion():
+            kube.delete(path, deadline=deadline, options={"preconditions": version})
             return None
         case _:
             assert_never(action)

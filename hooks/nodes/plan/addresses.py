@@ -7,7 +7,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, items
 from hooks.names import ANNOTATION_PROVIDED_NODE_IP
 
-Address = tuple[str, str]
+NodeAddress = tuple[str, str]
 """A type (InternalIP, ExternalIP, Hostname) and an address, as in `status.addresses`."""
 
 
@@ -15,7 +15,7 @@ class UnusableAddressesError(Exception):
     """The VM's addresses do not allow the node to be initialised; str() says why."""
 
 
-def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[Address, ...]:
+def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]:
     """Return the node's addresses: internal ones by NIC, the default NIC first, then external.
 
     The address that kubelet was configured with (`--node-ip`) comes before all others.
@@ -23,7 +23,7 @@ def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[Address, ...]:
     Raises:
         UnusableAddressesError: the VM has no address, or not the one of kubelet's configuration.
     """
-    addresses: list[Address] = []
+    addresses: list[NodeAddress] = []
     for nic in sorted(vm.nics, key=lambda nic: not nic.is_default):
         addresses += [("InternalIP", ip) for ip in (nic.ip_address, nic.ip6_address) if ip]
     if vm.public_ip:
@@ -34,9 +34,9 @@ def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[Address, ...]:
     return _preferred(node, tuple(dict.fromkeys(addresses)))
 
 
-def _preferred(node: Json, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+def _preferred(node: Json, addresses: tuple[NodeAddress, ...]) -> tuple[NodeAddress, ...]:
     provided = annotations(node).get(ANNOTATION_PROVIDED_NODE_IP, "")
-    first: list[Address] = []
+    first: list[NodeAddress] = []
     for text in filter(None, map(str.strip, provided.split(","))):
         same = [address for address in addresses if _same_ip(address[1], text)]
         if not same:
@@ -56,7 +56,7 @@ def _same_ip(one: str, other: str) -> bool:
         return False
 
 
-def observed_addresses(node: Json) -> tuple[Address, ...]:
+def observed_addresses(node: Json) -> tuple[NodeAddress, ...]:
     """Return the addresses in a node's status."""
     addresses = items(node, "status", "addresses")
     return tuple((address.get("type", ""), address.get("address", "")) for address in addresses)

@@ -13,9 +13,6 @@ from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.labels import serves_load_balancers
 from hooks.nodes.plan.provider_id import format_provider_id
 
-#: `observed.state` of an Instance whose VM is missing; CloudStack has no such state.
-MISSING = "Missing"
-
 
 def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str, str]) -> Json:
     """Describe a VM that CloudStack has; selectors work on the Instance by the node's labels."""
@@ -53,7 +50,7 @@ def missing_instance(facts: Facts, instance_id: str, *, ready: bool) -> Json:
     absence = facts.absence
     observed = {
         **part(facts.instance or {}, "observed"),
-        "state": MISSING,
+        "state": "Missing",  # CloudStack has no such state
         "missing": {
             "since": timestamp(absence.since),
             "snapshots": absence.snapshots,

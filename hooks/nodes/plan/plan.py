@@ -74,9 +74,7 @@ def _found(facts: Facts, vm: VirtualMachine, settings: Settings) -> NodePlan:
         event = _warning(facts, names.EVENT_ADDRESSES_UNUSABLE, str(error))
         return Plan(response, () if is_waiting else _spec_patch(facts.node, vm), (event,))
     if addresses != observed_addresses(facts.node):
-        return Plan(
-            response, (AddressPatch(facts.name, _uid(facts.node), _version(facts.node), addresses),)
-        )
+        return Plan(response, (AddressPatch(*_version(facts.node), addresses),))
     event = Event(Reference.to(facts.node), names.EVENT_SYNCED, "Node synced successfully")
     return Plan(response, _spec_patch(facts.node, vm), (event,) if is_waiting else ())
 
@@ -88,21 +86,12 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     provider_id = part(node, "spec").get("providerID")
     new_id = format_provider_id(vm.id) if taints != observed and not provider_id else None
     if parse_provider_id(new_id or provider_id or ""):
-        taints = _shutdown_taints(
-            taints, stopped=vm.state == "Stopped", ready=is_true(node, "Ready")
-        )
-    if taints == observed:
-        return ()
-    return (SpecPatch(node["metadata"]["name"], _uid(node), _version(node), new_id, tuple(taints)),)
-
-
-def _shutdown_taints(taints: list[Json], *, stopped: bool, ready: bool) -> list[Json]:
-    others = [taint for taint in taints if taint.get("key") != names.TAINT_SHUTDOWN]
-    if ready:
-        return others
-    if stopped and others == taints:
-        return [*taints, {"key": names.TAINT_SHUTDOWN, "effect": "NoSchedule"}]
-    return taints
+        others = [taint for taint in taints if taint.get("key") != names.TAINT_SHUTDOWN]
+        if is_true(node, "Ready"):
+            taints = others
+        elif vm.state == "Stopped" and others == taints:
+            taints = [*taints, {"key": names.TAINT_SHUTDOWN, "effect": "NoSchedule"}]
+    return () if taints == observed else (SpecPatch(*_version(node), new_id, tuple(taints)),)
 
 
 def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
@@ -129,8 +118,7 @@ def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
     text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
     event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)
-    deletion = NodeDeletion(facts.name, _uid(facts.node), _version(facts.node))
-    return Plan(response, (deletion,), (event,))
+    return Plan(response, (NodeDeletion(*_version(facts.node)),), (event,))
 
 
 def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:
@@ -148,9 +136,7 @@ def _taints(node: Json) -> list[Json]:
     return items(node, "spec", "taints")
 
 
-def _uid(node: Json) -> str:
-    return node["metadata"].get("uid") or ""
-
-
-def _version(node: Json) -> str:
-    return node["metadata"].get("resourceVersion") or ""
+def _version(node: Json) -> tuple[str, str, str]:
+    """Return the Node's name, its uid and its version."""
+    metadata = node["metadata"]
+    return metadata["name"], metadata.get("uid") or "", metadata.get("resourceVersion") or ""

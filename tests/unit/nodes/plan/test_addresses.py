@@ -2,7 +2,7 @@ import pytest
 
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.nodes.plan.addresses import (
-    Address,
+    NodeAddress,
     UnusableAddressesError,
     desired_addresses,
     observed_addresses,
@@ -10,11 +10,11 @@ from hooks.nodes.plan.addresses import (
 from tests.unit.nodes.objects import make_nic, make_node, make_vm
 
 PROVIDED = "alpha.kubernetes.io/provided-node-ip"
-INTERNAL: Address = ("InternalIP", "10.1.1.190")
-SECOND: Address = ("InternalIP", "10.1.2.5")
-SIX: Address = ("InternalIP", "2001:db8::5")
-OUTER: Address = ("ExternalIP", "198.51.100.7")
-HOST: Address = ("Hostname", "node-1")
+INTERNAL: NodeAddress = ("InternalIP", "10.1.1.190")
+SECOND: NodeAddress = ("InternalIP", "10.1.2.5")
+SIX: NodeAddress = ("InternalIP", "2001:db8::5")
+OUTER: NodeAddress = ("ExternalIP", "198.51.100.7")
+HOST: NodeAddress = ("Hostname", "node-1")
 TWO_NICS = make_vm(nics=(make_nic("10.1.2.5", default=False), make_nic()))
 DUAL = make_vm(nics=(make_nic(ip6="2001:db8::5"),))
 
@@ -29,7 +29,9 @@ DUAL = make_vm(nics=(make_nic(ip6="2001:db8::5"),))
         pytest.param(make_vm(public_ip="198.51.100.7"), (INTERNAL, OUTER, HOST), id="static NAT"),
     ],
 )
-def test_addresses_are_those_of_the_vm(vm: VirtualMachine, expected: tuple[Address, ...]) -> None:
+def test_addresses_are_those_of_the_vm(
+    vm: VirtualMachine, expected: tuple[NodeAddress, ...]
+) -> None:
     assert desired_addresses(make_node(), vm) == expected
 
 
@@ -42,7 +44,7 @@ def test_addresses_are_those_of_the_vm(vm: VirtualMachine, expected: tuple[Addre
     ],
 )
 def test_the_addresses_of_kubelets_configuration_come_first(
-    provided: str, expected: tuple[Address, ...]
+    provided: str, expected: tuple[NodeAddress, ...]
 ) -> None:
     node = make_node(annotations={PROVIDED: provided})
     assert desired_addresses(node, TWO_NICS) == expected
