@@ -16,19 +16,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import IO
 
 import flask
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import (
-    HTTPException,
-    RequestEntityTooLarge,
-    Unauthorized,
-)
+from werkzeug.exceptions import HTTPException
 
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
-from hooks.http.bounded_json import Json, has_more_values
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
 from hooks.server.auth import Authenticator
@@ -37,13 +32,10 @@ from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import CallResult
-from hooks.webhook.requests import MAX_VALUES, parse_body
+from hooks.webhook.requests import parse_body
 
-#: The largest body read; Metacontroller sends an object, its children and its related objects.
+#: The largest body; Metacontroller sends an object, its children and its related objects.
 MAX_BODY_BYTES = 16 * 1024 * 1024
-#: How much is read at once, and after how much the values are counted for the first time.
-CHUNK_BYTES = 64 * 1024
-CHECKED_BYTES = 1024 * 1024
 _log = logging.getLogger("hooks.calls")
 #: Where probes ask, without credentials.
 HEALTH_PATHS = ("/healthz", "/readyz")
@@ -79,7 +71,6 @@ def create_app(
         clock: monotonic seconds.
     """
     app = flask.Flask("hooks", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
         app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
@@ -155,56 +146,26 @@ class _HandlerTable:
                 return HttpOutcome("bug", 500, text, logged=logged, bug=error)
 
 
-class _Unreadable(HTTPException):
-    """What came was no HTTP request that can be read; `code` says which kind of wrong it was."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"the request cannot be read: {reason}")
-        self.code = code
-
-
 def _admit(authenticator: Authenticator) -> None:
     """Refuse callers without credentials; probes need none."""
     environ = flask.request.environ
     if REFUSAL in environ:
-        raise _Unreadable(*environ[REFUSAL])
+        status, reason = environ[REFUSAL]
+        flask.abort(status, f"the request cannot be read: {reason}")
     if flask.request.path in HEALTH_PATHS:
         return
     certificate = environ.get(PEER_CERTIFICATE)
     refusal = authenticator.refusal(flask.request.headers.get("Authorization", ""), certificate)
     if refusal:
-        raise Unauthorized(refusal)
+        flask.abort(401, refusal)
 
 
-def _read_body() -> bytearray:
-    """Return the body. If it has too many values, the beginning that has them is enough.
-
-    Raises:
-        RequestEntityTooLarge: it is larger than MAX_BODY_BYTES.
-        BadRequest: it is incomplete.
-    """
-    body = bytearray()
-    stream = flask.request.stream
-    check_at = CHECKED_BYTES
-    while chunk := _read_chunk(stream):
-        body += chunk
-        if len(body) >= check_at:
-            check_at *= 2
-            if has_more_values(body, MAX_VALUES):
-                break
-    # Werkzeug returns the part of a chunked body up to the limit, without an error.
-    if flask.request.content_length is None and len(body) >= MAX_BODY_BYTES:
-        raise RequestEntityTooLarge
+def _read_body() -> bytes:
+    """Return the body, which the worker has received whole, unless it is too large."""
+    body = flask.request.stream.read()
+    if max(len(body), flask.request.content_length or 0) > MAX_BODY_BYTES:
+        flask.abort(413)
     return body
-
-
-def _read_chunk(stream: IO[bytes]) -> bytes:
-    try:
-        return stream.read(CHUNK_BYTES)
-    except RequestEntityTooLarge:
-        raise
-    except Exception as error:
-        raise BadRequest("", "the body ended early, or its chunks are malformed") from error
 
 
 def _object(body: Json) -> str:

@@ -305,22 +305,6 @@ def test_a_body_whose_length_is_not_known_is_measured_too(served: Served) -> Non
     assert response.status_code == 413
 
 
-class BrokenInput:
-    """What gunicorn gives where a client's chunks are malformed."""
-
-    def read(self, size: int = -1) -> bytes:
-        raise OSError(f"invalid chunk, {size} bytes asked for")
-
-
-def test_a_body_that_breaks_off_is_400(served: Served) -> None:
-    response = served.client.post(
-        "/echo/sync",
-        environ_overrides={"wsgi.input": BrokenInput(), "wsgi.input_terminated": True},
-    )
-    assert response.status_code == 400
-    assert served.line()["error"] == "the body ended early, or its chunks are malformed"
-
-
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "TOKEN-1"])
 def test_without_the_token_nothing_is_looked_at_or_told(
     guarded: Served, header: str | None
