@@ -27,7 +27,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
 from hooks.server.auth import Authenticator
-from hooks.server.gateway import PEER_CERTIFICATE, REFUSAL
+from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook

@@ -1,16 +1,24 @@
 """One caller's connection: reads requests, writes responses, and never waits for the caller."""
 
+import io
 import socket
 import ssl
-from collections.abc import Mapping
-from dataclasses import replace
+import time
 from enum import Enum, auto
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import h11
+from werkzeug import Response
 
-from hooks.server.gateway import Peer, Reply, environ_of, unreadable
+from hooks.server.app import MAX_BODY_BYTES
+from hooks.server.environ import (
+    PEER_CERTIFICATE,
+    REFUSAL,
+    connection_environ,
+    request_environ,
+)
+from hooks.server.service import Service
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -51,15 +59,12 @@ class ConnectionOver(Exception):
 
 
 class Gate(Protocol):
-    """Decides what becomes of requests."""
-
-    def wants_body(self, environ: "WSGIEnvironment") -> bool:
-        """Tell whether the body is read; where it is not, the app is called without it."""
+    """Has the memory for bodies and the threads for calls."""
 
     def reserve(self, connection: "Connection", size: int) -> bool:
         """Reserve memory for a body of so many bytes; False holds the connection for now."""
 
-    def submit(self, connection: "Connection", environ: "WSGIEnvironment", body: bytes) -> None:
+    def submit(self, connection: "Connection", environ: "WSGIEnvironment") -> None:
         """Call the app in a thread; `reply` gets what it returns."""
 
 
@@ -68,41 +73,35 @@ class Connection:
 
     Args:
         sock: as accepted.
-        peer: where it came in.
-        context: TLS, or None for plain HTTP.
-        gate: decides what becomes of requests.
-        max_body_bytes: a larger body is not read on.
-        now: monotonic seconds, as everywhere here.
+        remote: the caller's host and port.
+        service: what is called, and how its ports speak TLS.
+        gate: decides when a body is read and a call runs.
+
+    Attributes:
+        deadline: when the phase must end, in monotonic seconds.
+        served: how many responses were begun.
     """
 
-    def __init__(  # noqa: PLR0913 - what a connection is made of
-        self,
-        sock: socket.socket,
-        peer: Peer,
-        *,
-        context: ssl.SSLContext | None,
-        gate: Gate,
-        max_body_bytes: int,
-        now: float,
+    def __init__(
+        self, sock: socket.socket, remote: tuple[str, int], service: Service, gate: Gate
     ) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        local = sock.getsockname()
+        context = service.context_at(local[1])
         self.sock: socket.socket = sock
         if context is not None:
             self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        self.peer = peer
-        self.phase = Phase.READING if context is None else Phase.HANDSHAKE
-        self.deadline = now + RECEIVE_SECONDS
+        self._enter(Phase.READING if context is None else Phase.HANDSHAKE, RECEIVE_SECONDS)
         self.served = 0
+        self._common = connection_environ(local, remote)
+        self._service = service
         self._gate = gate
-        self._max_body_bytes = max_body_bytes
-        self._http = _protocol()
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._out = bytearray()
-        self._environ: WSGIEnvironment | None = None
-        self._body: list[bytes] = []
-        self._size = 0
+        self._environ: WSGIEnvironment = {}
+        self._body = bytearray()
         self._drained = 0
-        self._last = False
         self._wants_write = False
 
     @property
@@ -114,24 +113,15 @@ class Connection:
             return EVENT_WRITE if self.phase is Phase.WRITING else EVENT_READ | EVENT_WRITE
         return 0 if self.phase in (Phase.RUNNING, Phase.HELD) else EVENT_READ
 
-    @property
-    def is_between_requests(self) -> bool:
-        """Tell whether no request has begun."""
-        return self.phase is Phase.IDLE
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.sock.close()
-
-    def advance(self, now: float) -> None:
+    def advance(self) -> None:
         """Do what the socket is ready for. Raises ConnectionOver."""
         try:
             if self.phase is Phase.HANDSHAKE:
                 self._shake_hands()
             if self._out:
-                self._send(now)
+                self._send()
             if self.phase in (Phase.IDLE, Phase.READING):
-                self._receive(now)
+                self._receive()
             elif self.phase is Phase.LINGERING:
                 self._drain()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
@@ -139,30 +129,30 @@ class Connection:
         except OSError as error:
             raise ConnectionOver from error
 
-    def resume(self, now: float) -> None:
+    def resume(self) -> None:
         """Read on after memory was reserved for the body. Raises ConnectionOver."""
-        self.phase = Phase.READING
-        self.deadline = now + RECEIVE_SECONDS
+        self._enter(Phase.READING, RECEIVE_SECONDS)
         self._continue()
         self._read_events()
 
-    def reply(self, reply: Reply, now: float, *, last: bool) -> None:
-        """Write a response; with `last` the caller learns that no other one will come."""
-        unread = self._http.their_state is not h11.DONE
-        self._last = last or unread
-        headers = [each for each in reply.headers if each[0].lower() != b"connection"]
-        if self._last:
-            headers.append((b"Connection", b"close"))
-        response = h11.Response(status_code=reply.status, headers=headers)
-        is_head = self._environ is not None and self._environ["REQUEST_METHOD"] == "HEAD"
-        for event in (response, *(() if is_head else (h11.Data(data=reply.body),))):
+    def reply(self, response: Response, *, last: bool) -> None:
+        """Write a response; with `last` the caller learns that no other one will come.
+
+        Raises ConnectionOver.
+        """
+        headers = list(response.headers)
+        if last or self._http.their_state is not h11.DONE:
+            headers.append(("Connection", "close"))
+        head = h11.Response(status_code=response.status_code, headers=headers)
+        for event in (head, h11.Data(data=response.get_data()), h11.EndOfMessage()):
             self._out += self._http.send(event) or b""
-        self._out += self._http.send(h11.EndOfMessage()) or b""
-        self._environ = None
-        self._body = []
         self.served += 1
-        self.phase = Phase.WRITING
-        self.deadline = now + SEND_SECONDS
+        self._enter(Phase.WRITING, SEND_SECONDS)
+        self.advance()
+
+    def _enter(self, phase: Phase, seconds: float) -> None:
+        self.phase = phase
+        self.deadline = time.monotonic() + seconds
 
     def _shake_hands(self) -> None:
         assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 - only TLS has this phase
@@ -172,33 +162,31 @@ class Connection:
         except ssl.SSLWantWriteError:
             self._wants_write = True
             raise
-        certificate: Mapping[str, Any] | None = self.sock.getpeercert()
-        self.peer = replace(self.peer, certificate=certificate, scheme="https")
+        self._common[PEER_CERTIFICATE] = self.sock.getpeercert()
+        self._common["wsgi.url_scheme"] = "https"
         self.phase = Phase.READING
 
-    def _send(self, now: float) -> None:
+    def _send(self) -> None:
         """Send what the socket takes, then go on with the next request, or to the end."""
         sent = self.sock.send(self._out)
         del self._out[:sent]
         if self._out or self.phase is not Phase.WRITING:
             return
-        if self._last or self._http.our_state is not h11.DONE:
-            self._end(now)
+        if self._http.our_state is not h11.DONE:
+            self._end()
             return
         self._http.start_next_cycle()
-        self.phase = Phase.IDLE
-        self.deadline = now + IDLE_SECONDS
+        self._enter(Phase.IDLE, IDLE_SECONDS)
         if self._http.trailing_data[0]:
             self._read_events()
 
-    def _end(self, now: float) -> None:
+    def _end(self) -> None:
         if isinstance(self.sock, ssl.SSLSocket):
             # What follows is dropped undecrypted; TLS has no half-closed connections here.
             self.sock = socket.socket(fileno=self.sock.detach())
             self.sock.setblocking(False)
         self.sock.shutdown(socket.SHUT_WR)
-        self.phase = Phase.LINGERING
-        self.deadline = now + LINGER_SECONDS
+        self._enter(Phase.LINGERING, LINGER_SECONDS)
 
     def _drain(self) -> None:
         while chunk := self.sock.recv(_CHUNK):
@@ -207,13 +195,12 @@ class Connection:
                 break
         raise ConnectionOver
 
-    def _receive(self, now: float) -> None:
+    def _receive(self) -> None:
         """Read once; and on, where TLS holds back what it has decrypted already."""
         while self.phase in (Phase.IDLE, Phase.READING):
             data = self.sock.recv(_CHUNK)
             if self.phase is Phase.IDLE:
-                self.phase = Phase.READING
-                self.deadline = now + RECEIVE_SECONDS
+                self._enter(Phase.READING, RECEIVE_SECONDS)
             self._http.receive_data(data)
             self._read_events()
             if not data:
@@ -232,33 +219,34 @@ class Connection:
         except h11.RemoteProtocolError as error:
             if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
                 raise ConnectionOver from error
-            self._run(unreadable(self.peer, error.error_status_hint, str(error)), b"")
+            refusal = (error.error_status_hint, str(error))
+            request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", REFUSAL: refusal}
+            self._environ = self._common | request
+            self._run()
 
     def _take(self, event: object) -> None:
         match event:
             case h11.Request():
-                self._environ = environ_of(event, self.peer)
-                self._size = 0
-                self._begin_body(self._environ)
+                self._environ = self._common | request_environ(event)
+                self._begin_body()
             case h11.Data():
-                self._body.append(bytes(event.data))
-                self._size += len(event.data)
-                if self._size > self._max_body_bytes:
-                    self._run_with(b"")
+                self._body += event.data
+                if len(self._body) > MAX_BODY_BYTES:
+                    self._run_with_body()
             case h11.EndOfMessage():
-                self._run_with(b"".join(self._body))
+                self._run_with_body()
             case h11.ConnectionClosed():
                 raise ConnectionOver
 
-    def _begin_body(self, environ: "WSGIEnvironment") -> None:
+    def _begin_body(self) -> None:
         """Read the body, call the app without it, or wait until there is memory for it."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if "HTTP_TRANSFER_ENCODING" in environ:
-            length = self._max_body_bytes
+        length = int(self._environ.get("CONTENT_LENGTH") or 0)
+        if "HTTP_TRANSFER_ENCODING" in self._environ:
+            length = MAX_BODY_BYTES
         if length == 0:
             return
-        if length > self._max_body_bytes or not self._gate.wants_body(environ):
-            self._run(environ, b"")
+        if length > MAX_BODY_BYTES or not self._service.wants_body(self._environ):
+            self._run()
         elif self._gate.reserve(self, length):
             self._continue()
         else:
@@ -271,17 +259,15 @@ class Connection:
             response = h11.InformationalResponse(status_code=100, headers=[])
             self._out += self._http.send(response) or b""
 
-    def _run_with(self, body: bytes) -> None:
+    def _run_with_body(self) -> None:
         """Call the app with a body whose size is known now, however it was sent."""
-        assert self._environ is not None  # noqa: S101 - a body follows on a request
         self._environ.pop("HTTP_TRANSFER_ENCODING", None)
-        self._environ["CONTENT_LENGTH"] = str(self._size)
-        self._run(self._environ, body)
+        self._environ["CONTENT_LENGTH"] = str(len(self._body))
+        self._run()
 
-    def _run(self, environ: "WSGIEnvironment", body: bytes) -> None:
+    def _run(self) -> None:
+        """Call the app with what has arrived; a body that is too large is dropped."""
         self.phase = Phase.RUNNING
-        self._gate.submit(self, environ, body)
-
-
-def _protocol() -> h11.Connection:
-    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
+        body = b"" if len(self._body) > MAX_BODY_BYTES else bytes(self._body)
+        self._body.clear()
+        self._gate.submit(self, self._environ | {"wsgi.input": io.BytesIO(body)})

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hooks.server.app import HEALTH_PATHS, MAX_BODY_BYTES
+from hooks.server.app import HEALTH_PATHS
 from hooks.server.auth import Authenticator
-from hooks.server.gateway import PEER_CERTIFICATE, REFUSAL
+from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,16 +30,13 @@ class Service:
     metrics_port: int
     authenticator: Authenticator
     context: Callable[[], ssl.SSLContext] | None = None
-    max_body_bytes: int = MAX_BODY_BYTES
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer by the app of the port; what could not be read is the hooks' app's to refuse."""
-        app = (
-            self.metrics if self._is_for_metrics(environ) and REFUSAL not in environ else self.hooks
-        )
-        return app(environ, start_response)
+        is_for_hooks = REFUSAL in environ or self.pool(environ) != "metrics"
+        return (self.hooks if is_for_hooks else self.metrics)(environ, start_response)
 
     def context_at(self, port: int) -> ssl.SSLContext | None:
         """Return how a port speaks TLS; None for plain HTTP."""
@@ -53,9 +50,6 @@ class Service:
 
     def pool(self, environ: "WSGIEnvironment") -> str:
         """Name the threads that answer: `hooks`, `probes` or `metrics`."""
-        if self._is_for_metrics(environ):
+        if int(environ["SERVER_PORT"]) == self.metrics_port:
             return "metrics"
         return "probes" if environ["PATH_INFO"] in HEALTH_PATHS else "hooks"
-
-    def _is_for_metrics(self, environ: "WSGIEnvironment") -> bool:
-        return int(environ["SERVER_PORT"]) == self.metrics_port

@@ -8,7 +8,6 @@ hooks have threads of their own.
 import logging
 import os
 import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker as GunicornWorker
+from werkzeug import Response
 
 from hooks.server.connection import Connection, ConnectionOver, Phase
-from hooks.server.gateway import Peer, Reply, call
 from hooks.server.service import Service
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ UNAUTHORIZED = 401
 #: Connections accepted in a row before others get their turn.
 ACCEPT_BURST = 64
 
-_INTERNAL_ERROR = Reply(
-    500, ((b"Content-Type", b"application/json"),), b'{"error": "internal error, see the log"}\n'
+_INTERNAL_ERROR = Response(
+    '{"error": "internal error, see the log"}\n', 500, content_type="application/json"
 )
 _log = logging.getLogger("hooks.process")
 
@@ -54,8 +53,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         """Prepare the loop; gunicorn loads the service and calls `run` in here."""
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
-        self._registered: dict[Connection, int] = {}
-        self._done: deque[tuple[Connection, Reply]] = deque()
+        self._done: deque[tuple[Connection, Response]] = deque()
         self._reserved: dict[Connection, int] = {}
         self._held: deque[tuple[Connection, int]] = deque()
         self._pools = {
@@ -74,7 +72,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
         for listener in self.sockets:
             listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, self._accepter(listener))
+            self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
         while self.alive and self.ppid == os.getppid():
             self._turn()
         self._stop()
@@ -88,7 +86,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._turn()
             if time.monotonic() > started + STOP_IDLE_SECONDS:
                 for connection in list(self._connections):
-                    if connection.is_between_requests:
+                    if connection.phase is Phase.IDLE:
                         self._drop(connection)
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -104,46 +102,29 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _wake_up(self) -> None:
         with suppress(BlockingIOError):
-            while os.read(self.PIPE[0], 4096):
-                pass
+            os.read(self.PIPE[0], 4096)
 
-    def _accepter(self, listener: Any) -> Callable[[], None]:  # noqa: ANN401 - as above
-        port = listener.getsockname()[1]
+    def _accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's own class of sockets
+        for _ in range(ACCEPT_BURST):
+            try:
+                sock, remote = listener.accept()
+            except OSError:
+                return
+            if len(self._connections) >= self.cfg.worker_connections:
+                self._drop_least_useful()
+            try:
+                connection = Connection(sock, remote, self._service, self)
+            except OSError:
+                sock.close()
+                continue
+            self._connections.add(connection)
+            self._attempt(connection, connection.advance)
 
-        def accept() -> None:
-            for _ in range(ACCEPT_BURST):
-                try:
-                    sock, remote = listener.accept()
-                except OSError:
-                    return
-                self._admit(sock, remote, port)
-
-        return accept
-
-    def _admit(self, sock: socket.socket, remote: Any, port: int) -> None:  # noqa: ANN401
-        """Take a connection; where there are too many, in the place of the least useful one."""
-        if len(self._connections) >= self.cfg.worker_connections:
-            idle = [each for each in self._connections if each.phase is not Phase.RUNNING]
-            if idle:
-                self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
-        peer = Peer((sock.getsockname()[0], port), (remote[0], remote[1]))
-        try:
-            connection = Connection(
-                sock,
-                peer,
-                context=self._service.context_at(port),
-                gate=self,
-                max_body_bytes=self._service.max_body_bytes,
-                now=time.monotonic(),
-            )
-        except OSError:
-            sock.close()
-            return
-        self._connections.add(connection)
-        self._advance(connection)
-
-    def _advance(self, connection: Connection) -> None:
-        self._attempt(connection, partial(connection.advance, time.monotonic()))
+    def _drop_least_useful(self) -> None:
+        """Drop a connection that has got no response yet, or the one that is due first."""
+        idle = [each for each in self._connections if each.phase is not Phase.RUNNING]
+        if idle:
+            self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
 
     def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
         """Take a step of a connection's, and wait for what it needs next."""
@@ -158,21 +139,20 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._watch(connection, connection.events)
 
     def _watch(self, connection: Connection, events: int) -> None:
-        before = self._registered.get(connection, 0)
-        if before == events:
+        watched = self._selector.get_map().get(connection.sock)
+        if (watched.events if watched else 0) == events:
             return
-        self._registered[connection] = events
-        if before:
+        if watched:
             self._selector.unregister(connection.sock)
         if events:
-            self._selector.register(connection.sock, events, lambda: self._advance(connection))
+            advance = partial(self._attempt, connection, connection.advance)
+            self._selector.register(connection.sock, events, advance)
 
     def _drop(self, connection: Connection) -> None:
         self._watch(connection, 0)
-        self._registered.pop(connection, None)
         self._connections.discard(connection)
         self._reserved.pop(connection, None)
-        connection.close()
+        connection.sock.close()
 
     def _drop_overdue(self) -> None:
         now = time.monotonic()
@@ -183,16 +163,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _write_replies(self) -> None:
         """Write what threads have computed."""
         while self._done:
-            connection, reply = self._done.popleft()
+            connection, response = self._done.popleft()
             self._reserved.pop(connection, None)
             if connection in self._connections:
-                self._attempt(connection, partial(self._reply, connection, reply))
-
-    def _reply(self, connection: Connection, reply: Reply) -> None:
-        now = time.monotonic()
-        last = not self.alive or reply.status == UNAUTHORIZED
-        connection.reply(reply, now, last=last)
-        connection.advance(now)
+                last = not self.alive or response.status_code == UNAUTHORIZED
+                self._attempt(connection, partial(connection.reply, response, last=last))
 
     def _release_held(self) -> None:
         """Let those read on that waited for memory, in the order in which they came."""
@@ -202,17 +177,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 if not self._has_room_for(size):
                     return
                 self._reserved[connection] = size
-                self._attempt(connection, partial(connection.resume, time.monotonic()))
+                self._attempt(connection, connection.resume)
             self._held.popleft()
 
     def _has_room_for(self, size: int) -> bool:
         return size <= SMALL_BODY or sum(self._reserved.values()) + size <= BODY_BUDGET
 
     # What connections ask for: the protocol Gate.
-
-    def wants_body(self, environ: "WSGIEnvironment") -> bool:
-        """Tell whether the app would read the body."""
-        return self._service.wants_body(environ)
 
     def reserve(self, connection: Connection, size: int) -> bool:
         """Reserve memory for a body; a large one waits until those before it are done."""
@@ -222,18 +193,17 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._reserved[connection] = size
         return True
 
-    def submit(self, connection: Connection, environ: "WSGIEnvironment", body: bytes) -> None:
+    def submit(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Call the app in one of its threads."""
-        pool = self._pools[self._service.pool(environ)]
-        pool.submit(self._call, connection, environ, body)
+        self._pools[self._service.pool(environ)].submit(self._call, connection, environ)
 
-    def _call(self, connection: Connection, environ: "WSGIEnvironment", body: bytes) -> None:
+    def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Compute a response; runs in a thread."""
         try:
-            reply = call(self._service, environ, body)
+            response = Response.from_app(self._service, environ, buffered=True)
         except Exception:  # noqa: BLE001 - the caller gets an answer, whatever the app does
             _log.exception("the app failed")
-            reply = _INTERNAL_ERROR
-        self._done.append((connection, reply))
+            response = Response.from_app(_INTERNAL_ERROR, environ)
+        self._done.append((connection, response))
         with suppress(OSError):
             os.write(self.PIPE[1], b".")

@@ -13,7 +13,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
 from hooks.server.auth import Authenticator
-from hooks.server.gateway import PEER_CERTIFICATE
+from hooks.server.environ import PEER_CERTIFICATE
 from hooks.server.metrics import Metrics
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
