@@ -3,15 +3,14 @@
 The modules, in the order in which a round uses them; `plan` holds those that decide:
 
     sources    reads the sources: plan.sources, plan.manifests -> DesiredSet (plan.model)
-    discovery  asks the target which kinds it serves: plan.kinds
+    target     asks which kinds the target serves: plan.kinds
                plan.resolve completes and orders the desired objects -> ResolvedSet
-    applyset   reads and writes the ConfigMap that stands for the set: plan.applyset
-    live       lists what is on the target -> LiveState
+    live       lists what is on the target, by plan.applyset -> LiveState
     apply      applies an object: plan.decide, plan.drift -> ObjectResult
     prune      deletes an object: plan.resolve -> ObjectResult
                plan.inventory holds what is to be recorded before the next round
 
-All calls to the target go through `target`. `memory` is what is kept between rounds.
+All calls go through `target`. `memory` is what is kept between rounds.
 """
 
 import time
@@ -21,8 +20,6 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.targetclusters.sync.apply import Applier
-from hooks.targetclusters.sync.applyset import ApplySetConfigMap
-from hooks.targetclusters.sync.discovery import Discovery
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
@@ -73,7 +70,7 @@ def sync_round(
         deadline: of the whole round; the next round does what this one has no time for.
         clock: epoch seconds.
     """
-    return _Round(Target(target, deadline), task, memory, clock).run()
+    return _Round(Target(target, memory.kinds, deadline), task, memory, clock).run()
 
 
 def delete_all(
@@ -95,7 +92,7 @@ def delete_all(
     results: list[ObjectResult] = []
     error = ""
     try:
-        _delete_all(Target(target, deadline), sets, memory, remaining, results)
+        _delete_all(Target(target, memory.kinds, deadline), sets, remaining, results)
     except (RoundEnded, KubeError) as problem:
         error = one_line(problem, MAX_MESSAGE) or "the round's time was over"
     return DeleteReport(tuple(results), sets.recorded.with_entries(remaining.values()), error)
@@ -104,17 +101,12 @@ def delete_all(
 def _delete_all(
     target: Target,
     sets: ApplySets,
-    memory: SyncMemory,
     remaining: dict[ObjectKey, InventoryEntry],
     results: list[ObjectResult],
 ) -> None:
     """Delete the members, then the ConfigMaps of the sets; fills `remaining` and `results`."""
-    config_maps = [ApplySetConfigMap(target, one) for one in sets.all]
-    scope = Scope()
-    for config_map in config_maps:
-        scope |= config_map.read()
-    state = LiveState(target, Discovery(target, memory.kinds), sets, {})
-    state.read(scope)
+    state = LiveState(target, sets, {})
+    state.read(sets.all)
     unknown = state.unknown()
     remaining.update((entry.key, entry) for entry in unknown)
     for entry in prune_order([*sets.members.values(), *unknown]):
@@ -123,8 +115,8 @@ def _delete_all(
         if result.is_gone:
             remaining.pop(entry.key, None)
     if remaining.keys() <= {one.entry.key for one in sets.all}:
-        for config_map in config_maps:
-            config_map.delete()
+        for one in sets.all:
+            state.delete_config_map(one)
         remaining.clear()
 
 
@@ -139,8 +131,6 @@ class _Round:
         self._memory = memory
         self._clock = clock
         self._sets = ApplySets.of(task.cluster, task.desired.set_namespace, task.recorded)
-        self._config_map = ApplySetConfigMap(target, self._sets.current)
-        self._discovery = Discovery(target, memory.kinds)
         self._resolved = ResolvedSet()
         self._unknown: list[InventoryEntry] = []
         self._results: dict[ObjectKey, ObjectResult] = {}
@@ -161,14 +151,13 @@ class _Round:
             key.name for key in wanted if key.kind == NAMESPACE.kind
         )
         self._memory.keep_only(set(wanted))
-        scope = self._config_map.read() | Scope.of(wanted) | Scope.of(self._sets.members)
-        state = LiveState(self._target, self._discovery, self._sets, wanted)
-        state.read(scope)
+        state = LiveState(self._target, self._sets, wanted)
+        state.read([self._sets.current])
         self._unknown = state.unknown()
         if self._is_recorded(self._sets.current.entry):
-            self._apply(state, scope)
+            self._apply(state)
         self._prune(state)
-        self._update_sets()
+        self._update_sets(state)
 
     def _is_recorded(self, entry: InventoryEntry) -> bool:
         return entry.key in self._task.recorded.by_key
@@ -179,14 +168,14 @@ class _Round:
         defined = defined_kinds(self._task.desired)
         for gvk in dict.fromkeys(one.gvk for one in self._task.desired.objects):
             try:
-                kind = self._discovery.find(*gvk) or defined.get(gvk)
+                kind = self._target.find_kind(*gvk) or defined.get(gvk)
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
                 problem = f"the target does not say whether it serves its kind: {error}"
                 found[gvk] = one_line(problem, MAX_MESSAGE)
         return found
 
-    def _apply(self, state: LiveState, scope: Scope) -> None:
+    def _apply(self, state: LiveState) -> None:
         """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
         applier = Applier(state, self._task.policy, self._memory, self._clock)
         recorded = [one for one in self._resolved.objects if self._is_recorded(one.entry)]
@@ -194,7 +183,7 @@ class _Round:
         for one in recorded:
             if one.key == home:
                 self._note(applier.apply_object(one))
-        self._config_map.write(scope)
+        state.write_config_map(state.scope)
         unserved: dict[Kind, str] = {}
         for one in recorded:
             if one.key in self._results:
@@ -213,13 +202,13 @@ class _Round:
         """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
         crd = self._results.get(ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}"))
         deadline = self._target.deadline.at_most(SERVE_SECONDS)
-        while self._discovery.find(kind.api_version, kind.kind) is None:
+        while self._target.find_kind(kind.api_version, kind.kind) is None:
             if crd is None or crd.outcome not in OURS:
                 return "its CustomResourceDefinition is not on the target"
             if deadline.passed(margin=_SERVE_POLL):
                 return _NOT_SERVED_YET
             time.sleep(_SERVE_POLL)
-            self._discovery.forget(kind.api_version)
+            self._target.forget_kinds(kind.api_version)
         return ""
 
     def _prune(self, state: LiveState) -> None:
@@ -233,7 +222,7 @@ class _Round:
             else:
                 self._note(delete_object(state, entry))
 
-    def _update_sets(self) -> None:
+    def _update_sets(self, state: LiveState) -> None:
         """Make the set's ConfigMap declare what is left; delete those of empty sets."""
         current, former = self._sets.current, self._sets.former
         inventory = self._next_inventory()
@@ -243,11 +232,11 @@ class _Round:
         empty = former if has_moved else ()
         if self._is_recorded(current.entry):
             if left or self._resolved.unresolved:
-                self._config_map.write(Scope.of(left))
+                state.write_config_map(Scope.of(left))
             else:
                 empty = (*former, current)
         for one in empty:
-            ApplySetConfigMap(self._target, one).delete()
+            state.delete_config_map(one)
             self._deleted_sets.add(one.entry.key)
 
     def _note(self, result: ObjectResult) -> None:

@@ -1,15 +1,19 @@
 """What the sync engine remembers of a target between rounds; losing it only costs calls."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.backoff import delay
-from hooks.targetclusters.sync.discovery import ServedKinds
 from hooks.targetclusters.sync.plan.inventory import ObjectKey
+from hooks.targetclusters.sync.plan.kinds import Kind
 
 #: Seconds before an object that failed once is tried again; doubled with each failure.
 FIRST_RETRY = 10.0
 #: The most seconds before such an object is tried again.
 LONGEST_RETRY = 600.0
+
+#: The kinds that a target served when it was last asked, by apiVersion.
+ServedKinds = dict[str, Mapping[str, Kind]]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from hooks.http.bounded_json import Json
@@ -16,8 +16,15 @@ from hooks.kube.client import (
     NotFound,
 )
 from hooks.names import FIELD_MANAGER
+from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live
-from hooks.targetclusters.sync.plan.kinds import NAMESPACE
+from hooks.targetclusters.sync.plan.kinds import (
+    NAMESPACE,
+    Kind,
+    parse_group_list,
+    parse_resource_list,
+    version_path,
+)
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
@@ -57,13 +64,37 @@ class Target:
     Attributes:
         deadline: of the round.
         managed_namespaces: namespaces that the round applies as objects; `apply_new` creates none.
+        served: the kinds that the target serves, as earlier rounds found them. A version that lacks
+            a kind is asked once more in each round: a CRD may have added the kind.
     """
 
-    def __init__(self, kube: Kube, deadline: Deadline) -> None:
+    def __init__(self, kube: Kube, served: ServedKinds, deadline: Deadline) -> None:
         self.deadline = deadline
         self.managed_namespaces: frozenset[str] = frozenset()
+        self.served = served
         self._kube = kube
         self._silent_calls = 0
+        self._asked: set[str] = set()
+        self._versions: Mapping[str, tuple[str, ...]] | None = None
+
+    def find_kind(self, api_version: str, kind: str) -> Kind | None:
+        """Return how a kind is served; None if the target does not serve it."""
+        kinds = self.served.get(api_version, {})
+        if kind not in kinds and api_version not in self._asked:
+            kinds = self.served[api_version] = self._ask(api_version)
+            self._asked.add(api_version)
+        return kinds.get(kind)
+
+    def find_kind_in_group(self, group: str, kind: str) -> Kind | None:
+        """Return how a kind is served in any version of its group, the preferred one first."""
+        versions = self._groups().get(group, ()) if group else ("v1",)
+        return next(filter(None, (self.find_kind(version, kind) for version in versions)), None)
+
+    def forget_kinds(self, api_version: str) -> None:
+        """Ask again: what the target serves under this version has changed."""
+        self.served.pop(api_version, None)
+        self._asked.discard(api_version)
+        self._versions = None
 
     def get(self, path: str) -> Json:
         """Read an object. Raises NotFound."""
@@ -134,6 +165,19 @@ class Target:
         }
         with suppress(NotFound), self._call() as deadline:
             self._kube.delete(path, deadline=deadline, options=options)
+
+    def _ask(self, api_version: str) -> Mapping[str, Kind]:
+        group, slash, _ = api_version.partition("/")
+        if slash and api_version not in self._groups().get(group, ()):
+            return {}
+        answer = self.find(version_path(api_version))
+        return {} if answer is None else parse_resource_list(api_version, answer)
+
+    def _groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Ask for all groups: the answer for a group that is not served is not JSON."""
+        if self._versions is None:
+            self._versions = parse_group_list(self.get("/apis"))
+        return self._versions
 
     @contextmanager
     def _call(self, seconds: float = CALL_SECONDS) -> Iterator[Deadline]:
