@@ -166,10 +166,8 @@ class _Jobs:
         return {"object": self.facts.key, "seconds": round(result.seconds, 3), **more, **problem}
 
 
-def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig | None) -> ProbeResult:
+def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig) -> ProbeResult:
     """Add what the kubeconfig alone says about a cluster."""
-    if kubeconfig is None:
-        return result
     return replace(
         result, server=kubeconfig.server, verified=kubeconfig.verify, expires=kubeconfig.expires
     )

@@ -10,7 +10,12 @@ from urllib.parse import quote
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
-from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_secret
+from hooks.targetclusters.access.kubeconfig import (
+    NO_KUBECONFIG,
+    BadKubeconfig,
+    Kubeconfig,
+    read_secret,
+)
 from hooks.targetclusters.access.transport import connect, tls_context
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
 
@@ -20,10 +25,10 @@ class AccessError(Exception):
 
     Attributes:
         failure: why.
-        kubeconfig: None if none could be read.
+        kubeconfig: as far as it could be read.
     """
 
-    def __init__(self, failure: Failure, kubeconfig: Kubeconfig | None = None) -> None:
+    def __init__(self, failure: Failure, kubeconfig: Kubeconfig = NO_KUBECONFIG) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.kubeconfig = kubeconfig
@@ -38,21 +43,12 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class _Usable:
-    """A version of a Secret with a kubeconfig that can be used."""
+class _Parsed:
+    """A version of a Secret: its kubeconfig with a TLS context, or why that cannot be used."""
 
     version: tuple[str, str, str]
     kubeconfig: Kubeconfig
-    context: ssl.SSLContext
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A version of a Secret that cannot be used."""
-
-    version: tuple[str, str, str]
-    failure: Failure
-    kubeconfig: Kubeconfig | None
+    context: ssl.SSLContext | Failure
 
 
 class Connector:
@@ -70,7 +66,7 @@ class Connector:
         self.own = own
         self._user_agent = user_agent
         self._lock = threading.Lock()
-        self._parsed: _Usable | _Refused | None = None
+        self._parsed: _Parsed | None = None
 
     @contextmanager
     def open(
@@ -88,20 +84,15 @@ class Connector:
             AccessError: saying why it cannot be opened.
         """
         parsed = self._read(namespace, secret, deadline)
-        if isinstance(parsed, _Refused):
-            raise AccessError(parsed.failure, parsed.kubeconfig)
-        api = connect(
-            parsed.kubeconfig,
-            parsed.context,
-            user_agent=self._user_agent,
-            max_answer_bytes=max_answer_bytes,
-        )
-        try:
-            yield Connection(api, parsed.kubeconfig)
-        finally:
-            api.close()
+        kubeconfig, context = parsed.kubeconfig, parsed.context
+        if isinstance(context, Failure):
+            raise AccessError(context, kubeconfig)
+        with connect(
+            kubeconfig, context, user_agent=self._user_agent, max_answer_bytes=max_answer_bytes
+        ) as api:
+            yield Connection(api, kubeconfig)
 
-    def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Usable | _Refused:
+    def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
         """Read the Secret's metadata, and the rest if its version is new."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
         try:
@@ -120,17 +111,18 @@ class Connector:
         except KubeError as error:
             raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
 
-    def _parse(self, path: str, name: str, secret: Json) -> _Usable | _Refused:
-        version, kubeconfig = _version(path, secret), None
+    def _parse(self, path: str, name: str, secret: Json) -> _Parsed:
+        version, kubeconfig = _version(path, secret), NO_KUBECONFIG
         with self._lock:  # of several jobs, one parses
             if self._parsed is not None and self._parsed.version == version:
                 return self._parsed
+            context: ssl.SSLContext | Failure
             try:
                 kubeconfig = read_secret(secret)
-                self._parsed = _Usable(version, kubeconfig, tls_context(kubeconfig))
+                context = tls_context(kubeconfig)
             except BadKubeconfig as error:
-                failure = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")
-                self._parsed = _Refused(version, failure, kubeconfig)
+                context = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")
+            self._parsed = _Parsed(version, kubeconfig, context)
             return self._parsed
 
 

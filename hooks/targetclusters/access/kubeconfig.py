@@ -87,6 +87,10 @@ class Kubeconfig:
     expires: float | None = None
 
 
+#: Stands for one that could not be read.
+NO_KUBECONFIG = Kubeconfig("")
+
+
 def read_secret(secret: Json) -> Kubeconfig:
     """Read the kubeconfig in a Secret (core/v1).
 

@@ -3,6 +3,8 @@
 import os
 import ssl
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hooks.http.tls import file_context, new_context
@@ -14,10 +16,11 @@ from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig
 _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
 
+@contextmanager
 def connect(
     kubeconfig: Kubeconfig, context: ssl.SSLContext, *, user_agent: str, max_answer_bytes: int
-) -> ApiServer:
-    """Make a client for the cluster; nothing is sent yet. The caller closes it.
+) -> Iterator[ApiServer]:
+    """Make a client for the cluster; nothing is sent yet. Its connections are closed at the end.
 
     Args:
         kubeconfig: where the cluster is, and who we are to it.
@@ -28,12 +31,14 @@ def connect(
     transport = Transport(
         lambda: context, server_name=kubeconfig.server_name, max_bytes=max_answer_bytes
     )
-    return ApiServer(
+    api = ApiServer(
         kubeconfig.server,
         transport,
         authorization=lambda: kubeconfig.authorization,
         user_agent=user_agent,
     )
+    with closing(api):
+        yield api
 
 
 def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:

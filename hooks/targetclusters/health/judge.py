@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
-from hooks.kube.conditions import Condition, Status
+from hooks.kube.conditions import Condition
 from hooks.kube.objects import items
 from hooks.kube.times import timestamp
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
@@ -22,18 +22,8 @@ PODS = "SystemPodsReady"
 CHECKS = (CREDENTIALS, REACHABLE, NODES, PODS)
 #: The reason of a condition that no probe has decided yet.
 NOT_PROBED = "NotProbed"
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one probe says about one condition.
-
-    Attributes:
-        certain: the result counts at once, without a threshold: another probe would say the same.
-    """
-
-    condition: Condition
-    certain: bool = False
+#: The reason of a condition about nothing.
+NOT_ASKED = "NotAsked"
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,7 @@ class CheckState:
     successes: int = 0
 
 
-def judge(probe: ProbeResult, spec: Spec) -> tuple[CheckResult, ...]:
+def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
     """Return what a probe says about each condition; those that it leaves open are absent."""
     if probe.failure is not None:
         return _judge_failure(probe.failure)
@@ -53,8 +43,8 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[CheckResult, ...]:
     if not probe.verified:
         message += "; its certificate is not verified (insecure-skip-tls-verify)"
     return (
-        _result(CREDENTIALS, "True", "Accepted", message, certain=True),
-        _result(REACHABLE, "True", "Answered", f"{probe.server} answers"),
+        Condition(CREDENTIALS, "True", "Accepted", message),
+        Condition(REACHABLE, "True", "Answered", f"{probe.server} answers"),
         _judge_nodes(probe.nodes, spec),
         _judge_pods(probe.pods, spec),
     )
@@ -67,11 +57,11 @@ def count_probe(
 
     An unknown condition becomes True with the first success: there is no outage to be sure of.
     """
-    results = {result.condition.type: result for result in judge(probe, spec)}
-    return {
-        check: _count_result(before, results[check], spec) if check in results else before
-        for check, before in checks.items()
-    }
+    counted = dict(checks)
+    for found in judge(probe, spec):
+        certain = _is_certain(found, probe.failure)
+        counted[found.type] = _count_result(checks[found.type], found, spec, certain=certain)
+    return counted
 
 
 def read_checks(status: Json) -> dict[str, CheckState]:
@@ -108,58 +98,57 @@ def with_expiry(credentials: Condition, expires: float | None, *, now: float) ->
     return Condition(CREDENTIALS, "True", "ExpiringSoon", message)
 
 
-def _judge_failure(failure: Failure) -> tuple[CheckResult, ...]:
+def _judge_failure(failure: Failure) -> tuple[Condition, ...]:
     reason, message = failure.reason, failure.message
     match failure.kind:
         case "kubeconfig":
             skipped = "not probed: the kubeconfig cannot be used"
             return (
-                _result(CREDENTIALS, "False", reason, message, certain=True),
-                *_unknown(CHECKS[1:], reason, skipped, certain=True),
+                Condition(CREDENTIALS, "False", reason, message),
+                *_unknown(CHECKS[1:], reason, skipped),
             )
         case "connection":
             unreachable = f"unknown because the cluster is unreachable: {message}"
             return (
-                _result(REACHABLE, "False", reason, message),
+                Condition(REACHABLE, "False", reason, message),
                 *_unknown((NODES, PODS), reason, unreachable),
             )
         case "credentials":
             rejected = "unknown because the cluster rejects the kubeconfig's credentials"
             return (
-                _result(CREDENTIALS, "False", reason, message),
-                _result(REACHABLE, "True", "Answered", "the cluster answers"),
+                Condition(CREDENTIALS, "False", reason, message),
+                Condition(REACHABLE, "True", "Answered", "the cluster answers"),
                 *_unknown((NODES, PODS), reason, rejected),
             )
         case _:
             return _unknown(CHECKS, reason, message)
 
 
-def _judge_nodes(nodes: Nodes | Failure | None, spec: Spec) -> CheckResult:
+def _judge_nodes(nodes: Nodes | Failure | None, spec: Spec) -> Condition:
     if not isinstance(nodes, Nodes):
         return _not_read(NODES, nodes)
     count, required = nodes.count, spec.health.min_ready_nodes
     message = f"{count.ready} of {count.total} nodes are ready, {required} required"
     if count.ready >= required.of(count.total):
-        return _result(NODES, "True", "EnoughReady", message)
-    return _result(NODES, "False", "TooFewReady", message + _name_not_ready(count))
+        return Condition(NODES, "True", "EnoughReady", message)
+    return Condition(NODES, "False", "TooFewReady", message + _name_not_ready(count))
 
 
-def _judge_pods(pods: ReadyCount | Failure | None, spec: Spec) -> CheckResult:
+def _judge_pods(pods: ReadyCount | Failure | None, spec: Spec) -> Condition:
     if not spec.health.pod_namespaces:
-        message = "healthChecks.podNamespaces is empty"
-        return _result(PODS, "True", "NotAsked", message, certain=True)
+        return Condition(PODS, "True", NOT_ASKED, "healthChecks.podNamespaces is empty")
     if not isinstance(pods, ReadyCount):
         return _not_read(PODS, pods)
     namespaces = ", ".join(spec.health.pod_namespaces)
     message = f"{pods.ready} of {pods.total} pods are ready in {namespaces}"
     if pods.ready == pods.total:
-        return _result(PODS, "True", "AllReady", message)
-    return _result(PODS, "False", "NotReady", message + _name_not_ready(pods))
+        return Condition(PODS, "True", "AllReady", message)
+    return Condition(PODS, "False", "NotReady", message + _name_not_ready(pods))
 
 
-def _not_read(check: str, failure: Failure | None) -> CheckResult:
+def _not_read(check: str, failure: Failure | None) -> Condition:
     failure = failure or Failure("list", "NotRead", "not read by the last probe")
-    return _result(check, "Unknown", failure.reason, failure.message)
+    return Condition(check, "Unknown", failure.reason, failure.message)
 
 
 def _name_not_ready(count: ReadyCount) -> str:
@@ -169,30 +158,29 @@ def _name_not_ready(count: ReadyCount) -> str:
     return f"; not ready: {join_names(count.not_ready, limit=3, total=count.total - count.ready)}"
 
 
-def _count_result(before: CheckState, result: CheckResult, spec: Spec) -> CheckState:
-    found, current = result.condition, before.condition
+def _is_certain(found: Condition, failure: Failure | None) -> bool:
+    """Tell whether another probe would say the same: it counts at once, without a threshold."""
+    if failure is not None:
+        return failure.kind == "kubeconfig"
+    return found.reason == NOT_ASKED or (found.type == CREDENTIALS and found.status == "True")
+
+
+def _count_result(before: CheckState, found: Condition, spec: Spec, *, certain: bool) -> CheckState:
+    current = before.condition
     if found.status == "True":
         successes = min(before.successes + 1, spec.success_threshold)
-        enough = result.certain or successes >= spec.success_threshold
+        enough = certain or successes >= spec.success_threshold
         if enough or current.status != "False":
             return CheckState(found, 0, successes)
         message = f"{successes} of {spec.success_threshold} probes succeeded"
         return CheckState(replace(current, message=message), 0, successes)
     failures = before.failures + 1
-    enough = result.certain or failures >= spec.failure_threshold
+    enough = certain or failures >= spec.failure_threshold
     if enough or current.status == found.status:
         return CheckState(found, failures, 0)
     message = f"{failures} of {spec.failure_threshold} probes failed: {found.message}"
     return CheckState(replace(current, message=message), failures, 0)
 
 
-def _result(
-    check: str, status: Status, reason: str, message: str, *, certain: bool = False
-) -> CheckResult:
-    return CheckResult(Condition(check, status, reason, message), certain)
-
-
-def _unknown(
-    checks: tuple[str, ...], reason: str, message: str, *, certain: bool = False
-) -> tuple[CheckResult, ...]:
-    return tuple(_result(check, "Unknown", reason, message, certain=certain) for check in checks)
+def _unknown(checks: tuple[str, ...], reason: str, message: str) -> tuple[Condition, ...]:
+    return tuple(Condition(check, "Unknown", reason, message) for check in checks)

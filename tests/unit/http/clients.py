@@ -1,7 +1,7 @@
 """The three clients that are built on the transport, each as the hooks make it."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from kubernetes.client import Configuration
@@ -37,13 +37,13 @@ def ask_own_api_server(url: str, seconds: float, ca: Path) -> object:
         return api.get("/version", deadline=Deadline(seconds))
 
 
-def connect(config: Kubeconfig, max_answer_bytes: int) -> ApiServer:
+def connect(config: Kubeconfig, max_answer_bytes: int) -> AbstractContextManager[ApiServer]:
     context = transport.tls_context(config)
     return transport.connect(config, context, user_agent="tests", max_answer_bytes=max_answer_bytes)
 
 
 def ask_target(url: str, seconds: float, ca: Path) -> object:
-    with closing(connect(Kubeconfig(url, ca=ca.read_text()), 4 * 1024 * 1024)) as api:
+    with connect(Kubeconfig(url, ca=ca.read_text()), 4 * 1024 * 1024) as api:
         return api.get("/version", deadline=Deadline(seconds))
 
 

@@ -146,10 +146,9 @@ def test_a_server_that_reads_nothing_is_left_in_time(tls: bool, tmp_path: Path) 
         pem.write_text(SERVER.certificate + SERVER.key)
         context.load_cert_chain(pem)
     with never_reading(context) as url:
-        api = connect(Kubeconfig(url, ca=AUTHORITY.pem), 1_000_000)
-        with ends_in_time():
+        kubeconfig = Kubeconfig(url, ca=AUTHORITY.pem)
+        with connect(kubeconfig, 1_000_000) as api, ends_in_time():
             api.create("/api/v1/configmaps", {"x": "y" * 30_000_000}, deadline=Deadline(SECONDS))
-        api.close()
 
 
 @pytest.mark.parametrize(
@@ -167,8 +166,7 @@ def test_a_server_that_reads_nothing_is_left_in_time(tls: bool, tmp_path: Path) 
 def test_whatever_a_server_sends_without_end_is_cut_at_the_size_of_an_answer(
     behaviour: servers.Behaviour,
 ) -> None:
-    with servers.serving(behaviour) as server:
-        api = connect(Kubeconfig(server.url), 1_000_000)
+    with servers.serving(behaviour) as server, connect(Kubeconfig(server.url), 1_000_000) as api:
         tracemalloc.start()
         try:
             with pytest.raises(KubeUnreachable):
@@ -176,4 +174,3 @@ def test_whatever_a_server_sends_without_end_is_cut_at_the_size_of_an_answer(
             assert tracemalloc.get_traced_memory()[1] < 8_000_000
         finally:
             tracemalloc.stop()
-            api.close()

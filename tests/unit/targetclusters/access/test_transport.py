@@ -2,8 +2,7 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -22,18 +21,13 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 AUTHORITY = Authority()
 
 
-@contextmanager
-def connected(kubeconfig: Kubeconfig) -> Iterator[ApiServer]:
-    api = transport.connect(
+def connected(kubeconfig: Kubeconfig) -> AbstractContextManager[ApiServer]:
+    return transport.connect(
         kubeconfig,
         transport.tls_context(kubeconfig),
         user_agent="target-cluster-operator",
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
-    try:
-        yield api
-    finally:
-        api.close()
 
 
 @pytest.mark.parametrize(

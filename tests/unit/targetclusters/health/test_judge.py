@@ -42,9 +42,7 @@ def failed(kind: FailureKind, reason: str = "R", message: str = "m") -> ProbeRes
 
 
 def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
-    return {
-        r.condition.type: f"{r.condition.status} {r.condition.reason}" for r in judge(probe, spec)
-    }
+    return {found.type: f"{found.status} {found.reason}" for found in judge(probe, spec)}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +89,7 @@ def test_a_probe_is_judged(probe: ProbeResult, expected: dict[str, str]) -> None
 
 def test_a_server_that_proves_nothing_is_pointed_out() -> None:
     unverified = ProbeResult(NOW, 0.1, 1, answered=True, verified=False, version="v1")
-    assert "insecure-skip-tls-verify" in judge(unverified, SPEC)[0].condition.message
+    assert "insecure-skip-tls-verify" in judge(unverified, SPEC)[0].message
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_ten_of_many_nodes_are_enough_to_name_three() -> None:
     probe = ProbeResult(
         NOW, 0.1, 1, answered=True, version="v1", nodes=Nodes(ReadyCount(0, 5000, names))
     )
-    [nodes] = [r.condition for r in judge(probe, SPEC) if r.condition.type == NODES]
+    [nodes] = [found for found in judge(probe, SPEC) if found.type == NODES]
     assert nodes.message.endswith("not ready: n-0, n-1, n-2 and 4997 more")
 
 

@@ -1,7 +1,6 @@
 import json
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 from hypothesis import given
@@ -18,17 +17,12 @@ from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, FakeCluster, node
 
 
-@contextmanager
-def connected(url: str) -> Iterator[ApiServer]:
+def connected(url: str) -> AbstractContextManager[ApiServer]:
     kubeconfig = Kubeconfig(url)
     context = transport.tls_context(kubeconfig)
-    api = transport.connect(
+    return transport.connect(
         kubeconfig, context, user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES
     )
-    try:
-        yield api
-    finally:
-        api.close()
 
 
 STARTED = ProbeResult(0.0, 0.0, 1)
