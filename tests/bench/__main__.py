@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.bench.loadbalancers import bench_load_balancers, bench_many_load_balancers
 from tests.bench.nodes import bench_nodes
+from tests.bench.source_ranges import bench_source_ranges
 from tests.bench.targetclusters import bench_target_clusters
 from tests.controlplane import ControlPlane, metacontroller
 
@@ -14,6 +15,7 @@ PARTS = {
     "load-balancers": bench_load_balancers,
     "many-load-balancers": bench_many_load_balancers,
     "target-clusters": bench_target_clusters,
+    "source-ranges": bench_source_ranges,
 }
 
 

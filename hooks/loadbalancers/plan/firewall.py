@@ -1,7 +1,9 @@
 """Decides which ports of the address the firewall opens, and by which firewall rules."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from hooks.cloudstack.models.firewall import FirewallRule, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
@@ -9,7 +11,7 @@ from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, port_text
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent, rewrite_avoiding
+from hooks.loadbalancers.plan.ranges import effective, is_equivalent, rewrite_avoiding, uncovered
 from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
 
 #: States of a firewall rule that is being deleted.
@@ -54,17 +56,26 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     ranges = facts.request.spec.source_ranges
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
     existing = [rule for rule in facts.state.firewall if rule.start_port is not None]
-    right = [rule for rule in existing if _is_right(facts, rule, port_keys)]
-    wrong = [rule for rule in existing if tags.is_ours(facts.request, rule) and rule not in right]
+    right = {rule.id: rule for rule in existing if _is_right(facts, rule, port_keys)}
+    wrong = {
+        rule.id: rule
+        for rule in existing
+        if tags.is_ours(facts.request, rule) and rule.id not in right
+    }
     active = [rule for rule in existing if rule.state not in _GOING]
-    lacking = _lacking(port_keys, ranges, [rule for rule in active if rule not in wrong])
+    lacking = _lacking(port_keys, ranges, [rule for rule in active if rule.id not in wrong])
     opening = _opening(address_id, lacking, active)
-    needed = [rule for rule in wrong if any(_overlap(rule, ports) for ports in lacking)]
-    closing = wrong if facts.request.spec.plan_only else [r for r in wrong if r not in needed]
+    needed = [rule for rule in wrong.values() if any(_overlap(rule, ports) for ports in lacking)]
+    kept = set() if facts.request.spec.plan_only else {rule.id for rule in needed}
+    closing = [rule for rule in wrong.values() if rule.id not in kept]
     # In plan mode, a rule that is replaced would be closed twice.
     actions = tuple(
         dict.fromkeys(
-            (*_replace(opening, needed), *map(_close, closing), *_tag_firewall(facts, right))
+            (
+                *_replace(opening, needed),
+                *map(_close, closing),
+                *_tag_firewall(facts, right.values()),
+            )
         )
     )
     condition = _open_condition(facts, actions, port_keys)
@@ -89,7 +100,7 @@ def tag_others_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tupl
         for rule in facts.state.firewall
         if tags.is_unclaimed(rule)
         and rule.start_port == rule.end_port
-        and _port_keys(rule) <= port_keys
+        and _opens_only(rule, port_keys)
     ]
     return _tag_firewall(facts, left)
 
@@ -117,9 +128,12 @@ def _ports(rule: FirewallRule) -> PortRange:
     return PortRange(rule.protocol, start, rule.end_port or start, rule.cidrs)
 
 
-def _port_keys(rule: FirewallRule) -> set[PortKey]:
+def _opens_only(rule: FirewallRule, port_keys: set[PortKey]) -> bool:
     ports = _ports(rule)
-    return {(ports.protocol, port) for port in range(ports.start_port, ports.end_port + 1)}
+    width = ports.end_port + 1 - ports.start_port
+    return width <= len(port_keys) and all(
+        (ports.protocol, ports.start_port + n) in port_keys for n in range(width)
+    )
 
 
 def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
@@ -127,13 +141,14 @@ def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool
 
     An untagged one counts: a call that ends between creating and tagging a rule leaves it.
     """
-    admitted = effective(rule.cidrs)
-    wanted = [each for each in facts.request.spec.source_ranges if covers(admitted, [each])]
+    admitted, ranges = effective(rule.cidrs), facts.request.spec.source_ranges
+    missing = frozenset(uncovered(ranges, admitted))
+    wanted = tuple(each for each in ranges if each not in missing) if missing else ranges
     return (
         rule.state not in _GOING
         and (tags.is_ours(facts.request, rule) or tags.is_unclaimed(rule))
         and rule.start_port is not None
-        and _port_keys(rule) <= port_keys
+        and _opens_only(rule, port_keys)
         and is_equivalent(admitted, wanted)
     )
 
@@ -142,12 +157,23 @@ def _lacking(
     port_keys: Iterable[PortKey], ranges: Sequence[str], rules: Sequence[FirewallRule]
 ) -> list[PortRange]:
     """Return the ports and ranges that no rule admits. Contiguous ports that lack the same join."""
+    ordered = sorted(port_keys)
+    lists: dict[tuple[str, ...], int] = {}
+    admitting: dict[PortKey, set[int]] = {key: set() for key in ordered}
+    for rule in rules:
+        ports = _ports(rule)
+        number = lists.setdefault(effective(rule.cidrs), len(lists))
+        first = bisect_left(ordered, (ports.protocol, ports.start_port))
+        for key in ordered[first : bisect_right(ordered, (ports.protocol, ports.end_port))]:
+            admitting[key].add(number)
+    alike: dict[frozenset[int], list[PortKey]] = {}
+    for key, numbers in admitting.items():
+        alike.setdefault(frozenset(numbers), []).append(key)
+    texts = tuple(lists)
     lacking: dict[tuple[str, ...], list[PortKey]] = {}
-    for transport, port in sorted(port_keys):
-        here = PortRange(transport, port, port, ())
-        admitted = [c for rule in rules if _overlap(rule, here) for c in effective(rule.cidrs)]
-        missing = tuple(each for each in ranges if not covers(admitted, [each]))
-        lacking.setdefault(missing, []).append((transport, port))
+    for same, keys in alike.items():
+        admitted = tuple(chain.from_iterable(texts[number] for number in same))
+        lacking.setdefault(uncovered(tuple(ranges), admitted), []).extend(keys)
     return [
         replace(ports, cidrs=missing)
         for missing, keys in lacking.items()

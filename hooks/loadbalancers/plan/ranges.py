@@ -1,7 +1,10 @@
 """Compares lists of source ranges (CIDRs) and rewrites them equivalently."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from functools import lru_cache
+from ipaddress import ip_network
+from math import inf
 
 from hooks.loadbalancers.request import EVERYONE
 
@@ -13,13 +16,25 @@ def effective(cidrs: tuple[str, ...]) -> tuple[str, ...]:
 
 def is_equivalent(ranges: Iterable[str], others: Iterable[str]) -> bool:
     """Tell whether two lists admit the same clients. An empty list admits nobody here."""
-    return _collapsed(ranges) == _collapsed(others)
+    return _joined(tuple(ranges)) == _joined(tuple(others))
 
 
 def covers(ranges: Iterable[str], others: Iterable[str]) -> bool:
     """Tell whether the first list admits every client that the second admits."""
-    ranges = tuple(ranges)
-    return is_equivalent(ranges, (*ranges, *others))
+    return not uncovered(tuple(others), tuple(ranges))
+
+
+@lru_cache(maxsize=512)
+def uncovered(ranges: tuple[str, ...], admitted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ranges of the first list that the second does not admit whole."""
+    known = _joined(admitted)
+    missing = []
+    for each in ranges:
+        version, first, last = _ends(each)
+        at = bisect_right(known, (version, first, inf)) - 1
+        if at < 0 or known[at][0] != version or known[at][2] < last:
+            missing.append(each)
+    return tuple(missing)
 
 
 def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str, ...] | None:
@@ -28,6 +43,9 @@ def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str
     CloudStack compares texts: it accepts 0.0.0.0/1 and 128.0.0.0/1 beside 0.0.0.0/0. Returns None
     if a single address is taken, because it has no halves.
     """
+    ranges = tuple(ranges)
+    if frozenset(taken).isdisjoint(ranges):
+        return ranges
     rewritten: list[str] = []
     for each in ranges:
         if each not in taken:
@@ -43,9 +61,19 @@ def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str
     return tuple(rewritten)
 
 
-def _collapsed(ranges: Iterable[str]) -> tuple[list[IPv4Network], list[IPv6Network]]:
-    networks = [ip_network(each, strict=False) for each in ranges]
-    return (
-        list(collapse_addresses(each for each in networks if isinstance(each, IPv4Network))),
-        list(collapse_addresses(each for each in networks if isinstance(each, IPv6Network))),
-    )
+def _ends(cidr: str) -> tuple[int, int, int]:
+    """Return a range's IP version, its first and its last address."""
+    network = ip_network(cidr, strict=False)
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
+@lru_cache(maxsize=512)
+def _joined(ranges: tuple[str, ...]) -> list[tuple[int, int, int]]:
+    """Return version, first and last address of what the ranges admit, in order and apart."""
+    joined: list[tuple[int, int, int]] = []
+    for version, first, last in sorted(map(_ends, ranges)):
+        if joined and joined[-1][0] == version and first <= joined[-1][2] + 1:
+            joined[-1] = (version, joined[-1][1], max(last, joined[-1][2]))
+        else:
+            joined.append((version, first, last))
+    return joined

@@ -101,9 +101,9 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     """
     own = own_rules(facts.request, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)
-    current = [each.rule for each in ports if each.rule]
+    current = {each.rule.id for each in ports if each.rule}
     new_ports = {each.wanted.public_port for each in ports if each.is_new}
-    obsolete = [rule for rule in own if rule not in current]
+    obsolete = [rule for rule in own if rule.id not in current]
     early = [_delete(rule) for rule in obsolete if rule.public_port in new_ports]
     late = [_delete(rule) for rule in obsolete if rule.public_port not in new_ports]
     serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
@@ -137,7 +137,8 @@ def _plan_ports(
 ) -> Sequence[PortRule]:
     by = enforcement(facts)
     own_by_key = {port_key(rule): rule for rule in own}
-    taken = {port_key(rule): rule.name for rule in facts.state.rules if rule not in own}
+    own_ids = {rule.id for rule in own}
+    taken = {port_key(rule): rule.name for rule in facts.state.rules if rule.id not in own_ids}
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)

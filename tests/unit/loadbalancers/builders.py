@@ -215,6 +215,28 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
     return Facts(**values)
 
 
+def right_facts(ports: int, ranges: int, nth: int = 0) -> Facts:
+    """Make what CloudStack shows of a load balancer that is as its Service asks, the nth such."""
+    cidrs = tuple(f"{10 + nth}.{n // 128}.{n % 128 * 2}.0/24" for n in range(ranges))
+    asked = request(
+        status=recorded(),
+        ports=[port(1000 + 2 * n) for n in range(ports)],
+        sourceRanges=list(cidrs),
+    )
+    marks = our_tags(asked)
+    rules = tuple(
+        rule(port.public_port, private_port=port.node_port, tags=marks, cidrs=cidrs)
+        for port in asked.spec.ports
+    )
+    state = CloudState(
+        addresses=(our_address(asked),),
+        rules=rules,
+        members={each.id: {f"vm-{name}": name for name in NODES} for each in rules},
+        firewall=tuple(firewall_rule(each.public_port, tags=marks, cidrs=cidrs) for each in rules),
+    )
+    return facts(asked, state=state)
+
+
 def texts(actions: Any) -> list[str]:
     """Return the descriptions of actions."""
     return [str(action) for action in actions]
