@@ -45,9 +45,14 @@ def believed(seconds: float) -> float:
 
 
 class Backoff:
-    """Counts the failures in a row of each object; the counts are lost on a restart."""
+    """Counts the failures in a row of each object; the counts are lost on a restart.
 
-    def __init__(self) -> None:
+    Args:
+        longest: the most seconds to wait.
+    """
+
+    def __init__(self, longest: float = LONGEST_DELAY) -> None:
+        self._longest = longest
         self._failures: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,7 +63,7 @@ class Backoff:
             self._failures.move_to_end(key)
             while len(self._failures) > REMEMBERED:
                 self._failures.popitem(last=False)
-        return delay(failures, first=FIRST_DELAY, longest=LONGEST_DELAY)
+        return delay(failures, first=FIRST_DELAY, longest=self._longest)
 
     def succeeded(self, key: str) -> None:
         """Forget the object's failures."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
-from hooks.http.backoff import delay
+from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.texts import shorten
@@ -19,9 +19,10 @@ from hooks.kube.times import timestamp
 #: Seconds that writing one Event may take, and all that wait when the process stops.
 EVENT_SECONDS = 2.0
 FLUSH_SECONDS = 2.0
-#: The pause after the first failure and the longest, in seconds; a server may ask for more.
-MIN_PAUSE = 1.0
+#: The longest pause after a failure, in seconds; a server may ask for more.
 MAX_PAUSE = 30.0
+#: What is put off where no API server answers; no namespace has this name.
+ALL_NAMESPACES = ""
 #: Seconds in which a repetition of an Event is not written.
 EVENT_REPEAT_SECONDS = 600.0
 #: Characters of an Event's message; the API server refuses longer ones.
@@ -38,6 +39,8 @@ _log = logging.getLogger("hooks.events")
 
 class EventRecorder:
     """Queues Events and writes them in order; a failed one is written again after a pause.
+
+    An answer of the API server puts off the Events of one namespace, any other failure all Events.
 
     The name of an Event is a hash of its text, so any replica finds the one written before and
     counts it up. When the queue is full, the oldest Event is dropped.
@@ -64,12 +67,14 @@ class EventRecorder:
         self._on_drop = on_drop
         self._clock = clock
         self._monotonic = monotonic
-        self._failures = 0
+        self._backoff = Backoff(longest=MAX_PAUSE)
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-        # Guards what follows, and is notified of each change. Bodies and times are by name.
+        # Guards what follows, and is notified of each change: bodies and times by name, pauses by
+        # namespace.
         self._changed = threading.Condition()
         self._waiting: OrderedDict[str, Json] = OrderedDict()
         self._done: OrderedDict[str, float] = OrderedDict()
+        self._pauses: dict[str, Deadline] = {}
         self._is_full = False
         self._flush: Deadline | None = None
 
@@ -94,9 +99,10 @@ class EventRecorder:
             self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits, for FLUSH_SECONDS at most, and end."""
+        """Write what waits, put off or not, for FLUSH_SECONDS at most, and end."""
         with self._changed:
             self._flush = Deadline(FLUSH_SECONDS)
+            self._pauses.clear()
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join(FLUSH_SECONDS)
@@ -109,14 +115,12 @@ class EventRecorder:
             _log.warning("events not written before the stop", extra={"count": left})
 
     def _run(self) -> None:
-        """Write the Events of the queue, until it is closed and empty or time is up."""
+        """Write the Events of the queue, until it is closed and nothing more can be written."""
         while (body := self._next()) is not None:
             try:
                 self._write(body)
             except (KubeUnreachable, Conflict) as error:
-                if self._flush is not None:
-                    return
-                self._pause(body, error)
+                self._put_off(body, error)
             except KubeError as error:
                 _log.warning("event refused", extra={"event": body["reason"], "error": error})
                 self._on_drop("refused")
@@ -126,27 +130,36 @@ class EventRecorder:
                 self._on_drop("failed")
                 self._finish(body)
             else:
-                self._failures = 0
+                self._backoff.succeeded(body["metadata"]["namespace"])
+                self._backoff.succeeded(ALL_NAMESPACES)
                 self._finish(body)
 
     def _next(self) -> Json | None:
-        """Wait for the oldest Event and return its body; None when there will be none."""
+        """Wait for an Event that is not put off and return its body; None when there is none."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._flush is not None)
-            if not self._waiting or (self._flush is not None and self._flush.passed()):
-                return None
-            return next(iter(self._waiting.values()))
+            while self._flush is None or not self._flush.passed():
+                self._pauses = {key: end for key, end in self._pauses.items() if not end.passed()}
+                if ALL_NAMESPACES not in self._pauses:
+                    for body in self._waiting.values():
+                        if body["metadata"]["namespace"] not in self._pauses:
+                            return body
+                if self._flush is not None:
+                    break
+                pauses = [end.remaining() for end in self._pauses.values()]
+                self._changed.wait(min(pauses, default=None))
+            return None
 
-    def _pause(self, body: Json, error: KubeError) -> None:
-        """Put an Event that was not written behind the others, and wait; less if it stops."""
-        self._failures += 1
-        growing = delay(self._failures, first=MIN_PAUSE, longest=MAX_PAUSE)
-        pause = max(growing, error.retry_after)
-        _log.warning("event not written, tried again", extra={"error": error, "pause": pause})
+    def _put_off(self, body: Json, error: KubeUnreachable | Conflict) -> None:
+        """Put an Event that was not written behind the others, and pause."""
+        paused = body["metadata"]["namespace"] if error.code else ALL_NAMESPACES
+        pause = max(self._backoff.failed(paused), error.retry_after)
         with self._changed:
             if body["metadata"]["name"] in self._waiting:
                 self._waiting.move_to_end(body["metadata"]["name"])
-            self._changed.wait_for(lambda: self._flush is not None, timeout=pause)
+            self._pauses[paused] = Deadline(pause)
+            if self._flush is None:
+                extra = {"error": error, "pause": pause, "namespace": paused}
+                _log.warning("event not written, tried again", extra=extra)
 
     def _finish(self, body: Json) -> None:
         name = body["metadata"]["name"]

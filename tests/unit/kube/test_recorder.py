@@ -52,8 +52,10 @@ class Recorded:
 def recorded(answer: Callable[[Call], Answer]) -> Iterator[tuple[Recorded, Server]]:
     with serving(answer) as server:
         made = Recorded(server.url)
-        yield made, server
-        made.record.close()
+        try:
+            yield made, server
+        finally:
+            made.record.close()
 
 
 def created(_: Call) -> Answer:
@@ -170,6 +172,42 @@ def test_an_event_that_was_not_written_is_tried_again(
     assert messages(server) == ["number 1", "number 2", "number 1"]
     assert server.calls[-1].body["firstTimestamp"] == timestamp(NOW)
     assert [each.message for each in caplog.records] == ["event not written, tried again"]
+
+
+@pytest.mark.parametrize(("code", "body"), [(429, {"message": "slow down"}), (409, {})])
+def test_a_namespace_that_is_put_off_delays_no_other(code: int, body: object) -> None:
+    def answer(call: Call) -> Answer:
+        if "/namespaces/busy/" not in call.path:
+            return 201, {}
+        return (code, body) if call.method == "POST" else (404, {"message": "gone"})
+
+    def named(namespace: str, message: str) -> Event:
+        return Event(Reference("v1", "Service", "web", namespace, namespace), "Ensured", message)
+
+    with recorded(answer) as (made, server):
+        made.record(named("busy", "put off"))
+        until(lambda: server.calls, "it has failed")
+        started = time.monotonic()
+        for message in ("first", "second", "third"):
+            made.record(named("shop", message))
+            made.record(named("busy", f"{message} too"))
+        until(lambda: len(messages(server)) == 4, "the other namespace's are written", every=0.02)
+        assert time.monotonic() - started < 0.5
+        assert messages(server) == ["put off", "first", "second", "third"]
+        until(lambda: len(messages(server)) == 5, "the namespace is tried again")
+        assert messages(server)[4] == "put off"
+    assert made.drops == ["stopped"] * 4
+
+
+def test_a_server_that_does_not_answer_is_left_alone_for_all_namespaces() -> None:
+    with recorded(lambda _: (502, b"bad gateway")) as (made, server):
+        for namespace in ("shop", "other"):
+            made.record(
+                Event(Reference("v1", "Service", "web", namespace, namespace), "Ensured", "done")
+            )
+        until(lambda: server.calls, "the first has failed")
+        time.sleep(0.3)
+        assert len(server.calls) == 1
 
 
 def test_an_event_that_waits_is_queued_once() -> None:
