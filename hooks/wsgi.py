@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.kube.client import ApiServer
 from hooks.kube.events import Event
@@ -130,7 +130,7 @@ def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
 
     @lru_cache(maxsize=1)  # an equal content, such as another comment, keeps the cloud
     def make(cloud: CloudConfig) -> Cloud:
-        return open_cloud(
+        return Cloud(
             cloud,
             observer=metrics.cloudstack_call,
             cache_observer=metrics.cache_request,

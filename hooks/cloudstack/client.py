@@ -5,25 +5,27 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from hooks.cloudstack.commands.parameters import Command, parameters
 from hooks.cloudstack.errors import (
     CloudStackError,
     JobRunning,
     Refused,
     Throttled,
     Unreachable,
-    refusal,
+    error_of,
 )
-from hooks.cloudstack.models.fields import Answer, Malformed
+from hooks.cloudstack.models.fields import Answer, Listing, Malformed, Model
 from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 
-Model = TypeVar("Model")
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
-#: Hears of each request: the command, its outcome (see `outcome`), the seconds it took.
+#: Hears of each request: the command, its outcome (see `error_label`), the seconds it took.
 Observer = Callable[[str, str, float], None]
 
 #: The most objects that CloudStack lists at once.
@@ -64,12 +66,15 @@ LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("l
 
 
 @dataclass(frozen=True, slots=True)
-class Query(Generic[Model]):
-    """A command that reads, the key of its objects in the answer, and what parses one."""
+class Clocks:
+    """How time passes; `epoch` and `monotonic` give seconds, `pause` waits for so many."""
 
-    command: str
-    key: str
-    parse: Callable[[Answer], Model]
+    epoch: Callable[[], float] = time.time
+    monotonic: Monotonic = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+
+CLOCKS = Clocks()
 
 
 class Caller(Protocol):
@@ -86,8 +91,7 @@ class Client:
         caller: makes one call.
         project_id: added to each command that takes it; empty outside of projects.
         observer: hears of each request.
-        monotonic: seconds that never go backwards.
-        pause: waits for so many seconds.
+        clocks: how time passes.
     """
 
     def __init__(
@@ -96,14 +100,13 @@ class Client:
         *,
         project_id: str = "",
         observer: Observer = lambda _command, _outcome, _seconds: None,
-        monotonic: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
+        clocks: Clocks = CLOCKS,
     ) -> None:
         self.project_id = project_id
         self._caller = caller
         self._observer = observer
-        self._monotonic = monotonic
-        self._pause = pause
+        self._monotonic = clocks.monotonic
+        self._pause = clocks.pause
         self._quiet_until = 0.0
         self._lock = threading.Lock()
 
@@ -128,50 +131,58 @@ class Client:
                     raise
             self._pause(wait)
 
-    def one(self, query: Query[Model], params: Mapping[str, object], deadline: Deadline) -> Model:
-        """Read the one object that the query's answer holds."""
-        answer = self.call(query.command, params, deadline).get(query.key)
+    def one(self, model: type[M], deadline: Deadline) -> M:
+        """Read the one object that the model's command answers."""
+        command, key = model.LISTING[:2]
+        answer = self.call(command, {}, deadline).get(key)
         if not isinstance(answer, dict):
-            problem = f"an object {query.key!r} was expected, there is none"
-            raise Unreachable(query.command, problem)
-        return _parsed(query.command, query.parse, answer)
+            raise Unreachable(command, f"an object {key!r} was expected, there is none")
+        return _parsed(command, model.from_json, answer)
 
-    def first_page(
-        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
-    ) -> tuple[Model, ...]:
-        """List the first 500 objects at most."""
-        answer = self.call(query.command, {**params, **_page(1)}, deadline)
-        return tuple(_parsed(query.command, query.parse, row) for row in _rows(query, answer))
+    def first_page(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
+        """List the first 500 objects at most; see `list_all`."""
+        listing = model.LISTING
+        params = {**_filters(listing, where), **_page(1)}
+        rows = _rows(listing, self.call(listing.command, params, deadline))
+        return tuple(_parsed(listing.command, model.from_json, row) for row in rows)
 
-    def list_all(
-        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
-    ) -> tuple[Model, ...]:
+    def list_all(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
         """List all objects, page by page; a part of them is never returned.
 
         A list that changes while it is read is read again.
+
+        Args:
+            model: what is listed.
+            deadline: when it must be done.
+            where: filters, as the model's LISTING names them.
+
+        Raises:
+            ValueError: a filter is empty or unknown. CloudStack would list everything.
+            CloudStackError: any but JobRunning.
         """
+        listing = model.LISTING
+        params = _filters(listing, where)
         for _ in range(ATTEMPTS):
-            rows = self._read_pages(query, params, deadline)
+            rows = self._read_pages(listing, params, deadline)
             if rows is not None:
-                return tuple(_parsed(query.command, query.parse, row) for row in rows)
+                return tuple(_parsed(listing.command, model.from_json, row) for row in rows)
         problem = "the list changed each time it was read"
-        raise Unreachable(query.command, problem, transient=True)
+        raise Unreachable(listing.command, problem, transient=True)
 
     def _read_pages(
-        self, query: Query[Model], params: Mapping[str, object], deadline: Deadline
+        self, listing: Listing, params: Mapping[str, object], deadline: Deadline
     ) -> list[Answer] | None:
         """Read the pages of a list; None if it changed meanwhile.
 
-        A page is a range of positions. If an object goes away between two pages, another slips
-        unseen from the second to the first: the count is smaller. If one comes, another may be seen
-        twice, and the new one not at all.
+        CloudStack pages by position. If an object disappears between two pages, the next one moves
+        up and is missed; the count shrinks. If one appears, another may be listed twice.
         """
         rows: list[Answer] = []
         ids: set[str] = set()
         total = 0
         for page in count(1):
-            answer = self.call(query.command, {**params, **_page(page)}, deadline)
-            listed = _rows(query, answer)
+            answer = self.call(listing.command, {**params, **_page(page)}, deadline)
+            listed = _rows(listing, answer)
             rows += listed
             page_ids = [str(row["id"]) for row in listed if "id" in row]
             counted = answer.get("count")
@@ -184,14 +195,14 @@ class Client:
             ids.update(page_ids)
         return rows
 
-    def start(self, command: str, params: Mapping[str, object], deadline: Deadline) -> Job:
+    def start(self, command: Command, deadline: Deadline) -> Job:
         """Call an asynchronous command and return its job, which runs on.
 
         Raises:
             CloudStackError: any but JobRunning.
         """
-        answer = self.call(command, params, deadline)
-        return _parsed(command, lambda fields: Job.from_json(command, fields), answer)
+        answer = self.call(command.name, command.params, deadline)
+        return _parsed(command.name, lambda fields: Job.from_json(command.name, fields), answer)
 
     def wait_for(self, job: Job, deadline: Deadline) -> None:
         """Wait until a job is done.
@@ -211,7 +222,7 @@ class Client:
             if status is None or status.pending:
                 continue
             if status.code is not None:
-                raise refusal(job.command, status.code, status.text, failed_job=True)
+                raise error_of(job.command, status.code, status.text, failed_job=True)
             return
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
@@ -236,7 +247,7 @@ class Client:
         try:
             return self._caller.send(command, values, deadline.remaining())
         except CloudStackError as error:
-            result = outcome(error)
+            result = error_label(error)
             if isinstance(error, Throttled):
                 self._keep_quiet(error.retry_after)
             raise
@@ -257,7 +268,7 @@ class Client:
             return None
 
 
-def outcome(error: CloudStackError) -> str:
+def error_label(error: CloudStackError) -> str:
     """Name how a request ended, for metrics: `throttled`, `unreachable`, or the error code."""
     if isinstance(error, Refused):
         return str(error.code)
@@ -281,18 +292,25 @@ def _page(number: int) -> dict[str, int]:
     return {"page": number, "pagesize": PAGE_SIZE}
 
 
-def _rows(query: Query[Model], answer: Answer) -> list[Answer]:
+def _filters(listing: Listing, where: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a list; a filter that CloudStack does not know would be ignored."""
+    for name in where.keys() - set(listing.filters.split()):
+        raise ValueError(f"{listing.command} has no filter {name!r}; it has: {listing.filters}")
+    return parameters(**{**listing.defaults, **where})
+
+
+def _rows(listing: Listing, answer: Answer) -> list[Answer]:
     """Return the objects that a list answers; an empty list has no such key."""
-    rows = answer.get(query.key, [])
+    command, key = listing[:2]
+    rows = answer.get(key, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unreachable(query.command, f"a list of objects was expected under {query.key!r}")
+        raise Unreachable(command, f"a list of objects was expected under {key!r}")
     if not rows and any(isinstance(value, list) for value in answer.values()):
-        problem = f"a list was expected under {query.key!r}, it is under another key"
-        raise Unreachable(query.command, problem)
+        raise Unreachable(command, f"a list was expected under {key!r}, it is under another key")
     return rows
 
 
-def _parsed(command: str, parse: Callable[[Answer], Model], answer: Answer) -> Model:
+def _parsed(command: str, parse: Callable[[Answer], T], answer: Answer) -> T:
     try:
         return parse(answer)
     except Malformed as error:

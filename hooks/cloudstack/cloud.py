@@ -1,10 +1,8 @@
 """One CloudStack as the hooks use it: the client, and the facts that are kept for a while."""
 
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from urllib.parse import urlsplit
@@ -12,20 +10,14 @@ from urllib.parse import urlsplit
 from requests.utils import get_environ_proxies
 
 from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache, Snapshot
-from hooks.cloudstack.client import Client, Observer
-from hooks.cloudstack.commands.account import list_capabilities
-from hooks.cloudstack.commands.compute import (
-    VirtualMachineFilter,
-    list_virtual_machines,
-    list_zones,
-)
-from hooks.cloudstack.commands.network import list_networks
+from hooks.cloudstack.client import CLOCKS, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
-from hooks.cloudstack.models.account import Capabilities
+from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.compute import VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network
 from hooks.cloudstack.wire import Wire
-from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline
 from hooks.http.tls import environment_authorities, file_context
 from hooks.http.transport import Transport
 
@@ -35,23 +27,46 @@ FACTS_TTL = 600.0
 FETCHERS = 8
 
 
-@dataclass(frozen=True, slots=True)
 class Cloud:
     """One CloudStack, one account or project of it; used by many threads at once.
 
-    Attributes:
+    Nothing is sent when it is made.
+
+    Args:
         config: where, and as which account.
-        client: what the functions in `hooks.cloudstack.commands` are given.
+        observer: hears of each request: command, outcome, seconds.
+        cache_observer: hears of each question to a cache: command, whether no call was needed.
+        vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
+        clocks: how time passes; tests pass their own.
+
+    Attributes:
+        config: as it was given.
+        client: calls the commands.
     """
 
-    config: CloudConfig
-    client: Client
-    _transport: Transport
-    _executor: ThreadPoolExecutor
-    _zones: SingleFlightCache[str, str]
-    _snapshots: SingleFlightCache[str, Snapshot]
-    _networks: SingleFlightCache[str, Network | None]
-    _capabilities: SingleFlightCache[str, Capabilities]
+    def __init__(
+        self,
+        config: CloudConfig,
+        *,
+        observer: Observer = lambda _command, _outcome, _seconds: None,
+        cache_observer: CacheObserver = lambda _command, _hit: None,
+        vm_cache_ttl: float = 15.0,
+        clocks: Clocks = CLOCKS,
+    ) -> None:
+        self.config = config
+        self._clock = clocks.epoch
+        self._transport = _transport(config)
+        wire = Wire(config, self._transport, clock=clocks.epoch)
+        self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
+        self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
+        how = Fetching(self._executor, clocks.monotonic, cache_observer)
+        self._zone_ids = SingleFlightCache("listZones", self._find_zone, inf, how)
+        self._snapshots = SingleFlightCache("listVirtualMachines", self._list, vm_cache_ttl, how)
+        self._networks = SingleFlightCache("listNetworks", self._find_network, FACTS_TTL, how)
+        self._capabilities = SingleFlightCache("listCapabilities", self._ask, FACTS_TTL, how)
+
+    def __repr__(self) -> str:
+        return f"Cloud({self.config!r})"
 
     def zone_id(self, deadline: Deadline) -> str:
         """Return the id of the configured zone, empty where none is configured.
@@ -59,7 +74,7 @@ class Cloud:
         Raises:
             UnknownZone: CloudStack has no such zone, by name or id.
         """
-        return self._zones.get(self.config.zone, deadline) if self.config.zone else ""
+        return self._zone_ids.get(self.config.zone, deadline) if self.config.zone else ""
 
     def snapshot(self, deadline: Deadline) -> Snapshot:
         """Return all virtual machines of the account or project, and zone if one is configured."""
@@ -73,51 +88,43 @@ class Cloud:
         """Return what the server is, at most 10 minutes old."""
         return self._capabilities.get("", deadline)
 
+    def address_limit(self, deadline: Deadline) -> ResourceLimit | None:
+        """Return how many public addresses the project, else the account, has and may have.
+
+        None where not exactly one owner shows; an ordinary user sees its own account.
+        """
+        owners: Sequence[ResourceLimit]
+        if project_id := self.config.project_id:
+            owners = self.client.list_all(ProjectLimit, deadline, id=project_id)
+        else:
+            owners = self.client.list_all(ResourceLimit, deadline)
+        return owners[0] if len(owners) == 1 else None
+
     def close(self) -> None:
         """Close the connections, when this cloud is no longer used."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
+    def _find_zone(self, zone: str, deadline: Deadline) -> str:
+        """Find a zone by name, else by id."""
+        zones = self.client.list_all(Zone, deadline)
+        for found in (*(z for z in zones if z.name == zone), *(z for z in zones if z.id == zone)):
+            return found.id
+        raise UnknownZone("listZones", zone, tuple(known.name for known in zones))
 
-def open_cloud(  # noqa: PLR0913 - all but the first are given by name
-    config: CloudConfig,
-    *,
-    observer: Observer = lambda _command, _outcome, _seconds: None,
-    cache_observer: CacheObserver = lambda _command, _hit: None,
-    vm_cache_ttl: float = 15.0,
-    clock: Callable[[], float] = time.time,
-    monotonic: Monotonic = time.monotonic,
-    pause: Callable[[float], None] = time.sleep,
-) -> Cloud:
-    """Make what the hooks call CloudStack with; nothing is sent yet.
+    def _list(self, zone_id: str, deadline: Deadline) -> Snapshot:
+        """List all virtual machines, of one zone or (empty) of all."""
+        taken_at = self._clock()
+        where = {"zone_id": zone_id} if zone_id else {}
+        machines = self.client.list_all(VirtualMachine, deadline, **where)
+        return Snapshot.of(machines, taken_at=taken_at)
 
-    Args:
-        config: where, and as which account.
-        observer: hears of each request: command, outcome, seconds.
-        cache_observer: hears of each question to a cache: command, whether no call was needed.
-        vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
-        clock: epoch seconds.
-        monotonic: seconds that never go backwards.
-        pause: waits for so many seconds.
-    """
-    transport = _transport(config)
-    wire = Wire(config, transport, clock=clock)
-    client = Client(
-        wire, project_id=config.project_id, observer=observer, monotonic=monotonic, pause=pause
-    )
-    executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
-    read = _Reads(client, clock)
-    how = Fetching(executor, monotonic, cache_observer)
-    return Cloud(
-        config,
-        client,
-        transport,
-        executor,
-        _zones=SingleFlightCache("listZones", read.zone_id, inf, how),
-        _snapshots=SingleFlightCache("listVirtualMachines", read.snapshot, vm_cache_ttl, how),
-        _networks=SingleFlightCache("listNetworks", read.network, FACTS_TTL, how),
-        _capabilities=SingleFlightCache("listCapabilities", read.capabilities, FACTS_TTL, how),
-    )
+    def _ask(self, _key: str, deadline: Deadline) -> Capabilities:
+        return self.client.one(Capabilities, deadline)
+
+    def _find_network(self, network_id: str, deadline: Deadline) -> Network | None:
+        networks = self.client.list_all(Network, deadline, id=network_id)
+        return networks[0] if networks else None
 
 
 def _transport(config: CloudConfig) -> Transport:
@@ -138,34 +145,3 @@ def _environment_proxies(url: str) -> dict[str, str]:
     if f"{host}:{port}" in no_proxy.lower().replace(",", " ").split():
         return {}
     return get_environ_proxies(url)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """Reads the facts that are kept."""
-
-    client: Client
-    clock: Callable[[], float]
-
-    def zone_id(self, zone: str, deadline: Deadline) -> str:
-        """Find a zone by name, else by id."""
-        zones = list_zones(self.client, deadline=deadline)
-        for found in (*(z for z in zones if z.name == zone), *(z for z in zones if z.id == zone)):
-            return found.id
-        raise UnknownZone("listZones", zone, tuple(known.name for known in zones))
-
-    def snapshot(self, zone_id: str, deadline: Deadline) -> Snapshot:
-        """List all virtual machines, of one zone or (empty) of all."""
-        taken_at = self.clock()
-        where = VirtualMachineFilter(zone_id=zone_id) if zone_id else VirtualMachineFilter()
-        machines = list_virtual_machines(self.client, deadline=deadline, **where)
-        return Snapshot.of(machines, taken_at=taken_at)
-
-    def network(self, network_id: str, deadline: Deadline) -> Network | None:
-        """Find a network by id."""
-        networks = list_networks(self.client, deadline=deadline, id=network_id)
-        return networks[0] if networks else None
-
-    def capabilities(self, _key: str, deadline: Deadline) -> Capabilities:
-        """Read what the server is."""
-        return list_capabilities(self.client, deadline=deadline)

@@ -6,11 +6,16 @@
     ├── UnknownZone                 the configured zone is not there: `zone`, `known`
     ├── JobRunning                  our time ended before the job did: `job_id`
     └── Refused                     CloudStack said no: `command`, `code`, `text`
-        └── Unauthorized, InvalidParameter, Forbidden, InternalError, NoCapacity, PortConflict
+        └── Unauthorized, InvalidParameter, Forbidden
 
 A job that failed raises the same classes, by its `jobresultcode`, with `failed_job` set. The
 codes are those of CloudStack's ApiErrorCode, as observed on 4.22.
 """
+
+#: The code for an address that is taken or out of range, and for no address being left.
+ADDRESS_TAKEN = 533
+#: The code for an account, project or domain that has as many addresses as it may.
+LIMIT_REACHED = 535
 
 
 class CloudStackError(Exception):
@@ -106,29 +111,14 @@ class Forbidden(Refused):
     """432 or 531: the account's role may not call this, or the object is another account's."""
 
 
-class InternalError(Refused):
-    """530: the server failed, or the operation did."""
-
-
-class NoCapacity(Refused):
-    """533: none left, or the wanted address is taken or out of range."""
-
-
-class PortConflict(Refused):
-    """537: another rule on the address has the port."""
-
-
 _BY_CODE: dict[int, type[Refused]] = {
     401: Unauthorized,
     431: InvalidParameter,
     432: Forbidden,
-    530: InternalError,
     531: Forbidden,
-    533: NoCapacity,
-    537: PortConflict,
 }
 
 
-def refusal(command: str, code: int, text: str, *, failed_job: bool = False) -> Refused:
+def error_of(command: str, code: int, text: str, *, failed_job: bool = False) -> Refused:
     """Return the error of a CloudStack code; a code without a class is Refused."""
     return _BY_CODE.get(code, Refused)(command, code, text, failed_job=failed_job)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.cloudstack.errors import Throttled, Unreachable, refusal
+from hooks.cloudstack.errors import Throttled, Unreachable, error_of
 from hooks.http.backoff import believed, retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.errors import HttpError
@@ -77,7 +77,7 @@ class Wire:
         if code == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer, self._clock()))
         if isinstance(code, int):
-            raise refusal(command, code, _error_text(payload))
+            raise error_of(command, code, _error_text(payload))
         if answer.status != OK or name.lower() not in _envelope_names(command):
             raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from hooks.cloudstack.client import Client
-from hooks.cloudstack.commands import firewall, loadbalancing, network
+from hooks.cloudstack.commands import firewall, loadbalancing, network, parameters
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CloudStackError, Forbidden, JobRunning, Refused, Unauthorized
 from hooks.cloudstack.models.jobs import Job
@@ -47,6 +47,10 @@ class ActionContext:
     kube: Kube
     deadline: Deadline
     on_running: Callable[[Job], None]
+
+    def start(self, command: parameters.Command) -> Job:
+        """Start a command. Raises CloudStackError."""
+        return self.client.start(command, self.deadline)
 
     def wait_for(self, job: Job) -> None:
         """Wait for a job. Raises CloudStackError."""
@@ -100,54 +104,42 @@ def _do(action: Command | actions.AssociateAny | KubernetesAction, context: Acti
         case actions.AssociateAny():
             _associate_any(action, context)
         case _:
-            context.wait_for(_start(action, context))
+            context.wait_for(context.start(_command(action)))
 
 
 def _associate_any(action: actions.AssociateAny, context: ActionContext) -> None:
     """Acquire an address, and tag it before the job ends: the tag alone says whose it is."""
-    client, deadline = context.client, context.deadline
-    job = network.associate_ip_address(client, deadline=deadline, network_id=action.network_id)
-    tagged = create_tags(
-        client, ResourceType.ADDRESS, [job.resource_id], dict(action.tags), deadline=deadline
-    )
-    context.wait_for(tagged)
+    job = context.start(network.associate_ip_address(network_id=action.network_id))
+    tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
+    context.wait_for(context.start(tags))
     context.wait_for(job)
 
 
-def _start(action: Command, context: ActionContext) -> Job:  # noqa: C901 - one line each
-    """Call the command of an action."""
-    client, deadline = context.client, context.deadline
+def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line each
+    """Return CloudStack's command for an action."""
     match action:
         case actions.Associate(ip, network_id):
-            return network.associate_ip_address(
-                client, deadline=deadline, network_id=network_id, ip_address=ip
-            )
+            return network.associate_ip_address(network_id=network_id, ip_address=ip)
         case actions.Release(address_id):
-            return network.disassociate_ip_address(client, address_id, deadline=deadline)
+            return network.disassociate_ip_address(address_id)
         case actions.CreateRule(rule):
-            return loadbalancing.create_load_balancer_rule(client, rule, deadline=deadline)
+            return loadbalancing.create_load_balancer_rule(rule)
         case actions.UpdateRule(rule_id, _, change):
-            return loadbalancing.update_load_balancer_rule(
-                client, rule_id, change, deadline=deadline
-            )
+            return loadbalancing.update_load_balancer_rule(rule_id, change)
         case actions.DeleteRule(rule_id):
-            return loadbalancing.delete_load_balancer_rule(client, rule_id, deadline=deadline)
+            return loadbalancing.delete_load_balancer_rule(rule_id)
         case actions.Assign(rule_id, _, machine_ids):
-            return loadbalancing.assign_to_load_balancer_rule(
-                client, rule_id, machine_ids, deadline=deadline
-            )
+            return loadbalancing.assign_to_load_balancer_rule(rule_id, machine_ids)
         case actions.Remove(rule_id, _, machine_ids):
-            return loadbalancing.remove_from_load_balancer_rule(
-                client, rule_id, machine_ids, deadline=deadline
-            )
+            return loadbalancing.remove_from_load_balancer_rule(rule_id, machine_ids)
         case actions.OpenFirewall(address_id, ports):
-            return firewall.create_firewall_rule(client, address_id, ports, deadline=deadline)
+            return firewall.create_firewall_rule(address_id, ports)
         case actions.CloseFirewall(rule_id):
-            return firewall.delete_firewall_rule(client, rule_id, deadline=deadline)
+            return firewall.delete_firewall_rule(rule_id)
         case actions.AddTags(kind, ids, _, tags):
-            return create_tags(client, _TYPES[kind], list(ids), dict(tags), deadline=deadline)
+            return create_tags(_TYPES[kind], ids, dict(tags))
         case actions.UntagAddress(address_id, _, keys):
-            return delete_tags(client, ResourceType.ADDRESS, [address_id], keys, deadline=deadline)
+            return delete_tags(ResourceType.ADDRESS, [address_id], keys)
         case _:
             assert_never(action)
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Unpack
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.commands import account, firewall, loadbalancing, network
-from hooks.cloudstack.errors import CloudStackError, InvalidParameter
+from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, InvalidParameter
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -18,7 +16,7 @@ from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import finalizers, is_deleting, part
 from hooks.kube.services import service_path, wants_load_balancer
 from hooks.loadbalancers.plan.actions import Assign
-from hooks.loadbalancers.plan.address import LIMIT_REACHED, is_own, plan_address, select_address
+from hooks.loadbalancers.plan.address import is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
 from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.rules import own_rules
@@ -155,9 +153,7 @@ class _Reader:
         address = (select_address if is_living else select_for_deletion)(request, addresses)
         if address is None or (not is_living and is_released(request, address)):
             return CloudState(addresses)
-        rules = loadbalancing.list_load_balancer_rules(
-            self._client, deadline=self._deadline, public_ip_id=address.id
-        )
+        rules = self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
         own = own_rules(request, rules) if is_living else ()
         return CloudState(
             addresses=addresses,
@@ -171,14 +167,13 @@ class _Reader:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
         if any(each.code == LIMIT_REACHED for each in self._facts.attempt.refusals):
             with suppress(CloudStackError):
-                return account.address_limit(self._client, deadline=self._deadline)
+                return self._cloud.address_limit(self._deadline)
         return None
 
     def free_addresses(self) -> tuple[str, ...]:
         """Read free addresses of the network's zone."""
-        free = network.list_free_public_ip_addresses(
-            self._client, deadline=self._deadline, zone_id=self._zone_id
-        )
+        where = {"zone_id": self._zone_id, "state": "Free", "for_virtual_network": True}
+        free = self._client.first_page(PublicIpAddress, self._deadline, **where)
         return tuple(
             each.ip_address for each in free if each.for_virtual_network and not each.is_system
         )
@@ -199,18 +194,16 @@ class _Reader:
             found |= self._list(associated_network_id=self._facts.network.id)
         return tuple(found.values())
 
-    def _list(self, **where: Unpack[network.PublicIpAddressFilter]) -> dict[str, PublicIpAddress]:
+    def _list(self, **where: object) -> dict[str, PublicIpAddress]:
         if self._zone_id:
             where["zone_id"] = self._zone_id
-        listed = network.list_public_ip_addresses(self._client, deadline=self._deadline, **where)
+        listed = self._client.list_all(PublicIpAddress, self._deadline, **where)
         return {each.id: each for each in listed}
 
     def _members(self, rule: LoadBalancerRule) -> dict[str, str]:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
         try:
-            members = loadbalancing.list_load_balancer_rule_instances(
-                self._client, rule.id, deadline=self._deadline
-            )
+            members = self._client.list_all(Member, self._deadline, id=rule.id)
         except InvalidParameter as error:
             if error.says_unknown(rule.id):
                 return {}
@@ -222,9 +215,7 @@ class _Reader:
         has_none = self._facts.network is not None and not self._facts.has_firewall
         if has_none or address.state != "Allocated":
             return ()
-        return firewall.list_firewall_rules(
-            self._client, deadline=self._deadline, ip_address_id=address.id
-        )
+        return self._client.list_all(FirewallRule, self._deadline, ip_address_id=address.id)
 
     def _machines(self) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud, Snapshot
-from hooks.cloudstack.commands.compute import list_virtual_machines
 from hooks.cloudstack.errors import InvalidParameter
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
@@ -105,8 +105,8 @@ def _is_ready(name: str, sources: Sources) -> bool:
 def _is_gone(instance_id: str, sources: Sources) -> bool:
     """Ask for one VM by its id: an unknown id is a clear no, any other refusal is an error."""
     try:
-        found = list_virtual_machines(
-            sources.cloud.client, id=instance_id, details="min", deadline=sources.deadline
+        found = sources.cloud.client.list_all(
+            VirtualMachine, sources.deadline, id=instance_id, details="min"
         )
     except InvalidParameter as error:
         if error.says_unknown(instance_id):

@@ -1,1 +1,1 @@
-"""CloudStack's commands, one typed function each, under CloudStack's names in snake case."""
+"""CloudStack's commands that change something: a function each, named as CloudStack names it."""

@@ -1,8 +1,19 @@
 """Writes typed values as the API's parameters, and refuses those that would mean "all"."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from hooks.cloudstack.models.firewall import PortRange
+
+class Command(NamedTuple):
+    """A call that starts a job: the command's name, and its parameters as they are sent."""
+
+    name: str
+    params: Mapping[str, object]
+
+
+def command(name: str, /, **values: object) -> Command:
+    """Return the call of a command; see `parameters`."""
+    return Command(name, parameters(**values))
 
 
 def parameters(**values: object) -> dict[str, object]:
@@ -27,13 +38,3 @@ def parameters(**values: object) -> dict[str, object]:
 def pairs(values: Mapping[str, str], *, key: str = "key") -> list[dict[str, str]]:
     """Write a mapping as CloudStack's list of `key` and `value`."""
     return [{key: name, "value": value} for name, value in values.items()]
-
-
-def port_parameters(ports: PortRange) -> dict[str, object]:
-    """Write a range of ports and its sources."""
-    return parameters(
-        protocol=ports.protocol,
-        start_port=ports.start_port,
-        end_port=ports.end_port,
-        cidr_list=ports.cidrs,
-    )

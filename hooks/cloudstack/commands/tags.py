@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from hooks.cloudstack.client import Client
-from hooks.cloudstack.commands.parameters import parameters
-from hooks.cloudstack.models.jobs import Job
-from hooks.http.deadline import Deadline
+from hooks.cloudstack.commands.parameters import Command, command
 
 
 class ResourceType(StrEnum):
@@ -22,31 +19,21 @@ class ResourceType(StrEnum):
 
 
 def create_tags(
-    client: Client,
-    resource_type: ResourceType,
-    resource_ids: Sequence[str],
-    tags: Mapping[str, str],
-    *,
-    deadline: Deadline,
-) -> Job:
+    resource_type: ResourceType, resource_ids: Sequence[str], tags: Mapping[str, str]
+) -> Command:
     """Put all tags on all resources.
 
     A key is unique on its resource: one that is there already fails the job, whole. A free
     address cannot be tagged; releasing an address drops its tags.
     """
-    values = parameters(resource_type=resource_type, resource_ids=resource_ids, tags=tags)
-    return client.start("createTags", values, deadline)
+    what = {"resource_type": resource_type, "resource_ids": resource_ids}
+    return command("createTags", **what, tags=tags)
 
 
 def delete_tags(
-    client: Client,
-    resource_type: ResourceType,
-    resource_ids: Sequence[str],
-    keys: Sequence[str],
-    *,
-    deadline: Deadline,
-) -> Job:
+    resource_type: ResourceType, resource_ids: Sequence[str], keys: Sequence[str]
+) -> Command:
     """Take tags off resources, by key, whatever their value."""
     tags = [{"key": key} for key in keys]
-    values = parameters(resource_type=resource_type, resource_ids=resource_ids, tags=tags)
-    return client.start("deleteTags", values, deadline)
+    what = {"resource_type": resource_type, "resource_ids": resource_ids}
+    return command("deleteTags", **what, tags=tags)

@@ -1,12 +1,16 @@
-"""The limits of accounts and projects, and the server's version and services."""
+"""The limits of accounts and projects, and the server's version."""
 
 import re
 from dataclasses import dataclass
+from typing import Annotated, Self
 
 from hooks.cloudstack.models.fields import (
     Answer,
+    Listing,
     Malformed,
-    flag,
+    Model,
+    Name,
+    Read,
     number,
     optional,
     optional_number,
@@ -15,15 +19,16 @@ from hooks.cloudstack.models.fields import (
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceLimit:
-    """How many public addresses an account or project has, and may have; None: no limit."""
+class ResourceLimit(Model):
+    """How many public addresses an account has, and may have; None: no limit."""
 
+    LISTING = Listing("listAccounts", "account")
     used: int
     limit: int | None
 
     @classmethod
-    def from_json(cls, answer: Answer) -> "ResourceLimit":
-        """Read `iplimit` and `iptotal` of one entry of `account` or `project`."""
+    def from_json(cls, answer: Answer) -> Self:
+        """Read `iplimit` and `iptotal`."""
         unlimited = optional(answer, "iplimit") in ("", "Unlimited", "-1")
         return cls(
             used=optional_number(answer, "resource limit", "iptotal") or 0,
@@ -31,26 +36,27 @@ class ResourceLimit:
         )
 
 
+class ProjectLimit(ResourceLimit):
+    """The same of a project."""
+
+    LISTING = Listing("listProjects", "project", "id")
+
+
+def _version(answer: Answer, name: str) -> tuple[int, ...]:
+    """Read `4.22.0.0-SNAPSHOT` as (4, 22, 0, 0)."""
+    text = required(answer, "capability", name)
+    numbers = re.match(r"\d+(\.\d+)*", text, re.ASCII)
+    if numbers is None:
+        raise Malformed(f"a cloudstackversion {text!r}, one such as 4.22.0.0 was expected")
+    return tuple(int(part) for part in numbers[0].split("."))
+
+
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What the server is: its version as numbers, such as (4, 22, 0, 0)."""
+class Capabilities(Model):
+    """What the server is: its version as numbers, such as (4, 22, 0, 0). Every role may ask."""
 
-    version: tuple[int, ...]
-    security_groups_enabled: bool = False
-    kubernetes_service_enabled: bool = False
-
-    @classmethod
-    def from_json(cls, answer: Answer) -> "Capabilities":
-        """Read `capability` of listCapabilities; `4.22.0.0-SNAPSHOT` is (4, 22, 0, 0)."""
-        text = required(answer, "capability", "cloudstackversion")
-        numbers = re.match(r"\d+(\.\d+)*", text, re.ASCII)
-        if numbers is None:
-            raise Malformed(f"a cloudstackversion {text!r}, one such as 4.22.0.0 was expected")
-        return cls(
-            version=tuple(int(part) for part in numbers[0].split(".")),
-            security_groups_enabled=flag(answer, "securitygroupsenabled"),
-            kubernetes_service_enabled=flag(answer, "kubernetesserviceenabled"),
-        )
+    LISTING = Listing("listCapabilities", "capability")
+    version: Annotated[tuple[int, ...], Read(_version), Name("cloudstackversion")]
 
     def at_least(self, *version: int) -> bool:
         """Tell whether the server is of this version, such as `at_least(4, 18)`, or newer."""

@@ -3,28 +3,32 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Model, Name, each
+from hooks.cloudstack.models.fields import Listing, Model, Name, each
 
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
+#: Network cards and service offering cost the server 4 ms a machine; `details=min`, which has
+#: neither, 2 ms, and everything 5 ms (measured on 4.22).
+_NICS_AND_OFFERING = "nics,servoff"
 
 
 @dataclass(frozen=True, slots=True)
 class Nic(Model):
     """A network card of a virtual machine; addresses are empty where it has none."""
 
-    KIND = "nic"
     id: str
     network_id: str
-    network_name: str = ""
     ip_address: str = ""
     ip6_address: str = ""
     is_default: bool = False
-    secondary_ips: Annotated[tuple[str, ...], each("ipaddress"), Name("secondaryip")] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualMachine(Model):
     """A virtual machine.
+
+    Listed by the id of an expunged machine, or of another account's, there is none; an id that
+    never existed is InvalidParameter. The filter `name` compares CloudStack's name, not the
+    display name.
 
     Attributes:
         state: Running, Stopped, Starting, Stopping, Migrating, Destroyed, Expunging, Error, ….
@@ -33,14 +37,17 @@ class VirtualMachine(Model):
         public_ip: the address of a static NAT, else empty.
     """
 
-    KIND = "virtual machine"
+    LISTING = Listing(
+        "listVirtualMachines",
+        "virtualmachine",
+        "id ids name zone_id network_id details",
+        {"details": _NICS_AND_OFFERING},
+    )
     id: str
     name: str
     state: str
-    display_name: str = ""
     zone_id: str = ""
     zone_name: str = ""
-    offering_id: Annotated[str, Name("serviceofferingid")] = ""
     offering_name: Annotated[str, Name("serviceofferingname")] = ""
     nics: Annotated[tuple[Nic, ...], Name("nic")] = ()
     public_ip: str = ""
@@ -55,19 +62,21 @@ class VirtualMachine(Model):
 
 @dataclass(frozen=True, slots=True)
 class Zone(Model):
-    """A zone."""
+    """A zone that the account may use."""
 
-    KIND = "zone"
+    LISTING = Listing("listZones", "zone", "name")
     id: str
     name: str
-    security_groups_enabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesCluster(Model):
-    """A cluster of the CloudStack Kubernetes Service; its state is Running, Stopped, …."""
+    """A cluster of the CloudStack Kubernetes Service; its state is Running, Stopped, ….
 
-    KIND = "Kubernetes cluster"
+    Where that service is off, listing them is Unauthorized or Forbidden.
+    """
+
+    LISTING = Listing("listKubernetesClusters", "kubernetescluster", "id")
     id: str
     name: str
     state: str

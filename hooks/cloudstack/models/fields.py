@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import datetime
 from functools import cache, partial
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+from types import MappingProxyType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Self,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
 
 T = TypeVar("T")
 
@@ -84,7 +94,7 @@ def objects(answer: Answer, name: str, parse: Callable[[Answer], T]) -> tuple[T,
     return tuple(parse(item) for item in value)
 
 
-def moment(answer: Answer, name: str) -> float | None:
+def read_moment(answer: Answer, name: str) -> float | None:
     """Return a time such as `2026-11-22T00:44:54+0000` as epoch seconds, None without one."""
     try:
         return datetime.strptime(optional(answer, name), "%Y-%m-%dT%H:%M:%S%z").timestamp()
@@ -107,7 +117,7 @@ def each(name: str) -> Read:
 #: Text in lower case, such as a protocol, which must be there.
 Lower = Annotated[str, Read(lambda answer, name: required(answer, "rule", name).lower())]
 #: Epoch seconds; None where there is no time.
-Moment = Annotated[float | None, Read(moment)]
+Moment = Annotated[float | None, Read(read_moment)]
 
 
 @dataclass(frozen=True)
@@ -117,14 +127,30 @@ class Name:
     name: str
 
 
+class Listing(NamedTuple):
+    """How objects of a model are listed.
+
+    Attributes:
+        command: the list command.
+        key: of the list in the answer.
+        filters: names of the parameters that we may give, ours, separated by blanks.
+        defaults: what is sent where the caller gives no other value.
+    """
+
+    command: str
+    key: str
+    filters: str = ""
+    defaults: Mapping[str, object] = MappingProxyType({})
+
+
 class Model:
     """An object of CloudStack: a frozen dataclass whose fields say how they are read.
 
     A text or number without a default must be there; a tuple lists texts, or other models.
     """
 
-    #: What an error calls the object.
-    KIND: ClassVar[str]
+    #: How the client lists such objects; models that others contain have none.
+    LISTING: ClassVar[Listing]
 
     @classmethod
     def from_json(cls, answer: Answer) -> Self:
@@ -137,7 +163,8 @@ class Model:
 def _readers(model: type[Any]) -> dict[str, Callable[[Answer], Any]]:
     """Find out once how each field of a model is read."""
     hints = get_type_hints(model, include_extras=True)
-    return {one.name: _reader(model.KIND, one, hints[one.name]) for one in fields(model)}
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
+    return {one.name: _reader(kind, one, hints[one.name]) for one in fields(model)}
 
 
 def _reader(kind: str, one: Field[Any], hint: Any) -> Callable[[Answer], Any]:  # noqa: ANN401
@@ -146,19 +173,16 @@ def _reader(kind: str, one: Field[Any], hint: Any) -> Callable[[Answer], Any]:  
     for mark in marks:
         if isinstance(mark, Read):
             return lambda answer: mark.read(answer, name)
-    kinds: dict[Any, Callable[..., Any]] = {
-        bool: flag,
-        str: optional,
-        int: partial(number, kind=kind),
-    }
     plain = get_args(hint)[0] if marks else hint
     if plain is str and one.default is MISSING:
-        return lambda answer: required(answer, kind, name)
+        return partial(required, kind=kind, name=name)
+    if plain is int:
+        return partial(number, kind=kind, name=name)
     if plain == int | None:
-        return lambda answer: optional_number(answer, kind, name)
-    if plain in kinds:
-        return lambda answer: kinds[plain](answer, name=name)
+        return partial(optional_number, kind=kind, name=name)
+    if plain in (bool, str):
+        return partial(flag if plain is bool else optional, name=name)
     item = get_args(plain)[0]
     if item is str:
-        return lambda answer: words(answer, name)
-    return lambda answer: objects(answer, name, item.from_json)
+        return partial(words, name=name)
+    return partial(objects, name=name, parse=item.from_json)

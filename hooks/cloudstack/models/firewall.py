@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Lower, Model, Name
+from hooks.cloudstack.models.fields import Listing, Lower, Model, Name
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -11,7 +11,7 @@ from hooks.cloudstack.models.tags import Tag
 class FirewallRule(Model):
     """A firewall rule of a public address; a rule for all ports has none."""
 
-    KIND = "firewall rule"
+    LISTING = Listing("listFirewallRules", "firewallrule", "id ip_address_id network_id tags")
     id: str
     protocol: Lower
     public_ip_id: Annotated[str, Name("ipaddressid")]
@@ -37,7 +37,7 @@ class PortRange:
 class NetworkAclList(Model):
     """A list of network ACL items; the two that every zone has are of no VPC."""
 
-    KIND = "network ACL list"
+    LISTING = Listing("listNetworkACLLists", "networkacllist", "id")
     id: str
     name: str
     vpc_id: str = ""
@@ -54,7 +54,7 @@ class NetworkAcl(Model):
         protocol: tcp, udp, icmp, all or a protocol number.
     """
 
-    KIND = "network ACL item"
+    LISTING = Listing("listNetworkACLs", "networkacl", "id acl_id network_id tags")
     id: str
     protocol: Lower
     acl_id: str = ""
@@ -70,28 +70,9 @@ class NetworkAcl(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class NewNetworkAcl:
-    """The parameters of createNetworkACL: an item that allows ingress."""
-
-    acl_id: str
-    number: int
-    ports: PortRange
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkAclChange:
-    """What updateNetworkACLItem may change of an item; None leaves a field as it is."""
-
-    ports: PortRange | None = None
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class IngressRule(Model):
     """What a security group allows from one CIDR; `cidr` is empty if the source is a group."""
 
-    KIND = "ingress rule"
     id: Annotated[str, Name("ruleid")]
     protocol: Lower
     start_port: int | None = None
@@ -104,7 +85,7 @@ class IngressRule(Model):
 class SecurityGroup(Model):
     """A security group and its ingress rules."""
 
-    KIND = "security group"
+    LISTING = Listing("listSecurityGroups", "securitygroup", "id virtual_machine_id")
     id: str
     name: str
     ingress_rules: Annotated[tuple[IngressRule, ...], Name("ingressrule")] = ()

@@ -1,15 +1,15 @@
 """Load balancer rules, their members and stickiness policies."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from hooks.cloudstack.models.fields import (
     Answer,
+    Listing,
     Malformed,
     Model,
     Name,
     Read,
-    objects,
     optional,
     required,
     words,
@@ -25,6 +25,8 @@ def _protocol(answer: Answer, name: str) -> str:
 class LoadBalancerRule(Model):
     """A load balancer rule: one public port of an address.
 
+    Listed by the id of a deleted one: InvalidParameter. The filter `name` compares whole names.
+
     Attributes:
         state: Add until the first member is assigned, then Active; Revoke while it goes.
         protocol: tcp, udp, tcp-proxy or ssl.
@@ -32,7 +34,9 @@ class LoadBalancerRule(Model):
         cidrs: the sources that may connect; empty where the server is older than 4.18.
     """
 
-    KIND = "load balancer rule"
+    LISTING = Listing(
+        "listLoadBalancerRules", "loadbalancerrule", "id name public_ip_id network_id tags"
+    )
     id: str
     name: str
     public_ip_id: str
@@ -83,26 +87,22 @@ class LoadBalancerRuleChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A virtual machine behind a rule, and the addresses that serve."""
+class Member(Model):
+    """A virtual machine behind a rule, and the addresses that serve; a stopped one is a member."""
 
+    LISTING = Listing("listLoadBalancerRuleInstances", "lbrulevmidip", "id", {"lb_vm_ips": True})
     virtual_machine_id: str
     name: str = ""
-    state: str = ""
     addresses: tuple[str, ...] = ()
 
     @classmethod
-    def from_json(cls, answer: Answer) -> "Member":
-        """Read one entry of `lbrulevmidip`, as listed with `lbvmips=true`."""
+    def from_json(cls, answer: Answer) -> Self:
+        """Read an entry, which holds the machine and its addresses. Raises Malformed."""
         machine = answer.get("loadbalancerruleinstance")
         if not isinstance(machine, dict):
             raise Malformed("a member without 'loadbalancerruleinstance'")
-        return cls(
-            virtual_machine_id=required(machine, "member", "id"),
-            name=optional(machine, "name"),
-            state=optional(machine, "state"),
-            addresses=words(answer, "lbvmipaddresses"),
-        )
+        addresses = words(answer, "lbvmipaddresses")
+        return cls(required(machine, "member", "id"), optional(machine, "name"), addresses)
 
 
 def _params(answer: Answer, name: str) -> tuple[tuple[str, str], ...]:
@@ -115,7 +115,6 @@ def _params(answer: Answer, name: str) -> tuple[tuple[str, str], ...]:
 class StickinessPolicy(Model):
     """How a rule keeps a client on one member; `params` are sorted (name, value) pairs."""
 
-    KIND = "stickiness policy"
     id: str
     name: Annotated[str, Read(optional)]
     method: Annotated[str, Name("methodname")]
@@ -123,15 +122,8 @@ class StickinessPolicy(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class NewStickinessPolicy:
-    """The parameters of createLBStickinessPolicy: a method such as LbCookie, with its params."""
+class RulePolicies(Model):
+    """The stickiness policies of one rule."""
 
-    rule_id: str
-    name: str
-    method: str
-    params: tuple[tuple[str, str], ...] = ()
-
-
-def rule_policies(answer: Answer) -> tuple[StickinessPolicy, ...]:
-    """Read one entry of listLBStickinessPolicies: a rule's policies, wrapped once more."""
-    return objects(answer, "stickinesspolicy", StickinessPolicy.from_json)
+    LISTING = Listing("listLBStickinessPolicies", "stickinesspolicies", "lb_rule_id")
+    policies: Annotated[tuple[StickinessPolicy, ...], Name("stickinesspolicy")] = ()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Model, Moment, Name, each
+from hooks.cloudstack.models.fields import Listing, Model, Moment, Name, each
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -11,7 +11,6 @@ from hooks.cloudstack.models.tags import Tag
 class Capability(Model):
     """A property of a network service, its value as CloudStack words it."""
 
-    KIND = "capability"
     name: str
     value: str = ""
 
@@ -20,7 +19,6 @@ class Capability(Model):
 class NetworkService(Model):
     """A service of a network: Lb, Firewall, NetworkACL, SecurityGroup, StaticNat, …."""
 
-    KIND = "network service"
     name: str
     providers: Annotated[tuple[str, ...], each("name"), Name("provider")] = ()
     capabilities: Annotated[tuple[Capability, ...], Name("capability")] = ()
@@ -36,7 +34,7 @@ class Network(Model):
         acl_id: of the tier's network ACL list, else empty.
     """
 
-    KIND = "network"
+    LISTING = Listing("listNetworks", "network", "id zone_id vpc_id")
     id: str
     name: str
     type: str = ""
@@ -45,7 +43,6 @@ class Network(Model):
     vpc_id: str = ""
     acl_id: str = ""
     acl_name: str = ""
-    project_id: str = ""
     services: Annotated[tuple[NetworkService, ...], Name("service")] = ()
 
     def has(self, service: str) -> bool:
@@ -67,6 +64,9 @@ class Network(Model):
 class PublicIpAddress(Model):
     """A public address, acquired or free.
 
+    Listed by the id of a released one, there is none. Free ones are listed by zone, with
+    `state="Free"` and `for_virtual_network=True`; by guest network there are none.
+
     Attributes:
         state: Allocated, Allocating, Releasing, Free, Reserved.
         network_id: of the guest network it is associated with (`associatednetworkid`; the
@@ -75,14 +75,17 @@ class PublicIpAddress(Model):
         virtual_machine_id: of the machine whose static NAT it is, else empty.
     """
 
-    KIND = "public address"
+    LISTING = Listing(
+        "listPublicIpAddresses",
+        "publicipaddress",
+        "id ip_address associated_network_id vpc_id zone_id tags state for_virtual_network",
+    )
     id: str
     ip_address: str
     state: str
     zone_id: str = ""
     network_id: Annotated[str, Name("associatednetworkid")] = ""
     vpc_id: str = ""
-    project_id: str = ""
     is_source_nat: bool = False
     is_static_nat: bool = False
     is_system: bool = False

@@ -9,6 +9,5 @@ from hooks.cloudstack.models.fields import Model
 class Tag(Model):
     """A key and value on a resource."""
 
-    KIND = "tag"
     key: str
     value: str = ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
@@ -28,10 +29,6 @@ CLOCK_SLACK = 300.0
 ANY_SLACK = 2.0
 #: Choices that may turn out to be taken before CloudStack is left to choose.
 CHOICES = 3
-#: CloudStack's code for an address that is taken, and for no address being left.
-TAKEN = 533
-#: CloudStack's code for an account, project or domain that has as many addresses as it may.
-LIMIT_REACHED = 535
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +205,7 @@ def _acquire(facts: Facts, ip: str) -> AddressPlan:
     spec, recorded = facts.request.spec, facts.request.recorded.address
     action = Associate(ip, facts.network_id)
     refusal = facts.refusal(action)
-    if not ip or (refusal and refusal.code == TAKEN and not spec.address):
+    if not ip or (refusal and refusal.code == ADDRESS_TAKEN and not spec.address):
         return _choose(facts)
     is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
     if refusal or spec.plan_only or is_written:
@@ -238,7 +235,7 @@ def _associate(facts: Facts, action: Associate | AssociateAny, message: str) -> 
     if not refusal:
         condition = _not_ready("AssociatingAddress", message)
         return AddressPlan(condition, (action,), recorded=recorded)
-    reasons = {TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
+    reasons = {ADDRESS_TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
     limit, message = facts.address_limit, f"{action}: {refusal.text}"
     if limit and limit.limit is not None:
         message = f"{limit.used} of {limit.limit} public addresses are used; {message}"

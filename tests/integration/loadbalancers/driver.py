@@ -6,7 +6,7 @@ import uuid
 from copy import deepcopy
 from typing import Any
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Clocks, Cloud, CloudConfig
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.times import timestamp
@@ -98,13 +98,15 @@ class World:
 
     def open_cloud(self) -> Cloud:
         user = self.simulator.user
-        return open_cloud(
+        return Cloud(
             CloudConfig(
                 self.simulator.url, user.api_key, user.secret_key, project_id=self.project_id
             ),
-            clock=self.simulator.clock.now,
-            monotonic=self.monotonic,
-            pause=lambda seconds: time.sleep(seconds / HASTE),
+            clocks=Clocks(
+                self.simulator.clock.now,
+                self.monotonic,
+                pause=lambda seconds: time.sleep(seconds / HASTE),
+            ),
         )
 
     def close(self) -> None:

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from hooks.cloudstack import Client, Cloud
+from hooks.cloudstack import Client, Clocks
 from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
 from hooks.loadbalancers.hook import LoadBalancersHook
@@ -57,11 +56,11 @@ class Recorder:
 @contextmanager
 def recorded(world: World, **how: Any) -> Iterator[tuple[LoadBalancersHook, Recorder]]:
     """Make a hook whose calls of CloudStack are recorded."""
-    opened = world.open_cloud()
-    recorder = Recorder(opened.client._caller, **how)
-    cloud: Cloud = replace(opened, client=Client(recorder, pause=lambda s: time.sleep(s / 10)))
+    cloud = world.open_cloud()
+    recorder = Recorder(cloud.client._caller, **how)
+    cloud.client = Client(recorder, clocks=Clocks(pause=lambda s: time.sleep(s / 10)))
     yield make_hook(world, cloud), recorder
-    opened.close()
+    cloud.close()
 
 
 def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once() -> None:

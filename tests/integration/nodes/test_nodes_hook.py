@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import CloudStackError, InvalidParameter, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -40,7 +40,7 @@ EXAMPLE: Json = json.loads(
 
 def open_simulated(simulator: Simulator, *, ttl: float = 15.0, project: str = "") -> Cloud:
     user = simulator.user
-    return open_cloud(
+    return Cloud(
         CloudConfig(simulator.url, user.api_key, user.secret_key, project_id=project),
         vm_cache_ttl=ttl,
     )
@@ -224,7 +224,7 @@ def test_any_fault_of_cloudstack_is_an_error_in_time_without_a_secret(
 
 def test_an_api_that_nobody_serves_is_an_error(simulator: Simulator) -> None:
     user = simulator.user
-    cloud = open_cloud(CloudConfig("http://127.0.0.1:9/client/api", user.api_key, user.secret_key))
+    cloud = Cloud(CloudConfig("http://127.0.0.1:9/client/api", user.api_key, user.secret_key))
     with pytest.raises(Unreachable):
         make_hook(cloud).sync(EXAMPLE, Deadline(1))
     cloud.close()

@@ -1,20 +1,32 @@
-"""Each command function with a call of it and what that call must send."""
+"""Each command function and each model that is listed: a call, and what it must send."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from hooks.cloudstack.commands import account, compute, firewall, loadbalancing, network, tags
-from hooks.cloudstack.models.firewall import NetworkAclChange, NewNetworkAcl, PortRange
-from hooks.cloudstack.models.loadbalancing import (
-    LoadBalancerRuleChange,
-    NewLoadBalancerRule,
-    NewStickinessPolicy,
+from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.fields import Model
+from hooks.cloudstack.models.firewall import (
+    FirewallRule,
+    NetworkAcl,
+    NetworkAclList,
+    PortRange,
+    SecurityGroup,
 )
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    LoadBalancerRuleChange,
+    Member,
+    NewLoadBalancerRule,
+    RulePolicies,
+)
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from tests.unit.cloudstack.transports import Script
 
-MODULES: list[ModuleType] = [account, compute, firewall, loadbalancing, network, tags]
+MODULES: list[ModuleType] = [compute, firewall, loadbalancing, network, tags]
 PROJECT = "the-project"
 PORTS = PortRange("tcp", 80, 89, ("10.0.0.0/8", "192.168.0.0/16"))
 RULE = NewLoadBalancerRule("web-tcp-80", "ip", "net", 80, 30080)
@@ -27,19 +39,25 @@ ADDRESS = tags.ResourceType.ADDRESS
 
 @dataclass(frozen=True)
 class Row:
-    """A call of a command function and what must reach CloudStack.
+    """A call of a command function, or a list of a model, and what must reach CloudStack.
 
+    `by`: the client's method.
     `in_project`: CloudStack's documentation gives the command a parameter `projectid`.
     `all`: outside of a project it is asked for all that the account may see.
     """
 
-    call: Callable[..., Any]
-    args: tuple[Any, ...]
+    what: Callable[..., Any]
     command: str
     sent: Mapping[str, object]
+    args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    by: str = "start"
     in_project: bool = False
     all: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.what.__name__
 
     def run(self, *, project_id: str) -> dict[str, object]:
         """Call it, and return the parameters that arrived."""
@@ -48,34 +66,41 @@ class Row:
             self.command, {} if self.command.startswith("list") else {"jobid": "j"}
         )
         script = Script([answer])
-        self.call(
-            script.client(project_id=project_id),
-            *self.args,
-            deadline=script.deadline(8),
-            **self.kwargs,
-        )
+        client, deadline = script.client(project_id=project_id), script.deadline(8)
+        if self.by == "start":
+            client.start(self.what(*self.args, **self.kwargs), deadline)
+        else:
+            getattr(client, self.by)(self.what, deadline, **self.kwargs)
         [(command, params)] = script.calls
         assert command == self.command
         return {name: value for name, value in params.items() if value is not None}
 
 
-def listing(
-    call: Callable[..., Any], command: str, sent: Mapping[str, object], **kwargs: Any
-) -> Row:
+def listing(model: type[Model], command: str, sent: Mapping[str, object], **where: Any) -> Row:
     """Make the row of a list that takes a project and `listall`."""
-    return Row(call, (), command, {**PAGE, **sent}, kwargs, in_project=True, all=True)
+    sent = {**PAGE, **sent}
+    return Row(model, command, sent, (), where, "list_all", in_project=True, all=True)
+
+
+def listing_outside(
+    model: type[Model], command: str, sent: Mapping[str, object], **where: Any
+) -> Row:
+    """Make the row of a list that takes no project."""
+    return Row(model, command, {**PAGE, **sent}, (), where, "list_all")
 
 
 def writing(call: Callable[..., Any], args: tuple[Any, ...], command: str, **sent: object) -> Row:
     """Make the row of a write that is of one resource and so takes no project."""
-    return Row(call, args, command, sent)
+    return Row(call, command, sent, args)
 
 
 ROWS = [
-    Row(account.list_capabilities, (), "listCapabilities", {}),
-    listing(compute.list_virtual_machines, "listVirtualMachines", {"details": "nics,servoff"}),
+    Row(Capabilities, "listCapabilities", {}, by="one"),
+    listing_outside(ResourceLimit, "listAccounts", {}),
+    listing_outside(ProjectLimit, "listProjects", {"id": "p"}, id="p"),
+    listing(VirtualMachine, "listVirtualMachines", {"details": "nics,servoff"}),
     listing(
-        compute.list_virtual_machines,
+        VirtualMachine,
         "listVirtualMachines",
         {"zoneid": "z", "networkid": "n", "ids": ("a", "b"), "details": "min"},
         zone_id="z",
@@ -87,53 +112,54 @@ ROWS = [
     writing(compute.stop_virtual_machine, ("vm",), "stopVirtualMachine", id="vm"),
     Row(
         compute.stop_virtual_machine,
-        ("vm",),
         "stopVirtualMachine",
         {"id": "vm", "forced": True},
+        ("vm",),
         {"forced": True},
     ),
     writing(compute.reboot_virtual_machine, ("vm",), "rebootVirtualMachine", id="vm"),
-    Row(compute.list_zones, (), "listZones", PAGE),
-    Row(compute.list_zones, (), "listZones", {**PAGE, "name": "z"}, {"name": "z"}),
-    listing(
-        compute.list_kubernetes_clusters, "listKubernetesClusters", {"id": "c"}, cluster_id="c"
-    ),
+    listing_outside(Zone, "listZones", {}),
+    listing_outside(Zone, "listZones", {"name": "z"}, name="z"),
+    listing(KubernetesCluster, "listKubernetesClusters", {"id": "c"}, id="c"),
     writing(compute.start_kubernetes_cluster, ("c",), "startKubernetesCluster", id="c"),
-    listing(network.list_networks, "listNetworks", {"id": "n"}, id="n"),
-    listing(network.list_networks, "listNetworks", {"vpcid": "v"}, vpc_id="v"),
+    listing(Network, "listNetworks", {"id": "n"}, id="n"),
+    listing(Network, "listNetworks", {"vpcid": "v"}, vpc_id="v"),
     listing(
-        network.list_public_ip_addresses,
+        PublicIpAddress,
         "listPublicIpAddresses",
         {"associatednetworkid": "n", "ipaddress": "203.0.113.9", "tags": TAGS_SENT},
         associated_network_id="n",
         ip_address="203.0.113.9",
         tags=TAGS,
     ),
-    listing(
-        network.list_free_public_ip_addresses,
+    Row(
+        PublicIpAddress,
         "listPublicIpAddresses",
-        {"zoneid": "z", "state": "Free", "forvirtualnetwork": True},
-        zone_id="z",
+        {**PAGE, "zoneid": "z", "state": "Free", "forvirtualnetwork": True},
+        kwargs={"zone_id": "z", "state": "Free", "for_virtual_network": True},
+        by="first_page",
+        in_project=True,
+        all=True,
     ),
     Row(
         network.associate_ip_address,
-        (),
         "associateIpAddress",
         {"networkid": "n", "ipaddress": "203.0.113.9"},
+        (),
         {"network_id": "n", "ip_address": "203.0.113.9"},
         in_project=True,
     ),
     Row(
         network.associate_ip_address,
-        (),
         "associateIpAddress",
         {"vpcid": "v"},
+        (),
         {"vpc_id": "v"},
         in_project=True,
     ),
     writing(network.disassociate_ip_address, ("ip",), "disassociateIpAddress", id="ip"),
     listing(
-        loadbalancing.list_load_balancer_rules,
+        LoadBalancerRule,
         "listLoadBalancerRules",
         {"publicipid": "ip", "name": "web-tcp-80", "tags": TAGS_SENT},
         public_ip_id="ip",
@@ -162,12 +188,7 @@ ROWS = [
         cidrlist=("0.0.0.0/0",),
     ),
     writing(loadbalancing.delete_load_balancer_rule, ("r",), "deleteLoadBalancerRule", id="r"),
-    Row(
-        loadbalancing.list_load_balancer_rule_instances,
-        ("r",),
-        "listLoadBalancerRuleInstances",
-        {**PAGE, "id": "r", "lbvmips": True},
-    ),
+    listing_outside(Member, "listLoadBalancerRuleInstances", {"id": "r", "lbvmips": True}, id="r"),
     writing(
         loadbalancing.assign_to_load_balancer_rule,
         ("r", ["a", "b"]),
@@ -182,15 +203,10 @@ ROWS = [
         id="r",
         virtualmachineids=["a"],
     ),
-    Row(
-        loadbalancing.list_lb_stickiness_policies,
-        ("r",),
-        "listLBStickinessPolicies",
-        {**PAGE, "lbruleid": "r"},
-    ),
+    listing_outside(RulePolicies, "listLBStickinessPolicies", {"lbruleid": "r"}, lb_rule_id="r"),
     writing(
         loadbalancing.create_lb_stickiness_policy,
-        (NewStickinessPolicy("r", "s", "SourceBased", (("expire", "3h"),)),),
+        ("r", "s", "SourceBased", {"expire": "3h"}),
         "createLBStickinessPolicy",
         lbruleid="r",
         name="s",
@@ -198,9 +214,7 @@ ROWS = [
         param=[{"name": "expire", "value": "3h"}],
     ),
     writing(loadbalancing.delete_lb_stickiness_policy, ("p",), "deleteLBStickinessPolicy", id="p"),
-    listing(
-        firewall.list_firewall_rules, "listFirewallRules", {"ipaddressid": "ip"}, ip_address_id="ip"
-    ),
+    listing(FirewallRule, "listFirewallRules", {"ipaddressid": "ip"}, ip_address_id="ip"),
     writing(
         firewall.create_firewall_rule,
         ("ip", PORTS),
@@ -209,11 +223,11 @@ ROWS = [
         **PORTS_SENT,
     ),
     writing(firewall.delete_firewall_rule, ("f",), "deleteFirewallRule", id="f"),
-    listing(firewall.list_network_acl_lists, "listNetworkACLLists", {"id": "l"}, list_id="l"),
-    listing(firewall.list_network_acls, "listNetworkACLs", {"aclid": "l"}, acl_id="l"),
+    listing(NetworkAclList, "listNetworkACLLists", {"id": "l"}, id="l"),
+    listing(NetworkAcl, "listNetworkACLs", {"aclid": "l"}, acl_id="l"),
     writing(
         firewall.create_network_acl,
-        (NewNetworkAcl("l", 11, PORTS, "why"),),
+        ("l", 11, PORTS, "why"),
         "createNetworkACL",
         aclid="l",
         number=11,
@@ -222,32 +236,26 @@ ROWS = [
         reason="why",
         **PORTS_SENT,
     ),
-    writing(
+    Row(
         firewall.update_network_acl_item,
-        ("i", NetworkAclChange(ports=PORTS)),
         "updateNetworkACLItem",
-        id="i",
-        **PORTS_SENT,
+        {"id": "i", **PORTS_SENT},
+        ("i",),
+        {"ports": PORTS},
     ),
-    writing(
-        firewall.update_network_acl_item,
-        ("i", NetworkAclChange(number=7)),
-        "updateNetworkACLItem",
-        id="i",
-        number=7,
-    ),
+    writing(firewall.update_network_acl_item, ("i", 7), "updateNetworkACLItem", id="i", number=7),
     writing(firewall.delete_network_acl, ("i",), "deleteNetworkACL", id="i"),
     listing(
-        firewall.list_security_groups,
+        SecurityGroup,
         "listSecurityGroups",
         {"virtualmachineid": "vm"},
         virtual_machine_id="vm",
     ),
     Row(
         firewall.authorize_security_group_ingress,
-        ("g", PORTS),
         "authorizeSecurityGroupIngress",
         {"securitygroupid": "g", **PORTS_SENT},
+        ("g", PORTS),
         in_project=True,
     ),
     writing(firewall.revoke_security_group_ingress, ("i",), "revokeSecurityGroupIngress", id="i"),

@@ -7,10 +7,7 @@ import pytest
 
 from hooks.cloudstack.errors import (
     Forbidden,
-    InternalError,
     InvalidParameter,
-    NoCapacity,
-    PortConflict,
     Refused,
     Throttled,
     Unauthorized,
@@ -26,10 +23,10 @@ from tests.unit.cloudstack.wires import NOW, error_of, wire_to
         (401, Unauthorized),
         (431, InvalidParameter),
         (432, Forbidden),
-        (530, InternalError),
+        (530, Refused),
         (531, Forbidden),
-        (533, NoCapacity),
-        (537, PortConflict),
+        (533, Refused),
+        (537, Refused),
         (534, Refused),
     ],
 )
@@ -40,6 +37,7 @@ def test_a_refusal_is_the_error_of_its_code_with_cloudstacks_words(
     assert type(error) is kind
     assert str(error) == f"createTags: the reason ({code})"
     assert isinstance(error, Refused)
+    assert error.code == code
     assert not error.failed_job
 
 

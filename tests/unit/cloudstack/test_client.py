@@ -3,13 +3,12 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE, Query
+from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE
+from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.errors import (
     CloudStackError,
-    InternalError,
     InvalidParameter,
     JobRunning,
-    NoCapacity,
     Refused,
     Throttled,
     Unauthorized,
@@ -41,16 +40,13 @@ def pages_of(ids: list[str]) -> Callable[[Mapping[str, object]], dict[str, Any]]
 
 
 def listed(script: Script, seconds: float = 8) -> list[str]:
-    zones = script.client().list_all(
-        Query("listZones", "zone", Zone.from_json), {}, script.deadline(seconds)
-    )
-    return [zone.id for zone in zones]
+    return [zone.id for zone in script.client().list_all(Zone, script.deadline(seconds))]
 
 
 def job_of(script: Script, command: str, *, seconds: float) -> Job:
     """Start a job and wait for its end."""
     client, deadline = script.client(), script.deadline(seconds)
-    job = client.start(command, {}, deadline)
+    job = client.start(Command(command, {}), deadline)
     client.wait_for(job, deadline)
     return job
 
@@ -77,7 +73,7 @@ def test_a_read_that_goes_on_breaking_is_given_up() -> None:
     [
         pytest.param("createTags", MAYBE_SENT, id="a write that may have been carried out"),
         pytest.param("listZones", WRONG_ADDRESS, id="a wrong address"),
-        pytest.param("listZones", InternalError("listZones", 530, "no"), id="CloudStack said no"),
+        pytest.param("listZones", Refused("listZones", 530, "no"), id="CloudStack said no"),
         pytest.param("createTags", Throttled("createTags", 0.5), id="a write asked to wait"),
         pytest.param("listZones", Throttled("listZones", 30), id="a read asked to wait long"),
     ],
@@ -158,7 +154,7 @@ def test_a_silence_of_a_day_is_tried_again_after_a_minute() -> None:
 
 def test_each_request_is_observed_with_its_outcome() -> None:
     observed: list[tuple[str, str]] = []
-    lines: list[Scripted] = [BROKEN, ZONES, NoCapacity("associateIpAddress", 533, "taken")]
+    lines: list[Scripted] = [BROKEN, ZONES, Refused("associateIpAddress", 533, "taken")]
     script = Script([*lines, Throttled("createTags", 9)])
     client = script.client(observed=observed)
     client.call("listZones", {}, script.deadline(8))
@@ -184,8 +180,8 @@ def test_a_list_is_read_page_by_page(size: int) -> None:
 
 def test_a_page_that_fails_fails_the_list() -> None:
     ids = [str(number) for number in range(600)]
-    script = Script([pages_of(ids), InternalError("listZones", 530, "no")])
-    with pytest.raises(InternalError):
+    script = Script([pages_of(ids), Refused("listZones", 530, "no")])
+    with pytest.raises(Refused):
         listed(script)
 
 
@@ -263,19 +259,19 @@ def test_an_answer_that_is_no_list_of_zones_is_told_and_not_retried(
 
 def test_one_object_is_found_under_its_key() -> None:
     script = Script([{"zone": {"id": "z", "name": "west"}}])
-    zone = script.client().one(Query("listZones", "zone", Zone.from_json), {}, script.deadline(8))
+    zone = script.client().one(Zone, script.deadline(8))
     assert zone == Zone("z", "west")
 
 
 def test_one_object_that_is_not_there_is_told() -> None:
     script = Script([{}])
     with pytest.raises(Unreachable, match="an object 'zone' was expected"):
-        script.client().one(Query("listZones", "zone", Zone.from_json), {}, script.deadline(8))
+        script.client().one(Zone, script.deadline(8))
 
 
 def test_starting_tells_the_id_of_what_is_made_before_it_is_made() -> None:
     script = Script([JOB])
-    job = script.client().start("createLoadBalancerRule", {}, script.deadline(8))
+    job = script.client().start(Command("createLoadBalancerRule", {}), script.deadline(8))
     assert job == Job("createLoadBalancerRule", "j", "made")
     assert [command for command, _ in script.calls] == ["createLoadBalancerRule"]
 
@@ -283,7 +279,7 @@ def test_starting_tells_the_id_of_what_is_made_before_it_is_made() -> None:
 def test_an_answer_without_a_job_leaves_open_what_happened() -> None:
     script = Script([{"success": True}])
     with pytest.raises(Unreachable, match="a job without 'jobid'") as caught:
-        script.client().start("createTags", {}, script.deadline(8))
+        script.client().start(Command("createTags", {}), script.deadline(8))
     assert caught.value.sent
     assert len(script.calls) == 1
 
@@ -305,9 +301,9 @@ def test_a_job_is_polled_quickly_at_first_and_then_once_a_second() -> None:
     ("code", "kind"),
     [
         pytest.param(431, InvalidParameter, id="431"),
-        pytest.param(530, InternalError, id="530"),
-        pytest.param(533, NoCapacity, id="533"),
-        pytest.param(599, Refused, id="a code without a class"),
+        pytest.param(530, Refused, id="530"),
+        pytest.param(533, Refused, id="533"),
+        pytest.param(599, Refused, id="a code that is unknown to us"),
     ],
 )
 def test_a_failed_job_is_a_refusal_of_its_command(code: int, kind: type[Refused]) -> None:
@@ -316,6 +312,7 @@ def test_a_failed_job_is_a_refusal_of_its_command(code: int, kind: type[Refused]
     with pytest.raises(Refused) as caught:
         job_of(script, "createFirewallRule", seconds=8)
     assert type(caught.value) is kind
+    assert caught.value.code == code
     assert caught.value.failed_job
     assert str(caught.value) == f"createFirewallRule: the reason ({code}, in its job)"
 

@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Clocks, Cloud, CloudConfig
 from hooks.cloudstack.cache import ABSENT_TTL
-from hooks.cloudstack.commands.compute import list_virtual_machines
-from hooks.cloudstack.errors import InternalError, InvalidParameter, UnknownZone, Unreachable
+from hooks.cloudstack.errors import InvalidParameter, Refused, UnknownZone, Unreachable
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.deadline import Deadline
 from simulator.server import Simulator
 from tests.unit.cloudstack.http_api import ok, serving
@@ -29,7 +29,7 @@ def cloud_of(
     config = CloudConfig(
         simulator.url, user.api_key, user.secret_key, project_id=project_id, zone=zone
     )
-    with closing(open_cloud(config, clock=clock)) as cloud:
+    with closing(Cloud(config, clocks=Clocks(clock))) as cloud:
         yield cloud
 
 
@@ -71,8 +71,9 @@ def test_six_hundred_machines_are_one_snapshot_of_two_pages(many: Simulator) -> 
 
 def test_a_second_page_that_fails_leaves_no_snapshot(many: Simulator) -> None:
     many.control.fault("listVirtualMachines", "error", when={"page": "2"}, times=1)
-    with cloud_of(many) as cloud, pytest.raises(InternalError):
+    with cloud_of(many) as cloud, pytest.raises(Refused) as caught:
         cloud.snapshot(Deadline(8))
+    assert caught.value.code == 530
 
 
 def test_a_second_page_that_breaks_once_is_read_again(many: Simulator) -> None:
@@ -101,9 +102,7 @@ def test_sixteen_hundred_calls_from_thirty_two_threads_are_never_mixed_up(
 
         def ask(number: int) -> bool:
             wanted = ids[number * 7 % len(ids)]
-            found = list_virtual_machines(
-                cloud.client, deadline=Deadline(60), id=wanted, details="min"
-            )
+            found = cloud.client.list_all(VirtualMachine, Deadline(60), id=wanted, details="min")
             return [machine.id for machine in found] == [wanted]
 
         assert all(callers.map(ask, range(1600)))
@@ -153,7 +152,7 @@ def test_a_network_that_is_not_visible_for_a_moment_is_found_seconds_later() -> 
     time, answers = Time(), [{}, {"count": 1, "network": [{"id": "n-1", "name": "net-1"}]}]
     with serving(lambda call: ok(call, answers.pop(0))) as api:
         config = CloudConfig(api.url, "the-key", "the-secret")
-        with closing(open_cloud(config, monotonic=time.monotonic)) as cloud:
+        with closing(Cloud(config, clocks=Clocks(monotonic=time.monotonic))) as cloud:
             assert cloud.network("n-1", Deadline(8)) is None
             time.now += ABSENT_TTL
             found = cloud.network("n-1", Deadline(8))
@@ -179,16 +178,15 @@ def test_a_project_shows_its_own_machines_and_only_them(small: Simulator) -> Non
 def test_without_the_project_its_machines_are_not_there_even_by_id(small: Simulator) -> None:
     with cloud_of(small, project_id=project_of(small)) as inside, cloud_of(small) as outside:
         [machine] = inside.snapshot(Deadline(8)).machines
-        assert list_virtual_machines(outside.client, deadline=Deadline(8), id=machine.id) == ()
-        [again] = list_virtual_machines(inside.client, deadline=Deadline(8), id=machine.id)
+        assert outside.client.list_all(VirtualMachine, Deadline(8), id=machine.id) == ()
+        [again] = inside.client.list_all(VirtualMachine, Deadline(8), id=machine.id)
     assert again == machine
 
 
 def test_a_machine_that_never_was_is_an_unknown_id(small: Simulator) -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
     with cloud_of(small) as cloud, pytest.raises(InvalidParameter) as caught:
-        list_virtual_machines(
-            cloud.client, deadline=Deadline(8), id="00000000-0000-4000-8000-000000000000"
-        )
+        cloud.client.list_all(VirtualMachine, Deadline(8), id=unknown)
     assert "entity does not exist" in caught.value.text
 
 
@@ -213,3 +211,32 @@ def project_of(simulator: Simulator) -> str:
     project = simulator.world.projects.named("project-1")
     assert project is not None
     return project.id
+
+
+@pytest.mark.parametrize(
+    ("project_id", "command", "key"),
+    [
+        pytest.param("", "listAccounts", "account", id="the account's outside of projects"),
+        pytest.param("the-project", "listProjects", "project", id="the project's inside of one"),
+    ],
+)
+def test_the_limit_of_addresses_is_of_whoever_owns_them(
+    project_id: str, command: str, key: str
+) -> None:
+    owner = {"id": "o", "name": "o", "iplimit": "20", "iptotal": 3}
+    with serving(lambda call: ok(call, {"count": 1, key: [owner]})) as api:
+        config = CloudConfig(api.url, "the-key", "the-secret", project_id=project_id)
+        with closing(Cloud(config)) as cloud:
+            limit = cloud.address_limit(Deadline(8))
+        [call] = api.calls
+    assert limit is not None
+    assert (limit.used, limit.limit) == (3, 20)
+    assert (call.command, call.params.get("id", "")) == (command, project_id)
+    assert "projectid" not in call.params
+
+
+def test_a_limit_that_is_not_shown_is_not_known() -> None:
+    with serving(lambda call: ok(call, {})) as api:
+        config = CloudConfig(api.url, "the-key", "the-secret")
+        with closing(Cloud(config)) as cloud:
+            assert cloud.address_limit(Deadline(8)) is None

@@ -1,4 +1,4 @@
-"""Each command function: what it sends, and that it never forgets the project."""
+"""Each command function and each list: what it sends, and that it never forgets the project."""
 
 import inspect
 from collections.abc import Callable
@@ -7,41 +7,59 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.client import Client
-from hooks.cloudstack.commands import account, compute, firewall, loadbalancing, network, tags
-from hooks.cloudstack.models.account import ResourceLimit
+from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.models import account, fields
+from hooks.cloudstack.models import compute as machines
+from hooks.cloudstack.models import firewall as rules
+from hooks.cloudstack.models import loadbalancing as balancing
+from hooks.cloudstack.models import network as networks
+from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.jobs import Job
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    LoadBalancerRuleChange,
+    NewLoadBalancerRule,
+)
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.deadline import Deadline
-from tests.unit.cloudstack.command_rows import ADDRESS, MODULES, PAGE, PROJECT, ROWS, Row, writing
+from tests.unit.cloudstack.command_rows import ADDRESS, MODULES, PROJECT, ROWS, Row, writing
 from tests.unit.cloudstack.transports import Script
 
-#: Functions that put other commands together, with tests of their own below.
-COMPOSED = {account.address_limit}
 
-
-def command_functions() -> set[Callable[..., Any]]:
-    """Return every public function that takes a client."""
+def defined(module: Any, kind: Callable[[object], bool]) -> set[Any]:
+    """Return what a module defines of a kind, and gives to others."""
     return {
-        function
-        for module in MODULES
-        for name, function in inspect.getmembers(module, inspect.isfunction)
-        if not name.startswith("_") and function.__module__ == module.__name__
+        each
+        for name, each in inspect.getmembers(module, kind)
+        if not name.startswith("_") and each.__module__ == module.__name__
     }
 
 
-def test_every_command_function_has_a_row() -> None:
-    assert {row.call for row in ROWS} | COMPOSED == command_functions()
-    assert all("client" in inspect.signature(each).parameters for each in command_functions())
+def command_functions() -> set[Any]:
+    return {each for module in MODULES for each in defined(module, inspect.isfunction)}
+
+
+def listed_models() -> set[Any]:
+    return {
+        each
+        for module in (account, machines, rules, balancing, networks)
+        for each in defined(module, inspect.isclass)
+        if issubclass(each, fields.Model) and hasattr(each, "LISTING")
+    }
+
+
+def test_every_command_function_and_every_listed_model_has_a_row() -> None:
+    assert {row.what for row in ROWS} == command_functions() | listed_models()
 
 
 def test_every_command_function_is_named_after_its_command() -> None:
     for row in ROWS:
-        if row.call is not network.list_free_public_ip_addresses:
-            assert row.call.__name__.replace("_", "") == row.command.lower()
+        if row.by == "start":
+            assert row.name.replace("_", "") == row.command.lower()
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.call.__name__) for row in ROWS])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
 def test_a_command_function_sends_what_its_command_takes_and_nothing_else(row: Row) -> None:
     everything = {"listall": True} if row.all else {}
     assert row.run(project_id="") == {**row.sent, **everything}
@@ -75,7 +93,8 @@ def test_a_rule_for_some_sources_is_created_with_them() -> None:
 
 def test_starting_a_command_returns_its_job() -> None:
     script = Script([{"id": "made", "jobid": "j"}])
-    job = network.associate_ip_address(script.client(), deadline=script.deadline(8), network_id="n")
+    command = network.associate_ip_address(network_id="n")
+    job = script.client().start(command, script.deadline(8))
     assert job == Job("associateIpAddress", "j", "made")
 
 
@@ -83,49 +102,42 @@ def test_starting_a_command_returns_its_job() -> None:
     ("call", "field_name"),
     [
         pytest.param(
-            lambda client, deadline: compute.list_virtual_machines(
-                client, deadline=deadline, ids=[]
-            ),
+            lambda client, deadline: client.list_all(VirtualMachine, deadline, ids=[]),
             "ids",
             id="a list by no ids would show every machine",
         ),
         pytest.param(
-            lambda client, deadline: network.list_public_ip_addresses(
-                client, deadline=deadline, id=""
-            ),
+            lambda client, deadline: client.list_all(PublicIpAddress, deadline, id=""),
             "id",
             id="a list by an empty id would show every address",
         ),
         pytest.param(
-            lambda client, deadline: loadbalancing.list_load_balancer_rules(
-                client, deadline=deadline, tags={}
-            ),
+            lambda client, deadline: client.list_all(LoadBalancerRule, deadline, tags={}),
             "tags",
             id="a list by no tags would show every rule",
         ),
         pytest.param(
-            lambda client, deadline: firewall.create_firewall_rule(
-                client, "ip", PortRange("tcp", 80, 80, ()), deadline=deadline
+            lambda client, deadline: client.start(
+                firewall.create_firewall_rule("ip", PortRange("tcp", 80, 80, ())), deadline
             ),
             "cidr_list",
             id="a firewall rule for no sources would let everyone in",
         ),
         pytest.param(
-            lambda client, deadline: loadbalancing.update_load_balancer_rule(
-                client, "r", LoadBalancerRuleChange(cidrs=()), deadline=deadline
+            lambda client, deadline: client.start(
+                loadbalancing.update_load_balancer_rule("r", LoadBalancerRuleChange(cidrs=())),
+                deadline,
             ),
             "cidr_list",
             id="a change to no sources would change nothing",
         ),
         pytest.param(
-            lambda client, deadline: tags.delete_tags(
-                client, ADDRESS, ["a"], [], deadline=deadline
-            ),
+            lambda client, deadline: client.start(tags.delete_tags(ADDRESS, ["a"], []), deadline),
             "tags",
             id="no keys would delete every tag",
         ),
         pytest.param(
-            lambda client, deadline: compute.stop_virtual_machine(client, "", deadline=deadline),
+            lambda client, deadline: client.start(compute.stop_virtual_machine(""), deadline),
             "id",
             id="an empty id",
         ),
@@ -140,23 +152,11 @@ def test_an_empty_value_is_refused_before_it_means_everything(
     assert script.calls == []
 
 
-def test_the_limit_of_addresses_is_the_accounts_outside_of_projects() -> None:
-    owner = {"id": "a", "name": "a", "iplimit": "20", "iptotal": 3}
-    script = Script([{"count": 1, "account": [owner]}])
-    limit = account.address_limit(script.client(), deadline=script.deadline(8))
-    assert limit == ResourceLimit(3, 20)
-    assert script.calls == [("listAccounts", PAGE)]
-
-
-def test_the_limit_of_addresses_is_the_projects_inside_of_one() -> None:
-    owner = {"id": PROJECT, "name": "p", "iplimit": "5", "iptotal": "5"}
-    script = Script([{"count": 1, "project": [owner]}])
-    client = script.client(project_id=PROJECT)
-    limit = account.address_limit(client, deadline=script.deadline(8))
-    assert limit == ResourceLimit(5, 5)
-    assert script.calls == [("listProjects", {**PAGE, "id": PROJECT})]
-
-
-def test_a_limit_that_is_not_shown_is_not_known() -> None:
+@pytest.mark.parametrize("listing", ["list_all", "first_page"])
+def test_a_filter_that_the_command_does_not_know_is_refused_before_it_is_ignored(
+    listing: str,
+) -> None:
     script = Script([{}])
-    assert account.address_limit(script.client(), deadline=script.deadline(8)) is None
+    with pytest.raises(ValueError, match=r"^listZones has no filter 'nam'; it has: name$"):
+        getattr(script.client(), listing)(machines.Zone, script.deadline(8), nam="west")
+    assert script.calls == []

@@ -8,30 +8,32 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.client import IN_PROJECT
-from hooks.cloudstack.commands import account, compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
 from hooks.cloudstack.errors import (
+    ADDRESS_TAKEN,
     CloudStackError,
     Forbidden,
-    InternalError,
     InvalidParameter,
     JobRunning,
-    NoCapacity,
-    PortConflict,
     Refused,
     Throttled,
     Unauthorized,
     Unreachable,
 )
-from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.models.firewall import FirewallRule, PortRange
 from hooks.cloudstack.models.jobs import Job
 from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
     LoadBalancerRuleChange,
+    Member,
     NewLoadBalancerRule,
-    NewStickinessPolicy,
+    RulePolicies,
+    StickinessPolicy,
 )
-from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 from simulator.registry import REGISTRY
 from simulator.server import Simulator
@@ -57,12 +59,10 @@ class Place:
 
     def associate(self, **wanted: str) -> PublicIpAddress:
         client = self.cloud.client
-        job = network.associate_ip_address(
-            client, deadline=Deadline(8), network_id=self.network_id, **wanted
+        job = client.start(
+            network.associate_ip_address(network_id=self.network_id, **wanted), Deadline(8)
         )
-        [address] = network.list_public_ip_addresses(
-            client, deadline=Deadline(8), id=self.done(job)
-        )
+        [address] = client.list_all(PublicIpAddress, Deadline(8), id=self.done(job))
         return address
 
 
@@ -88,9 +88,7 @@ def project_of(simulator: Simulator) -> str:
 
 def cloud_of(simulator: Simulator, project_id: str) -> Cloud:
     user = simulator.user
-    return open_cloud(
-        CloudConfig(simulator.url, user.api_key, user.secret_key, project_id=project_id)
-    )
+    return Cloud(CloudConfig(simulator.url, user.api_key, user.secret_key, project_id=project_id))
 
 
 @pytest.fixture(params=["account", "project"])
@@ -107,39 +105,35 @@ def test_a_load_balancer_is_made_and_released_in_an_account_and_in_a_project(pla
     opened_firewall(place, address.id)
     stickiness(place, rule_id)
     change = LoadBalancerRuleChange(name="web-tcp-proxy-80", protocol="tcp-proxy")
-    place.done(
-        loadbalancing.update_load_balancer_rule(client, rule_id, change, deadline=Deadline(8))
-    )
-    [rule] = loadbalancing.list_load_balancer_rules(client, deadline=Deadline(8), id=rule_id)
+    place.done(client.start(loadbalancing.update_load_balancer_rule(rule_id, change), Deadline(8)))
+    [rule] = client.list_all(LoadBalancerRule, Deadline(8), id=rule_id)
     assert (rule.name, rule.protocol, rule.state) == ("web-tcp-proxy-80", "tcp-proxy", "Active")
-    place.done(network.disassociate_ip_address(client, address.id, deadline=Deadline(8)))
-    found = network.list_public_ip_addresses(client, deadline=Deadline(8), id=address.id)
+    place.done(client.start(network.disassociate_ip_address(address.id), Deadline(8)))
+    found = client.list_all(PublicIpAddress, Deadline(8), id=address.id)
     assert found == ()
     with pytest.raises(InvalidParameter) as caught:
-        loadbalancing.list_load_balancer_rules(client, deadline=Deadline(8), id=rule_id)
+        client.list_all(LoadBalancerRule, Deadline(8), id=rule_id)
     assert "entity does not exist" in caught.value.text
 
 
 def chosen_address(place: Place) -> PublicIpAddress:
     """Choose a free address, associate it, tag it before the job ends, find it by its tag."""
     client = place.cloud.client
-    free = network.list_free_public_ip_addresses(
-        client, deadline=Deadline(8), zone_id=place.zone_id
-    )
-    job = network.associate_ip_address(
-        client,
-        deadline=Deadline(8),
-        network_id=place.network_id,
-        ip_address=free[3].ip_address,
+    where = {"zone_id": place.zone_id, "state": "Free", "for_virtual_network": True}
+    free = client.first_page(PublicIpAddress, Deadline(8), **where)
+    job = client.start(
+        network.associate_ip_address(
+            network_id=place.network_id,
+            ip_address=free[3].ip_address,
+        ),
+        Deadline(8),
     )
     assert job.resource_id == free[3].id
     owner = {"cluster": "c1", "service": "default/web~1"}
-    tagged = tags.create_tags(client, ADDRESS, [job.resource_id], owner, deadline=Deadline(8))
+    tagged = client.start(tags.create_tags(ADDRESS, [job.resource_id], owner), Deadline(8))
     place.done(tagged)
     place.done(job)
-    [address] = network.list_public_ip_addresses(
-        client, deadline=Deadline(8), tags={"service": "default/web~1"}
-    )
+    [address] = client.list_all(PublicIpAddress, Deadline(8), tags={"service": "default/web~1"})
     assert (address.id, address.ip_address) == (free[3].id, free[3].ip_address)
     assert (address.state, address.network_id) == ("Allocated", place.network_id)
     assert {tag.key: tag.value for tag in address.tags} == owner
@@ -151,26 +145,24 @@ def rule_with_members(place: Place, address_id: str) -> str:
     """Create a rule and assign members before the job ends."""
     client = place.cloud.client
     new = NewLoadBalancerRule("web-tcp-80", address_id, place.network_id, 80, 30080, cidrs=ANYONE)
-    created = loadbalancing.create_load_balancer_rule(client, new, deadline=Deadline(8))
+    created = client.start(loadbalancing.create_load_balancer_rule(new), Deadline(8))
     rule_id = created.resource_id
-    job = loadbalancing.assign_to_load_balancer_rule(
-        client, rule_id, place.machine_ids, deadline=Deadline(8)
+    job = client.start(
+        loadbalancing.assign_to_load_balancer_rule(rule_id, place.machine_ids), Deadline(8)
     )
     place.done(created)
     place.done(job)
-    members = loadbalancing.list_load_balancer_rule_instances(client, rule_id, deadline=Deadline(8))
+    members = client.list_all(Member, Deadline(8), id=rule_id)
     assert {member.virtual_machine_id for member in members} == set(place.machine_ids)
     assert all(member.addresses for member in members)
     if len(place.machine_ids) > 1:
         leaving = place.machine_ids[:1]
         place.done(
-            loadbalancing.remove_from_load_balancer_rule(
-                client, rule_id, leaving, deadline=Deadline(8)
+            client.start(
+                loadbalancing.remove_from_load_balancer_rule(rule_id, leaving), Deadline(8)
             )
         )
-    [rule] = loadbalancing.list_load_balancer_rules(
-        client, deadline=Deadline(8), public_ip_id=address_id
-    )
+    [rule] = client.list_all(LoadBalancerRule, Deadline(8), public_ip_id=address_id)
     assert (rule.id, rule.public_port, rule.private_port) == (rule_id, 80, 30080)
     assert (rule.cidrs, rule.protocol, rule.algorithm) == (ANYONE, "tcp", "roundrobin")
     return rule_id
@@ -180,26 +172,33 @@ def opened_firewall(place: Place, address_id: str) -> None:
     client = place.cloud.client
     ports = PortRange("tcp", 80, 89, ("10.0.0.0/8", "192.168.0.0/16"))
     rule_id = place.done(
-        firewall.create_firewall_rule(client, address_id, ports, deadline=Deadline(8))
+        client.start(firewall.create_firewall_rule(address_id, ports), Deadline(8))
     )
-    [rule] = firewall.list_firewall_rules(client, deadline=Deadline(8), ip_address_id=address_id)
+    [rule] = client.list_all(FirewallRule, Deadline(8), ip_address_id=address_id)
     assert rule.id == rule_id
     assert PortRange(rule.protocol, rule.start_port or 0, rule.end_port or 0, rule.cidrs) == ports
-    place.done(firewall.delete_firewall_rule(client, rule_id, deadline=Deadline(8)))
-    listed = firewall.list_firewall_rules(client, deadline=Deadline(8), ip_address_id=address_id)
+    place.done(client.start(firewall.delete_firewall_rule(rule_id), Deadline(8)))
+    listed = client.list_all(FirewallRule, Deadline(8), ip_address_id=address_id)
     assert listed == ()
 
 
 def stickiness(place: Place, rule_id: str) -> None:
     client = place.cloud.client
-    policy = NewStickinessPolicy(rule_id, "sticky", "SourceBased", (("expire", "3h"),))
-    policy_id = place.done(
-        loadbalancing.create_lb_stickiness_policy(client, policy, deadline=Deadline(8))
+    policy = loadbalancing.create_lb_stickiness_policy(
+        rule_id, "sticky", "SourceBased", {"expire": "3h"}
     )
-    [found] = loadbalancing.list_lb_stickiness_policies(client, rule_id, deadline=Deadline(8))
-    assert (found.id, found.method, found.params) == (policy_id, "SourceBased", policy.params)
-    place.done(loadbalancing.delete_lb_stickiness_policy(client, policy_id, deadline=Deadline(8)))
-    assert loadbalancing.list_lb_stickiness_policies(client, rule_id, deadline=Deadline(8)) == ()
+    policy_id = place.done(client.start(policy, Deadline(8)))
+    [found] = policies_of(place, rule_id)
+    assert (found.id, found.method) == (policy_id, "SourceBased")
+    assert found.params == (("expire", "3h"),)
+    gone = loadbalancing.delete_lb_stickiness_policy(policy_id)
+    place.done(client.start(gone, Deadline(8)))
+    assert policies_of(place, rule_id) == []
+
+
+def policies_of(place: Place, rule_id: str) -> list[StickinessPolicy]:
+    listed = place.cloud.client.list_all(RulePolicies, Deadline(8), lb_rule_id=rule_id)
+    return [policy for of_rule in listed for policy in of_rule.policies]
 
 
 def test_what_is_in_a_project_is_not_there_without_it(simulator: Simulator) -> None:
@@ -208,9 +207,9 @@ def test_what_is_in_a_project_is_not_there_without_it(simulator: Simulator) -> N
         address = inside.associate()
         new = NewLoadBalancerRule("web-tcp-80", address.id, inside.network_id, 80, 30080)
         client = inside.cloud.client
-        inside.done(loadbalancing.create_load_balancer_rule(client, new, deadline=Deadline(8)))
+        inside.done(client.start(loadbalancing.create_load_balancer_rule(new), Deadline(8)))
         ports = PortRange("tcp", 80, 80, ANYONE)
-        inside.done(firewall.create_firewall_rule(client, address.id, ports, deadline=Deadline(8)))
+        inside.done(client.start(firewall.create_firewall_rule(address.id, ports), Deadline(8)))
         assert seen_by(inside.cloud, address.id, inside.network_id) == (1, 1, 1, 1)
         assert seen_by(outside, address.id, inside.network_id) == (0, 0, 0, 0)
 
@@ -219,14 +218,10 @@ def seen_by(cloud: Cloud, address_id: str, network_id: str) -> tuple[int, ...]:
     """Count the address, its rules, its firewall rules and the network that a cloud shows."""
     client, deadline = cloud.client, Deadline(8)
     return (
-        len(network.list_public_ip_addresses(client, deadline=deadline, id=address_id)),
-        len(
-            loadbalancing.list_load_balancer_rules(
-                client, deadline=deadline, public_ip_id=address_id
-            )
-        ),
-        len(firewall.list_firewall_rules(client, deadline=deadline, ip_address_id=address_id)),
-        len(network.list_networks(client, deadline=deadline, id=network_id)),
+        len(client.list_all(PublicIpAddress, deadline, id=address_id)),
+        len(client.list_all(LoadBalancerRule, deadline, public_ip_id=address_id)),
+        len(client.list_all(FirewallRule, deadline, ip_address_id=address_id)),
+        len(client.list_all(Network, deadline, id=network_id)),
     )
 
 
@@ -242,24 +237,22 @@ def test_what_the_server_takes_is_what_is_sent_and_the_project_where_it_is_taken
 
 def test_machines_are_stopped_started_and_rebooted(place: Place) -> None:
     client, machine_id = place.cloud.client, place.machine_ids[0]
-    place.done(compute.stop_virtual_machine(client, machine_id, deadline=Deadline(8)))
-    [stopped] = compute.list_virtual_machines(
-        client, deadline=Deadline(8), id=machine_id, details="min"
-    )
+    place.done(client.start(compute.stop_virtual_machine(machine_id), Deadline(8)))
+    [stopped] = client.list_all(VirtualMachine, Deadline(8), id=machine_id, details="min")
     assert stopped.state == "Stopped"
     with pytest.raises(Refused) as caught:
-        place.done(compute.reboot_virtual_machine(client, machine_id, deadline=Deadline(8)))
+        place.done(client.start(compute.reboot_virtual_machine(machine_id), Deadline(8)))
     assert caught.value.failed_job
-    place.done(compute.start_virtual_machine(client, machine_id, deadline=Deadline(8)))
-    place.done(compute.reboot_virtual_machine(client, machine_id, deadline=Deadline(8)))
-    [running] = compute.list_virtual_machines(client, deadline=Deadline(8), id=machine_id)
+    place.done(client.start(compute.start_virtual_machine(machine_id), Deadline(8)))
+    place.done(client.start(compute.reboot_virtual_machine(machine_id), Deadline(8)))
+    [running] = client.list_all(VirtualMachine, Deadline(8), id=machine_id)
     assert running.state == "Running"
 
 
 def test_the_limit_of_addresses_goes_with_their_use(place: Place) -> None:
-    before = account.address_limit(place.cloud.client, deadline=Deadline(8))
+    before = place.cloud.address_limit(Deadline(8))
     place.associate()
-    after = account.address_limit(place.cloud.client, deadline=Deadline(8))
+    after = place.cloud.address_limit(Deadline(8))
     assert before is not None
     assert after is not None
     assert after.used == before.used + 1
@@ -268,39 +261,43 @@ def test_the_limit_of_addresses_goes_with_their_use(place: Place) -> None:
 
 def test_an_address_that_is_taken_and_a_port_that_is_taken_are_told_apart(place: Place) -> None:
     address = place.associate()
-    with pytest.raises(NoCapacity):
+    with pytest.raises(Refused) as taken:
         place.associate(ip_address=address.ip_address)
+    assert taken.value.code == ADDRESS_TAKEN
     client = place.cloud.client
-    for name, kind in (("first", None), ("second", PortConflict)):
-        new = NewLoadBalancerRule(name, address.id, place.network_id, 80, 30080)
-        if kind is None:
-            loadbalancing.create_load_balancer_rule(client, new, deadline=Deadline(8))
-            continue
-        with pytest.raises(kind):
-            loadbalancing.create_load_balancer_rule(client, new, deadline=Deadline(8))
+    first, second = (
+        loadbalancing.create_load_balancer_rule(
+            NewLoadBalancerRule(name, address.id, place.network_id, 80, 30080)
+        )
+        for name in ("first", "second")
+    )
+    client.start(first, Deadline(8))
+    with pytest.raises(Refused) as conflict:
+        client.start(second, Deadline(8))
+    assert conflict.value.code == 537
 
 
 def test_a_key_that_is_on_an_address_already_fails_the_whole_tagging(place: Place) -> None:
     address, client = place.associate(), place.cloud.client
-    mine = tags.create_tags(client, ADDRESS, [address.id], {"lock": "a"}, deadline=Deadline(8))
+    mine = client.start(tags.create_tags(ADDRESS, [address.id], {"lock": "a"}), Deadline(8))
     place.done(mine)
     yours = {"lock": "b", "more": "b"}
-    with pytest.raises(InternalError) as caught:
-        place.done(tags.create_tags(client, ADDRESS, [address.id], yours, deadline=Deadline(8)))
+    with pytest.raises(Refused) as caught:
+        place.done(client.start(tags.create_tags(ADDRESS, [address.id], yours), Deadline(8)))
     assert caught.value.failed_job
-    place.done(tags.delete_tags(client, ADDRESS, [address.id], ["lock"], deadline=Deadline(8)))
-    place.done(tags.create_tags(client, ADDRESS, [address.id], yours, deadline=Deadline(8)))
+    place.done(client.start(tags.delete_tags(ADDRESS, [address.id], ["lock"]), Deadline(8)))
+    place.done(client.start(tags.create_tags(ADDRESS, [address.id], yours), Deadline(8)))
 
 
 FAULTS = [
     pytest.param({"kind": "error", "code": 401, "text": "no"}, Unauthorized, id="401"),
     pytest.param({"kind": "error", "code": 431, "text": "no"}, InvalidParameter, id="431"),
     pytest.param({"kind": "error", "code": 432, "text": "no"}, Forbidden, id="432"),
-    pytest.param({"kind": "error", "code": 530, "text": "no"}, InternalError, id="530"),
+    pytest.param({"kind": "error", "code": 530, "text": "no"}, Refused, id="530"),
     pytest.param({"kind": "error", "code": 531, "text": "no"}, Forbidden, id="531"),
-    pytest.param({"kind": "error", "code": 533, "text": "no"}, NoCapacity, id="533"),
-    pytest.param({"kind": "error", "code": 537, "text": "no"}, PortConflict, id="537"),
-    pytest.param({"kind": "job-failed", "code": 533}, NoCapacity, id="a failed job"),
+    pytest.param({"kind": "error", "code": 533, "text": "no"}, Refused, id="533"),
+    pytest.param({"kind": "error", "code": 537, "text": "no"}, Refused, id="537"),
+    pytest.param({"kind": "job-failed", "code": 533}, Refused, id="a failed job"),
     pytest.param({"kind": "job-never-ends"}, JobRunning, id="a job that never ends"),
     pytest.param({"kind": "timeout", "seconds": 5.0}, Unreachable, id="a timeout"),
     pytest.param({"kind": "timeout", "seconds": 0.0}, Unreachable, id="a cut connection"),
@@ -322,9 +319,7 @@ def test_a_write_that_goes_wrong_is_told_in_time_and_was_sent_once(
         client, deadline = cloud.client, Deadline(1)
         with pytest.raises(CloudStackError) as caught:
             client.wait_for(
-                network.associate_ip_address(
-                    client, deadline=deadline, network_id=place.network_id
-                ),
+                client.start(network.associate_ip_address(network_id=place.network_id), deadline),
                 deadline,
             )
         assert time.monotonic() - started < 1.5

@@ -11,8 +11,8 @@ from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     Member,
+    RulePolicies,
     StickinessPolicy,
-    rule_policies,
 )
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
@@ -50,15 +50,13 @@ def test_a_virtual_machine_has_its_nics_in_order_and_its_offering() -> None:
         id="vm-1",
         name="node-1",
         state="Running",
-        display_name="Node one",
         zone_id="zone-1",
         zone_name="west",
-        offering_id="offering-1",
         offering_name="Small Instance",
         public_ip="203.0.113.7",
         security_group_ids=("group-1",),
         nics=(
-            Nic("nic-1", "net-1", "nodes", "10.1.1.4", "2001:db8::4", True, ("10.1.1.40",)),
+            Nic("nic-1", "net-1", "10.1.1.4", "2001:db8::4", is_default=True),
             Nic("nic-2", "net-2"),
         ),
     )
@@ -177,11 +175,11 @@ def test_a_member_is_told_with_the_addresses_that_serve() -> None:
     member = Member.from_json(
         {"loadbalancerruleinstance": MACHINE, "lbvmipaddresses": ["10.1.1.4", "10.1.1.40"]}
     )
-    assert member == Member("vm-1", "node-1", "Running", ("10.1.1.4", "10.1.1.40"))
+    assert member == Member("vm-1", "node-1", ("10.1.1.4", "10.1.1.40"))
 
 
 def test_stickiness_policies_are_wrapped_once_more_by_their_rule() -> None:
-    policies = rule_policies(
+    of_rule = RulePolicies.from_json(
         {
             "lbruleid": "rule-1",
             "stickinesspolicy": [
@@ -195,7 +193,7 @@ def test_stickiness_policies_are_wrapped_once_more_by_their_rule() -> None:
         }
     )
     params = (("expire", "3h"), ("tablesize", "200k"))
-    assert policies == (StickinessPolicy("p", "s", "SourceBased", params),)
+    assert of_rule.policies == (StickinessPolicy("p", "s", "SourceBased", params),)
 
 
 def test_a_security_group_tells_what_it_lets_in() -> None:
@@ -320,7 +318,7 @@ def test_a_job_is_pending_done_or_failed(answer: Answer, expected: JobStatus) ->
         pytest.param(
             PublicIpAddress.from_json,
             {"id": {"uuid": "i"}, "ipaddress": "203.0.113.9", "state": "Free"},
-            "a public address without 'id'",
+            "a public ip address without 'id'",
             id="address, the id an object",
         ),
         pytest.param(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
 from tests.targets import servers
@@ -54,7 +54,7 @@ def secure(tmp_path: Path) -> Iterator[Api]:
 
 def version_at(url: str, *, proxy: str = "", ca: Path | None = None, seconds: float = 5) -> str:
     config = CloudConfig(url, "key", "secret", proxy=proxy, ca_file=str(ca or ""))
-    with closing(open_cloud(config)) as cloud:
+    with closing(Cloud(config)) as cloud:
         return ".".join(map(str, cloud.capabilities(Deadline(seconds)).version))
 
 

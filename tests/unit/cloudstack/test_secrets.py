@@ -9,9 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
-from hooks.cloudstack.commands.compute import list_zones, start_virtual_machine
+from hooks.cloudstack import Cloud, CloudConfig
+from hooks.cloudstack.commands.compute import start_virtual_machine
 from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.models.compute import Zone
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.http_api import HANG_UP, HTML, Answer, Call, Reply, ok, refused, serving
 
@@ -72,9 +73,9 @@ def call_everything(cloud: Cloud) -> Iterator[CloudStackError]:
     """Yield the errors of a read, of a write and its job, and of a shared fetch."""
     deadline = Deadline(0.6)
     for call in (
-        lambda: list_zones(cloud.client, deadline=deadline),
+        lambda: cloud.client.list_all(Zone, deadline),
         lambda: cloud.client.wait_for(
-            start_virtual_machine(cloud.client, "vm", deadline=Deadline(2)), Deadline(2)
+            cloud.client.start(start_virtual_machine("vm"), Deadline(2)), Deadline(2)
         ),
         lambda: cloud.snapshot(Deadline(2)),
     ):
@@ -95,7 +96,7 @@ def test_no_error_and_no_log_line_holds_a_secret(
     fault: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with serving(fault) as api, closing(open_cloud(CloudConfig(api.url, KEY, SECRET))) as c:
+    with serving(fault) as api, closing(Cloud(CloudConfig(api.url, KEY, SECRET))) as c:
         errors = list(call_everything(c))
         signatures = {call.params["signature"] for call in api.calls}
     assert errors
@@ -109,7 +110,7 @@ def test_no_error_holds_a_secret_when_nobody_listens() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/client/api"
-        with closing(open_cloud(CloudConfig(url, KEY, SECRET))) as cloud:
+        with closing(Cloud(CloudConfig(url, KEY, SECRET))) as cloud:
             errors = list(call_everything(cloud))
     assert len(errors) == 3
     for error in errors:
@@ -130,7 +131,7 @@ def test_the_search_for_secrets_finds_one_behind_an_error() -> None:
 def test_cloudstacks_words_are_cut_at_a_bearable_length() -> None:
     with (
         serving(lambda call: refused(call, 530, "x" * 100_000)) as api,
-        closing(open_cloud(CloudConfig(api.url, KEY, SECRET))) as cloud,
+        closing(Cloud(CloudConfig(api.url, KEY, SECRET))) as cloud,
         pytest.raises(CloudStackError) as caught,
     ):
         cloud.snapshot(Deadline(5))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.http_api import Api, ok, serving
@@ -51,7 +51,7 @@ def api(certificate: Path) -> Iterator[Api]:
 
 def version_at(url: str, *, ssl_no_verify: bool = False) -> tuple[int, ...]:
     config = CloudConfig(url, "key", "secret", ssl_no_verify=ssl_no_verify)
-    with closing(open_cloud(config)) as cloud:
+    with closing(Cloud(config)) as cloud:
         return cloud.capabilities(Deadline(5)).version
 
 

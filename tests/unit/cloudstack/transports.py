@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hooks.cloudstack.client import Client
+from hooks.cloudstack.client import Client, Clocks
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.deadline import Deadline
 
@@ -65,8 +65,7 @@ class Script:
             self,
             project_id=project_id,
             observer=lambda command, outcome, _seconds: seen.append((command, outcome)),
-            monotonic=self.time.monotonic,
-            pause=self.time.pause,
+            clocks=Clocks(monotonic=self.time.monotonic, pause=self.time.pause),
         )
 
     def deadline(self, seconds: float) -> Deadline:

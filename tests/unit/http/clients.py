@@ -6,9 +6,9 @@ from pathlib import Path
 
 from kubernetes.client import Configuration
 
-from hooks.cloudstack import CloudConfig, open_cloud
-from hooks.cloudstack.commands.account import list_capabilities
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.models.account import Capabilities
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError
 from hooks.targetclusters.access import transport
@@ -26,8 +26,8 @@ Ask = Callable[[str, float, Path], object]
 
 def ask_cloudstack(url: str, seconds: float, ca: Path) -> object:
     config = CloudConfig(f"{url}/client/api", "key-of-the-account", "secret-key", ca_file=str(ca))
-    with closing(open_cloud(config)) as cloud:
-        return list_capabilities(cloud.client, deadline=Deadline(seconds))
+    with closing(Cloud(config)) as cloud:
+        return cloud.client.one(Capabilities, Deadline(seconds))
 
 
 def ask_own_api_server(url: str, seconds: float, ca: Path) -> object:

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError
@@ -80,7 +80,7 @@ def test_a_write_whose_answer_is_lost_is_sent_once(proxied: bool) -> None:
         there = f"http://{LOOPBACK}:{server.port}"
         url, proxy = ("http://cloud.example.com", there) if proxied else (there, "")
         config = CloudConfig(f"{url}/client/api", "key", "secret", proxy=proxy)
-        with closing(open_cloud(config)) as cloud, pytest.raises(Unreachable) as raised:
+        with closing(Cloud(config)) as cloud, pytest.raises(Unreachable) as raised:
             cloud.client.call("associateIpAddress", {}, Deadline(5))
     assert raised.value.sent
     assert "broke before the answer was whole" in str(raised.value)
@@ -89,7 +89,7 @@ def test_a_write_whose_answer_is_lost_is_sent_once(proxied: bool) -> None:
 
 def test_a_proxy_that_is_not_there_is_tried_again() -> None:
     config = CloudConfig("http://cloud.example.com/x", "k", "s", proxy=f"http://{LOOPBACK}:9")
-    with closing(open_cloud(config)) as cloud, pytest.raises(Unreachable) as raised:
+    with closing(Cloud(config)) as cloud, pytest.raises(Unreachable) as raised:
         cloud.client.call("associateIpAddress", {}, Deadline(5))
     assert not raised.value.sent
     assert raised.value.transient

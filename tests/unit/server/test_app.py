@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hooks.cloudstack.errors import JobRunning, Throttled, Unreachable, refusal
+from hooks.cloudstack.errors import JobRunning, Throttled, Unreachable, error_of
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
@@ -143,7 +143,7 @@ def test_an_error_that_the_answer_tells_of_is_logged_as_a_warning(served: Served
     [
         Unreachable("listZones", "no connection"),
         JobRunning("createLoadBalancerRule", "j-1"),
-        refusal("listZones", 531, "not yours"),
+        error_of("listZones", 531, "not yours"),
         KubeUnreachable("GET /api/v1/nodes/a: no connection"),
         Conflict("PATCH /api/v1/nodes/a", 409, "changed"),
     ],
