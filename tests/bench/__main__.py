@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from tests.bench.callers import bench_callers
 from tests.bench.loadbalancers import bench_load_balancers, bench_many_load_balancers
 from tests.bench.nodes import bench_nodes
 from tests.bench.source_ranges import bench_source_ranges
@@ -16,6 +17,7 @@ PARTS = {
     "many-load-balancers": bench_many_load_balancers,
     "target-clusters": bench_target_clusters,
     "source-ranges": bench_source_ranges,
+    "callers": bench_callers,
 }
 
 

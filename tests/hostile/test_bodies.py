@@ -1,0 +1,55 @@
+"""Bodies that are small to send and large once parsed are refused before they are parsed."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from simulator.server import Simulator
+from tests.serving import Hooks, write_cloud_config
+
+#: The most that a hook accepts is 16 MiB.
+LENGTH = int(15.9 * 2**20)
+BODIES = {
+    "lists": b'{"parent":[' + b"[]," * (LENGTH // 3) + b"[]]}",
+    "objects": b'{"parent":[' + b"{}," * (LENGTH // 3) + b"{}]}",
+    "numbers": b'{"parent":[' + b"1," * (LENGTH // 2) + b"1]}",
+    "texts": b'{"parent":[' + b'"",' * (LENGTH // 3) + b'""]}',
+    "brackets": b"[" * LENGTH,
+}
+AT_ONCE = 12
+MEMORY = 300 * 2**20
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> Iterator[Hooks]:
+    with Simulator() as simulator:
+        config = write_cloud_config(tmp_path / "cloud-config", simulator)
+        with Hooks(tmp_path, {"CLOUD_CONFIG": str(config)}) as served:
+            yield served
+
+
+def peak_memory(hooks: Hooks) -> int:
+    """Return the most bytes that any of gunicorn's processes has had in memory."""
+    pid = hooks.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    peaks = []
+    for each in (pid, *children):
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{each}/status").read_text(), re.M)
+        assert found
+        peaks.append(int(found[1]) * 1024)
+    return max(peaks)
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_twelve_at_once_are_refused_within_the_memory_of_a_pod(hooks: Hooks, kind: str) -> None:
+    def post(_: int) -> int:
+        return hooks.post("/nodes/sync", BODIES[kind], timeout=60).code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        codes = list(pool.map(post, range(AT_ONCE)))
+    assert set(codes) <= {400, 413, 429, 503}
+    assert peak_memory(hooks) < MEMORY
+    assert hooks.get("/healthz").code == 200
