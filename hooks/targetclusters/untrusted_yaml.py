@@ -43,7 +43,7 @@ class InvalidField(ValueError):
     """A field that cannot be used: its path, empty for the whole document, and the problem."""
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(f"{field}: {message}" if field else message)
         self.field = field
         self.message = message
 

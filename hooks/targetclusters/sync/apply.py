@@ -1,4 +1,4 @@
-"""Applies one object to a target: creates it, changes it, corrects it, or only compares it."""
+"""Writes one object of a target: creates, changes, corrects, only compares, or deletes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ from hooks.targetclusters.sync.plan.decide import (
     read_live,
 )
 from hooks.targetclusters.sync.plan.drift import changed_fields
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
-from hooks.targetclusters.sync.target import describe_error
+from hooks.targetclusters.sync.target import Target, describe_error
 
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
@@ -50,7 +51,7 @@ class Applier:
         try:
             result = self._apply_object(wanted)
         except KubeError as error:
-            message = describe_error(error, confidential=wanted.confidential)
+            message = describe_error(error, wanted.entry)
             self.memory.note_failure(wanted.key, wanted.digest, message, now=self.clock())
             return wanted.result("failed", message)
         if result.outcome == "conflict":
@@ -150,6 +151,55 @@ class Applier:
             return wanted.result("unchanged", live=live)
         message = "was changed on the target; it is left as it is"
         return wanted.result("drifted", message, live=live, fields=known.fields)
+
+
+def delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
+    """Delete one object if it still carries one of our ids; a failure becomes a result.
+
+    Raises:
+        RoundEnded: no more calls in this round.
+    """
+    problem = state.problem(entry.key)
+    if not problem:
+        try:
+            return _delete_object(state, entry)
+        except KubeError as error:
+            problem = describe_error(error, entry)
+    return ObjectResult(entry, "failed", f"is not deleted: {problem}")
+
+
+def _delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
+    kind = state.kinds.get(entry.key.group_kind)
+    if kind is None:
+        message = "is gone: the target does not serve its kind"
+        return ObjectResult(entry, "pruned", message, is_gone=True)
+    path = kind.path(entry.namespace, entry.name)
+    # An object that is not listed is gone, or no longer carries our label.
+    live = state.objects.get(entry.key) or state.target.find_live(path)
+    if live is None:
+        return ObjectResult(entry, "pruned", "was already gone", is_gone=True)
+    if live.part_of not in state.sets.ids:
+        message = "no longer carries our label; it is left alone"
+        return ObjectResult(entry, "skipped", message, is_gone=True)
+    if not live.is_deleting and not _delete(state.target, path, live):
+        message = "changed on the target meanwhile; it is looked at again"
+        return ObjectResult(entry, "skipped", message, needs_recheck=True)
+    if state.target.find_live(path) is None:
+        return ObjectResult(entry, "pruned", is_gone=True)
+    message = "is being deleted, and waits for its finalizers"
+    return ObjectResult(entry, "pruned", message, needs_recheck=True)
+
+
+def _delete(target: Target, path: str, live: LiveObject) -> bool:
+    """Delete an object, also if only its version has changed; False if it is another now."""
+    try:
+        target.delete(path, live)
+    except Conflict:
+        again = target.find_live(path)
+        if again is None or (again.uid, again.part_of) != (live.uid, live.part_of):
+            return False
+        target.delete(path, again)
+    return True
 
 
 def _state(wanted: ResolvedObject, live: LiveObject) -> tuple[str, str, str]:

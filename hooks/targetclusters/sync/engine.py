@@ -6,8 +6,7 @@ The modules, in the order in which a round uses them; `plan` holds those that de
     target     asks which kinds the target serves: plan.kinds
                plan.resolve completes and orders the desired objects -> ResolvedSet
     live       lists what is on the target, by plan.applyset -> LiveState
-    apply      applies an object: plan.decide, plan.drift -> ObjectResult
-    prune      deletes an object: plan.resolve -> ObjectResult
+    apply      applies or deletes an object: plan.decide, plan.drift -> ObjectResult
                plan.inventory holds what is to be recorded before the next round
 
 All calls go through `target`. `memory` is what is kept between rounds.
@@ -19,7 +18,7 @@ from collections.abc import Callable
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
-from hooks.targetclusters.sync.apply import Applier
+from hooks.targetclusters.sync.apply import Applier, delete_object
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
@@ -39,7 +38,6 @@ from hooks.targetclusters.sync.plan.resolve import (
     resolve,
     why_kept,
 )
-from hooks.targetclusters.sync.prune import delete_object
 from hooks.targetclusters.sync.target import MAX_MESSAGE, RoundEnded, Target
 
 #: Seconds that a round waits for the target to serve the kinds of CRDs that it applied.
@@ -91,33 +89,22 @@ def delete_all(
     remaining = dict(sets.recorded.by_key)
     results: list[ObjectResult] = []
     error = ""
+    state = LiveState(Target(target, memory.kinds, deadline), sets, {})
     try:
-        _delete_all(Target(target, memory.kinds, deadline), sets, remaining, results)
+        state.read(sets.all)
+        unknown = state.unknown()
+        remaining |= {entry.key: entry for entry in unknown}
+        for entry in prune_order([*sets.members.values(), *unknown]):
+            results.append(delete_object(state, entry))
+            if results[-1].is_gone:
+                remaining.pop(entry.key, None)
+        if remaining.keys() <= {one.entry.key for one in sets.all}:
+            for one in sets.all:
+                state.delete_config_map(one)
+            remaining.clear()
     except (RoundEnded, KubeError) as problem:
         error = one_line(problem, MAX_MESSAGE) or "the round's time was over"
     return DeleteReport(tuple(results), sets.recorded.with_entries(remaining.values()), error)
-
-
-def _delete_all(
-    target: Target,
-    sets: ApplySets,
-    remaining: dict[ObjectKey, InventoryEntry],
-    results: list[ObjectResult],
-) -> None:
-    """Delete the members, then the ConfigMaps of the sets; fills `remaining` and `results`."""
-    state = LiveState(target, sets, {})
-    state.read(sets.all)
-    unknown = state.unknown()
-    remaining.update((entry.key, entry) for entry in unknown)
-    for entry in prune_order([*sets.members.values(), *unknown]):
-        result = delete_object(state, entry)
-        results.append(result)
-        if result.is_gone:
-            remaining.pop(entry.key, None)
-    if remaining.keys() <= {one.entry.key for one in sets.all}:
-        for one in sets.all:
-            state.delete_config_map(one)
-        remaining.clear()
 
 
 class _Round:

@@ -18,6 +18,7 @@ from hooks.kube.client import (
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import (
     NAMESPACE,
     Kind,
@@ -47,10 +48,10 @@ class RoundEnded(Exception):
     """No more calls in this round; str() says why, and is empty if the time is over."""
 
 
-def describe_error(error: KubeError, *, confidential: bool) -> str:
-    """Say why a call failed; for an object with secrets only what cannot quote them."""
+def describe_error(error: KubeError, entry: InventoryEntry) -> str:
+    """Say why a call about an object failed; if it has secrets, only what cannot quote them."""
     code = error.code if isinstance(error, (KubeRefused, KubeUnreachable)) else 0
-    if confidential and code:
+    if entry.is_confidential and code:
         return f"refused with {code}; the message is left out because it may quote a secret"
     return one_line(error.text if isinstance(error, KubeRefused) else error, MAX_MESSAGE)
 

@@ -11,6 +11,7 @@ from hooks.targetclusters.sync.plan.model import DesiredSet
 from hooks.targetclusters.sync.sources import READ_SINGLY
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
 from tests.kubes import Watched
+from tests.unit.targetclusters.sync.objects import is_confidential
 
 SYNC = "targetcluster.example.com/sync"
 
@@ -140,7 +141,7 @@ def test_manifests_are_read_from_secrets_too_and_are_confidential(world: World) 
     world.source("app", {"x.json": json.dumps(manifest("a"))}, kind="Secret", label="")
     desired = world.gather()
     assert names(desired) == ["a"]
-    assert desired.objects[0].confidential
+    assert is_confidential(desired.objects[0])
 
 
 def test_a_source_that_may_not_be_read_keeps_what_came_from_it(world: World) -> None:

@@ -134,12 +134,8 @@ def check_what_is_told(report: SyncReport) -> None:
     assert ".data.x: expected string" in result(report, "bad").message
     assert result(report, "also-good").message == "is kept: ConfigMap/bundle has problems"
     (problem,) = report.problems
-    assert (problem.source, problem.key, problem.document, problem.field) == (
-        "ConfigMap/bundle",
-        "x.yaml",
-        3,
-        "apiVersion",
-    )
+    assert (problem.source, problem.where) == ("ConfigMap/bundle", "key x.yaml, document 3")
+    assert problem.message.startswith("apiVersion: ")
 
 
 def test_what_is_applied_is_ours_by_field_manager_and_hash(world: World) -> None:

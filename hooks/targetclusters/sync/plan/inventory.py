@@ -60,6 +60,11 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
     source: str = ""
 
     @property
+    def is_confidential(self) -> bool:
+        """Tell whether it is a Secret or comes from one, so no answer about it may be quoted."""
+        return self.kind == "Secret" or self.source.startswith("Secret/")
+
+    @property
     def key(self) -> ObjectKey:
         """Return the object's identity."""
         group, slash, _ = self.api_version.partition("/")

@@ -37,13 +37,12 @@ class SourceContents:
     problems: tuple[SourceProblem, ...] = ()
 
 
-def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool) -> SourceContents:
+def read_manifests(source: str, texts: Mapping[str, str]) -> SourceContents:
     """Read the objects in YAML texts, each document on its own.
 
     Args:
         source: such as `ConfigMap/web`.
         texts: by the source's key; read in the order of the keys.
-        confidential: whether the source is a Secret.
     """
     objects: list[DesiredObject] = []
     problems: list[SourceProblem] = []
@@ -51,13 +50,10 @@ def read_manifests(source: str, texts: Mapping[str, str], *, confidential: bool)
         for number, document in enumerate(documents(texts[key]), start=1):
             for path, candidate in _candidates(document):
                 try:
-                    body = _body(candidate, path)
+                    objects.append(DesiredObject(source, _body(candidate, path)))
                 except InvalidField as error:
-                    problem = SourceProblem(source, error.message, key, number, error.field)
-                    problems.append(problem)
-                else:
-                    secret = confidential or body["kind"] == "Secret"
-                    objects.append(DesiredObject(source, body, confidential=secret))
+                    where = f"key {key}, document {number}"
+                    problems.append(SourceProblem(source, str(error), where))
     if len(problems) > MAX_PROBLEMS:
         more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
         problems[MAX_PROBLEMS:] = [more]

@@ -43,22 +43,15 @@ class SourceProblem:
     Attributes:
         source: such as `ConfigMap/web`, or `resourceSyncPolicy.sources[2]`.
         message: what is wrong, and what would be right.
-        key: of the source's data; empty if the problem is not about one key.
-        document: number of the YAML document under the key, from 1; 0 if it is not about one.
-        field: within the document, such as `metadata.name`.
+        where: in the source, such as `key web.yaml, document 2`.
     """
 
     source: str
     message: str
-    key: str = ""
-    document: int = 0
-    field: str = ""
+    where: str = ""
 
     def __str__(self) -> str:
-        where = [self.source]
-        where += [f"key {self.key}"] if self.key else []
-        where += [f"document {self.document}"] if self.document else []
-        return ", ".join(where) + (f": {self.field}" if self.field else "") + f": {self.message}"
+        return f"{', '.join(filter(None, (self.source, self.where)))}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -69,13 +62,11 @@ class DesiredObject:
         source: such as `ConfigMap/web`.
         body: apiVersion, kind, metadata and the rest, without labels and annotations of ours.
         namespace: where it goes if its kind is namespaced; only the target knows which kinds are.
-        confidential: it is a Secret or comes from one, so no answer about it may be quoted.
     """
 
     source: str
     body: Json = field(repr=False)
     namespace: str = "default"
-    confidential: bool = False
 
     @property
     def gvk(self) -> Gvk:

@@ -56,14 +56,12 @@ class ResolvedObject:
         entry: with the UID that the inventory holds, empty if it holds none.
         body: with its namespace, the ApplySet's label and the hash.
         digest: the hash that the body carries.
-        confidential: no answer about it may be quoted.
     """
 
     entry: InventoryEntry
     kind: Kind
     body: Json = field(repr=False)
     digest: str
-    confidential: bool = False
 
     @property
     def key(self) -> ObjectKey:
@@ -196,4 +194,4 @@ def _complete(
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     annotations = {**metadata.get("annotations", {}), ANNOTATION_APPLIED_HASH: digest}
     body = {**desired.body, "metadata": {**metadata, "annotations": annotations}}
-    return ResolvedObject(entry, kind, body, digest, desired.confidential)
+    return ResolvedObject(entry, kind, body, digest)

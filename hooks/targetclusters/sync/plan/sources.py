@@ -90,7 +90,7 @@ def parse_sources(cluster: Json) -> Sources:
         try:
             valid.append(_source(path, entry, namespace))
         except InvalidField as error:
-            problems.append(SourceProblem(path, error.message, field=error.field))
+            problems.append(SourceProblem(path, str(error)))
     valid = [
         replace(one, target_namespace=one.target_namespace or target_namespace) for one in valid
     ]
@@ -143,8 +143,7 @@ def _copy(source: Source, name: str, obj: Json) -> SourceContents:
         },
         **{key: obj[key] for key in _COPIED if obj.get(key) is not None},
     }
-    copied = DesiredObject(name, owned_fields(body), confidential=source.kind == "Secret")
-    return SourceContents((copied,))
+    return SourceContents((DesiredObject(name, owned_fields(body)),))
 
 
 def _manifests(source: Source, name: str, obj: Json) -> SourceContents:
@@ -155,12 +154,12 @@ def _manifests(source: Source, name: str, obj: Json) -> SourceContents:
             is_secret = source.kind == "Secret"
             texts[key] = base64.b64decode(value, validate=True).decode() if is_secret else value
         except (binascii.Error, ValueError):
-            problems.append(SourceProblem(name, "must be a text in UTF-8", key))
+            problems.append(SourceProblem(name, "must be a text in UTF-8", f"key {key}"))
     problems += [
-        SourceProblem(name, "holds bytes; manifests are texts in data", key)
+        SourceProblem(name, "holds bytes; manifests are texts in data", f"key {key}")
         for key in sorted(obj.get("binaryData") or {})
     ]
-    read = read_manifests(name, texts, confidential=source.kind == "Secret")
+    read = read_manifests(name, texts)
     return SourceContents(read.objects, (*problems, *read.problems))
 
 

@@ -279,7 +279,7 @@ def test_ten_are_named_and_the_others_counted() -> None:
         report(
             A,
             outcomes=dict.fromkeys(names, "failed"),
-            problems=(SourceProblem("ConfigMap/x", "is not there", key="k", document=2),),
+            problems=(SourceProblem("ConfigMap/x", "is not there", where="key k, document 2"),),
         ),
     )
     status = settled(sync=JobState(latest=latest), status={}).sync

@@ -14,15 +14,22 @@ from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
 from hooks.http.transport import Transport
 from hooks.kube.client import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
+from hooks.names import LABEL_APPLYSET_PART_OF
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets
-from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport, SyncTask
 from tests import kubes
 from tests.kubes import Answering
 from tests.unit.api_server import Answer, Call, serving
-from tests.unit.targetclusters.sync.objects import DEPLOYMENT, SETS, make_desired, make_entry
+from tests.unit.targetclusters.sync.objects import (
+    DEPLOYMENT,
+    SECRET,
+    SETS,
+    make_desired,
+    make_entry,
+)
 
 OBJECTS = (make_desired("a", data={"x": "1"}), make_desired("d", DEPLOYMENT, spec={"replicas": 1}))
 RECORDED = Inventory().with_entries(
@@ -34,7 +41,12 @@ RECORDED = Inventory().with_entries(
     ]
 )
 DELETION = ApplySets.of("fleet/web", "shop", RECORDED)
-CORE: Json = {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
+CORE: Json = {
+    "resources": [
+        {"name": "configmaps", "kind": "ConfigMap", "namespaced": True},
+        {"name": "secrets", "kind": "Secret", "namespaced": True},
+    ]
+}
 APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
 GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
 DISCOVERY = {"/api/v1": CORE, "/apis": GROUPS, "/apis/apps/v1": APPS}
@@ -176,6 +188,34 @@ def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
     for message in (report.error, *(r.message for r in report.results)):
         assert len(message) < 400
         assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(make_entry("s", SECRET, uid="u"), id="a secret"),
+        pytest.param(make_entry("d", DEPLOYMENT, uid="u", source="Secret/app"), id="out of one"),
+    ],
+)
+def test_no_message_about_a_deletion_quotes_a_secret(entry: InventoryEntry) -> None:
+    live = {"uid": "u", "resourceVersion": "1", "labels": {LABEL_APPLYSET_PART_OF: SETS.current.id}}
+
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if call.method == "DELETE":
+            return 403, {"message": "a webhook denied {password: hunter2}"}
+        if call.method == "GET" and "limit=" not in call.path:
+            return 200, {"metadata": live}
+        return 200, {"items": [{"metadata": {**live, "name": entry.name, "namespace": "shop"}}]}
+
+    sets = ApplySets.of("fleet/web", "shop", Inventory().with_entries([entry]))
+    with serving(answer) as server:
+        report = delete_all(target(server.url), sets, memory=SyncMemory(), deadline=Deadline(5))
+    found = next(one for one in report.results if one.entry.name == entry.name)
+    assert found.outcome == "failed"
+    assert "refused with 403" in found.message
+    assert "hunter2" not in str(report)
 
 
 VALUES = st.recursive(

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.manifests import MAX_PROBLEMS, read_manifests
+from tests.unit.targetclusters.sync.objects import is_confidential
 
 WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
 OBJECT = "must be an object with apiVersion, kind and metadata"
 
 
-def read(text: str, *, confidential: bool = False) -> tuple[list[Json], list[str]]:
-    found = read_manifests("ConfigMap/app", {"app.yaml": text}, confidential=confidential)
+def read(text: str) -> tuple[list[Json], list[str]]:
+    found = read_manifests("ConfigMap/app", {"app.yaml": text})
     return [one.body for one in found.objects], [str(problem) for problem in found.problems]
 
 
@@ -22,7 +23,7 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
         "b.yaml": WEB,
         "a.yaml": f"# nothing\n---\n{WEB.replace('web', 'x')}---\n{WEB.replace('web', 'y')}",
     }
-    found = read_manifests("ConfigMap/app", texts, confidential=False)
+    found = read_manifests("ConfigMap/app", texts)
     assert [one.body["metadata"]["name"] for one in found.objects] == ["x", "y", "web"]
     assert {one.source for one in found.objects} == {"ConfigMap/app"}
     assert found.problems == ()
@@ -189,19 +190,19 @@ def test_a_secrets_texts_become_data_which_a_target_shows_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "from_secret", "confidential"),
+    ("kind", "source", "confidential"),
     [
-        pytest.param("ConfigMap", False, False, id="public"),
-        pytest.param("Secret", False, True, id="a secret"),
-        pytest.param("ConfigMap", True, True, id="out of a secret"),
+        pytest.param("ConfigMap", "ConfigMap/x", False, id="public"),
+        pytest.param("Secret", "ConfigMap/x", True, id="a secret"),
+        pytest.param("ConfigMap", "Secret/x", True, id="out of a secret"),
     ],
 )
 def test_what_is_or_comes_from_a_secret_is_confidential(
-    kind: str, from_secret: bool, confidential: bool
+    kind: str, source: str, confidential: bool
 ) -> None:
     text = WEB.replace("ConfigMap", kind)
-    (one,) = read_manifests("x", {"k": text}, confidential=from_secret).objects
-    assert one.confidential is confidential
+    (one,) = read_manifests(source, {"k": text}).objects
+    assert is_confidential(one) is confidential
 
 
 def test_of_many_problems_the_first_are_told_and_the_rest_is_counted() -> None:
@@ -224,9 +225,9 @@ NEAR_OBJECTS = st.recursive(
 @given(NEAR_OBJECTS)
 def test_never_fails_and_what_it_reads_is_json_with_a_name(value: object) -> None:
     for text in (json.dumps(value), str(value)):
-        found = read_manifests("Secret/s", {"k": text}, confidential=True)
+        found = read_manifests("Secret/s", {"k": text})
         for one in found.objects:
             json.dumps(one.body, allow_nan=False).encode()
             assert isinstance(one.body["metadata"]["name"], str)
         for problem in found.problems:
-            assert problem.key == "k"
+            assert problem.where.startswith("key k, document ")
