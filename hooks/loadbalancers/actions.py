@@ -1,19 +1,16 @@
 """Does one action, and waits for its job."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import assert_never
 
-from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import firewall, loadbalancing, network, parameters
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import CloudStackError, Forbidden, JobRunning, Refused, Unauthorized
-from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, NotFound
 from hooks.kube.services import load_balancers_path
+from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, Command, KubernetesAction
@@ -35,37 +32,11 @@ class TimeUp(CloudStackError):
         super().__init__("deadline", f"no time is left to {action}")
 
 
-@dataclass(frozen=True)
-class ActionContext:
-    """What actions are done with.
-
-    Attributes:
-        on_running: is called with each job that still runs when the call's time ends.
-    """
-
-    client: Client
-    kube: Kube
-    deadline: Deadline
-    on_running: Callable[[Job], None]
-
-    def start(self, command: parameters.Command) -> Job:
-        """Start a command. Raises CloudStackError."""
-        return self.client.start(command, self.deadline)
-
-    def wait_for(self, job: Job) -> None:
-        """Wait for a job. Raises CloudStackError."""
-        try:
-            self.client.wait_for(job, self.deadline)
-        except JobRunning:
-            self.on_running(job)
-            raise
-
-
-def perform(action: Action, context: ActionContext) -> tuple[Refusal, ...]:
+def perform(action: Action, context: CallContext) -> tuple[Refusal, ...]:
     """Do an action to its end, and return what CloudStack refused.
 
     Raises:
-        Unauthorized, Forbidden: CloudStack would refuse every other action as well.
+        Unauthorized: CloudStack would refuse every other action as well.
         JobRunning, TimeUp: the call's time ended before the action did.
         CloudStackError: the outcome is unknown until CloudStack is read again.
         Outdated: the Service changed since it was read.
@@ -75,14 +46,14 @@ def perform(action: Action, context: ActionContext) -> tuple[Refusal, ...]:
         return _assign_together(action, context)
     try:
         _do(action, context)
-    except (Unauthorized, Forbidden):
+    except Unauthorized:
         raise
     except Refused as error:
         return (Refusal(action, error.code, error.text),)
     return ()
 
 
-def _assign_together(action: actions.AssignTogether, context: ActionContext) -> tuple[Refusal, ...]:
+def _assign_together(action: actions.AssignTogether, context: CallContext) -> tuple[Refusal, ...]:
     """Assign the members of several rules at once; raise the first error after all have ended."""
 
     def assign(each: actions.Assign) -> tuple[Refusal, ...]:
@@ -95,7 +66,7 @@ def _assign_together(action: actions.AssignTogether, context: ActionContext) -> 
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def _do(action: Command | actions.AssociateAny | KubernetesAction, context: ActionContext) -> None:
+def _do(action: Command | actions.AssociateAny | KubernetesAction, context: CallContext) -> None:
     match action:
         case actions.DeleteOrphan():
             _delete_orphan(action, context.kube, context.deadline)
@@ -107,12 +78,11 @@ def _do(action: Command | actions.AssociateAny | KubernetesAction, context: Acti
             context.wait_for(context.start(_command(action)))
 
 
-def _associate_any(action: actions.AssociateAny, context: ActionContext) -> None:
+def _associate_any(action: actions.AssociateAny, context: CallContext) -> None:
     """Acquire an address, and tag it before the job ends: the tag alone says whose it is."""
     job = context.start(network.associate_ip_address(network_id=action.network_id))
     tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
-    context.wait_for(context.start(tags))
-    context.wait_for(job)
+    context.wait_for(context.start(tags), job)
 
 
 def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line each

@@ -1,91 +1,53 @@
 """Reads what a load balancer is planned from: the network, its address and what is on that."""
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, InvalidParameter
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, NotFound
+from hooks.kube.client import NotFound
 from hooks.kube.objects import finalizers, is_deleting, part
 from hooks.kube.services import service_path, wants_load_balancer
+from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import is_own, plan_address, select_address
 from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
-from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts, LiveService
+from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE_UID
 
 
-class ClusterId:
-    """The id that marks this cluster's resources: the setting, else the UID of kube-system.
-
-    Args:
-        configured: the setting; empty if it is left out.
-        kube: the API server, which is asked once.
-    """
-
-    def __init__(self, configured: str, kube: Kube) -> None:
-        self._id = configured
-        self._kube = kube
-
-    def get(self, deadline: Deadline) -> str:
-        """Return the id. Raises KubeError."""
-        if not self._id:
-            namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-            self._id = str(namespace["metadata"]["uid"])
-        return self._id
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What facts are read from, and until when.
-
-    Attributes:
-        drift_resync: seconds between two drift checks.
-        clock: epoch seconds.
-    """
-
-    cloud: Cloud
-    kube: Kube
-    deadline: Deadline
-    cluster_id: ClusterId
-    drift_resync: float
-    clock: Callable[[], float]
-
-
-def observe(request: LoadBalancerRequest, attempt: AttemptState, sources: Sources) -> Facts:
+def observe(request: LoadBalancerRequest, call: CallState, context: CallContext) -> Facts:
     """Read the facts. CloudStack is not read for an object that is left as it is.
 
     Raises:
         CloudStackError: something could not be read; a part is never used.
         KubeError: the Service must be read, and the API server does not answer.
     """
-    deadline = sources.deadline
+    context.wait_for_earlier_jobs()
+    deadline = context.deadline
     facts = Facts(
         request=request,
-        now=sources.clock(),
-        cluster_id=sources.cluster_id.get(deadline),
-        drift_resync=sources.drift_resync,
-        service=_live_service(request, sources),
-        attempt=attempt,
+        now=context.clock(),
+        cluster_id=context.cluster_id.get(deadline),
+        drift_resync=context.drift_resync,
+        service=_live_service(request, context),
+        call=call,
     )
     is_living = request.deleted_at is None
     if facts.is_wanted != is_living:
         return facts
     facts = replace(
         facts,
-        version=sources.cloud.capabilities(deadline),
-        network=_network(facts.network_id, sources),
+        version=context.cloud.capabilities(deadline),
+        network=_network(facts.request.network_id, context),
     )
-    reader = _Reader(facts, sources)
+    reader = _Reader(facts, context)
     facts = replace(facts, state=reader.state(), address_limit=reader.address_limit())
     may_choose = is_living and facts.network and not request.spec.invalid
     if may_choose and plan_address(facts).leaves_choice:
@@ -99,22 +61,22 @@ def still_wants(service: Json, uid: str) -> bool:
     return is_same and wants_load_balancer(service, without_class=True)
 
 
-def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService | None:
+def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService | None:
     """Read the Service if it matters: for a deletion, and for an object without an owner.
 
     Raises:
         KubeError: it matters, and the API server does not answer.
     """
-    if request.owned and request.deleted_at is None:
+    if request.is_owned and request.deleted_at is None:
         return None
-    namespace_path = f"/api/v1/namespaces/{request.namespace}"
-    path = service_path(request.namespace, request.spec.service.name)
+    namespace_path = f"/api/v1/namespaces/{request.metadata.namespace}"
+    path = service_path(request.metadata.namespace, request.spec.service.name)
     try:
-        service = sources.kube.get(path, deadline=sources.deadline)
+        service = context.kube.get(path, deadline=context.deadline)
         wants = still_wants(service, request.spec.service.uid)
         # In a namespace that is being deleted, the Service may go after its load balancer.
         wants = wants and not is_deleting(
-            sources.kube.get(namespace_path, deadline=sources.deadline)
+            context.kube.get(namespace_path, deadline=context.deadline)
         )
     except NotFound:
         return LiveService(wants=False)
@@ -122,12 +84,12 @@ def _live_service(request: LoadBalancerRequest, sources: Sources) -> LiveService
     return LiveService(wants, version, finalizers(service))
 
 
-def _network(network_id: str, sources: Sources) -> Network | None:
+def _network(network_id: str, context: CallContext) -> Network | None:
     """Read a network; None if there is none with this id that we may see."""
     if not network_id:
         return None
     try:
-        return sources.cloud.network(network_id, sources.deadline)
+        return context.cloud.network(network_id, context.deadline)
     except InvalidParameter as error:
         if error.says_unknown(network_id):
             return None
@@ -137,14 +99,14 @@ def _network(network_id: str, sources: Sources) -> Network | None:
 class _Reader:
     """Reads what CloudStack has for one load balancer."""
 
-    def __init__(self, facts: Facts, sources: Sources) -> None:
+    def __init__(self, facts: Facts, context: CallContext) -> None:
         self._facts = facts
         self._request = facts.request
         self._is_living = facts.request.deleted_at is None
         self._zone_id = facts.network.zone_id if facts.network else ""
-        self._cloud = sources.cloud
-        self._client = sources.cloud.client
-        self._deadline = sources.deadline
+        self._cloud = context.cloud
+        self._client = context.cloud.client
+        self._deadline = context.deadline
 
     def state(self) -> CloudState:
         """Read the addresses that may be this Service's, and what is on the one that counts."""
@@ -165,7 +127,7 @@ class _Reader:
 
     def address_limit(self) -> ResourceLimit | None:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
-        if any(each.code == LIMIT_REACHED for each in self._facts.attempt.refusals):
+        if any(each.code == LIMIT_REACHED for each in self._facts.call.refusals):
             with suppress(CloudStackError):
                 return self._cloud.address_limit(self._deadline)
         return None
@@ -219,11 +181,11 @@ class _Reader:
 
     def _machines(self) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""
-        if not any(isinstance(each.action, Assign) for each in self._facts.attempt.refusals):
+        if not any(isinstance(each.action, Assign) for each in self._facts.call.refusals):
             return None
         return frozenset(
             machine.id
             for machine in self._cloud.snapshot(self._deadline).machines
             if machine.exists
-            and any(nic.network_id == self._facts.network_id for nic in machine.nics)
+            and any(nic.network_id == self._request.network_id for nic in machine.nics)
         )

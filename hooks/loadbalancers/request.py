@@ -1,7 +1,9 @@
 """What is read of a load balancer's request: the load balancer itself and the Instances."""
 
 import ipaddress
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -142,7 +144,7 @@ class RecordedAddress(View, frozen=True):
     published: bool = False
 
     @property
-    def is_choice(self) -> bool:
+    def is_unclaimed(self) -> bool:
         """Tell whether it is chosen and not known to be ours yet."""
         return not self.id
 
@@ -241,34 +243,69 @@ class Request(View, frozen=True):
     finalizing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoadBalancerRequest:
     """A sync or finalize request: the load balancer and the Instances.
 
     Attributes:
-        owned: the Service is among its owners, so deleting the Service deletes it.
+        reference: the load balancer, for Events about it.
         deleted_at: epoch seconds of the deletion; None while it lives.
-        status: the whole of our own status, as it came.
+        recorded: what is read of our own status.
+        status: all of our own status, as it came.
         instances: those whose machine is known, by name.
     """
 
-    namespace: str
-    name: str
-    uid: str
-    generation: int | None
-    owned: bool
+    metadata: NamespacedMetadata
+    reference: Reference
     deleted_at: float | None
     spec: Spec
     recorded: RecordedStatus
     status: Json
     instances: tuple[Instance, ...]
-    reference: Reference
+
+    @property
+    def is_owned(self) -> bool:
+        """Tell whether the Service is among the owners, so that deleting it deletes this."""
+        owners = self.metadata.owner_references
+        return any(owner.uid == self.spec.service.uid for owner in owners)
 
     @property
     def service(self) -> Reference:
         """Refer to the Service, whose Events people read."""
         service = self.spec.service
-        return Reference("v1", "Service", service.name, service.uid, self.namespace)
+        return Reference("v1", "Service", service.name, service.uid, self.metadata.namespace)
+
+    @cached_property
+    def serving_nodes(self) -> tuple[Instance, ...]:
+        """Return the nodes that may serve: in the stable node set, and matching the selector."""
+        selector = self.spec.node_selector.items()
+        return tuple(
+            each
+            for each in self.instances
+            if each.observed.serves_load_balancers and selector <= each.metadata.labels.items()
+        )
+
+    @cached_property
+    def network_id(self) -> str:
+        """Return the id of the members' network, empty if no node is on any.
+
+        This is the network of the address that we have, else the one that most nodes are on. Of
+        several, it is the one that is the default network of most nodes, then the one in use.
+        """
+        recorded = self.recorded.address
+        if recorded and not recorded.is_unclaimed and recorded.network_id:
+            return recorded.network_id
+        serving = [each for each in self.instances if each.observed.serves_load_balancers]
+        nodes: Counter[str] = Counter()
+        defaults: Counter[str] = Counter()
+        for instance in self.serving_nodes or serving or self.instances:
+            networks = instance.observed.networks
+            nodes.update({each.network_id for each in networks})
+            defaults.update({each.network_id for each in networks if each.default})
+        used = self.recorded.network_id
+        return max(
+            nodes, key=lambda each: (nodes[each], defaults[each], each == used, each), default=""
+        )
 
 
 def read(body: Json, *, now: float) -> LoadBalancerRequest:
@@ -287,11 +324,8 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
     deleting = request.finalizing or metadata.deletion_timestamp
     instances = request.related.get(INSTANCES, {}).values()
     return LoadBalancerRequest(
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        generation=metadata.generation,
-        owned=any(owner.uid == parent.spec.service.uid for owner in metadata.owner_references),
+        metadata=metadata,
+        reference=Reference.to(body["parent"]),
         deleted_at=(read_time(metadata.deletion_timestamp) or now) if deleting else None,
         spec=parent.spec,
         recorded=parent.status,
@@ -299,5 +333,4 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
         instances=tuple(
             each for each in sorted(instances, key=lambda each: each.name) if each.machine_id
         ),
-        reference=Reference.to(body["parent"]),
     )

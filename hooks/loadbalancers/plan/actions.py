@@ -9,11 +9,12 @@ from typing import Literal
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.http.texts import join_names
+from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]
-Kind = Literal["address", "rule", "firewall rule"]
+TaggedKind = Literal["address", "rule", "firewall rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class AssociateAny:
 class AddTags:
     """Add the same tags to resources of one kind. An address is ours once CloudStack accepts it."""
 
-    kind: Kind
+    kind: TaggedKind
     ids: tuple[str, ...]
     names: tuple[str, ...]
     tags: Tags
@@ -207,6 +208,14 @@ Command = (
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService
 Action = Command | AssociateAny | AssignTogether | KubernetesAction
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What one stage of a plan does, and the condition that it shows."""
+
+    condition: Condition
+    actions: tuple[Action, ...] = ()
 
 
 def port_text(ports: PortRange) -> str:

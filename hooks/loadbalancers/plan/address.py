@@ -15,7 +15,7 @@ from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny
+from hooks.loadbalancers.plan.actions import AddTags, Associate, AssociateAny, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import tag_others_firewall
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
@@ -32,27 +32,25 @@ CHOICES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class AddressPlan:
+class AddressPlan(StagePlan):
     """The address stage: what to do, and what is known of the address.
 
     Attributes:
         address_id: of the address that is, or is about to be, the Service's; empty if unallocated.
         is_ours: it has our tag, so rules may be put on it.
         recorded: the address as the status is to record it.
-        is_waiting: nothing can be done before the status is written.
+        awaits_status: nothing can be done before the status is written.
     """
 
-    condition: Condition
-    actions: tuple[Action, ...] = ()
     address_id: str = ""
     is_ours: bool = False
     recorded: RecordedAddress | None = None
-    is_waiting: bool = False
+    awaits_status: bool = False
 
     @property
     def leaves_choice(self) -> bool:
         """Tell whether CloudStack is left to choose, because no free address is known."""
-        return self.is_waiting and self.recorded is not None and not self.recorded.ip
+        return self.awaits_status and self.recorded is not None and not self.recorded.ip
 
 
 def select_address(
@@ -65,10 +63,10 @@ def select_address(
     """
     by_ip = {each.ip_address: each for each in addresses}
     recorded, spec = request.recorded.address, request.spec
-    if recorded and not recorded.is_choice and recorded.ip in by_ip:
+    if recorded and not recorded.is_unclaimed and recorded.ip in by_ip:
         return by_ip[recorded.ip]
     tagged = [each for each in addresses if tags.is_ours(request, each)]
-    chosen = [each for each in addresses if may_be_choice(recorded, each)]
+    chosen = [each for each in addresses if may_be_our_choice(recorded, each)]
     if tagged or chosen:
         return min(tagged or chosen, key=lambda each: each.ip_address)
     return by_ip.get(spec.address or (recorded.ip if recorded else spec.adopt.address))
@@ -81,14 +79,14 @@ def is_own(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
         return True
     return (
         recorded is not None
-        and not recorded.is_choice
+        and not recorded.is_unclaimed
         and recorded.ip == address.ip_address
         and recorded.allocated_at == address.allocated_at
         and not tags.is_foreign(request, address)
     )
 
 
-def may_be_choice(recorded: RecordedAddress | None, address: PublicIpAddress) -> bool:
+def may_be_our_choice(recorded: RecordedAddress | None, address: PublicIpAddress) -> bool:
     """Tell whether an address may be our choice: allocated since, and for no other purpose.
 
     Rules on the address, which rule that out, are not considered here.
@@ -103,9 +101,9 @@ def may_be_choice(recorded: RecordedAddress | None, address: PublicIpAddress) ->
     return is_newer and not address.is_source_nat and not address.is_static_nat
 
 
-def is_choice(facts: Facts, address: PublicIpAddress) -> bool:
+def is_our_choice(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether an address is our choice, as far as that is known before it is tagged."""
-    return may_be_choice(facts.request.recorded.address, address) and not facts.state.rules
+    return may_be_our_choice(facts.request.recorded.address, address) and not facts.state.rules
 
 
 def is_by_controller(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
@@ -126,13 +124,13 @@ def plan_address(facts: Facts) -> AddressPlan:
     if is_own(request, found):
         return _keep(facts, found)
     unfit = _unfit(facts, found)
-    if not unfit and is_choice(facts, found):
+    if not unfit and is_our_choice(facts, found):
         return _claim(facts, found, by_us=True)
     if found.ip_address == wanted:
         return _take_over(facts, found, unfit)
     if wanted:
         condition = _not_ready("AddressNotFree", f"{found.ip_address} is taken")
-        return AddressPlan(condition, is_waiting=True)
+        return AddressPlan(condition, awaits_status=True)
     has_own_rules = bool(own_rules(request, facts.state.rules))
     if recorded is None and (has_own_rules or not (unfit or facts.state.rules)):
         return _take_over(facts, found, unfit)
@@ -203,7 +201,7 @@ def _claim(facts: Facts, found: PublicIpAddress, *, by_us: bool) -> AddressPlan:
 def _acquire(facts: Facts, ip: str) -> AddressPlan:
     """Acquire a free address: the one asked for, the one chosen before, or another."""
     spec, recorded = facts.request.spec, facts.request.recorded.address
-    action = Associate(ip, facts.network_id)
+    action = Associate(ip, facts.request.network_id)
     refusal = facts.refusal(action)
     if not ip or (refusal and refusal.code == ADDRESS_TAKEN and not spec.address):
         return _choose(facts)
@@ -221,9 +219,11 @@ def _choose(facts: Facts) -> AddressPlan:
     request, recorded = facts.request, facts.request.recorded.address
     is_written = recorded is not None and recorded.ip == "" and recorded.chosen_at is not None
     if is_written or request.spec.plan_only:
-        action = AssociateAny(facts.network_id, tags.address_tags(facts, by_controller=True))
+        action = AssociateAny(
+            facts.request.network_id, tags.address_tags(facts, by_controller=True)
+        )
         return _associate(facts, action, "A free address is being associated")
-    tries = recorded.tries + 1 if recorded and recorded.is_choice else 0
+    tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0
     before = recorded.ip if recorded else ""
     free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
     return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
@@ -257,7 +257,7 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
     published = _is_published(facts.request.recorded.address, ip)
     choice = RecordedAddress(ip, chosen_at=Time(facts.now), tries=tries, published=published)
     message = f"{ip or 'Any address'} is chosen; it is associated after the status is written"
-    return AddressPlan(_not_ready("AddressChosen", message), recorded=choice, is_waiting=True)
+    return AddressPlan(_not_ready("AddressChosen", message), recorded=choice, awaits_status=True)
 
 
 def _is_published(recorded: RecordedAddress | None, ip: str) -> bool:
@@ -273,9 +273,9 @@ def _unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
         return _not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
     if found.is_static_nat:
         return _not_ready("AddressIsStaticNAT", f"{ip} is the static NAT address of a VM")
-    if found.vpc_id or found.network_id not in ("", facts.network_id):
+    if found.vpc_id or found.network_id not in ("", facts.request.network_id):
         place = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
-        message = f"{ip} belongs to {place}, the members to network {facts.network_id}"
+        message = f"{ip} belongs to {place}, the members to network {facts.request.network_id}"
         return _not_ready("AddressElsewhere", message)
     return _unsettled(found) if found.state == "Releasing" else None
 

@@ -7,7 +7,12 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.address import is_by_controller, is_choice, is_own, may_be_choice
+from hooks.loadbalancers.plan.address import (
+    is_by_controller,
+    is_our_choice,
+    is_own,
+    may_be_our_choice,
+)
 from hooks.loadbalancers.plan.facts import Facts, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.rules import own_rules
@@ -30,7 +35,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     if facts.service and facts.service.wants:
         return _keep_everything(facts, facts.service)
     address = select_for_deletion(facts.request, facts.state.addresses)
-    if not address or not (is_own(facts.request, address) or is_choice(facts, address)):
+    if not address or not (is_own(facts.request, address) or is_our_choice(facts, address)):
         return _nothing_left(facts)
     if address.state == "Releasing":
         message = f"Address {address.ip_address} is being released"
@@ -53,7 +58,7 @@ def select_for_deletion(
     chosen = [
         each
         for each in addresses
-        if may_be_choice(request.recorded.address, each) and not tags.is_foreign(request, each)
+        if may_be_our_choice(request.recorded.address, each) and not tags.is_foreign(request, each)
     ]
     return min(own or chosen, key=lambda each: each.ip_address, default=None)
 
@@ -73,7 +78,7 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
         return Plan(_finalized(facts))
     request = facts.request
     hold = actions.HoldService(
-        request.namespace,
+        request.metadata.namespace,
         request.spec.service.name,
         service.resource_version,
         (*service.finalizers, CLEANUP_FINALIZER),
@@ -104,7 +109,7 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
     request = facts.request
     recorded = request.recorded.address
-    if recorded and not recorded.is_choice and facts.network is None:
+    if recorded and not recorded.is_unclaimed and facts.network is None:
         waited = facts.now - (request.deleted_at or facts.now)
         if waited < NETWORK_TIMEOUT:
             message = (

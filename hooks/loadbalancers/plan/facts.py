@@ -10,7 +10,6 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.nodes import choose_network
 from hooks.loadbalancers.request import LoadBalancerRequest
 
 _UNREAD = Capabilities(())
@@ -65,7 +64,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptState:
+class CallState:
     """How this call has gone so far: a call observes, plans and acts in passes.
 
     Attributes:
@@ -102,13 +101,8 @@ class Facts:
     network: Network | None = None
     state: CloudState = CloudState()
     service: LiveService | None = None
-    attempt: AttemptState = AttemptState()
+    call: CallState = CallState()
     address_limit: ResourceLimit | None = None
-
-    @cached_property
-    def network_id(self) -> str:
-        """Return the id of the members' network, empty if no node is on any."""
-        return choose_network(self.request)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,10 +124,10 @@ class Facts:
 
         An action that is planned again after it was done had no effect, and counts as refused.
         """
-        for refusal in self.attempt.refusals:
+        for refusal in self.call.refusals:
             if refusal.action == action:
                 return refusal
-        if action in self.attempt.done:
+        if action in self.call.done:
             return Refusal(action, 0, "CloudStack accepted it, and it has no effect")
         return None
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.nodes import choose_network, serving_nodes
 from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
 
 #: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
@@ -29,8 +28,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     load balancers that don't use it keep their fingerprint.
     """
     spec = request.spec
-    network_id = choose_network(request)
-    serving = serving_nodes(request)
+    network_id = request.network_id
+    serving = request.serving_nodes
     members = [each for each in serving if each.is_on(network_id)]
     return {
         "serviceName": (spec.service.name, ""),

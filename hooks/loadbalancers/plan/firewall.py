@@ -2,14 +2,20 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from hooks.cloudstack.models.firewall import FirewallRule, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, CloseFirewall, OpenFirewall, port_text
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    CloseFirewall,
+    OpenFirewall,
+    StagePlan,
+    port_text,
+)
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent, rewrite_avoiding, uncovered
 from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
@@ -18,15 +24,7 @@ from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
 _GOING = frozenset({"Revoke", "Deleting"})
 
 
-@dataclass(frozen=True, slots=True)
-class FirewallPlan:
-    """The firewall stage: what to do, and how the firewall is now."""
-
-    condition: Condition
-    actions: tuple[Action, ...] = ()
-
-
-def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
+def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> StagePlan:
     """Plan the firewall of the Service's address.
 
     Without `openFirewall`, only what we opened before is closed. Ports are opened once all rules
@@ -34,19 +32,19 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
     """
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
-        return FirewallPlan(_condition("True", "NoFirewall", message))
+        return StagePlan(_condition("True", "NoFirewall", message))
     spec = facts.request.spec
     if not spec.open_firewall:
         closed = open_ports(facts, address_id, ())
         message = "The Service leaves the firewall to people"
-        return closed if closed.actions else FirewallPlan(_condition("True", "NotManaged", message))
+        return closed if closed.actions else StagePlan(_condition("True", "NotManaged", message))
     if not rules.is_complete and not spec.plan_only:
         message = "The firewall is opened after the rules are created"
-        return FirewallPlan(_condition("False", "WaitingForRules", message))
+        return StagePlan(_condition("False", "WaitingForRules", message))
     return open_ports(facts, address_id, (*rules.serving, *rules.future))
 
 
-def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
+def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> StagePlan:
     """Admit the source ranges to the ports of the rules, and nobody else by a rule of ours.
 
     Right firewall rules stay; missing ones are opened, contiguous ports as one. A rule of ours that
@@ -79,7 +77,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
         )
     )
     condition = _open_condition(facts, actions, port_keys)
-    return FirewallPlan(condition, facts.not_refused(actions))
+    return StagePlan(condition, facts.not_refused(actions))
 
 
 def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.actions import Action, Assign, AssignTogether, Remove
+from hooks.loadbalancers.plan.actions import Assign, AssignTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.nodes import serving_nodes
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import Instance, LoadBalancerRequest
 
@@ -17,7 +16,7 @@ _NAMED_REFUSALS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class MembersPlan:
+class MembersPlan(StagePlan):
     """The members stage: what to do, and how many members there are now.
 
     Attributes:
@@ -25,8 +24,6 @@ class MembersPlan:
         wanted: members that every rule should have; None if that is not known yet.
     """
 
-    condition: Condition
-    actions: tuple[Action, ...] = ()
     assigned: int = 0
     wanted: int | None = None
 
@@ -40,7 +37,7 @@ def is_one_change(request: LoadBalancerRequest) -> bool:
     return (
         request.deleted_at is None
         and len(request.spec.ports) == 1
-        and request.status.get("observedGeneration") == request.generation
+        and request.status.get("observedGeneration") == request.metadata.generation
         and all(request.recorded.condition(kind).status == "True" for kind in others)
     )
 
@@ -50,7 +47,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
     Members are added before others are removed, so that no rule is without any in between.
     """
-    wanted = [each for each in serving_nodes(facts.request) if each.is_on(facts.network_id)]
+    wanted = [each for each in facts.request.serving_nodes if each.is_on(facts.request.network_id)]
     wanted_ids = frozenset(each.machine_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
@@ -96,8 +93,8 @@ def _condition(
     kind = "MembersReady"
     if not facts.request.instances:
         return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
-    serving = serving_nodes(facts.request)
-    others = [each.name for each in serving if not each.is_on(facts.network_id)]
+    serving = facts.request.serving_nodes
+    others = [each.name for each in serving if not each.is_on(facts.request.network_id)]
     off_network = _listed("not on the members' network", others)
     absent = [each.name for each in wanted if not _may_join(facts, each)]
     message = (

@@ -45,11 +45,11 @@ class Enforcement:
 def refusal(facts: Facts) -> Condition | None:
     """Return the condition that says why the network is not served; None if it is."""
     network, reason = facts.network, "NetworkNotServed"
-    if not facts.network_id:
+    if not facts.request.network_id:
         reason, message = "NoNetwork", "No node with a network is known yet"
     elif network is None:
         reason, hint = "NetworkNotVisible", "is the project or account right?"
-        message = f"CloudStack does not show network {facts.network_id}: {hint}"
+        message = f"CloudStack does not show network {facts.request.network_id}: {hint}"
     elif network.vpc_id:
         message = f"Network {network.name} is a VPC tier, which is not served yet"
     elif not network.has("Lb"):

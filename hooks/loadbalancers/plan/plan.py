@@ -2,33 +2,39 @@
 
 Read these in order; each stage returns its condition and its actions:
 
-1. nodes.py      which nodes may be members, and on which network
-2. network.py    whether that network is served, and what enforces source ranges there
-3. address.py    recorded, tagged, asked for, left by another provider, or chosen
-4. rules.py      one for each port, changed in place if CloudStack can
-5. members.py    added and removed by difference
-6. firewall.py   opened for the rules that exist
-7. drift.py      repairs are announced, counted, and stopped if something undoes them
-8. status.py     what is answered, with schedule.py: when the next check is due
-9. deletion.py   the same for a load balancer that is deleted
+1. network.py    whether the members' network is served, and what enforces source ranges there
+2. address.py    recorded, tagged, asked for, left by another provider, or chosen
+3. rules.py      one for each port, changed in place if CloudStack can
+4. members.py    added and removed by difference
+5. firewall.py   opened for the rules that exist
+6. schedule.py   when the next check is due, and how often the same drift was found
+7. status.py     what is answered
+8. deletion.py   the same for a load balancer that is deleted
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """
 
+from collections.abc import Sequence
+
+from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import drift, network, status
+from hooks.loadbalancers.plan import network, status
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
-from hooks.loadbalancers.plan.members import MembersPlan, plan_members
-from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
+from hooks.loadbalancers.plan.firewall import plan_firewall
+from hooks.loadbalancers.plan.members import plan_members
+from hooks.loadbalancers.plan.rules import plan_rules
+from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_found_now
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.request import RepeatedDrift
-from hooks.names import EVENT_ORPHANED
+from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import CompositeResponse, Plan
+
+#: Changes that an Event names; the others are counted.
+_NAMED_CHANGES = 5
 
 
 def plan(facts: Facts) -> Plan[Action]:
@@ -44,11 +50,11 @@ def plan(facts: Facts) -> Plan[Action]:
     if spec.plan_only:
         return Plan(status.planned(facts, stages, (), RepeatedDrift()))
     actions = stages.members.actions if spec.invalid else stages.actions
-    repeated = drift.count_drift(facts, actions)
-    is_drift = drift.is_found_now(facts)
-    if is_drift and repeated.times > drift.MAX_REPAIRS:
-        return drift.contested(facts, actions, repeated)
-    events = (drift.repaired(facts, actions),) if is_drift and actions else ()
+    repeated = count_drift(facts, actions)
+    is_drift = is_found_now(facts)
+    if is_drift and repeated.times > MAX_REPAIRS:
+        return _contested(facts, actions, repeated)
+    events = (_repaired(facts, actions),) if is_drift and actions else ()
     return Plan(status.planned(facts, stages, actions, repeated), actions, events)
 
 
@@ -58,9 +64,9 @@ def plan_stages(facts: Facts) -> Stages:
     address = plan_address(facts)
     if spec.invalid and not address.is_ours:
         recorded = facts.request.recorded.address
-        return _waiting(AddressPlan(address.condition, recorded=recorded))
+        return Stages(AddressPlan(address.condition, recorded=recorded))
     if not address.is_ours and not spec.plan_only:
-        return _waiting(address)
+        return Stages(address)
     rules = plan_rules(facts, address.address_id)
     return Stages(
         address=address,
@@ -70,34 +76,46 @@ def plan_stages(facts: Facts) -> Stages:
     )
 
 
-def _waiting(address: AddressPlan) -> Stages:
-    """Return stages in which everything waits for the address."""
+def _repaired(facts: Facts, actions: Sequence[Action]) -> Event:
+    """Return the Event about a repair."""
+    message = f"Repaired what had changed in CloudStack: {_named(actions)}"
+    return Event(facts.request.service, EVENT_REPAIRED, message)
 
-    def condition(kind: str) -> Condition:
-        return Condition(kind, "Unknown", "WaitingForAddress", "The address comes first")
 
-    return Stages(
-        address=address,
-        rules=RulesPlan(condition("RulesReady")),
-        members=MembersPlan(condition("MembersReady")),
-        firewall=FirewallPlan(condition("FirewallReady")),
+def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:
+    """Do nothing for an hour: something undoes our repairs again and again."""
+    message = (
+        f"Something has undone this load balancer {drift.times} times in a row: {_named(actions)}. "
+        "Is another cloud provider running? Nothing is changed for an hour"
     )
+    response = status.stopped(facts, "Contested", message, back_off=CONTESTED)
+    response["status"]["repeatedDrift"] = {"what": drift.what, "times": drift.times}
+    event = Event(facts.request.service, EVENT_CONTESTED, message, type="Warning")
+    return Plan(response, events=(event,))
+
+
+def _named(actions: Sequence[Action]) -> str:
+    return join_sentences([str(action) for action in actions], limit=_NAMED_CHANGES)
 
 
 def _not_served(facts: Facts, refusal: Condition) -> CompositeResponse:
     """Refuse the members' network. A load balancer that has its address keeps what is known."""
     recorded = facts.request.recorded.address
-    if recorded and not recorded.is_choice:
+    if recorded and not recorded.is_unclaimed:
         return status.stopped(facts, refusal.reason, refusal.message)
-    stages = _waiting(AddressPlan(refusal, recorded=recorded))
+    stages = Stages(AddressPlan(refusal, recorded=recorded))
     return status.planned(facts, stages, (), facts.request.recorded.repeated_drift)
 
 
 def _delete_orphan(facts: Facts) -> Plan[Action]:
     """Delete an object without an owner whose Service is gone: nobody else would."""
     request = facts.request
-    service = f"{request.namespace}/{request.spec.service.name}"
+    service = f"{request.metadata.namespace}/{request.spec.service.name}"
     message = f"Service {service} is gone and its load balancer has no owner: deleting it"
     response = status.unfinished(request, facts.now, message)
     event = Event(request.reference, EVENT_ORPHANED, message)
-    return Plan(response, (DeleteOrphan(request.namespace, request.name, request.uid),), (event,))
+    return Plan(
+        response,
+        (DeleteOrphan(request.metadata.namespace, request.metadata.name, request.metadata.uid),),
+        (event,),
+    )

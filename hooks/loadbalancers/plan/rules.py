@@ -11,7 +11,7 @@ from hooks.cloudstack.models.loadbalancing import (
 )
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, UpdateRule
+from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.network import Enforcement, enforcement
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
@@ -46,7 +46,7 @@ class PortRule:
 
 
 @dataclass(frozen=True, slots=True)
-class RulesPlan:
+class RulesPlan(StagePlan):
     """The rules stage: what to do, and how the rules are now.
 
     Attributes:
@@ -55,8 +55,6 @@ class RulesPlan:
         future: in plan mode, the rules as they would be created, without ids.
     """
 
-    condition: Condition
-    actions: tuple[Action, ...] = ()
     ports: tuple[PortRule, ...] = ()
     serving: tuple[LoadBalancerRule, ...] = ()
     future: tuple[LoadBalancerRule, ...] = ()
@@ -158,7 +156,7 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
     return NewLoadBalancerRule(
         name=spec.rule_name(port),
         public_ip_id=address_id,
-        network_id=facts.network_id,
+        network_id=facts.request.network_id,
         public_port=port.public_port,
         private_port=port.node_port,
         protocol=port.rule_protocol,

@@ -1,11 +1,18 @@
-"""Decides when a load balancer is checked in CloudStack again."""
+"""Decides when a load balancer is checked in CloudStack again, and counts repeated drift."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.request import RecordedStatus
+from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedStatus, RepeatedDrift
 
+#: Conditions of the stages; Ready sums them up.
+STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
+#: Drift checks in a row that repair the same drift. The next one leaves it for an hour.
+MAX_REPAIRS = 3
 #: Seconds until the first early check, after a repair or a takeover: somebody may undo it.
 EARLY_CHECK = 30.0
 
@@ -17,10 +24,11 @@ class BackOff:
     first: float
     longest: float
 
-    def wait(self, recorded: RecordedStatus, fingerprint: str) -> float:
+    def wait(self, request: LoadBalancerRequest) -> float:
         """Return twice the last wait if the last check failed for the same request."""
+        recorded = request.recorded
         has_failed = recorded.condition("Ready").status != "True"
-        if not has_failed or recorded.fingerprint != fingerprint:
+        if not has_failed or recorded.fingerprint != fingerprint(request):
             return self.first
         return min(self.longest, max(self.first, 2 * _last_wait(recorded)))
 
@@ -33,9 +41,36 @@ OUTAGE = BackOff(2.0, 60.0)
 CONTESTED = BackOff(3600.0, 3600.0)
 
 
+def is_settled(request: LoadBalancerRequest, now: float) -> bool:
+    """Tell whether nothing new is asked for and no check is due, so CloudStack need not be read.
+
+    An object without an owner is always checked: its Service may be gone.
+    """
+    recorded = request.recorded
+    return (
+        (request.is_owned or request.deleted_at is not None)
+        and recorded.next_check is not None
+        and now < recorded.next_check
+        and recorded.fingerprint == fingerprint(request)
+    )
+
+
+def was_converged(facts: Facts) -> bool:
+    """Tell whether the last check that succeeded found everything as it is still asked for.
+
+    Checks that failed since then do not count: what differs after an outage is drift as well.
+    """
+    recorded = facts.request.recorded
+    return (
+        recorded.fingerprint == facts.fingerprint
+        and recorded.condition("Ready").status in ("True", "Unknown")
+        and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
+    )
+
+
 def regular_wait(facts: Facts) -> float:
     """Return the seconds between two drift checks, spread by the object's UID."""
-    spread = int(hashlib.sha256(facts.request.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
+    spread = int(hashlib.sha256(facts.request.metadata.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
     return facts.drift_resync * (0.9 + 0.2 * spread)
 
 
@@ -48,6 +83,30 @@ def early_wait(facts: Facts, *, is_first: bool) -> float:
 def is_early_check(facts: Facts) -> bool:
     """Tell whether this drift check comes before the regular time."""
     return _last_wait(facts.request.recorded) < 0.9 * regular_wait(facts)
+
+
+def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
+    """Return hash and count of the drift checks in a row that found the same drift.
+
+    A check is a drift check if nothing else was asked for since the last one. The call's first
+    pass tells what it found. An early check without drift does not reset the count: what is right
+    so soon may be undone later.
+    """
+    recorded = facts.request.recorded.repeated_drift
+    if not was_converged(facts):
+        return recorded
+    found = actions if facts.call.first_actions is None else facts.call.first_actions
+    if not found:
+        return recorded if is_early_check(facts) else RepeatedDrift()
+    # The texts are the identity: rules that somebody deleted come back with other ids.
+    text = "\0".join(sorted(str(action) for action in found))
+    drift = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return RepeatedDrift(drift, recorded.times + 1 if drift == recorded.what else 1)
+
+
+def is_found_now(facts: Facts) -> bool:
+    """Tell whether this pass is the one that finds drift."""
+    return facts.call.first_actions is None and was_converged(facts)
 
 
 def _last_wait(recorded: RecordedStatus) -> float:

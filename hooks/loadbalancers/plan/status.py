@@ -20,14 +20,21 @@ from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import find_condition
 from hooks.kube.times import timestamp
-from hooks.loadbalancers.plan.actions import Action
+from hooks.loadbalancers.plan.actions import Action, StagePlan
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.plan.schedule import OUTAGE, REFUSED, BackOff, early_wait, regular_wait
+from hooks.loadbalancers.plan.schedule import (
+    OUTAGE,
+    REFUSED,
+    STAGE_CONDITIONS,
+    BackOff,
+    early_wait,
+    regular_wait,
+    was_converged,
+)
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress, RepeatedDrift
 from hooks.webhook.contract import CompositeResponse
 
@@ -39,53 +46,28 @@ SOON = 1.0
 MAX_TEXT = 1000
 _PLAN_ENTRIES = 1024
 
-#: Conditions of the stages; Ready sums them up.
-STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
 #: Reasons to wait for nodes or for a person's decision: nothing has failed.
 _WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
 #: Reasons that pass once CloudStack has finished what it is doing.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
 
 
+def _waiting(kind: str) -> Condition:
+    return Condition(kind, "Unknown", "WaitingForAddress", "The address comes first")
+
+
 class Stages(NamedTuple):
-    """The stages of a plan, in order."""
+    """The stages of a plan, in order. All wait for the address unless they are given."""
 
     address: AddressPlan
-    rules: RulesPlan
-    members: MembersPlan
-    firewall: FirewallPlan
+    rules: RulesPlan = RulesPlan(_waiting("RulesReady"))
+    members: MembersPlan = MembersPlan(_waiting("MembersReady"))
+    firewall: StagePlan = StagePlan(_waiting("FirewallReady"))
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """Return the actions of all stages, in order."""
         return tuple(action for stage in self for action in stage.actions)
-
-
-def is_settled(request: LoadBalancerRequest, now: float) -> bool:
-    """Tell whether nothing new is asked for and no check is due, so CloudStack need not be read.
-
-    An object without an owner is always checked: its Service may be gone.
-    """
-    recorded = request.recorded
-    return (
-        (request.owned or request.deleted_at is not None)
-        and recorded.next_check is not None
-        and now < recorded.next_check
-        and recorded.fingerprint == fingerprint(request)
-    )
-
-
-def was_converged(facts: Facts) -> bool:
-    """Tell whether the last check that succeeded found everything as it is still asked for.
-
-    Checks that failed since then do not count: what differs after an outage is drift as well.
-    """
-    recorded = facts.request.recorded
-    return (
-        recorded.fingerprint == facts.fingerprint
-        and recorded.condition("Ready").status in ("True", "Unknown")
-        and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
-    )
 
 
 def planned(
@@ -100,7 +82,7 @@ def planned(
         drift: `repeatedDrift`: hash and count.
     """
     plan_only = facts.request.spec.plan_only
-    is_working = bool(tuple(actions)) or (stages.address.is_waiting and not plan_only)
+    is_working = bool(tuple(actions)) or (stages.address.awaits_status and not plan_only)
     changes = _changes(facts, stages)
     ready = _ready(facts, stages, changes)
     conditions = [*(stage.condition for stage in stages), ready]
@@ -111,7 +93,7 @@ def planned(
     since = _rules_since(facts, stages)
     address = _published(facts, stages, since)
     status = _with_conditions(facts.request, {}, conditions, facts.now) | {
-        "networkID": facts.network_id,
+        "networkID": facts.request.network_id,
         **_address(address),
         **_rules(facts, stages),
         **_members(stages),
@@ -151,7 +133,7 @@ def unfinished(
         ready: the condition Ready. Default: keep Ready, unless it is of an older generation.
     """
     known = dict(request.status if status is None else status)
-    is_older = status is None and known.get("observedGeneration") != request.generation
+    is_older = status is None and known.get("observedGeneration") != request.metadata.generation
     ready = ready or (None if is_older else _condition(known, "Ready"))
     ready = ready or Condition("Ready", "False", "Progressing", message)
     for field in ("lastCheckTime", "nextCheckTime", "checkedFor"):
@@ -175,7 +157,7 @@ def unobserved(
     """
     known = request.status if status is None else status
     changed = _with_conditions(request, known, [*_stage_conditions(known), ready], now)
-    wait = max(OUTAGE.wait(request.recorded, fingerprint(request)), least_wait)
+    wait = max(OUTAGE.wait(request), least_wait)
     return _checked(request, changed, now, wait)
 
 
@@ -187,7 +169,7 @@ def stopped(
     ready = Condition("Ready", "False", reason, message)
     conditions = [*_stage_conditions(known), ready, _stalled(ready)]
     status = _with_conditions(request, known, conditions, facts.now)
-    wait = back_off.wait(request.recorded, facts.fingerprint)
+    wait = back_off.wait(request)
     return _checked(request, status, facts.now, wait)
 
 
@@ -215,7 +197,11 @@ def _checked(
 
 
 def _observed(request: LoadBalancerRequest) -> Json:
-    return {} if request.generation is None else {"observedGeneration": request.generation}
+    return (
+        {}
+        if request.metadata.generation is None
+        else {"observedGeneration": request.metadata.generation}
+    )
 
 
 def _with_conditions(
@@ -224,7 +210,10 @@ def _with_conditions(
     """Replace the conditions of a status."""
     current = [replace(each, message=shorten(each.message, MAX_TEXT)) for each in conditions]
     merged = merge_conditions(
-        request.status.get("conditions") or (), current, now=now, generation=request.generation
+        request.status.get("conditions") or (),
+        current,
+        now=now,
+        generation=request.metadata.generation,
     )
     return {**status, "conditions": merged, **_observed(request)}
 
@@ -281,10 +270,10 @@ def _next_check(facts: Facts, ready: Condition, drift: RepeatedDrift) -> float:
     """
     if _has_failed(ready):
         back_off = OUTAGE if ready.reason in _PASSING else REFUSED
-        return back_off.wait(facts.request.recorded, facts.fingerprint)
+        return back_off.wait(facts.request)
     if not drift.times and not facts.request.spec.adopt.names:
         return regular_wait(facts)
-    is_first = facts.attempt.first_actions is not None or not was_converged(facts)
+    is_first = facts.call.first_actions is not None or not was_converged(facts)
     return early_wait(facts, is_first=is_first)
 
 

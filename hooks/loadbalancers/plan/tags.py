@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from hooks import names
 from hooks.cloudstack.models.tags import Tag
-from hooks.loadbalancers.plan.actions import AddTags, Kind, Tags
+from hooks.loadbalancers.plan.actions import AddTags, TaggedKind, Tags
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -35,7 +35,7 @@ def resource_tags(facts: Facts) -> Tags:
     request = facts.request
     return (
         (names.TAG_CLUSTER, facts.cluster_id),
-        (names.TAG_NAMESPACE, request.namespace),
+        (names.TAG_NAMESPACE, request.metadata.namespace),
         (names.TAG_SERVICE, request.spec.service.name),
         (names.TAG_SERVICE_UID, request.spec.service.uid),
     )
@@ -51,7 +51,7 @@ def address_tags(facts: Facts, *, by_controller: bool) -> Tags:
 
 
 def add_missing(
-    kind: Kind, resources: Iterable[Resource], wanted: Tags, name: Callable[[Resource], str]
+    kind: TaggedKind, resources: Iterable[Resource], wanted: Tags, name: Callable[[Resource], str]
 ) -> tuple[AddTags, ...]:
     """Add the tags that resources lack, by one action for all that lack the same.
 

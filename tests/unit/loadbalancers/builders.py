@@ -11,7 +11,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import CreateRule
-from hooks.loadbalancers.plan.facts import AttemptState, CloudState, Facts
+from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
 
@@ -198,9 +198,9 @@ def firewall_rule(
 
 
 def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fields: Any) -> Facts:
-    """Make facts; fields of AttemptState may be given as well."""
+    """Make facts; fields of CallState may be given as well."""
     names = {"first_actions", "done", "refusals"} & fields.keys()
-    attempt = {name: fields.pop(name) for name in names}
+    call = {name: fields.pop(name) for name in names}
     values: dict[str, Any] = {
         "request": asked,
         "now": NOW,
@@ -209,7 +209,7 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
         "version": VERSION,
         "network": NETWORK,
         "state": state or CloudState(),
-        "attempt": AttemptState(**attempt),
+        "call": CallState(**call),
         **fields,
     }
     return Facts(**values)

@@ -14,7 +14,7 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.facts import AttemptState, Facts, LiveService, Refusal
+from hooks.loadbalancers.plan.facts import CallState, Facts, LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
 from hooks.loadbalancers.request import Spec, read
@@ -164,7 +164,7 @@ class Play:
                 network=self.model.network,
                 state=self.model.state(asked),
                 service=None if asked.deleted_at is None else LiveService(wants=False),
-                attempt=AttemptState(first_actions, self.done, self.refusals),
+                call=CallState(first_actions, self.done, self.refusals),
             )
         )
 

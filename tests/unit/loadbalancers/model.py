@@ -177,7 +177,7 @@ class Model:
         )
         self.rules[made.id] = made
 
-    def _tag(self, kind: plan.Kind, ids: Iterable[str], tags: plan.Tags) -> None:
+    def _tag(self, kind: plan.TaggedKind, ids: Iterable[str], tags: plan.Tags) -> None:
         """Tag all resources or, if one has a key already, none."""
         if kind == "address":
             addresses = {i: self._address(i) for i in ids}

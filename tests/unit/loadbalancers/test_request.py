@@ -90,7 +90,7 @@ def test_a_deletion_is_known_by_its_time(
     ],
 )
 def test_owned_is_what_the_services_deletion_deletes(owners: list[Json], owned: bool) -> None:
-    assert request(metadata={"ownerReferences": owners}).owned is owned
+    assert request(metadata={"ownerReferences": owners}).is_owned is owned
 
 
 def test_a_status_is_read_back() -> None:
@@ -115,7 +115,7 @@ def test_a_status_is_read_back() -> None:
     assert recorded.address == RecordedAddress(
         "198.51.100.9", "a-1", NET, True, None, Time(NOW - 3600), 0, True
     )
-    assert not recorded.address.is_choice
+    assert not recorded.address.is_unclaimed
     assert (recorded.last_check, recorded.next_check) == (NOW - 60, NOW + 240)
     assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", RepeatedDrift("w", 2))
     assert recorded.condition("Ready").status == "True"
@@ -126,7 +126,7 @@ def test_a_status_is_read_back() -> None:
 def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
     some = request(status=chosen("198.51.100.9", tries=2)).recorded.address
     assert some == RecordedAddress("198.51.100.9", chosen_at=Time(NOW - 10), tries=2)
-    assert some.is_choice
+    assert some.is_unclaimed
     left_to_cloudstack = request(status=chosen("")).recorded.address
     assert left_to_cloudstack == RecordedAddress("", chosen_at=Time(NOW - 10))
     assert request(status={"address": {"published": False}}).recorded.address is None

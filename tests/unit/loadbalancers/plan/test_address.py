@@ -192,9 +192,9 @@ def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) 
 )
 def test_a_lost_address_is_not_taken_for_ours(existing: list[PublicIpAddress]) -> None:
     result = plan(request(status=recorded(published=True)), *existing, free=(OTHER,))
-    assert result.is_waiting
+    assert result.awaits_status
     assert result.recorded is not None
-    assert result.recorded.is_choice
+    assert result.recorded.is_unclaimed
     wanted = OTHER if existing else IP
     assert result.recorded.ip == wanted
     assert result.recorded.published is (wanted == IP)
@@ -206,7 +206,7 @@ def test_a_lost_address_is_not_taken_for_ours(existing: list[PublicIpAddress]) -
 def test_a_free_address_is_chosen_and_recorded_first() -> None:
     result = plan(request(), free=(OTHER,))
     assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
-    assert (result.actions, result.is_waiting) == ((), True)
+    assert (result.actions, result.awaits_status) == ((), True)
 
 
 def test_a_service_that_chooses_again_chooses_the_same_and_another_service_another() -> None:
@@ -224,7 +224,7 @@ def test_a_recorded_choice_is_associated() -> None:
 def test_the_address_asked_for_is_recorded_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
     assert first.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
-    assert first.is_waiting
+    assert first.awaits_status
     assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
     changed = plan(request(address=OTHER, status=chosen(IP)))
     assert changed.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
@@ -248,7 +248,7 @@ def test_a_chosen_address_is_claimed_by_the_tag() -> None:
 )
 def test_a_choice_that_somebody_else_has_is_made_again(existing: dict[str, Any]) -> None:
     result = plan(request(status=chosen()), address(IP, **existing), free=(IP, OTHER))
-    assert result.is_waiting
+    assert result.awaits_status
     assert result.recorded is not None
     assert (result.recorded.ip, result.recorded.tries) == (OTHER, 1)
 
@@ -274,13 +274,13 @@ def test_a_choice_that_is_taken_is_made_again_up_to_three_times() -> None:
         assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
     last = plan(request(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
     assert last.recorded == RecordedAddress("", chosen_at=Time(NOW), tries=3)
-    assert last.is_waiting
+    assert last.awaits_status
 
 
 def test_without_a_free_address_the_choice_is_left_to_cloudstack_and_recorded() -> None:
     result = plan(request())
     assert result.recorded == RecordedAddress("", chosen_at=Time(NOW))
-    assert result.is_waiting
+    assert result.awaits_status
     [action] = plan(request(status=chosen(""))).actions
     assert isinstance(action, AssociateAny)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER

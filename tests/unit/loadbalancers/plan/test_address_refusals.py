@@ -24,7 +24,7 @@ def test_another_refusal_is_reported_in_cloudstacks_words(
     refusals = refused(Associate(ip, NET), code, "Limit = 20")
     result = plan(request(status=status, **spec), refusals=refusals, free=(IP,))
     assert result.actions == ()
-    assert not result.is_waiting
+    assert not result.awaits_status
     assert result.condition.reason == reason
     assert "Limit = 20" in result.condition.message
 

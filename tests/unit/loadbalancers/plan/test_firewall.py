@@ -5,9 +5,9 @@ import pytest
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
+from hooks.loadbalancers.plan.actions import StagePlan
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
-    FirewallPlan,
     close_ports,
     join_ports,
     open_ports,
@@ -40,7 +40,7 @@ def plan(
     *firewall_rules: FirewallRule,
     asked: LoadBalancerRequest = REQUEST,
     **fields: Any,
-) -> FirewallPlan:
+) -> StagePlan:
     return open_ports(
         facts(asked, state=CloudState(firewall=firewall_rules), **fields), f"id-{IP}", rules
     )

@@ -10,10 +10,10 @@ from hooks.kube.conditions import Condition
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
-from hooks.loadbalancers.plan.drift import MAX_REPAIRS
 from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.schedule import MAX_REPAIRS, is_settled
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import Plan
@@ -359,11 +359,11 @@ def test_a_throttled_check_waits_as_long_as_cloudstack_asks() -> None:
 def test_a_check_is_valid_until_the_next_is_due_or_something_else_is_asked_for() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     asked = request(status=before)
-    assert statuses.is_settled(asked, NOW + 200)
-    assert not statuses.is_settled(asked, NOW + 400)
+    assert is_settled(asked, NOW + 200)
+    assert not is_settled(asked, NOW + 400)
     other = request(status=before, algorithm="source")
-    assert not statuses.is_settled(other, NOW + 200)
-    assert not statuses.is_settled(request(), NOW)
+    assert not is_settled(other, NOW + 200)
+    assert not is_settled(request(), NOW)
     answered = statuses.unchanged(asked, NOW + 200)
     assert answered["status"] == before
     assert 70 <= answered["resyncAfterSeconds"] <= 130

@@ -1,7 +1,6 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.nodes import choose_network, serving_nodes
 from tests.unit.loadbalancers.builders import NET, NODES, chosen, instance, recorded, request
 
 
@@ -41,7 +40,7 @@ from tests.unit.loadbalancers.builders import NET, NODES, chosen, instance, reco
 def test_the_network_is_the_one_that_most_nodes_are_on(
     nodes: dict[str, Json], status: Json | None, network: str
 ) -> None:
-    assert choose_network(request(nodes=nodes, status=status)) == network
+    assert request(nodes=nodes, status=status).network_id == network
 
 
 def test_nodes_serve_that_are_in_the_stable_set_and_in_the_selector() -> None:
@@ -54,5 +53,5 @@ def test_nodes_serve_that_are_in_the_stable_set_and_in_the_selector() -> None:
     }
     for name, node in nodes.items():
         node["metadata"]["labels"]["pool"] = "b" if name == "other-pool" else "a"
-    found = serving_nodes(request(nodes=nodes, nodeSelector={"pool": "a"}))
+    found = request(nodes=nodes, nodeSelector={"pool": "a"}).serving_nodes
     assert [each.name for each in found] == ["elsewhere", "in", "missing"]

@@ -1,0 +1,121 @@
+"""What one call works with, and the jobs that outlive a call."""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.commands.parameters import Command
+from hooks.cloudstack.errors import JobRunning, Refused
+from hooks.cloudstack.models.jobs import Job
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
+
+#: Seconds after which a job is not waited for any more: it hangs.
+MAX_JOB_AGE = 30.0
+#: Load balancers that are remembered.
+REMEMBERED = 10_000
+
+
+class ClusterId:
+    """The id that marks this cluster's resources: the setting, else the UID of kube-system.
+
+    Args:
+        configured: the setting; empty if it is left out.
+        kube: the API server, which is asked once.
+    """
+
+    def __init__(self, configured: str, kube: Kube) -> None:
+        self._id = configured
+        self._kube = kube
+
+    def get(self, deadline: Deadline) -> str:
+        """Return the id. Raises KubeError."""
+        if not self._id:
+            namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
+            self._id = str(namespace["metadata"]["uid"])
+        return self._id
+
+
+class RunningJobs:
+    """The running jobs of each load balancer, by its UID. The next call waits for them first.
+
+    If this is lost, CloudStack refuses at most one write; reading shows what the job did.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, tuple[tuple[Job, float], ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, uid: str, *jobs: tuple[Job, float]) -> None:
+        """Remember running jobs, each with the epoch seconds at which it outlived its call."""
+        with self._lock:
+            self._jobs[uid] = (*self._jobs.get(uid, ()), *jobs)
+            self._jobs.move_to_end(uid)
+            while len(self._jobs) > REMEMBERED:
+                self._jobs.popitem(last=False)
+
+    def wait(self, uid: str, wait_for: Callable[[Job], None], *, now: float) -> None:
+        """Wait for a load balancer's jobs. Until they finish, reads show partial results.
+
+        A job that fails is over as well. After any other error, the remaining jobs are kept.
+
+        Args:
+            uid: of the load balancer.
+            wait_for: waits for a job. Raises CloudStackError.
+            now: epoch seconds.
+        """
+        with self._lock:
+            remembered = self._jobs.pop(uid, ())
+        jobs = deque((job, since) for job, since in remembered if now - since < MAX_JOB_AGE)
+        try:
+            while jobs:
+                with suppress(Refused):
+                    wait_for(jobs[0][0])
+                jobs.popleft()
+        finally:
+            if jobs:
+                self.add(uid, *jobs)
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What one call reads from and writes to, and until when.
+
+    Attributes:
+        uid: of the load balancer.
+        drift_resync: seconds between two drift checks.
+        clock: epoch seconds.
+    """
+
+    uid: str
+    cloud: Cloud
+    kube: Kube
+    deadline: Deadline
+    cluster_id: ClusterId
+    jobs: RunningJobs
+    drift_resync: float
+    clock: Callable[[], float]
+
+    def start(self, command: Command) -> Job:
+        """Start a command. Raises CloudStackError."""
+        return self.cloud.client.start(command, self.deadline)
+
+    def wait_for(self, *jobs: Job) -> None:
+        """Wait for jobs that this call started; remember those that outlive it.
+
+        Raises CloudStackError.
+        """
+        for index, job in enumerate(jobs):
+            try:
+                self.cloud.client.wait_for(job, self.deadline)
+            except JobRunning:
+                self.jobs.add(self.uid, *((each, self.clock()) for each in jobs[index:]))
+                raise
+
+    def wait_for_earlier_jobs(self) -> None:
+        """Wait for the jobs that outlived earlier calls. Raises CloudStackError."""
+        client, deadline = self.cloud.client, self.deadline
+        self.jobs.wait(self.uid, lambda job: client.wait_for(job, deadline), now=self.clock())
