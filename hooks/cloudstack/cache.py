@@ -14,7 +14,7 @@ from hooks.http.deadline import Deadline, Monotonic
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-#: Hears of each question to a cache: the command it saves, and whether no call was needed.
+#: Called when a cache is asked: the command that it saves, and whether it had the value.
 CacheObserver = Callable[[str, bool], None]
 
 #: Seconds that one fetch may take. It is the cache's own limit, not a caller's: a large account
@@ -33,7 +33,7 @@ class Fetching:
     Attributes:
         executor: runs the fetches.
         monotonic: seconds that never go backwards.
-        observer: hears of each question.
+        observer: called when a cache is asked.
     """
 
     executor: Executor
@@ -120,17 +120,13 @@ class Snapshot:
         taken_at: epoch seconds before the machines were listed; tells snapshots apart.
         machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
         by_id: the machine of an id.
-        by_name: the machines of a name, exactly as CloudStack has it.
-        by_lower_name: the same, both in lower case.
-        by_host_name: the same, both in lower case and up to the first dot.
+        by_host: the machines of a name without case and domain, as `host_part` returns it.
     """
 
     taken_at: float
     machines: tuple[VirtualMachine, ...]
     by_id: Mapping[str, VirtualMachine]
-    by_name: Mapping[str, tuple[VirtualMachine, ...]]
-    by_lower_name: Mapping[str, tuple[VirtualMachine, ...]]
-    by_host_name: Mapping[str, tuple[VirtualMachine, ...]]
+    by_host: Mapping[str, tuple[VirtualMachine, ...]]
 
     def __len__(self) -> int:
         return len(self.machines)
@@ -139,25 +135,17 @@ class Snapshot:
     def of(cls, machines: Iterable[VirtualMachine], *, taken_at: float) -> "Snapshot":
         """Index the machines."""
         listed = tuple(machines)
+        groups: dict[str, list[VirtualMachine]] = {}
+        for machine in listed:
+            groups.setdefault(host_part(machine.name), []).append(machine)
         return cls(
             taken_at=taken_at,
             machines=listed,
             by_id=MappingProxyType({machine.id: machine for machine in listed}),
-            by_name=_grouped(listed, lambda name: name),
-            by_lower_name=_grouped(listed, str.lower),
-            by_host_name=_grouped(listed, host_part),
+            by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
         )
 
 
 def host_part(name: str) -> str:
     """Return a name in lower case and without its domain."""
     return name.lower().partition(".")[0]
-
-
-def _grouped(
-    machines: Iterable[VirtualMachine], key: Callable[[str], str]
-) -> Mapping[str, tuple[VirtualMachine, ...]]:
-    groups: dict[str, list[VirtualMachine]] = {}
-    for machine in machines:
-        groups.setdefault(key(machine.name), []).append(machine)
-    return MappingProxyType({name: tuple(group) for name, group in groups.items()})

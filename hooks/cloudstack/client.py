@@ -25,7 +25,7 @@ from hooks.http.deadline import Deadline, Monotonic
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
-#: Hears of each request: the command, its outcome (see `error_label`), the seconds it took.
+#: Called after each request: the command, its outcome (see `error_label`), the seconds it took.
 Observer = Callable[[str, str, float], None]
 
 #: The most objects that CloudStack lists at once.
@@ -90,7 +90,7 @@ class Client:
     Args:
         caller: makes one call.
         project_id: added to each command that takes it; empty outside of projects.
-        observer: hears of each request.
+        observer: called after each request.
         clocks: how time passes.
     """
 
@@ -260,7 +260,7 @@ class Client:
             self._quiet_until = max(self._quiet_until, until)
 
     def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
-        """Read how a job stands; None where no answer came: the job runs all the same."""
+        """Read a job's status; None where no answer came: the job runs on."""
         try:
             answer = self.call("queryAsyncJobResult", {"jobid": job.id}, deadline)
             return _parsed("queryAsyncJobResult", JobStatus.from_json, answer)
@@ -294,8 +294,11 @@ def _page(number: int) -> dict[str, int]:
 
 def _filters(listing: Listing, where: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters of a list; a filter that CloudStack does not know would be ignored."""
-    for name in where.keys() - set(listing.filters.split()):
-        raise ValueError(f"{listing.command} has no filter {name!r}; it has: {listing.filters}")
+    for name, value in where.items():
+        if name not in listing.filters.split():
+            raise ValueError(f"{listing.command} has no filter {name!r}; it has: {listing.filters}")
+        if value is None:
+            raise ValueError(f"{name} is empty; leave it out to mean everything")
     return parameters(**{**listing.defaults, **where})
 
 

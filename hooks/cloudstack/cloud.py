@@ -34,8 +34,8 @@ class Cloud:
 
     Args:
         config: where, and as which account.
-        observer: hears of each request: command, outcome, seconds.
-        cache_observer: hears of each question to a cache: command, whether no call was needed.
+        observer: called after each request: command, outcome, seconds.
+        cache_observer: called when a cache is asked: command, whether it had the value.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clocks: how time passes; tests pass their own.
 

@@ -8,7 +8,6 @@ of these sockets is cut to the request's budget instead.
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -42,7 +41,9 @@ class Budget:
     """What is left of one request.
 
     Attributes:
-        sent: the server, or a proxy in its name, may have got some of the request.
+        sent: the server, or a proxy in its name, may have got some of the request; a tunnel and TLS
+            come before it.
+        idle_seconds: after which no connection is used for it.
     """
 
     def __init__(self, seconds: float, max_bytes: int, idle_seconds: float) -> None:
@@ -67,50 +68,40 @@ class Budget:
 
 
 #: The budget of the request that this thread sends. All of its operations are the thread's own.
-_BUDGET: ContextVar[Budget] = ContextVar("budget")
+BUDGET: ContextVar[Budget] = ContextVar("budget")
 
 
 @contextmanager
 def spending(budget: Budget) -> Iterator[None]:
     """Bound the operations of this thread's sockets together until the block ends."""
-    token = _BUDGET.set(budget)
+    token = BUDGET.set(budget)
     try:
         yield
     finally:
-        _BUDGET.reset(token)
-
-
-def is_stale(used_at: float) -> bool:
-    """Return whether a connection, used at a monotonic time, was idle for too long."""
-    return time.monotonic() - used_at > _BUDGET.get().idle_seconds
-
-
-def mark_sent() -> None:
-    """Record that the request itself is being sent; a tunnel and TLS come before it."""
-    _BUDGET.get().sent = True
+        BUDGET.reset(token)
 
 
 class _Socket(socket.socket):
     """A connection within the budget of whichever request uses it."""
 
     def recv_into(self, *args: Any) -> int:  # noqa: ANN401 - as socket.socket's
-        _BUDGET.get().cut(self)
+        BUDGET.get().cut(self)
         count = super().recv_into(*args)
-        _BUDGET.get().take(count)
+        BUDGET.get().take(count)
         return count
 
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401
-        _BUDGET.get().cut(self)
+        BUDGET.get().cut(self)
         received = super().recv(*args)
-        _BUDGET.get().take(len(received))
+        BUDGET.get().take(len(received))
         return received
 
     def send(self, *args: Any) -> int:  # noqa: ANN401
-        _BUDGET.get().cut(self)
+        BUDGET.get().cut(self)
         return super().send(*args)
 
     def sendall(self, *args: Any) -> None:  # noqa: ANN401
-        _BUDGET.get().cut(self)
+        BUDGET.get().cut(self)
         super().sendall(*args)
 
 
@@ -119,7 +110,7 @@ class BoundedTlsSocket(_Socket, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Shake hands, within the budget."""
-        _BUDGET.get().cut(self)
+        BUDGET.get().cut(self)
         super().do_handshake(block)
 
 
@@ -135,7 +126,7 @@ def connect(host: str, port: int) -> socket.socket:
         try:
             for option in _OPTIONS:
                 sock.setsockopt(*option)
-            _BUDGET.get().cut(sock, CONNECT_SECONDS)
+            BUDGET.get().cut(sock, CONNECT_SECONDS)
             sock.connect(address)
             return sock
         except OSError as error:
@@ -156,7 +147,7 @@ def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
 
     threading.Thread(target=look_up, name="resolver", daemon=True).start()
     try:
-        return found.result(min(_BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
+        return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:
         raise NotConnected("its name was not resolved in time") from None
     except (OSError, UnicodeError) as error:

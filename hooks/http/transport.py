@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import hide
-from hooks.http.sockets import Budget, TooLarge, connect, is_stale, mark_sent, spending
+from hooks.http.sockets import BUDGET, Budget, TooLarge, connect, spending
 from hooks.http.tls import BadTrust
 
 #: Connections kept open: as many as hooks may call at once.
@@ -181,7 +181,8 @@ class _Connection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the connection can be used again: a firewall forgets idle ones silently."""
-        return super().is_connected and not is_stale(self._used_at)
+        idle = time.monotonic() - self._used_at
+        return super().is_connected and idle <= BUDGET.get().idle_seconds
 
     def connect(self) -> None:
         self._is_connecting = True
@@ -195,7 +196,7 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         if not self._is_connecting:
-            mark_sent()
+            BUDGET.get().sent = True
         super().send(data)
 
 

@@ -45,7 +45,6 @@ class LoadBalancerRule(Model):
     protocol: Annotated[str, Read(_protocol)]
     algorithm: str = ""
     state: str = ""
-    public_ip: str = ""
     network_id: str = ""
     cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
     tags: tuple[Tag, ...] = ()

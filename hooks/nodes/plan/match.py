@@ -61,14 +61,14 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
 
 def _by_name(name: str, snapshot: Snapshot) -> Match:
     """Compare names exactly, then ignoring case, then without domains; the first match decides."""
+    existing = tuple(vm for vm in snapshot.by_host.get(host_part(name), ()) if vm.exists)
     for found in (
-        snapshot.by_name.get(name, ()),
-        snapshot.by_lower_name.get(name.lower(), ()),
-        snapshot.by_host_name.get(host_part(name), ()),
+        tuple(vm for vm in existing if vm.name == name),
+        tuple(vm for vm in existing if vm.name.lower() == name.lower()),
+        existing,
     ):
-        existing = tuple(vm for vm in found if vm.exists)
-        if len(existing) == 1:
-            return Found(existing[0])
-        if existing:
-            return Ambiguous(existing)
+        if len(found) == 1:
+            return Found(found[0])
+        if found:
+            return Ambiguous(found)
     return Missing(None)

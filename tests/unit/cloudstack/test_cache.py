@@ -152,7 +152,7 @@ def machine(id_: str, name: str) -> VirtualMachine:
     return VirtualMachine(id=id_, name=name, state="Running")
 
 
-def test_a_snapshot_finds_machines_by_id_and_by_each_form_of_name() -> None:
+def test_a_snapshot_finds_machines_by_id_and_by_host_name() -> None:
     one = machine("1", "Node-1.example.com")
     two = machine("2", "node-1")
     three = machine("3", "node-1")
@@ -160,11 +160,8 @@ def test_a_snapshot_finds_machines_by_id_and_by_each_form_of_name() -> None:
     assert snapshot.taken_at == 7.0
     assert snapshot.machines == (one, two, three)
     assert snapshot.by_id == {"1": one, "2": two, "3": three}
-    assert snapshot.by_name["node-1"] == (two, three)
-    assert snapshot.by_name["Node-1.example.com"] == (one,)
-    assert snapshot.by_lower_name["node-1.example.com"] == (one,)
-    assert snapshot.by_host_name["node-1"] == (one, two, three)
-    assert "node-2" not in snapshot.by_name
+    assert snapshot.by_host["node-1"] == (one, two, three)
+    assert "node-2" not in snapshot.by_host
 
 
 @pytest.mark.parametrize(

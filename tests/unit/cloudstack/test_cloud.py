@@ -60,7 +60,7 @@ def test_six_hundred_machines_are_one_snapshot_of_two_pages(many: Simulator) -> 
         assert cloud.snapshot(Deadline(8)) is snapshot
     assert snapshot.taken_at == 1234.5
     assert len(snapshot.machines) == len(snapshot.by_id) == 600
-    [last] = snapshot.by_name["node-00600"]
+    [last] = snapshot.by_host["node-00600"]
     assert last.offering_name == "Small Instance"
     assert last.nics[0].ip_address
     calls = many.control.calls("listVirtualMachines")

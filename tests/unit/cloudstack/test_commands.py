@@ -107,6 +107,11 @@ def test_starting_a_command_returns_its_job() -> None:
             id="a list by no ids would show every machine",
         ),
         pytest.param(
+            lambda client, deadline: client.list_all(PublicIpAddress, deadline, id=None),
+            "id",
+            id="a list by an id that is none would show every address",
+        ),
+        pytest.param(
             lambda client, deadline: client.list_all(PublicIpAddress, deadline, id=""),
             "id",
             id="a list by an empty id would show every address",
