@@ -19,6 +19,7 @@ import yaml
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import APPLY_PATCH, ApiServer, Kube, KubeError, KubeUnreachable, NotFound
+from hooks.kube.objects import part
 from hooks.server.logs import logging_config
 from hooks.settings.config import Config, from_environ
 from hooks.settings.parsing import SettingsError
@@ -26,10 +27,6 @@ from hooks.wsgi import BAD_SETTINGS, HOOKS
 
 #: The controllers in the image; their webhooks have no address of this pod yet.
 CONTROLLERS = Path(__file__).resolve().parent.parent / "metacontroller"
-PLURALS = {
-    "CompositeController": "compositecontrollers",
-    "DecoratorController": "decoratorcontrollers",
-}
 #: The label by which a Metacontroller selects its own controllers.
 LABEL_OWNER = "app.kubernetes.io/name"
 #: The exit code of a process that could not register the controllers.
@@ -45,13 +42,11 @@ def controllers(config: Config, folder: Path = CONTROLLERS) -> Iterator[Json]:
     """Yield the controllers of the hooks that are served, with the address of these hooks."""
     for file in sorted(folder.glob("*.yaml")):
         controller = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if controller.get("kind") not in PLURALS:
-            continue
-        webhooks = [hook["webhook"] for hook in controller["spec"]["hooks"].values()]
-        urls = [urlsplit(webhook["url"]) for webhook in webhooks]
-        if {url.path.split("/")[1] for url in urls} <= set(config.hooks):
-            for webhook, url in zip(webhooks, urls, strict=True):
-                webhook["url"] = url._replace(scheme="http", netloc=str(config.bind)).geturl()
+        webhooks = [hook["webhook"] for hook in part(controller, "spec", "hooks").values()]
+        paths = [urlsplit(webhook["url"]).path for webhook in webhooks]
+        if paths and {path.split("/")[1] for path in paths} <= set(config.hooks):
+            for webhook, path in zip(webhooks, paths, strict=True):
+                webhook["url"] = f"http://{config.bind}{path}"
             controller["metadata"]["labels"][LABEL_OWNER] = config.operator_name
             yield controller
 
@@ -70,7 +65,7 @@ def register(
         KubeRefused: it is refused.
         NotFound, KubeUnreachable: the time is up.
     """
-    api = f"/apis/{controller['apiVersion']}/{PLURALS[controller['kind']]}"
+    api = f"/apis/{controller['apiVersion']}/{controller['kind'].lower()}s"
     path = f"{api}/{controller['metadata']['name']}"
     params = {"fieldManager": owner, "force": "true"}
     while True:
@@ -90,10 +85,10 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         config = from_environ(environ, known_hooks=HOOKS, warn=_log.warning)
         if not config.bind.is_loopback():
-            problem = (
-                f"BIND: {str(config.bind)!r} is not 127.0.0.1; a Metacontroller outside of the"
+            raise SettingsError(
+                f"BIND: {str(config.bind)!r} is not 127.0.0.1; a Metacontroller outside of the pod "
+                "needs its controllers from manifests"
             )
-            raise SettingsError(f"{problem} pod needs its controllers from manifests")
     except SettingsError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return BAD_SETTINGS

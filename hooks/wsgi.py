@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from functools import lru_cache
 from logging.config import dictConfig
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
 
@@ -26,9 +25,6 @@ from hooks.server.service import Service
 from hooks.settings.config import Config, from_environ
 from hooks.settings.parsing import SettingsError
 from hooks.webhook.hook import Dependencies, Hook
-
-if TYPE_CHECKING:
-    pass
 
 #: The exit code of a process whose settings cannot work.
 BAD_SETTINGS = 2
@@ -115,11 +111,8 @@ class Process:
 
 
 process = Process()
-
-
-def application() -> Service:
-    """Build what gunicorn serves."""
-    return process.application()
+#: What gunicorn calls for what it serves.
+application = process.application
 
 
 def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
@@ -142,6 +135,7 @@ def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
 
 
 def _no_cloud() -> Cloud:
+    """Guard against a hook outside of NEED_CLOUDSTACK that uses it all the same."""
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
 
 

@@ -41,22 +41,23 @@ MAX_LINE = 300
 USER_AGENT = "cloudstack-metacontroller"
 
 
+Params = Mapping[str, str] | None
+
+
 class KubeError(Exception):
     """Anything that went wrong with a Kubernetes API server.
 
     Attributes:
+        code: the HTTP status of an answer in JSON; 0 for any other, which may be a proxy's.
         retry_after: seconds that it asks to be left alone; 0 where it does not.
     """
 
+    code = 0
     retry_after = 0.0
 
 
 class KubeUnreachable(KubeError):
-    """No usable answer came back; a write may have been done.
-
-    Attributes:
-        code: the HTTP status of an answer in JSON; 0 for any other, which may be a proxy's.
-    """
+    """No usable answer came back; a write may have been done."""
 
     def __init__(self, message: str, *, code: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message)
@@ -88,7 +89,7 @@ class KubeRequest:
     method: str
     path: str
     deadline: Deadline
-    params: Mapping[str, str] | None = None
+    params: Params = None
     body: Json | None = None
     content_type: str = JSON
     accept: str = JSON
@@ -108,23 +109,13 @@ class Kube(ABC):
         """
 
     def get(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
+        self, path: str, *, deadline: Deadline, params: Params = None, accept: str = JSON
     ) -> Json:
         """Read one object. Raises as `call`."""
         return self.call(KubeRequest("GET", path, deadline, params, accept=accept))
 
     def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
+        self, path: str, *, deadline: Deadline, params: Params = None, accept: str = JSON
     ) -> Iterator[Json]:
         """Read a collection in pages of PAGE_SIZE; items carry no kind of their own.
 
@@ -150,7 +141,7 @@ class Kube(ABC):
         *,
         deadline: Deadline,
         content_type: str = MERGE_PATCH,
-        params: Mapping[str, str] | None = None,
+        params: Params = None,
     ) -> Json:
         """Patch an object; a resourceVersion in the body must be its present one.
 
@@ -253,18 +244,17 @@ def _object(what: str, answer: HttpAnswer) -> Json:
     """Read an answer's JSON object, or raise what it stands for."""
     code = answer.status
     wait = retry_after(answer.retry_after, time.time()) or 0.0
-    problem = "without a JSON object"
     is_transient = code >= 500 or code in (410, 429)  # 410: the rest of a list has expired
-    content: object = None
+    problem = f"HTTP {code} without a JSON object"
     try:
         content = answer.json()
     except BadJson as error:
+        content = None
         problem = f"{problem}: the answer {error}"
-    if not isinstance(content, dict) and is_transient and (line := answer.body.split(b"\n")[0]):
-        text = one_line(line.decode(errors="replace"), MAX_LINE)
-        raise KubeUnreachable(f"{what}: {text} ({code})", retry_after=wait)
     if not isinstance(content, dict):
-        raise KubeUnreachable(f"{what}: HTTP {code} {problem}", retry_after=wait)
+        if is_transient and (line := answer.body.split(b"\n")[0]):
+            problem = f"{one_line(line.decode(errors='replace'), MAX_LINE)} ({code})"
+        raise KubeUnreachable(f"{what}: {problem}", retry_after=wait)
     if code < 300:
         return content
     text = str(content.get("message") or content.get("reason") or "no reason given")

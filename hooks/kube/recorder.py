@@ -149,7 +149,7 @@ class EventRecorder:
                 self._changed.wait(min(pauses, default=None))
             return None
 
-    def _put_off(self, body: Json, error: KubeUnreachable | Conflict) -> None:
+    def _put_off(self, body: Json, error: KubeError) -> None:
         """Put an Event that was not written behind the others, and pause."""
         paused = body["metadata"]["namespace"] if error.code else ALL_NAMESPACES
         pause = max(self._backoff.failed(paused), error.retry_after)

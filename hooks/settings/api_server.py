@@ -15,6 +15,8 @@ from hooks.settings.reloading import ReloadingFile
 
 #: The folder of a pod's service account: its namespace, its token, the CA of the API server.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+#: What the libraries raise for a file of another shape.
+_MALFORMED = (ConfigException, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
 
 
 def read_kubeconfig(path: str) -> Configuration:
@@ -32,26 +34,17 @@ def read_kubeconfig(path: str) -> Configuration:
         url = urlsplit(configuration.host)
         content = yaml.safe_load(text)
         context = _named(content, "context", content["current-context"])
-        if _named(content, "cluster", context["cluster"]).get("proxy-url"):
-            raise _Unsupported(
-                f"clusters[{context['cluster']}].cluster.proxy-url: a proxy is not supported"
-            )
+        cluster = context["cluster"]
+        has_proxy = bool(_named(content, "cluster", cluster).get("proxy-url"))
         if token_file := _named(content, "user", context.get("user")).get("tokenFile"):
             _follow_token(configuration, str(Path(path).parent / token_file))
-    except _Unsupported:
-        raise
     except OSError as error:
         raise ValueError(f"names a file that cannot be read: {error.filename}") from None
-    except (
-        ConfigException,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        yaml.YAMLError,
-    ) as error:
+    except _MALFORMED as error:
         missing = f": {error}" if "File does not exist" in str(error) else ""
         raise ValueError(f"is not a kubeconfig{missing}") from None
+    if has_proxy:
+        raise ValueError(f"clusters[{cluster}].cluster.proxy-url: a proxy is not supported")
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise ValueError("the server of its current context is not an http or https URL")
     _check_certificates(configuration)
@@ -65,10 +58,6 @@ def _check_certificates(configuration: Configuration) -> None:
         file_context(configuration.ssl_ca_cert or "", certificate=own)
     except BadTrust as error:
         raise ValueError(f"its certificates cannot be used: {error}") from None
-
-
-class _Unsupported(ValueError):
-    """A field of a kubeconfig that cannot be used; str() names it."""
 
 
 def _named(content: Any, kind: str, name: object) -> Any:  # noqa: ANN401 - a part of a kubeconfig

@@ -164,8 +164,9 @@ def from_environ(
         kubeconfig, read = str(service_account), partial(read_service_account, environ)
     if not kubeconfig:
         problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
-    elif file := _follow(problems, "KUBECONFIG_FILE", "kubeconfig", read, kubeconfig):
-        values["api_server"] = file.current()
+    else:
+        reading = partial(read, kubeconfig)
+        values["api_server"] = _attempt(problems, "KUBECONFIG_FILE", kubeconfig, reading)
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(*problems)
@@ -212,20 +213,27 @@ def _read_files(
 def _follow(
     problems: list[str], variable: str, name: str, read: Callable[..., T], *paths: str
 ) -> ReloadingFile[T] | None:
-    """Follow files that settings name; None if one is not set, or bad and added to the problems.
+    """Follow files that settings name; None if one is not set, or bad and added to the problems."""
+    if not all(paths):
+        return None
+    follow = partial(ReloadingFile, name, paths, partial(read, *paths))
+    return _attempt(problems, variable, paths[0], follow)
 
-    The first path is shown, and only if it looks like one: it may be a token instead of its file.
+
+def _attempt(problems: list[str], variable: str, path: str, read: Callable[[], T]) -> T | None:
+    """Read a file that a setting names; None if it is bad and added to the problems.
+
+    The path is shown only if it looks like one: it may be a token instead of its file.
     """
-    reasons: tuple[str, ...]
     try:
-        return ReloadingFile(name, paths, partial(read, *paths)) if all(paths) else None
+        return read()
     except SettingsError as error:
         reasons = error.problems
     except OSError as error:
         reasons = (error.strerror or "cannot be read",)
     except ValueError as error:
         reasons = (str(error),)
-    shown = paths[0] if paths[0].startswith(("/", "./", "../")) else "the file"
+    shown = path if path.startswith(("/", "./", "../")) else "the file"
     problems += [f"{variable}: {shown}: {reason}" for reason in reasons]
     return None
 

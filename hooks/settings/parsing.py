@@ -111,10 +111,7 @@ def seconds(at_least: float, at_most: float) -> Callable[[str], float]:
     """Make a parser of durations between two bounds, in seconds."""
 
     def parse(text: str) -> float:
-        try:
-            duration = parse_duration(text, field="")
-        except ValueError:
-            raise ValueError("is not a duration; write for example 30s, 5m or 1h30m") from None
+        duration = parse_duration(text)
         if not at_least <= duration <= at_most:
             raise ValueError(f"is not from {at_least:g}s to {at_most:g}s")
         return duration

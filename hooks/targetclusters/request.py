@@ -39,7 +39,7 @@ class Duration(float):
     @classmethod
     def read(cls, text: str) -> "Duration":
         """Read a duration as Kubernetes users write it. Raises ValueError."""
-        return cls(min(cls.most, max(cls.least, parse_duration(text, field=""))))
+        return cls(min(cls.most, max(cls.least, parse_duration(text))))
 
 
 class Interval(Duration):
