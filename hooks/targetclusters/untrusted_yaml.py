@@ -22,7 +22,6 @@ MAX_CHARACTERS = 4 * 1024 * 1024
 
 _INTEGER = re.compile(r"([-+]?)(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_BASES = {"0b": 2, "0o": 8, "0x": 16}
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
@@ -49,10 +48,9 @@ class InvalidField(ValueError):
 
 
 class _Loader(yaml.CSafeLoader):
-    """Composes nodes; `_Reader` decides what an untagged value is."""
+    """Composes nodes; gives every value without quotes and tag a tag of its own."""
 
 
-#: Gives every value without quotes and tag a tag of its own.
 _Loader.yaml_implicit_resolvers = {None: [(f"{_TAG}plain", re.compile(r".*", re.DOTALL))]}
 
 
@@ -187,10 +185,10 @@ def _plain(text: str, at: tuple[Part, ...]) -> Value:
 
 
 def _integer(text: str, sign: str, digits: str, at: tuple[Part, ...]) -> int | str:
-    octal = len(digits) > 1 and digits[0] == "0"
+    is_octal = digits[0] == "0" and digits[1:].isdigit()
     try:
         if len(digits) <= _MAX_DIGITS:
-            number = int(sign + digits, _BASES.get(digits[:2], 8 if octal else 10))
+            number = int(sign + digits, 8 if is_octal else 0)
             if number in _INT64:
                 return number
     except ValueError:  # 0x_

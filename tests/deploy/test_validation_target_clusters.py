@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hooks.targetclusters.sync.plan.sources import parse_sources, why_refused
+from hooks.targetclusters.sync.plan.sources import parse_sources, why_not_a_source
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError
@@ -171,7 +171,7 @@ def test_what_would_show_when_it_is_tried_is_refused_at_once(
 
 def test_the_hook_never_syncs_the_kubeconfig_either() -> None:
     metadata = {"name": "shop-kubeconfig"}
-    assert why_refused("Secret", metadata, kubeconfig_secret="shop-kubeconfig")
+    assert why_not_a_source("Secret", metadata, kubeconfig_secret="shop-kubeconfig")
 
 
 def test_as_many_sources_as_the_crd_allows_can_be_judged(guarded: ControlPlane) -> None:

@@ -1,14 +1,19 @@
 """Opens a cluster by the kubeconfig in the Secret that its TargetCluster names."""
 
+import os
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.http.tls import file_context, new_context
+from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.targetclusters.access.kubeconfig import (
     NO_KUBECONFIG,
@@ -16,8 +21,10 @@ from hooks.targetclusters.access.kubeconfig import (
     Kubeconfig,
     read_secret,
 )
-from hooks.targetclusters.access.transport import connect, tls_context
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
+
+#: Where a client certificate lies while it is being loaded; memory, where the system has it.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
 
 class AccessError(Exception):
@@ -129,3 +136,67 @@ class Connector:
 def _version(path: str, secret: Json) -> tuple[str, str, str]:
     metadata = secret["metadata"]
     return path, str(metadata.get("uid")), str(metadata.get("resourceVersion"))
+
+
+@contextmanager
+def connect(
+    kubeconfig: Kubeconfig, context: ssl.SSLContext, *, user_agent: str, max_answer_bytes: int
+) -> Iterator[ApiServer]:
+    """Make a client for the cluster; nothing is sent yet. Its connections are closed at the end.
+
+    Args:
+        kubeconfig: where the cluster is, and who we are to it.
+        context: its TLS context.
+        user_agent: what its audit log shows of us.
+        max_answer_bytes: of each answer; as many jobs as run at once may hold one.
+    """
+    transport = Transport(
+        lambda: context, server_name=kubeconfig.server_name, max_bytes=max_answer_bytes
+    )
+    api = ApiServer(
+        kubeconfig.server,
+        transport,
+        authorization=lambda: kubeconfig.authorization,
+        user_agent=user_agent,
+    )
+    with closing(api):
+        yield api
+
+
+def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
+    """Make a context that trusts the kubeconfig's authorities, or the public ones without any.
+
+    Raises:
+        BadKubeconfig: certificates or key cannot be used.
+    """
+    if kubeconfig.server.startswith("http:"):
+        return file_context()  # never used
+    if not kubeconfig.ca and not kubeconfig.certificate:
+        return file_context(verify=kubeconfig.verify)  # shared: reading all of them takes 50 ms
+    try:
+        context = new_context(ca=kubeconfig.ca, verify=kubeconfig.verify)
+    except ssl.SSLError:
+        message = "certificate-authority-data: is not a certificate in PEM"
+        raise BadKubeconfig(message) from None
+    if kubeconfig.certificate:
+        _load_client_certificate(context, kubeconfig)
+    return context
+
+
+def memory_folder() -> Path:
+    """Return where files are memory, or where temporary ones go on a system without that."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _load_client_certificate(context: ssl.SSLContext, kubeconfig: Kubeconfig) -> None:
+    """Load certificate and key, which Python reads from files only; the files are gone after."""
+    with tempfile.TemporaryDirectory(prefix="client-certificate-", dir=memory_folder()) as private:
+        pem = Path(private) / "both.pem"
+        pem.touch(mode=0o600)
+        pem.write_text(f"{kubeconfig.certificate}\n{kubeconfig.key}\n")
+        try:
+            # Without a password an encrypted key would ask for one on the terminal.
+            context.load_cert_chain(pem, password="")
+        except (ssl.SSLError, ValueError):
+            message = "client-key-data: is not a key in PEM that fits client-certificate-data"
+            raise BadKubeconfig(message) from None

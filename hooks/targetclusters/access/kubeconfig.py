@@ -56,7 +56,7 @@ class BadKubeconfig(Exception):
         reason: in CamelCase, for a condition.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, message: str, reason: str = "KubeconfigInvalid") -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -102,14 +102,14 @@ def read_secret(secret: Json) -> Kubeconfig:
     if not keys:
         found = ", ".join(sorted(data)) or "none"
         message = f"the Secret needs one of the keys {', '.join(SECRET_KEYS)}; it has: {found}"
-        raise BadKubeconfig("KubeconfigMissing", message)
+        raise BadKubeconfig(message, "KubeconfigMissing")
     key = keys[0]
     try:
         text = base64.b64decode(data[key], validate=True).decode()
     except (ValueError, TypeError):
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is not text in base64") from None
+        raise BadKubeconfig(f"key {key}: is not text in base64") from None
     if not text.strip():
-        raise BadKubeconfig("KubeconfigMissing", f"key {key}: is empty")
+        raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
     return read_kubeconfig(text, key=key)
 
 
@@ -184,20 +184,19 @@ class _Mapping:
 
     def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
         """Return the error about a field."""
-        return BadKubeconfig(reason, f"{self.path}.{key}: {problem}".removeprefix("."))
+        return BadKubeconfig(f"{self.path}.{key}: {problem}".removeprefix("."), reason)
 
 
 def _parse(text: str, key: str) -> _Mapping:
     """Parse YAML; no error quotes the text."""
     if len(text) > MAX_CHARACTERS:
-        message = f"key {key}: is longer than {MAX_CHARACTERS} characters"
-        raise BadKubeconfig("KubeconfigInvalid", message)
+        raise BadKubeconfig(f"key {key}: is longer than {MAX_CHARACTERS} characters")
     config = next(documents(text), None)
     if isinstance(config, InvalidField):
         where = f", {config.field}" if config.field else ""
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}{where}: {config.message}")
+        raise BadKubeconfig(f"key {key}{where}: {config.message}")
     if not isinstance(config, dict):
-        raise BadKubeconfig("KubeconfigInvalid", f"key {key}: is not a kubeconfig")
+        raise BadKubeconfig(f"key {key}: is not a kubeconfig")
     return _Mapping(config)
 
 

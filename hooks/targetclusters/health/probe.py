@@ -86,14 +86,12 @@ def _failure(error: KubeError) -> Failure:
 def _read_list(read: Callable[[], T]) -> T | Failure:
     try:
         return read()
-    except KubeRefused as error:
-        if error.code == 401:
-            return _failure(error)
-        return Failure(
-            "list", "Forbidden" if error.code == 403 else "Refused", one_line(error, _MAX_MESSAGE)
-        )
     except KubeError as error:
-        return Failure("list", "NotRead", one_line(error, _MAX_MESSAGE))
+        code = error.code if isinstance(error, KubeRefused) else 0
+        if code == 401:
+            return _failure(error)
+        reason = {0: "NotRead", 403: "Forbidden"}.get(code, "Refused")
+        return Failure("list", reason, one_line(error, _MAX_MESSAGE))
 
 
 def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:

@@ -7,7 +7,7 @@ from typing import assert_never
 from hooks.http.bounded_json import Json
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
 from hooks.targetclusters.sync.live import LiveState
-from hooks.targetclusters.sync.memory import DryRun, SyncMemory
+from hooks.targetclusters.sync.memory import Compared, SyncMemory
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
@@ -129,15 +129,15 @@ class Applier:
         except (Conflict, NotFound):
             return _overtaken(wanted)
         if applied is not None and applied.resource_version == live.resource_version:
-            self.memory.dry_runs[wanted.key] = DryRun(_state(wanted, applied), ())
+            self.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
             return wanted.result("unchanged", live=applied)
         message = "was changed on the target; it is corrected"
         return wanted.result("applied", message, live=applied, fields=fields)
 
     def _compare(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
         """Ask the target what an apply would change, unless that is known of this very state."""
-        known = self.memory.dry_runs.get(wanted.key)
-        if known is None or known.state != _state(wanted, live):
+        compared, fields = self.memory.dry_runs.get(wanted.key, (None, ()))
+        if compared != _compared(wanted, live):
             try:
                 before = self.state.target.get(wanted.path)
                 body = _with_metadata(wanted, uid=live.uid)
@@ -145,12 +145,12 @@ class Applier:
             except (Conflict, NotFound):
                 return _overtaken(wanted)
             live = read_live(before) or live
-            known = DryRun(_state(wanted, live), changed_fields(before, after))
-            self.memory.dry_runs[wanted.key] = known
-        if not known.fields:
+            fields = changed_fields(before, after)
+            self.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
+        if not fields:
             return wanted.result("unchanged", live=live)
         message = "was changed on the target; it is left as it is"
-        return wanted.result("drifted", message, live=live, fields=known.fields)
+        return wanted.result("drifted", message, live=live, fields=fields)
 
 
 def delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
@@ -202,7 +202,7 @@ def _delete(target: Target, path: str, live: LiveObject) -> bool:
     return True
 
 
-def _state(wanted: ResolvedObject, live: LiveObject) -> tuple[str, str, str]:
+def _compared(wanted: ResolvedObject, live: LiveObject) -> Compared:
     return wanted.digest, live.uid, live.resource_version
 
 

@@ -14,6 +14,7 @@ All calls go through `target`. `memory` is what is kept between rounds.
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
@@ -171,16 +172,11 @@ class _Round:
             if one.key == home:
                 self._note(applier.apply_object(one))
         state.write_config_map(state.scope)
-        unserved: dict[Kind, str] = {}
+        await_kind = cache(self._await_kind)
         for one in recorded:
             if one.key in self._results:
                 continue
-            problem = state.problem(one.key)
-            if not problem:
-                if one.kind not in unserved:
-                    unserved[one.kind] = self._await_kind(one.kind)
-                problem = unserved[one.kind]
-            if problem:
+            if problem := state.problem(one.key) or await_kind(one.kind):
                 self._note(one.result("failed", problem, needs_recheck=problem == _NOT_SERVED_YET))
             else:
                 self._note(applier.apply_object(one))

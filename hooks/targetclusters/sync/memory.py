@@ -14,6 +14,8 @@ LONGEST_RETRY = 600.0
 
 #: The kinds that a target served when it was last asked, by apiVersion.
 ServedKinds = dict[str, Mapping[str, Kind]]
+#: The digest of what was compared, with the live object's UID and resourceVersion.
+Compared = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -33,33 +35,20 @@ class Retry:
     message: str
 
 
-@dataclass(frozen=True)
-class DryRun:
-    """What an apply would change in an object, as the target says.
-
-    Attributes:
-        state: what was compared: the digest, with the live object's UID and resourceVersion.
-        fields: that would change; none if the target only writes them in another form.
-    """
-
-    state: tuple[str, str, str]
-    fields: tuple[str, ...]
-
-
 @dataclass
 class SyncMemory:
     """One target's memory; used by one round at a time.
 
     Attributes:
-        kinds: which kinds the target serves.
         retries: the objects that failed.
-        dry_runs: the objects that seem to be changed.
+        dry_runs: of objects that seem to be changed, the fields that an apply would change, as the
+            target says; none if it only writes them in another form.
         conflicts: the objects that existed before us.
     """
 
     kinds: ServedKinds = field(default_factory=dict)
     retries: dict[ObjectKey, Retry] = field(default_factory=dict)
-    dry_runs: dict[ObjectKey, DryRun] = field(default_factory=dict)
+    dry_runs: dict[ObjectKey, tuple[Compared, tuple[str, ...]]] = field(default_factory=dict)
     conflicts: set[ObjectKey] = field(default_factory=set)
 
     def note_failure(self, key: ObjectKey, digest: str, message: str, *, now: float) -> None:

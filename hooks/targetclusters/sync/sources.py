@@ -8,6 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
 from hooks.kube.objects import part
+from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.manifests import SourceContents
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
@@ -17,7 +18,7 @@ from hooks.targetclusters.sync.plan.sources import (
     is_inventory,
     parse_sources,
     read_contents,
-    why_refused,
+    why_not_a_source,
 )
 
 #: How many objects one TargetCluster may apply to its target.
@@ -26,9 +27,6 @@ MAX_OBJECTS = 10_000
 READ_SINGLY = 10
 #: Whole ConfigMaps and Secrets in one page: 1 MiB each, within the bound of an answer.
 PAGE = 50
-
-_PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
-
 
 #: What an object wants, with the UID and resourceVersion at which it was read.
 _Versioned = tuple[tuple[str, str], SourceContents]
@@ -131,7 +129,7 @@ class _Reading:
 
     def _may_sync(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object may be a source; a refusal that people can act on is a problem."""
-        refused = why_refused(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
+        refused = why_not_a_source(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
         if refused and (source.name or not is_inventory(metadata)):
             self._note(f"{source.kind}/{metadata['name']}", refused)
         return not refused
@@ -174,8 +172,8 @@ class _Reading:
         return self.own.list(path, deadline=self.deadline, params=params, accept=accept)
 
     def _path(self, source: Source, name: str = "") -> str:
-        path = f"/api/v1/namespaces/{self.sources.namespace}/{_PLURALS[source.kind]}"
-        return f"{path}/{name}" if name else path
+        kind = Kind("v1", source.kind, f"{source.kind.lower()}s", namespaced=True)
+        return kind.path(self.sources.namespace, name)
 
     def _note(self, source: str, message: str) -> None:
         self.problems.append(SourceProblem(source, message))

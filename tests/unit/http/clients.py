@@ -11,7 +11,7 @@ from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.models.account import Capabilities
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError
-from hooks.targetclusters.access import transport
+from hooks.targetclusters.access import connector
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from tests.targets.certificates import Authority
 
@@ -38,8 +38,8 @@ def ask_own_api_server(url: str, seconds: float, ca: Path) -> object:
 
 
 def connect(config: Kubeconfig, max_answer_bytes: int) -> AbstractContextManager[ApiServer]:
-    context = transport.tls_context(config)
-    return transport.connect(config, context, user_agent="tests", max_answer_bytes=max_answer_bytes)
+    context = connector.tls_context(config)
+    return connector.connect(config, context, user_agent="tests", max_answer_bytes=max_answer_bytes)
 
 
 def ask_target(url: str, seconds: float, ca: Path) -> object:

@@ -97,7 +97,7 @@ def parse_sources(cluster: Json) -> Sources:
     return Sources(namespace, target_namespace or namespace, tuple(valid), tuple(problems))
 
 
-def why_refused(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
+def why_not_a_source(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
     """Return why an object is never a source, whoever names it; empty if it may be one."""
     if kind == "Secret" and metadata.get("name") == kubeconfig_secret:
         return "holds the kubeconfig of the target and is never synced"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.access.connector import tls_context
 from hooks.targetclusters.access.kubeconfig import BadKubeconfig, read_kubeconfig, read_secret
-from hooks.targetclusters.access.transport import tls_context
 from tests.targets.certificates import FAR, Authority, encrypted
 from tests.targets.objects import encoded, jwt, kubeconfig, secret
 

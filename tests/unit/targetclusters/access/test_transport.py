@@ -9,7 +9,7 @@ import pytest
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError, KubeUnreachable
-from hooks.targetclusters.access import transport
+from hooks.targetclusters.access import connector
 from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_kubeconfig
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
@@ -22,9 +22,9 @@ AUTHORITY = Authority()
 
 
 def connected(kubeconfig: Kubeconfig) -> AbstractContextManager[ApiServer]:
-    return transport.connect(
+    return connector.connect(
         kubeconfig,
-        transport.tls_context(kubeconfig),
+        connector.tls_context(kubeconfig),
         user_agent="target-cluster-operator",
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
@@ -186,7 +186,7 @@ def test_the_client_certificate_is_shown_and_its_file_is_gone(tmp_path: Path) ->
         with connected(config) as api:
             assert api.get("/version", deadline=Deadline(5)) == {}
     assert "somebody" in str(shown[0])
-    assert not list(transport.memory_folder().glob("client-certificate-*"))
+    assert not list(connector.memory_folder().glob("client-certificate-*"))
 
 
 def test_plain_text_is_read_with_its_code() -> None:

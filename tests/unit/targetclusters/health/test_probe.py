@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeRequest
-from hooks.targetclusters.access import transport
+from hooks.targetclusters.access import connector
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
@@ -19,8 +19,8 @@ from tests.targets.fake_cluster import Crowded, FakeCluster, node
 
 def connected(url: str) -> AbstractContextManager[ApiServer]:
     kubeconfig = Kubeconfig(url)
-    context = transport.tls_context(kubeconfig)
-    return transport.connect(
+    context = connector.tls_context(kubeconfig)
+    return connector.connect(
         kubeconfig, context, user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES
     )
 

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.sources import Source, parse_sources, read_contents, why_refused
+from hooks.targetclusters.sync.plan.sources import (
+    Source,
+    parse_sources,
+    read_contents,
+    why_not_a_source,
+)
 from tests.unit.targetclusters.sync.objects import is_confidential
 
 AT = "resourceSyncPolicy.sources[0]"
@@ -219,8 +224,8 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     ],
 )
 def test_refuses(kind: Any, metadata: Json, refused: str) -> None:
-    assert why_refused(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
-    assert bool(why_refused(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
+    assert why_not_a_source(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
+    assert bool(why_not_a_source(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
 
 
 def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
