@@ -101,7 +101,6 @@ class Spec(View, frozen=True):
     node_selector: dict[str, str] = msgspec.field(default_factory=dict)
     external_traffic_policy: str = "Cluster"
     mode: str = "Apply"
-    open_firewall: bool = True
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:

@@ -45,7 +45,6 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "adoptNames": (sorted(spec.adopt.names), []),
         "nodeSelector": (spec.node_selector, {}),
         "planOnly": (spec.plan_only, False),
-        "openFirewall": (spec.open_firewall, True),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),
         "networkID": (network_id, ""),
         "members": (sorted(each.machine_id for each in members), []),

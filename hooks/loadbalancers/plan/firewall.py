@@ -27,18 +27,12 @@ _GOING = frozenset({"Revoke", "Deleting"})
 def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> StagePlan:
     """Plan the firewall of the Service's address.
 
-    Without `openFirewall`, only what we opened before is closed. Ports are opened once all rules
-    exist, so that contiguous ports share a firewall rule.
+    Ports are opened once all rules exist, so that contiguous ports share a firewall rule.
     """
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
         return StagePlan(_condition("True", "NoFirewall", message))
-    spec = facts.request.spec
-    if not spec.open_firewall:
-        closed = open_ports(facts, address_id, ())
-        message = "The Service leaves the firewall to people"
-        return closed if closed.actions else StagePlan(_condition("True", "NotManaged", message))
-    if not rules.is_complete and not spec.plan_only:
+    if not rules.is_complete and not facts.request.spec.plan_only:
         message = "The firewall is opened after the rules are created"
         return StagePlan(_condition("False", "WaitingForRules", message))
     return open_ports(facts, address_id, (*rules.serving, *rules.future))

@@ -19,7 +19,7 @@ class Enforcement:
 
     Attributes:
         wanted: the ranges.
-        firewall: our firewall rules do.
+        firewall: firewall rules do.
         rule_lists: rules are created with a list of their own.
         lists_change: that list can be changed in place.
         impossible: why the ranges cannot be enforced; empty if they can.
@@ -67,19 +67,12 @@ def enforcement(facts: Facts) -> Enforcement:
     Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
     made with the rule could not be widened later.
     """
-    spec = facts.request.spec
-    firewall = facts.has_firewall and spec.open_firewall
+    firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
     lists = facts.version.at_least(*LISTS_SINCE)
     change = facts.version.at_least(*LISTS_CHANGE_SINCE)
     impossible = ""
-    if not firewall and not spec.source_ranges:
-        impossible = "nobody may connect, and there is no firewall of ours to enforce that"
-    elif not firewall and not lists and spec.source_ranges != (EVERYONE,):
+    if not firewall and not ranges:
+        impossible = "nobody may connect, and the network has no firewall to enforce that"
+    elif not firewall and not lists and ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
-    return Enforcement(
-        wanted=spec.source_ranges,
-        firewall=firewall,
-        rule_lists=change or (lists and not firewall),
-        lists_change=change,
-        impossible=impossible,
-    )
+    return Enforcement(ranges, firewall, change or (lists and not firewall), change, impossible)

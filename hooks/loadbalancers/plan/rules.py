@@ -144,7 +144,8 @@ def _plan_ports(
         if key in taken and each.rule is None:
             each = replace(each, problem=f"port {port.public_port} is taken by rule {taken[key]}")
         elif by.impossible:
-            each = replace(each, problem=by.impossible)
+            # A rule that exists would admit too many: it is deleted as obsolete.
+            each = replace(each, rule=None, problem=by.impossible)
         else:
             each = _plan_port(facts, each, by)
         ports.append(each)

@@ -72,7 +72,6 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         ),
         "externalTrafficPolicy": "Cluster",
         "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
-        "openFirewall": True,
     }
 
 

@@ -235,21 +235,6 @@ def test_two_services_live_side_by_side(world: World, hook: LoadBalancersHook) -
     assert [rule["name"] for rule in world.rules()] == [f"{second.name}-tcp-80"]
 
 
-def test_a_firewall_left_to_people_is_not_opened_and_our_rules_go(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    lb = LoadBalancer(world, openFirewall=False).settle(hook)
-    assert lb.is_ready()
-    assert lb.reason("FirewallReady") == "NotManaged"
-    assert world.firewall() == []
-    lb.change(openFirewall=True)
-    lb.settle(hook)
-    assert world.firewall() == [("tcp", 80, 80, EVERYONE)]
-    lb.change(openFirewall=False)
-    lb.settle(hook)
-    assert world.firewall() == []
-
-
 def test_customize_asks_for_all_instances(hook: LoadBalancersHook, world: World) -> None:
     request = {"controller": {}, "parent": LoadBalancer(world).parent}
     assert hook.customize(request, Deadline(8)).response == {

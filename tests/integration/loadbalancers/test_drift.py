@@ -191,8 +191,8 @@ def test_a_humans_rules_on_the_address_stay_through_everything(
         {"sourceRanges": ["10.0.0.0/8"]},
         {"ports": [port(80, proxy=True), port(8080)], "sourceRanges": ["0.0.0.0/0"]},
         {"ports": [port(80, 31999)]},
-        {"openFirewall": False},
-        {"openFirewall": True},
+        {"sourceRanges": []},
+        {"sourceRanges": ["0.0.0.0/0"]},
         {"ports": []},
     ]
     for step in steps:

@@ -59,7 +59,6 @@ specs = st.fixed_dictionaries(
             ([EVERYONE], ["10.0.0.0/8"], ["10.0.0.0/8", "192.0.2.0/24"], [])
         ),
         "keepAddress": st.booleans(),
-        "openFirewall": st.sampled_from((True, True, False)),
         "address": st.sampled_from(("", IP)),
         "proxy": st.booleans(),
     }
@@ -248,12 +247,7 @@ def by_port(firewall_rules: Iterable[FirewallRule]) -> dict[tuple[str, int], lis
 
 
 def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
-    """Check our rules against the spec; return the ports that are served.
-
-    Where nothing could keep everybody out, rules stay what they were: that is said, not made.
-    """
-    if not (spec.source_ranges or spec.open_firewall):
-        return set()
+    """Check our rules against the spec; return the ports that are served."""
     [address] = our_addresses(model)
     standing = {rule.name: rule for rule in own_rules(model, {address})}
     taken = {
@@ -279,7 +273,7 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
 
 def check_firewall(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:
     """Check the firewall: no rule of ours admits too much, and nothing is missing."""
-    wanted = served if spec.open_firewall and spec.source_ranges else set()
+    wanted = served if spec.source_ranges else set()
     addresses = our_addresses(model)
     for port_key, cidrs in by_port(own_firewall_rules(model, addresses)).items():
         assert covers(spec.source_ranges if port_key in wanted else (), cidrs)

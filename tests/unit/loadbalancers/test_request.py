@@ -23,12 +23,7 @@ def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
     assert spec.algorithm == "roundrobin"
     assert spec.source_ranges == ("0.0.0.0/0",)
     assert spec.adopt == Adopt()
-    assert (spec.address, spec.keep_address, spec.plan_only, spec.open_firewall) == (
-        "",
-        False,
-        False,
-        True,
-    )
+    assert (spec.address, spec.keep_address, spec.plan_only) == ("", False, False)
     assert spec.invalid == ()
 
 
@@ -42,7 +37,6 @@ def test_everything_that_is_asked_for_is_read() -> None:
         adopt={"address": "198.51.100.9", "associatedByController": True, "names": ["x"]},
         nodeSelector={"pool": "edge"},
         mode="Plan",
-        openFirewall=False,
         invalid=[{"field": "spec.ports", "message": "no"}],
     ).spec
     assert [each.rule_protocol for each in spec.ports] == ["udp", "tcp-proxy"]
@@ -50,7 +44,7 @@ def test_everything_that_is_asked_for_is_read() -> None:
     assert spec.source_ranges == ("10.0.0.0/8", "192.0.2.0/24")
     assert spec.adopt == Adopt("198.51.100.9", True, frozenset({"x"}))
     assert spec.node_selector == {"pool": "edge"}
-    assert (spec.plan_only, spec.open_firewall, spec.keep_address) == (True, False, True)
+    assert (spec.plan_only, spec.keep_address) == (True, True)
     assert spec.invalid == (Invalid("spec.ports", "no"),)
 
 

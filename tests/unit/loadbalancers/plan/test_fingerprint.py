@@ -61,7 +61,6 @@ DEFAULTS: Json = {
     "nodeSelector": {},
     "externalTrafficPolicy": "Cluster",
     "mode": "Apply",
-    "openFirewall": True,
     "invalid": [],
 }
 
@@ -108,7 +107,6 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
         request(nodeSelector={"kubernetes.io/hostname": "n1"}),
         request(externalTrafficPolicy="Local"),
         request(mode="Plan"),
-        request(openFirewall=False),
         request(invalid=[{"field": "a", "message": "b"}]),
         request(invalid=[{"field": "a", "message": "c"}]),
         request(metadata={"deletionTimestamp": "2027-01-15T08:00:00Z"}),

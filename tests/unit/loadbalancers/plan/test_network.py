@@ -58,9 +58,6 @@ TEN = {"sourceRanges": ["10.0.0.0/8"]}
         pytest.param((4, 22, 0), NETWORK, {}, True, True, True, id="4.22"),
         pytest.param((4, 20, 1), NETWORK, {}, True, False, False, id="4.20 with a firewall"),
         pytest.param((4, 20, 1), LB_ONLY, {}, False, True, False, id="4.20 without"),
-        pytest.param(
-            (4, 20, 1), NETWORK, {"openFirewall": False}, False, True, False, id="left to people"
-        ),
         pytest.param((4, 16, 0), NETWORK, TEN, True, False, False, id="4.16"),
         pytest.param((4, 16, 0), LB_ONLY, {}, False, False, False, id="4.16, open to all"),
     ],

@@ -46,7 +46,6 @@ def test_a_plain_service_asks_for_the_defaults() -> None:
         "nodeSelector": {},
         "externalTrafficPolicy": "Cluster",
         "mode": "Apply",
-        "openFirewall": True,
         "invalid": [],
     }
 
