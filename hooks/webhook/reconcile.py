@@ -1,14 +1,18 @@
 """The loop of every hook: observe, plan, act, until nothing is left or the time is nearly up."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.deadline import Deadline
+from hooks.http.texts import join_sentences
 from hooks.kube.client import KubeError
 from hooks.kube.events import Event
 from hooks.webhook.contract import CustomizeResponse, Plan, Response
+
+_log = logging.getLogger("hooks.calls")
 
 Facts = TypeVar("Facts")
 Action = TypeVar("Action")
@@ -121,6 +125,8 @@ def _work(
         passes += 1
         is_repeated = all(action in done for action in plan.actions)
         if plan.actions and (is_repeated or passes > MAX_PASSES):
+            left = join_sentences([str(action) for action in plan.actions], limit=5)
+            _log.warning("work does not end", extra={"passes": passes, "left": left})
             return CallResult(_resumed(plan.response), tuple(done))
         try:
             for action in plan.actions:

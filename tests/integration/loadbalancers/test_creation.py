@@ -235,6 +235,20 @@ def test_two_services_live_side_by_side(world: World, hook: LoadBalancersHook) -
     assert [rule["name"] for rule in world.rules()] == [f"{second.name}-tcp-80"]
 
 
+@pytest.mark.parametrize("code", [432, 531])
+def test_what_the_account_may_not_do_stops_nothing_else(
+    world: World, hook: LoadBalancersHook, code: int
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(81)])
+    lb.call(hook)
+    world.simulator.control.fault("createLoadBalancerRule", "error", code=code, text="not yours")
+    lb.call(hook)
+    assert [rule["name"] for rule in world.rules()] == [f"{lb.name}-tcp-81"]
+    assert lb.reason() == "RulesRefused"
+    assert f"{lb.name}-tcp-80: not yours" in lb.condition("Ready")["message"]
+    assert lb.reason("MembersReady") == "AllAssigned"
+
+
 def test_customize_asks_for_all_instances(hook: LoadBalancersHook, world: World) -> None:
     request = {"controller": {}, "parent": LoadBalancer(world).parent}
     assert hook.customize(request, Deadline(8)).response == {

@@ -7,11 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from hooks.cloudstack import Client, Clocks
 from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
+from hooks.cloudstack.models.jobs import Job
+from hooks.http.deadline import Deadline
+from hooks.loadbalancers.actions import perform
+from hooks.loadbalancers.context import CallContext, ClusterId, RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy
+from hooks.loadbalancers.plan.actions import AssociateAny
 from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
@@ -252,6 +259,27 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
             assert lb.is_finalized()
             assert world.writes()["disassociateIpAddress"] == 1
         world.close()
+
+
+def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(world: World) -> None:
+    cloud, jobs = world.open_cloud(), RunningJobs()
+    context = CallContext(
+        "u-1",
+        cloud,
+        world.cluster,
+        Deadline(0.5),
+        ClusterId("c-1", world.cluster),
+        jobs,
+        drift_resync=300.0,
+        clock=lambda: world.now,
+    )
+    world.simulator.control.fault("createTags", "job-never-ends")
+    with pytest.raises(JobRunning):
+        perform(AssociateAny(world.network("net-1"), (("a", "b"),)), context)
+    waited_for: list[Job] = []
+    jobs.wait("u-1", waited_for.append, now=world.now)
+    assert [job.command for job in waited_for] == ["createTags", "associateIpAddress"]
+    cloud.close()
 
 
 def test_an_action_that_cloudstack_accepts_without_effect_is_not_repeated_for_ever(

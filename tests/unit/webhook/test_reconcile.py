@@ -84,8 +84,12 @@ def test_work_that_is_left_at_the_deadline_is_resumed_soon() -> None:
     assert response == {"labels": {"floors": "2"}, "resyncAfterSeconds": RESUME_AFTER}
 
 
-def test_a_plan_that_asks_for_what_was_just_done_is_not_repeated() -> None:
+def test_a_plan_that_asks_for_what_was_just_done_is_not_repeated(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     response, actions = run(Tower(height=2, effect=False))
+    [record] = caplog.records
+    assert (record.message, record.__dict__["left"]) == ("work does not end", "1")
     assert actions == (1,)
     assert response == {"labels": {"floors": "0"}, "resyncAfterSeconds": RESUME_AFTER}
 
