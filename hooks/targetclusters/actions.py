@@ -7,8 +7,9 @@ from functools import partial
 from typing import assert_never
 
 from hooks.http.deadline import Deadline
+from hooks.kube.client import ApiServer
 from hooks.kube.times import milliseconds
-from hooks.targetclusters.access.connector import AccessError, Connection
+from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.health.model import ProbeResult
@@ -69,10 +70,10 @@ class _Jobs:
         spec = self.facts.spec
         result = ProbeResult(milliseconds(self.watched.clock()), 0.0, self.facts.generation)
         try:
-            with self._open(deadline, MAX_ANSWER_BYTES) as connection:
+            with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
                 result = probe_cluster(
-                    connection.api,
-                    _add_kubeconfig(result, connection.kubeconfig),
+                    api,
+                    _add_kubeconfig(result, kubeconfig),
                     pod_namespaces=spec.health.pod_namespaces,
                     deadline=deadline.at_most(spec.health.timeout),
                 )
@@ -91,12 +92,10 @@ class _Jobs:
         started_at = milliseconds(clock())
         failure = desired = report = None
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
                 desired = self._read_sources(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
-                report = sync_round(
-                    connection.api, task, memory=memory, deadline=deadline, clock=clock
-                )
+                report = sync_round(api, task, memory=memory, deadline=deadline, clock=clock)
         except AccessError as error:
             failure = error.failure
         seconds, generation = clock() - started_at, self.facts.generation
@@ -109,11 +108,11 @@ class _Jobs:
         started_at = milliseconds(self.watched.clock())
         failure = report = None
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as connection:
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
                 namespace = parse_sources(self.facts.cluster).set_namespace
                 sets = ApplySets.of(self.facts.key, namespace, recorded)
                 memory = self.watched.sync_memory
-                report = delete_all(connection.api, sets, memory=memory, deadline=deadline)
+                report = delete_all(api, sets, memory=memory, deadline=deadline)
         except AccessError as error:
             failure = error.failure
         seconds = self.watched.clock() - started_at
@@ -124,7 +123,7 @@ class _Jobs:
 
     def _open(
         self, deadline: Deadline, max_answer_bytes: int
-    ) -> AbstractContextManager[Connection]:
+    ) -> AbstractContextManager[tuple[ApiServer, Kubeconfig]]:
         return self.watched.connector.open(
             self.watched.namespace,
             self.facts.spec.kubeconfig_secret,

@@ -42,14 +42,6 @@ class AccessError(Exception):
 
 
 @dataclass(frozen=True)
-class Connection:
-    """An open cluster."""
-
-    api: ApiServer
-    kubeconfig: Kubeconfig
-
-
-@dataclass(frozen=True)
 class _Parsed:
     """A version of a Secret: its kubeconfig with a TLS context, or why that cannot be used."""
 
@@ -78,14 +70,11 @@ class Connector:
     @contextmanager
     def open(
         self, namespace: str, secret: str, *, max_answer_bytes: int, deadline: Deadline
-    ) -> Iterator[Connection]:
+    ) -> Iterator[tuple[ApiServer, Kubeconfig]]:
         """Open the cluster; its connections are closed at the end.
 
-        Args:
-            namespace: the TargetCluster's; Secrets of others are never read.
-            secret: the Secret's name.
-            max_answer_bytes: of each of the cluster's answers.
-            deadline: for reading the Secret.
+        The Secret is in the namespace of the TargetCluster; others are never read. The deadline is
+        for reading it, the number of bytes for each of the cluster's answers.
 
         Raises:
             AccessError: saying why it cannot be opened.
@@ -97,7 +86,7 @@ class Connector:
         with connect(
             kubeconfig, context, user_agent=self._user_agent, max_answer_bytes=max_answer_bytes
         ) as api:
-            yield Connection(api, kubeconfig)
+            yield api, kubeconfig
 
     def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
         """Read the Secret's metadata, and the rest if its version is new."""
@@ -142,13 +131,9 @@ def _version(path: str, secret: Json) -> tuple[str, str, str]:
 def connect(
     kubeconfig: Kubeconfig, context: ssl.SSLContext, *, user_agent: str, max_answer_bytes: int
 ) -> Iterator[ApiServer]:
-    """Make a client for the cluster; nothing is sent yet. Its connections are closed at the end.
+    """Make a client for a cluster; nothing is sent yet. Its connections are closed at the end.
 
-    Args:
-        kubeconfig: where the cluster is, and who we are to it.
-        context: its TLS context.
-        user_agent: what its audit log shows of us.
-        max_answer_bytes: of each answer; as many jobs as run at once may hold one.
+    Each of the jobs that run at once may hold an answer of `max_answer_bytes`.
     """
     transport = Transport(
         lambda: context, server_name=kubeconfig.server_name, max_bytes=max_answer_bytes

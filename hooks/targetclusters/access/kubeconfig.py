@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -127,8 +126,10 @@ def read_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
     cluster = config.named("clusters", "cluster", context.get("cluster", str))
     user_name = context.get("user", str)
     user = config.named("users", "user", user_name) if user_name else _Mapping({})
-    cluster.refuse(REFUSED_CLUSTER_FIELDS)
-    user.refuse(REFUSED_USER_FIELDS)
+    for mapping, refused in ((cluster, REFUSED_CLUSTER_FIELDS), (user, REFUSED_USER_FIELDS)):
+        for field_name, (reason, problem) in refused.items():
+            if mapping.values.get(field_name):
+                raise mapping.invalid(field_name, problem, reason)
     certificate, key_pem, certificate_end = _client_certificate(user)
     token = user.get("token", str).strip()
     ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
@@ -175,12 +176,6 @@ class _Mapping:
             return base64.b64decode(encoded, validate=True).decode("ascii")
         except ValueError:
             raise self.invalid(key, "is not PEM in base64") from None
-
-    def refuse(self, fields: Mapping[str, tuple[str, str]]) -> None:
-        """Raise BadKubeconfig if one of the fields is there and not empty."""
-        for key, (reason, problem) in fields.items():
-            if self.values.get(key):
-                raise self.invalid(key, problem, reason)
 
     def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
         """Return the error about a field."""

@@ -82,10 +82,7 @@ def read_checks(status: Json) -> dict[str, CheckState]:
 def with_expiry(credentials: Condition, expires: float | None, *, now: float) -> Condition:
     """Return CredentialsValid as the expiry of the credentials changes it, which needs no probe.
 
-    Args:
-        credentials: CredentialsValid as the probes leave it.
-        expires: epoch seconds at which the credentials expire; None for never.
-        now: epoch seconds.
+    Both times are epoch seconds; credentials that never expire have None.
     """
     if expires is None or now < expires - EXPIRY_NOTICE:
         return credentials

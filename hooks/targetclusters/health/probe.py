@@ -28,13 +28,7 @@ def probe_cluster(
     """Return `started` with what the cluster says about itself, read one request after the other.
 
     Never raises. A list that cannot be read is a Failure in its place: a cluster with too many
-    nodes to be listed in time is still reachable.
-
-    Args:
-        target: the cluster's API server.
-        started: what is known before the first request.
-        pod_namespaces: the namespaces whose pods are counted.
-        deadline: for all requests together.
+    nodes to be listed in time is still reachable. The deadline is for all requests together.
     """
     failure = _check_ready(target, deadline)
     if failure is not None:

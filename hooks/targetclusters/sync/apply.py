@@ -29,13 +29,7 @@ CREATE_ONLY = "1"
 
 @dataclass(frozen=True)
 class Applier:
-    """Applies the objects of one round.
-
-    Attributes:
-        state: what is on the target.
-        policy: about drift and conflicts.
-        clock: epoch seconds.
-    """
+    """Applies the objects of one round; its clock gives epoch seconds."""
 
     state: LiveState
     policy: SyncPolicy

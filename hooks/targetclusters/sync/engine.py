@@ -60,14 +60,8 @@ def sync_round(
     """Apply and prune what the recorded inventory covers, and return the next inventory.
 
     The first round with a new object only adds it to the inventory. The round that is given that
-    inventory as `recorded` applies it. Never raises for anything that the target does.
-
-    Args:
-        target: the target's API server.
-        task: what is wanted, what is recorded, and the policy.
-        memory: of this target.
-        deadline: of the whole round; the next round does what this one has no time for.
-        clock: epoch seconds.
+    inventory as `recorded` applies it, and a later one does what it has no time for. Never raises
+    for anything that the target does. The clock gives epoch seconds.
     """
     return _Round(Target(target, memory.kinds, deadline), task, memory, clock).run()
 
@@ -80,12 +74,6 @@ def delete_all(
     Ours is what the inventory holds and what still carries our label, and also what carries it
     although a lost inventory does not hold it. Call it again with what remains until the report is
     `complete`. Never raises for anything that the target does.
-
-    Args:
-        target: the target's API server.
-        sets: what may be there.
-        memory: of this target.
-        deadline: of this round.
     """
     remaining = dict(sets.recorded.by_key)
     results: list[ObjectResult] = []

@@ -42,14 +42,7 @@ def read_sources(
 
     Bad sources become `problems`, never an exception. So does an API server that does not answer;
     then `has_all_sources` is false. A source that is named and does not exist is a problem and
-    wants nothing: what came from it is pruned.
-
-    Args:
-        own: the API server that holds the TargetCluster.
-        cluster: the TargetCluster.
-        kubeconfig_secret: name of the Secret that is never synced.
-        cache: of this TargetCluster.
-        deadline: of the reading.
+    wants nothing: what came from it is pruned. The kubeconfig's Secret is never synced.
     """
     sources = parse_sources(cluster)
     reading = _Reading(own, sources, kubeconfig_secret, cache, deadline)

@@ -69,13 +69,9 @@ def decide(
     policy: SyncPolicy,
     set_ids: frozenset[str],
 ) -> Step:
-    """Decide what to do about one object.
+    """Decide what to do about one object; `live` is None if the target does not have it.
 
-    Args:
-        wanted: as it should be.
-        live: as it is; None if it does not exist.
-        policy: about drift and conflicts.
-        set_ids: the ids of the TargetCluster's ApplySets.
+    An object is ours if it is part of one of the TargetCluster's ApplySets, `set_ids`.
     """
     if live is None:
         if wanted.entry.uid and policy.drift == "Report":

@@ -82,20 +82,19 @@ def _changed(before: object, after: object, path: _Path) -> Iterator[_Path]:
 
 def _changed_items(before: list[object], after: list[object], path: _Path) -> Iterator[_Path]:
     old, new = _by_name(before), _by_name(after)
-    if old is not None and new is not None:
-        yield from _changed(old, new, path)
-        if list(old) != list(new) and old.keys() == new.keys():
+    if old is None or new is None:
+        if len(before) != len(after):
             yield path
-    elif len(before) != len(after):
+            return
+        old, new = dict(enumerate(before)), dict(enumerate(after))
+    yield from _changed(old, new, path)
+    if list(old) != list(new) and old.keys() == new.keys():
         yield path
-    else:
-        for index, (item, other) in enumerate(zip(before, after, strict=True)):
-            yield from _changed(item, other, (*path, index))
 
 
-def _by_name(items: list[object]) -> dict[str, object] | None:
+def _by_name(items: list[object]) -> dict[Part, object] | None:
     """Return list items by their `name`; None unless each has one of its own."""
-    named: dict[str, object] = {}
+    named: dict[Part, object] = {}
     for item in items:
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or name in named:

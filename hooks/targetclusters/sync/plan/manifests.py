@@ -38,11 +38,9 @@ class SourceContents:
 
 
 def read_manifests(source: str, texts: Mapping[str, str]) -> SourceContents:
-    """Read the objects in YAML texts, each document on its own.
+    """Read the objects in YAML texts, each document on its own, in the order of their keys.
 
-    Args:
-        source: such as `ConfigMap/web`.
-        texts: by the source's key; read in the order of the keys.
+    The source is written as `ConfigMap/web`.
     """
     objects: list[DesiredObject] = []
     problems: list[SourceProblem] = []

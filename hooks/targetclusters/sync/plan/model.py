@@ -100,7 +100,6 @@ class LiveObject:
     Attributes:
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
-        is_deleting: it is being deleted.
         has_owner: it has an owner, which manages it.
         may_differ: it may lack something that is wanted.
     """

@@ -111,12 +111,9 @@ class ResolvedSet:
 
 
 def resolve(desired: DesiredSet, kinds: Mapping[Gvk, Kind | str], sets: ApplySets) -> ResolvedSet:
-    """Resolve each desired object to an object on the target.
+    """Resolve each desired object to an object on the target, in the current ApplySet.
 
-    Args:
-        desired: what the sources want.
-        kinds: how the target serves each kind, or why that is not known.
-        sets: all objects become part of the current one; its members have their UIDs.
+    The kinds say how the target serves each kind, or why that is not known.
     """
     resolved: dict[ObjectKey, ResolvedObject] = {}
     unresolved: list[ObjectResult] = []

@@ -8,7 +8,8 @@ import pytest
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeRefused, KubeUnreachable
-from hooks.targetclusters.access.connector import AccessError, Connection, Connector
+from hooks.targetclusters.access.connector import AccessError, Connector
+from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure
 from tests.targets import fake_cluster
 from tests.targets.certificates import Authority
@@ -24,11 +25,10 @@ BRACKETS = "[" + "[]," * 87_000 + "[]]"
 
 
 @contextmanager
-def opened(connector: Connector) -> Iterator[Connection]:
-    with connector.open(
-        "team", "target", max_answer_bytes=1_000_000, deadline=Deadline(5)
-    ) as connection:
-        yield connection
+def opened(connector: Connector) -> Iterator[Kubeconfig]:
+    connection = connector.open("team", "target", max_answer_bytes=1_000_000, deadline=Deadline(5))
+    with connection as (_, read):
+        yield read
 
 
 def refusal(connector: Connector) -> Failure:
@@ -49,7 +49,7 @@ def test_a_version_of_the_secret_is_parsed_once() -> None:
         pass
     for _ in range(3):
         with opened(connector) as again:
-            assert again.kubeconfig is first.kubeconfig
+            assert again is first
     assert own.whole_reads == [SECRET]
 
 
@@ -91,12 +91,12 @@ def test_a_version_that_is_refused_is_parsed_once(text: str) -> None:
 
 def test_another_version_counts_at_once_and_nothing_of_the_former_is_kept() -> None:
     own, connector = connecting(kubeconfig("https://former"))
-    with opened(connector) as connection:
-        former = weakref.ref(connection.kubeconfig)
-    del connection
+    with opened(connector) as found:
+        former = weakref.ref(found)
+    del found
     own.put(secret(kubeconfig("https://present")))
-    with opened(connector) as connection:
-        assert connection.kubeconfig.server == "https://present"
+    with opened(connector) as found:
+        assert found.server == "https://present"
     gc.collect()
     assert former() is None
 
@@ -104,9 +104,9 @@ def test_another_version_counts_at_once_and_nothing_of_the_former_is_kept() -> N
 @pytest.mark.parametrize("why", ["removed", "forbidden"])
 def test_nothing_is_kept_of_a_secret_that_can_no_longer_be_read(why: str) -> None:
     own, connector = connecting(kubeconfig("https://h"))
-    with opened(connector) as connection:
-        kept = weakref.ref(connection.kubeconfig)
-    del connection
+    with opened(connector) as found:
+        kept = weakref.ref(found)
+    del found
     if why == "removed":
         own.remove("Secret", "target", "team")
     else:
