@@ -101,6 +101,7 @@ class Connection:
         self._out = bytearray()
         self._environ: WSGIEnvironment = {}
         self._body = bytearray()
+        self._length = 0
         self._drained = 0
         self._wants_write = False
 
@@ -129,11 +130,12 @@ class Connection:
         except OSError as error:
             raise ConnectionOver from error
 
-    def resume(self) -> None:
-        """Read on after memory was reserved for the body. Raises ConnectionOver."""
-        self._enter(Phase.READING, RECEIVE_SECONDS)
-        self._continue()
-        self._read_events()
+    def read_body(self) -> None:
+        """Read on if there is memory for the body now. Raises ConnectionOver."""
+        if self._gate.reserve(self, self._length):
+            self._enter(Phase.READING, RECEIVE_SECONDS)
+            self._continue()
+            self._read_events()
 
     def reply(self, response: Response, *, last: bool) -> None:
         """Write a response; with `last` the caller learns that no other one will come.
@@ -240,14 +242,14 @@ class Connection:
 
     def _begin_body(self) -> None:
         """Read the body, call the app without it, or wait until there is memory for it."""
-        length = int(self._environ.get("CONTENT_LENGTH") or 0)
+        self._length = int(self._environ.get("CONTENT_LENGTH") or 0)
         if "HTTP_TRANSFER_ENCODING" in self._environ:
-            length = MAX_BODY_BYTES
-        if length == 0:
+            self._length = MAX_BODY_BYTES
+        if self._length == 0:
             return
-        if length > MAX_BODY_BYTES or not self._service.wants_body(self._environ):
+        if self._length > MAX_BODY_BYTES or not self._service.wants_body(self._environ):
             self._run()
-        elif self._gate.reserve(self, length):
+        elif self._gate.reserve(self, self._length):
             self._continue()
         else:
             self.phase = Phase.HELD

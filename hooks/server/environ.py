@@ -18,12 +18,7 @@ _OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LEN
 
 
 def connection_environ(local: tuple[str, int], remote: tuple[str, int]) -> "WSGIEnvironment":
-    """Describe what all requests of a plain connection have in common.
-
-    Args:
-        local: where it came in: host and port.
-        remote: where it comes from.
-    """
+    """Describe what all requests of a plain connection have in common; ends are host and port."""
     return {
         "SCRIPT_NAME": "",
         "SERVER_NAME": local[0],

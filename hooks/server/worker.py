@@ -55,14 +55,10 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
         self._reserved: dict[Connection, int] = {}
-        self._held: deque[tuple[Connection, int]] = deque()
+        threads = {"hooks": self.cfg.threads, "probes": SIDE_THREADS, "metrics": SIDE_THREADS}
         self._pools = {
-            name: ThreadPoolExecutor(threads, thread_name_prefix=name)
-            for name, threads in (
-                ("hooks", self.cfg.threads),
-                ("probes", SIDE_THREADS),
-                ("metrics", SIDE_THREADS),
-            )
+            name: ThreadPoolExecutor(count, thread_name_prefix=name)
+            for name, count in threads.items()
         }
         super().init_process()
 
@@ -127,7 +123,9 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
 
     def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
-        """Take a step of a connection's, and wait for what it needs next."""
+        """Take a step of a connection's, unless it was dropped, and wait for what it needs next."""
+        if connection not in self._connections:
+            return
         try:
             step()
         except ConnectionOver:
@@ -165,30 +163,22 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         while self._done:
             connection, response = self._done.popleft()
             self._reserved.pop(connection, None)
-            if connection in self._connections:
-                last = not self.alive or response.status_code == UNAUTHORIZED
-                self._attempt(connection, partial(connection.reply, response, last=last))
+            last = not self.alive or response.status_code == UNAUTHORIZED
+            self._attempt(connection, partial(connection.reply, response, last=last))
 
     def _release_held(self) -> None:
         """Let those read on that waited for memory, in the order in which they came."""
-        while self._held:
-            connection, size = self._held[0]
-            if connection in self._connections:
-                if not self._has_room_for(size):
-                    return
-                self._reserved[connection] = size
-                self._attempt(connection, connection.resume)
-            self._held.popleft()
-
-    def _has_room_for(self, size: int) -> bool:
-        return size <= SMALL_BODY or sum(self._reserved.values()) + size <= BODY_BUDGET
+        held = [each for each in self._connections if each.phase is Phase.HELD]
+        for connection in sorted(held, key=lambda each: each.deadline):
+            self._attempt(connection, connection.read_body)
+            if connection.phase is Phase.HELD:
+                return
 
     # What connections ask for: the protocol Gate.
 
     def reserve(self, connection: Connection, size: int) -> bool:
         """Reserve memory for a body; a large one waits until those before it are done."""
-        if not self._has_room_for(size):
-            self._held.append((connection, size))
+        if size > SMALL_BODY and sum(self._reserved.values()) + size > BODY_BUDGET:
             return False
         self._reserved[connection] = size
         return True
