@@ -127,8 +127,7 @@ ANNOTATION_HOSTNAME = SERVICE_ANNOTATION_PREFIX + "hostname"
 #: `spec.loadBalancerSourceRanges` does the same; if both are set, they must agree. Default:
 #: everybody, `0.0.0.0/0`.
 ANNOTATION_SOURCE_CIDRS = SERVICE_ANNOTATION_PREFIX + "source-cidrs"
-#: Who may connect, in Kubernetes' own annotation; ignored if `spec.loadBalancerSourceRanges` is
-#: set.
+#: The same in Kubernetes' own annotation; ignored if `spec.loadBalancerSourceRanges` is set.
 ANNOTATION_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 #: The IPv4 address that the Service wants; overrides `spec.loadBalancerIP`. Default: any.
 ANNOTATION_ADDRESS = SERVICE_ANNOTATION_PREFIX + "address"
@@ -143,14 +142,12 @@ ANNOTATION_ID = SERVICE_ANNOTATION_PREFIX + "id"
 #: Written by the same fork: CloudStack's id of the network. Removed with the two above when the
 #: Service's load balancer is deleted.
 ANNOTATION_NETWORK_ID = SERVICE_ANNOTATION_PREFIX + "network-id"
-#: `"true"`: this Service gets no load balancer from us, and the one that it has is deleted. Default
-#: `"false"`.
+#: `"true"`: the Service gets no load balancer from us, and loses the one it has. Default `"false"`.
 ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
 #: `plan`: nothing changes in CloudStack; the CloudStackLoadBalancer's `status.plan` lists what
 #: would change. Default `apply`.
 ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
-#: The labels of the nodes that can be members, as `key=value` with commas between them. Default:
-#: every node.
+#: The labels of the nodes that can be members: `key=value`, with commas. Default: every node.
 ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
 #: `spec.sessionAffinity` is ClientIP, else `roundrobin`.

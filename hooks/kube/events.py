@@ -20,13 +20,8 @@ class Reference:
     def to(cls, obj: Json) -> "Reference":
         """Refer to an object; parts that it lacks become empty."""
         metadata = obj.get("metadata") or {}
-        return cls(
-            api_version=obj.get("apiVersion") or "",
-            kind=obj.get("kind") or "",
-            name=metadata.get("name") or "",
-            uid=metadata.get("uid") or "",
-            namespace=metadata.get("namespace") or "",
-        )
+        names = (metadata.get(key) for key in ("name", "uid", "namespace"))
+        return cls(*(text or "" for text in (obj.get("apiVersion"), obj.get("kind"), *names)))
 
 
 @dataclass(frozen=True)

@@ -28,27 +28,18 @@ def _parse(text: str) -> Decimal:
     return parsed
 
 
-class ResourceTotals:
-    """Adds up the resources of nodes."""
+def add_quantities(totals: dict[str, Decimal], quantities: object) -> None:
+    """Add one node's quantities to totals by resource; what is not a quantity is left out."""
+    if isinstance(quantities, Mapping):
+        for resource in RESOURCES:
+            quantity = read_quantity(quantities.get(resource))
+            if quantity is not None:
+                totals[resource] = totals.get(resource, Decimal(0)) + quantity
 
-    def __init__(self) -> None:
-        self._totals: dict[str, Decimal] = {}
 
-    def add(self, quantities: object) -> None:
-        """Add one node's quantities; what is not a quantity is left out."""
-        if isinstance(quantities, Mapping):
-            for resource in RESOURCES:
-                quantity = read_quantity(quantities.get(resource))
-                if quantity is not None:
-                    self._totals[resource] = self._totals.get(resource, Decimal(0)) + quantity
-
-    def quantities(self) -> dict[str, str]:
-        """Return the totals as Kubernetes writes them, in the largest unit that loses nothing."""
-        return {
-            resource: _write(resource, self._totals[resource])
-            for resource in RESOURCES
-            if resource in self._totals
-        }
+def write_quantities(totals: Mapping[str, Decimal]) -> dict[str, str]:
+    """Return totals as Kubernetes writes them, in the largest unit that loses nothing."""
+    return {each: _write(each, totals[each]) for each in RESOURCES if each in totals}
 
 
 def _write(resource: str, quantity: Decimal) -> str:

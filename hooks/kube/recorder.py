@@ -123,12 +123,10 @@ class EventRecorder:
                 self._put_off(body, error)
             except KubeError as error:
                 _log.warning("event refused", extra={"event": body["reason"], "error": error})
-                self._on_drop("refused")
-                self._finish(body)
+                self._finish(body, "refused")
             except Exception:  # noqa: BLE001 - the thread serves all Events that follow
                 _log.exception("event not written", extra={"event": body["reason"]})
-                self._on_drop("failed")
-                self._finish(body)
+                self._finish(body, "failed")
             else:
                 self._backoff.succeeded(body["metadata"]["namespace"])
                 self._backoff.succeeded(ALL_NAMESPACES)
@@ -161,7 +159,9 @@ class EventRecorder:
                 extra = {"error": error, "pause": pause, "namespace": paused}
                 _log.warning("event not written, tried again", extra=extra)
 
-    def _finish(self, body: Json) -> None:
+    def _finish(self, body: Json, dropped: Cause | None = None) -> None:
+        if dropped:
+            self._on_drop(dropped)
         name = body["metadata"]["name"]
         with self._changed:
             self._waiting.pop(name, None)

@@ -26,6 +26,7 @@ from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import KubeError
+from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
 from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
@@ -170,12 +171,9 @@ def _read_body() -> bytes:
 
 def _object(body: Json) -> str:
     """Return the name of the object that a call is about; empty if the body has none."""
-    about = body.get("object") or body.get("parent")
-    metadata = about.get("metadata") if isinstance(about, dict) else None
-    if not isinstance(metadata, dict):
-        return ""
+    metadata = part(body, "object", "metadata") or part(body, "parent", "metadata")
     parts = (metadata.get("namespace"), metadata.get("name"))
-    return "/".join(part[:253] for part in parts if isinstance(part, str) and part)
+    return "/".join(each[:253] for each in parts if isinstance(each, str) and each)
 
 
 def _answered(answer: CallResult) -> HttpOutcome:

@@ -22,6 +22,7 @@ from hooks.settings.reloading import ReloadingFile
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
 _BYTES = (1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 4e6, 16e6)
+_CALL = ("hook", "call")
 
 #: Each metric with its help and labels; a histogram also has the upper bounds of its buckets.
 _COUNTERS = {
@@ -53,23 +54,15 @@ _COUNTERS = {
     ),
 }
 _GAUGES = {
-    "hook_calls_under_way": ("Calls that are being answered now.", ("hook", "call")),
+    "hook_calls_under_way": ("Calls that are being answered now.", _CALL),
     "config_file_good": (
         "1 where the newest content of a configuration file is in use, 0 where it was refused.",
         ("file",),
     ),
 }
 _HISTOGRAMS = {
-    "hook_call_duration_seconds": (
-        "Seconds that a hook took to answer.",
-        ("hook", "call"),
-        _SECONDS,
-    ),
-    "hook_request_bytes": (
-        "Bytes that Metacontroller sent in one call.",
-        ("hook", "call"),
-        _BYTES,
-    ),
+    "hook_call_duration_seconds": ("Seconds that a hook took to answer.", _CALL, _SECONDS),
+    "hook_request_bytes": ("Bytes that Metacontroller sent in one call.", _CALL, _BYTES),
     "cloudstack_api_call_duration_seconds": (
         "Seconds that a call of the CloudStack API took.",
         ("command",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
 from hooks.kube.objects import is_deleting, is_true, part
-from hooks.kube.quantities import ResourceTotals
+from hooks.kube.quantities import add_quantities, write_quantities
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
 
 #: Nodes and pods in one page, and the bytes that a page may take: 80 KiB each.
@@ -89,16 +90,17 @@ def _read_list(read: Callable[[], T]) -> T | Failure:
 
 
 def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
-    capacity, allocatable = ResourceTotals(), ResourceTotals()
+    capacity: dict[str, Decimal] = {}
+    allocatable: dict[str, Decimal] = {}
 
     def nodes() -> Iterator[tuple[str, bool]]:
         for node in target.list("/api/v1/nodes", deadline=deadline, params={"limit": PAGE_SIZE}):
             status = part(node, "status")
-            capacity.add(status.get("capacity"))
-            allocatable.add(status.get("allocatable"))
+            add_quantities(capacity, status.get("capacity"))
+            add_quantities(allocatable, status.get("allocatable"))
             yield _name(node), is_true(node, "Ready")
 
-    return Nodes(_count(nodes()), capacity.quantities(), allocatable.quantities())
+    return Nodes(_count(nodes()), write_quantities(capacity), write_quantities(allocatable))
 
 
 def _count_pods(target: ApiServer, namespaces: Sequence[str], deadline: Deadline) -> ReadyCount:

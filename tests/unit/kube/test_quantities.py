@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.kube.quantities import ResourceTotals, read_quantity
+from hooks.kube.quantities import add_quantities, read_quantity, write_quantities
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,22 @@ def test_what_is_no_quantity_is_none(text: object) -> None:
 def test_quantities_add_up_as_kubernetes_writes_them(
     resource: str, texts: list[str], total: str
 ) -> None:
-    total_of = ResourceTotals()
+    totals: dict[str, Decimal] = {}
     for text in texts:
-        total_of.add({resource: text})
-    assert total_of.quantities() == {resource: total}
+        add_quantities(totals, {resource: text})
+    assert write_quantities(totals) == {resource: total}
 
 
 @pytest.mark.parametrize("quantities", [None, "cpu", [], {"cpu": []}, {"gpu": "1"}])
 def test_what_nodes_should_not_say_is_left_out(quantities: object) -> None:
-    total_of = ResourceTotals()
-    total_of.add(quantities)
-    assert total_of.quantities() == {}
+    totals: dict[str, Decimal] = {}
+    add_quantities(totals, quantities)
+    assert write_quantities(totals) == {}
 
 
 @given(st.lists(st.integers(0, 2**60), min_size=1, max_size=8))
 def test_no_byte_is_lost(sizes: list[int]) -> None:
-    total_of = ResourceTotals()
+    totals: dict[str, Decimal] = {}
     for size in sizes:
-        total_of.add({"memory": str(size)})
-    assert read_quantity(total_of.quantities()["memory"]) == sum(sizes)
+        add_quantities(totals, {"memory": str(size)})
+    assert read_quantity(write_quantities(totals)["memory"]) == sum(sizes)
