@@ -7,8 +7,7 @@ from typing import assert_never
 from hooks.cloudstack.commands import firewall, loadbalancing, network, parameters
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
-from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, Kube, NotFound
+from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
@@ -68,10 +67,16 @@ def _assign_together(action: actions.AssignTogether, context: CallContext) -> tu
 
 def _do(action: Command | actions.AssociateAny | KubernetesAction, context: CallContext) -> None:
     match action:
-        case actions.DeleteOrphan():
-            _delete_orphan(action, context.kube, context.deadline)
+        case actions.DeleteOrphan(namespace, name, uid):
+            path = f"{load_balancers_path(namespace)}/{name}"
+            options = {"preconditions": {"uid": uid}}
+            with suppress(Conflict, NotFound):
+                context.kube.delete(path, deadline=context.deadline, options=options)
         case actions.HoldService():
-            _hold_service(action, context.kube, context.deadline)
+            try:
+                context.kube.patch(action.path, action.patch, deadline=context.deadline)
+            except (Conflict, NotFound) as error:
+                raise Outdated(str(error)) from error
         case actions.AssociateAny():
             _associate_any(action, context)
         case _:
@@ -112,18 +117,3 @@ def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line ea
             return delete_tags(ResourceType.ADDRESS, [address_id], keys)
         case _:
             assert_never(action)
-
-
-def _delete_orphan(action: actions.DeleteOrphan, kube: Kube, deadline: Deadline) -> None:
-    """Delete the CloudStackLoadBalancer, if it is still the same object."""
-    path = f"{load_balancers_path(action.namespace)}/{action.name}"
-    options = {"preconditions": {"uid": action.uid}}
-    with suppress(Conflict, NotFound):
-        kube.delete(path, deadline=deadline, options=options)
-
-
-def _hold_service(action: actions.HoldService, kube: Kube, deadline: Deadline) -> None:
-    try:
-        kube.patch(action.path, action.patch, deadline=deadline)
-    except (Conflict, NotFound) as error:
-        raise Outdated(str(error)) from error

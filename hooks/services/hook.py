@@ -9,6 +9,7 @@ from contextlib import suppress
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
+from hooks.kube.services import load_balancers_path
 from hooks.names import EVENT_SYNC_FAILED
 from hooks.services.plan.facts import Settings
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
@@ -71,6 +72,7 @@ def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
     if isinstance(action, CreateForCleanup):
         # Where an earlier call created it and was interrupted, it exists already.
         with suppress(Conflict):
-            kube.create(action.path, action.manifest, deadline=deadline)
+            path = load_balancers_path(action.manifest["metadata"]["namespace"])
+            kube.create(path, action.manifest, deadline=deadline)
     else:
         kube.patch(action.path, action.patch, deadline=deadline)

@@ -2,14 +2,13 @@
 
 Read these in order; each stage returns its condition and its actions:
 
-1. network.py    whether the members' network is served, and what enforces source ranges there
-2. address.py    recorded, tagged, asked for, left by another provider, or chosen
-3. rules.py      one for each port, changed in place if CloudStack can
-4. members.py    added and removed by difference
-5. firewall.py   opened for the rules that exist
-6. schedule.py   when the next check is due, and how often the same drift was found
-7. status.py     what is answered
-8. deletion.py   the same for a load balancer that is deleted
+1. address.py    recorded, tagged, asked for, left by another provider, or chosen
+2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
+3. members.py    added and removed by difference
+4. firewall.py   opened for the rules that exist
+5. schedule.py   when the next check is due, and how often the same drift was found
+6. status.py     what is answered
+7. deletion.py   the same for a load balancer that is deleted
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """
@@ -19,7 +18,7 @@ from collections.abc import Sequence
 from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import network, status
+from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
@@ -44,7 +43,7 @@ def plan(facts: Facts) -> Plan[Action]:
         return plan_deletion(facts)
     if not facts.is_wanted:
         return _delete_orphan(facts)
-    if refusal := network.refusal(facts):
+    if refusal := not_served(facts):
         return Plan(_not_served(facts, refusal))
     stages = plan_stages(facts)
     if spec.plan_only:
@@ -56,6 +55,25 @@ def plan(facts: Facts) -> Plan[Action]:
         return _contested(facts, actions, repeated)
     events = (_repaired(facts, actions),) if is_drift and actions else ()
     return Plan(status.planned(facts, stages, actions, repeated), actions, events)
+
+
+def not_served(facts: Facts) -> Condition | None:
+    """Return the condition that says why the network is not served; None if it is."""
+    network, reason = facts.network, "NetworkNotServed"
+    if not facts.request.network_id:
+        reason, message = "NoNetwork", "No node with a network is known yet"
+    elif network is None:
+        reason, hint = "NetworkNotVisible", "is the project or account right?"
+        message = f"CloudStack does not show network {facts.request.network_id}: {hint}"
+    elif network.vpc_id:
+        message = f"Network {network.name} is a VPC tier, which is not served yet"
+    elif not network.has("Lb"):
+        message = f"Network {network.name} offers no load balancing"
+    elif network.has("SecurityGroup"):
+        message = f"Network {network.name} has security groups, which are not served yet"
+    else:
+        return None
+    return Condition("AddressReady", "False", reason, message)
 
 
 def plan_stages(facts: Facts) -> Stages:

@@ -1,4 +1,4 @@
-"""Decides which rules an address needs, and how the existing rules become those."""
+"""Decides which rules an address needs, what admits their sources, and how they are changed."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,46 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.network import Enforcement, enforcement
-from hooks.loadbalancers.plan.ranges import effective, is_equivalent
-from hooks.loadbalancers.request import LoadBalancerRequest, Port
+from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
 
+#: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
+LISTS_SINCE = (4, 18)
+LISTS_CHANGE_SINCE = (4, 22)
 #: State of a rule that is being deleted.
 REVOKED = "Revoke"
 
 #: Transport and public port: two rules of one address cannot have both in common.
 PortKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """What admits the source ranges, and nobody else.
+
+    Attributes:
+        wanted: the ranges.
+        firewall: firewall rules do.
+        rule_lists: rules are created with a list of their own.
+        lists_change: that list can be changed in place.
+        impossible: why the ranges cannot be enforced; empty if they can.
+    """
+
+    wanted: tuple[str, ...]
+    firewall: bool
+    rule_lists: bool
+    lists_change: bool
+    impossible: str = ""
+
+    def has_wrong_list(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule's list, which cannot be changed in place, must be replaced.
+
+        If the firewall restricts the sources, the list may admit more than is wanted, never less.
+        If only the list does, it must admit exactly what is wanted.
+        """
+        if self.firewall:
+            return not covers(effective(rule.cidrs), self.wanted)
+        return not is_equivalent(effective(rule.cidrs), effective(self.wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +154,23 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
         if facts.request.spec.plan_only
         else (),
     )
+
+
+def enforcement(facts: Facts) -> Enforcement:
+    """Choose what enforces the source ranges.
+
+    Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
+    made with the rule could not be widened later.
+    """
+    firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
+    lists = facts.version.at_least(*LISTS_SINCE)
+    change = facts.version.at_least(*LISTS_CHANGE_SINCE)
+    impossible = ""
+    if not firewall and not ranges:
+        impossible = "nobody may connect, and the network has no firewall to enforce that"
+    elif not firewall and not lists and ranges != (EVERYONE,):
+        impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
+    return Enforcement(ranges, firewall, change or (lists and not firewall), change, impossible)
 
 
 def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:

@@ -156,29 +156,28 @@ def unobserved(
     `least_wait` is the seconds that CloudStack asked us to wait.
     """
     known = request.status if status is None else status
-    changed = _with_conditions(request, known, [*_stage_conditions(known), ready], now)
-    wait = max(OUTAGE.wait(request), least_wait)
-    return _checked(request, changed, now, wait)
+    return _known(request, known, [ready], now, max(OUTAGE.wait(request), least_wait))
 
 
 def stopped(
     facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
 ) -> CompositeResponse:
     """Write the status of a check after which nothing is done: a person has to act."""
-    request, known = facts.request, facts.request.status
-    ready = Condition("Ready", "False", reason, message)
-    conditions = [*_stage_conditions(known), ready, _stalled(ready)]
-    status = _with_conditions(request, known, conditions, facts.now)
-    wait = back_off.wait(request)
-    return _checked(request, status, facts.now, wait)
+    request, ready = facts.request, Condition("Ready", "False", reason, message)
+    conditions = [ready, _stalled(ready)]
+    return _known(request, request.status, conditions, facts.now, back_off.wait(request))
+
+
+def _known(
+    request: LoadBalancerRequest, status: Json, new: list[Condition], now: float, wait: float
+) -> CompositeResponse:
+    """Keep a status, with new conditions beside those of the stages, and end the check."""
+    changed = _with_conditions(request, status, [*_stage_conditions(status), *new], now)
+    return _checked(request, changed, now, wait)
 
 
 def _response(request: LoadBalancerRequest, status: Json, wait: float) -> CompositeResponse:
-    response: CompositeResponse = {
-        "status": status,
-        "children": [],
-        "resyncAfterSeconds": wait,
-    }
+    response: CompositeResponse = {"status": status, "children": [], "resyncAfterSeconds": wait}
     if request.deleted_at is not None:
         response["finalized"] = False
     return response
@@ -301,14 +300,12 @@ def _address(address: RecordedAddress | None) -> Json:
         return {}
     written: Json = {"ip": address.ip, "published": address.published}
     if address.id:
-        written["id"] = address.id
-        written["networkID"] = address.network_id
+        written |= {"id": address.id, "networkID": address.network_id}
         written["associatedByController"] = address.associated_by_controller
     if address.allocated_at is not None:
         written["allocatedAt"] = timestamp(address.allocated_at)
     if address.chosen_at is not None:
-        written["chosenAt"] = timestamp(address.chosen_at)
-        written["tries"] = address.tries
+        written |= {"chosenAt": timestamp(address.chosen_at), "tries": address.tries}
     return {"address": written}
 
 
@@ -331,9 +328,8 @@ def _rule(facts: Facts, each: PortRule) -> Json:
         "algorithm": rule.algorithm,
     }
     if each.rule:
-        written["id"] = each.rule.id
-        written["state"] = each.rule.state
-        written["members"] = len(facts.state.members_of(each.rule.id))
+        members = len(facts.state.members_of(each.rule.id))
+        written |= {"id": each.rule.id, "state": each.rule.state, "members": members}
     if each.problem:
         written["reason"] = shorten(each.problem, MAX_TEXT)
     return written

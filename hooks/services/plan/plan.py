@@ -6,7 +6,7 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import finalizers, find_condition, is_deleting, part
-from hooks.kube.services import ServiceFinalizers, load_balancers_path, wants_load_balancer
+from hooks.kube.services import ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
 from hooks.services.plan.spec import wanted_spec
@@ -27,11 +27,6 @@ class CreateForCleanup:
     """
 
     manifest: Json
-
-    @property
-    def path(self) -> str:
-        """Return the path of the load balancers in its namespace."""
-        return load_balancers_path(self.manifest["metadata"]["namespace"])
 
 
 Action = CreateForCleanup | ServiceFinalizers

@@ -4,7 +4,8 @@ import pytest
 
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.network import Network, NetworkService
-from hooks.loadbalancers.plan.network import enforcement, refusal
+from hooks.loadbalancers.plan.plan import not_served
+from hooks.loadbalancers.plan.rules import enforcement
 from tests.unit.loadbalancers.builders import NET, NETWORK, facts, instance, request, rule
 
 LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
@@ -44,7 +45,7 @@ def test_what_cannot_be_served_is_refused_clearly(
     network: Network | None, network_id: str, reason: str | None, expected: str
 ) -> None:
     nodes = {"n1": instance("n1")} if network_id else {}
-    found = refusal(facts(request(nodes=nodes), network=network))
+    found = not_served(facts(request(nodes=nodes), network=network))
     assert (found.reason if found else None) == reason
     assert expected in (found.message if found else "")
 
