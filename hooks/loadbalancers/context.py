@@ -114,8 +114,3 @@ class CallContext:
             except JobRunning:
                 self.jobs.add(self.uid, *((each, self.clock()) for each in jobs[index:]))
                 raise
-
-    def wait_for_earlier_jobs(self) -> None:
-        """Wait for the jobs that outlived earlier calls. Raises CloudStackError."""
-        client, deadline = self.cloud.client, self.deadline
-        self.jobs.wait(self.uid, lambda job: client.wait_for(job, deadline), now=self.clock())

@@ -29,8 +29,8 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         CloudStackError: something could not be read; a part is never used.
         KubeError: the Service must be read, and the API server does not answer.
     """
-    context.wait_for_earlier_jobs()
-    deadline = context.deadline
+    client, deadline = context.cloud.client, context.deadline
+    context.jobs.wait(context.uid, lambda job: client.wait_for(job, deadline), now=context.clock())
     facts = Facts(
         request=request,
         now=context.clock(),

@@ -196,7 +196,9 @@ def _replace(
     Other needed rules are closed in a later pass, once the new rules exist.
     """
     for new in opening:
-        yield from (_close(rule) for rule in needed if _clash(rule, new.ports))
+        for rule in needed:
+            if _overlap(rule, new.ports) and set(effective(rule.cidrs)) & set(new.ports.cidrs):
+                yield _close(rule)
         yield new
 
 
@@ -208,11 +210,6 @@ def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
         and own.start_port <= ports.end_port
         and ports.start_port <= own.end_port
     )
-
-
-def _clash(rule: FirewallRule, ports: PortRange) -> bool:
-    """Tell whether a rule and a range have a port and the text of a CIDR in common."""
-    return _overlap(rule, ports) and bool(set(effective(rule.cidrs)) & set(ports.cidrs))
 
 
 def _close(rule: FirewallRule) -> CloseFirewall:

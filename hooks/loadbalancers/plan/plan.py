@@ -44,7 +44,7 @@ def plan(facts: Facts) -> Plan[Action]:
     if not facts.is_wanted:
         return _delete_orphan(facts)
     if refusal := not_served(facts):
-        return Plan(_not_served(facts, refusal))
+        return Plan(_refuse_network(facts, refusal))
     stages = plan_stages(facts)
     if spec.plan_only:
         return Plan(status.planned(facts, stages, (), RepeatedDrift()))
@@ -53,7 +53,10 @@ def plan(facts: Facts) -> Plan[Action]:
     is_drift = is_found_now(facts)
     if is_drift and repeated.times > MAX_REPAIRS:
         return _contested(facts, actions, repeated)
-    events = (_repaired(facts, actions),) if is_drift and actions else ()
+    events: tuple[Event, ...] = ()
+    if is_drift and actions:
+        message = f"Repaired what had changed in CloudStack: {_named(actions)}"
+        events = (Event(facts.request.service, EVENT_REPAIRED, message),)
     return Plan(status.planned(facts, stages, actions, repeated), actions, events)
 
 
@@ -94,12 +97,6 @@ def plan_stages(facts: Facts) -> Stages:
     )
 
 
-def _repaired(facts: Facts, actions: Sequence[Action]) -> Event:
-    """Return the Event about a repair."""
-    message = f"Repaired what had changed in CloudStack: {_named(actions)}"
-    return Event(facts.request.service, EVENT_REPAIRED, message)
-
-
 def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:
     """Do nothing for an hour: something undoes our repairs again and again."""
     message = (
@@ -116,7 +113,7 @@ def _named(actions: Sequence[Action]) -> str:
     return join_sentences([str(action) for action in actions], limit=_NAMED_CHANGES)
 
 
-def _not_served(facts: Facts, refusal: Condition) -> CompositeResponse:
+def _refuse_network(facts: Facts, refusal: Condition) -> CompositeResponse:
     """Refuse the members' network. A load balancer that has its address keeps what is known."""
     recorded = facts.request.recorded.address
     if recorded and not recorded.is_unclaimed:

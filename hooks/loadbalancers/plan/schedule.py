@@ -80,11 +80,6 @@ def early_wait(facts: Facts, *, is_first: bool) -> float:
     return min(regular_wait(facts), max(EARLY_CHECK, 2 * last))
 
 
-def is_early_check(facts: Facts) -> bool:
-    """Tell whether this drift check comes before the regular time."""
-    return _last_wait(facts.request.recorded) < 0.9 * regular_wait(facts)
-
-
 def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     """Return hash and count of the drift checks in a row that found the same drift.
 
@@ -97,7 +92,8 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
         return recorded
     found = actions if facts.call.first_actions is None else facts.call.first_actions
     if not found:
-        return recorded if is_early_check(facts) else RepeatedDrift()
+        is_early = _last_wait(facts.request.recorded) < 0.9 * regular_wait(facts)
+        return recorded if is_early else RepeatedDrift()
     # The texts are the identity: rules that somebody deleted come back with other ids.
     text = "\0".join(sorted(str(action) for action in found))
     drift = hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -95,7 +95,8 @@ def planned(
     status = _with_conditions(facts.request, {}, conditions, facts.now) | {
         "networkID": facts.request.network_id,
         **_address(address),
-        **_rules(facts, stages),
+        "rules": [_rule(facts, each) for each in stages.rules.ports],
+        "ruleSummary": f"{len(stages.rules.serving)}/{len(facts.request.spec.ports)}",
         **_members(stages),
         **({"plan": changes[:_PLAN_ENTRIES]} if plan_only else {}),
         **({"repeatedDrift": {"what": drift.what, "times": drift.times}} if drift.times else {}),
@@ -307,14 +308,6 @@ def _address(address: RecordedAddress | None) -> Json:
     if address.chosen_at is not None:
         written |= {"chosenAt": timestamp(address.chosen_at), "tries": address.tries}
     return {"address": written}
-
-
-def _rules(facts: Facts, stages: Stages) -> Json:
-    rules = stages.rules
-    return {
-        "rules": [_rule(facts, each) for each in rules.ports],
-        "ruleSummary": f"{len(rules.serving)}/{len(facts.request.spec.ports)}",
-    }
 
 
 def _rule(facts: Facts, each: PortRule) -> Json:

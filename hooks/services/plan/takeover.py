@@ -23,12 +23,15 @@ def find_adoptable(facts: Facts, cluster_name: str) -> Json:
     Signs of another provider are the finalizer of cloud controller managers, its annotations, and
     an address in a status that is not ours.
     """
-    service = facts.service
-    address = _published_address(service) or _forks_address(service)
+    service, present = facts.service, annotations(facts.service)
+    shown = [each.get("ip") for each in items(service, "status", "loadBalancer", "ingress")]
+    if names.ANNOTATION_ID in present:  # the fork wrote the address down beside its id
+        shown.append(present.get(names.ANNOTATION_ADDRESS))
+    address = next(filter(None, map(_ipv4, shown)), "")
     signs = (
         address
         or names.SERVICE_FINALIZER in finalizers(service)
-        or any(key in annotations(service) for key in _PROVIDER_ANNOTATIONS)
+        or any(key in present for key in _PROVIDER_ANNOTATIONS)
     )
     if facts.is_ours or not signs:
         return NOTHING_TO_ADOPT
@@ -79,18 +82,6 @@ def obsolete_annotations(service: Json) -> list[str]:
     if names.ANNOTATION_ID in present and names.ANNOTATION_ADDRESS in present:
         obsolete.append(names.ANNOTATION_ADDRESS)
     return obsolete
-
-
-def _published_address(service: Json) -> str:
-    """Return the first IPv4 address in the Service's status."""
-    ingress = items(service, "status", "loadBalancer", "ingress")
-    return next(filter(None, (_ipv4(each.get("ip")) for each in ingress)), "")
-
-
-def _forks_address(service: Json) -> str:
-    """Return the address that the fork wrote down beside its id."""
-    present = annotations(service)
-    return _ipv4(present.get(names.ANNOTATION_ADDRESS)) if names.ANNOTATION_ID in present else ""
 
 
 def _ipv4(text: str | None) -> str:
