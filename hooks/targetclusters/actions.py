@@ -4,7 +4,7 @@ import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer
@@ -14,14 +14,8 @@ from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
-from hooks.targetclusters.plan.actions import (
-    Action,
-    StartDeletion,
-    StartProbe,
-    StartRound,
-    StopRound,
-)
-from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
+from hooks.targetclusters.plan import actions
+from hooks.targetclusters.plan.facts import DeletionResult, Facts, SyncResult
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.applyset import ApplySets
@@ -37,22 +31,22 @@ SOURCES_SECONDS = 20.0
 #: Seconds that a sync or deletion round may take; the next one continues.
 ROUND_SECONDS = 60.0
 
+Result = TypeVar("Result", ProbeResult, SyncResult, DeletionResult)
 _log = logging.getLogger("hooks.targetclusters")
 
 
-def perform(action: Action, facts: Facts, watched: WatchedCluster) -> None:
+def perform(action: actions.Action, facts: Facts, watched: WatchedCluster) -> None:
     """Start or stop a job; waits for nothing."""
     jobs = _Jobs(facts, watched)
     match action:
-        case StartProbe(pool):
-            timeout = facts.spec.health.timeout
-            seconds = SECRET_SECONDS + timeout + SOURCES_SECONDS
+        case actions.StartProbe(pool):
+            seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
             watched.probe.start(jobs.probe, seconds, pool)
-        case StartRound(recorded, pool):
+        case actions.StartRound(recorded, pool):
             watched.sync.start(partial(jobs.sync, recorded), ROUND_SECONDS, pool)
-        case StartDeletion(recorded, pool):
+        case actions.StartDeletion(recorded, pool):
             watched.deletion.start(partial(jobs.delete, recorded), ROUND_SECONDS, pool)
-        case StopRound():
+        case actions.StopRound():
             watched.sync.stop()
         case _:
             assert_never(action)
@@ -79,47 +73,49 @@ class _Jobs:
                 )
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
-        result = replace(result, seconds=self.watched.clock() - result.started_at)
+        result = self._timed(result)
         reason = {"reason": result.failure.reason} if result.failure else {}
         _log.debug("cluster probed", extra=self._log_fields(result, **reason))
         if spec.sync.enabled and not spec.suspend:
             return replace(result, desired=self._read_sources(deadline))
         return result
 
-    def sync(self, recorded: Inventory, deadline: Deadline) -> RoundResult:
+    def sync(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a sync round."""
         clock, memory = self.watched.clock, self.watched.sync_memory
-        started_at = milliseconds(clock())
-        failure = desired = report = None
+        result = SyncResult(milliseconds(clock()), 0.0, self.facts.generation, recorded)
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
                 desired = self._read_sources(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
                 report = sync_round(api, task, memory=memory, deadline=deadline, clock=clock)
+                result = replace(result, desired=desired, report=report)
         except AccessError as error:
-            failure = error.failure
-        seconds, generation = clock() - started_at, self.facts.generation
-        result = RoundResult(started_at, seconds, generation, recorded, failure, desired, report)
+            result = replace(result, failure=error.failure)
+        result = self._timed(result)
         self._log_round(result)
         return result
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> DeletionResult:
         """Run a deletion round."""
-        started_at = milliseconds(self.watched.clock())
-        failure = report = None
+        clock, memory = self.watched.clock, self.watched.sync_memory
+        result = DeletionResult(milliseconds(clock()), 0.0, self.facts.generation, recorded)
+        remaining = {}
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
                 namespace = parse_sources(self.facts.cluster).set_namespace
                 sets = ApplySets.of(self.facts.key, namespace, recorded)
-                memory = self.watched.sync_memory
                 report = delete_all(api, sets, memory=memory, deadline=deadline)
+                result = replace(result, report=report)
+                remaining = {"remaining": len(report.remaining.by_key)}
         except AccessError as error:
-            failure = error.failure
-        seconds = self.watched.clock() - started_at
-        result = DeletionResult(started_at, seconds, recorded, failure, report)
-        remaining = {"remaining": len(report.remaining.by_key)} if report else {}
+            result = replace(result, failure=error.failure)
+        result = self._timed(result)
         _log.info("resources deleted", extra=self._log_fields(result, **remaining))
         return result
+
+    def _timed(self, result: Result) -> Result:
+        return replace(result, seconds=self.watched.clock() - result.started_at)
 
     def _open(
         self, deadline: Deadline, max_answer_bytes: int
@@ -141,7 +137,7 @@ class _Jobs:
                 deadline=deadline.at_most(SOURCES_SECONDS),
             )
 
-    def _log_round(self, result: RoundResult) -> None:
+    def _log_round(self, result: SyncResult) -> None:
         """Log a sync round, and count it unless the next one continues it at once."""
         report = result.report
         if report is None:
@@ -158,9 +154,7 @@ class _Jobs:
         if report.complete or report.error:
             self.watched.count_round(success=report.synced, outcomes=outcomes)
 
-    def _log_fields(
-        self, result: ProbeResult | RoundResult | DeletionResult, **more: object
-    ) -> dict[str, object]:
+    def _log_fields(self, result: Result, **more: object) -> dict[str, object]:
         problem = {"problem": result.failure.message} if result.failure else {}
         return {"object": self.facts.key, "seconds": round(result.seconds, 3), **more, **problem}
 

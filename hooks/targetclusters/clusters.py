@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
-from hooks.targetclusters.plan.facts import DeletionResult, RoundResult
+from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
 from hooks.targetclusters.sync.sources import SourceCache
@@ -52,7 +52,7 @@ class WatchedCluster:
         self.clock = clock
         self.called_at = clock()
         self.probe = JobSlot[ProbeResult](probes, clock)
-        self.sync = JobSlot[RoundResult](rounds, clock)
+        self.sync = JobSlot[SyncResult](rounds, clock)
         self.deletion = JobSlot[DeletionResult](rounds, clock)
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()

@@ -139,13 +139,12 @@ class _Probe(View, frozen=True):
 class _Sync(View, frozen=True):
     last_time: str = ""
     last_success_time: str = ""
-    observed_generation: int = 0
     attempts: int = 0
     objects: int = 0
 
 
 class Status(View, frozen=True):
-    """What the plan reads of the status that it wrote."""
+    """Checks what the plan reads of the status that it wrote; the answer repeats the dict."""
 
     conditions: tuple[ConditionView, ...] = ()
     version: str = ""
@@ -194,6 +193,22 @@ class TargetClusterRequest:
     spec: Spec
     config_maps: tuple[Json, ...]
     deleted_at: float | None
+
+    @property
+    def children(self) -> list[Json]:
+        """Return the ConfigMaps with only the fields that we own."""
+        return [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": config_map["metadata"]["name"],
+                    "namespace": config_map["metadata"].get("namespace"),
+                },
+                "data": config_map.get("data") or {},
+            }
+            for config_map in self.config_maps
+        ]
 
 
 def read(body: Json, *, default_secret: str) -> TargetClusterRequest:

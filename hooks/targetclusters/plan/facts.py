@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import TargetClusterRequest
+from hooks.targetclusters.sync.plan.applyset import recorded_sets
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport
 
+Report = TypeVar("Report")
+
 
 @dataclass(frozen=True)
-class RoundResult:
-    """The result of a sync round.
+class RoundResult(Generic[Report]):
+    """The result of a sync round or of a deletion round.
 
     Attributes:
         started_at: epoch seconds, to the millisecond.
@@ -21,7 +25,7 @@ class RoundResult:
         generation: the generation of the TargetCluster that it followed.
         recorded: the inventory that it started with.
         failure: why it could not connect to the cluster.
-        desired: what the sources wanted on the cluster; None with a failure.
+        desired: what the sources wanted on the cluster; None with a failure, and of a deletion.
         report: what it did; None with a failure.
     """
 
@@ -31,18 +35,11 @@ class RoundResult:
     recorded: Inventory
     failure: Failure | None = None
     desired: DesiredSet | None = None
-    report: SyncReport | None = None
+    report: Report | None = None
 
 
-@dataclass(frozen=True)
-class DeletionResult:
-    """The result of a deletion round; the attributes are as in RoundResult."""
-
-    started_at: float
-    seconds: float
-    recorded: Inventory
-    failure: Failure | None = None
-    report: DeleteReport | None = None
+SyncResult = RoundResult[SyncReport]
+DeletionResult = RoundResult[DeleteReport]
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,13 @@ class Facts(TargetClusterRequest):
     """A request, and what else is known of the TargetCluster at that moment.
 
     Attributes:
-        probe: the state of its probe.
-        sync: the state of its sync rounds.
+        probe, sync: the states of its probe and of its sync rounds.
         deletion: the state of its deletion rounds, which never run beside sync rounds.
         now: epoch seconds.
     """
 
     probe: JobState[ProbeResult]
-    sync: JobState[RoundResult]
+    sync: JobState[SyncResult]
     deletion: JobState[DeletionResult]
     now: float
 
@@ -81,3 +77,14 @@ class Facts(TargetClusterRequest):
     def inventory(self) -> Inventory:
         """Return the inventory as Metacontroller sent it."""
         return Inventory.from_config_maps(self.config_maps)
+
+    def children_for(self, new: Inventory | None) -> list[Json]:
+        """Return the ConfigMaps of a new inventory, else the present ones."""
+        if new is None:
+            return self.children
+        namespace, _, name = self.key.partition("/")
+        return new.to_config_maps(name=name, namespace=namespace)
+
+    def count_objects(self, inventory: Inventory) -> int:
+        """Count the objects of an inventory; an ApplySet's own ConfigMap is not one of them."""
+        return len(inventory.by_key) - len(recorded_sets(self.key, inventory))

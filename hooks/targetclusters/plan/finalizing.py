@@ -5,7 +5,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.facts import DeletionResult, Facts
-from hooks.targetclusters.plan.resources import SYNCED, Decision, count_objects, inventory_children
+from hooks.targetclusters.plan.syncing import SYNCED, Decision
 
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0
@@ -18,13 +18,13 @@ def decide(facts: Facts) -> Decision:
     wait = facts.sync.poll_delay(facts.now)
     if wait is not None and left > 0:
         condition = _deleting("stopping the running sync round")
-        return Decision(inventory_children(facts), condition, wait=wait, stop=True)
+        return Decision(facts.children, condition, wait=wait, stop=True)
     if facts.spec.deletion_policy == "Orphan" or _is_empty(facts):
         return _finalized("the resources stay on the cluster")
     latest = facts.deletion.latest
     if latest is not None and latest.report is not None and latest.report.complete:
         synced = part(facts.status, "sync").get("objects") or 0
-        count = max(synced, count_objects(facts.key, latest.recorded))
+        count = max(synced, facts.count_objects(latest.recorded))
         message = f"{count} objects were deleted from the cluster"
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
     problem = _problem(latest)
@@ -40,7 +40,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     latest, inventory, new = facts.deletion.latest, facts.inventory, None
     if latest is not None and latest.report is not None and inventory == latest.recorded:
         inventory = new = latest.report.remaining
-    children = inventory_children(facts, new)
+    children = facts.children_for(new)
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
         return Decision(children, condition, wait=left)
@@ -60,7 +60,7 @@ def _is_empty(facts: Facts) -> bool:
 
 
 def _orphaned(facts: Facts, problem: str) -> Decision:
-    count = count_objects(facts.key, facts.inventory)
+    count = facts.count_objects(facts.inventory)
     message = f"{count} objects are left on the cluster: {problem}"
     return _finalized(message, names.EVENT_RESOURCES_ORPHANED)
 

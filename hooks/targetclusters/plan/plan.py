@@ -3,20 +3,12 @@
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
-from hooks.kube.objects import part
+from hooks.kube.objects import find_condition, part
 from hooks.kube.times import read_past
 from hooks.targetclusters.health.judge import REACHABLE
-from hooks.targetclusters.plan import finalizing, syncing
-from hooks.targetclusters.plan.actions import (
-    Action,
-    JobPool,
-    StartDeletion,
-    StartProbe,
-    StartRound,
-    StopRound,
-)
+from hooks.targetclusters.plan import actions, finalizing, syncing
+from hooks.targetclusters.plan.actions import Action, JobPool
 from hooks.targetclusters.plan.facts import Facts
-from hooks.targetclusters.plan.resources import present_children
 from hooks.targetclusters.plan.schedule import next_due
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
 from hooks.targetclusters.request import TargetClusterRequest
@@ -28,35 +20,38 @@ MAX_WAIT = 300.0
 #: Seconds that a probe, and a sync round, of a cluster that answers may take.
 QUICK_PROBE = 2.0
 QUICK_ROUND = 15.0
+_GOOD_NEWS = (
+    names.EVENT_CLUSTER_READY,
+    names.EVENT_RESOURCES_SYNCED,
+    names.EVENT_RESOURCES_DELETED,
+)
 
 
 def plan_sync(facts: Facts) -> Plan[Action]:
     """Decide what to answer now, from what finished jobs have found."""
     probed = add_probe(facts)
     decision = syncing.decide(facts, probed.checks)
-    probe_wait = _probe_wait(facts)
-    actions: list[Action] = []
-    if probe_wait <= 0:
-        actions.append(StartProbe(_probe_pool(probed)))
+    wait = _probe_wait(facts, probed)
+    jobs: list[Action] = [actions.StartProbe(_probe_pool(probed))] if wait <= 0 else []
     if decision.start is not None:
-        actions.append(StartRound(decision.start, _round_pool(facts)))
+        jobs.append(actions.StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
-        actions.append(StopRound())
+        jobs.append(actions.StopRound())
     status = write_status(facts, probed, decision)
-    wait = probe_wait if decision.wait is None else min(probe_wait, decision.wait)
+    wait = wait if decision.wait is None else min(wait, decision.wait)
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
     )
-    return Plan(response, tuple(actions), _transition_events(facts, status))
+    return Plan(response, tuple(jobs), _transition_events(facts, status))
 
 
 def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what to answer for a TargetCluster that is being deleted."""
     probed = add_probe(facts)
     decision = finalizing.decide(facts)
-    actions: tuple[Action, ...] = (StopRound(),) if decision.stop else ()
+    jobs: tuple[Action, ...] = (actions.StopRound(),) if decision.stop else ()
     if decision.start is not None:
-        actions = (StartDeletion(decision.start, _probe_pool(probed)),)
+        jobs = (actions.StartDeletion(decision.start, _probe_pool(probed)),)
     response = CompositeResponse(
         status=write_status(facts, probed, decision),
         children=decision.children,
@@ -65,31 +60,26 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     if not decision.finalized:
         response["resyncAfterSeconds"] = _rounded(decision.wait or 0.0)
     events = () if decision.event is None else (_event(facts, *decision.event),)
-    return Plan(response, actions, events)
+    return Plan(response, jobs, events)
 
 
 def answer_unwatched(request: TargetClusterRequest, *, finalizing: bool) -> CompositeResponse:
     """Return the answer for a namespace that is not watched: no change, no delay of a deletion."""
-    response = CompositeResponse(
-        status=request.cluster.get("status") or {}, children=present_children(request.config_maps)
-    )
+    status = request.cluster.get("status") or {}
+    response = CompositeResponse(status=status, children=request.children)
     if finalizing:
         response["finalized"] = True
     return response
 
 
-def _probe_wait(facts: Facts) -> float:
+def _probe_wait(facts: Facts, probed: ProbedStatus) -> float:
     """Return the seconds until a probe is due, or until the running one is polled."""
     delay = facts.probe.poll_delay(facts.now)
     if delay is not None:
         return delay
-    probed = part(facts.status, "probe")
-    last = read_past(probed.get("lastTime"), facts.now)
-    generation = probed.get("observedGeneration")
-    latest = facts.probe.latest
-    if latest is not None and (last is None or latest.started_at > last):
-        last, generation = latest.started_at, latest.generation
-    if last is None or generation != facts.generation:
+    probe = part(probed.fields, "probe")
+    last = read_past(probe.get("lastTime"), facts.now)
+    if last is None or probe.get("observedGeneration") != facts.generation:
         return 0.0
     return max(0.0, next_due(last, facts.spec.monitor_interval, key=facts.key) - facts.now)
 
@@ -116,10 +106,9 @@ def _rounded(seconds: float) -> float:
 
 def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
     """Return an Event for each condition that has changed since the status that was sent."""
-    before = {entry["type"]: entry for entry in facts.status.get("conditions") or []}
     events = []
     for entry in status["conditions"]:
-        old = before.get(entry["type"], {})
+        old = find_condition(facts.cluster, entry["type"])
         turned = old.get("status") != entry["status"]
         new_reason = old.get("reason") != entry["reason"]
         explained = f"{entry['reason']}: {entry['message']}"
@@ -140,11 +129,5 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
 
 
 def _event(facts: Facts, reason: str, message: str) -> Event:
-    normal = (
-        names.EVENT_CLUSTER_READY,
-        names.EVENT_RESOURCES_SYNCED,
-        names.EVENT_RESOURCES_DELETED,
-    )
-    return Event(
-        Reference.to(facts.cluster), reason, message, "Normal" if reason in normal else "Warning"
-    )
+    is_good = reason in _GOOD_NEWS
+    return Event(Reference.to(facts.cluster), reason, message, "Normal" if is_good else "Warning")

@@ -1,28 +1,17 @@
 """Writes a TargetCluster's status from the status so far and the newest probe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import part
 from hooks.kube.times import moment, read_past, read_time, timestamp
-from hooks.targetclusters.health.judge import (
-    CHECKS,
-    CREDENTIALS,
-    CheckState,
-    count_probe,
-    read_checks,
-    with_expiry,
-)
+from hooks.targetclusters.health import judge
+from hooks.targetclusters.health.judge import CHECKS, CREDENTIALS, CheckState
 from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
-from hooks.targetclusters.plan.resources import Decision
-
-READY = "Ready"
-HEALING = "Healing"
-RECONCILING = "Reconciling"
-STALLED = "Stalled"
+from hooks.targetclusters.plan.syncing import Decision
 
 #: What probes read of a cluster; kept, and marked as stale, if a later probe cannot read it.
 _READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
@@ -47,12 +36,12 @@ def add_probe(facts: Facts) -> ProbedStatus:
     The status may hold it from an earlier call, or hold a later one from another replica.
     """
     status, probe = facts.status, facts.probe.latest
-    checks = read_checks(status)
+    checks = judge.read_checks(status)
     fields = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
     last = read_past(part(status, "probe").get("lastTime"), facts.now)
     if probe is None or (last is not None and probe.started_at <= last):
         return ProbedStatus(fields, checks)
-    checks = count_probe(checks, probe, facts.spec)
+    checks = judge.count_probe(checks, probe, facts.spec)
     if probe.server:
         fields.pop("credentialExpiry", None)
     fields |= _probed_fields(probe)
@@ -75,16 +64,10 @@ def add_probe(facts: Facts) -> ProbedStatus:
 
 
 def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json:
-    """Write the whole status.
-
-    Args:
-        facts: what is known.
-        probed: the status with the newest probe counted.
-        decision: what to answer about the resources.
-    """
+    """Write the whole status, from the one with the newest probe counted."""
     checks = {check: probed.checks[check].condition for check in CHECKS}
     expires = read_time(probed.fields.get("credentialExpiry"))
-    checks[CREDENTIALS] = with_expiry(checks[CREDENTIALS], expires, now=facts.now)
+    checks[CREDENTIALS] = judge.with_expiry(checks[CREDENTIALS], expires, now=facts.now)
     conditions = merge_conditions(
         facts.status.get("conditions") or [],
         [
@@ -137,28 +120,28 @@ def _ready(checks: Mapping[str, Condition], fields: Json) -> Condition:
     for status in ("False", "Unknown"):
         for condition in checks.values():
             if condition.status == status:
-                return Condition(READY, condition.status, condition.reason, condition.message)
+                return replace(condition, type="Ready")
     nodes = part(fields, "nodes")
     message = f"{fields.get('version')}, {nodes.get('ready')} of {nodes.get('total')} nodes ready"
-    return Condition(READY, "True", "Healthy", message)
+    return Condition("Ready", "True", "Healthy", message)
 
 
 def _reconciling(fields: Json, generation: int) -> Condition:
     """Tell whether the latest spec still waits for its first probe."""
     if part(fields, "probe").get("observedGeneration") == generation:
-        return Condition(RECONCILING, "False", "Observed", "the latest spec is in use")
-    return Condition(RECONCILING, "True", "NewSpec", "the latest spec has not been probed yet")
+        return Condition("Reconciling", "False", "Observed", "the latest spec is in use")
+    return Condition("Reconciling", "True", "NewSpec", "the latest spec has not been probed yet")
 
 
 def _stalled(credentials: Condition) -> Condition:
     """Tell whether nothing can go on before somebody acts."""
     if credentials.status == "False":
-        return Condition(STALLED, "True", credentials.reason, credentials.message)
-    return Condition(STALLED, "False", "NothingToDo", "no action is needed")
+        return replace(credentials, type="Stalled", status="True")
+    return Condition("Stalled", "False", "NothingToDo", "no action is needed")
 
 
 def _healing(*, enabled: bool) -> Condition:
     if not enabled:
-        return Condition(HEALING, "False", "Disabled", "autoHealing.enabled is false")
+        return Condition("Healing", "False", "Disabled", "autoHealing.enabled is false")
     message = "this version does not repair: autoHealing has no effect"
-    return Condition(HEALING, "False", "NotImplemented", message)
+    return Condition("Healing", "False", "NotImplemented", message)

@@ -1,18 +1,21 @@
-"""Decides when a sync round is due, and which inventory to answer."""
+"""Decides what to answer about the resources on a cluster, and when a sync round is due."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
-from hooks.kube.times import read_past
-from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState
-from hooks.targetclusters.plan.facts import Facts, RoundResult
-from hooks.targetclusters.plan.resources import Decision, inventory_children
+from hooks.http.texts import shorten
+from hooks.kube.conditions import Condition, Status
+from hooks.kube.objects import find_condition, part
+from hooks.kube.times import moment, read_past
+from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
+from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.plan.schedule import next_due
-from hooks.targetclusters.plan.sync_status import resources_condition, sync_status
 from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import SyncReport
 
+SYNCED = "ResourcesSynced"
 #: Seconds between the starts of two rounds at least.
 ROUND_GAP = 1.0
 #: Seconds until a round that failed is tried again: at first, and at most.
@@ -20,6 +23,39 @@ FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
 #: Seconds in which Metacontroller has certainly written an inventory that was answered.
 RECORDED_WITHIN = 1.0
+#: Reasons for which nothing is known of the resources; when they end, a round is due.
+_UNKNOWN = ("Disabled", "Suspended", "Unreachable", "Pending")
+#: The reason for each count of a status that needs a person's attention, the most urgent first.
+_REASONS = {"failed": "Failed", "conflicts": "Conflict", "drifted": "Drifted"}
+#: How many problems and objects a status names; the others are counted.
+_MAX_NAMED = 10
+_MAX_FIELDS = 20
+_MAX_MESSAGE = 1024
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to answer about the resources on the cluster.
+
+    Attributes:
+        children: the inventory's ConfigMaps.
+        condition: ResourcesSynced.
+        sync: `status.sync`; empty if it stays as it is.
+        wait: seconds until the next call is useful; None if nothing here needs one.
+        start: the inventory to start a round with; None for no round.
+        stop: stop the running sync round.
+        finalized: nothing is left to be done before the TargetCluster goes.
+        event: reason and message.
+    """
+
+    children: list[Json]
+    condition: Condition
+    sync: Json = field(default_factory=dict)
+    wait: float | None = None
+    start: Inventory | None = None
+    stop: bool = False
+    finalized: bool = False
+    event: tuple[str, str] | None = None
 
 
 def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
@@ -29,10 +65,10 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
         facts: what is known.
         checks: the conditions that probes decide, with the newest probe counted.
     """
-    sync = sync_status(facts)
-    condition = resources_condition(facts, checks, sync)
+    sync = _sync_status(facts)
+    condition = _condition(facts, checks, sync)
     unrecorded = _unrecorded(facts)
-    decision = Decision(inventory_children(facts, unrecorded), condition, sync)
+    decision = Decision(facts.children_for(unrecorded), condition, sync)
     stopped = condition.reason in ("Disabled", "Suspended")
     wait = facts.sync.poll_delay(facts.now)
     if wait is not None:
@@ -71,7 +107,7 @@ def _due(facts: Facts, sync: Json, reason: str) -> float:
     return min(regular, _retry_due(latest, sync.get("attempts") or 0))
 
 
-def _is_outdated(latest: RoundResult, facts: Facts) -> bool:
+def _is_outdated(latest: SyncResult, facts: Facts) -> bool:
     """Tell whether the spec, the sources or the inventory have changed since a round."""
     probe = facts.probe.latest
     sources_changed = (
@@ -84,7 +120,7 @@ def _is_outdated(latest: RoundResult, facts: Facts) -> bool:
     return latest.generation != facts.generation or sources_changed or inventory_changed
 
 
-def _retry_due(latest: RoundResult, attempts: int) -> float:
+def _retry_due(latest: SyncResult, attempts: int) -> float:
     """Return when to retry what a round did not finish, in epoch seconds."""
     ended = latest.started_at + latest.seconds
     report = latest.report
@@ -93,3 +129,93 @@ def _retry_due(latest: RoundResult, attempts: int) -> float:
     if not report.complete:
         return latest.started_at + ROUND_GAP
     return float("inf") if report.resume_after is None else ended + report.resume_after
+
+
+def _sync_status(facts: Facts) -> Json:
+    """Return `status.sync`, with the latest round if the status does not hold it yet."""
+    before: Json = part(facts.status, "sync")
+    latest = facts.sync.latest
+    if latest is None or latest.started_at <= (read_past(before.get("lastTime"), facts.now) or 0.0):
+        return before
+    report = latest.report
+    progressing = report is not None and not report.complete and not report.error
+    synced = report is not None and report.synced
+    attempts = before.get("attempts") or 0
+    sync: Json = {
+        **{key: before[key] for key in ("lastSuccessTime", "objects") if key in before},
+        "lastTime": moment(latest.started_at),
+        "durationSeconds": round(latest.seconds, 3),
+        "observedGeneration": latest.generation,
+        "attempts": 0 if synced else attempts if progressing else attempts + 1,
+    }
+    if synced:
+        sync["lastSuccessTime"] = sync["lastTime"]
+    if report is None:
+        return sync
+    counts = report.counts
+    return sync | {
+        "objects": facts.count_objects(report.inventory),
+        **{key: counts[key] for key in ("applied", "unchanged", "pruned", "drifted")},
+        "conflicts": counts["conflict"],
+        "failed": counts["failed"] + len(report.problems),
+        "results": _named_results(report),
+    }
+
+
+def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Condition:
+    """Return ResourcesSynced; Unknown as long as no round has checked the resources."""
+    if not facts.spec.sync.enabled:
+        return _synced("Unknown", "Disabled", "resourceSyncPolicy.enabled is false")
+    if facts.spec.suspend:
+        return _synced("Unknown", "Suspended", "spec.suspend stops every write to the cluster")
+    for check in (CREDENTIALS, REACHABLE):
+        condition = checks[check].condition
+        if condition.status != "True" and condition.reason != NOT_PROBED:
+            return _synced("Unknown", "Unreachable", condition.message)
+    latest = facts.sync.latest
+    if latest is not None and sync.get("lastTime") == moment(latest.started_at):
+        return _round_condition(latest, sync)
+    before = find_condition(facts.cluster, SYNCED)
+    if before and before.get("reason") not in _UNKNOWN:
+        return _synced(before["status"], before.get("reason") or "", before.get("message") or "")
+    return _synced("Unknown", "Pending", "no sync round has finished yet")
+
+
+def _round_condition(latest: SyncResult, sync: Json) -> Condition:
+    report = latest.report
+    if report is None:
+        message = latest.failure.message if latest.failure else "cannot connect to the cluster"
+        return _synced("Unknown", "NoAccess", message)
+    if report.error:
+        return _synced("False", "Interrupted", report.error)
+    counts = {key: sync[key] for key in _REASONS if sync[key]}
+    if counts:
+        listed = ", ".join(f"{count} {key}" for key, count in counts.items())
+        message = f"{listed} (of {sync['objects']} objects)"
+        return _synced("False", _REASONS[next(iter(counts))], message)
+    if not report.complete:
+        return _synced("False", "Progressing", "objects are being applied")
+    return _synced("True", "Synced", f"{sync['objects']} objects are in sync")
+
+
+def _synced(status: Status, reason: str, message: str) -> Condition:
+    return Condition(SYNCED, status, reason, message)
+
+
+def _named_results(report: SyncReport) -> list[Json]:
+    """Name the first problems and objects that need attention, problems of the sources first."""
+    problems = [_named("failed", each.source, str(each)) for each in report.problems[:_MAX_NAMED]]
+    results = [
+        _named(each.outcome, str(each.entry.key), each.message, each.fields)
+        for each in report.troubled[:_MAX_NAMED]
+    ]
+    return (problems + results)[:_MAX_NAMED]
+
+
+def _named(outcome: str, name: str, message: str, fields: tuple[str, ...] = ()) -> Json:
+    entry: Json = {"outcome": outcome.capitalize(), "object": name}
+    if message:
+        entry["message"] = shorten(message, _MAX_MESSAGE)
+    if fields:
+        entry["fields"] = list(fields[:_MAX_FIELDS])
+    return entry

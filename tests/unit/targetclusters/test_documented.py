@@ -19,7 +19,7 @@ GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
 EXAMPLE = PROJECT / "examples/10-cluster-watched"
 
 _REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
-_CALLS = {"Failure", "BadKubeconfig", "Condition", "_result", "_unknown"}
+_CALLS = {"Failure", "BadKubeconfig", "Condition", "_result", "_synced", "_unknown"}
 _STATUSES = {"True", "False", "Unknown"}
 
 

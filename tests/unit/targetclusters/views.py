@@ -8,7 +8,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState, read_checks
 from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
-from hooks.targetclusters.plan.facts import DeletionResult, Facts, RoundResult
+from hooks.targetclusters.plan.facts import DeletionResult, Facts, SyncResult
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
@@ -65,7 +65,7 @@ def report(
     )
 
 
-def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> RoundResult:
+def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> SyncResult:
     """Write a round that began ten seconds ago and took one."""
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
@@ -75,10 +75,10 @@ def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> 
         "desired": DesiredSet(),
         "report": reported,
     }
-    return RoundResult(**{**fields, **changes})
+    return SyncResult(**{**fields, **changes})
 
 
-def counted(latest: RoundResult, **status: Any) -> Json:
+def counted(latest: SyncResult, **status: Any) -> Json:
     """Write a status that has seen a round."""
     sync = {
         "lastTime": moment(latest.started_at),
@@ -101,6 +101,7 @@ def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResul
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
         "seconds": 1.0,
+        "generation": 1,
         "recorded": given,
         "report": done,
     }

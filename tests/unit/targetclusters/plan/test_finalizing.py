@@ -6,8 +6,8 @@ import pytest
 
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND
 from hooks.targetclusters.plan.finalizing import RETRY, decide
-from hooks.targetclusters.plan.resources import Decision
 from hooks.targetclusters.plan.schedule import JobState
+from hooks.targetclusters.plan.syncing import Decision
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport

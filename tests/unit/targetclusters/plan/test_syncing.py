@@ -8,12 +8,13 @@ from hooks.http.bounded_json import Json
 from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE
 from hooks.targetclusters.health.model import ProbeResult
-from hooks.targetclusters.plan.resources import SYNCED, Decision
 from hooks.targetclusters.plan.schedule import SPREAD, JobState
 from hooks.targetclusters.plan.syncing import (
     FIRST_RETRY,
     RECORDED_WITHIN,
     ROUND_GAP,
+    SYNCED,
+    Decision,
     decide,
 )
 from hooks.targetclusters.request import ResourceSync
