@@ -25,7 +25,8 @@ def epoch(text: str) -> float:
 
 def milliseconds(now: float) -> float:
     """Round epoch seconds down to milliseconds, which `moment` writes without loss."""
-    return int(now * 1000) / 1000
+    whole = int(now * 1000)  # the product may be rounded up
+    return (whole - (whole / 1000 > now)) / 1000
 
 
 def moment(now: float) -> str:

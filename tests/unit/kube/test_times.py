@@ -33,3 +33,9 @@ def test_a_time_in_the_future_is_no_past_time() -> None:
 def test_milliseconds_are_written_and_read_without_loss() -> None:
     for now in (NOON + 0.0009, NOON + 0.2999, NOON + 0.001):
         assert epoch(moment(milliseconds(now))) == milliseconds(now)
+
+
+def test_milliseconds_are_never_in_the_future() -> None:
+    # A thousand times this is rounded up to a whole number.
+    just_before = 1_800_000_091.3009999
+    assert milliseconds(just_before) == 1_800_000_091.3
