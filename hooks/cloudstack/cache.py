@@ -1,4 +1,4 @@
-"""Keeps what was read for a while, and reads it once for all who ask at the same time."""
+"""Keeps what was read for a while, and reads it once for all callers at the same time."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Executor, Future
@@ -22,7 +22,7 @@ CacheObserver = Callable[[str, bool], None]
 FETCH_SECONDS = 30.0
 #: Seconds that a failed fetch is answered with the same failure.
 FAILURE_TTL = 1.0
-#: Seconds at most that "there is none" is kept: what is invisible for a moment soon shows again.
+#: Seconds at most that "there is none" is kept: an object can be invisible for a moment.
 ABSENT_TTL = 5.0
 
 
@@ -52,8 +52,8 @@ class _Fetch(Generic[Value]):
 class SingleFlightCache(Generic[Key, Value]):
     """A cache whose values are fetched once at a time, in the background.
 
-    Those who ask while a fetch runs share it, its failure too, and wait no longer than their own
-    deadline; the fetch goes on without them.
+    Callers that come while a fetch runs share it and its failure. Each waits no longer than its own
+    deadline, and the fetch goes on.
 
     Args:
         name: what is fetched; it names the command in errors.

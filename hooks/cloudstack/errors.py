@@ -5,7 +5,7 @@
     ├── Throttled                   asked to slow down: `retry_after` seconds
     ├── UnknownZone                 the configured zone is not there: `zone`, `known`
     ├── JobRunning                  our time ended before the job did: `job_id`
-    └── Refused                     CloudStack said no: `command`, `code`, `text`
+    └── Refused                     CloudStack refused: `command`, `code`, `text`
         └── Unauthorized, InvalidParameter, Forbidden
 
 A job that failed raises the same classes, by its `jobresultcode`, with `failed_job` set. The
@@ -23,7 +23,7 @@ class CloudStackError(Exception):
 
     Attributes:
         command: the API command's name.
-        retry_after: seconds that CloudStack asks to be left alone; 0 where it does not.
+        retry_after: seconds that CloudStack asks us to wait; 0 if it does not ask.
     """
 
     retry_after = 0.0
@@ -38,8 +38,8 @@ class Unreachable(CloudStackError):
 
     Attributes:
         sent: the command may have been carried out; when false, it surely was not.
-        transient: the same call may well work in a moment (no connection, a timeout, a 5xx of
-            a gateway); not so with a wrong address or a certificate that is not trusted.
+        transient: the same call may work in a moment (no connection, a timeout, a 5xx of a
+            gateway), unlike with a wrong address or a certificate that is not trusted.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class UnknownZone(CloudStackError):
 
 
 class JobRunning(CloudStackError):
-    """The job was accepted and still runs; what it came to shows in CloudStack's lists."""
+    """The job was accepted and still runs; its result will show in CloudStack's lists."""
 
     def __init__(self, command: str, job_id: str) -> None:
         super().__init__(command, f"job {job_id} still runs")
@@ -77,7 +77,7 @@ class JobRunning(CloudStackError):
 
 
 class Refused(CloudStackError):
-    """CloudStack said no, at once or as the outcome of a job.
+    """CloudStack refused, at once or as the outcome of a job.
 
     Attributes:
         code: CloudStack's error code, an HTTP status such as 431.
@@ -100,9 +100,9 @@ class InvalidParameter(Refused):
     """431: a parameter is missing or bad, or an id is unknown."""
 
     def says_unknown(self, resource_id: str) -> bool:
-        """Tell whether CloudStack knows nothing of this id; only its words tell it (4.22).
+        """Tell whether CloudStack does not know this id; only the text says so (4.22).
 
-        It says the same of another parameter's value, such as an unknown project's.
+        It uses the same text for another parameter's value, such as an unknown project's.
         """
         return f"parameter id value={resource_id} " in self.text and "not exist" in self.text
 

@@ -1,4 +1,4 @@
-"""Makes one signed call, and reads what comes back: an answer, or which of our errors."""
+"""Makes one signed call, and reads what comes back: an answer or an error."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import Throttled, Unreachable, error_of
-from hooks.http.backoff import believed, retry_after
+from hooks.http.backoff import clamp_retry_after, retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.errors import HttpError
 from hooks.http.hide import HIDDEN
@@ -172,7 +172,7 @@ def _envelope(command: str, answer: HttpAnswer) -> tuple[str, Json]:
 
 
 def _media(content_type: str, error: BadJson) -> str:
-    """Say what came in the place of JSON: another media type, or what is wrong with the JSON."""
+    """Say what came instead of JSON: another media type, or what is wrong with the JSON."""
     found = re.match(r"[\w.+-]{1,40}/[\w.+-]{1,40}", content_type, re.ASCII)
     if found and not found[0].endswith(("json", "javascript")):
         return f"got {found[0]}"
@@ -202,5 +202,5 @@ def _unexpected(command: str, answer: HttpAnswer, got: str) -> Unreachable:
 def _retry_after(answer: HttpAnswer, now: float) -> float:
     """Read how long to wait, in seconds: CloudStack's `retry after 1234 ms`, or Retry-After."""
     if found := re.search(rb"retry after (\d{1,9}) ms", answer.body):
-        return believed(int(found[1]) / 1000)
+        return clamp_retry_after(int(found[1]) / 1000)
     return retry_after(answer.retry_after, now) or DEFAULT_RETRY_AFTER

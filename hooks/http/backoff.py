@@ -32,14 +32,14 @@ def retry_after(header: str, now: float) -> float | None:
         now: epoch seconds.
     """
     if re.fullmatch(r"\d{1,9}", header.strip(), re.ASCII):
-        return believed(float(header))
+        return clamp_retry_after(float(header))
     try:
-        return believed(parsedate_to_datetime(header).timestamp() - now)
+        return clamp_retry_after(parsedate_to_datetime(header).timestamp() - now)
     except (ValueError, OverflowError):
         return None
 
 
-def believed(seconds: float) -> float:
+def clamp_retry_after(seconds: float) -> float:
     """Return the seconds that a server asks for, within MIN_RETRY_AFTER and MAX_RETRY_AFTER."""
     return min(max(seconds, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 

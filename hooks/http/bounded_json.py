@@ -32,7 +32,6 @@ def parse_json(
     data: bytes | bytearray,
     *,
     max_values: int,
-    max_depth: int = MAX_DEPTH,
     distinct_keys: bool = False,
 ) -> Any:  # noqa: ANN401
     """Parse strict JSON: UTF-8, finite numbers, whole characters.
@@ -43,7 +42,6 @@ def parse_json(
     Args:
         data: the whole text.
         max_values: the most values, nested ones included, as `has_more_values` counts them.
-        max_depth: the most containers within each other.
         distinct_keys: refuse an object with a key twice; else the last one counts.
 
     Raises:
@@ -54,10 +52,10 @@ def parse_json(
     try:
         value = msgspec.json.decode(data)
     except RecursionError:
-        raise BadJson(f"is nested deeper than {max_depth} levels") from None
+        raise BadJson(f"is nested deeper than {MAX_DEPTH} levels") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadJson(_problem(error, data)) from None
-    count = _count_values(value, max_depth)
+    count = _count_values(value)
     if distinct_keys and has_more_values(data, count):
         raise BadJson("has a key twice in an object")
     return value
@@ -83,7 +81,7 @@ def _more_than(count: int) -> re.Pattern[bytes]:
     return re.compile(rb'(?:(?:[^",\[{]++|%s)*+[,\[{]){%d}+' % (string, count + 1), re.DOTALL)
 
 
-def _count_values(value: object, max_depth: int) -> int:
+def _count_values(value: object) -> int:
     """Count a value's commas and opening brackets, of which its text has more if a key is twice.
 
     Raises:
@@ -92,8 +90,8 @@ def _count_values(value: object, max_depth: int) -> int:
     level: list[Any] = [value] if type(value) in _CONTAINERS else []
     count = depth = 0
     while level:
-        if depth == max_depth:
-            raise BadJson(f"is nested deeper than {max_depth} levels")
+        if depth == MAX_DEPTH:
+            raise BadJson(f"is nested deeper than {MAX_DEPTH} levels")
         depth += 1
         count += sum(map(len, level)) + sum(map(not_, level))
         level = [

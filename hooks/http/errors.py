@@ -27,7 +27,7 @@ class HttpError(Exception):
 
     Attributes:
         sent: the server may have got the request; when false, it surely has not.
-        transient: the same request may well work in a moment.
+        transient: the same request may work in a moment.
         wrong: "address" if nothing can be sent with these settings; "authorities" if the server's
             certificate is signed by none that is trusted; else empty.
     """
@@ -47,10 +47,10 @@ class HttpError(Exception):
 
 
 def failure(error: Exception, url: str, secrets: Iterable[str], *, sent: bool) -> HttpError:
-    """Return what a library's error comes to, in one line without the secrets.
+    """Return the error to raise for a library's error, in one line without the secrets.
 
-    Whether the request was sent is for the connection to say: urllib3 raises ProxyError for an
-    answer that was lost, too.
+    The connection knows whether the request was sent; urllib3 raises ProxyError also for an answer
+    that was lost.
     """
     try:
         host = urlsplit(url).hostname or "the server"

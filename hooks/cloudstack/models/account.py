@@ -9,8 +9,6 @@ from hooks.cloudstack.models.fields import (
     Listing,
     Malformed,
     Model,
-    Name,
-    Read,
     number,
     optional,
     optional_number,
@@ -56,7 +54,7 @@ class Capabilities(Model):
     """What the server is: its version as numbers, such as (4, 22, 0, 0). Every role may ask."""
 
     LISTING = Listing("listCapabilities", "capability")
-    version: Annotated[tuple[int, ...], Read(_version), Name("cloudstackversion")]
+    version: Annotated[tuple[int, ...], _version, "cloudstackversion"]
 
     def at_least(self, *version: int) -> bool:
         """Tell whether the server is of this version, such as `at_least(4, 18)`, or newer."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Model, Name, each
+from hooks.cloudstack.models.fields import Listing, Model, each
 
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
 #: Network cards and service offering cost the server 4 ms a machine; `details=min`, which has
@@ -48,10 +48,10 @@ class VirtualMachine(Model):
     state: str
     zone_id: str = ""
     zone_name: str = ""
-    offering_name: Annotated[str, Name("serviceofferingname")] = ""
-    nics: Annotated[tuple[Nic, ...], Name("nic")] = ()
+    offering_name: Annotated[str, "serviceofferingname"] = ""
+    nics: Annotated[tuple[Nic, ...], "nic"] = ()
     public_ip: str = ""
-    security_group_ids: Annotated[tuple[str, ...], each("id"), Name("securitygroup")] = ()
+    security_group_ids: Annotated[tuple[str, ...], each("id"), "securitygroup"] = ()
     project_id: str = ""
 
     @property

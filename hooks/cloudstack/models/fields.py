@@ -7,20 +7,11 @@ one string (observed on CloudStack 4.22).
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, fields
 from datetime import datetime
 from functools import cache, partial
 from types import MappingProxyType
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    NamedTuple,
-    Self,
-    TypeVar,
-    get_args,
-    get_type_hints,
-)
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 T = TypeVar("T")
 
@@ -102,29 +93,15 @@ def read_moment(answer: Answer, name: str) -> float | None:
         return None
 
 
-@dataclass(frozen=True)
-class Read:
-    """In an annotation: reads the field, of an answer and by the field's name there."""
-
-    read: Callable[[Answer, str], Any]
-
-
-def each(name: str) -> Read:
-    """Read a list of objects that each hold one text field of this name."""
-    return Read(lambda answer, key: objects(answer, key, lambda one: required(one, key, name)))
+def each(field: str) -> Callable[[Answer, str], tuple[str, ...]]:
+    """Return a function that reads a list of objects which each hold this text field."""
+    return lambda answer, name: objects(answer, name, lambda one: required(one, name, field))
 
 
 #: Text in lower case, such as a protocol, which must be there.
-Lower = Annotated[str, Read(lambda answer, name: required(answer, "rule", name).lower())]
+Lower = Annotated[str, lambda answer, name: required(answer, "rule", name).lower()]
 #: Epoch seconds; None where there is no time.
-Moment = Annotated[float | None, Read(read_moment)]
-
-
-@dataclass(frozen=True)
-class Name:
-    """In an annotation: CloudStack's name of a field, where it is not ours without underscores."""
-
-    name: str
+Moment = Annotated[float | None, read_moment]
 
 
 class Listing(NamedTuple):
@@ -146,7 +123,9 @@ class Listing(NamedTuple):
 class Model:
     """An object of CloudStack: a frozen dataclass whose fields say how they are read.
 
-    A text or number without a default must be there; a tuple lists texts, or other models.
+    A text or number without a default must be there; a tuple lists texts, or other models. An
+    annotation may hold CloudStack's name of the field, if it is not ours without underscores, and
+    a function that reads the field, of an answer and by that name.
     """
 
     #: How the client lists such objects; models that others contain have none.
@@ -169,10 +148,9 @@ def _readers(model: type[Any]) -> dict[str, Callable[[Answer], Any]]:
 
 def _reader(kind: str, one: Field[Any], hint: Any) -> Callable[[Answer], Any]:  # noqa: ANN401
     marks = getattr(hint, "__metadata__", ())
-    name = next((mark.name for mark in marks if isinstance(mark, Name)), one.name.replace("_", ""))
-    for mark in marks:
-        if isinstance(mark, Read):
-            return lambda answer: mark.read(answer, name)
+    name = next((mark for mark in marks if isinstance(mark, str)), one.name.replace("_", ""))
+    if read := next(filter(callable, marks), None):
+        return partial(read, name=name)
     plain = get_args(hint)[0] if marks else hint
     if plain is str and one.default is MISSING:
         return partial(required, kind=kind, name=name)

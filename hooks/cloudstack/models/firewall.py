@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Lower, Model, Name
+from hooks.cloudstack.models.fields import Listing, Lower, Model
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -14,10 +14,10 @@ class FirewallRule(Model):
     LISTING = Listing("listFirewallRules", "firewallrule", "id ip_address_id network_id tags")
     id: str
     protocol: Lower
-    public_ip_id: Annotated[str, Name("ipaddressid")]
+    public_ip_id: Annotated[str, "ipaddressid"]
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
+    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
     state: str = ""
     network_id: str = ""
     tags: tuple[Tag, ...] = ()
@@ -63,7 +63,7 @@ class NetworkAcl(Model):
     traffic_type: str = ""
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
+    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
     state: str = ""
     reason: str = ""
     tags: tuple[Tag, ...] = ()
@@ -73,7 +73,7 @@ class NetworkAcl(Model):
 class IngressRule(Model):
     """What a security group allows from one CIDR; `cidr` is empty if the source is a group."""
 
-    id: Annotated[str, Name("ruleid")]
+    id: Annotated[str, "ruleid"]
     protocol: Lower
     start_port: int | None = None
     end_port: int | None = None
@@ -88,5 +88,5 @@ class SecurityGroup(Model):
     LISTING = Listing("listSecurityGroups", "securitygroup", "id virtual_machine_id")
     id: str
     name: str
-    ingress_rules: Annotated[tuple[IngressRule, ...], Name("ingressrule")] = ()
+    ingress_rules: Annotated[tuple[IngressRule, ...], "ingressrule"] = ()
     tags: tuple[Tag, ...] = ()

@@ -8,8 +8,6 @@ from hooks.cloudstack.models.fields import (
     Listing,
     Malformed,
     Model,
-    Name,
-    Read,
     optional,
     required,
     words,
@@ -42,11 +40,11 @@ class LoadBalancerRule(Model):
     public_ip_id: str
     public_port: int
     private_port: int
-    protocol: Annotated[str, Read(_protocol)]
+    protocol: Annotated[str, _protocol]
     algorithm: str = ""
     state: str = ""
     network_id: str = ""
-    cidrs: Annotated[tuple[str, ...], Name("cidrlist")] = ()
+    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
     tags: tuple[Tag, ...] = ()
 
 
@@ -115,9 +113,9 @@ class StickinessPolicy(Model):
     """How a rule keeps a client on one member; `params` are sorted (name, value) pairs."""
 
     id: str
-    name: Annotated[str, Read(optional)]
-    method: Annotated[str, Name("methodname")]
-    params: Annotated[tuple[tuple[str, str], ...], Read(_params)] = ()
+    name: Annotated[str, optional]
+    method: Annotated[str, "methodname"]
+    params: Annotated[tuple[tuple[str, str], ...], _params] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +123,4 @@ class RulePolicies(Model):
     """The stickiness policies of one rule."""
 
     LISTING = Listing("listLBStickinessPolicies", "stickinesspolicies", "lb_rule_id")
-    policies: Annotated[tuple[StickinessPolicy, ...], Name("stickinesspolicy")] = ()
+    policies: Annotated[tuple[StickinessPolicy, ...], "stickinesspolicy"] = ()

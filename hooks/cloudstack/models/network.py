@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Model, Moment, Name, each
+from hooks.cloudstack.models.fields import Listing, Model, Moment, each
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -20,8 +20,8 @@ class NetworkService(Model):
     """A service of a network: Lb, Firewall, NetworkACL, SecurityGroup, StaticNat, …."""
 
     name: str
-    providers: Annotated[tuple[str, ...], each("name"), Name("provider")] = ()
-    capabilities: Annotated[tuple[Capability, ...], Name("capability")] = ()
+    providers: Annotated[tuple[str, ...], each("name"), "provider"] = ()
+    capabilities: Annotated[tuple[Capability, ...], "capability"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Network(Model):
     vpc_id: str = ""
     acl_id: str = ""
     acl_name: str = ""
-    services: Annotated[tuple[NetworkService, ...], Name("service")] = ()
+    services: Annotated[tuple[NetworkService, ...], "service"] = ()
 
     def has(self, service: str) -> bool:
         """Tell whether the network offers a service, by CloudStack's name such as `Lb`."""
@@ -84,12 +84,12 @@ class PublicIpAddress(Model):
     ip_address: str
     state: str
     zone_id: str = ""
-    network_id: Annotated[str, Name("associatednetworkid")] = ""
+    network_id: Annotated[str, "associatednetworkid"] = ""
     vpc_id: str = ""
     is_source_nat: bool = False
     is_static_nat: bool = False
     is_system: bool = False
     for_virtual_network: bool = False
     virtual_machine_id: str = ""
-    allocated_at: Annotated[Moment, Name("allocated")] = None
+    allocated_at: Annotated[Moment, "allocated"] = None
     tags: tuple[Tag, ...] = ()
