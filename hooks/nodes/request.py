@@ -10,7 +10,7 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
-from hooks.webhook.requests import ConditionView, Object, View, convert, objects
+from hooks.webhook.requests import ConditionView, Object, View, convert, raw_objects
 
 #: The key under which Metacontroller lists Instances among a Node's attachments.
 INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
@@ -63,5 +63,5 @@ def read(body: Json) -> NodeRequest:
     """
     convert(body, _Request)
     node: Json = body["object"]
-    instances = objects(body, "attachments", INSTANCES)
+    instances = raw_objects(body, "attachments", INSTANCES)
     return NodeRequest(node, instances.get(node["metadata"]["name"]))

@@ -74,7 +74,7 @@ def create_app(
     app = flask.Flask("hooks", static_folder=None)
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
-        app.add_url_rule(path, path, _healthy, provide_automatic_options=False)
+        app.add_url_rule(path, path, lambda: {"status": "ok"}, provide_automatic_options=False)
     table = _HandlerTable(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
         for path, handler in hook.routes.items():
@@ -217,7 +217,3 @@ def _respond(outcome: HttpOutcome, call: Mapping[str, object]) -> flask.Response
 
 def _write(body: Mapping[str, object]) -> str:
     return json.dumps(body, allow_nan=False) + "\n"
-
-
-def _healthy() -> ResponseReturnValue:
-    return {"status": "ok"}

@@ -17,7 +17,7 @@ from hooks.webhook.requests import (
     PortNumber,
     View,
     convert,
-    objects,
+    raw_objects,
 )
 
 #: The key under which Metacontroller lists load balancers among a Service's attachments.
@@ -106,5 +106,5 @@ def read(body: Json, *, now: float) -> Facts:
     convert(body, _Request)
     service: Json = body["object"]
     key = f"{service['metadata']['namespace']}/{load_balancer_name(service)}"
-    load_balancers = objects(body, "attachments", ATTACHMENTS)
+    load_balancers = raw_objects(body, "attachments", ATTACHMENTS)
     return Facts(service=service, load_balancer=load_balancers.get(key) or {}, now=now)

@@ -9,7 +9,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
 from hooks.targetclusters.sync.plan.model import SyncPolicy
-from hooks.webhook.requests import ConditionView, NonEmpty, Object, Time, View, convert, objects
+from hooks.webhook.requests import ConditionView, NonEmpty, Object, Time, View, convert, raw_objects
 
 #: The longest interval, in seconds: a year from now is still a time that can be written.
 YEAR = 365 * 86400.0
@@ -225,7 +225,7 @@ def read(body: Json, *, default_secret: str) -> TargetClusterRequest:
     spec = parent.spec
     if not spec.kubeconfig_secret:
         spec = msgspec.structs.replace(spec, kubeconfig_secret=default_secret)
-    config_maps = objects(body, "children", _CONFIG_MAPS)
+    config_maps = raw_objects(body, "children", _CONFIG_MAPS)
     return TargetClusterRequest(
         cluster=body["parent"],
         spec=spec,

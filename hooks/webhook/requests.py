@@ -135,7 +135,7 @@ def convert(value: object, kind: type[T], field: str = "") -> T:
         return msgspec.convert(_without_nulls(value, kind, field), kind, dec_hook=_read)
 
 
-def objects(body: Json, part: str, kind: str) -> dict[str, Json]:
+def raw_objects(body: Json, part: str, kind: str) -> dict[str, Json]:
     """Return a request's objects of a kind (`Kind.group/version`) by their keys, as they came.
 
     Args:

@@ -17,7 +17,7 @@ MAX_PORTS = 256
 MAX_SOURCE_RANGES = 256
 MAX_INVALID = 64
 
-EVERYBODY = ["0.0.0.0/0"]
+EVERYONE = ["0.0.0.0/0"]
 _ALGORITHMS = {name: name for name in ("roundrobin", "leastconn", "source")}
 _mode = partial(values.choice, choices={"apply": "Apply", "plan": "Plan"})
 _ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
@@ -157,7 +157,7 @@ def _source_ranges(spec: Json, reader: Reader) -> list[str]:
         texts = ours.split(",") if ours.strip() else []
         places.append((annotation_path(names.ANNOTATION_SOURCE_CIDRS), texts))
     if not places:
-        return EVERYBODY
+        return EVERYONE
     read = [reader.read(field, texts, _ranges, otherwise=None) for field, texts in places]
     if len({frozenset(ranges) for ranges in read if ranges is not None}) > 1:
         (first, _), (field, other) = places

@@ -15,8 +15,8 @@ from hooks.webhook.requests import (
     NonEmpty,
     View,
     convert,
-    objects,
     parse_body,
+    raw_objects,
 )
 
 
@@ -221,14 +221,14 @@ def test_a_request_has_every_part(body: Json) -> None:
     request = convert(body, Request)
     assert request.object.metadata.name == "node-1"
     assert (request.attachments.get("Pod.v1", {}), request.finalizing) == ({}, False)
-    assert objects(body, "attachments", "Pod.v1") == {}
+    assert raw_objects(body, "attachments", "Pod.v1") == {}
 
 
 def test_objects_are_returned_as_they_came() -> None:
     pods = {"default/a": {"metadata": {"name": "a", "labels": None}, "data": None}}
     body = {"object": NODE, "attachments": {"Pod.v1": pods}}
     assert convert(body, Request).attachments["Pod.v1"]["default/a"].metadata.labels == {}
-    assert objects(body, "attachments", "Pod.v1") == pods
+    assert raw_objects(body, "attachments", "Pod.v1") == pods
 
 
 @pytest.mark.parametrize(
