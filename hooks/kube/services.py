@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import annotations, part
+from hooks.kube.objects import annotations, is_deleting, part
 from hooks.names import ANNOTATION_DISABLED, CLOUDSTACK_API, LOAD_BALANCER_CLASS
 
 
@@ -21,6 +21,12 @@ def wants_load_balancer(service: Json, *, without_class: bool) -> bool:
     if load_balancer_class := spec.get("loadBalancerClass"):
         return bool(load_balancer_class == LOAD_BALANCER_CLASS)
     return without_class
+
+
+def still_wants(service: Json, uid: str) -> bool:
+    """Tell whether this is the Service with the UID, and it still wants its load balancer."""
+    is_same = part(service, "metadata").get("uid") == uid and not is_deleting(service)
+    return is_same and wants_load_balancer(service, without_class=True)
 
 
 def service_path(namespace: str, name: str) -> str:

@@ -8,10 +8,9 @@ from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import Network, PublicIpAddress
-from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
 from hooks.kube.objects import finalizers, is_deleting, part
-from hooks.kube.services import service_path, wants_load_balancer
+from hooks.kube.services import service_path, still_wants
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import is_own, plan_address, select_address
@@ -40,7 +39,8 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         call=call,
     )
     is_living = request.deleted_at is None
-    if facts.is_wanted != is_living:
+    is_left_alone = facts.is_wanted != is_living
+    if is_left_alone:
         return facts
     facts = replace(
         facts,
@@ -53,12 +53,6 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
     if may_choose and plan_address(facts).leaves_choice:
         facts = replace(facts, state=replace(facts.state, free=reader.free_addresses()))
     return facts
-
-
-def still_wants(service: Json, uid: str) -> bool:
-    """Tell whether this is the Service with the UID, and it still wants its load balancer."""
-    is_same = part(service, "metadata").get("uid") == uid and not is_deleting(service)
-    return is_same and wants_load_balancer(service, without_class=True)
 
 
 def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService | None:

@@ -23,7 +23,6 @@ class NetworkBusy(CloudStackError):
 
     def __init__(self, network_id: str) -> None:
         super().__init__("network lock", f"another call is changing network {network_id}")
-        self.network_id = network_id
 
 
 @dataclass

@@ -30,7 +30,10 @@ class Associate:
 
 @dataclass(frozen=True, slots=True)
 class AssociateAny:
-    """Acquire any free address, and tag it before CloudStack has finished."""
+    """Acquire any free address, and tag it before CloudStack has finished.
+
+    Unlike that of Associate, its address is in no status: only the tag says whose it is.
+    """
 
     network_id: str
     tags: Tags

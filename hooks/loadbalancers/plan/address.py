@@ -125,7 +125,7 @@ def plan_address(facts: Facts) -> AddressPlan:
         return _keep(facts, found)
     unfit = _unfit(facts, found)
     if not unfit and is_our_choice(facts, found):
-        return _claim(facts, found, by_us=True)
+        return _claim(facts, found, is_released_by_us=True)
     if found.ip_address == wanted:
         return _take_over(facts, found, unfit)
     if wanted:
@@ -177,13 +177,13 @@ def _take_over(facts: Facts, found: PublicIpAddress, unfit: Condition | None) ->
     if unfit:
         return AddressPlan(unfit, recorded=_choice(facts, found))
     by_other = found.ip_address == adopt.address and adopt.associated_by_controller
-    return _claim(facts, found, by_us=by_other)
+    return _claim(facts, found, is_released_by_us=by_other)
 
 
-def _claim(facts: Facts, found: PublicIpAddress, *, by_us: bool) -> AddressPlan:
+def _claim(facts: Facts, found: PublicIpAddress, *, is_released_by_us: bool) -> AddressPlan:
     """Make an address ours by its tag, after the rules that another provider left on it."""
     request = facts.request
-    wanted = tags.address_tags(facts, by_controller=by_us)
+    wanted = tags.address_tags(facts, by_controller=is_released_by_us)
     rules = own_rules(request, facts.state.rules)
     actions = (
         *tag_others_firewall(facts, rules),

@@ -26,7 +26,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.rules import plan_rules
-from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_found_now
+from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.request import RepeatedDrift
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
@@ -50,7 +50,7 @@ def plan(facts: Facts) -> Plan[Action]:
         return Plan(status.planned(facts, stages, (), RepeatedDrift()))
     actions = stages.members.actions if spec.invalid else stages.actions
     repeated = count_drift(facts, actions)
-    is_drift = is_found_now(facts)
+    is_drift = is_drift_check(facts)
     if is_drift and repeated.times > MAX_REPAIRS:
         return _contested(facts, actions, repeated)
     events: tuple[Event, ...] = ()

@@ -74,9 +74,9 @@ def regular_wait(facts: Facts) -> float:
     return facts.drift_resync * (0.9 + 0.2 * spread)
 
 
-def early_wait(facts: Facts, *, is_first: bool) -> float:
+def early_wait(facts: Facts) -> float:
     """Return the seconds until the next early check: twice the last wait, up to the regular one."""
-    last = 0.0 if is_first else _last_wait(facts.request.recorded)
+    last = _last_wait(facts.request.recorded) if is_drift_check(facts) else 0.0
     return min(regular_wait(facts), max(EARLY_CHECK, 2 * last))
 
 
@@ -100,8 +100,8 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     return RepeatedDrift(drift, recorded.times + 1 if drift == recorded.what else 1)
 
 
-def is_found_now(facts: Facts) -> bool:
-    """Tell whether this pass is the one that finds drift."""
+def is_drift_check(facts: Facts) -> bool:
+    """Tell whether what this pass finds is drift: nothing else was asked for or done."""
     return facts.call.first_actions is None and was_converged(facts)
 
 

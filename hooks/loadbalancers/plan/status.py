@@ -33,7 +33,6 @@ from hooks.loadbalancers.plan.schedule import (
     BackOff,
     early_wait,
     regular_wait,
-    was_converged,
 )
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress, RepeatedDrift
 from hooks.webhook.contract import CompositeResponse
@@ -81,9 +80,10 @@ def planned(
         actions: those of the stages' actions that are done now.
         drift: `repeatedDrift`: hash and count.
     """
-    plan_only = facts.request.spec.plan_only
+    plan_only, invalid = facts.request.spec.plan_only, facts.request.spec.invalid
     is_working = bool(tuple(actions)) or (stages.address.awaits_status and not plan_only)
-    changes = _changes(facts, stages)
+    todo = stages.actions if plan_only and not invalid else ()
+    changes = list(dict.fromkeys(shorten(str(action), MAX_TEXT) for action in todo))
     ready = _ready(facts, stages, changes)
     conditions = [*(stage.condition for stage in stages), ready]
     if is_working:
@@ -241,13 +241,6 @@ def _stage_conditions(status: Json) -> list[Condition]:
     return [found for kind in STAGE_CONDITIONS if (found := _condition(status, kind))]
 
 
-def _changes(facts: Facts, stages: Stages) -> list[str]:
-    """Describe what plan mode would do; nothing for a Service that is invalid."""
-    spec = facts.request.spec
-    actions = stages.actions if spec.plan_only and not spec.invalid else ()
-    return list(dict.fromkeys(shorten(str(action), MAX_TEXT) for action in actions))
-
-
 def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     """Sum up the conditions: the first that is not True gives the reason."""
     if invalid := facts.request.spec.invalid:
@@ -273,8 +266,7 @@ def _next_check(facts: Facts, ready: Condition, drift: RepeatedDrift) -> float:
         return back_off.wait(facts.request)
     if not drift.times and not facts.request.spec.adopt.names:
         return regular_wait(facts)
-    is_first = facts.call.first_actions is not None or not was_converged(facts)
-    return early_wait(facts, is_first=is_first)
+    return early_wait(facts)
 
 
 def _rules_since(facts: Facts, stages: Stages) -> float | None:

@@ -1,7 +1,7 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.facts import still_wants
+from hooks.kube.services import still_wants
 from hooks.names import ANNOTATION_DISABLED, LOAD_BALANCER_CLASS
 
 
