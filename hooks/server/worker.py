@@ -123,7 +123,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
 
     def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
-        """Take a step of a connection's, unless it was dropped, and wait for what it needs next."""
+        """Do a step of a connection, unless it was dropped, and watch for what it needs next."""
         if connection not in self._connections:
             return
         try:
