@@ -67,9 +67,7 @@ class ProbeResult:
         verified: whether the server's certificate is checked.
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
-        version: None if it was not read.
-        nodes: None if the probe ended before them.
-        pods: None if the probe ended before them.
+        version, nodes, pods: None if the probe ended before them.
         desired: what the sources want on the cluster; None if they were not read.
     """
 

@@ -34,10 +34,8 @@ class LiveState:
     """What a target has of some ApplySets in one round.
 
     Attributes:
-        sets: the ApplySets, with what is recorded of them.
         wanted: the objects to compare them with.
         scope: of what is expected, and of what the sets' ConfigMaps declare.
-        kinds: how the target serves each kind.
         objects: those that carry the label of one of the sets.
     """
 

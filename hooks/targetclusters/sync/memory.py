@@ -26,7 +26,6 @@ class Retry:
         failures: how many times in a row.
         due: epoch seconds before which it is not tried again.
         digest: of what was tried; a changed object is tried at once.
-        message: what went wrong.
     """
 
     failures: int
@@ -40,7 +39,6 @@ class SyncMemory:
     """One target's memory; used by one round at a time.
 
     Attributes:
-        retries: the objects that failed.
         dry_runs: of objects that seem to be changed, the fields that an apply would change, as the
             target says; none if it only writes them in another form.
         conflicts: the objects that existed before us.

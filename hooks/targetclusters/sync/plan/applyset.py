@@ -93,7 +93,6 @@ class ApplySets:
     Attributes:
         current: the one that objects become part of.
         former: those in other namespaces that objects may still be part of.
-        recorded: the inventory.
         members: the recorded objects, without the sets' own ConfigMaps.
     """
 

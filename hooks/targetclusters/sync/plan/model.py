@@ -178,7 +178,7 @@ class DeleteReport:
     Attributes:
         results: one for each object that the round considered.
         remaining: what may still be on the target.
-        error: what ended the round early, empty if nothing did.
+        error: as in SyncReport.
     """
 
     results: tuple[ObjectResult, ...]
@@ -197,9 +197,7 @@ class SyncTask:
 
     Attributes:
         cluster: `namespace/name` of the TargetCluster; names its ApplySet on the target.
-        desired: what the sources want.
         recorded: the inventory as Metacontroller shows it; nothing outside it is applied.
-        policy: what to do about objects that differ from what is wanted.
     """
 
     cluster: str
