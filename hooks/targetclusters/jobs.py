@@ -36,12 +36,7 @@ class JobPools:
 
 
 class JobSlot(Generic[T]):
-    """Runs the jobs of one cluster and kind one at a time; results are lost with the process.
-
-    Args:
-        pools: where the jobs run.
-        clock: epoch seconds.
-    """
+    """Runs the jobs of one cluster and kind one at a time; results are lost with the process."""
 
     def __init__(self, pools: JobPools, clock: Callable[[], float]) -> None:
         self._pools = pools

@@ -1,6 +1,6 @@
 """The metrics of the clusters that are watched, from the status of their TargetClusters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar, get_args
 
 from prometheus_client.core import (
@@ -19,13 +19,8 @@ from hooks.targetclusters.sync.plan.model import Outcome
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily, UnknownMetricFamily)
 
-_CLUSTER = ("namespace", "name")
-_STATES = {"inventory": "sync.objects"} | {
-    state: f"sync.{state}"
-    for state in ("applied", "unchanged", "pruned", "drifted", "conflicts", "failed")
-}
-
 _EPOCH = "in seconds since 1970."
+_STATES = "applied, unchanged, pruned, drifted, conflicts, failed"
 #: Gauges with one value for each cluster: the name after `target_cluster_`, the field of a status
 #: that holds the value, a number or a time, and the help.
 _GAUGES = (
@@ -43,11 +38,7 @@ _GAUGES = (
 
 
 class ClusterMetrics(Collector):
-    """Shows Prometheus the clusters that are watched, by the status that was last answered.
-
-    Args:
-        clusters: those that are watched.
-    """
+    """Shows Prometheus the clusters that are watched, by the status that was last answered."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
@@ -61,13 +52,13 @@ class ClusterMetrics(Collector):
         return _families(self._clusters.all())
 
 
-def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
+def _families(clusters: list[WatchedCluster]) -> Iterable[Metric]:
     text = "1 if the cluster is Ready, 0 if it is not or unknown."
     ready = _family(GaugeMetricFamily, "health_status", text)
     gauges = {field: _family(GaugeMetricFamily, name, text) for name, field, text in _GAUGES}
     text = (
         "Objects by state: inventory (all that were applied to the cluster), and, after the last "
-        "round, applied, unchanged, pruned, drifted, conflicts, failed."
+        f"round, {_STATES}."
     )
     resources = _family(GaugeMetricFamily, "resources", text, "state")
     text = "Sync rounds, by result: success, or failure if something is not in sync afterwards."
@@ -83,18 +74,19 @@ def _families(clusters: list[WatchedCluster]) -> Iterator[Metric]:
         for field, gauge in gauges.items():
             if (value := _read(status, field)) is not None:
                 gauge.add_metric(key, value)
-        for state, field in _STATES.items():
-            if (value := _read(status, field)) is not None:
+        sync = part(status, "sync")
+        for state in ("inventory", *_STATES.split(", ")):
+            if (value := sync.get("objects" if state == "inventory" else state)) is not None:
                 resources.add_metric((*key, state), value)
         for result in ("success", "failure"):
             rounds.add_metric((*key, result), cluster.rounds[result])
         for outcome, count in sorted(cluster.objects.items()):
             objects.add_metric((*key, outcome), count)
-    yield from (ready, *gauges.values(), resources, rounds, objects)
+    return (ready, *gauges.values(), resources, rounds, objects)
 
 
 def _family(kind: type[Family], name: str, text: str, *labels: str) -> Family:
-    return kind(f"target_cluster_{name}", text, labels=(*_CLUSTER, *labels))
+    return kind(f"target_cluster_{name}", text, labels=("namespace", "name", *labels))
 
 
 def _read(status: Json, field: str) -> float | None:

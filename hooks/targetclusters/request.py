@@ -201,10 +201,7 @@ class TargetClusterRequest:
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {
-                    "name": config_map["metadata"]["name"],
-                    "namespace": config_map["metadata"].get("namespace"),
-                },
+                "metadata": {key: config_map["metadata"].get(key) for key in ("name", "namespace")},
                 "data": config_map.get("data") or {},
             }
             for config_map in self.config_maps

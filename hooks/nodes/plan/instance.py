@@ -11,7 +11,7 @@ from hooks.kube.objects import labels, part
 from hooks.kube.times import timestamp
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.labels import serves_load_balancers
-from hooks.nodes.plan.provider_id import format_provider_id
+from hooks.nodes.plan.match import format_provider_id
 
 
 def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str, str]) -> Json:

@@ -1,10 +1,18 @@
-"""Which VM a node is: the one that its provider id names, else the one of its name."""
+"""Which VM a node is: the one that its provider id names, else the one of its name.
 
+external-cloudstack://ID        our provider ids, and the existing external provider's
+external-cloudstack:///ID       the same with an empty region
+cloudstack:///ID                Cluster API's
+cloudstack://REGION/ID          the in-tree provider's
+"""
+
+import re
 from dataclasses import dataclass
 
 from hooks.cloudstack.cache import Snapshot, host_part
 from hooks.cloudstack.models.compute import VirtualMachine
-from hooks.nodes.plan.provider_id import parse_provider_id
+
+_PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,17 @@ class Foreign:
 
 
 Match = Found | Missing | Ambiguous | Foreign
+
+
+def format_provider_id(instance_id: str) -> str:
+    """Return the provider id of a VM."""
+    return f"external-cloudstack://{instance_id}"
+
+
+def parse_provider_id(provider_id: str) -> str | None:
+    """Return the VM's id; None where the provider id is another cloud's, or malformed."""
+    match = _PROVIDER_ID.fullmatch(provider_id)
+    return match["id"] if match else None
 
 
 def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:

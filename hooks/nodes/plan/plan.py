@@ -15,8 +15,14 @@ from hooks.nodes.plan.addresses import (
 from hooks.nodes.plan.facts import Facts, Settings
 from hooks.nodes.plan.instance import kept_instance, missing_instance, present_instance
 from hooks.nodes.plan.labels import desired_labels
-from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
-from hooks.nodes.plan.provider_id import format_provider_id, parse_provider_id
+from hooks.nodes.plan.match import (
+    Ambiguous,
+    Foreign,
+    Found,
+    Missing,
+    format_provider_id,
+    parse_provider_id,
+)
 from hooks.webhook.contract import DecoratorResponse, Plan
 
 #: Seconds until Metacontroller calls again for a node that is not Ready.
