@@ -12,10 +12,11 @@ from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import is_true, part
 from hooks.names import CLOUDSTACK_API
 from hooks.nodes.plan.absence import MissingNodes
-from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Missing, match_vm
 from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
+from hooks.settings.config import Config
 
 #: Where the API server lists Nodes and Instances.
 NODES = "/api/v1/nodes"
@@ -33,7 +34,7 @@ class Sources:
     cloud: Cloud
     kube: Kube
     deadline: Deadline
-    settings: Settings
+    config: Config
     clock: Callable[[], float]
 
 
@@ -58,10 +59,13 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
         match=match_vm(node["metadata"]["name"], provider_id, snapshot),
         taken_at=snapshot.taken_at,
         region=sources.cloud.config.region,
+        legacy_labels=sources.config.legacy_node_labels,
+        missing_grace=sources.config.node_missing_grace,
+        guard_hold=sources.config.node_guard_hold,
         now=sources.clock(),
     )
     match facts.match:
-        case Missing(str() as instance_id) if is_deletion_due(facts, sources.settings):
+        case Missing(str() as instance_id) if is_deletion_due(facts):
             return _with_missing_nodes(facts, instance_id, snapshot, sources)
     return facts
 

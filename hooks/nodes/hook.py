@@ -11,7 +11,7 @@ from hooks.kube.times import timestamp
 from hooks.nodes.actions import perform
 from hooks.nodes.facts import NODES, Sources, observe
 from hooks.nodes.plan.actions import NodeAction
-from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.request import NodeRequest, read
 from hooks.webhook.hook import Dependencies, Handler
@@ -22,13 +22,7 @@ class NodesHook:
     """Answers `/nodes/sync`."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        config = dependencies.config
         self._dependencies = dependencies
-        self._settings = Settings(
-            legacy_labels=config.legacy_node_labels,
-            missing_grace=config.node_missing_grace,
-            guard_hold=config.node_guard_hold,
-        )
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -44,7 +38,7 @@ class NodesHook:
         """
         request = read(body)
         given = self._dependencies
-        sources = Sources(given.cloud(), given.kube, deadline, self._settings, given.clock)
+        sources = Sources(given.cloud(), given.kube, deadline, given.config, given.clock)
         return reconcile(_Call(request, sources), deadline=deadline, record=given.record)
 
 
@@ -60,7 +54,7 @@ class _Call(Call[Facts, NodeAction]):
         return observe(self._request, self._node, self._sources)
 
     def plan(self, facts: Facts) -> NodePlan:
-        return plan_node(facts, self._sources.settings)
+        return plan_node(facts)
 
     def act(self, action: NodeAction) -> None:
         """Do one action, and go on with the Node as it is then."""

@@ -8,23 +8,8 @@ from hooks.nodes.plan.match import Match
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What an operator may choose about nodes.
-
-    Attributes:
-        legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
-        missing_grace: seconds that a VM must be missing before its node is deleted.
-        guard_hold: seconds for which many vanished nodes are kept.
-    """
-
-    legacy_labels: str = "auto"
-    missing_grace: float = 60.0
-    guard_hold: float = 600.0
-
-
-@dataclass(frozen=True)
 class Facts:
-    """What is known of a node and its VM.
+    """What is known of a node and its VM, and what is configured for all nodes.
 
     Attributes:
         cached: the Node in Metacontroller's cache: its own write will carry this version.
@@ -33,6 +18,9 @@ class Facts:
         match: the node's VM.
         taken_at: when the snapshot of all VMs was taken, in epoch seconds.
         region: the configured region; empty for the zone.
+        legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
+        missing_grace: seconds that a VM must be missing before its node is deleted.
+        guard_hold: seconds for which many vanished nodes are kept.
         now: epoch seconds.
         missing_nodes: what is looked up before a deletion; None where none is due.
     """
@@ -43,6 +31,9 @@ class Facts:
     match: Match
     taken_at: float
     region: str
+    legacy_labels: str
+    missing_grace: float
+    guard_hold: float
     now: float
     missing_nodes: MissingNodes | None = None
 

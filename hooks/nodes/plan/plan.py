@@ -12,7 +12,7 @@ from hooks.nodes.plan.addresses import (
     desired_addresses,
     observed_addresses,
 )
-from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.instance import kept_instance, missing_instance, present_instance
 from hooks.nodes.plan.labels import desired_labels
 from hooks.nodes.plan.match import (
@@ -33,7 +33,7 @@ NOT_FOUND_RESYNC = 30.0
 NodePlan = Plan[NodeAction]
 
 
-def plan_node(facts: Facts, settings: Settings) -> NodePlan:
+def plan_node(facts: Facts) -> NodePlan:
     """Decide what is answered for a node, and which single write comes next.
 
     A write is planned only when the answer changes nothing on the Node: Metacontroller's own
@@ -47,25 +47,25 @@ def plan_node(facts: Facts, settings: Settings) -> NodePlan:
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
         case Missing(str() as instance_id):
-            return _missing(facts, instance_id, settings)
+            return _missing(facts, instance_id)
         case Missing():  # Nothing is deleted: it may be another cloud's node.
             text = f"CloudStack has no VM named {facts.name} in this project and zone"
             return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, text)
         case Found(vm):
-            return _found(facts, vm, settings)
+            return _found(facts, vm)
 
 
-def is_deletion_due(facts: Facts, settings: Settings) -> bool:
+def is_deletion_due(facts: Facts) -> bool:
     """Tell whether a node is to be deleted, if its VM is really gone."""
     return (
         not is_true(facts.node, "Ready")
         and not is_deleting(facts.node)
-        and is_overdue(facts.absence, now=facts.now, grace=settings.missing_grace)
+        and is_overdue(facts.absence, now=facts.now, grace=facts.missing_grace)
     )
 
 
-def _found(facts: Facts, vm: VirtualMachine, settings: Settings) -> NodePlan:
-    desired = desired_labels(facts.cached, vm, region=facts.region, legacy=settings.legacy_labels)
+def _found(facts: Facts, vm: VirtualMachine) -> NodePlan:
+    desired = desired_labels(facts.cached, vm, region=facts.region, legacy=facts.legacy_labels)
     response = DecoratorResponse(
         labels=dict(desired), attachments=[present_instance(facts, vm, desired)]
     )
@@ -100,7 +100,7 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     return () if taints == observed else (SpecPatch(*_version(node), new_id, tuple(taints)),)
 
 
-def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
+def _missing(facts: Facts, instance_id: str) -> NodePlan:
     ready = is_true(facts.node, "Ready")
     response = DecoratorResponse(
         labels={},
@@ -110,13 +110,13 @@ def _missing(facts: Facts, instance_id: str, settings: Settings) -> NodePlan:
     if ready:
         text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
-    if facts.missing_nodes is None or not is_deletion_due(facts, settings):
+    if facts.missing_nodes is None or not is_deletion_due(facts):
         return Plan(response)
     reason = reason_to_keep(
         facts.missing_nodes,
         facts.absence,
         now=facts.now,
-        hold=settings.guard_hold,
+        hold=facts.guard_hold,
         confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
     )
     if reason:

@@ -5,12 +5,11 @@ from typing import Any
 from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.names import TAINT_UNINITIALIZED
-from hooks.nodes.plan.facts import Facts, Settings
+from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Found, Match
 
 VM_ID = "36808f79-3b12-4ce8-ac4d-3d206e657e99"
 NOW = 1_800_000_000.0
-SETTINGS = Settings()
 UNINITIALIZED: Json = {"key": TAINT_UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
 LABELS = {
     "kubernetes.io/hostname": "node-1",
@@ -94,6 +93,9 @@ def make_facts(cached: Json, match: Match | None = None, /, **changes: Any) -> F
         "match": match or Found(make_vm()),
         "taken_at": NOW - 1,
         "region": "",
+        "legacy_labels": "auto",
+        "missing_grace": 60.0,
+        "guard_hold": 600.0,
         "now": NOW,
     }
     return Facts(**{**facts, **changes})

@@ -35,7 +35,7 @@ from tests.unit.targetclusters.health.test_judge import HEALTHY
 NOW = 1_800_000_000.0
 NODE = objects.make_initialised_node()
 MISSING = Missing(objects.VM_ID)
-ANSWER: Json = dict(plan_node(objects.make_facts(NODE, MISSING), objects.SETTINGS).response)
+ANSWER: Json = dict(plan_node(objects.make_facts(NODE, MISSING)).response)
 INSTANCE = ANSWER["attachments"][0]
 ROUND = views.round_(views.inventory(), views.report(views.inventory(), outcomes={"a": "failed"}))
 STATUS = plan_sync(
@@ -153,7 +153,7 @@ def test_no_service_is_an_error_of_ours(body: Json) -> None:
 def test_no_node_is_an_error_of_ours(body: Json, match: Match) -> None:
     with suppress(BadRequest):
         read = nodes.read(body)
-        plan_node(objects.make_facts(read.node, match, instance=read.instance), objects.SETTINGS)
+        plan_node(objects.make_facts(read.node, match, instance=read.instance))
 
 
 @MANY

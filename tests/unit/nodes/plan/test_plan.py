@@ -25,7 +25,6 @@ from tests.unit.nodes.objects import (
     ADDRESSES,
     LABELS,
     NOW,
-    SETTINGS,
     UNINITIALIZED,
     VM_ID,
     make_facts,
@@ -46,7 +45,7 @@ INSTANCE: Json = {
 
 
 def plan(facts: Facts) -> NodePlan:
-    return plan_node(facts, SETTINGS)
+    return plan_node(facts)
 
 
 def answer(made: NodePlan) -> DecoratorResponse:
