@@ -19,26 +19,6 @@ MAX_JOB_AGE = 30.0
 REMEMBERED = 10_000
 
 
-class ClusterId:
-    """The id that marks this cluster's resources: the setting, else the UID of kube-system.
-
-    Args:
-        configured: the setting; empty if it is left out.
-        kube: the API server, which is asked once.
-    """
-
-    def __init__(self, configured: str, kube: Kube) -> None:
-        self._id = configured
-        self._kube = kube
-
-    def get(self, deadline: Deadline) -> str:
-        """Return the id. Raises KubeError."""
-        if not self._id:
-            namespace = self._kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-            self._id = str(namespace["metadata"]["uid"])
-        return self._id
-
-
 class RunningJobs:
     """The running jobs of each load balancer, by its UID. The next call waits for them first.
 
@@ -86,6 +66,7 @@ class CallContext:
 
     Attributes:
         uid: of the load balancer.
+        cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
         clock: epoch seconds.
     """
@@ -94,7 +75,7 @@ class CallContext:
     cloud: Cloud
     kube: Kube
     deadline: Deadline
-    cluster_id: ClusterId
+    cluster_id: Callable[[Deadline], str]
     jobs: RunningJobs
     drift_resync: float
     clock: Callable[[], float]

@@ -33,7 +33,7 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
     facts = Facts(
         request=request,
         now=context.clock(),
-        cluster_id=context.cluster_id.get(deadline),
+        cluster_id=context.cluster_id(deadline),
         drift_resync=context.drift_resync,
         service=_live_service(request, context),
         call=call,

@@ -9,7 +9,7 @@ from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.actions import TimeUp, perform
-from hooks.loadbalancers.context import CallContext, ClusterId, RunningJobs
+from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.facts import observe
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLock, NetworkLocks
 from hooks.loadbalancers.plan import status
@@ -39,7 +39,7 @@ class LoadBalancersHook:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        self._cluster_id = ClusterId(dependencies.config.cluster_id, dependencies.kube)
+        self._cluster_id = dependencies.config.cluster_id
         self._locks = NetworkLocks()
         self._jobs = RunningJobs()
 
@@ -80,7 +80,7 @@ class LoadBalancersHook:
             cloud=given.cloud(),
             kube=given.kube,
             deadline=deadline,
-            cluster_id=self._cluster_id,
+            cluster_id=self._read_cluster_id,
             jobs=self._jobs,
             drift_resync=given.config.drift_resync,
             clock=given.clock,
@@ -91,6 +91,14 @@ class LoadBalancersHook:
         with self._locks.of(request.network_id) as lock:
             call = _Call(request, context, lock, record)
             return reconcile(call, deadline=deadline, record=record)
+
+    def _read_cluster_id(self, deadline: Deadline) -> str:
+        """Return the setting, else the UID of kube-system, which is read once. Raises KubeError."""
+        if not self._cluster_id:
+            kube = self._dependencies.kube
+            namespace = kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
+            self._cluster_id = str(namespace["metadata"]["uid"])
+        return self._cluster_id
 
 
 @dataclass

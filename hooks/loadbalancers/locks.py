@@ -43,7 +43,6 @@ class NetworkLocks:
 
     def __init__(self) -> None:
         self._networks: dict[str, _Network] = {}
-        self._lock = threading.Lock()
 
     @contextmanager
     def of(self, network_id: str) -> Iterator["NetworkLock"]:
@@ -51,9 +50,8 @@ class NetworkLocks:
 
         It is released after the block. Without a network (an empty id), it is always free.
         """
-        with self._lock:
-            network = self._networks.setdefault(network_id, _Network())
-        lock = NetworkLock(network_id, network if network_id else _Network())
+        network = self._networks.setdefault(network_id, _Network()) if network_id else _Network()
+        lock = NetworkLock(network_id, network)
         try:
             yield lock
         finally:

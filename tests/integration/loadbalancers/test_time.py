@@ -15,7 +15,7 @@ from hooks.cloudstack.errors import JobRunning
 from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.actions import perform
-from hooks.loadbalancers.context import CallContext, ClusterId, RunningJobs
+from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy
 from hooks.loadbalancers.plan.actions import AssociateAny
@@ -268,7 +268,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         cloud,
         world.cluster,
         Deadline(0.5),
-        ClusterId("c-1", world.cluster),
+        lambda _: "c-1",
         jobs,
         drift_resync=300.0,
         clock=lambda: world.now,
