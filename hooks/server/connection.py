@@ -73,7 +73,6 @@ class Connection:
 
     Args:
         sock: as accepted.
-        remote: the caller's host and port.
         service: what is called, and how its ports speak TLS.
         gate: decides when a body is read and a call runs.
 
@@ -82,19 +81,17 @@ class Connection:
         served: how many responses were begun.
     """
 
-    def __init__(
-        self, sock: socket.socket, remote: tuple[str, int], service: Service, gate: Gate
-    ) -> None:
+    def __init__(self, sock: socket.socket, service: Service, gate: Gate) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        local = sock.getsockname()
-        context = service.context_at(local[1])
+        host, port = sock.getsockname()[:2]
+        context = service.context_at(port)
         self.sock: socket.socket = sock
         if context is not None:
             self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._enter(Phase.READING if context is None else Phase.HANDSHAKE, RECEIVE_SECONDS)
         self.served = 0
-        self._common = connection_environ(local, remote)
+        self._common = connection_environ(host, port)
         self._service = service
         self._gate = gate
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)

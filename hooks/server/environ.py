@@ -17,16 +17,13 @@ PEER_CERTIFICATE = "hooks.peer_certificate"
 _OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
-def connection_environ(local: tuple[str, int], remote: tuple[str, int]) -> "WSGIEnvironment":
-    """Describe what all requests of a plain connection have in common; ends are host and port."""
+def connection_environ(host: str, port: int) -> "WSGIEnvironment":
+    """Describe what all requests of a plain connection to this address have in common."""
     return {
         "SCRIPT_NAME": "",
-        "SERVER_NAME": local[0],
-        "SERVER_PORT": str(local[1]),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": remote[0],
-        "REMOTE_PORT": str(remote[1]),
-        PEER_CERTIFICATE: None,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.errors": sys.stderr,

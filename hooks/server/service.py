@@ -45,7 +45,7 @@ class Service:
     def wants_body(self, environ: "WSGIEnvironment") -> bool:
         """Tell whether the app would read the body: a caller that is refused sends it in vain."""
         return self.pool(environ) == "hooks" and not self.authenticator.refusal(
-            environ.get("HTTP_AUTHORIZATION", ""), environ[PEER_CERTIFICATE]
+            environ.get("HTTP_AUTHORIZATION", ""), environ.get(PEER_CERTIFICATE)
         )
 
     def pool(self, environ: "WSGIEnvironment") -> str:

@@ -103,13 +103,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's own class of sockets
         for _ in range(ACCEPT_BURST):
             try:
-                sock, remote = listener.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             if len(self._connections) >= self.cfg.worker_connections:
                 self._drop_least_useful()
             try:
-                connection = Connection(sock, remote, self._service, self)
+                connection = Connection(sock, self._service, self)
             except OSError:
                 sock.close()
                 continue
