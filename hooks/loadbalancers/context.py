@@ -1,7 +1,7 @@
 """What one call works with, and the jobs that outlive a call."""
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,12 +49,12 @@ class RunningJobs:
         """
         with self._lock:
             remembered = self._jobs.pop(uid, ())
-        jobs = deque((job, since) for job, since in remembered if now - since < MAX_JOB_AGE)
+        jobs = [(job, since) for job, since in remembered if now - since < MAX_JOB_AGE]
         try:
             while jobs:
                 with suppress(Refused):
                     wait_for(jobs[0][0])
-                jobs.popleft()
+                del jobs[0]
         finally:
             if jobs:
                 self.add(uid, *jobs)

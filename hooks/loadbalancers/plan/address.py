@@ -219,9 +219,7 @@ def _choose(facts: Facts) -> AddressPlan:
     request, recorded = facts.request, facts.request.recorded.address
     is_written = recorded is not None and recorded.ip == "" and recorded.chosen_at is not None
     if is_written or request.spec.plan_only:
-        action = AssociateAny(
-            facts.request.network_id, tags.address_tags(facts, by_controller=True)
-        )
+        action = AssociateAny(request.network_id, tags.address_tags(facts, by_controller=True))
         return _associate(facts, action, "A free address is being associated")
     tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0
     before = recorded.ip if recorded else ""

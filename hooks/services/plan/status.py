@@ -50,7 +50,12 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
     reason = ready.get("reason") or PENDING
     if part(load_balancer, "status", "members").get("wanted") == 0:
         reason = NO_NODES
-    message = summary(load_balancer) if status == "True" else ready.get("message") or ""
+    message = ready.get("message") or ""
+    if status == "True":
+        shown = part(load_balancer, "status")
+        address = part(shown, "address").get("ip") or "no address"
+        rules = shown.get("ruleSummary") or len(items(shown, "rules"))
+        message = f"{address}: rules {rules}, members {shown.get('memberSummary') or 'unknown'}"
     return Condition(names.LOAD_BALANCER_READY, status, reason, message)
 
 
@@ -72,14 +77,6 @@ def is_failing(facts: Facts, ready: Condition) -> bool:
         return True
     known = find_condition(load_balancer, "Ready").get("status") in ("True", "False")
     return not is_true(load_balancer, "Reconciling") and not known
-
-
-def summary(load_balancer: Json) -> str:
-    """Return what serves: `203.0.113.7: rules 2/2, members 3/3`."""
-    status = part(load_balancer, "status")
-    address = part(status, "address").get("ip") or "no address"
-    rules = status.get("ruleSummary") or len(items(status, "rules"))
-    return f"{address}: rules {rules}, members {status.get('memberSummary') or 'unknown'}"
 
 
 def service_status(facts: Facts, condition: Condition | None, published: Json) -> Json:
