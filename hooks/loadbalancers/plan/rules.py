@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
@@ -188,15 +188,18 @@ def _plan_ports(
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
-        each = PortRule(_wanted(facts, port, address_id, by), own_by_key.get(key))
-        if key in taken and each.rule is None:
-            each = replace(each, problem=f"port {port.public_port} is taken by rule {taken[key]}")
+        wanted, rule = _wanted(facts, port, address_id, by), own_by_key.get(key)
+        actions, problem = _changes(rule, wanted, by), ""
+        # A refused creation says more than the refused deletion before it.
+        refusal = next(filter(None, map(facts.refusal, reversed(actions))), None)
+        if key in taken and rule is None:
+            actions, problem = (), f"port {port.public_port} is taken by rule {taken[key]}"
         elif by.impossible:
             # A rule that exists would admit too many: it is deleted as obsolete.
-            each = replace(each, rule=None, problem=by.impossible)
-        else:
-            each = _plan_port(facts, each, by)
-        ports.append(each)
+            rule, actions, problem = None, (), by.impossible
+        elif refusal:
+            actions, problem = (), refusal.text
+        ports.append(PortRule(wanted, rule, actions, problem))
     return ports
 
 
@@ -213,16 +216,6 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
         cidrs=spec.source_ranges if by.rule_lists else (),
         open_firewall=False,
     )
-
-
-def _plan_port(facts: Facts, each: PortRule, by: Enforcement) -> PortRule:
-    """Keep, change, replace or create the rule of a port, unless CloudStack refused that."""
-    actions = _changes(each.rule, each.wanted, by)
-    # A refused creation says more than the refused deletion before it.
-    refusals = filter(None, map(facts.refusal, reversed(actions)))
-    if refusal := next(refusals, None):
-        return replace(each, problem=refusal.text)
-    return replace(each, actions=actions)
 
 
 def _changes(
