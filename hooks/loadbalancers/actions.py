@@ -27,9 +27,6 @@ _TYPES = {
 class TimeUp(CloudStackError):
     """The call's time ended before this action was started."""
 
-    def __init__(self, action: Action) -> None:
-        super().__init__("deadline", f"no time is left to {action}")
-
 
 def perform(action: Action, context: CallContext) -> tuple[Refusal, ...]:
     """Do an action to its end, and return what CloudStack refused.
@@ -57,7 +54,7 @@ def _assign_together(action: actions.AssignTogether, context: CallContext) -> tu
 
     def assign(each: actions.Assign) -> tuple[Refusal, ...]:
         if context.deadline.passed(margin=ANSWER_MARGIN):
-            raise TimeUp(each)
+            raise TimeUp("deadline", f"no time is left to {each}")
         return perform(each, context)
 
     with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:

@@ -21,9 +21,6 @@ MEMBERS_AT_ONCE = 4
 class NetworkBusy(CloudStackError):
     """Another call is writing to the network; this one has asked CloudStack for nothing."""
 
-    def __init__(self, network_id: str) -> None:
-        super().__init__("network lock", f"another call is changing network {network_id}")
-
 
 @dataclass
 class _Network:
@@ -90,7 +87,8 @@ class NetworkLock:
             network.waiting -= not shared
             if not is_acquired:
                 network.changed.notify_all()
-                raise NetworkBusy(self._network_id)
+                message = f"another call is changing network {self._network_id}"
+                raise NetworkBusy("network lock", message)
             network.free -= wanted
         self._held = wanted
 

@@ -127,21 +127,23 @@ def published_address(facts: Facts, spec: Json) -> Json:
 def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     """Return the Events of what differs between the Service's condition and the next one."""
     old = facts.own_condition
-    before = (old.get("status"), old.get("reason"), old.get("message") or "")
-    if before == (ready.status, ready.reason, ready.message):
+    before = old.get("status")
+    begins = before in (None, "True") or (before == "False" and ready.status == "Unknown")
+    shown = (before, old.get("reason"), old.get("message") or "")
+    if shown == (ready.status, ready.reason, ready.message):
         return
     if ready.reason == NO_NODES != old.get("reason"):
         message = "There are no available nodes for LoadBalancer"
         yield event(facts, names.EVENT_UNAVAILABLE, message)
     if ready.status == "True":
-        if old.get("status") != "True":
+        if before != "True":
             yield event(facts, names.EVENT_ENSURED, "Ensured load balancer")
         elif old.get("message") != ready.message:
             yield event(facts, names.EVENT_UPDATED, f"Updated load balancer: {ready.message}")
     elif is_failing(facts, ready):
         message = f"Error syncing load balancer: {ready.message}"
         yield event(facts, names.EVENT_SYNC_FAILED, message)
-    elif ready.reason != PLANNED and _begins(old.get("status"), ready.status):
+    elif begins and ready.reason != PLANNED:
         yield event(facts, names.EVENT_ENSURING, "Ensuring load balancer")
 
 
@@ -150,11 +152,6 @@ def event(facts: Facts, reason: str, message: str) -> Event:
     is_warning = reason in (names.EVENT_SYNC_FAILED, names.EVENT_UNAVAILABLE)
     kind: Literal["Normal", "Warning"] = "Warning" if is_warning else "Normal"
     return Event(Reference.to(facts.service), reason, message, kind)
-
-
-def _begins(before: str | None, after: str) -> bool:
-    """Tell whether work begins, rather than going on."""
-    return before in (None, "True") or (before == "False" and after == "Unknown")
 
 
 def _unknown(reason: str, message: str) -> Condition:
