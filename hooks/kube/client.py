@@ -8,6 +8,7 @@ KubeError                       catch this one; str() is fit for a status, never
 """
 
 import json
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ from hooks.http.backoff import retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError
-from hooks.http.texts import one_line
+from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 
@@ -32,6 +33,11 @@ JSON = "application/json"
 #: What to accept for an object's metadata alone, and for a list of such.
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+#: A path whose parts no name has bent: the API server reads `%2F` and `%2E` as what they stand for.
+_PATH = re.compile(
+    r"(/(?!\.{1,2}(/|$))([\w.~:@!$&'()*+,;=-]|%(?!2[EF]|25)[\dA-F]{2})+)+", re.ASCII | re.IGNORECASE
+)
 
 #: Objects in one page of a list.
 PAGE_SIZE = 500
@@ -218,6 +224,8 @@ class ApiServer(Kube):
         return answer.status, answer.body.decode(errors="replace")
 
     def _exchange(self, what: str, request: KubeRequest) -> HttpAnswer:
+        if not _PATH.fullmatch(request.path):
+            raise KubeError(f"{request.method}: {quote(request.path)} is no path; it is not sent")
         headers = {
             "Accept": request.accept,
             "Accept-Encoding": "gzip",

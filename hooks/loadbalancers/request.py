@@ -17,6 +17,7 @@ from hooks.webhook.requests import (
     NamespacedMetadata,
     NonEmpty,
     Object,
+    ObjectName,
     PortNumber,
     Time,
     View,
@@ -48,7 +49,7 @@ EVERYONE = Cidr("0.0.0.0/0")
 class ServiceName(View, frozen=True):
     """The Service that the load balancer is for."""
 
-    name: NonEmpty
+    name: ObjectName
     uid: NonEmpty
 
 

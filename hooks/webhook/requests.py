@@ -34,6 +34,14 @@ T = TypeVar("T")
 
 #: A string that must be there.
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+#: A name that can be a part of a path (of Nodes, Services, namespaces: lower case, RFC 1123).
+ObjectName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+        description="a name such as web-1: lower-case letters, digits, - and .",
+    ),
+]
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 
 
@@ -78,7 +86,7 @@ class OwnerReference(View, frozen=True):
 class Metadata(View, frozen=True, kw_only=True):
     """What any object's metadata may have."""
 
-    name: NonEmpty
+    name: ObjectName
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
@@ -94,7 +102,7 @@ class Metadata(View, frozen=True, kw_only=True):
 class NamespacedMetadata(Metadata, frozen=True, kw_only=True):
     """The metadata of an object that the API server has stored in a namespace."""
 
-    namespace: NonEmpty
+    namespace: ObjectName
     uid: NonEmpty
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -124,10 +124,15 @@ def never_reading(context: ssl.SSLContext | None) -> Iterator[str]:
     taken = []
 
     def take(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        taken.append(context.wrap_socket(connection, server_side=True) if context else connection)
+        # On a busy machine the client's time may be over before it has connected.
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            connection.settimeout(SECONDS)
+            wrapped = context.wrap_socket(connection, server_side=True) if context else connection
+            taken.append(wrapped)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS + SLACK)
         thread = threading.Thread(target=take, args=(listener,))
         thread.start()
         scheme = "https" if context else "http"

@@ -12,6 +12,7 @@ from hooks.http.transport import MAX_ANSWER_BYTES, Transport
 from hooks.kube.client import (
     ApiServer,
     Conflict,
+    KubeError,
     KubeRefused,
     KubeUnreachable,
     NotFound,
@@ -43,6 +44,25 @@ def test_reads_creates_patches_and_deletes_with_the_token() -> None:
         ("DELETE", {"preconditions": {"uid": "u"}}, "application/json"),
     ]
     assert {call.headers["Authorization"] for call in server.calls} == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../services/x", "..", ".", "", "a//b", "a?b", "a#b", "a b", "a%2fb", "%2E%2E", "%252F", "ä"],
+)
+def test_a_path_that_a_name_has_bent_is_not_sent(name: str) -> None:
+    with serving(lambda _: (200, {})) as server:
+        for path in (f"/api/v1/namespaces/{name}/pods", f"/api/v1/nodes/{name}"):
+            with pytest.raises(KubeError, match="is no path; it is not sent"):
+                api(server.url).get(path, deadline=Deadline(5))
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("name", ["system:node", "system%3Anode", "a.b-c", "(x)", "..a", "a.."])
+def test_a_path_with_any_name_that_an_api_server_accepts_is_sent(name: str) -> None:
+    with serving(lambda _: (200, {})) as server:
+        api(server.url).get(f"/apis/x/v1/clusterroles/{name}", deadline=Deadline(5))
+    assert [call.path for call in server.calls] == [f"/apis/x/v1/clusterroles/{name}"]
 
 
 def test_a_list_is_read_page_by_page() -> None:

@@ -82,6 +82,40 @@ def test_an_object_that_names_no_kind_is_taken_for_the_hooks(name: str) -> None:
     READS[name]({**BODIES[name], part: {**BODIES[name][part], "kind": None}})
 
 
+PATHS = (
+    "../namespaces/kube-system/services/x",
+    "a/b",
+    "..",
+    ".",
+    "a%2Fb",
+    "a?b",
+    "a#b",
+    "a b",
+    "A",
+    "",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", READS)
+def test_a_name_that_is_a_path_is_refused(name: str, path: str) -> None:
+    part = "object" if "object" in BODIES[name] else "parent"
+    for field in ("name", "namespace")[: 2 if "namespace" in BODIES[name][part]["metadata"] else 1]:
+        body = deepcopy(BODIES[name])
+        body[part]["metadata"][field] = path
+        with pytest.raises(BadRequest) as refused:
+            READS[name](body)
+        assert refused.value.field == f"{part}.metadata.{field}"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_service_whose_name_is_a_path_is_refused(path: str) -> None:
+    body = builders.body(service={"name": path, "uid": "u"})
+    with pytest.raises(BadRequest) as refused:
+        loadbalancers.read(body, now=NOW)
+    assert refused.value.field == "parent.spec.service.name"
+
+
 @pytest.mark.parametrize("port", [-1, 0, 65536])
 @pytest.mark.parametrize(
     ("name", "part", "field"),
