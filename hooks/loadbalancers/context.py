@@ -85,10 +85,7 @@ class CallContext:
         return self.cloud.client.start(command, self.deadline)
 
     def wait_for(self, *jobs: Job) -> None:
-        """Wait for jobs that this call started; remember those that outlive it.
-
-        Raises CloudStackError.
-        """
+        """Wait for jobs of this call; remember those that outlive it. Raises CloudStackError."""
         for index, job in enumerate(jobs):
             try:
                 self.cloud.client.wait_for(job, self.deadline)

@@ -67,9 +67,8 @@ def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveSer
     path = service_path(request.metadata.namespace, request.spec.service.name)
     try:
         service = context.kube.get(path, deadline=context.deadline)
-        wants = still_wants(service, request.spec.service.uid)
         # In a namespace that is being deleted, the Service may go after its load balancer.
-        wants = wants and not is_deleting(
+        wants = still_wants(service, request.spec.service.uid) and not is_deleting(
             context.kube.get(namespace_path, deadline=context.deadline)
         )
     except NotFound:

@@ -12,8 +12,6 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.request import LoadBalancerRequest
 
-_UNREAD = Capabilities(())
-
 
 @dataclass(frozen=True, slots=True)
 class CloudState:
@@ -97,7 +95,7 @@ class Facts:
     now: float
     cluster_id: str
     drift_resync: float
-    version: Capabilities = _UNREAD
+    version: Capabilities = field(default=Capabilities(()))
     network: Network | None = None
     state: CloudState = CloudState()
     service: LiveService | None = None

@@ -61,10 +61,8 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
             removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
     allowed = tuple(each for each in assignments if not facts.refusal(each))
     together = (AssignTogether(allowed),) if len(allowed) > 1 else allowed
-    assigned: frozenset[str] = frozenset()
-    if rules.serving and rules.is_complete:
-        in_all = (facts.state.members_of(rule.id) for rule in rules.serving)
-        assigned = wanted_ids.intersection(*in_all)
+    in_all = [facts.state.members_of(rule.id) for rule in rules.serving]
+    assigned = wanted_ids.intersection(*in_all) if in_all and rules.is_complete else frozenset()
     complaints = facts.complaints((*assignments, *removals))
     return MembersPlan(
         condition=_condition(facts, wanted, assigned, complaints),

@@ -214,7 +214,6 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
         protocol=port.rule_protocol,
         algorithm=spec.algorithm,
         cidrs=spec.source_ranges if by.rule_lists else (),
-        open_firewall=False,
     )
 
 
