@@ -3,7 +3,7 @@
     CloudStackError                 catch this one; str() is fit for a status, never secret
     ├── Unreachable                 nothing usable came back: no connection, timeout, HTML, no JSON
     ├── Throttled                   asked to slow down: `retry_after` seconds
-    ├── UnknownZone                 the configured zone is not there: `zone`, `known`
+    ├── UnknownZone                 the configured zone is not there
     ├── JobRunning                  our time ended before the job did: `job_id`
     └── Refused                     CloudStack refused: `command`, `code`, `text`
         └── Unauthorized, InvalidParameter, Forbidden
@@ -64,8 +64,6 @@ class UnknownZone(CloudStackError):
     def __init__(self, command: str, zone: str, known: tuple[str, ...]) -> None:
         there = f"there are {', '.join(known)}" if known else "the account sees none"
         super().__init__(command, f"no zone has the name or id {zone!r}; {there}")
-        self.zone = zone
-        self.known = known
 
 
 class JobRunning(CloudStackError):

@@ -38,14 +38,12 @@ class JobStatus:
         """Read queryAsyncJobResult: `jobstatus` is 0 pending, 1 done, 2 failed."""
         status = number(answer, "job", "jobstatus")
         result = answer.get("jobresult")
-        words_of_server = result if isinstance(result, dict) else {}
-        if status == 0:
-            return cls(pending=True)
-        if status == 1:
-            return cls(pending=False)
+        failure = result if isinstance(result, dict) else {}
+        if status in (0, 1):
+            return cls(pending=status == 0)
         code = optional_number(answer, "job", "jobresultcode")
         return cls(
             pending=False,
-            code=code or optional_number(words_of_server, "job", "errorcode") or 530,
-            text=optional(words_of_server, "errortext") or "no reason given",
+            code=code or optional_number(failure, "job", "errorcode") or 530,
+            text=optional(failure, "errortext") or "no reason given",
         )
