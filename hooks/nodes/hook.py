@@ -15,7 +15,7 @@ from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.request import NodeRequest, read
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import Call, CallResult, Outdated, reconcile
+from hooks.webhook.reconcile import Call, CallResult, OncePerCall, Outdated, reconcile
 
 
 class NodesHook:
@@ -39,7 +39,8 @@ class NodesHook:
         request = read(body)
         given = self._dependencies
         sources = Sources(given.cloud(), given.kube, deadline, given.config, given.clock)
-        return reconcile(_Call(request, sources), deadline=deadline, record=given.record)
+        call, record = _Call(request, sources), OncePerCall(given.record)
+        return reconcile(call, deadline=deadline, record=record)
 
 
 class _Call(Call[Facts, NodeAction]):

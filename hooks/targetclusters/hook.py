@@ -18,7 +18,7 @@ from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan
 from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import Call, CallResult, reconcile
+from hooks.webhook.reconcile import Call, CallResult, OncePerCall, reconcile
 
 #: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
 #: again in the other. They wait for the network nearly all of their time.
@@ -74,7 +74,7 @@ class TargetClustersHook:
             return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
         call = _Call(request, watched, plan)
-        answer = reconcile(call, deadline=deadline, record=self._record)
+        answer = reconcile(call, deadline=deadline, record=OncePerCall(self._record))
         if answer.response.get("finalized"):
             self._clusters.forget(watched)
         else:

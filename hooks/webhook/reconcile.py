@@ -93,7 +93,7 @@ class CallResult:
     error: Exception | None = None
 
 
-def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: Record) -> CallResult:
+def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: OncePerCall) -> CallResult:
     """Make the world what the plan wants, as far as the deadline allows.
 
     A chain of dependent steps needs no state of its own: after each pass of actions the world
@@ -104,19 +104,18 @@ def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: Record) 
         CloudStackError, KubeError: the call has no answer for it.
     """
     done: list[Action] = []
-    once = OncePerCall(record)
     try:
-        return _work(call, deadline, once, done)
+        return _work(call, deadline, record, done)
     except (CloudStackError, KubeError) as error:
         answer = call.trouble(error)
         if answer is None:
             raise
-        once(*answer.events)
+        record(*answer.events)
         return CallResult(answer.response, tuple(done), error)
 
 
 def _work(
-    call: Call[Facts, Action], deadline: Deadline, once: OncePerCall, done: list[Action]
+    call: Call[Facts, Action], deadline: Deadline, record: OncePerCall, done: list[Action]
 ) -> CallResult:
     """Repeat the passes, and add each action to `done`, which an error leaves to the caller."""
     passes = conflicts = 0
@@ -141,7 +140,7 @@ def _work(
                 response["resyncAfterSeconds"] = CONFLICT_RESUME_AFTER
                 return CallResult(response, tuple(done), error)
             continue
-        once(*plan.events)
+        record(*plan.events)
         if not plan.actions:
             return CallResult(plan.response, tuple(done))
 

@@ -13,6 +13,7 @@ from hooks.webhook.reconcile import (
     MAX_CONFLICTS,
     MAX_PASSES,
     RESUME_AFTER,
+    OncePerCall,
     Outdated,
     reconcile,
 )
@@ -56,9 +57,8 @@ class Tower:
 
 def run(tower: Tower, recorded: list[Event] | None = None) -> tuple[object, tuple[object, ...]]:
     deadline = Deadline(8, clock=lambda: tower.clock)
-    answer = reconcile(
-        tower, deadline=deadline, record=(recorded if recorded is not None else []).append
-    )
+    record = OncePerCall((recorded if recorded is not None else []).append)
+    answer = reconcile(tower, deadline=deadline, record=record)
     return answer.response, answer.actions
 
 
@@ -124,7 +124,7 @@ def test_an_object_that_is_always_outdated_is_left_for_a_later_call() -> None:
         raise Outdated("node-1 changed")
 
     tower = Tower(height=2, on_act=always_faster)
-    answer = reconcile(tower, deadline=Deadline(8), record=lambda _: None)
+    answer = reconcile(tower, deadline=Deadline(8), record=OncePerCall(lambda _: None))
     assert len(tower.planned) == MAX_CONFLICTS
     assert answer.response == {
         "labels": {"floors": "0"},
@@ -161,7 +161,7 @@ def test_trouble_is_answered_where_the_call_can(error: Exception) -> None:
 
     recorded: list[Event] = []
     answered = Tower(height=3, on_act=fail, answer_trouble=True)
-    answer = reconcile(answered, deadline=Deadline(8), record=recorded.append)
+    answer = reconcile(answered, deadline=Deadline(8), record=OncePerCall(recorded.append))
     assert answer.response == {"labels": {"error": str(error)}}
     assert answer.actions == (1,)
     assert answer.error is error
