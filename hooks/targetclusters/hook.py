@@ -18,7 +18,7 @@ from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan
 from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler
-from hooks.webhook.reconcile import Call, CallResult, OncePerCall, reconcile
+from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 
 #: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
 #: again in the other. They wait for the network nearly all of their time.
@@ -26,7 +26,6 @@ PROBES_AT_ONCE = 64
 ROUNDS_AT_ONCE = 16
 
 _log = logging.getLogger("hooks.targetclusters")
-_Planner = Callable[[Facts], Plan[Action]]
 
 
 class TargetClustersHook:
@@ -50,11 +49,13 @@ class TargetClustersHook:
 
     def sync(self, request: Json, deadline: Deadline) -> CallResult:
         """Answer a sync request. Raises BadRequest."""
-        return self._answer(request, deadline, plan_sync)
+        del deadline
+        return self._answer(request, plan_sync)
 
     def finalize(self, request: Json, deadline: Deadline) -> CallResult:
         """Answer a finalize request. Raises BadRequest."""
-        return self._answer(request, deadline, plan_finalize)
+        del deadline
+        return self._answer(request, plan_finalize)
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop soon."""
@@ -66,20 +67,36 @@ class TargetClustersHook:
         connector = Connector(given.kube, user_agent=given.config.operator_name)
         return WatchedCluster(metadata, connector, self._probes, self._rounds, given.clock)
 
-    def _answer(self, body: Json, deadline: Deadline, plan: _Planner) -> CallResult:
-        given = self._dependencies
-        request = read(body, default_secret=given.config.default_kubeconfig_secret)
-        namespaces = given.config.watch_namespaces
+    def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
+        """Plan and start jobs until nothing new is to be started, and answer as planned last."""
+        config = self._dependencies.config
+        request = read(body, default_secret=config.default_kubeconfig_secret)
+        namespaces = config.watch_namespaces
         if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
             return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
-        call = _Call(request, watched, plan)
-        answer = reconcile(call, deadline=deadline, record=OncePerCall(self._record))
-        if answer.response.get("finalized"):
+        started: list[Action] = []
+        events: dict[Event, None] = {}
+        while True:
+            facts = _observe(request, watched)
+            planned = plan(facts)
+            events |= dict.fromkeys(planned.events)
+            new = [action for action in planned.actions if action not in started]
+            if not new:
+                break
+            for action in new:
+                perform(action, facts, watched)
+            started += new
+        if planned.actions:  # a job that was started or stopped shows nothing yet
+            wait = planned.response.get("resyncAfterSeconds", RESUME_AFTER)
+            planned.response["resyncAfterSeconds"] = min(wait, RESUME_AFTER)
+        for event in events:
+            self._record(event)
+        if planned.response.get("finalized"):
             self._clusters.forget(watched)
         else:
-            watched.status = cast("Json", answer.response.get("status") or {})
-        return answer
+            watched.status = cast("Json", planned.response.get("status") or {})
+        return CallResult(planned.response, tuple(started))
 
     def _record(self, event: Event) -> None:
         """Log an Event, and write it."""
@@ -89,32 +106,12 @@ class TargetClustersHook:
         self._dependencies.record(event)
 
 
-class _Call(Call[Facts, Action]):
-    """One call's view of one TargetCluster; it waits for nothing, and its jobs report failures."""
-
-    def __init__(
-        self, request: TargetClusterRequest, watched: WatchedCluster, plan: _Planner
-    ) -> None:
-        self._request = request
-        self._watched = watched
-        self._planner = plan
-        self._facts: Facts
-
-    def observe(self) -> Facts:
-        """Return what is known now; raises whatever bug ended a job."""
-        watched = self._watched
-        self._facts = Facts(
-            **vars(self._request),
-            probe=watched.probe.state(),
-            sync=watched.sync.state(),
-            deletion=watched.deletion.state(),
-            now=watched.clock(),
-        )
-        return self._facts
-
-    def plan(self, facts: Facts) -> Plan[Action]:
-        return self._planner(facts)
-
-    def act(self, action: Action) -> None:
-        """Start or stop a job, by the facts that it was planned from."""
-        perform(action, self._facts, self._watched)
+def _observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
+    """Return what is known now, without a wait; raises whatever bug ended a job."""
+    return Facts(
+        **vars(request),
+        probe=watched.probe.state(),
+        sync=watched.sync.state(),
+        deletion=watched.deletion.state(),
+        now=watched.clock(),
+    )
