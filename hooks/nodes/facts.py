@@ -25,11 +25,7 @@ INSTANCES = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts about nodes are read, and what limits the reading.
-
-    Attributes:
-        clock: epoch seconds.
-    """
+    """Where facts about nodes are read, and until when; the clock returns epoch seconds."""
 
     cloud: Cloud
     kube: Kube

@@ -30,12 +30,8 @@ class WatchedCluster:
         rounds: the sync rounds of this process, by result.
         objects: the objects in them, by outcome.
 
-    Args:
-        metadata: the TargetCluster's.
-        connector: opens the cluster.
-        probes: where its probes run.
-        rounds: where its sync and deletion rounds run.
-        clock: epoch seconds.
+    Probes run in one of the two pools, sync and deletion rounds in the other; `clock` returns
+    epoch seconds.
     """
 
     def __init__(
@@ -80,11 +76,9 @@ class WatchedCluster:
 
 
 class Clusters:
-    """The TargetClusters that are watched, one for each namespace and name.
+    """The TargetClusters that are watched, one record for each namespace and name.
 
-    Args:
-        make: makes a record from the metadata of a TargetCluster.
-        clock: epoch seconds.
+    `make` makes a record from the metadata of a TargetCluster; `clock` returns epoch seconds.
     """
 
     def __init__(self, make: Callable[[Json], WatchedCluster], clock: Callable[[], float]) -> None:

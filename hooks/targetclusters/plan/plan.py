@@ -94,10 +94,9 @@ def _probe_pool(probed: ProbedStatus) -> JobPool:
 def _round_pool(facts: Facts) -> JobPool:
     """Return the pool for a sync round: a cluster may answer probes quickly and writes never."""
     latest = facts.sync.latest
-    report = latest.report if latest is not None else None
-    if latest is None or report is None or report.error or latest.seconds > QUICK_ROUND:
+    if latest is None or latest.report is None or latest.report.error:
         return "silent"
-    return "answering"
+    return "answering" if latest.seconds <= QUICK_ROUND else "silent"
 
 
 def _rounded(seconds: float) -> float:
