@@ -195,8 +195,8 @@ def _plan_ports(
         if key in taken and rule is None:
             actions, problem = (), f"port {port.public_port} is taken by rule {taken[key]}"
         elif by.impossible:
-            # A rule that exists would admit too many: it is deleted as obsolete.
-            rule, actions, problem = None, (), by.impossible
+            # Without a rule nobody connects. Any other rule keeps serving as it is.
+            rule, actions, problem = rule if by.wanted else None, (), by.impossible
         elif refusal:
             actions, problem = (), refusal.text
         ports.append(PortRule(wanted, rule, actions, problem))
