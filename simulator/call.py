@@ -19,6 +19,7 @@ from simulator.model import (
     Account,
     FirewallRule,
     LoadBalancerRule,
+    PortForwardingRule,
     Project,
     User,
     VirtualMachine,
@@ -115,7 +116,10 @@ class Call:
             raise denied()
 
     def visible(self, resources: Iterable[O]) -> list[O]:
-        """Return the resources that a list shows, by account, project, `listall` and tags."""
+        """Return the resources that a list shows, by account, project, `listall` and tags.
+
+        Several tags are alternatives: a resource with one of them is shown.
+        """
         allowed = self._scope()
         wanted = self.args.pairs("tags")
         return [
@@ -123,7 +127,7 @@ class Call:
             for resource in resources
             if resource.account is not None
             and allowed(resource.account)
-            and all(resource.tags.get(key) == value for key, value in wanted.items())
+            and (not wanted or any(resource.tags.get(k) == v for k, v in wanted.items()))
         ]
 
     def _scope(self) -> Callable[[Account], bool]:
@@ -291,5 +295,5 @@ def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
                     f"Unable to find UUID for id [{resource.number}] of type [VirtualMachine]"
                 )
             call.check_owner(resource.account)
-        if isinstance(resource, (LoadBalancerRule, FirewallRule)):
+        if isinstance(resource, (LoadBalancerRule, FirewallRule, PortForwardingRule)):
             call.check_owner(resource.account)

@@ -225,7 +225,22 @@ class FirewallRule(Owned):
     cidrs: list[str]
     icmp: tuple[int, int] | None = None
     state: str = "Add"
-    opened_by: LoadBalancerRule | None = None
+    opened_by: "LoadBalancerRule | PortForwardingRule | None" = None
+
+
+@dataclass(eq=False, slots=True)
+class PortForwardingRule(Owned):
+    """A rule that sends the connections to a range of ports of an address to one VM."""
+
+    address: Address
+    network: Network
+    protocol: str
+    ports: tuple[int, int]
+    private_ports: tuple[int, int]
+    vm: VirtualMachine
+    guest: str
+    cidrs: list[str] = field(default_factory=list)
+    state: str = "Add"
 
 
 @dataclass(eq=False, slots=True)

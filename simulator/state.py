@@ -9,6 +9,7 @@ from simulator.model import (
     FirewallRule,
     LoadBalancerRule,
     Network,
+    PortForwardingRule,
     VirtualMachine,
 )
 from simulator.world import World
@@ -27,6 +28,7 @@ def dump(world: World) -> dict[str, Any]:
         "freeaddresses": sum(address.state == "Free" for address in world.addresses),
         "loadbalancerrules": [dump_rule(rule) for rule in world.rules],
         "firewallrules": [dump_firewall_rule(rule) for rule in world.firewall_rules],
+        "portforwardingrules": [dump_forwarding(rule) for rule in world.forwarding_rules],
         "projects": [{"id": project.id, "name": project.name} for project in world.projects],
         "jobs": {
             "total": len(world.jobs),
@@ -119,6 +121,23 @@ def dump_firewall_rule(rule: FirewallRule) -> dict[str, Any]:
         "protocol": rule.protocol,
         "startport": first,
         "endport": last,
+        "cidrlist": list(rule.cidrs),
+        "state": rule.state,
+        "tags": dict(rule.tags),
+        **owner_of(rule.account),
+    }
+
+
+def dump_forwarding(rule: PortForwardingRule) -> dict[str, Any]:
+    """Show a port forwarding rule."""
+    return {
+        "id": rule.id,
+        "address": rule.address.name,
+        "addressid": rule.address.id,
+        "protocol": rule.protocol,
+        "ports": list(rule.ports),
+        "privateports": list(rule.private_ports),
+        "vm": rule.vm.name,
         "cidrlist": list(rule.cidrs),
         "state": rule.state,
         "tags": dict(rule.tags),

@@ -16,6 +16,7 @@ from simulator.model import (
     LoadBalancerRule,
     Network,
     NetworkOffering,
+    PortForwardingRule,
     Project,
     ServiceOffering,
     StickinessPolicy,
@@ -107,6 +108,7 @@ class World:
         self.addresses: Table[Address] = Table()
         self.rules: Table[LoadBalancerRule] = Table()
         self.firewall_rules: Table[FirewallRule] = Table()
+        self.forwarding_rules: Table[PortForwardingRule] = Table()
         self.policies: Table[StickinessPolicy] = Table()
         self._numbers: dict[str, int] = {}
         self._issued: set[str] = set()
@@ -124,6 +126,7 @@ class World:
             "address": self.addresses,
             "rule": self.rules,
             "firewallrule": self.firewall_rules,
+            "portforwardingrule": self.forwarding_rules,
             "policy": self.policies,
         }
 

@@ -121,6 +121,9 @@ def drop_rules(world: World, address: Address) -> None:
     for firewall in world.firewall_rules:
         if firewall.address is address:
             world.firewall_rules.remove(firewall)
+    for forwarding in world.forwarding_rules:
+        if forwarding.address is address:
+            world.forwarding_rules.remove(forwarding)
     if address.vm is not None:
         address.vm.static_nat = None
 
@@ -222,7 +225,7 @@ def enable_static_nat(call: Call) -> Answer:
     vm = call.args.entity("virtualmachineid", VirtualMachine)
     assert address is not None and vm is not None  # noqa: S101, PT018 - required
     check_usable(call, address)
-    if any(rule.address is address for rule in call.world.rules):
+    if any(rule.address is address for rule in [*call.world.rules, *call.world.forwarding_rules]):
         raise ApiError(
             537, f"There is already firewall rule specified for the ip address id={address.number}"
         )

@@ -6,7 +6,7 @@ from typing import Any
 from simulator.call import Answer, Call
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
-from simulator.model import Address, FirewallRule, LoadBalancerRule, Network
+from simulator.model import Address, FirewallRule, LoadBalancerRule, Network, PortForwardingRule
 from simulator.registry import command
 from simulator.timing import Load
 from simulator.views import view_tags
@@ -17,10 +17,14 @@ PROTOCOLS = frozenset({"tcp", "udp", "icmp", "all"})
 MAX_PORT = 65535
 
 
-def conflict(rule: LoadBalancerRule | FirewallRule, wanted: tuple[int, int]) -> ApiError:
+def conflict(
+    rule: LoadBalancerRule | FirewallRule | PortForwardingRule, wanted: tuple[int, int]
+) -> ApiError:
     """Refuse (537) ports that a rule of the address already has."""
     if isinstance(rule, FirewallRule):
         purpose, there, detail = "Firewall", rule.ports or (0, 0), 4360
+    elif isinstance(rule, PortForwardingRule):
+        purpose, there, detail = "PortForwarding", rule.ports, 9999
     else:
         purpose, there, detail = "LoadBalancing", (rule.publicport, rule.publicport), 9999
     return ApiError(
@@ -159,15 +163,29 @@ def check_free(world: World, new: FirewallRule) -> None:
             raise conflict(rule, new.ports)
 
 
-def open_firewall(world: World, lb: LoadBalancerRule) -> None:
-    """Open the TCP port of a new load balancer rule to everybody, as `openfirewall` does.
+def forwarding_conflict(
+    world: World, address: Address, ports: tuple[int, int], protocol: str
+) -> None:
+    """Refuse (537) ports of an address that are forwarded to a VM."""
+    for rule in world.forwarding_rules:
+        if rule.address is not address or rule.protocol != protocol:
+            continue
+        if rule.ports[0] <= ports[1] and ports[0] <= rule.ports[1]:
+            raise conflict(rule, ports)
 
-    TCP whatever the rule's protocol: the server takes every load balancer rule for TCP here.
+
+def open_firewall(world: World, new: LoadBalancerRule | PortForwardingRule) -> None:
+    """Open the ports of a new rule to everybody, as `openfirewall` does.
+
+    TCP whatever a load balancer rule's protocol: the server takes every one for TCP here.
     """
-    ports = (lb.publicport, lb.publicport)
-    rule = make_firewall_rule(world, lb.address, lb.network, "tcp", ports)
+    if isinstance(new, PortForwardingRule):
+        protocol, ports = new.protocol, new.ports
+    else:
+        protocol, ports = "tcp", (new.publicport, new.publicport)
+    rule = make_firewall_rule(world, new.address, new.network, protocol, ports)
     check_free(world, rule)
-    rule.state, rule.opened_by = "Active", lb
+    rule.state, rule.opened_by = "Active", new
     world.firewall_rules.add(rule)
 
 

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from simulator.call import Answer, Call
-from simulator.commands.firewall import conflict, open_firewall
+from simulator.commands.firewall import conflict, forwarding_conflict, open_firewall
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address, LoadBalancerRule, Network, VirtualMachine
@@ -139,6 +139,7 @@ def check_port_free(world: World, address: Address, port: int, protocol: str) ->
         if world.settings.mixed_ports and transport(rule.protocol) != transport(protocol):
             continue
         raise conflict(rule, (port, port))
+    forwarding_conflict(world, address, (port, port), transport(protocol))
 
 
 def drop_rule(world: World, rule: LoadBalancerRule) -> None:

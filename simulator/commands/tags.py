@@ -18,6 +18,7 @@ KINDS = {
     "publicipaddress": ("PublicIpAddress", "address"),
     "loadbalancer": ("LoadBalancer", "rule"),
     "firewallrule": ("FirewallRule", "firewallrule"),
+    "portforwardingrule": ("PortForwardingRule", "portforwardingrule"),
 }
 OTHER_KINDS = frozenset({"template", "iso", "volume", "snapshot", "project", "vpc", "networkacl"})
 

@@ -15,12 +15,16 @@ COVERED = {
         "test_load_balancers::test_a_rule_shows_its_ports_as_strings_and_waits_for_members"
     ),
     "createNetwork": "test_networks::test_a_network_needs_an_offering_and_a_zone",
+    "createPortForwardingRule": (
+        "test_port_forwarding::test_a_rule_shows_its_ports_as_strings_and_its_vm"
+    ),
     "createProject": "test_projects::test_a_projects_name_is_taken_once",
     "createTags": "test_tags::test_a_key_that_is_there_fails_the_whole_call_in_the_job",
     "deleteFirewallRule": "test_firewall::test_a_deleted_rule_is_unknown",
     "deleteLBStickinessPolicy": "test_stickiness::test_a_deleted_policy_leaves_the_rule",
     "deleteLoadBalancerRule": "test_load_balancers::test_a_deleted_rule_is_unknown",
     "deleteNetwork": "test_networks::test_an_empty_network_can_be_deleted",
+    "deletePortForwardingRule": "test_port_forwarding::test_a_deleted_rule_is_unknown",
     "deleteProject": "test_projects::test_a_project_with_vms_cannot_be_deleted",
     "deleteTags": "test_tags::test_a_tag_is_deleted_once",
     "deployVirtualMachine": "test_virtual_machines::test_deploying_answers_the_id_at_once",
@@ -48,6 +52,7 @@ COVERED = {
     ),
     "listNetworks": "test_networks::test_networks_are_found_by_id_keyword_and_services",
     "listNics": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "listPortForwardingRules": "test_port_forwarding::test_rules_are_found_by_address_and_tag",
     "listProjects": "test_projects::test_a_project_is_made_with_the_callers_account_as_owner",
     "listPublicIpAddresses": "test_addresses::test_addresses_are_found_by_id_address_and_network",
     "listResourceLimits": "test_catalogue::test_limits_are_listed_by_their_type",

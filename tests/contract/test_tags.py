@@ -45,14 +45,19 @@ def test_a_key_that_is_there_fails_the_whole_call_in_the_job(
     assert tags_of(cloud, vm) == tags
 
 
-def test_things_are_found_by_all_their_tags(
+def test_several_tags_in_a_list_are_alternatives(
     cloud: Cloud, tagged: tuple[Json, dict[str, str]]
 ) -> None:
+    """Whose something is can so never be left to the filter (measured on 4.22)."""
     vm, tags = tagged
     found = cloud.list("listVirtualMachines", "virtualmachine", listall=True, tags=tags)
     assert [one["id"] for one in found] == [vm["id"]]
-    wrong = {**tags, "example.com/cluster": "another"}
-    assert cloud.ok("listVirtualMachines", listall=True, tags=wrong) == {}
+    for wrong in ("example.com/cluster", "example.com/service"):
+        half = {**tags, wrong: unique("another")}
+        found = cloud.list("listVirtualMachines", "virtualmachine", listall=True, tags=half)
+        assert vm["id"] in [one["id"] for one in found]
+    none = {key: unique("another") for key in tags}
+    assert cloud.ok("listVirtualMachines", listall=True, tags=none) == {}
 
 
 def test_tags_are_listed_one_by_one(cloud: Cloud, tagged: tuple[Json, dict[str, str]]) -> None:
