@@ -24,6 +24,7 @@ CONTROLLERS = (
     "namespace-controller",
     "serviceaccount-controller",
     "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
 )
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -105,6 +106,7 @@ class Cluster:
             f"--root-ca-file={self.ca}",
             f"--cert-dir={self.folder / 'controller-manager-certificates'}",
             "--leader-elect=false",
+            "--use-service-account-credentials",  # as kubeadm has it: admission tells them apart
             "--kube-api-qps=200",  # by default 20: a namespace's end alone asks for 70
             "--kube-api-burst=400",
             "--bind-address=127.0.0.1",

@@ -104,7 +104,8 @@ def test_with_the_clusters_metacontroller_nothing_of_our_own_one_is_left(tmp_pat
     assert kinds
     assert all(kind.startswith("CloudStack") for kind in kinds)
     roles = rendered.of("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-    assert {role["metadata"]["name"] for role in roles} == {"cloudstack-cloud-controller"}
+    names = {role["metadata"]["name"] for role in roles}
+    assert names == {"cloudstack-cloud-controller", "cloudstack-cloud-controller-view"}
 
 
 def test_beside_a_metacontroller_of_its_own_the_operator_listens_on_loopback(
