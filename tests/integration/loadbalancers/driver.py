@@ -63,12 +63,12 @@ class World:
         human: calls CloudStack as somebody with the account's key does.
     """
 
-    def __init__(self, simulator: Simulator, *, project: str = "") -> None:
+    def __init__(self, simulator: Simulator, *, project: str = "", cluster_id: str = "c-1") -> None:
         self.simulator = simulator
         self._booted = self.now - DAY
         self.cluster = MemoryKube(
             {
-                "/api/v1/namespaces/kube-system": {"metadata": {"uid": "c-1"}},
+                "/api/v1/namespaces/kube-system": {"metadata": {"uid": cluster_id}},
                 "/api/v1/namespaces/default": {"metadata": {"uid": "n-1"}},
             }
         )
@@ -197,10 +197,18 @@ class LoadBalancer:
             then: it reads parents by a watch, which may not have brought its own last write.
     """
 
-    def __init__(self, world: World, name: str = "web", **spec: Any) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str = "web",
+        *,
+        namespace: str = "default",
+        uid: str = "",
+        **spec: Any,
+    ) -> None:
         self.world = world
         self.late = False
-        uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+        uid = uid or str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
         self.service_uid = uid
         self.name = ("a" + uid.replace("-", ""))[:32]
         self.answers: list[CallResult] = []
@@ -209,7 +217,7 @@ class LoadBalancer:
             "kind": LOAD_BALANCER_KIND,
             "metadata": {
                 "name": self.name,
-                "namespace": "default",
+                "namespace": namespace,
                 "uid": str(uuid.uuid4()),
                 "generation": 1,
                 "finalizers": [FINALIZER],
@@ -225,11 +233,14 @@ class LoadBalancer:
             },
         }
         assert SPEC.problems(self.parent["spec"]) == []
-        self.service_path = f"/api/v1/namespaces/default/services/{name}"
+        world.cluster.objects.setdefault(
+            f"/api/v1/namespaces/{namespace}", {"metadata": {"uid": f"n-{namespace}"}}
+        )
+        self.service_path = f"/api/v1/namespaces/{namespace}/services/{name}"
         world.cluster.objects[self.service_path] = {
             "metadata": {
                 "name": name,
-                "namespace": "default",
+                "namespace": namespace,
                 "uid": uid,
                 "resourceVersion": "1",
             },
@@ -292,8 +303,11 @@ class LoadBalancer:
         }
 
     def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> CallResult:
-        """Make one call and keep its answer; check that the API server would accept it."""
-        answer = hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds))
+        """Make one call, and keep its answer."""
+        return self.accept(hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds)))
+
+    def accept(self, answer: CallResult) -> CallResult:
+        """Keep an answer as Metacontroller does; check that the API server would accept it."""
         self.answers.append(answer)
         response: Json = dict(answer.response)
         assert set(response) <= RESPONSE_KEYS

@@ -1,0 +1,190 @@
+"""An address that carries what others made is never released whole: only ours goes from it."""
+
+from typing import Any
+
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import CLOUDSTACK_GROUP, TAG_ORIGIN
+from tests.hostile.ownership.stage import add, holdings, told
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
+from tests.integration.loadbalancers.faults import end_stuck_jobs
+from tests.integration.loadbalancers.test_takeover import (
+    IP,
+    adoption,
+    existing,
+    fork,
+    in_tree,
+    leave_behind,
+)
+
+#: What a human adds, and how it is named in what people are told.
+FOREIGN = {
+    "rule": "k8s-api",
+    "firewall rule": "6443",
+    "port forwarding rule": "2222",
+}
+
+
+def foreign(held: Json, *made: str) -> Json:
+    """Return what has these ids, of what is on an address."""
+    kinds = ("loadbalancerrules", "firewallrules", "portforwardingrules")
+    return {kind: [each for each in held[kind] if each["id"] in made] for kind in kinds}
+
+
+def check_only_ours_is_gone(world: World, ip: str, before: Json, made: str, name: str) -> None:
+    """Check that an address stands with just what a human made, and that people are told."""
+    after = holdings(world, ip)
+    assert {kind: after[kind] for kind in foreign(after)} == foreign(before, made)
+    [address] = after["addresses"]
+    assert not [key for key in address["tags"] if key.startswith(CLOUDSTACK_GROUP)]
+    assert ip in told(world)
+    assert name in told(world)
+
+
+@pytest.mark.parametrize(("thing", "name"), FOREIGN.items(), ids=FOREIGN)
+def test_what_a_human_adds_to_an_address_that_we_allocated_keeps_it(
+    world: World, hook: LoadBalancersHook, thing: str, name: str
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
+    address = lb.status["address"]
+    assert holdings(world, address["ip"])["addresses"][0]["tags"][TAG_ORIGIN] == "controller"
+    made = add(world, address["id"], thing)
+    before = holdings(world, address["ip"])
+    lb.wait(hook)
+    assert foreign(holdings(world, address["ip"]), made) == foreign(before, made)
+    lb.delete()
+    world.cluster.events.clear()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    check_only_ours_is_gone(world, address["ip"], before, made, name)
+
+
+@pytest.mark.parametrize("thing", FOREIGN)
+def test_the_condition_says_what_keeps_the_address(
+    world: World, hook: LoadBalancersHook, thing: str
+) -> None:
+    """It is read while the deletion of our own rule takes its time."""
+    lb = LoadBalancer(world).settle(hook)
+    address = lb.status["address"]
+    add(world, address["id"], thing)
+    world.simulator.control.fault("deleteLoadBalancerRule", "job-never-ends")
+    lb.delete()
+    lb.call(hook, seconds=1.5)
+    assert not lb.is_finalized()
+    said = " ".join(each["message"] for each in lb.status["conditions"])
+    assert address["ip"] in said
+    assert FOREIGN[thing] in said
+    end_stuck_jobs(world)
+    lb.settle(hook)
+    assert [each["ipaddress"] for each in world.addresses()] == [address["ip"]]
+
+
+def test_once_the_human_has_removed_his_things_the_address_goes_whole(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    made = add(world, lb.status["address"]["id"], "port forwarding rule")
+    lb.wait(hook)
+    world.human.done("deletePortForwardingRule", id=made)
+    lb.delete()
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+    assert world.writes() == {"disassociateIpAddress": 1}
+
+
+@pytest.mark.parametrize("asked", ["", IP], ids=["left in the status", "asked for"])
+@pytest.mark.parametrize("naming", [existing, fork, in_tree])
+@pytest.mark.parametrize("thing", FOREIGN)
+def test_beside_rules_of_a_former_provider(
+    world: World, hook: LoadBalancersHook, asked: str, naming: Any, thing: str
+) -> None:
+    """The provider's rules are ours, the other thing is not, whatever the annotations say."""
+    lb = LoadBalancer(world, ports=[port(80), port(443)])
+    former = leave_behind(world, lb, naming)
+    made = add(world, former.address, thing)
+    before = holdings(world, IP)
+    lb.change(adopt=adoption(lb), address=asked)
+    lb.settle(hook)
+    assert foreign(holdings(world, IP), made) == foreign(before, made)
+    assert holdings(world, IP)["addresses"][0]["tags"].get(TAG_ORIGIN) != "controller"
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    after = holdings(world, IP)
+    assert foreign(after, made) == foreign(before, made)
+    assert after["addresses"][0]["tags"] == {}
+    if asked:
+        check_only_ours_is_gone(world, IP, before, made, FOREIGN[thing])
+
+
+@pytest.mark.parametrize("naming", [existing, fork, in_tree])
+def test_beside_a_tag_of_somebody_an_address_of_a_former_provider_is_the_users(
+    world: World, hook: LoadBalancersHook, naming: Any
+) -> None:
+    lb = LoadBalancer(world)
+    former = leave_behind(world, lb, naming)
+    add(world, former.address, "tag")
+    tags = holdings(world, IP)["addresses"][0]["tags"]
+    lb.change(adopt=adoption(lb), address=IP)
+    lb.settle(hook)
+    lb.delete()
+    lb.settle(hook)
+    after = holdings(world, IP)
+    assert [each["tags"] for each in after["addresses"]] == [tags]
+    assert after["loadbalancerrules"] == []
+
+
+@pytest.mark.parametrize("naming", [existing, fork, in_tree])
+def test_without_anybody_else_it_goes_whole(
+    world: World, hook: LoadBalancersHook, naming: Any
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(443)])
+    leave_behind(world, lb, naming)
+    lb.change(adopt=adoption(lb))
+    lb.settle(hook)
+    assert holdings(world, IP)["addresses"][0]["tags"][TAG_ORIGIN] == "controller"
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3, 4])
+def test_some_of_our_tags_are_not_enough_to_release(
+    world: World, hook: LoadBalancersHook, keys: int
+) -> None:
+    """Somebody removed tags while the hooks did not look; the deletion is the first look."""
+    lb = LoadBalancer(world).settle(hook)
+    address = lb.status["address"]
+    tags = holdings(world, address["ip"])["addresses"][0]["tags"]
+    gone = sorted(key for key in tags if key != TAG_ORIGIN)[:keys]
+    for key in gone:
+        world.human.done(
+            "deleteTags",
+            resourcetype="PublicIpAddress",
+            resourceids=address["id"],
+            **{"tags[0].key": key},
+        )
+    lb.delete()
+    lb.settle(hook)
+    assert [each["ipaddress"] for each in world.addresses()] == [address["ip"]]
+
+
+@pytest.mark.parametrize("origin", ["user", "", "Controller"])
+def test_the_origin_is_read_in_cloudstack_and_never_in_the_status(
+    world: World, hook: LoadBalancersHook, origin: str
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    address = lb.status["address"]
+    assert address["associatedByController"] is True
+    tag = {"resourcetype": "PublicIpAddress", "resourceids": address["id"]}
+    world.human.done("deleteTags", **tag, **{"tags[0].key": TAG_ORIGIN})
+    if origin:
+        world.human.done("createTags", **tag, tags={TAG_ORIGIN: origin})
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert [each["ipaddress"] for each in world.addresses()] == [address["ip"]]
+    assert world.rules() == []
