@@ -1,11 +1,14 @@
 """What people do by hand in CloudStack, Services with both hooks, and second clusters."""
 
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Any
 
+from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack.client import Caller
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
@@ -217,3 +220,60 @@ def call_for(lb: LoadBalancer, hook: LoadBalancersHook, seconds: float) -> None:
 def new_uid(name: str) -> str:
     """Return the UID that a Service has after it was made again."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name} again"))
+
+
+class Died(BaseException):
+    """The process ended in the middle of a call; nothing of it goes on."""
+
+
+class Tap:
+    """Passes a hook's calls of CloudStack on, and lets a test come between any two of them.
+
+    Args:
+        before, after: are called before and after each call, with its number (from 0) and command;
+            what they raise ends the hook's call there.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[int, str], None] = lambda _number, _command: None,
+        after: Callable[[int, str], None] = lambda _number, _command: None,
+    ) -> None:
+        self.before = before
+        self.after = after
+        self.inner: Caller | None = None
+        self.calls = 0
+        self._lock = threading.Lock()
+
+    def send(self, command: str, params: Mapping[str, object], seconds: float) -> Json:
+        """Call once."""
+        assert self.inner is not None
+        with self._lock:
+            number, self.calls = self.calls, self.calls + 1
+        self.before(number, command)
+        answer = self.inner.send(command, params, seconds)
+        self.after(number, command)
+        return answer
+
+
+@contextmanager
+def tapped(
+    world: World, tap: Tap, *, clock: Callable[[], float] | None = None, **settings: Any
+) -> Iterator[LoadBalancersHook]:
+    """Make a hook on a world whose calls go through a tap, and whose clock may be another."""
+    user = world.simulator.user
+    now = clock or world.simulator.clock.now
+    cloud = open_cloud(
+        CloudConfig(world.simulator.url, user.api_key, user.secret_key),
+        clock=now,
+        monotonic=world.monotonic,
+        pause=lambda _seconds: None,
+    )
+    tap.inner, cloud.client._caller = cloud.client._caller, tap
+    made = dependencies(
+        world.cluster, clock=now, cloud=lambda: cloud, record=world.cluster.record, **settings
+    )
+    try:
+        yield LoadBalancersHook(made)
+    finally:
+        cloud.close()
