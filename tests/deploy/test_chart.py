@@ -28,6 +28,7 @@ from tools.chart_values import CHART, VALUES
 pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
 
 OVERLAYS = DEPLOY / "overlays"
+WITHOUT_PROTECTION = "cloud-controller-without-protection"
 #: The values that stand for each component; of both operators it is the same way.
 CHOSEN: dict[str, dict[str, Any]] = {
     "cloud-controller-cluster-metacontroller": {f"{CLOUD}.metacontroller": "cluster"},
@@ -37,6 +38,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "cloud-controller-two-replicas": {f"{CLOUD}.replicas": 2},
     "cloud-controller-pod-monitor": {f"{CLOUD}.podMonitor": True},
     "cloud-controller-validation": {f"{CLOUD}.validation": True},
+    WITHOUT_PROTECTION: {f"{CLOUD}.protection": False},
     "target-cluster-operator-sidecar": {f"{OPERATOR}.metacontroller": "own"},
     "target-cluster-operator-tls": {f"{OPERATOR}.tls": "server"},
     "target-cluster-operator-client-certificates": {f"{OPERATOR}.tls": "mutual"},
@@ -83,6 +85,24 @@ def test_values_and_components_make_the_same_objects(
     assert of_chart(*values(tmp_path, flat), crds=crds) == kustomized
 
 
+@pytest.mark.parametrize("mode", chart.OPERATORS[0].modes)
+def test_the_protection_can_be_left_out_and_is_where_the_cluster_does_not_know_it(
+    tmp_path: Path, mode: str
+) -> None:
+    names = chart.OPERATORS[0].modes[mode]
+    flat = dict(ENABLED[CLOUD_CONTROLLER])
+    for name in names:
+        flat |= CHOSEN[name]
+    overlay = composed(tmp_path / "overlay", CLOUD_CONTROLLER, *names, WITHOUT_PROTECTION)
+    expected = by_identity(render(overlay).objects)
+    crds = any(name.endswith(chart.METACONTROLLER) for _, _, name in expected)
+    told = values(tmp_path / "left out", flat | CHOSEN[WITHOUT_PROTECTION])
+    assert of_chart(*told, crds=crds) == expected
+    old = values(tmp_path / "old", flat)
+    assert of_chart(*old, "--kube-version=1.29.15", crds=crds) == expected
+    assert of_chart(*old, "--kube-version=1.30.0+vendor", crds=crds) != expected
+
+
 def test_the_default_values_make_what_the_folder_of_the_cloud_controller_does() -> None:
     assert of_chart() == by_identity(render(CLOUD_CONTROLLER).objects)
 
@@ -121,7 +141,7 @@ def test_every_component_has_a_value() -> None:
         for operator in chart.OPERATORS
         for name in chain(operator.added("cluster"), *operator.modes.values())
     }
-    assert there - WITHOUT_A_VALUE == known == set(CHOSEN)
+    assert there - WITHOUT_A_VALUE == known | {WITHOUT_PROTECTION} == set(CHOSEN)
 
 
 def test_what_is_made_is_current() -> None:

@@ -74,6 +74,8 @@ OTHER: dict[str, Any] = {
     f"{CLOUD}.networkPolicy": True,
     f"{CLOUD}.podMonitor": True,
     f"{CLOUD}.validation": True,
+    f"{CLOUD}.protection": False,
+    f"{CLOUD}.metacontrollerAccount": "operators:metacontroller-helm",
     f"{CLOUD}.resources": {"requests": {"cpu": 1}},
     f"{CLOUD}.nodeSelector": {"example.com/pool": "system"},
     f"{CLOUD}.tolerations": [{"key": "example.com/reserved", "operator": "Exists"}],
@@ -122,7 +124,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[Identit
 def test_each_value_changes_what_is_rendered(
     tmp_path: Path, rendered: dict[str, dict[Identity, Object]], name: str
 ) -> None:
-    behind_a_service = name in {f"{CLOUD}.tls", f"{CLOUD}.networkPolicy"}
+    only_cluster = ("tls", "networkPolicy", "metacontrollerAccount")
+    behind_a_service = name in {f"{CLOUD}.{value}" for value in only_cluster}
     before = WITH_CLUSTERS if behind_a_service else BEFORE
     changed = of_chart(*values(tmp_path, {**before, name: OTHER[name]}))
     assert changed != rendered["cluster" if behind_a_service else "own"]
@@ -155,6 +158,15 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     assert told["WATCH_NAMESPACE"] == "target-cluster-system,shop"
     assert told["TLS_CLIENT_CA_FILE"]
     assert "nodeSelector" not in operator["spec"]
+
+
+def test_the_protection_knows_the_account_of_the_clusters_metacontroller(tmp_path: Path) -> None:
+    flat = {**WITH_CLUSTERS, f"{CLOUD}.metacontrollerAccount": "operators:metacontroller-helm"}
+    found = of_chart(*values(tmp_path, flat))
+    policy = found["ValidatingAdmissionPolicy", "", "cloudstack-object-protection"]
+    [writers] = [one for one in policy["spec"]["variables"] if one["name"] == "writers"]
+    assert "'system:serviceaccount:operators:metacontroller-helm'" in writers["expression"]
+    assert "metacontroller:metacontroller'" not in writers["expression"]
 
 
 def test_the_validation_knows_the_namespaces_that_are_watched(tmp_path: Path) -> None:
@@ -222,6 +234,11 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
             {f"{CLOUD}.networkPolicy": True}, f"/{CLOUD}/networkPolicy.*false", id="on loopback"
         ),
         pytest.param({f"{CLOUD}.settings": None}, f"/{CLOUD}'.*'settings'", id="taken away"),
+        pytest.param(
+            {f"{CLOUD}.metacontrollerAccount": "metacontroller"},
+            f"/{CLOUD}/metacontrollerAccount",
+            id="no account",
+        ),
         pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),
         pytest.param({"image.repository": "https://x/y"}, "/image/repository", id="no repository"),
         pytest.param({"apiServer.port": 0}, "/apiServer/port", id="no port"),

@@ -14,6 +14,7 @@ import yaml
 from simulator.server import Simulator
 from tests.certificates import make_certificates
 from tests.controlplane import ControlPlane, metacontroller
+from tests.controlplane.kubeconfig import write_private
 from tests.deploy import installed
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import (
@@ -49,9 +50,16 @@ class Called:
 
     @contextmanager
     def called(self, pod: Pod) -> Iterator[None]:
-        """Run the pod, and a Metacontroller that is not in it."""
-        log = self.folder / "metacontroller.log"
-        with pod.running(), metacontroller.running(self.cluster.kubeconfig, log):
+        """Run the pod, and a Metacontroller that is not in it, as its own manifests have it."""
+        cluster, log = self.cluster, self.folder / "metacontroller.log"
+        account = ("metacontroller", "metacontroller")
+        cluster.kubectl("create", "namespace", account[0])
+        cluster.kubectl("-n", account[0], "create", "serviceaccount", account[1])
+        given = ("--clusterrole=cluster-admin", f"--serviceaccount={':'.join(account)}")
+        cluster.kubectl("create", "clusterrolebinding", account[1], *given)
+        kubeconfig = self.folder / "metacontroller.kubeconfig"
+        write_private(kubeconfig, cluster.kubeconfig_as(cluster.service_account_token(*account)))
+        with pod.running(), metacontroller.running(kubeconfig, log):
             yield
 
 

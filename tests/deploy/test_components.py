@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("control_plane_binaries")
 
 NAME = "target-cluster-operator"
 CLUSTERS_OWN = "cloud-controller-cluster-metacontroller"
+PROTECTION = "cloudstack-object-protection"
 SIDECAR = "target-cluster-operator-sidecar"
 WHOLE = {
     CLOUD_CONTROLLER: ADDED[CLOUD_CONTROLLER],
@@ -48,9 +49,10 @@ def everything(folder: Path, base: str) -> Rendered:
 def test_every_component_is_judged_here() -> None:
     there = {folder.parent.name for folder in (DEPLOY / "components").glob("*/kustomization.yaml")}
     combined = {name for one in COMBINATIONS.values() for name in one.components}
-    assert there == {*combined, "crds-kept", "without-metacontroller-crds"}
+    left_out = {"without-metacontroller-crds", "cloud-controller-without-protection"}
+    assert there == {*combined, *left_out, "crds-kept"}
     table = (PROJECT / "docs" / "guides" / "install.md").read_text()
-    assert [name for name in sorted(combined) if f"| `{name}` |" not in table] == []
+    assert [name for name in sorted(combined | left_out) if f"| `{name}` |" not in table] == []
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
@@ -205,3 +207,24 @@ def test_metacontrollers_crds_can_be_left_to_others(tmp_path: Path, base: str, k
     assert {obj["spec"]["group"] for obj in left_out} == {"metacontroller.k8s.io"}
     assert len(rendered.of("CustomResourceDefinition")) == kept
     assert len(whole.objects) - len(rendered.objects) == len(left_out) == 3
+
+
+@pytest.mark.parametrize("chosen", [(), (CLUSTERS_OWN,)], ids=["its own", "the cluster's"])
+def test_the_protection_knows_the_accounts_and_can_be_left_out(
+    tmp_path: Path, chosen: tuple[str, ...]
+) -> None:
+    rendered = with_components(tmp_path / "with", CLOUD_CONTROLLER, *chosen)
+    policy = rendered.one("ValidatingAdmissionPolicy", PROTECTION)
+    [writers] = [one for one in policy["spec"]["variables"] if one["name"] == "writers"]
+    namespace = rendered.deployment()["metadata"]["namespace"]
+    accounts = [f"{namespace}:{rendered.pod()['serviceAccountName']}"]
+    accounts += ["metacontroller:metacontroller"] if chosen else []
+    assert writers["expression"].split("'")[1::2] == [
+        f"system:serviceaccount:{account}" for account in accounts
+    ]
+    without = with_components(
+        tmp_path / "without", CLOUD_CONTROLLER, *chosen, "cloud-controller-without-protection"
+    )
+    left_out = [obj for obj in rendered.objects if obj not in without.objects]
+    assert {obj["metadata"]["name"] for obj in left_out} == {PROTECTION}
+    assert len(rendered.objects) - len(without.objects) == len(left_out) == 2

@@ -68,6 +68,9 @@ def ready(cluster: ControlPlane, folder: Path) -> Iterator[Platform]:
     with Simulator() as simulator:
         Cloud.of(simulator).deploy_like("node-4")  # before the hooks have a list of VMs to keep
         installed.apply(cluster, manifests)
+        # It knows the pod's account, and here there are two.
+        protection = "validatingadmissionpolicybinding/cloudstack-object-protection"
+        cluster.kubectl("delete", protection)
         installed.give_cloud_config(cluster, simulator, folder)
         for controller in manifests.rendered.controllers():
             patch = f'{{"spec": {{"resyncPeriodSeconds": {RESYNC_SECONDS}}}}}'

@@ -56,7 +56,7 @@ FILES = {"-f", "-k", "--from-file", "--kubeconfig", "--patch-file"}
 BUILT_IN = {
     *("clusterrole", "clusterrolebinding", "configmap", "configmaps", "crd", "deployment"),
     *("events", "namespace", "node", "nodes", "pod", "rolebinding", "secret", "service"),
-    *("serviceaccount", "services"),
+    *("serviceaccount", "services", "validatingadmissionpolicybinding"),
 }
 #: Commands whose words name objects; for others they name something else.
 _ABOUT_OBJECTS = {

@@ -5,6 +5,7 @@ its Deployment. Takes:
   values    the operator's values
   settings  the environment of its hooks, by variable
   added     optional files that the other operator does not have
+  leftOut   names of objects that are left out
   replaced  texts to replace in all objects but the Deployment, by the old text
   root      the chart
 */}}
@@ -27,6 +28,7 @@ its Deployment. Takes:
 {{- $path := printf "files/%s/%s.yaml" $.name . }}
 {{- range $text := $.root.Files.Get $path | required $path | splitList "\n---\n" }}
 {{- $object := fromYaml $text }}
+{{- if not (has $object.metadata.name $.leftOut) }}
 ---
 {{ if eq $object.kind "Deployment" }}
 {{- include "cloudstack-metacontroller.over-deployment" (dict
@@ -43,5 +45,6 @@ its Deployment. Takes:
 {{- trim $text }}
 {{- end }}
 {{ end }}
+{{- end }}
 {{- end }}
 {{- end }}
