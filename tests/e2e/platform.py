@@ -12,7 +12,7 @@ import requests
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP
 from simulator.model import User
 from simulator.server import Simulator
-from tests.controlplane import ControlPlane, manifests, polling
+from tests.controlplane import Cluster, ControlPlane, manifests, polling
 from tests.controlplane.api import Object, Resource
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
@@ -35,7 +35,7 @@ class Hooks:
     """The hooks under gunicorn, configured as in the image."""
 
     def __init__(
-        self, plane: ControlPlane, simulator: Simulator, folder: Path, settings: Mapping[str, str]
+        self, plane: Cluster, simulator: Simulator, folder: Path, settings: Mapping[str, str]
     ) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.simulator = simulator

@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Account
-from tests.controlplane import ControlPlane, manifests
+from tests.controlplane import Cluster, manifests
 from tests.controlplane.api import Object, Objects, Resource
 from tests.controlplane.polling import until
 from tests.controlplane.processes import Process
@@ -80,7 +80,7 @@ class Site:
         hooks, metacontroller: their processes, to be killed and started again.
     """
 
-    cluster: ControlPlane
+    cluster: Cluster
     simulator: Simulator
     cloud: Account
     project: str
@@ -217,11 +217,11 @@ class Site:
 
 @contextmanager
 def site(
-    plane: ControlPlane,
+    plane: Cluster,
     folder: Path,
     nodes: Sequence[str],
     *,
-    world: str = "small",
+    world: str | Simulator = "small",
     project: str = "",
     **settings: str,
 ) -> Iterator[Site]:
@@ -231,11 +231,11 @@ def site(
         plane: the control plane, which other sites use before and after.
         folder: for logs and the cloud-config.
         nodes: names of VMs.
-        world: of the simulator.
+        world: of the simulator; or one that runs, with other sites on it.
         project: name of the project that the cloud-config names.
         settings: of the hooks, beside those that lead them here.
     """
-    with Simulator(world=world) as simulator:
+    with nullcontext(world) if isinstance(world, Simulator) else Simulator(world) as simulator:
         projects = {one["name"]: one["id"] for one in simulator.control.state()["projects"]}
         project_id = str(projects[project]) if project else ""
         chosen = {"HOOKS": ",".join(CONTROLLERS), "HOOK_DEADLINE": "8s", **settings}
@@ -253,7 +253,7 @@ def site(
 
 
 @contextmanager
-def calling(plane: ControlPlane, hooks: Hooks, controllers: Sequence[str]) -> Iterator[Process]:
+def calling(plane: Cluster, hooks: Hooks, controllers: Sequence[str]) -> Iterator[Process]:
     """Start hooks, and Metacontroller with the controllers that call them."""
     found = [
         controller

@@ -14,6 +14,7 @@ from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.services.hook import ServicesHook
 from hooks.services.request import ATTACHMENTS
+from simulator.server import Simulator
 from tests.hooks import dependencies
 from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, start_simulator
 
@@ -84,9 +85,9 @@ def add(world: World, address: str, thing: str) -> str:
     return address
 
 
-def holdings(world: World, *ips: str) -> Json:
+def holdings(world: World | Simulator, *ips: str) -> Json:
     """Return everything that is on some addresses, with ids and tags."""
-    state = world.state()
+    state = world.control.state() if isinstance(world, Simulator) else world.state()
     kinds = ("loadbalancerrules", "firewallrules", "portforwardingrules")
     return {
         "addresses": [each for each in state["addresses"] if each["ipaddress"] in ips],
