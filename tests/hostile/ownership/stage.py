@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Any
 
-from hooks.cloudstack import CloudConfig, open_cloud
+from hooks.cloudstack import Clocks, Cloud, CloudConfig
 from hooks.cloudstack.client import Caller
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -264,11 +264,9 @@ def tapped(
     """Make a hook on a world whose calls go through a tap, and whose clock may be another."""
     user = world.simulator.user
     now = clock or world.simulator.clock.now
-    cloud = open_cloud(
+    cloud = Cloud(
         CloudConfig(world.simulator.url, user.api_key, user.secret_key),
-        clock=now,
-        monotonic=world.monotonic,
-        pause=lambda _seconds: None,
+        clocks=Clocks(now, world.monotonic, pause=lambda _seconds: None),
     )
     tap.inner, cloud.client._caller = cloud.client._caller, tap
     made = dependencies(

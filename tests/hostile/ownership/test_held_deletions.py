@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hooks.cloudstack import Cloud, CloudConfig, open_cloud
+from hooks.cloudstack import Clocks, Cloud, CloudConfig
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.hostile.ownership.stage import ABANDON, MODE, call_for, holdings, told
@@ -169,7 +169,7 @@ def blind(request: pytest.FixtureRequest, world: World) -> Iterator[LoadBalancer
     else:
         keys = world.simulator.keys["other"]
         config = CloudConfig(world.simulator.url, keys.api_key, keys.secret_key)
-        cloud = open_cloud(config, clock=lambda: world.now, monotonic=world.monotonic)
+        cloud = Cloud(config, clocks=Clocks(lambda: world.now, world.monotonic))
     yield make_hook(world, cloud)
     cloud.close()
 
