@@ -3,22 +3,31 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 IMAGE  ?= cloudstack-metacontroller:dev
+TARGET ?= hooks
 BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
-.PHONY: help setup run check check-types check-all-else format reference manifests test test-shifted \
-  cluster bench image clean
+.PHONY: help setup lock run check check-types check-all-else format reference manifests test test-shifted \
+  cluster bench image pin-base sbom clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.installed  ## make .venv with everything for running, checking and testing
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt
+$(VENV)/.installed: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
+
+# For every Python from 3.11 on and every platform. What is locked stays, unless requirements*.txt asks
+# for another version: UPGRADE=--upgrade takes the newest of everything else.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+  --python-version 3.11 --generate-hashes --no-annotate $(UPGRADE)
+lock: setup  ## write requirements*.lock from requirements*.txt, with the hash of every file
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock
 
 run: setup  ## hooks (PORT), metrics (METRICS_PORT), simulated CloudStack (SIMULATOR_PORT)
 	$(BIN)/python -m tools.run
@@ -68,17 +77,35 @@ cluster: setup  ## a real API server, Metacontroller, the hooks and the simulato
 bench: setup  ## measure what waves of work cost, and how that grows (PARTS: some only)
 	$(BIN)/python -m tests.bench $(PARTS)
 
-image:  ## build the container image (IMAGE, BASE; ENGINE is docker, podman or nerdctl)
-	@engine="$(ENGINE)"; \
-	for each in docker podman nerdctl; do \
-	  [ -n "$$engine" ] || ! $$each info >/dev/null 2>&1 || engine=$$each; \
-	done; \
-	if [ -z "$$engine" ]; then \
-	  echo "image: no container engine answers here (docker, podman, nerdctl);" \
-	    "start one, or name one with ENGINE=…" >&2; \
-	  exit 1; \
-	fi; \
-	set -x; $$engine build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+# Sets `engine`, or ends with what is missing.
+define find-engine
+engine="$(ENGINE)"; \
+for each in docker podman nerdctl; do \
+  [ -n "$$engine" ] || ! $$each info >/dev/null 2>&1 || engine=$$each; \
+done; \
+if [ -z "$$engine" ]; then \
+  echo "$@: no container engine answers here (docker, podman, nerdctl);" \
+    "start one, or name one with ENGINE=…" >&2; \
+  exit 1; \
+fi
+endef
+
+image:  ## build the container image (IMAGE, BASE; TARGET is hooks or simulator; ENGINE is docker, podman or nerdctl)
+	@$(find-engine); \
+	set -x; $$engine build $(if $(BASE),--build-arg BASE=$(BASE)) --target $(TARGET) --tag $(IMAGE) .
+
+pin-base:  ## write the digest that the base image's tag has now into the Dockerfile
+	@$(find-engine); \
+	base=$$(sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile); \
+	$$engine pull --quiet "$$base" >/dev/null; \
+	digest=$$($$engine image inspect --format '{{index .RepoDigests 0}}' "$$base" | sed -n 's/.*@//p'); \
+	case "$$digest" in \
+	  sha256:*) sed -i.before "s|^ARG BASE=.*|ARG BASE=$$base@$$digest|" Dockerfile; rm Dockerfile.before ;; \
+	  *) echo "pin-base: $$engine knows no digest of $$base" >&2; exit 1 ;; \
+	esac
+
+sbom: setup  ## write what the image holds, as CycloneDX (sbom.cdx.json)
+	$(BIN)/python -m tools.sbom sbom.cdx.json
 
 clean:  ## remove what setup, checks and tests made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

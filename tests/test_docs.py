@@ -119,19 +119,39 @@ def test_a_bar_in_a_cell_does_not_end_it() -> None:
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
 def test_every_library_has_a_reason_and_a_pin(file: str) -> None:
     reasons = (PROJECT / "docs/explanation/dependencies.md").read_text()
-    constraints = [spelt(line) for line in (PROJECT / "constraints.txt").read_text().splitlines()]
+    locked = pins_of("requirements-dev.lock")
     pins = [line for line in (PROJECT / file).read_text().splitlines() if "==" in line]
     assert pins
     for pin in pins:
         assert f"`{pin.partition('==')[0]}`" in reasons
-        assert spelt(pin) in constraints
+        assert spelt(pin) in locked
 
 
 def test_everything_that_is_installed_is_pinned() -> None:
-    pins = (spelt(line) for line in (PROJECT / "constraints.txt").read_text().splitlines())
     installed = {spelt(f"{each.name}=={each.version}") for each in distributions()}
     own = {each for each in installed if each.startswith(("pip==", "setuptools=="))}
-    assert not installed - own - set(pins)
+    assert not installed - own - pins_of("requirements-dev.lock")
+
+
+def test_the_image_has_the_versions_that_are_tested() -> None:
+    assert pins_of("requirements.lock") < pins_of("requirements-dev.lock")
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "requirements-dev.lock"])
+def test_every_package_of_a_lock_has_the_hashes_of_its_files(file: str) -> None:
+    text = (PROJECT / file).read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+==[^\s;]+( ; [^-]+?)?( +--hash=sha256:[0-9a-f]{64})+", line), (
+            line
+        )
+
+
+def pins_of(file: str) -> set[str]:
+    """Return a lock's packages with their versions."""
+    pins = re.findall(r"^[\w.-]+==[^\s;]+", (PROJECT / file).read_text(), re.MULTILINE)
+    return {spelt(pin) for pin in pins}
 
 
 def spelt(pin: str) -> str:

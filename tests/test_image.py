@@ -1,26 +1,34 @@
-"""The image's recipe: what it copies is enough to run, and what it installs is what is imported."""
+"""The images' recipe: what is copied is enough to run, and what is installed is imported."""
 
 import ast
+import hashlib
 import json
 import re
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from simulator.server import Simulator
 from tests.controlplane.polling import until
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
 from tests.serving import LOOPBACK, PROJECT, Hooks, write_cloud_config
+from tools import sbom
 from tools.api_server import ApiServer, kubeconfig
 
 LINES = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+#: What is built for people, by stage.
+IMAGES = ("hooks", "simulator")
+PINNED = r"docker\.io/library/python:\d+\.\d+\.\d+-slim-\w+"
 INSTRUCTIONS = [line.split(maxsplit=1) for line in LINES if line and not line.startswith("#")]
 
 
@@ -28,41 +36,103 @@ def arguments(instruction: str) -> list[str]:
     return [rest for name, rest in INSTRUCTIONS if name == instruction]
 
 
-def copied_to_app() -> list[str]:
-    """Name what the image holds of the project, by COPY's own words."""
-    pairs = (argument.split() for argument in arguments("COPY") if "--from" not in argument)
-    return [source for source, target in (pair[-2:] for pair in pairs) if "/app" in target]
+@dataclass
+class Stage:
+    """A stage: what it begins with, and its instructions."""
+
+    origin: str
+    instructions: list[tuple[str, str]]
+
+
+def stages() -> dict[str, Stage]:
+    """Return each stage by its name, in the recipe's order."""
+    found: dict[str, Stage] = {}
+    for name, rest in INSTRUCTIONS:
+        if name == "FROM":
+            origin, _, stage = rest.split()
+            found[stage] = Stage(origin, [])
+        elif found:
+            list(found.values())[-1].instructions.append((name, rest))
+    return found
+
+
+def copies(stage: str) -> list[tuple[str, str, str]]:
+    """Return what a stage copies, also those before it: from which stage, what and where to."""
+    one = stages()[stage]
+    found = copies(one.origin) if one.origin in stages() else []
+    for name, rest in one.instructions:
+        if name == "COPY":
+            *options, source, target = rest.split()
+            found.append(("".join(options).removeprefix("--from="), source, target))
+    return found
+
+
+def copied_to_app(image: str) -> list[str]:
+    """Name what an image holds of the project, by COPY's own words."""
+    found: list[str] = []
+    for stage, source, target in copies(image):
+        if target.startswith("/app"):
+            found += copied_to_app(stage) if stage else [source]
+    return found
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Path]:
-    """Lay out /app as the image has it: nothing else, and nothing of it can be written."""
+def lay_out(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Lay out /app as an image has it: nothing else, and nothing of it can be written."""
     folder = tmp_path / "app"
-    folder.mkdir()
-    for name in copied_to_app():
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    paths = [folder, *folder.rglob("*")]
-    for path in paths:
-        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    yield folder
-    for path in paths:
+
+    def laid_out(image: str) -> Path:
+        folder.mkdir()
+        for name in copied_to_app(image):
+            source = PROJECT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder)
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+        return folder
+
+    yield laid_out
+    for path in [folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+@pytest.fixture
+def app(lay_out: Callable[[str], Path]) -> Path:
+    """Lay out /app as the image of the hooks has it."""
+    return lay_out("hooks")
 
 
 def test_the_base_is_pinned_and_can_be_replaced() -> None:
     [base] = arguments("ARG")
-    assert re.fullmatch(r"BASE=docker\.io/library/python:\d+\.\d+\.\d+-slim-\w+", base)
-    assert [image.split()[0] for image in arguments("FROM")] == ["${BASE}", "${BASE}"]
+    assert re.fullmatch(f"BASE={PINNED}(@sha256:[0-9a-f]{{64}})?", base)
+    origins = {stage.origin for stage in stages().values()}
+    assert origins - stages().keys() == {"${BASE}"}
 
 
-def test_it_runs_gunicorn_as_a_user_by_number_and_any_other_command_if_asked() -> None:
+def test_it_runs_as_a_user_by_number_and_any_other_command_if_asked() -> None:
     assert arguments("USER") == ["65532:65532"]
-    assert arguments("CMD") == ['["gunicorn"]']
     assert arguments("ENTRYPOINT") == []
+    commands = {image: dict(stages()[image].instructions)["CMD"] for image in IMAGES}
+    assert commands == {"hooks": '["gunicorn"]', "simulator": '["python", "-m", "simulator"]'}
+    assert {stages()[image].origin for image in IMAGES} == {"base"}  # where the user is
+
+
+def test_the_image_of_the_hooks_is_the_default_and_holds_nothing_for_tests() -> None:
+    assert list(stages())[-1] == "hooks"
+    assert set(copied_to_app("hooks")) == {"gunicorn.conf.py", "hooks", "metacontroller"}
+    assert copied_to_app("simulator") == ["simulator"]
+
+
+def test_libraries_are_installed_by_hash_of_the_lock_alone() -> None:
+    commands = [rest for rest in arguments("RUN") if "pip install" in rest]
+    commands += re.findall(r"^.*pip install.*$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        assert "--require-hashes" in command
+        [given] = re.findall(r"(?:-r|--requirement) (\S+)", command)
+        assert given.endswith(".lock")
 
 
 def test_everything_that_is_copied_is_there_and_sent_to_the_build() -> None:
@@ -93,7 +163,10 @@ def test_what_is_copied_is_enough_to_serve(app: Path, tmp_path: Path) -> None:
             assert any(name.startswith("/dev/shm/") for name in heartbeat)  # noqa: S108
 
 
-def test_what_is_copied_is_enough_to_simulate(app: Path, tmp_path: Path) -> None:
+def test_what_is_copied_is_enough_to_simulate(
+    lay_out: Callable[[str], Path], tmp_path: Path
+) -> None:
+    app = lay_out("simulator")
     command = [sys.executable, "-m", "simulator", "--port", str(free_port())]
     code = f"import os, sys; os.chdir({str(app)!r}); os.execv({sys.executable!r}, {command!r})"
     process = Process("simulator", [sys.executable, "-c", code], tmp_path / "simulator.log")
@@ -165,25 +238,139 @@ def third_party_imports() -> set[str]:
 def test_make_image_builds_or_names_what_is_missing(
     tmp_path: Path, path: str, message: str
 ) -> None:
-    engine = tmp_path / "engine" / "docker"
-    engine.parent.mkdir()
-    engine.write_text('#!/bin/sh\n[ "$1" = info ] || echo "docker $*"\n')
+    make_engine(tmp_path / "engine", 'echo "docker $*"')
+    done = make(tmp_path, PROJECT, path, "image", "IMAGE=x:1", "BASE=mirror/python:3")
+    assert message in done.stdout + done.stderr
+    assert (done.returncode == 0) == bool(path)
+    if path:
+        built = "build --build-arg BASE=mirror/python:3 --target hooks --tag x:1 ."
+        assert built in done.stdout
+        done = make(tmp_path, PROJECT, path, "image", "IMAGE=x:1", "TARGET=simulator")
+        assert "build --target simulator --tag x:1 ." in done.stdout
+
+
+def make_engine(folder: Path, command: str) -> None:
+    """Put a container engine into a folder, which answers, and does a command for the rest."""
+    folder.mkdir(exist_ok=True)
+    engine = folder / "docker"
+    engine.write_text(f'#!/bin/sh\n[ "$1" = info ] || {command}\n')
     engine.chmod(0o755)
-    (tmp_path / "tools").mkdir()
-    for tool in ("sh", "bash", "make"):
+
+
+def make(tmp_path: Path, project: Path, path: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run make where there are a few tools, and the engine of a folder if it is named."""
+    tools = tmp_path / "tools"
+    tools.mkdir(exist_ok=True)
+    for tool in ("sh", "bash", "make", "sed", "rm"):
         found = shutil.which(tool)
-        if found:
-            (tmp_path / "tools" / tool).symlink_to(found)
-    done = subprocess.run(
-        ["make", "image", "IMAGE=x:1", "BASE=mirror/python:3"],
-        cwd=PROJECT,
-        env={"PATH": f"{tmp_path / 'tools'}:{tmp_path / path if path else tmp_path / 'none'}"},
+        if found and not (tools / tool).exists():
+            (tools / tool).symlink_to(found)
+    return subprocess.run(
+        ["make", *words],
+        cwd=project,
+        env={"PATH": f"{tools}:{tmp_path / path if path else tmp_path / 'none'}"},
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert message in done.stdout + done.stderr
-    assert (done.returncode == 0) == bool(path)
-    if path:
-        assert "build --build-arg BASE=mirror/python:3 --tag x:1 ." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("known", "pinned"),
+    [
+        pytest.param(f"python@sha256:{'a' * 64}", True, id="a digest"),
+        pytest.param("<no value>", False, id="none"),
+    ],
+)
+def test_make_pin_base_writes_the_digest_that_the_engine_knows(
+    tmp_path: Path, known: str, pinned: bool
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("Makefile", "Dockerfile"):
+        shutil.copy(PROJECT / name, project)
+    before = (project / "Dockerfile").read_text()
+    tag = re.findall(rf"^ARG BASE=({PINNED})", before, re.MULTILINE)[0]
+    make_engine(tmp_path / "engine", f"case \"$*\" in *inspect*{tag}) echo '{known}';; esac")
+    if pinned:  # before, to another one
+        (project / "Dockerfile").write_text(before.replace(tag, f"{tag}@sha256:{'b' * 64}"))
+    done = make(tmp_path, project, "engine", "pin-base")
+    assert (done.returncode == 0) == pinned, done.stderr
+    after = (project / "Dockerfile").read_text()
+    if pinned:
+        assert f"\nARG BASE={tag}@sha256:{'a' * 64}\n" in after
+    else:
+        assert f"docker knows no digest of {tag}" in done.stderr
+        assert after == before
+    assert sorted(file.name for file in project.iterdir()) == ["Dockerfile", "Makefile"]
+
+
+def test_make_sbom_lists_what_the_image_holds(app: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sbom.json"
+    assert sbom.main([str(file)]) == 0
+    found = json.loads(file.read_text())
+    parts = found["components"]
+    held = {str(each.relative_to(app)): each for each in app.rglob("*") if each.is_file()}
+    hashes = {one["name"]: one["hashes"] for one in parts if one["type"] == "file"}
+    assert hashes == {
+        name: [{"alg": "SHA-256", "content": hashlib.sha256(each.read_bytes()).hexdigest()}]
+        for name, each in held.items()
+    }
+    lock = (PROJECT / "requirements.lock").read_text()
+    libraries = {f"{one['name']}=={one['version']}" for one in parts if one["type"] == "library"}
+    locked = re.findall(r"^[\w.-]+==[^\s;]+", lock, re.MULTILINE)
+    assert {spelt(one) for one in libraries} == {spelt(one) for one in locked}
+    assert all(one["licenses"] for one in parts if one["type"] == "library")
+    [base] = [one for one in parts if one["type"] == "container"]
+    assert f"BASE={base['name']}:{base['version']}" in arguments("ARG")
+
+
+def test_the_sbom_follows_what_needs_what() -> None:
+    found = sbom.sbom()
+    references = [one["bom-ref"] for one in found["components"]]
+    assert len(references) == len(set(references))
+    needs = {each["ref"]: each["dependsOn"] for each in found["dependencies"]}
+    for others in needs.values():
+        assert set(others) <= set(references)
+        assert len(others) == len(set(others))
+    names = {
+        reference.partition("@")[0]: {other.partition("@")[0] for other in others}
+        for reference, others in needs.items()
+    }
+    assert "pkg:pypi/werkzeug" in names["pkg:pypi/flask"]
+    assert "pkg:pypi/pytest" not in names
+    # A lock that lacks a library would leave the image without it.
+    locked = set(sbom.locked())
+    for name in locked:
+        assert required_by(name) <= locked, name
+
+
+def required_by(name: str) -> set[str]:
+    """Return what a library needs on this Python, by canonical names."""
+    wanted = map(Requirement, distribution(name).requires or [])
+    return {
+        canonicalize_name(each.name)
+        for each in wanted
+        if not each.marker or each.marker.evaluate({"extra": ""})
+    }
+
+
+def test_the_sbom_is_of_the_locked_versions_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sbom.main([]) == 2
+    other = tmp_path / "requirements.lock"
+    other.write_text("flask==0.1 \\\n    --hash=sha256:0\n")
+    with pytest.raises(sbom.SbomError, match=r"Flask|flask .* is installed, not 0\.1; run"):
+        sbom.locked(other)
+    other.write_text("nobody-has-this==1.0\n")
+    with pytest.raises(sbom.SbomError, match="nobody-has-this is not installed"):
+        sbom.locked(other)
+    assert "name one file" in capsys.readouterr().err
+
+
+def spelt(pin: str) -> str:
+    """Normalise a pin's name as package registries do."""
+    name, _, version = pin.partition("==")
+    return f"{canonicalize_name(name)}=={version}"

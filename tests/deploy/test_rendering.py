@@ -102,6 +102,7 @@ def test_images_are_pinned(folder: Path) -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     versions = {
         "cloudstack-metacontroller": project["version"],
+        "cloudstack-simulator": project["version"],
         "ghcr.io/metacontroller/metacontroller": "v4.17.2",
     }
     for deployment in render(folder).of("Deployment"):
@@ -347,4 +348,5 @@ def test_what_belongs_to_no_namespace_names_none(folder: Path) -> None:
         kind = obj["kind"]
         wide = scopes.get(kind, "Cluster" if kind.startswith("Cluster") else "") == "Cluster"
         wide |= kind in {"Namespace", "PriorityClass", "CustomResourceDefinition"}
+        wide |= kind.startswith("ValidatingAdmissionPolicy")
         assert ("namespace" not in obj["metadata"]) == wide, identity(obj)
