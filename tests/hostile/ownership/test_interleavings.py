@@ -42,6 +42,7 @@ from tests.integration.loadbalancers.driver import DAY, LoadBalancer, World, por
 #: 500 seeds in parts, so that several processes share them.
 PARTS, SEEDS = 20, 25
 BARE = "198.51.100.151"
+#: The most rounds of calls in disorder, before the Services are served and after their deletion.
 ROUNDS = 3
 #: Facts that threads of their own read and keep; no call ends in the middle of these.
 KEPT = {"listCapabilities", "listNetworks", "listZones"}
@@ -149,7 +150,7 @@ class Play:
 
     def disturb(self) -> None:
         """Make calls in disorder."""
-        for _ in range(ROUNDS):
+        for _ in range(self.rng.randint(1, ROUNDS)):
             going = [each for each in self.services if not each.lb.is_finalized()]
             if not going:
                 return
@@ -231,7 +232,7 @@ class Play:
                     break
                 lb.call(self.replicas[turn % 2].hook)
                 self.world.advance(max(1.0, min(lb.next_look(), 600.0)))
-            if not lb.is_finalized():
+            if not lb.is_finalized() and self.rng.random() < 0.25:
                 # Once more after the next regular check, which sees what the first did not.
                 self.world.advance(400)
                 lb.call(self.replicas[0].hook)
