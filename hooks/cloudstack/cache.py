@@ -117,13 +117,15 @@ class Snapshot:
     """All virtual machines at one moment; false if there are none.
 
     Attributes:
-        taken_at: epoch seconds before the machines were listed; tells snapshots apart.
+        taken_at: epoch seconds before the machines were listed.
+        taken_monotonic: the same in monotonic seconds; tells snapshots and their distance.
         machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
         by_id: the machine of an id.
         by_host: the machines of a name without case and domain, as `host_part` returns it.
     """
 
     taken_at: float
+    taken_monotonic: float
     machines: tuple[VirtualMachine, ...]
     by_id: Mapping[str, VirtualMachine]
     by_host: Mapping[str, tuple[VirtualMachine, ...]]
@@ -132,7 +134,9 @@ class Snapshot:
         return len(self.machines)
 
     @classmethod
-    def of(cls, machines: Iterable[VirtualMachine], *, taken_at: float) -> "Snapshot":
+    def of(
+        cls, machines: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
+    ) -> "Snapshot":
         """Index the machines."""
         listed = tuple(machines)
         groups: dict[str, list[VirtualMachine]] = {}
@@ -140,6 +144,7 @@ class Snapshot:
             groups.setdefault(host_part(machine.name), []).append(machine)
         return cls(
             taken_at=taken_at,
+            taken_monotonic=taken_monotonic,
             machines=listed,
             by_id=MappingProxyType({machine.id: machine for machine in listed}),
             by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),

@@ -54,7 +54,7 @@ class Cloud:
         clocks: Clocks = CLOCKS,
     ) -> None:
         self.config = config
-        self._clock = clocks.epoch
+        self._clocks = clocks
         self._transport = _transport(config)
         wire = Wire(config, self._transport, clock=clocks.epoch)
         self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
@@ -114,10 +114,10 @@ class Cloud:
 
     def _list(self, zone_id: str, deadline: Deadline) -> Snapshot:
         """List all virtual machines, of one zone or (empty) of all."""
-        taken_at = self._clock()
+        taken_at, monotonic = self._clocks.epoch(), self._clocks.monotonic()
         where = {"zone_id": zone_id} if zone_id else {}
         machines = self.client.list_all(VirtualMachine, deadline, **where)
-        return Snapshot.of(machines, taken_at=taken_at)
+        return Snapshot.of(machines, taken_at=taken_at, taken_monotonic=monotonic)
 
     def _ask(self, _key: str, deadline: Deadline) -> Capabilities:
         return self.client.one(Capabilities, deadline)

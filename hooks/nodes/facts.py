@@ -1,6 +1,5 @@
 """What is read before a node is planned: all VMs and, before a deletion, everything once more."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud, Snapshot
@@ -11,6 +10,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import is_true, part
 from hooks.names import CLOUDSTACK_API
+from hooks.nodes.absences import Absences
 from hooks.nodes.plan.absence import MissingNodes
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Missing, match_vm
@@ -25,13 +25,13 @@ INSTANCES = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts about nodes are read, and until when; the clock returns epoch seconds."""
+    """Where facts about nodes are read, and until when."""
 
     cloud: Cloud
     kube: Kube
     deadline: Deadline
     config: Config
-    clock: Callable[[], float]
+    absences: Absences
 
 
 def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
@@ -58,11 +58,17 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
         legacy_labels=sources.config.legacy_node_labels,
         missing_grace=sources.config.node_missing_grace,
         guard_hold=sources.config.node_guard_hold,
-        now=sources.clock(),
     )
     match facts.match:
-        case Missing(str() as instance_id) if is_deletion_due(facts):
-            return _with_missing_nodes(facts, instance_id, snapshot, sources)
+        case Missing(str() as instance_id):
+            uid = str(node["metadata"].get("uid"))
+            subject = uid, instance_id, facts.absence.since
+            seen = sources.absences.note(facts.name, subject, snapshot.taken_monotonic)
+            facts = replace(facts, seen=seen)
+            if is_deletion_due(facts):
+                return _with_missing_nodes(facts, instance_id, snapshot, sources)
+        case _:
+            sources.absences.forget(facts.name)
     return facts
 
 

@@ -4,10 +4,13 @@ A call reads the request (`request`) and CloudStack (`facts`), decides (`plan`),
 and repeats that until nothing is left to write.
 """
 
+from collections.abc import Callable
+
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict
 from hooks.kube.times import timestamp
+from hooks.nodes.absences import Absences
 from hooks.nodes.actions import perform
 from hooks.nodes.facts import NODES, Sources, observe
 from hooks.nodes.plan.actions import NodeAction
@@ -23,6 +26,7 @@ class NodesHook:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
+        self._absences = Absences()
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -38,15 +42,16 @@ class NodesHook:
         """
         request = read(body)
         given = self._dependencies
-        sources = Sources(given.cloud(), given.kube, deadline, given.config, given.clock)
-        call, record = _Call(request, sources), OncePerCall(given.record)
+        sources = Sources(given.cloud(), given.kube, deadline, given.config, self._absences)
+        call, record = _Call(request, sources, given.clock), OncePerCall(given.record)
         return reconcile(call, deadline=deadline, record=record)
 
 
 class _Call(Call[Facts, NodeAction]):
     """One call's view of one Node, whose status is kubelet's and has no place for our errors."""
 
-    def __init__(self, request: NodeRequest, sources: Sources) -> None:
+    def __init__(self, request: NodeRequest, sources: Sources, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._request = request
         self._sources = sources
         self._node = request.node
@@ -68,5 +73,5 @@ class _Call(Call[Facts, NodeAction]):
 
     def _deleting(self) -> Json:
         """Return the Node that this call deleted: nothing more is planned for it."""
-        marked = {"deletionTimestamp": timestamp(self._sources.clock())}
+        marked = {"deletionTimestamp": timestamp(self._clock())}
         return {**self._node, "metadata": {**self._node["metadata"], **marked}}

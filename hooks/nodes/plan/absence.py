@@ -1,6 +1,6 @@
 """Whether a node's VM is gone for good, and whether the node may be deleted for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
@@ -18,7 +18,7 @@ _MAX_NAMES = 5
 
 @dataclass(frozen=True)
 class AbsenceRecord:
-    """How long a VM has been missing; kept on the Instance.
+    """How long a VM has been missing; kept on the Instance, for people.
 
     Attributes:
         since: of the first snapshot without it, in epoch seconds.
@@ -29,6 +29,36 @@ class AbsenceRecord:
     since: float
     snapshots: int
     last_snapshot: float
+
+
+@dataclass(frozen=True)
+class SeenAbsence:
+    """How long this process itself has seen a VM missing: what a deletion depends on.
+
+    A recorded time does not count, for the clock may have been set since.
+
+    Attributes:
+        subject: the Node's uid, the VM's id, and since when the record says that it is missing.
+        first, last: when the first and the newest snapshot without it were taken, in monotonic
+            seconds.
+        snapshots: how many different snapshots were without it.
+    """
+
+    subject: tuple[str, str, float]
+    first: float
+    last: float
+    snapshots: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds between the first snapshot without the VM and the newest."""
+        return self.last - self.first
+
+    def extend(self, taken: float) -> "SeenAbsence":
+        """Count a snapshot that lacks the VM; the same snapshot counts once."""
+        if taken <= self.last:
+            return self
+        return replace(self, last=taken, snapshots=self.snapshots + 1)
 
 
 @dataclass(frozen=True)
@@ -71,13 +101,13 @@ def extend_absence(before: AbsenceRecord | None, taken_at: float) -> AbsenceReco
     return AbsenceRecord(before.since, before.snapshots + 1, taken)
 
 
-def is_overdue(absence: AbsenceRecord, *, now: float, grace: float) -> bool:
+def is_overdue(seen: SeenAbsence, *, grace: float) -> bool:
     """Tell whether the VM has been missing for `grace` seconds, and from enough snapshots."""
-    return now - absence.since >= grace and absence.snapshots >= SNAPSHOTS_NEEDED
+    return seen.seconds >= grace and seen.snapshots >= SNAPSHOTS_NEEDED
 
 
 def reason_to_keep(
-    missing_nodes: MissingNodes, absence: AbsenceRecord, *, now: float, hold: float, confirmed: bool
+    missing_nodes: MissingNodes, seen: SeenAbsence, *, hold: float, confirmed: bool
 ) -> str:
     """Return why the node must be kept; empty where it may be deleted.
 
@@ -92,7 +122,7 @@ def reason_to_keep(
         named = join_names(sorted(missing_nodes.ready), limit=_MAX_NAMES)
         return f"the list of VMs is not trusted: it lacks those of nodes that are Ready ({named})"
     many = len(missing) > max(GUARD_NODES, GUARD_SHARE * missing_nodes.nodes)
-    if many and not confirmed and now - absence.since < hold:
+    if many and not confirmed and seen.seconds < hold:
         return (
             f"{len(missing)} of {missing_nodes.nodes} nodes lost their VMs at once "
             f"({join_names(sorted(missing), limit=_MAX_NAMES)}); they are kept for {hold:g} s, "

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
-from hooks.nodes.plan.absence import AbsenceRecord, MissingNodes, extend_absence, read_absence
+from hooks.nodes.plan.absence import (
+    AbsenceRecord,
+    MissingNodes,
+    SeenAbsence,
+    extend_absence,
+    read_absence,
+)
 from hooks.nodes.plan.match import Match
 
 
@@ -21,7 +27,7 @@ class Facts:
         legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
         missing_grace: seconds that a VM must be missing before its node is deleted.
         guard_hold: seconds for which many vanished nodes are kept.
-        now: epoch seconds.
+        seen: how long this process has seen the VM missing; None where it is not.
         missing_nodes: what is looked up before a deletion; None where none is due.
     """
 
@@ -34,7 +40,7 @@ class Facts:
     legacy_labels: str
     missing_grace: float
     guard_hold: float
-    now: float
+    seen: SeenAbsence | None = None
     missing_nodes: MissingNodes | None = None
 
     @property
@@ -44,5 +50,5 @@ class Facts:
 
     @property
     def absence(self) -> AbsenceRecord:
-        """Return how long the VM has been missing, with this snapshot counted."""
+        """Return the record that the VM is missing, with this snapshot counted."""
         return extend_absence(read_absence(self.instance), self.taken_at)

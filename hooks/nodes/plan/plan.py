@@ -60,7 +60,8 @@ def is_deletion_due(facts: Facts) -> bool:
     return (
         not is_true(facts.node, "Ready")
         and not is_deleting(facts.node)
-        and is_overdue(facts.absence, now=facts.now, grace=facts.missing_grace)
+        and facts.seen is not None
+        and is_overdue(facts.seen, grace=facts.missing_grace)
     )
 
 
@@ -110,12 +111,11 @@ def _missing(facts: Facts, instance_id: str) -> NodePlan:
     if ready:
         text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
-    if facts.missing_nodes is None or not is_deletion_due(facts):
+    if facts.missing_nodes is None or facts.seen is None or not is_deletion_due(facts):
         return Plan(response)
     reason = reason_to_keep(
         facts.missing_nodes,
-        facts.absence,
-        now=facts.now,
+        facts.seen,
         hold=facts.guard_hold,
         confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
     )

@@ -30,6 +30,7 @@ from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, CallResult
 from simulator.server import Simulator
 from tests.hooks import dependencies
+from tests.integration.nodes.clocks import ProcessClocks
 from tests.kubes import Answering, Call
 from tests.memory_kube import MemoryKube
 
@@ -230,37 +231,59 @@ def test_an_api_that_nobody_serves_is_an_error(simulator: Simulator) -> None:
     cloud.close()
 
 
-def test_a_missing_vm_deletes_nothing_where_the_api_server_does_not_answer(cloud: Cloud) -> None:
-    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
-    kube = kube_with(request)
-    kube.failure = KubeUnreachable("GET /api/v1/nodes/node-1: timeout")
-    hook = make_hook(cloud, kube=kube)
-    answer = hook.sync(request, Deadline(8))
-    [instance] = shown(answer)["attachments"]
-    assert instance["observed"]["state"] == "Missing"
-    assert answer.actions == ()
-    request["attachments"] = {
-        "CloudStackInstance.cloudstack.targetcluster.example.com/v1alpha1": {"node-1": instance}
-    }
-    instance["observed"]["missing"]["snapshots"] = 9
-    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
-    with pytest.raises(KubeUnreachable):
-        hook.sync(request, Deadline(8))
-    assert kube.reads
-    assert kube.writes == []
+MISSING = "cloudstack:///00000000-0000-4000-8000-000000000000"
 
 
-def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(cloud: Cloud) -> None:
-    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
+@dataclass
+class Overdue:
+    """A node that is not Ready, and a hook that has seen its VM missing for long.
+
+    Attributes:
+        request: the next one, with the Instance of the last answer.
+        kube: the cluster with both.
+    """
+
+    hook: NodesHook
+    request: Json
+    kube: MemoryKube
+
+    def call(self) -> CallResult:
+        return self.hook.sync(self.request, Deadline(8))
+
+
+@pytest.fixture
+def overdue(simulator: Simulator) -> Iterator[Overdue]:
+    clocks = ProcessClocks()
+    request = request_for("node-1", providerID=MISSING)
     request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
-    hook = make_hook(cloud)
-    [instance] = shown(hook.sync(request, Deadline(8)))["attachments"]
-    instance["observed"]["missing"]["snapshots"] = 9
-    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
-    request["attachments"] = {INSTANCES: {"node-1": instance}}
     kube = kube_with(request)
-    kube.objects[f"{facts.INSTANCES}/node-1"] = instance
-    answer = make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        for _ in range(3):
+            answer = hook.sync(request, Deadline(8))
+            assert answer.actions == ()
+            [instance] = shown(answer)["attachments"]
+            assert instance["observed"]["state"] == "Missing"
+            request["attachments"] = {INSTANCES: {"node-1": instance}}
+            kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+            clocks.advance(20)
+        assert kube.reads == []
+        yield Overdue(hook, request, kube)
+
+
+def test_a_missing_vm_deletes_nothing_where_the_api_server_does_not_answer(
+    overdue: Overdue,
+) -> None:
+    overdue.kube.failure = KubeUnreachable("GET /api/v1/nodes/node-1: timeout")
+    with pytest.raises(KubeUnreachable):
+        overdue.call()
+    assert overdue.kube.reads
+    assert overdue.kube.writes == []
+
+
+def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(overdue: Overdue) -> None:
+    answer = overdue.call()
+    kube = overdue.kube
     [deletion] = answer.actions
     assert isinstance(deletion, NodeDeletion)
     assert [verb for verb, *_ in kube.writes] == ["delete"]
@@ -269,30 +292,18 @@ def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(cloud: C
     assert shown(answer)["resyncAfterSeconds"] == 15
 
 
-def overdue(cloud: Cloud) -> tuple[Json, MemoryKube]:
-    """Make a request for a node whose VM has been missing for long, and the cluster with it."""
-    request = request_for("node-1", providerID="cloudstack:///00000000-0000-4000-8000-000000000000")
-    request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
-    [instance] = shown(make_hook(cloud).sync(request, Deadline(8)))["attachments"]
-    instance["observed"]["missing"]["snapshots"] = 9
-    instance["observed"]["missing"]["since"] = "2020-01-01T00:00:00Z"
-    request["attachments"] = {INSTANCES: {"node-1": instance}}
-    kube = kube_with(request)
-    kube.objects[f"{facts.INSTANCES}/node-1"] = instance
-    return request, kube
-
-
 @pytest.mark.parametrize(
     ("part", "field", "value"),
     [("metadata", "uid", "another"), ("spec", "providerID", "external-cloudstack://another")],
 )
 def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
-    cloud: Cloud, part: str, field: str, value: str
+    overdue: Overdue, part: str, field: str, value: str
 ) -> None:
-    request, kube = overdue(cloud)
-    kube.objects[f"{facts.NODES}/node-1"] = replaced(request["object"], (part, field), value)
-    make_hook(cloud, kube=kube).sync(request, Deadline(8))
-    assert kube.writes == []
+    another = replaced(overdue.request["object"], (part, field), value)
+    overdue.kube.objects[f"{facts.NODES}/node-1"] = another
+    overdue.call()
+    assert overdue.kube.reads
+    assert overdue.kube.writes == []
 
 
 @pytest.mark.parametrize(
@@ -309,13 +320,13 @@ def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
     ],
 )
 def test_a_refusal_about_something_else_than_the_vms_id_deletes_no_node(
-    simulator: Simulator, cloud: Cloud, text: str
+    simulator: Simulator, overdue: Overdue, text: str
 ) -> None:
-    request, kube = overdue(cloud)
-    simulator.control.fault("listVirtualMachines", code=431, text=text, times=None)
+    by_id = {"id": "00000000-0000-4000-8000-000000000000"}
+    simulator.control.fault("listVirtualMachines", code=431, text=text, times=None, when=by_id)
     with pytest.raises(InvalidParameter):
-        make_hook(cloud, kube=kube).sync(request, Deadline(8))
-    assert kube.writes == []
+        overdue.call()
+    assert overdue.kube.writes == []
 
 
 @pytest.mark.parametrize(

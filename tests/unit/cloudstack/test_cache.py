@@ -78,7 +78,7 @@ def test_a_value_is_fetched_once_and_kept_for_its_time(fetchers: ThreadPoolExecu
     assert cache.get("a", Deadline(5)) == "a2"
 
 
-@pytest.mark.parametrize("nothing", [None, "", Snapshot.of((), taken_at=1.0)])
+@pytest.mark.parametrize("nothing", [None, "", Snapshot.of((), taken_at=1.0, taken_monotonic=1.0)])
 def test_that_there_is_none_is_kept_for_seconds_only(
     nothing: object, fetchers: ThreadPoolExecutor
 ) -> None:
@@ -156,8 +156,8 @@ def test_a_snapshot_finds_machines_by_id_and_by_host_name() -> None:
     one = machine("1", "Node-1.example.com")
     two = machine("2", "node-1")
     three = machine("3", "node-1")
-    snapshot = Snapshot.of([one, two, three], taken_at=7.0)
-    assert snapshot.taken_at == 7.0
+    snapshot = Snapshot.of([one, two, three], taken_at=7.0, taken_monotonic=2.0)
+    assert (snapshot.taken_at, snapshot.taken_monotonic) == (7.0, 2.0)
     assert snapshot.machines == (one, two, three)
     assert snapshot.by_id == {"1": one, "2": two, "3": three}
     assert snapshot.by_host["node-1"] == (one, two, three)

@@ -5,6 +5,7 @@ from typing import Any
 from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.names import TAINT_UNINITIALIZED
+from hooks.nodes.plan.absence import SeenAbsence
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Found, Match
 
@@ -85,6 +86,11 @@ def make_initialised_node(**changes: Any) -> Json:
     )
 
 
+def seen_missing(seconds: float, *, snapshots: int = 5) -> SeenAbsence:
+    """Return what a process knows that has seen a VM missing for so many seconds."""
+    return SeenAbsence(("node-uid", VM_ID, NOW), 100.0, 100.0 + seconds, snapshots)
+
+
 def make_facts(cached: Json, match: Match | None = None, /, **changes: Any) -> Facts:
     facts: dict[str, Any] = {
         "cached": cached,
@@ -96,6 +102,5 @@ def make_facts(cached: Json, match: Match | None = None, /, **changes: Any) -> F
         "legacy_labels": "auto",
         "missing_grace": 60.0,
         "guard_hold": 600.0,
-        "now": NOW,
     }
     return Facts(**{**facts, **changes})

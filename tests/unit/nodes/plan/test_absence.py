@@ -1,15 +1,17 @@
 import pytest
 
+from hooks.nodes.absences import Absences
 from hooks.nodes.plan.absence import (
     AbsenceRecord,
     MissingNodes,
+    SeenAbsence,
     extend_absence,
     is_overdue,
     reason_to_keep,
 )
-from tests.unit.nodes.objects import NOW
+from tests.unit.nodes.objects import NOW, seen_missing
 
-ABSENCE = AbsenceRecord(since=NOW - 60, snapshots=3, last_snapshot=NOW - 1)
+SEEN = seen_missing(60, snapshots=3)
 
 
 def missing_nodes(missing: int, *, of: int, ready: int = 0, gone: bool = True) -> MissingNodes:
@@ -26,15 +28,34 @@ def test_each_snapshot_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("absence", "due"),
+    ("seen", "due"),
     [
-        pytest.param(AbsenceRecord(NOW - 60, 3, NOW), True, id="long and often enough"),
-        pytest.param(AbsenceRecord(NOW - 59, 3, NOW), False, id="not long enough"),
-        pytest.param(AbsenceRecord(NOW - 600, 2, NOW), False, id="not often enough"),
+        pytest.param(seen_missing(60, snapshots=3), True, id="long and often enough"),
+        pytest.param(seen_missing(59, snapshots=3), False, id="not long enough"),
+        pytest.param(seen_missing(600, snapshots=2), False, id="not often enough"),
     ],
 )
-def test_a_deletion_waits_for_time_and_for_snapshots(absence: AbsenceRecord, due: bool) -> None:
-    assert is_overdue(absence, now=NOW, grace=60) is due
+def test_a_deletion_waits_for_time_and_for_snapshots(seen: SeenAbsence, due: bool) -> None:
+    assert is_overdue(seen, grace=60) is due
+
+
+def test_a_process_counts_each_snapshot_that_it_sees_once() -> None:
+    seen = seen_missing(0, snapshots=1)
+    assert seen.extend(seen.last) == seen
+    assert seen.extend(seen.last - 1) == seen
+    later = seen.extend(seen.last + 15).extend(seen.last + 30)
+    assert (later.seconds, later.snapshots) == (30, 3)
+
+
+def test_a_vm_that_was_there_meanwhile_is_counted_from_the_start() -> None:
+    absences, subject = Absences(), ("uid", "vm", NOW)
+    for at in (0.0, 15.0):
+        absences.note("node-1", subject, at)
+    assert absences.note("node-1", subject, 30.0).seconds == 30
+    # Another replica found it: there is another record since.
+    assert absences.note("node-1", ("uid", "vm", NOW + 40), 60.0).seconds == 0
+    absences.forget("node-1")
+    assert absences.note("node-1", ("uid", "vm", NOW + 40), 90.0).snapshots == 1
 
 
 @pytest.mark.parametrize(
@@ -52,29 +73,29 @@ def test_a_deletion_waits_for_time_and_for_snapshots(absence: AbsenceRecord, due
     ],
 )
 def test_the_guard_keeps_what_looks_wrong(counted: MissingNodes, kept: bool) -> None:
-    reason = reason_to_keep(counted, ABSENCE, now=NOW, hold=600, confirmed=False)
+    reason = reason_to_keep(counted, SEEN, hold=600, confirmed=False)
     assert bool(reason) is kept
 
 
 def test_many_are_held_for_a_while_only() -> None:
-    absence = AbsenceRecord(NOW - 600, 40, NOW)
-    assert reason_to_keep(missing_nodes(3, of=10), absence, now=NOW - 1, hold=600, confirmed=False)
-    assert not reason_to_keep(missing_nodes(3, of=10), absence, now=NOW, hold=600, confirmed=False)
+    many = missing_nodes(3, of=10)
+    assert reason_to_keep(many, seen_missing(599), hold=600, confirmed=False)
+    assert not reason_to_keep(many, seen_missing(600), hold=600, confirmed=False)
 
 
 def test_a_person_may_confirm_many() -> None:
-    assert not reason_to_keep(missing_nodes(10, of=10), ABSENCE, now=NOW, hold=600, confirmed=True)
+    assert not reason_to_keep(missing_nodes(10, of=10), SEEN, hold=600, confirmed=True)
 
 
-@pytest.mark.parametrize("now", [NOW, NOW + 1_000_000])
-def test_neither_time_nor_a_person_overrules_a_ready_node(now: float) -> None:
+@pytest.mark.parametrize("seconds", [60, 1_000_000])
+def test_neither_time_nor_a_person_overrules_a_ready_node(seconds: float) -> None:
     reason = reason_to_keep(
-        missing_nodes(1, of=10, ready=1), ABSENCE, now=now, hold=600, confirmed=True
+        missing_nodes(1, of=10, ready=1), seen_missing(seconds), hold=600, confirmed=True
     )
     assert "node-0" in reason
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    reason = reason_to_keep(missing_nodes(9, of=10), ABSENCE, now=NOW, hold=600, confirmed=False)
+    reason = reason_to_keep(missing_nodes(9, of=10), SEEN, hold=600, confirmed=False)
     assert "9 of 10" in reason
     assert "and 4 more" in reason

@@ -47,15 +47,17 @@ GONE = make_vm(id="gone", name="node-1", state="Destroyed")
 def test_finds_the_vm_of_a_node(
     name: str, provider_id: str, vms: tuple[VirtualMachine, ...], expected: Match
 ) -> None:
-    assert match_vm(name, provider_id, Snapshot.of(vms, taken_at=0)) == expected
+    assert match_vm(name, provider_id, Snapshot.of(vms, taken_at=0, taken_monotonic=0)) == expected
 
 
 @pytest.mark.parametrize("state", ["Destroyed", "Expunging", "Error"])
 def test_a_vm_on_its_way_out_is_absent(state: str) -> None:
-    assert match_vm("node-1", "", Snapshot.of([make_vm(state=state)], taken_at=0)) == Missing(None)
+    assert match_vm(
+        "node-1", "", Snapshot.of([make_vm(state=state)], taken_at=0, taken_monotonic=0)
+    ) == Missing(None)
 
 
 @pytest.mark.parametrize("state", ["Running", "Stopped", "Starting", "Migrating", "Unknown"])
 def test_any_other_state_is_present(state: str) -> None:
     vm = make_vm(state=state)
-    assert match_vm("node-1", "", Snapshot.of([vm], taken_at=0)) == Found(vm)
+    assert match_vm("node-1", "", Snapshot.of([vm], taken_at=0, taken_monotonic=0)) == Found(vm)

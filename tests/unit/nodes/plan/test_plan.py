@@ -15,7 +15,7 @@ from hooks.names import (
     TAINT_SHUTDOWN,
     TAINT_UNINITIALIZED,
 )
-from hooks.nodes.plan.absence import MissingNodes
+from hooks.nodes.plan.absence import MissingNodes, SeenAbsence
 from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
@@ -32,6 +32,7 @@ from tests.unit.nodes.objects import (
     make_nic,
     make_node,
     make_vm,
+    seen_missing,
 )
 
 PROVIDER_ID = f"external-cloudstack://{VM_ID}"
@@ -254,6 +255,7 @@ class TestAVMThatIsGone:
                 "lastSnapshot": timestamp(NOW - 20),
             }
             instance = {**INSTANCE, "observed": {**INSTANCE["observed"], "missing": missing}}
+            more = {"seen": seen_missing(missing_for), **more}
         node = more.pop("node", make_initialised_node(ready=ready))
         return make_facts(node, self.MATCH, instance=instance, **more)
 
@@ -299,13 +301,27 @@ class TestAVMThatIsGone:
         assert made.actions == (NodeDeletion("node-1", "node-uid", "7"),)
         assert reasons(made) == [EVENT_DELETING_NODE]
 
+    @pytest.mark.parametrize("seen", [None, seen_missing(0, snapshots=1), seen_missing(59)])
+    def test_deletes_nothing_for_a_recorded_time_that_this_process_has_not_seen_pass(
+        self, seen: SeenAbsence | None
+    ) -> None:
+        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
+        made = plan(self.facts(missing_for=9999, missing_nodes=missing_nodes, seen=seen))
+        assert made.actions == ()
+
     def test_keeps_a_node_that_is_ready_when_it_is_read_again(self) -> None:
         missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
         facts = self.facts(missing_for=60, missing_nodes=missing_nodes)
         now_ready = make_initialised_node(ready=True)
         assert (
             plan(
-                make_facts(facts.cached, self.MATCH, node=now_ready, missing_nodes=missing_nodes)
+                make_facts(
+                    facts.cached,
+                    self.MATCH,
+                    node=now_ready,
+                    seen=facts.seen,
+                    missing_nodes=missing_nodes,
+                )
             ).actions
             == ()
         )
