@@ -1,16 +1,21 @@
 """What people may do who have the cluster's own roles: no administrator needs to grant `*`."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+import yaml
 
 from hooks.names import CLOUDSTACK_GROUP
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import Api, ApiError, Object, Resource
 from tests.deploy import installed
 from tests.deploy.pods import Moved
-from tests.deploy.rendering import OPERATORS, text
+from tests.deploy.rendering import DEPLOY, OPERATORS, render, text
+from tests.documented.runs import GUIDES
 
 TENANT = "shop"
 CLOUDSTACK = f"{CLOUDSTACK_GROUP}/v1alpha1"
@@ -134,3 +139,18 @@ def test_no_role_of_another_namespace_counts(cluster: ControlPlane, users: dict[
         clusters_of(users["edit"]).create(target("any", "others"))
     with closing(cluster.api_as(cluster.service_account_token("default", "others"))) as nobody:
         assert not may_list(nobody)
+
+
+def test_the_guides_overlay_takes_target_clusters_away_from_editors(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (GUIDES / "rights.md").read_text(), re.DOTALL)
+    overlay = yaml.safe_load(example)
+    [base] = overlay["resources"]
+    folder = DEPLOY / base.partition("//deploy/")[2]
+    overlay["resources"] = [os.path.relpath(folder, tmp_path)]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    changed = [one for one in render(tmp_path).objects if one not in render(folder).objects]
+    assert [one["metadata"]["name"] for one in changed] == ["target-cluster-operator-edit"]
+    labels = changed[0]["metadata"]["labels"]
+    aggregated = {key: value for key, value in labels.items() if "aggregate-to" in key}
+    assert len(aggregated) == 2
+    assert set(aggregated.values()) == {"false"}

@@ -28,6 +28,8 @@ FLAGS = {
     "create configmap": {"--from-file"},
     "create deployment": {"--image"},
     "create namespace": set(),
+    "create quota": {"--hard"},
+    "create rolebinding": {"--clusterrole", "--group"},
     "create secret": {"--from-file", "--from-literal"},
     "create serviceaccount": set(),
     "create token": {"--duration"},
@@ -35,6 +37,7 @@ FLAGS = {
     "describe": set(),
     "diff": {"-f"},
     "expose": {"--port", "--type"},
+    "label": set(),
     "get": {"-A", "-L", "-l", "-o", "--all-namespaces", "--field-selector"},
     "logs": {"--all-containers", "--since"},
     "patch": {"-p", "--type", "--patch-file"},
@@ -60,8 +63,8 @@ BUILT_IN = {
 }
 #: Commands whose words name objects; for others they name something else.
 _ABOUT_OBJECTS = {
-    *("annotate", "delete", "describe", "expose", "get", "logs", "patch", "rollout status"),
-    *("scale", "taint", "wait"),
+    *("annotate", "delete", "describe", "expose", "get", "label", "logs", "patch"),
+    *("rollout status", "scale", "taint", "wait"),
 }
 
 
