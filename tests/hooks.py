@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from hooks.cloudstack import Cloud
+from hooks.http.deadline import Monotonic
 from hooks.kube.client import Kube
 from hooks.settings.config import Config
 from hooks.webhook.hook import Dependencies
@@ -16,12 +17,16 @@ def dependencies(
     kube: Kube,
     *,
     clock: Callable[[], float],
+    monotonic: Monotonic | None = None,
     cloud: Callable[[], Cloud] | None = None,
     record: Record = lambda _: None,
     registry: CollectorRegistry | None = None,
     **settings: Any,
 ) -> Dependencies:
-    """Return what `build` takes; settings that are not given have their defaults."""
+    """Return what `build` takes; settings that are not given have their defaults.
+
+    The clock never steps unless `monotonic` is given.
+    """
     return Dependencies(
         config=Config(**settings),
         cloud=cloud or _no_cloud,
@@ -29,6 +34,7 @@ def dependencies(
         record=record,
         registry=registry or CollectorRegistry(),
         clock=clock,
+        monotonic=monotonic or clock,
     )
 
 

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+#: Seconds that another clock, or ours before it was set, may be ahead.
+CLOCK_SLACK = 60.0
+
 
 def timestamp(now: float) -> str:
     """Write epoch seconds as metav1.Time: RFC 3339 in UTC, whole seconds."""
@@ -44,9 +47,9 @@ def read_time(text: str | None) -> float | None:
 
 
 def read_past(text: str | None, now: float) -> float | None:
-    """Return a time in the past, in epoch seconds; None where it is in the future.
+    """Return a time in the past, in epoch seconds; None where it is ahead by over CLOCK_SLACK.
 
-    A time in the future comes from a wrong clock. If it counted, nothing would happen until then.
+    Such a time comes from a wrong clock. If it counted, nothing would happen until then.
     """
     time = read_time(text)
-    return None if time is None or time > now else time
+    return None if time is None or time > now + CLOCK_SLACK else time

@@ -61,7 +61,7 @@ class _Jobs:
 
     def probe(self, deadline: Deadline) -> ProbeResult:
         """Probe the cluster, and read what its sources want on it."""
-        spec = self.facts.spec
+        spec, began = self.facts.spec, self.watched.monotonic()
         result = ProbeResult(milliseconds(self.watched.clock()), 0.0, self.facts.generation)
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
@@ -73,7 +73,7 @@ class _Jobs:
                 )
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
-        result = self._timed(result)
+        result = replace(result, seconds=self.watched.monotonic() - began)
         reason = {"reason": result.failure.reason} if result.failure else {}
         _log.debug("cluster probed", extra=self._log_fields(result, **reason))
         if spec.sync.enabled and not spec.suspend:
@@ -82,24 +82,30 @@ class _Jobs:
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a sync round."""
-        clock, memory = self.watched.clock, self.watched.sync_memory
-        result = SyncResult(milliseconds(clock()), 0.0, self.facts.generation, recorded)
+        memory, began = self.watched.sync_memory, self.watched.monotonic()
+        result = SyncResult(
+            milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
+        )
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
                 desired = self._read_sources(deadline)
                 task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
-                report = sync_round(api, task, memory=memory, deadline=deadline, clock=clock)
+                report = sync_round(
+                    api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
+                )
                 result = replace(result, desired=desired, report=report)
         except AccessError as error:
             result = replace(result, failure=error.failure)
-        result = self._timed(result)
+        result = replace(result, seconds=self.watched.monotonic() - began)
         self._log_round(result)
         return result
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> DeletionResult:
         """Run a deletion round."""
-        clock, memory = self.watched.clock, self.watched.sync_memory
-        result = DeletionResult(milliseconds(clock()), 0.0, self.facts.generation, recorded)
+        memory, began = self.watched.sync_memory, self.watched.monotonic()
+        result = DeletionResult(
+            milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
+        )
         remaining = {}
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
@@ -110,12 +116,9 @@ class _Jobs:
                 remaining = {"remaining": len(report.remaining.by_key)}
         except AccessError as error:
             result = replace(result, failure=error.failure)
-        result = self._timed(result)
+        result = replace(result, seconds=self.watched.monotonic() - began)
         _log.info("resources deleted", extra=self._log_fields(result, **remaining))
         return result
-
-    def _timed(self, result: Result) -> Result:
-        return replace(result, seconds=self.watched.clock() - result.started_at)
 
     def _open(
         self, deadline: Deadline, max_answer_bytes: int

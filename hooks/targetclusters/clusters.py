@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from hooks.http.bounded_json import Json
+from hooks.http.deadline import Monotonic
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
@@ -12,6 +13,7 @@ from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
 from hooks.targetclusters.sync.sources import SourceCache
+from hooks.webhook.hook import Dependencies
 
 #: Seconds after which a cluster without calls is forgotten. Metacontroller calls for each cluster
 #: about three times in that time, and never again for one whose deletion this process missed.
@@ -22,6 +24,9 @@ class WatchedCluster:
     """The record of one TargetCluster; losing it costs nothing but time.
 
     Attributes:
+        clock, monotonic: as Dependencies has them.
+        called_at: of the last call, in monotonic seconds.
+        deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
         sources: what its sources held when they were last read; used under `sources_lock`.
         sync_memory: of its sync rounds.
@@ -30,26 +35,25 @@ class WatchedCluster:
         rounds: the sync rounds of this process, by result.
         objects: the objects in them, by outcome.
 
-    Probes run in one of the two pools, sync and deletion rounds in the other; `clock` returns
-    epoch seconds.
+    Probes run in one of the two pools, sync and deletion rounds in the other.
     """
 
     def __init__(
         self,
         metadata: Json,
-        connector: Connector,
+        given: Dependencies,
         probes: JobPools,
         rounds: JobPools,
-        clock: Callable[[], float],
     ) -> None:
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
-        self.connector = connector
-        self.clock = clock
-        self.called_at = clock()
-        self.probe = JobSlot[ProbeResult](probes, clock)
-        self.sync = JobSlot[SyncResult](rounds, clock)
-        self.deletion = JobSlot[DeletionResult](rounds, clock)
+        self.connector = Connector(given.kube, user_agent=given.config.operator_name)
+        self.clock, self.monotonic = given.clock, given.monotonic
+        self.called_at = self.monotonic()
+        self.deleting_since: float | None = None
+        self.probe = JobSlot[ProbeResult](probes, self.monotonic)
+        self.sync = JobSlot[SyncResult](rounds, self.monotonic)
+        self.deletion = JobSlot[DeletionResult](rounds, self.monotonic)
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None
@@ -78,12 +82,12 @@ class WatchedCluster:
 class Clusters:
     """The TargetClusters that are watched, one record for each namespace and name.
 
-    `make` makes a record from the metadata of a TargetCluster; `clock` returns epoch seconds.
+    `make` makes a record from the metadata of a TargetCluster.
     """
 
-    def __init__(self, make: Callable[[Json], WatchedCluster], clock: Callable[[], float]) -> None:
+    def __init__(self, make: Callable[[Json], WatchedCluster], monotonic: Monotonic) -> None:
         self._make = make
-        self._clock = clock
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._clusters: dict[tuple[str, str], WatchedCluster] = {}
 
@@ -99,7 +103,7 @@ class Clusters:
                 if former is not None:
                     watched.replace(former)
                 self._clusters[key] = watched
-            watched.called_at = self._clock()
+            watched.called_at = self._monotonic()
             return watched
 
     def all(self) -> list[WatchedCluster]:
@@ -120,7 +124,7 @@ class Clusters:
 
         The next record of the same name waits for that job.
         """
-        last = self._clock() - FORGET_AFTER
+        last = self._monotonic() - FORGET_AFTER
         for key, kept in list(self._clusters.items()):
             if (kept.is_retired or kept.called_at < last) and not kept.retire():
                 del self._clusters[key]

@@ -7,7 +7,6 @@ from typing import cast
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.events import Event
-from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.actions import perform
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
 from hooks.targetclusters.jobs import JobPools
@@ -39,7 +38,7 @@ class TargetClustersHook:
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
         self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
-        self._clusters = Clusters(self._watch, dependencies.clock)
+        self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
     @property
@@ -63,9 +62,7 @@ class TargetClustersHook:
         self._rounds.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
-        given = self._dependencies
-        connector = Connector(given.kube, user_agent=given.config.operator_name)
-        return WatchedCluster(metadata, connector, self._probes, self._rounds, given.clock)
+        return WatchedCluster(metadata, self._dependencies, self._probes, self._rounds)
 
     def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""
@@ -75,6 +72,8 @@ class TargetClustersHook:
         if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
             return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
+        if plan is plan_finalize and watched.deleting_since is None:
+            watched.deleting_since = watched.monotonic()
         started: list[Action] = []
         events: dict[Event, None] = {}
         while True:
@@ -113,5 +112,7 @@ def _observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
         probe=watched.probe.state(),
         sync=watched.sync.state(),
         deletion=watched.deletion.state(),
+        deleting_since=watched.deleting_since,
         now=watched.clock(),
+        monotonic=watched.monotonic(),
     )

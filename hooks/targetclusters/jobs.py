@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar, get_args
 
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
 
@@ -38,14 +38,14 @@ class JobPools:
 class JobSlot(Generic[T]):
     """Runs the jobs of one cluster and kind one at a time; results are lost with the process."""
 
-    def __init__(self, pools: JobPools, clock: Callable[[], float]) -> None:
+    def __init__(self, pools: JobPools, monotonic: Monotonic) -> None:
         self._pools = pools
-        self._clock = clock
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._since = 0.0
         self._stopped = threading.Event()
-        self._future: Future[T] | None = None
-        self._latest: T | None = None
+        self._future: Future[tuple[float, T]] | None = None
+        self._latest: tuple[float, T] | None = None
         self._former: Sequence[Future[Any]] = ()
         self._is_retired = False
 
@@ -64,16 +64,17 @@ class JobSlot(Generic[T]):
             over = stopped.is_set() or closing.is_set()
             return float("inf") if over else time.monotonic()
 
+        def run() -> tuple[float, T]:
+            return self._monotonic(), job(Deadline(seconds, clock=clock))
+
         with self._lock:
             if self._is_retired or self._future is not None or self._awaits_former():
                 return False
             try:
-                self._future = self._pools.executors[pool].submit(
-                    lambda: job(Deadline(seconds, clock=clock))
-                )
+                self._future = self._pools.executors[pool].submit(run)
             except RuntimeError:  # after `close`
                 return False
-            self._since, self._stopped = self._clock(), stopped
+            self._since, self._stopped = self._monotonic(), stopped
             return True
 
     def stop(self) -> None:
@@ -94,7 +95,7 @@ class JobSlot(Generic[T]):
     def wait_for(self, jobs: Sequence[Future[Any]]) -> None:
         """Start nothing before these jobs of retired slots have ended; until then one runs."""
         with self._lock:
-            self._since, self._former = self._clock(), jobs
+            self._since, self._former = self._monotonic(), jobs
 
     def state(self) -> JobState[T]:
         """Return the state of the jobs.
@@ -105,11 +106,13 @@ class JobSlot(Generic[T]):
         with self._lock:
             is_running = self._future is not None and not self._future.done()
             if is_running or self._awaits_former():
-                return JobState(self._since, self._latest)
-            done, self._future = self._future, None
-            if done is not None:
-                self._latest = done.result()
-            return JobState(latest=self._latest)
+                since: float | None = self._since
+            else:
+                since, done, self._future = None, self._future, None
+                if done is not None:
+                    self._latest = done.result()
+            started, latest = self._latest or (0.0, None)
+            return JobState(since, latest, started)
 
     def _awaits_former(self) -> bool:
         return not all(job.done() for job in self._former)

@@ -186,13 +186,11 @@ class TargetClusterRequest:
     Attributes:
         cluster: the TargetCluster as it came.
         config_maps: its children, which hold the inventory, as they came, by name.
-        deleted_at: epoch seconds at which its deletion was requested; None if it was not.
     """
 
     cluster: Json
     spec: Spec
     config_maps: tuple[Json, ...]
-    deleted_at: float | None
 
     @property
     def children(self) -> list[Json]:
@@ -227,5 +225,4 @@ def read(body: Json, *, default_secret: str) -> TargetClusterRequest:
         cluster=body["parent"],
         spec=spec,
         config_maps=tuple(config_maps[name] for name in sorted(config_maps)),
-        deleted_at=parent.metadata.deletion_timestamp,
     )

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
 from hooks.settings.config import Config
 from hooks.webhook.reconcile import CallResult, Record
@@ -37,7 +37,8 @@ class Dependencies:
         kube: the API server.
         record: records an Event, which is written later.
         registry: for the hook's own metrics.
-        clock: epoch seconds.
+        clock: epoch seconds, which may step: for what is written, not for durations.
+        monotonic: monotonic seconds.
     """
 
     config: Config
@@ -46,3 +47,4 @@ class Dependencies:
     record: Record
     registry: CollectorRegistry
     clock: Callable[[], float] = time.time
+    monotonic: Monotonic = time.monotonic

@@ -22,13 +22,23 @@ NAMESPACE = "team"
 
 
 class Clock:
-    """Epoch seconds that only a test moves."""
+    """Epoch seconds that only a test moves.
+
+    Attributes:
+        now: the time, if nobody sets the clock on the wall.
+        ahead: seconds that it was set ahead.
+    """
 
     def __init__(self) -> None:
         self.now = NOW
+        self.ahead = 0.0
 
     def __call__(self) -> float:
-        return self.now
+        return self.now + self.ahead
+
+    def monotonic(self) -> float:
+        """Return seconds that pass with the clock and never step."""
+        return self.now - NOW + 1000.0
 
 
 @dataclass
@@ -47,6 +57,7 @@ class Operator:
             dependencies(
                 self.own,
                 clock=self.clock,
+                monotonic=self.clock.monotonic,
                 record=self.events.append,
                 registry=self.registry,
                 **self.settings,

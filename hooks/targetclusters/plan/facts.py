@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from hooks.http.bounded_json import Json
+from hooks.kube.times import moment, read_past, read_time
 from hooks.targetclusters.health.model import Failure, ProbeResult
-from hooks.targetclusters.plan.schedule import JobState
+from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.targetclusters.sync.plan.applyset import recorded_sets
 from hooks.targetclusters.sync.plan.inventory import Inventory
@@ -40,6 +41,7 @@ class RoundResult(Generic[Report]):
 
 SyncResult = RoundResult[SyncReport]
 DeletionResult = RoundResult[DeleteReport]
+AnyState = JobState[ProbeResult] | JobState[SyncResult]
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,18 @@ class Facts(TargetClusterRequest):
     Attributes:
         probe, sync: the states of its probe and of its sync rounds.
         deletion: the state of its deletion rounds, which never run beside sync rounds.
-        now: epoch seconds.
+        deleting_since: since when this process has seen it being deleted, in monotonic seconds;
+            None if it is not.
+        now: epoch seconds, for what is written and for times of others.
+        monotonic: monotonic seconds, for the process's own times.
     """
 
     probe: JobState[ProbeResult]
     sync: JobState[SyncResult]
     deletion: JobState[DeletionResult]
+    deleting_since: float | None
     now: float
+    monotonic: float
 
     @property
     def key(self) -> str:
@@ -72,6 +79,37 @@ class Facts(TargetClusterRequest):
     def status(self) -> Json:
         """Return the status as Metacontroller sent it."""
         return self.cluster.get("status") or {}
+
+    def until_due(self, recorded: str | None, jobs: AnyState, interval: float) -> float | None:
+        """Return the seconds until the next job is due; None where the last time is implausible.
+
+        The process's own job counts by its own clock, which never steps.
+
+        Args:
+            recorded: when the last job was started, as the status has it.
+            jobs: the state of the jobs of this kind.
+            interval: seconds between two jobs.
+        """
+        last, latest = read_time(recorded), jobs.latest
+        if last is None:
+            return None
+        if latest is not None and recorded == moment(latest.started_at):
+            elapsed = self.monotonic - jobs.started
+        elif read_past(recorded, self.now) is not None:
+            elapsed = self.now - last
+        else:
+            return None
+        return next_due(last, interval, key=self.key) - last - elapsed
+
+    def is_counted(self, latest: ProbeResult | SyncResult, recorded: str | None) -> bool:
+        """Tell whether the status has counted a job, or a later one of another replica.
+
+        The very job that the status records is counted, whatever the time is now.
+        """
+        if recorded == moment(latest.started_at):
+            return True
+        last = read_past(recorded, self.now)
+        return last is not None and latest.started_at <= last
 
     @cached_property
     def inventory(self) -> Inventory:

@@ -14,8 +14,9 @@ RETRY = 5.0
 
 def decide(facts: Facts) -> Decision:
     """Decide what to answer for a TargetCluster that is being deleted."""
-    left = (facts.deleted_at or facts.now) + facts.spec.finalize_timeout - facts.now
-    wait = facts.sync.poll_delay(facts.now)
+    since = facts.monotonic if facts.deleting_since is None else facts.deleting_since
+    left = since + facts.spec.finalize_timeout - facts.monotonic
+    wait = facts.sync.poll_delay(facts.monotonic)
     if wait is not None and left > 0:
         condition = _deleting("stopping the running sync round")
         return Decision(facts.children, condition, wait=wait, stop=True)
@@ -44,10 +45,10 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
         return Decision(children, condition, wait=left)
-    wait = facts.deletion.poll_delay(facts.now)
+    wait = facts.deletion.poll_delay(facts.monotonic)
     if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
-        wait = latest.started_at + latest.seconds + pause - facts.now
+        wait = facts.deletion.started + latest.seconds + pause - facts.monotonic
     if wait is not None and wait > 0:
         return Decision(children, _deleting(problem), wait=min(left, wait))
     return Decision(children, _deleting(problem), wait=0.0, start=inventory)

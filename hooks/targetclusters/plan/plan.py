@@ -4,12 +4,10 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, part
-from hooks.kube.times import read_past
 from hooks.targetclusters.health.judge import REACHABLE
 from hooks.targetclusters.plan import actions, finalizing, syncing
 from hooks.targetclusters.plan.actions import Action, JobPool
 from hooks.targetclusters.plan.facts import Facts
-from hooks.targetclusters.plan.schedule import next_due
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.webhook.contract import CompositeResponse, Plan
@@ -74,14 +72,14 @@ def answer_unwatched(request: TargetClusterRequest, *, finalizing: bool) -> Comp
 
 def _probe_wait(facts: Facts, probed: ProbedStatus) -> float:
     """Return the seconds until a probe is due, or until the running one is polled."""
-    delay = facts.probe.poll_delay(facts.now)
+    delay = facts.probe.poll_delay(facts.monotonic)
     if delay is not None:
         return delay
     probe = part(probed.fields, "probe")
-    last = read_past(probe.get("lastTime"), facts.now)
-    if last is None or probe.get("observedGeneration") != facts.generation:
+    if probe.get("observedGeneration") != facts.generation:
         return 0.0
-    return max(0.0, next_due(last, facts.spec.monitor_interval, key=facts.key) - facts.now)
+    wait = facts.until_due(probe.get("lastTime"), facts.probe, facts.spec.monitor_interval)
+    return max(0.0, wait or 0.0)
 
 
 def _probe_pool(probed: ProbedStatus) -> JobPool:

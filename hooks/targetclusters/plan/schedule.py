@@ -19,21 +19,23 @@ class JobState(Generic[T]):
     """The state of a cluster's jobs of one kind.
 
     Attributes:
-        running_since: epoch seconds; None if no job runs or waits for a thread.
+        running_since: monotonic seconds; None if no job runs or waits for a thread.
         latest: the result of the last job that finished; None before the first.
+        started: when that job was started, in monotonic seconds.
     """
 
     running_since: float | None = None
     latest: T | None = None
+    started: float = 0.0
 
-    def poll_delay(self, now: float) -> float | None:
+    def poll_delay(self, monotonic: float) -> float | None:
         """Return the seconds until a running job is polled: the longer it runs, the later.
 
         None if no job runs.
         """
         if self.running_since is None:
             return None
-        return min(MAX_POLL, max(MIN_POLL, now - self.running_since))
+        return min(MAX_POLL, max(MIN_POLL, monotonic - self.running_since))
 
 
 def next_due(last: float, interval: float, *, key: str) -> float:

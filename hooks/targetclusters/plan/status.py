@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import part
-from hooks.kube.times import moment, read_past, read_time, timestamp
+from hooks.kube.times import moment, read_time, timestamp
 from hooks.targetclusters.health import judge
 from hooks.targetclusters.health.judge import CHECKS, CREDENTIALS, CheckState
 from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
@@ -38,8 +38,7 @@ def add_probe(facts: Facts) -> ProbedStatus:
     status, probe = facts.status, facts.probe.latest
     checks = judge.read_checks(status)
     fields = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
-    last = read_past(part(status, "probe").get("lastTime"), facts.now)
-    if probe is None or (last is not None and probe.started_at <= last):
+    if probe is None or facts.is_counted(probe, part(status, "probe").get("lastTime")):
         return ProbedStatus(fields, checks)
     checks = judge.count_probe(checks, probe, facts.spec)
     if probe.server:

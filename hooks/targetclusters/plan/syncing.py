@@ -8,10 +8,9 @@ from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, Status
 from hooks.kube.objects import find_condition, part
-from hooks.kube.times import moment, read_past
+from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, SyncResult
-from hooks.targetclusters.plan.schedule import next_due
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import SyncReport
 
@@ -70,7 +69,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     unrecorded = _unrecorded(facts)
     decision = Decision(facts.children_for(unrecorded), condition, sync)
     stopped = condition.reason in ("Disabled", "Suspended")
-    wait = facts.sync.poll_delay(facts.now)
+    wait = facts.sync.poll_delay(facts.monotonic)
     if wait is not None:
         return replace(decision, wait=wait, stop=stopped)
     reachable = all(checks[check].condition.status == "True" for check in (CREDENTIALS, REACHABLE))
@@ -78,7 +77,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
         return decision
     if unrecorded is not None:
         return replace(decision, wait=RECORDED_WITHIN)
-    wait = max(0.0, _due(facts, sync, condition.reason) - facts.now)
+    wait = max(0.0, _until_due(facts, sync, condition.reason))
     return replace(decision, wait=wait, start=None if wait else facts.inventory)
 
 
@@ -95,16 +94,19 @@ def _unrecorded(facts: Facts) -> Inventory | None:
     return None if wanted == facts.inventory else wanted
 
 
-def _due(facts: Facts, sync: Json, reason: str) -> float:
-    """Return when the next round is due, in epoch seconds."""
+def _until_due(facts: Facts, sync: Json, reason: str) -> float:
+    """Return the seconds until the next round is due."""
     latest = facts.sync.latest
     if latest is None:
         return 0.0
+    elapsed = facts.monotonic - facts.sync.started
     if reason == "Pending" or _is_outdated(latest, facts):
-        return latest.started_at + ROUND_GAP
-    last = read_past(sync.get("lastTime"), facts.now) or latest.started_at
-    regular = next_due(last, facts.spec.sync.interval, key=facts.key)
-    return min(regular, _retry_due(latest, sync.get("attempts") or 0))
+        return ROUND_GAP - elapsed
+    interval = facts.spec.sync.interval
+    regular = facts.until_due(sync.get("lastTime"), facts.sync, interval)
+    if regular is None:
+        regular = interval - elapsed
+    return min(regular, _retry_after(latest, sync.get("attempts") or 0) - elapsed)
 
 
 def _is_outdated(latest: SyncResult, facts: Facts) -> bool:
@@ -113,29 +115,28 @@ def _is_outdated(latest: SyncResult, facts: Facts) -> bool:
     sources_changed = (
         probe is not None
         and probe.desired is not None
-        and probe.started_at > latest.started_at
+        and facts.probe.started > facts.sync.started
         and probe.desired != latest.desired
     )
     inventory_changed = latest.report is not None and facts.inventory != latest.report.inventory
     return latest.generation != facts.generation or sources_changed or inventory_changed
 
 
-def _retry_due(latest: SyncResult, attempts: int) -> float:
-    """Return when to retry what a round did not finish, in epoch seconds."""
-    ended = latest.started_at + latest.seconds
+def _retry_after(latest: SyncResult, attempts: int) -> float:
+    """Return how many seconds after its start to retry what a round did not finish."""
     report = latest.report
     if report is None or report.error:
-        return ended + delay(attempts, first=FIRST_RETRY, longest=LAST_RETRY)
+        return latest.seconds + delay(attempts, first=FIRST_RETRY, longest=LAST_RETRY)
     if not report.complete:
-        return latest.started_at + ROUND_GAP
-    return float("inf") if report.resume_after is None else ended + report.resume_after
+        return ROUND_GAP
+    return float("inf") if report.resume_after is None else latest.seconds + report.resume_after
 
 
 def _sync_status(facts: Facts) -> Json:
     """Return `status.sync`, with the latest round if the status does not hold it yet."""
     before: Json = part(facts.status, "sync")
     latest = facts.sync.latest
-    if latest is None or latest.started_at <= (read_past(before.get("lastTime"), facts.now) or 0.0):
+    if latest is None or facts.is_counted(latest, before.get("lastTime")):
         return before
     report = latest.report
     progressing = report is not None and not report.complete and not report.error

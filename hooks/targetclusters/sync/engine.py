@@ -61,7 +61,7 @@ def sync_round(
 
     The first round with a new object only adds it to the inventory. The round that is given that
     inventory as `recorded` applies it, and a later one does what it has no time for. Never raises
-    for anything that the target does. The clock gives epoch seconds.
+    for anything that the target does. The clock gives monotonic seconds.
     """
     return _Round(Target(target, memory.kinds, deadline), task, memory, clock).run()
 

@@ -24,7 +24,7 @@ class Retry:
 
     Attributes:
         failures: how many times in a row.
-        due: epoch seconds before which it is not tried again.
+        due: monotonic seconds before which it is not tried again.
         digest: of what was tried; a changed object is tried at once.
     """
 

@@ -108,21 +108,30 @@ def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResul
     return DeletionResult(**{**fields, **changes})
 
 
+def finished(latest: Any) -> JobState[Any]:
+    """Return the state of jobs whose last one has finished; the clock never stepped."""
+    return JobState(latest=latest, started=0.0 if latest is None else latest.started_at)
+
+
 def facts(**changes: Any) -> Facts:
-    """Write the facts of a reachable TargetCluster that was never synced."""
+    """Write the facts of a reachable TargetCluster that was never synced.
+
+    The monotonic seconds are epoch seconds unless `monotonic` is given.
+    """
     fields: dict[str, Any] = {
         "cluster": target_cluster(),
         "spec": SPEC,
         "config_maps": (),
-        "deleted_at": None,
-        "probe": JobState(
-            latest=ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
+        "probe": finished(
+            ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
         ),
         "sync": JobState(),
         "deletion": JobState(),
+        "deleting_since": None,
         "now": NOW,
     }
-    return Facts(**{**fields, **changes})
+    fields |= changes
+    return Facts(**{"monotonic": fields["now"], **fields})
 
 
 def with_metadata(**metadata: Any) -> Json:

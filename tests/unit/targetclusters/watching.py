@@ -3,9 +3,9 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.jobs import JobPools
+from tests.hooks import dependencies
 from tests.targets.driving import Clock, Driven, Operator, target_cluster
 from tests.targets.objects import kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
@@ -32,5 +32,4 @@ def put_kubeconfig(operator: Operator, text: str) -> None:
 def record(metadata: Json) -> WatchedCluster:
     """Make the record of a TargetCluster that runs no jobs."""
     idle = JobPools("idle", threads=1)
-    connector = Connector(OwnCluster(), user_agent="tests")
-    return WatchedCluster(metadata, connector, idle, idle, Clock())
+    return WatchedCluster(metadata, dependencies(OwnCluster(), clock=Clock()), idle, idle)

@@ -19,7 +19,6 @@ from hooks.nodes.plan.plan import plan_node
 from hooks.services import request as services
 from hooks.targetclusters import request as targetclusters
 from hooks.targetclusters.plan.plan import plan_finalize, plan_sync
-from hooks.targetclusters.plan.schedule import JobState
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import convert
 from tests.memory_kube import MemoryKube
@@ -38,9 +37,9 @@ MISSING = Missing(objects.VM_ID)
 ANSWER: Json = dict(plan_node(objects.make_facts(NODE, MISSING)).response)
 INSTANCE = ANSWER["attachments"][0]
 ROUND = views.round_(views.inventory(), views.report(views.inventory(), outcomes={"a": "failed"}))
-STATUS = plan_sync(
-    views.facts(probe=JobState(latest=HEALTHY), sync=JobState(latest=ROUND))
-).response["status"]
+STATUS = plan_sync(views.facts(probe=views.finished(HEALTHY), sync=views.finished(ROUND))).response[
+    "status"
+]
 BODIES: dict[str, Json] = {
     "nodes": {"object": NODE, "attachments": {nodes.INSTANCES: {"node-1": INSTANCE}}},
     "services": request(service(), load_balancer(status=serving())),
@@ -199,8 +198,7 @@ def test_no_target_cluster_is_an_error_of_ours(body: Json) -> None:
             cluster=read.cluster,
             spec=read.spec,
             config_maps=read.config_maps,
-            deleted_at=read.deleted_at,
-            probe=JobState(latest=HEALTHY),
+            probe=views.finished(HEALTHY),
         )
         plan_sync(facts)
         plan_finalize(facts)

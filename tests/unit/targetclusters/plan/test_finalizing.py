@@ -17,6 +17,7 @@ from tests.unit.targetclusters.views import (
     deletion,
     facts,
     failure,
+    finished,
     inventory,
     with_status,
 )
@@ -30,7 +31,7 @@ def decided(*, deleted: float = 30.0, **changes: Any) -> Decision:
     if "status" in changes:
         changes["cluster"] = with_status(changes.pop("status"))
     fields: dict[str, Any] = {"spec": DELETE, "config_maps": children(AB)}
-    return decide(facts(**{**fields, **changes, "deleted_at": NOW - deleted}))
+    return decide(facts(**{**fields, **changes, "deleting_since": NOW - deleted}))
 
 
 def test_orphan_leaves_all_and_is_done_at_once() -> None:
@@ -76,7 +77,7 @@ def test_while_it_is_being_deleted_it_is_waited_for() -> None:
 
 
 def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None:
-    going_on = decided(deletion=JobState(latest=deletion(AB, A)))
+    going_on = decided(deletion=finished(deletion(AB, A)))
     assert going_on.children == children(A)
     assert going_on.start == A
     assert not going_on.finalized
@@ -84,15 +85,15 @@ def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None
 
 def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
-    soon = decided(deletion=JobState(latest=replace(failed, started_at=NOW - 2)))
+    soon = decided(deletion=finished(replace(failed, started_at=NOW - 2)))
     assert soon.start is None
     assert soon.wait == pytest.approx(RETRY - 1)
     assert soon.condition.message == "timeout"
-    assert decided(deletion=JobState(latest=failed)).start == AB
+    assert decided(deletion=finished(failed)).start == AB
 
 
 def test_seen_to_be_gone_it_is_done_and_told() -> None:
-    done = decided(deletion=JobState(latest=deletion(AB, Inventory())))
+    done = decided(deletion=finished(deletion(AB, Inventory())))
     assert done.finalized
     assert done.children == []
     assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
@@ -102,15 +103,13 @@ def test_what_earlier_rounds_deleted_is_told_too() -> None:
     done = decided(
         config_maps=children(A),
         status={"sync": {"objects": 2}},
-        deletion=JobState(latest=deletion(A, Inventory())),
+        deletion=finished(deletion(A, Inventory())),
     )
     assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
 
 
 def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() -> None:
-    silent = JobState(
-        latest=deletion(AB, AB, report=None, failure=failure("Unreachable", "connection"))
-    )
+    silent = finished(deletion(AB, AB, report=None, failure=failure("Unreachable", "connection")))
     assert not decided(deletion=silent, deleted=599).finalized
     done = decided(deletion=silent, deleted=600)
     assert done.finalized
@@ -122,7 +121,7 @@ def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() 
 
 def test_a_wait_does_not_go_beyond_the_bound() -> None:
     failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
-    rounds = JobState(latest=replace(failed, started_at=NOW - 1))
+    rounds = finished(replace(failed, started_at=NOW - 1))
     assert decided(deletion=rounds, deleted=598).wait == pytest.approx(2)
     assert decided(
         spec=msgspec.structs.replace(DELETE, suspend=True), deleted=590
@@ -130,7 +129,7 @@ def test_a_wait_does_not_go_beyond_the_bound() -> None:
 
 
 def test_without_its_secret_it_is_orphaned_at_once() -> None:
-    gone = JobState(latest=deletion(AB, AB, report=None, failure=failure(SECRET_NOT_FOUND)))
+    gone = finished(deletion(AB, AB, report=None, failure=failure(SECRET_NOT_FOUND)))
     done = decided(deletion=gone, deleted=1)
     assert done.finalized
     assert done.event is not None
@@ -138,7 +137,7 @@ def test_without_its_secret_it_is_orphaned_at_once() -> None:
 
 
 def test_a_kubeconfig_that_cannot_be_used_may_still_be_put_right() -> None:
-    broken = JobState(latest=deletion(AB, AB, report=None, failure=failure("ExecRefused")))
+    broken = finished(deletion(AB, AB, report=None, failure=failure("ExecRefused")))
     assert not decided(deletion=broken, deleted=1).finalized
 
 
@@ -150,5 +149,5 @@ def test_suspended_nothing_is_deleted_and_the_bound_holds() -> None:
 
 
 def test_an_inventory_that_somebody_changed_meanwhile_is_gone_by() -> None:
-    going_on = decided(config_maps=children(A), deletion=JobState(latest=deletion(AB, AB)))
+    going_on = decided(config_maps=children(A), deletion=finished(deletion(AB, AB)))
     assert going_on.start == A

@@ -23,6 +23,7 @@ from tests.unit.targetclusters.views import (
     NOW,
     SPEC,
     children,
+    finished,
     inventory,
     report,
     round_,
@@ -45,7 +46,7 @@ HEALTHY = ProbeResult(
 
 def facts(**changes: Any) -> Facts:
     """Write the facts of a TargetCluster that has been probed five seconds ago."""
-    fields: dict[str, Any] = {"spec": Spec("target"), "probe": JobState(latest=HEALTHY)}
+    fields: dict[str, Any] = {"spec": Spec("target"), "probe": finished(HEALTHY)}
     return views.facts(**{**fields, **changes})
 
 
@@ -111,7 +112,7 @@ def test_slow_and_silent_clusters_have_a_pool_of_their_own(
 ) -> None:
     spec = Spec("target", failure_threshold=1)
     latest = ProbeResult(NOW - 60, seconds, 1, failure=failure, answered=True, version="v1")
-    plan = plan_sync(facts(spec=spec, probe=JobState(latest=latest)))
+    plan = plan_sync(facts(spec=spec, probe=finished(latest)))
     assert plan.actions == (StartProbe(pool),)
 
 
@@ -132,7 +133,7 @@ def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool
             spec=SPEC,
             config_maps=tuple(children(AB)),
             probe=JobState(running_since=NOW, latest=HEALTHY),
-            sync=JobState(latest=latest),
+            sync=finished(latest),
         )
     )
     assert plan.actions == (StartRound(AB, pool),)
@@ -155,7 +156,7 @@ def test_changes_are_told_once() -> None:
 def test_a_deletion_is_started_and_what_is_recorded_stays() -> None:
     spec = Spec("target", sync=ResourceSync(enabled=True), deletion_policy="Delete")
     maps = tuple(children(AB))
-    plan = plan_finalize(facts(spec=spec, config_maps=maps, deleted_at=NOW - 1))
+    plan = plan_finalize(facts(spec=spec, config_maps=maps, deleting_since=NOW - 1))
     assert plan.actions == (StartDeletion(AB, "answering"),)
     assert answered(plan)["children"] == list(maps)
     assert answered(plan)["finalized"] is False
@@ -163,7 +164,7 @@ def test_a_deletion_is_started_and_what_is_recorded_stays() -> None:
 
 
 def test_the_last_answer_asks_for_nothing_more() -> None:
-    plan = plan_finalize(facts(deleted_at=NOW - 1))
+    plan = plan_finalize(facts(deleting_since=NOW - 1))
     assert answered(plan)["finalized"] is True
     assert answered(plan)["children"] == []
     assert "resyncAfterSeconds" not in answered(plan)

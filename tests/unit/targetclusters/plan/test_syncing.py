@@ -28,6 +28,7 @@ from tests.unit.targetclusters.views import (
     counted,
     facts,
     failure,
+    finished,
     inventory,
     report,
     round_,
@@ -110,7 +111,7 @@ def test_while_a_round_runs_nothing_is_started() -> None:
 
 def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decided(config_maps=children(A), sync=JobState(latest=wanting))
+    decision = decided(config_maps=children(A), sync=finished(wanting))
     assert decision.children == children(AB)
     assert decision.start is None
     assert decision.wait == RECORDED_WITHIN
@@ -118,7 +119,7 @@ def test_what_a_round_wants_recorded_is_answered_and_waited_for() -> None:
 
 def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
     wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
-    decision = decided(config_maps=children(AB), sync=JobState(latest=wanting))
+    decision = decided(config_maps=children(AB), sync=finished(wanting))
     assert decision.start == AB
     assert decision.children == children(AB)
     assert summary(decision) == "False Progressing"
@@ -126,14 +127,14 @@ def test_once_it_is_recorded_the_next_round_goes_by_it() -> None:
 
 def test_rounds_do_not_follow_one_another_without_a_breath() -> None:
     wanting = round_(A, report(AB, complete=False), started_at=NOW - 0.4, seconds=0.1)
-    decision = decided(config_maps=children(AB), sync=JobState(latest=wanting))
+    decision = decided(config_maps=children(AB), sync=finished(wanting))
     assert decision.start is None
     assert decision.wait == pytest.approx(ROUND_GAP - 0.4)
 
 
 @pytest.mark.parametrize("shown", [Inventory(), inventory("other")])
 def test_an_inventory_that_somebody_changed_is_left_and_gone_by(shown: Inventory) -> None:
-    decision = decided(config_maps=children(shown), sync=JobState(latest=SETTLED))
+    decision = decided(config_maps=children(shown), sync=finished(SETTLED))
     assert decision.children == children(shown)
     assert decision.start == shown
 
@@ -142,7 +143,7 @@ def settled(**changes: Any) -> Decision:
     fields: dict[str, Any] = {
         "config_maps": children(A),
         "status": counted(SETTLED),
-        "sync": JobState(latest=SETTLED),
+        "sync": finished(SETTLED),
     }
     return decided(**{**fields, **changes})
 
@@ -159,9 +160,7 @@ NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
 
 def read_at(started_at: float) -> JobState[ProbeResult]:
     """Write the state of a probe that has read new sources."""
-    return JobState(
-        latest=ProbeResult(started_at, 0.1, 1, answered=True, version="v1", desired=NEW)
-    )
+    return finished(ProbeResult(started_at, 0.1, 1, answered=True, version="v1", desired=NEW))
 
 
 @pytest.mark.parametrize(
@@ -175,18 +174,12 @@ def read_at(started_at: float) -> JobState[ProbeResult]:
         ),
         pytest.param({"sync": JobState()}, id="the-operator-was-restarted"),
         pytest.param(
-            {
-                "sync": JobState(
-                    latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=2.0))
-                )
-            },
+            {"sync": finished(round_(A, report(A, outcomes={"a": "failed"}, resume_after=2.0)))},
             id="a-failed-object-is-due",
         ),
         pytest.param(
             {
-                "sync": JobState(
-                    latest=round_(A, None, desired=None, failure=failure("SecretNotFound"))
-                ),
+                "sync": finished(round_(A, None, desired=None, failure=failure("SecretNotFound"))),
                 "status": counted(SETTLED, attempts=1),
             },
             id="there-was-no-way-to-the-cluster",
@@ -206,16 +199,12 @@ def test_a_round_is_due(changes: Json) -> None:
         ),
         pytest.param({"probe": JobState()}, id="no-probe-yet"),
         pytest.param(
-            {
-                "sync": JobState(
-                    latest=round_(A, report(A, outcomes={"a": "failed"}, resume_after=60.0))
-                )
-            },
+            {"sync": finished(round_(A, report(A, outcomes={"a": "failed"}, resume_after=60.0)))},
             id="a-failed-object-is-not-due",
         ),
         pytest.param(
             {
-                "sync": JobState(latest=round_(A, report(A, complete=False, error="timeout"))),
+                "sync": finished(round_(A, report(A, complete=False, error="timeout"))),
                 "status": counted(SETTLED, attempts=3),
             },
             id="a-round-that-failed-often-is-tried-later",
@@ -232,7 +221,7 @@ def test_rounds_that_fail_come_ever_later() -> None:
     status: Json = {}
     for _ in range(9):
         failed = replace(failed, started_at=failed.started_at + 0.001)
-        decision = settled(sync=JobState(latest=failed), status=status)
+        decision = settled(sync=finished(failed), status=status)
         status = {"sync": decision.sync}
         waits.append(decision.wait or 0.0)
     assert waits == pytest.approx([FIRST_RETRY * 2**n for n in range(6)] + [285, 285, 285], rel=0.1)
@@ -240,9 +229,9 @@ def test_rounds_that_fail_come_ever_later() -> None:
 
 def test_a_round_is_counted_once() -> None:
     failed = round_(A, report(A, outcomes={"a": "failed"}))
-    first = settled(sync=JobState(latest=failed), status={})
+    first = settled(sync=finished(failed), status={})
     assert first.sync["attempts"] == 1
-    again = settled(sync=JobState(latest=failed), status={"sync": first.sync})
+    again = settled(sync=finished(failed), status={"sync": first.sync})
     assert again.sync == first.sync
 
 
@@ -270,7 +259,7 @@ def test_a_round_that_lies_ahead_is_not_believed() -> None:
 def test_the_condition_names_the_worst(outcomes: Any, problems: int, wanted: str) -> None:
     named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
     latest = round_(A, report(A, outcomes=outcomes, problems=named))
-    assert summary(settled(sync=JobState(latest=latest), status={})) == wanted
+    assert summary(settled(sync=finished(latest), status={})) == wanted
 
 
 def test_ten_are_named_and_the_others_counted() -> None:
@@ -283,7 +272,7 @@ def test_ten_are_named_and_the_others_counted() -> None:
             problems=(SourceProblem("ConfigMap/x", "is not there", where="key k, document 2"),),
         ),
     )
-    status = settled(sync=JobState(latest=latest), status={}).sync
+    status = settled(sync=finished(latest), status={}).sync
     assert status["failed"] == 301
     assert len(status["results"]) == 10
     assert status["results"][0] == {
