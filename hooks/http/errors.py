@@ -17,6 +17,8 @@ from hooks.http.tls import BadTrust
 
 #: Characters of an error: what a proxy or a library says in it may be of any length.
 MAX_TEXT = 400
+#: Characters in which secrets are looked for before the rest is cut off.
+_MAX_SEARCHED = 64 * 1024
 
 #: OpenSSL's codes for a certificate whose authority is not among those that are trusted.
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
@@ -59,7 +61,8 @@ def failure(error: Exception, url: str, secrets: Iterable[str], *, sent: bool) -
     known = filter(None, (_known(cause, host, sent=sent) for cause in _causes(error)))
     found = next(known, None) or _unknown(error, host, sent=sent)
     found.sent = sent
-    found.args = (hide(one_line(found, MAX_TEXT), secrets),)
+    # Hidden before it is cut: half a secret would not be found.
+    found.args = (one_line(hide(str(found)[:_MAX_SEARCHED], secrets), MAX_TEXT),)
     return found
 
 

@@ -1,23 +1,160 @@
-"""Takes credentials out of what may be shown: answers, which may echo them, and error texts."""
+"""Takes credentials out of what may be shown: answers, which may echo them, and error texts.
 
-from collections.abc import Iterable
+A server may write a credential in any of the ways that texts are written within texts. A text is
+therefore decoded step by step, and what a credential was decoded from is replaced.
+"""
+
+import re
+from base64 import b64encode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import AnyStr
-from urllib.parse import quote, quote_plus
 
 #: What stands where a credential was.
 HIDDEN = "***"
 #: Characters that a credential has at least; a shorter text would be found in innocent words too.
 SHORTEST_HIDDEN = 8
+#: How many times a text is decoded: JSON in JSON in a query is three texts in one.
+_STEPS = 4
+#: A text with more escapes is hidden whole: to decode them would take seconds.
+MAX_ESCAPES = 500_000
+
+#: One character as JSON, Python, Go, queries and HTML write it, escaped twice too; and line ends,
+#: which may break base64 anywhere. Linear in time: runs of backslashes are tried once.
+_ESCAPE = (
+    r"(?P<none>(?:(?<!\\)\\++[nr]|[\r\n])(?:\\++[nr]|\s)*+)"
+    r"|(?<!\\)\\++(?:u(?P<u>[\da-f]{4})|x(?P<x>[\da-f]{2})|(?P<plain>[^\w\s%s]))"
+    r"|%%(?:25)*(?P<percent>[\da-f]{2})"
+    r"|&(?:amp;)*#(?:x0*(?P<hex>[\da-f]{1,6})|0*(?P<decimal>\d{1,7}));?"
+)
+#: Answers are full of escaped quotes and backslashes, and few credentials hold any.
+_PATTERN = re.compile(_ESCAPE % '"', re.IGNORECASE | re.ASCII)
+_PATTERN_WITH_QUOTES = re.compile(
+    _ESCAPE % "" + r"|(?<!\\)(?P<backslash>\\)\\++", re.IGNORECASE | re.ASCII
+)
+_ESCAPED = ("\\", "%", "&", "\r", "\n")
+_BASES = {"u": 16, "x": 16, "percent": 16, "hex": 16, "decimal": 10}
 
 
 def hide(text: AnyStr, secrets: Iterable[str]) -> AnyStr:
-    """Replace each of the secrets, plain or percent-encoded."""
-    for secret in secrets:
-        if len(secret) < SHORTEST_HIDDEN:
-            continue
-        for form in dict.fromkeys((secret, quote(secret, safe=""), quote_plus(secret))):
-            if isinstance(text, str):
-                text = text.replace(form, HIDDEN)
-            else:
-                text = text.replace(form.encode(), HIDDEN.encode())
-    return text
+    """Replace each of the secrets: plain, escaped, percent-encoded, in base64, in hexadecimal."""
+    needles = {form for secret in secrets for form in _forms(secret)}
+    if not needles:
+        return text
+    has_quotes = any('"' in needle or "\\" in needle for needle in needles)
+    pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
+    needles |= {step.text for needle in needles for step in _steps(needle, pattern)}
+    if isinstance(text, str):
+        return _hide(text, needles, pattern)
+    shown = _hide(text.decode(errors="surrogateescape"), needles, pattern)
+    return shown.encode(errors="surrogateescape")
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield how a secret looks in a text that is decoded."""
+    if len(secret) < SHORTEST_HIDDEN:
+        return
+    data = secret.encode(errors="surrogatepass")
+    units = secret.encode("utf-16-be", errors="surrogatepass")
+    yield from (secret, secret.replace(" ", "+"), data.decode("latin-1"))
+    yield "".join(chr(high << 8 | low) for high, low in zip(units[::2], units[1::2], strict=True))
+    yield from (data.hex(), data.hex().upper())
+    for before in range(3):  # bytes in front of it within the same four characters
+        encoded = b64encode(bytes(before) + data).decode()
+        first, last = (0, 2, 3)[before], len(before * b" " + data) * 8 // 6
+        yield from (encoded[first:last], encoded[first:last].translate(_URL_SAFE))
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+@dataclass
+class _Step:
+    """A decoded text, and where each decoded escape is in it and was in the text before."""
+
+    text: str
+    positions: list[int] = field(default_factory=list)
+    sources: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def source(self, index: int) -> tuple[int, int]:
+        """Return the start and end of what the character at an index was decoded from."""
+        found = bisect_right(self.positions, index) - 1
+        if found < 0:
+            return index, index + 1
+        start, end, length = self.sources[found]
+        after = index - self.positions[found] - length
+        return (start, end) if after < 0 else (end + after, end + after + 1)
+
+
+def _hide(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
+    spans = list(_find(text, needles))
+    steps: list[_Step] = []
+    try:
+        for step in _steps(text, pattern):
+            steps.append(step)
+            for start, end in _find(step.text, needles):
+                first, last = start, end - 1
+                for each in reversed(steps):
+                    first, last = each.source(first)[0], each.source(last)[1] - 1
+                spans.append((first, last + 1))
+    except OverflowError:
+        return HIDDEN
+    return _replace(text, spans)
+
+
+def _steps(text: str, pattern: re.Pattern[str]) -> Iterator[_Step]:
+    """Decode a text until nothing in it is escaped. Raises OverflowError on too many escapes."""
+    escapes = MAX_ESCAPES
+    for _ in range(_STEPS):
+        if not any(mark in text for mark in _ESCAPED):
+            return
+        step = _decode(text, pattern, escapes)
+        if step.text == text:
+            return
+        yield step
+        text, escapes = step.text, escapes - len(step.positions)
+
+
+def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
+    pieces: list[str] = []
+    step = _Step("")
+    at = length = 0
+    for found in pattern.finditer(text):
+        if len(step.positions) == most:
+            raise OverflowError
+        kind, start = found.lastgroup or "", found.start()
+        written = found[kind]
+        if kind == "none":
+            char = ""
+        elif kind in ("plain", "backslash"):
+            char = written
+        else:
+            code = int(written, _BASES[kind])
+            char = chr(code) if code <= 0x10FFFF else "?"
+        length += start - at
+        step.positions.append(length)
+        step.sources.append((start, found.end(), len(char)))
+        pieces += (text[at:start], char)
+        length += len(char)
+        at = found.end()
+    step.text = "".join((*pieces, text[at:]))
+    return step
+
+
+def _find(text: str, needles: set[str]) -> Iterator[tuple[int, int]]:
+    for needle in needles:
+        start = text.find(needle)
+        while start >= 0:
+            yield start, start + len(needle)
+            start = text.find(needle, start + 1)
+
+
+def _replace(text: str, spans: list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    at = 0
+    for start, end in sorted(spans):
+        if start > at or not pieces:
+            pieces += (text[at:start], HIDDEN)
+        at = max(at, end)
+    return "".join((*pieces, text[at:]))

@@ -7,9 +7,9 @@ environment takes part: a request may carry credentials, and may create somethin
 import re
 import ssl
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from socket import socket
@@ -121,8 +121,7 @@ class Transport:
     def _exchange(self, request: Request, seconds: float) -> HttpAnswer | HttpError:
         if seconds <= 0:
             return HttpError("not sent, no time is left", sent=False)
-        credential = request.headers.get("Authorization", "").rpartition(" ")[2]
-        secrets = (*request.secrets, credential, *self._secrets)
+        secrets = (*request.secrets, *_credentials(request.headers), *self._secrets)
         budget = self._budget(seconds)
         try:
             with spending(budget), closing(self._send(request, seconds)) as reply:
@@ -145,6 +144,16 @@ class Transport:
             request.method, request.url, headers=dict(request.headers), data=request.body
         ).prepare()
         return self._adapter.send(prepared, stream=True, timeout=seconds, proxies=self._proxies)
+
+
+def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield what an Authorization header holds: a token, or a login and its password."""
+    scheme, _, credential = headers.get("Authorization", "").rpartition(" ")
+    yield credential
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            login = b64decode(credential).decode(errors="surrogateescape")
+            yield from (login, login.partition(":")[2])
 
 
 def _login_forms(proxies: Iterable[str]) -> Iterator[str]:

@@ -171,6 +171,7 @@ class ApiServer(Kube):
         transport: sends the requests.
         authorization: gives the Authorization header of the next request; empty for none.
         user_agent: what the API server's audit log shows.
+        secrets: what no answer and no error may show, besides the credential.
     """
 
     def __init__(
@@ -180,11 +181,13 @@ class ApiServer(Kube):
         *,
         authorization: Callable[[], str] = str,
         user_agent: str = USER_AGENT,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self._host = host
         self._transport = transport
         self._authorization = authorization
         self._user_agent = user_agent
+        self._secrets = secrets
 
     @classmethod
     def of(cls, configuration: Configuration) -> "ApiServer":
@@ -241,7 +244,8 @@ class ApiServer(Kube):
             headers["Authorization"] = credential
         query = f"?{urlencode(request.params)}" if request.params else ""
         body = None if request.body is None else json.dumps(request.body).encode()
-        sent = Request(request.method, f"{self._host}{request.path}{query}", headers, body)
+        url = f"{self._host}{request.path}{query}"
+        sent = Request(request.method, url, headers, body, self._secrets)
         try:
             return self._transport.send(sent, request.deadline.remaining())
         except HttpError as error:

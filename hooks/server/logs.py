@@ -19,6 +19,7 @@ _SECRETS = (
 )
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OFF = {"level": "CRITICAL", "handlers": [], "propagate": False}
 _LEVEL_NAMES = {number: name for name, number in LOG_LEVELS.items()} | {logging.CRITICAL: "error"}
 
 
@@ -50,7 +51,8 @@ def logging_config(level: str) -> dict[str, Any]:
     """Return the logging of the process for `logging.config.dictConfig`.
 
     Gunicorn's own messages have the same form. Its access log is off: the app logs each call, with
-    more. Libraries log from `warn` up only, at any level: at `debug` urllib3 logs signed URLs.
+    more. Libraries log from `warn` up only, at any level. urllib3 logs nothing: at `debug` it shows
+    signed URLs, at `warn` what servers sent, which may be a token in any form.
 
     Args:
         level: one of LOG_LEVELS.
@@ -66,6 +68,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "loggers": {
             "hooks": own,
             "gunicorn.error": own,
-            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+            "gunicorn.access": _OFF,
+            "urllib3": _OFF,
         },
     }

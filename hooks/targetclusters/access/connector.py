@@ -136,13 +136,16 @@ def connect(
     Each of the jobs that run at once may hold an answer of `max_answer_bytes`.
     """
     transport = Transport(
-        lambda: context, server_name=kubeconfig.server_name, max_bytes=max_answer_bytes
+        lambda: context,
+        server_name=kubeconfig.server_name,
+        max_bytes=max_answer_bytes,
     )
     api = ApiServer(
         kubeconfig.server,
         transport,
         authorization=lambda: kubeconfig.authorization,
         user_agent=user_agent,
+        secrets=kubeconfig.secrets,
     )
     with closing(api):
         yield api

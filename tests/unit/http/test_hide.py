@@ -1,22 +1,100 @@
+import base64
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hooks.http.hide import hide
+from hooks.http.hide import MAX_ESCAPES, hide
 
-SECRET = "s3cr3t/with+signs"
+SECRET = "s3cr3t/with+signs=="
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        pytest.param(f"the key {SECRET}, {SECRET}", "the key ***, ***", id="plain"),
-        pytest.param("key=s3cr3t%2Fwith%2Bsigns&x", "key=***&x", id="percent-encoded"),
-        pytest.param("nothing in it", "nothing in it", id="none"),
-    ],
-)
-def test_secrets_are_taken_out_of_text_and_bytes(text: str, shown: str) -> None:
-    assert hide(text, [SECRET]) == shown
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" for char in text)
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+#: How a text is written within another.
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "each character escaped": escaped,
+    "escaped twice": lambda text: escaped(escaped(text)),
+    "JSON": json.dumps,
+    "JSON in JSON": lambda text: json.dumps(json.dumps({"sent": text})),
+    "escaped slashes": lambda text: text.replace("/", "\\/"),
+    "as Go writes HTML": lambda text: text.replace("=", "\\u003d"),
+    "a query": lambda text: quote(text, safe=""),
+    "a form": quote_plus,
+    "a query in a query": lambda text: quote(quote(text, safe=""), safe=""),
+    "each character percent-encoded": lambda text: "".join(f"%{ord(c):02x}" for c in text),
+    "percent signs escaped": lambda text: "".join(f"\\u0025{ord(c):02x}" for c in text),
+    "HTML": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "Python": lambda text: repr(text.encode()),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "base64": base64_of,
+    "base64 behind one byte": lambda text: base64_of(f"1{text}1"),
+    "base64 behind two bytes": lambda text: base64_of(f"12{text}12"),
+    "base64 of a login": lambda text: base64_of(f"someone:{text}"),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 on several lines": lambda text: "\n".join(base64_of(text).partition("N")),
+    "lines in JSON": lambda text: f"{text[:9]}\\n{text[9:]}",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_a_secret_is_taken_out_however_it_is_written(written: Callable[[str], str]) -> None:
+    text = f"before {written(SECRET)} after"
+    shown = hide(text, [SECRET])
+    assert "***" in shown
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
     assert hide(text.encode(), [SECRET]) == shown.encode()
+    assert "cr3t" not in shown
+    assert len(shown) < 45
+
+
+@given(
+    secret=st.text(
+        st.characters(max_codepoint=0x1F9FF, exclude_categories=("Cc", "Cs")), min_size=8
+    ),
+    written=st.sampled_from(["plain", "JSON", "JSON in JSON", "a query", "hexadecimal"]),
+)
+def test_any_secret_is_taken_out(secret: str, written: str) -> None:
+    shown = hide(f"before {WRITTEN[written](secret)} after", [secret])
+    assert "***" in shown
+
+
+@given(st.text() | st.text('\\u0025%&#;"nr\n\r /1'))
+def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
+    assert hide(text, [SECRET]) == text
+
+
+@given(st.binary())
+def test_bytes_of_any_kind_stay_as_they_are(data: bytes) -> None:
+    assert hide(data, [SECRET]) == data
+
+
+def test_json_stays_json() -> None:
+    echo = {"message": f"you sent {SECRET}", SECRET: "next", "last": f"\n{SECRET}\n"}
+    shown = hide(json.dumps(echo).replace("/", "\\/").replace("=", "\\u003d"), [SECRET])
+    assert json.loads(shown) == {"message": "you sent ***", "***": "next", "last": "\n***\n"}
 
 
 def test_a_short_secret_would_be_found_in_innocent_words() -> None:
     assert hide("a token and a node", ["", "node", "token"]) == "a token and a node"
+
+
+def test_a_text_of_escapes_alone_is_hidden_whole() -> None:
+    assert hide("\\/" * (MAX_ESCAPES + 1), [SECRET]) == "***"
+
+
+@pytest.mark.parametrize("piece", ["\\", "%25", "\\u005c", "&amp;", "\n ", "&#"])
+def test_escapes_without_end_cost_time_by_their_length_alone(piece: str) -> None:
+    text = piece * 300_000
+    assert hide(text, [SECRET]) == text

@@ -166,6 +166,9 @@ def test_a_server_that_reads_nothing_is_left_in_time(tls: bool, tmp_path: Path) 
             servers.repeating(b"1;" + b"x" * 60_000 + b"\r\n \r\n", after=_CHUNKED, pause=0),
             id="extensions of chunks",
         ),
+        pytest.param(
+            servers.repeating(b"1\r\n \r\n" * 5000, after=_CHUNKED, pause=0), id="tiny chunks"
+        ),
     ],
 )
 def test_whatever_a_server_sends_without_end_is_cut_at_the_size_of_an_answer(
@@ -179,3 +182,32 @@ def test_whatever_a_server_sends_without_end_is_cut_at_the_size_of_an_answer(
             assert tracemalloc.get_traced_memory()[1] < 8_000_000
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(_CHUNKED + b"1\r\n \r\n" * 50_000 + b"2\r\n{}\r\n0\r\n\r\n", id="chunks"),
+        pytest.param(_CONTINUE * 30_000 + _OK + b"Content-Length: 2\r\n\r\n{}", id="100 Continue"),
+        pytest.param(
+            _CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 50_000 + b"\r\n", id="trailers"
+        ),
+    ],
+)
+def test_an_answer_in_many_small_pieces_is_not_read_to_its_end(answer: bytes) -> None:
+    with (
+        servers.serving(servers.sending(answer)) as server,
+        connect(Kubeconfig(server.url), 1_000_000) as api,
+        pytest.raises(KubeUnreachable, match="comes in too many small pieces"),
+    ):
+        api.get("/version", deadline=Deadline(30))
+
+
+def test_an_answer_in_pieces_of_a_hundred_bytes_is_read() -> None:
+    answer = _CHUNKED + b"64\r\n" + b" " * 100 + b"\r\n"
+    whole = answer + (b"64\r\n" + b" " * 100 + b"\r\n") * 5_000 + b"2\r\n{}\r\n0\r\n\r\n"
+    with (
+        servers.serving(servers.sending(whole)) as server,
+        connect(Kubeconfig(server.url), 1_000_000) as api,
+    ):
+        assert api.get("/version", deadline=Deadline(30)) == {}

@@ -123,7 +123,8 @@ def test_libraries_are_heard_from_warnings_up_even_at_debug(
 ) -> None:
     logging.config.dictConfig(logging_config("debug"))
     for number in LOG_LEVELS.values():
-        logging.getLogger("urllib3.connectionpool").log(number, "GET /?signature=SIG-1")
+        logging.getLogger("kubernetes.client").log(number, "GET /?signature=SIG-1")
+        logging.getLogger("urllib3.connectionpool").log(number, "Failed to parse: <a token>")
         logging.getLogger("gunicorn.access").log(number, "GET /")
     written = capsys.readouterr().err
     lines = [json.loads(text) for text in written.splitlines()]
