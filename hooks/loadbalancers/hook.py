@@ -8,6 +8,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
+from hooks.kube.objects import part
 from hooks.loadbalancers.actions import TimeUp, perform
 from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.facts import observe
@@ -97,7 +98,9 @@ class LoadBalancersHook:
         if not self._cluster_id:
             kube = self._dependencies.kube
             namespace = kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-            self._cluster_id = str(namespace["metadata"]["uid"])
+            if not (uid := part(namespace, "metadata").get("uid")):
+                raise KubeError("GET /api/v1/namespaces/kube-system: the answer has no uid")
+            self._cluster_id = str(uid)
         return self._cluster_id
 
 

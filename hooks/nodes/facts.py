@@ -93,7 +93,7 @@ def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> Mi
     present = {vm.id.lower() for vm in snapshot.machines if vm.exists}
     instances = list(sources.kube.list(INSTANCES, deadline=sources.deadline))
     missing = tuple(
-        str(instance["metadata"]["name"])
+        str(part(instance, "metadata").get("name", ""))
         for instance in instances
         if str(part(instance, "spec").get("instanceID", "")).lower() not in present
     )

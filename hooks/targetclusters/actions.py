@@ -135,10 +135,15 @@ class _Jobs:
             return read_sources(
                 self.watched.connector.own,
                 self.facts.cluster,
-                kubeconfig_secret=self.facts.spec.kubeconfig_secret,
+                kubeconfig_secrets=self._kubeconfig_secrets,
                 cache=self.watched.sources,
                 deadline=deadline.at_most(SOURCES_SECONDS),
             )
+
+    def _kubeconfig_secrets(self, deadline: Deadline) -> frozenset[str]:
+        """Return the Secrets that are never synced; the list may be older than this spec."""
+        listed = self.watched.kubeconfig_secrets.names(self.watched.namespace, deadline)
+        return listed | {self.facts.spec.kubeconfig_secret}
 
     def _log_round(self, result: SyncResult) -> None:
         """Log a sync round, and count it unless the next one continues it at once."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
 from hooks.targetclusters.access.connector import Connector
+from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
@@ -29,6 +30,7 @@ class WatchedCluster:
         deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
         sources: what its sources held when they were last read; used under `sources_lock`.
+        kubeconfig_secrets: which Secrets are no sources.
         sync_memory: of its sync rounds.
         status: the status that was last answered; None before.
         is_retired: whether another record takes its place; it starts no jobs.
@@ -42,12 +44,14 @@ class WatchedCluster:
         self,
         metadata: Json,
         given: Dependencies,
+        kubeconfig_secrets: KubeconfigSecrets,
         probes: JobPools,
         rounds: JobPools,
     ) -> None:
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
         self.connector = Connector(given.kube, user_agent=given.config.operator_name)
+        self.kubeconfig_secrets = kubeconfig_secrets
         self.clock, self.monotonic = given.clock, given.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None

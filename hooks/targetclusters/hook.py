@@ -7,6 +7,7 @@ from typing import cast
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.events import Event
+from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.actions import perform
 from hooks.targetclusters.clusters import Clusters, WatchedCluster
 from hooks.targetclusters.jobs import JobPools
@@ -38,6 +39,11 @@ class TargetClustersHook:
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
         self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
+        self._secrets = KubeconfigSecrets(
+            dependencies.kube,
+            default=dependencies.config.default_kubeconfig_secret,
+            monotonic=dependencies.monotonic,
+        )
         self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
@@ -62,7 +68,8 @@ class TargetClustersHook:
         self._rounds.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
-        return WatchedCluster(metadata, self._dependencies, self._probes, self._rounds)
+        given = self._dependencies
+        return WatchedCluster(metadata, given, self._secrets, self._probes, self._rounds)
 
     def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""

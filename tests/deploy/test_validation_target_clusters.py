@@ -171,7 +171,7 @@ def test_what_would_show_when_it_is_tried_is_refused_at_once(
 
 def test_the_hook_never_syncs_the_kubeconfig_either() -> None:
     metadata = {"name": "shop-kubeconfig"}
-    assert why_not_a_source("Secret", metadata, kubeconfig_secret="shop-kubeconfig")
+    assert why_not_a_source("Secret", metadata, kubeconfig_secrets={"shop-kubeconfig"})
 
 
 def test_as_many_sources_as_the_crd_allows_can_be_judged(guarded: ControlPlane) -> None:

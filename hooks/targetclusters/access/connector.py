@@ -15,6 +15,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context, new_context
 from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
+from hooks.kube.objects import part
 from hooks.targetclusters.access.kubeconfig import (
     NO_KUBECONFIG,
     BadKubeconfig,
@@ -123,8 +124,11 @@ class Connector:
 
 
 def _version(path: str, secret: Json) -> tuple[str, str, str]:
-    metadata = secret["metadata"]
-    return path, str(metadata.get("uid")), str(metadata.get("resourceVersion"))
+    """Return what changes with a Secret's content. Raises KubeError: without it none would show."""
+    metadata = part(secret, "metadata")
+    if not (version := metadata.get("resourceVersion")):
+        raise KubeError(f"GET {path}: the answer has no metadata.resourceVersion")
+    return path, str(metadata.get("uid")), str(version)
 
 
 @contextmanager

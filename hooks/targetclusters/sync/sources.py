@@ -1,6 +1,6 @@
 """Reads a TargetCluster's sources from its own API server: metadata first, the rest when new."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -36,16 +36,28 @@ SourceCache = dict[tuple[Source, str], _Versioned]
 
 
 def read_sources(
-    own: Kube, cluster: Json, *, kubeconfig_secret: str, cache: SourceCache, deadline: Deadline
+    own: Kube,
+    cluster: Json,
+    *,
+    kubeconfig_secrets: Callable[[Deadline], Collection[str]],
+    cache: SourceCache,
+    deadline: Deadline,
 ) -> DesiredSet:
     """Read what a TargetCluster's sources want on its target.
 
     Bad sources become `problems`, never an exception. So does an API server that does not answer;
     then `has_all_sources` is false. A source that is named and does not exist is a problem and
-    wants nothing: what came from it is pruned. The kubeconfig's Secret is never synced.
+    wants nothing: what came from it is pruned.
+
+    Args:
+        own: the API server with the sources.
+        cluster: the TargetCluster.
+        kubeconfig_secrets: returns the names of Secrets that are never synced. Raises KubeError.
+        cache: of former readings.
+        deadline: of all requests together.
     """
     sources = parse_sources(cluster)
-    reading = _Reading(own, sources, kubeconfig_secret, cache, deadline)
+    reading = _Reading(own, sources, kubeconfig_secrets, cache, deadline)
     for source in sources.valid:
         reading.read(source)
     reading.check_namespace()
@@ -60,7 +72,7 @@ class _Reading:
 
     own: Kube
     sources: Sources
-    kubeconfig_secret: str
+    kubeconfig_secrets: Callable[[Deadline], Collection[str]]
     cache: SourceCache
     deadline: Deadline
     found: SourceCache = field(default_factory=dict)
@@ -74,7 +86,7 @@ class _Reading:
         try:
             if not source.name:
                 listed = self._list(source, accept=METADATA_LIST, limit=PAGE_SIZE)
-                self._read_objects(source, [item["metadata"] for item in listed])
+                self._read_objects(source, [_metadata(item) for item in listed])
             elif self._may_sync(source, {"name": source.name}):
                 self._read_objects(source, [self._metadata(self._path(source, source.name))])
         except KubeError as error:
@@ -122,7 +134,8 @@ class _Reading:
 
     def _may_sync(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object may be a source; a refusal that people can act on is a problem."""
-        refused = why_not_a_source(source.kind, metadata, kubeconfig_secret=self.kubeconfig_secret)
+        never = self.kubeconfig_secrets(self.deadline) if source.kind == "Secret" else ()
+        refused = why_not_a_source(source.kind, metadata, kubeconfig_secrets=never)
         if refused and (source.name or not is_inventory(metadata)):
             self._note(f"{source.kind}/{metadata['name']}", refused)
         return not refused
@@ -134,7 +147,7 @@ class _Reading:
         new = [name for name, cached in wanted.items() if cached is None]
         try:
             for obj in self._whole(source, new):
-                metadata = obj["metadata"]
+                metadata = _metadata(obj)
                 wanted[metadata["name"]] = _version(metadata), read_contents(source, obj)
         finally:
             self.found |= {_key(source, name): one for name, one in wanted.items() if one}
@@ -150,14 +163,14 @@ class _Reading:
         if len(names) > READ_SINGLY:
             wanted = frozenset(names)
             listed = self._list(source, accept=JSON, limit=PAGE)
-            yield from (obj for obj in listed if obj["metadata"]["name"] in wanted)
+            yield from (obj for obj in listed if _metadata(obj)["name"] in wanted)
             return
         for name in names:
             with suppress(NotFound):  # deleted meanwhile
                 yield self.own.get(self._path(source, name), deadline=self.deadline)
 
     def _metadata(self, path: str) -> Json:
-        return part(self.own.get(path, deadline=self.deadline, accept=METADATA), "metadata")
+        return _metadata(self.own.get(path, deadline=self.deadline, accept=METADATA))
 
     def _list(self, source: Source, *, accept: str, limit: int) -> Iterator[Json]:
         params = {"labelSelector": source.selector, "limit": str(limit)}
@@ -177,4 +190,13 @@ def _key(source: Source, name: str) -> tuple[Source, str]:
 
 
 def _version(metadata: Json) -> tuple[str, str]:
-    return str(metadata.get("uid")), str(metadata.get("resourceVersion"))
+    return str(metadata.get("uid")), metadata["resourceVersion"]
+
+
+def _metadata(obj: Json) -> Json:
+    """Return an object's metadata. Raises KubeError if it lacks what any stored object has."""
+    metadata = part(obj, "metadata")
+    for key in ("name", "resourceVersion"):
+        if not isinstance(metadata.get(key), str):
+            raise KubeError(f"an object in the answer has no metadata.{key}")
+    return metadata

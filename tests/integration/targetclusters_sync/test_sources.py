@@ -26,7 +26,7 @@ def reads(world: World) -> list[tuple[str, str]]:
     found = [
         (call.verb, kinds.get(call.accept, "whole"))
         for call in world.own_kube.calls
-        if not call.path.endswith(f"/namespaces/{world.namespace}")
+        if not call.path.endswith((f"/namespaces/{world.namespace}", "/targetclusters"))
     ]
     world.own_kube.calls.clear()
     return found
@@ -94,9 +94,30 @@ def test_the_kubeconfig_is_never_a_source_however_it_is_selected(world: World) -
         desired = world.gather()
         assert desired.objects == ()
         assert [str(problem) for problem in desired.problems] == [
-            f"Secret/{KUBECONFIG}: holds the kubeconfig of the target and is never synced"
+            f"Secret/{KUBECONFIG}: holds the kubeconfig of a TargetCluster and is never synced"
         ]
     assert ("get", "whole") not in reads(world)
+
+
+@pytest.mark.parametrize("named", ["by name", "by label"])
+def test_the_kubeconfig_of_another_target_cluster_is_never_a_source(
+    world: World, named: str
+) -> None:
+    version, kind = "targetcluster.example.com/v1alpha1", "TargetCluster"
+    metadata = {"name": "production", "namespace": world.namespace}
+    spec = {"kubeconfigSecret": "production-kubeconfig", "suspend": True}
+    clusters = world.own.api.resource(version, "targetclusters")
+    clusters.create({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
+    world.source("production-kubeconfig", {"kubeconfig": "secret"}, kind="Secret")
+    if named == "by name":
+        world.policy = {"sources": [{"kind": "Secret", "name": "production-kubeconfig"}]}
+    desired = world.gather()
+    assert desired.objects == ()
+    assert [str(problem) for problem in desired.problems] == [
+        "Secret/production-kubeconfig: holds the kubeconfig of a TargetCluster and is never synced"
+    ]
+    assert ("get", "whole") not in reads(world)
+    clusters.delete("production", world.namespace)
 
 
 def test_an_inventory_is_never_a_source(world: World) -> None:

@@ -1,5 +1,6 @@
 """A TargetCluster's sources and its target, and Metacontroller's part in between."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
 from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
+from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.applyset import ApplySets
@@ -87,6 +89,11 @@ class World:
         """Delete a source."""
         self.own.api.resource("v1", f"{kind.lower()}s").delete(name, self.namespace)
 
+    def kubeconfig_secrets(self, deadline: Deadline) -> frozenset[str]:
+        """Read which Secrets are no sources, as the hook does."""
+        secrets = KubeconfigSecrets(self.own_kube, default=KUBECONFIG, monotonic=time.monotonic)
+        return secrets.names(self.namespace, deadline)
+
     def gather(self) -> DesiredSet:
         """Read the sources as the hook does."""
         cluster = {
@@ -96,7 +103,7 @@ class World:
         return read_sources(
             self.own_kube,
             cluster,
-            kubeconfig_secret=KUBECONFIG,
+            kubeconfig_secrets=self.kubeconfig_secrets,
             cache=self.cache,
             deadline=Deadline(30),
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.jobs import JobPools
 from tests.hooks import dependencies
@@ -32,4 +33,6 @@ def put_kubeconfig(operator: Operator, text: str) -> None:
 def record(metadata: Json) -> WatchedCluster:
     """Make the record of a TargetCluster that runs no jobs."""
     idle = JobPools("idle", threads=1)
-    return WatchedCluster(metadata, dependencies(OwnCluster(), clock=Clock()), idle, idle)
+    own, clock = OwnCluster(), Clock()
+    secrets = KubeconfigSecrets(own, default="default", monotonic=clock)
+    return WatchedCluster(metadata, dependencies(own, clock=clock), secrets, idle, idle)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -97,10 +98,12 @@ def parse_sources(cluster: Json) -> Sources:
     return Sources(namespace, target_namespace or namespace, tuple(valid), tuple(problems))
 
 
-def why_not_a_source(kind: SourceKind, metadata: Json, *, kubeconfig_secret: str) -> str:
+def why_not_a_source(
+    kind: SourceKind, metadata: Json, *, kubeconfig_secrets: Collection[str]
+) -> str:
     """Return why an object is never a source, whoever names it; empty if it may be one."""
-    if kind == "Secret" and metadata.get("name") == kubeconfig_secret:
-        return "holds the kubeconfig of the target and is never synced"
+    if kind == "Secret" and metadata.get("name") in kubeconfig_secrets:
+        return "holds the kubeconfig of a TargetCluster and is never synced"
     if is_inventory(metadata):
         return "is an inventory of the operator and is never synced"
     return ""

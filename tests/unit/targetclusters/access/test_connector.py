@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure
+from tests.kubes import Call
 from tests.targets import fake_cluster
 from tests.targets.certificates import Authority
 from tests.targets.driving import operating
@@ -51,6 +53,30 @@ def test_a_version_of_the_secret_is_parsed_once() -> None:
         with opened(connector) as again:
             assert again is first
     assert own.whole_reads == [SECRET]
+
+
+class Careless(OwnCluster):
+    """Answers a read with an object without a version."""
+
+    def __init__(self, answer: Json) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def answer(self, _: Call) -> Json:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"metadata": None}, {"metadata": {"name": "target", "uid": "u"}, "data": {}}],
+    ids=["empty", "null", "no-version"],
+)
+def test_an_answer_without_a_version_is_an_error_and_never_unchanged(answer: Json) -> None:
+    connector = Connector(Careless(answer), user_agent="tests")
+    for _ in range(2):
+        failure = refusal(connector)
+        assert failure.reason == "SecretUnreadable"
+        assert failure.message == f"GET {SECRET}: the answer has no metadata.resourceVersion"
 
 
 def test_a_version_of_the_secret_has_one_tls_context() -> None:

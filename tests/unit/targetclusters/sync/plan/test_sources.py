@@ -224,8 +224,10 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     ],
 )
 def test_refuses(kind: Any, metadata: Json, refused: str) -> None:
-    assert why_not_a_source(kind, metadata, kubeconfig_secret="kubeconfig").startswith(refused)
-    assert bool(why_not_a_source(kind, metadata, kubeconfig_secret="kubeconfig")) is bool(refused)
+    assert why_not_a_source(kind, metadata, kubeconfig_secrets={"kubeconfig"}).startswith(refused)
+    assert bool(why_not_a_source(kind, metadata, kubeconfig_secrets={"kubeconfig"})) is bool(
+        refused
+    )
 
 
 def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
