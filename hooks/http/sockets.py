@@ -9,7 +9,7 @@ import io
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,10 +50,19 @@ class Budget:
         sent: the server, or a proxy in its name, may have got some of the request; a tunnel and TLS
             come before it.
         idle_seconds: after which no connection is used for it.
+        refusal: returns why an IP address and port may not be connected to; empty if they may.
     """
 
-    def __init__(self, seconds: float, max_bytes: int, idle_seconds: float) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        max_bytes: int,
+        idle_seconds: float,
+        refusal: Callable[[str, int], str],
+    ) -> None:
         self.idle_seconds = idle_seconds
+        self.refusal = refusal
         self.deadline = Deadline(seconds)
         self.sent = False
         self._max_bytes = max_bytes
@@ -141,10 +150,14 @@ def connect(host: str, port: int) -> socket.socket:
     """Connect to the first of a host's addresses that accepts.
 
     Raises:
-        NotConnected: none does, or the name is unknown.
+        NotConnected: none does, or none may be connected to, or the name is unknown.
     """
     problem = "it has no address"
-    for family, kind, protocol, _, address in _look_up(host, port):
+    for family, kind, protocol, _, address in look_up(host, port):
+        # The address is checked that is connected to: a name may stand for another one each time.
+        if refusal := BUDGET.get().refusal(address[0], address[1]):
+            problem = refusal
+            continue
         sock = _Socket(family, kind, protocol)
         try:
             for option in _OPTIONS:
@@ -158,17 +171,21 @@ def connect(host: str, port: int) -> socket.socket:
     raise NotConnected(problem)
 
 
-def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
-    """Return a name's addresses. The resolver knows no deadline: its thread is not waited for."""
+def look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
+    """Return a name's addresses. The resolver knows no deadline: its thread is not waited for.
+
+    Raises:
+        NotConnected: it has none, or they were not found in time.
+    """
     found: Future[Sequence[tuple[int, int, int, str, Any]]] = Future()
 
-    def look_up() -> None:
+    def resolve() -> None:
         try:
             found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             found.set_exception(error)
 
-    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    threading.Thread(target=resolve, name="resolver", daemon=True).start()
     try:
         return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:

@@ -11,7 +11,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from socket import socket
 from typing import Any
 from urllib.parse import unquote
@@ -82,9 +81,14 @@ class Transport:
         trust: gives the TLS context for the next connection.
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
-        idle_seconds: after which a connection is not used again.
         proxies: the proxy's URL for each scheme, and `no_proxy`, as requests takes them.
+        refusal: returns why an IP address and port may not be connected to; empty if they may.
+
+    Attributes:
+        idle_seconds: after which a connection is not used again.
     """
+
+    idle_seconds = IDLE_SECONDS
 
     def __init__(
         self,
@@ -92,12 +96,12 @@ class Transport:
         *,
         server_name: str = "",
         max_bytes: int = MAX_ANSWER_BYTES,
-        idle_seconds: float = IDLE_SECONDS,
         proxies: Mapping[str, str] | None = None,
+        refusal: Callable[[str, int], str] = lambda *_: "",
     ) -> None:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
-        self._budget = partial(Budget, max_bytes=max_bytes, idle_seconds=idle_seconds)
+        self._refusal = refusal
         self._proxies = dict(proxies or {})
         self._secrets = tuple(_login_forms(self._proxies.values()))
 
@@ -122,7 +126,12 @@ class Transport:
         if seconds <= 0:
             return HttpError("not sent, no time is left", sent=False)
         secrets = (*request.secrets, *_credentials(request.headers), *self._secrets)
-        budget = self._budget(seconds)
+        budget = Budget(
+            seconds,
+            max_bytes=self._max_bytes,
+            idle_seconds=self.idle_seconds,
+            refusal=self._refusal,
+        )
         try:
             with spending(budget), closing(self._send(request, seconds)) as reply:
                 if reply.status_code in _WITHOUT_BODY or reply.status_code < OK:

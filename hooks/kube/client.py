@@ -35,7 +35,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 #: A path whose parts no name has bent: the API server reads `%2F` and `%2E` as what they stand for.
-_PATH = re.compile(
+SAFE_PATH = re.compile(
     r"(/(?!\.{1,2}(/|$))([\w.~:@!$&'()*+,;=-]|%(?!2[EF]|25)[\dA-F]{2})+)+", re.ASCII | re.IGNORECASE
 )
 
@@ -227,7 +227,7 @@ class ApiServer(Kube):
         return answer.status, answer.body.decode(errors="replace")
 
     def _exchange(self, what: str, request: KubeRequest) -> HttpAnswer:
-        if not _PATH.fullmatch(request.path):
+        if not SAFE_PATH.fullmatch(request.path):
             raise KubeError(f"{request.method}: {quote(request.path)} is no path; it is not sent")
         headers = {
             "Accept": request.accept,

@@ -107,3 +107,16 @@ def read_service_account(environ: Mapping[str, str], folder: str) -> Configurati
     except (ConfigException, OSError) as error:
         raise ValueError(str(error)) from None
     return configuration
+
+
+def own_servers(
+    configuration: Configuration, environ: Mapping[str, str]
+) -> tuple[tuple[str, int], ...]:
+    """Return the hosts and ports of the API server: of its URL, and of the pod's variables."""
+    url = urlsplit(configuration.host)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    found = [(url.hostname or "", port)]
+    service_port = environ.get("KUBERNETES_SERVICE_PORT", "")
+    if host := environ.get("KUBERNETES_SERVICE_HOST"):
+        found.append((host, int(service_port) if service_port.isdecimal() else 443))
+    return tuple(dict.fromkeys(found))

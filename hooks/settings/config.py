@@ -19,6 +19,7 @@ from hooks.settings import parsing
 from hooks.settings.api_server import (
     SERVICE_ACCOUNT,
     is_pod,
+    own_servers,
     read_kubeconfig,
     read_service_account,
 )
@@ -59,6 +60,7 @@ class Config:
         tokens: the token file; None admits every caller on loopback.
         certificates: those of the hooks' port; None for plain HTTP.
         api_server: how to reach the API server.
+        own_servers: its hosts and ports, as the API server's URL and the pod's variables name them.
     """
 
     #: Which hooks this process serves, with commas between them.
@@ -127,10 +129,16 @@ class Config:
     default_kubeconfig_secret: str = _setting(
         "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET", "target-cluster-kubeconfig", parsing.object_name
     )
+    #: The networks in which TargetClusters may be though they are loopback or link-local addresses,
+    #: or the operator's own API server, with commas between them, such as `127.0.0.0/8`.
+    allowed_networks: tuple[parsing.Network, ...] = _setting(
+        "TARGET_CLUSTER_ALLOWED_NETWORKS", "", parsing.networks
+    )
     cloud: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
     tokens: ReloadingFile[Tokens] | None = field(default=None, compare=False)
     certificates: ReloadingFile[ssl.SSLContext] | None = field(default=None, compare=False)
     api_server: Configuration = field(default_factory=Configuration, repr=False, compare=False)
+    own_servers: tuple[tuple[str, int], ...] = field(default=(), compare=False)
 
 
 def settings() -> dict[str, Setting]:
@@ -170,6 +178,7 @@ def from_environ(
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(*problems)
+    values["own_servers"] = own_servers(values["api_server"], environ)
     values["pod_name"] = values["pod_name"] or platform.node()
     values["pod_namespace"] = values["pod_namespace"] or _own_namespace(service_account)
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:

@@ -20,6 +20,8 @@ _KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _HOST = re.compile(r"[0-9A-Za-z.:-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 class SettingsError(ValueError):
     """Settings that cannot work: every problem.
@@ -66,6 +68,14 @@ def object_name(text: str) -> str:
 def object_names(text: str) -> tuple[str, ...]:
     """Read names of Kubernetes objects with commas between them."""
     return tuple(object_name(name) for name in names(text))
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read IP networks with commas between them."""
+    try:
+        return tuple(map(ipaddress.ip_network, names(text)))
+    except ValueError:
+        raise ValueError("is not a list of networks; write such as 127.0.0.0/8,::1/128") from None
 
 
 def port(text: str) -> int:

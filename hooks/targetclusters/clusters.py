@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
 from hooks.targetclusters.access.connector import Connector
+from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
@@ -50,7 +51,12 @@ class WatchedCluster:
     ) -> None:
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
-        self.connector = Connector(given.kube, user_agent=given.config.operator_name)
+        config = given.config
+        self.connector = Connector(
+            given.kube,
+            user_agent=config.operator_name,
+            destinations=Destinations(config.allowed_networks, config.own_servers),
+        )
         self.kubeconfig_secrets = kubeconfig_secrets
         self.clock, self.monotonic = given.clock, given.monotonic
         self.called_at = self.monotonic()

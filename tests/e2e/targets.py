@@ -10,6 +10,7 @@ from tests.controlplane import Cluster, ControlPlane, manifests, polling
 from tests.controlplane.api import ApiError, Object, Resource
 from tests.controlplane.processes import Process
 from tests.serving import PROJECT, Hooks
+from tests.targets.objects import LOOPBACK
 
 NAMESPACE = "target-cluster-system"
 GROUP_VERSION = f"{TARGET_CLUSTER_GROUP}/{API_VERSION}"
@@ -23,6 +24,7 @@ class TargetHooks(Hooks):
             "HOOKS": "targetclusters",
             "KUBECONFIG_FILE": str(plane.kubeconfig),
             "WATCH_NAMESPACE": "",
+            "TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK,
             **settings,
         }
         if "POD_NAMESPACE" in settings and "WATCH_NAMESPACE" not in settings:

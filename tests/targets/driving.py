@@ -16,6 +16,7 @@ from hooks.targetclusters.hook import TargetClustersHook
 from hooks.targetclusters.plan.schedule import MIN_POLL
 from tests.controlplane.polling import until
 from tests.hooks import dependencies
+from tests.targets.objects import ON_LOOPBACK
 
 NOW = 1_800_000_000.0
 NAMESPACE = "team"
@@ -60,7 +61,7 @@ class Operator:
                 monotonic=self.clock.monotonic,
                 record=self.events.append,
                 registry=self.registry,
-                **self.settings,
+                **{"allowed_networks": ON_LOOPBACK.allowed, **self.settings},
             )
         )
 

@@ -2,8 +2,14 @@
 
 import base64
 import json
+from ipaddress import IPv4Network
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.access.destinations import Destinations
+
+#: Where the clusters of the tests are, as TARGET_CLUSTER_ALLOWED_NETWORKS and parsed.
+LOOPBACK = "127.0.0.0/8"
+ON_LOOPBACK = Destinations((IPv4Network(LOOPBACK),))
 
 
 def kubeconfig(

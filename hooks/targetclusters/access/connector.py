@@ -16,6 +16,7 @@ from hooks.http.tls import file_context, new_context
 from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.objects import part
+from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig import (
     NO_KUBECONFIG,
     BadKubeconfig,
@@ -60,11 +61,13 @@ class Connector:
     Args:
         own: the API server with the TargetClusters and their Secrets.
         user_agent: what the cluster's audit log shows of us.
+        destinations: where the kubeconfig may lead.
     """
 
-    def __init__(self, own: Kube, *, user_agent: str) -> None:
+    def __init__(self, own: Kube, *, user_agent: str, destinations: Destinations) -> None:
         self.own = own
         self._user_agent = user_agent
+        self._destinations = destinations
         self._lock = threading.Lock()
         self._parsed: _Parsed | None = None
 
@@ -85,7 +88,11 @@ class Connector:
         if isinstance(context, Failure):
             raise AccessError(context, kubeconfig)
         with connect(
-            kubeconfig, context, user_agent=self._user_agent, max_answer_bytes=max_answer_bytes
+            kubeconfig,
+            context,
+            user_agent=self._user_agent,
+            max_answer_bytes=max_answer_bytes,
+            destinations=self._destinations,
         ) as api:
             yield api, kubeconfig
 
@@ -133,7 +140,12 @@ def _version(path: str, secret: Json) -> tuple[str, str, str]:
 
 @contextmanager
 def connect(
-    kubeconfig: Kubeconfig, context: ssl.SSLContext, *, user_agent: str, max_answer_bytes: int
+    kubeconfig: Kubeconfig,
+    context: ssl.SSLContext,
+    *,
+    user_agent: str,
+    max_answer_bytes: int,
+    destinations: Destinations,
 ) -> Iterator[ApiServer]:
     """Make a client for a cluster; nothing is sent yet. Its connections are closed at the end.
 
@@ -143,6 +155,7 @@ def connect(
         lambda: context,
         server_name=kubeconfig.server_name,
         max_bytes=max_answer_bytes,
+        refusal=destinations.refusal,
     )
     api = ApiServer(
         kubeconfig.server,

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import quote
+from hooks.kube.client import SAFE_PATH
 from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
 #: Keys of the Secret, the first that exists counts; without any of them, its only key.
@@ -205,16 +207,24 @@ def _server(cluster: _Mapping) -> str:
     if not server:
         message = "is missing; it must be a URL such as https://host:6443"
         raise cluster.invalid("server", message, "NoServer")
+    if not _HEADER_TEXT.fullmatch(server) or not _is_base_url(server):
+        # Neither a login nor what may be a key in a query is shown.
+        shown = re.sub(r"([?#]).*", r"\1…", re.sub(r"^(\w+:/*)?.*@", r"\1***@", server, flags=re.S))
+        right = "a URL such as https://host:6443, without user, query, fragment, . or .. in it"
+        raise cluster.invalid("server", f"is {quote(shown)}, must be {right}")
+    return server.rstrip("/")
+
+
+def _is_base_url(server: str) -> bool:
+    """Tell whether paths can be added to a URL without another meaning."""
     try:
         url = urlsplit(server)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-        usable = usable and not ("@" in url.netloc or url.query or url.fragment)
     except ValueError:
-        usable = False
-    if not usable or not _HEADER_TEXT.fullmatch(server):
-        message = "must be a URL such as https://host:6443, without user or query"
-        raise cluster.invalid("server", message)
-    return server.rstrip("/")
+        return False
+    path = url.path.rstrip("/")
+    is_plain = not set("?#\\") & set(server) and "@" not in url.netloc
+    return usable and is_plain and (not path or bool(SAFE_PATH.fullmatch(path)))
 
 
 def _authorization(user: _Mapping, token: str) -> str:

@@ -14,6 +14,7 @@ from hooks.kube.client import ApiServer, KubeError
 from hooks.targetclusters.access import connector
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from tests.targets.certificates import Authority
+from tests.targets.objects import ON_LOOPBACK
 
 AUTHORITY = Authority()
 SERVER = AUTHORITY.issue(host="127.0.0.1")
@@ -39,7 +40,13 @@ def ask_own_api_server(url: str, seconds: float, ca: Path) -> object:
 
 def connect(config: Kubeconfig, max_answer_bytes: int) -> AbstractContextManager[ApiServer]:
     context = connector.tls_context(config)
-    return connector.connect(config, context, user_agent="tests", max_answer_bytes=max_answer_bytes)
+    return connector.connect(
+        config,
+        context,
+        user_agent="tests",
+        max_answer_bytes=max_answer_bytes,
+        destinations=ON_LOOPBACK,
+    )
 
 
 def ask_target(url: str, seconds: float, ca: Path) -> object:

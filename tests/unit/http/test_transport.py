@@ -62,8 +62,9 @@ class OnceEach(loopback.Handler):
 def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
     with (
         loopback.serving(OnceEach) as url,
-        closing(Transport(file_context, idle_seconds=0.2)) as transport,
+        closing(Transport(file_context)) as transport,
     ):
+        transport.idle_seconds = 0.2
         for _ in range(3):
             assert transport.send(Request("GET", url), 1).status == 200
             time.sleep(0.3)

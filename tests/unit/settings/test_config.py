@@ -1,5 +1,6 @@
 import dataclasses
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,12 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ("POD_NAMESPACE", "kube-system", "pod_namespace", "kube-system"),
         ("OPERATOR_NAME", "op", "operator_name", "op"),
         ("TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET", "s", "default_kubeconfig_secret", "s"),
+        (
+            "TARGET_CLUSTER_ALLOWED_NETWORKS",
+            "127.0.0.0/8, ::1",
+            "allowed_networks",
+            (IPv4Network("127.0.0.0/8"), IPv6Network("::1")),
+        ),
     ],
 )
 def test_a_variable_sets_its_field(
@@ -150,6 +157,10 @@ def test_a_variable_sets_its_field(
         (
             {"TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET": "a/b"},
             "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET: 'a/b' cannot name a Kubernetes object",
+        ),
+        (
+            {"TARGET_CLUSTER_ALLOWED_NETWORKS": "10.0.0.1/8"},
+            "TARGET_CLUSTER_ALLOWED_NETWORKS: '10.0.0.1/8' is not a list of networks",
         ),
         ({"CLOUD_CONFIG": ""}, "CLOUD_CONFIG: is needed by nodes, loadbalancers"),
         ({"CLOUD_CONFIG": "/no/file"}, "CLOUD_CONFIG: /no/file: No such file"),

@@ -17,7 +17,7 @@ from tests.targets import fake_cluster
 from tests.targets.certificates import Authority
 from tests.targets.driving import operating
 from tests.targets.fake_cluster import FakeCluster
-from tests.targets.objects import encoded, kubeconfig, secret
+from tests.targets.objects import ON_LOOPBACK, encoded, kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
@@ -42,7 +42,7 @@ def refusal(connector: Connector) -> Failure:
 def connecting(text: str) -> tuple[OwnCluster, Connector]:
     own = OwnCluster()
     own.put(secret(text))
-    return own, Connector(own, user_agent="tests")
+    return own, Connector(own, user_agent="tests", destinations=ON_LOOPBACK)
 
 
 def test_a_version_of_the_secret_is_parsed_once() -> None:
@@ -72,7 +72,7 @@ class Careless(OwnCluster):
     ids=["empty", "null", "no-version"],
 )
 def test_an_answer_without_a_version_is_an_error_and_never_unchanged(answer: Json) -> None:
-    connector = Connector(Careless(answer), user_agent="tests")
+    connector = Connector(Careless(answer), user_agent="tests", destinations=ON_LOOPBACK)
     for _ in range(2):
         failure = refusal(connector)
         assert failure.reason == "SecretUnreadable"

@@ -197,6 +197,38 @@ def test_a_context_without_a_user_is_anonymous() -> None:
     assert read_kubeconfig(kubeconfig(SERVER, contexts=contexts)).authorization == ""
 
 
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ("https://h/any/path#", "https://h/any/path#…"),
+        ("https://h/any/path?", "https://h/any/path?…"),
+        ("https://h?", "https://h?…"),
+        ("https://h/a?token=s3cret-part", "https://h/a?…"),
+        ("https://h/a#s3cret-part", "https://h/a#…"),
+        ("https://user:s3cret-part@h", "https://***@h"),
+        ("https://s3cret-part@h", "https://***@h"),
+        ("https://@h", "https://***@h"),
+        ("https://user:s3/cret-part@h/a", "https://***@h/a"),
+        ("https:/user:s3cret-part@h", "https:/***@h"),
+        ("https://h/a/../b", "https://h/a/../b"),
+        ("https://h/..", "https://h/.."),
+        ("https://h/.", "https://h/."),
+        ("https://h/a/%2e%2E/b", "https://h/a/%2e%2E/b"),
+        ("https://h/a%2fb", "https://h/a%2fb"),
+        ("https://h/a%252fb", "https://h/a%252fb"),
+        ("https://h//a", "https://h//a"),
+        ("https://h/a b", "https://h/a b"),
+        ("https://h/ü", "https://h/ü"),
+        ("https://h\\@x", "https://***@x"),
+    ],
+)
+def test_a_server_that_would_bend_the_paths_asked_is_refused(server: str, shown: str) -> None:
+    with pytest.raises(BadKubeconfig) as refused:
+        read_kubeconfig(kubeconfig(server))
+    assert str(refused.value).startswith(f"clusters[c].cluster.server: is '{shown}', must be a URL")
+    assert "s3" not in str(refused.value)
+
+
 def test_the_servers_path_is_kept_and_its_last_slash_is_not() -> None:
     server = "https://rancher.example/k8s/clusters/c-1/"
     assert read_kubeconfig(kubeconfig(server)).server == server[:-1]

@@ -13,7 +13,7 @@ from hooks.targetclusters.access import connector
 from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_kubeconfig
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
-from tests.targets.objects import kubeconfig
+from tests.targets.objects import ON_LOOPBACK, kubeconfig
 
 TIMEOUT = 0.5
 MAX_ANSWER_BYTES = 1_000_000
@@ -27,6 +27,7 @@ def connected(kubeconfig: Kubeconfig) -> AbstractContextManager[ApiServer]:
         connector.tls_context(kubeconfig),
         user_agent="target-cluster-operator",
         max_answer_bytes=MAX_ANSWER_BYTES,
+        destinations=ON_LOOPBACK,
     )
 
 

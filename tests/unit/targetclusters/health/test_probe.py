@@ -15,13 +15,18 @@ from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, Ready
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, FakeCluster, node
+from tests.targets.objects import ON_LOOPBACK
 
 
 def connected(url: str) -> AbstractContextManager[ApiServer]:
     kubeconfig = Kubeconfig(url)
     context = connector.tls_context(kubeconfig)
     return connector.connect(
-        kubeconfig, context, user_agent="tests", max_answer_bytes=MAX_ANSWER_BYTES
+        kubeconfig,
+        context,
+        user_agent="tests",
+        max_answer_bytes=MAX_ANSWER_BYTES,
+        destinations=ON_LOOPBACK,
     )
 
 
