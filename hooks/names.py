@@ -144,9 +144,15 @@ ANNOTATION_ID = SERVICE_ANNOTATION_PREFIX + "id"
 ANNOTATION_NETWORK_ID = SERVICE_ANNOTATION_PREFIX + "network-id"
 #: `"true"`: the Service gets no load balancer from us, and loses the one it has. Default `"false"`.
 ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
-#: `plan`: nothing changes in CloudStack; the CloudStackLoadBalancer's `status.plan` lists what
-#: would change. Default `apply`.
+#: `plan`: nothing changes in CloudStack, and a deletion waits; the CloudStackLoadBalancer's
+#: `status.plan` lists what would change. Default `apply`.
 ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
+#: The id of a cluster that is gone (its `CLUSTER_ID`): address and rules of the Service with the
+#: same namespace and name in that cluster are taken over in place. Default: none.
+ANNOTATION_TAKEOVER_FROM = SERVICE_ANNOTATION_PREFIX + "takeover-from"
+#: `"true"` on a Service or its CloudStackLoadBalancer: a deletion leaves everything in CloudStack
+#: as it is, and lets go of it. Default `"false"`.
+ANNOTATION_ABANDON = SERVICE_ANNOTATION_PREFIX + "abandon"
 #: The labels of the nodes that can be members: `key=value`, with commas. Default: every node.
 ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
@@ -190,7 +196,7 @@ TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
 TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
 #: Tag: the name of the Service that it belongs to.
 TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
-#: Tag: the UID of the Service that it belongs to; the only tag of these that decides.
+#: Tag: the UID of the Service that it belongs to. Something is ours if all four of these tags are.
 TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
 #: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
 #: stays allocated.
@@ -206,5 +212,11 @@ TAG_ORIGIN_USER = "user"
 EVENT_REPAIRED = "RepairedLoadBalancer"
 #: Warning: something keeps reverting our repairs, so nothing is changed for an hour.
 EVENT_CONTESTED = "LoadBalancerContested"
+#: Warning: the load balancer is deleted, and what was asked for is another cluster's: it is left.
+EVENT_FOREIGN_CLUSTER = "ForeignCluster"
+#: Warning: an address is not released: it is not wholly ours; the message says what is on it.
+EVENT_ADDRESS_KEPT = "AddressKept"
+#: Warning: a person let go of a load balancer; everything stays in CloudStack.
+EVENT_ABANDONED = "AbandonedLoadBalancer"
 #: Normal: a CloudStackLoadBalancer without an owner is being deleted: its Service is gone.
 EVENT_ORPHANED = "OrphanedLoadBalancer"

@@ -56,6 +56,7 @@ IN_PROJECT = frozenset(
         "listNetworkACLLists",
         "listNetworkACLs",
         "listNetworks",
+        "listPortForwardingRules",
         "listPublicIpAddresses",
         "listSecurityGroups",
         "listVirtualMachines",

@@ -1,10 +1,14 @@
-"""Services: whether one wants our load balancer, its path, and patches of its finalizers."""
+"""Services: whether one wants our load balancer, its names, and patches of its finalizers."""
 
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, is_deleting, part
 from hooks.names import ANNOTATION_DISABLED, CLOUDSTACK_API, LOAD_BALANCER_CLASS
+
+#: The namespace of a load balancer that cleans up after a deleted Service, whose own namespace may
+#: be deleted too, and then nothing can be created in it. Nobody else makes load balancers there.
+CLEANUP_NAMESPACE = "kube-system"
 
 
 def wants_load_balancer(service: Json, *, without_class: bool) -> bool:
@@ -27,6 +31,11 @@ def still_wants(service: Json, uid: str) -> bool:
     """Tell whether this is the Service with the UID, and it still wants its load balancer."""
     is_same = part(service, "metadata").get("uid") == uid and not is_deleting(service)
     return is_same and wants_load_balancer(service, without_class=True)
+
+
+def load_balancer_name(uid: str) -> str:
+    """Name a Service's load balancer as cloud controller managers do: `a` and its UID."""
+    return ("a" + uid.replace("-", ""))[:32]
 
 
 def service_path(namespace: str, name: str) -> str:

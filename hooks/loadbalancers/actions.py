@@ -11,7 +11,7 @@ from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
-from hooks.loadbalancers.plan import actions
+from hooks.loadbalancers.plan import actions, ownership
 from hooks.loadbalancers.plan.actions import Action, Command, KubernetesAction
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
@@ -62,7 +62,9 @@ def _assign_together(action: actions.AssignTogether, context: CallContext) -> tu
     return tuple(refusal for future in futures for refusal in future.result())
 
 
-def _do(action: Command | actions.AssociateAny | KubernetesAction, context: CallContext) -> None:
+def _do(
+    action: Command | actions.AssociateAny | actions.Retag | KubernetesAction, context: CallContext
+) -> None:
     match action:
         case actions.DeleteOrphan(namespace, name, uid):
             path = f"{load_balancers_path(namespace)}/{name}"
@@ -76,15 +78,29 @@ def _do(action: Command | actions.AssociateAny | KubernetesAction, context: Call
                 raise Outdated(str(error)) from error
         case actions.AssociateAny():
             _associate_any(action, context)
+        case actions.Retag(owns, keys, tags):
+            what = _TYPES[owns[0].kind], [own.id for own in owns]
+            context.wait_for(context.start(delete_tags(*what, keys)))
+            context.wait_for(context.start(create_tags(*what, dict(tags))))
         case _:
             context.wait_for(context.start(_command(action)))
 
 
 def _associate_any(action: actions.AssociateAny, context: CallContext) -> None:
-    """Acquire an address, and tag it before the job ends: the tag alone says whose it is."""
+    """Acquire an address, and tag it before the job ends: the tags alone say whose it is.
+
+    If they are refused, it is released again: no later call could tell that it is ours.
+    """
     job = context.start(network.associate_ip_address(network_id=action.network_id))
     tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
-    context.wait_for(context.start(tags), job)
+    try:
+        context.wait_for(context.start(tags), job)
+    except Refused as error:
+        if error.command == tags.name:
+            context.wait_for(job)
+            own = ownership.associated(job.resource_id)
+            context.wait_for(context.start(network.disassociate_ip_address(own.id)))
+        raise
 
 
 def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line each
@@ -92,25 +108,25 @@ def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line ea
     match action:
         case actions.Associate(ip, network_id):
             return network.associate_ip_address(network_id=network_id, ip_address=ip)
-        case actions.Release(address_id):
-            return network.disassociate_ip_address(address_id)
+        case actions.Release(own):
+            return network.disassociate_ip_address(own.id)
         case actions.CreateRule(rule):
             return loadbalancing.create_load_balancer_rule(rule)
         case actions.UpdateRule(rule_id, _, change):
             return loadbalancing.update_load_balancer_rule(rule_id, change)
-        case actions.DeleteRule(rule_id):
-            return loadbalancing.delete_load_balancer_rule(rule_id)
+        case actions.DeleteRule(own):
+            return loadbalancing.delete_load_balancer_rule(own.id)
         case actions.Assign(rule_id, _, machine_ids):
             return loadbalancing.assign_to_load_balancer_rule(rule_id, machine_ids)
         case actions.Remove(rule_id, _, machine_ids):
             return loadbalancing.remove_from_load_balancer_rule(rule_id, machine_ids)
         case actions.OpenFirewall(address_id, ports):
             return firewall.create_firewall_rule(address_id, ports)
-        case actions.CloseFirewall(rule_id):
-            return firewall.delete_firewall_rule(rule_id)
+        case actions.CloseFirewall(own):
+            return firewall.delete_firewall_rule(own.id)
         case actions.AddTags(kind, ids, _, tags):
             return create_tags(_TYPES[kind], ids, dict(tags))
-        case actions.UntagAddress(address_id, _, keys):
-            return delete_tags(ResourceType.ADDRESS, [address_id], keys)
+        case actions.UntagAddress(own, keys):
+            return delete_tags(ResourceType.ADDRESS, [own.id], keys)
         case _:
             assert_never(action)

@@ -3,22 +3,23 @@
 from contextlib import suppress
 from dataclasses import replace
 
-from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, InvalidParameter
+from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, Forbidden, InvalidParameter
 from hooks.cloudstack.models.account import ResourceLimit
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.kube.client import NotFound
-from hooks.kube.objects import finalizers, is_deleting, part
+from hooks.kube.objects import annotations, finalizers, is_deleting, part
 from hooks.kube.services import service_path, still_wants
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.actions import Assign
-from hooks.loadbalancers.plan.address import is_own, plan_address, select_address
-from hooks.loadbalancers.plan.deletion import is_released, select_for_deletion
+from hooks.loadbalancers.plan.address import plan_address
+from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
+from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import TAG_SERVICE_UID
+from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, TAG_SERVICE, TAG_SERVICE_UID
 
 
 def observe(request: LoadBalancerRequest, call: CallState, context: CallContext) -> Facts:
@@ -35,9 +36,13 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         now=context.clock(),
         cluster_id=context.cluster_id(deadline),
         drift_resync=context.drift_resync,
-        service=_live_service(request, context),
+        service=None,
         call=call,
+        seal_key=context.cloud.seal_key,
     )
+    # The Service matters for a deletion, and for an object without an owner.
+    if request.deleted_at is not None or not request.is_owned:
+        facts = replace(facts, service=_live_service(request, context))
     is_living = request.deleted_at is None
     is_left_alone = facts.is_wanted != is_living
     if is_left_alone:
@@ -48,23 +53,31 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         network=_network(facts.request.network_id, context),
     )
     reader = _Reader(facts, context)
-    facts = replace(facts, state=reader.state(), address_limit=reader.address_limit())
+    facts = replace(facts, state=CloudState(reader.addresses()))
+    if is_living and _has_inherited(facts):
+        service = facts.service or _live_service(request, context)
+        facts = replace(facts, is_live=service.is_same)
+    state = reader.contents(facts)
+    facts = replace(facts, state=state, address_limit=reader.address_limit())
     may_choose = is_living and facts.network and not request.spec.invalid
-    if may_choose and plan_address(facts).leaves_choice:
+    if may_choose and plan_address(facts).chooses:
         facts = replace(facts, state=replace(facts.state, free=reader.free_addresses()))
     return facts
 
 
-def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService | None:
-    """Read the Service if it matters: for a deletion, and for an object without an owner.
+def _has_inherited(facts: Facts) -> bool:
+    """Tell whether something shows that is ours if the Service that lives has our UID."""
+    return any(facts.owner.whose(each) is Whose.INHERITED for each in facts.state.addresses)
+
+
+def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService:
+    """Read the Service where its mark says that it lives.
 
     Raises:
-        KubeError: it matters, and the API server does not answer.
+        KubeError: the API server does not answer.
     """
-    if request.is_owned and request.deleted_at is None:
-        return None
-    namespace_path = f"/api/v1/namespaces/{request.metadata.namespace}"
-    path = service_path(request.metadata.namespace, request.spec.service.name)
+    namespace_path = f"/api/v1/namespaces/{request.service_namespace}"
+    path = service_path(request.service_namespace, request.spec.service.name)
     try:
         service = context.kube.get(path, deadline=context.deadline)
         # In a namespace that is being deleted, the Service may go after its load balancer.
@@ -73,8 +86,15 @@ def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveSer
         )
     except NotFound:
         return LiveService(wants=False)
-    version = part(service, "metadata").get("resourceVersion") or ""
-    return LiveService(wants, version, finalizers(service))
+    metadata, notes = part(service, "metadata"), annotations(service)
+    return LiveService(
+        wants,
+        metadata.get("resourceVersion") or "",
+        finalizers(service),
+        is_same=metadata.get("uid") == request.spec.service.uid,
+        plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
+        is_abandoned=str(notes.get(ANNOTATION_ABANDON)).strip().lower() == "true",
+    )
 
 
 def _network(network_id: str, context: CallContext) -> Network | None:
@@ -101,20 +121,24 @@ class _Reader:
         self._client = context.cloud.client
         self._deadline = context.deadline
 
-    def state(self) -> CloudState:
-        """Read the addresses that may be this Service's, and what is on the one that counts."""
-        request, is_living = self._request, self._is_living
-        addresses = self._addresses()
-        address = (select_address if is_living else select_for_deletion)(request, addresses)
-        if address is None or (not is_living and is_released(request, address)):
-            return CloudState(addresses)
-        rules = self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
-        own = own_rules(request, rules) if is_living else ()
-        return CloudState(
-            addresses=addresses,
-            rules=rules,
+    def contents(self, facts: Facts) -> CloudState:
+        """Read what is on the addresses that count, beside the addresses themselves."""
+        found = find_candidates(facts)
+        if not found:
+            return facts.state
+        may_change_hands = (
+            not self._is_living or len(found) > 1 or facts.owner.whose(found[0]) is not Whose.OURS
+        )
+        rules = [rule for each in found for rule in self._rules(each)]
+        own = own_rules(facts.owner, rules) if self._is_living else ()
+        return replace(
+            facts.state,
+            rules=tuple(rules),
             members={rule.id: self._members(rule) for rule in own},
-            firewall=self._firewall(address),
+            firewall=tuple(rule for each in found for rule in self._firewall(each)),
+            forwards=tuple(rule for each in found for rule in self._forwards(each))
+            if may_change_hands
+            else (),
             machines=self._machines(),
         )
 
@@ -133,20 +157,28 @@ class _Reader:
             each.ip_address for each in free if each.for_virtual_network and not each.is_system
         )
 
-    def _addresses(self) -> tuple[PublicIpAddress, ...]:
-        """List addresses by their IPs and, unless the Service's own is among them, by our tag."""
-        recorded, spec = self._request.recorded.address, self._request.spec
-        is_choice_left = recorded and recorded.chosen_at is not None and not recorded.ip
+    def addresses(self) -> tuple[PublicIpAddress, ...]:
+        """List addresses by their IPs and, unless the Service's own is among them, by our tags.
+
+        CloudStack lists what has any of the tags: our UID, or our name, which a Service of another
+        UID, namespace or cluster may have as well.
+        """
+        recorded, spec, owner = (
+            self._request.recorded.address,
+            self._request.spec,
+            self._facts.owner,
+        )
         ips = {recorded.ip if recorded else spec.adopt.address: None}
         if self._is_living:
             ips[spec.address] = None
         found: dict[str, PublicIpAddress] = {}
         for ip in filter(None, ips):
             found |= self._list(ip_address=ip)
-        if not self._is_living or not any(is_own(self._request, each) for each in found.values()):
-            found |= self._list(tags={TAG_SERVICE_UID: spec.service.uid})
-        if self._facts.network and is_choice_left:
-            found |= self._list(associated_network_id=self._facts.network.id)
+        has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
+        if not self._is_living or not has_own:
+            found |= self._list(
+                tags={TAG_SERVICE_UID: spec.service.uid, TAG_SERVICE: spec.service.name}
+            )
         return tuple(found.values())
 
     def _list(self, **where: object) -> dict[str, PublicIpAddress]:
@@ -164,6 +196,23 @@ class _Reader:
                 return {}
             raise
         return {each.virtual_machine_id: each.name for each in members}
+
+    def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
+        return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
+
+    def _forwards(self, address: PublicIpAddress) -> tuple[PortForwardingRule, ...]:
+        """List an address's port forwarding rules, which are never ours.
+
+        They keep an address from being claimed or released. An account whose role may not list
+        them has none.
+        """
+        if address.state != "Allocated":
+            return ()
+        try:
+            where = {"ip_address_id": address.id}
+            return self._client.list_all(PortForwardingRule, self._deadline, **where)
+        except Forbidden:
+            return ()
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""

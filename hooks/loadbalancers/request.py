@@ -10,8 +10,9 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
+from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
 from hooks.kube.times import read_time
-from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
+from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, CLOUDSTACK_API, INSTANCE_KIND
 from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
@@ -47,10 +48,11 @@ EVERYONE = Cidr("0.0.0.0/0")
 
 
 class ServiceName(View, frozen=True):
-    """The Service that the load balancer is for."""
+    """The Service that the load balancer is for; its namespace counts in kube-system alone."""
 
     name: ObjectName
     uid: NonEmpty
+    namespace: str = ""
 
 
 class Port(View, frozen=True):
@@ -89,7 +91,11 @@ class Invalid(View, frozen=True):
 
 
 class Spec(View, frozen=True):
-    """What the Service asks for."""
+    """What the Service asks for.
+
+    Attributes:
+        load_balancer_name: in no use: names of rules are made from the Service's UID.
+    """
 
     service: ServiceName
     load_balancer_name: NonEmpty
@@ -102,6 +108,7 @@ class Spec(View, frozen=True):
     node_selector: dict[str, str] = msgspec.field(default_factory=dict)
     external_traffic_policy: str = "Cluster"
     mode: str = "Apply"
+    takeover_from: str = ""
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:
@@ -119,19 +126,19 @@ class Spec(View, frozen=True):
 
     def rule_name(self, port: Port) -> str:
         """Name the rule of a port as the existing CloudStack provider does."""
-        return f"{self.load_balancer_name}-{port.rule_protocol}-{port.public_port}"
+        return f"{load_balancer_name(self.service.uid)}-{port.rule_protocol}-{port.public_port}"
 
 
 class RecordedAddress(View, frozen=True):
     """The address as our own status has it.
 
     Attributes:
-        ip: empty where the choice is left to CloudStack.
         id: empty until the address was seen to be ours.
         chosen_at: when it was chosen, until it was seen to be ours.
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.
         tries: choices that turned out to be taken.
         published: the Service may show it.
+        seal: proves that we chose it, and when.
     """
 
     ip: str = ""
@@ -142,6 +149,7 @@ class RecordedAddress(View, frozen=True):
     allocated_at: Time | None = None
     tries: int = 0
     published: bool = False
+    seal: str = ""
 
     @property
     def is_unclaimed(self) -> bool:
@@ -175,8 +183,8 @@ class RecordedStatus(View, frozen=True):
     conditions: tuple[ConditionView, ...] = ()
 
     def __post_init__(self) -> None:
-        """Drop an address that is neither known nor chosen."""
-        if self.address and not self.address.ip and self.address.chosen_at is None:
+        """Drop an address without an IP, which is none."""
+        if self.address and not self.address.ip:
             msgspec.structs.force_setattr(self, "address", None)
 
     def condition(self, kind: str) -> ConditionView:
@@ -270,10 +278,30 @@ class LoadBalancerRequest:
         return any(owner.uid == self.spec.service.uid for owner in owners)
 
     @property
+    def service_namespace(self) -> str:
+        """Return the Service's namespace: our own, unless the services hook made this to clean up.
+
+        It does that in kube-system, where only it writes, for a Service that is deleted.
+        """
+        own = self.metadata.namespace
+        return (own == CLEANUP_NAMESPACE and self.spec.service.namespace) or own
+
+    @property
     def service(self) -> Reference:
         """Refer to the Service, whose Events people read."""
         service = self.spec.service
-        return Reference("v1", "Service", service.name, service.uid, self.metadata.namespace)
+        return Reference("v1", "Service", service.name, service.uid, self.service_namespace)
+
+    @property
+    def mode(self) -> str:
+        """Return the mode that counts for a deletion when the Service is gone, in lower case."""
+        return (self.metadata.annotations.get(ANNOTATION_MODE) or self.spec.mode).strip().lower()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Tell whether a person lets go of what is in CloudStack, by an annotation on this."""
+        text = self.metadata.annotations.get(ANNOTATION_ABANDON, "")
+        return text.strip().lower() == "true"
 
     @cached_property
     def serving_nodes(self) -> tuple[Instance, ...]:

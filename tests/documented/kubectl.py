@@ -17,7 +17,7 @@ from tests.documented.shell import Command
 GLOBAL = {"-n", "--namespace", "--context", "--kubeconfig"}
 #: Flags by command; of `create` by what is created.
 FLAGS = {
-    "annotate": {"--overwrite"},
+    "annotate": {"--all", "--overwrite"},
     "apply": {
         *("-f", "-k", "--server-side", "--force-conflicts", "--prune", "--applyset"),
     },
@@ -43,6 +43,7 @@ FLAGS = {
     "patch": {"-p", "--type", "--patch-file"},
     "rollout status": set(),
     "scale": {"--replicas"},
+    "set env": set(),
     "taint": {"--all", "--overwrite"},
     "wait": {"-l", "--all", "--all-namespaces", "--for", "--timeout"},
 }

@@ -24,7 +24,7 @@ INSTALLED = tuple(
     )
 )
 #: On a cluster whose cloud controller runs: tests/deploy/test_documented.py.
-SERVED = tuple(sorted(EXAMPLES.glob("0[1-6]-*/README.md")))
+SERVED = (*sorted(EXAMPLES.glob("0[1-6]-*/README.md")), GUIDES / "move.md")
 #: Where the target-cluster-operator runs, with a cluster to look after: the same.
 TARGETS = (
     GUIDES / "target-clusters.md",

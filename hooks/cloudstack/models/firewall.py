@@ -1,4 +1,4 @@
-"""Firewall rules, network ACL items and security groups."""
+"""Firewall rules, port forwarding rules, network ACL items and security groups."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,6 +20,20 @@ class FirewallRule(Model):
     cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
     state: str = ""
     network_id: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortForwardingRule(Model):
+    """A port of a public address that goes to one machine."""
+
+    LISTING = Listing(
+        "listPortForwardingRules", "portforwardingrule", "id ip_address_id network_id tags"
+    )
+    id: str
+    protocol: Lower
+    public_ip_id: Annotated[str, "ipaddressid"]
+    public_port: int
     tags: tuple[Tag, ...] = ()
 
 

@@ -3,18 +3,15 @@
 An id that is not known yet is empty. Plan mode shows such actions; no call does them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
 
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
-
-#: Tags as (key, value) pairs, and the kinds of resources that have them.
-Tags = tuple[tuple[str, str], ...]
-TaggedKind = Literal["address", "rule", "firewall rule"]
+from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +49,46 @@ class AddTags:
     tags: Tags
 
     def __str__(self) -> str:
-        kind = self.kind if len(self.names) == 1 else f"{self.kind}s"
-        return f"tag {kind} {', '.join(self.names)}"
+        return f"tag {_many(self.kind, self.names)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retag:
+    """Take over resources of one kind: remove the tags that differ from ours, then add ours.
+
+    Attributes:
+        owns: the resources.
+        keys: of the tags that differ.
+        tags: those that are missing then.
+    """
+
+    owns: tuple[Own, ...]
+    keys: tuple[str, ...]
+    tags: Tags
+
+    def __str__(self) -> str:
+        return f"take over {_many(self.owns[0].kind, [own.name for own in self.owns])}"
 
 
 @dataclass(frozen=True, slots=True)
 class UntagAddress:
     """Remove our tags from an address that stays allocated."""
 
-    address_id: str
-    ip: str
+    own: Own
     keys: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"untag address {self.ip}"
+        return f"untag address {self.own.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """Release an address, and every rule on it."""
 
-    address_id: str
-    ip: str
+    own: Own
 
     def __str__(self) -> str:
-        return f"release address {self.ip} with all its rules"
+        return f"release address {self.own.name} with all its rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +123,10 @@ class UpdateRule:
 class DeleteRule:
     """Delete a rule."""
 
-    rule_id: str
-    name: str
+    own: Own
 
     def __str__(self) -> str:
-        return f"delete rule {self.name}"
+        return f"delete rule {self.own.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,7 @@ class OpenFirewall:
 class CloseFirewall:
     """Delete a firewall rule of ours; `ports` are the ports that it opens."""
 
-    rule_id: str
+    own: Own
     ports: PortRange
 
     def __str__(self) -> str:
@@ -210,7 +221,7 @@ Command = (
 )
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService
-Action = Command | AssociateAny | AssignTogether | KubernetesAction
+Action = Command | AssociateAny | Retag | AssignTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +230,11 @@ class StagePlan:
 
     condition: Condition
     actions: tuple[Action, ...] = ()
+
+
+def _many(kind: str, resources: Sequence[str]) -> str:
+    plural = "addresses" if kind == "address" else f"{kind}s"
+    return f"{kind if len(resources) == 1 else plural} {', '.join(resources)}"
 
 
 def port_text(ports: PortRange) -> str:

@@ -1,13 +1,13 @@
 """Decides which public address is the Service's, and how it gets one.
 
-A new address is chosen first and written to the status. A later call associates it. A crash at any
-point leaves an address that is found again. If the chosen address turns up allocated, the tag
-decides whether it is ours: a second `createTags` of a key fails, so only one Service gets it.
+A new address is chosen first and written to the status, with a seal. A later call associates it. A
+crash at any point leaves an address that is found again: by its tags, or by the seal as long as it
+has none. Once an address has our tags, they alone say that it is ours.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -15,20 +15,24 @@ from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import AddTags, Associate, AssociateAny, StagePlan
+from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny, StagePlan
+from hooks.loadbalancers.plan.claims import (
+    find_choice,
+    find_held,
+    find_takeable,
+    find_unfit,
+    is_left_by_provider,
+    not_ready,
+    refuse_foreign,
+    unsettled,
+)
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.firewall import tag_others_firewall
+from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
+from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
+from hooks.loadbalancers.plan.takedown import is_by_controller, take_down
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
-from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 from hooks.webhook.requests import Time
-
-#: Seconds that CloudStack's clock may be behind ours in the time of an allocation.
-CLOCK_SLACK = 300.0
-#: The same if the choice was left to CloudStack, and any address on the network may be the one.
-ANY_SLACK = 2.0
-#: Choices that may turn out to be taken before CloudStack is left to choose.
-CHOICES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,123 +41,67 @@ class AddressPlan(StagePlan):
 
     Attributes:
         address_id: of the address that is, or is about to be, the Service's; empty if unallocated.
-        is_ours: it has our tag, so rules may be put on it.
+        is_ours: it has our tags, so rules may be put on it.
         recorded: the address as the status is to record it.
         awaits_status: nothing can be done before the status is written.
+        chooses: it matters which addresses are free.
     """
 
     address_id: str = ""
     is_ours: bool = False
     recorded: RecordedAddress | None = None
     awaits_status: bool = False
-
-    @property
-    def leaves_choice(self) -> bool:
-        """Tell whether CloudStack is left to choose, because no free address is known."""
-        return self.awaits_status and self.recorded is not None and not self.recorded.ip
-
-
-def select_address(
-    request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
-) -> PublicIpAddress | None:
-    """Return the address to plan for.
-
-    The first of: the recorded one, one with our tag, one that may come of our choice, the one that
-    the Service asks for, the one that another provider left.
-    """
-    by_ip = {each.ip_address: each for each in addresses}
-    recorded, spec = request.recorded.address, request.spec
-    if recorded and not recorded.is_unclaimed and recorded.ip in by_ip:
-        return by_ip[recorded.ip]
-    tagged = [each for each in addresses if tags.is_ours(request, each)]
-    chosen = [each for each in addresses if may_be_our_choice(recorded, each)]
-    if tagged or chosen:
-        return min(tagged or chosen, key=lambda each: each.ip_address)
-    return by_ip.get(spec.address or (recorded.ip if recorded else spec.adopt.address))
-
-
-def is_own(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether an address is ours: it has our tag, or it is the recorded allocation."""
-    recorded = request.recorded.address
-    if tags.is_ours(request, address):
-        return True
-    return (
-        recorded is not None
-        and not recorded.is_unclaimed
-        and recorded.ip == address.ip_address
-        and recorded.allocated_at == address.allocated_at
-        and not tags.is_foreign(request, address)
-    )
-
-
-def may_be_our_choice(recorded: RecordedAddress | None, address: PublicIpAddress) -> bool:
-    """Tell whether an address may be our choice: allocated since, and for no other purpose.
-
-    Rules on the address, which rule that out, are not considered here.
-    """
-    if recorded is None or recorded.chosen_at is None:
-        return False
-    if recorded.ip not in ("", address.ip_address):
-        return False
-    slack = CLOCK_SLACK if recorded.ip else ANY_SLACK
-    since = address.allocated_at
-    is_newer = since is None or since >= recorded.chosen_at - slack
-    return is_newer and not address.is_source_nat and not address.is_static_nat
-
-
-def is_our_choice(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address is our choice, as far as that is known before it is tagged."""
-    return may_be_our_choice(facts.request.recorded.address, address) and not facts.state.rules
-
-
-def is_by_controller(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether we acquired an address of ours, so that it is released with the Service."""
-    if origin := tags.value(address, TAG_ORIGIN):
-        return origin == TAG_ORIGIN_CONTROLLER
-    recorded = request.recorded.address
-    return recorded is not None and recorded.associated_by_controller
+    chooses: bool = False
 
 
 def plan_address(facts: Facts) -> AddressPlan:
-    """Keep, claim or acquire the Service's address; see `select_address` for the order."""
+    """Keep, take over, claim or acquire the Service's address.
+
+    The first of: the recorded one that is ours, our choice that has no tags yet, another one that
+    is ours, one of a Service of our name, the one that the Service asks for, the one that another
+    provider left, one chosen before, a new one.
+    """
     request = facts.request
     recorded, wanted = request.recorded.address, request.spec.address
-    found = select_address(request, facts.state.addresses)
-    if found is None:
-        return _acquire(facts, wanted or (recorded.ip if recorded else ""))
-    if is_own(request, found):
-        return _keep(facts, found)
-    unfit = _unfit(facts, found)
-    if not unfit and is_our_choice(facts, found):
-        return _claim(facts, found, is_released_by_us=True)
-    if found.ip_address == wanted:
-        return _take_over(facts, found, unfit)
+    by_ip = {each.ip_address: each for each in facts.state.addresses}
+    held, choice = find_held(facts), find_choice(facts)
+    if held and recorded and not recorded.is_unclaimed and held.ip_address == recorded.ip:
+        return _keep(facts, held)
+    if choice:
+        return _claim(facts, choice, by_controller=True)
+    if held:
+        return _keep(facts, held)
+    if found := find_takeable(facts):
+        return _take_over(facts, found)
+    known = by_ip.get(recorded.ip) if recorded and not recorded.is_unclaimed else None
+    if known and facts.owner.whose(known) is Whose.FOREIGN_CLUSTER:
+        return AddressPlan(refuse_foreign(known), recorded=recorded)
     if wanted:
-        condition = _not_ready("AddressNotFree", f"{found.ip_address} is taken")
-        return AddressPlan(condition, awaits_status=True)
-    has_own_rules = bool(own_rules(request, facts.state.rules))
-    if recorded is None and (has_own_rules or not (unfit or facts.state.rules)):
-        return _take_over(facts, found, unfit)
+        return _ask_for(facts, by_ip[wanted]) if wanted in by_ip else _acquire(facts, wanted)
+    if recorded:
+        return _choose(facts) if recorded.ip in by_ip else _acquire(facts, recorded.ip)
+    if found := by_ip.get(request.spec.adopt.address):
+        return _adopt(facts, found)
     return _choose(facts)
 
 
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Keep an address that is ours, and restore the tags that it lost."""
+    """Keep an address that is ours, restore the tags that it lost, and release any second one."""
     request = facts.request
-    by_controller = is_by_controller(request, found)
+    by_controller = is_by_controller(found)
     wanted = tags.address_tags(facts, by_controller=by_controller)
-    actions = tags.add_missing("address", [found], wanted, lambda each: each.ip_address)
+    actions = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)
     condition = Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
     if request.spec.address not in ("", found.ip_address):
         message = (
             f"The Service asks for {request.spec.address} and has {found.ip_address}. The address "
             "of a live Service cannot change yet: delete the Service and create it again"
         )
-        condition = _not_ready("AddressChangeNotServed", message)
+        condition = not_ready("AddressChangeNotServed", message)
     if found.state != "Allocated":
-        condition = _unsettled(found)
+        condition = unsettled(found)
     if complaints := facts.complaints(actions):
-        condition = _not_ready("TagRefused", "; ".join(complaints))
+        condition = not_ready("TagRefused", "; ".join(complaints))
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
@@ -164,80 +112,131 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     )
     return AddressPlan(
         condition=condition,
-        actions=facts.not_refused(actions),
+        actions=facts.not_refused((*actions, *_release_others(facts, found))),
         address_id=found.id,
         is_ours=found.state == "Allocated",
         recorded=recorded,
     )
 
 
-def _take_over(facts: Facts, found: PublicIpAddress, unfit: Condition | None) -> AddressPlan:
-    """Take an address that the Service asks for, or that another provider left to it."""
-    adopt = facts.request.spec.adopt
-    if unfit:
+def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
+    """Release the other addresses that are ours: two replicas may each have acquired one."""
+    return tuple(
+        action
+        for each in facts.state.addresses
+        if each.id != kept.id
+        and each.state == "Allocated"
+        and facts.owner.whose(each) is Whose.OURS
+        for action in take_down(facts.on(each.id), each)
+    )
+
+
+def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
+    """Claim the allocated address that the Service asks for, if nobody else has it."""
+    whose = facts.owner.whose(found)
+    if whose is Whose.FOREIGN_CLUSTER:
+        return AddressPlan(refuse_foreign(found), recorded=_choice(facts, found))
+    if unfit := find_unfit(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
-    by_other = found.ip_address == adopt.address and adopt.associated_by_controller
-    return _claim(facts, found, is_released_by_us=by_other)
+    return _claim(facts, found, by_controller=_is_provider_s(facts, found))
 
 
-def _claim(facts: Facts, found: PublicIpAddress, *, is_released_by_us: bool) -> AddressPlan:
-    """Make an address ours by its tag, after the rules that another provider left on it."""
-    request = facts.request
-    wanted = tags.address_tags(facts, by_controller=is_released_by_us)
-    rules = own_rules(request, facts.state.rules)
+def _adopt(facts: Facts, found: PublicIpAddress) -> AddressPlan:
+    """Claim the address that another provider left, if rules of ours are on it; else choose one."""
+    rules = own_rules(facts.owner, facts.on(found.id).state.rules)
+    if facts.owner.whose(found) is not Whose.UNMARKED or not rules:
+        return _choose(facts)
+    if unfit := find_unfit(facts, found):
+        return AddressPlan(unfit, recorded=_choice(facts, found))
+    return _claim(facts, found, by_controller=_is_provider_s(facts, found))
+
+
+def _is_provider_s(facts: Facts, found: PublicIpAddress) -> bool:
+    """Tell whether another provider allocated an address, and would release it with the Service."""
+    adopt = facts.request.spec.adopt
+    is_left = adopt.address == found.ip_address and adopt.associated_by_controller
+    return is_left and is_left_by_provider(facts.on(found.id), found)
+
+
+def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> AddressPlan:
+    """Make an address ours by its tags, after the rules that another provider left on it."""
+    here = facts.on(found.id)
+    rules = own_rules(facts.owner, here.state.rules)
+    wanted = tags.address_tags(facts, by_controller=by_controller)
     actions = (
-        *tag_others_firewall(facts, rules),
+        *tag_firewall(facts, former_firewall(here, rules)),
         *tag_rules(facts, rules),
         AddTags("address", (found.id,), (found.ip_address,), wanted),
     )
-    condition = _not_ready("ClaimingAddress", f"{found.ip_address} is being tagged")
+    return _mark(facts, found, actions)
+
+
+def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
+    """Give our mark to an address of a Service of our name: rules first, the address last."""
+    if unfit := find_unfit(facts, found):
+        return AddressPlan(unfit, recorded=_choice(facts, found))
+    here = facts.on(found.id)
+    rules = own_rules(facts.owner, here.state.rules)
+    wanted = tags.address_tags(facts, by_controller=is_by_controller(found))
+    actions = (
+        *tag_firewall(facts, former_firewall(here, rules)),
+        *tag_rules(facts, rules),
+        *tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted),
+    )
+    return _mark(facts, found, actions)
+
+
+def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> AddressPlan:
+    condition = not_ready("ClaimingAddress", f"{found.ip_address} is being tagged")
     if complaints := facts.complaints(actions):
-        condition = _not_ready("TagRefused", "; ".join(complaints))
+        condition = not_ready("TagRefused", "; ".join(complaints))
         actions = ()
     recorded = _choice(facts, found)
     return AddressPlan(condition, actions, address_id=found.id, recorded=recorded)
 
 
 def _acquire(facts: Facts, ip: str) -> AddressPlan:
-    """Acquire a free address: the one asked for, the one chosen before, or another."""
+    """Acquire a free address: the one asked for, or the one chosen before."""
     spec, recorded = facts.request.spec, facts.request.recorded.address
     action = Associate(ip, facts.request.network_id)
     refusal = facts.refusal(action)
-    if not ip or (refusal and refusal.code == ADDRESS_TAKEN and not spec.address):
+    if refusal and refusal.code == ADDRESS_TAKEN and not spec.address:
         return _choose(facts)
-    is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
+    is_written = (
+        recorded is not None
+        and recorded.ip == ip
+        and facts.owner.has_sealed(facts.seal_key, recorded, facts.now)
+    )
     if refusal or spec.plan_only or is_written:
         return _associate(facts, action, f"{ip} is being associated")
     return _choice_made(facts, ip, tries=0)
 
 
 def _choose(facts: Facts) -> AddressPlan:
-    """Choose a free address, or leave the choice to CloudStack after a few that were taken.
-
-    The status records that as well: an untagged address that turns up then may be the result.
-    """
+    """Choose a free address; leave the choice to CloudStack only if it shows none."""
     request, recorded = facts.request, facts.request.recorded.address
-    is_written = recorded is not None and recorded.ip == "" and recorded.chosen_at is not None
-    if is_written or request.spec.plan_only:
-        action = AssociateAny(request.network_id, tags.address_tags(facts, by_controller=True))
-        return _associate(facts, action, "A free address is being associated")
-    tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0
+    action = AssociateAny(request.network_id, tags.address_tags(facts, by_controller=True))
     before = recorded.ip if recorded else ""
     free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
-    return _choice_made(facts, free[0] if free and tries < CHOICES else "", tries=tries)
+    # If one was associated in this call and does not show yet, no other is chosen.
+    if request.spec.plan_only or action in facts.call.done or not free:
+        planned = _associate(facts, action, "A free address is being associated")
+        return replace(planned, chooses=not request.spec.plan_only)
+    tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0
+    return _choice_made(facts, free[0], tries=tries)
 
 
 def _associate(facts: Facts, action: Associate | AssociateAny, message: str) -> AddressPlan:
     recorded = facts.request.recorded.address
     refusal = facts.refusal(action)
     if not refusal:
-        condition = _not_ready("AssociatingAddress", message)
+        condition = not_ready("AssociatingAddress", message)
         return AddressPlan(condition, (action,), recorded=recorded)
     reasons = {ADDRESS_TAKEN: "AddressNotFree", LIMIT_REACHED: "QuotaExceeded"}
     limit, message = facts.address_limit, f"{action}: {refusal.text}"
     if limit and limit.limit is not None:
         message = f"{limit.used} of {limit.limit} public addresses are used; {message}"
-    condition = _not_ready(reasons.get(refusal.code, "AddressRefused"), message)
+    condition = not_ready(reasons.get(refusal.code, "AddressRefused"), message)
     return AddressPlan(condition, recorded=recorded)
 
 
@@ -252,44 +251,24 @@ def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]
 
 
 def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
-    published = _is_published(facts.request.recorded.address, ip)
-    choice = RecordedAddress(ip, chosen_at=Time(facts.now), tries=tries, published=published)
-    message = f"{ip or 'Any address'} is chosen; it is associated after the status is written"
-    return AddressPlan(_not_ready("AddressChosen", message), recorded=choice, awaits_status=True)
+    choice = RecordedAddress(
+        ip,
+        chosen_at=Time(facts.now),
+        seal=facts.owner.seal(facts.seal_key, ip, facts.now),
+        tries=tries,
+        published=_is_published(facts.request.recorded.address, ip),
+    )
+    message = f"{ip} is chosen; it is associated after the status is written"
+    return AddressPlan(not_ready("AddressChosen", message), recorded=choice, awaits_status=True)
 
 
 def _is_published(recorded: RecordedAddress | None, ip: str) -> bool:
     return recorded is not None and recorded.published and recorded.ip == ip
 
 
-def _unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
-    """Return the condition that says why an address cannot have our rules; None if it can."""
-    ip = found.ip_address
-    if tags.is_foreign(facts.request, found):
-        return _not_ready("AddressInUse", f"{ip} belongs to Service {tags.owner(found)}")
-    if found.is_source_nat:
-        return _not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
-    if found.is_static_nat:
-        return _not_ready("AddressIsStaticNAT", f"{ip} is the static NAT address of a VM")
-    if found.vpc_id or found.network_id not in ("", facts.request.network_id):
-        place = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
-        message = f"{ip} belongs to {place}, the members to network {facts.request.network_id}"
-        return _not_ready("AddressElsewhere", message)
-    return _unsettled(found) if found.state == "Releasing" else None
-
-
-def _unsettled(found: PublicIpAddress) -> Condition:
-    message = f"{found.ip_address} is in state {found.state} in CloudStack"
-    return _not_ready(f"Address{found.state}", message)
-
-
 def _choice(facts: Facts, found: PublicIpAddress) -> RecordedAddress | None:
     """Return what is recorded of an address that is not ours yet."""
     recorded = facts.request.recorded.address
-    if not recorded or recorded.ip not in ("", found.ip_address):
+    if not recorded or recorded.ip != found.ip_address:
         return None
     return msgspec.structs.replace(recorded, id="")
-
-
-def _not_ready(reason: str, message: str) -> Condition:
-    return Condition("AddressReady", "False", reason, message)

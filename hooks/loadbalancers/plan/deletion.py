@@ -3,73 +3,75 @@
 from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.address import (
-    is_by_controller,
-    is_our_choice,
-    is_own,
-    may_be_our_choice,
-)
+from hooks.loadbalancers.plan.claims import find_choice
 from hooks.loadbalancers.plan.facts import Facts, LiveService
-from hooks.loadbalancers.plan.firewall import close_ports
-from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.schedule import OUTAGE
-from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING
+from hooks.loadbalancers.plan.takedown import others_on, take_down
+from hooks.names import (
+    ANNOTATION_ABANDON,
+    ANNOTATION_MODE,
+    CLEANUP_FINALIZER,
+    EVENT_ABANDONED,
+    EVENT_ADDRESS_KEPT,
+    EVENT_DELETED,
+    EVENT_DELETING,
+    EVENT_FOREIGN_CLUSTER,
+)
 from hooks.webhook.contract import CompositeResponse, Plan
 
-#: Seconds that a deletion waits for a network that CloudStack does not show. With another project's
-#: or account's key, everything looks deleted.
-NETWORK_TIMEOUT = 600.0
+#: How many things of others on an address a message names.
+_NAMED_OTHERS = 5
+_LET_GO = f'annotation {ANNOTATION_ABANDON}: "true" leaves everything in CloudStack and lets go'
 
 
 def plan_deletion(facts: Facts) -> Plan[Action]:
     """Clean up in CloudStack, and finalize once nothing is seen there.
 
     If the Service still wants the load balancer, nothing is touched, and our finalizer holds the
-    Service. The object that is made again finds the address and the rules by their tags.
+    Service. The object that is made again finds the address and the rules by their tags. Nor is
+    anything touched if a person lets go, or in plan mode, which waits for a person.
     """
     if facts.service and facts.service.wants:
         return _keep_everything(facts, facts.service)
-    address = select_for_deletion(facts.request, facts.state.addresses)
-    if not address or not (is_own(facts.request, address) or is_our_choice(facts, address)):
+    if facts.request.is_abandoned or (facts.service and facts.service.is_abandoned):
+        return _abandon(facts)
+    address = select_for_deletion(facts)
+    if address is None:
         return _nothing_left(facts)
     if address.state == "Releasing":
-        message = f"Address {address.ip_address} is being released"
-        return Plan(status.stopped(facts, "Releasing", message, back_off=OUTAGE))
-    cleaning = _cleanup(facts, address)
-    if not cleaning:
-        return _nothing_left(facts)
-    event = Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")
+        return _wait_for_release(facts, address)
+    here = facts.on(address.id)
+    if _is_plan_only(facts):
+        return _hold(facts, _cleanup(here, address, at_once=True))
+    cleaning = _cleanup(here, address)
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
+    events = [Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")]
+    if others := others_on(here, address):
+        on_it = join_sentences(list(others), limit=_NAMED_OTHERS)
+        message = f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
+        response = _deleting(facts, message)
+        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"))
     if complaints := facts.complaints(cleaning):
         response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
-    return Plan(response, facts.not_refused(cleaning), (event,))
+    return Plan(response, facts.not_refused(cleaning), tuple(events))
 
 
-def select_for_deletion(
-    request: LoadBalancerRequest, addresses: Sequence[PublicIpAddress]
-) -> PublicIpAddress | None:
-    """Return an address that is this Service's, else one that may come of its choice."""
-    own = [each for each in addresses if is_own(request, each)]
-    chosen = [
-        each
-        for each in addresses
-        if may_be_our_choice(request.recorded.address, each) and not tags.is_foreign(request, each)
-    ]
-    return min(own or chosen, key=lambda each: each.ip_address, default=None)
+def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
+    """Return an address with our whole mark, else our choice that is not tagged yet."""
+    own = [each for each in facts.state.addresses if facts.owner.whose(each) is Whose.OURS]
+    return min(own, key=lambda each: each.ip_address, default=None) or find_choice(facts)
 
 
-def is_released(request: LoadBalancerRequest, address: PublicIpAddress) -> bool:
-    """Tell whether the address is released with the Service, and everything on it as well."""
-    return (
-        is_own(request, address)
-        and is_by_controller(request, address)
-        and not request.spec.keep_address
-    )
+def _is_plan_only(facts: Facts) -> bool:
+    """Tell whether nothing may be changed: the Service says, else the load balancer itself."""
+    service = facts.service
+    return service.plan_only if service and service.is_same else facts.request.mode == "plan"
 
 
 def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
@@ -78,7 +80,7 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
         return Plan(_finalized(facts))
     request = facts.request
     hold = actions.HoldService(
-        request.metadata.namespace,
+        request.service_namespace,
         request.spec.service.name,
         service.resource_version,
         (*service.finalizers, CLEANUP_FINALIZER),
@@ -87,37 +89,59 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     return Plan(_deleting(facts, message), (hold,))
 
 
-def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
-    """Release the address if we acquired it, else remove what is ours from it: the tags last."""
-    request = facts.request
-    if not is_own(request, address):
-        wanted = tags.address_tags(facts, by_controller=True)
-        return (actions.AddTags("address", (address.id,), (address.ip_address,), wanted),)
-    if is_released(request, address):
-        return (actions.Release(address.id, address.ip_address),)
-    rules = own_rules(request, facts.state.rules)
-    deletions = (actions.DeleteRule(rule.id, rule.name) for rule in rules)
-    cleaning = (*close_ports(facts, rules), *deletions)
-    keys = {tag.key for tag in address.tags}
-    own_keys = tuple(key for key in tags.ADDRESS_KEYS if key in keys)
-    if cleaning or not own_keys:
-        return cleaning
-    return (actions.UntagAddress(address.id, address.ip_address, own_keys),)
+def _abandon(facts: Facts) -> Plan[Action]:
+    recorded = facts.request.recorded.address
+    what = f"address {recorded.ip} and its rules" if recorded else "its address and rules, if any"
+    message = f"The load balancer was let go of: {what} stay in CloudStack as they are"
+    event = Event(facts.request.service, EVENT_ABANDONED, message, type="Warning")
+    return Plan(_finalized(facts), events=(event,))
+
+
+def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
+    """List a deletion in plan mode, and wait."""
+    message = (
+        f"{len(planned)} changes are planned, see status.plan. They wait until annotation "
+        f"{ANNOTATION_MODE} says apply; {_LET_GO}"
+    )
+    response = status.stopped(facts, "DeletionPlanned", message)
+    response["status"]["plan"] = status.plan_entries(planned)
+    return Plan(response)
+
+
+def _cleanup(here: Facts, address: PublicIpAddress, *, at_once: bool = False) -> tuple[Action, ...]:
+    """Take the address down; our choice gets its tags first, so that it is surely ours."""
+    if here.owner.whose(address) is Whose.OURS:
+        return take_down(here, address, at_once=at_once)
+    wanted = tags.address_tags(here, by_controller=True)
+    return (actions.AddTags("address", (address.id,), (address.ip_address,), wanted),)
+
+
+def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
+    message = f"Address {address.ip_address} is being released"
+    return Plan(status.stopped(facts, "Releasing", message, back_off=OUTAGE))
 
 
 def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
-    request = facts.request
-    recorded = request.recorded.address
-    if recorded and not recorded.is_unclaimed and facts.network is None:
-        waited = facts.now - (request.deleted_at or facts.now)
-        if waited < NETWORK_TIMEOUT:
-            message = (
-                f"CloudStack shows neither address {recorded.ip} nor network "
-                f"{recorded.network_id}: is the project or account right?"
-            )
-            return Plan(status.stopped(facts, "NetworkNotVisible", message))
+    request, recorded = facts.request, facts.request.recorded.address
+    is_claimed = recorded is not None and not recorded.is_unclaimed
+    may_exist = is_claimed or not request.is_owned
+    if may_exist and request.network_id and facts.network is None:
+        what = f"address {recorded.ip}" if recorded else "an address of this load balancer"
+        message = (
+            f"CloudStack shows neither {what} nor network {request.network_id}: is the project or "
+            f"account right? Nothing is let go of until it does; {_LET_GO}"
+        )
+        return Plan(status.stopped(facts, "NetworkNotVisible", message))
     event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
+    for each in facts.state.addresses:
+        if recorded is None or each.ip_address != recorded.ip or not is_claimed:
+            continue
+        if each.state == "Releasing" and each.id == recorded.id:
+            return _wait_for_release(facts, each)
+        if facts.owner.whose(each) is Whose.FOREIGN_CLUSTER:
+            message = f"Address {each.ip_address} belongs to Service {describe(each)}, and stays"
+            event = Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning")
     return Plan(_finalized(facts), events=(event,))
 
 

@@ -1,15 +1,16 @@
 """Everything that a plan is made from: the request, CloudStack's state, and how the call went."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.request import LoadBalancerRequest
 
 
@@ -18,11 +19,12 @@ class CloudState:
     """What CloudStack shows of this load balancer.
 
     Attributes:
-        addresses: those that may be this Service's: found by IP, and by our tag.
+        addresses: those that may be this Service's: found by IP, and by our tags.
         free: some free addresses; empty if none was needed or none is shown.
-        rules: all rules, ours and others', on the address that the plan uses.
+        rules: all rules, ours and others', on the addresses that the plan may use.
         members: for each of our rules by id: the names of its members by VM id.
-        firewall: all firewall rules of that address.
+        firewall: all firewall rules of these addresses.
+        forwards: all port forwarding rules of these addresses; read where they matter.
         machines: ids of the VMs that CloudStack has on the network; None if not asked.
     """
 
@@ -31,11 +33,21 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
+    forwards: tuple[PortForwardingRule, ...] = ()
     machines: frozenset[str] | None = None
 
     def members_of(self, rule_id: str) -> frozenset[str]:
         """Return the VM ids of a rule's members."""
         return frozenset(self.members.get(rule_id, ()))
+
+    def on(self, address_id: str) -> "CloudState":
+        """Return the state without what is on other addresses."""
+        return replace(
+            self,
+            rules=tuple(each for each in self.rules if each.public_ip_id == address_id),
+            firewall=tuple(each for each in self.firewall if each.public_ip_id == address_id),
+            forwards=tuple(each for each in self.forwards if each.public_ip_id == address_id),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +56,17 @@ class LiveService:
 
     Attributes:
         wants: it still wants its load balancer.
+        is_same: it is the Service with our UID.
+        plan_only, is_abandoned: what its annotations say, if it is.
         resource_version, finalizers: as they were read; empty if the Service is gone.
     """
 
     wants: bool
     resource_version: str = ""
     finalizers: tuple[str, ...] = ()
+    is_same: bool = False
+    plan_only: bool = False
+    is_abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,8 @@ class Facts:
         network: the members' network; None if there is none, or CloudStack does not show it.
         service: the Service as the API server has it, read for deletions and for objects without
             an owner; None for all others.
+        is_live: the Service was read because something of its name has another UID, and has ours.
+        seal_key: makes the seals of choices.
         address_limit: used and allowed addresses, if CloudStack refused one more.
     """
 
@@ -101,6 +120,17 @@ class Facts:
     service: LiveService | None = None
     call: CallState = CallState()
     address_limit: ResourceLimit | None = None
+    is_live: bool = False
+    seal_key: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def owner(self) -> Owner:
+        """Return the Service as its mark names it."""
+        return Owner.of(self.request, self.cluster_id, is_live=self.is_live)
+
+    def on(self, address_id: str) -> "Facts":
+        """Return the facts without what is on other addresses."""
+        return replace(self, state=self.state.on(address_id))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -34,6 +34,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     return {
         "serviceName": (spec.service.name, ""),
         "serviceUID": (spec.service.uid, ""),
+        "serviceNamespace": (request.service_namespace, request.metadata.namespace),
         "loadBalancerName": (spec.load_balancer_name, ""),
         "ports": ([_port(port) for port in spec.ports], []),
         "algorithm": (spec.algorithm, "roundrobin"),
@@ -45,6 +46,9 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "adoptNames": (sorted(spec.adopt.names), []),
         "nodeSelector": (spec.node_selector, {}),
         "planOnly": (spec.plan_only, False),
+        "takeoverFrom": (spec.takeover_from, ""),
+        "heldMode": (request.mode, spec.mode.lower()),
+        "abandon": (request.is_abandoned, False),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),
         "networkID": (network_id, ""),
         "members": (sorted(each.machine_id for each in members), []),

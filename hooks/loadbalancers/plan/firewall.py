@@ -1,7 +1,7 @@
 """Decides which ports of the address the firewall opens, and by which firewall rules."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -17,8 +17,9 @@ from hooks.loadbalancers.plan.actions import (
     port_text,
 )
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.ownership import PortKey, opens_only
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent, rewrite_avoiding, uncovered
-from hooks.loadbalancers.plan.rules import PortKey, RulesPlan, port_key
+from hooks.loadbalancers.plan.rules import RulesPlan, port_key
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
@@ -52,7 +53,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     wrong = {
         rule.id: rule
         for rule in existing
-        if tags.is_ours(facts.request, rule) and rule.id not in right
+        if facts.owner.has_firewall_rule(rule, ()) and rule.id not in right
     }
     active = [rule for rule in existing if rule.state not in _GOING]
     lacking = _lacking(port_keys, ranges, [rule for rule in active if rule.id not in wrong])
@@ -64,9 +65,9 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     actions = tuple(
         dict.fromkeys(
             (
-                *_replace(opening, needed),
-                *map(_close, closing),
-                *_tag_firewall(facts, right.values()),
+                *_replace(facts, opening, needed),
+                *(_close(facts, rule) for rule in closing),
+                *tag_firewall(facts, right.values()),
             )
         )
     )
@@ -74,27 +75,39 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     return StagePlan(condition, facts.not_refused(actions))
 
 
-def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
-    """Close our firewall rules, and untagged ones that open exactly what these rules need."""
+def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
+    """Return our firewall rules, and untagged ones that open exactly what these rules need."""
     port_keys = {port_key(rule) for rule in rules}
     return tuple(
-        _close(rule)
+        rule
         for rule in facts.state.firewall
-        if tags.is_ours(facts.request, rule) or _is_right(facts, rule, port_keys)
+        if facts.owner.has_firewall_rule(rule, ()) or _is_right(facts, rule, port_keys)
     )
 
 
-def tag_others_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
-    """Tag the firewall rules that another provider made for its rules: one a port, untagged."""
+def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
+    """Close the firewall rules that are ours; see `own_firewall`."""
+    keys = {port_key(rule) for rule in rules}
+    return tuple(_close(facts, rule, keys) for rule in own_firewall(facts, rules))
+
+
+def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
+    """Return the firewall rules that another provider made for its rules: one a port, untagged.
+
+    Those with a mark that we may take are among them.
+    """
     port_keys = {port_key(rule) for rule in rules}
-    left = [
+    return tuple(
         rule
         for rule in facts.state.firewall
-        if tags.is_unclaimed(rule)
-        and rule.start_port == rule.end_port
-        and _opens_only(rule, port_keys)
-    ]
-    return _tag_firewall(facts, left)
+        if facts.owner.has_firewall_rule(rule, ())
+        or (rule.start_port == rule.end_port and facts.owner.has_firewall_rule(rule, port_keys))
+    )
+
+
+def tag_firewall(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
+    """Give the firewall rules our mark."""
+    return tags.complete(facts, "firewall rule", rules, lambda rule: port_text(ports_of(rule)))
 
 
 def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
@@ -109,23 +122,10 @@ def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
     return joined
 
 
-def _tag_firewall(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
-    wanted = tags.resource_tags(facts)
-    return tags.add_missing("firewall rule", rules, wanted, lambda rule: port_text(_ports(rule)))
-
-
-def _ports(rule: FirewallRule) -> PortRange:
+def ports_of(rule: FirewallRule) -> PortRange:
     """Return what a firewall rule opens, port 0 if it has no ports."""
     start = rule.start_port or 0
     return PortRange(rule.protocol, start, rule.end_port or start, rule.cidrs)
-
-
-def _opens_only(rule: FirewallRule, port_keys: set[PortKey]) -> bool:
-    ports = _ports(rule)
-    width = ports.end_port + 1 - ports.start_port
-    return width <= len(port_keys) and all(
-        (ports.protocol, ports.start_port + n) in port_keys for n in range(width)
-    )
 
 
 def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
@@ -138,9 +138,8 @@ def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool
     wanted = tuple(each for each in ranges if each not in missing) if missing else ranges
     return (
         rule.state not in _GOING
-        and (tags.is_ours(facts.request, rule) or tags.is_unclaimed(rule))
-        and rule.start_port is not None
-        and _opens_only(rule, port_keys)
+        and facts.owner.has_firewall_rule(rule, port_keys)
+        and opens_only(rule, port_keys)
         and is_equivalent(admitted, wanted)
     )
 
@@ -153,7 +152,7 @@ def _lacking(
     lists: dict[tuple[str, ...], int] = {}
     admitting: dict[PortKey, set[int]] = {key: set() for key in ordered}
     for rule in rules:
-        ports = _ports(rule)
+        ports = ports_of(rule)
         number = lists.setdefault(effective(rule.cidrs), len(lists))
         first = bisect_left(ordered, (ports.protocol, ports.start_port))
         for key in ordered[first : bisect_right(ordered, (ports.protocol, ports.end_port))]:
@@ -189,7 +188,7 @@ def _opening(
 
 
 def _replace(
-    opening: Iterable[OpenFirewall], needed: Sequence[FirewallRule]
+    facts: Facts, opening: Iterable[OpenFirewall], needed: Sequence[FirewallRule]
 ) -> Iterator[CloseFirewall | OpenFirewall]:
     """Open ports; a needed rule that CloudStack refuses to have beside a new one is closed first.
 
@@ -198,13 +197,13 @@ def _replace(
     for new in opening:
         for rule in needed:
             if _overlap(rule, new.ports) and set(effective(rule.cidrs)) & set(new.ports.cidrs):
-                yield _close(rule)
+                yield _close(facts, rule)
         yield new
 
 
 def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
     """Tell whether a rule and a range have a port in common."""
-    own = _ports(rule)
+    own = ports_of(rule)
     return (
         own.protocol == ports.protocol
         and own.start_port <= ports.end_port
@@ -212,8 +211,9 @@ def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
     )
 
 
-def _close(rule: FirewallRule) -> CloseFirewall:
-    return CloseFirewall(rule.id, _ports(rule))
+def _close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()) -> CloseFirewall:
+    ports = ports_of(rule)
+    return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), port_keys), ports)
 
 
 def _open_condition(facts: Facts, actions: Sequence[Action], port_keys: set[PortKey]) -> Condition:

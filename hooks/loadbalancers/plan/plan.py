@@ -88,6 +88,7 @@ def plan_stages(facts: Facts) -> Stages:
         return Stages(AddressPlan(address.condition, recorded=recorded))
     if not address.is_ours and not spec.plan_only:
         return Stages(address)
+    facts = facts.on(address.address_id)
     rules = plan_rules(facts, address.address_id)
     return Stages(
         address=address,
@@ -125,7 +126,7 @@ def _refuse_network(facts: Facts, refusal: Condition) -> CompositeResponse:
 def _delete_orphan(facts: Facts) -> Plan[Action]:
     """Delete an object without an owner whose Service is gone: nobody else would."""
     request = facts.request
-    service = f"{request.metadata.namespace}/{request.spec.service.name}"
+    service = f"{request.service_namespace}/{request.spec.service.name}"
     message = f"Service {service} is gone and its load balancer has no owner: deleting it"
     response = status.unfinished(request, facts.now, message)
     event = Event(request.reference, EVENT_ORPHANED, message)

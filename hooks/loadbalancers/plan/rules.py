@@ -1,6 +1,5 @@
 """Decides which rules an address needs, what admits their sources, and how they are changed."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,17 +12,15 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.ownership import Owner, PortKey
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
-from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
+from hooks.loadbalancers.request import EVERYONE, Port
 
 #: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
 LISTS_SINCE = (4, 18)
 LISTS_CHANGE_SINCE = (4, 22)
 #: State of a rule that is being deleted.
 REVOKED = "Revoke"
-
-#: Transport and public port: two rules of one address cannot have both in common.
-PortKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +98,9 @@ def port_key(rule: LoadBalancerRule) -> PortKey:
     return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
 
 
-def own_rules(
-    request: LoadBalancerRequest, rules: Iterable[LoadBalancerRule]
-) -> tuple[LoadBalancerRule, ...]:
-    """Return the rules of this Service: those with its tag, and untagged ones with a known name.
-
-    Known are the names that we give and those to adopt. CloudStack's names are not unique, so only
-    whole names count, and only on the Service's own address.
-    """
-    own_name = re.compile(rf"{re.escape(request.spec.load_balancer_name)}-(tcp|udp|tcp-proxy)-\d+")
-    return tuple(
-        rule
-        for rule in rules
-        if tags.is_ours(request, rule)
-        or (
-            not tags.is_foreign(request, rule)
-            and (own_name.fullmatch(rule.name) or rule.name in request.spec.adopt.names)
-        )
-    )
+def own_rules(owner: Owner, rules: Iterable[LoadBalancerRule]) -> tuple[LoadBalancerRule, ...]:
+    """Return the rules of this Service, on an address that is its own or about to be."""
+    return tuple(rule for rule in rules if owner.has_rule(rule))
 
 
 def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
@@ -128,13 +110,13 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     list. A rule with another node port is deleted and created again. Create before delete, except
     on the same public port, where CloudStack may refuse the second rule (TCP beside UDP).
     """
-    own = own_rules(facts.request, facts.state.rules)
+    own = own_rules(facts.owner, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)
     current = {each.rule.id for each in ports if each.rule}
     new_ports = {each.wanted.public_port for each in ports if each.is_new}
     obsolete = [rule for rule in own if rule.id not in current]
-    early = [_delete(rule) for rule in obsolete if rule.public_port in new_ports]
-    late = [_delete(rule) for rule in obsolete if rule.public_port not in new_ports]
+    early = [delete_rule(facts, rule) for rule in obsolete if rule.public_port in new_ports]
+    late = [delete_rule(facts, rule) for rule in obsolete if rule.public_port not in new_ports]
     serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
     tagging = tag_rules(facts, serving)
     actions = (
@@ -174,8 +156,13 @@ def enforcement(facts: Facts) -> Enforcement:
 
 
 def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
-    """Add the tags that the rules lack."""
-    return tags.add_missing("rule", rules, tags.resource_tags(facts), lambda rule: rule.name)
+    """Give the rules our mark."""
+    return tags.complete(facts, "rule", rules, lambda rule: rule.name)
+
+
+def delete_rule(facts: Facts, rule: LoadBalancerRule) -> DeleteRule:
+    """Delete a rule of ours."""
+    return DeleteRule(facts.owner.own_rule(rule))
 
 
 def _plan_ports(
@@ -189,7 +176,7 @@ def _plan_ports(
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
         wanted, rule = _wanted(facts, port, address_id, by), own_by_key.get(key)
-        actions, problem = _changes(rule, wanted, by), ""
+        actions, problem = _changes(facts, rule, wanted, by), ""
         # A refused creation says more than the refused deletion before it.
         refusal = next(filter(None, map(facts.refusal, reversed(actions))), None)
         if key in taken and rule is None:
@@ -218,7 +205,7 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
 
 
 def _changes(
-    rule: LoadBalancerRule | None, wanted: NewLoadBalancerRule, by: Enforcement
+    facts: Facts, rule: LoadBalancerRule | None, wanted: NewLoadBalancerRule, by: Enforcement
 ) -> tuple[Action, ...]:
     """Return the actions that make a rule the wanted one; empty if it is that already."""
     if rule is None:
@@ -228,7 +215,7 @@ def _changes(
         or rule.private_port != wanted.private_port
         or (not by.lists_change and by.has_wrong_list(rule))
     ):
-        return (_delete(rule), CreateRule(wanted))
+        return (delete_rule(facts, rule), CreateRule(wanted))
     other_list = by.lists_change and not is_equivalent(
         effective(rule.cidrs), effective(wanted.cidrs)
     )
@@ -239,10 +226,6 @@ def _changes(
         cidrs=wanted.cidrs if other_list and wanted.cidrs else None,
     )
     return (UpdateRule(rule.id, rule.name, change),) if change != LoadBalancerRuleChange() else ()
-
-
-def _delete(rule: LoadBalancerRule) -> DeleteRule:
-    return DeleteRule(rule.id, rule.name)
 
 
 def _created(new: NewLoadBalancerRule) -> LoadBalancerRule:

@@ -82,8 +82,7 @@ def planned(
     """
     plan_only, invalid = facts.request.spec.plan_only, facts.request.spec.invalid
     is_working = bool(tuple(actions)) or (stages.address.awaits_status and not plan_only)
-    todo = stages.actions if plan_only and not invalid else ()
-    changes = list(dict.fromkeys(shorten(str(action), MAX_TEXT) for action in todo))
+    changes = plan_entries(stages.actions if plan_only and not invalid else ())
     ready = _ready(facts, stages, changes)
     conditions = [*(stage.condition for stage in stages), ready]
     if is_working:
@@ -98,7 +97,7 @@ def planned(
         "rules": [_rule(facts, each) for each in stages.rules.ports],
         "ruleSummary": f"{len(stages.rules.serving)}/{len(facts.request.spec.ports)}",
         **_members(stages),
-        **({"plan": changes[:_PLAN_ENTRIES]} if plan_only else {}),
+        **({"plan": changes} if plan_only else {}),
         **({"repeatedDrift": {"what": drift.what, "times": drift.times}} if drift.times else {}),
         **({"rulesSince": timestamp(since)} if since is not None else {}),
     }
@@ -108,6 +107,12 @@ def planned(
     if address and since is not None and not address.published and stages.address.is_ours:
         wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
     return _checked(facts.request, status, facts.now, wait)
+
+
+def plan_entries(actions: Iterable[Action]) -> list[str]:
+    """Describe actions for `status.plan`."""
+    texts = dict.fromkeys(shorten(str(action), MAX_TEXT) for action in actions)
+    return list(texts)[:_PLAN_ENTRIES]
 
 
 def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
@@ -299,6 +304,7 @@ def _address(address: RecordedAddress | None) -> Json:
         written["allocatedAt"] = timestamp(address.allocated_at)
     if address.chosen_at is not None:
         written |= {"chosenAt": timestamp(address.chosen_at), "tries": address.tries}
+        written["seal"] = address.seal
     return {"address": written}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.kube import services as kube_services
 from hooks.kube.objects import find_condition, is_deleting
 from hooks.names import LOAD_BALANCER_READY
 
@@ -52,6 +53,5 @@ class Facts:
 
 
 def load_balancer_name(service: Json) -> str:
-    """Name a Service's load balancer as cloud controller managers do: `a` and its UID."""
-    uid: str = service["metadata"]["uid"]
-    return ("a" + uid.replace("-", ""))[:32]
+    """Name a Service's load balancer."""
+    return kube_services.load_balancer_name(service["metadata"]["uid"])

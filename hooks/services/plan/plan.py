@@ -5,17 +5,13 @@ from dataclasses import dataclass
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
-from hooks.kube.objects import finalizers, find_condition, is_deleting, part
-from hooks.kube.services import ServiceFinalizers, wants_load_balancer
+from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
+from hooks.kube.services import CLEANUP_NAMESPACE, ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
 from hooks.services.plan.spec import wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
-
-#: The namespace of a load balancer that cleans up after a deleted Service. The Service's own may be
-#: deleted too, and then nothing can be created in it.
-CLEANUP_NAMESPACE = "kube-system"
 
 
 @dataclass(frozen=True)
@@ -113,6 +109,7 @@ def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
     }
     if is_deleting(service):
         made["metadata"]["namespace"] = CLEANUP_NAMESPACE
+        made["spec"]["service"]["namespace"] = service["metadata"]["namespace"]
     released = _without_finalizers(service, {names.CLEANUP_FINALIZER})
     return Plan({"attachments": []}, actions=(CreateForCleanup(made), *released))
 
@@ -141,13 +138,17 @@ def _refuse(facts: Facts) -> Plan[Action]:
 
 
 def _load_balancer(service: Json, spec: Json) -> Json:
+    metadata: Json = {
+        "name": load_balancer_name(service),
+        "namespace": service["metadata"]["namespace"],
+    }
+    # The load balancer outlives the Service, whose deletion the annotation is about.
+    if abandon := annotations(service).get(names.ANNOTATION_ABANDON):
+        metadata["annotations"] = {names.ANNOTATION_ABANDON: abandon}
     return {
         "apiVersion": names.CLOUDSTACK_API,
         "kind": names.LOAD_BALANCER_KIND,
-        "metadata": {
-            "name": load_balancer_name(service),
-            "namespace": service["metadata"]["namespace"],
-        },
+        "metadata": metadata,
         "spec": spec,
     }
 

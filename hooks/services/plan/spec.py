@@ -57,7 +57,9 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     spec = part(service, "spec")
     _refuse_unserved(spec, reader)
     reader.flag(names.ANNOTATION_DISABLED)
+    reader.flag(names.ANNOTATION_ABANDON)
     mode = reader.annotations.get(names.ANNOTATION_MODE, "apply")
+    former = reader.annotation(names.ANNOTATION_TAKEOVER_FROM, values.cluster_id, default="")
     return {
         "service": {"name": service["metadata"]["name"], "uid": service["metadata"]["uid"]},
         "loadBalancerName": load_balancer_name(service),
@@ -72,6 +74,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         ),
         "externalTrafficPolicy": "Cluster",
         "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
+        **({"takeoverFrom": former} if former else {}),
     }
 
 

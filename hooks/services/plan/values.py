@@ -12,6 +12,9 @@ from hooks.kube.field_paths import join_path
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
 
+#: Characters of the value of a tag in CloudStack.
+MAX_TAG = 255
+
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*")
 _LABEL_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -115,6 +118,14 @@ def _cidr(text: str) -> str:
             f"{quote(text)} has no prefix length; write {address}/32 for one address"
         )
     return str(network)
+
+
+def cluster_id(text: str) -> str:
+    """Read the id of a cluster, which is the value of a tag in CloudStack. Raises InvalidValue."""
+    name = text.strip()
+    if len(name) > MAX_TAG:
+        raise InvalidValue(f"{quote(text)} is longer than a tag's {MAX_TAG} characters")
+    return name
 
 
 def dns_name(text: str) -> str:

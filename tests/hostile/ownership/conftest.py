@@ -9,11 +9,6 @@ from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import World, make_hook, start_simulator
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Expect failures until the code knows whose something is: then the next line goes."""
-    item.add_marker(pytest.mark.xfail(strict=False, reason="ownership"))
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
     with start_simulator() as simulator:

@@ -91,7 +91,7 @@ def test_while_it_lives_people_are_told_whose_the_address_is(
         lb = LoadBalancer(world, uid=new_uid("web"), ports=PORTS, address=ip_of(original))
     else:
         lb = from_backup(original, world, with_status=True, with_owner=True)
-    lb.settle(elsewhere)
+    lb.settle(elsewhere).wait(elsewhere)
     assert lb.reason() == "ForeignCluster"
     message = lb.condition("Ready")["message"]
     assert ip_of(original) in message

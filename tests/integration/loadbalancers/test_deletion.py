@@ -7,6 +7,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import (
+    ANNOTATION_ABANDON,
     CLEANUP_FINALIZER,
     EVENT_DELETED,
     EVENT_DELETING,
@@ -265,7 +266,7 @@ def test_a_refusal_about_another_parameter_does_not_mean_that_the_network_is_gon
     cloud.close()
 
 
-def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
+def test_a_network_that_is_not_visible_holds_a_deletion_until_a_person_lets_go(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
@@ -277,7 +278,11 @@ def test_a_network_that_is_really_gone_holds_a_deletion_for_ten_minutes_only(
     lb.parent["metadata"]["deletionTimestamp"] = lb.status["lastCheckTime"]
     lb.settle(wrong)
     assert not lb.is_finalized()
-    world.advance(600)
+    world.advance(6000)
+    lb.settle(wrong)
+    assert not lb.is_finalized()
+    assert lb.reason() == "NetworkNotVisible"
+    lb.parent["metadata"]["annotations"] = {ANNOTATION_ABANDON: "true"}
     lb.settle(wrong)
     assert lb.is_finalized()
     elsewhere.close()

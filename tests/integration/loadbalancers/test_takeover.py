@@ -214,7 +214,7 @@ def test_an_address_that_cloudstack_does_not_know_is_nothing_to_adopt(
     assert lb.is_ready()
 
 
-def test_an_address_left_without_rules_is_taken_with_new_ones(
+def test_an_address_left_without_rules_proves_nothing_and_is_left(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = LoadBalancer(world)
@@ -223,7 +223,9 @@ def test_an_address_left_without_rules_is_taken_with_new_ones(
     lb.change(adopt=adoption(lb))
     lb.settle(hook)
     assert lb.is_ready()
-    assert lb.status["address"]["ip"] == IP
+    assert lb.status["address"]["ip"] != IP
+    [left] = [each for each in world.addresses() if each["ipaddress"] == IP]
+    assert left["tags"] == {}
 
 
 def test_the_rule_of_another_service_of_a_similar_name_is_not_ours(

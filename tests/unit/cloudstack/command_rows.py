@@ -13,6 +13,7 @@ from hooks.cloudstack.models.firewall import (
     FirewallRule,
     NetworkAcl,
     NetworkAclList,
+    PortForwardingRule,
     PortRange,
     SecurityGroup,
 )
@@ -215,6 +216,9 @@ ROWS = [
     ),
     writing(loadbalancing.delete_lb_stickiness_policy, ("p",), "deleteLBStickinessPolicy", id="p"),
     listing(FirewallRule, "listFirewallRules", {"ipaddressid": "ip"}, ip_address_id="ip"),
+    listing(
+        PortForwardingRule, "listPortForwardingRules", {"ipaddressid": "ip"}, ip_address_id="ip"
+    ),
     writing(
         firewall.create_firewall_rule,
         ("ip", PORTS),

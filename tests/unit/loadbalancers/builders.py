@@ -9,9 +9,11 @@ from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAdd
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
+from hooks.kube.times import epoch
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
+from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
 
@@ -22,6 +24,7 @@ NAME = "a0c7a4d5296a34b8e8f5d3e1b6a9c2d0"
 IP = "198.51.100.7"
 EVERYONE = ("0.0.0.0/0",)
 CLUSTER_ID = "c-1"
+SEAL_KEY = b"key"
 DRIFT_RESYNC = 300.0
 NETWORK = Network(
     id=NET,
@@ -118,11 +121,16 @@ def recorded(ip: str = IP, **address: Any) -> Json:
 
 def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") -> Json:
     """Write the status of a load balancer whose address is chosen."""
-    return {"address": {"ip": ip, "chosenAt": at, "tries": tries}}
+    return {"address": {"ip": ip, "chosenAt": at, "tries": tries, "seal": seal(ip, epoch(at))}}
+
+
+def seal(ip: str, chosen_at: float = NOW, *, uid: str = UID) -> str:
+    """Seal a choice as the Service `default/web` does."""
+    return Owner(CLUSTER_ID, "default", "web", uid).seal(SEAL_KEY, ip, chosen_at)
 
 
 def our_tags(asked: LoadBalancerRequest, **change: str) -> tuple[Tag, ...]:
-    marks = {**dict(tags.resource_tags(facts(asked))), **change}
+    marks = {**dict(facts(asked).owner.mark), **change}
     return tuple(Tag(key, value) for key, value in marks.items())
 
 
@@ -210,6 +218,7 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
         "network": NETWORK,
         "state": state or CloudState(),
         "call": CallState(**call),
+        "seal_key": SEAL_KEY,
         **fields,
     }
     return Facts(**values)

@@ -14,22 +14,20 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.facts import CallState, Facts, LiveService, Refusal
+from hooks.loadbalancers.plan.facts import LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
 from hooks.loadbalancers.request import Spec, read
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
-    CLUSTER_ID,
-    DRIFT_RESYNC,
     IP,
     NAME,
     NET,
     UID,
-    VERSION,
     address_tags,
     body,
+    facts,
     our_tags,
     port,
     request,
@@ -153,19 +151,16 @@ class Play:
 
     def plan(self, first_actions: tuple[Action, ...] | None = None) -> Plan[Action]:
         asked = read(json.loads(json.dumps(self.body)), now=self.model.now)
-        return plan(
-            Facts(
-                request=asked,
-                now=self.model.now,
-                cluster_id=CLUSTER_ID,
-                drift_resync=DRIFT_RESYNC,
-                version=VERSION,
-                network=self.model.network,
-                state=self.model.state(asked),
-                service=None if asked.deleted_at is None else LiveService(wants=False),
-                call=CallState(first_actions, self.done, self.refusals),
-            )
+        known = facts(
+            asked,
+            now=self.model.now,
+            network=self.model.network,
+            service=None if asked.deleted_at is None else LiveService(wants=False),
+            first_actions=first_actions,
+            done=self.done,
+            refusals=self.refusals,
         )
+        return plan(replace(known, state=self.model.state(known)))
 
     def call(self, *, die_after: int | None = None) -> Plan[Action]:
         """Make one call: passes until nothing is left, or it dies after `die_after` actions."""
@@ -215,9 +210,8 @@ def humans(model: Model) -> Json:
 
 
 def our_addresses(model: Model) -> set[str]:
-    return {
-        each.id for each in model.addresses.values() if any(tag.value == UID for tag in each.tags)
-    }
+    mark = set(our_tags(request()))
+    return {each.id for each in model.addresses.values() if mark <= set(each.tags)}
 
 
 def own_rules(model: Model, addresses: set[str]) -> Iterator[LoadBalancerRule]:

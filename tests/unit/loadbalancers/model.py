@@ -14,11 +14,10 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan import actions as plan
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.address import select_address
-from hooks.loadbalancers.plan.deletion import select_for_deletion
-from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.claims import find_candidates
+from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
+from hooks.loadbalancers.plan.ownership import TaggedKind, Tags
 from hooks.loadbalancers.plan.rules import own_rules
-from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -47,8 +46,9 @@ class Model:
     now: float = NOW
     made: int = 0
 
-    def state(self, request: LoadBalancerRequest) -> CloudState:
+    def state(self, facts: Facts) -> CloudState:
         """Return what the hook reads."""
+        request = facts.request
         recorded = request.recorded.address
         asked = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
         addresses = tuple(
@@ -56,22 +56,19 @@ class Model:
             for each in self.addresses.values()
             if each.ip_address in asked
             or any(tag.value == request.spec.service.uid for tag in each.tags)
-            or (recorded is not None and not recorded.ip and each.network_id == NET)
         )
-        living = request.deleted_at is None
-        address = (select_address if living else select_for_deletion)(request, addresses)
-        if address is None:
-            return CloudState(addresses, free=tuple(sorted(self.free)))
-        rules = tuple(r for r in self.rules.values() if r.public_ip_id == address.id)
+        found = find_candidates(replace(facts, state=CloudState(addresses)))
+        ids = {each.id for each in found}
+        rules = tuple(r for r in self.rules.values() if r.public_ip_id in ids)
         return CloudState(
             addresses=addresses,
             free=tuple(sorted(self.free)),
             rules=rules,
             members={
                 each.id: dict.fromkeys(self.members.get(each.id, ()), "")
-                for each in own_rules(request, rules)
+                for each in own_rules(facts.owner, rules)
             },
-            firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id == address.id),
+            firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id in ids),
         )
 
     def apply(self, action: Action) -> tuple[Refusal, ...]:
@@ -93,16 +90,16 @@ class Model:
                 self._tag("address", [address.id], tags)
             case plan.AddTags(kind, ids, _, tags):
                 self._tag(kind, ids, tags)
-            case plan.UntagAddress(address_id, _, keys):
-                self._untag_address(address_id, keys)
-            case plan.Release(address_id):
-                self._release(address_id)
+            case plan.UntagAddress(own, keys):
+                self._untag_address(own.id, keys)
+            case plan.Release(own):
+                self._release(own.id)
             case plan.CreateRule():
                 self._create_rule(action)
             case plan.UpdateRule(rule_id, _, change):
                 self._update_rule(rule_id, change)
-            case plan.DeleteRule(rule_id):
-                self._delete_rule(rule_id)
+            case plan.DeleteRule(own):
+                self._delete_rule(own.id)
             case plan.Assign(rule_id, _, machine_ids):
                 self._assign(rule_id, machine_ids)
             case plan.Remove(rule_id, _, machine_ids):
@@ -110,8 +107,8 @@ class Model:
                 self.members.get(rule_id, set()).difference_update(machine_ids)
             case plan.OpenFirewall(address_id, ports):
                 self._open(address_id, ports)
-            case plan.CloseFirewall(rule_id):
-                if self.firewall_rules.pop(rule_id, None) is None:
+            case plan.CloseFirewall(own):
+                if self.firewall_rules.pop(own.id, None) is None:
                     raise RefusedError(431, "no such firewall rule")
             case _:
                 raise AssertionError(f"no plan for CloudStack: {action}")
@@ -177,7 +174,7 @@ class Model:
         )
         self.rules[made.id] = made
 
-    def _tag(self, kind: plan.TaggedKind, ids: Iterable[str], tags: plan.Tags) -> None:
+    def _tag(self, kind: TaggedKind, ids: Iterable[str], tags: Tags) -> None:
         """Tag all resources or, if one has a key already, none."""
         if kind == "address":
             addresses = {i: self._address(i) for i in ids}
@@ -248,7 +245,7 @@ def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:
 Tagged = TypeVar("Tagged", PublicIpAddress, LoadBalancerRule, FirewallRule)
 
 
-def tagged(resource: Tagged, tags: plan.Tags) -> Tagged:
+def tagged(resource: Tagged, tags: Tags) -> Tagged:
     """Add tags; a key that is there fails all."""
     if {tag.key for tag in resource.tags} & dict(tags).keys():
         raise RefusedError(530, "tag already on resource")

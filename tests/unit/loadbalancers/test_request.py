@@ -13,7 +13,17 @@ from hooks.loadbalancers.request import (
 )
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import Time
-from tests.unit.loadbalancers.builders import NET, NOW, UID, body, chosen, instance, port, request
+from tests.unit.loadbalancers.builders import (
+    NET,
+    NOW,
+    UID,
+    body,
+    chosen,
+    instance,
+    port,
+    request,
+    seal,
+)
 
 
 def test_a_spec_with_nothing_optional_has_the_schemas_defaults() -> None:
@@ -117,12 +127,13 @@ def test_a_status_is_read_back() -> None:
     assert asked.status == status
 
 
-def test_a_choice_is_an_address_without_an_id_even_without_an_ip() -> None:
+def test_a_choice_is_an_address_without_an_id_and_without_an_ip_there_is_none() -> None:
     some = request(status=chosen("198.51.100.9", tries=2)).recorded.address
-    assert some == RecordedAddress("198.51.100.9", chosen_at=Time(NOW - 10), tries=2)
+    assert some == RecordedAddress(
+        "198.51.100.9", chosen_at=Time(NOW - 10), tries=2, seal=seal("198.51.100.9", NOW - 10)
+    )
     assert some.is_unclaimed
-    left_to_cloudstack = request(status=chosen("")).recorded.address
-    assert left_to_cloudstack == RecordedAddress("", chosen_at=Time(NOW - 10))
+    assert request(status=chosen("")).recorded.address is None
     assert request(status={"address": {"published": False}}).recorded.address is None
 
 

@@ -5,7 +5,9 @@ import pytest
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
 from hooks.loadbalancers.plan import actions
+from hooks.loadbalancers.plan.ownership import Own
 
+OWN = Own("address", "id", "192.0.2.1")
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
@@ -15,8 +17,8 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
         (actions.Associate("192.0.2.1", "net"), "associate address 192.0.2.1 with network net"),
         (actions.AssociateAny("net", ()), "associate a free address with network net"),
         (actions.AddTags("address", ("id",), ("192.0.2.1",), ()), "tag address 192.0.2.1"),
-        (actions.UntagAddress("id", "192.0.2.1", ()), "untag address 192.0.2.1"),
-        (actions.Release("id", "192.0.2.1"), "release address 192.0.2.1 with all its rules"),
+        (actions.UntagAddress(OWN, ()), "untag address 192.0.2.1"),
+        (actions.Release(OWN), "release address 192.0.2.1 with all its rules"),
         (
             actions.CreateRule(NewLoadBalancerRule("r", "ip", "net", 80, 30080)),
             "create rule r: port 80 to 30080, tcp, roundrobin",
@@ -25,7 +27,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
             actions.UpdateRule("id", "r", LoadBalancerRuleChange(name="s", cidrs=("a", "b"))),
             "change rule r: name s, cidrs a, b",
         ),
-        (actions.DeleteRule("id", "r"), "delete rule r"),
+        (actions.DeleteRule(Own("rule", "id", "r")), "delete rule r"),
         (actions.AddTags("rule", ("1", "2"), ("r", "s"), ()), "tag rules r, s"),
         (actions.Assign("id", "r", NODES, NODES), "assign n1, n2, n3 and 2 more to rule r"),
         (actions.Remove("id", "r", ("x",), ("n1",)), "remove n1 from rule r"),
@@ -40,12 +42,16 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
             "open firewall port 80/tcp for a, b",
         ),
         (
-            actions.CloseFirewall("id", PortRange("udp", 80, 89, ("a",))),
+            actions.CloseFirewall(OWN, PortRange("udp", 80, 89, ("a",))),
             "close firewall ports 80-89/udp for a",
         ),
         (
             actions.AddTags("firewall rule", ("1",), ("80/tcp",), ()),
             "tag firewall rule 80/tcp",
+        ),
+        (
+            actions.Retag((OWN, Own("address", "i", "192.0.2.2")), ("k",), ()),
+            "take over addresses 192.0.2.1, 192.0.2.2",
         ),
         (actions.DeleteOrphan("ns", "lb", "u"), "delete CloudStackLoadBalancer ns/lb"),
     ],

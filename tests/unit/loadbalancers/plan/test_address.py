@@ -10,8 +10,9 @@ from hooks.loadbalancers.plan.actions import (
     Associate,
     AssociateAny,
 )
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address, select_address
+from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import (
     TAG_NAMESPACE,
@@ -37,6 +38,7 @@ from tests.unit.loadbalancers.builders import (
     recorded,
     request,
     rule,
+    seal,
     texts,
 )
 
@@ -50,12 +52,18 @@ ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80"]}
 
 
 def plan(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
-    fields = {name: more.pop(name) for name in ("refusals", "address_limit") if name in more}
+    fields = {
+        name: more.pop(name) for name in ("done", "refusals", "address_limit") if name in more
+    }
     return plan_address(facts(asked, state=CloudState(addresses=addresses, **more), **fields))
 
 
 def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal, ...]:
     return (Refusal(action, code, text),)
+
+
+def choice(ip: str, *, tries: int = 0) -> RecordedAddress:
+    return RecordedAddress(ip, chosen_at=Time(NOW), tries=tries, seal=seal(ip))
 
 
 # Which address counts.
@@ -65,10 +73,12 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
     ("asked", "addresses", "ip"),
     [
         pytest.param(request(), [], None, id="nothing known"),
-        pytest.param(request(status=recorded()), [address(IP)], IP, id="the one we have"),
+        pytest.param(
+            request(status=recorded()), [our_address(request())], IP, id="the one we have"
+        ),
         pytest.param(
             request(status=recorded(), address=OTHER),
-            [address(IP), address(OTHER)],
+            [our_address(request()), address(OTHER)],
             IP,
             id="the one we have, whatever is asked for",
         ),
@@ -88,16 +98,9 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
         ),
         pytest.param(
             request(status=chosen(), address=OTHER),
-            [address(IP, allocated_at=NOW - 4000), address(OTHER)],
+            [address(IP, is_static_nat=True), address(OTHER)],
             OTHER,
             id="the one asked for, if the one chosen is somebody's",
-        ),
-        pytest.param(request(adopt=ADOPT), [address(IP)], IP, id="the one left behind"),
-        pytest.param(
-            request(status=chosen("")),
-            [address(OTHER, is_source_nat=True), address(IP)],
-            IP,
-            id="what came of a choice left to CloudStack",
         ),
         pytest.param(
             request(status=recorded()),
@@ -110,8 +113,7 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
 def test_one_address_is_selected(
     asked: LoadBalancerRequest, addresses: list[PublicIpAddress], ip: str | None
 ) -> None:
-    found = select_address(asked, addresses)
-    assert (found.ip_address if found else None) == ip
+    assert plan(asked, *addresses).address_id == (f"id-{ip}" if ip else "")
 
 
 # An address that is ours.
@@ -138,26 +140,36 @@ def test_a_status_that_was_lost_is_made_again_from_the_tags() -> None:
 
 def test_lost_tags_are_restored_on_the_recorded_allocation() -> None:
     asked = request(status=recorded())
-    [action] = plan(asked, address(IP)).actions
-    assert isinstance(action, AddTags)
-    assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
     some = tuple(tag for tag in address_tags(asked) if tag.key != TAG_SERVICE)
     [action] = plan(asked, address(IP, tags=some)).actions
     assert isinstance(action, AddTags)
     assert [key for key, _ in action.tags] == [TAG_SERVICE]
 
 
-def test_a_users_address_gets_its_origin_tag_back() -> None:
-    asked = request(status=recorded(associatedByController=False), address=IP)
-    [action] = plan(asked, address(IP)).actions
+def test_all_tags_are_restored_where_a_rule_has_our_mark_and_the_origin_is_the_users() -> None:
+    """The status says that we allocated it, and proves nothing: it is never released then."""
+    asked = request(status=recorded())
+    [action, *_] = plan(asked, address(IP), rules=(rule(80, tags=our_tags(asked)),)).actions
     assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
+    assert [key for key, _ in action.tags] == list(ADDRESS_KEYS)
+
+
+@pytest.mark.parametrize("tags", [(), our_tags(request())[:1], our_tags(request())[:3]])
+def test_without_a_trace_that_only_we_leave_the_status_proves_nothing(
+    tags: tuple[Tag, ...],
+) -> None:
+    result = plan(request(status=recorded()), address(IP, tags=tags), free=(OTHER,))
+    assert result.recorded is not None
+    assert result.recorded.ip == OTHER
+    assert result.actions == ()
 
 
 def test_a_tag_that_cannot_be_restored_is_reported() -> None:
     asked = request(status=recorded())
-    [action] = plan(asked, address(IP)).actions
-    result = plan(asked, address(IP), refusals=refused(action, 530, "no tags today"))
+    some = tuple(tag for tag in address_tags(asked) if tag.key != TAG_SERVICE)
+    [action] = plan(asked, address(IP, tags=some)).actions
+    result = plan(asked, address(IP, tags=some), refusals=refused(action, 530, "no tags today"))
     assert result.actions == ()
     assert result.condition.reason == "TagRefused"
     assert "no tags today" in result.condition.message
@@ -205,7 +217,7 @@ def test_a_lost_address_is_not_taken_for_ours(existing: list[PublicIpAddress]) -
 
 def test_a_free_address_is_chosen_and_recorded_first() -> None:
     result = plan(request(), free=(OTHER,))
-    assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
+    assert result.recorded == choice(OTHER)
     assert (result.actions, result.awaits_status) == ((), True)
 
 
@@ -223,11 +235,11 @@ def test_a_recorded_choice_is_associated() -> None:
 
 def test_the_address_asked_for_is_recorded_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
-    assert first.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
+    assert first.recorded == choice(OTHER)
     assert first.awaits_status
     assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
     changed = plan(request(address=OTHER, status=chosen(IP)))
-    assert changed.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
+    assert changed.recorded == choice(OTHER)
 
 
 def test_a_chosen_address_is_claimed_by_the_tag() -> None:
@@ -240,7 +252,7 @@ def test_a_chosen_address_is_claimed_by_the_tag() -> None:
     "existing",
     [
         pytest.param({"tags": FOREIGN}, id="another was faster to tag it"),
-        pytest.param({"allocated_at": NOW - 4000}, id="allocated long before the choice"),
+        pytest.param({"tags": (Tag("team", "web"),)}, id="somebody else tagged it"),
         pytest.param({"network_id": "other"}, id="on another network"),
         pytest.param({"is_static_nat": True}, id="static NAT"),
         pytest.param({"vpc_id": "vpc"}, id="a VPC's"),
@@ -260,42 +272,72 @@ def test_a_choice_that_has_rules_is_somebody_elses() -> None:
     assert result.recorded.ip == OTHER
 
 
-def test_a_chosen_address_is_recognised_though_the_clocks_differ_a_little() -> None:
-    late = address(IP, allocated_at=NOW - 250)
-    assert plan(request(status=chosen()), late).actions
+@pytest.mark.parametrize("allocated_at", [NOW - 4000, NOW + 4000, None])
+def test_a_chosen_address_is_recognised_whatever_cloudstacks_clock_says(
+    allocated_at: float | None,
+) -> None:
+    assert plan(request(status=chosen()), address(IP, allocated_at=allocated_at)).actions
 
 
-def test_a_choice_that_is_taken_is_made_again_up_to_three_times() -> None:
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param({"seal": ""}, id="no seal"),
+        pytest.param({"seal": seal(IP, NOW - 11)}, id="of another moment"),
+        pytest.param({"seal": seal(OTHER, NOW - 10)}, id="of another address"),
+        pytest.param({"seal": seal(IP, NOW - 10, uid="another")}, id="of another Service"),
+        pytest.param({"seal": "\u00e9"}, id="not even text of a seal"),
+        pytest.param(
+            {"chosenAt": "2027-01-14T07:59:00Z", "seal": seal(IP, NOW - 86460)}, id="a day old"
+        ),
+    ],
+)
+def test_a_choice_that_we_did_not_seal_within_a_day_is_neither_claimed_nor_associated(
+    status: dict[str, str],
+) -> None:
+    asked = request(status={"address": {**chosen()["address"], **status}})
+    claimed = plan(asked, address(IP), free=(OTHER,))
+    assert claimed.recorded == choice(OTHER, tries=1)
+    again = plan(asked)
+    assert (again.recorded, again.actions) == (choice(IP), ())
+
+
+def test_what_turns_up_after_cloudstack_refused_it_to_us_is_somebody_elses() -> None:
+    asked = request(status=chosen())
+    found = plan(asked, address(IP), refusals=refused(Associate(IP, NET)), free=(OTHER,))
+    assert found.recorded == choice(OTHER, tries=1)
+
+
+def test_after_our_own_association_no_other_is_chosen() -> None:
+    asked = request(status=chosen())
+    [tag] = plan(asked, address(IP), done=(Associate(IP, NET),)).actions
+    assert isinstance(tag, AddTags)
+    unseen = plan(asked, done=(Associate(IP, NET),), free=(OTHER,))
+    assert (unseen.actions, unseen.recorded) == ((), asked.recorded.address)
+    [any_address] = plan(request()).actions
+    unseen = plan(request(), done=(any_address,), free=(OTHER,))
+    assert (unseen.actions, unseen.recorded) == ((), None)
+
+
+def test_a_choice_that_is_taken_is_made_again_without_end() -> None:
     action = Associate(IP, NET)
-    for tries in (0, 1):
+    for tries in (0, 1, 17):
         status = chosen(tries=tries)
         result = plan(request(status=status), refusals=refused(action), free=(IP, OTHER))
         assert result.recorded is not None
         assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
-    last = plan(request(status=chosen(tries=2)), refusals=refused(action), free=(IP, OTHER))
-    assert last.recorded == RecordedAddress("", chosen_at=Time(NOW), tries=3)
-    assert last.awaits_status
 
 
-def test_without_a_free_address_the_choice_is_left_to_cloudstack_and_recorded() -> None:
+def test_without_a_free_address_the_choice_is_left_to_cloudstack() -> None:
     result = plan(request())
-    assert result.recorded == RecordedAddress("", chosen_at=Time(NOW))
-    assert result.awaits_status
-    [action] = plan(request(status=chosen(""))).actions
+    assert (result.recorded, result.chooses) == (None, True)
+    [action] = result.actions
     assert isinstance(action, AssociateAny)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
-def test_of_a_choice_left_to_cloudstack_only_a_newer_address_is_claimed() -> None:
-    asked = request(status=chosen("", at="2027-01-15T08:00:00Z"))
-    [action] = plan(asked, address(IP, allocated_at=NOW)).actions
-    assert isinstance(action, AddTags)
-    [action] = plan(asked, address(IP, allocated_at=NOW - 60)).actions
-    assert isinstance(action, AssociateAny)
-
-
 def test_no_address_at_all_is_reported() -> None:
-    asked = request(status=chosen(""))
+    asked = request()
     [action] = plan(asked).actions
     result = plan(asked, refusals=refused(action, 533, "Insufficient address capacity"))
     assert result.condition.reason == "AddressNotFree"
@@ -376,7 +418,7 @@ def test_an_address_left_by_another_provider_goes_with_the_service_if_it_would_h
 
 def test_an_address_of_another_provider_with_rules_of_others_only_is_theirs() -> None:
     result = plan(request(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
-    assert result.recorded == RecordedAddress(OTHER, chosen_at=Time(NOW))
+    assert result.recorded == choice(OTHER)
 
 
 def test_an_unfit_address_of_another_provider_with_our_rules_is_not_given_up() -> None:

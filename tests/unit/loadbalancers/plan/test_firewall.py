@@ -9,9 +9,10 @@ from hooks.loadbalancers.plan.actions import StagePlan
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
     close_ports,
+    former_firewall,
     join_ports,
     open_ports,
-    tag_others_firewall,
+    tag_firewall,
 )
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
@@ -292,5 +293,6 @@ def test_a_deletion_closes_our_firewall_rules_and_those_that_lost_their_tag() ->
 def test_what_another_provider_opened_is_one_port_of_its_rules(
     existing: FirewallRule, left: bool
 ) -> None:
-    found = tag_others_firewall(facts(REQUEST, state=CloudState(firewall=(existing,))), [rule(80)])
+    known = facts(REQUEST, state=CloudState(firewall=(existing,)))
+    found = tag_firewall(known, former_firewall(known, [rule(80)]))
     assert bool(found) is left

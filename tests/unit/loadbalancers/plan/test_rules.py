@@ -55,14 +55,15 @@ def plan(asked: LoadBalancerRequest, *rules: LoadBalancerRule, **fields: Any) ->
 def test_a_rule_is_ours_by_tag_else_by_its_whole_name(
     existing: LoadBalancerRule, is_ours: bool
 ) -> None:
-    assert bool(own_rules(REQUEST, [existing])) is is_ours
+    assert bool(own_rules(facts(REQUEST).owner, [existing])) is is_ours
 
 
 def test_names_to_be_adopted_are_ours_too() -> None:
     asked = request(adopt={"address": IP, "names": ["K8s_svc_c_default_web-tcp-80", f"{NAME}-80"]})
-    assert own_rules(asked, [rule(80, "K8s_svc_c_default_web-tcp-80")])
-    assert own_rules(asked, [rule(80, f"{NAME}-80")])
-    assert not own_rules(asked, [rule(80, f"{NAME}-80", tags=FOREIGN)])
+    owner = facts(asked).owner
+    assert own_rules(owner, [rule(80, "K8s_svc_c_default_web-tcp-80")])
+    assert own_rules(owner, [rule(80, f"{NAME}-80")])
+    assert not own_rules(owner, [rule(80, f"{NAME}-80", tags=FOREIGN)])
 
 
 def test_a_missing_rule_is_created_and_the_firewall_left_alone() -> None:

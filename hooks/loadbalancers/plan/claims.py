@@ -1,0 +1,146 @@
+"""Decides which of the addresses that CloudStack shows is ours, or may become ours."""
+
+from hooks.cloudstack.errors import ADDRESS_TAKEN
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.kube.conditions import Condition
+from hooks.loadbalancers.plan.actions import Associate
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.firewall import former_firewall
+from hooks.loadbalancers.plan.ownership import Whose, describe
+from hooks.loadbalancers.plan.rules import own_rules
+from hooks.names import ANNOTATION_TAKEOVER_FROM
+
+#: Whose an address is that nobody has, as far as our tags say.
+_NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
+
+
+def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
+    """Return the addresses whose rules have to be read: ours, and those that may become ours.
+
+    Lists by tags show what has any of the tags, so most of what they show is somebody else's.
+    """
+    request, owner = facts.request, facts.owner
+    recorded = request.recorded.address
+    ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
+    if request.deleted_at is None:
+        if recorded and not recorded.is_unclaimed:
+            kept = [each for each in ours if each.ip_address == recorded.ip]
+            if kept:
+                return tuple(kept)
+        named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
+    else:
+        named = {recorded.ip} if recorded and recorded.is_unclaimed else set()
+    return tuple(
+        each
+        for each in facts.state.addresses
+        if each in ours
+        or owner.may_take(each)
+        or (each.ip_address in named and owner.whose(each) in _NOBODYS)
+    )
+
+
+def find_held(facts: Facts) -> PublicIpAddress | None:
+    """Return the address that is ours: the recorded one, else one with rules, else the first."""
+    recorded = facts.request.recorded.address
+
+    def rank(address: PublicIpAddress) -> tuple[bool, bool, str]:
+        is_recorded = recorded is not None and recorded.ip == address.ip_address
+        is_claimed = is_recorded and recorded is not None and not recorded.is_unclaimed
+        has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
+        return not is_claimed, not has_rules, address.ip_address
+
+    held = [
+        each
+        for each in facts.state.addresses
+        if facts.owner.whose(each) is Whose.OURS
+        or facts.owner.may_restore(recorded, each, facts.on(each.id).state.rules)
+    ]
+    return min(held, key=rank, default=None)
+
+
+def find_choice(facts: Facts) -> PublicIpAddress | None:
+    """Return our own choice, if it is allocated and has no tags yet.
+
+    Our seal says that we chose it, and nobody uses it. If it was free when this call looked first,
+    and CloudStack then refused it to us, somebody else has it.
+    """
+    request, recorded = facts.request, facts.request.recorded.address
+    if not recorded or not facts.owner.has_sealed(facts.seal_key, recorded, facts.now):
+        return None
+    refusal = facts.refusal(Associate(recorded.ip, request.network_id))
+    if refusal and refusal.code == ADDRESS_TAKEN:
+        return None
+    for address in facts.state.addresses:
+        state = facts.on(address.id).state
+        is_used = address.tags or state.rules or state.firewall or state.forwards
+        if address.ip_address == recorded.ip and not is_used:
+            return None if find_unfit(facts, address) else address
+    return None
+
+
+def find_takeable(facts: Facts) -> PublicIpAddress | None:
+    """Return an address of a Service of our name, here or in the cluster to take over from."""
+    wanted = facts.request.spec.address
+
+    def rank(address: PublicIpAddress) -> tuple[bool, str]:
+        return not own_rules(facts.owner, facts.on(address.id).state.rules), address.ip_address
+
+    takeable = [
+        each
+        for each in facts.state.addresses
+        if facts.owner.may_take(each)
+        and wanted in ("", each.ip_address)
+        and (facts.owner.whose(each) is Whose.FROM_TAKEOVER or find_unfit(facts, each) is None)
+    ]
+    return min(takeable, key=rank, default=None)
+
+
+def is_left_by_provider(here: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether everything shows that another provider allocated an address for this Service.
+
+    It has no tags, rules by this Service's former names, and nothing of anybody else.
+    """
+    rules = own_rules(here.owner, here.state.rules)
+    others = (
+        len(here.state.rules) - len(rules),
+        len(here.state.firewall) - len(former_firewall(here, rules)),
+        len(here.state.forwards),
+    )
+    return bool(rules) and not address.tags and not any(others)
+
+
+def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
+    """Return the condition that says why an address cannot have our rules; None if it can."""
+    ip = found.ip_address
+    is_others = facts.owner.whose(found) is not Whose.UNMARKED and not facts.owner.may_take(found)
+    if is_others:
+        return not_ready("AddressInUse", f"{ip} belongs to Service {describe(found)}")
+    if found.is_source_nat:
+        return not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
+    if found.is_static_nat:
+        return not_ready("AddressIsStaticNAT", f"{ip} is the static NAT address of a VM")
+    if found.vpc_id or found.network_id not in ("", facts.request.network_id):
+        place = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
+        message = f"{ip} belongs to {place}, the members to network {facts.request.network_id}"
+        return not_ready("AddressElsewhere", message)
+    return unsettled(found) if found.state == "Releasing" else None
+
+
+def refuse_foreign(found: PublicIpAddress) -> Condition:
+    """Return the condition of an address that another cluster has."""
+    message = (
+        f"{found.ip_address} belongs to Service {describe(found)}, and is left as it is. If that "
+        f"cluster is gone, annotate the Service with {ANNOTATION_TAKEOVER_FROM} and its id"
+    )
+    return not_ready("ForeignCluster", message)
+
+
+def unsettled(found: PublicIpAddress) -> Condition:
+    """Return the condition of an address that CloudStack is busy with."""
+    message = f"{found.ip_address} is in state {found.state} in CloudStack"
+    return not_ready(f"Address{found.state}", message)
+
+
+def not_ready(reason: str, message: str) -> Condition:
+    """Return the condition AddressReady, False."""
+    return Condition("AddressReady", "False", reason, message)

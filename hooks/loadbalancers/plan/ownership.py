@@ -1,0 +1,278 @@
+"""Decides whose something in CloudStack is. No other module does.
+
+An address, a rule or a firewall rule is marked by four tags: cluster, namespace, name and UID of
+its Service. CloudStack lists what has any of several tags, so all four are compared here, after
+the answer. What a Service, a status or a CloudStackLoadBalancer says proves nothing by itself.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+from typing import Literal, Protocol
+
+from hooks import names
+from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Tag
+from hooks.kube.services import load_balancer_name
+from hooks.kube.times import timestamp
+from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+
+#: Tags as (key, value) pairs, and the kinds of resources that have them.
+Tags = tuple[tuple[str, str], ...]
+TaggedKind = Literal["address", "rule", "firewall rule"]
+#: Transport and public port: two rules of one address cannot have both in common.
+PortKey = tuple[str, int]
+
+#: Keys of the mark.
+MARK_KEYS = (names.TAG_CLUSTER, names.TAG_NAMESPACE, names.TAG_SERVICE, names.TAG_SERVICE_UID)
+#: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
+ADDRESS_KEYS = (*MARK_KEYS, names.TAG_ORIGIN)
+#: Seconds for which the seal of a choice holds. Both times are of the hooks' own clock.
+SEAL_AGE = 86400.0
+
+_PROTOCOL_AND_PORT = r"(tcp|udp|tcp-proxy)-\d+"
+
+
+class Whose(Enum):
+    """Whose a resource is, by its mark.
+
+    Attributes:
+        OURS: all four tags are ours.
+        INHERITED: of a Service of our cluster, namespace and name under another UID, or without
+            one: ours if the Service that lives now has our UID.
+        FROM_TAKEOVER: of our namespace and name in the cluster that the Service takes over from.
+        FOREIGN_CLUSTER: another cluster's.
+        OTHER: another Service's.
+        PARTLY: some of our four tags, and none that differs.
+        UNMARKED: none of the four.
+    """
+
+    OURS = auto()
+    INHERITED = auto()
+    FROM_TAKEOVER = auto()
+    FOREIGN_CLUSTER = auto()
+    OTHER = auto()
+    PARTLY = auto()
+    UNMARKED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Something in CloudStack that is proven ours. Only this module makes it.
+
+    What deletes or retags takes one, so nothing can be deleted that was not compared here.
+    """
+
+    kind: TaggedKind
+    id: str
+    name: str
+
+
+class NotOurs(Exception):
+    """Something was about to be deleted or retagged that is not proven ours."""
+
+
+class Resource(Protocol):
+    """Anything with tags."""
+
+    @property
+    def id(self) -> str:
+        """Return CloudStack's id."""
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """Return all tags."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A Service, as the mark of its resources names it.
+
+    Attributes:
+        takeover_from: the id of the cluster to take over from; empty for none.
+        former_names: exact names that other providers gave to rules of this Service.
+        is_live: the Service was read from the API server in this call, and has this UID.
+    """
+
+    cluster: str
+    namespace: str
+    service: str
+    uid: str
+    takeover_from: str = ""
+    former_names: frozenset[str] = frozenset()
+    is_live: bool = False
+
+    @classmethod
+    def of(cls, request: LoadBalancerRequest, cluster_id: str, *, is_live: bool) -> "Owner":
+        """Return the owner of a load balancer's resources.
+
+        Former names count only in a form that names this very Service: by its UID, or by its
+        namespace and name.
+        """
+        service, namespace = request.spec.service, request.service_namespace
+        prefix = re.escape(load_balancer_name(service.uid))
+        fork = rf"K8s_svc_.+_{re.escape(namespace)}_{re.escape(service.name)}"
+        form = re.compile(rf"{prefix}-\d+|({prefix}|{fork})-{_PROTOCOL_AND_PORT}")
+        return cls(
+            cluster=cluster_id,
+            namespace=namespace,
+            service=service.name,
+            uid=service.uid,
+            takeover_from=request.spec.takeover_from,
+            former_names=frozenset(filter(form.fullmatch, request.spec.adopt.names)),
+            is_live=is_live,
+        )
+
+    @property
+    def mark(self) -> Tags:
+        """Return the four tags."""
+        values = (self.cluster, self.namespace, self.service, self.uid)
+        return tuple(zip(MARK_KEYS, values, strict=True))
+
+    def whose(self, resource: Resource) -> Whose:
+        """Compare a resource's mark with ours."""
+        ours = dict(self.mark)
+        found = {tag.key: tag.value for tag in resource.tags if tag.key in ours}
+        cluster, uid = found.get(names.TAG_CLUSTER), found.get(names.TAG_SERVICE_UID)
+        has_our_name = all(
+            found.get(key) == ours[key] for key in (names.TAG_NAMESPACE, names.TAG_SERVICE)
+        )
+        if not found:
+            return Whose.UNMARKED
+        if found == ours:
+            return Whose.OURS
+        if has_our_name and self._is_taken_over(cluster, uid):
+            return Whose.FROM_TAKEOVER
+        if cluster not in (None, self.cluster):
+            return Whose.FOREIGN_CLUSTER
+        if has_our_name and cluster:
+            return Whose.INHERITED
+        is_other = any(value != ours[key] for key, value in found.items())
+        return Whose.OTHER if is_other else Whose.PARTLY
+
+    def may_take(self, resource: Resource) -> bool:
+        """Tell whether a resource becomes ours by giving it our mark in the place of its own."""
+        whose = self.whose(resource)
+        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.is_live)
+
+    def may_restore(
+        self, recorded: RecordedAddress | None, address: PublicIpAddress, rules: Iterable[Resource]
+    ) -> bool:
+        """Tell whether an address is ours though somebody removed tags from it.
+
+        The status records this allocation, and CloudStack shows a trace that only we leave: the
+        Service's UID on the address, or our whole mark on a rule. Never enough to release it.
+        """
+        return (
+            recorded is not None
+            and not recorded.is_unclaimed
+            and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
+            and self.whose(address) in (Whose.PARTLY, Whose.UNMARKED)
+            and (
+                value(address, names.TAG_SERVICE_UID) == self.uid
+                or any(self.whose(rule) is Whose.OURS for rule in rules)
+            )
+        )
+
+    def has_rule(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule on an address of ours is ours.
+
+        One without our tags counts by its whole name: CloudStack's names are not unique.
+        """
+        if self.whose(rule) in (Whose.UNMARKED, Whose.PARTLY):
+            is_named = self._own_name.fullmatch(rule.name) or rule.name in self.former_names
+            return bool(is_named)
+        return self._has(rule)
+
+    def has_firewall_rule(self, rule: FirewallRule, ports: Collection[PortKey]) -> bool:
+        """Tell whether a firewall rule on an address of ours is ours.
+
+        An untagged one counts if it opens only ports of our rules: another provider left it, or a
+        call of ours that ended before it was tagged.
+        """
+        is_bare = not rule.tags or self.whose(rule) is Whose.PARTLY
+        return self._has(rule) or (is_bare and opens_only(rule, ports))
+
+    def own_address(self, address: PublicIpAddress) -> Own:
+        """Return our title to an address with our whole mark. Raises NotOurs."""
+        ip = address.ip_address
+        return _title("address", address.id, ip, is_ours=self.whose(address) is Whose.OURS)
+
+    def own_rule(self, rule: LoadBalancerRule) -> Own:
+        """Return our title to a rule. Raises NotOurs."""
+        return _title("rule", rule.id, rule.name, is_ours=self.has_rule(rule))
+
+    def own_firewall_rule(self, rule: FirewallRule, name: str, ports: Collection[PortKey]) -> Own:
+        """Return our title to a firewall rule. Raises NotOurs."""
+        is_ours = self.has_firewall_rule(rule, ports)
+        return _title("firewall rule", rule.id, name, is_ours=is_ours)
+
+    def taken(self, kind: TaggedKind, resource: Resource, name: str) -> Own:
+        """Return our title to something that we may take. Raises NotOurs."""
+        return _title(kind, resource.id, name, is_ours=self.may_take(resource))
+
+    def seal(self, key: bytes, ip: str, chosen_at: float) -> str:
+        """Return what proves that we chose an address, and when."""
+        values = (*(value for _, value in self.mark), ip, timestamp(chosen_at))
+        digest = hmac.digest(key, json.dumps(values).encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+    def has_sealed(self, key: bytes, choice: RecordedAddress | None, now: float) -> bool:
+        """Tell whether a status records a choice that we made within the last day."""
+        if choice is None or not choice.is_unclaimed or choice.chosen_at is None:
+            return False
+        expected = self.seal(key, choice.ip, choice.chosen_at)
+        is_recent = abs(now - choice.chosen_at) <= SEAL_AGE
+        return is_recent and hmac.compare_digest(expected.encode(), choice.seal.encode())
+
+    @cached_property
+    def _own_name(self) -> re.Pattern[str]:
+        return re.compile(rf"{re.escape(load_balancer_name(self.uid))}-{_PROTOCOL_AND_PORT}")
+
+    def _has(self, resource: Resource) -> bool:
+        return self.whose(resource) is Whose.OURS or self.may_take(resource)
+
+    def _is_taken_over(self, cluster: str | None, uid: str | None) -> bool:
+        """Tell whether a mark is that of the other cluster, or one that we began to replace."""
+        if self.takeover_from in ("", self.cluster):
+            return False
+        return cluster == self.takeover_from or (cluster is None and uid is None)
+
+
+def associated(address_id: str) -> Own:
+    """Return our title to an address that this very call has associated, before it is tagged."""
+    return Own("address", address_id, address_id)
+
+
+def value(resource: Resource, key: str) -> str:
+    """Return a tag's value, empty if there is none."""
+    return next((tag.value for tag in resource.tags if tag.key == key), "")
+
+
+def describe(resource: Resource) -> str:
+    """Return the name of the Service that a resource is tagged for, and its cluster's id."""
+    name = f"{value(resource, names.TAG_NAMESPACE)}/{value(resource, names.TAG_SERVICE)}"
+    cluster = value(resource, names.TAG_CLUSTER)
+    return f"{name} of cluster {cluster}" if cluster else name
+
+
+def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:
+    """Tell whether a firewall rule opens no other ports than these."""
+    if rule.start_port is None:
+        return False
+    opened = range(rule.start_port, (rule.end_port or rule.start_port) + 1)
+    return len(opened) <= len(ports) and all((rule.protocol, port) in ports for port in opened)
+
+
+def _title(kind: TaggedKind, resource_id: str, name: str, *, is_ours: bool) -> Own:
+    if not is_ours:
+        raise NotOurs(f"{kind} {name} ({resource_id})")
+    return Own(kind, resource_id, name)

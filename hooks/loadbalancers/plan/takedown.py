@@ -1,0 +1,56 @@
+"""Decides what is removed of one address of ours, and what keeps it from being released."""
+
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.firewall import close_ports, own_firewall, ports_of
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, value
+from hooks.loadbalancers.plan.rules import delete_rule, own_rules
+from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
+
+
+def is_by_controller(address: PublicIpAddress) -> bool:
+    """Tell whether we acquired an address of ours, so that it is released with the Service."""
+    return value(address, TAG_ORIGIN) == TAG_ORIGIN_CONTROLLER
+
+
+def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
+    """Name what is on an address of ours and not ours: releasing the address would remove it.
+
+    `facts` are those on the address.
+    """
+    state, rules = facts.state, own_rules(facts.owner, facts.state.rules)
+    ours = {rule.id for rule in rules} | {rule.id for rule in own_firewall(facts, rules)}
+    return (
+        *(f"rule {each.name}" for each in state.rules if each.id not in ours),
+        *(
+            f"firewall rule {port_text(ports_of(each))}"
+            for each in state.firewall
+            if each.id not in ours
+        ),
+        *(f"port forwarding rule {each.public_port}/{each.protocol}" for each in state.forwards),
+        *(("static NAT",) if address.is_static_nat else ()),
+    )
+
+
+def take_down(
+    facts: Facts, address: PublicIpAddress, *, at_once: bool = False
+) -> tuple[Action, ...]:
+    """Release an address that is wholly ours, else remove what is ours from it: the tags last.
+
+    Args:
+        facts: those on the address.
+        address: with our whole mark.
+        at_once: list the removal of the tags too, which waits for the rest to be gone.
+    """
+    own = facts.owner.own_address(address)
+    is_kept = facts.request.spec.keep_address or not is_by_controller(address)
+    if not is_kept and not others_on(facts, address):
+        return (Release(own),)
+    rules = own_rules(facts.owner, facts.state.rules)
+    cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
+    present = {tag.key for tag in address.tags}
+    untag = UntagAddress(own, tuple(key for key in ADDRESS_KEYS if key in present))
+    if cleaning:
+        return (*cleaning, untag) if at_once else cleaning
+    return (untag,)
