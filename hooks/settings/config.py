@@ -103,8 +103,8 @@ class Config:
     legacy_node_labels: str = _setting(
         "LEGACY_NODE_LABELS", "auto", parsing.choice("auto", "true", "false")
     )
-    #: Marks what belongs to this cluster in CloudStack. Default: the UID of the namespace
-    #: kube-system.
+    #: Marks what belongs to this cluster in CloudStack. With another value, load balancers that
+    #: exist count as another cluster's. Default: the UID of the namespace kube-system.
     cluster_id: str = _setting("CLUSTER_ID", "", str)
     #: How often a load balancer that needs no change is compared with CloudStack.
     drift_resync: float = _setting("DRIFT_RESYNC", "5m", parsing.seconds(10, 86400))

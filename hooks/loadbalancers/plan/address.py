@@ -138,7 +138,7 @@ def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         return AddressPlan(refuse_foreign(found), recorded=_choice(facts, found))
     if unfit := find_unfit(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
-    return _claim(facts, found, by_controller=_is_provider_s(facts, found))
+    return _claim(facts, found, by_controller=_is_former_providers(facts, found))
 
 
 def _adopt(facts: Facts, found: PublicIpAddress) -> AddressPlan:
@@ -148,10 +148,10 @@ def _adopt(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         return _choose(facts)
     if unfit := find_unfit(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
-    return _claim(facts, found, by_controller=_is_provider_s(facts, found))
+    return _claim(facts, found, by_controller=_is_former_providers(facts, found))
 
 
-def _is_provider_s(facts: Facts, found: PublicIpAddress) -> bool:
+def _is_former_providers(facts: Facts, found: PublicIpAddress) -> bool:
     """Tell whether another provider allocated an address, and would release it with the Service."""
     adopt = facts.request.spec.adopt
     is_left = adopt.address == found.ip_address and adopt.associated_by_controller

@@ -2,13 +2,15 @@
 
 Read these in order; each stage returns its condition and its actions:
 
-1. address.py    recorded, tagged, asked for, left by another provider, or chosen
+1. address.py    recorded, tagged, asked for, left by another provider, or chosen (claims.py: which)
 2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist
 5. schedule.py   when the next check is due, and how often the same drift was found
 6. status.py     what is answered
-7. deletion.py   the same for a load balancer that is deleted
+7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address)
+
+ownership.py says whose something is.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

@@ -204,6 +204,28 @@ def test_a_death_between_association_and_tag_of_any_address_claims_nothing(world
     assert ips(world) == untagged
 
 
+def test_any_address_whose_tags_are_refused_is_released_again(world: World) -> None:
+    """Nothing could show later that it is ours, so each call would leave one more behind."""
+    lb = LoadBalancer(world)
+    with none_is_free(world) as one:
+
+        def free_it(_number: int, command: str) -> None:
+            if command == "associateIpAddress":
+                one.state = "Free"
+
+        world.simulator.control.fault("createTags", "error", code=530, times=1)
+        with tapped(world, Tap(free_it)) as hook:
+            lb.call(hook)
+        assert ips(world) == []
+        assert world.writes()["disassociateIpAddress"] == 1
+    with tapped(world, Tap()) as hook:
+        for _ in range(3):
+            lb.settle(hook)
+            world.advance(400)
+        assert lb.is_ready()
+        assert ips(world) == [lb.status["address"]["ip"]]
+
+
 # The one module that decides
 
 

@@ -8,7 +8,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED
+from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED, TAG_ORIGIN, TAG_ORIGIN_USER
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 EVERYONE = ("0.0.0.0/0",)
@@ -69,7 +69,6 @@ DRIFTS = [
     pytest.param(change(name="mine"), "change rule mine", id="renamed"),
     pytest.param(change(protocol="tcp-proxy"), "protocol tcp", id="protocol changed"),
     pytest.param(delete_firewall, "open firewall port 80", id="firewall rule deleted"),
-    pytest.param(untag("PublicIpAddress", "addresses"), "tag address", id="address untagged"),
     pytest.param(untag("LoadBalancer", "loadbalancerrules"), "tag rule", id="rule untagged"),
     pytest.param(
         untag("FirewallRule", "firewallrules"), "tag firewall rule", id="firewall untagged"
@@ -95,6 +94,26 @@ def test_drift_is_repaired_at_the_next_check_and_an_event_names_it(
     world.simulator.control.clear_calls()
     lb.wait(hook)
     assert world.writes() == {}
+
+
+def test_an_address_that_lost_all_its_tags_gets_them_back_and_counts_as_the_users(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    """Only its tag said that we allocated it."""
+    lb = LoadBalancer(world).settle(hook)
+    right = comparable(world)
+    untag("PublicIpAddress", "addresses")(world)
+    lb.wait(hook)
+    assert lb.is_ready()
+    [event] = world.cluster.events
+    assert (event.reason, "tag address" in event.message) == (EVENT_REPAIRED, True)
+    [tagged] = [each for each in right["addresses"] if each["tags"]]
+    tagged["tags"][TAG_ORIGIN] = TAG_ORIGIN_USER
+    assert comparable(world) == right
+    ip = lb.status["address"]["ip"]
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == {**NOTHING, "addresses": [ip]}
 
 
 def test_an_address_released_behind_our_back_is_taken_again(
@@ -293,14 +312,18 @@ def test_a_regular_check_without_drift_resets_the_count(
     assert EVENT_CONTESTED not in world.cluster.reasons()
 
 
-def test_another_cluster_id_changes_no_existing_tag(world: World, cloud: Cloud) -> None:
+def test_another_cluster_id_makes_everything_another_clusters(world: World, cloud: Cloud) -> None:
     lb = LoadBalancer(world).settle(make_hook(world, cloud, cluster_id="one"))
     before = world.state()
     world.simulator.control.clear_calls()
-    lb.wait(make_hook(world, cloud, cluster_id="another"))
-    assert lb.is_ready()
+    hook = make_hook(world, cloud, cluster_id="another")
+    lb.wait(hook)
+    assert lb.reason() == "ForeignCluster"
     assert world.writes() == {}
     assert world.state() == before
+    lb.change(takeoverFrom="one")
+    lb.settle(hook)
+    assert lb.is_ready()
     lb.delete()
-    lb.settle(make_hook(world, cloud, cluster_id="another"))
+    lb.settle(hook)
     assert world.remains() == NOTHING

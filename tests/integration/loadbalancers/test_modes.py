@@ -76,11 +76,17 @@ def test_plan_mode_asks_cloudstack_no_more_often_than_a_converged_load_balancer(
     assert world.simulator.control.counts() == {}
 
 
-def test_a_service_in_plan_mode_can_be_deleted(world: World, hook: LoadBalancersHook) -> None:
+def test_the_deletion_of_a_service_in_plan_mode_waits_for_another_mode(
+    world: World, hook: LoadBalancersHook
+) -> None:
     lb = LoadBalancer(world).settle(hook)
     lb.change(mode="Plan")
     lb.settle(hook)
+    before = world.remains()
     lb.delete()
+    lb.settle(hook)
+    assert (lb.reason(), world.remains()) == ("DeletionPlanned", before)
+    lb.change(mode="Apply")
     lb.settle(hook)
     assert world.remains() == NOTHING
 

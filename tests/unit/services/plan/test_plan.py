@@ -56,6 +56,11 @@ def test_a_service_gets_a_load_balancer_in_its_namespace() -> None:
     assert made["spec"]["service"]["name"] == "web"
 
 
+def test_the_load_balancer_keeps_the_annotation_that_lets_go_when_the_service_is_gone() -> None:
+    (made,) = response_of(planned(service({"abandon": "true"})))["attachments"]
+    assert made["metadata"]["annotations"] == {f"{PREFIX}abandon": "true"}
+
+
 def test_a_service_becomes_ours_only_once_its_load_balancer_is_there() -> None:
     observed = service(metadata=HELD, status=FOREIGN)
     first = planned(observed)
@@ -340,6 +345,8 @@ def test_a_service_deleted_in_between_gets_a_load_balancer_that_cleans_up(
     assert made.manifest["metadata"]["name"] == f"{NAME}-cleanup"
     assert made.manifest["metadata"]["namespace"] == namespace
     assert made.manifest["spec"]["loadBalancerName"] == NAME
+    spoken_for = made.manifest["spec"]["service"].get("namespace")
+    assert spoken_for == ("default" if namespace == "kube-system" else None)
     assert (released,) == TAKEN_OFF
 
 

@@ -129,6 +129,9 @@ def test_a_plain_service_asks_for_the_defaults() -> None:
             service({"node-selector": "pool=edge"}), "nodeSelector", {"pool": "edge"}, id="nodes"
         ),
         pytest.param(service({"mode": "plan"}), "mode", "Plan", id="plan"),
+        pytest.param(
+            service({"takeover-from": " c-0 "}), "takeoverFrom", "c-0", id="another cluster's"
+        ),
         pytest.param(service({"mode": "apply"}), "mode", "Apply", id="apply"),
         pytest.param(
             service(ipFamilies=["IPv6", "IPv4"]),
@@ -269,6 +272,18 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
             annotation("shared-address"),
             "one address for several Services is not served yet",
             id="shared address",
+        ),
+        pytest.param(
+            service({"takeover-from": "x" * 256}),
+            annotation("takeover-from"),
+            "is longer than a tag's 255 characters",
+            id="no cluster's id",
+        ),
+        pytest.param(
+            service({"abandon": "yes"}),
+            annotation("abandon"),
+            "'yes' is not a boolean",
+            id="abandon",
         ),
         pytest.param(
             service(externalTrafficPolicy="Local"),
