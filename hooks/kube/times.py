@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-#: Seconds that another clock, or ours before it was set, may be ahead.
+#: Seconds that the clock of another replica may be ahead of ours.
 CLOCK_SLACK = 60.0
 
 
@@ -47,9 +47,9 @@ def read_time(text: str | None) -> float | None:
 
 
 def read_past(text: str | None, now: float) -> float | None:
-    """Return a time in the past, in epoch seconds; None where it is ahead by over CLOCK_SLACK.
+    """Return a time in the past, in epoch seconds; None where it is in the future.
 
-    Such a time comes from a wrong clock. If it counted, nothing would happen until then.
+    A time in the future comes from a wrong clock. If it counted, nothing would happen until then.
     """
     time = read_time(text)
-    return None if time is None or time > now + CLOCK_SLACK else time
+    return None if time is None or time > now else time

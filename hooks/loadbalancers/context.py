@@ -10,7 +10,7 @@ from hooks.cloudstack import Cloud
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.errors import JobRunning, Refused
 from hooks.cloudstack.models.jobs import Job
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
 
 #: Seconds after which a job is not waited for any more: it hangs.
@@ -30,7 +30,7 @@ class RunningJobs:
         self._lock = threading.Lock()
 
     def add(self, uid: str, *jobs: tuple[Job, float]) -> None:
-        """Remember running jobs, each with the epoch seconds at which it outlived its call."""
+        """Remember running jobs, each with the monotonic seconds at which it outlived its call."""
         with self._lock:
             self._jobs[uid] = (*self._jobs.get(uid, ()), *jobs)
             self._jobs.move_to_end(uid)
@@ -45,7 +45,7 @@ class RunningJobs:
         Args:
             uid: of the load balancer.
             wait_for: waits for a job. Raises CloudStackError.
-            now: epoch seconds.
+            now: monotonic seconds.
         """
         with self._lock:
             remembered = self._jobs.pop(uid, ())
@@ -60,6 +60,29 @@ class RunningJobs:
                 self.add(uid, *jobs)
 
 
+class LastChecks:
+    """When this process last checked each load balancer, by its UID; losing it costs a check."""
+
+    def __init__(self, monotonic: Monotonic) -> None:
+        self._monotonic = monotonic
+        self._checks: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, uid: str) -> None:
+        """Remember that a load balancer is checked now."""
+        with self._lock:
+            self._checks[uid] = self._monotonic()
+            self._checks.move_to_end(uid)
+            while len(self._checks) > REMEMBERED:
+                self._checks.popitem(last=False)
+
+    def elapsed(self, uid: str) -> float | None:
+        """Return the seconds since the last check; None if none is remembered."""
+        with self._lock:
+            checked = self._checks.get(uid)
+        return None if checked is None else self._monotonic() - checked
+
+
 @dataclass(frozen=True)
 class CallContext:
     """What one call reads from and writes to, and until when.
@@ -68,7 +91,7 @@ class CallContext:
         uid: of the load balancer.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
-        clock: epoch seconds.
+        clock, monotonic: as Dependencies has them.
     """
 
     uid: str
@@ -79,6 +102,7 @@ class CallContext:
     jobs: RunningJobs
     drift_resync: float
     clock: Callable[[], float]
+    monotonic: Monotonic
 
     def start(self, command: Command) -> Job:
         """Start a command. Raises CloudStackError."""
@@ -90,5 +114,5 @@ class CallContext:
             try:
                 self.cloud.client.wait_for(job, self.deadline)
             except JobRunning:
-                self.jobs.add(self.uid, *((each, self.clock()) for each in jobs[index:]))
+                self.jobs.add(self.uid, *((each, self.monotonic()) for each in jobs[index:]))
                 raise

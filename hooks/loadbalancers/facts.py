@@ -30,7 +30,9 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         KubeError: the Service must be read, and the API server does not answer.
     """
     client, deadline = context.cloud.client, context.deadline
-    context.jobs.wait(context.uid, lambda job: client.wait_for(job, deadline), now=context.clock())
+    context.jobs.wait(
+        context.uid, lambda job: client.wait_for(job, deadline), now=context.monotonic()
+    )
     facts = Facts(
         request=request,
         now=context.clock(),

@@ -10,7 +10,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.kube.objects import part
 from hooks.loadbalancers.actions import TimeUp, perform
-from hooks.loadbalancers.context import CallContext, RunningJobs
+from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.facts import observe
 from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy, NetworkLock, NetworkLocks
 from hooks.loadbalancers.plan import status
@@ -19,7 +19,7 @@ from hooks.loadbalancers.plan.facts import CallState, Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.members import is_one_change
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.schedule import is_settled
+from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.contract import Plan
@@ -43,6 +43,7 @@ class LoadBalancersHook:
         self._cluster_id = dependencies.config.cluster_id
         self._locks = NetworkLocks()
         self._jobs = RunningJobs()
+        self._checks = LastChecks(dependencies.monotonic)
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -76,6 +77,8 @@ class LoadBalancersHook:
         given = self._dependencies
         now = given.clock()
         request = read(body, now=now)
+        elapsed = self._checks.elapsed(request.metadata.uid)
+        wait = until_check(request, now, given.config.drift_resync, elapsed=elapsed)
         context = CallContext(
             uid=request.metadata.uid,
             cloud=given.cloud(),
@@ -85,12 +88,14 @@ class LoadBalancersHook:
             jobs=self._jobs,
             drift_resync=given.config.drift_resync,
             clock=given.clock,
+            monotonic=given.monotonic,
         )
-        if is_settled(request, now):
-            return CallResult(status.unchanged(request, now))
+        if is_settled(request, wait):
+            return CallResult(status.unchanged(request, wait))
+        self._checks.note(request.metadata.uid)
         record = OncePerCall(given.record)
         with self._locks.of(request.network_id) as lock:
-            call = _Call(request, context, lock, record)
+            call = _Call(request, context, lock, record, wait)
             return reconcile(call, deadline=deadline, record=record)
 
     def _read_cluster_id(self, deadline: Deadline) -> str:
@@ -109,6 +114,7 @@ class _Call:
     """One call's view of one load balancer.
 
     Attributes:
+        wait: seconds until the next check, as the status that came says.
         planned: the status as last planned; None before the first plan.
         events: those of the last plan, which are recorded when the work begins.
     """
@@ -117,6 +123,7 @@ class _Call:
     context: CallContext
     lock: NetworkLock
     record: OncePerCall
+    wait: float
     state: CallState = field(default_factory=CallState)
     planned: Json | None = None
     events: tuple[Event, ...] = ()
@@ -163,7 +170,7 @@ class _Call:
         )
         if isinstance(error, NetworkBusy) and self.planned is not None and not self.state.done:
             # The next call finds the same. Shown now, it would not count as drift then.
-            return Plan(status.unchanged(request, now))
+            return Plan(status.unchanged(request, self.wait))
         if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
             return Plan(status.unfinished(request, now, str(error), status=self.planned))
         reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hooks.kube.times import CLOCK_SLACK
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
@@ -15,6 +16,8 @@ STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady
 MAX_REPAIRS = 3
 #: Seconds until the first early check, after a repair or a takeover: somebody may undo it.
 EARLY_CHECK = 30.0
+#: How much earlier or later than DRIFT_RESYNC a drift check is due at most, as a part of that.
+SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,40 @@ OUTAGE = BackOff(2.0, 60.0)
 CONTESTED = BackOff(3600.0, 3600.0)
 
 
-def is_settled(request: LoadBalancerRequest, now: float) -> bool:
+def until_check(
+    request: LoadBalancerRequest, now: float, drift_resync: float, *, elapsed: float | None
+) -> float:
+    """Return the seconds until the next check is due: as recorded, if that is plausible.
+
+    A last check in the future, or a next one in more than the longest wait, comes from a wrong
+    clock. If it counted, nothing would be checked until then. Only a replica's own checks keep two
+    whose clocks differ from checking in turns without end.
+
+    Args:
+        request: the request.
+        now: epoch seconds.
+        drift_resync: seconds between two drift checks.
+        elapsed: seconds since this process checked it; None if it has not.
+    """
+    last, due = request.recorded.last_check, request.recorded.next_check
+    longest = max(CONTESTED.longest, (1 + SPREAD) * drift_resync) + CLOCK_SLACK
+    if due is None:
+        return 0.0
+    if last is not None and last > now + CLOCK_SLACK:
+        return 0.0 if elapsed is None else max(0.0, min(longest, due - last) - elapsed)
+    return max(0.0, due - now) if due - now <= longest else 0.0
+
+
+def is_settled(request: LoadBalancerRequest, wait: float) -> bool:
     """Tell whether nothing new is asked for and no check is due, so CloudStack need not be read.
 
-    An object without an owner is always checked: its Service may be gone.
+    An object without an owner is always checked: its Service may be gone. `wait` is the seconds
+    until the next check.
     """
     recorded = request.recorded
     return (
         (request.is_owned or request.deleted_at is not None)
-        and recorded.next_check is not None
-        and now < recorded.next_check
+        and wait > 0
         and recorded.fingerprint == fingerprint(request)
     )
 
@@ -71,7 +98,7 @@ def was_converged(facts: Facts) -> bool:
 def regular_wait(facts: Facts) -> float:
     """Return the seconds between two drift checks, spread by the object's UID."""
     spread = int(hashlib.sha256(facts.request.metadata.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
-    return facts.drift_resync * (0.9 + 0.2 * spread)
+    return facts.drift_resync * (1 + SPREAD * (2 * spread - 1))
 
 
 def early_wait(facts: Facts) -> float:

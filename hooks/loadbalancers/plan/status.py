@@ -115,10 +115,12 @@ def plan_entries(actions: Iterable[Action]) -> list[str]:
     return list(texts)[:_PLAN_ENTRIES]
 
 
-def unchanged(request: LoadBalancerRequest, now: float) -> CompositeResponse:
-    """Return the recorded status; it is true of this generation as well."""
-    wait = max(SOON, (request.recorded.next_check or now) - now)
-    return _response(request, {**request.status, **_observed(request)}, wait)
+def unchanged(request: LoadBalancerRequest, wait: float) -> CompositeResponse:
+    """Return the recorded status; it is true of this generation as well.
+
+    `wait` is the seconds until the next check.
+    """
+    return _response(request, {**request.status, **_observed(request)}, max(SOON, wait))
 
 
 def unfinished(
@@ -275,11 +277,14 @@ def _next_check(facts: Facts, ready: Condition, drift: RepeatedDrift) -> float:
 
 
 def _rules_since(facts: Facts, stages: Stages) -> float | None:
-    """Return since when every rule has existed that can exist; None if one is still missing."""
+    """Return since when every rule has existed that can exist; None if one is still missing.
+
+    A recorded time in the future comes from a wrong clock: it counts as now.
+    """
     if not stages.rules.serving or not stages.rules.is_complete:
         return None
     since = facts.request.recorded.rules_since
-    return facts.now if since is None else since
+    return facts.now if since is None else min(since, facts.now)
 
 
 def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAddress | None:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from hooks.http.bounded_json import Json
-from hooks.kube.times import moment, read_past, read_time
+from hooks.kube.times import CLOCK_SLACK, moment, read_past, read_time
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
@@ -95,7 +95,7 @@ class Facts(TargetClusterRequest):
             return None
         if latest is not None and recorded == moment(latest.started_at):
             elapsed = self.monotonic - jobs.started
-        elif read_past(recorded, self.now) is not None:
+        elif read_past(recorded, self.now + CLOCK_SLACK) is not None:
             elapsed = self.now - last
         else:
             return None
@@ -108,7 +108,7 @@ class Facts(TargetClusterRequest):
         """
         if recorded == moment(latest.started_at):
             return True
-        last = read_past(recorded, self.now)
+        last = read_past(recorded, self.now + CLOCK_SLACK)
         return last is not None and latest.started_at <= last
 
     @cached_property

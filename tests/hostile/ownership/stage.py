@@ -270,7 +270,12 @@ def tapped(
     )
     tap.inner, cloud.client._caller = cloud.client._caller, tap
     made = dependencies(
-        world.cluster, clock=now, cloud=lambda: cloud, record=world.cluster.record, **settings
+        world.cluster,
+        clock=now,
+        monotonic=world.monotonic,
+        cloud=lambda: cloud,
+        record=world.cluster.record,
+        **settings,
     )
     try:
         yield LoadBalancersHook(made)

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -350,11 +351,15 @@ class LoadBalancer:
         return self.settle(*hooks)
 
 
-def make_hook(world: World, cloud: Cloud, **settings: Any) -> LoadBalancersHook:
+def make_hook(
+    world: World, cloud: Cloud, *, clock: Callable[[], float] | None = None, **settings: Any
+) -> LoadBalancersHook:
+    """Make a hook; its clock is CloudStack's unless another is given."""
     return LoadBalancersHook(
         dependencies(
             world.cluster,
-            clock=world.simulator.clock.now,
+            clock=clock or world.simulator.clock.now,
+            monotonic=world.monotonic,
             cloud=lambda: cloud,
             record=world.cluster.record,
             **settings,

@@ -272,12 +272,13 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         jobs,
         drift_resync=300.0,
         clock=lambda: world.now,
+        monotonic=world.monotonic,
     )
     world.simulator.control.fault("createTags", "job-never-ends")
     with pytest.raises(JobRunning):
         perform(AssociateAny(world.network("net-1"), (("a", "b"),)), context)
     waited_for: list[Job] = []
-    jobs.wait("u-1", waited_for.append, now=world.now)
+    jobs.wait("u-1", waited_for.append, now=world.monotonic())
     assert [job.command for job in waited_for] == ["createTags", "associateIpAddress"]
     cloud.close()
 

@@ -7,17 +7,18 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
-from hooks.kube.times import timestamp
+from hooks.kube.times import CLOCK_SLACK, timestamp
 from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.schedule import MAX_REPAIRS, is_settled
+from hooks.loadbalancers.plan.schedule import MAX_REPAIRS, is_settled, until_check
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
+    DRIFT_RESYNC,
     IP,
     NAME,
     NET,
@@ -356,15 +357,45 @@ def test_a_throttled_check_waits_as_long_as_cloudstack_asks() -> None:
     assert answered["resyncAfterSeconds"] == 45
 
 
+def remaining(of: LoadBalancerRequest, now: float, elapsed: float | None = None) -> float:
+    """Return the seconds until a load balancer is checked."""
+    return until_check(of, now, DRIFT_RESYNC, elapsed=elapsed)
+
+
+HOUR, YEAR = 3600.0, 365 * 86400.0
+
+
+@pytest.mark.parametrize(
+    ("last", "due", "elapsed", "waited"),
+    [
+        pytest.param(0, 300, None, 300, id="as recorded"),
+        pytest.param(-300, 0, None, 0, id="due"),
+        pytest.param(-YEAR, -YEAR + 300, 1, 0, id="long ago"),
+        pytest.param(30, 330, None, 330, id="another clock may be a little ahead"),
+        pytest.param(0, HOUR, None, HOUR, id="as late as after repeated drift"),
+        pytest.param(0, 2 * HOUR, None, 0, id="later than any wait"),
+        pytest.param(HOUR, HOUR + 300, None, 0, id="in the future, and never checked by us"),
+        pytest.param(HOUR, HOUR + 300, 100, 200, id="in the future, checked by us before"),
+        pytest.param(YEAR, YEAR + 300, 300, 0, id="in the future, checked by us long before"),
+        pytest.param(HOUR, YEAR, 100, HOUR + CLOCK_SLACK - 100, id="both are nonsense"),
+    ],
+)
+def test_recorded_times_count_within_what_is_plausible(
+    last: float, due: float, elapsed: float | None, waited: float
+) -> None:
+    times = {"lastCheckTime": timestamp(NOW + last), "nextCheckTime": timestamp(NOW + due)}
+    assert remaining(request(status={**recorded(), **times}), NOW, elapsed) == waited
+
+
 def test_a_check_is_valid_until_the_next_is_due_or_something_else_is_asked_for() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     asked = request(status=before)
-    assert is_settled(asked, NOW + 200)
-    assert not is_settled(asked, NOW + 400)
+    assert is_settled(asked, remaining(asked, NOW + 200))
+    assert not is_settled(asked, remaining(asked, NOW + 400))
     other = request(status=before, algorithm="source")
-    assert not is_settled(other, NOW + 200)
-    assert not is_settled(request(), NOW)
-    answered = statuses.unchanged(asked, NOW + 200)
+    assert not is_settled(other, remaining(other, NOW + 200))
+    assert not is_settled(request(), remaining(request(), NOW))
+    answered = statuses.unchanged(asked, remaining(asked, NOW + 200))
     assert answered["status"] == before
     assert 70 <= answered["resyncAfterSeconds"] <= 130
 
