@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,7 +83,7 @@ class Transport:
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
         idle_seconds: after which a connection is not used again.
-        proxies: the proxy's URL for each scheme, and `no_proxy`, as requests takes them.
+        proxy: the URL of the proxy; empty for none.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class Transport:
         server_name: str = "",
         max_bytes: int = MAX_ANSWER_BYTES,
         idle_seconds: float = IDLE_SECONDS,
-        proxies: Mapping[str, str] | None = None,
+        proxy: str = "",
     ) -> None:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
         self._budget = partial(Budget, max_bytes=max_bytes, idle_seconds=idle_seconds)
-        self._proxies = dict(proxies or {})
-        self._secrets = tuple(_login_forms(self._proxies.values()))
+        self._proxies = {"all": proxy} if proxy else {}
+        self._secrets = tuple(_login_forms(proxy))
 
     def send(self, request: Request, seconds: float) -> HttpAnswer:
         """Send once and return what comes back within so many seconds, name and TLS included.
@@ -147,9 +147,9 @@ class Transport:
         return self._adapter.send(prepared, stream=True, timeout=seconds, proxies=self._proxies)
 
 
-def _login_forms(proxies: Iterable[str]) -> Iterator[str]:
-    """Yield the passwords of proxies, as they are written, meant and sent."""
-    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", " ".join(proxies)):
+def _login_forms(proxy: str) -> Iterator[str]:
+    """Yield the password of a proxy, as it is written, meant and sent."""
+    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", proxy):
         yield from (password, unquote(password), b64encode(unquote(login).encode()).decode())
 
 

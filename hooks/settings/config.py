@@ -158,7 +158,8 @@ def from_environ(
     """
     problems: list[str] = []
     values = _read_variables(environ, problems)
-    values |= _read_files(values, problems, warn)
+    read_cloud = partial(read_cloud_config, environ=environ, warn=warn)
+    values |= _read_files(values, problems, read_cloud)
     kubeconfig, read = values["kubeconfig_file"], read_kubeconfig
     if not kubeconfig and is_pod(environ, service_account):
         kubeconfig, read = str(service_account), partial(read_service_account, environ)
@@ -190,11 +191,10 @@ def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str
 
 
 def _read_files(
-    values: Mapping[str, Any], problems: list[str], warn: Callable[[str], None]
+    values: Mapping[str, Any], problems: list[str], read_cloud: Callable[[str], CloudConfig]
 ) -> dict[str, Any]:
     """Read the files that are set; a bad one is left out and added to the problems."""
     follow = partial(_follow, problems)
-    read_cloud = partial(read_cloud_config, warn=warn)
     cloud = follow("CLOUD_CONFIG", "cloud-config", read_cloud, values["cloud_config_file"])
     tokens = follow("HOOKS_TOKEN_FILE", "tokens", read_tokens, values["token_file"])
     cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
