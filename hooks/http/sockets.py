@@ -7,14 +7,13 @@ of these sockets is cut to the request's budget instead.
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, run_detached
 
 #: Seconds for a name to be looked up, and for each of its addresses to accept a connection.
 CONNECT_SECONDS = 3.0
@@ -136,16 +135,9 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
-    """Return a name's addresses. The resolver knows no deadline: its thread is not waited for."""
-    found: Future[Sequence[tuple[int, int, int, str, Any]]] = Future()
-
-    def look_up() -> None:
-        try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            found.set_exception(error)
-
-    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    """Return a name's addresses. The resolver knows no deadline."""
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = run_detached("resolver", look_up)
     try:
         return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:

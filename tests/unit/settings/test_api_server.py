@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import ApiServer
+from hooks.kube.client import ApiServer, KubeUnreachable
 from hooks.settings.api_server import is_pod, read_kubeconfig, read_service_account
 from tests.certificates import make_certificates
 from tests.unit.api_server import serving
@@ -44,6 +45,30 @@ def test_the_kubeconfig_that_is_named_is_used(tmp_path: Path) -> None:
         kube = ApiServer.of(read_kubeconfig(str(path)))
         assert kube.get("/x", deadline=Deadline(5)) == {"ok": True}
     assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+PROGRAM = """#!/bin/sh
+if [ -e asked ]; then sleep 3; fi
+touch asked
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+  "status": {"token": "from-a-program", "expirationTimestamp": "2020-01-01T00:00:00Z"}}'
+"""
+
+
+def test_a_program_that_gives_the_token_holds_no_request_past_its_deadline(tmp_path: Path) -> None:
+    program, path = tmp_path / "program", tmp_path / "kubeconfig"
+    program.write_text(PROGRAM)
+    program.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+    with serving(lambda _: (200, {"ok": True})) as server:
+        path.write_text(kubeconfig({"server": server.url}, {"exec": run}))
+        kube = ApiServer.of(read_kubeconfig(str(path)))
+        started = time.monotonic()
+        with pytest.raises(KubeUnreachable, match="credential cannot be read"):
+            kube.get("/x", deadline=Deadline(0.5))
+        assert time.monotonic() - started < 1.5
+        assert kube.get("/x", deadline=Deadline(20)) == {"ok": True}
+    assert server.calls[0].headers["Authorization"] == "Bearer from-a-program"
 
 
 NO_KUBECONFIG = "is not a kubeconfig"
