@@ -223,9 +223,9 @@ def metrics_page() -> str:
     )
     Metrics(registry)
     parts = [metrics_table(registry.collectors)]
-    for name, place in HOOKS.items():
+    for name, entry in HOOKS.items():
         registry.collectors.clear()
-        resolve_name(place)(dependencies)
+        resolve_name(entry.path)(dependencies)
         if registry.collectors:
             parts += [f"## {name}", metrics_table(registry.collectors)]
     return page(

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import inf
 
-from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache, Snapshot
+from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache
 from hooks.cloudstack.client import CLOCKS, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
-from hooks.cloudstack.models.compute import VirtualMachine, Zone
+from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline

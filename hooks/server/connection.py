@@ -12,12 +12,7 @@ import h11
 from werkzeug import Response
 
 from hooks.server.app import MAX_BODY_BYTES
-from hooks.server.environ import (
-    PEER_CERTIFICATE,
-    REFUSAL,
-    connection_environ,
-    request_environ,
-)
+from hooks.server.environ import PEER_CERTIFICATE, REFUSAL, connection_environ, request_environ
 from hooks.server.service import Service
 
 if TYPE_CHECKING:

@@ -15,11 +15,13 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.http.tls import BadTrust, environment_authorities, file_context
+from hooks.http.tls import BadTrust, file_context
 from hooks.settings.parsing import SettingsError
 
 #: Every name of the file, and the field that it sets.
 NAMES = {each.name.replace("_", "-"): each for each in fields(CloudConfig)}
+#: Variables that name a file or folder of authorities, as requests, curl and OpenSSL read them.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
@@ -64,13 +66,7 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
 def read_cloud_config(
     path: str, *, environ: Mapping[str, str], warn: Callable[[str], None]
 ) -> CloudConfig:
-    """Read a cloud-config file, and the authorities that it names. Raises SettingsError, OSError.
-
-    Args:
-        path: where it is.
-        environ: the environment, for what the file leaves out.
-        warn: as of `parse_cloud_config`.
-    """
+    """Read a cloud-config file, filled from the environment. Raises SettingsError, OSError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -86,9 +82,9 @@ def read_cloud_config(
 
 def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudConfig:
     """Return the config with the authorities and the proxy of the environment where it has none."""
-    authorities = config.ca_file or environment_authorities(environ)
+    authorities = next((environ[name] for name in CA_VARIABLES if environ.get(name)), "")
     proxy = config.proxy or _environment_proxy(config.api_url, environ)
-    return replace(config, ca_file=authorities, proxy=proxy)
+    return replace(config, ca_file=config.ca_file or authorities, proxy=proxy)
 
 
 def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
@@ -98,15 +94,13 @@ def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     excluded = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").replace(",", " ").split()
     named = {"no": ",".join(excluded)}
-    if any(proxy_bypass_environment(each, named) for each in (host, address)):
-        return ""
-    if is_ipv4_address(host) and any(
-        is_valid_cidr(each) and address_in_network(host, each) for each in excluded
+    networks = [each for each in excluded if is_valid_cidr(each)] if is_ipv4_address(host) else ()
+    if any(proxy_bypass_environment(each, named) for each in (host, address)) or any(
+        address_in_network(host, each) for each in networks
     ):
         return ""
     names = (f"{parts.scheme}_proxy", "all_proxy")
-    proxies = (environ.get(name, environ.get(name.upper())) for name in names)
-    return next(filter(None, proxies), "")
+    return next(filter(None, (environ.get(each, environ.get(each.upper())) for each in names)), "")
 
 
 def _read_section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:

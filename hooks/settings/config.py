@@ -6,7 +6,7 @@ Below this module nothing reads the environment.
 
 import platform
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,7 @@ from kubernetes.client import Configuration
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings import parsing
-from hooks.settings.api_server import (
-    SERVICE_ACCOUNT,
-    is_pod,
-    read_kubeconfig,
-    read_service_account,
-)
+from hooks.settings.api_server import SERVICE_ACCOUNT, is_pod, read_kubeconfig, read_service_account
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import read_cloud_config
 from hooks.settings.parsing import LOG_LEVELS, ListenAddress, SettingsError
@@ -30,10 +25,16 @@ from hooks.settings.tokens import Tokens, read_tokens
 
 T = TypeVar("T")
 
-#: The hooks that need CloudStack.
-NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
 #: The longest value that an error shows whole; a secret in the wrong place is longer.
 MAX_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class HookEntry:
+    """Where the class of a hook is, and whether the hook needs a cloud-config."""
+
+    path: str
+    needs_cloudstack: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def settings() -> dict[str, Setting]:
 def from_environ(
     environ: Mapping[str, str],
     *,
-    known_hooks: Collection[str],
+    known_hooks: Mapping[str, HookEntry],
     warn: Callable[[str], None],
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Config:
@@ -149,7 +150,7 @@ def from_environ(
 
     Args:
         environ: the environment; an empty variable counts as not set.
-        known_hooks: the names that HOOKS may hold.
+        known_hooks: by the names that HOOKS may hold.
         warn: called for each line of the cloud-config without a meaning.
         service_account: the folder of a pod's service account.
 
@@ -238,7 +239,7 @@ def _attempt(problems: list[str], variable: str, path: str, read: Callable[[], T
     return None
 
 
-def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:
+def _contradictions(values: Mapping[str, Any], known_hooks: Mapping[str, HookEntry]) -> list[str]:
     """Name settings that contradict each other; values that could not be read are missing."""
     known = ", ".join(sorted(known_hooks))
     hooks = values["hooks"]
@@ -247,7 +248,7 @@ def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> 
     ]
     if not hooks:
         problems.append(f"HOOKS: names no hook; known are {known}")
-    lacking = [hook for hook in hooks if hook in NEED_CLOUDSTACK]
+    lacking = [hook for hook in hooks if hook in known_hooks and known_hooks[hook].needs_cloudstack]
     if lacking and not values["cloud_config_file"]:
         problems.append(f"CLOUD_CONFIG: is needed by {', '.join(lacking)}; name the file")
     bind = values.get("bind")

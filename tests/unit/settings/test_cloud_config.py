@@ -4,6 +4,7 @@ import pytest
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
+    fill_from_environ,
     parse_cloud_config,
     read_cloud_config,
 )
@@ -183,3 +184,20 @@ def test_authorities_that_cannot_be_used_are_refused(
     wanted = f"^ca-file: {path} cannot be used: .*{problem}"
     with pytest.raises(SettingsError, match=wanted):
         read_cloud_config(str(config), environ={}, warn=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, "", id="none"),
+        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
+        pytest.param(
+            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
+        ),
+        pytest.param({"REQUESTS_CA_BUNDLE": ""}, "", id="empty"),
+    ],
+)
+def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
+    environ: dict[str, str], expected: str
+) -> None:
+    assert fill_from_environ(parse(GOOD), environ).ca_file == expected

@@ -7,14 +7,14 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import items, part
+from hooks.kube.objects import OBJECT_NAME, items, part
 from hooks.targetclusters.sync.plan.inventory import GroupKind
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
 
 #: What names of most objects, and plurals of kinds, look like.
-DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+DNS_SUBDOMAIN = re.compile(OBJECT_NAME)
 #: What names of namespaces look like.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
