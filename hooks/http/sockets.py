@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 from hooks.http.deadline import Deadline, run_detached
@@ -136,8 +135,8 @@ def connect(host: str, port: int) -> socket.socket:
 
 def _look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
     """Return a name's addresses. The resolver knows no deadline."""
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = run_detached("resolver", look_up)
+    kind = socket.SOCK_STREAM
+    found = run_detached("resolver", lambda: socket.getaddrinfo(host, port, type=kind))
     try:
         return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:

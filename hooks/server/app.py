@@ -1,9 +1,10 @@
 """Answers HTTP: each path calls a hook, and each outcome has a status.
 
 200  the answer of the hook
-400  the body is no hook request; `field` names the place
+400  the body is no hook request (`field` names the place), or the rest no HTTP
 401  the token is missing or wrong, or there is no client certificate
-404, 405, 413   unknown path, another method than POST, a body over MAX_BODY_BYTES
+404, 405   unknown path, another method than POST
+413, 431, 501   a body over MAX_BODY_BYTES, too large a head, an unknown transfer encoding
 429  CloudStack or the API server failed, and no status can say so; Retry-After grows
 500  a bug; the answer has a trace id, the log has the trace
 """

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 #: Threads of probes, and as many of metrics.
 SIDE_THREADS = 2
-#: Bytes of all request bodies that are in memory at the same time.
-BODY_BUDGET = 64 * 1024 * 1024
+#: Bytes of all request bodies in memory, up to which a large one is read.
+LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: A body up to this size, in bytes, is read whatever else is in memory.
 SMALL_BODY = 64 * 1024
 #: Seconds between looks at deadlines; the arbiter hears of the worker as often.
@@ -178,7 +178,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def reserve(self, connection: Connection, size: int) -> bool:
         """Reserve memory for a body; a large one waits until those before it are done."""
-        if size > SMALL_BODY and sum(self._reserved.values()) + size > BODY_BUDGET:
+        if size > SMALL_BODY and sum(self._reserved.values()) + size > LARGE_BODY_BUDGET:
             return False
         self._reserved[connection] = size
         return True

@@ -149,7 +149,7 @@ def from_environ(
     """Read and check every setting, and the files that they name.
 
     Args:
-        environ: the environment; an empty variable counts as not set.
+        environ: an empty variable counts as not set, except WATCH_NAMESPACE.
         known_hooks: by the names that HOOKS may hold.
         warn: called for each line of the cloud-config without a meaning.
         service_account: the folder of a pod's service account.

@@ -58,7 +58,7 @@ def names(text: str) -> tuple[str, ...]:
 
 def object_name(text: str) -> str:
     """Read the name of a Kubernetes object; empty stays empty."""
-    if text and not re.fullmatch(OBJECT_NAME, text):
+    if text and not OBJECT_NAME.fullmatch(text):
         raise ValueError("cannot name a Kubernetes object; write small letters, digits, - and .")
     return text
 

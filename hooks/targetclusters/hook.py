@@ -1,4 +1,4 @@
-"""TargetClusters: other clusters, watched, synced and repaired."""
+"""TargetClusters: other clusters, watched and synced."""
 
 import logging
 from collections.abc import Callable

@@ -106,7 +106,7 @@ class Spec(View, frozen=True):
         kubeconfig_secret: name of the Secret, in the TargetCluster's own namespace.
         failure_threshold: probes in a row that must fail before a condition says so.
         success_threshold: probes in a row that must succeed before a condition says so again.
-        suspend: nothing is written to the cluster or to CloudStack.
+        suspend: nothing is written to the cluster.
     """
 
     kubeconfig_secret: ObjectName = ""

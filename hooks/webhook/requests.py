@@ -39,7 +39,7 @@ NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 ObjectName = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^{OBJECT_NAME}\Z",
+        pattern=rf"^{OBJECT_NAME.pattern}\Z",
         description="a name such as web-1: lower-case letters, digits, - and .",
     ),
 ]

@@ -13,8 +13,6 @@ from hooks.targetclusters.sync.plan.inventory import GroupKind
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
 
-#: What names of most objects, and plurals of kinds, look like.
-DNS_SUBDOMAIN = re.compile(OBJECT_NAME)
 #: What names of namespaces look like.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -96,7 +94,7 @@ def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
 
 
 def _is_plural(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and DNS_SUBDOMAIN.fullmatch(value) is not None
+    return isinstance(value, str) and OBJECT_NAME.fullmatch(value) is not None
 
 
 def _maps(values: list[Any]) -> list[Json]:
