@@ -19,10 +19,10 @@ from hooks.kube.client import ApiServer
 from hooks.kube.events import Event
 from hooks.kube.recorder import EventRecorder
 from hooks.server.app import create_app
+from hooks.server.apps import Apps
 from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
-from hooks.server.service import Service
 from hooks.settings.config import Config, HookEntry, from_environ
 from hooks.settings.parsing import SettingsError
 from hooks.webhook.hook import Dependencies, Hook
@@ -67,7 +67,7 @@ class Process:
             _log.error("the former settings stay in use")
         return self._config
 
-    def application(self) -> Service:
+    def application(self) -> Apps:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
@@ -85,7 +85,7 @@ class Process:
         )
         metrics_app = create_metrics_app(metrics.registry)
         context = config.certificates.current if config.certificates else None
-        return Service(app, metrics_app, config.metrics_port, authenticator, context)
+        return Apps(app, metrics_app, config.metrics_port, authenticator, context)
 
     def close(self) -> None:
         """End what runs in the background, when a worker ends."""

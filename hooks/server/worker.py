@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker as GunicornWorker
 from werkzeug import Response
 
+from hooks.server.apps import Apps
 from hooks.server.connection import Connection, ConnectionOver, Phase
-from hooks.server.service import Service
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -50,7 +50,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves until it is stopped; gunicorn starts it."""
 
     def init_process(self) -> None:
-        """Prepare the loop; gunicorn loads the service and calls `run` in here."""
+        """Prepare the loop; gunicorn loads the apps and calls `run` in here."""
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
@@ -64,7 +64,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve, then finish what has begun, within the graceful timeout."""
-        self._service: Service = self.wsgi
+        self._apps: Apps = self.wsgi
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
         for listener in self.sockets:
             listener.setblocking(False)
@@ -109,7 +109,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             if len(self._connections) >= self.cfg.worker_connections:
                 self._drop_least_useful()
             try:
-                connection = Connection(sock, self._service, self)
+                connection = Connection(sock, self._apps, self)
             except OSError:
                 sock.close()
                 continue
@@ -185,12 +185,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def submit(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Call the app in one of its threads."""
-        self._pools[self._service.pool(environ)].submit(self._call, connection, environ)
+        self._pools[self._apps.pool(environ)].submit(self._call, connection, environ)
 
     def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Compute a response; runs in a thread."""
         try:
-            response = Response.from_app(self._service, environ, buffered=True)
+            response = Response.from_app(self._apps, environ, buffered=True)
         except Exception:  # noqa: BLE001 - the caller gets an answer, whatever the app does
             _log.exception("the app failed")
             response = Response.from_app(_INTERNAL_ERROR, environ)

@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 from kubernetes.client import Configuration
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.settings import parsing
-from hooks.settings.api_server import SERVICE_ACCOUNT, is_pod, read_kubeconfig, read_service_account
+from hooks.settings import api_server, parsing
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import read_cloud_config
 from hooks.settings.parsing import LOG_LEVELS, ListenAddress, SettingsError
@@ -144,7 +143,7 @@ def from_environ(
     *,
     known_hooks: Mapping[str, HookEntry],
     warn: Callable[[str], None],
-    service_account: Path = SERVICE_ACCOUNT,
+    service_account: Path = api_server.SERVICE_ACCOUNT,
 ) -> Config:
     """Read and check every setting, and the files that they name.
 
@@ -161,9 +160,9 @@ def from_environ(
     values = _read_variables(environ, problems)
     read_cloud = partial(read_cloud_config, environ=environ, warn=warn)
     values |= _read_files(values, problems, read_cloud)
-    kubeconfig, read = values["kubeconfig_file"], read_kubeconfig
-    if not kubeconfig and is_pod(environ, service_account):
-        kubeconfig, read = str(service_account), partial(read_service_account, environ)
+    kubeconfig, read = values["kubeconfig_file"], api_server.read_own_kubeconfig
+    if not kubeconfig and api_server.is_pod(environ, service_account):
+        kubeconfig, read = str(service_account), partial(api_server.read_service_account, environ)
     if not kubeconfig:
         problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
     else:
