@@ -17,6 +17,8 @@ INSTANCE_KIND = "CloudStackInstance"
 LOAD_BALANCER_KIND = "CloudStackLoadBalancer"
 #: Kind of the namespaced object of a cluster that the operator manages.
 TARGET_CLUSTER_KIND = "TargetCluster"
+#: On each controller: the operator; the label by which a Metacontroller selects its own.
+LABEL_OWNER = "app.kubernetes.io/name"
 
 # Nodes: labels
 

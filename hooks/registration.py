@@ -20,6 +20,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import APPLY_PATCH, ApiServer, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.kube.objects import part
+from hooks.names import LABEL_OWNER
 from hooks.server.logs import logging_config
 from hooks.settings.config import Config, from_environ
 from hooks.settings.parsing import SettingsError
@@ -27,8 +28,6 @@ from hooks.wsgi import BAD_SETTINGS, HOOKS
 
 #: The controllers in the image; their webhooks have no address of this pod yet.
 CONTROLLERS = Path(__file__).resolve().parent.parent / "metacontroller"
-#: The label by which a Metacontroller selects its own controllers.
-LABEL_OWNER = "app.kubernetes.io/name"
 #: The exit code of a process that could not register the controllers.
 NOT_REGISTERED = 1
 #: Seconds until it gives up, for kubelet to start it again, and between two attempts.

@@ -6,34 +6,35 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import partial
 from logging.config import dictConfig
 from pkgutil import resolve_name
 
 from prometheus_client import disable_created_metrics
 
 from hooks.cloudstack import Cloud, CloudConfig
+from hooks.cloudstack.cache import FETCH_SECONDS
 from hooks.cloudstack.errors import Unreachable
 from hooks.kube.client import ApiServer
 from hooks.kube.events import Event
 from hooks.kube.recorder import EventRecorder
 from hooks.server.app import create_app
+from hooks.server.apps import Apps
 from hooks.server.auth import Authenticator
 from hooks.server.logs import logging_config
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
-from hooks.server.service import Service
-from hooks.settings.config import Config, from_environ
+from hooks.settings.config import Config, HookEntry, from_environ
 from hooks.settings.parsing import SettingsError
 from hooks.webhook.hook import Dependencies, Hook
 
 #: The exit code of a process whose settings cannot work.
 BAD_SETTINGS = 2
-#: The names that HOOKS may hold, and the class of each; no other hook's module is imported.
+#: The hooks by the names that HOOKS may hold; no other hook's module is imported.
 HOOKS = {
-    "nodes": "hooks.nodes.hook:NodesHook",
-    "services": "hooks.services.hook:ServicesHook",
-    "loadbalancers": "hooks.loadbalancers.hook:LoadBalancersHook",
-    "targetclusters": "hooks.targetclusters.hook:TargetClustersHook",
+    "nodes": HookEntry("hooks.nodes.hook:NodesHook", needs_cloudstack=True),
+    "services": HookEntry("hooks.services.hook:ServicesHook"),
+    "loadbalancers": HookEntry("hooks.loadbalancers.hook:LoadBalancersHook", needs_cloudstack=True),
+    "targetclusters": HookEntry("hooks.targetclusters.hook:TargetClustersHook"),
 }
 
 _log = logging.getLogger("hooks.process")
@@ -66,7 +67,7 @@ class Process:
             _log.error("the former settings stay in use")
         return self._config
 
-    def application(self) -> Service:
+    def application(self) -> Apps:
         """Build the clients, the hooks and the apps, for one worker."""
         config = self._config or self.boot(os.environ)
         logging.captureWarnings(True)
@@ -84,7 +85,7 @@ class Process:
         )
         metrics_app = create_metrics_app(metrics.registry)
         context = config.certificates.current if config.certificates else None
-        return Service(app, metrics_app, config.metrics_port, authenticator, context)
+        return Apps(app, metrics_app, config.metrics_port, authenticator, context)
 
     def close(self) -> None:
         """End what runs in the background, when a worker ends."""
@@ -103,11 +104,34 @@ class Process:
 
         cloud = _cloud(config, metrics)
         dependencies = Dependencies(config, cloud, kube, record, metrics.registry)
-        hooks = {name: resolve_name(HOOKS[name])(dependencies) for name in config.hooks}
+        hooks = {name: resolve_name(HOOKS[name].path)(dependencies) for name in config.hooks}
         for hook in hooks.values():
-            if close := getattr(hook, "close", None):
-                self._background.callback(close)
+            self._background.callback(hook.close)
         return hooks
+
+
+def newest_cloud(
+    read: Callable[[], CloudConfig], make: Callable[[CloudConfig], Cloud], *, closing_delay: float
+) -> Callable[[], Cloud]:
+    """Return a function that returns the CloudStack of the newest cloud-config.
+
+    It closes a replaced one `closing_delay` seconds later, when no call uses it any more. An equal
+    cloud-config, as after a change of a comment, replaces none.
+    """
+    lock, cloud = threading.Lock(), make(read())
+
+    def newest() -> Cloud:
+        nonlocal cloud
+        with lock:
+            config = read()
+            if config != cloud.config:
+                timer = threading.Timer(closing_delay, cloud.close)
+                timer.daemon = True
+                timer.start()
+                cloud = make(config)
+            return cloud
+
+    return newest
 
 
 process = Process()
@@ -121,21 +145,17 @@ def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
     if file is None:
         return _no_cloud
 
-    @lru_cache(maxsize=1)  # an equal content, such as another comment, keeps the cloud
-    def make(cloud: CloudConfig) -> Cloud:
-        return Cloud(
-            cloud,
-            observer=metrics.cloudstack_call,
-            cache_observer=metrics.cache_request,
-            vm_cache_ttl=config.vm_cache_ttl,
-        )
-
-    make(file.current())  # before calls at once would each make one
-    return lambda: make(file.current())
+    make = partial(
+        Cloud,
+        observer=metrics.cloudstack_call,
+        cache_observer=metrics.cache_request,
+        vm_cache_ttl=config.vm_cache_ttl,
+    )
+    return newest_cloud(file.current, make, closing_delay=config.hook_deadline + FETCH_SECONDS)
 
 
 def _no_cloud() -> Cloud:
-    """Guard against a hook outside of NEED_CLOUDSTACK that uses it all the same."""
+    """Guard against a hook that uses it without saying so in HOOKS."""
     raise Unreachable("CloudStack", "CLOUD_CONFIG names no cloud-config", sent=False)
 
 

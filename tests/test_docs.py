@@ -12,7 +12,7 @@ import pytest
 from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.connection import IDLE_SECONDS, LINGER_SECONDS, RECEIVE_SECONDS
-from hooks.server.worker import BODY_BUDGET
+from hooks.server.worker import LARGE_BODY_BUDGET, SMALL_BODY
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import settings
 from hooks.webhook.requests import MAX_VALUES
@@ -225,7 +225,8 @@ def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     assert f"whole within {RECEIVE_SECONDS:g} seconds" in text
     decisions = (PROJECT / "docs/explanation/decisions.md").read_text()
     assert f"A whole request has {RECEIVE_SECONDS:g} seconds" in decisions
-    assert f"\n{BODY_BUDGET >> 20} MiB" in decisions
+    assert f"at most {LARGE_BODY_BUDGET >> 20} MiB with it" in decisions
+    assert f"over {SMALL_BODY >> 10} KiB waits" in decisions
     assert f"dropped for {LINGER_SECONDS:g} seconds" in decisions
 
 

@@ -33,6 +33,7 @@ PLANTS = [
     pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import os", id="environment"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import random", id="chance"),
     pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import logging", id="log"),
+    pytest.param("plans-know-no-clock", "hooks/nodes/plan/plan.py", "import pathlib", id="file"),
     pytest.param("simulator-apart", "hooks/kube/times.py", "import simulator.clock", id="hooks"),
     pytest.param("simulator-apart", "simulator/clock.py", "import hooks.names", id="simulator"),
     pytest.param("layers", "hooks/services/other.py", "import hooks.nodes.hook", id="another hook"),

@@ -66,9 +66,9 @@ def settings_page() -> str:
     ]
     return page(
         "Settings",
-        "The hooks are configured by environment variables. An empty variable counts as not set. "
-        "Durations are written `30s`, `5m`, `1h30m`. When the process starts, it logs every "
-        "setting that cannot work, all at once, and ends with code 2.",
+        "The hooks are configured by environment variables. An empty variable counts as not set, "
+        "except WATCH_NAMESPACE. Durations are written `30s`, `5m`, `1h30m`. When the process "
+        "starts, it logs every setting that cannot work, all at once, and ends with code 2.",
         table(("variable", "default", "meaning"), variables),
         "## cloud-config",
         "The file that `CLOUD_CONFIG` names has one section, `[Global]`, in the form of the "
@@ -223,9 +223,9 @@ def metrics_page() -> str:
     )
     Metrics(registry)
     parts = [metrics_table(registry.collectors)]
-    for name, place in HOOKS.items():
+    for name, entry in HOOKS.items():
         registry.collectors.clear()
-        resolve_name(place)(dependencies)
+        resolve_name(entry.path)(dependencies)
         if registry.collectors:
             parts += [f"## {name}", metrics_table(registry.collectors)]
     return page(

@@ -1,14 +1,12 @@
 """Keeps what was read for a while, and reads it once for all callers at the same time."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from threading import Lock
-from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.deadline import Deadline, Monotonic
 
 Key = TypeVar("Key", bound=Hashable)
@@ -110,47 +108,3 @@ class SingleFlightCache(Generic[Key, Value]):
             return value
         finally:
             fetch.fresh_until = self._fetching.monotonic() + lifetime
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Snapshot:
-    """All virtual machines at one moment; false if there are none.
-
-    Attributes:
-        taken_at: epoch seconds before the machines were listed.
-        taken_monotonic: the same in monotonic seconds; tells snapshots and their distance.
-        machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
-        by_id: the machine of an id.
-        by_host: the machines of a name without case and domain, as `host_part` returns it.
-    """
-
-    taken_at: float
-    taken_monotonic: float
-    machines: tuple[VirtualMachine, ...]
-    by_id: Mapping[str, VirtualMachine]
-    by_host: Mapping[str, tuple[VirtualMachine, ...]]
-
-    def __len__(self) -> int:
-        return len(self.machines)
-
-    @classmethod
-    def of(
-        cls, machines: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
-    ) -> "Snapshot":
-        """Index the machines."""
-        listed = tuple(machines)
-        groups: dict[str, list[VirtualMachine]] = {}
-        for machine in listed:
-            groups.setdefault(host_part(machine.name), []).append(machine)
-        return cls(
-            taken_at=taken_at,
-            taken_monotonic=taken_monotonic,
-            machines=listed,
-            by_id=MappingProxyType({machine.id: machine for machine in listed}),
-            by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
-        )
-
-
-def host_part(name: str) -> str:
-    """Return a name in lower case and without its domain."""
-    return name.lower().partition(".")[0]

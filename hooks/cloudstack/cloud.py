@@ -1,25 +1,21 @@
 """One CloudStack as the hooks use it: the client, and the facts that are kept for a while."""
 
 import hmac
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import inf
-from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies
-
-from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache, Snapshot
+from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache
 from hooks.cloudstack.client import CLOCKS, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import UnknownZone
 from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
-from hooks.cloudstack.models.compute import VirtualMachine, Zone
+from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline
-from hooks.http.tls import environment_authorities, file_context
+from hooks.http.tls import file_context
 from hooks.http.transport import Transport
 
 #: Seconds that a network's services, and the server's capabilities, are kept.
@@ -56,7 +52,8 @@ class Cloud:
     ) -> None:
         self.config = config
         self._clocks = clocks
-        self._transport = _transport(config)
+        trust = partial(file_context, config.ca_file, verify=not config.ssl_no_verify)
+        self._transport = Transport(trust, proxy=config.proxy)
         wire = Wire(config, self._transport, clock=clocks.epoch)
         self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
@@ -131,23 +128,3 @@ class Cloud:
     def _find_network(self, network_id: str, deadline: Deadline) -> Network | None:
         networks = self.client.list_all(Network, deadline, id=network_id)
         return networks[0] if networks else None
-
-
-def _transport(config: CloudConfig) -> Transport:
-    """Trust and use what the cloud-config says, or else what the environment does."""
-    authorities = config.ca_file or environment_authorities(os.environ)
-    trust = partial(file_context, authorities, verify=not config.ssl_no_verify)
-    if config.proxy:
-        return Transport(trust, proxies={"all": config.proxy})
-    return Transport(trust, proxies=_environment_proxies(config.api_url))
-
-
-def _environment_proxies(url: str) -> dict[str, str]:
-    """Return the environment's proxies; NO_PROXY may name a port, of IPs too."""
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if f"{host}:{port}" in no_proxy.lower().replace(",", " ").split():
-        return {}
-    return get_environ_proxies(url)

@@ -53,11 +53,7 @@ class Wire:
     """
 
     def __init__(
-        self,
-        config: CloudConfig,
-        transport: Transport,
-        *,
-        clock: Callable[[], float] = time.time,
+        self, config: CloudConfig, transport: Transport, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._config = config
         self._transport = transport

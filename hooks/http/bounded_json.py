@@ -28,12 +28,7 @@ class TooManyValues(BadJson):
     """Text that would take too much memory; nothing of it was parsed."""
 
 
-def parse_json(
-    data: bytes | bytearray,
-    *,
-    max_values: int,
-    distinct_keys: bool = False,
-) -> Any:  # noqa: ANN401
+def parse_json(data: bytes | bytearray, *, max_values: int, distinct_keys: bool = False) -> Any:  # noqa: ANN401
     """Parse strict JSON: UTF-8, finite numbers, whole characters.
 
     A value takes up to 240 bytes of memory, however short its text is: `[],[]` takes thirty times

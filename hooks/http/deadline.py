@@ -2,7 +2,11 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
 
+T = TypeVar("T")
 #: Seconds from an arbitrary start that never go backwards, as `time.monotonic` gives them.
 Monotonic = Callable[[], float]
 
@@ -24,9 +28,23 @@ class Deadline:
         return max(0.0, self._end - self._clock())
 
     def passed(self, *, margin: float = 0.0) -> bool:
-        """Tell whether fewer than `margin` seconds are left."""
+        """Return whether `margin` seconds or fewer are left."""
         return self.remaining() <= margin
 
     def at_most(self, seconds: float) -> "Deadline":
         """Return a deadline for one step: after so many seconds, and no later than this one."""
         return Deadline(min(seconds, self.remaining()), clock=self._clock)
+
+
+def run_detached(name: str, function: Callable[[], T]) -> "Future[T]":
+    """Run a function that knows no deadline in a thread of its own, which nothing waits for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - who waits for the result raises it
+            future.set_exception(error)
+
+    Thread(target=run, name=name, daemon=True).start()
+    return future

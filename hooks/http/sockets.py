@@ -8,14 +8,12 @@ of these sockets is cut to the request's budget instead.
 import io
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, run_detached
 
 #: Seconds for a name to be looked up, and for each of its addresses to accept a connection.
 CONNECT_SECONDS = 3.0
@@ -172,20 +170,13 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
-    """Return a name's addresses. The resolver knows no deadline: its thread is not waited for.
+    """Return a name's addresses. The resolver knows no deadline.
 
     Raises:
         NotConnected: it has none, or they were not found in time.
     """
-    found: Future[Sequence[tuple[int, int, int, str, Any]]] = Future()
-
-    def resolve() -> None:
-        try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            found.set_exception(error)
-
-    threading.Thread(target=resolve, name="resolver", daemon=True).start()
+    kind = socket.SOCK_STREAM
+    found = run_detached("resolver", lambda: socket.getaddrinfo(host, port, type=kind))
     try:
         return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:

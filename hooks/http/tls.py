@@ -2,15 +2,11 @@
 
 import os
 import ssl
-from collections.abc import Mapping
 from functools import lru_cache
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from hooks.http.sockets import BoundedTlsSocket
-
-#: Variables that name a file or folder of authorities, as requests, curl and OpenSSL read them.
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class BadTrust(Exception):
@@ -67,11 +63,6 @@ def file_context(
         return _cached_context(paths, tuple(os.stat(path).st_mtime_ns for path in paths), verify)  # noqa: PTH116
     except (OSError, ValueError) as error:
         raise BadTrust(f"{' with '.join(paths)} cannot be used: {error}") from None
-
-
-def environment_authorities(environ: Mapping[str, str]) -> str:
-    """Return the path of the authorities that the environment names, empty where it names none."""
-    return next((environ[name] for name in CA_VARIABLES if environ.get(name)), "")
 
 
 @lru_cache(maxsize=16)

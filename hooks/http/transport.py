@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from socket import socket
@@ -81,7 +81,7 @@ class Transport:
         trust: gives the TLS context for the next connection.
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
-        proxies: the proxy's URL for each scheme, and `no_proxy`, as requests takes them.
+        proxy: the URL of the proxy; empty for none.
         refusal: returns why an IP address and port may not be connected to; empty if they may.
 
     Attributes:
@@ -96,14 +96,14 @@ class Transport:
         *,
         server_name: str = "",
         max_bytes: int = MAX_ANSWER_BYTES,
-        proxies: Mapping[str, str] | None = None,
+        proxy: str = "",
         refusal: Callable[[str, int], str] = lambda *_: "",
     ) -> None:
         self._adapter = _Adapter(trust, server_name)
         self._max_bytes = max_bytes
         self._refusal = refusal
-        self._proxies = dict(proxies or {})
-        self._secrets = tuple(_login_forms(self._proxies.values()))
+        self._proxies = {"all": proxy} if proxy else {}
+        self._secrets = tuple(_login_forms(proxy))
 
     def send(self, request: Request, seconds: float) -> HttpAnswer:
         """Send once and return what comes back within so many seconds, name and TLS included.
@@ -165,9 +165,9 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
             yield from (login, login.partition(":")[2])
 
 
-def _login_forms(proxies: Iterable[str]) -> Iterator[str]:
-    """Yield the passwords of proxies, as they are written, meant and sent."""
-    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", " ".join(proxies)):
+def _login_forms(proxy: str) -> Iterator[str]:
+    """Yield the password of a proxy, as it is written, meant and sent."""
+    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", proxy):
         yield from (password, unquote(password), b64encode(unquote(login).encode()).decode())
 
 

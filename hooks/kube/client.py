@@ -12,15 +12,17 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from urllib.parse import urlencode
 
 from kubernetes.client import Configuration
 
 from hooks.http.backoff import retry_after
 from hooks.http.bounded_json import BadJson, Json
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, run_detached
 from hooks.http.errors import HttpError
 from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
@@ -169,7 +171,8 @@ class ApiServer(Kube):
     Args:
         host: its URL, without a slash at its end.
         transport: sends the requests.
-        authorization: gives the Authorization header of the next request; empty for none.
+        authorization: gives the Authorization header of the next request, empty for none, within
+            the request's deadline.
         user_agent: what the API server's audit log shows.
         secrets: what no answer and no error may show, besides the credential.
     """
@@ -179,7 +182,7 @@ class ApiServer(Kube):
         host: str,
         transport: Transport,
         *,
-        authorization: Callable[[], str] = str,
+        authorization: Callable[[Deadline], str] = lambda _: "",
         user_agent: str = USER_AGENT,
         secrets: tuple[str, ...] = (),
     ) -> None:
@@ -203,11 +206,9 @@ class ApiServer(Kube):
             certificate=(certificate, key) if certificate and key else None,
         )
 
-        def authorization() -> str:
-            return configuration.auth_settings().get("BearerToken", {}).get("value") or ""
-
         transport = Transport(trust, server_name=configuration.tls_server_name or "")
-        return cls(configuration.host.rstrip("/"), transport, authorization=authorization)
+        credential = _Credential(configuration)
+        return cls(configuration.host.rstrip("/"), transport, authorization=credential)
 
     def __repr__(self) -> str:
         return f"ApiServer({self._host})"
@@ -236,7 +237,7 @@ class ApiServer(Kube):
             "User-Agent": self._user_agent,
         }
         try:
-            credential = self._authorization().strip()
+            credential = self._authorization(request.deadline).strip()
         except Exception as error:  # noqa: BLE001 - plugins of the library raise anything
             why = f"the credential cannot be read ({type(error).__name__})"
             raise KubeUnreachable(f"{what}: {why}") from None
@@ -250,6 +251,28 @@ class ApiServer(Kube):
             return self._transport.send(sent, request.deadline.remaining())
         except HttpError as error:
             raise KubeUnreachable(f"{what}: {error}") from error
+
+
+class _Credential:
+    """The Authorization header, for which a kubeconfig's `exec` runs a program at its own pace.
+
+    Callers at the same time share one thread that asks for it.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._lock = Lock()
+        self._reading: Future[str] | None = None
+
+    def __call__(self, deadline: Deadline) -> str:
+        with self._lock:
+            if self._reading is None or self._reading.done():
+                self._reading = run_detached("credential", self._read)
+            reading = self._reading
+        return reading.result(deadline.remaining())
+
+    def _read(self) -> str:
+        return self._configuration.auth_settings().get("BearerToken", {}).get("value") or ""
 
 
 def _object(what: str, answer: HttpAnswer) -> Json:

@@ -180,9 +180,11 @@ class EventRecorder:
         except Conflict as conflict:
             path = f"{path}/{body['metadata']['name']}"
             try:
-                count = int(self._kube.get(path, deadline=deadline).get("count") or 1) + 1
-                again = {"count": count, "lastTimestamp": body["lastTimestamp"]}
-                self._kube.patch(path, again, deadline=deadline)
+                found = self._kube.get(path, deadline=deadline)
+                again = {"lastTimestamp": body["lastTimestamp"]}
+                if found.get("lastTimestamp") != again["lastTimestamp"]:  # else an answer was lost
+                    again["count"] = int(found.get("count") or 1) + 1
+                    self._kube.patch(path, again, deadline=deadline)
             except NotFound:
                 raise conflict from None  # it has expired since
 

@@ -23,7 +23,7 @@ from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.contract import Plan
-from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import ANSWER_MARGIN, CallResult, OncePerCall, reconcile
 from hooks.webhook.requests import convert
 
@@ -35,7 +35,7 @@ _REASONS = {
 }
 
 
-class LoadBalancersHook:
+class LoadBalancersHook(Hook):
     """Answers `/loadbalancers/customize`, `/loadbalancers/sync` and `/loadbalancers/finalize`."""
 
     def __init__(self, dependencies: Dependencies) -> None:

@@ -17,11 +17,11 @@ from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.request import NodeRequest, read
-from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import Call, CallResult, OncePerCall, Outdated, reconcile
 
 
-class NodesHook:
+class NodesHook(Hook):
     """Answers `/nodes/sync`."""
 
     def __init__(self, dependencies: Dependencies) -> None:

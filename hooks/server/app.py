@@ -1,9 +1,10 @@
 """Answers HTTP: each path calls a hook, and each outcome has a status.
 
 200  the answer of the hook
-400  the body is no hook request; `field` names the place
+400  the body is no hook request (`field` names the place), or the rest no HTTP
 401  the token is missing or wrong, or there is no client certificate
-404, 405, 413   unknown path, another method than POST, a body over MAX_BODY_BYTES
+404, 405   unknown path, another method than POST
+413, 431, 501   a body over MAX_BODY_BYTES, too large a head, an unknown transfer encoding
 429  CloudStack or the API server failed, and no status can say so; Retry-After grows
 500  a bug; the answer has a trace id, the log has the trace
 """
@@ -75,18 +76,18 @@ def create_app(
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
         app.add_url_rule(path, path, lambda: {"status": "ok"}, provide_automatic_options=False)
-    table = _HandlerTable(metrics, deadline_seconds, clock)
+    runner = _CallRunner(metrics, deadline_seconds, clock)
     for name, hook in hooks.items():
         for path, handler in hook.routes.items():
-            view = table.view(name, path, handler)
+            view = runner.view(name, path, handler)
             app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
     app.before_request(lambda: _admit(authenticator))
-    app.register_error_handler(HTTPException, table.refuse)
+    app.register_error_handler(HTTPException, runner.refuse)
     return app
 
 
-class _HandlerTable:
-    """Runs handlers, looks up their errors in a table, logs and counts."""
+class _CallRunner:
+    """Runs handlers; answers, logs and counts how each call ended."""
 
     def __init__(self, metrics: Metrics, deadline_seconds: float, clock: Monotonic) -> None:
         self._metrics = metrics
@@ -113,7 +114,7 @@ class _HandlerTable:
                     about = _object(body)
                     outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
-            except Exception as error:  # noqa: BLE001 - the table of errors handles all
+            except Exception as error:  # noqa: BLE001 - every error has an outcome
                 outcome = self._failed(error, f"{path} {about}")
             seconds = self._clock() - started
             self._metrics.hook_call(hook, call, outcome.name, seconds)
@@ -128,7 +129,7 @@ class _HandlerTable:
         return _respond(outcome, {})
 
     def _failed(self, error: Exception, key: str) -> HttpOutcome:
-        """Look an error up in the table."""
+        """Return how a call ended that raised an error."""
         match error:
             case HTTPException():
                 return _refused(error)

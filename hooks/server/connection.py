@@ -12,13 +12,8 @@ import h11
 from werkzeug import Response
 
 from hooks.server.app import MAX_BODY_BYTES
-from hooks.server.environ import (
-    PEER_CERTIFICATE,
-    REFUSAL,
-    connection_environ,
-    request_environ,
-)
-from hooks.server.service import Service
+from hooks.server.apps import Apps
+from hooks.server.environ import PEER_CERTIFICATE, REFUSAL, connection_environ, request_environ
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -73,7 +68,7 @@ class Connection:
 
     Args:
         sock: as accepted.
-        service: what is called, and how its ports speak TLS.
+        apps: what is called, and how its ports speak TLS.
         gate: decides when a body is read and a call runs.
 
     Attributes:
@@ -81,18 +76,18 @@ class Connection:
         served: how many responses were begun.
     """
 
-    def __init__(self, sock: socket.socket, service: Service, gate: Gate) -> None:
+    def __init__(self, sock: socket.socket, apps: Apps, gate: Gate) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = sock.getsockname()[:2]
-        context = service.context_at(port)
+        context = apps.context_at(port)
         self.sock: socket.socket = sock
         if context is not None:
             self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._enter(Phase.READING if context is None else Phase.HANDSHAKE, RECEIVE_SECONDS)
         self.served = 0
         self._common = connection_environ(host, port)
-        self._service = service
+        self._apps = apps
         self._gate = gate
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._out = bytearray()
@@ -244,7 +239,7 @@ class Connection:
             self._length = MAX_BODY_BYTES
         if self._length == 0:
             return
-        if self._length > MAX_BODY_BYTES or not self._service.wants_body(self._environ):
+        if self._length > MAX_BODY_BYTES or not self._apps.wants_body(self._environ):
             self._run()
         elif self._gate.reserve(self, self._length):
             self._continue()

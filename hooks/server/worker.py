@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker as GunicornWorker
 from werkzeug import Response
 
+from hooks.server.apps import Apps
 from hooks.server.connection import Connection, ConnectionOver, Phase
-from hooks.server.service import Service
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 #: Threads of probes, and as many of metrics.
 SIDE_THREADS = 2
-#: Bytes of all request bodies that are in memory at the same time.
-BODY_BUDGET = 64 * 1024 * 1024
+#: Bytes of all request bodies in memory, up to which a large one is read.
+LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: A body up to this size, in bytes, is read whatever else is in memory.
 SMALL_BODY = 64 * 1024
 #: Seconds between looks at deadlines; the arbiter hears of the worker as often.
@@ -50,7 +50,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves until it is stopped; gunicorn starts it."""
 
     def init_process(self) -> None:
-        """Prepare the loop; gunicorn loads the service and calls `run` in here."""
+        """Prepare the loop; gunicorn loads the apps and calls `run` in here."""
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
@@ -64,7 +64,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve, then finish what has begun, within the graceful timeout."""
-        self._service: Service = self.wsgi
+        self._apps: Apps = self.wsgi
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
         for listener in self.sockets:
             listener.setblocking(False)
@@ -109,7 +109,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             if len(self._connections) >= self.cfg.worker_connections:
                 self._drop_least_useful()
             try:
-                connection = Connection(sock, self._service, self)
+                connection = Connection(sock, self._apps, self)
             except OSError:
                 sock.close()
                 continue
@@ -178,19 +178,19 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def reserve(self, connection: Connection, size: int) -> bool:
         """Reserve memory for a body; a large one waits until those before it are done."""
-        if size > SMALL_BODY and sum(self._reserved.values()) + size > BODY_BUDGET:
+        if size > SMALL_BODY and sum(self._reserved.values()) + size > LARGE_BODY_BUDGET:
             return False
         self._reserved[connection] = size
         return True
 
     def submit(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Call the app in one of its threads."""
-        self._pools[self._service.pool(environ)].submit(self._call, connection, environ)
+        self._pools[self._apps.pool(environ)].submit(self._call, connection, environ)
 
     def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Compute a response; runs in a thread."""
         try:
-            response = Response.from_app(self._service, environ, buffered=True)
+            response = Response.from_app(self._apps, environ, buffered=True)
         except Exception:  # noqa: BLE001 - the caller gets an answer, whatever the app does
             _log.exception("the app failed")
             response = Response.from_app(_INTERNAL_ERROR, environ)

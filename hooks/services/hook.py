@@ -15,7 +15,7 @@ from hooks.services.plan.facts import Settings
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
-from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import CallResult
 
 #: Seconds until a write that failed is tried again.
@@ -24,7 +24,7 @@ RETRY_AFTER = 5.0
 REFUSED_RETRY_AFTER = 60.0
 
 
-class ServicesHook:
+class ServicesHook(Hook):
     """Answers `/services/sync`."""
 
     def __init__(self, dependencies: Dependencies) -> None:

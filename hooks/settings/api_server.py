@@ -19,7 +19,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MALFORMED = (ConfigException, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
 
 
-def read_kubeconfig(path: str) -> Configuration:
+def read_own_kubeconfig(path: str) -> Configuration:
     """Read a kubeconfig, and the files that it names; its server is not called.
 
     Raises:

@@ -5,17 +5,23 @@ values in double quotes where they need them, and a yes-or-no name alone on its 
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
 from hooks.cloudstack.config import CloudConfig
+from hooks.http.tls import BadTrust, file_context
 from hooks.settings.parsing import SettingsError
 
 #: Every name of the file, and the field that it sets.
 NAMES = {each.name.replace("_", "-"): each for each in fields(CloudConfig)}
+#: Variables that name a file or folder of authorities, as requests, curl and OpenSSL read them.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
@@ -57,13 +63,44 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
     return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
 
 
-def read_cloud_config(path: str, *, warn: Callable[[str], None]) -> CloudConfig:
-    """Read a cloud-config file. Raises SettingsError, OSError."""
+def read_cloud_config(
+    path: str, *, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> CloudConfig:
+    """Read a cloud-config file, filled from the environment. Raises SettingsError, OSError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not UTF-8 at byte {error.start}") from None
-    return parse_cloud_config(text, warn=warn)
+    config = parse_cloud_config(text, warn=warn)
+    if config.ca_file:
+        try:
+            file_context(config.ca_file)
+        except BadTrust as error:
+            raise SettingsError(f"ca-file: {error}") from None
+    return fill_from_environ(config, environ)
+
+
+def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudConfig:
+    """Return the config with the authorities and the proxy of the environment where it has none."""
+    authorities = next((environ[name] for name in CA_VARIABLES if environ.get(name)), "")
+    proxy = config.proxy or _environment_proxy(config.api_url, environ)
+    return replace(config, ca_file=config.ca_file or authorities, proxy=proxy)
+
+
+def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
+    """Return the environment's proxy; NO_PROXY may name networks, and a port, of IPs too."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    excluded = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").replace(",", " ").split()
+    named = {"no": ",".join(excluded)}
+    networks = [each for each in excluded if is_valid_cidr(each)] if is_ipv4_address(host) else ()
+    if any(proxy_bypass_environment(each, named) for each in (host, address)) or any(
+        address_in_network(host, each) for each in networks
+    ):
+        return ""
+    names = (f"{parts.scheme}_proxy", "all_proxy")
+    return next(filter(None, (environ.get(each, environ.get(each.upper())) for each in names)), "")
 
 
 def _read_section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ Below this module nothing reads the environment.
 
 import platform
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,7 @@ from typing import Any, TypeVar
 from kubernetes.client import Configuration
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.settings import parsing
-from hooks.settings.api_server import (
-    SERVICE_ACCOUNT,
-    is_pod,
-    own_servers,
-    read_kubeconfig,
-    read_service_account,
-)
+from hooks.settings import api_server, parsing
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import read_cloud_config
 from hooks.settings.parsing import LOG_LEVELS, ListenAddress, SettingsError
@@ -31,10 +24,16 @@ from hooks.settings.tokens import Tokens, read_tokens
 
 T = TypeVar("T")
 
-#: The hooks that need CloudStack.
-NEED_CLOUDSTACK = frozenset({"nodes", "loadbalancers"})
 #: The longest value that an error shows whole; a secret in the wrong place is longer.
 MAX_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class HookEntry:
+    """Where the class of a hook is, and whether the hook needs a cloud-config."""
+
+    path: str
+    needs_cloudstack: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,15 @@ def settings() -> dict[str, Setting]:
 def from_environ(
     environ: Mapping[str, str],
     *,
-    known_hooks: Collection[str],
+    known_hooks: Mapping[str, HookEntry],
     warn: Callable[[str], None],
-    service_account: Path = SERVICE_ACCOUNT,
+    service_account: Path = api_server.SERVICE_ACCOUNT,
 ) -> Config:
     """Read and check every setting, and the files that they name.
 
     Args:
-        environ: the environment; an empty variable counts as not set.
-        known_hooks: the names that HOOKS may hold.
+        environ: an empty variable counts as not set, except WATCH_NAMESPACE.
+        known_hooks: by the names that HOOKS may hold.
         warn: called for each line of the cloud-config without a meaning.
         service_account: the folder of a pod's service account.
 
@@ -166,10 +165,11 @@ def from_environ(
     """
     problems: list[str] = []
     values = _read_variables(environ, problems)
-    values |= _read_files(values, problems, warn)
-    kubeconfig, read = values["kubeconfig_file"], read_kubeconfig
-    if not kubeconfig and is_pod(environ, service_account):
-        kubeconfig, read = str(service_account), partial(read_service_account, environ)
+    read_cloud = partial(read_cloud_config, environ=environ, warn=warn)
+    values |= _read_files(values, problems, read_cloud)
+    kubeconfig, read = values["kubeconfig_file"], api_server.read_own_kubeconfig
+    if not kubeconfig and api_server.is_pod(environ, service_account):
+        kubeconfig, read = str(service_account), partial(api_server.read_service_account, environ)
     if not kubeconfig:
         problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
     else:
@@ -178,7 +178,7 @@ def from_environ(
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(*problems)
-    values["own_servers"] = own_servers(values["api_server"], environ)
+    values["own_servers"] = api_server.own_servers(values["api_server"], environ)
     values["pod_name"] = values["pod_name"] or platform.node()
     values["pod_namespace"] = values["pod_namespace"] or _own_namespace(service_account)
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:
@@ -199,11 +199,10 @@ def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str
 
 
 def _read_files(
-    values: Mapping[str, Any], problems: list[str], warn: Callable[[str], None]
+    values: Mapping[str, Any], problems: list[str], read_cloud: Callable[[str], CloudConfig]
 ) -> dict[str, Any]:
     """Read the files that are set; a bad one is left out and added to the problems."""
     follow = partial(_follow, problems)
-    read_cloud = partial(read_cloud_config, warn=warn)
     cloud = follow("CLOUD_CONFIG", "cloud-config", read_cloud, values["cloud_config_file"])
     tokens = follow("HOOKS_TOKEN_FILE", "tokens", read_tokens, values["token_file"])
     cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
@@ -247,7 +246,7 @@ def _attempt(problems: list[str], variable: str, path: str, read: Callable[[], T
     return None
 
 
-def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> list[str]:
+def _contradictions(values: Mapping[str, Any], known_hooks: Mapping[str, HookEntry]) -> list[str]:
     """Name settings that contradict each other; values that could not be read are missing."""
     known = ", ".join(sorted(known_hooks))
     hooks = values["hooks"]
@@ -256,7 +255,7 @@ def _contradictions(values: Mapping[str, Any], known_hooks: Collection[str]) -> 
     ]
     if not hooks:
         problems.append(f"HOOKS: names no hook; known are {known}")
-    lacking = [hook for hook in hooks if hook in NEED_CLOUDSTACK]
+    lacking = [hook for hook in hooks if hook in known_hooks and known_hooks[hook].needs_cloudstack]
     if lacking and not values["cloud_config_file"]:
         problems.append(f"CLOUD_CONFIG: is needed by {', '.join(lacking)}; name the file")
     bind = values.get("bind")

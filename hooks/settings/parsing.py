@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hooks.kube.durations import parse_duration
+from hooks.kube.objects import OBJECT_NAME
 
 #: The values of LOG_LEVEL, and the levels of the standard library.
 LOG_LEVELS = {
@@ -16,7 +17,6 @@ LOG_LEVELS = {
     "error": logging.ERROR,
 }
 
-_KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _HOST = re.compile(r"[0-9A-Za-z.:-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -60,7 +60,7 @@ def names(text: str) -> tuple[str, ...]:
 
 def object_name(text: str) -> str:
     """Read the name of a Kubernetes object; empty stays empty."""
-    if text and not _KUBERNETES_NAME.fullmatch(text):
+    if text and not OBJECT_NAME.fullmatch(text):
         raise ValueError("cannot name a Kubernetes object; write small letters, digits, - and .")
     return text
 

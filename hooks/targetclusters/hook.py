@@ -1,4 +1,4 @@
-"""TargetClusters: other clusters, watched, synced and repaired."""
+"""TargetClusters: other clusters, watched and synced."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan_sync
 from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
-from hooks.webhook.hook import Dependencies, Handler
+from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 
 #: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
@@ -28,7 +28,7 @@ ROUNDS_AT_ONCE = 16
 _log = logging.getLogger("hooks.targetclusters")
 
 
-class TargetClustersHook:
+class TargetClustersHook(Hook):
     """Answers `/targetclusters/sync` and `/targetclusters/finalize`.
 
     No call waits for a cluster: probes and rounds run in the background, and a call answers with

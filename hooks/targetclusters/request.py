@@ -9,24 +9,22 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
 from hooks.targetclusters.sync.plan.model import SyncPolicy
-from hooks.webhook.requests import ConditionView, NonEmpty, Object, Time, View, convert, raw_objects
+from hooks.webhook.requests import (
+    ConditionView,
+    NonEmpty,
+    Object,
+    ObjectName,
+    Time,
+    View,
+    convert,
+    raw_objects,
+)
 
 #: The longest interval, in seconds: a year from now is still a time that can be written.
 YEAR = 365 * 86400.0
 
 _CONFIG_MAPS = "ConfigMap.v1"
 _PERCENT = re.compile(r"(100|[0-9]{1,2})%")
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-
-#: A name that can stand in a path of the API server.
-ObjectName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=rf"^{_LABEL}(\.{_LABEL})*\Z",
-        max_length=253,
-        description="a name: small letters, digits, - and .",
-    ),
-]
 Threshold = Annotated[int, msgspec.Meta(ge=1, description="a whole number of 1 or more")]
 
 
@@ -108,7 +106,7 @@ class Spec(View, frozen=True):
         kubeconfig_secret: name of the Secret, in the TargetCluster's own namespace.
         failure_threshold: probes in a row that must fail before a condition says so.
         success_threshold: probes in a row that must succeed before a condition says so again.
-        suspend: nothing is written to the cluster or to CloudStack.
+        suspend: nothing is written to the cluster.
     """
 
     kubeconfig_secret: ObjectName = ""

@@ -31,7 +31,7 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAG + name for name in ("plain", "int", "float", "bool", "null"))
 #: JSON readers do not agree on longer numbers.
 _MAX_DIGITS = 40
-_INT64 = range(-(2**63), 2**64)
+_INTEGERS = range(-(2**63), 2**64)  # int64 and uint64
 _BAD_TAG = "has a tag for which JSON has no value"
 _TOO_LARGE = "is a number too large for Kubernetes; quote it to make it a string"
 
@@ -189,7 +189,7 @@ def _integer(text: str, sign: str, digits: str, at: tuple[Part, ...]) -> int | s
     try:
         if len(digits) <= _MAX_DIGITS:
             number = int(sign + digits, 8 if is_octal else 0)
-            if number in _INT64:
+            if number in _INTEGERS:
                 return number
     except ValueError:  # 0x_
         return text

@@ -25,6 +25,10 @@ class Hook(Protocol):
     def routes(self) -> Mapping[str, Handler]:
         """Map paths such as `/nodes/sync` to what answers them."""
 
+    def close(self) -> None:
+        """End what the hook runs in the background; most run nothing."""
+        return
+
 
 @dataclass(frozen=True)
 class Dependencies:

@@ -1,4 +1,4 @@
-"""The loop of every hook: observe, plan, act, until nothing is left or the time is nearly up."""
+"""A loop for hooks: observe, plan, act, until nothing is left or the time is nearly up."""
 
 import logging
 from collections.abc import Callable

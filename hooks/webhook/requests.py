@@ -13,6 +13,7 @@ import msgspec
 from hooks.http.bounded_json import BadJson, Json, TooManyValues, parse_json
 from hooks.http.texts import quote, shorten
 from hooks.kube.field_paths import join_path
+from hooks.kube.objects import OBJECT_NAME
 from hooks.kube.times import epoch
 from hooks.webhook.contract import BadRequest
 
@@ -34,11 +35,11 @@ T = TypeVar("T")
 
 #: A string that must be there.
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
-#: A name that can be a part of a path (of Nodes, Services, namespaces: lower case, RFC 1123).
+#: A name that can be a part of a path.
 ObjectName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+        pattern=rf"^{OBJECT_NAME.pattern}\Z",
         description="a name such as web-1: lower-case letters, digits, - and .",
     ),
 ]

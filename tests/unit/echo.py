@@ -16,7 +16,7 @@ from hooks.server.app import create_app
 from hooks.server.auth import Authenticator
 from hooks.server.logs import JsonFormatter
 from hooks.server.metrics import Metrics
-from hooks.webhook.hook import Handler
+from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import CallResult
 from hooks.webhook.requests import Metadata, View, convert
 
@@ -54,7 +54,7 @@ class EchoRequest(View, frozen=True):
     object: EchoObject
 
 
-class EchoHook:
+class EchoHook(Hook):
     """A small real hook: checks its request, and does what the test wants."""
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ LOADED = """
 import sys
 from pkgutil import resolve_name
 import hooks.wsgi
-for name in hooks.wsgi.HOOKS.values():
-    resolve_name(name)
+for entry in hooks.wsgi.HOOKS.values():
+    resolve_name(entry.path)
 assert "kubernetes" in sys.modules
 assert "aiohttp" not in sys.modules
 """

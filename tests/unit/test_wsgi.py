@@ -1,11 +1,13 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from hooks.wsgi import HOOKS
+from hooks.cloudstack import Cloud, CloudConfig
+from hooks.wsgi import HOOKS, newest_cloud
 from tests.serving import PROJECT
 from tools.api_server import kubeconfig
 
@@ -44,3 +46,30 @@ def test_only_the_package_of_the_hook_that_is_asked_for_is_loaded(
     names = loaded({**environ, "HOME": str(tmp_path)})
     assert f"hooks.{hook}" in names
     assert not names & {f"hooks.{other}" for other in HOOKS if other != hook}
+
+
+def test_a_cloud_that_a_new_cloud_config_replaces_is_closed_once_no_call_uses_it() -> None:
+    closed: dict[str, threading.Event] = {}
+
+    class WatchedCloud(Cloud):
+        def close(self) -> None:
+            super().close()
+            closed[self.config.api_key].set()
+
+    def make(config: CloudConfig) -> Cloud:
+        closed[config.api_key] = threading.Event()
+        return WatchedCloud(config)
+
+    keys = ["first"]
+    url = "http://127.0.0.1:9/client/api"
+    newest = newest_cloud(lambda: CloudConfig(url, keys[-1], "secret"), make, closing_delay=0.3)
+    first = newest()
+    assert newest() is first
+    keys.append("second")
+    second = newest()
+    assert newest() is second
+    assert second.config.api_key == "second"
+    assert not closed["first"].is_set()
+    assert closed["first"].wait(5)
+    assert not closed["second"].is_set()
+    second.close()

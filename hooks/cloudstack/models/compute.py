@@ -1,6 +1,8 @@
 """Virtual machines and what they are made from: zones, offerings, clusters of them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated
 
 from hooks.cloudstack.models.fields import Listing, Model, each
@@ -58,6 +60,50 @@ class VirtualMachine(Model):
     def exists(self) -> bool:
         """Tell whether the machine is neither destroyed nor failed to deploy."""
         return self.state not in _GONE_STATES
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """All virtual machines at one moment; false if there are none.
+
+    Attributes:
+        taken_at: epoch seconds before the machines were listed.
+        taken_monotonic: the same in monotonic seconds; tells snapshots and their distance.
+        machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
+        by_id: the machine of an id.
+        by_host: the machines of a name without case and domain, as `host_part` returns it.
+    """
+
+    taken_at: float
+    taken_monotonic: float
+    machines: tuple[VirtualMachine, ...]
+    by_id: Mapping[str, VirtualMachine]
+    by_host: Mapping[str, tuple[VirtualMachine, ...]]
+
+    def __len__(self) -> int:
+        return len(self.machines)
+
+    @classmethod
+    def of(
+        cls, machines: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
+    ) -> "Snapshot":
+        """Index the machines."""
+        listed = tuple(machines)
+        groups: dict[str, list[VirtualMachine]] = {}
+        for machine in listed:
+            groups.setdefault(host_part(machine.name), []).append(machine)
+        return cls(
+            taken_at=taken_at,
+            taken_monotonic=taken_monotonic,
+            machines=listed,
+            by_id=MappingProxyType({machine.id: machine for machine in listed}),
+            by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
+        )
+
+
+def host_part(name: str) -> str:
+    """Return a name in lower case and without its domain."""
+    return name.lower().partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from hooks.loadbalancers.request import LoadBalancerRequest, RecordedStatus, Rep
 
 #: Conditions of the stages; Ready sums them up.
 STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
+#: Reasons of Ready to wait for nodes or for a person's decision: nothing has failed.
+WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
 #: Drift checks in a row that repair the same drift. The next one leaves it for an hour.
 MAX_REPAIRS = 3
 #: Seconds until the first early check, after a repair or a takeover: somebody may undo it.
@@ -30,7 +32,8 @@ class BackOff:
     def wait(self, request: LoadBalancerRequest) -> float:
         """Return twice the last wait if the last check failed for the same request."""
         recorded = request.recorded
-        has_failed = recorded.condition("Ready").status != "True"
+        ready = recorded.condition("Ready")
+        has_failed = ready.status != "True" and ready.reason not in WAITING
         if not has_failed or recorded.fingerprint != fingerprint(request):
             return self.first
         return min(self.longest, max(self.first, 2 * _last_wait(recorded)))

@@ -30,6 +30,7 @@ from hooks.loadbalancers.plan.schedule import (
     OUTAGE,
     REFUSED,
     STAGE_CONDITIONS,
+    WAITING,
     BackOff,
     early_wait,
     regular_wait,
@@ -45,8 +46,6 @@ SOON = 1.0
 MAX_TEXT = 1000
 _PLAN_ENTRIES = 1024
 
-#: Reasons to wait for nodes or for a person's decision: nothing has failed.
-_WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
 #: Reasons that pass once CloudStack has finished what it is doing.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
 
@@ -234,7 +233,7 @@ def _stalled(ready: Condition) -> Condition:
 
 
 def _has_failed(ready: Condition) -> bool:
-    return ready.status != "True" and ready.reason not in _WAITING
+    return ready.status != "True" and ready.reason not in WAITING
 
 
 def _condition(status: Json, kind: str) -> Condition | None:

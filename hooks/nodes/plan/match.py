@@ -9,8 +9,7 @@ cloudstack://REGION/ID          the in-tree provider's
 import re
 from dataclasses import dataclass
 
-from hooks.cloudstack.cache import Snapshot, host_part
-from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, host_part
 
 _PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
 

@@ -160,7 +160,7 @@ def connect(
     api = ApiServer(
         kubeconfig.server,
         transport,
-        authorization=lambda: kubeconfig.authorization,
+        authorization=lambda _: kubeconfig.authorization,
         user_agent=user_agent,
         secrets=kubeconfig.secrets,
     )

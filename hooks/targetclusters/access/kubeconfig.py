@@ -116,10 +116,10 @@ def read_secret(secret: Json) -> Kubeconfig:
         raise BadKubeconfig(f"key {key}: is not text in base64") from None
     if not text.strip():
         raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
-    return read_kubeconfig(text, key=key)
+    return read_untrusted_kubeconfig(text, key=key)
 
 
-def read_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
+def read_untrusted_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
     """Read the current context of a kubeconfig in YAML or JSON.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hooks.kube.client import ApiServer
-from hooks.settings.api_server import read_kubeconfig
+from hooks.settings.api_server import read_own_kubeconfig
 from tests.controlplane.cluster import Cluster, ControlPlane
 from tests.integration.targetclusters_sync.worlds import World
 from tests.kubes import Watched
@@ -20,8 +20,8 @@ def target(control_plane: ControlPlane) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def new_world(control_plane: ControlPlane, target: Cluster) -> Callable[[], World]:
     """Return what makes worlds, each in a namespace that no other has."""
-    own_kube = ApiServer.of(read_kubeconfig(str(control_plane.kubeconfig)))
-    kube = ApiServer.of(read_kubeconfig(str(target.kubeconfig)))
+    own_kube = ApiServer.of(read_own_kubeconfig(str(control_plane.kubeconfig)))
+    kube = ApiServer.of(read_own_kubeconfig(str(target.kubeconfig)))
     numbers = itertools.count(1)
 
     def make() -> World:

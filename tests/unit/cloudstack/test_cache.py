@@ -5,16 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hooks.cloudstack.cache import (
-    ABSENT_TTL,
-    FAILURE_TTL,
-    Fetching,
-    SingleFlightCache,
-    Snapshot,
-    host_part,
-)
+from hooks.cloudstack.cache import ABSENT_TTL, FAILURE_TTL, Fetching, SingleFlightCache
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, host_part
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.transports import Time
 

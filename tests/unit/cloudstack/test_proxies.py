@@ -2,8 +2,10 @@
 
 import base64
 import ssl
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -12,21 +14,16 @@ import pytest
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
+from hooks.settings.cloud_config import fill_from_environ
+from tests.serving import PROJECT
 from tests.targets import servers
 from tests.unit.api_server import serving as serving_kubernetes
 from tests.unit.cloudstack.http_api import Api, ok, serving
-from tests.unit.http.clients import AUTHORITY, SERVER, ask_own_api_server, ask_target
+from tests.unit.http.clients import AUTHORITY, SERVER
 from tests.unit.http.proxies import proxying
 
 VERSION = {"capability": {"cloudstackversion": "4.22.0.0"}}
 NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture
@@ -52,9 +49,16 @@ def secure(tmp_path: Path) -> Iterator[Api]:
         yield api
 
 
-def version_at(url: str, *, proxy: str = "", ca: Path | None = None, seconds: float = 5) -> str:
+def version_at(
+    url: str,
+    environ: Mapping[str, str] | None = None,
+    *,
+    proxy: str = "",
+    ca: Path | None = None,
+    seconds: float = 5,
+) -> str:
     config = CloudConfig(url, "key", "secret", proxy=proxy, ca_file=str(ca or ""))
-    with closing(Cloud(config)) as cloud:
+    with closing(Cloud(fill_from_environ(config, environ or {}))) as cloud:
         return ".".join(map(str, cloud.capabilities(Deadline(seconds)).version))
 
 
@@ -106,60 +110,70 @@ def test_user_and_password_are_for_the_proxy_alone(
         ("all_proxy", True),
     ],
 )
-def test_the_usual_variables_are_obeyed(  # noqa: PLR0917
-    variable: str,
-    tls: bool,
-    plain: Api,
-    secure: Api,
-    ca: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_usual_variables_are_obeyed(
+    variable: str, tls: bool, plain: Api, secure: Api, ca: Path
 ) -> None:
     with proxying() as proxy:
-        monkeypatch.setenv(variable, proxy.url)
-        version_at(secure.url if tls else plain.url, ca=ca)
+        version_at(secure.url if tls else plain.url, {variable: proxy.url}, ca=ca)
         assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_no_proxy_may_name_the_port(host: str, plain: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_may_name_the_port(host: str, plain: Api) -> None:
     url = plain.url.replace("127.0.0.1", host)
     port = url.rpartition(":")[2].partition("/")[0]
-    monkeypatch.setenv("HTTP_PROXY", NOBODY)
-    monkeypatch.setenv("NO_PROXY", f"other, {host}:{port}")
-    assert version_at(url) == "4.22.0.0"
-    monkeypatch.setenv("NO_PROXY", f"{host}:1{port[1:]}, {host}:9")
+    environ = {"HTTP_PROXY": NOBODY, "NO_PROXY": f"other, {host}:{port}"}
+    assert version_at(url, environ) == "4.22.0.0"
+    environ["NO_PROXY"] = f"{host}:1{port[1:]}, {host}:9"
     with pytest.raises(Unreachable, match="through its proxy"):
-        version_at(url)
+        version_at(url, environ)
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"])
-def test_hosts_without_a_proxy_are_called_directly(
-    variable: str, hosts: str, plain: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", NOBODY)
-    monkeypatch.setenv(variable, hosts)
-    assert version_at(plain.url) == "4.22.0.0"
+def test_hosts_without_a_proxy_are_called_directly(variable: str, hosts: str, plain: Api) -> None:
+    assert version_at(plain.url, {"HTTP_PROXY": NOBODY, variable: hosts}) == "4.22.0.0"
 
 
-def test_the_proxy_of_the_cloud_config_wins_over_the_environment(
-    plain: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", NOBODY)
-    monkeypatch.setenv("NO_PROXY", "*")
+@pytest.mark.parametrize(
+    ("url", "hosts", "expected"),
+    [
+        pytest.param("https://[::1]/", "::1", "", id="IPv6"),
+        pytest.param("https://[::1]/", "[::1]:443", "", id="IPv6 with its port"),
+        pytest.param("https://a.example.com/", ".example.com", "", id="a domain"),
+        pytest.param("https://a.example.com/", "a.com A.Example.com:443", "", id="capitals"),
+        pytest.param("https://example.com.evil/", "example.com", NOBODY, id="another domain"),
+        pytest.param("https://10.1.2.3/", "10.1.2.0/24", "", id="in the network"),
+        pytest.param("https://10.1.3.3/", "10.1.2.0/24", NOBODY, id="outside of it"),
+        pytest.param("https://10.1.3.3/", "not-a-network/24", NOBODY, id="no network"),
+    ],
+)
+def test_which_hosts_no_proxy_names(url: str, hosts: str, expected: str) -> None:
+    environ = {"HTTPS_PROXY": NOBODY, "NO_PROXY": hosts}
+    assert fill_from_environ(CloudConfig(url, "key", "secret"), environ).proxy == expected
+
+
+def test_the_proxy_of_the_cloud_config_wins_over_the_environment(plain: Api) -> None:
     with proxying() as proxy:
-        version_at(plain.url, proxy=proxy.url)
+        version_at(plain.url, {"HTTP_PROXY": NOBODY, "NO_PROXY": "*"}, proxy=proxy.url)
         assert len(proxy.requests) == 1
 
 
-def test_no_api_server_is_reached_through_a_proxy(
-    ca: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, NOBODY)
+ASK = """
+import sys
+from pathlib import Path
+from tests.unit.http.clients import ask_own_api_server, ask_target
+for ask in (ask_own_api_server, ask_target):
+    assert ask(sys.argv[1], 5, Path(sys.argv[2])) == {}
+"""
+
+
+def test_no_api_server_is_reached_through_a_proxy(ca: Path) -> None:
+    environ = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOBODY)
     with serving_kubernetes(lambda _: (200, {})) as server:
-        for ask in (ask_own_api_server, ask_target):
-            assert ask(server.url, 5, ca) == {}
+        command = [sys.executable, "-c", ASK, server.url, str(ca)]
+        subprocess.run(command, cwd=PROJECT, env=environ, check=True, timeout=60)
+    assert len(server.calls) == 2
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
@@ -221,11 +235,8 @@ def test_a_proxy_that_does_not_open_its_tunnel_is_left_in_time(
         "ftp://127.0.0.1:21",
     ],
 )
-def test_a_proxy_in_the_environment_that_cannot_be_used_is_told(
-    proxy: str, plain: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", proxy)
+def test_a_proxy_in_the_environment_that_cannot_be_used_is_told(proxy: str, plain: Api) -> None:
     with pytest.raises(Unreachable, match="proxy") as caught:
-        version_at(plain.url)
+        version_at(plain.url, {"HTTP_PROXY": proxy})
     assert not caught.value.sent
     assert plain.calls == []

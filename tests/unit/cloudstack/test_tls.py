@@ -1,7 +1,7 @@
 """How the server's certificate is checked."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
+from hooks.settings.cloud_config import fill_from_environ
 from tests.unit.cloudstack.http_api import Api, ok, serving
 
 VERSION = {"capability": {"cloudstackversion": "4.22.0.0"}}
@@ -49,16 +50,12 @@ def api(certificate: Path) -> Iterator[Api]:
         yield api
 
 
-def version_at(url: str, *, ssl_no_verify: bool = False) -> tuple[int, ...]:
+def version_at(
+    url: str, environ: Mapping[str, str] | None = None, *, ssl_no_verify: bool = False
+) -> tuple[int, ...]:
     config = CloudConfig(url, "key", "secret", ssl_no_verify=ssl_no_verify)
-    with closing(Cloud(config)) as cloud:
+    with closing(Cloud(fill_from_environ(config, environ or {}))) as cloud:
         return cloud.capabilities(Deadline(5)).version
-
-
-@pytest.fixture(autouse=True)
-def _no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_key(api: Api) -> None:
@@ -73,27 +70,21 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_key(api: Api) -> None:
 
 
 def test_a_certificate_of_the_authorities_in_the_environment_is_trusted(
-    api: Api, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    api: Api, certificate: Path
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    assert version_at(api.url) == (4, 22, 0, 0)
+    assert version_at(api.url, {"REQUESTS_CA_BUNDLE": str(certificate)}) == (4, 22, 0, 0)
 
 
-def test_a_certificate_for_another_name_gets_no_key(
-    api: Api, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+def test_a_certificate_for_another_name_gets_no_key(api: Api, certificate: Path) -> None:
+    url = api.url.replace("127.0.0.1", "localhost")
     with pytest.raises(Unreachable, match="the certificate of localhost is not trusted"):
-        version_at(api.url.replace("127.0.0.1", "localhost"))
+        version_at(url, {"SSL_CERT_FILE": str(certificate)})
     assert api.calls == []
 
 
-def test_authorities_that_are_not_there_are_told(
-    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+def test_authorities_that_are_not_there_are_told(api: Api, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"none\.pem") as caught:
-        version_at(api.url)
+        version_at(api.url, {"REQUESTS_CA_BUNDLE": str(tmp_path / "none.pem")})
     assert not caught.value.sent
 
 

@@ -2,6 +2,8 @@ import base64
 import hashlib
 import hmac
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.wire import signature
+from tests.serving import PROJECT
 from tests.unit.cloudstack.http_api import HANG_UP, Call, Reply, ok, serving
 from tests.unit.cloudstack.wires import error_of, wire_to
 
@@ -210,13 +213,18 @@ def test_cookies_are_not_kept() -> None:
         assert [call.headers.get("Cookie") for call in api.calls] == [None, None]
 
 
-def test_nothing_in_the_environment_is_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+SEND = """
+import sys
+from tests.unit.cloudstack.wires import wire_to
+assert wire_to(sys.argv[1]).send("listZones", {}, 5) == {}
+"""
+
+
+def test_nothing_in_the_environment_is_used(tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password word\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    environ = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+    environ["NETRC"] = str(tmp_path / "netrc")
     with serving(lambda call: ok(call, {})) as api:
-        assert wire_to(api.url).send("listZones", {}, 5) == {}
+        command = [sys.executable, "-c", SEND, api.url]
+        subprocess.run(command, cwd=PROJECT, env=environ, check=True, timeout=60)
     assert "Authorization" not in api.calls[0].headers

@@ -6,29 +6,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from hooks.http.tls import BadTrust, environment_authorities, file_context
+from hooks.http.tls import BadTrust, file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 from tests.certificates import make_certificates
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
 from tests.unit.http.clients import AUTHORITY, CLIENTS, ERRORS, SERVER, Ask
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        pytest.param({}, "", id="none"),
-        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
-        pytest.param(
-            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
-        ),
-        pytest.param({"REQUESTS_CA_BUNDLE": ""}, "", id="empty"),
-    ],
-)
-def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
-    environ: dict[str, str], expected: str
-) -> None:
-    assert environment_authorities(environ) == expected
 
 
 def test_a_context_is_shared_until_a_file_of_it_changes(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ TOKEN = "very-secret-token"
 
 def api(url: str, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ApiServer:
     transport = Transport(file_context, max_bytes=max_answer_bytes)
-    return ApiServer(url, transport, authorization=lambda: f"Bearer {TOKEN}")
+    return ApiServer(url, transport, authorization=lambda _: f"Bearer {TOKEN}")
 
 
 def test_reads_creates_patches_and_deletes_with_the_token() -> None:
@@ -241,7 +241,7 @@ def test_nobody_listening_is_said_without_the_token() -> None:
 
 
 def test_a_credential_that_cannot_be_read_is_no_answer() -> None:
-    def authorization() -> str:
+    def authorization(_: Deadline) -> str:
         raise ConfigException(f"no token in {TOKEN}")
 
     kube = ApiServer("http://127.0.0.1:9", Transport(file_context), authorization=authorization)
@@ -254,7 +254,7 @@ def test_a_credential_that_cannot_be_read_is_no_answer() -> None:
 def test_a_credential_is_sent_without_the_line_break_at_its_end() -> None:
     with serving(lambda _: (200, {})) as server:
         transport = Transport(file_context)
-        kube = ApiServer(server.url, transport, authorization=lambda: f"Bearer {TOKEN}\n")
+        kube = ApiServer(server.url, transport, authorization=lambda _: f"Bearer {TOKEN}\n")
         kube.get("/x", deadline=Deadline(5))
     assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
 
@@ -262,7 +262,7 @@ def test_a_credential_is_sent_without_the_line_break_at_its_end() -> None:
 @pytest.mark.parametrize("token", ["two\nlines-of-it", "ключ-of-the-account"])
 def test_a_credential_that_no_header_can_carry_is_named(token: str) -> None:
     with serving(lambda _: (200, {})) as server:
-        kube = ApiServer(server.url, Transport(file_context), authorization=lambda: token)
+        kube = ApiServer(server.url, Transport(file_context), authorization=lambda _: token)
         with pytest.raises(KubeUnreachable, match="a header, such as the token's, has") as caught:
             kube.get("/x", deadline=Deadline(5))
     assert token not in str(caught.value)

@@ -132,6 +132,33 @@ def test_an_event_that_any_replica_wrote_before_is_counted_up() -> None:
     assert server.calls[2].body == {"count": 5, "lastTimestamp": timestamp(NOW)}
 
 
+@pytest.mark.parametrize("lost", ["POST", "PATCH"])
+def test_a_write_whose_answer_was_lost_is_not_counted_twice(lost: str) -> None:
+    """The API server does each write; the answer of the first of one method is lost."""
+    counts: list[int] = []
+    stored: dict[str, object] = {"count": 4, "lastTimestamp": "2020-01-01T00:00:00Z"}
+    if lost == "POST":
+        stored.clear()
+    left = [lost]
+
+    def answer(call: Call) -> Answer:
+        if call.method == "POST" and stored:
+            return 409, {"message": "already exists"}
+        if call.method != "GET":
+            stored.update(call.body)
+            counts.append(call.body["count"])
+        if call.method in left:
+            left.remove(call.method)
+            return 502, b"lost"
+        return 200, stored
+
+    with recorded(answer) as (made, server):
+        made.record(SYNCED)
+        reads = ["POST", "PATCH"].index(lost) + 1
+        until(lambda: [call.method for call in server.calls].count("GET") == reads, "it is read")
+    assert counts == [1 if lost == "POST" else 5]
+
+
 def test_no_call_waits_for_a_server_that_hangs() -> None:
     let_go = Flag()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from kubernetes.client import Configuration
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import ApiServer
-from hooks.settings.api_server import is_pod, read_kubeconfig, read_service_account
+from hooks.kube.client import ApiServer, KubeUnreachable
+from hooks.settings.api_server import is_pod, read_own_kubeconfig, read_service_account
 from tests.certificates import make_certificates
 from tests.unit.api_server import serving
 
@@ -41,9 +42,33 @@ def test_the_kubeconfig_that_is_named_is_used(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     with serving(lambda _: (200, {"ok": True})) as server:
         path.write_text(kubeconfig({"server": server.url}))
-        kube = ApiServer.of(read_kubeconfig(str(path)))
+        kube = ApiServer.of(read_own_kubeconfig(str(path)))
         assert kube.get("/x", deadline=Deadline(5)) == {"ok": True}
     assert server.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+PROGRAM = """#!/bin/sh
+if [ -e asked ]; then sleep 3; fi
+touch asked
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+  "status": {"token": "from-a-program", "expirationTimestamp": "2020-01-01T00:00:00Z"}}'
+"""
+
+
+def test_a_program_that_gives_the_token_holds_no_request_past_its_deadline(tmp_path: Path) -> None:
+    program, path = tmp_path / "program", tmp_path / "kubeconfig"
+    program.write_text(PROGRAM)
+    program.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+    with serving(lambda _: (200, {"ok": True})) as server:
+        path.write_text(kubeconfig({"server": server.url}, {"exec": run}))
+        kube = ApiServer.of(read_own_kubeconfig(str(path)))
+        started = time.monotonic()
+        with pytest.raises(KubeUnreachable, match="credential cannot be read"):
+            kube.get("/x", deadline=Deadline(0.5))
+        assert time.monotonic() - started < 1.5
+        assert kube.get("/x", deadline=Deadline(20)) == {"ok": True}
+    assert server.calls[0].headers["Authorization"] == "Bearer from-a-program"
 
 
 NO_KUBECONFIG = "is not a kubeconfig"
@@ -112,7 +137,7 @@ def test_another_file_is_refused_without_a_secret(
     path = tmp_path / "kubeconfig"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}") as refusal:
-        read_kubeconfig(str(path))
+        read_own_kubeconfig(str(path))
     assert TOKEN not in str(refusal.value)
 
 
@@ -133,11 +158,11 @@ def test_what_cannot_be_read_is_an_error_of_the_system(tmp_path: Path) -> None:
     path.write_text(kubeconfig())
     path.chmod(0)
     with nobody(), pytest.raises(PermissionError):
-        read_kubeconfig(str(path))
+        read_own_kubeconfig(str(path))
     with pytest.raises(IsADirectoryError):
-        read_kubeconfig(str(tmp_path))
+        read_own_kubeconfig(str(tmp_path))
     with pytest.raises(FileNotFoundError):
-        read_kubeconfig(str(tmp_path / "no-such-file"))
+        read_own_kubeconfig(str(tmp_path / "no-such-file"))
 
 
 def authorization(configuration: Configuration) -> str:
@@ -150,7 +175,7 @@ def test_a_token_file_is_read_again_and_its_last_token_kept(tmp_path: Path) -> N
     path.write_text(kubeconfig(user={"tokenFile": "token"}))
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
     (tmp_path / "ca.crt").write_bytes(make_certificates(tmp_path).authority.read_bytes())
-    both = (read_kubeconfig(str(path)), read_service_account(environ, str(tmp_path)))
+    both = (read_own_kubeconfig(str(path)), read_service_account(environ, str(tmp_path)))
     assert [authorization(each) for each in both] == ["Bearer first"] * 2
     token.write_text("second one\n")
     assert [authorization(each) for each in both] == ["Bearer second one"] * 2

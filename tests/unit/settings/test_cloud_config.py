@@ -4,6 +4,7 @@ import pytest
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
+    fill_from_environ,
     parse_cloud_config,
     read_cloud_config,
 )
@@ -165,4 +166,38 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cloud-config"
     path.write_bytes(b"[Global]\nzone = \xff\n")
     with pytest.raises(SettingsError, match="not UTF-8 at byte 16"):
-        read_cloud_config(str(path), warn=pytest.fail)
+        read_cloud_config(str(path), environ={}, warn=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        pytest.param("/no/ca.pem", "No such file or directory", id="not there"),
+        pytest.param("/etc/passwd", "no certificate or crl found", id="no authorities"),
+    ],
+)
+def test_authorities_that_cannot_be_used_are_refused(
+    tmp_path: Path, path: str, problem: str
+) -> None:
+    config = tmp_path / "cloud-config"
+    config.write_text(f"{GOOD}ca-file = {path}\n")
+    wanted = f"^ca-file: {path} cannot be used: .*{problem}"
+    with pytest.raises(SettingsError, match=wanted):
+        read_cloud_config(str(config), environ={}, warn=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, "", id="none"),
+        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
+        pytest.param(
+            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
+        ),
+        pytest.param({"REQUESTS_CA_BUNDLE": ""}, "", id="empty"),
+    ],
+)
+def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
+    environ: dict[str, str], expected: str
+) -> None:
+    assert fill_from_environ(parse(GOOD), environ).ca_file == expected

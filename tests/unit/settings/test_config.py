@@ -7,9 +7,9 @@ import pytest
 
 from hooks.settings.config import Config, from_environ, settings
 from hooks.settings.parsing import ListenAddress, SettingsError
+from hooks.wsgi import HOOKS
 from tests.certificates import Certificates, make_certificates
 
-HOOKS = ("nodes", "services", "loadbalancers", "targetclusters")
 GOOD_CLOUD = "[Global]\napi-url = https://x/client/api\napi-key = KEY-1\nsecret-key = SECRET-1\n"
 KUBECONFIG = """
 apiVersion: v1

@@ -38,6 +38,7 @@ def test_a_good_text_becomes_a_value(
     [
         pytest.param(parsing.object_name, "Kube", "cannot name", id="capitals"),
         pytest.param(parsing.object_name, "a/b", "cannot name", id="slash"),
+        pytest.param(parsing.object_name, "a..b", "cannot name", id="empty label"),
         pytest.param(parsing.object_names, "a,-", "cannot name", id="one of several"),
         pytest.param(parsing.port, "0", "is not a port", id="port 0"),
         pytest.param(parsing.port, "65536", "is not a port", id="port too high"),

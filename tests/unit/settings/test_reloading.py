@@ -29,7 +29,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def follow(path: Path) -> ReloadingFile[CloudConfig]:
     def read() -> CloudConfig:
-        return read_cloud_config(str(path), warn=pytest.fail)
+        return read_cloud_config(str(path), environ={}, warn=pytest.fail)
 
     return ReloadingFile("cloud-config", (str(path),), read)
 
@@ -70,7 +70,15 @@ def test_a_swapped_link_as_kubernetes_mounts_secrets_is_noticed(tmp_path: Path) 
     assert hosts(file) == "CLOUD.example.com"
 
 
-@pytest.mark.parametrize("bad", [pytest.param("[Glo", id="broken"), pytest.param(None, id="gone")])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param("[Glo", id="broken"),
+        pytest.param(None, id="gone"),
+        pytest.param(GOOD + "ca-file = /no/ca.pem\n", id="names authorities that are not there"),
+        pytest.param(GOOD + "ca-file = /etc/passwd\n", id="names a file without authorities"),
+    ],
+)
 def test_a_bad_new_file_keeps_the_content_and_is_logged_once(
     path: Path, logged: pytest.LogCaptureFixture, bad: str | None
 ) -> None:

@@ -13,6 +13,7 @@ from hooks.webhook.requests import (
     ConditionView,
     Metadata,
     NonEmpty,
+    ObjectName,
     View,
     convert,
     parse_body,
@@ -271,3 +272,25 @@ def test_a_request_of_another_shape_is_refused_by_its_field(body: Json, field: s
 def test_a_body_of_many_values_is_read() -> None:
     items = MAX_VALUES // 2 - 1
     assert len(parse_body(b'{"a":[' + b"[]," * (items - 1) + b"[]]}")["a"]) == items
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("web\n", id="line break at the end"),
+        pytest.param("a..b", id="empty label"),
+        pytest.param("a.-b", id="label that begins with a hyphen"),
+        pytest.param(".a", id="begins with a dot"),
+        pytest.param("A", id="capital"),
+        pytest.param("a/b", id="slash"),
+        pytest.param("a" * 254, id="254 characters"),
+    ],
+)
+def test_a_name_that_no_object_can_have_is_refused(name: str) -> None:
+    with pytest.raises(BadRequest, match="must be a name such as web-1"):
+        convert(name, ObjectName, "f")
+
+
+@pytest.mark.parametrize("name", ["a", "web-1", "10.0.0.1", "a.b-c.d", "a" * 253])
+def test_a_name_that_an_object_can_have_is_read(name: str) -> None:
+    assert convert(name, ObjectName, "f") == name

@@ -63,11 +63,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
 
 
 def decide(
-    wanted: ResolvedObject,
-    live: LiveObject | None,
-    *,
-    policy: SyncPolicy,
-    set_ids: frozenset[str],
+    wanted: ResolvedObject, live: LiveObject | None, *, policy: SyncPolicy, set_ids: frozenset[str]
 ) -> Step:
     """Decide what to do about one object; `live` is None if the target does not have it.
 

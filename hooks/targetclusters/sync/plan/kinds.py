@@ -7,14 +7,12 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import items, part
+from hooks.kube.objects import OBJECT_NAME, items, part
 from hooks.targetclusters.sync.plan.inventory import GroupKind
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
 
-#: What names of most objects, and plurals of kinds, look like.
-DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 #: What names of namespaces look like.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -96,7 +94,7 @@ def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
 
 
 def _is_plural(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and DNS_SUBDOMAIN.fullmatch(value) is not None
+    return isinstance(value, str) and OBJECT_NAME.fullmatch(value) is not None
 
 
 def _maps(values: list[Any]) -> list[Json]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import items, part
+from hooks.kube.objects import OBJECT_NAME, items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
-from hooks.targetclusters.sync.plan.kinds import DNS_LABEL, DNS_SUBDOMAIN
+from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
     SourceContents,
     match_string,
@@ -182,9 +182,9 @@ def _source(path: str, entry: object, namespace: str) -> Source:
     if target_name is not None:
         right = "the name of a copy, of a source with a name"
         _require(name is not None and mode == "Copy", "targetName", f"must be {right}")
-        match_string(target_name, DNS_SUBDOMAIN, "targetName", right)
+        match_string(target_name, OBJECT_NAME, "targetName", right)
     if name is not None:
-        match_string(name, DNS_SUBDOMAIN, "name", "the name of a ConfigMap or Secret")
+        match_string(name, OBJECT_NAME, "name", "the name of a ConfigMap or Secret")
     selector = _selector(entry["selector"]) if name is None else ""
     return Source(
         path, entry["kind"], mode, name or "", selector, target_name or "", target_namespace or ""

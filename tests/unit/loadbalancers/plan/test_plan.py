@@ -336,6 +336,15 @@ def test_a_refusal_is_tried_again_twice_as_late_each_time_up_to_five_minutes() -
     assert waits == [15, 30, 60, 120, 240, 300, 300]
 
 
+def test_a_check_that_fails_after_a_wait_for_a_person_is_repeated_as_soon_as_any() -> None:
+    waiting = planned(request(status=recorded(), mode="Plan"), state())
+    assert condition(waiting)["reason"] == "PlanOnly"
+    assert wait(waiting) > 60
+    asked = request(status=status(waiting), mode="Plan")
+    ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
+    assert statuses.unobserved(asked, NOW, ready)["resyncAfterSeconds"] == pytest.approx(2, rel=0.3)
+
+
 def test_a_check_that_failed_is_repeated_soon_and_keeps_what_is_known() -> None:
     before = status(planned(request(status=recorded()), RIGHT))
     ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")

@@ -1,7 +1,6 @@
 import pytest
 
-from hooks.cloudstack.cache import Snapshot
-from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.models.compute import Snapshot, VirtualMachine
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Match, Missing, match_vm
 from tests.unit.nodes.objects import make_vm
 

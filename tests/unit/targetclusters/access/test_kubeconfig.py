@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
-from hooks.targetclusters.access.kubeconfig import BadKubeconfig, read_kubeconfig, read_secret
+from hooks.targetclusters.access.kubeconfig import (
+    BadKubeconfig,
+    read_secret,
+    read_untrusted_kubeconfig,
+)
 from tests.targets.certificates import FAR, Authority, encrypted
 from tests.targets.objects import encoded, jwt, kubeconfig, secret
 
@@ -18,7 +22,7 @@ AUTHORITY = Authority()
 
 def refusal(text: str) -> BadKubeconfig:
     with pytest.raises(BadKubeconfig) as refused:
-        read_kubeconfig(text)
+        read_untrusted_kubeconfig(text)
     return refused.value
 
 
@@ -137,7 +141,7 @@ def test_a_cluster_that_cannot_be_used_is_refused(cluster: Json, reason: str, fi
 )
 def test_a_kubeconfig_that_does_not_hang_together_is_named(top: Json, message: str) -> None:
     with pytest.raises(BadKubeconfig, match=message):
-        read_kubeconfig(kubeconfig(SERVER, **top))
+        read_untrusted_kubeconfig(kubeconfig(SERVER, **top))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,7 @@ def test_credentials_stay_out_of_the_repr() -> None:
         "client-certificate-data": encoded(client.certificate),
         "client-key-data": encoded(client.key),
     }
-    found = read_kubeconfig(kubeconfig(SERVER, user=user))
+    found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
     assert found.authorization == "Bearer hunter2"
     assert "hunter2" not in repr(found)
     assert "PRIVATE" not in repr(found)
@@ -188,13 +192,15 @@ def test_credentials_stay_out_of_the_repr() -> None:
 
 
 def test_user_and_password_become_basic_authorization() -> None:
-    found = read_kubeconfig(kubeconfig(SERVER, user={"username": "admin", "password": "pw"}))
+    found = read_untrusted_kubeconfig(
+        kubeconfig(SERVER, user={"username": "admin", "password": "pw"})
+    )
     assert found.authorization == "Basic YWRtaW46cHc="
 
 
 def test_a_context_without_a_user_is_anonymous() -> None:
     contexts = [{"name": "here", "context": {"cluster": "c"}}]
-    assert read_kubeconfig(kubeconfig(SERVER, contexts=contexts)).authorization == ""
+    assert read_untrusted_kubeconfig(kubeconfig(SERVER, contexts=contexts)).authorization == ""
 
 
 @pytest.mark.parametrize(
@@ -224,14 +230,14 @@ def test_a_context_without_a_user_is_anonymous() -> None:
 )
 def test_a_server_that_would_bend_the_paths_asked_is_refused(server: str, shown: str) -> None:
     with pytest.raises(BadKubeconfig) as refused:
-        read_kubeconfig(kubeconfig(server))
+        read_untrusted_kubeconfig(kubeconfig(server))
     assert str(refused.value).startswith(f"clusters[c].cluster.server: is '{shown}', must be a URL")
     assert "s3" not in str(refused.value)
 
 
 def test_the_servers_path_is_kept_and_its_last_slash_is_not() -> None:
     server = "https://rancher.example/k8s/clusters/c-1/"
-    assert read_kubeconfig(kubeconfig(server)).server == server[:-1]
+    assert read_untrusted_kubeconfig(kubeconfig(server)).server == server[:-1]
 
 
 def with_certificate(ends: float) -> Json:
@@ -261,7 +267,7 @@ def with_certificate(ends: float) -> Json:
     ],
 )
 def test_the_end_of_the_credentials_is_read(user: Json, expires: float | None) -> None:
-    assert read_kubeconfig(kubeconfig(SERVER, user=user)).expires == expires
+    assert read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)).expires == expires
 
 
 def test_a_certificate_without_its_key_is_refused() -> None:
@@ -289,7 +295,7 @@ def test_a_client_certificate_that_is_none_is_refused() -> None:
 )
 def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:
     user = with_certificate(FAR) | {"client-key-data": encoded(key)}
-    found = read_kubeconfig(kubeconfig(SERVER, user=user))
+    found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
     with pytest.raises(BadKubeconfig, match="client-key-data: is not a key in PEM that fits"):
         tls_context(found)
 
@@ -297,7 +303,7 @@ def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> 
 def test_an_authority_that_is_none_is_refused() -> None:
     cluster = {"certificate-authority-data": encoded("no PEM")}
     with pytest.raises(BadKubeconfig, match="certificate-authority-data: is not a certificate"):
-        tls_context(read_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
+        tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
 
 
 SHORT = st.text(st.characters(max_codepoint=0x2FF), max_size=8)
@@ -321,7 +327,7 @@ FIELDS = st.sampled_from(
 def test_any_kubeconfig_is_read_or_refused(top: Json, cluster: Json, user: Json) -> None:
     text = kubeconfig(SERVER, cluster=cluster, user=user, **top)
     try:
-        found = read_kubeconfig(text)
+        found = read_untrusted_kubeconfig(text)
     except BadKubeconfig:
         return
     assert found.server
@@ -331,7 +337,7 @@ def test_any_kubeconfig_is_read_or_refused(top: Json, cluster: Json, user: Json)
 @given(text=st.text(st.characters(max_codepoint=0x2FF)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(BadKubeconfig):
-        read_kubeconfig(text)
+        read_untrusted_kubeconfig(text)
 
 
 def test_the_secret_of_the_examples_is_read() -> None:

@@ -10,7 +10,11 @@ import pytest
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError, KubeUnreachable
 from hooks.targetclusters.access import connector
-from hooks.targetclusters.access.kubeconfig import BadKubeconfig, Kubeconfig, read_kubeconfig
+from hooks.targetclusters.access.kubeconfig import (
+    BadKubeconfig,
+    Kubeconfig,
+    read_untrusted_kubeconfig,
+)
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
 from tests.targets.objects import ON_LOOPBACK, kubeconfig
@@ -71,7 +75,7 @@ def test_an_answer_that_is_none_ends_in_an_error_in_time(behaviour: servers.Beha
 )
 def test_a_host_that_is_none_is_an_error_like_any_other(host: str) -> None:
     try:
-        config = read_kubeconfig(kubeconfig(f"http://{host}:1"))
+        config = read_untrusted_kubeconfig(kubeconfig(f"http://{host}:1"))
     except BadKubeconfig:
         return
     with connected(config) as api, pytest.raises(KubeUnreachable):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Service:
+class Apps:
     """The hooks at one port, the metrics at another.
 
     Attributes:
