@@ -11,6 +11,7 @@ from gunicorn.workers.base import Worker
 
 from hooks import wsgi
 from hooks.server.logs import logging_config
+from hooks.server.worker import raise_file_limit
 from hooks.settings.parsing import ListenAddress
 
 settings = wsgi.process.boot(os.environ)
@@ -23,7 +24,7 @@ bind = [str(settings.bind), str(ListenAddress(settings.metrics_host, settings.me
 workers = 1
 worker_class = "hooks.server.worker.Worker"
 threads = 64
-worker_connections = 1024
+worker_connections = raise_file_limit()
 
 # Seconds without a heartbeat after which the worker is killed. Long calls do not stop it.
 timeout = 30

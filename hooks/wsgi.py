@@ -77,15 +77,24 @@ class Process:
         metrics.watch(config.cloud, config.tokens, config.certificates)
         certificates = bool(config.tls_client_ca_file)
         authenticator = Authenticator(config.tokens, client_certificates=certificates)
+        hooks = self._hooks(config, metrics)
         app = create_app(
-            self._hooks(config, metrics),
+            hooks,
             authenticator=authenticator,
             metrics=metrics,
             deadline_seconds=config.hook_deadline,
         )
         metrics_app = create_metrics_app(metrics.registry)
         context = config.certificates.current if config.certificates else None
-        return Apps(app, metrics_app, config.metrics_port, authenticator, context)
+        return Apps(
+            app,
+            metrics_app,
+            config.metrics_port,
+            authenticator,
+            paths=frozenset(path for hook in hooks.values() for path in hook.routes),
+            on_drop=metrics.connection_dropped,
+            context=context,
+        )
 
     def close(self) -> None:
         """End what runs in the background, when a worker ends."""

@@ -11,8 +11,16 @@ import pytest
 
 from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import MAX_BODY_BYTES
-from hooks.server.connection import IDLE_SECONDS, LINGER_SECONDS, RECEIVE_SECONDS
-from hooks.server.worker import LARGE_BODY_BUDGET, SMALL_BODY
+from hooks.server.connection import (
+    IDLE_SECONDS,
+    LINGER_SECONDS,
+    MAX_CHUNKS,
+    RECEIVE_SECONDS,
+    SMALL_BODY,
+    STRANGER_IDLE_SECONDS,
+)
+from hooks.server.heads import MAX_HEAD_BYTES, MAX_HEADERS
+from hooks.server.worker import LARGE_BODY_BUDGET, MAX_FILES, OWN_FILES, PARSE_BUDGET
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import settings
 from hooks.webhook.requests import MAX_VALUES
@@ -225,8 +233,12 @@ def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     assert f"whole within {RECEIVE_SECONDS:g} seconds" in text
     decisions = (PROJECT / "docs/explanation/decisions.md").read_text()
     assert f"A whole request has {RECEIVE_SECONDS:g} seconds" in decisions
-    assert f"at most {LARGE_BODY_BUDGET >> 20} MiB with it" in decisions
-    assert f"over {SMALL_BODY >> 10} KiB waits" in decisions
+    assert f"bodies together take {LARGE_BODY_BUDGET >> 20} MiB" in decisions
+    assert f"takes {PARSE_BUDGET >> 20} MiB for all calls" in decisions
+    assert f"{MAX_HEAD_BYTES >> 10} KiB, {MAX_HEADERS} headers" in decisions
+    assert f"{SMALL_BODY >> 10} KiB in {MAX_CHUNKS} chunks" in decisions
+    assert f"{MAX_FILES:,} at most) and keeps {OWN_FILES}" in decisions
+    assert f"open for {STRANGER_IDLE_SECONDS:g}." in text
     assert f"dropped for {LINGER_SECONDS:g} seconds" in decisions
 
 

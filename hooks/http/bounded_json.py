@@ -14,6 +14,8 @@ Json = dict[str, Any]
 #: Deeper values are refused; a Kubernetes object with its managedFields stays under 40.
 MAX_DEPTH = 128
 
+#: Bytes of memory that a value takes at most, however short its text is.
+VALUE_BYTES = 240
 #: Each of these outside of strings begins a value, or a container.
 _STRUCTURE = (b",", b"[", b"{")
 _CONTAINERS = frozenset({dict, list})
@@ -31,8 +33,7 @@ class TooManyValues(BadJson):
 def parse_json(data: bytes | bytearray, *, max_values: int, distinct_keys: bool = False) -> Any:  # noqa: ANN401
     """Parse strict JSON: UTF-8, finite numbers, whole characters.
 
-    A value takes up to 240 bytes of memory, however short its text is: `[],[]` takes thirty times
-    its text.
+    A value takes up to VALUE_BYTES: `[],[]` takes thirty times its text.
 
     Args:
         data: the whole text.
@@ -64,6 +65,12 @@ def has_more_values(data: bytes | bytearray, max_values: int) -> bool:
     if sum(map(data.count, _STRUCTURE)) <= max_values:
         return False  # ten times faster than the count without strings
     return _more_than(max_values).match(data) is not None
+
+
+def parsing_bytes(data: bytes | bytearray, max_values: int) -> int:
+    """Return how many bytes of memory the parsed text takes at most."""
+    count = sum(map(data.count, _STRUCTURE))
+    return len(data) + min(count, max_values) * VALUE_BYTES
 
 
 @lru_cache(maxsize=8)

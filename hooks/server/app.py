@@ -13,8 +13,10 @@ import json
 import logging
 import math
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -26,11 +28,13 @@ from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.texts import shorten
 from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
 from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
+from hooks.server.rates import Rate
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.hook import Handler, Hook
 from hooks.webhook.reconcile import CallResult
@@ -38,6 +42,12 @@ from hooks.webhook.requests import parse_body
 
 #: The largest body; Metacontroller sends an object, its children and its related objects.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+#: A body over this size, in bytes, is parsed while no other one is.
+LARGE_BODY = 256 * 1024
+#: Lines about refused callers: at once, and then a second.
+REFUSAL_LINES = (60, 5)
+#: Characters of a path or method in the log.
+_LOGGED = 200
 _log = logging.getLogger("hooks.calls")
 #: Where probes ask, without credentials.
 HEALTH_PATHS = ("/healthz", "/readyz")
@@ -94,6 +104,8 @@ class _CallRunner:
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._backoff = Backoff()
+        self._large_body = threading.Lock()
+        self._refusal_lines = Rate(*REFUSAL_LINES, clock)
 
     def view(self, hook: str, path: str, handler: Handler) -> Callable[[], ResponseReturnValue]:
         """Make the function that Flask calls for a path."""
@@ -109,7 +121,8 @@ class _CallRunner:
                 with self._metrics.under_way(hook, call):
                     text = _read_body()
                     self._metrics.hook_request(hook, call, len(text))
-                    body = parse_body(text)
+                    with self._large_body if len(text) > LARGE_BODY else nullcontext():
+                        body = parse_body(text)
                     del text
                     about = _object(body)
                     outcome = _answered(handler(body, deadline))
@@ -126,7 +139,10 @@ class _CallRunner:
         """Answer a call that never reached a hook."""
         outcome = self._failed(getattr(error, "original_exception", None) or error, "")
         self._metrics.hook_call("", "", outcome.name, 0.0)
-        return _respond(outcome, {})
+        unlogged = self._refusal_lines.take()
+        if unlogged is None and outcome.bug is None:
+            return _response(outcome)
+        return _respond(outcome, {"unlogged": unlogged} if unlogged else {})
 
     def _failed(self, error: Exception, key: str) -> HttpOutcome:
         """Return how a call ended that raised an error."""
@@ -198,6 +214,8 @@ def _refused(error: HTTPException) -> HttpOutcome:
         413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
     }
     name, reason = known.get(code, ("bad_request", error.description or error.name))
+    if REFUSAL in flask.request.environ:
+        reason = error.description
     headers = {key: value for key, value in error.get_headers() if key == "Allow"}
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -208,9 +226,14 @@ def _respond(outcome: HttpOutcome, call: Mapping[str, object]) -> flask.Response
     """Write the call's line in the log, then the response."""
     request = flask.request
     level = {"ok": logging.INFO, "bug": logging.ERROR}.get(outcome.name, logging.WARNING)
-    extra = {"method": request.method, "path": request.path, **call}
+    about = {"method": shorten(request.method, _LOGGED), "path": shorten(request.path, _LOGGED)}
+    extra: dict[str, object] = {**about, **call}
     extra |= {"outcome": outcome.name, "code": outcome.code, **outcome.logged}
     _log.log(level, "call answered", extra=extra, exc_info=outcome.bug)
+    return _response(outcome)
+
+
+def _response(outcome: HttpOutcome) -> flask.Response:
     return flask.Response(
         outcome.text, outcome.code, outcome.headers, content_type="application/json"
     )

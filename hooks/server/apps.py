@@ -22,6 +22,8 @@ class Apps:
         metrics: the app of `/metrics`.
         metrics_port: where the latter answers, in plain HTTP.
         authenticator: who may call the hooks.
+        paths: those of the hooks.
+        on_drop: is called with the cause when a connection is dropped for others.
         context: returns how the hooks' port speaks TLS; None for plain HTTP.
     """
 
@@ -29,27 +31,42 @@ class Apps:
     metrics: "WSGIApplication"
     metrics_port: int
     authenticator: Authenticator
+    paths: frozenset[str]
+    on_drop: Callable[[str], None]
     context: Callable[[], ssl.SSLContext] | None = None
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer by the app of the port; what could not be read is the hooks' app's to refuse."""
-        is_for_hooks = REFUSAL in environ or self.pool(environ) != "metrics"
-        return (self.hooks if is_for_hooks else self.metrics)(environ, start_response)
+        is_for_metrics = REFUSAL not in environ and self._is_metrics(environ)
+        return (self.metrics if is_for_metrics else self.hooks)(environ, start_response)
 
     def context_at(self, port: int) -> ssl.SSLContext | None:
         """Return how a port speaks TLS; None for plain HTTP."""
         return None if port == self.metrics_port or self.context is None else self.context()
 
-    def wants_body(self, environ: "WSGIEnvironment") -> bool:
-        """Tell whether the app would read the body: a caller that is refused sends it in vain."""
-        return self.pool(environ) == "hooks" and not self.authenticator.refusal(
-            environ.get("HTTP_AUTHORIZATION", ""), environ.get(PEER_CERTIFICATE)
-        )
+    def needs_credentials(self, port: int) -> bool:
+        """Tell whether a caller of this port has to show who it is."""
+        return port != self.metrics_port and self.authenticator.refusal("", None) is not None
 
     def pool(self, environ: "WSGIEnvironment") -> str:
-        """Name the threads that answer: `hooks`, `probes` or `metrics`."""
-        if int(environ["SERVER_PORT"]) == self.metrics_port:
+        """Name the threads that answer: `hooks`, `probes`, `metrics` or `refusals`.
+
+        Only in the first does the app read a body.
+        """
+        if REFUSAL in environ:
+            return "refusals"
+        if self._is_metrics(environ):
             return "metrics"
-        return "probes" if environ["PATH_INFO"] in HEALTH_PATHS else "hooks"
+        if environ["PATH_INFO"] in HEALTH_PATHS:
+            return "probes"
+        is_call = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self.paths
+        if not is_call or self.authenticator.refusal(
+            environ.get("HTTP_AUTHORIZATION", ""), environ.get(PEER_CERTIFICATE)
+        ):
+            return "refusals"
+        return "hooks"
+
+    def _is_metrics(self, environ: "WSGIEnvironment") -> bool:
+        return int(environ["SERVER_PORT"]) == self.metrics_port

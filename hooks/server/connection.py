@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 import h11
 from werkzeug import Response
 
+from hooks.http.bounded_json import parsing_bytes
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.apps import Apps
-from hooks.server.environ import PEER_CERTIFICATE, REFUSAL, connection_environ, request_environ
+from hooks.server.environ import (
+    PEER_CERTIFICATE,
+    REFUSAL,
+    connection_environ,
+    request_environ,
+)
+from hooks.server.heads import MAX_HEAD_BYTES, Unreadable, head_length
+from hooks.webhook.requests import MAX_VALUES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,12 +35,17 @@ SEND_SECONDS = 10.0
 #: Seconds that a connection stays open between requests; longer than the 90 s after which Go's
 #: HTTP client drops an idle one: a server that drops it first loses a call that is being sent.
 IDLE_SECONDS = 100.0
+#: The same where a credential is needed, and the caller has shown no valid one.
+STRANGER_IDLE_SECONDS = 5.0
 #: Seconds and bytes that are read and dropped after the last response, so that a caller that still
 #: sends can see it.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
-#: Bytes of a request line with its headers.
-MAX_HEADER_BYTES = 32 * 1024
+#: A body up to this size, in bytes, is read whatever else is in memory. Longer ones need the
+#: header Content-Length.
+SMALL_BODY = 64 * 1024
+#: Chunks of a body without that header.
+MAX_CHUNKS = 256
 
 _CHUNK = 64 * 1024
 
@@ -59,8 +72,11 @@ class Gate(Protocol):
     def reserve(self, connection: "Connection", size: int) -> bool:
         """Reserve memory for a body of so many bytes; False holds the connection for now."""
 
-    def submit(self, connection: "Connection", environ: "WSGIEnvironment") -> None:
-        """Call the app in a thread; `reply` gets what it returns."""
+    def reserve_parsing(self, connection: "Connection", size: int) -> bool:
+        """Reserve memory for what a body becomes; False holds the connection for now."""
+
+    def submit(self, connection: "Connection", pool: str, environ: "WSGIEnvironment") -> None:
+        """Call the app in a thread of this pool; `reply` gets what it returns."""
 
 
 class Connection:
@@ -73,7 +89,10 @@ class Connection:
 
     Attributes:
         deadline: when the phase must end, in monotonic seconds.
-        served: how many responses were begun.
+        port: where it was accepted.
+        opened: when, in monotonic seconds.
+        is_admitted: whether the caller has called a hook and was not refused.
+        is_whole: whether all of a request with a body has arrived.
     """
 
     def __init__(self, sock: socket.socket, apps: Apps, gate: Gate) -> None:
@@ -85,15 +104,24 @@ class Connection:
         if context is not None:
             self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._enter(Phase.READING if context is None else Phase.HANDSHAKE, RECEIVE_SECONDS)
-        self.served = 0
+        self.port = port
+        self.opened = time.monotonic()
+        self.is_admitted = False
         self._common = connection_environ(host, port)
         self._apps = apps
         self._gate = gate
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
+        self._http = _http_state()
+        self._in = bytearray()
         self._out = bytearray()
         self._environ: WSGIEnvironment = {}
+        self._pool = ""
         self._body = bytearray()
+        self.is_whole = False
+        self._is_chunked = False
         self._length = 0
+        self._received = 0
+        self._chunks = 0
+        self._parsing_bytes = 0
         self._drained = 0
         self._wants_write = False
 
@@ -122,9 +150,11 @@ class Connection:
         except OSError as error:
             raise ConnectionOver from error
 
-    def read_body(self) -> None:
-        """Read on if there is memory for the body now. Raises ConnectionOver."""
-        if self._gate.reserve(self, self._length):
+    def resume(self) -> None:
+        """Go on if there is memory for the body now. Raises ConnectionOver."""
+        if self.is_whole:
+            self._run_when_it_fits()
+        elif self._gate.reserve(self, self._length):
             self._enter(Phase.READING, RECEIVE_SECONDS)
             self._continue()
             self._read_events()
@@ -140,7 +170,6 @@ class Connection:
         head = h11.Response(status_code=response.status_code, headers=headers)
         for event in (head, h11.Data(data=response.get_data()), h11.EndOfMessage()):
             self._out += self._http.send(event) or b""
-        self.served += 1
         self._enter(Phase.WRITING, SEND_SECONDS)
         self.advance()
 
@@ -169,10 +198,15 @@ class Connection:
         if self._http.our_state is not h11.DONE:
             self._end()
             return
-        self._http.start_next_cycle()
-        self._enter(Phase.IDLE, IDLE_SECONDS)
-        if self._http.trailing_data[0]:
-            self._read_events()
+        seconds = STRANGER_IDLE_SECONDS
+        if self.is_admitted or not self._apps.needs_credentials(self.port):
+            seconds = IDLE_SECONDS
+        self._enter(Phase.IDLE, seconds)
+        self._in += self._http.trailing_data[0]
+        self._http = _http_state()
+        if self._in:
+            self._enter(Phase.READING, RECEIVE_SECONDS)
+            self._read(b"")
 
     def _end(self) -> None:
         if isinstance(self.sock, ssl.SSLSocket):
@@ -192,54 +226,91 @@ class Connection:
     def _receive(self) -> None:
         """Read once; and on, where TLS holds back what it has decrypted already."""
         while self.phase in (Phase.IDLE, Phase.READING):
-            data = self.sock.recv(_CHUNK)
-            if self.phase is Phase.IDLE:
-                self._enter(Phase.READING, RECEIVE_SECONDS)
-            self._http.receive_data(data)
-            self._read_events()
+            data = self.sock.recv(self._wanted_bytes())
             if not data:
                 raise ConnectionOver
+            if self.phase is Phase.IDLE:
+                self._enter(Phase.READING, RECEIVE_SECONDS)
+            self._read(data)
             if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
                 return
 
-    def _read_events(self) -> None:
+    def _wanted_bytes(self) -> int:
+        """Return how much to read at once: of a head no more than it may have."""
+        if not self._environ:
+            return MAX_HEAD_BYTES + 1 - len(self._in)
+        if self._is_chunked:
+            return _CHUNK
+        return min(_CHUNK, max(1, self._length - len(self._body)))
+
+    def _read(self, data: bytes) -> None:
         """Take what has arrived of a request; the last part of it calls the app."""
         try:
-            while self.phase in (Phase.IDLE, Phase.READING):
+            if self._environ:
+                self._received += len(data)
+                if self._is_chunked and self._received > SMALL_BODY:
+                    raise Unreadable(413, f"without Content-Length it may have {SMALL_BODY} bytes")
+                self._http.receive_data(data)
+                self._read_events()
+                return
+            self._in += data
+            if head_length(self._in):
+                self._http.receive_data(bytes(self._in))
+                self._in = bytearray()
+                self._read_events()
+        except Unreadable as error:
+            self._refuse(error)
+
+    def _read_events(self) -> None:
+        """Take what the parser finds. Raises Unreadable."""
+        while self.phase in (Phase.IDLE, Phase.READING):
+            try:
                 event = self._http.next_event()
-                if event in (h11.NEED_DATA, h11.PAUSED):
-                    return
-                self._take(event)
-        except h11.RemoteProtocolError as error:
-            if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-                raise ConnectionOver from error
-            refusal = (error.error_status_hint, str(error))
-            request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", REFUSAL: refusal}
-            self._environ = self._common | request
-            self._run()
+            except h11.RemoteProtocolError as error:
+                raise Unreadable(error.error_status_hint) from None
+            if event in (h11.NEED_DATA, h11.PAUSED):
+                return
+            self._take(event)
+
+    def _refuse(self, error: Unreadable) -> None:
+        """Have the app answer why a request cannot be read; the connection ends then."""
+        request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", REFUSAL: (error.status, error.reason)}
+        self._environ = self._common | request
+        self._in = bytearray()
+        self._body = bytearray()
+        self._pool = self._apps.pool(self._environ)
+        self._run()
 
     def _take(self, event: object) -> None:
         match event:
             case h11.Request():
                 self._environ = self._common | request_environ(event)
+                self._pool = self._apps.pool(self._environ)
+                self.is_admitted |= self._pool == "hooks"
                 self._begin_body()
             case h11.Data():
                 self._body += event.data
-                if len(self._body) > MAX_BODY_BYTES:
-                    self._run_with_body()
+                self._chunks += event.chunk_start
+                if self._chunks > MAX_CHUNKS:
+                    raise Unreadable(413, f"it may have {MAX_CHUNKS} chunks")
             case h11.EndOfMessage():
-                self._run_with_body()
-            case h11.ConnectionClosed():
-                raise ConnectionOver
+                self._environ.pop("HTTP_TRANSFER_ENCODING", None)
+                self._environ["CONTENT_LENGTH"] = str(len(self._body))
+                self.is_whole = True
+                self._parsing_bytes = parsing_bytes(self._body, MAX_VALUES)
+                self._run_when_it_fits()
 
     def _begin_body(self) -> None:
         """Read the body, call the app without it, or wait until there is memory for it."""
+        self._received = self._chunks = 0
+        self.is_whole = False
+        self._is_chunked = "HTTP_TRANSFER_ENCODING" in self._environ
         self._length = int(self._environ.get("CONTENT_LENGTH") or 0)
-        if "HTTP_TRANSFER_ENCODING" in self._environ:
-            self._length = MAX_BODY_BYTES
+        if self._is_chunked:
+            self._length = SMALL_BODY
         if self._length == 0:
             return
-        if self._length > MAX_BODY_BYTES or not self._apps.wants_body(self._environ):
+        if self._length > MAX_BODY_BYTES or self._pool != "hooks":
             self._run()
         elif self._gate.reserve(self, self._length):
             self._continue()
@@ -253,15 +324,22 @@ class Connection:
             response = h11.InformationalResponse(status_code=100, headers=[])
             self._out += self._http.send(response) or b""
 
-    def _run_with_body(self) -> None:
-        """Call the app with a body whose size is known now, however it was sent."""
-        self._environ.pop("HTTP_TRANSFER_ENCODING", None)
-        self._environ["CONTENT_LENGTH"] = str(len(self._body))
-        self._run()
+    def _run_when_it_fits(self) -> None:
+        """Call the app with the whole body, or wait until there is memory for what it becomes."""
+        if self._gate.reserve_parsing(self, self._parsing_bytes):
+            self._run()
+        elif self.phase is not Phase.HELD:
+            self._enter(Phase.HELD, HELD_SECONDS)
 
     def _run(self) -> None:
-        """Call the app with what has arrived; a body that is too large is dropped."""
+        """Call the app with what has arrived, and keep none of it."""
         self.phase = Phase.RUNNING
-        body = b"" if len(self._body) > MAX_BODY_BYTES else bytes(self._body)
-        self._body.clear()
-        self._gate.submit(self, self._environ | {"wsgi.input": io.BytesIO(body)})
+        environ = self._environ | {"wsgi.input": io.BytesIO(bytes(self._body))}
+        self._environ, self._body = {}, bytearray()
+        pool = "refusals" if self._length > MAX_BODY_BYTES else self._pool
+        self._gate.submit(self, pool, environ)
+
+
+def _http_state() -> h11.Connection:
+    """Make the parser of one request and the writer of its response."""
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)

@@ -6,6 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
+from hooks.server.heads import Unreadable
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -14,7 +16,13 @@ REFUSAL = "hooks.refusal"
 #: Environment variable with the caller's certificate, as `ssl.SSLSocket.getpeercert` returns it.
 PEER_CERTIFICATE = "hooks.peer_certificate"
 
-_OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+#: The headers that are read; no other one stays in memory.
+_VARIABLES = {
+    b"accept": "HTTP_ACCEPT",
+    b"authorization": "HTTP_AUTHORIZATION",
+    b"content-length": "CONTENT_LENGTH",
+    b"transfer-encoding": "HTTP_TRANSFER_ENCODING",
+}
 
 
 def connection_environ(host: str, port: int) -> "WSGIEnvironment":
@@ -37,20 +45,23 @@ def connection_environ(host: str, port: int) -> "WSGIEnvironment":
 def request_environ(request: h11.Request) -> "WSGIEnvironment":
     """Describe a request, without its body.
 
-    A header with an underscore in its name is left out: it would read as another one.
+    Raises:
+        Unreadable: its target is no path, or it expects what HTTP/1.1 does not know.
     """
     path, _, query = request.target.partition(b"?")
+    if not path.startswith(b"/"):
+        raise Unreadable(400, "its target must be a path")
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": request.method.decode("ascii"),
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        # One path for all that read it: Flask takes several slashes at the start as one.
+        "PATH_INFO": "/" + unquote_to_bytes(path).decode("latin-1").lstrip("/"),
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
     }
     for name, value in request.headers:
-        text = value.decode("latin-1")
-        lower = name.decode("ascii").lower()
-        if "_" in lower:
-            continue
-        variable = _OWN_VARIABLES.get(lower, f"HTTP_{lower.upper().replace('-', '_')}")
-        environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
+        if name == b"expect" and value.lower() != b"100-continue":
+            raise Unreadable(417, "the only expectation is 100-continue")
+        if variable := _VARIABLES.get(name):
+            text = value.decode("latin-1")
+            environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
     return environ

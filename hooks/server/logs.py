@@ -14,7 +14,8 @@ _SECRETS = (
     re.compile(
         r"(?i)((?:api[-_ ]?key|secret[-_ ]?key|signature|session[-_ ]?key)\s*=\s*)[^&\s\"'\\)]+"
     ),
-    re.compile(r"(?i)((?:bearer|basic)\s+)[a-z0-9._~+/=-]+"),
+    # Any token that `hooks.settings.tokens` takes, as it is written in JSON.
+    re.compile(r'(?i)((?:bearer|basic)\s+)(?:[!#-\[\]-~]|\\["\\])+'),
     re.compile(r"(://)[^/\s@\"'\\]+(?=@)"),
 )
 

@@ -5,11 +5,13 @@ sends slowly, reads slowly or never hangs up holds a connection and no thread. P
 hooks have threads of their own.
 """
 
+import errno
 import logging
 import os
+import resource
 import selectors
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,30 +22,52 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from werkzeug import Response
 
 from hooks.server.apps import Apps
-from hooks.server.connection import Connection, ConnectionOver, Phase
+from hooks.server.connection import SMALL_BODY, Connection, ConnectionOver, Phase
+from hooks.server.rates import Rate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Threads of probes, and as many of metrics.
+#: Threads of probes, as many of metrics, and of what is refused.
 SIDE_THREADS = 2
 #: Bytes of all request bodies in memory, up to which a large one is read.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
-#: A body up to this size, in bytes, is read whatever else is in memory.
-SMALL_BODY = 64 * 1024
+#: Bytes of memory for what the bodies of all calls become once parsed. One always fits, and so
+#: does a small one.
+PARSE_BUDGET = 160 * 1024 * 1024
+SMALL_PARSE = 1024 * 1024
 #: Seconds between looks at deadlines; the arbiter hears of the worker as often.
 TICK_SECONDS = 0.5
-#: Seconds for which a stopping worker keeps idle connections, for a call that is on its way.
+#: Seconds for which a stopping worker waits for requests that are on their way.
 STOP_IDLE_SECONDS = 2.0
+#: Seconds of work until the loop looks at deadlines, listeners and who else is ready.
+TURN_SECONDS = 0.05
 #: After this status the connection ends: who may not call gets one answer for each connection.
 UNAUTHORIZED = 401
 #: Connections accepted in a row before others get their turn.
 ACCEPT_BURST = 64
+#: Open files that the process asks for, and those of them for its own calls.
+MAX_FILES = 4096
+OWN_FILES = 384
+#: Callers' connections at most; an eighth of them at the metrics port.
+MAX_CONNECTIONS = 1024
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 _INTERNAL_ERROR = Response(
     '{"error": "internal error, see the log"}\n', 500, content_type="application/json"
 )
 _log = logging.getLogger("hooks.process")
+
+
+def raise_file_limit() -> int:
+    """Raise the limit of open files as far as allowed; return how many callers it is enough for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft > files:
+        files = MAX_FILES
+    else:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return min(MAX_CONNECTIONS, max(files // 4, files - OWN_FILES))
 
 
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -54,8 +78,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
+        self._ready: OrderedDict[Any, None] = OrderedDict()
+        self._held: OrderedDict[Connection, None] = OrderedDict()
         self._reserved: dict[Connection, int] = {}
-        threads = {"hooks": self.cfg.threads, "probes": SIDE_THREADS, "metrics": SIDE_THREADS}
+        self._parsing: dict[Connection, int] = {}
+        self._drops = Rate(1, 0.1)
+        threads = dict.fromkeys(("probes", "metrics", "refusals"), SIDE_THREADS)
+        threads["hooks"] = self.cfg.threads
         self._pools = {
             name: ThreadPoolExecutor(count, thread_name_prefix=name)
             for name, count in threads.items()
@@ -68,7 +97,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
         for listener in self.sockets:
             listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
+            accept = partial(self._accept, listener)
+            self._selector.register(listener, selectors.EVENT_READ, accept)
         while self.alive and self.ppid == os.getppid():
             self._turn()
         self._stop()
@@ -82,17 +112,29 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._turn()
             if time.monotonic() > started + STOP_IDLE_SECONDS:
                 for connection in list(self._connections):
-                    if connection.phase is Phase.IDLE:
+                    if connection.phase in (Phase.HANDSHAKE, Phase.IDLE, Phase.READING):
                         self._drop(connection)
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _turn(self) -> None:
-        """Wait for what can be read, written or answered, and do it."""
+        """Do what can be read, written or answered, for a limited time.
+
+        Who is left over comes first in the next turn, after new callers and responses.
+        """
         self.notify()
-        for key, _ in self._selector.select(TICK_SECONDS):
-            key.data()
-        self._write_replies()
+        for key, _ in self._selector.select(0 if self._ready else TICK_SECONDS):
+            self._ready[key.data] = None
+            if not isinstance(key.data, Connection):
+                self._ready.move_to_end(key.data, last=False)
+        end = time.monotonic() + TURN_SECONDS
+        while self._ready and time.monotonic() < end:
+            step, _ = self._ready.popitem(last=False)
+            if isinstance(step, Connection):
+                self._attempt(step, step.advance)
+            else:
+                step()
+            self._write_replies()
         self._drop_overdue()
         self._release_held()
 
@@ -101,26 +143,59 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             os.read(self.PIPE[0], 4096)
 
     def _accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's own class of sockets
-        for _ in range(ACCEPT_BURST):
+        port = listener.getsockname()[1]
+        for number in range(ACCEPT_BURST):
             try:
                 sock, _ = listener.accept()
-            except OSError:
+            except OSError as error:
+                # Only the first try is known to have a caller: files are missed before callers are.
+                is_short = error.errno in _NO_FILES and number == 0
+                if is_short and not self._make_room(port, "files"):
+                    time.sleep(TURN_SECONDS)  # rather than spin; it can only wait
                 return
-            if len(self._connections) >= self.cfg.worker_connections:
-                self._drop_least_useful()
+            is_full = sum(each.port == port for each in self._connections) >= self._places(port)
+            if is_full and not self._make_room(port, "connections"):
+                sock.close()
+                continue
             try:
                 connection = Connection(sock, self._apps, self)
             except OSError:
                 sock.close()
                 continue
             self._connections.add(connection)
-            self._attempt(connection, connection.advance)
+            self._watch(connection, connection.events)
+            self._ready[connection] = None
 
-    def _drop_least_useful(self) -> None:
-        """Drop a connection that has got no response yet, or the one that is due first."""
-        idle = [each for each in self._connections if each.phase is not Phase.RUNNING]
-        if idle:
-            self._drop(min(idle, key=lambda each: (each.served > 0, each.deadline)))
+    def _places(self, port: int) -> int:
+        """Return how many connections a port may have."""
+        of_metrics: int = self.cfg.worker_connections // 8
+        if port == self._apps.metrics_port:
+            return of_metrics
+        return int(self.cfg.worker_connections) - of_metrics
+
+    def _make_room(self, port: int, cause: str) -> bool:
+        """Drop a connection of a port, or of any for files. Return whether one was there.
+
+        Strangers go first, of them idle ones, then the oldest. Who waits for a call stays, and who
+        is admitted and takes a response.
+        """
+        self._apps.on_drop(cause)
+        if (more := self._drops.take()) is not None:
+            extra = {"cause": cause, "port": port, "more": more}
+            _log.warning("connection dropped for others", extra=extra)
+        stay = (Phase.RUNNING, Phase.HELD)
+        droppable = [
+            each
+            for each in self._connections
+            if (each.port == port or cause == "files")
+            and each.phase not in stay
+            and not (each.is_admitted and each.phase is Phase.WRITING)
+        ]
+        if droppable:
+            self._drop(
+                min(droppable, key=lambda e: (e.is_admitted, e.phase is not Phase.IDLE, e.opened))
+            )
+        return bool(droppable)
 
     def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
         """Do a step of a connection, unless it was dropped, and watch for what it needs next."""
@@ -135,6 +210,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(connection)
         else:
             self._watch(connection, connection.events)
+            if connection.phase is Phase.HELD:
+                self._held.setdefault(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:
         watched = self._selector.get_map().get(connection.sock)
@@ -143,13 +220,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         if watched:
             self._selector.unregister(connection.sock)
         if events:
-            advance = partial(self._attempt, connection, connection.advance)
-            self._selector.register(connection.sock, events, advance)
+            self._selector.register(connection.sock, events, connection)
 
     def _drop(self, connection: Connection) -> None:
         self._watch(connection, 0)
         self._connections.discard(connection)
-        self._reserved.pop(connection, None)
+        self._held.pop(connection, None)
+        self._release(connection)
         connection.sock.close()
 
     def _drop_overdue(self) -> None:
@@ -162,17 +239,25 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         """Write what threads have computed."""
         while self._done:
             connection, response = self._done.popleft()
-            self._reserved.pop(connection, None)
+            self._release(connection)
             last = not self.alive or response.status_code == UNAUTHORIZED
             self._attempt(connection, partial(connection.reply, response, last=last))
 
+    def _release(self, connection: Connection) -> None:
+        self._reserved.pop(connection, None)
+        self._parsing.pop(connection, None)
+
     def _release_held(self) -> None:
-        """Let those read on that waited for memory, in the order in which they came."""
-        held = [each for each in self._connections if each.phase is Phase.HELD]
-        for connection in sorted(held, key=lambda each: each.deadline):
-            self._attempt(connection, connection.read_body)
+        """Let those go on that waited for memory, in the order in which they came."""
+        full = set()
+        for connection in list(self._held):
+            if (is_whole := connection.is_whole) in full:
+                continue
+            self._attempt(connection, connection.resume)
             if connection.phase is Phase.HELD:
-                return
+                full.add(is_whole)
+            else:
+                self._held.pop(connection, None)
 
     # What connections ask for: the protocol Gate.
 
@@ -183,9 +268,17 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._reserved[connection] = size
         return True
 
-    def submit(self, connection: Connection, environ: "WSGIEnvironment") -> None:
-        """Call the app in one of its threads."""
-        self._pools[self._apps.pool(environ)].submit(self._call, connection, environ)
+    def reserve_parsing(self, connection: Connection, size: int) -> bool:
+        """Reserve memory for what a body becomes; a large one waits for those before it."""
+        used = sum(self._parsing.values())
+        if size > SMALL_PARSE and used and used + size > PARSE_BUDGET:
+            return False
+        self._parsing[connection] = size
+        return True
+
+    def submit(self, connection: Connection, pool: str, environ: "WSGIEnvironment") -> None:
+        """Call the app in a thread of a pool."""
+        self._pools[pool].submit(self._call, connection, environ)
 
     def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:
         """Compute a response; runs in a thread."""

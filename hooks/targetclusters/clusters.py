@@ -61,9 +61,9 @@ class WatchedCluster:
         self.clock, self.monotonic = given.clock, given.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None
-        self.probe = JobSlot[ProbeResult](probes, self.monotonic)
-        self.sync = JobSlot[SyncResult](rounds, self.monotonic)
-        self.deletion = JobSlot[DeletionResult](rounds, self.monotonic)
+        self.probe = JobSlot[ProbeResult](probes, self.namespace, self.monotonic)
+        self.sync = JobSlot[SyncResult](rounds, self.namespace, self.monotonic)
+        self.deletion = JobSlot[DeletionResult](rounds, self.namespace, self.monotonic)
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None

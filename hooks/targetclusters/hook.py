@@ -20,10 +20,10 @@ from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 
-#: How many probes, and how many rounds, run at once: in the pool for clusters that answer, and
-#: again in the other. They wait for the network nearly all of their time.
+#: How many probes, and how many rounds, run at once in each of their pools; those of one namespace
+#: are half as many at most. They wait for the network nearly all of their time.
 PROBES_AT_ONCE = 64
-ROUNDS_AT_ONCE = 16
+ROUNDS_AT_ONCE = 32
 
 _log = logging.getLogger("hooks.targetclusters")
 

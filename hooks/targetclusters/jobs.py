@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar, get_args
 
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.targetclusters.fair_threads import FairThreads
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
 
@@ -14,7 +15,7 @@ T = TypeVar("T")
 
 
 class JobPools:
-    """Threads for jobs, in a pool for clusters that answer and one for the others.
+    """Threads for jobs: pools for clusters that answer, that do not, and that are new.
 
     Args:
         name: starts the threads' names.
@@ -23,23 +24,21 @@ class JobPools:
 
     def __init__(self, name: str, *, threads: int) -> None:
         self.closing = threading.Event()
-        self.executors = {
-            pool: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-{pool}")
-            for pool in get_args(JobPool)
-        }
+        self.threads = {pool: FairThreads(f"{name}-{pool}", threads) for pool in get_args(JobPool)}
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop at their next deadline check."""
         self.closing.set()
-        for executor in self.executors.values():
-            executor.shutdown(wait=False, cancel_futures=True)
+        for threads in self.threads.values():
+            threads.close()
 
 
 class JobSlot(Generic[T]):
     """Runs the jobs of one cluster and kind one at a time; results are lost with the process."""
 
-    def __init__(self, pools: JobPools, monotonic: Monotonic) -> None:
+    def __init__(self, pools: JobPools, namespace: str, monotonic: Monotonic) -> None:
         self._pools = pools
+        self._namespace = namespace
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._since = 0.0
@@ -71,7 +70,7 @@ class JobSlot(Generic[T]):
             if self._is_retired or self._future is not None or self._awaits_former():
                 return False
             try:
-                self._future = self._pools.executors[pool].submit(run)
+                self._future = self._pools.threads[pool].submit(self._namespace, run)
             except RuntimeError:  # after `close`
                 return False
             self._since, self._stopped = self._monotonic(), stopped

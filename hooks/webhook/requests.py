@@ -19,6 +19,8 @@ from hooks.webhook.contract import BadRequest
 
 #: The most values in a body. A load balancer's request with 5,000 Instances has half as many.
 MAX_VALUES = 500_000
+#: Bytes of a bad body that are parsed a second time to name what is wrong.
+MAX_EXPLAINED = 1024 * 1024
 
 #: What people who write JSON or YAML call the types.
 _WORDS: dict[object, str] = {
@@ -238,6 +240,8 @@ def _kind(value: object) -> str:
 def _explain(body: bytes | bytearray, problem: str) -> BadRequest:
     """Name the key that is there twice, or the field with half a character, by Python's parser."""
     try:
+        if len(body) > MAX_EXPLAINED:
+            return BadRequest("", problem)
         _check_text("", json.loads(body, object_pairs_hook=_distinct))
     except BadRequest as found:
         return found

@@ -26,6 +26,8 @@ from tests.targets.objects import kubeconfig
 
 INTERVAL = 30.0
 SECONDS = 75.0
+#: Clusters that never answer, with the longest timeout, beside a new one of another namespace.
+DEAD = 150
 #: As many as Metacontroller is told to use.
 CALLERS = 20
 #: Seconds between calls of `/healthz`, which say how fast the machine is meanwhile.
@@ -178,6 +180,35 @@ def bench_target_clusters(plane: ControlPlane, folder: Path) -> Iterator[str]:
     yield ""
     for less, more in pairwise(costs):
         yield more.compared(less)
+    namespaces.create({"metadata": {"name": "newcomers"}})
+    place = folder / "targetclusters-newcomer"
+    place.mkdir()
+    yield f"a new cluster beside {DEAD} dead ones: {_measure_newcomer(plane, place)}"
+
+
+def _measure_newcomer(plane: ControlPlane, folder: Path) -> str:
+    """Measure how long a new cluster waits for its first probe while those of others hang."""
+    with ExitStack() as stack:
+        _put_secret(plane, "hole", stack.enter_context(servers.serving(servers.black_hole)).url)
+        _put_secret(plane, "good", stack.enter_context(_served()), "newcomers")
+        hooks = TargetHooks(plane, folder, LOG_LEVEL="warn")
+        hooks.start()
+        stack.callback(hooks.process.stop)
+        dead = [_cluster("hole", number) for number in range(DEAD)]
+        for cluster in dead:
+            cluster["spec"]["healthChecks"] = {"timeout": "5m"}
+        # All of them are called within a third of the interval.
+        Fleet(hooks.url, dead).run(time.monotonic() + INTERVAL / 2)
+        new = _cluster("good", 0)
+        new["metadata"]["namespace"] = "newcomers"
+        began = time.monotonic()
+        while not new.get("status", {}).get("probe") and time.monotonic() < began + SECONDS:
+            new["status"] = hooks.post(
+                "/targetclusters/sync", {"parent": new, "children": {}}
+            ).json["status"]
+            time.sleep(YARDSTICK_EVERY)
+        took = time.monotonic() - began
+        return f"probed after {took:.1f} s; its interval is {INTERVAL:g} s"
 
 
 def _measure(plane: ControlPlane, folder: Path, mix: Mix) -> Cost:
@@ -232,13 +263,13 @@ def _is_good(cluster: Object) -> bool:
     return bool(cluster["spec"]["kubeconfigSecret"] == "good")
 
 
-def _put_secret(plane: ControlPlane, name: str, url: str) -> None:
+def _put_secret(plane: ControlPlane, name: str, url: str, namespace: str = "fleet") -> None:
     secrets = plane.api.resource("v1", "secrets")
-    if secrets.find(name, "fleet"):
-        secrets.delete(name, "fleet")
+    if secrets.find(name, namespace):
+        secrets.delete(name, namespace)
     secrets.create(
         {
-            "metadata": {"name": name, "namespace": "fleet"},
+            "metadata": {"name": name, "namespace": namespace},
             "stringData": {"kubeconfig": kubeconfig(url)},
         }
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulator.server import Simulator
+from tests.hostile.callers import slowest
 from tests.serving import Hooks, write_cloud_config
 
 #: The most that a hook accepts is 16 MiB.
@@ -19,8 +20,17 @@ BODIES = {
     "texts": b'{"parent":[' + b'"",' * (LENGTH // 3) + b'""]}',
     "brackets": b"[" * LENGTH,
 }
+#: As many values as are admitted: each body is parsed.
+ADMITTED = {
+    "annotations": (b'{"object":{"metadata":{"annotations":{', b'"k%d":"v"', b"}}}}", 490_000),
+    "lists of objects": (b'{"object":{"x":[', b'{"a":%d}', b"]}}", 240_000),
+    "keys": (b'{"object":{"x":{', b'"%x":{}', b"}}}", 240_000),
+}
 AT_ONCE = 12
 MEMORY = 300 * 2**20
+ADMITTED_MEMORY = 400 * 2**20
+#: Seconds that a probe may take meanwhile, on a busy machine. Parsing one body takes half of one.
+BOUND_SECONDS = 4.0
 
 
 @pytest.fixture
@@ -53,3 +63,22 @@ def test_twelve_at_once_are_refused_within_the_memory_of_a_pod(hooks: Hooks, kin
     assert set(codes) <= {400, 413, 429, 503}
     assert peak_memory(hooks) < MEMORY
     assert hooks.get("/healthz").code == 200
+
+
+@pytest.mark.parametrize("kind", ADMITTED)
+def test_large_bodies_that_are_parsed_take_turns(hooks: Hooks, kind: str) -> None:
+    begin, item, end, count = ADMITTED[kind]
+    body = begin + b",".join(item % n for n in range(count)) + end
+
+    def post(_: int) -> int:
+        return hooks.post("/nodes/sync", body, timeout=60).code
+
+    def probe() -> None:
+        assert hooks.get("/healthz").code == 200
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        posted = [pool.submit(post, n) for n in range(AT_ONCE)]
+        while not all(each.done() for each in posted):
+            assert slowest(probe, seconds=0.2) < BOUND_SECONDS
+    assert {each.result() for each in posted} <= {400, 413, 429, 503}
+    assert peak_memory(hooks) < ADMITTED_MEMORY

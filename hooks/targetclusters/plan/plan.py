@@ -84,7 +84,10 @@ def _probe_wait(facts: Facts, probed: ProbedStatus) -> float:
 
 def _probe_pool(probed: ProbedStatus) -> JobPool:
     """Return the pool for a cluster's probe: whether it answers, and quickly."""
-    quick = part(probed.fields, "probe").get("durationSeconds", 0.0) <= QUICK_PROBE
+    probe = part(probed.fields, "probe")
+    if not probe.get("lastTime"):
+        return "new"
+    quick = probe.get("durationSeconds", 0.0) <= QUICK_PROBE
     reachable = probed.checks[REACHABLE].condition.status == "True"
     return "answering" if reachable and quick else "silent"
 
@@ -92,7 +95,9 @@ def _probe_pool(probed: ProbedStatus) -> JobPool:
 def _round_pool(facts: Facts) -> JobPool:
     """Return the pool for a sync round: a cluster may answer probes quickly and writes never."""
     latest = facts.sync.latest
-    if latest is None or latest.report is None or latest.report.error:
+    if latest is None:
+        return "new"
+    if latest.report is None or latest.report.error:
         return "silent"
     return "answering" if latest.seconds <= QUICK_ROUND else "silent"
 

@@ -38,7 +38,14 @@ HOUR, YEAR = 3600.0, 365 * 86400.0
 STEPS = [HOUR, -HOUR, YEAR, -YEAR]
 INTERVAL = 30.0
 SYNCING = Spec("target", sync=ResourceSync(enabled=True), monitor_interval=Interval(INTERVAL))
+WATCHING = msgspec.structs.replace(SYNCING, sync=ResourceSync())
 FAILED = round_(inventory("a"), report(inventory("a"), complete=False, error="timeout"))
+
+
+@pytest.fixture
+def failing() -> Iterator[tuple[FakeCluster, Operator, Driven]]:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        yield cluster, operator, driven(operator, failureThreshold=3)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -58,6 +65,19 @@ def test_a_round_that_runs_is_neither_stopped_nor_doubled(step: float) -> None:
     assert clusters.all() == []
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_forgets_no_cluster(
+    failing: tuple[FakeCluster, Operator, Driven], step: float
+) -> None:
+    _, operator, watched = failing
+    watched.probe()
+    before = operator.metrics()
+    operator.clock.ahead += step
+    assert operator.metrics() == before
+    operator.clock.now += FORGET_AFTER + 1
+    assert operator.metrics() != before
+
+
 @pytest.mark.parametrize("step", [0.0, *STEPS])
 @pytest.mark.parametrize("since", [5.0, 31.0])
 def test_a_probe_is_due_by_the_time_that_has_passed(step: float, since: float) -> None:
@@ -66,7 +86,7 @@ def test_a_probe_is_due_by_the_time_that_has_passed(step: float, since: float) -
     plan = plan_sync(
         facts(
             cluster=with_status(status),
-            spec=replace_sync(enabled=False),
+            spec=WATCHING,
             probe=latest,
             now=NOW + step,
             monotonic=NOW - 5 + since,
@@ -78,10 +98,6 @@ def test_a_probe_is_due_by_the_time_that_has_passed(step: float, since: float) -
         assert INTERVAL * (1 - SPREAD) - since <= wait <= INTERVAL - since
 
 
-def replace_sync(*, enabled: bool) -> Spec:
-    return msgspec.structs.replace(SYNCING, sync=ResourceSync(enabled=enabled))
-
-
 @pytest.mark.parametrize("ahead", [CLOCK_SLACK + 1, HOUR, YEAR])
 def test_a_recorded_time_that_is_ahead_stops_no_checks_after_a_restart(ahead: float) -> None:
     status = {"probe": {"lastTime": moment(NOW + ahead), "observedGeneration": 1, "checks": []}}
@@ -91,9 +107,7 @@ def test_a_recorded_time_that_is_ahead_stops_no_checks_after_a_restart(ahead: fl
 
 def test_another_replicas_clock_may_be_a_little_ahead() -> None:
     status = {"probe": {"lastTime": moment(NOW + 1), "observedGeneration": 1, "checks": []}}
-    plan = plan_sync(
-        facts(cluster=with_status(status), spec=replace_sync(enabled=False), probe=finished(None))
-    )
+    plan = plan_sync(facts(cluster=with_status(status), spec=WATCHING, probe=finished(None)))
     assert plan.actions == ()
 
 
@@ -113,12 +127,6 @@ def test_a_failed_round_is_counted_once_and_tried_again_in_time(step: float) -> 
         assert (decision.start is not None) is is_due
         assert decision.wait is not None
         assert decision.wait < 10
-
-
-@pytest.fixture
-def failing() -> Iterator[tuple[FakeCluster, Operator, Driven]]:
-    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
-        yield cluster, operator, driven(operator, failureThreshold=3)
 
 
 @pytest.mark.parametrize("step", STEPS)

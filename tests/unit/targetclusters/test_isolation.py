@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from hooks.targetclusters.hook import PROBES_AT_ONCE
 from hooks.targetclusters.plan.schedule import MIN_POLL
 from tests.controlplane.polling import until
 from tests.targets import fake_cluster, servers
@@ -136,3 +137,65 @@ def test_more_silent_clusters_than_threads_leave_the_answering_ones_alone() -> N
         wanted = MINUTES * 60 / INTERVAL
         assert wanted * 0.95 <= cluster.probes <= wanted * 1.05 + 1
         assert fleet.clusters["good"].says("Ready") == "True Healthy"
+
+
+def test_a_new_cluster_of_another_namespace_does_not_wait_for_dead_ones() -> None:
+    own = OwnCluster()
+    with (
+        fake_cluster.running() as cluster,
+        servers.serving(servers.black_hole) as hole,
+        operating(own) as operator,
+    ):
+        add_dead(operator, own, hole.url, 150, timeout="5m")
+        until(lambda: hole.connections >= PROBES_AT_ONCE // 2, "probes of the dead ones hang")
+        new = put(operator, own, "new", cluster.url, namespace="other")
+        new.probe(within=10)
+        assert new.says("Ready") == "True Healthy"
+        assert operator.clock.now < NOW + 2 * INTERVAL
+        assert hole.connections == PROBES_AT_ONCE // 2
+
+
+def test_a_new_cluster_does_not_wait_for_silent_ones_of_its_own_namespace() -> None:
+    own = OwnCluster()
+    with (
+        fake_cluster.running() as cluster,
+        servers.serving(servers.black_hole) as hole,
+        operating(own) as operator,
+    ):
+        dead = add_dead(operator, own, hole.url, 50, timeout="1s")
+        for each in dead:
+            each.probe()
+            each.change(healthChecks={"timeout": "5m"})
+        before = hole.connections
+        for each in dead:
+            each.call()
+        until(lambda: hole.connections >= before + PROBES_AT_ONCE // 2, "probes hang again")
+        new = put(operator, own, "new", cluster.url)
+        new.probe(within=10)
+        assert new.says("Ready") == "True Healthy"
+        assert hole.connections == before + PROBES_AT_ONCE // 2
+
+
+def add_dead(
+    operator: Operator, own: OwnCluster, url: str, number: int, *, timeout: str
+) -> list[Driven]:
+    """Add clusters that never answer, and call for each."""
+    dead = [put(operator, own, f"dead-{n}", url, timeout=timeout) for n in range(number)]
+    for each in dead:
+        each.call()
+    return dead
+
+
+def put(
+    operator: Operator,
+    own: OwnCluster,
+    name: str,
+    url: str,
+    *,
+    namespace: str = "team",
+    timeout: str = "5m",
+) -> Driven:
+    own.put(secret(kubeconfig(url), name=name, namespace=namespace))
+    checks = {"timeout": timeout}
+    cluster = target_cluster(name, namespace, kubeconfigSecret=name, healthChecks=checks)
+    return Driven(operator, cluster)

@@ -23,7 +23,8 @@ class Jobs:
         self.slots: dict[str, JobSlot[str]] = {}
 
     def slot(self, cluster: str) -> JobSlot[str]:
-        return self.slots.setdefault(cluster, JobSlot(self.pools, self.clock))
+        namespace, _, _ = cluster.rpartition("/")
+        return self.slots.setdefault(cluster, JobSlot(self.pools, namespace, self.clock))
 
     def start(self, cluster: str, job: Job, *, pool: JobPool, seconds: float = 10.0) -> bool:
         return self.slot(cluster).start(job, seconds, pool)

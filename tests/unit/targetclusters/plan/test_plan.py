@@ -56,7 +56,7 @@ def answered(plan: Plan[Action]) -> Json:
 
 def test_a_cluster_is_probed_first() -> None:
     plan = plan_sync(facts(probe=JobState()))
-    assert plan.actions == (StartProbe("silent"),)
+    assert plan.actions == (StartProbe("new"),)
 
 
 def test_a_probe_that_runs_is_looked_at_soon_and_not_started_again() -> None:
@@ -119,7 +119,7 @@ def test_slow_and_silent_clusters_have_a_pool_of_their_own(
 @pytest.mark.parametrize(
     ("latest", "pool"),
     [
-        pytest.param(None, "silent", id="the-first"),
+        pytest.param(None, "new", id="the-first"),
         pytest.param(round_(AB, report(AB)), "answering", id="quick"),
         pytest.param(round_(AB, report(AB), seconds=60.0), "silent", id="slow"),
         pytest.param(round_(AB, report(AB, error="timeout")), "silent", id="interrupted"),
