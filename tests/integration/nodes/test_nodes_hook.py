@@ -1,90 +1,40 @@
 """The nodes hook against a CloudStack that answers, refuses, breaks and hides."""
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import CloudStackError, InvalidParameter, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, Kube, KubeUnreachable
+from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.names import TAINT_UNINITIALIZED
 from hooks.nodes import facts
 from hooks.nodes.hook import NodesHook
 from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
 from hooks.nodes.request import INSTANCES
-from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, CallResult
 from simulator.server import Simulator
-from tests.hooks import dependencies
 from tests.integration.nodes.clocks import ProcessClocks
+from tests.integration.nodes.running import (
+    EXAMPLE,
+    kube_with,
+    make_hook,
+    open_simulated,
+    replaced,
+    request_for,
+    shown,
+)
 from tests.kubes import Answering, Call
 from tests.memory_kube import MemoryKube
-
-EXAMPLE: Json = json.loads(
-    (Path(__file__).parents[3] / "examples/01-node/request.json").read_text()
-)
-
-
-def open_simulated(simulator: Simulator, *, ttl: float = 15.0, project: str = "") -> Cloud:
-    user = simulator.user
-    return Cloud(
-        CloudConfig(simulator.url, user.api_key, user.secret_key, project_id=project),
-        vm_cache_ttl=ttl,
-    )
-
-
-def make_hook(
-    cloud: Cloud,
-    clock: Callable[[], float] = lambda: 1_800_000_000.0,
-    kube: Kube | None = None,
-) -> NodesHook:
-    return NodesHook(dependencies(kube or kube_with(EXAMPLE), cloud=lambda: cloud, clock=clock))
-
-
-def kube_with(request: Json) -> MemoryKube:
-    """Make an API server that has a request's Node, if the request names one."""
-    with suppress(KeyError, TypeError):
-        node = request["object"]
-        return MemoryKube({f"/api/v1/nodes/{node['metadata']['name']}": deepcopy(node)})
-    return MemoryKube()
-
-
-def request_for(name: str, **spec: Any) -> Json:
-    request = deepcopy(EXAMPLE)
-    request["object"]["metadata"]["name"] = name
-    request["object"]["spec"].update(spec)
-    return request
-
-
-def shown(answer: CallResult) -> Json:
-    return dict(answer.response)
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def cloud(simulator: Simulator) -> Iterator[Cloud]:
-    opened = open_simulated(simulator)
-    yield opened
-    opened.close()
 
 
 def test_the_example_is_answered_labels_and_an_instance(cloud: Cloud) -> None:
@@ -327,96 +277,3 @@ def test_a_refusal_about_something_else_than_the_vms_id_deletes_no_node(
     with pytest.raises(InvalidParameter):
         overdue.call()
     assert overdue.kube.writes == []
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "field"),
-    [
-        ((), {}, "object"),
-        (("object",), None, "object"),
-        (("object",), [], "object"),
-        (("object", "kind"), 7, "object.kind"),
-        (("object", "metadata"), {}, "object.metadata.name"),
-        (("object", "metadata", "name"), 7, "object.metadata.name"),
-        (("object", "metadata", "labels"), {"a": 1}, "object.metadata.labels.a"),
-        (("object", "spec", "taints"), "none", "object.spec.taints"),
-        (("object", "spec", "taints"), [1], "object.spec.taints[0]"),
-        (("object", "spec", "providerID"), 5, "object.spec.providerID"),
-        (("object", "status", "conditions"), [1], "object.status.conditions[0]"),
-        (("attachments",), [], "attachments"),
-    ],
-)
-def test_a_request_of_another_shape_is_refused_by_field(
-    cloud: Cloud, path: tuple[str, ...], value: object, field: str
-) -> None:
-    request = replaced(EXAMPLE, path, value)
-    with pytest.raises(BadRequest) as raised:
-        make_hook(cloud).sync(request, Deadline(8))
-    assert raised.value.field == field
-
-
-def replaced(document: Any, path: tuple[Any, ...], value: object) -> Any:
-    if not path:
-        return value
-    copy = deepcopy(document)
-    at = copy
-    for part in path[:-1]:
-        at = at[part]
-    at[path[-1]] = value
-    return copy
-
-
-def paths(document: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield prefix
-    items: Iterator[tuple[Any, Any]] = iter(())
-    if isinstance(document, dict):
-        items = iter(document.items())
-    elif isinstance(document, list):
-        items = iter(enumerate(document))
-    for key, value in items:
-        yield from paths(value, (*prefix, key))
-
-
-FULL = replaced(
-    EXAMPLE,
-    ("attachments",),
-    {
-        "CloudStackInstance.cloudstack.targetcluster.example.com/v1alpha1": {
-            "node-1": {
-                "metadata": {"name": "node-1", "labels": {"a": "b"}},
-                "spec": {"nodeName": "node-1"},
-                "observed": {"missing": {"since": "2020-01-01T00:00:00Z", "snapshots": 3}},
-            }
-        }
-    },
-)
-READ = [path for path in paths(FULL) if path and path[0] != "controller"]
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with Simulator() as simulator:
-        cloud = open_simulated(simulator, ttl=600)
-        yield cloud
-        cloud.close()
-
-
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(changes=st.lists(st.tuples(st.sampled_from(READ), ANY_JSON), min_size=1, max_size=3))
-def test_any_request_is_answered_or_refused_by_field(
-    shared_cloud: Cloud, changes: list[tuple[tuple[Any, ...], object]]
-) -> None:
-    request = FULL
-    for path, value in changes:
-        with suppress(KeyError, TypeError, IndexError):  # an earlier change took the place away
-            request = replaced(request, path, value)
-    with suppress(BadRequest):
-        answer = make_hook(shared_cloud, kube=kube_with(request)).sync(request, Deadline(8))
-        json.dumps(answer.response, allow_nan=False)

@@ -7,7 +7,7 @@ import pytest
 
 from hooks.cloudstack.cache import ABSENT_TTL, FAILURE_TTL, Fetching, SingleFlightCache
 from hooks.cloudstack.errors import Unreachable
-from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, host_part
+from hooks.cloudstack.models.compute import Snapshot
 from hooks.http.deadline import Deadline
 from tests.unit.cloudstack.transports import Time
 
@@ -139,26 +139,3 @@ def test_a_mistake_in_a_fetch_is_told_to_who_asked(fetchers: ThreadPoolExecutor)
     source.fault = KeyError("a bug")
     with pytest.raises(KeyError, match="a bug"):
         cache_of(source.fetch, fetchers, Time()).get("a", Deadline(5))
-
-
-def machine(id_: str, name: str) -> VirtualMachine:
-    return VirtualMachine(id=id_, name=name, state="Running")
-
-
-def test_a_snapshot_finds_machines_by_id_and_by_host_name() -> None:
-    one = machine("1", "Node-1.example.com")
-    two = machine("2", "node-1")
-    three = machine("3", "node-1")
-    snapshot = Snapshot.of([one, two, three], taken_at=7.0, taken_monotonic=2.0)
-    assert (snapshot.taken_at, snapshot.taken_monotonic) == (7.0, 2.0)
-    assert snapshot.machines == (one, two, three)
-    assert snapshot.by_id == {"1": one, "2": two, "3": three}
-    assert snapshot.by_host["node-1"] == (one, two, three)
-    assert "node-2" not in snapshot.by_host
-
-
-@pytest.mark.parametrize(
-    ("name", "host"), [("node-1", "node-1"), ("Node-1.a.b", "node-1"), ("", "")]
-)
-def test_the_host_part_is_what_stands_before_the_domain(name: str, host: str) -> None:
-    assert host_part(name) == host

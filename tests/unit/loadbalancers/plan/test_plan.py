@@ -1,9 +1,5 @@
-from typing import Any
-
 import pytest
 
-from hooks.cloudstack.models.firewall import FirewallRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
@@ -12,10 +8,9 @@ from hooks.loadbalancers.plan import status as statuses
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.plan.schedule import MAX_REPAIRS, is_settled, until_check
+from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
+from hooks.names import EVENT_ORPHANED
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     DRIFT_RESYNC,
@@ -25,61 +20,24 @@ from tests.unit.loadbalancers.builders import (
     NETWORK,
     NOW,
     chosen,
-    facts,
     firewall_rule,
     instance,
-    our_address,
-    our_tags,
     port,
     recorded,
     request,
     rule,
     texts,
 )
-
-REQUEST = request()
-TAGS = our_tags(REQUEST)
-ALL = frozenset({"vm-n1", "vm-n2", "vm-n3"})
-
-
-def state(
-    *rules: LoadBalancerRule,
-    firewall_rules: tuple[FirewallRule, ...] = (),
-    members: frozenset[str] = ALL,
-    by_controller: bool = True,
-) -> CloudState:
-    """Show an address that is ours, with rules that all have the same members."""
-    return CloudState(
-        addresses=(our_address(REQUEST, by_controller=by_controller),),
-        rules=rules,
-        members={each.id: dict.fromkeys(members, "") for each in rules},
-        firewall=firewall_rules,
-    )
-
-
-RIGHT = state(rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, tags=TAGS),))
-
-
-def planned(asked: LoadBalancerRequest, existing: CloudState, **fields: Any) -> Plan[Action]:
-    return plan(facts(asked, state=existing, **fields))
-
-
-def status(made: Plan[Action]) -> Json:
-    return dict(made.response.get("status") or {})
-
-
-def condition(made: Plan[Action], kind: str = "Ready") -> Json:
-    return next((dict(c) for c in status(made)["conditions"] if c["type"] == kind), {})
-
-
-def wait(made: Plan[Action]) -> float:
-    return float(made.response.get("resyncAfterSeconds") or 0)
-
-
-def later(made: Plan[Action], *, seconds: float = 400.0) -> tuple[Json, float]:
-    """Return a status as it is recorded, and a time at which the next check is due."""
-    return status(made), NOW + seconds
-
+from tests.unit.loadbalancers.plan.planning import (
+    REQUEST,
+    RIGHT,
+    TAGS,
+    condition,
+    planned,
+    state,
+    status,
+    wait,
+)
 
 # The whole plan.
 
@@ -220,92 +178,6 @@ def test_a_wait_for_members_ends_in_time_to_publish() -> None:
     )
     assert made.actions == ()
     assert wait(made) == 20
-
-
-# Drift.
-
-
-def test_drift_is_announced_on_the_service_and_counted() -> None:
-    before, now = later(planned(request(status=recorded()), RIGHT))
-    existing = state(
-        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
-    )
-    made = planned(request(status=before), existing, now=now)
-    [event] = made.events
-    assert (event.reason, event.regarding.kind, event.regarding.name) == (
-        EVENT_REPAIRED,
-        "Service",
-        "web",
-    )
-    assert f"change rule {NAME}-tcp-80: algorithm roundrobin" in event.message
-    assert status(made)["repeatedDrift"]["times"] == 1
-
-
-def test_drift_during_an_outage_is_announced_afterwards() -> None:
-    before = status(planned(request(status=recorded()), RIGHT))
-    ready = Condition("Ready", "Unknown", "CloudStackUnreachable", "no answer")
-    outage = statuses.unobserved(request(status=before), NOW + 400, ready)
-    existing = state(
-        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
-    )
-    made = planned(request(status=outage["status"]), existing, now=NOW + 800)
-    assert [event.reason for event in made.events] == [EVENT_REPAIRED]
-
-
-def test_a_change_that_was_asked_for_is_not_drift() -> None:
-    before, now = later(planned(request(status=recorded()), RIGHT))
-    made = planned(request(status=before, algorithm="source"), RIGHT, now=now)
-    assert made.actions
-    assert made.events == ()
-
-
-def test_later_passes_of_a_call_are_not_drift() -> None:
-    before, now = later(planned(request(status=recorded()), RIGHT))
-    existing = state(
-        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
-    )
-    first = planned(request(status=before), existing, now=now)
-    then = state(rule(80, tags=TAGS))
-    made = planned(request(status=before), then, now=now, first_actions=first.actions)
-    assert made.actions
-    assert made.events == ()
-    assert status(made)["repeatedDrift"] == status(first)["repeatedDrift"]
-
-
-def test_many_repairs_are_counted_and_not_listed() -> None:
-    ports = [port(80 + number) for number in range(9)]
-    rules = [rule(80 + number, tags=TAGS) for number in range(9)]
-    right = state(*rules, firewall_rules=(firewall_rule(80, 88, tags=TAGS),))
-    before, now = later(planned(request(status=recorded(), ports=ports), right))
-    wrong = [rule(80 + number, tags=TAGS, algorithm="source") for number in range(9)]
-    existing = state(*wrong, firewall_rules=(firewall_rule(80, 88, tags=TAGS),))
-    [event] = planned(request(status=before, ports=ports), existing, now=now).events
-    assert event.message.endswith("and 4 more")
-
-
-def test_drift_that_comes_back_again_and_again_is_left_for_an_hour() -> None:
-    existing = state(
-        rule(80, tags=TAGS, algorithm="source"), firewall_rules=(firewall_rule(80, tags=TAGS),)
-    )
-    before, now = later(planned(request(status=recorded()), RIGHT))
-    for times in range(1, MAX_REPAIRS + 1):
-        drift = planned(request(status=before), existing, now=now)
-        assert drift.actions
-        assert status(drift)["repeatedDrift"]["times"] == times
-        repaired = planned(
-            request(status=status(drift)),
-            RIGHT,
-            now=now,
-            first_actions=drift.actions,
-        )
-        before, now = status(repaired), now + 400
-    contested = planned(request(status=before), existing, now=now)
-    assert contested.actions == ()
-    assert [event.reason for event in contested.events] == [EVENT_CONTESTED]
-    assert condition(contested)["reason"] == "Contested"
-    assert wait(contested) == 3600
-    again = planned(request(status=status(contested)), existing, now=now + 3601)
-    assert again.actions
 
 
 # Orphans.

@@ -37,7 +37,7 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 from simulator.registry import REGISTRY
 from simulator.server import Simulator
-from tests.unit.cloudstack.command_rows import ROWS
+from tests.unit.cloudstack.commands.command_rows import ROWS
 
 ADDRESS = tags.ResourceType.ADDRESS
 ANYONE = ("0.0.0.0/0",)

@@ -23,7 +23,14 @@ from hooks.cloudstack.models.loadbalancing import (
 )
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.deadline import Deadline
-from tests.unit.cloudstack.command_rows import ADDRESS, MODULES, PROJECT, ROWS, Row, writing
+from tests.unit.cloudstack.commands.command_rows import (
+    ADDRESS,
+    MODULES,
+    PROJECT,
+    ROWS,
+    Row,
+    writing,
+)
 from tests.unit.cloudstack.transports import Script
 
 
