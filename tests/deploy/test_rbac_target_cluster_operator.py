@@ -19,6 +19,7 @@ from tests.deploy.evidence import Verb
 from tests.deploy.pods import Pod, moved
 from tests.deploy.rendering import DEPLOY, render, text
 from tests.e2e.targets import NAMESPACE, TargetHooks, TargetPlatform, add_node, kubeconfig_of, says
+from tests.targets.objects import LOOPBACK
 
 ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
 NAME = "target-cluster-operator"
@@ -63,7 +64,19 @@ metadata:
     targetcluster.example.com/sync: "true"
 data:
   greeting: hello
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: web
+  namespace: target-cluster-system
+  labels:
+    targetcluster.example.com/sync: "true"
+stringData:
+  password: hunter2
 """
+#: Pod and clusters are on one machine.
+SETTINGS = {"METRICS_BIND": "127.0.0.1", "TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK}
 
 
 class PodHooks(TargetHooks):
@@ -96,7 +109,7 @@ def ready(cluster: ControlPlane, folder: Path) -> Iterator[TargetPlatform]:
     ROLES.bind(cluster)
     users = {who: (who, EVIDENCE) for who in AUDITED}
     deployment = manifests.rendered.deployment()
-    pod = Pod(cluster, deployment, folder / "pod", users, {"METRICS_BIND": "127.0.0.1"})
+    pod = Pod(cluster, deployment, folder / "pod", users, SETTINGS)
     with pod.running():
         hooks = PodHooks(pod, (manifests.ports[8080], manifests.ports[8383]))
         yield TargetPlatform(cluster, hooks, pod.processes["metacontroller"])

@@ -133,7 +133,7 @@ def serve_ssh(place: Site, address_id: str) -> None:
     )
 
 
-def test_what_people_add_to_an_address_stays_until_the_address_goes(
+def test_what_people_add_to_an_address_stays_and_the_address_with_it(
     shop: Namespace, place: Site
 ) -> None:
     shop.create("web")
@@ -158,6 +158,10 @@ def test_what_people_add_to_an_address_stays_until_the_address_goes(
     assert place.firewall(ours["address"])[0] == close_to[0]
 
     shop.services.delete("web", shop.name)
-    place.awaited(lambda: place.address(ours["address"]) is None, "the address is released")
-    assert place.rules("theirs") == []
-    assert place.firewall(ours["address"]) == []
+    shop.await_no_load_balancer("web")
+    assert place.rules("theirs") == [theirs]
+    assert place.firewall(ours["address"]) == close_to
+    left = place.address(ours["address"])
+    assert left is not None
+    assert left["tags"] == {}
+    place.cloud.done("disassociateIpAddress", id=left["id"])

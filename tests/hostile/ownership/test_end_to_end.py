@@ -252,11 +252,12 @@ def test_s3_a_rebuilt_cluster_takes_over_what_it_names_and_keeps_the_address(
     shop.create("web")
     ip = address_of(shop, "web")
     before = holdings(place.simulator, ip)
+    ports = shop.service("web")["spec"]["ports"]
     place.metacontroller.kill()
     place.crash()
     try:
         with same_namespace(shop, second) as copy:
-            service = copy.create("web", {"takeover-from": identity(place)})
+            service = copy.create("web", {"takeover-from": identity(place)}, ports=ports)
             assert address_of(copy, "web") == ip
             after = holdings(place.simulator, ip)
             assert {kind: [each["id"] for each in found] for kind, found in after.items()} == {
@@ -275,10 +276,11 @@ def test_s3_a_rebuilt_cluster_takes_over_what_it_names_and_keeps_the_address(
 
 
 def test_s3_the_same_cluster_under_a_new_uid_inherits(place: Site, shop: Namespace) -> None:
-    """A backup is restored into the cluster that it was made of: the Service has a new UID."""
+    """A backup is restored into the cluster that it was made of: a new UID, the same node ports."""
     shop.create("web")
     ip = address_of(shop, "web")
     before = holdings(place.simulator, ip)
+    ports = shop.service("web")["spec"]["ports"]
     place.metacontroller.kill()
     balancer = balancer_of(shop, "web")["metadata"]["name"]
     shop.load_balancers.patch(balancer, {"metadata": {"finalizers": []}}, shop.name)
@@ -287,7 +289,7 @@ def test_s3_the_same_cluster_under_a_new_uid_inherits(place: Site, shop: Namespa
     shop.services.delete("web", shop.name)
     until(lambda: shop.services.find("web", shop.name) is None, "the Service is lost", within=20)
     until(lambda: shop.load_balancer("web") is None, "its load balancer as well", within=20)
-    shop.create("web")
+    shop.create("web", ports=ports)
     place.metacontroller.start()
     assert address_of(shop, "web") == ip
     after = holdings(place.simulator, ip)
