@@ -26,6 +26,7 @@ from tests.controlplane.kubeconfig import write_private
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
 from tests.deploy.rendering import PROJECT, Rendered, container, environment, read
+from tests.targets.objects import LOOPBACK
 
 #: Takes any certificate. Made once: those that are trusted by default take long to read.
 _ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -33,6 +34,9 @@ _ANYBODY.check_hostname = False
 _ANYBODY.verify_mode = ssl.CERT_NONE
 #: What the image's own environment is, as far as it counts.
 IMAGE = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+#: Target clusters of the tests are on the pods' machine.
+ON_ONE_MACHINE = {"TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK}
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,11 @@ class Pod:
         for entry in each.get("env", []):
             if "valueFrom" in entry:
                 given[entry["name"]] = of_the_pod[entry["valueFrom"]["fieldRef"]["fieldPath"]]
-        return {key: self._on_disk(each, value) for key, value in given.items()} | self.settings
+        return (
+            {key: self._on_disk(each, value) for key, value in given.items()}
+            | ON_ONE_MACHINE
+            | self.settings
+        )
 
     def _on_disk(self, each: Object, text: str) -> str:
         """Return where on this machine a path in a mounted volume is; other texts as they are."""

@@ -19,7 +19,6 @@ from tests.deploy.evidence import Verb
 from tests.deploy.pods import Pod, moved
 from tests.deploy.rendering import DEPLOY, render, text
 from tests.e2e.targets import NAMESPACE, TargetHooks, TargetPlatform, add_node, kubeconfig_of, says
-from tests.targets.objects import LOOPBACK
 
 ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
 NAME = "target-cluster-operator"
@@ -75,8 +74,6 @@ metadata:
 stringData:
   password: hunter2
 """
-#: Pod and clusters are on one machine.
-SETTINGS = {"METRICS_BIND": "127.0.0.1", "TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK}
 
 
 class PodHooks(TargetHooks):
@@ -109,7 +106,7 @@ def ready(cluster: ControlPlane, folder: Path) -> Iterator[TargetPlatform]:
     ROLES.bind(cluster)
     users = {who: (who, EVIDENCE) for who in AUDITED}
     deployment = manifests.rendered.deployment()
-    pod = Pod(cluster, deployment, folder / "pod", users, SETTINGS)
+    pod = Pod(cluster, deployment, folder / "pod", users, {"METRICS_BIND": "127.0.0.1"})
     with pod.running():
         hooks = PodHooks(pod, (manifests.ports[8080], manifests.ports[8383]))
         yield TargetPlatform(cluster, hooks, pod.processes["metacontroller"])
