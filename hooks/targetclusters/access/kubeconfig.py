@@ -18,6 +18,13 @@ from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 SECRET_KEYS = ("kubeconfig", "value", "config")
 #: The longest kubeconfig; parsing a longer one takes over a second.
 MAX_CHARACTERS = 256 * 1024
+#: The most characters and PEM blocks of a field: room for a bundle of authorities, for a chain, and
+#: for the longest RSA key with its parameters.
+PEM_BOUNDS = {
+    "certificate-authority-data": (128 * 1024, 100),
+    "client-certificate-data": (64 * 1024, 20),
+    "client-key-data": (32 * 1024, 4),
+}
 
 _PROGRAM = "would run a program in the operator's pod"
 _FILE = "would read a file in the operator's pod; use {} instead"
@@ -177,12 +184,21 @@ class _Mapping:
         raise self.invalid(plural, f"has no entry named {name!r}")
 
     def pem(self, key: str) -> str:
-        """Return what a field holds in base64."""
+        """Return what a field holds in base64; OpenSSL can read it in little time.
+
+        An encrypted key names how often its password is hashed: up to 2**31 times, for an hour.
+        """
         try:
             encoded = "".join(self.get(key, str).split())
-            return base64.b64decode(encoded, validate=True).decode("ascii")
+            text = base64.b64decode(encoded, validate=True).decode("ascii")
         except ValueError:
             raise self.invalid(key, "is not PEM in base64") from None
+        length, blocks = PEM_BOUNDS[key]
+        if len(text) > length or text.count("-----BEGIN ") > blocks:
+            raise self.invalid(key, f"holds more than {length} characters or {blocks} PEM blocks")
+        if "ENCRYPTED" in text:  # the block's name, or its header Proc-Type: 4,ENCRYPTED
+            raise self.invalid(key, "holds an encrypted key; must be a key without a password")
+        return text
 
     def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
         """Return the error about a field."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
 from hooks.targetclusters.access.kubeconfig import (
+    PEM_BOUNDS,
     BadKubeconfig,
     read_secret,
     read_untrusted_kubeconfig,
@@ -290,7 +291,6 @@ def test_a_client_certificate_that_is_none_is_refused() -> None:
     [
         pytest.param(AUTHORITY.issue().key, id="of-another-certificate"),
         pytest.param("no PEM", id="no-pem"),
-        pytest.param(encrypted(AUTHORITY.issue().key, b"secret"), id="encrypted"),
     ],
 )
 def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:
@@ -298,6 +298,52 @@ def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> 
     found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
     with pytest.raises(BadKubeconfig, match="client-key-data: is not a key in PEM that fits"):
         tls_context(found)
+
+
+CLIENT = AUTHORITY.issue()
+ENCRYPTED = encrypted(CLIENT.key, b"secret")
+PROC_TYPE = CLIENT.key.replace(
+    "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1
+)
+PEM_FIELDS = ("certificate-authority-data", "client-certificate-data", "client-key-data")
+
+
+@pytest.mark.parametrize("field", PEM_FIELDS)
+@pytest.mark.parametrize("key", [ENCRYPTED, PROC_TYPE], ids=["pkcs8", "proc-type"])
+@pytest.mark.parametrize("before", ["", CLIENT.certificate, CLIENT.key], ids=["first", "c", "k"])
+def test_an_encrypted_key_is_refused_before_openssl_hashes_its_password(
+    field: str, key: str, before: str
+) -> None:
+    assert "ENCRYPTED" in key
+    text = with_pem(field, before + key)
+    assert str(refusal(text)).endswith(
+        f"{field}: holds an encrypted key; must be a key without a password"
+    )
+
+
+@pytest.mark.parametrize("field", PEM_FIELDS)
+def test_a_pem_field_holds_so_much_and_so_many_blocks(field: str) -> None:
+    length, blocks = PEM_BOUNDS[field]
+    problem = f"{field}: holds more than {length} characters or {blocks} PEM blocks"
+    one = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+    assert str(refusal(with_pem(field, "A" * (length + 1)))).endswith(problem)
+    assert str(refusal(with_pem(field, one * (blocks + 1)))).endswith(problem)
+
+
+def test_a_key_after_its_parameters_is_read() -> None:
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    key = AUTHORITY.issue()
+    user = {
+        "client-certificate-data": encoded(key.certificate),
+        "client-key-data": encoded(parameters + key.key),
+    }
+    tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)))
+
+
+def with_pem(field: str, pem: str) -> str:
+    if field == "certificate-authority-data":
+        return kubeconfig(SERVER, cluster={field: encoded(pem)})
+    return kubeconfig(SERVER, user=with_certificate(FAR) | {field: encoded(pem)})
 
 
 def test_an_authority_that_is_none_is_refused() -> None:
