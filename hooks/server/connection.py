@@ -248,13 +248,13 @@ class Connection:
         try:
             if self._environ:
                 self._received += len(data)
-                if self._is_chunked and self._received > SMALL_BODY:
-                    raise Unreadable(413, f"without Content-Length it may have {SMALL_BODY} bytes")
+                self._check_chunks()
                 self._http.receive_data(data)
                 self._read_events()
                 return
             self._in += data
-            if head_length(self._in):
+            if length := head_length(self._in):
+                self._received = len(self._in) - length
                 self._http.receive_data(bytes(self._in))
                 self._in = bytearray()
                 self._read_events()
@@ -291,8 +291,7 @@ class Connection:
             case h11.Data():
                 self._body += event.data
                 self._chunks += event.chunk_start
-                if self._chunks > MAX_CHUNKS:
-                    raise Unreadable(413, f"it may have {MAX_CHUNKS} chunks")
+                self._check_chunks()
             case h11.EndOfMessage():
                 self._environ.pop("HTTP_TRANSFER_ENCODING", None)
                 self._environ["CONTENT_LENGTH"] = str(len(self._body))
@@ -300,9 +299,15 @@ class Connection:
                 self._parsing_bytes = parsing_bytes(self._body, MAX_VALUES)
                 self._run_when_it_fits()
 
+    def _check_chunks(self) -> None:
+        if self._is_chunked and self._received > SMALL_BODY:
+            raise Unreadable(413, f"without Content-Length it may have {SMALL_BODY} bytes")
+        if self._chunks > MAX_CHUNKS:
+            raise Unreadable(413, f"it may have {MAX_CHUNKS} chunks")
+
     def _begin_body(self) -> None:
         """Read the body, call the app without it, or wait until there is memory for it."""
-        self._received = self._chunks = 0
+        self._chunks = 0
         self.is_whole = False
         self._is_chunked = "HTTP_TRANSFER_ENCODING" in self._environ
         self._length = int(self._environ.get("CONTENT_LENGTH") or 0)

@@ -1,8 +1,8 @@
 """Gunicorn's worker: one loop reads and writes for all callers, threads compute the responses.
 
 A thread gets a request only when all of it has arrived, and never touches a socket. A caller that
-sends slowly, reads slowly or never hangs up holds a connection and no thread. Probes, metrics and
-hooks have threads of their own.
+sends slowly, reads slowly or never hangs up holds a connection and no thread. Probes are answered
+by the loop; metrics, hooks and refusals have threads of their own.
 """
 
 import errno
@@ -44,6 +44,8 @@ STOP_IDLE_SECONDS = 2.0
 TURN_SECONDS = 0.05
 #: After this status the connection ends: who may not call gets one answer for each connection.
 UNAUTHORIZED = 401
+#: Seconds that a new connection has at least, for a request that is on its way.
+GRACE_SECONDS = 0.5
 #: Connections accepted in a row before others get their turn.
 ACCEPT_BURST = 64
 #: Open files that the process asks for, and those of them for its own calls.
@@ -79,10 +81,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
         self._ready: OrderedDict[Any, None] = OrderedDict()
+        self._paused: list[Any] = []
         self._held: OrderedDict[Connection, None] = OrderedDict()
         self._reserved: dict[Connection, int] = {}
         self._parsing: dict[Connection, int] = {}
         self._drops = Rate(1, 0.1)
+        self._healthy: Response | None = None
         threads = dict.fromkeys(("probes", "metrics", "refusals"), SIDE_THREADS)
         threads["hooks"] = self.cfg.threads
         self._pools = {
@@ -97,13 +101,14 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._selector.register(self.PIPE[0], selectors.EVENT_READ, self._wake_up)
         for listener in self.sockets:
             listener.setblocking(False)
-            accept = partial(self._accept, listener)
-            self._selector.register(listener, selectors.EVENT_READ, accept)
+        self._paused = list(self.sockets)
+        self._listen()
         while self.alive and self.ppid == os.getppid():
             self._turn()
         self._stop()
 
     def _stop(self) -> None:
+        self._listen()
         for listener in self.sockets:
             self._selector.unregister(listener)
             listener.close()
@@ -117,22 +122,31 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _listen(self) -> None:
+        """Accept callers again at ports that had no room."""
+        while self._paused:
+            listener = self._paused.pop()
+            accept = partial(self._accept, listener)
+            self._selector.register(listener, selectors.EVENT_READ, accept)
+
     def _turn(self) -> None:
         """Do what can be read, written or answered, for a limited time.
 
         Who is left over comes first in the next turn, after new callers and responses.
         """
         self.notify()
-        for key, _ in self._selector.select(0 if self._ready else TICK_SECONDS):
+        seconds = TURN_SECONDS if self._paused else TICK_SECONDS
+        for key, _ in self._selector.select(0 if self._ready or self._done else seconds):
             self._ready[key.data] = None
             if not isinstance(key.data, Connection):
                 self._ready.move_to_end(key.data, last=False)
+        self._listen()
         end = time.monotonic() + TURN_SECONDS
-        while self._ready and time.monotonic() < end:
-            step, _ = self._ready.popitem(last=False)
+        while (self._ready or self._done) and time.monotonic() < end:
+            step, _ = self._ready.popitem(last=False) if self._ready else (None, None)
             if isinstance(step, Connection):
                 self._attempt(step, step.advance)
-            else:
+            elif step:
                 step()
             self._write_replies()
         self._drop_overdue()
@@ -145,18 +159,19 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's own class of sockets
         port = listener.getsockname()[1]
         for number in range(ACCEPT_BURST):
+            # One more than there are places: it is known to be there, others may not be.
+            used = sum(each.port == port for each in self._connections)
+            if used > self._places(port) and not self._make_room(port, "connections"):
+                self._pause(listener)
+                return
             try:
                 sock, _ = listener.accept()
             except OSError as error:
                 # Only the first try is known to have a caller: files are missed before callers are.
                 is_short = error.errno in _NO_FILES and number == 0
                 if is_short and not self._make_room(port, "files"):
-                    time.sleep(TURN_SECONDS)  # rather than spin; it can only wait
+                    self._pause(listener)
                 return
-            is_full = sum(each.port == port for each in self._connections) >= self._places(port)
-            if is_full and not self._make_room(port, "connections"):
-                sock.close()
-                continue
             try:
                 connection = Connection(sock, self._apps, self)
             except OSError:
@@ -165,6 +180,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._connections.add(connection)
             self._watch(connection, connection.events)
             self._ready[connection] = None
+
+    def _pause(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's own class of sockets
+        """Let callers of a port wait for the next turn."""
+        self._selector.unregister(listener)
+        self._paused.append(listener)
 
     def _places(self, port: int) -> int:
         """Return how many connections a port may have."""
@@ -179,23 +199,25 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         Strangers go first, of them idle ones, then the oldest. Who waits for a call stays, and who
         is admitted and takes a response.
         """
-        self._apps.on_drop(cause)
-        if (more := self._drops.take()) is not None:
-            extra = {"cause": cause, "port": port, "more": more}
-            _log.warning("connection dropped for others", extra=extra)
-        stay = (Phase.RUNNING, Phase.HELD)
+        now = time.monotonic()
         droppable = [
             each
             for each in self._connections
             if (each.port == port or cause == "files")
-            and each.phase not in stay
+            and each.phase not in (Phase.RUNNING, Phase.HELD)
             and not (each.is_admitted and each.phase is Phase.WRITING)
+            and (each.phase is Phase.IDLE or now > each.opened + GRACE_SECONDS)
         ]
-        if droppable:
-            self._drop(
-                min(droppable, key=lambda e: (e.is_admitted, e.phase is not Phase.IDLE, e.opened))
-            )
-        return bool(droppable)
+        if not droppable:
+            return False
+        self._drop(
+            min(droppable, key=lambda e: (e.is_admitted, e.phase is not Phase.IDLE, e.opened))
+        )
+        self._apps.on_drop(cause)
+        if (more := self._drops.take()) is not None:
+            extra = {"cause": cause, "port": port, "more": more}
+            _log.warning("connection dropped for others", extra=extra)
+        return True
 
     def _attempt(self, connection: Connection, step: Callable[[], None]) -> None:
         """Do a step of a connection, unless it was dropped, and watch for what it needs next."""
@@ -236,8 +258,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._drop(connection)
 
     def _write_replies(self) -> None:
-        """Write what threads have computed."""
-        while self._done:
+        """Write the responses that are there, not those that the next requests get at once."""
+        for _ in range(len(self._done)):
             connection, response = self._done.popleft()
             self._release(connection)
             last = not self.alive or response.status_code == UNAUTHORIZED
@@ -277,7 +299,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         return True
 
     def submit(self, connection: Connection, pool: str, environ: "WSGIEnvironment") -> None:
-        """Call the app in a thread of a pool."""
+        """Call the app in a thread of a pool; it answers all probes alike, so it is asked once."""
+        if pool == "probes" and environ["REQUEST_METHOD"] == "GET":
+            if self._healthy is None:
+                self._healthy = Response.from_app(self._apps, environ, buffered=True)
+            self._done.append((connection, self._healthy))
+            return
         self._pools[pool].submit(self._call, connection, environ)
 
     def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:

@@ -39,7 +39,7 @@ def test_what_is_no_call_is_refused_as_json_in_one_line(
     assert [line["code"] for line in lines] == [code]
 
 
-def test_a_body_in_chunks_has_the_same_limit(shared: Hooks) -> None:
+def test_a_body_in_chunks_has_a_limit_too(shared: Hooks) -> None:
     chunk = b"%x\r\n%s\r\n" % (1 << 20, b" " * (1 << 20))
     head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     small = raw_call(shared.port, head + b"2\r\n{}\r\n0\r\n\r\n")

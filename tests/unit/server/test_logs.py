@@ -81,6 +81,7 @@ def test_an_error_brings_its_trace() -> None:
         ("apikey=KEY-1 secretkey=SEC-1", "apikey=*** secretkey=***"),
         ("api-key = KEY-1\nsecret-key = SEC-1", "api-key = ***\nsecret-key = ***"),
         ("Authorization: Bearer abc.DEF-1", "Authorization: Bearer ***"),
+        ("Authorization: Bearer a$b,c|d'e", "Authorization: Bearer ***"),
         ("https://me:PASS@host/path", "https://***@host/path"),
         ("listVirtualMachines: no such zone (431)", "listVirtualMachines: no such zone (431)"),
         ("mail me@example.com", "mail me@example.com"),
@@ -88,6 +89,11 @@ def test_an_error_brings_its_trace() -> None:
 )
 def test_credentials_are_hidden_wherever_they_stand(text: str, redacted: str) -> None:
     assert redact(text) == redacted
+
+
+def test_any_character_of_a_token_is_hidden() -> None:
+    token = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+    assert line(record(f"Bearer {token}\nafter"))["message"] == "Bearer ***\nafter"
 
 
 @pytest.fixture

@@ -1,0 +1,135 @@
+"""Requests that could be read in two ways are refused in fixed words, and the connection ends."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from tests.hostile.callers import LOOPBACK, request, slowest
+from tests.hostile.test_crowds import NODE, TOKEN, serving
+from tests.serving import Hooks
+
+SECRET = "pa$$word,of|42"
+BODY = json.dumps(NODE).encode()
+NEXT = request("/healthz")
+
+
+@pytest.fixture(scope="module")
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
+    with serving(tmp_path_factory.mktemp("requests")) as served:
+        yield served
+
+
+def sent(port: int, data: bytes) -> bytes:
+    """Send bytes; return what comes until the server ends the connection."""
+    answer = b""
+    with socket.create_connection((LOOPBACK, port), timeout=20) as caller:
+        caller.settimeout(5)
+        caller.sendall(data)
+        while part := caller.recv(65536):
+            answer += part
+    return answer
+
+
+def post(*lines: str, body: bytes = BODY) -> bytes:
+    admitted = f"Authorization: {TOKEN['Authorization']}"
+    return request("/nodes/sync", admitted, *lines, method="POST") + body
+
+
+LENGTH = f"Content-Length: {len(BODY)}"
+CHUNKED = "Transfer-Encoding: chunked"
+AMBIGUOUS = {
+    "a length and chunks": (400, post(LENGTH, CHUNKED, body=b"0\r\n\r\n" + NEXT)),
+    "two lengths": (400, post(LENGTH, LENGTH)),
+    "a list of lengths": (400, post(f"{LENGTH}, {len(BODY)}")),
+    "lines without CR": (400, b"GET /healthz HTTP/1.1\nHost: a\n\n"),
+    "a header of two lines": (400, request("/healthz", "X: a", " b")),
+    "an absolute target": (400, request("http://other/healthz")),
+    "another expectation": (417, post(LENGTH, "Expect: x")),
+    "another encoding": (501, post("Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n")),
+    "many headers": (431, request("/healthz", *("a:" for _ in range(101)))),
+    "a long head": (431, request("/healthz", f"X: {'a' * 33_000}")),
+    "a space before a colon": (400, request("/healthz", f"Authorization : Bearer {SECRET}")),
+    "a NUL in a header": (400, request("/healthz", f"Authorization: Bearer {SECRET}\0")),
+    "a long body in chunks": (413, post(CHUNKED, body=b"12000\r\n" + b" " * 0x12000 + b"\r\n")),
+    "many chunks": (413, post(CHUNKED, body=b"1\r\n \r\n" * 2000)),
+}
+
+
+@pytest.mark.parametrize(("code", "data"), AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_what_can_be_read_in_two_ways_is_refused(hooks: Hooks, code: int, data: bytes) -> None:
+    answer = sent(hooks.port, data)
+    assert answer.startswith(b"HTTP/1.1 %d " % code)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    for shown in (answer.decode(), hooks.process.log.read_text()):
+        assert SECRET[:6] not in shown
+
+
+def test_slashes_at_the_start_of_a_path_are_one(hooks: Hooks) -> None:
+    assert hooks.get("//healthz").code == 200
+    assert hooks.post("//nodes/sync", NODE).code == 401
+    assert hooks.scrape("//metrics").code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("GET", "/zz", 404), ("POST", "/metrics", 405), ("OPTIONS", "/metrics", 405)],
+)
+def test_the_metrics_port_refuses_in_json(hooks: Hooks, method: str, path: str, code: int) -> None:
+    reply = hooks.scrape(path, method)
+    assert reply.code == code
+    assert reply.json["error"]
+    assert ("GET" in reply.headers.get("Allow", "")) == (code == 405)
+
+
+def test_a_host_is_not_looked_at(hooks: Hooks) -> None:
+    line = f"Host: {'a' * 300}"
+    data = f"GET /healthz HTTP/1.1\r\n{line}\r\nConnection: close\r\n\r\n".encode()
+    assert sent(hooks.port, data).startswith(b"HTTP/1.1 200")
+
+
+def test_a_busy_stranger_fills_no_log(hooks: Hooks) -> None:
+    head = request("/" + "%80" * 8000)
+    before = hooks.process.log.stat().st_size
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                sent(hooks.port, head)
+
+    def calls() -> None:
+        assert hooks.get("/healthz").code == 200
+        assert hooks.scrape().code == 200
+        assert hooks.post("/nodes/sync", NODE, TOKEN).code == 200
+
+    with ExitStack() as stack:
+        for _ in range(16):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(over.set)
+        assert slowest(calls, seconds=4) < 2.0
+    assert hooks.process.log.stat().st_size - before < 200_000
+    over.wait(1)
+    hooks.get("/zz")
+    refused = [line for line in hooks.calls() if line["code"] == 401]
+    assert max(len(line["path"]) for line in refused) <= 200
+    assert any(line.get("unlogged", 0) > 0 for line in refused)
+
+
+def test_chunks_that_drip_hold_no_memory_that_others_wait_for(hooks: Hooks) -> None:
+    large = NODE | {"pad": "x" * 100_000}
+    with ExitStack() as stack:
+        for _ in range(40):
+            caller = socket.create_connection((LOOPBACK, hooks.port), timeout=20)
+            stack.enter_context(caller).sendall(post(CHUNKED, body=b"1\r\n "))
+
+        def call() -> None:
+            assert hooks.post("/nodes/sync", large, TOKEN).code == 200
+
+        assert slowest(call, seconds=1) < 2.0
