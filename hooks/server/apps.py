@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prometheus_client.exposition import choose_encoder
+
 from hooks.server.app import HEALTH_PATHS
 from hooks.server.auth import Authenticator
 from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
@@ -58,7 +60,7 @@ class Apps:
         if REFUSAL in environ:
             return "refusals"
         if self._is_metrics(environ):
-            return "metrics"
+            return "metrics" if environ["PATH_INFO"] == "/metrics" else "refusals"
         if environ["PATH_INFO"] in HEALTH_PATHS:
             return "probes"
         is_call = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self.paths
@@ -67,6 +69,12 @@ class Apps:
         ):
             return "refusals"
         return "hooks"
+
+    def kind_of_answer(self, pool: str, environ: "WSGIEnvironment") -> str:
+        """Name an answer that all callers get alike; empty for what has to be computed."""
+        if environ["REQUEST_METHOD"] != "GET" or pool not in ("probes", "metrics"):
+            return ""
+        return pool if pool == "probes" else choose_encoder(environ.get("HTTP_ACCEPT", ""))[1]
 
     def _is_metrics(self, environ: "WSGIEnvironment") -> bool:
         return int(environ["SERVER_PORT"]) == self.metrics_port

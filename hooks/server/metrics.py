@@ -1,7 +1,6 @@
 """What the process counts and times, and the app that shows it to Prometheus."""
 
 import json
-import time
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -16,21 +15,16 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
-from hooks.http.deadline import Monotonic
 from hooks.kube.events import Event
 from hooks.kube.recorder import Cause
-from hooks.server.rates import Rate
 from hooks.settings.reloading import ReloadingFile
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0)
 _BYTES = (1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 4e6, 16e6)
 _CALL = ("hook", "call")
-#: Pages that are written anew: at once, and then a second.
-PAGES = (20, 10)
 
 #: Each metric with its help and labels; a histogram also has the upper bounds of its buckets.
 _COUNTERS = {
@@ -159,24 +153,16 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-def create_metrics_app(registry: CollectorRegistry, clock: Monotonic = time.monotonic) -> Flask:
-    """Make the app of the metrics port, which answers `/metrics` and nothing else.
-
-    Who asks more often than PAGES allows gets the page of a moment ago.
-    """
+def create_metrics_app(registry: CollectorRegistry) -> Flask:
+    """Make the app of the metrics port, which answers `/metrics` and nothing else."""
     app = Flask("metrics", static_folder=None)
     app.url_map.merge_slashes = False
     # No metrics by path or method: callers could make up as many as they like.
     exporter = PrometheusMetrics(app, path=None, export_defaults=False, registry=registry)
-    rate = Rate(*PAGES, clock)
-    pages: dict[str, str] = {}
 
     def page() -> Response:
-        accept = request.headers.get("Accept", "")
-        _, kind = choose_encoder(accept)
-        if kind not in pages or rate.take() is not None:
-            pages[kind], _ = exporter.generate_metrics(accept)
-        return Response(pages[kind], content_type=kind)
+        text, kind = exporter.generate_metrics(request.headers.get("Accept", ""))
+        return Response(text, content_type=kind)
 
     def refuse(error: HTTPException) -> Response:
         headers = {key: value for key, value in error.get_headers() if key == "Allow"}

@@ -10,6 +10,7 @@ import logging
 import os
 import resource
 import selectors
+import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 #: Threads of probes, as many of metrics, and of what is refused.
-SIDE_THREADS = 2
+SIDE_THREADS = 1
+#: Seconds that a busy thread may keep the interpreter from the loop, which gives it up in each read
+#: and write; Python's default is ten times as long.
+SWITCH_SECONDS = 0.0005
 #: Bytes of all request bodies in memory, up to which a large one is read.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: Bytes of memory for what the bodies of all calls become once parsed. One always fits, and so
@@ -45,13 +49,16 @@ TURN_SECONDS = 0.05
 #: After this status the connection ends: who may not call gets one answer for each connection.
 UNAUTHORIZED = 401
 #: Seconds that a new connection has at least, for a request that is on its way.
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 0.25
 #: Connections accepted in a row before others get their turn.
 ACCEPT_BURST = 64
+#: Pages of metrics that are written anew: at once, and then a second. Who asks more often gets the
+#: page of a moment ago.
+FRESH_PAGES = (20, 10)
 #: Open files that the process asks for, and those of them for its own calls.
 MAX_FILES = 4096
 OWN_FILES = 384
-#: Callers' connections at most; an eighth of them at the metrics port.
+#: Callers' connections at most; a quarter of them at the metrics port.
 MAX_CONNECTIONS = 1024
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
 
@@ -77,6 +84,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Prepare the loop; gunicorn loads the apps and calls `run` in here."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
@@ -86,7 +94,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._reserved: dict[Connection, int] = {}
         self._parsing: dict[Connection, int] = {}
         self._drops = Rate(1, 0.1)
-        self._healthy: Response | None = None
+        self._answers: dict[str, Response] = {}
+        self._pages = Rate(*FRESH_PAGES)
         threads = dict.fromkeys(("probes", "metrics", "refusals"), SIDE_THREADS)
         threads["hooks"] = self.cfg.threads
         self._pools = {
@@ -148,7 +157,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._attempt(step, step.advance)
             elif step:
                 step()
-            self._write_replies()
+            self._write_reply()
         self._drop_overdue()
         self._release_held()
 
@@ -188,7 +197,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _places(self, port: int) -> int:
         """Return how many connections a port may have."""
-        of_metrics: int = self.cfg.worker_connections // 8
+        of_metrics: int = self.cfg.worker_connections // 4
         if port == self._apps.metrics_port:
             return of_metrics
         return int(self.cfg.worker_connections) - of_metrics
@@ -196,16 +205,16 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self, port: int, cause: str) -> bool:
         """Drop a connection of a port, or of any for files. Return whether one was there.
 
-        Strangers go first, of them idle ones, then the oldest. Who waits for a call stays, and who
-        is admitted and takes a response.
+        Strangers go first, of them idle ones, then the oldest. Who is admitted and waits for a call
+        or takes a response stays.
         """
         now = time.monotonic()
+        busy = (Phase.HELD, Phase.RUNNING, Phase.WRITING)
         droppable = [
             each
             for each in self._connections
             if (each.port == port or cause == "files")
-            and each.phase not in (Phase.RUNNING, Phase.HELD)
-            and not (each.is_admitted and each.phase is Phase.WRITING)
+            and not (each.is_admitted and each.phase in busy)
             and (each.phase is Phase.IDLE or now > each.opened + GRACE_SECONDS)
         ]
         if not droppable:
@@ -257,9 +266,9 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             if connection.phase is not Phase.RUNNING and now > connection.deadline:
                 self._drop(connection)
 
-    def _write_replies(self) -> None:
-        """Write the responses that are there, not those that the next requests get at once."""
-        for _ in range(len(self._done)):
+    def _write_reply(self) -> None:
+        """Write the first of the responses that are there."""
+        if self._done:
             connection, response = self._done.popleft()
             self._release(connection)
             last = not self.alive or response.status_code == UNAUTHORIZED
@@ -299,21 +308,23 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         return True
 
     def submit(self, connection: Connection, pool: str, environ: "WSGIEnvironment") -> None:
-        """Call the app in a thread of a pool; it answers all probes alike, so it is asked once."""
-        if pool == "probes" and environ["REQUEST_METHOD"] == "GET":
-            if self._healthy is None:
-                self._healthy = Response.from_app(self._apps, environ, buffered=True)
-            self._done.append((connection, self._healthy))
+        """Answer as a moment ago, or call the app in a thread of a pool."""
+        kind = self._apps.kind_of_answer(pool, environ)
+        known = self._answers.get(kind)
+        if known and (pool == "probes" or self._pages.take() is None):
+            self._done.append((connection, known))
             return
-        self._pools[pool].submit(self._call, connection, environ)
+        self._pools[pool].submit(self._call, connection, environ, kind)
 
-    def _call(self, connection: Connection, environ: "WSGIEnvironment") -> None:
+    def _call(self, connection: Connection, environ: "WSGIEnvironment", kind: str) -> None:
         """Compute a response; runs in a thread."""
         try:
             response = Response.from_app(self._apps, environ, buffered=True)
         except Exception:  # noqa: BLE001 - the caller gets an answer, whatever the app does
             _log.exception("the app failed")
             response = Response.from_app(_INTERNAL_ERROR, environ)
+        if kind and response.status_code == 200:
+            self._answers[kind] = response
         self._done.append((connection, response))
         with suppress(OSError):
             os.write(self.PIPE[1], b".")
