@@ -155,7 +155,8 @@ ANNOTATION_TAKEOVER_FROM = SERVICE_ANNOTATION_PREFIX + "takeover-from"
 #: `"true"` on a Service or its CloudStackLoadBalancer: a deletion leaves everything in CloudStack
 #: as it is, and lets go of it. Default `"false"`.
 ANNOTATION_ABANDON = SERVICE_ANNOTATION_PREFIX + "abandon"
-#: The labels of the nodes that can be members: `key=value`, with commas. Default: every node.
+#: The labels of the nodes that can be members: `key=value`, with commas, at most 64.
+#: Default: every node.
 ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
 #: `spec.sessionAffinity` is ClientIP, else `roundrobin`.

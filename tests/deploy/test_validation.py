@@ -32,6 +32,9 @@ ROWS = [
     pytest.param("source-cidrs", "", True, id="nobody"),
     pytest.param("source-cidrs", "192.0.2.7", False, id="an address in the place of a range"),
     pytest.param("source-cidrs", "2001:db8::/32", False, id="an IPv6 range"),
+    pytest.param("node-selector", "pool=edge, zone=a,", True, id="labels"),
+    pytest.param("node-selector", ",".join(f"k{n}=" for n in range(64)), True, id="64 labels"),
+    pytest.param("node-selector", ",".join(f"k{n}=" for n in range(65)), False, id="65 labels"),
     pytest.param("hostname", "lb.example.com", True, id="a name, which the policy leaves alone"),
 ]
 

@@ -9,7 +9,7 @@ from hooks.kube.objects import annotations, finalizers, find_condition, is_delet
 from hooks.kube.services import CLEANUP_NAMESPACE, ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
-from hooks.services.plan.spec import wanted_spec
+from hooks.services.plan.spec import cleanup_spec, wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
 
@@ -102,7 +102,7 @@ def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
     namespace, and stops if the Service wants a load balancer again.
     """
     service = facts.service
-    made = _load_balancer(service, wanted_spec(facts, settings))
+    made = _load_balancer(service, cleanup_spec(facts, settings))
     made["metadata"] |= {
         "name": f"{load_balancer_name(service)}-cleanup",
         "finalizers": [names.LOAD_BALANCER_FINALIZER],

@@ -10,10 +10,9 @@ from hooks.kube.objects import annotations, items, part
 from hooks.services.plan import values
 from hooks.services.plan.facts import Facts, Settings, load_balancer_name
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
-from hooks.services.plan.values import InvalidValue, Reader, annotation_path
+from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
 
-#: The most that the schema of CloudStackLoadBalancer takes.
-MAX_PORTS = 256
+#: The most that the schema of CloudStackLoadBalancer takes; MAX_PORTS and MAX_LABELS too.
 MAX_SOURCE_RANGES = 256
 MAX_INVALID = 64
 
@@ -49,6 +48,17 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1
         spec["invalid"][-1] = {"field": "spec", "message": f"{more} more fields cannot be served"}
+    return spec
+
+
+def cleanup_spec(facts: Facts, settings: Settings) -> Json:
+    """Return the spec of a load balancer that only cleans up: it takes nothing over.
+
+    Whoever may edit a Service may also write our finalizer and the signs of a former provider. So
+    only what carries our mark with the Service's UID is taken down.
+    """
+    spec = wanted_spec(facts, settings) | {"adopt": NOTHING_TO_ADOPT, "address": ""}
+    spec.pop("takeoverFrom", None)
     return spec
 
 

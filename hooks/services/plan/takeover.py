@@ -46,13 +46,13 @@ def former_rule_names(service: Json, cluster_name: str) -> list[str]:
     """Return the names that other providers give to a Service's rules.
 
     The existing provider writes `a<uid>-tcp-80`, its fork `K8s_svc_CLUSTER_NAMESPACE_NAME-tcp-80`,
-    the one that was part of Kubernetes `a<uid>-80`.
+    the one that was part of Kubernetes `a<uid>-80`. Ports that cannot be served have none.
     """
     metadata = service["metadata"]
     prefix = load_balancer_name(service)
     fork = f"K8s_svc_{cluster_name}_{metadata['namespace']}_{metadata['name']}"[:255]
     found: list[str] = []
-    for port in items(service, "spec", "ports"):
+    for port in items(service, "spec", "ports")[: values.MAX_PORTS]:
         protocol = (port.get("protocol") or "TCP").lower()
         for variant in ("tcp", "tcp-proxy") if protocol == "tcp" else (protocol,):
             found += (f"{start}-{variant}-{port['port']}" for start in (prefix, fork))

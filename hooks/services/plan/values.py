@@ -14,6 +14,10 @@ Value = TypeVar("Value")
 
 #: Characters of the value of a tag in CloudStack.
 MAX_TAG = 255
+#: Ports of a Service that are served.
+MAX_PORTS = 256
+#: Labels of a node selector.
+MAX_LABELS = 64
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*")
@@ -144,7 +148,12 @@ def dns_name(text: str) -> str:
 def node_selector(text: str) -> dict[str, str]:
     """Read labels such as `pool=edge,zone=a`; empty selects every node. Raises InvalidValue."""
     selector: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    parts = [part for part in text.split(",") if part.strip()]
+    if len(parts) > MAX_LABELS:
+        raise InvalidValue(
+            f"{quote(text)} has {len(parts)} labels, which are too many; write at most {MAX_LABELS}"
+        )
+    for part in map(str.strip, parts):
         key, equals, value = (word.strip() for word in part.partition("="))
         value = value.removeprefix("=").lstrip()
         if not (equals and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):

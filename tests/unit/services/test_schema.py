@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import wanted_spec
 from tests.schemas import crd, schema_of
-from tests.unit.services.objects import facts, load_balancer, port, service, serving
+from tests.unit.services.objects import OLD_FINALIZER, facts, load_balancer, port, service, serving
 
 CRD = crd("cloudstackloadbalancers")
 SCHEMA = schema_of("cloudstackloadbalancers")
@@ -69,6 +69,26 @@ def test_people_see_what_matters() -> None:
     assert definition["names"]["shortNames"] == ["cslb"]
     assert definition["names"]["categories"] == ["cloudstack"]
     assert version["subresources"] == {"status": {}}
+
+
+@pytest.mark.parametrize("count", [205, 256, 257, 1000])
+def test_the_crd_takes_many_ports_of_a_former_provider(count: int) -> None:
+    ports = [port(1 + n, 30000 + n) for n in range(count)]
+    spec = wanted_spec(
+        facts(service(metadata={"finalizers": [OLD_FINALIZER]}, ports=ports)), Settings()
+    )
+    assert len(spec["adopt"]["names"]) == 5 * min(count, 256)
+    assert SCHEMA.problems(load_balancer(spec)) == []
+
+
+@pytest.mark.parametrize("count", [64, 65])
+def test_the_crd_takes_the_labels_that_the_hook_takes(count: int) -> None:
+    labels = {f"label-{n}": "x" for n in range(count)}
+    text = ",".join(f"{key}={value}" for key, value in labels.items())
+    spec = wanted_spec(facts(service({"node-selector": text})), Settings())
+    assert SCHEMA.problems(load_balancer(spec)) == []
+    refused = SCHEMA.problems(made(nodeSelector=labels))
+    assert bool(refused) == bool(spec["invalid"]) == (count > 64)
 
 
 _ANNOTATIONS = [

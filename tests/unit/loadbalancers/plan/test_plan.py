@@ -19,6 +19,7 @@ from tests.unit.loadbalancers.builders import (
     NET,
     NETWORK,
     NOW,
+    UID,
     chosen,
     firewall_rule,
     instance,
@@ -188,6 +189,16 @@ def test_an_object_without_an_owner_and_a_service_deletes_itself() -> None:
     made = planned(asked, CloudState(), service=LiveService(wants=False))
     assert made.actions == (DeleteOrphan("default", NAME, "lb-1"),)
     assert [event.reason for event in made.events] == [EVENT_ORPHANED]
+
+
+def test_what_cleans_up_in_kube_system_names_the_namespace_of_the_service() -> None:
+    service = {"name": "web", "uid": UID, "namespace": "shop"}
+    metadata = {"ownerReferences": [], "namespace": "kube-system"}
+    made = planned(
+        request(metadata=metadata, service=service), CloudState(), service=LiveService(wants=False)
+    )
+    [event] = made.events
+    assert event.message.startswith("Service shop/web is gone and its load balancer has no owner")
 
 
 # Waiting.

@@ -5,6 +5,7 @@ from hooks.kube.services import ServiceFinalizers
 from hooks.names import CLEANUP_FINALIZER
 from hooks.services.plan.facts import Facts, Settings
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
+from hooks.services.plan.takeover import NOTHING_TO_ADOPT
 from hooks.webhook.contract import Plan
 from tests.unit.services.objects import (
     CONDITION,
@@ -348,6 +349,26 @@ def test_a_service_deleted_in_between_gets_a_load_balancer_that_cleans_up(
     spoken_for = made.manifest["spec"]["service"].get("namespace")
     assert spoken_for == ("default" if namespace == "kube-system" else None)
     assert (released,) == TAKEN_OFF
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"metadata": DELETED}, id="deleted"),
+        pytest.param({"type": "ClusterIP"}, id="ClusterIP"),
+    ],
+)
+def test_what_cleans_up_takes_nothing_over(change: Json) -> None:
+    """Anybody who may edit a Service may write our finalizer and signs of former providers."""
+    notes = {"address": "203.0.113.7", "id": "ip-1", "takeover-from": "c-0"}
+    annotations = {PREFIX + key: value for key, value in notes.items()}
+    forged = {**GAP, "annotations": annotations, **change.get("metadata", {})}
+    kind = change.get("type", "LoadBalancer")
+    made, _ = planned(service(metadata=forged, status=FOREIGN, type=kind)).actions
+    assert isinstance(made, CreateForCleanup)
+    assert made.manifest["spec"]["adopt"] == NOTHING_TO_ADOPT
+    assert made.manifest["spec"]["address"] == ""
+    assert "takeoverFrom" not in made.manifest["spec"]
 
 
 def test_our_finalizer_stays_while_the_load_balancer_is_being_deleted() -> None:

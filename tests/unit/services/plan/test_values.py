@@ -112,6 +112,9 @@ def test_what_a_service_status_cannot_show_as_hostname_is_refused(name: str, mes
         pytest.param("pool=", {"pool": ""}, id="empty value"),
         pytest.param("example.com/pool=edge", {"example.com/pool": "edge"}, id="prefix"),
         pytest.param("pool=edge,pool=edge", {"pool": "edge"}, id="twice the same"),
+        pytest.param(
+            ",".join(f"k{n}=" for n in range(64)), {f"k{n}": "" for n in range(64)}, id="most"
+        ),
     ],
 )
 def test_a_node_selector_is_read(text: str, selector: dict[str, str]) -> None:
@@ -129,6 +132,16 @@ def test_a_node_selector_is_read(text: str, selector: dict[str, str]) -> None:
         pytest.param("A_b/pool=c", "is not a label", id="bad prefix"),
         pytest.param("pool=" + "a" * 64, "is not a label", id="long value"),
         pytest.param("pool=edge,pool=core", "pool cannot be both 'edge' and 'core'", id="two"),
+        pytest.param(
+            ",".join(f"k{n}=" for n in range(65)),
+            "k0=,k1=",
+            id="quoted",
+        ),
+        pytest.param(
+            ",".join(f"k{n}=" for n in range(65)),
+            "has 65 labels, which are too many; write at most 64",
+            id="too many",
+        ),
     ],
 )
 def test_an_invalid_list_of_labels_is_refused(text: str, message: str) -> None:
