@@ -23,10 +23,9 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     recorded = request.recorded.address
     ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
     if request.deleted_at is None:
-        if recorded and not recorded.is_unclaimed:
-            kept = [each for each in ours if each.ip_address == recorded.ip]
-            if kept:
-                return tuple(kept)
+        claimed = recorded.ip if recorded and not recorded.is_unclaimed else ""
+        if any(each.ip_address == claimed for each in ours):
+            return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
         named = {recorded.ip} if recorded and recorded.is_unclaimed else set()

@@ -95,6 +95,22 @@ def test_a_second_one_with_a_humans_things_stays_his(
     assert ips(world) == [second]
 
 
+@pytest.mark.parametrize("thing", ["rule", "firewall rule", "port forwarding rule", None])
+def test_a_second_one_that_the_service_asks_for_later_is_read_before_it_goes(
+    world: World, hook: LoadBalancersHook, thing: str | None
+) -> None:
+    """The recorded one stays, so only the list by the wanted number shows the second."""
+    lb = LoadBalancer(world).settle(hook)
+    ip, second = lb.status["address"]["ip"], "198.51.100.199"
+    address = marked_address(lb, second)
+    made = add(world, address, thing) if thing else ""
+    lb.change(address=second)
+    lb.settle(hook)
+    assert lb.status["address"]["ip"] == ip
+    assert ips(world) == ([ip, second] if thing else [ip])
+    assert made in str(holdings(world, second))
+
+
 def test_one_that_the_user_brought_is_not_released_as_the_second(
     world: World, hook: LoadBalancersHook
 ) -> None:
