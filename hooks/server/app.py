@@ -55,7 +55,10 @@ HEALTH_PATHS = ("/healthz", "/readyz")
 
 @dataclass(frozen=True)
 class HttpOutcome:
-    """How a call ended: the answer, and what the log and the metrics call it."""
+    """How a call ended: the answer, and what the log and the metrics call it.
+
+    It holds texts of errors: an error holds the frames that it went through, and their bodies.
+    """
 
     name: str
     code: int
@@ -151,12 +154,12 @@ class _CallRunner:
                 return _refused(error)
             case BadRequest():
                 text = _write({"error": str(error), "field": error.field})
-                return HttpOutcome("bad_request", 400, text, logged={"error": error})
+                return HttpOutcome("bad_request", 400, text, logged={"error": str(error)})
             case CloudStackError() | KubeError():
                 wait = max(self._backoff.failed(key), error.retry_after)
                 headers = {"Retry-After": str(math.ceil(wait))}
                 text = _write({"error": str(error)})
-                return HttpOutcome("retry", 429, text, headers, {"error": error})
+                return HttpOutcome("retry", 429, text, headers, {"error": str(error)})
             case _:
                 trace_id = secrets.token_hex(8)
                 text = _write({"error": "internal error, see the log", "traceId": trace_id})
@@ -202,7 +205,7 @@ def _answered(answer: CallResult) -> HttpOutcome:
     actions = [name if count == 1 else f"{name} x{count}" for name, count in runs]
     if answer.error is None:
         return HttpOutcome("ok", 200, text, logged={"actions": actions})
-    return HttpOutcome("error", 200, text, logged={"actions": actions, "error": answer.error})
+    return HttpOutcome("error", 200, text, logged={"actions": actions, "error": str(answer.error)})
 
 
 def _refused(error: HTTPException) -> HttpOutcome:

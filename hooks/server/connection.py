@@ -157,7 +157,7 @@ class Connection:
         elif self._gate.reserve(self, self._length):
             self._enter(Phase.READING, RECEIVE_SECONDS)
             self._continue()
-            self._read_events()
+            self._read(b"")
 
     def reply(self, response: Response, *, last: bool) -> None:
         """Write a response; with `last` the caller learns that no other one will come.
@@ -249,7 +249,8 @@ class Connection:
             if self._environ:
                 self._received += len(data)
                 self._check_chunks()
-                self._http.receive_data(data)
+                if data:  # none is the end of the connection to the parser
+                    self._http.receive_data(data)
                 self._read_events()
                 return
             self._in += data

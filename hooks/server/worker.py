@@ -121,6 +121,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         for listener in self.sockets:
             self._selector.unregister(listener)
             listener.close()
+        self._ready = OrderedDict.fromkeys(self._connections & self._ready.keys())
         started = time.monotonic()
         while self._connections and time.monotonic() < started + self.cfg.graceful_timeout:
             self._turn()

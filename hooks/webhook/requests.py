@@ -167,7 +167,7 @@ def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN
     try:
         msgspec.convert(value, kind, dec_hook=_read)
     except msgspec.ValidationError as error:
-        problem = error
+        problem = str(error)  # not the error, which would hold the value in memory by its trace
     else:
         return value
     origin, args = get_origin(kind), get_args(kind)
@@ -206,15 +206,15 @@ def _is_view(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, View)
 
 
-def _problem(value: object, kind: object, error: Exception) -> str:
+def _problem(value: object, kind: object, error: str) -> str:
     """Say what is there, and what would be right."""
     wanted = _wanted(kind)
     if value is None or (value == "" and get_origin(kind) is Annotated):
         return f"is missing; it must be {wanted}"
     if wanted not in _WORDS.values():
         return f"is {quote(value)}, must be {wanted}"
-    if not str(error).startswith("Expected"):
-        return str(error)
+    if not error.startswith("Expected"):
+        return error
     return f"must be {wanted}, is {_kind(value)}"
 
 
