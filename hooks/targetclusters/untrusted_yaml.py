@@ -6,7 +6,9 @@ strings, no value contains itself. No message quotes a value: it may be a secret
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
@@ -54,18 +56,35 @@ class _Loader(yaml.CSafeLoader):
 _Loader.yaml_implicit_resolvers = {None: [(f"{_TAG}plain", re.compile(r".*", re.DOTALL))]}
 
 
-def documents(text: str) -> Iterator[Value | InvalidField]:
-    """Read each document of a YAML text; text that is not YAML ends it with an InvalidField."""
-    problem = _check_bounds(text)
-    if problem:
-        yield InvalidField("", problem)
+class Size(NamedTuple):
+    """How much a text holds, each value and text counted as often as aliases repeat it."""
+
+    values: int
+    characters: int
+
+
+NO_SIZE = Size(0, 0)
+
+
+def documents(
+    text: str, spend: Callable[[Size], object] = lambda _: None
+) -> Iterator[Value | InvalidField]:
+    """Read each document of a YAML text; text that is not YAML ends it with an InvalidField.
+
+    Args:
+        text: from anybody.
+        spend: called with the size of the text before anything is built from it; may raise.
+    """
+    size = _measure(text)
+    if isinstance(size, str):
+        yield InvalidField("", size)
         return
+    spend(size)
     loader = _Loader(text)
-    reader = _Reader()
     try:
         while loader.check_node():
             try:
-                yield reader.value(loader.get_node())
+                yield _value(loader.get_node())
             except InvalidField as error:
                 yield error
     except yaml.YAMLError as error:
@@ -74,25 +93,102 @@ def documents(text: str) -> Iterator[Value | InvalidField]:
         loader.dispose()
 
 
-def _check_bounds(text: str) -> str:
-    """Return what exceeds a bound, without building anything from the text."""
-    depth = count = 0
+def _measure(text: str) -> Size | str:
+    """Return how much a text holds, or which bound it exceeds; builds nothing from it."""
+    counter = _Counter()
     try:
         for event in yaml.parse(text, Loader=_Loader):
-            count += 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            if depth > MAX_DEPTH:
-                return f"nests deeper than {MAX_DEPTH} levels"
-            if count > 2 * MAX_VALUES:
-                return f"holds more than {MAX_VALUES} values; split it"
+            counter.add(event)
+            if problem := counter.problem():
+                return problem
     except yaml.YAMLError:
-        return ""  # the documents before it may be good
+        pass  # the documents before it may be good
     except UnicodeError:
         return "contains characters that are not valid Unicode"
-    return ""
+    return Size(counter.values, counter.characters)
+
+
+class _Counted(NamedTuple):
+    """What an anchor stands for; `height` is how many levels of collections it has."""
+
+    values: int
+    characters: int
+    height: int = 0
+
+
+@dataclass
+class _Open:
+    """A collection that is being counted, and what the text holds before it."""
+
+    anchor: str | None
+    before: Size
+    is_mapping: bool
+    height: int = 1
+    children: int = 0
+
+
+class _Counter:
+    """Counts what a text holds, event by event."""
+
+    def __init__(self) -> None:
+        self.values = self.characters = 0
+        self._depth = 0
+        self._open: list[_Open] = []
+        self._anchors: dict[str, _Counted] = {}
+
+    def problem(self) -> str:
+        """Return which bound is exceeded; empty for none."""
+        if self._depth > MAX_DEPTH:
+            return f"nests deeper than {MAX_DEPTH} levels, or contains itself"
+        for count, most, what in (
+            (self.values, MAX_VALUES, "values"),
+            (self.characters, MAX_CHARACTERS, "characters"),
+        ):
+            if count > most:
+                return (
+                    f"holds more than {most} {what}, each as often as aliases repeat it; split it"
+                )
+        return ""
+
+    def add(self, event: yaml.Event) -> None:
+        """Count an event."""
+        match event:
+            case yaml.DocumentStartEvent():
+                self._anchors.clear()
+            case yaml.ScalarEvent():
+                parent = self._open[-1] if self._open else None
+                is_key = parent is not None and parent.is_mapping and parent.children % 2 == 0
+                self._add(_Counted(0 if is_key else 1, len(event.value)), event.anchor)
+            case yaml.AliasEvent():
+                self._add(self._anchors.get(event.anchor or "", _Counted(1, 0)))
+            case yaml.CollectionStartEvent():
+                before = Size(self.values, self.characters)
+                # Until its end an alias to it makes it contain itself.
+                self._remember(event.anchor, _Counted(1, 0, height=MAX_DEPTH + 1))
+                is_mapping = isinstance(event, yaml.MappingStartEvent)
+                self._open.append(_Open(event.anchor, before, is_mapping))
+                self._depth = len(self._open)
+                self.values += 1
+            case yaml.CollectionEndEvent():
+                one = self._open.pop()
+                values, characters = self.values, self.characters
+                self.values, self.characters = one.before
+                counted = _Counted(values - self.values, characters - self.characters, one.height)
+                self._add(counted, one.anchor)
+
+    def _add(self, counted: _Counted, anchor: str | None = None) -> None:
+        """Add a key or value to the collection that is open."""
+        self.values += counted.values
+        self.characters += counted.characters
+        self._depth = len(self._open) + counted.height
+        self._remember(anchor, counted)
+        if self._open:
+            self._open[-1].children += 1
+            self._open[-1].height = max(self._open[-1].height, counted.height + 1)
+
+    def _remember(self, anchor: str | None, counted: _Counted) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = counted
 
 
 def _syntax_problem(error: yaml.YAMLError) -> str:
@@ -109,65 +205,52 @@ def _invalid(at: tuple[Part, ...], message: str) -> InvalidField:
     return InvalidField(field_path(at), message)
 
 
-class _Reader:
-    """Reads the values of one text, and counts them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._characters = 0
-
-    def value(self, node: yaml.Node | None, at: tuple[Part, ...] = ()) -> Value:
-        """Read a node; Raises InvalidField."""
-        self._count += 1
-        if self._count > MAX_VALUES:
-            raise _invalid((), f"its aliases repeat values over {MAX_VALUES} times")
-        if len(at) > MAX_DEPTH:
-            raise _invalid((), f"nests deeper than {MAX_DEPTH} levels, or contains itself")
-        if node is None:
-            return None
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, at)
-        if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-            raise _invalid(at, _BAD_TAG)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, at)
-        return [self.value(item, (*at, n)) for n, item in enumerate(node.value)]
-
-    def _mapping(self, node: yaml.MappingNode, at: tuple[Part, ...]) -> dict[str, Value]:
-        own: dict[str, Value] = {}
-        merged: dict[str, Value] = {}
-        for key_node, value_node in node.value:
-            key = self._scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, str):
-                line = key_node.start_mark.line + 1
-                raise _invalid(at, f"has a key in line {line} that is not a string; quote it")
-            if key == "<<" and key_node.tag == f"{_TAG}plain":
-                self._merge(merged, value_node, (*at, key))
-                continue
-            if key in own:
-                raise _invalid((*at, key), "is a duplicate key")
-            own[key] = self.value(value_node, (*at, key))
-        return {**merged, **own}
-
-    def _merge(self, merged: dict[str, Value], node: yaml.Node, at: tuple[Part, ...]) -> None:
-        """Add the values of a merge key; of several mappings the first that has a key wins."""
-        value = self.value(node, at)
-        for part in value if isinstance(value, list) else [value]:
-            if not isinstance(part, dict):
-                raise _invalid(at, "can only merge mappings")
-            for key, inner in part.items():
-                merged.setdefault(key, inner)
-
-    def _scalar(self, node: yaml.ScalarNode, at: tuple[Part, ...]) -> Value:
-        text: str = node.value
-        self._characters += len(text)
-        if self._characters > MAX_CHARACTERS:
-            raise _invalid((), f"its aliases repeat text over {MAX_CHARACTERS} characters")
-        if node.tag == f"{_TAG}str":
-            return text
-        if node.tag in _PLAIN_TAGS:
-            return _plain(text, at)
+def _value(node: yaml.Node | None, at: tuple[Part, ...] = ()) -> Value:
+    """Read a node; Raises InvalidField."""
+    if node is None:
+        return None
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, at)
+    if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
         raise _invalid(at, _BAD_TAG)
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, at)
+    return [_value(item, (*at, n)) for n, item in enumerate(node.value)]
+
+
+def _mapping(node: yaml.MappingNode, at: tuple[Part, ...]) -> dict[str, Value]:
+    own: dict[str, Value] = {}
+    merged: dict[str, Value] = {}
+    for key_node, value_node in node.value:
+        key = _scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            line = key_node.start_mark.line + 1
+            raise _invalid(at, f"has a key in line {line} that is not a string; quote it")
+        if key == "<<" and key_node.tag == f"{_TAG}plain":
+            _merge(merged, value_node, (*at, key))
+            continue
+        if key in own:
+            raise _invalid((*at, key), "is a duplicate key")
+        own[key] = _value(value_node, (*at, key))
+    return {**merged, **own}
+
+
+def _merge(merged: dict[str, Value], node: yaml.Node, at: tuple[Part, ...]) -> None:
+    """Add the values of a merge key; of several mappings the first that has a key wins."""
+    value = _value(node, at)
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, dict):
+            raise _invalid(at, "can only merge mappings")
+        for key, inner in part.items():
+            merged.setdefault(key, inner)
+
+
+def _scalar(node: yaml.ScalarNode, at: tuple[Part, ...]) -> Value:
+    if node.tag == f"{_TAG}str":
+        return str(node.value)
+    if node.tag in _PLAIN_TAGS:
+        return _plain(node.value, at)
+    raise _invalid(at, _BAD_TAG)
 
 
 def _plain(text: str, at: tuple[Part, ...]) -> Value:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -10,29 +11,39 @@ from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, Ku
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.manifests import SourceContents
-from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
+from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
     FIELD,
     Source,
     Sources,
     is_inventory,
     parse_sources,
+    place,
     read_contents,
     why_not_a_source,
 )
+from hooks.targetclusters.untrusted_yaml import NO_SIZE, Size
 
 #: How many objects one TargetCluster may apply to its target.
 MAX_OBJECTS = 10_000
+#: How many values and characters the sources of one TargetCluster may hold in memory, each counted
+#: as often as aliases repeat it; at most 150 MiB.
+MAX_SIZE = Size(400_000, 32 * 1024 * 1024)
 #: How many objects are read one by one; more are read in whole lists.
 READ_SINGLY = 10
 #: Whole ConfigMaps and Secrets in one page: 1 MiB each, within the bound of an answer.
 PAGE = 50
 
-#: What an object wants, with the UID and resourceVersion at which it was read.
+#: What an object holds, with the UID and resourceVersion at which it was read.
 _Versioned = tuple[tuple[str, str], SourceContents]
-#: What the sources of one TargetCluster wanted when last read, by source (without its place in the
-#: spec) and the object's name; may be lost.
-SourceCache = dict[tuple[Source, str], _Versioned]
+#: A ConfigMap or Secret as it is read: kind, mode and name, whichever sources select it.
+_Key = tuple[str, str, str]
+#: What the sources of one TargetCluster held when last read; may be lost.
+SourceCache = dict[_Key, _Versioned]
+
+
+class _OverSize(Exception):
+    """The sources together hold more than `MAX_SIZE`."""
 
 
 def read_sources(
@@ -76,12 +87,17 @@ class _Reading:
     cache: SourceCache
     deadline: Deadline
     found: SourceCache = field(default_factory=dict)
+    selected: dict[tuple[Source, str], None] = field(default_factory=dict)
+    held: Size = NO_SIZE
+    is_full: bool = False
     problems: list[SourceProblem] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     has_all: bool = True
 
     def read(self, source: Source) -> None:
-        """Read one source; an error becomes a problem."""
+        """Read one source; an error becomes a problem. Nothing is read beyond `MAX_SIZE`."""
+        if self.is_full:
+            return
         name = f"{source.kind}/{source.name}"
         try:
             if not source.name:
@@ -89,6 +105,10 @@ class _Reading:
                 self._read_objects(source, [_metadata(item) for item in listed])
             elif self._may_sync(source, {"name": source.name}):
                 self._read_objects(source, [self._metadata(self._path(source, source.name))])
+        except _OverSize:
+            self.has_all, self.is_full = False, True
+            most = f"more than {MAX_SIZE.values} values or {MAX_SIZE.characters} characters"
+            self._note(FIELD, f"hold {most} together, so the rest is not read and nothing pruned")
         except KubeError as error:
             if source.name and isinstance(error, NotFound):
                 self._note(name, "does not exist")
@@ -115,17 +135,19 @@ class _Reading:
 
     def desired_set(self) -> DesiredSet:
         """Return what the sources want."""
-        objects: list[DesiredObject] = []
-        for (source, name), (_, manifests) in self.found.items():
-            objects += manifests.objects
-            if manifests.problems:
-                self.problems += manifests.problems
-                self.failed.add(f"{source.kind}/{name}")
-        if len(objects) > MAX_OBJECTS:
+        for (kind, _, name), (_, contents) in self.found.items():
+            if contents.problems:
+                self.problems += contents.problems
+                self.failed.add(f"{kind}/{name}")
+        read = [(source, self.found.get(_key(source, name))) for source, name in self.selected]
+        wanted = [(source, one[1].objects) for source, one in read if one]
+        count = sum(len(objects) for _, objects in wanted)
+        if count > MAX_OBJECTS:
             self.has_all = False
-            self._note(FIELD, f"want {len(objects)} objects on the target, more than {MAX_OBJECTS}")
+            self._note(FIELD, f"want {count} objects on the target, more than {MAX_OBJECTS}")
+        placed = (place(source, one) for source, objects in wanted for one in objects)
         return DesiredSet(
-            objects=tuple(objects[:MAX_OBJECTS]),
+            objects=tuple(islice(placed, MAX_OBJECTS)),
             problems=(*self.sources.problems, *self.problems),
             failed_sources=frozenset(self.failed),
             has_all_sources=self.has_all and not self.sources.problems,
@@ -143,20 +165,29 @@ class _Reading:
     def _read_objects(self, source: Source, listed: list[Json]) -> None:
         """Read the objects that have a new version; all are found in the order of the list."""
         allowed = [metadata for metadata in listed if self._may_sync(source, metadata)]
-        wanted = {metadata["name"]: self._cached(source, metadata) for metadata in allowed}
-        new = [name for name, cached in wanted.items() if cached is None]
-        try:
-            for obj in self._whole(source, new):
-                metadata = _metadata(obj)
-                wanted[metadata["name"]] = _version(metadata), read_contents(source, obj)
-        finally:
-            self.found |= {_key(source, name): one for name, one in wanted.items() if one}
+        without_place = replace(source, path="", name="", selector="")
+        self.selected |= {(without_place, metadata["name"]): None for metadata in allowed}
+        new = [metadata["name"] for metadata in allowed if not self._is_cached(source, metadata)]
+        for obj in self._whole(source, new):
+            metadata = _metadata(obj)
+            contents = read_contents(source, obj, self._spend)
+            self.found[_key(source, metadata["name"])] = _version(metadata), contents
 
-    def _cached(self, source: Source, metadata: Json) -> _Versioned | None:
-        """Return what an object wants, if it was read at this version."""
-        key = _key(source, metadata["name"])
-        cached = self.found.get(key) or self.cache.get(key)
-        return cached if cached and cached[0] == _version(metadata) else None
+    def _is_cached(self, source: Source, metadata: Json) -> bool:
+        """Tell whether an object was read at this version, now or earlier."""
+        key, version = _key(source, metadata["name"]), _version(metadata)
+        if key not in self.found and key in self.cache and self.cache[key][0] == version:
+            self._spend(self.cache[key][1].size)
+            self.found[key] = self.cache[key]
+        return key in self.found and self.found[key][0] == version
+
+    def _spend(self, size: Size) -> None:
+        """Count what is about to be held. Raises _OverSize, and KubeError if no time is left."""
+        self.held = Size(self.held.values + size.values, self.held.characters + size.characters)
+        if self.held.values > MAX_SIZE.values or self.held.characters > MAX_SIZE.characters:
+            raise _OverSize
+        if self.deadline.passed():
+            raise KubeError("no time is left")
 
     def _whole(self, source: Source, names: list[str]) -> Iterator[Json]:
         """Read objects of a source as cheaply as possible."""
@@ -185,8 +216,8 @@ class _Reading:
         self.problems.append(SourceProblem(source, message))
 
 
-def _key(source: Source, name: str) -> tuple[Source, str]:
-    return replace(source, path="", name="", selector=""), name
+def _key(source: Source, name: str) -> _Key:
+    return source.kind, source.mode, name
 
 
 def _version(metadata: Json) -> tuple[str, str]:

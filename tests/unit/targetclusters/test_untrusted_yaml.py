@@ -1,5 +1,6 @@
 import json
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hooks.targetclusters.untrusted_yaml import (
     MAX_DEPTH,
     MAX_VALUES,
     InvalidField,
+    Size,
     documents,
 )
 
@@ -122,6 +124,64 @@ def test_a_bomb_is_refused_at_once(text: str, bound: int) -> None:
     assert time.monotonic() - began < 5
 
 
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii")), inner),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "characters"),
+    [
+        pytest.param("", 0, 0, id="empty"),
+        pytest.param("ab", 1, 2, id="text"),
+        pytest.param("{ab: cd, e: [f, {}]}", 5, 6, id="keys are no values"),
+        pytest.param("{x: &a [{}, bc], y: [*a, *a]}", 11, 8, id="aliases"),
+        pytest.param("{x: &a {k: v}, y: {<<: [*a, *a]}}", 9, 10, id="merge keys"),
+        pytest.param("- &a [b, c]\n---\n- *a", 6, 2, id="until the document without the anchor"),
+        pytest.param("- &a {}\n- *b", 3, 0, id="an anchor that is missing"),
+    ],
+)
+def test_a_text_is_measured_before_anything_is_built(
+    text: str, values: int, characters: int
+) -> None:
+    sizes: list[Size] = []
+    found = documents(text, sizes.append)
+    assert sizes == []
+    list(found)
+    assert sizes == [Size(values, characters)]
+
+
+@given(JSON_VALUES)
+def test_the_size_is_that_of_the_values(value: object) -> None:
+    sizes: list[Size] = []
+    list(documents(json.dumps({"once": value}), sizes.append))
+    assert [size.values for size in sizes] == [1 + count(value)]
+
+
+def count(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + sum(map(count, inner if isinstance(value, (dict, list)) else ()))  # type: ignore[call-overload]
+
+
+def test_a_text_that_may_not_be_spent_is_not_built() -> None:
+    def refuse(size: Size) -> None:
+        raise MemoryError(size)
+
+    text = "a: &a [" + "{}," * 440 + "]\nb: [" + "*a," * 440 + "]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(MemoryError):
+            next(documents(text, refuse))
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_documents_before_one_that_is_no_yaml_are_read() -> None:
     first, second = documents("a: 1\n---\n[")
     assert first == {"a": 1}
@@ -138,16 +198,6 @@ def test_no_message_quotes_a_value() -> None:
     secret = "hunter2"
     for text in (f"a: *{secret}", f"a: !{secret} x", f"a: {{<<: {secret}}}", f"a: [{secret}"):
         assert secret not in str(only(text))
-
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF)),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii")), inner),
-    max_leaves=20,
-)
 
 
 @given(JSON_VALUES)

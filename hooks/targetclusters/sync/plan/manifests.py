@@ -2,14 +2,14 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
 from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
-from hooks.targetclusters.untrusted_yaml import InvalidField, documents
+from hooks.targetclusters.untrusted_yaml import NO_SIZE, InvalidField, Size, documents
 
 #: How many problems of one source are named; a source that is not a manifest has thousands.
 MAX_PROBLEMS = 20
@@ -31,21 +31,33 @@ _TRACKING = (
 
 @dataclass(frozen=True)
 class SourceContents:
-    """What a source wants on the target, and what in it cannot be synced."""
+    """What a source wants on the target, what in it cannot be synced, and how much it holds."""
 
     objects: tuple[DesiredObject, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
+    size: Size = NO_SIZE
 
 
-def read_manifests(source: str, texts: Mapping[str, str]) -> SourceContents:
+def read_manifests(
+    source: str, texts: Mapping[str, str], spend: Callable[[Size], object] = lambda _: None
+) -> SourceContents:
     """Read the objects in YAML texts, each document on its own, in the order of their keys.
 
-    The source is written as `ConfigMap/web`.
+    Args:
+        source: such as `ConfigMap/web`.
+        texts: by key.
+        spend: called with the size of each text before anything is built from it; may raise.
     """
+    sizes: list[Size] = []
+
+    def count(size: Size) -> None:
+        spend(size)
+        sizes.append(size)
+
     objects: list[DesiredObject] = []
     problems: list[SourceProblem] = []
     for key in sorted(texts):
-        for number, document in enumerate(documents(texts[key]), start=1):
+        for number, document in enumerate(documents(texts[key], count), start=1):
             for path, candidate in _candidates(document):
                 try:
                     objects.append(DesiredObject(source, _body(candidate, path)))
@@ -55,7 +67,8 @@ def read_manifests(source: str, texts: Mapping[str, str]) -> SourceContents:
     if len(problems) > MAX_PROBLEMS:
         more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
         problems[MAX_PROBLEMS:] = [more]
-    return SourceContents(tuple(objects), tuple(problems))
+    size = Size(sum(one.values for one in sizes), sum(one.characters for one in sizes))
+    return SourceContents(tuple(objects), tuple(problems), size)
 
 
 def owned_fields(body: Json) -> Json:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +18,7 @@ from hooks.targetclusters.sync.plan.manifests import (
     read_manifests,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
-from hooks.targetclusters.untrusted_yaml import InvalidField
+from hooks.targetclusters.untrusted_yaml import InvalidField, Size
 
 SourceKind = Literal["ConfigMap", "Secret"]
 
@@ -26,6 +26,13 @@ SourceKind = Literal["ConfigMap", "Secret"]
 FIELD = "resourceSyncPolicy.sources"
 _COPIED_METADATA = ("name", "namespace", "labels", "annotations")
 _COPIED = ("data", "binaryData", "immutable", "type")
+#: Where a copy's keys and texts are, which count.
+_COPIED_MAPS = (
+    ("data",),
+    ("binaryData",),
+    ("metadata", "labels"),
+    ("metadata", "annotations"),
+)
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -119,20 +126,36 @@ def is_inventory(metadata: Json) -> bool:
     )
 
 
-def read_contents(source: Source, obj: Json) -> SourceContents:
-    """Return what one of a source's ConfigMaps or Secrets wants on the target."""
+def read_contents(
+    source: Source, obj: Json, spend: Callable[[Size], object] = lambda _: None
+) -> SourceContents:
+    """Return what one of a source's ConfigMaps or Secrets holds, before `place` changes it.
+
+    Args:
+        source: only its kind and mode count.
+        obj: the ConfigMap or Secret.
+        spend: called with sizes before anything is built; may raise.
+    """
     name = f"{source.kind}/{obj['metadata']['name']}"
     read = _manifests if source.mode == "Manifests" else _copy
-    found = read(source, name, obj)
-    goes_to, lives_in = source.target_namespace, obj["metadata"].get("namespace") or "default"
+    found = read(source, name, obj, spend)
+    lives_in = obj["metadata"].get("namespace") or "default"
     placed = (
-        replace(one, namespace=goes_to or one.body["metadata"].get("namespace") or lives_in)
+        replace(one, namespace=one.body["metadata"].get("namespace") or lives_in)
         for one in found.objects
     )
-    return SourceContents(tuple(placed), found.problems)
+    return replace(found, objects=tuple(placed))
 
 
-def _copy(source: Source, name: str, obj: Json) -> SourceContents:
+def place(source: Source, one: DesiredObject) -> DesiredObject:
+    """Give an object the name and namespace that its source asks for; the rest is shared."""
+    body = one.body
+    if source.target_name:
+        body = {**body, "metadata": {**body["metadata"], "name": source.target_name}}
+    return replace(one, body=body, namespace=source.target_namespace or one.namespace)
+
+
+def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object]) -> SourceContents:
     if obj.get("type") == "kubernetes.io/service-account-token":
         problem = SourceProblem(name, "is the token of a service account of this cluster")
         return SourceContents((), (problem,))
@@ -140,16 +163,19 @@ def _copy(source: Source, name: str, obj: Json) -> SourceContents:
     body = {
         "apiVersion": "v1",
         "kind": source.kind,
-        "metadata": {
-            **{key: metadata[key] for key in _COPIED_METADATA if metadata.get(key)},
-            "name": source.target_name or metadata["name"],
-        },
+        "metadata": {key: metadata[key] for key in _COPIED_METADATA if metadata.get(key)},
         **{key: obj[key] for key in _COPIED if obj.get(key) is not None},
     }
-    return SourceContents((DesiredObject(name, owned_fields(body)),))
+    held = [part(body, *path) for path in _COPIED_MAPS]
+    texts = [str(text) for pairs in held for pair in pairs.items() for text in pair]
+    size = Size(len(texts) // 2, sum(map(len, texts)))
+    spend(size)
+    return SourceContents((DesiredObject(name, owned_fields(body)),), size=size)
 
 
-def _manifests(source: Source, name: str, obj: Json) -> SourceContents:
+def _manifests(
+    source: Source, name: str, obj: Json, spend: Callable[[Size], object]
+) -> SourceContents:
     texts: dict[str, str] = {}
     problems: list[SourceProblem] = []
     for key, value in sorted((obj.get("data") or {}).items()):
@@ -162,8 +188,8 @@ def _manifests(source: Source, name: str, obj: Json) -> SourceContents:
         SourceProblem(name, "holds bytes; manifests are texts in data", f"key {key}")
         for key in sorted(obj.get("binaryData") or {})
     ]
-    read = read_manifests(name, texts)
-    return SourceContents(read.objects, (*problems, *read.problems))
+    read = read_manifests(name, texts, spend)
+    return replace(read, problems=(*problems, *read.problems))
 
 
 def _source(path: str, entry: object, namespace: str) -> Source:

@@ -9,6 +9,7 @@ from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.sources import (
     Source,
     parse_sources,
+    place,
     read_contents,
     why_not_a_source,
 )
@@ -196,6 +197,7 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     own = f", namespace: {manifest}" if manifest else ""
     text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
     (one,) = read_contents(found.valid[0], config_map(data={"k": text})).objects
+    one = place(found.valid[0], one)
     assert one.namespace == namespace
 
 
@@ -268,7 +270,8 @@ def test_a_secret_keeps_its_type_and_is_confidential() -> None:
 
 def test_a_copy_may_have_another_name_and_namespace() -> None:
     source = Source(AT, "ConfigMap", target_name="b", target_namespace="c")
-    (copy,) = read_contents(source, config_map()).objects
+    (held,) = read_contents(source, config_map()).objects
+    copy = place(source, held)
     assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
 
 
@@ -314,7 +317,7 @@ def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str 
     source = Source(AT, kind, "Manifests", target_namespace="there")
     found = read_contents(source, config_map(**obj))
     assert len(found.objects) == count
-    assert {one.namespace for one in found.objects} <= {"there"}
+    assert {place(source, one).namespace for one in found.objects} <= {"there"}
     assert all(is_confidential(one) is (kind == "Secret") for one in found.objects)
     assert [str(one) for one in found.problems] == ([problem] if problem else [])
 
