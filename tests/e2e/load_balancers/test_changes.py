@@ -161,8 +161,11 @@ def test_a_namesake_made_at_once_has_nothing_of_the_one_before(
         lambda: place.rules(new) and not place.rules(old), "one has taken over", within=20
     )
     shop.await_ready("web")
-    names = [one["metadata"]["name"] for one in shop.load_balancers.list(shop.name)]
-    assert names == [new]
+    place.awaited(
+        lambda: [one["metadata"]["name"] for one in shop.load_balancers.list(shop.name)] == [new],
+        "the old load balancer is gone",
+        within=20,
+    )
 
 
 def test_a_change_that_cannot_be_served_leaves_everything_and_its_members_right(
