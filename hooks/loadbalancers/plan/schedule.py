@@ -23,7 +23,7 @@ SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class BackOff:
+class RetryRange:
     """Seconds until the next check while something is wrong, doubled from `first` to `longest`."""
 
     first: float
@@ -40,11 +40,11 @@ class BackOff:
 
 
 #: After CloudStack refused something, or if a person has to act.
-REFUSED = BackOff(15.0, 300.0)
+REFUSED = RetryRange(15.0, 300.0)
 #: After no usable answer, or if CloudStack is still working.
-OUTAGE = BackOff(2.0, 60.0)
+OUTAGE = RetryRange(2.0, 60.0)
 #: After something undid our repairs again and again.
-CONTESTED = BackOff(3600.0, 3600.0)
+CONTESTED = RetryRange(3600.0, 3600.0)
 
 
 def until_check(

@@ -31,7 +31,7 @@ from hooks.loadbalancers.plan.schedule import (
     REFUSED,
     STAGE_CONDITIONS,
     WAITING,
-    BackOff,
+    RetryRange,
     early_wait,
     regular_wait,
 )
@@ -167,7 +167,7 @@ def unobserved(
 
 
 def stopped(
-    facts: Facts, reason: str, message: str, *, back_off: BackOff = REFUSED
+    facts: Facts, reason: str, message: str, *, back_off: RetryRange = REFUSED
 ) -> CompositeResponse:
     """Write the status of a check after which nothing is done: a person has to act."""
     request, ready = facts.request, Condition("Ready", "False", reason, message)

@@ -5,9 +5,9 @@ from typing import Literal
 
 from hooks.targetclusters.sync.plan.inventory import Inventory
 
-#: Clusters that answered when last asked, those that did not, and those that were never asked. Each
+#: Clusters that answered quickly when last asked, all others, and those that were never asked. Each
 #: has threads of its own: jobs that take as long as they may do not delay the others.
-JobPool = Literal["answering", "silent", "new"]
+JobPool = Literal["quick", "slow", "new"]
 
 
 @dataclass(frozen=True)

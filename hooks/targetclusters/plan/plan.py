@@ -89,7 +89,7 @@ def _probe_pool(probed: ProbedStatus) -> JobPool:
         return "new"
     quick = probe.get("durationSeconds", 0.0) <= QUICK_PROBE
     reachable = probed.checks[REACHABLE].condition.status == "True"
-    return "answering" if reachable and quick else "silent"
+    return "quick" if reachable and quick else "slow"
 
 
 def _round_pool(facts: Facts) -> JobPool:
@@ -98,8 +98,8 @@ def _round_pool(facts: Facts) -> JobPool:
     if latest is None:
         return "new"
     if latest.report is None or latest.report.error:
-        return "silent"
-    return "answering" if latest.seconds <= QUICK_ROUND else "silent"
+        return "slow"
+    return "quick" if latest.seconds <= QUICK_ROUND else "slow"
 
 
 def _rounded(seconds: float) -> float:

@@ -57,7 +57,7 @@ def test_a_round_that_runs_is_neither_stopped_nor_doubled(step: float) -> None:
         clock.ahead = step
         assert clusters.all() == [watched]
         assert clusters.get(target_cluster()) is watched
-        assert not watched.sync.start(lambda _: None, 600.0, "answering")  # type: ignore[arg-type, return-value]
+        assert not watched.sync.start(lambda _: None, 600.0, "quick")  # type: ignore[arg-type, return-value]
         round_.answered.set()
         until(lambda: watched.sync.state().running_since is None, "the round ends", every=0.005)
         assert round_.was_stopped is False
@@ -102,7 +102,7 @@ def test_a_probe_is_due_by_the_time_that_has_passed(step: float, since: float) -
 def test_a_recorded_time_that_is_ahead_stops_no_checks_after_a_restart(ahead: float) -> None:
     status = {"probe": {"lastTime": moment(NOW + ahead), "observedGeneration": 1, "checks": []}}
     plan = plan_sync(facts(cluster=with_status(status), probe=finished(None)))
-    assert StartProbe("silent") in plan.actions
+    assert StartProbe("slow") in plan.actions
 
 
 def test_another_replicas_clock_may_be_a_little_ahead() -> None:

@@ -70,7 +70,7 @@ class RunningRound:
 def running_round(watched: WatchedCluster, kind: str) -> Iterator[RunningRound]:
     job = RunningRound()
     try:
-        assert getattr(watched, kind).start(job, 600.0, "answering")
+        assert getattr(watched, kind).start(job, 600.0, "quick")
         assert job.started.wait(10)
         yield job
     finally:
@@ -93,14 +93,14 @@ def test_a_round_of_a_replaced_record_is_stopped_and_none_runs_beside_it(
             clock.now += FORGET_AFTER + 1
         slot = getattr(clusters.get(with_uid("present")), second)
         assert slot.state().running_since is not None
-        assert not slot.start(lambda _: "found", 600.0, "answering")
+        assert not slot.start(lambda _: "found", 600.0, "quick")
         round_.answered.set()
         until(lambda: slot.state().running_since is None, "the former round ends", every=0.005)
         assert round_.was_stopped
         assert slot.state().latest is None
-        assert slot.start(lambda _: "found", 600.0, "answering")
+        assert slot.start(lambda _: "found", 600.0, "quick")
         assert until(lambda: slot.state().latest == "found", "the next one ends", every=0.005)
-        assert not getattr(former, first).start(lambda _: None, 600.0, "answering")
+        assert not getattr(former, first).start(lambda _: None, 600.0, "quick")
 
 
 def test_a_probe_of_a_replaced_record_leaves_the_rounds_alone(clusters: Clusters) -> None:

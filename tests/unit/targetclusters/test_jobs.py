@@ -64,7 +64,7 @@ def result(jobs: Jobs, cluster: str) -> str:
 def test_what_a_job_found_stays() -> None:
     with running() as jobs:
         assert jobs.state("a").latest is None
-        assert jobs.start("a", quick("found"), pool="answering")
+        assert jobs.start("a", quick("found"), pool="quick")
         assert result(jobs, "a") == "found"
         assert result(jobs, "a") == "found"
 
@@ -72,23 +72,23 @@ def test_what_a_job_found_stays() -> None:
 def test_a_cluster_has_one_job_at_a_time() -> None:
     gate = threading.Event()
     with running() as jobs:
-        jobs.start("a", waiting(gate), pool="silent")
+        jobs.start("a", waiting(gate), pool="slow")
         jobs.clock.now += 3
-        assert not jobs.start("a", quick("second"), pool="answering")
+        assert not jobs.start("a", quick("second"), pool="quick")
         assert jobs.state("a").running_since == NOW
         gate.set()
         assert result(jobs, "a") == "done"
-        assert jobs.start("a", quick("second"), pool="answering")
+        assert jobs.start("a", quick("second"), pool="quick")
         assert until(lambda: jobs.state("a").latest == "second", "the second ends", every=0.005)
 
 
-def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
+def test_slow_clusters_never_stand_in_the_way_of_quick_ones() -> None:
     gate = threading.Event()
     with running(threads=2) as jobs:
         for number in range(20):
-            jobs.start(f"silent-{number}", waiting(gate), pool="silent")
+            jobs.start(f"silent-{number}", waiting(gate), pool="slow")
         for number in range(20):
-            jobs.start(f"good-{number}", quick(f"{number}"), pool="answering")
+            jobs.start(f"good-{number}", quick(f"{number}"), pool="quick")
         assert [result(jobs, f"good-{number}") for number in range(20)] == [
             str(number) for number in range(20)
         ]
@@ -100,8 +100,8 @@ def test_the_silent_never_stand_in_the_way_of_the_answering() -> None:
 def test_the_deadline_counts_from_when_the_job_runs() -> None:
     gate = threading.Event()
     with running(threads=1) as jobs:
-        jobs.start("first", waiting(gate), pool="silent")
-        jobs.start("second", lambda d: str(d.remaining() > 9.9), pool="silent")
+        jobs.start("first", waiting(gate), pool="slow")
+        jobs.start("second", lambda d: str(d.remaining() > 9.9), pool="slow")
         threading.Timer(0.2, gate.set).start()
         assert result(jobs, "second") == "True"
 
@@ -114,7 +114,7 @@ def until_passed(deadline: Deadline) -> str:
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
     with running() as jobs:
-        jobs.start("a", until_passed, seconds=600.0, pool="answering")
+        jobs.start("a", until_passed, seconds=600.0, pool="quick")
         if how == "stop":
             jobs.stop("a")
         else:
@@ -124,18 +124,18 @@ def test_a_job_that_is_stopped_sees_its_deadline_passed(how: str) -> None:
 
 def test_stopping_one_leaves_the_others_and_the_next_alone() -> None:
     with running() as jobs:
-        jobs.start("a", until_passed, seconds=600.0, pool="answering")
+        jobs.start("a", until_passed, seconds=600.0, pool="quick")
         jobs.stop("a")
         jobs.stop("unknown")
         assert result(jobs, "a") == "ended"
-        jobs.start("a", lambda d: str(d.passed()), pool="answering")
+        jobs.start("a", lambda d: str(d.passed()), pool="quick")
         assert until(lambda: jobs.state("a").latest == "False", "the next one runs", every=0.005)
 
 
 def test_after_the_end_nothing_is_started() -> None:
     with running() as jobs:
         jobs.pools.close()
-        assert not jobs.start("a", quick("late"), pool="answering")
+        assert not jobs.start("a", quick("late"), pool="quick")
 
 
 def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
@@ -143,9 +143,9 @@ def test_a_bug_in_a_job_is_the_callers_once_and_the_job_may_run_again() -> None:
         raise ZeroDivisionError("a bug")
 
     with running() as jobs:
-        jobs.start("a", broken, pool="answering")
+        jobs.start("a", broken, pool="quick")
         with pytest.raises(ZeroDivisionError):
             until(lambda: jobs.state("a").running_since is None, "the job ends", every=0.005)
         assert jobs.state("a").running_since is None
-        assert jobs.start("a", quick("found"), pool="answering")
+        assert jobs.start("a", quick("found"), pool="quick")
         assert result(jobs, "a") == "found"

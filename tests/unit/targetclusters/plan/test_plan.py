@@ -78,7 +78,7 @@ def test_a_probe_is_due_one_interval_after_the_last(
 ) -> None:
     spec = Spec("target", monitor_interval=Interval(interval))
     plan = plan_sync(facts(spec=spec, now=NOW - 5 + ago))
-    assert (StartProbe("answering") in plan.actions) is started
+    assert (StartProbe("quick") in plan.actions) is started
     assert answered(plan)["resyncAfterSeconds"] <= MAX_WAIT
 
 
@@ -96,15 +96,15 @@ def test_a_time_that_lies_ahead_is_not_believed() -> None:
         == "v1"
     )
     without = plan_sync(facts(cluster=with_status({"probe": seen}), probe=JobState()))
-    assert without.actions == (StartProbe("silent"),)
+    assert without.actions == (StartProbe("slow"),)
 
 
 @pytest.mark.parametrize(
     ("seconds", "failure", "pool"),
     [
-        pytest.param(0.2, None, "answering", id="quick"),
-        pytest.param(9.0, None, "silent", id="slow"),
-        pytest.param(0.2, Failure("connection", "R", "m"), "silent", id="out-of-reach"),
+        pytest.param(0.2, None, "quick", id="quick"),
+        pytest.param(9.0, None, "slow", id="slow"),
+        pytest.param(0.2, Failure("connection", "R", "m"), "slow", id="out-of-reach"),
     ],
 )
 def test_slow_and_silent_clusters_have_a_pool_of_their_own(
@@ -120,10 +120,10 @@ def test_slow_and_silent_clusters_have_a_pool_of_their_own(
     ("latest", "pool"),
     [
         pytest.param(None, "new", id="the-first"),
-        pytest.param(round_(AB, report(AB)), "answering", id="quick"),
-        pytest.param(round_(AB, report(AB), seconds=60.0), "silent", id="slow"),
-        pytest.param(round_(AB, report(AB, error="timeout")), "silent", id="interrupted"),
-        pytest.param(round_(AB, None), "silent", id="no-way"),
+        pytest.param(round_(AB, report(AB)), "quick", id="quick"),
+        pytest.param(round_(AB, report(AB), seconds=60.0), "slow", id="slow"),
+        pytest.param(round_(AB, report(AB, error="timeout")), "slow", id="interrupted"),
+        pytest.param(round_(AB, None), "slow", id="no-way"),
     ],
 )
 def test_a_cluster_that_takes_for_ever_to_write_slows_no_other(latest: Any, pool: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_deletion_is_started_and_what_is_recorded_stays() -> None:
     spec = Spec("target", sync=ResourceSync(enabled=True), deletion_policy="Delete")
     maps = tuple(children(AB))
     plan = plan_finalize(facts(spec=spec, config_maps=maps, deleting_since=NOW - 1))
-    assert plan.actions == (StartDeletion(AB, "answering"),)
+    assert plan.actions == (StartDeletion(AB, "quick"),)
     assert answered(plan)["children"] == list(maps)
     assert answered(plan)["finalized"] is False
     assert "resyncAfterSeconds" in answered(plan)
