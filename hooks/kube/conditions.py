@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
 from hooks.kube.times import timestamp
+
+#: Characters of a message; the CRDs allow no more.
+MAX_MESSAGE = 1024
 
 Status = Literal["True", "False", "Unknown"]
 
@@ -25,6 +29,8 @@ def merge_conditions(
 ) -> list[Json]:
     """Return conditions as JSON; `lastTransitionTime` changes only with the status.
 
+    A message over `MAX_MESSAGE` characters is cut.
+
     Args:
         previous: the conditions in the object's status; types that `current` lacks are dropped.
         current: the conditions now, in the order to show.
@@ -37,7 +43,12 @@ def merge_conditions(
         old = before.get(condition.type, {})
         is_same = old.get("status") == condition.status and "lastTransitionTime" in old
         changed_at = old["lastTransitionTime"] if is_same else timestamp(now)
-        entry: Json = {**asdict(condition), "lastTransitionTime": changed_at}
+        message = shorten(condition.message, MAX_MESSAGE)
+        entry: Json = {
+            **asdict(condition),
+            "message": message,
+            "lastTransitionTime": changed_at,
+        }
         if generation is not None:
             entry["observedGeneration"] = generation
         merged.append(entry)

@@ -28,7 +28,7 @@ def field_path(parts: Sequence[Part]) -> str:
     Keys with dots, and positions or names of list items, are in brackets.
     """
     text = ""
-    for part in parts:
+    for part in (shorten(part, MAX_KEY) if isinstance(part, str) else part for part in parts):
         if isinstance(part, str) and _PLAIN_KEY.fullmatch(part):
             text += f".{part}" if text else part
         else:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import quote
+from hooks.http.texts import join_names, one_line, quote
 from hooks.kube.client import SAFE_PATH
 from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
@@ -18,6 +18,8 @@ from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 SECRET_KEYS = ("kubeconfig", "value", "config")
 #: The longest kubeconfig; parsing a longer one takes over a second.
 MAX_CHARACTERS = 256 * 1024
+#: The longest URL of a server; the CRD allows no more in the status.
+MAX_SERVER = 2048
 #: The most characters and PEM blocks of a field: room for a bundle of authorities, for a chain, and
 #: for the longest RSA key with its parameters.
 PEM_BOUNDS = {
@@ -26,6 +28,9 @@ PEM_BOUNDS = {
     "client-key-data": (32 * 1024, 4),
 }
 
+#: How many keys of a Secret, and how much of a name or path, a message shows.
+_NAMED_KEYS = 10
+_SHOWN = 80
 _PROGRAM = "would run a program in the operator's pod"
 _FILE = "would read a file in the operator's pod; use {} instead"
 _IMPERSONATION = "impersonation is not supported; use the other user's own credentials"
@@ -113,7 +118,7 @@ def read_secret(secret: Json) -> Kubeconfig:
     data = secret.get("data") or {}
     keys = [key for key in SECRET_KEYS if key in data] or list(data)[: len(data) == 1]
     if not keys:
-        found = ", ".join(sorted(data)) or "none"
+        found = join_names(sorted(data), limit=_NAMED_KEYS) or "none"
         message = f"the Secret needs one of the keys {', '.join(SECRET_KEYS)}; it has: {found}"
         raise BadKubeconfig(message, "KubeconfigMissing")
     key = keys[0]
@@ -179,9 +184,9 @@ class _Mapping:
         """Return one of the named clusters, users or contexts."""
         for entry in self.get(plural, list):
             if isinstance(entry, dict) and entry.get("name") == name:
-                path = f"{plural}[{name}]"
+                path = f"{plural}[{one_line(name, _SHOWN)}]"
                 return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
-        raise self.invalid(plural, f"has no entry named {name!r}")
+        raise self.invalid(plural, f"has no entry named {quote(name)}")
 
     def pem(self, key: str) -> str:
         """Return what a field holds in base64; OpenSSL can read it in little time.
@@ -211,7 +216,7 @@ def _parse(text: str, key: str) -> _Mapping:
         raise BadKubeconfig(f"key {key}: is longer than {MAX_CHARACTERS} characters")
     config = next(documents(text), None)
     if isinstance(config, InvalidField):
-        where = f", {config.field}" if config.field else ""
+        where = f", {one_line(config.field, _SHOWN)}" if config.field else ""
         raise BadKubeconfig(f"key {key}{where}: {config.message}")
     if not isinstance(config, dict):
         raise BadKubeconfig(f"key {key}: is not a kubeconfig")
@@ -223,6 +228,8 @@ def _server(cluster: _Mapping) -> str:
     if not server:
         message = "is missing; it must be a URL such as https://host:6443"
         raise cluster.invalid("server", message, "NoServer")
+    if len(server) > MAX_SERVER:
+        raise cluster.invalid("server", f"is longer than {MAX_SERVER} characters")
     if not _HEADER_TEXT.fullmatch(server) or not _is_base_url(server):
         # Neither a login nor what may be a key in a query is shown.
         shown = re.sub(r"([?#]).*", r"\1…", re.sub(r"^(\w+:/*)?.*@", r"\1***@", server, flags=re.S))

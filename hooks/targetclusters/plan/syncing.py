@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
-from hooks.kube.conditions import Condition, Status
+from hooks.kube.conditions import MAX_MESSAGE, Condition, Status
 from hooks.kube.objects import find_condition, part
 from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
@@ -29,7 +29,6 @@ _REASONS = {"failed": "Failed", "conflicts": "Conflict", "drifted": "Drifted"}
 #: How many problems and objects a status names; the others are counted.
 _MAX_NAMED = 10
 _MAX_FIELDS = 20
-_MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def _named_results(report: SyncReport) -> list[Json]:
 def _named(outcome: str, name: str, message: str, fields: tuple[str, ...] = ()) -> Json:
     entry: Json = {"outcome": outcome.capitalize(), "object": name}
     if message:
-        entry["message"] = shorten(message, _MAX_MESSAGE)
+        entry["message"] = shorten(message, MAX_MESSAGE)
     if fields:
         entry["fields"] = list(fields[:_MAX_FIELDS])
     return entry

@@ -31,6 +31,12 @@ def test_the_time_moves_only_with_the_status(status: str, moved: bool) -> None:
     assert "observedGeneration" not in made
 
 
+def test_a_long_message_is_cut() -> None:
+    written = [Condition("A", "True", "X", "x" * 1024), Condition("B", "True", "X", "y" * 1025)]
+    made = merge_conditions([], written, now=NOW, generation=None)
+    assert [condition["message"] for condition in made] == ["x" * 1024, "y" * 1023 + "…"]
+
+
 def test_a_type_that_is_no_longer_told_is_dropped_and_the_order_is_ours() -> None:
     old = [{"type": "Gone", "status": "True"}]
     current = [Condition("B", "True", "X"), Condition("A", "Unknown", "X")]

@@ -168,6 +168,35 @@ def test_yaml_that_is_broken_or_a_bomb_is_refused_at_once_and_not_quoted(
     assert "hunter2" not in str(refused)
 
 
+LONG = "n" * 100_000
+LONG_CONTEXT: Json = {"current-context": LONG + LONG}
+LONG_NAMES: Json = {
+    "current-context": LONG,
+    "contexts": [{"name": LONG, "context": {"cluster": 5}}],
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(kubeconfig(SERVER, **LONG_CONTEXT), id="context"),
+        pytest.param(kubeconfig(SERVER, cluster={"server": "https://" + LONG}), id="server"),
+        pytest.param(kubeconfig("ftp://" + LONG), id="no server"),
+        pytest.param(f"{{{LONG[:1000]}: {{{LONG[:1000]}: !x y}}}}", id="path"),
+        pytest.param(kubeconfig(SERVER, **LONG_NAMES), id="path of a context"),
+    ],
+)
+def test_a_refusal_of_a_long_text_is_short(text: str) -> None:
+    assert len(str(refusal(text))) < 400
+
+
+def test_a_refusal_names_some_of_a_secrets_keys() -> None:
+    data = {f"{number:03}": "" for number in range(500)}
+    with pytest.raises(BadKubeconfig) as refused:
+        read_secret({"data": data})
+    assert str(refused.value).endswith("it has: " + ", ".join(list(data)[:10]) + " and 490 more")
+
+
 @pytest.mark.parametrize("text", ["[]", "just text", "7", "null"])
 def test_yaml_that_is_no_kubeconfig_is_refused(text: str) -> None:
     assert "is not a kubeconfig" in str(refusal(text))
