@@ -73,11 +73,11 @@ class _Jobs:
                 )
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
+        if spec.sync.enabled and not spec.suspend:
+            result = replace(result, desired=self._read_sources(deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
         reason = {"reason": result.failure.reason} if result.failure else {}
         _log.debug("cluster probed", extra=self._log_fields(result, **reason))
-        if spec.sync.enabled and not spec.suspend:
-            return replace(result, desired=self._read_sources(deadline))
         return result
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> SyncResult:

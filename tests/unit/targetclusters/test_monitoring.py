@@ -3,9 +3,9 @@ import pytest
 from hooks.http.bounded_json import Json
 from tests.kubes import Call
 from tests.targets import fake_cluster, servers
-from tests.targets.driving import NOW, Operator, operating
+from tests.targets.driving import NOW, Clock, Operator, operating
 from tests.targets.fake_cluster import FakeCluster, node, pod
-from tests.targets.objects import kubeconfig
+from tests.targets.objects import kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
@@ -272,6 +272,26 @@ def test_a_hostile_cluster_ends_in_a_condition(behaviour: servers.Behaviour) -> 
         assert watched.condition("Reachable")["status"] == "False"
         assert watched.condition("Ready")["status"] == "False"
         assert len(str(status)) < 10_000
+
+
+def test_the_time_of_a_probe_includes_that_for_its_sources() -> None:
+    clock = Clock()
+
+    class Slow(OwnCluster):
+        def answer(self, call: Call) -> Json:
+            clock.now += 4.0 * call.path.endswith("/configmaps/app")
+            return super().answer(call)
+
+    sources = [{"kind": "ConfigMap", "name": "app"}]
+    with fake_cluster.running() as cluster:
+        own = Slow()
+        own.put(secret(kubeconfig(cluster.url, user={"token": TOKEN})))
+        operator = Operator(own, clock=clock)
+        try:
+            watched = driven(operator, resourceSyncPolicy={"enabled": True, "sources": sources})
+            assert watched.probe()["probe"]["durationSeconds"] >= 4.0
+        finally:
+            operator.hook.close()
 
 
 def test_a_bug_in_the_background_is_no_secret_and_no_end() -> None:
