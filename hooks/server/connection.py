@@ -119,6 +119,8 @@ class Connection:
         self.is_whole = False
         self._is_chunked = False
         self._length = 0
+        self._reserved = 0
+        self._seconds_left = 0.0
         self._received = 0
         self._chunks = 0
         self._parsing_bytes = 0
@@ -154,9 +156,9 @@ class Connection:
         """Go on if there is memory for the body now. Raises ConnectionOver."""
         if self.is_whole:
             self._run_when_it_fits()
-        elif self._gate.reserve(self, self._length):
-            self._enter(Phase.READING, RECEIVE_SECONDS)
-            self._continue()
+        elif self._gate.reserve(self, self._next_reserve()):
+            self._reserved = self._next_reserve()
+            self._enter(Phase.READING, self._seconds_left)
             self._read(b"")
 
     def reply(self, response: Response, *, last: bool) -> None:
@@ -293,6 +295,7 @@ class Connection:
                 self._body += event.data
                 self._chunks += event.chunk_start
                 self._check_chunks()
+                self._reserve_more()
             case h11.EndOfMessage():
                 self._environ.pop("HTTP_TRANSFER_ENCODING", None)
                 self._environ["CONTENT_LENGTH"] = str(len(self._body))
@@ -307,7 +310,7 @@ class Connection:
             raise Unreadable(413, f"it may have {MAX_CHUNKS} chunks")
 
     def _begin_body(self) -> None:
-        """Read the body, call the app without it, or wait until there is memory for it."""
+        """Read the body, or call the app without it."""
         self._chunks = 0
         self.is_whole = False
         self._is_chunked = "HTTP_TRANSFER_ENCODING" in self._environ
@@ -318,11 +321,22 @@ class Connection:
             return
         if self._length > MAX_BODY_BYTES or self._pool != "hooks":
             self._run()
-        elif self._gate.reserve(self, self._length):
-            self._continue()
         else:
-            self.phase = Phase.HELD
-            self.deadline += HELD_SECONDS
+            self._reserved = SMALL_BODY
+            self._continue()
+
+    def _next_reserve(self) -> int:
+        return min(self._length, 2 * self._reserved)
+
+    def _reserve_more(self) -> None:
+        """Reserve memory for as much again as has arrived, or wait until it is there."""
+        if len(self._body) + _CHUNK <= self._reserved or self._reserved >= self._length:
+            return
+        if self._gate.reserve(self, self._next_reserve()):
+            self._reserved = self._next_reserve()
+        else:
+            self._seconds_left = self.deadline - time.monotonic()
+            self._enter(Phase.HELD, HELD_SECONDS)
 
     def _continue(self) -> None:
         """Ask for the body where the caller waits for that."""

@@ -23,7 +23,7 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from werkzeug import Response
 
 from hooks.server.apps import Apps
-from hooks.server.connection import SMALL_BODY, Connection, ConnectionOver, Phase
+from hooks.server.connection import Connection, ConnectionOver, Phase
 from hooks.server.rates import Rate
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SIDE_THREADS = 1
 #: Seconds that a busy thread may keep the interpreter from the loop, which gives it up in each read
 #: and write; Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
-#: Bytes of all request bodies in memory, up to which a large one is read.
+#: Bytes of all request bodies in memory, up to which large ones are read; one more may pass it.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: Bytes of memory for what the bodies of all calls become once parsed. One always fits, and so
 #: does a small one.
@@ -92,6 +92,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._paused: list[Any] = []
         self._held: OrderedDict[Connection, None] = OrderedDict()
         self._reserved: dict[Connection, int] = {}
+        self._exceeding: Connection | None = None
         self._parsing: dict[Connection, int] = {}
         self._drops = Rate(1, 0.1)
         self._answers: dict[str, Response] = {}
@@ -278,6 +279,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _release(self, connection: Connection) -> None:
         self._reserved.pop(connection, None)
         self._parsing.pop(connection, None)
+        if self._exceeding is connection:
+            self._exceeding = None
 
     def _release_held(self) -> None:
         """Let those go on that waited for memory, in the order in which they came."""
@@ -294,9 +297,15 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     # What connections ask for: the protocol Gate.
 
     def reserve(self, connection: Connection, size: int) -> bool:
-        """Reserve memory for a body; a large one waits until those before it are done."""
-        if size > SMALL_BODY and sum(self._reserved.values()) + size > LARGE_BODY_BUDGET:
-            return False
+        """Reserve memory for a body as it grows.
+
+        One may pass the budget, so that those which wait for each other come to an end.
+        """
+        used = sum(self._reserved.values()) - self._reserved.get(connection, 0)
+        if used + size > LARGE_BODY_BUDGET:
+            if self._exceeding not in (None, connection):
+                return False
+            self._exceeding = connection
         self._reserved[connection] = size
         return True
 

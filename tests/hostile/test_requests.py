@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -122,14 +123,22 @@ def test_a_busy_stranger_fills_no_log(hooks: Hooks) -> None:
     assert any(line.get("unlogged", 0) > 0 for line in refused)
 
 
-def test_chunks_that_drip_hold_no_memory_that_others_wait_for(hooks: Hooks) -> None:
-    large = NODE | {"pad": "x" * 100_000}
+@pytest.mark.parametrize("framing", [CHUNKED, "Content-Length: 16000000"])
+def test_bodies_that_drip_hold_no_memory_that_others_wait_for(hooks: Hooks, framing: str) -> None:
+    large = NODE | {"pad": "x" * 1_000_000}
     with ExitStack() as stack:
         for _ in range(40):
             caller = socket.create_connection((LOOPBACK, hooks.port), timeout=20)
-            stack.enter_context(caller).sendall(post(CHUNKED, body=b"1\r\n "))
+            stack.enter_context(caller).sendall(post(framing, body=b"1\r\n "))
 
         def call() -> None:
             assert hooks.post("/nodes/sync", large, TOKEN).code == 200
 
         assert slowest(call, seconds=1) < 2.0
+
+
+def test_bodies_that_wait_for_each_other_come_to_an_end(hooks: Hooks) -> None:
+    body = json.dumps(NODE | {"pad": "x" * 15_000_000}).encode()
+    with ThreadPoolExecutor(12) as pool:
+        codes = list(pool.map(lambda _: hooks.post("/nodes/sync", body, TOKEN, 60).code, range(12)))
+    assert set(codes) == {200}
