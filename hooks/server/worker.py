@@ -10,7 +10,6 @@ import logging
 import os
 import resource
 import selectors
-import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 #: Threads of probes, as many of metrics, and of what is refused.
 SIDE_THREADS = 1
-#: Seconds that a busy thread may keep the interpreter from the loop, which gives it up in each read
-#: and write; Python's default is ten times as long.
-SWITCH_SECONDS = 0.0005
 #: Bytes of all request bodies in memory, up to which large ones are read; one more may pass it.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: Bytes of memory for what the bodies of all calls become once parsed. One always fits, and so
@@ -84,7 +80,6 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Prepare the loop; gunicorn loads the apps and calls `run` in here."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Connection, Response]] = deque()
