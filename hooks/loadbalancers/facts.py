@@ -1,5 +1,6 @@
 """Reads what a load balancer is planned from: the network, its address and what is on that."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -138,9 +139,7 @@ class _Reader:
             rules=tuple(rules),
             members={rule.id: self._members(rule) for rule in own},
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
-            forwards=tuple(rule for each in found for rule in self._forwards(each))
-            if may_change_hands
-            else (),
+            forwards=self._forwards(found) if may_change_hands else (),
             machines=self._machines(),
         )
 
@@ -202,19 +201,24 @@ class _Reader:
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
 
-    def _forwards(self, address: PublicIpAddress) -> tuple[PortForwardingRule, ...]:
-        """List an address's port forwarding rules, which are never ours.
+    def _forwards(
+        self, addresses: Iterable[PublicIpAddress]
+    ) -> tuple[PortForwardingRule, ...] | None:
+        """List the port forwarding rules of addresses, which are never ours.
 
-        They keep an address from being claimed or released. An account whose role may not list
-        them has none.
+        They keep an address from being claimed or released. Returns None if the account's role may
+        not list them: others may have made some.
         """
-        if address.state != "Allocated":
-            return ()
-        try:
-            where = {"ip_address_id": address.id}
-            return self._client.list_all(PortForwardingRule, self._deadline, **where)
-        except Forbidden:
-            return ()
+        found: list[PortForwardingRule] = []
+        for each in addresses:
+            if each.state != "Allocated":
+                continue
+            try:
+                where = {"ip_address_id": each.id}
+                found += self._client.list_all(PortForwardingRule, self._deadline, **where)
+            except Forbidden:
+                return None
+        return tuple(found)
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""

@@ -72,7 +72,8 @@ def find_choice(facts: Facts) -> PublicIpAddress | None:
     for address in facts.state.addresses:
         state = facts.on(address.id).state
         is_used = address.tags or state.rules or state.firewall or state.forwards
-        if address.ip_address == recorded.ip and not is_used:
+        is_new = address.state in ("Allocated", "Allocating")
+        if address.ip_address == recorded.ip and is_new and not is_used:
             return None if find_unfit(facts, address) else address
     return None
 
@@ -103,7 +104,7 @@ def is_left_by_provider(here: Facts, address: PublicIpAddress) -> bool:
     others = (
         len(here.state.rules) - len(rules),
         len(here.state.firewall) - len(former_firewall(here, rules)),
-        len(here.state.forwards),
+        here.state.forwards != (),
     )
     return bool(rules) and not address.tags and not any(others)
 

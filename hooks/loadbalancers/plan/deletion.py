@@ -39,7 +39,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     """
     if facts.service and facts.service.wants:
         return _keep_everything(facts, facts.service)
-    if facts.request.is_abandoned or (facts.service and facts.service.is_abandoned):
+    service = facts.service
+    if facts.request.is_abandoned or (service and service.is_same and service.is_abandoned):
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:

@@ -24,7 +24,8 @@ class CloudState:
         rules: all rules, ours and others', on the addresses that the plan may use.
         members: for each of our rules by id: the names of its members by VM id.
         firewall: all firewall rules of these addresses.
-        forwards: all port forwarding rules of these addresses; read where they matter.
+        forwards: all port forwarding rules of these addresses; read where they matter, and None
+            if this account may not list them.
         machines: ids of the VMs that CloudStack has on the network; None if not asked.
     """
 
@@ -33,7 +34,7 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
-    forwards: tuple[PortForwardingRule, ...] = ()
+    forwards: tuple[PortForwardingRule, ...] | None = ()
     machines: frozenset[str] | None = None
 
     def members_of(self, rule_id: str) -> frozenset[str]:
@@ -46,7 +47,8 @@ class CloudState:
             self,
             rules=tuple(each for each in self.rules if each.public_ip_id == address_id),
             firewall=tuple(each for each in self.firewall if each.public_ip_id == address_id),
-            forwards=tuple(each for each in self.forwards if each.public_ip_id == address_id),
+            forwards=self.forwards
+            and tuple(each for each in self.forwards if each.public_ip_id == address_id),
         )
 
 

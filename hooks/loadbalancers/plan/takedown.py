@@ -8,6 +8,8 @@ from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 
+_HIDDEN = "port forwarding rules, if any: this account may not call listPortForwardingRules"
+
 
 def is_by_controller(address: PublicIpAddress) -> bool:
     """Tell whether we acquired an address of ours, so that it is released with the Service."""
@@ -28,7 +30,11 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
             for each in state.firewall
             if each.id not in ours
         ),
-        *(f"port forwarding rule {each.public_port}/{each.protocol}" for each in state.forwards),
+        *(
+            f"port forwarding rule {each.public_port}/{each.protocol}"
+            for each in state.forwards or ()
+        ),
+        *((_HIDDEN,) if state.forwards is None else ()),
         *(("static NAT",) if address.is_static_nat else ()),
     )
 

@@ -19,6 +19,7 @@ MAX_INVALID = 64
 EVERYONE = ["0.0.0.0/0"]
 _ALGORITHMS = {name: name for name in ("roundrobin", "leastconn", "source")}
 _mode = partial(values.choice, choices={"apply": "Apply", "plan": "Plan"})
+_KEEP_IP = annotation_path(names.ANNOTATION_KEEP_IP)
 _ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
 
 
@@ -41,7 +42,9 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
         present = part(facts.load_balancer, "spec")
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
         if reader.invalid:
-            spec = {**spec, **present}
+            # Nobody can tell what a misspelt keep-ip means: the address stays.
+            is_misspelt = any(each["field"] == _KEEP_IP for each in reader.invalid)
+            spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
     else:
         spec["adopt"] = find_adoptable(facts, settings.former_cluster_name)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
@@ -68,6 +71,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     _refuse_unserved(spec, reader)
     reader.flag(names.ANNOTATION_DISABLED)
     reader.flag(names.ANNOTATION_ABANDON)
+    keep = reader.annotations.get(names.ANNOTATION_KEEP_IP, "false")
     mode = reader.annotations.get(names.ANNOTATION_MODE, "apply")
     former = reader.annotation(names.ANNOTATION_TAKEOVER_FROM, values.cluster_id, default="")
     return {
@@ -77,7 +81,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "algorithm": _algorithm(spec, reader),
         "sourceRanges": _source_ranges(spec, reader),
         "address": _address(spec, reader),
-        "keepAddress": reader.flag(names.ANNOTATION_KEEP_IP),
+        "keepAddress": reader.read(_KEEP_IP, keep, values.boolean, otherwise=True),
         "hostname": reader.annotation(names.ANNOTATION_HOSTNAME, values.dns_name, default=""),
         "nodeSelector": reader.annotation(
             names.ANNOTATION_NODE_SELECTOR, values.node_selector, default=dict[str, str]()

@@ -134,6 +134,18 @@ def test_the_services_annotation_abandons(lb: LoadBalancer, hook: LoadBalancersH
     assert holdings(lb.world, ip_of(lb)) == before
 
 
+def test_another_service_of_the_name_abandons_nothing(
+    lb: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    service(lb)["metadata"]["uid"] = "another"
+    service(lb)["spec"]["type"] = "ClusterIP"
+    annotate_service(lb, ABANDON, "true")
+    lb.delete(service_too=False)
+    call_for(lb, hook, 60)
+    assert lb.is_finalized()
+    assert lb.world.remains() == NOTHING
+
+
 def test_a_choice_in_plan_mode_has_nothing_to_take_down(
     world: World, hook: LoadBalancersHook
 ) -> None:

@@ -81,6 +81,22 @@ def test_the_condition_says_what_keeps_the_address(
     assert [each["ipaddress"] for each in world.addresses()] == [address["ip"]]
 
 
+@pytest.mark.parametrize("code", [432, 531])
+def test_what_may_not_be_listed_may_be_there_and_keeps_the_address(
+    world: World, hook: LoadBalancersHook, code: int
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    address = lb.status["address"]
+    made = add(world, address["id"], "port forwarding rule")
+    before = holdings(world, address["ip"])
+    world.simulator.control.fault("listPortForwardingRules", code=code, times=None)
+    lb.delete()
+    world.cluster.events.clear()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    check_only_ours_is_gone(world, address["ip"], before, made, "listPortForwardingRules")
+
+
 def test_once_the_human_has_removed_his_things_the_address_goes_whole(
     world: World, hook: LoadBalancersHook
 ) -> None:

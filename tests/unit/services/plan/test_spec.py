@@ -331,6 +331,15 @@ def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
     assert {**after, "invalid": []} == before
 
 
+@pytest.mark.parametrize("word", ["ture", "yes", ""])
+def test_a_misspelt_keep_ip_keeps_the_address(word: str) -> None:
+    before = spec_of(service())
+    for present in (None, load_balancer(before), load_balancer({**before, "keepAddress": True})):
+        spec = spec_of(service({"keep-ip": word}), present)
+        assert spec["keepAddress"] is True
+        assert [item["field"] for item in spec["invalid"]] == [annotation("keep-ip")]
+
+
 def test_a_valid_spec_replaces_the_invalid_one() -> None:
     present = {**spec_of(service()), "invalid": [{"field": "f", "message": "m"}]}
     changed = service(ports=[port(443, 30443)])
