@@ -55,13 +55,17 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
 
 
 def cleanup_spec(facts: Facts, settings: Settings) -> Json:
-    """Return the spec of a load balancer that only cleans up: it takes nothing over.
+    """Return the spec of a load balancer that only cleans up: it takes over and makes nothing.
 
     Whoever may edit a Service may also write our finalizer and the signs of a former provider. So
-    only what carries our mark with the Service's UID is taken down.
+    only what carries our mark with the Service's UID is taken down. While the Service may want a
+    load balancer, from us or from another provider, the invalid field keeps this one from
+    making anything.
     """
     spec = wanted_spec(facts, settings) | {"adopt": NOTHING_TO_ADOPT, "address": ""}
     spec.pop("takeoverFrom", None)
+    message = f"{names.CLEANUP_FINALIZER} lets this load balancer only clean up"
+    spec["invalid"] = [{"field": "metadata.finalizers", "message": message}]
     return spec
 
 

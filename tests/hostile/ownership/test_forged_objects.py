@@ -215,3 +215,22 @@ def test_the_services_hook_writes_the_namespace_of_the_service_it_cleans_up_afte
         "uid": objects.UID,
         "namespace": "default",
     }
+
+
+def test_our_finalizer_gets_no_address_for_a_service_of_another_provider(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    """Without a default class, the hooks serve no Service that names none."""
+    lb = LoadBalancer(world)
+    metadata: Json = {"uid": lb.service_uid, "finalizers": [CLEANUP_FINALIZER]}
+    service = objects.service(metadata=metadata)
+    world.cluster.objects[lb.service_path] = service
+    services = ServicesHook(
+        dependencies(world.cluster, clock=lambda: world.now, default_load_balancer_class=False)
+    )
+    services.sync(objects.request(service), Deadline(8))
+    [made] = [body for verb, _, body in world.cluster.writes if verb == "create"]
+    lb.change(**made["spec"])
+    cleanup(lb, place="default")
+    call_for(lb, hook, 900)
+    assert world.remains() == NOTHING

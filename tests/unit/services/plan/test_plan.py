@@ -358,7 +358,7 @@ def test_a_service_deleted_in_between_gets_a_load_balancer_that_cleans_up(
         pytest.param({"type": "ClusterIP"}, id="ClusterIP"),
     ],
 )
-def test_what_cleans_up_takes_nothing_over(change: Json) -> None:
+def test_what_cleans_up_takes_over_and_makes_nothing(change: Json) -> None:
     """Anybody who may edit a Service may write our finalizer and signs of former providers."""
     notes = {"address": "203.0.113.7", "id": "ip-1", "takeover-from": "c-0"}
     annotations = {PREFIX + key: value for key, value in notes.items()}
@@ -369,6 +369,8 @@ def test_what_cleans_up_takes_nothing_over(change: Json) -> None:
     assert made.manifest["spec"]["adopt"] == NOTHING_TO_ADOPT
     assert made.manifest["spec"]["address"] == ""
     assert "takeoverFrom" not in made.manifest["spec"]
+    [invalid] = made.manifest["spec"]["invalid"]
+    assert invalid["field"] == "metadata.finalizers"
 
 
 def test_our_finalizer_stays_while_the_load_balancer_is_being_deleted() -> None:
