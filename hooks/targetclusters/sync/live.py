@@ -17,6 +17,7 @@ from hooks.targetclusters.sync.plan.applyset import (
     read_tool,
 )
 from hooks.targetclusters.sync.plan.decide import read_live
+from hooks.targetclusters.sync.plan.identity import is_namespace, name_problem
 from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.model import LiveObject
@@ -157,8 +158,8 @@ class LiveState:
     def _add(self, kind: Kind, item: object) -> None:
         item = item if isinstance(item, dict) else {}
         metadata = part(item, "metadata")
-        name, namespace = metadata.get("name"), metadata.get("namespace", "")
-        if isinstance(name, str) and isinstance(namespace, str):
+        name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
+        if not name_problem(name) and is_namespace(namespace):
             key = ObjectKey(kind.group, kind.kind, namespace, name)
             live = read_live(item, self.wanted.get(key))
             if live is not None:

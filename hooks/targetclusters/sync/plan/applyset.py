@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, labels
@@ -59,7 +60,8 @@ class ApplySet:
     @property
     def path(self) -> str:
         """Return the path of the ConfigMap."""
-        return f"/api/v1/namespaces/{self.namespace}/configmaps/{self.name}"
+        namespace, name = quote(self.namespace, safe=""), quote(self.name, safe="")
+        return f"/api/v1/namespaces/{namespace}/configmaps/{name}"
 
     @property
     def entry(self) -> InventoryEntry:

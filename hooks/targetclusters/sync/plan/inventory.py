@@ -10,6 +10,7 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
+from hooks.targetclusters.sync.plan.identity import API_VERSION, KIND, is_namespace, name_problem
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
@@ -180,8 +181,15 @@ def _size(entry: InventoryEntry) -> int:
 
 
 def _read_entry(line: str) -> InventoryEntry | None:
+    """Read an entry; None for anything that cannot name an object, whoever wrote it."""
     try:
         entry = msgspec.json.decode(line, type=InventoryEntry)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    return entry if entry.api_version and entry.kind and entry.name else None
+    is_valid = (
+        API_VERSION.fullmatch(entry.api_version)
+        and KIND.fullmatch(entry.kind)
+        and is_namespace(entry.namespace)
+        and not name_problem(entry.name)
+    )
+    return entry if is_valid else None

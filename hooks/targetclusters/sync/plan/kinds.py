@@ -1,6 +1,5 @@
 """How an API server serves a kind of object: its path, and whether it is namespaced."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -12,9 +11,6 @@ from hooks.targetclusters.sync.plan.inventory import GroupKind
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
-
-#: What names of namespaces look like.
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)

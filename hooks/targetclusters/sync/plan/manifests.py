@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
-from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
+from hooks.targetclusters.sync.plan.identity import API_VERSION, DNS_LABEL, KIND, name_problem
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
 from hooks.targetclusters.untrusted_yaml import NO_SIZE, InvalidField, Size, documents
 
 #: How many problems of one source are named; a source that is not a manifest has thousands.
 MAX_PROBLEMS = 20
 
-_API_VERSION = re.compile(r"(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}")
-_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 #: Labels and annotations by which a tool knows its objects where they come from: on a target they
 #: would make the tool there take an object for its own.
 _TRACKING = (
@@ -114,8 +112,8 @@ def _body(document: object, path: str) -> Json:
         raise InvalidField(path, f"{right}, not {_type(document)}")
     path += "." if path else ""
     version, kind = document.get("apiVersion"), document.get("kind")
-    match_string(version, _API_VERSION, f"{path}apiVersion", "a version such as v1 or apps/v1")
-    match_string(kind, _KIND, f"{path}kind", "a kind such as ConfigMap")
+    match_string(version, API_VERSION, f"{path}apiVersion", "a version such as v1 or apps/v1")
+    match_string(kind, KIND, f"{path}kind", "a kind such as ConfigMap")
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         raise InvalidField(f"{path}metadata", "must be a map with at least a name")
@@ -134,10 +132,8 @@ def _body(document: object, path: str) -> Json:
 def _check_name(name: object, field: str) -> None:
     if name is None:
         raise InvalidField(field, "is missing; objects are synced by their name")
-    if not isinstance(name, str) or not 0 < len(name) <= 253:
-        raise InvalidField(field, "must be a string of 1 to 253 characters")
-    if name in {".", ".."} or not name.isprintable() or set("/%") & set(name):
-        raise InvalidField(field, "must not hold /, % or control characters, nor be . or ..")
+    if problem := name_problem(name):
+        raise InvalidField(field, problem)
 
 
 def _check_strings(pairs: object, field: str) -> None:

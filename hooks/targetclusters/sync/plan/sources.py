@@ -10,7 +10,7 @@ from typing import Literal
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import OBJECT_NAME, items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
-from hooks.targetclusters.sync.plan.kinds import DNS_LABEL
+from hooks.targetclusters.sync.plan.identity import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
     SourceContents,
     match_string,

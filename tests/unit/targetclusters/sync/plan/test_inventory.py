@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.plan.identity import DNS_LABEL, KIND, name_problem
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
     PART_BYTES,
@@ -20,6 +21,10 @@ MIB = 1024 * 1024
 def entry(name: str, **changes: str) -> InventoryEntry:
     fields = {"api_version": "v1", "kind": "ConfigMap", "namespace": "shop", **changes}
     return InventoryEntry(name=name, **fields)
+
+
+#: An entry as a line holds it.
+VALID = {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": "a"}
 
 
 def many(count: int) -> list[InventoryEntry]:
@@ -106,6 +111,22 @@ def test_another_version_of_a_kind_is_the_same_object() -> None:
         pytest.param({DATA_KEY: "\n[]"}, "entries.jsonl, line 2", id="no map"),
         pytest.param({DATA_KEY: '{"kind": 1}'}, "entries.jsonl, line 1", id="no text"),
         pytest.param({DATA_KEY: '{"kind": "X"}'}, "entries.jsonl, line 1", id="no name"),
+        *(
+            pytest.param({DATA_KEY: json.dumps(VALID | change)}, "line 1", id=str(change)[1:40])
+            for change in (
+                {"apiVersion": "../v1"},
+                {"apiVersion": "v1/../apps"},
+                {"kind": "a/b"},
+                {"kind": "x" * 64},
+                {"namespace": "a/../../b"},
+                {"namespace": "a?watch=1"},
+                {"namespace": "x" * 64},
+                {"name": ".."},
+                {"name": "a/b"},
+                {"name": "a%2fb"},
+                {"name": "x" * 254},
+            )
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named_and_the_rest_is_read(data: Json, unreadable: str) -> None:
@@ -131,9 +152,9 @@ def test_a_name_too_long_for_a_config_map_is_cut_and_told_apart() -> None:
 ENTRIES = st.builds(
     InventoryEntry,
     st.sampled_from(["v1", "apps/v1", "example.org/v1"]),
-    st.text(min_size=1, max_size=8),
-    st.text(max_size=8),
-    st.text(min_size=1, max_size=8),
+    st.from_regex(KIND, fullmatch=True),
+    st.just("") | st.from_regex(DNS_LABEL, fullmatch=True),
+    st.text(min_size=1, max_size=8).filter(lambda name: not name_problem(name)),
     st.text(max_size=8),
     st.text(max_size=8),
 )
