@@ -4,6 +4,8 @@ A struct is shape, check and typed view in one. Plans need no other checks.
 """
 
 import json
+import threading
+from contextlib import suppress
 from functools import cache
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -34,6 +36,10 @@ _WORDS: dict[object, str] = {
 }
 
 T = TypeVar("T")
+
+#: Types that msgspec knows by now.
+_prepared: set[type[object]] = set()
+_preparing = threading.Lock()
 
 #: A string that must be there.
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
@@ -140,10 +146,24 @@ def convert(value: object, kind: type[T], field: str = "") -> T:
     Raises:
         BadRequest: naming the field below `field`, what is there and what would be right.
     """
+    if kind not in _prepared:
+        _prepare(kind)
     try:
         return msgspec.convert(value, kind, dec_hook=_read)
     except msgspec.ValidationError:  # a null or a problem: msgspec does not name keys of maps
         return msgspec.convert(_without_nulls(value, kind, field), kind, dec_hook=_read)
+
+
+def _prepare(kind: type[object]) -> None:
+    """Let msgspec find out about a type, in one thread.
+
+    It does so at the type's first use, and crashes the process if a second thread uses the type
+    meanwhile (0.22.0).
+    """
+    with _preparing:
+        with suppress(msgspec.ValidationError):
+            msgspec.convert(None, kind, dec_hook=_read)
+        _prepared.add(kind)
 
 
 def raw_objects(body: Json, part: str, kind: str) -> dict[str, Json]:

@@ -180,10 +180,14 @@ def _size(entry: InventoryEntry) -> int:
     return len(msgspec.json.encode(counted)) + 1
 
 
+#: Made with the module: msgspec finds out about a type at its first use, which is not thread-safe.
+_ENTRY = msgspec.json.Decoder(InventoryEntry)
+
+
 def _read_entry(line: str) -> InventoryEntry | None:
     """Read an entry; None for anything that cannot name an object, whoever wrote it."""
     try:
-        entry = msgspec.json.decode(line, type=InventoryEntry)
+        entry = _ENTRY.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
     is_valid = (
