@@ -187,8 +187,8 @@ class DeleteReport:
 
     @property
     def complete(self) -> bool:
-        """Tell whether nothing of ours is left on the target."""
-        return not self.remaining.by_key
+        """Tell whether nothing of ours is left on the target, and the round could see that."""
+        return not (self.error or self.remaining.by_key)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,13 @@ def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
     assert decided(deletion=finished(failed)).start == AB
 
 
+def test_a_round_that_failed_proves_nothing_gone_although_its_inventory_is_lost() -> None:
+    lost = Inventory()
+    failed = deletion(lost, lost, report=DeleteReport((), lost, error="timeout"))
+    decision = decided(config_maps=[], deletion=finished(failed), status={"sync": {"objects": 3}})
+    assert not decision.finalized
+
+
 def test_seen_to_be_gone_it_is_done_and_told() -> None:
     done = decided(deletion=finished(deletion(AB, Inventory())))
     assert done.finalized
