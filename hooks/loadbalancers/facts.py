@@ -46,14 +46,17 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
     # The Service matters for a deletion, and for an object without an owner.
     if request.deleted_at is not None or not request.is_owned:
         facts = replace(facts, service=_live_service(request, context))
-    is_living = request.deleted_at is None
-    is_left_alone = facts.is_wanted != is_living
-    if is_left_alone:
-        return facts
+    is_left_alone = facts.is_wanted != (request.deleted_at is None)
+    return facts if is_left_alone else _with_cloud_state(facts, context)
+
+
+def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
+    """Read CloudStack: version, network, addresses, and what is on those that count."""
+    request, is_living = facts.request, facts.request.deleted_at is None
     facts = replace(
         facts,
-        version=context.cloud.capabilities(deadline),
-        network=_network(facts.request.network_id, context),
+        version=context.cloud.capabilities(context.deadline),
+        network=_network(request.network_id, context),
     )
     reader = _Reader(facts, context)
     facts = replace(facts, state=CloudState(reader.addresses()))
