@@ -160,30 +160,26 @@ def _is_former_providers(facts: Facts, found: PublicIpAddress) -> bool:
 
 def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> AddressPlan:
     """Make an address ours by its tags, after the rules that another provider left on it."""
-    here = facts.on(found.id)
-    rules = own_rules(facts.owner, here.state.rules)
     wanted = tags.address_tags(facts, by_controller=by_controller)
-    actions = (
-        *tag_firewall(facts, former_firewall(here, rules)),
-        *tag_rules(facts, rules),
-        AddTags("address", (found.id,), (found.ip_address,), wanted),
-    )
-    return _mark(facts, found, actions)
+    last = AddTags("address", (found.id,), (found.ip_address,), wanted)
+    return _mark(facts, found, (*_tag_contents(facts, found), last))
 
 
 def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Give our mark to an address of a Service of our name: rules first, the address last."""
     if unfit := find_unfit(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
+    wanted = tags.address_tags(facts, by_controller=is_by_controller(found))
+    last = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)
+    # Once the address has our mark, nothing would find a rule that kept the old one.
+    return _mark(facts, found, _tag_contents(facts, found) or last)
+
+
+def _tag_contents(facts: Facts, found: PublicIpAddress) -> tuple[Action, ...]:
+    """Give our mark to what is ours on an address."""
     here = facts.on(found.id)
     rules = own_rules(facts.owner, here.state.rules)
-    wanted = tags.address_tags(facts, by_controller=is_by_controller(found))
-    actions = (
-        *tag_firewall(facts, former_firewall(here, rules)),
-        *tag_rules(facts, rules),
-        *tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted),
-    )
-    return _mark(facts, found, actions)
+    return (*tag_firewall(facts, former_firewall(here, rules)), *tag_rules(facts, rules))
 
 
 def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> AddressPlan:

@@ -72,7 +72,7 @@ def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
 def _is_plan_only(facts: Facts) -> bool:
     """Tell whether nothing may be changed: the Service says, else the load balancer itself."""
     service = facts.service
-    return service.plan_only if service and service.is_same else facts.request.mode == "plan"
+    return service.plan_only if service and service.is_same else facts.request.mode != "apply"
 
 
 def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:

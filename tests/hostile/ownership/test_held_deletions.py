@@ -91,6 +91,16 @@ def test_it_is_abandoned_by_an_annotation_on_the_load_balancer(
     assert ip_of(lb) in told(lb.world)
 
 
+def test_a_misspelt_mode_on_the_load_balancer_holds(
+    lb: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    before = holdings(lb.world, ip_of(lb))
+    annotate(lb, MODE, "paln")
+    lb.delete()
+    call_for(lb, hook, 900)
+    check_held(lb, before)
+
+
 @pytest.mark.parametrize("value", ["false", ""])
 def test_another_value_abandons_nothing(
     lb: LoadBalancer, hook: LoadBalancersHook, value: str
