@@ -1,35 +1,17 @@
 """What a request costs grows with its size alone, also where nulls and problems are nested."""
 
-import sys
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.request import read
 from hooks.webhook.contract import BadRequest
+from tests.unit.counting import calls
 
 SIZES = (50, 100, 200, 400)
 #: Twice the work, and what does not grow.
 DOUBLED = 2.1
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Count the functions that are called, ours and built-in ones: a measure without a clock."""
-    counted = 0
-
-    def count_call(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(count_call)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def request(number: int, name: object) -> Json:

@@ -1,15 +1,14 @@
 """A plan costs what its ports and source ranges cost, added up, and not multiplied."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, pairwise
-from typing import Any
 
 import pytest
 
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.plan import plan
+from tests.unit.counting import calls
 from tests.unit.loadbalancers.builders import right_facts
 
 SIZES = (16, 32, 64, 128)
@@ -28,22 +27,6 @@ def without_firewall(facts: Facts) -> Facts:
 
 def without_anything(facts: Facts) -> Facts:
     return replace(facts, state=replace(facts.state, firewall=(), rules=(), members={}))
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Count the functions that are called, ours and built-in ones: a measure without a clock."""
-    counted = 0
-
-    def count_call(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(count_call)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 @pytest.mark.parametrize("change", [as_asked, without_firewall, without_anything])
