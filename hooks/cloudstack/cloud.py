@@ -119,8 +119,8 @@ class Cloud:
         """List all virtual machines, of one zone or (empty) of all."""
         taken_at, monotonic = self._clocks.epoch(), self._clocks.monotonic()
         where = {"zone_id": zone_id} if zone_id else {}
-        machines = self.client.list_all(VirtualMachine, deadline, **where)
-        return Snapshot.of(machines, taken_at=taken_at, taken_monotonic=monotonic)
+        vms = self.client.list_all(VirtualMachine, deadline, **where)
+        return Snapshot.of(vms, taken_at=taken_at, taken_monotonic=monotonic)
 
     def _ask(self, _key: str, deadline: Deadline) -> Capabilities:
         return self.client.one(Capabilities, deadline)

@@ -31,7 +31,7 @@ from hooks.http.tls import BadTrust
 POOL_SIZE = 64
 #: Seconds that a connection may be idle before it is not used again.
 IDLE_SECONDS = 30.0
-#: The largest answer, in bytes: a page of 500 machines has about 2 MB, an object of Kubernetes at
+#: The largest answer, in bytes: a page of 500 VMs has about 2 MB, an object of Kubernetes at
 #: most 1.5 MiB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 #: Bytes of the largest answer for each value in one: `[]` takes thirty times its text in memory.

@@ -116,10 +116,10 @@ def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line ea
             return loadbalancing.update_load_balancer_rule(rule_id, change)
         case actions.DeleteRule(own):
             return loadbalancing.delete_load_balancer_rule(own.id)
-        case actions.Assign(rule_id, _, machine_ids):
-            return loadbalancing.assign_to_load_balancer_rule(rule_id, machine_ids)
-        case actions.Remove(rule_id, _, machine_ids):
-            return loadbalancing.remove_from_load_balancer_rule(rule_id, machine_ids)
+        case actions.Assign(rule_id, _, vm_ids):
+            return loadbalancing.assign_to_load_balancer_rule(rule_id, vm_ids)
+        case actions.Remove(rule_id, _, vm_ids):
+            return loadbalancing.remove_from_load_balancer_rule(rule_id, vm_ids)
         case actions.OpenFirewall(address_id, ports):
             return firewall.create_firewall_rule(address_id, ports)
         case actions.CloseFirewall(own):

@@ -143,7 +143,7 @@ class _Reader:
             members={rule.id: self._members(rule) for rule in own},
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             forwards=self._forwards(found) if may_change_hands else (),
-            machines=self._machines(),
+            vms=self._vms(),
         )
 
     def address_limit(self) -> ResourceLimit | None:
@@ -230,13 +230,12 @@ class _Reader:
             return ()
         return self._client.list_all(FirewallRule, self._deadline, ip_address_id=address.id)
 
-    def _machines(self) -> frozenset[str] | None:
+    def _vms(self) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""
         if not any(isinstance(each.action, Assign) for each in self._facts.call.refusals):
             return None
         return frozenset(
-            machine.id
-            for machine in self._cloud.snapshot(self._deadline).machines
-            if machine.exists
-            and any(nic.network_id == self._request.network_id for nic in machine.nics)
+            vm.id
+            for vm in self._cloud.snapshot(self._deadline).vms
+            if vm.exists and any(nic.network_id == self._request.network_id for nic in vm.nics)
         )

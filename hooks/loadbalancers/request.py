@@ -194,14 +194,14 @@ class RecordedStatus(View, frozen=True):
 
 
 class NetworkAttachment(View, frozen=True):
-    """A network that a machine is on, and whether it is the machine's default one."""
+    """A network that a VM is on, and whether it is the VM's default one."""
 
     network_id: NonEmpty = msgspec.field(name="id")
     default: bool = False
 
 
 class _InstanceSpec(View, frozen=True):
-    instance_id: str = msgspec.field(name="instanceID", default="")
+    vm_id: str = msgspec.field(name="instanceID", default="")
 
 
 class _Observed(View, frozen=True):
@@ -211,7 +211,7 @@ class _Observed(View, frozen=True):
 
 
 class Instance(Object, frozen=True, kw_only=True):
-    """A node's machine, as its CloudStackInstance tells."""
+    """A node's VM, as its CloudStackInstance tells."""
 
     spec: _InstanceSpec = _InstanceSpec()
     observed: _Observed = _Observed()
@@ -222,17 +222,17 @@ class Instance(Object, frozen=True, kw_only=True):
         return self.metadata.name
 
     @property
-    def machine_id(self) -> str:
-        """Return the machine's id in CloudStack; empty where it is not known yet."""
-        return self.spec.instance_id
+    def vm_id(self) -> str:
+        """Return the VM's id in CloudStack; empty where it is not known yet."""
+        return self.spec.vm_id
 
     @property
     def is_missing(self) -> bool:
-        """Tell whether CloudStack lacked the machine when it was last asked."""
+        """Tell whether CloudStack lacked the VM when it was last asked."""
         return self.observed.missing is not None
 
     def is_on(self, network_id: str) -> bool:
-        """Tell whether the machine has a card on the network."""
+        """Tell whether the VM has a card on the network."""
         return any(attachment.network_id == network_id for attachment in self.observed.networks)
 
 
@@ -260,7 +260,7 @@ class LoadBalancerRequest:
         deleted_at: epoch seconds of the deletion; None while it lives.
         recorded: what is read of our own status.
         status: all of our own status, as it came.
-        instances: those whose machine is known, by name.
+        instances: those whose VM is known, by name.
     """
 
     metadata: NamespacedMetadata
@@ -359,6 +359,6 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
         recorded=parent.status,
         status=body["parent"].get("status") or {},
         instances=tuple(
-            each for each in sorted(instances, key=lambda each: each.name) if each.machine_id
+            each for each in sorted(instances, key=lambda each: each.name) if each.vm_id
         ),
     )

@@ -60,21 +60,19 @@ def observe(request: NodeRequest, node: Json, sources: Sources) -> Facts:
         guard_hold=sources.config.node_guard_hold,
     )
     match facts.match:
-        case Missing(str() as instance_id):
+        case Missing(str() as vm_id):
             uid = str(node["metadata"].get("uid"))
-            subject = uid, instance_id, facts.absence.since
+            subject = uid, vm_id, facts.absence.since
             seen = sources.absences.note(facts.name, subject, snapshot.taken_monotonic)
             facts = replace(facts, seen=seen)
             if is_deletion_due(facts):
-                return _with_missing_nodes(facts, instance_id, snapshot, sources)
+                return _with_missing_nodes(facts, vm_id, snapshot, sources)
         case _:
             sources.absences.forget(facts.name)
     return facts
 
 
-def _with_missing_nodes(
-    facts: Facts, instance_id: str, snapshot: Snapshot, sources: Sources
-) -> Facts:
+def _with_missing_nodes(facts: Facts, vm_id: str, snapshot: Snapshot, sources: Sources) -> Facts:
     """Read the Node again, find which other nodes are missing, and ask for the VM by its id.
 
     Another Node of the same name, or one with another VM, is left to the call that brings it.
@@ -82,15 +80,15 @@ def _with_missing_nodes(
     node = sources.kube.get(f"{NODES}/{facts.name}", deadline=sources.deadline)
     if _identity(node) != _identity(facts.node):
         return facts
-    return replace(facts, node=node, missing_nodes=_missing_nodes(instance_id, snapshot, sources))
+    return replace(facts, node=node, missing_nodes=_missing_nodes(vm_id, snapshot, sources))
 
 
 def _identity(node: Json) -> tuple[object, object]:
     return part(node, "metadata").get("uid"), part(node, "spec").get("providerID")
 
 
-def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> MissingNodes:
-    present = {vm.id.lower() for vm in snapshot.machines if vm.exists}
+def _missing_nodes(vm_id: str, snapshot: Snapshot, sources: Sources) -> MissingNodes:
+    present = {vm.id.lower() for vm in snapshot.vms if vm.exists}
     instances = list(sources.kube.list(INSTANCES, deadline=sources.deadline))
     missing = tuple(
         str(part(instance, "metadata").get("name", ""))
@@ -98,7 +96,7 @@ def _missing_nodes(instance_id: str, snapshot: Snapshot, sources: Sources) -> Mi
         if str(part(instance, "spec").get("instanceID", "")).lower() not in present
     )
     ready = tuple(name for name in missing if _is_ready(name, sources))
-    return MissingNodes(len(instances), missing, ready, gone=_is_gone(instance_id, sources))
+    return MissingNodes(len(instances), missing, ready, gone=_is_gone(vm_id, sources))
 
 
 def _is_ready(name: str, sources: Sources) -> bool:
@@ -108,14 +106,14 @@ def _is_ready(name: str, sources: Sources) -> bool:
         return False
 
 
-def _is_gone(instance_id: str, sources: Sources) -> bool:
+def _is_gone(vm_id: str, sources: Sources) -> bool:
     """Ask for one VM by its id: an unknown id is a clear no, any other refusal is an error."""
     try:
         found = sources.cloud.client.list_all(
-            VirtualMachine, sources.deadline, id=instance_id, details="min"
+            VirtualMachine, sources.deadline, id=vm_id, details="min"
         )
     except InvalidParameter as error:
-        if error.says_unknown(instance_id):
+        if error.says_unknown(vm_id):
             return True
         raise
     return not any(vm.exists for vm in found)

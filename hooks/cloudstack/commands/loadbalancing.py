@@ -33,14 +33,14 @@ def delete_load_balancer_rule(rule_id: str) -> Command:
     return command("deleteLoadBalancerRule", id=rule_id)
 
 
-def assign_to_load_balancer_rule(rule_id: str, machine_ids: Sequence[str]) -> Command:
+def assign_to_load_balancer_rule(rule_id: str, vm_ids: Sequence[str]) -> Command:
     """Add members; fails whole in the job if one of them is a member already."""
-    return command("assignToLoadBalancerRule", id=rule_id, virtual_machine_ids=machine_ids)
+    return command("assignToLoadBalancerRule", id=rule_id, virtual_machine_ids=vm_ids)
 
 
-def remove_from_load_balancer_rule(rule_id: str, machine_ids: Sequence[str]) -> Command:
-    """Remove members; a machine that is not a member is ignored."""
-    return command("removeFromLoadBalancerRule", id=rule_id, virtual_machine_ids=machine_ids)
+def remove_from_load_balancer_rule(rule_id: str, vm_ids: Sequence[str]) -> Command:
+    """Remove members; a VM that is not a member is ignored."""
+    return command("removeFromLoadBalancerRule", id=rule_id, virtual_machine_ids=vm_ids)
 
 
 def create_lb_stickiness_policy(

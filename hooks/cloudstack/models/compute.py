@@ -8,7 +8,7 @@ from typing import Annotated
 from hooks.cloudstack.models.fields import Listing, Model, each
 
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
-#: Network cards and service offering cost the server 4 ms a machine; `details=min`, which has
+#: Network cards and service offering cost the server 4 ms a VM; `details=min`, which has
 #: neither, 2 ms, and everything 5 ms (measured on 4.22).
 _NICS_AND_OFFERING = "nics,servoff"
 
@@ -28,7 +28,7 @@ class Nic(Model):
 class VirtualMachine(Model):
     """A virtual machine.
 
-    Listed by the id of an expunged machine, or of another account's, there is none; an id that
+    Listed by the id of an expunged VM, or of another account's, there is none; an id that
     never existed is InvalidParameter. The filter `name` compares CloudStack's name, not the
     display name.
 
@@ -58,7 +58,7 @@ class VirtualMachine(Model):
 
     @property
     def exists(self) -> bool:
-        """Tell whether the machine is neither destroyed nor failed to deploy."""
+        """Tell whether the VM is neither destroyed nor failed to deploy."""
         return self.state not in _GONE_STATES
 
 
@@ -67,36 +67,36 @@ class Snapshot:
     """All virtual machines at one moment; false if there are none.
 
     Attributes:
-        taken_at: epoch seconds before the machines were listed.
+        taken_at: epoch seconds before the VMs were listed.
         taken_monotonic: the same in monotonic seconds; tells snapshots and their distance.
-        machines: in CloudStack's order, destroyed ones included where CloudStack shows them.
-        by_id: the machine of an id.
-        by_host: the machines of a name without case and domain, as `host_part` returns it.
+        vms: in CloudStack's order, destroyed ones included where CloudStack shows them.
+        by_id: the VM of an id.
+        by_host: the VMs of a name without case and domain, as `host_part` returns it.
     """
 
     taken_at: float
     taken_monotonic: float
-    machines: tuple[VirtualMachine, ...]
+    vms: tuple[VirtualMachine, ...]
     by_id: Mapping[str, VirtualMachine]
     by_host: Mapping[str, tuple[VirtualMachine, ...]]
 
     def __len__(self) -> int:
-        return len(self.machines)
+        return len(self.vms)
 
     @classmethod
     def of(
-        cls, machines: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
+        cls, vms: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
     ) -> "Snapshot":
-        """Index the machines."""
-        listed = tuple(machines)
+        """Index the VMs."""
+        listed = tuple(vms)
         groups: dict[str, list[VirtualMachine]] = {}
-        for machine in listed:
-            groups.setdefault(host_part(machine.name), []).append(machine)
+        for vm in listed:
+            groups.setdefault(host_part(vm.name), []).append(vm)
         return cls(
             taken_at=taken_at,
             taken_monotonic=taken_monotonic,
-            machines=listed,
-            by_id=MappingProxyType({machine.id: machine for machine in listed}),
+            vms=listed,
+            by_id=MappingProxyType({vm.id: vm for vm in listed}),
             by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
         )
 

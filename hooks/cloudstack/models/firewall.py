@@ -25,7 +25,7 @@ class FirewallRule(Model):
 
 @dataclass(frozen=True, slots=True)
 class PortForwardingRule(Model):
-    """A port of a public address that goes to one machine."""
+    """A port of a public address that goes to one VM."""
 
     LISTING = Listing(
         "listPortForwardingRules", "portforwardingrule", "id ip_address_id network_id tags"

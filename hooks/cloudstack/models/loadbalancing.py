@@ -94,12 +94,12 @@ class Member(Model):
 
     @classmethod
     def from_json(cls, answer: Answer) -> Self:
-        """Read an entry, which holds the machine and its addresses. Raises Malformed."""
-        machine = answer.get("loadbalancerruleinstance")
-        if not isinstance(machine, dict):
+        """Read an entry, which holds the VM and its addresses. Raises Malformed."""
+        vm = answer.get("loadbalancerruleinstance")
+        if not isinstance(vm, dict):
             raise Malformed("a member without 'loadbalancerruleinstance'")
         addresses = words(answer, "lbvmipaddresses")
-        return cls(required(machine, "member", "id"), optional(machine, "name"), addresses)
+        return cls(required(vm, "member", "id"), optional(vm, "name"), addresses)
 
 
 def _params(answer: Answer, name: str) -> tuple[tuple[str, str], ...]:

@@ -72,7 +72,7 @@ class PublicIpAddress(Model):
         network_id: of the guest network it is associated with (`associatednetworkid`; the
             answer's own `networkid` is the public network), empty for a VPC's.
         allocated_at: epoch seconds; None for a free address.
-        virtual_machine_id: of the machine whose static NAT it is, else empty.
+        virtual_machine_id: of the VM whose static NAT it is, else empty.
     """
 
     LISTING = Listing(

@@ -133,7 +133,7 @@ class DeleteRule:
 class _MemberChange:
     rule_id: str
     name: str
-    machine_ids: tuple[str, ...]
+    vm_ids: tuple[str, ...]
     nodes: tuple[str, ...]
 
 

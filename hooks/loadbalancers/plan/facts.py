@@ -26,7 +26,7 @@ class CloudState:
         firewall: all firewall rules of these addresses.
         forwards: all port forwarding rules of these addresses; read where they matter, and None
             if this account may not list them.
-        machines: ids of the VMs that CloudStack has on the network; None if not asked.
+        vms: ids of the VMs that CloudStack has on the network; None if not asked.
     """
 
     addresses: tuple[PublicIpAddress, ...] = ()
@@ -35,7 +35,7 @@ class CloudState:
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
     forwards: tuple[PortForwardingRule, ...] | None = ()
-    machines: frozenset[str] | None = None
+    vms: frozenset[str] | None = None
 
     def members_of(self, rule_id: str) -> frozenset[str]:
         """Return the VM ids of a rule's members."""

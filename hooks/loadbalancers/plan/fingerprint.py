@@ -51,8 +51,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "abandon": (request.is_abandoned, False),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),
         "networkID": (network_id, ""),
-        "members": (sorted(each.machine_id for each in members), []),
-        "missing": (sorted(each.machine_id for each in members if each.is_missing), []),
+        "members": (sorted(each.vm_id for each in members), []),
+        "missing": (sorted(each.vm_id for each in members if each.is_missing), []),
         "offNetwork": (sorted(each.name for each in serving if not each.is_on(network_id)), []),
         "noInstances": (not request.instances, False),
     }

@@ -48,13 +48,13 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     Members are added before others are removed, so that no rule is without any in between.
     """
     wanted = [each for each in facts.request.serving_nodes if each.is_on(facts.request.network_id)]
-    wanted_ids = frozenset(each.machine_id for each in wanted)
+    wanted_ids = frozenset(each.vm_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
     for rule in (*rules.serving, *rules.future):
         current = facts.state.members_of(rule.id)
-        if new := [each for each in joining if each.machine_id not in current]:
-            ids = tuple(each.machine_id for each in new)
+        if new := [each for each in joining if each.vm_id not in current]:
+            ids = tuple(each.vm_id for each in new)
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
         # Without any Instance, nothing is known of the nodes, and no member is removed.
         if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
@@ -74,15 +74,15 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
 def _may_join(facts: Facts, instance: Instance) -> bool:
     """Tell whether CloudStack has a node's VM: one that is gone fails a whole assignment."""
-    machines = facts.state.machines
-    return not instance.is_missing and (machines is None or instance.machine_id in machines)
+    vms = facts.state.vms
+    return not instance.is_missing and (vms is None or instance.vm_id in vms)
 
 
-def _names(facts: Facts, machine_ids: Iterable[str]) -> tuple[str, ...]:
+def _names(facts: Facts, vm_ids: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the VMs' nodes; CloudStack's name for a VM without a node."""
     names = {vm: name for members in facts.state.members.values() for vm, name in members.items()}
-    names |= {each.machine_id: each.name for each in facts.request.instances}
-    return tuple(names.get(machine_id) or machine_id for machine_id in machine_ids)
+    names |= {each.vm_id: each.name for each in facts.request.instances}
+    return tuple(names.get(vm_id) or vm_id for vm_id in vm_ids)
 
 
 def _condition(
@@ -104,7 +104,7 @@ def _condition(
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
     if not wanted:
         return Condition(kind, "False", "NoMembers", f"No node may serve{off_network}")
-    if assigned and all(each.machine_id in assigned or each.name in absent for each in wanted):
+    if assigned and all(each.vm_id in assigned or each.name in absent for each in wanted):
         return Condition(kind, "True", "AllAssigned", message)
     return Condition(kind, "False", "AssigningMembers", message)
 

@@ -39,12 +39,12 @@ def kept_instance(facts: Facts) -> list[Json]:
     return [_instance(facts, part(before, "spec"), part(before, "observed"))] if before else []
 
 
-def missing_instance(facts: Facts, instance_id: str, *, ready: bool) -> Json:
+def missing_instance(facts: Facts, vm_id: str, *, ready: bool) -> Json:
     """Repeat the Instance with a record that its VM is missing.
 
     Args:
         facts: with the absence.
-        instance_id: the VM's id, as the node's provider id names it.
+        vm_id: the VM's id, as the node's provider id names it.
         ready: whether the node is Ready all the same.
     """
     absence = facts.absence
@@ -58,14 +58,14 @@ def missing_instance(facts: Facts, instance_id: str, *, ready: bool) -> Json:
             "nodeReady": ready,
         },
     }
-    return _instance(facts, _spec(facts, instance_id), observed)
+    return _instance(facts, _spec(facts, vm_id), observed)
 
 
-def _spec(facts: Facts, instance_id: str) -> Json:
+def _spec(facts: Facts, vm_id: str) -> Json:
     return {
         "nodeName": facts.name,
-        "providerID": format_provider_id(instance_id),
-        "instanceID": instance_id,
+        "providerID": format_provider_id(vm_id),
+        "instanceID": vm_id,
     }
 
 

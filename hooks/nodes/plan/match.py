@@ -26,10 +26,10 @@ class Missing:
     """CloudStack has no VM for the node.
 
     Attributes:
-        instance_id: the id in the node's provider id; None where it has none.
+        vm_id: the id in the node's provider id; None where it has none.
     """
 
-    instance_id: str | None
+    vm_id: str | None
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Foreign:
 Match = Found | Missing | Ambiguous | Foreign
 
 
-def format_provider_id(instance_id: str) -> str:
+def format_provider_id(vm_id: str) -> str:
     """Return the provider id of a VM."""
-    return f"external-cloudstack://{instance_id}"
+    return f"external-cloudstack://{vm_id}"
 
 
 def parse_provider_id(provider_id: str) -> str | None:
@@ -70,11 +70,11 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
     """
     if not provider_id:
         return _by_name(name, snapshot)
-    instance_id = parse_provider_id(provider_id)
-    if instance_id is None:
+    vm_id = parse_provider_id(provider_id)
+    if vm_id is None:
         return Foreign(provider_id)
-    vm = snapshot.by_id.get(instance_id) or snapshot.by_id.get(instance_id.lower())
-    return Found(vm) if vm and vm.exists else Missing(instance_id)
+    vm = snapshot.by_id.get(vm_id) or snapshot.by_id.get(vm_id.lower())
+    return Found(vm) if vm and vm.exists else Missing(vm_id)
 
 
 def _by_name(name: str, snapshot: Snapshot) -> Match:

@@ -46,8 +46,8 @@ def plan_node(facts: Facts) -> NodePlan:
             named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
-        case Missing(str() as instance_id):
-            return _missing(facts, instance_id)
+        case Missing(str() as vm_id):
+            return _missing(facts, vm_id)
         case Missing():  # Nothing is deleted: it may be another cloud's node.
             text = f"CloudStack has no VM named {facts.name} in this project and zone"
             return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, text)
@@ -101,15 +101,15 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     return () if taints == observed else (SpecPatch(*_version(node), new_id, tuple(taints)),)
 
 
-def _missing(facts: Facts, instance_id: str) -> NodePlan:
+def _missing(facts: Facts, vm_id: str) -> NodePlan:
     ready = is_true(facts.node, "Ready")
     response = DecoratorResponse(
         labels={},
-        attachments=[missing_instance(facts, instance_id, ready=ready)],
+        attachments=[missing_instance(facts, vm_id, ready=ready)],
         resyncAfterSeconds=NOT_FOUND_RESYNC if ready else NOT_READY_RESYNC,
     )
     if ready:
-        text = f"CloudStack has no VM {instance_id}, but the node is Ready: nothing is deleted"
+        text = f"CloudStack has no VM {vm_id}, but the node is Ready: nothing is deleted"
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
     if facts.missing_nodes is None or facts.seen is None or not is_deletion_due(facts):
         return Plan(response)
@@ -120,7 +120,7 @@ def _missing(facts: Facts, instance_id: str) -> NodePlan:
         confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
     )
     if reason:
-        text = f"VM {instance_id} is gone, the node is kept: {reason}"
+        text = f"VM {vm_id} is gone, the node is kept: {reason}"
         return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
     text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
     event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)

@@ -59,7 +59,7 @@ def test_six_hundred_machines_are_one_snapshot_of_two_pages(many: Simulator) -> 
         snapshot = cloud.snapshot(Deadline(8))
         assert cloud.snapshot(Deadline(8)) is snapshot
     assert snapshot.taken_at == 1234.5
-    assert len(snapshot.machines) == len(snapshot.by_id) == 600
+    assert len(snapshot.vms) == len(snapshot.by_id) == 600
     [last] = snapshot.by_host["node-00600"]
     assert last.offering_name == "Small Instance"
     assert last.nics[0].ip_address
@@ -79,7 +79,7 @@ def test_a_second_page_that_fails_leaves_no_snapshot(many: Simulator) -> None:
 def test_a_second_page_that_breaks_once_is_read_again(many: Simulator) -> None:
     many.control.fault("listVirtualMachines", "html", when={"page": "2"}, times=1)
     with cloud_of(many) as cloud:
-        assert len(cloud.snapshot(Deadline(8)).machines) == 600
+        assert len(cloud.snapshot(Deadline(8)).vms) == 600
 
 
 def test_thirty_two_calls_at_once_are_one_snapshot(many: Simulator) -> None:
@@ -112,11 +112,11 @@ def test_sixteen_hundred_calls_from_thirty_two_threads_are_never_mixed_up(
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_a_configured_zone_is_found_once_by_name_or_id(by: str, small: Simulator) -> None:
     with cloud_of(small) as cloud:
-        [zone_id] = {machine.zone_id for machine in cloud.snapshot(Deadline(8)).machines}
+        [zone_id] = {machine.zone_id for machine in cloud.snapshot(Deadline(8)).vms}
     small.control.clear_calls()
     with cloud_of(small, zone="zone-1" if by == "name" else zone_id) as cloud:
         assert cloud.zone_id(Deadline(8)) == zone_id
-        assert len(cloud.snapshot(Deadline(8)).machines) == 5
+        assert len(cloud.snapshot(Deadline(8)).vms) == 5
         cloud.snapshot(Deadline(8))
     assert small.control.counts() == {"listZones": 1, "listVirtualMachines": 1}
     [call] = small.control.calls("listVirtualMachines")
@@ -132,7 +132,7 @@ def test_a_zone_that_is_not_there_is_named_with_those_that_are(small: Simulator)
 
 def test_a_network_is_asked_for_once(small: Simulator) -> None:
     with cloud_of(small) as cloud:
-        network_id = cloud.snapshot(Deadline(8)).machines[0].nics[0].network_id
+        network_id = cloud.snapshot(Deadline(8)).vms[0].nics[0].network_id
         network = cloud.network(network_id, Deadline(8))
         assert cloud.network(network_id, Deadline(8)) is network
         assert small.control.counts()["listNetworks"] == 1
@@ -171,13 +171,13 @@ def test_a_project_shows_its_own_machines_and_only_them(small: Simulator) -> Non
     project_id = project_of(small)
     with cloud_of(small, project_id=project_id) as cloud:
         snapshot = cloud.snapshot(Deadline(8))
-    assert [machine.name for machine in snapshot.machines] == ["project-node-1"]
-    assert snapshot.machines[0].project_id == project_id
+    assert [machine.name for machine in snapshot.vms] == ["project-node-1"]
+    assert snapshot.vms[0].project_id == project_id
 
 
 def test_without_the_project_its_machines_are_not_there_even_by_id(small: Simulator) -> None:
     with cloud_of(small, project_id=project_of(small)) as inside, cloud_of(small) as outside:
-        [machine] = inside.snapshot(Deadline(8)).machines
+        [machine] = inside.snapshot(Deadline(8)).vms
         assert outside.client.list_all(VirtualMachine, Deadline(8), id=machine.id) == ()
         [again] = inside.client.list_all(VirtualMachine, Deadline(8), id=machine.id)
     assert again == machine
@@ -195,7 +195,7 @@ def test_a_snapshot_that_takes_longer_than_a_call_is_there_for_the_next(small: S
     with cloud_of(small) as cloud:
         with pytest.raises(Unreachable):
             cloud.snapshot(Deadline(0.1))
-        assert len(cloud.snapshot(Deadline(8)).machines) == 5
+        assert len(cloud.snapshot(Deadline(8)).vms) == 5
     assert small.control.counts() == {"listVirtualMachines": 1}
 
 

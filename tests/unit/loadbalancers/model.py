@@ -100,11 +100,11 @@ class Model:
                 self._update_rule(rule_id, change)
             case plan.DeleteRule(own):
                 self._delete_rule(own.id)
-            case plan.Assign(rule_id, _, machine_ids):
-                self._assign(rule_id, machine_ids)
-            case plan.Remove(rule_id, _, machine_ids):
+            case plan.Assign(rule_id, _, vm_ids):
+                self._assign(rule_id, vm_ids)
+            case plan.Remove(rule_id, _, vm_ids):
                 self._rule(rule_id)
-                self.members.get(rule_id, set()).difference_update(machine_ids)
+                self.members.get(rule_id, set()).difference_update(vm_ids)
             case plan.OpenFirewall(address_id, ports):
                 self._open(address_id, ports)
             case plan.CloseFirewall(own):
@@ -209,12 +209,12 @@ class Model:
         del self.rules[rule_id]
         self.members.pop(rule_id, None)
 
-    def _assign(self, rule_id: str, machine_ids: tuple[str, ...]) -> None:
+    def _assign(self, rule_id: str, vm_ids: tuple[str, ...]) -> None:
         self._rule(rule_id)
         existing = self.members.setdefault(rule_id, set())
-        if existing & set(machine_ids) or not machine_ids:
+        if existing & set(vm_ids) or not vm_ids:
             raise RefusedError(530, "Failed to assign load balancer rule")
-        existing.update(machine_ids)
+        existing.update(vm_ids)
 
     def _open(self, address_id: str, ports: PortRange) -> None:
         self._address(address_id)

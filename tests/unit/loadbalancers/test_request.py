@@ -146,7 +146,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
     first, second = request(nodes=nodes).instances
     assert (
         first.name,
-        first.machine_id,
+        first.vm_id,
         first.observed.serves_load_balancers,
         first.is_missing,
     ) == (
@@ -157,7 +157,7 @@ def test_instances_are_read_by_what_matters_of_them() -> None:
     )
     assert first.observed.networks == (NetworkAttachment(NET, True),)
     assert first.metadata.labels == {"kubernetes.io/hostname": "a"}
-    assert (second.name, second.machine_id) == ("b", "vm-b")
+    assert (second.name, second.vm_id) == ("b", "vm-b")
     assert (second.observed.serves_load_balancers, second.is_missing) == (False, False)
     assert second.observed.networks == (
         NetworkAttachment(NET, True),

@@ -50,7 +50,7 @@ class Place:
     cloud: Cloud
     network_id: str
     zone_id: str
-    machine_ids: tuple[str, ...]
+    vm_ids: tuple[str, ...]
 
     def done(self, job: Job) -> str:
         """Wait for a job; return the id of what it made."""
@@ -74,7 +74,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def place_of(cloud: Cloud) -> Place:
-    machines = cloud.snapshot(Deadline(8)).machines
+    machines = cloud.snapshot(Deadline(8)).vms
     network_id = machines[0].nics[0].network_id
     ids = tuple(each.id for each in machines if each.nics[0].network_id == network_id)
     return Place(cloud, network_id, machines[0].zone_id, ids)
@@ -148,15 +148,15 @@ def rule_with_members(place: Place, address_id: str) -> str:
     created = client.start(loadbalancing.create_load_balancer_rule(new), Deadline(8))
     rule_id = created.resource_id
     job = client.start(
-        loadbalancing.assign_to_load_balancer_rule(rule_id, place.machine_ids), Deadline(8)
+        loadbalancing.assign_to_load_balancer_rule(rule_id, place.vm_ids), Deadline(8)
     )
     place.done(created)
     place.done(job)
     members = client.list_all(Member, Deadline(8), id=rule_id)
-    assert {member.virtual_machine_id for member in members} == set(place.machine_ids)
+    assert {member.virtual_machine_id for member in members} == set(place.vm_ids)
     assert all(member.addresses for member in members)
-    if len(place.machine_ids) > 1:
-        leaving = place.machine_ids[:1]
+    if len(place.vm_ids) > 1:
+        leaving = place.vm_ids[:1]
         place.done(
             client.start(
                 loadbalancing.remove_from_load_balancer_rule(rule_id, leaving), Deadline(8)
@@ -236,16 +236,16 @@ def test_what_the_server_takes_is_what_is_sent_and_the_project_where_it_is_taken
 
 
 def test_machines_are_stopped_started_and_rebooted(place: Place) -> None:
-    client, machine_id = place.cloud.client, place.machine_ids[0]
-    place.done(client.start(compute.stop_virtual_machine(machine_id), Deadline(8)))
-    [stopped] = client.list_all(VirtualMachine, Deadline(8), id=machine_id, details="min")
+    client, vm_id = place.cloud.client, place.vm_ids[0]
+    place.done(client.start(compute.stop_virtual_machine(vm_id), Deadline(8)))
+    [stopped] = client.list_all(VirtualMachine, Deadline(8), id=vm_id, details="min")
     assert stopped.state == "Stopped"
     with pytest.raises(Refused) as caught:
-        place.done(client.start(compute.reboot_virtual_machine(machine_id), Deadline(8)))
+        place.done(client.start(compute.reboot_virtual_machine(vm_id), Deadline(8)))
     assert caught.value.failed_job
-    place.done(client.start(compute.start_virtual_machine(machine_id), Deadline(8)))
-    place.done(client.start(compute.reboot_virtual_machine(machine_id), Deadline(8)))
-    [running] = client.list_all(VirtualMachine, Deadline(8), id=machine_id)
+    place.done(client.start(compute.start_virtual_machine(vm_id), Deadline(8)))
+    place.done(client.start(compute.reboot_virtual_machine(vm_id), Deadline(8)))
+    [running] = client.list_all(VirtualMachine, Deadline(8), id=vm_id)
     assert running.state == "Running"
 
 

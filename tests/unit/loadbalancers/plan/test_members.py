@@ -85,7 +85,7 @@ def test_a_missing_vm_is_neither_added_nor_removed() -> None:
 def test_after_a_refusal_only_vms_that_cloudstack_has_are_tried() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "Failed to assign")
-    state = CloudState(machines=frozenset({"vm-n1", "vm-n2"}))
+    state = CloudState(vms=frozenset({"vm-n1", "vm-n2"}))
     again = facts(request(), state=state, refusals=(refusal,))
     planned = plan_members(again, rules_plan(rule(80, "r")))
     assert texts(planned.actions) == ["assign n1, n2 to rule r"]
@@ -94,7 +94,7 @@ def test_after_a_refusal_only_vms_that_cloudstack_has_are_tried() -> None:
 def test_a_refusal_that_nothing_explains_is_reported_in_cloudstacks_words() -> None:
     ids, names = tuple(sorted(ALL)), ("n1", "n2", "n3")
     refusal = Refusal(Assign("rule-tcp-80", "r", ids, names), 530, "the router is busy")
-    again = facts(request(), state=CloudState(machines=ALL), refusals=(refusal,))
+    again = facts(request(), state=CloudState(vms=ALL), refusals=(refusal,))
     planned = plan_members(again, rules_plan(rule(80, "r")))
     assert planned.actions == ()
     assert planned.condition.reason == "MembersRefused"

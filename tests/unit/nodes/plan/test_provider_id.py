@@ -4,7 +4,7 @@ from hooks.nodes.plan.match import format_provider_id, parse_provider_id
 
 
 @pytest.mark.parametrize(
-    ("provider_id", "instance_id"),
+    ("provider_id", "vm_id"),
     [
         pytest.param("external-cloudstack://abc", "abc", id="ours"),
         pytest.param("external-cloudstack:///abc", "abc", id="ours, empty region"),
@@ -21,8 +21,8 @@ from hooks.nodes.plan.match import format_provider_id, parse_provider_id
         pytest.param("", None, id="empty"),
     ],
 )
-def test_reads_every_form_of_ours_and_no_other(provider_id: str, instance_id: str | None) -> None:
-    assert parse_provider_id(provider_id) == instance_id
+def test_reads_every_form_of_ours_and_no_other(provider_id: str, vm_id: str | None) -> None:
+    assert parse_provider_id(provider_id) == vm_id
 
 
 def test_reads_what_it_writes() -> None:
