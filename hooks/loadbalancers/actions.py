@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import assert_never
 
-from hooks.cloudstack.commands import firewall, loadbalancing, network, parameters
+from hooks.cloudstack.commands import firewall, loadbalancing, network
+from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.kube.client import Conflict, NotFound
@@ -12,7 +13,7 @@ from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions, ownership
-from hooks.loadbalancers.plan.actions import Action, Command, KubernetesAction
+from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
@@ -63,7 +64,8 @@ def _assign_together(action: actions.AssignTogether, context: CallContext) -> tu
 
 
 def _do(
-    action: Command | actions.AssociateAny | actions.Retag | KubernetesAction, context: CallContext
+    action: CommandAction | actions.AssociateAny | actions.Retag | KubernetesAction,
+    context: CallContext,
 ) -> None:
     match action:
         case actions.DeleteOrphan(namespace, name, uid):
@@ -103,7 +105,7 @@ def _associate_any(action: actions.AssociateAny, context: CallContext) -> None:
         raise
 
 
-def _command(action: Command) -> parameters.Command:  # noqa: C901 - one line each
+def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
     """Return CloudStack's command for an action."""
     match action:
         case actions.Associate(ip, network_id):

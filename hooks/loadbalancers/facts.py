@@ -23,7 +23,7 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, TAG_SERVICE, TAG_SERVICE_UID
 
 
-def observe(request: LoadBalancerRequest, call: CallState, context: CallContext) -> Facts:
+def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
     """Read the facts. CloudStack is not read for an object that is left as it is.
 
     Raises:
@@ -40,7 +40,7 @@ def observe(request: LoadBalancerRequest, call: CallState, context: CallContext)
         cluster_id=context.cluster_id(deadline),
         drift_resync=context.drift_resync,
         service=None,
-        call=call,
+        call_state=call_state,
         seal_key=context.cloud.seal_key,
     )
     # The Service matters for a deletion, and for an object without an owner.
@@ -148,7 +148,7 @@ class _Reader:
 
     def address_limit(self) -> ResourceLimit | None:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
-        if any(each.code == LIMIT_REACHED for each in self._facts.call.refusals):
+        if any(each.code == LIMIT_REACHED for each in self._facts.call_state.refusals):
             with suppress(CloudStackError):
                 return self._cloud.address_limit(self._deadline)
         return None
@@ -232,7 +232,7 @@ class _Reader:
 
     def _vms(self) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""
-        if not any(isinstance(each.action, Assign) for each in self._facts.call.refusals):
+        if not any(isinstance(each.action, Assign) for each in self._facts.call_state.refusals):
             return None
         return frozenset(
             vm.id

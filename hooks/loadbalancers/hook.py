@@ -124,23 +124,23 @@ class _Call:
     lock: NetworkLock
     record: OncePerCall
     wait: float
-    state: CallState = field(default_factory=CallState)
+    call_state: CallState = field(default_factory=CallState)
     planned: Json | None = None
     events: tuple[Event, ...] = ()
 
     def observe(self) -> Facts:
         """Read the facts. If something new is asked for, there is work: lock the network first."""
         request = self.request
-        may_lock = self.state.first_actions is None and not request.spec.plan_only
+        may_lock = self.call_state.first_actions is None and not request.spec.plan_only
         if may_lock and request.recorded.fingerprint != fingerprint(request):
             self._lock_network(shared=is_one_change(request))
-        return observe(request, self.state, self.context)
+        return observe(request, self.call_state, self.context)
 
     def plan(self, facts: Facts) -> Plan[Action]:
         """Plan. Events about work in CloudStack are recorded when it begins, not when it ends."""
         planned = plan(facts)
-        if self.state.first_actions is None:
-            self.state = replace(self.state, first_actions=planned.actions)
+        if self.call_state.first_actions is None:
+            self.call_state = replace(self.call_state, first_actions=planned.actions)
         self.planned = planned.response.get("status") or {}
         if all(isinstance(action, KubernetesAction) for action in planned.actions):
             return planned
@@ -153,10 +153,10 @@ class _Call:
             self._lock_network(shared=isinstance(action, Assign | Remove))
             self.record(*self.events)
         refusals = perform(action, self.context)
-        self.state = replace(
-            self.state,
-            done=(*self.state.done, action),
-            refusals=(*self.state.refusals, *refusals),
+        self.call_state = replace(
+            self.call_state,
+            done=(*self.call_state.done, action),
+            refusals=(*self.call_state.refusals, *refusals),
         )
 
     def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
@@ -164,11 +164,11 @@ class _Call:
         request, now = self.request, self.context.clock()
         # The time was spent on work, rather than on waiting for an answer.
         is_out_of_time = (
-            self.state.done
+            self.call_state.done
             and isinstance(error, Unreachable)
             and self.context.deadline.passed(margin=ANSWER_MARGIN)
         )
-        if isinstance(error, NetworkBusy) and self.planned is not None and not self.state.done:
+        if isinstance(error, NetworkBusy) and self.planned is not None and not self.call_state.done:
             # The next call finds the same. Shown now, it would not count as drift then.
             return Plan(status.unchanged(request, self.wait))
         if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:

@@ -205,8 +205,8 @@ class DeleteOrphan:
         return f"delete CloudStackLoadBalancer {self.namespace}/{self.name}"
 
 
-#: One command of CloudStack's API.
-Command = (
+#: An action that is one command of CloudStack's API.
+CommandAction = (
     Associate
     | AddTags
     | UntagAddress
@@ -221,7 +221,7 @@ Command = (
 )
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService
-Action = Command | AssociateAny | Retag | AssignTogether | KubernetesAction
+Action = CommandAction | AssociateAny | Retag | AssignTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ def _choose(facts: Facts) -> AddressPlan:
     before = recorded.ip if recorded else ""
     free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
     # If one was associated in this call and does not show yet, no other is chosen.
-    if request.spec.plan_only or action in facts.call.done or not free:
+    if request.spec.plan_only or action in facts.call_state.done or not free:
         planned = _associate(facts, action, "A free address is being associated")
         return replace(planned, chooses=not request.spec.plan_only)
     tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0

@@ -120,7 +120,7 @@ class Facts:
     network: Network | None = None
     state: CloudState = CloudState()
     service: LiveService | None = None
-    call: CallState = CallState()
+    call_state: CallState = CallState()
     address_limit: ResourceLimit | None = None
     is_live: bool = False
     seal_key: bytes = field(default=b"", repr=False)
@@ -154,10 +154,10 @@ class Facts:
 
         An action that is planned again after it was done had no effect, and counts as refused.
         """
-        for refusal in self.call.refusals:
+        for refusal in self.call_state.refusals:
             if refusal.action == action:
                 return refusal
-        if action in self.call.done:
+        if action in self.call_state.done:
             return Refusal(action, 0, "CloudStack accepted it, and it has no effect")
         return None
 

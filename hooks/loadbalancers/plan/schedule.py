@@ -120,7 +120,7 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     recorded = facts.request.recorded.repeated_drift
     if not was_converged(facts):
         return recorded
-    found = actions if facts.call.first_actions is None else facts.call.first_actions
+    found = actions if facts.call_state.first_actions is None else facts.call_state.first_actions
     if not found:
         is_early = _last_wait(facts.request.recorded) < 0.9 * regular_wait(facts)
         return recorded if is_early else RepeatedDrift()
@@ -132,7 +132,7 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
 
 def is_drift_check(facts: Facts) -> bool:
     """Tell whether what this pass finds is drift: nothing else was asked for or done."""
-    return facts.call.first_actions is None and was_converged(facts)
+    return facts.call_state.first_actions is None and was_converged(facts)
 
 
 def _last_wait(recorded: RecordedStatus) -> float:

@@ -217,7 +217,7 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
         "version": VERSION,
         "network": NETWORK,
         "state": state or CloudState(),
-        "call": CallState(**call),
+        "call_state": CallState(**call),
         "seal_key": SEAL_KEY,
         **fields,
     }
