@@ -1,11 +1,11 @@
 """The `cloud-config` file, in the form of the CloudStack Kubernetes Provider.
 
-So its Secret serves as it is: section `[Global]`, names in any case, comments after `;` or `#`,
-values in double quotes where they need them, and a yes-or-no name alone on its line for yes.
+So its Secret serves as it is: section `[Global]`, read by the rules of `hooks.settings.gcfg`, and a
+yes-or-no name alone on its line for yes.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.http.tls import BadTrust, file_context
+from hooks.settings.gcfg import Entry, read_entries
 from hooks.settings.parsing import SettingsError
 
 #: Every name of the file, and the field that it sets.
@@ -25,9 +26,6 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CE
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
-_HEADER = re.compile(r"\[(.+)\].*")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:[;#].*)?')
-_COMMENT = re.compile(r"(?:^|\s)[;#]")
 _NAME = re.compile(r"[a-z][a-z-]{1,30}")
 _PROXY = re.compile(r"https?://[^/?#\s]+/?")
 
@@ -37,13 +35,13 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
 
     Args:
         text: the content of the file.
-        warn: called for each line without a meaning, which is most likely a misspelt name.
+        warn: called for each line that means nothing, which is most likely a misspelt name, and for
+            each value that is another one than it seems.
 
     Raises:
         SettingsError: naming every problem at once.
     """
-    given = _read_section(text, warn)
-    values: dict[str, Any] = {name: value or "" for name, value in given.items()}
+    values, bad = read_section(text, warn=warn)
     problems = [
         f"{name} is missing"
         for name, each in NAMES.items()
@@ -53,12 +51,7 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
         problems += _url_problems(values["api-url"])
     if values.get("proxy") and not _PROXY.fullmatch(values["proxy"]):
         problems.append("proxy is not an http or https URL; write for example http://proxy:3128")
-    if "ssl-no-verify" in given:
-        answer = (given["ssl-no-verify"] or "true").lower()
-        values["ssl-no-verify"] = answer in _TRUE
-        if answer not in _TRUE + _FALSE or given["ssl-no-verify"] == "":
-            problems.append("ssl-no-verify must be true or false")
-    if problems:
+    if problems := problems + bad:
         raise SettingsError(*problems)
     return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
 
@@ -68,7 +61,7 @@ def read_cloud_config(
 ) -> CloudConfig:
     """Read a cloud-config file, filled from the environment. Raises SettingsError, OSError."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_bytes().decode()
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not UTF-8 at byte {error.start}") from None
     config = parse_cloud_config(text, warn=warn)
@@ -103,53 +96,52 @@ def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
     return next(filter(None, (environ.get(each, environ.get(each.upper())) for each in names)), "")
 
 
-def _read_section(text: str, warn: Callable[[str], None]) -> dict[str, str | None]:
-    """Return the names and values of `[Global]`; None is a name without a value."""
-    values: dict[str, str | None] = {}
-    entries = list(_entries(text))
-    for section, name, value in entries:
-        if section == "global" and name in NAMES:
-            values[name] = None if value is None else _plain(name, value)
-        elif section == "global":
-            # A key that lost its name is not shown.
-            shown = name if value is not None and _NAME.fullmatch(name) else "one of the lines"
-            warn(f"cloud-config: {shown} means nothing here; the names are {', '.join(NAMES)}")
-    if any(section != "global" for section, _, _ in entries):
-        warn("cloud-config: only section [Global] means something")
-    return values
+def read_section(text: str, *, warn: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of `[Global]` by their names, and what is wrong with values.
 
+    Of a name that is given several times the last one counts.
 
-def _entries(text: str) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the section, the name and the value of each line. Raises SettingsError."""
-    section = ""
-    seen = set()
-    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
-        if not line or line[0] in ";#":
+    Args:
+        text: the content of the file.
+        warn: as for `parse_cloud_config`.
+
+    Raises:
+        SettingsError: the text has another form.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    entries = list(read_entries(text))
+    for entry in entries:
+        if entry.section != "global" or not entry.name:
             continue
-        header = _HEADER.fullmatch(line)
-        section = header[1].lower() if header else section
-        name, equals, value = map(str.strip, line.partition("="))
-        key = (section, "" if header else name.lower())
-        if not section:
-            raise SettingsError(f"line {number}: there is a line before [Global]")
-        if not header and (not name or name.startswith("[")):
-            raise SettingsError(f"line {number}: is not of the form name = value")
-        if key in seen:
-            what = "the section is opened" if header else "the name is given"
-            raise SettingsError(f"line {number}: {what} a second time")
-        seen.add(key)
-        if not header:
-            yield section, name.lower(), value if equals else None
+        if entry.name not in NAMES:
+            # A key that lost its name is not shown.
+            is_name = entry.value is not None and _NAME.fullmatch(entry.name)
+            shown = entry.name if is_name else "one of the lines"
+            warn(f"cloud-config: {shown} means nothing here; the names are {', '.join(NAMES)}")
+            continue
+        again = ("is given a second time, and the last one counts",) * (entry.name in values)
+        for surprise in (*again, *entry.surprises):
+            warn(f"cloud-config: line {entry.line}: {entry.name} {surprise}")
+        try:
+            values[entry.name] = _value(entry)
+        except SettingsError as error:
+            problems += error.problems
+    if any(entry.section != "global" for entry in entries):
+        warn("cloud-config: only section [Global] means something")
+    return values, problems
 
 
-def _plain(name: str, value: str) -> str:
-    """Take a value out of its quotes, or cut off the comment behind it."""
-    if not value.startswith('"'):
-        return _COMMENT.split(value, maxsplit=1)[0].strip()
-    quoted = _QUOTED.fullmatch(value)
-    if not quoted:
-        raise SettingsError(f"{name}: its quotes are not closed")
-    return re.sub(r"\\(.)", r"\1", quoted[1])
+def _value(entry: Entry) -> str | bool:
+    """Read the value of a name. Raises SettingsError."""
+    if NAMES[entry.name].type is not bool:
+        if entry.value is None:
+            raise SettingsError(f"{entry.name} has no value; write {entry.name} = VALUE")
+        return entry.value
+    answer = "true" if entry.value is None else entry.value.lower()
+    if answer not in _TRUE + _FALSE:
+        raise SettingsError(f"{entry.name} must be true or false")
+    return answer in _TRUE
 
 
 def _url_problems(url: str) -> list[str]:
