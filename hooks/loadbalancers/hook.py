@@ -24,7 +24,7 @@ from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler, Hook
-from hooks.webhook.reconcile import ANSWER_MARGIN, CallResult, OncePerCall, reconcile
+from hooks.webhook.reconcile import ANSWER_MARGIN, Call, CallResult, OncePerCall, reconcile
 from hooks.webhook.requests import convert
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
@@ -110,7 +110,7 @@ class LoadBalancersHook(Hook):
 
 
 @dataclass
-class _Call:
+class _Call(Call[Facts, Action]):
     """One call's view of one load balancer.
 
     Attributes:

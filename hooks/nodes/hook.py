@@ -4,15 +4,13 @@ A call reads the request (`request`) and CloudStack (`facts`), decides (`plan`),
 and repeats that until nothing is left to write.
 """
 
-from collections.abc import Callable
-
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict
 from hooks.kube.times import timestamp
-from hooks.nodes.absences import Absences
 from hooks.nodes.actions import perform
-from hooks.nodes.facts import NODES, Sources, observe
+from hooks.nodes.context import Absences, CallContext
+from hooks.nodes.facts import NODES, observe
 from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
@@ -42,29 +40,35 @@ class NodesHook(Hook):
         """
         request = read(body)
         given = self._dependencies
-        sources = Sources(given.cloud(), given.kube, deadline, given.config, self._absences)
-        call, record = _Call(request, sources, given.clock), OncePerCall(given.record)
+        context = CallContext(
+            cloud=given.cloud(),
+            kube=given.kube,
+            deadline=deadline,
+            config=given.config,
+            absences=self._absences,
+            clock=given.clock,
+        )
+        call, record = _Call(request, context), OncePerCall(given.record)
         return reconcile(call, deadline=deadline, record=record)
 
 
 class _Call(Call[Facts, NodeAction]):
     """One call's view of one Node, whose status is kubelet's and has no place for our errors."""
 
-    def __init__(self, request: NodeRequest, sources: Sources, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, request: NodeRequest, context: CallContext) -> None:
         self._request = request
-        self._sources = sources
+        self._context = context
         self._node = request.node
 
     def observe(self) -> Facts:
-        return observe(self._request, self._node, self._sources)
+        return observe(self._request, self._node, self._context)
 
     def plan(self, facts: Facts) -> NodePlan:
         return plan_node(facts)
 
     def act(self, action: NodeAction) -> None:
         """Do one action, and go on with the Node as it is then."""
-        kube, deadline = self._sources.kube, self._sources.deadline
+        kube, deadline = self._context.kube, self._context.deadline
         try:
             self._node = perform(action, kube, deadline) or self._deleting()
         except Conflict as error:
@@ -73,5 +77,5 @@ class _Call(Call[Facts, NodeAction]):
 
     def _deleting(self) -> Json:
         """Return the Node that this call deleted: nothing more is planned for it."""
-        marked = {"deletionTimestamp": timestamp(self._clock())}
+        marked = {"deletionTimestamp": timestamp(self._context.clock())}
         return {**self._node, "metadata": {**self._node["metadata"], **marked}}

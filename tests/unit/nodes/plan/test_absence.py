@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.nodes.absences import Absences
+from hooks.nodes.context import Absences
 from hooks.nodes.plan.absence import (
     AbsenceRecord,
     MissingNodes,

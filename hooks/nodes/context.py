@@ -1,16 +1,22 @@
-"""What this process has seen of missing VMs; losing it costs only time."""
+"""What one call works with, and what this process has seen of missing VMs."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from hooks.cloudstack import Cloud
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Kube
 from hooks.nodes.plan.absence import SeenAbsence
+from hooks.settings.config import Config
 
 #: Nodes that are remembered.
 REMEMBERED = 10_000
 
 
 class Absences:
-    """The missing VMs, by the names of their nodes."""
+    """The missing VMs, by the names of their nodes; losing this costs only time."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, SeenAbsence] = OrderedDict()
@@ -40,3 +46,19 @@ class Absences:
         """Forget a node whose VM is not missing."""
         with self._lock:
             self._seen.pop(node, None)
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What one call reads from and writes to, and until when.
+
+    Attributes:
+        clock: as Dependencies has it.
+    """
+
+    cloud: Cloud
+    kube: Kube
+    deadline: Deadline
+    config: Config
+    absences: Absences
+    clock: Callable[[], float]
