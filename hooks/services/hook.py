@@ -11,7 +11,6 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
 from hooks.kube.services import load_balancers_path
 from hooks.names import EVENT_SYNC_FAILED
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
@@ -28,12 +27,7 @@ class ServicesHook(Hook):
     """Answers `/services/sync`."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        config = dependencies.config
         self._dependencies = dependencies
-        self._settings = Settings(
-            default_class=config.default_load_balancer_class,
-            former_cluster_name=config.former_cluster_name,
-        )
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -47,8 +41,8 @@ class ServicesHook(Hook):
         again. After a write that fails, the answer is as planned, and asks for another call.
         """
         given = self._dependencies
-        facts = read(body, now=given.clock())
-        planned = plan(facts, self._settings)
+        facts = read(body, given.config, now=given.clock())
+        planned = plan(facts)
         response = planned.response.copy()
         done: list[Action] = []
         try:

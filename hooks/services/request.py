@@ -10,6 +10,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
 from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.settings.config import Config
 from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
@@ -93,11 +94,12 @@ class _Request(View, frozen=True):
     attachments: dict[str, dict[str, _LoadBalancer]] = msgspec.field(default_factory=dict)
 
 
-def read(body: Json, *, now: float) -> Facts:
+def read(body: Json, config: Config, *, now: float) -> Facts:
     """Read a sync request.
 
     Args:
         body: the request.
+        config: the settings of the process.
         now: epoch seconds.
 
     Raises:
@@ -107,4 +109,10 @@ def read(body: Json, *, now: float) -> Facts:
     service: Json = body["object"]
     key = f"{service['metadata']['namespace']}/{load_balancer_name(service)}"
     load_balancers = raw_objects(body, "attachments", ATTACHMENTS)
-    return Facts(service=service, load_balancer=load_balancers.get(key) or {}, now=now)
+    return Facts(
+        service=service,
+        load_balancer=load_balancers.get(key) or {},
+        now=now,
+        default_class=config.default_load_balancer_class,
+        former_cluster_name=config.former_cluster_name,
+    )

@@ -2,7 +2,6 @@
 
 import pytest
 
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import wanted_spec
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
@@ -74,7 +73,7 @@ def test_an_annotation_is_refused_where_the_hook_refuses_it(
     refused = refusal(guarded, {name: value})
     assert (refused == "") == good
     assert good or f"{PREFIX}{name}: {value.strip()}" in refused
-    invalid = wanted_spec(facts(judged({name: value})), Settings())["invalid"]
+    invalid = wanted_spec(facts(judged({name: value})))["invalid"]
     assert (invalid == []) == good
 
 

@@ -1,4 +1,4 @@
-"""The facts that a plan of a Service is made from: all of them are in the request."""
+"""The facts that a plan of a Service is made from: the request and two settings."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,6 @@ from hooks.names import LOAD_BALANCER_READY
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What an operator may choose about Services.
-
-    Attributes:
-        default_class: whether Services without a class get a load balancer from us.
-        former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
-            the names of rules.
-    """
-
-    default_class: bool = True
-    former_cluster_name: str = "kubernetes"
-
-
-@dataclass(frozen=True)
 class Facts:
     """What is known of a Service when a call begins.
 
@@ -30,11 +16,16 @@ class Facts:
         service: the Service as Metacontroller sent it.
         load_balancer: its CloudStackLoadBalancer; empty where there is none.
         now: epoch seconds.
+        default_class: whether Services without a class get a load balancer from us.
+        former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
+            the names of rules.
     """
 
     service: Json
     load_balancer: Json
     now: float
+    default_class: bool
+    former_cluster_name: str
 
     @property
     def has_load_balancer(self) -> bool:

@@ -8,7 +8,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
 from hooks.kube.services import CLEANUP_NAMESPACE, ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
-from hooks.services.plan.facts import Facts, Settings, load_balancer_name
+from hooks.services.plan.facts import Facts, load_balancer_name
 from hooks.services.plan.spec import cleanup_spec, wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
@@ -28,32 +28,32 @@ class CreateForCleanup:
 Action = CreateForCleanup | ServiceFinalizers
 
 
-def plan(facts: Facts, settings: Settings) -> Plan[Action]:
+def plan(facts: Facts) -> Plan[Action]:
     """Decide whether a Service is served, released, or left to others."""
     # The setting is for Services that have no load balancer yet: a change releases no address.
-    without_class = settings.default_class or facts.is_ours
+    without_class = facts.default_class or facts.is_ours
     is_wanted = wants_load_balancer(facts.service, without_class=without_class)
     deleting = is_deleting(facts.service)
     is_held = names.CLEANUP_FINALIZER in finalizers(facts.service)
     # Somebody deleted the load balancer, and then the Service or its need of one.
     if is_held and not facts.load_balancer and (deleting or not is_wanted):
-        return _clean_up(facts, settings)
+        return _clean_up(facts)
     if not is_wanted:
         return _release(facts) if facts.own_condition else Plan({"attachments": []})
     if deleting and not facts.has_load_balancer:
         # Its load balancer is gone or going; or the deletion began before there was one.
         was_taken_over = facts.own_condition.get("reason") != status.NOT_TAKEN_OVER
         return _release(facts) if facts.is_ours and was_taken_over else _refuse(facts)
-    return _serve(facts, settings)
+    return _serve(facts)
 
 
-def _serve(facts: Facts, settings: Settings) -> Plan[Action]:
+def _serve(facts: Facts) -> Plan[Action]:
     """Ask for the load balancer, and show its state.
 
     The first status is written after the load balancer is created. Until then the Service shows the
     address of another provider, and the new load balancer takes that over.
     """
-    spec = wanted_spec(facts, settings)
+    spec = wanted_spec(facts)
     response: DecoratorResponse = {"attachments": [_load_balancer(facts.service, spec)]}
     if not facts.is_ours:
         return Plan(response)
@@ -94,7 +94,7 @@ def _release(facts: Facts) -> Plan[Action]:
     return Plan(response, removals, (event,) if begins else ())
 
 
-def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
+def _clean_up(facts: Facts) -> Plan[Action]:
     """Clean up in CloudStack for a Service whose load balancer was deleted before.
 
     Metacontroller creates no attachment of an object that is being deleted. So we create a load
@@ -102,7 +102,7 @@ def _clean_up(facts: Facts, settings: Settings) -> Plan[Action]:
     namespace, and stops if the Service wants a load balancer again.
     """
     service = facts.service
-    made = _load_balancer(service, cleanup_spec(facts, settings))
+    made = _load_balancer(service, cleanup_spec(facts))
     made["metadata"] |= {
         "name": f"{load_balancer_name(service)}-cleanup",
         "finalizers": [names.LOAD_BALANCER_FINALIZER],

@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.texts import quote
 from hooks.kube.objects import annotations, items, part
 from hooks.services.plan import values
-from hooks.services.plan.facts import Facts, Settings, load_balancer_name
+from hooks.services.plan.facts import Facts, load_balancer_name
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
 from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
 
@@ -23,7 +23,7 @@ _KEEP_IP = annotation_path(names.ANNOTATION_KEEP_IP)
 _ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
 
 
-def wanted_spec(facts: Facts, settings: Settings) -> Json:
+def wanted_spec(facts: Facts) -> Json:
     """Return the spec that the Service asks for.
 
     While something in the Service cannot be served, the spec stays as it is and only names that:
@@ -46,7 +46,7 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
             is_misspelt = any(each["field"] == _KEEP_IP for each in reader.invalid)
             spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
     else:
-        spec["adopt"] = find_adoptable(facts, settings.former_cluster_name)
+        spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1
@@ -54,7 +54,7 @@ def wanted_spec(facts: Facts, settings: Settings) -> Json:
     return spec
 
 
-def cleanup_spec(facts: Facts, settings: Settings) -> Json:
+def cleanup_spec(facts: Facts) -> Json:
     """Return the spec of a load balancer that only cleans up: it takes over and makes nothing.
 
     Whoever may edit a Service may also write our finalizer and the signs of a former provider. So
@@ -62,7 +62,7 @@ def cleanup_spec(facts: Facts, settings: Settings) -> Json:
     load balancer, from us or from another provider, the invalid field keeps this one from
     making anything.
     """
-    spec = wanted_spec(facts, settings) | {"adopt": NOTHING_TO_ADOPT, "address": ""}
+    spec = wanted_spec(facts) | {"adopt": NOTHING_TO_ADOPT, "address": ""}
     spec.pop("takeoverFrom", None)
     message = f"{names.CLEANUP_FINALIZER} lets this load balancer only clean up"
     spec["invalid"] = [{"field": "metadata.finalizers", "message": message}]

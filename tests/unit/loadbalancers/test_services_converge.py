@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.request import read
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import wanted_spec
 from tests.unit.loadbalancers.builders import IP, NAME, UID
 from tests.unit.loadbalancers.generated import (
@@ -54,7 +53,7 @@ def asked(notes: dict[str, str], fields: dict[str, Any], before: Json | None) ->
     """Write the spec that a Service asks for, as a new one or in place of an existing one."""
     observed = objects.service(notes, metadata={"uid": UID}, **fields)
     balancer = objects.load_balancer(before) if before else None
-    spec = wanted_spec(objects.facts(observed, balancer), Settings())
+    spec = wanted_spec(objects.facts(observed, balancer))
     assert spec["loadBalancerName"] == NAME
     assert spec["invalid"] == []
     return spec

@@ -132,6 +132,6 @@ def request(observed: Json, balancer: Json | None = None) -> Json:
     }
 
 
-def facts(observed: Json, balancer: Json | None = None) -> Facts:
+def facts(observed: Json, balancer: Json | None = None, *, default_class: bool = True) -> Facts:
     """Make what the hook knows of a Service."""
-    return Facts(service=observed, load_balancer=balancer or {}, now=NOW)
+    return Facts(observed, balancer or {}, NOW, default_class, "kubernetes")

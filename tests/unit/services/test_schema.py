@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import wanted_spec
 from tests.schemas import crd, schema_of
 from tests.unit.services.objects import OLD_FINALIZER, facts, load_balancer, port, service, serving
@@ -16,7 +15,7 @@ SCHEMA = schema_of("cloudstackloadbalancers")
 
 def made(**changes: object) -> Json:
     """Make a load balancer as the hook does, with some fields of its spec changed."""
-    spec = wanted_spec(facts(service()), Settings())
+    spec = wanted_spec(facts(service()))
     return load_balancer({**spec, **changes}, serving())
 
 
@@ -74,9 +73,7 @@ def test_people_see_what_matters() -> None:
 @pytest.mark.parametrize("count", [205, 256, 257, 1000])
 def test_the_crd_takes_many_ports_of_a_former_provider(count: int) -> None:
     ports = [port(1 + n, 30000 + n) for n in range(count)]
-    spec = wanted_spec(
-        facts(service(metadata={"finalizers": [OLD_FINALIZER]}, ports=ports)), Settings()
-    )
+    spec = wanted_spec(facts(service(metadata={"finalizers": [OLD_FINALIZER]}, ports=ports)))
     assert len(spec["adopt"]["names"]) == 5 * min(count, 256)
     assert SCHEMA.problems(load_balancer(spec)) == []
 
@@ -85,7 +82,7 @@ def test_the_crd_takes_many_ports_of_a_former_provider(count: int) -> None:
 def test_the_crd_takes_the_labels_that_the_hook_takes(count: int) -> None:
     labels = {f"label-{n}": "x" for n in range(count)}
     text = ",".join(f"{key}={value}" for key, value in labels.items())
-    spec = wanted_spec(facts(service({"node-selector": text})), Settings())
+    spec = wanted_spec(facts(service({"node-selector": text})))
     assert SCHEMA.problems(load_balancer(spec)) == []
     refused = SCHEMA.problems(made(nodeSelector=labels))
     assert bool(refused) == bool(spec["invalid"]) == (count > 64)
@@ -124,5 +121,5 @@ def test_the_crd_takes_the_load_balancer_of_any_service(
     notes: dict[str, str], ports: list[Json], ranges: list[str], address: str
 ) -> None:
     observed = service(notes, ports=ports, loadBalancerSourceRanges=ranges, loadBalancerIP=address)
-    made = load_balancer(wanted_spec(facts(observed), Settings()))
+    made = load_balancer(wanted_spec(facts(observed)))
     assert SCHEMA.problems(made) == []

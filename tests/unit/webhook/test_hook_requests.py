@@ -17,6 +17,7 @@ from hooks.nodes import request as nodes
 from hooks.nodes.plan.match import Found, Match, Missing
 from hooks.nodes.plan.plan import plan_node
 from hooks.services import request as services
+from hooks.settings.config import Config
 from hooks.targetclusters import request as targetclusters
 from hooks.targetclusters.plan.plan import plan_finalize, plan_sync
 from hooks.webhook.contract import BadRequest
@@ -52,7 +53,7 @@ BODIES: dict[str, Json] = {
 }
 READS: dict[str, Callable[[Json], Any]] = {
     "nodes": nodes.read,
-    "services": lambda body: services.read(body, now=NOW),
+    "services": lambda body: services.read(body, Config(), now=NOW),
     "loadbalancers": lambda body: loadbalancers.read(body, now=NOW),
     "loadbalancers customize": lambda body: convert(body, loadbalancers.Request),
     "targetclusters": lambda body: targetclusters.read(body, default_secret="target"),

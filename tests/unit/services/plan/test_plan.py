@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.kube.services import ServiceFinalizers
 from hooks.names import CLEANUP_FINALIZER
-from hooks.services.plan.facts import Facts, Settings
+from hooks.services.plan.facts import Facts
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT
 from hooks.webhook.contract import Plan
@@ -34,8 +36,8 @@ TAKEN_OFF = (ServiceFinalizers("default", "web", "256", ("example.com/other",)),
 
 
 def planned(observed: Json, balancer: Json | None = None) -> Plan[Action]:
-    """Plan for a Service by the default settings."""
-    return plan(facts(observed, balancer), Settings())
+    """Plan for a Service, with the default settings."""
+    return plan(facts(observed, balancer))
 
 
 def response_of(answer: Plan[Action]) -> Json:
@@ -288,8 +290,8 @@ def test_a_service_deleted_before_it_had_anything_is_not_touched() -> None:
 )
 def test_an_unchanged_service_gets_the_same_answer_and_no_event(known: Facts) -> None:
     observed = settled(known.service, known.load_balancer)
-    later = Facts(observed, known.load_balancer, known.now + 3600)
-    again = plan(later, Settings())
+    later = replace(known, service=observed, now=known.now + 3600)
+    again = plan(later)
     assert response_of(again)["status"] == observed["status"]
     assert again.events == ()
 

@@ -1,17 +1,15 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import MAX_INVALID, wanted_spec
 from tests.unit.services.objects import NAME, PREFIX, UID, facts, load_balancer, port, service
 
-SETTINGS = Settings()
 STANDARD_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def spec_of(observed: Json, balancer: Json | None = None) -> Json:
     """Read a Service into a spec."""
-    return wanted_spec(facts(observed, balancer), SETTINGS)
+    return wanted_spec(facts(observed, balancer))
 
 
 def refusals(observed: Json) -> dict[str, str]:

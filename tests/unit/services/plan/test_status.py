@@ -3,7 +3,6 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.services.plan import status
-from hooks.services.plan.facts import Settings
 from hooks.services.plan.spec import wanted_spec
 from tests.unit.services.objects import (
     CONDITION,
@@ -29,13 +28,13 @@ FAILED = ready("False", "QuotaExceeded", "associateIpAddress: limit of 5 public 
 def verdict_on(observed: Json, balancer: Json | None) -> Condition:
     """Judge a Service's load balancer."""
     known = facts(observed, balancer)
-    return status.ready_condition(known, wanted_spec(known, Settings()))
+    return status.ready_condition(known, wanted_spec(known))
 
 
 def status_of(observed: Json, balancer: Json | None) -> Json:
     """Write a Service's status."""
     known = facts(observed, balancer)
-    spec = wanted_spec(known, Settings())
+    spec = wanted_spec(known)
     ready = status.ready_condition(known, spec)
     return status.service_status(known, ready, status.published_address(known, spec))
 
