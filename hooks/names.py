@@ -52,8 +52,33 @@ ANNOTATION_CONFIRM_DELETION = "cloudstack.targetcluster.example.com/confirm-dele
 TAINT_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 #: On a node that is not ready because its VM is stopped (effect NoSchedule).
 TAINT_SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
-#: Set by the cluster autoscaler on a node that it is about to remove.
-TAINT_TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
+#: Announces a node's end: set by the cluster autoscaler on a node that it is about to remove.
+TAINT_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"
+#: Announces a node's end: set by Karpenter 1.0 and newer.
+TAINT_KARPENTER = "karpenter.sh/disrupted"
+#: Announces a node's end: set by Karpenter before 1.0.
+TAINT_KARPENTER_LEGACY = "karpenter.sh/disruption"
+#: Announces a node's end: set by a person or a fencing agent on a node that was shut down for good.
+TAINT_OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+#: Announces a node's end: set by medik8s on a node that it is about to fence.
+TAINT_REMEDIATION = "medik8s.io/remediation"
+#: Announces a node's end: set by AWS' termination handler before a spot VM is interrupted.
+TAINT_SPOT = "aws-node-termination-handler/spot-itn"
+#: Announces a node's end: set by AWS' termination handler before a group of VMs shrinks.
+TAINT_GROUP = "aws-node-termination-handler/asg-lifecycle-termination"
+#: Announces a node's end: set by GKE before a spot VM is interrupted.
+TAINT_IMPENDING = "cloud.google.com/impending-node-termination"
+#: The default of `NODE_TERMINATION_TAINTS`.
+TERMINATION_TAINTS = (
+    TAINT_AUTOSCALER,
+    TAINT_KARPENTER,
+    TAINT_KARPENTER_LEGACY,
+    TAINT_OUT_OF_SERVICE,
+    TAINT_REMEDIATION,
+    TAINT_SPOT,
+    TAINT_GROUP,
+    TAINT_IMPENDING,
+)
 
 # Nodes: events
 

@@ -45,6 +45,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
         legacy_labels=context.config.legacy_node_labels,
         missing_grace=context.config.node_missing_grace,
         guard_hold=context.config.node_guard_hold,
+        termination_taints=context.config.node_termination_taints,
     )
     match facts.match:
         case Missing(str() as vm_id):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from kubernetes.client import Configuration
 
 from hooks.cloudstack.config import CloudConfig
+from hooks.names import TERMINATION_TAINTS
 from hooks.settings import api_server, parsing
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import read_cloud_config
@@ -97,6 +98,11 @@ class Config:
     node_missing_grace: float = _setting("NODE_MISSING_GRACE", "60s", parsing.seconds(0, 86400))
     #: How long nodes are kept when many VMs disappear at once.
     node_guard_hold: float = _setting("NODE_GUARD_HOLD", "10m", parsing.seconds(0, 604800))
+    #: The keys of the taints that announce a node's end, with commas between them: a node that has
+    #: one leaves the load balancers. The value replaces the default.
+    node_termination_taints: tuple[str, ...] = _setting(
+        "NODE_TERMINATION_TAINTS", ",".join(TERMINATION_TAINTS), parsing.names
+    )
     #: Whether nodes get the labels of Kubernetes before 1.17 too; `auto`: those whose kubelet is
     #: that old.
     legacy_node_labels: str = _setting(

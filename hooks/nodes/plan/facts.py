@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.names import TERMINATION_TAINTS
 from hooks.nodes.plan.absence import (
     AbsenceRecord,
     MissingNodes,
@@ -26,6 +27,7 @@ class Facts:
         region: the configured region; empty for the zone.
         legacy_labels: `auto`, `true` or `false`: the labels of kubelets up to 1.16.
         missing_grace: seconds that a VM must be missing before its node is deleted.
+        termination_taints: keys of taints that announce a node's end.
         guard_hold: seconds for which many vanished nodes are kept.
         seen: how long this process has seen the VM missing; None where it is not.
         missing_nodes: what is looked up before a deletion; None where none is due.
@@ -40,6 +42,7 @@ class Facts:
     legacy_labels: str
     missing_grace: float
     guard_hold: float
+    termination_taints: tuple[str, ...] = TERMINATION_TAINTS
     seen: SeenAbsence | None = None
     missing_nodes: MissingNodes | None = None
 

@@ -80,5 +80,8 @@ def _instance(
             "labels": {**labels(facts.cached), **(desired_labels or {})},
         },
         "spec": spec,
-        "observed": {**observed, "servesLoadBalancers": serves_load_balancers(facts.node)},
+        "observed": {
+            **observed,
+            "servesLoadBalancers": serves_load_balancers(facts.node, facts.termination_taints),
+        },
     }

@@ -1,6 +1,7 @@
 """Which labels a node gets, and whether it may serve load balancers."""
 
 import re
+from collections.abc import Collection
 
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
@@ -59,13 +60,17 @@ def _is_legacy(node: Json) -> bool:
     return version is not None and (int(version[1]), int(version[2])) < _LEGACY_BEFORE
 
 
-def serves_load_balancers(node: Json) -> bool:
+def serves_load_balancers(node: Json, termination_taints: Collection[str]) -> bool:
     """Tell whether a node belongs to the stable node set of KEP-3458.
 
     A node that is not Ready belongs to it: the load balancer's own health check takes it out.
+
+    Args:
+        node: the Node.
+        termination_taints: keys of taints that announce a node's end.
     """
     excluded = objects.labels(node).get(names.LABEL_EXCLUDE_FROM_LOAD_BALANCERS)
     if objects.is_deleting(node) or (excluded is not None and excluded not in _FALSE):
         return False
     taints = objects.items(node, "spec", "taints")
-    return all(taint.get("key") != names.TAINT_TO_BE_DELETED for taint in taints)
+    return all(taint.get("key") not in termination_taints for taint in taints)

@@ -12,7 +12,6 @@ from tests.e2e.watching import Namespace, ingress, own_condition
 #: Within how many seconds members follow, on a machine that has other work.
 SECONDS = 10
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
-AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
 
 @pytest.fixture
@@ -59,10 +58,13 @@ def test_a_node_that_is_excluded_is_no_member(web: Namespace, place: Site) -> No
     place.nodes.patch("node-1", {"metadata": {"labels": {EXCLUDED: None}}})
 
 
-def test_a_node_that_the_autoscaler_is_about_to_remove_is_no_member(
-    web: Namespace, place: Site
+@pytest.mark.parametrize(
+    "key", ["ToBeDeletedByClusterAutoscaler", "node.kubernetes.io/out-of-service"]
+)
+def test_a_node_whose_end_a_taint_announces_is_no_member(
+    web: Namespace, place: Site, key: str
 ) -> None:
-    place.nodes.patch("node-3", {"spec": {"taints": [AUTOSCALER]}})
+    place.nodes.patch("node-3", {"spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}})
     await_members(web, place, "node-1", "node-2")
     place.nodes.patch("node-3", {"spec": {"taints": []}})
     await_members(web, place, *NODES)

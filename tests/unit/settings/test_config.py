@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hooks.names import TERMINATION_TAINTS
 from hooks.settings.config import Config, from_environ, settings
 from hooks.settings.parsing import ListenAddress, SettingsError
 from hooks.wsgi import HOOKS
@@ -80,6 +81,7 @@ def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str)
     assert config.vm_cache_ttl == 15.0
     assert config.node_missing_grace == 60.0
     assert config.node_guard_hold == 600.0
+    assert config.node_termination_taints == TERMINATION_TAINTS
     assert config.legacy_node_labels == "auto"
     assert config.drift_resync == 300.0
     assert config.default_load_balancer_class is True
@@ -110,6 +112,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ("VM_CACHE_TTL", "0s", "vm_cache_ttl", 0.0),
         ("NODE_MISSING_GRACE", "2m", "node_missing_grace", 120.0),
         ("NODE_GUARD_HOLD", "1h", "node_guard_hold", 3600.0),
+        ("NODE_TERMINATION_TAINTS", "a/b, c", "node_termination_taints", ("a/b", "c")),
         ("LEGACY_NODE_LABELS", "false", "legacy_node_labels", "false"),
         ("CLUSTER_ID", "c-1", "cluster_id", "c-1"),
         ("DRIFT_RESYNC", "1m", "drift_resync", 60.0),

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
+from hooks.names import TERMINATION_TAINTS
+from hooks.nodes.plan.instance import present_instance
 from hooks.nodes.plan.labels import clean_label_value, desired_labels, serves_load_balancers
-from tests.unit.nodes.objects import make_node, make_vm
+from tests.unit.nodes.objects import make_facts, make_node, make_vm
 
 MODERN = {
     "kubernetes.io/hostname",
@@ -120,10 +122,23 @@ def test_an_older_label_that_is_there_is_kept_true() -> None:
                 ("F", True),
             ]
         ),
+        *(
+            pytest.param(make_node(spec={"taints": [{"key": key}]}), False, id=f"taint {key}")
+            for key in (
+                "ToBeDeletedByClusterAutoscaler",
+                "karpenter.sh/disrupted",
+                "karpenter.sh/disruption",
+                "node.kubernetes.io/out-of-service",
+                "medik8s.io/remediation",
+                "aws-node-termination-handler/spot-itn",
+                "aws-node-termination-handler/asg-lifecycle-termination",
+                "cloud.google.com/impending-node-termination",
+            )
+        ),
         pytest.param(
-            make_node(spec={"taints": [{"key": "ToBeDeletedByClusterAutoscaler"}]}),
-            False,
-            id="about to be removed by the autoscaler",
+            make_node(spec={"taints": [{"key": "DeletionCandidateOfClusterAutoscaler"}]}),
+            True,
+            id="a taint that announces nothing yet",
         ),
         pytest.param(
             make_node(spec={"taints": [{"key": "node.kubernetes.io/not-ready"}]}),
@@ -133,4 +148,14 @@ def test_an_older_label_that_is_there_is_kept_true() -> None:
     ],
 )
 def test_the_stable_node_set_serves_load_balancers(node: Json, serves: bool) -> None:
-    assert serves_load_balancers(node) is serves
+    assert serves_load_balancers(node, TERMINATION_TAINTS) is serves
+
+
+def test_the_taints_that_announce_a_nodes_end_are_chosen_by_the_operator() -> None:
+    node = make_node(spec={"taints": [{"key": "example.com/spot"}]})
+    assert serves_load_balancers(node, TERMINATION_TAINTS)
+    assert not serves_load_balancers(node, ("example.com/spot",))
+    instance = present_instance(
+        make_facts(node, termination_taints=("example.com/spot",)), make_vm(), {}
+    )
+    assert instance["observed"]["servesLoadBalancers"] is False
