@@ -54,7 +54,7 @@ class Cloud:
         self._clocks = clocks
         trust = partial(file_context, config.ca_file, verify=not config.ssl_no_verify)
         self._transport = Transport(trust, proxy=config.proxy)
-        wire = Wire(config, self._transport, clock=clocks.epoch)
+        wire = Wire(config, self._transport)
         self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
         how = Fetching(self._executor, clocks.monotonic, cache_observer)

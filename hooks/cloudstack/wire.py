@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -49,15 +49,11 @@ class Wire:
     Args:
         config: where and as which account.
         transport: sends the requests.
-        clock: epoch seconds, to read a Retry-After date by.
     """
 
-    def __init__(
-        self, config: CloudConfig, transport: Transport, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, config: CloudConfig, transport: Transport) -> None:
         self._config = config
         self._transport = transport
-        self._clock = clock
 
     def send(self, command: str, params: Mapping[str, object], seconds: float) -> Json:
         """Call once, in at most `seconds`; return what is in the answer's envelope.
@@ -67,11 +63,11 @@ class Wire:
         """
         answer = self._ask(command, params, seconds)
         if answer.status == TOO_MANY_REQUESTS:
-            raise Throttled(command, _retry_after(answer, self._clock()))
+            raise Throttled(command, _retry_after(answer))
         name, payload = _envelope(command, answer)
         code = payload.get("errorcode")
         if code == TOO_MANY_REQUESTS:
-            raise Throttled(command, _retry_after(answer, self._clock()))
+            raise Throttled(command, _retry_after(answer))
         if isinstance(code, int):
             raise error_of(command, code, _error_text(payload))
         if answer.status != OK or name.lower() not in _envelope_names(command):
@@ -195,8 +191,8 @@ def _unexpected(command: str, answer: HttpAnswer, got: str) -> Unreachable:
     )
 
 
-def _retry_after(answer: HttpAnswer, now: float) -> float:
+def _retry_after(answer: HttpAnswer) -> float:
     """Read how long to wait, in seconds: CloudStack's `retry after 1234 ms`, or Retry-After."""
     if found := re.search(rb"retry after (\d{1,9}) ms", answer.body):
         return clamp_retry_after(int(found[1]) / 1000)
-    return retry_after(answer.retry_after, now) or DEFAULT_RETRY_AFTER
+    return retry_after(answer.retry_after, time.time()) or DEFAULT_RETRY_AFTER

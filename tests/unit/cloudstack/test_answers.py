@@ -1,6 +1,5 @@
 """What comes back over the wire: refusals, throttling, and what is no answer of CloudStack."""
 
-from email.utils import formatdate
 from itertools import repeat
 
 import pytest
@@ -14,7 +13,7 @@ from hooks.cloudstack.errors import (
     Unreachable,
 )
 from tests.unit.cloudstack.http_api import HTML, Reply, refused, serving
-from tests.unit.cloudstack.wires import NOW, error_of, wire_to
+from tests.unit.cloudstack.wires import error_of, wire_to
 
 
 @pytest.mark.parametrize(
@@ -68,14 +67,9 @@ THROTTLED = "The given user has reached his/her account api limit, please retry 
     [
         pytest.param(Reply(429, headers={"Retry-After": "7"}), 7.0, id="a proxy's, in seconds"),
         pytest.param(
-            Reply(429, b"<html/>", HTML, {"Retry-After": formatdate(NOW + 90, usegmt=True)}),
-            90.0,
-            id="a proxy's, a date",
-        ),
-        pytest.param(
-            Reply(429, headers={"Retry-After": formatdate(NOW - 90, usegmt=True)}),
+            Reply(429, b"<html/>", HTML, {"Retry-After": "Sat, 01 Jan 2000 00:00:00 GMT"}),
             0.1,
-            id="a date that has passed",
+            id="a proxy's, a date that has passed",
         ),
         pytest.param(Reply(429, headers={"Retry-After": "soon"}), 1.0, id="a word"),
         pytest.param(Reply(429, headers={"Retry-After": "9" * 400}), 1.0, id="no sane number"),

@@ -9,13 +9,9 @@ from hooks.http.tls import file_context
 from hooks.http.transport import Transport
 from tests.unit.cloudstack.http_api import Answer, serving
 
-NOW = 1_800_000_000.0
-
 
 def wire_to(url: str) -> Wire:
-    return Wire(
-        CloudConfig(url, "the-key", "the-secret"), Transport(file_context), clock=lambda: NOW
-    )
+    return Wire(CloudConfig(url, "the-key", "the-secret"), Transport(file_context))
 
 
 def error_of(answer: Answer, *, seconds: float = 5) -> CloudStackError:
