@@ -182,11 +182,10 @@ def _admit(authenticator: Authenticator) -> None:
 
 
 def _read_body() -> bytes:
-    """Return the body, which the worker has received whole, unless it is too large."""
-    body = flask.request.stream.read()
-    if max(len(body), flask.request.content_length or 0) > MAX_BODY_BYTES:
+    """Return the body. The worker has received it whole, unless its length is too large."""
+    if (flask.request.content_length or 0) > MAX_BODY_BYTES:
         flask.abort(413)
-    return body
+    return flask.request.stream.read()
 
 
 def _object(body: Json) -> str:
