@@ -93,6 +93,7 @@ class Connection:
         opened: when, in monotonic seconds.
         is_admitted: whether the caller has called a hook and was not refused.
         is_whole: whether all of a request with a body has arrived.
+        watched: the events that the loop waits for.
     """
 
     def __init__(self, sock: socket.socket, apps: Apps, gate: Gate) -> None:
@@ -107,6 +108,7 @@ class Connection:
         self.port = port
         self.opened = time.monotonic()
         self.is_admitted = False
+        self.watched = 0
         self._common = connection_environ(host, port)
         self._apps = apps
         self._gate = gate
@@ -125,6 +127,7 @@ class Connection:
         self._chunks = 0
         self._parsing_bytes = 0
         self._drained = 0
+        self._is_last = False
         self._wants_write = False
 
     @property
@@ -166,12 +169,11 @@ class Connection:
 
         Raises ConnectionOver.
         """
-        headers = list(response.headers)
-        if last or self._http.their_state is not h11.DONE:
-            headers.append(("Connection", "close"))
-        head = h11.Response(status_code=response.status_code, headers=headers)
-        for event in (head, h11.Data(data=response.get_data()), h11.EndOfMessage()):
-            self._out += self._http.send(event) or b""
+        self._is_last = last or self._http.their_state is not h11.DONE
+        head = [f"HTTP/1.1 {response.status}", *(f"{k}: {v}" for k, v in response.headers)]
+        if self._is_last:
+            head.append("Connection: close")
+        self._out += "\r\n".join((*head, "", "")).encode("latin-1") + response.get_data()
         self._enter(Phase.WRITING, SEND_SECONDS)
         self.advance()
 
@@ -197,7 +199,7 @@ class Connection:
         del self._out[:sent]
         if self._out or self.phase is not Phase.WRITING:
             return
-        if self._http.our_state is not h11.DONE:
+        if self._is_last:
             self._end()
             return
         seconds = STRANGER_IDLE_SECONDS

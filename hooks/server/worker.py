@@ -242,13 +242,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._held.setdefault(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:
-        watched = self._selector.get_map().get(connection.sock)
-        if (watched.events if watched else 0) == events:
+        if events == connection.watched:
             return
-        if watched:
+        if connection.watched:
             self._selector.unregister(connection.sock)
         if events:
             self._selector.register(connection.sock, events, connection)
+        connection.watched = events
 
     def _drop(self, connection: Connection) -> None:
         self._watch(connection, 0)

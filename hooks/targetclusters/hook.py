@@ -22,7 +22,7 @@ from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 
 #: How many probes, and how many rounds, run at once in each of their pools; those of one namespace
 #: are half as many at most. They wait for the network nearly all of their time.
-PROBES_AT_ONCE = 64
+PROBES_AT_ONCE = 128
 ROUNDS_AT_ONCE = 32
 
 _log = logging.getLogger("hooks.targetclusters")

@@ -97,13 +97,13 @@ class Connector:
             yield api, kubeconfig
 
     def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
-        """Read the Secret's metadata, and the rest if its version is new."""
+        """Read the Secret; once it was parsed, its metadata, and the rest if its version is new."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
         try:
-            version = _version(path, self.own.get(path, deadline=deadline, accept=METADATA))
-            parsed = self._parsed
-            if parsed is not None and parsed.version == version:
-                return parsed
+            if self._parsed is not None:
+                version = _version(path, self.own.get(path, deadline=deadline, accept=METADATA))
+                if (parsed := self._parsed) is not None and parsed.version == version:
+                    return parsed
             return self._parse(path, secret, self.own.get(path, deadline=deadline))
         except NotFound:
             self._parsed = None

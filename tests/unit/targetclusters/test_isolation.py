@@ -162,7 +162,7 @@ def test_a_new_cluster_does_not_wait_for_silent_ones_of_its_own_namespace() -> N
         servers.serving(servers.black_hole) as hole,
         operating(own) as operator,
     ):
-        dead = add_dead(operator, own, hole.url, 50, timeout="1s")
+        dead = add_dead(operator, own, hole.url, PROBES_AT_ONCE, timeout="1s")
         for each in dead:
             each.probe()
             each.change(healthChecks={"timeout": "5m"})

@@ -8,11 +8,11 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import KubeRefused, KubeUnreachable
+from hooks.kube.client import METADATA, KubeRefused, KubeUnreachable
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure
-from tests.kubes import Call
+from tests.kubes import Call, Watched
 from tests.targets import fake_cluster
 from tests.targets.certificates import Authority
 from tests.targets.driving import operating
@@ -47,12 +47,13 @@ def connecting(text: str) -> tuple[OwnCluster, Connector]:
 
 def test_a_version_of_the_secret_is_parsed_once() -> None:
     own, connector = connecting(kubeconfig("https://h"))
+    connector.own = watched = Watched(kube=own)
     with opened(connector) as first:
         pass
     for _ in range(3):
         with opened(connector) as again:
             assert again is first
-    assert own.whole_reads == [SECRET]
+    assert [call.accept == METADATA for call in watched.calls] == [False, True, True, True]
 
 
 class Careless(OwnCluster):
