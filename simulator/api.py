@@ -1,20 +1,21 @@
 """Turns a request's parameters into an answer, with the faults that are armed."""
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from simulator import commands  # noqa: F401 - imported for what it registers
 from simulator.answers import DROPPED, HTML, JSON, Reply, write_answer, write_error
 from simulator.call import Answer, Call, Command, check_arguments
-from simulator.control import Control
+from simulator.control import Control, Cost
 from simulator.errors import ApiError, not_available, unauthorized
 from simulator.faults import Fault
 from simulator.jobs import Job, Work
 from simulator.model import User
 from simulator.registry import ADMIN_ONLY, REGISTRY
 from simulator.signing import authenticate
-from simulator.timing import Timing, read_seconds
+from simulator.timing import Timing
 from simulator.world import World
 
 THROTTLED = "The given user has reached his/her account api limit, please retry after {} ms."
@@ -22,13 +23,14 @@ THROTTLED = "The given user has reached his/her account api limit, please retry 
 
 @dataclass
 class Attempt:
-    """One call while it is answered: parameters, fault, caller, and seconds of delay."""
+    """One call while it is answered: parameters, fault, caller, seconds of delay, and its job."""
 
     name: str
     params: Mapping[str, str]
     fault: Fault | None = None
     account: str | None = None
     seconds: float = 0.0
+    job: Job | None = None
 
     @property
     def form(self) -> str:
@@ -50,13 +52,21 @@ class Api:
 
     def answer(self, params: Mapping[str, str]) -> Reply:
         """Answer one call."""
-        attempt = Attempt(params.get("command", ""), params)
+        attempt, began = Attempt(params.get("command", ""), params), time.monotonic()
         with self._lock:
             self._world.run_due_jobs()
             reply = self._reply(attempt)
-            self._control.record(attempt.name, params, status=reply.status, account=attempt.account)
-        if attempt.seconds > 0:
-            self._closing.wait(attempt.seconds)
+            self._control.record(
+                attempt.name,
+                params,
+                status=reply.status,
+                account=attempt.account,
+                cost=Cost(attempt.seconds, attempt.job),
+            )
+        # What the simulator itself took is a part of the delay.
+        left = attempt.seconds - (time.monotonic() - began)
+        if left > 0:
+            self._closing.wait(left)
         return reply
 
     def _reply(self, attempt: Attempt) -> Reply:
@@ -107,7 +117,8 @@ class Api:
             if world.settings.timing == "real":
                 shown = sum(len(part) for part in done.values() if isinstance(part, list))
                 details = args.text("details") or ""
-                attempt.seconds += read_seconds(command.name, details, shown)
+                now = world.clock.now()
+                attempt.seconds += self._timing.read(command.name, details, shown, now)
             return done
         job = self._start_job(command, user, done, attempt)
         created = {} if done.created is None else {"id": done.created}
@@ -129,6 +140,7 @@ class Api:
         if fault is not None and fault.kind == "job-never-ends":
             job.due = None
         world.jobs.add(job)
+        attempt.job = job
         return job
 
 

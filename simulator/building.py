@@ -72,17 +72,24 @@ def make_network(
 
 
 def implement(world: World, network: Network) -> None:
-    """Implement a network for its first VM: it takes an address for source NAT."""
+    """Implement a network for its first VM: it takes an address for source NAT, if it has none."""
     if network.state == "Implemented":
         return
     network.state = "Implemented"
-    if "SourceNat" not in network.offering.services:
+    if not lacks_source_nat(world, network):
         return
     free = next((a for a in world.addresses if a.state == "Free" and a.zone is network.zone), None)
     if free is None:
         raise ApiError(533, "Insufficient address capacity")
     allocate(world, free, network.account, network)
     free.state, free.source_nat = "Allocated", True
+
+
+def lacks_source_nat(world: World, network: Network) -> bool:
+    """Tell whether a network's first address is still to become its source NAT address."""
+    return "SourceNat" in network.offering.services and not any(
+        address.source_nat for address in world.addresses if address.network is network
+    )
 
 
 def allocate(world: World, address: Address, owner: Account, network: Network | None) -> None:

@@ -3,16 +3,25 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from simulator.call import Ignored
 from simulator.faults import Faults, read_fault
+from simulator.jobs import Job
 from simulator.state import dump
 from simulator.world import World
 
 KEPT_CALLS = 200_000
 HIDDEN = frozenset({"apikey", "signature", "sessionkey"})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a call cost: seconds until its answer, and the job that it started."""
+
+    seconds: float = 0.0
+    job: Job | None = None
 
 
 class SettingError(ValueError):
@@ -30,9 +39,17 @@ class Control:
         self.armed = Faults()
 
     def record(
-        self, command: str, params: Mapping[str, str], *, status: int, account: str | None
+        self,
+        command: str,
+        params: Mapping[str, str],
+        *,
+        status: int,
+        account: str | None,
+        cost: Cost,
     ) -> None:
         """Record a call, without its key and signature; status 0 means that it got no answer."""
+        job = cost.job
+        started = {} if job is None else {"job": job.id, "due": job.due}
         shown = {
             name: value
             for name, value in params.items()
@@ -46,6 +63,8 @@ class Control:
                     "status": status,
                     "account": account,
                     "time": self._world.clock.now(),
+                    "seconds": cost.seconds,
+                    **started,
                 }
             )
 
@@ -58,6 +77,10 @@ class Control:
         """Return how often each command was called."""
         with self._lock:
             return dict(Counter(call["command"] for call in self._calls))
+
+    def now(self) -> float:
+        """Return the simulator's time, in epoch seconds."""
+        return self._world.clock.now()
 
     def clear_calls(self) -> None:
         """Forget the calls and their ignored parameters."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from simulator.building import allocate, release
+from simulator.building import allocate, lacks_source_nat, release
 from simulator.call import Answer, Call, describe
 from simulator.clock import timestamp
 from simulator.commands.limits import check_limit
@@ -25,7 +25,10 @@ INTERNAL = "Internal error executing command, please contact your system adminis
     job="user.address.AssociateIPAddrCmd",
 )
 def associate_ip_address(call: Call) -> Work:
-    """Associate a public address with a network: the requested one, or any free one."""
+    """Associate a public address with a network: the requested one, or any free one.
+
+    The first one of a network that has no VM yet becomes its source NAT address.
+    """
     network, owner, zone = requested_target(call)
     check_limit(call.world, owner, "public_ip")
     address = free_address(call.world, zone, call.args.text("ipaddress"))
@@ -36,6 +39,7 @@ def associate_ip_address(call: Call) -> Work:
     def finish() -> Result:
         shown = view_address(call, address)
         address.state = "Allocated"
+        address.source_nat = network is not None and lacks_source_nat(call.world, network)
         return {"ipaddress": shown}
 
     return Work(
@@ -43,7 +47,7 @@ def associate_ip_address(call: Call) -> Work:
         lambda: release(address),
         address.id,
         ("IpAddress", address.id),
-        Load("address", address.network.id if address.network else "", address.id),
+        Load("address", address.network.id if address.network else "", address.id, owner.id),
     )
 
 
@@ -105,8 +109,8 @@ def disassociate_ip_address(call: Call) -> Work:
         "release",
         address.network.id if address.network else "",
         address.id,
-        len(rules),
-        sum(len(rule.members) for rule in rules),
+        rules=len(rules),
+        members=sum(len(rule.members) for rule in rules),
     )
     return Work(finish, instance=("IpAddress", address.id), load=load)
 

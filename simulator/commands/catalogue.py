@@ -140,26 +140,27 @@ def view_service_offering(offering: ServiceOffering) -> dict[str, Any]:
     "tags:map details:list",
 )
 def list_templates(call: Call) -> Answer:
-    """List the templates of VMs."""
+    """List the templates of VMs, each once for every zone that it is in: for all zones here."""
     choice = call.args.required("templatefilter")
     if choice not in TEMPLATE_FILTERS:
         raise invalid(f"Unable to parse template filter {choice}")
     if choice == "all" and not call.account.admin:
         raise invalid("Filter all can be specified by root admin only")
     found = [
-        template
+        (template, zone)
         for template in call.world.templates
+        for zone in call.world.zones
         if choice not in {"self", "selfexecutable", "shared", "sharedexecutable"}
+        and call.selects("zoneid", zone)
         and call.selects("id", template)
         and call.equals("name", template.name)
         and call.matches(template.name)
     ]
-    return call.listing("template", found, lambda template: view_template(call, template))
+    return call.listing("template", found, lambda each: view_template(*each))
 
 
-def view_template(call: Call, template: Template) -> dict[str, Any]:
-    """Show a template; it is in every zone, and the first is shown."""
-    zone = next(iter(call.world.zones))
+def view_template(template: Template, zone: Zone) -> dict[str, Any]:
+    """Show a template in a zone."""
     return {
         "id": template.id,
         "name": template.name,

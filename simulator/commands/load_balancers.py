@@ -76,6 +76,8 @@ def rule_target(call: Call) -> tuple[Address, Network]:
             f"Unable to create load balancer rule, invalid IP address ID {address.number}"
         )
     call.check_owner(address.account)
+    if address.source_nat:
+        raise ApiError(537, f"Can't do load balance on ip address: {address.name}")
     if address.vm is not None:
         raise ApiError(
             431, "Unable to create load balancer rule; specified sourceip id has static nat enabled"

@@ -34,7 +34,7 @@ def assign_to_load_balancer_rule(call: Call) -> Work:
         rule.members.extend(added)
         return {"success": True}
 
-    return Work(finish, load=configuration(call.world, rule, len(wanted)))
+    return Work(finish, load=assignment(call.world, rule, len(wanted)))
 
 
 def wanted_members(call: Call) -> list[tuple[VirtualMachine, str | None]]:
@@ -61,10 +61,11 @@ def member_for(rule: LoadBalancerRule, vm: VirtualMachine, address: str | None) 
     return Member(vm, address or nic.ipaddress)
 
 
-def configuration(world: World, rule: LoadBalancerRule, change: int) -> Load:
-    """Return the load of a change of members: the router gets all members of the network."""
+def assignment(world: World, rule: LoadBalancerRule, added: int) -> Load:
+    """Return the load of an assignment: the router gets all members of the network."""
     present = sum(len(other.members) for other in world.rules if other.network is rule.network)
-    return Load("members", rule.network.id, rule.address.id, members=present + change)
+    where = rule.network.id, rule.address.id
+    return Load("assignment", *where, members=present + added, added=added)
 
 
 @command(
@@ -84,7 +85,8 @@ def remove_from_load_balancer_rule(call: Call) -> Work:
         rule.members[:] = [m for m in rule.members if not any(m.vm is vm for vm, _ in leaving)]
         return {"success": True}
 
-    return Work(finish, load=configuration(call.world, rule, 0))
+    load = Load("removal", rule.network.id, rule.address.id, members=len(rule.members))
+    return Work(finish, load=load)
 
 
 @command(

@@ -104,7 +104,7 @@ def delete_lb_stickiness_policy(call: Call) -> Work:
         drop_policy(call.world, policy)
         return {"success": True}
 
-    return Work(finish, load=Load("rule", policy.rule.network.id, policy.rule.address.id))
+    return Work(finish, load=Load("stickiness"))
 
 
 @command("listLBStickinessPolicies", "lbruleid:rule id:policy")

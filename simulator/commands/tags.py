@@ -8,6 +8,7 @@ from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address
 from simulator.registry import command
+from simulator.timing import Load
 from simulator.views import view_owner
 from simulator.world import World
 
@@ -53,7 +54,7 @@ def create_tags(call: Call) -> Work:
             resource.tags.update(wanted)
         return {"success": True}
 
-    return Work(finish)
+    return Work(finish, load=Load("tags"))
 
 
 @command(
@@ -82,7 +83,7 @@ def delete_tags(call: Call) -> Work:
             del resource.tags[key]
         return {"success": True}
 
-    return Work(finish)
+    return Work(finish, load=Load("tags"))
 
 
 def taggable(call: Call, table: str, shown: str, entity_id: str) -> Tagged:

@@ -238,12 +238,10 @@ def check_scalable(vm: VirtualMachine, offering: ServiceOffering) -> None:
     "securitygroupids:list securitygroupnames:list customid extraconfig",
 )
 def update_virtual_machine(call: Call) -> Answer:
-    """Rename a VM: its host name while it is stopped, its display name at any time."""
+    """Rename a VM, in any state."""
     vm = required_vm(call)
     name = call.args.text("name")
     if name is not None and name != vm.name:
-        if vm.state != "Stopped":
-            raise invalid(f"Can't update hostName of {vm.text}: it is not stopped")
         check_name_free(call.world, name, [nic.network for nic in vm.nics])
         vm.name = name
     vm.displayname = call.args.text("displayname") or vm.displayname

@@ -16,6 +16,8 @@ import pytest
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud, Credentials, Json
 
+#: Worlds of one zone and of two.
+WORLDS = ("small", "two-zones")
 LOG = logging.getLogger(__name__)
 REAL_URL = os.environ.get("CLOUDSTACK_URL")
 
@@ -30,8 +32,8 @@ class Users:
     poll: float
 
 
-@pytest.fixture(scope="session")
-def users() -> Iterator[Users]:
+@pytest.fixture(scope="session", params=["real"] if REAL_URL else WORLDS)
+def users(request: pytest.FixtureRequest) -> Iterator[Users]:
     if REAL_URL is not None:
         other = None
         if "CLOUDSTACK_OTHER_API_KEY" in os.environ:
@@ -41,7 +43,7 @@ def users() -> Iterator[Users]:
         user = Credentials(os.environ["CLOUDSTACK_API_KEY"], os.environ["CLOUDSTACK_SECRET_KEY"])
         yield Users(REAL_URL, user, other, poll=0.5)
         return
-    with Simulator(job_delay=0.005) as simulator:
+    with Simulator(request.param, job_delay=0.005) as simulator:
         mine, others = (
             Credentials(simulator.keys[name].api_key, simulator.keys[name].secret_key)
             for name in ("user", "other")

@@ -84,6 +84,6 @@ COVERED = {
     ),
     "updateResourceLimit": "test_catalogue::test_a_user_may_not_change_a_limit",
     "updateVirtualMachine": (
-        "test_virtual_machines::test_a_stopped_vm_takes_another_name_and_a_running_one_does_not"
+        "test_virtual_machines::test_a_vm_takes_another_name_stopped_or_running"
     ),
 }

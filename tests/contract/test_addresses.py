@@ -31,8 +31,9 @@ def test_the_free_addresses_of_a_guest_network_are_none(cloud: Cloud, network: J
 
 
 def test_an_address_that_was_chosen_is_associated(
-    cloud: Cloud, network: Json, free: list[Json], maker: Maker
+    cloud: Cloud, network: Json, vms: list[Json], free: list[Json], maker: Maker
 ) -> None:
+    assert vms, "the network has its source NAT address"
     chosen = free[-1]
     answer = cloud.ok("associateIpAddress", networkid=network["id"], ipaddress=chosen["ipaddress"])
     assert answer["id"] == chosen["id"]
@@ -148,6 +149,24 @@ def test_the_source_nat_address_is_not_released(
     )
     text = cloud.failed("disassociateIpAddress", 530, id=source["id"])
     assert text == "ip address is used for source nat purposes and can not be disassociated."
+
+
+def test_the_first_address_of_a_fresh_network_becomes_its_source_nat_address(
+    cloud: Cloud, maker: Maker, free: list[Json]
+) -> None:
+    fresh = maker.network()
+    first = cloud.done(
+        "associateIpAddress", networkid=fresh["id"], ipaddress=free[-1]["ipaddress"]
+    )["ipaddress"]
+    second = maker.address(fresh)
+    listed = cloud.list("listPublicIpAddresses", KEY, associatednetworkid=fresh["id"])
+    assert {one["id"]: one["issourcenat"] for one in listed} == {
+        first["id"]: True,
+        second["id"]: False,
+    }
+    rule = {"name": "x", "algorithm": "roundrobin", "publicport": 80, "privateport": 80}
+    text = cloud.refused("createLoadBalancerRule", 537, **rule, publicipid=first["id"])
+    assert text.startswith("Can't do load balance on ip address")
 
 
 def test_an_address_can_be_mapped_to_a_vm(cloud: Cloud, address: Json, vms: list[Json]) -> None:

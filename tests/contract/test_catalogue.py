@@ -42,7 +42,10 @@ def test_templates_need_a_filter(cloud: Cloud, template: Json) -> None:
     assert text.endswith("due to missing parameter templatefilter")
     cloud.refused("listTemplates", 431, templatefilter="bogus")
     found = cloud.list("listTemplates", "template", templatefilter="executable", id=template["id"])
-    assert [one["name"] for one in found] == [template["name"]]
+    zones = [one["zoneid"] for one in found]
+    assert template["zoneid"] in zones
+    assert len(set(zones)) == len(zones)
+    assert {one["name"] for one in found} == {template["name"]}
 
 
 def test_network_offerings_are_filtered_by_type_and_services(

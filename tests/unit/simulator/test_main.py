@@ -59,7 +59,10 @@ def test_a_taken_port_is_said_in_one_line(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--world", "nope"), "world 'nope': No such file or directory; known: large, small, udp"),
+        (
+            ("--world", "nope"),
+            "world 'nope': No such file or directory; known: large, small, two-zones, udp",
+        ),
         (("--api-version", "x"), "--api-version: 'x' is not a version such as 4.22"),
         (("--vms", "-1", "--world", "large"), "--vms: -1 is not a number of VMs"),
         (("--job-delay", "-1"), "--job-delay: -1 is not a number of seconds"),
