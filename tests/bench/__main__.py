@@ -5,7 +5,12 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.callers import bench_callers
-from tests.bench.loadbalancers import bench_load_balancers, bench_many_load_balancers
+from tests.bench.cloudstack_times import bench_cloudstack_times
+from tests.bench.loadbalancers import (
+    bench_load_balancers,
+    bench_many_load_balancers,
+    bench_many_members,
+)
 from tests.bench.nodes import bench_nodes
 from tests.bench.source_ranges import bench_source_ranges
 from tests.bench.targetclusters import bench_target_clusters
@@ -13,7 +18,9 @@ from tests.controlplane import ControlPlane, metacontroller
 
 PARTS = {
     "nodes": bench_nodes,
+    "cloudstack-times": bench_cloudstack_times,
     "load-balancers": bench_load_balancers,
+    "many-members": bench_many_members,
     "many-load-balancers": bench_many_load_balancers,
     "target-clusters": bench_target_clusters,
     "source-ranges": bench_source_ranges,
