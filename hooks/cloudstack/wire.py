@@ -35,6 +35,8 @@ HEADERS = {
 ADVICE = {
     "address": "; are api-url, ca-file and proxy in the cloud-config right?",
     "authorities": "; ca-file in the cloud-config can name the authorities to trust",
+    "name": "; is the host of api-url in the cloud-config the name that the certificate is for?",
+    "tls": "; does the server speak TLS at the port of api-url in the cloud-config?",
 }
 #: Commands whose answer is not in `<command>response`, nor in `<command>` as some are; lower case.
 ODD_ENVELOPES = {

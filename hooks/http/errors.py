@@ -20,8 +20,13 @@ MAX_TEXT = 400
 #: Characters in which secrets are looked for before the rest is cut off.
 _MAX_SEARCHED = 64 * 1024
 
-#: OpenSSL's codes for a certificate whose authority is not among those that are trusted.
-_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+Wrong = Literal["", "address", "authorities", "name", "tls"]
+#: OpenSSL's codes for a certificate whose authority is not among those that are trusted, and for
+#: one of another host, mail or IP address.
+_WRONG_BY_CODE: dict[int, Wrong] = {
+    **dict.fromkeys((2, 18, 19, 20, 21), "authorities"),
+    **dict.fromkeys((62, 63, 64), "name"),
+}
 
 
 class HttpError(Exception):
@@ -30,8 +35,9 @@ class HttpError(Exception):
     Attributes:
         sent: the server may have got the request; when false, it surely has not.
         transient: the same request may work in a moment.
-        wrong: "address" if nothing can be sent with these settings; "authorities" if the server's
-            certificate is signed by none that is trusted; else empty.
+        wrong: which setting may be: "address" if nothing can be sent with these settings,
+            "authorities" if the server's certificate is signed by none that is trusted, "name" if
+            it is another name's, "tls" if the server does not speak TLS as we do; else empty.
     """
 
     def __init__(
@@ -40,7 +46,7 @@ class HttpError(Exception):
         *,
         sent: bool = True,
         transient: bool = False,
-        wrong: Literal["", "address", "authorities"] = "",
+        wrong: Wrong = "",
     ) -> None:
         super().__init__(message)
         self.sent = sent
@@ -80,8 +86,7 @@ def _known(cause: BaseException, host: str, *, sent: bool) -> HttpError | None:
             return HttpError(f"the answer of {host} {cause}")
         case ssl.SSLCertVerificationError(verify_code=code, verify_message=problem):
             message = f"the certificate of {host} is not trusted: {problem}"
-            unknown = code in _UNKNOWN_AUTHORITY
-            return HttpError(message, sent=False, wrong="authorities" if unknown else "")
+            return HttpError(message, sent=False, wrong=_WRONG_BY_CODE.get(code, ""))
         case NotConnected() | ProxyError() if not sent:
             *_, why = _causes(cause)
             through = " through its proxy" if isinstance(cause, ProxyError) else ""
@@ -90,7 +95,7 @@ def _known(cause: BaseException, host: str, *, sent: bool) -> HttpError | None:
         case TimeoutError() | Urllib3Timeout():
             return HttpError(f"{host} took too long to answer", transient=True)
         case ssl.SSLError():
-            return HttpError(f"TLS with {host} failed: {cause.reason or cause}")
+            return HttpError(f"TLS with {host} failed: {cause.reason or cause}", wrong="tls")
         case InvalidHeader() | UnicodeEncodeError() if not sent:
             problem = "a header, such as the token's, has characters that HTTP cannot carry"
             return HttpError(f"cannot be sent to {host}: {problem}", sent=False)

@@ -2,7 +2,9 @@
 
 import os
 import ssl
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -20,7 +22,7 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     authority key identifier, as many clusters make them) would be refused.
 
     Args:
-        ca_path: a file (PEM) or folder of authorities.
+        ca_path: a file (PEM) of authorities, or a folder of such files, whatever their names are.
         ca: authorities in PEM, in its place.
         verify: whether the server's certificate is checked at all.
 
@@ -30,8 +32,9 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     path = ca_path or DEFAULT_CA_BUNDLE_PATH
     if ca:
         context = ssl.create_default_context(cadata=ca)
-    elif os.path.isdir(path):  # noqa: PTH112 - a path as OpenSSL takes it
+    elif (folder := Path(path)).is_dir():
         context = ssl.create_default_context(capath=path)
+        _load_all(context, folder)
     else:
         context = ssl.create_default_context(cafile=path)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as Go: an intermediate CA is enough
@@ -41,6 +44,14 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
         context.verify_mode = ssl.CERT_NONE
     context.sslsocket_class = BoundedTlsSocket
     return context
+
+
+def _load_all(context: ssl.SSLContext, folder: Path) -> None:
+    """Load every certificate of a folder: OpenSSL finds those alone that are named by a hash."""
+    for path in folder.iterdir():
+        if path.is_file():
+            with suppress(ssl.SSLError):  # another kind of file
+                context.load_verify_locations(path)
 
 
 def file_context(

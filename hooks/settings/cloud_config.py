@@ -28,6 +28,7 @@ _FALSE = ("false", "no", "off", "0")
 
 _NAME = re.compile(r"[a-z][a-z-]{1,30}")
 _PROXY = re.compile(r"https?://[^/?#\s]+/?")
+_PROXY_WANTED = "is not an http or https URL; write for example http://proxy.example.com:3128"
 
 
 def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig:
@@ -50,7 +51,7 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
     if values.get("api-url"):
         problems += _url_problems(values["api-url"])
     if values.get("proxy") and not _PROXY.fullmatch(values["proxy"]):
-        problems.append("proxy is not an http or https URL; write for example http://proxy:3128")
+        problems.append(f"proxy {_PROXY_WANTED}")
     if problems := problems + bad:
         raise SettingsError(*problems)
     return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
@@ -64,24 +65,31 @@ def read_cloud_config(
         text = Path(path).read_bytes().decode()
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not UTF-8 at byte {error.start}") from None
-    config = parse_cloud_config(text, warn=warn)
-    if config.ca_file:
-        try:
-            file_context(config.ca_file)
-        except BadTrust as error:
-            raise SettingsError(f"ca-file: {error}") from None
-    return fill_from_environ(config, environ)
+    return fill_from_environ(parse_cloud_config(text, warn=warn), environ)
 
 
 def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudConfig:
-    """Return the config with the authorities and the proxy of the environment where it has none."""
-    authorities = next((environ[name] for name in CA_VARIABLES if environ.get(name)), "")
+    """Return the config with the authorities and the proxy of the environment where it has none.
+
+    Raises:
+        SettingsError: one of them cannot be used; it names the variable.
+    """
+    given = {"ca-file": config.ca_file, **{name: environ.get(name, "") for name in CA_VARIABLES}}
+    name, authorities = next(filter(all, given.items()), ("", ""))
+    if authorities:
+        try:
+            file_context(authorities)
+        except BadTrust as error:
+            raise SettingsError(f"{name}: {error}") from None
     proxy = config.proxy or _environment_proxy(config.api_url, environ)
-    return replace(config, ca_file=config.ca_file or authorities, proxy=proxy)
+    return replace(config, ca_file=authorities, proxy=proxy)
 
 
 def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
-    """Return the environment's proxy; NO_PROXY may name networks, and a port, of IPs too."""
+    """Return the environment's proxy, with the scheme that may be left out there.
+
+    NO_PROXY may name networks, and a port, of IPs too. Raises SettingsError.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -92,8 +100,14 @@ def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
         address_in_network(host, each) for each in networks
     ):
         return ""
-    names = (f"{parts.scheme}_proxy", "all_proxy")
-    return next(filter(None, (environ.get(each, environ.get(each.upper())) for each in names)), "")
+    for name in (f"{parts.scheme}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            if given := environ.get(variable):
+                proxy = given if "://" in given else f"http://{given}"
+                if not _PROXY.fullmatch(proxy):
+                    raise SettingsError(f"{variable} {_PROXY_WANTED}")
+                return proxy
+    return ""
 
 
 def read_section(text: str, *, warn: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:

@@ -15,6 +15,7 @@ from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.deadline import Deadline
 from hooks.settings.cloud_config import fill_from_environ
+from hooks.settings.parsing import SettingsError
 from tests.serving import PROJECT
 from tests.targets import servers
 from tests.unit.api_server import serving as serving_kubernetes
@@ -225,18 +226,25 @@ def test_a_proxy_that_does_not_open_its_tunnel_is_left_in_time(
     assert time.monotonic() - started < 1.8
 
 
-@pytest.mark.parametrize(
-    "proxy",
-    [
-        "socks5://127.0.0.1:1080",
-        "http://",
-        "http://[::1",
-        "http://127.0.0.1:99999",
-        "ftp://127.0.0.1:21",
-    ],
-)
-def test_a_proxy_in_the_environment_that_cannot_be_used_is_told(proxy: str, plain: Api) -> None:
+def test_the_scheme_of_a_proxy_in_the_environment_may_be_left_out(plain: Api) -> None:
+    with proxying() as proxy:
+        version_at(plain.url, {"HTTP_PROXY": proxy.url.removeprefix("http://")})
+        assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://127.0.0.1:99999"])
+def test_a_proxy_that_cannot_be_used_is_told(proxy: str, plain: Api) -> None:
     with pytest.raises(Unreachable, match="proxy") as caught:
         version_at(plain.url, {"HTTP_PROXY": proxy})
     assert not caught.value.sent
     assert plain.calls == []
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["socks5://me:PASSWORD@a:1", "http://", "ftp://a", "http://a b"])
+def test_a_variable_that_names_no_http_proxy_is_named(variable: str, proxy: str) -> None:
+    config = CloudConfig("http://cloud.example.com/client/api", "key", "secret")
+    with pytest.raises(SettingsError, match=f"^{variable} is not an http or https URL") as caught:
+        fill_from_environ(config, {variable: proxy})
+    assert "PASSWORD" not in str(caught.value)
+    assert not fill_from_environ(config, {variable: proxy, "NO_PROXY": "*"}).proxy

@@ -34,8 +34,12 @@ def test_a_changed_file_of_authorities_is_used_for_the_next_request(tmp_path: Pa
     transport.close()
 
 
-def test_authorities_in_a_folder_are_found_by_their_hash(tmp_path: Path) -> None:
+def test_authorities_in_a_folder_are_found_whatever_their_names_are(tmp_path: Path) -> None:
     assert file_context(str(tmp_path)).get_ca_certs() == []
+    (tmp_path / "mine.crt").write_text(Authority().pem + Authority().pem)
+    (tmp_path / "README").write_text("no PEM")
+    (tmp_path / "older").mkdir()
+    assert len(file_context(str(tmp_path)).get_ca_certs()) == 2
 
 
 def test_our_own_certificate_is_read_with_its_key(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import pytest
 
 from hooks.cloudstack.config import CloudConfig
 from hooks.settings.cloud_config import (
+    CA_VARIABLES,
     fill_from_environ,
     parse_cloud_config,
     read_cloud_config,
 )
 from hooks.settings.parsing import SettingsError
+from tests.targets.certificates import Authority
 
 KEYS = "api-key = KEY-1\nsecret-key = SECRET-1\n"
 GOOD = "[Global]\napi-url = https://cloud.example.com/client/api\n" + KEYS
@@ -155,17 +157,28 @@ def test_authorities_that_cannot_be_used_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("variables", "expected"),
     [
         pytest.param({}, "", id="none"),
-        pytest.param({"SSL_CERT_FILE": "/ca"}, "/ca", id="OpenSSL's"),
+        pytest.param({"SSL_CERT_FILE": "ca"}, "ca", id="OpenSSL's"),
         pytest.param(
-            {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/mine"}, "/mine", id="requests' first"
+            {"SSL_CERT_FILE": "ca", "REQUESTS_CA_BUNDLE": "mine"}, "mine", id="requests' first"
         ),
         pytest.param({"REQUESTS_CA_BUNDLE": ""}, "", id="empty"),
     ],
 )
 def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
-    environ: dict[str, str], expected: str
+    variables: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
-    assert fill_from_environ(parse(GOOD), environ).ca_file == expected
+    for name in ("ca", "mine"):
+        (tmp_path / name).write_text(Authority().pem)
+    environ = {name: each and str(tmp_path / each) for name, each in variables.items()}
+    wanted = str(tmp_path / expected) if expected else ""
+    assert fill_from_environ(parse(GOOD), environ).ca_file == wanted
+
+
+@pytest.mark.parametrize("variable", CA_VARIABLES)
+def test_a_variable_that_names_no_authorities_is_named(variable: str) -> None:
+    wanted = f"^{variable}: /no/ca cannot be used: .*No such file or directory"
+    with pytest.raises(SettingsError, match=wanted):
+        fill_from_environ(parse(GOOD), {variable: "/no/ca"})
