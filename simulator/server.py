@@ -31,8 +31,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], api: Api, control: Control) -> None:
+    def __init__(self, address: tuple[str, int], api: Api, control: Control, clock: Clock) -> None:
         self.api = api
+        self.clock = clock
         self.control = control
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
@@ -87,6 +88,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         """Answer a DELETE."""
         self._serve()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write the header `Date` by the simulator's clock, which a test may move."""
+        return super().date_time_string(timestamp or self.server.clock.now())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Log nothing: the request line of a GET carries key and signature."""
@@ -186,7 +191,7 @@ class Simulator:
         self.control.settings(job_delay=job_delay, timing=timing)
         self._closing = threading.Event()
         api = Api(self.world, self.control, lock, self._closing)
-        self._server = Server((bind, port), api, self.control)
+        self._server = Server((bind, port), api, self.control, self.clock)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )

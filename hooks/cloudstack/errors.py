@@ -83,8 +83,11 @@ class Refused(CloudStackError):
         failed_job: the command had been accepted, its job failed.
     """
 
-    def __init__(self, command: str, code: int, text: str, *, failed_job: bool = False) -> None:
-        super().__init__(command, f"{text} ({code}{', in its job' if failed_job else ''})")
+    def __init__(
+        self, command: str, code: int, text: str, *, failed_job: bool = False, advice: str = ""
+    ) -> None:
+        more = f"; {advice}" if advice else ""
+        super().__init__(command, f"{text} ({code}{', in its job' if failed_job else ''}){more}")
         self.code = code
         self.text = text
         self.failed_job = failed_job
@@ -117,6 +120,12 @@ _BY_CODE: dict[int, type[Refused]] = {
 }
 
 
-def error_of(command: str, code: int, text: str, *, failed_job: bool = False) -> Refused:
-    """Return the error of a CloudStack code; a code without a class is Refused."""
-    return _BY_CODE.get(code, Refused)(command, code, text, failed_job=failed_job)
+def error_of(
+    command: str, code: int, text: str, *, failed_job: bool = False, advice: str = ""
+) -> Refused:
+    """Return the error of a CloudStack code; a code without a class is Refused.
+
+    `advice` continues the message: what may be wrong, where CloudStack's words do not say it.
+    """
+    kind = _BY_CODE.get(code, Refused)
+    return kind(command, code, text, failed_job=failed_job, advice=advice)

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 from hooks.cloudstack.config import CloudConfig
@@ -19,6 +20,7 @@ from hooks.http.texts import shorten
 from hooks.http.transport import HttpAnswer, Request, Transport
 
 OK = 200
+UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 #: Seconds to wait where CloudStack asks to be called less often without saying how much less.
 DEFAULT_RETRY_AFTER = 1.0
@@ -71,7 +73,8 @@ class Wire:
         if code == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer))
         if isinstance(code, int):
-            raise error_of(command, code, _error_text(payload))
+            advice = clock_advice(answer.date, time.time()) if code == UNAUTHORIZED else ""
+            raise error_of(command, code, _error_text(payload), advice=advice)
         if answer.status != OK or name.lower() not in _envelope_names(command):
             raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")
@@ -190,6 +193,29 @@ def _unexpected(command: str, answer: HttpAnswer, got: str) -> Unreachable:
         command,
         f"JSON with the key '{command.lower()}response' was expected, {got} (HTTP {answer.status})",
         transient=answer.status >= 500,
+    )
+
+
+def clock_advice(date: str, now: float) -> str:
+    """Say what a 401 may come from: CloudStack gives no reason, also where a signature has expired.
+
+    In whole minutes, so that the text stays the same from call to call.
+
+    Args:
+        date: the answer's header `Date`; empty without one.
+        now: epoch seconds.
+    """
+    try:
+        minutes = round((parsedate_to_datetime(date).timestamp() - now) / 60)
+    except (ValueError, OverflowError):
+        clocks = "its answer has no Date to compare the clocks by"
+    else:
+        side = "ahead of" if minutes > 0 else "behind"
+        apart = f"its clock is {abs(minutes)} min {side} ours" if minutes else "the clocks agree"
+        clocks = f"by the answer's Date {apart}"
+    return (
+        "either api-key and secret-key in the cloud-config are wrong or disabled, or the clocks "
+        f"differ by more than {EXPIRATION.seconds // 60} min: {clocks}"
     )
 
 

@@ -61,12 +61,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer, whatever its status; `retry_after` is the header as it came, empty for none."""
+    """An answer, whatever its status; `retry_after` and `date` are headers as they came."""
 
     status: int
     body: bytes
     content_type: str = ""
     retry_after: str = ""
+    date: str = ""
     max_values: int = MAX_ANSWER_BYTES // BYTES_PER_VALUE
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
@@ -145,6 +146,7 @@ class Transport:
             hide(body, secrets),
             hide(reply.headers.get("Content-Type", ""), secrets),
             hide(reply.headers.get("Retry-After", ""), secrets),
+            hide(reply.headers.get("Date", ""), secrets),
             self._max_bytes // BYTES_PER_VALUE,
         )
 
