@@ -4,11 +4,14 @@ from ipaddress import ip_address
 
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import annotations, items
-from hooks.names import ANNOTATION_PROVIDED_NODE_IP
+from hooks.kube.objects import annotations, items, labels
+from hooks.names import ANNOTATION_PROVIDED_NODE_IP, LABEL_HOSTNAME
 
 NodeAddress = tuple[str, str]
 """A type (InternalIP, ExternalIP, Hostname) and an address, as in `status.addresses`."""
+
+#: The types that CloudStack knows. All others are kubelet's: its serving certificate is for them.
+_FROM_CLOUDSTACK = ("InternalIP", "ExternalIP")
 
 
 class UnusableAddressesError(Exception):
@@ -18,7 +21,8 @@ class UnusableAddressesError(Exception):
 def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]:
     """Return the node's addresses: internal ones by NIC, the default NIC first, then external.
 
-    The address that kubelet was configured with (`--node-ip`) comes before all others.
+    The address that kubelet was configured with (`--node-ip`) comes before all others. Host and DNS
+    names stay as kubelet reports them; if it reports no Hostname, that is the name in its label.
 
     Raises:
         UnusableAddressesError: the VM has no address, or not the one of kubelet's configuration.
@@ -30,7 +34,10 @@ def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]
         addresses.append(("ExternalIP", vm.public_ip))
     if not addresses:
         raise UnusableAddressesError(f"VM {vm.id} has no address on any NIC")
-    addresses.append(("Hostname", vm.name))
+    names = [each for each in observed_addresses(node) if each[0] not in _FROM_CLOUDSTACK]
+    if not any(kind == "Hostname" for kind, _ in names):
+        names.append(("Hostname", labels(node).get(LABEL_HOSTNAME) or vm.name))
+    addresses += names
     return _preferred(node, tuple(dict.fromkeys(addresses)))
 
 
@@ -38,9 +45,11 @@ def _preferred(node: Json, addresses: tuple[NodeAddress, ...]) -> tuple[NodeAddr
     provided = annotations(node).get(ANNOTATION_PROVIDED_NODE_IP, "")
     first: list[NodeAddress] = []
     for text in filter(None, map(str.strip, provided.split(","))):
-        same = [address for address in addresses if _same_ip(address[1], text)]
+        same = [
+            each for each in addresses if each[0] in _FROM_CLOUDSTACK and _same_ip(each[1], text)
+        ]
         if not same:
-            known = ", ".join(ip for kind, ip in addresses if kind != "Hostname")
+            known = ", ".join(ip for kind, ip in addresses if kind in _FROM_CLOUDSTACK)
             raise UnusableAddressesError(
                 f"annotation {ANNOTATION_PROVIDED_NODE_IP}: {text!r} is not one of the VM's "
                 f"addresses ({known})"

@@ -62,6 +62,40 @@ def test_an_address_that_is_not_the_vms_is_refused_by_name(provided: str) -> Non
         desired_addresses(node, make_vm())
 
 
+DNS: NodeAddress = ("InternalDNS", "node-1.corp.example")
+
+
+@pytest.mark.parametrize(
+    ("shown", "label", "vm_name", "names"),
+    [
+        pytest.param((("Hostname", "my-node-1"), DNS), "", "My-Node-1",
+                     (("Hostname", "my-node-1"), DNS), id="kubelet's names stay in their order"),
+        pytest.param((("Hostname", "node-2.corp.example"),), "", "node-2",
+                     (("Hostname", "node-2.corp.example"),), id="a name with its domain"),
+        pytest.param((("Hostname", "node-1"),), "node-1", "renamed",
+                     (("Hostname", "node-1"),), id="a renamed VM"),
+        pytest.param((DNS,), "my-node-1", "My-Node-1",
+                     (DNS, ("Hostname", "my-node-1")), id="the label, where no Hostname is shown"),
+        pytest.param((), "", "node-1", (HOST,), id="the VM's name where kubelet says nothing"),
+        pytest.param((("Example", "x"),), "", "node-1",
+                     (("Example", "x"), HOST), id="a type that nobody knows"),
+    ],
+)  # fmt: skip
+def test_names_are_those_that_kubelet_reports(
+    shown: tuple[NodeAddress, ...], label: str, vm_name: str, names: tuple[NodeAddress, ...]
+) -> None:
+    node = make_node(
+        labels={"kubernetes.io/hostname": label} if label else {},
+        addresses=[{"type": kind, "address": address} for kind, address in shown],
+    )
+    assert desired_addresses(node, make_vm(name=vm_name)) == (INTERNAL, *names)
+
+
+def test_an_address_that_the_vm_lost_is_not_kept_beside_the_names() -> None:
+    shown = [{"type": "InternalIP", "address": "10.9.9.9"}, {"type": "Hostname", "address": "n"}]
+    assert desired_addresses(make_node(addresses=shown), make_vm()) == (INTERNAL, ("Hostname", "n"))
+
+
 def test_a_vm_without_a_nic_is_refused() -> None:
     with pytest.raises(UnusableAddressesError, match="no address on any NIC"):
         desired_addresses(make_node(), make_vm(nics=()))
