@@ -3,6 +3,6 @@
 from hooks.cloudstack.client import Client, Clocks, Observer
 from hooks.cloudstack.cloud import Cloud
 from hooks.cloudstack.config import CloudConfig
-from hooks.cloudstack.models.compute import Snapshot
+from hooks.cloudstack.models.compute import Scope, Snapshot
 
-__all__ = ["Client", "Clocks", "Cloud", "CloudConfig", "Observer", "Snapshot"]
+__all__ = ["Client", "Clocks", "Cloud", "CloudConfig", "Observer", "Scope", "Snapshot"]

@@ -3,15 +3,16 @@
 import hmac
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from math import inf
 
 from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache
 from hooks.cloudstack.client import CLOCKS, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
-from hooks.cloudstack.errors import UnknownZone
-from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
-from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, Zone
+from hooks.cloudstack.errors import Forbidden, Unauthorized, UnknownZone
+from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline
@@ -59,6 +60,7 @@ class Cloud:
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
         how = Fetching(self._executor, clocks.monotonic, cache_observer)
         self._zone_ids = SingleFlightCache("listZones", self._find_zone, inf, how)
+        self._owners = SingleFlightCache("listAccounts", self._find_owner, FACTS_TTL, how)
         self._snapshots = SingleFlightCache("listVirtualMachines", self._list, vm_cache_ttl, how)
         self._networks = SingleFlightCache("listNetworks", self._find_network, FACTS_TTL, how)
         self._capabilities = SingleFlightCache("listCapabilities", self._ask, FACTS_TTL, how)
@@ -80,8 +82,24 @@ class Cloud:
         return self._zone_ids.get(self.config.zone, deadline) if self.config.zone else ""
 
     def snapshot(self, deadline: Deadline) -> Snapshot:
-        """Return all virtual machines of the account or project, and zone if one is configured."""
-        return self._snapshots.get(self.zone_id(deadline), deadline)
+        """Return all virtual machines that the keys see, or of the configured project."""
+        return self._snapshots.get("", deadline)
+
+    def scope(self, deadline: Deadline) -> Scope:
+        """Return whose virtual machines may be found by a name.
+
+        Those of the configured project, account or domain, else those of the keys' own account:
+        an administrator's keys see everybody's.
+
+        Raises:
+            UnknownZone: CloudStack has no such zone, by name or id.
+        """
+        config, zone_id = self.config, self.zone_id(deadline)
+        if config.project_id:
+            return Scope(project_id=config.project_id, zone_id=zone_id)
+        if config.account or config.domain:
+            return Scope(config.account, config.domain, zone_id=zone_id)
+        return replace(self._owners.get("", deadline), zone_id=zone_id)
 
     def network(self, network_id: str, deadline: Deadline) -> Network | None:
         """Return a network with its services, at most 10 minutes old; None if there is none."""
@@ -115,11 +133,18 @@ class Cloud:
             return found.id
         raise UnknownZone("listZones", zone, tuple(known.name for known in zones))
 
-    def _list(self, zone_id: str, deadline: Deadline) -> Snapshot:
-        """List all virtual machines, of one zone or (empty) of all."""
+    def _find_owner(self, _key: str, deadline: Deadline) -> Scope:
+        """Find the keys' own account. Keys that may not ask are no administrator's."""
+        try:
+            accounts = self.client.list_all(Account, deadline)
+        except (Forbidden, Unauthorized):
+            return Scope()
+        return Scope(accounts[0].name, accounts[0].domain_id) if len(accounts) == 1 else Scope()
+
+    def _list(self, _key: str, deadline: Deadline) -> Snapshot:
+        """List all virtual machines, of every zone: a node's id counts wherever its VM is."""
         taken_at, monotonic = self._clocks.epoch(), self._clocks.monotonic()
-        where = {"zone_id": zone_id} if zone_id else {}
-        vms = self.client.list_all(VirtualMachine, deadline, **where)
+        vms = self.client.list_all(VirtualMachine, deadline)
         return Snapshot.of(vms, taken_at=taken_at, taken_monotonic=monotonic)
 
     def _ask(self, _key: str, deadline: Deadline) -> Capabilities:

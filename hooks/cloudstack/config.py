@@ -18,7 +18,12 @@ class CloudConfig:
     secret_key: str = field(repr=False)
     #: The project of the VMs. Default: the account's own resources.
     project_id: str = ""
-    #: Name or id of the zone of the VMs. Default: every zone is searched.
+    #: The account whose VMs may be found by a node's name, if the keys see those of several, as an
+    #: administrator's do. Default: the keys' own.
+    account: str = ""
+    #: The domain (id, or path such as `ROOT/customers`) of `account`; alone, all its accounts.
+    domain: str = ""
+    #: Name or id of the zone whose VM is taken if several have a node's name. Default: none.
     zone: str = ""
     #: The region label of the nodes. Default: the name of the zone.
     region: str = ""

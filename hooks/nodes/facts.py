@@ -34,12 +34,12 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
         KubeError: a deletion is due, and the API server does not answer.
     """
     snapshot = context.cloud.snapshot(context.deadline)
-    provider_id = part(node, "spec").get("providerID") or ""
+    name, provider_id = node["metadata"]["name"], part(node, "spec").get("providerID") or ""
     facts = Facts(
         cached=request.node,
         node=node,
         instance=request.instance,
-        match=match_vm(node["metadata"]["name"], provider_id, snapshot),
+        match=match_vm(name, provider_id, snapshot, lambda: context.cloud.scope(context.deadline)),
         taken_at=snapshot.taken_at,
         region=context.cloud.config.region,
         legacy_labels=context.config.legacy_node_labels,

@@ -40,8 +40,9 @@ def test_a_wave_costs_two_lists_and_four_writes_a_node_whatever_its_size(
         # A write is seen a moment before it is in the audit log.
         polling.until(lambda: meter.patched() >= set(names), "all are logged")
         cost = meter.read(count)
-        assert set(cost.cloudstack_calls) == {"listVirtualMachines"}
+        assert set(cost.cloudstack_calls) == {"listVirtualMachines", "listAccounts"}
         assert cost.cloudstack_calls["listVirtualMachines"] <= 2
+        assert cost.cloudstack_calls["listAccounts"] == 1
         assert cost.most_writes <= 4, cost.writes
         quiet = Meter(platform)
         time.sleep(5)  # long enough for heartbeats and for an echo of our own writes

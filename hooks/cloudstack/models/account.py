@@ -34,6 +34,15 @@ class ResourceLimit(Model):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Account(Model):
+    """An account; without a filter, the one that the keys belong to."""
+
+    LISTING = Listing("listAccounts", "account")
+    name: str
+    domain_id: str
+
+
 class ProjectLimit(ResourceLimit):
     """The same of a project."""
 

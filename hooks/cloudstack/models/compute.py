@@ -37,6 +37,8 @@ class VirtualMachine(Model):
         offering_name: of the service offering; empty when listed with `details=min`.
         nics: in CloudStack's order; empty when listed with `details=min`.
         public_ip: the address of a static NAT, else empty.
+        account: the owner's name; empty for a VM of a project, as is its domain.
+        domain_path: such as `ROOT/customers`.
     """
 
     LISTING = Listing(
@@ -55,11 +57,21 @@ class VirtualMachine(Model):
     public_ip: str = ""
     security_group_ids: Annotated[tuple[str, ...], each("id"), "securitygroup"] = ()
     project_id: str = ""
+    account: str = ""
+    domain_id: str = ""
+    domain_path: str = ""
 
     @property
     def exists(self) -> bool:
         """Tell whether the VM is neither destroyed nor failed to deploy."""
         return self.state not in _GONE_STATES
+
+    @property
+    def owner(self) -> str:
+        """Name the project, or the domain and the account, that the VM belongs to."""
+        if self.project_id:
+            return f"project {self.project_id}"
+        return f"account {self.domain_id}/{self.account}" if self.account else ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,6 +111,38 @@ class Snapshot:
             by_id=MappingProxyType({vm.id: vm for vm in listed}),
             by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose VMs may be found by a name; empty: anybody's that the key sees.
+
+    Attributes:
+        account: the name of their account.
+        domain: the id or path of their domain.
+        project_id: the project that the VMs were listed in.
+        zone_id: the zone that is preferred.
+    """
+
+    account: str = ""
+    domain: str = ""
+    project_id: str = ""
+    zone_id: str = ""
+
+    def covers(self, vm: VirtualMachine) -> bool:
+        """Tell whether a VM is one of them. CloudStack ignores the case of names."""
+        if self.account and vm.account.lower() != self.account.lower():
+            return False
+        known = (vm.domain_id, vm.domain_path.lower())
+        return not self.domain or self.domain.lower() in known
+
+    def __str__(self) -> str:
+        """Say where was looked, for a message that found nothing."""
+        if self.project_id:
+            return f"project {self.project_id}, every zone"
+        owner = [f"account {self.account}"] if self.account else []
+        domain = [f"domain {self.domain}"] if self.domain else []
+        return ", ".join((*owner, *domain, "every zone"))
 
 
 def host_part(name: str) -> str:

@@ -7,11 +7,13 @@ cloudstack://REGION/ID          the in-tree provider's
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from hooks.cloudstack.models.compute import Snapshot, VirtualMachine, host_part
+from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, host_part
 
 _PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
+_ANYBODYS = Scope()
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,14 @@ class Missing:
 
     Attributes:
         vm_id: the id in the node's provider id; None where it has none.
+        namesakes: living VMs with the node's name, if an id is missing; else those of others than
+            the scope's, which are not taken.
+        scope: where a VM of the node's name was looked for.
     """
 
     vm_id: str | None
+    namesakes: tuple[VirtualMachine, ...] = ()
+    scope: Scope = _ANYBODYS
 
 
 @dataclass(frozen=True)
@@ -60,33 +67,46 @@ def parse_provider_id(provider_id: str) -> str | None:
     return match["id"] if match else None
 
 
-def match_vm(name: str, provider_id: str, snapshot: Snapshot) -> Match:
-    """Find the VM of a node.
+def match_vm(name: str, provider_id: str, snapshot: Snapshot, scope: Callable[[], Scope]) -> Match:
+    """Find the VM of a node: by its id whoever has it and wherever, by its name in the scope.
 
     Args:
         name: the node's name.
         provider_id: the node's `spec.providerID`; empty where it has none.
-        snapshot: every VM of the account or project.
+        snapshot: every VM that is seen.
+        scope: returns whose VMs may be found by name; called only if a name is looked for.
     """
     if not provider_id:
-        return _by_name(name, snapshot)
+        return _by_name(name, snapshot, scope())
     vm_id = parse_provider_id(provider_id)
     if vm_id is None:
         return Foreign(provider_id)
     vm = snapshot.by_id.get(vm_id) or snapshot.by_id.get(vm_id.lower())
-    return Found(vm) if vm and vm.exists else Missing(vm_id)
+    if vm and vm.exists:
+        return Found(vm)
+    match _by_name(name, snapshot, where := scope()):
+        case Found(namesake):
+            return Missing(vm_id, (namesake,), where)
+        case Ambiguous(namesakes):
+            return Missing(vm_id, namesakes, where)
+    return Missing(vm_id, scope=where)
 
 
-def _by_name(name: str, snapshot: Snapshot) -> Match:
-    """Compare names exactly, then ignoring case, then without domains; the first match decides."""
-    existing = tuple(vm for vm in snapshot.by_host.get(host_part(name), ()) if vm.exists)
+def _by_name(name: str, snapshot: Snapshot, scope: Scope) -> Found | Ambiguous | Missing:
+    """Compare names exactly, then ignoring case, then without domains; the first match decides.
+
+    If several match alike, one in the scope's zone is taken.
+    """
+    named = [vm for vm in snapshot.by_host.get(host_part(name), ()) if vm.exists]
+    existing = tuple(vm for vm in named if scope.covers(vm))
     for found in (
         tuple(vm for vm in existing if vm.name == name),
         tuple(vm for vm in existing if vm.name.lower() == name.lower()),
         existing,
     ):
-        if len(found) == 1:
-            return Found(found[0])
-        if found:
-            return Ambiguous(found)
-    return Missing(None)
+        near = tuple(vm for vm in found if vm.zone_id == scope.zone_id) or found
+        if len(near) == 1:
+            return Found(near[0])
+        if near:
+            return Ambiguous(near)
+    return Missing(None, tuple(named), scope)

@@ -3,6 +3,7 @@
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
+from hooks.http.texts import join_names
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part
 from hooks.nodes.plan.absence import is_overdue, reason_to_keep
@@ -30,6 +31,9 @@ NOT_READY_RESYNC = 15.0
 #: Seconds until Metacontroller calls again for a node that has no VM, or several.
 NOT_FOUND_RESYNC = 30.0
 
+#: How many of anything a message names.
+_MAX_NAMED = 5
+
 NodePlan = Plan[NodeAction]
 
 
@@ -48,9 +52,8 @@ def plan_node(facts: Facts) -> NodePlan:
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
         case Missing(str() as vm_id):
             return _missing(facts, vm_id)
-        case Missing():  # Nothing is deleted: it may be another cloud's node.
-            text = f"CloudStack has no VM named {facts.name} in this project and zone"
-            return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, text)
+        case Missing() as missing:  # Nothing is deleted: it may be another cloud's node.
+            return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, _not_found(facts, missing))
         case Found(vm):
             return _found(facts, vm)
 
@@ -125,6 +128,16 @@ def _missing(facts: Facts, vm_id: str) -> NodePlan:
     text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
     event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)
     return Plan(response, (NodeDeletion(*_version(facts.node)),), (event,))
+
+
+def _not_found(facts: Facts, missing: Missing) -> str:
+    text = f"CloudStack has no VM named {facts.name} in {missing.scope}"
+    if others := sorted({f"{vm.account} of domain {vm.domain_path}" for vm in missing.namesakes}):
+        named = join_names(others, limit=_MAX_NAMED)
+        return (
+            f"{text}; account {named} has one: account and domain in the cloud-config can name it"
+        )
+    return text
 
 
 def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:

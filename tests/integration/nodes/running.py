@@ -34,7 +34,9 @@ def make_hook(
     clock: Callable[[], float] = lambda: 1_800_000_000.0,
     kube: Kube | None = None,
 ) -> NodesHook:
-    return NodesHook(dependencies(kube or kube_with(EXAMPLE), cloud=lambda: cloud, clock=clock))
+    kube = kube or kube_with(EXAMPLE)
+    record = kube.record if isinstance(kube, MemoryKube) else lambda _: None
+    return NodesHook(dependencies(kube, cloud=lambda: cloud, clock=clock, record=record))
 
 
 def kube_with(request: Json) -> MemoryKube:

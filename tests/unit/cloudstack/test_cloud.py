@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
-from hooks.cloudstack import Clocks, Cloud, CloudConfig
+from hooks.cloudstack import Clocks, Cloud, CloudConfig, Scope
 from hooks.cloudstack.cache import ABSENT_TTL
 from hooks.cloudstack.errors import InvalidParameter, Refused, UnknownZone, Unreachable
 from hooks.cloudstack.models.compute import VirtualMachine
@@ -110,24 +111,65 @@ def test_sixteen_hundred_calls_from_thirty_two_threads_are_never_mixed_up(
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_a_configured_zone_is_found_once_by_name_or_id(by: str, small: Simulator) -> None:
+def test_a_configured_zone_is_found_once_and_does_not_narrow_the_list(
+    by: str, small: Simulator
+) -> None:
     with cloud_of(small) as cloud:
         [zone_id] = {machine.zone_id for machine in cloud.snapshot(Deadline(8)).vms}
     small.control.clear_calls()
     with cloud_of(small, zone="zone-1" if by == "name" else zone_id) as cloud:
-        assert cloud.zone_id(Deadline(8)) == zone_id
+        assert cloud.scope(Deadline(8)).zone_id == zone_id
+        assert cloud.scope(Deadline(8)).account == "user"
         assert len(cloud.snapshot(Deadline(8)).vms) == 5
         cloud.snapshot(Deadline(8))
-    assert small.control.counts() == {"listZones": 1, "listVirtualMachines": 1}
+    counts = {"listZones": 1, "listAccounts": 1, "listVirtualMachines": 1}
+    assert small.control.counts() == counts
     [call] = small.control.calls("listVirtualMachines")
-    assert call["params"]["zoneid"] == zone_id
+    assert "zoneid" not in call["params"]
 
 
 def test_a_zone_that_is_not_there_is_named_with_those_that_are(small: Simulator) -> None:
     with cloud_of(small, zone="west") as cloud, pytest.raises(UnknownZone) as caught:
-        cloud.snapshot(Deadline(8))
+        cloud.scope(Deadline(8))
     assert str(caught.value) == "listZones: no zone has the name or id 'west'; there are zone-1"
     assert small.control.calls("listVirtualMachines") == []
+
+
+@pytest.mark.parametrize(
+    ("config", "scope"),
+    [
+        pytest.param({}, "account user, domain {domain}, every zone", id="the keys' own"),
+        pytest.param({"account": "a", "domain": "ROOT/b"}, "account a, domain ROOT/b, every zone",
+                     id="a configured account"),
+        pytest.param({"domain": "ROOT/b"}, "domain ROOT/b, every zone", id="a configured domain"),
+        pytest.param({"project_id": "p"}, "project p, every zone", id="a project"),
+    ],
+)  # fmt: skip
+def test_names_are_looked_for_in_what_is_configured_else_the_own_account(
+    config: dict[str, Any], scope: str, small: Simulator
+) -> None:
+    [domain] = small.world.domains
+    user = small.user
+    given = CloudConfig(small.url, user.api_key, user.secret_key, **config)
+    with closing(Cloud(given)) as cloud:
+        assert str(cloud.scope(Deadline(8))) == scope.format(domain=domain.id)
+
+
+@pytest.mark.parametrize("code", [401, 432])
+def test_keys_that_may_not_ask_for_their_account_find_what_they_see(
+    code: int, small: Simulator
+) -> None:
+    small.control.fault("listAccounts", code=code)
+    with cloud_of(small) as cloud:
+        assert cloud.scope(Deadline(8)) == Scope()
+        cloud.scope(Deadline(8))
+    assert small.control.counts() == {"listAccounts": 1}
+
+
+def test_an_error_is_no_answer_about_the_own_account(small: Simulator) -> None:
+    small.control.fault("listAccounts", code=530)
+    with cloud_of(small) as cloud, pytest.raises(Refused):
+        cloud.scope(Deadline(8))
 
 
 def test_a_network_is_asked_for_once(small: Simulator) -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
-from hooks.cloudstack.models.account import Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
 from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Model
 from hooks.cloudstack.models.firewall import (
@@ -97,6 +97,7 @@ def writing(call: Callable[..., Any], args: tuple[Any, ...], command: str, **sen
 
 ROWS = [
     Row(Capabilities, "listCapabilities", {}, by="one"),
+    listing_outside(Account, "listAccounts", {}),
     listing_outside(ResourceLimit, "listAccounts", {}),
     listing_outside(ProjectLimit, "listProjects", {"id": "p"}, id="p"),
     listing(VirtualMachine, "listVirtualMachines", {"details": "nics,servoff"}),

@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.cloudstack.models.compute import Snapshot, VirtualMachine
+from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Match, Missing, match_vm
 from tests.unit.nodes.objects import make_vm
 
@@ -32,7 +32,7 @@ GONE = make_vm(id="gone", name="node-1", state="Destroyed")
             "node-1",
             "cloudstack:///z",
             (A,),
-            Missing("z"),
+            Missing("z", (A,)),
             id="an unknown id is not matched by name",
         ),
         pytest.param(
@@ -46,17 +46,76 @@ GONE = make_vm(id="gone", name="node-1", state="Destroyed")
 def test_finds_the_vm_of_a_node(
     name: str, provider_id: str, vms: tuple[VirtualMachine, ...], expected: Match
 ) -> None:
-    assert match_vm(name, provider_id, Snapshot.of(vms, taken_at=0, taken_monotonic=0)) == expected
+    assert matched(name, provider_id, vms) == expected
 
 
 @pytest.mark.parametrize("state", ["Destroyed", "Expunging", "Error"])
 def test_a_vm_on_its_way_out_is_absent(state: str) -> None:
-    assert match_vm(
-        "node-1", "", Snapshot.of([make_vm(state=state)], taken_at=0, taken_monotonic=0)
-    ) == Missing(None)
+    assert matched("node-1", "", (make_vm(state=state),)) == Missing(None)
 
 
 @pytest.mark.parametrize("state", ["Running", "Stopped", "Starting", "Migrating", "Unknown"])
 def test_any_other_state_is_present(state: str) -> None:
     vm = make_vm(state=state)
-    assert match_vm("node-1", "", Snapshot.of([vm], taken_at=0, taken_monotonic=0)) == Found(vm)
+    assert matched("node-1", "", (vm,)) == Found(vm)
+
+
+WEST = make_vm(id="west", name="node-1", zone_id="west")
+EAST = make_vm(id="east", name="node-1", zone_id="east")
+OWN = make_vm(id="own", name="node-1", account="user", domain_id="d", domain_path="ROOT/d")
+OTHERS = make_vm(id="others", name="node-1", account="other", domain_id="d", domain_path="ROOT/d")
+
+
+@pytest.mark.parametrize(
+    ("vms", "scope", "expected"),
+    [
+        pytest.param((WEST, EAST), Scope(zone_id="west"), Found(WEST), id="the zone's of two"),
+        pytest.param(
+            (EAST,), Scope(zone_id="west"), Found(EAST), id="another zone's where it is alone"
+        ),
+        pytest.param(
+            (WEST, make_vm(id="exact", name="Node-1", zone_id="east")),
+            Scope(zone_id="east"),
+            Found(WEST),
+            id="an exact name before the zone",
+        ),
+        pytest.param((WEST, EAST), Scope(), Ambiguous((WEST, EAST)), id="two, and no zone"),
+        pytest.param((OTHERS, OWN), Scope("user", "d"), Found(OWN), id="the own account's"),
+        pytest.param((OTHERS, OWN), Scope("User", "root/D"), Found(OWN), id="names in any case"),
+        pytest.param(
+            (OTHERS,),
+            Scope("user", "d"),
+            Missing(None, (OTHERS,), Scope("user", "d")),
+            id="another account's alone is not taken",
+        ),
+        pytest.param((OTHERS, OWN), Scope("other"), Found(OTHERS), id="a configured account's"),
+        pytest.param(
+            (OWN,),
+            Scope(domain="e"),
+            Missing(None, (OWN,), Scope(domain="e")),
+            id="another domain's is not taken",
+        ),
+        pytest.param((OTHERS, OWN), Scope(), Ambiguous((OTHERS, OWN)), id="an unknown account"),
+    ],
+)
+def test_a_name_is_looked_for_in_the_scope(
+    vms: tuple[VirtualMachine, ...], scope: Scope, expected: Match
+) -> None:
+    assert matched("node-1", "", vms, scope) == expected
+
+
+def test_an_id_is_found_whoever_has_the_vm_and_wherever() -> None:
+    scope = Scope("user", "d", zone_id="elsewhere")
+    assert matched("node-1", "cloudstack:///others", (OTHERS,), scope) == Found(OTHERS)
+
+
+def test_a_living_vm_with_the_name_of_a_missing_one_is_told() -> None:
+    found = matched("node-1", "cloudstack:///gone", (GONE, OWN, OTHERS), Scope("user"))
+    assert found == Missing("gone", (OWN,), Scope("user"))
+
+
+def matched(
+    name: str, provider_id: str, vms: tuple[VirtualMachine, ...], scope: Scope | None = None
+) -> Match:
+    snapshot = Snapshot.of(vms, taken_at=0, taken_monotonic=0)
+    return match_vm(name, provider_id, snapshot, lambda: scope or Scope())
