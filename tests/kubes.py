@@ -1,12 +1,11 @@
 """Doubles of an API server's client: one that a function answers for, one that passes calls on."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline
-from hooks.kube.client import JSON, MERGE_PATCH, Kube, KubeRequest
+from hooks.kube.client import Kube, KubeRequest
 
 VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
@@ -15,22 +14,15 @@ class Killed(BaseException):
     """The process is killed; nothing in the hooks may catch this."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call to an API server.
+class Call(KubeRequest):
+    """One call to an API server; a list is read in pages of a call each."""
 
-    Attributes:
-        verb: get, list, create, patch or delete.
-        body: what is written, or the options of a deletion.
-    """
+    __slots__ = ()
 
-    verb: str
-    path: str
-    deadline: Deadline
-    params: Mapping[str, str] | None = None
-    body: Json | None = None
-    accept: str = JSON
-    content_type: str = MERGE_PATCH
+    @property
+    def verb(self) -> str:
+        """Return get, list, create, patch or delete."""
+        return "list" if "limit" in (self.params or {}) else VERBS[self.method]
 
     @property
     def dry_run(self) -> bool:
@@ -40,39 +32,18 @@ class Call:
     @property
     def writes(self) -> bool:
         """Return whether the call may change something."""
-        return self.verb not in {"get", "list"} and not self.dry_run
+        return self.method != "GET" and not self.dry_run
 
 
 class Answering(Kube):
-    """Answers every call by one method, a list in one page."""
+    """Answers every call by one method."""
 
     @abstractmethod
     def answer(self, call: Call) -> Json:
         """Answer a call, a list as an object with `items`; or raise KubeError."""
 
     def call(self, request: KubeRequest) -> Json:
-        call = Call(
-            VERBS[request.method],
-            request.path,
-            request.deadline,
-            request.params,
-            request.body,
-            request.accept,
-            request.content_type,
-        )
-        return self.answer(call)
-
-    def list(
-        self,
-        path: str,
-        *,
-        deadline: Deadline,
-        params: Mapping[str, str] | None = None,
-        accept: str = JSON,
-    ) -> Iterator[Json]:
-        answer = self.answer(Call("list", path, deadline, params, accept=accept))
-        items = answer.get("items")
-        yield from items if isinstance(items, list) else []
+        return self.answer(Call(*(getattr(request, each.name) for each in fields(request))))
 
 
 @dataclass
@@ -101,20 +72,4 @@ class Watched(Answering):
             raise Killed
         self.calls.append(call)
         self.before(call)
-        kube, path, deadline, body = self.kube, call.path, call.deadline, call.body or {}
-        match call.verb:
-            case "get":
-                return kube.get(path, deadline=deadline, params=call.params, accept=call.accept)
-            case "list":
-                items = kube.list(path, deadline=deadline, params=call.params, accept=call.accept)
-                return {"items": list(items)}
-            case "create":
-                return kube.create(path, body, deadline=deadline)
-            case "patch":
-                kind = call.content_type
-                return kube.patch(
-                    path, body, deadline=deadline, content_type=kind, params=call.params
-                )
-            case _:
-                kube.delete(path, deadline=deadline, options=call.body)
-                return {}
+        return self.kube.call(call)

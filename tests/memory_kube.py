@@ -9,8 +9,6 @@ from hooks.kube.events import Event
 from tests.kubes import Answering, Call
 from tools.api_server import RefusedError, Request, Store
 
-_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
-
 
 class MemoryKube(Answering):
     """Objects by their paths.
@@ -63,13 +61,12 @@ class MemoryKube(Answering):
             assert (call.content_type, call.params) == (MERGE_PATCH, None)
             assert "/services/" not in call.path or set(body) == {"metadata"}
             self.before_patch()
-        method = _METHODS[call.verb]
         request = Request(
-            method, call.path, body, dict(call.params or {}), call.content_type, call.accept
+            call.method, call.path, body, dict(call.params or {}), call.content_type, call.accept
         )
         try:
             return self.store.answer(request)[1]
         except RefusedError as error:
             code, text = error.status["code"], error.status["message"]
             kind = {404: NotFound, 409: Conflict}.get(code, KubeRefused)
-            raise kind(f"{method} {call.path}", code, text) from error
+            raise kind(f"{call.method} {call.path}", code, text) from error
