@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from hooks.cloudstack.models.firewall import FirewallRule, PortRange
@@ -18,28 +18,47 @@ from hooks.loadbalancers.plan.actions import (
 )
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import PortKey, opens_only
-from hooks.loadbalancers.plan.ranges import effective, is_equivalent, rewrite_avoiding, uncovered
+from hooks.loadbalancers.plan.ranges import (
+    covers,
+    effective,
+    is_equivalent,
+    rewrite_avoiding,
+    uncovered,
+)
 from hooks.loadbalancers.plan.rules import RulesPlan, port_key
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
 
 
-def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> StagePlan:
+@dataclass(frozen=True, slots=True)
+class FirewallPlan(StagePlan):
+    """The firewall stage: what to do.
+
+    Attributes:
+        is_too_wide: a rule of ours admits clients whom the source ranges do not admit.
+    """
+
+    is_too_wide: bool = False
+
+
+def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
     """Plan the firewall of the Service's address.
 
-    Ports are opened once all rules exist, so that contiguous ports share a firewall rule.
+    Ports are opened once all rules exist, so that contiguous ports share a firewall rule. While a
+    Service asks for what it cannot have, no rule is created, and none is waited for.
     """
+    spec = facts.request.spec
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
-        return StagePlan(_condition("True", "NoFirewall", message))
-    if not rules.is_complete and not facts.request.spec.plan_only:
+        return FirewallPlan(_condition("True", "NoFirewall", message))
+    if not rules.is_complete and not spec.plan_only and not spec.invalid:
         message = "The firewall is opened after the rules are created"
-        return StagePlan(_condition("False", "WaitingForRules", message))
+        return FirewallPlan(_condition("False", "WaitingForRules", message))
     return open_ports(facts, address_id, (*rules.serving, *rules.future))
 
 
-def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> StagePlan:
+def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
     """Admit the source ranges to the ports of the rules, and nobody else by a rule of ours.
 
     Right firewall rules stay; missing ones are opened, contiguous ports as one. A rule of ours that
@@ -72,7 +91,11 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
         )
     )
     condition = _open_condition(facts, actions, port_keys)
-    return StagePlan(condition, facts.not_refused(actions))
+    return FirewallPlan(
+        condition,
+        facts.not_refused(actions),
+        is_too_wide=not all(covers(ranges, effective(rule.cidrs)) for rule in wrong.values()),
+    )
 
 
 def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:

@@ -50,7 +50,7 @@ def plan(facts: Facts) -> Plan[Action]:
     stages = plan_stages(facts)
     if spec.plan_only:
         return Plan(status.planned(facts, stages, (), RepeatedDrift()))
-    actions = stages.members.actions if spec.invalid else stages.actions
+    actions = stages.safe_actions if spec.invalid else stages.actions
     repeated = count_drift(facts, actions)
     is_drift = is_drift_check(facts)
     if is_drift and repeated.times > MAX_REPAIRS:

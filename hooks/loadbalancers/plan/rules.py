@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
@@ -81,11 +82,13 @@ class RulesPlan(StagePlan):
         ports: the rule of each port, in the order of the spec.
         serving: the rules that serve now and will stay.
         future: in plan mode, the rules as they would be created, without ids.
+        narrowing: those of the actions that shut out clients whom the source ranges do not admit.
     """
 
     ports: tuple[PortRule, ...] = ()
     serving: tuple[LoadBalancerRule, ...] = ()
     future: tuple[LoadBalancerRule, ...] = ()
+    narrowing: tuple[Action, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -135,6 +138,7 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
         future=tuple(_created(each.wanted) for each in ports if each.is_new)
         if facts.request.spec.plan_only
         else (),
+        narrowing=_narrowing(facts, ports, obsolete),
     )
 
 
@@ -150,6 +154,8 @@ def enforcement(facts: Facts) -> Enforcement:
     impossible = ""
     if not firewall and not ranges:
         impossible = "nobody may connect, and the network has no firewall to enforce that"
+    elif not ranges and (others := _opened_by_others(facts)):
+        impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
     elif not firewall and not lists and ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
     return Enforcement(ranges, firewall, change or (lists and not firewall), change, impossible)
@@ -188,6 +194,44 @@ def _plan_ports(
             actions, problem = (), refusal.text
         ports.append(PortRule(wanted, rule, actions, problem))
     return ports
+
+
+def _opened_by_others(facts: Facts) -> list[str]:
+    """List the Service's ports that firewall rules without our mark open."""
+    opened = [
+        PortRange(each.protocol, each.start_port, each.end_port or each.start_port, ())
+        for each in facts.state.firewall
+        if each.start_port is not None and not facts.owner.has_firewall_rule(each, ())
+    ]
+    return [
+        f"{port.public_port}/{port.transport}"
+        for port in facts.request.spec.ports
+        if any(
+            each.protocol == port.transport and each.start_port <= port.public_port <= each.end_port
+            for each in opened
+        )
+    ]
+
+
+def _narrowing(
+    facts: Facts, ports: Sequence[PortRule], obsolete: Iterable[LoadBalancerRule]
+) -> tuple[Action, ...]:
+    """Return what shuts out clients by the rules themselves, on the ports that are wanted."""
+    by, keys = enforcement(facts), {(p.transport, p.public_port) for p in facts.request.spec.ports}
+
+    def is_too_wide(rule: LoadBalancerRule) -> bool:
+        return not covers(by.wanted, effective(rule.cidrs))
+
+    # A list beside a firewall that cannot be changed is as wide as it was made.
+    lists_count = by.lists_change or not by.firewall
+    changes = (
+        action
+        for each in ports
+        if lists_count and each.rule and is_too_wide(each.rule)
+        for action in each.actions
+    )
+    closed = (delete_rule(facts, rule) for rule in obsolete if port_key(rule) in keys)
+    return facts.not_refused((*changes, *(closed if by.impossible and not by.wanted else ())))
 
 
 def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLoadBalancerRule:

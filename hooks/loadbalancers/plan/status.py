@@ -20,10 +20,11 @@ from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import find_condition
 from hooks.kube.times import timestamp
-from hooks.loadbalancers.plan.actions import Action, StagePlan
+from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import (
@@ -60,12 +61,21 @@ class Stages(NamedTuple):
     address: AddressPlan
     rules: RulesPlan = RulesPlan(_waiting("RulesReady"))
     members: MembersPlan = MembersPlan(_waiting("MembersReady"))
-    firewall: StagePlan = StagePlan(_waiting("FirewallReady"))
+    firewall: FirewallPlan = FirewallPlan(_waiting("FirewallReady"))
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """Return the actions of all stages, in order."""
         return tuple(action for stage in self for action in stage.actions)
+
+    @property
+    def safe_actions(self) -> tuple[Action, ...]:
+        """Return those for a Service that asks for what it cannot have.
+
+        Its members are kept right, and nobody connects whom it does not admit any more.
+        """
+        firewall = self.firewall.actions if self.firewall.is_too_wide else ()
+        return (*self.members.actions, *self.rules.narrowing, *firewall)
 
 
 def planned(

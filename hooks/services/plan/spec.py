@@ -1,6 +1,5 @@
 """Decides the spec of a Service's CloudStackLoadBalancer, and names what cannot be served."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from hooks import names
@@ -9,25 +8,23 @@ from hooks.http.texts import quote
 from hooks.kube.objects import annotations, items, part
 from hooks.services.plan import values
 from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
 from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
 
 #: The most that the schema of CloudStackLoadBalancer takes; MAX_PORTS and MAX_LABELS too.
-MAX_SOURCE_RANGES = 256
 MAX_INVALID = 64
 
-EVERYONE = ["0.0.0.0/0"]
 _ALGORITHMS = {name: name for name in ("roundrobin", "leastconn", "source")}
 _mode = partial(values.choice, choices={"apply": "Apply", "plan": "Plan"})
 _KEEP_IP = annotation_path(names.ANNOTATION_KEEP_IP)
-_ranges = partial(values.cidrs, limit=MAX_SOURCE_RANGES)
 
 
 def wanted_spec(facts: Facts) -> Json:
     """Return the spec that the Service asks for.
 
     While something in the Service cannot be served, the spec stays as it is and only names that:
-    what was valid last is kept up.
+    what was valid last is kept up. The source ranges stay as far as the Service still admits them.
     """
     reader = Reader(annotations(facts.service))
     if other := find_other_provider(facts):
@@ -39,11 +36,12 @@ def wanted_spec(facts: Facts) -> Json:
         )
     spec = _read_spec(facts.service, reader)
     if facts.has_load_balancer:
-        present = part(facts.load_balancer, "spec")
+        present = dict(part(facts.load_balancer, "spec"))
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
         if reader.invalid:
             # Nobody can tell what a misspelt keep-ip means: the address stays.
             is_misspelt = any(each["field"] == _KEEP_IP for each in reader.invalid)
+            present |= {"sourceRanges": still_admitted(present, spec["sourceRanges"])}
             spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
     else:
         spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
@@ -51,7 +49,8 @@ def wanted_spec(facts: Facts) -> Json:
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1
         spec["invalid"][-1] = {"field": "spec", "message": f"{more} more fields cannot be served"}
-    return spec
+    spec.pop("ignored", None)
+    return spec | ({"ignored": reader.ignored} if reader.ignored else {})
 
 
 def cleanup_spec(facts: Facts) -> Json:
@@ -83,7 +82,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "loadBalancerName": load_balancer_name(service),
         "ports": _ports(spec, reader, proxy=reader.flag(names.ANNOTATION_PROXY_PROTOCOL)),
         "algorithm": _algorithm(spec, reader),
-        "sourceRanges": _source_ranges(spec, reader),
+        "sourceRanges": read_source_ranges(spec, reader),
         "address": _address(spec, reader),
         "keepAddress": reader.read(_KEEP_IP, keep, values.boolean, otherwise=True),
         "hostname": reader.annotation(names.ANNOTATION_HOSTNAME, values.dns_name, default=""),
@@ -163,30 +162,6 @@ def _algorithm(spec: Json, reader: Reader) -> str:
 
     default = "source" if sticky else "roundrobin"
     return reader.annotation(names.ANNOTATION_ALGORITHM, parse, default=default)
-
-
-def _source_ranges(spec: Json, reader: Reader) -> list[str]:
-    """Read who may connect from up to two places; nobody may, where that is unclear."""
-    places: list[tuple[str, Sequence[str]]] = []
-    standard = reader.annotations.get(names.ANNOTATION_SOURCE_RANGES, "")
-    if spec.get("loadBalancerSourceRanges"):
-        places.append(("spec.loadBalancerSourceRanges", spec["loadBalancerSourceRanges"]))
-    elif standard.strip():
-        places.append((annotation_path(names.ANNOTATION_SOURCE_RANGES), standard.split(",")))
-    ours = reader.annotations.get(names.ANNOTATION_SOURCE_CIDRS)
-    if ours is not None:
-        texts = ours.split(",") if ours.strip() else []
-        places.append((annotation_path(names.ANNOTATION_SOURCE_CIDRS), texts))
-    if not places:
-        return EVERYONE
-    read = [reader.read(field, texts, _ranges, otherwise=None) for field, texts in places]
-    if len({frozenset(ranges) for ranges in read if ranges is not None}) > 1:
-        (first, _), (field, other) = places
-        reader.refuse(
-            field,
-            f"{quote(other)} is not what {first} says; write one of them, or the same in both",
-        )
-    return read[0] or []
 
 
 def _address(spec: Json, reader: Reader) -> str:

@@ -1,6 +1,7 @@
 """Decides what a Service's status shows of its load balancer, and which Events its changes are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, cast
 
 from hooks import names
@@ -30,8 +31,14 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
 
     Args:
         facts: with the load balancer as observed.
-        spec: what the Service asks for, with what is invalid.
+        spec: what the Service asks for, with what is invalid, and what has no effect.
     """
+    condition = _served_condition(facts, spec)
+    notes = [f"{each['field']}: {each['message']}" for each in spec.get("ignored") or ()]
+    return replace(condition, message=join_sentences([condition.message, *notes], limit=MAX_NAMED))
+
+
+def _served_condition(facts: Facts, spec: Json) -> Condition:
     load_balancer = facts.load_balancer
     if spec["invalid"]:
         problems = [f"{each['field']}: {each['message']}" for each in spec["invalid"]]

@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import quote
+from hooks.http.texts import quote, shorten
+from hooks.kube.conditions import MAX_MESSAGE
 from hooks.kube.field_paths import join_path
 
 Raw = TypeVar("Raw")
@@ -31,18 +32,20 @@ class InvalidValue(ValueError):
 
 
 class Reader:
-    """Reads one value after another, and collects what is invalid.
+    """Reads one value after another, and collects what is invalid and what has no effect.
 
     Args:
         annotations: of the Service.
 
     Attributes:
         invalid: `field` and `message` of each invalid value, in the order of reading.
+        ignored: the same of what has no effect.
     """
 
     def __init__(self, annotations: Mapping[str, str]) -> None:
         self.annotations = annotations
         self.invalid: list[Json] = []
+        self.ignored: list[Json] = []
 
     def read(
         self, field: str, raw: Raw, parse: Callable[[Raw], Value], *, otherwise: Value
@@ -67,6 +70,10 @@ class Reader:
     def refuse(self, field: str, message: str) -> None:
         """Note that a field cannot be served."""
         self.invalid.append({"field": field, "message": message})
+
+    def ignore(self, field: str, message: str) -> None:
+        """Note that something in a field has no effect, and does no harm."""
+        self.ignored.append({"field": field, "message": shorten(message, MAX_MESSAGE)})
 
 
 def annotation_path(key: str) -> str:
@@ -98,30 +105,6 @@ def ipv4_address(text: str) -> str:
     except ValueError:
         problem = f"{quote(text)} is not an IPv4 address; write one such as 203.0.113.7"
         raise InvalidValue(problem) from None
-
-
-def cidrs(texts: Sequence[str], *, limit: int) -> list[str]:
-    """Read IPv4 CIDRs: without host bits and repetitions, in their order. Raises InvalidValue."""
-    networks = dict.fromkeys(_cidr(text) for text in texts)
-    if len(networks) > limit:
-        raise InvalidValue(f"{len(networks)} ranges are too many; join them to at most {limit}")
-    return list(networks)
-
-
-def _cidr(text: str) -> str:
-    address, slash, _ = text.strip().partition("/")
-    try:
-        network = ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError:
-        problem = f"{quote(text)} is not a CIDR; write one such as 192.0.2.0/24"
-        raise InvalidValue(problem) from None
-    if network.version == 6:
-        raise InvalidValue(f"{quote(text)} is IPv6; CloudStack's load balancers serve IPv4 only")
-    if not slash:
-        raise InvalidValue(
-            f"{quote(text)} has no prefix length; write {address}/32 for one address"
-        )
-    return str(network)
 
 
 def cluster_id(text: str) -> str:

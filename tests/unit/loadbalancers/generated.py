@@ -249,10 +249,14 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
         for rule in model.rules.values()
         if rule.name == HUMAN and rule.public_ip_id == address
     }
+    ours = {each.id for each in own_firewall_rules(model, {address})}
+    opened = by_port(each for each in model.firewall_rules.values() if each.id not in ours)
     served = set()
     for each in spec.ports:
         if each.public_port in taken or (each.transport == "udp" and not model.udp):
             continue
+        if not spec.source_ranges and (each.transport, each.public_port) in opened:
+            continue  # without a rule, what others open leads nowhere
         rule = standing.pop(spec.rule_name(each))
         assert (rule.public_port, rule.private_port) == (each.public_port, each.node_port)
         assert (rule.protocol, rule.algorithm) == (each.rule_protocol, spec.algorithm)

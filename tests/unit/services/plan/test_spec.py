@@ -198,6 +198,12 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
             id="algorithm against affinity",
         ),
         pytest.param(
+            service(loadBalancerSourceRanges=["2001:db8::/32"]),
+            "spec.loadBalancerSourceRanges",
+            "'2001:db8::/32' is IPv6 only, and CloudStack's load balancers serve IPv4 only",
+            id="IPv6 ranges alone",
+        ),
+        pytest.param(
             service(loadBalancerSourceRanges=["10.0.0.0/8", "10.0.0.1"]),
             "spec.loadBalancerSourceRanges",
             "'10.0.0.1' has no prefix length; write 10.0.0.1/32",

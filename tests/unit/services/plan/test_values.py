@@ -42,44 +42,6 @@ def test_an_invalid_ipv4_address_is_refused(text: str) -> None:
         values.ipv4_address(text)
 
 
-@pytest.mark.parametrize(
-    ("texts", "read"),
-    [
-        pytest.param([], [], id="none"),
-        pytest.param(["10.0.0.0/8", "192.0.2.0/24"], ["10.0.0.0/8", "192.0.2.0/24"], id="two"),
-        pytest.param([" 10.0.0.0/8 "], ["10.0.0.0/8"], id="blanks"),
-        pytest.param(["10.1.2.3/8"], ["10.0.0.0/8"], id="host bits"),
-        pytest.param(["10.0.0.0/8", "10.9.9.9/8"], ["10.0.0.0/8"], id="twice the same"),
-        pytest.param(["192.0.2.0/24", "10.0.0.0/8"], ["192.0.2.0/24", "10.0.0.0/8"], id="order"),
-    ],
-)
-def test_cidrs_are_read_as_cloudstack_writes_them(texts: list[str], read: list[str]) -> None:
-    assert values.cidrs(texts, limit=8) == read
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("10.0.0.0/33", "is not a CIDR; write one such as 192.0.2.0/24", id="prefix"),
-        pytest.param("", "'' is not a CIDR", id="empty"),
-        pytest.param("all", "'all' is not a CIDR", id="word"),
-        pytest.param("203.0.113.7", "write 203.0.113.7/32 for one address", id="address"),
-        pytest.param("2001:db8::/32", "serve IPv4 only", id="IPv6"),
-    ],
-)
-def test_an_invalid_ipv4_cidr_is_refused(text: str, message: str) -> None:
-    with pytest.raises(InvalidValue) as refusal:
-        values.cidrs(["10.0.0.0/8", text], limit=8)
-    assert message in str(refusal.value)
-
-
-def test_more_ranges_than_the_schema_takes_are_refused() -> None:
-    many = [f"10.0.{index}.0/24" for index in range(9)]
-    assert len(values.cidrs(many[:8] + many[:8], limit=8)) == 8
-    with pytest.raises(InvalidValue, match="9 ranges are too many; join them to at most 8"):
-        values.cidrs(many, limit=8)
-
-
 @pytest.mark.parametrize("name", ["lb", "lb.example.com", "1.example", "a-b.c"])
 def test_a_dns_name_is_read(name: str) -> None:
     assert values.dns_name(f" {name} ") == name
@@ -156,7 +118,6 @@ def test_an_invalid_list_of_labels_is_refused(text: str, message: str) -> None:
         pytest.param(values.boolean, id="boolean"),
         pytest.param(lambda text: values.choice(text, {"a": 1}), id="choice"),
         pytest.param(values.ipv4_address, id="address"),
-        pytest.param(lambda text: values.cidrs([text], limit=1), id="cidrs"),
         pytest.param(values.dns_name, id="name"),
         pytest.param(values.node_selector, id="selector"),
     ],

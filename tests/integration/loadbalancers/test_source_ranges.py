@@ -1,0 +1,57 @@
+"""Who may connect: whatever happens, nobody is let in whom the Service does not name."""
+
+import pytest
+
+from hooks.loadbalancers.hook import LoadBalancersHook
+from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+
+INVALID = [{"field": "spec.ports[0].nodePort", "message": "has no node port"}]
+
+
+@pytest.mark.parametrize("ranges", [["10.0.0.0/8"], []], ids=["fewer", "nobody"])
+def test_a_service_that_cannot_work_lets_in_nobody_whom_it_does_not_name(
+    world: World, hook: LoadBalancersHook, ranges: list[str]
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(hook)
+    before = [rule["id"] for rule in world.rules()]
+    world.human.done("deleteLoadBalancerRule", id=before[1])
+    lb.change(invalid=INVALID, sourceRanges=ranges)
+    lb.settle(hook)
+    assert lb.reason() == "InvalidService"
+    assert world.firewall() == [("tcp", 80, 80, (each,)) for each in ranges]
+    assert [rule["id"] for rule in world.rules()] == before[:1]  # the other is drift, and waits
+    assert set(world.rules()[0]["members"]) == set(world.nodes)
+    lb.change(invalid=[], sourceRanges=["0.0.0.0/0"])
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert len(world.rules()) == 2
+
+
+def test_a_service_that_cannot_work_lets_in_nobody_new(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, sourceRanges=["10.0.0.0/8"]).settle(hook)
+    rules, firewall = world.rules(), world.firewall()
+    lb.change(invalid=INVALID, sourceRanges=["0.0.0.0/0"])
+    lb.settle(hook)
+    assert (world.rules(), world.firewall()) == (rules, firewall)
+
+
+def test_where_nobody_may_connect_a_firewall_rule_of_others_leads_nowhere(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [address] = world.addresses()
+    ports = {"protocol": "tcp", "startport": 1, "endport": 1024, "cidrlist": "192.0.2.0/24"}
+    theirs = world.human.done("createFirewallRule", ipaddressid=address["id"], **ports)
+    lb.change(sourceRanges=[])
+    lb.settle(hook)
+    assert world.rules() == []
+    assert world.firewall() == [("tcp", 1, 1024, ("192.0.2.0/24",))]
+    assert "firewall rules of others open 80/tcp" in lb.condition("Ready")["message"]
+
+    world.human.done("deleteFirewallRule", id=theirs["firewallrule"]["id"])
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert len(world.rules()) == 1
+    assert world.firewall() == []
