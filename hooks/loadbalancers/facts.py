@@ -44,15 +44,15 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         seal_key=context.cloud.seal_key,
     )
     # The Service matters for a deletion, and for an object without an owner.
-    if request.deleted_at is not None or not request.is_owned:
+    if request.is_deleting or not request.is_owned:
         facts = replace(facts, service=_live_service(request, context))
-    is_left_alone = facts.is_wanted != (request.deleted_at is None)
+    is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     return facts if is_left_alone else _with_cloud_state(facts, context)
 
 
 def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     """Read CloudStack: version, network, addresses, and what is on those that count."""
-    request, is_living = facts.request, facts.request.deleted_at is None
+    request = facts.request
     facts = replace(
         facts,
         version=context.cloud.capabilities(context.deadline),
@@ -60,20 +60,23 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     )
     reader = _Reader(facts, context)
     facts = replace(facts, state=CloudState(reader.addresses()))
-    if is_living and _has_inherited(facts):
-        service = facts.service or _live_service(request, context)
-        facts = replace(facts, is_live=service.is_same)
+    if facts.service is None and _may_claim(facts):
+        facts = replace(facts, service=_live_service(request, context))
     state = reader.contents(facts)
     facts = replace(facts, state=state, address_limit=reader.address_limit())
-    may_choose = is_living and facts.network and not request.spec.invalid
+    may_choose = not request.is_deleting and facts.network and not request.spec.invalid
     if may_choose and plan_address(facts).chooses:
         facts = replace(facts, state=replace(facts.state, free=reader.free_addresses()))
     return facts
 
 
-def _has_inherited(facts: Facts) -> bool:
-    """Tell whether something shows that is ours if the Service that lives has our UID."""
-    return any(facts.owner.whose(each) is Whose.INHERITED for each in facts.state.addresses)
+def _may_claim(facts: Facts) -> bool:
+    """Tell whether something may become ours, which depends on the Service as it is now.
+
+    No address that shows is ours, or one is that of a Service of our name.
+    """
+    whose = {facts.owner.whose(each) for each in facts.state.addresses}
+    return Whose.OURS not in whose or Whose.INHERITED in whose
 
 
 def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService:
@@ -91,13 +94,13 @@ def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveSer
             context.kube.get(namespace_path, deadline=context.deadline)
         )
     except NotFound:
-        return LiveService(wants=False)
+        return LiveService(still_wants=False)
     metadata, notes = part(service, "metadata"), annotations(service)
     return LiveService(
         wants,
         metadata.get("resourceVersion") or "",
         finalizers(service),
-        is_same=metadata.get("uid") == request.spec.service.uid,
+        is_confirmed=metadata.get("uid") == request.spec.service.uid,
         plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
         is_abandoned=str(notes.get(ANNOTATION_ABANDON)).strip().lower() == "true",
     )
@@ -121,7 +124,6 @@ class _Reader:
     def __init__(self, facts: Facts, context: CallContext) -> None:
         self._facts = facts
         self._request = facts.request
-        self._is_living = facts.request.deleted_at is None
         self._zone_id = facts.network.zone_id if facts.network else ""
         self._cloud = context.cloud
         self._client = context.cloud.client
@@ -133,10 +135,12 @@ class _Reader:
         if not found:
             return facts.state
         may_change_hands = (
-            not self._is_living or len(found) > 1 or facts.owner.whose(found[0]) is not Whose.OURS
+            self._request.is_deleting
+            or len(found) > 1
+            or facts.owner.whose(found[0]) is not Whose.OURS
         )
         rules = [rule for each in found for rule in self._rules(each)]
-        own = own_rules(facts.owner, rules) if self._is_living else ()
+        own = () if self._request.is_deleting else own_rules(facts.owner, rules)
         return replace(
             facts.state,
             rules=tuple(rules),
@@ -173,13 +177,13 @@ class _Reader:
             self._facts.owner,
         )
         ips = {recorded.ip if recorded else spec.adopt.address: None}
-        if self._is_living:
+        if not self._request.is_deleting:
             ips[spec.address] = None
         found: dict[str, PublicIpAddress] = {}
         for ip in filter(None, ips):
             found |= self._list(ip_address=ip)
         has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
-        if not self._is_living or not has_own:
+        if self._request.is_deleting or not has_own:
             found |= self._list(
                 tags={TAG_SERVICE_UID: spec.service.uid, TAG_SERVICE: spec.service.name}
             )

@@ -76,7 +76,7 @@ class LoadBalancersHook(Hook):
         """
         given = self._dependencies
         now = given.clock()
-        request = read(body, now=now)
+        request = read(body)
         elapsed = self._checks.elapsed(request.metadata.uid)
         wait = until_check(request, now, given.config.drift_resync, elapsed=elapsed)
         context = CallContext(

@@ -11,7 +11,6 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
-from hooks.kube.times import read_time
 from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, CLOUDSTACK_API, INSTANCE_KIND
 from hooks.webhook.requests import (
     ConditionView,
@@ -257,7 +256,7 @@ class LoadBalancerRequest:
 
     Attributes:
         reference: the load balancer, for Events about it.
-        deleted_at: epoch seconds of the deletion; None while it lives.
+        is_deleting: the load balancer is being deleted.
         recorded: what is read of our own status.
         status: all of our own status, as it came.
         instances: those whose VM is known, by name.
@@ -265,7 +264,7 @@ class LoadBalancerRequest:
 
     metadata: NamespacedMetadata
     reference: Reference
-    deleted_at: float | None
+    is_deleting: bool
     spec: Spec
     recorded: RecordedStatus
     status: Json
@@ -336,12 +335,8 @@ class LoadBalancerRequest:
         )
 
 
-def read(body: Json, *, now: float) -> LoadBalancerRequest:
+def read(body: Json) -> LoadBalancerRequest:
     """Read a sync or finalize request.
-
-    Args:
-        body: the request.
-        now: epoch seconds, taken for the time of a deletion that has none.
 
     Raises:
         BadRequest: naming the field that is missing or of another type.
@@ -349,12 +344,11 @@ def read(body: Json, *, now: float) -> LoadBalancerRequest:
     request = convert(body, Request)
     parent = request.parent
     metadata = parent.metadata
-    deleting = request.finalizing or metadata.deletion_timestamp
     instances = request.related.get(INSTANCES, {}).values()
     return LoadBalancerRequest(
         metadata=metadata,
         reference=Reference.to(body["parent"]),
-        deleted_at=(read_time(metadata.deletion_timestamp) or now) if deleting else None,
+        is_deleting=bool(request.finalizing or metadata.deletion_timestamp),
         spec=parent.spec,
         recorded=parent.status,
         status=body["parent"].get("status") or {},

@@ -24,6 +24,7 @@ from hooks.loadbalancers.plan.claims import (
     is_left_by_provider,
     not_ready,
     refuse_foreign,
+    refuse_unconfirmed,
     unsettled,
 )
 from hooks.loadbalancers.plan.facts import Facts
@@ -67,10 +68,12 @@ def plan_address(facts: Facts) -> AddressPlan:
     held, choice = find_held(facts), find_choice(facts)
     if held and recorded and not recorded.is_unclaimed and held.ip_address == recorded.ip:
         return _keep(facts, held)
-    if choice:
+    if choice and facts.still_wants:
         return _claim(facts, choice, by_controller=True)
     if held:
         return _keep(facts, held)
+    if not facts.still_wants:
+        return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
     if found := find_takeable(facts):
         return _take_over(facts, found)
     known = by_ip.get(recorded.ip) if recorded and not recorded.is_unclaimed else None

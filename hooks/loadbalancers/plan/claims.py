@@ -8,6 +8,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall
 from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM
 
 #: Whose an address is that nobody has, as far as our tags say.
@@ -22,7 +23,7 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     request, owner = facts.request, facts.owner
     recorded = request.recorded.address
     ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
-    if request.deleted_at is None:
+    if not request.is_deleting:
         claimed = recorded.ip if recorded and not recorded.is_unclaimed else ""
         if any(each.ip_address == claimed for each in ours):
             return tuple(ours)
@@ -133,6 +134,16 @@ def refuse_foreign(found: PublicIpAddress) -> Condition:
         f"cluster is gone, annotate the Service with {ANNOTATION_TAKEOVER_FROM} and its id"
     )
     return not_ready("ForeignCluster", message)
+
+
+def refuse_unconfirmed(request: LoadBalancerRequest) -> Condition:
+    """Return the condition of a load balancer whose Service, read now, does not ask for one."""
+    service = request.spec.service
+    message = (
+        f"No Service {request.service_namespace}/{service.name} with UID {service.uid} asks for a "
+        "load balancer: no address is claimed for it"
+    )
+    return not_ready("ServiceNotConfirmed", message)
 
 
 def unsettled(found: PublicIpAddress) -> Condition:

@@ -37,10 +37,10 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     Service. The object that is made again finds the address and the rules by their tags. Nor is
     anything touched if a person lets go, or in plan mode, which waits for a person.
     """
-    if facts.service and facts.service.wants:
+    if facts.service and facts.service.still_wants:
         return _keep_everything(facts, facts.service)
     service = facts.service
-    if facts.request.is_abandoned or (service and service.is_same and service.is_abandoned):
+    if facts.request.is_abandoned or (service and service.is_confirmed and service.is_abandoned):
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:
@@ -72,7 +72,7 @@ def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
 def _is_plan_only(facts: Facts) -> bool:
     """Tell whether nothing may be changed: the Service says, else the load balancer itself."""
     service = facts.service
-    return service.plan_only if service and service.is_same else facts.request.mode != "apply"
+    return service.plan_only if service and service.is_confirmed else facts.request.mode != "apply"
 
 
 def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:

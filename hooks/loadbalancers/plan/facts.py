@@ -57,16 +57,16 @@ class LiveService:
     """A Service as the API server has it now.
 
     Attributes:
-        wants: it still wants its load balancer.
-        is_same: it is the Service with our UID.
-        plan_only, is_abandoned: what its annotations say, if it is.
+        still_wants: it is confirmed, and still wants its load balancer.
+        is_confirmed: it has our UID.
+        plan_only, is_abandoned: what its annotations say, if it is confirmed.
         resource_version, finalizers: as they were read; empty if the Service is gone.
     """
 
-    wants: bool
+    still_wants: bool
     resource_version: str = ""
     finalizers: tuple[str, ...] = ()
-    is_same: bool = False
+    is_confirmed: bool = False
     plan_only: bool = False
     is_abandoned: bool = False
 
@@ -105,9 +105,7 @@ class Facts:
         drift_resync: seconds between two drift checks.
         version: of CloudStack; 0 until it is read.
         network: the members' network; None if there is none, or CloudStack does not show it.
-        service: the Service as the API server has it, read for deletions and for objects without
-            an owner; None for all others.
-        is_live: the Service was read because something of its name has another UID, and has ours.
+        service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of choices.
         address_limit: used and allowed addresses, if CloudStack refused one more.
     """
@@ -122,13 +120,12 @@ class Facts:
     service: LiveService | None = None
     call_state: CallState = CallState()
     address_limit: ResourceLimit | None = None
-    is_live: bool = False
     seal_key: bytes = field(default=b"", repr=False)
 
     @cached_property
     def owner(self) -> Owner:
         """Return the Service as its mark names it."""
-        return Owner.of(self.request, self.cluster_id, is_live=self.is_live)
+        return Owner.of(self.request, self.cluster_id, still_wants=self.still_wants)
 
     def on(self, address_id: str) -> "Facts":
         """Return the facts without what is on other addresses."""
@@ -140,9 +137,14 @@ class Facts:
         return fingerprint(self.request)
 
     @property
-    def is_wanted(self) -> bool:
-        """Tell whether the Service still wants this load balancer."""
-        return self.service is None or self.service.wants
+    def still_wants(self) -> bool:
+        """Tell whether the Service was read, is confirmed, and still wants this load balancer."""
+        return self.service is not None and self.service.still_wants
+
+    @property
+    def is_orphan(self) -> bool:
+        """Tell whether this has no owner, and its Service no need of it."""
+        return not self.request.is_owned and not self.still_wants
 
     @property
     def has_firewall(self) -> bool:

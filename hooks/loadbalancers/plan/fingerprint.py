@@ -17,7 +17,7 @@ Fields = Mapping[str, tuple[object, object]]
 
 def fingerprint(request: LoadBalancerRequest) -> str:
     """Return a short text that changes when the spec, the members or the deletion does."""
-    prefix = "deleting:" if request.deleted_at is not None else ""
+    prefix = "deleting:" if request.is_deleting else ""
     return prefix + digest(asked_for(request))
 
 

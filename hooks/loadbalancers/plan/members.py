@@ -35,7 +35,7 @@ def is_one_change(request: LoadBalancerRequest) -> bool:
     """
     others = ("AddressReady", "RulesReady", "FirewallReady")
     return (
-        request.deleted_at is None
+        not request.is_deleting
         and len(request.spec.ports) == 1
         and request.status.get("observedGeneration") == request.metadata.generation
         and all(request.recorded.condition(kind).status == "True" for kind in others)

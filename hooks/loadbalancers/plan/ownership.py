@@ -99,7 +99,8 @@ class Owner:
     Attributes:
         takeover_from: the id of the cluster to take over from; empty for none.
         former_names: exact names that other providers gave to rules of this Service.
-        is_live: the Service was read from the API server in this call, and has this UID.
+        still_wants: the Service was read from the API server in this call, has this UID, and wants
+            a load balancer.
     """
 
     cluster: str
@@ -108,10 +109,10 @@ class Owner:
     uid: str
     takeover_from: str = ""
     former_names: frozenset[str] = frozenset()
-    is_live: bool = False
+    still_wants: bool = False
 
     @classmethod
-    def of(cls, request: LoadBalancerRequest, cluster_id: str, *, is_live: bool) -> "Owner":
+    def of(cls, request: LoadBalancerRequest, cluster_id: str, *, still_wants: bool) -> "Owner":
         """Return the owner of a load balancer's resources.
 
         Former names count only in a form that names this very Service: by its UID, or by its
@@ -128,7 +129,7 @@ class Owner:
             uid=service.uid,
             takeover_from=request.spec.takeover_from,
             former_names=frozenset(filter(form.fullmatch, request.spec.adopt.names)),
-            is_live=is_live,
+            still_wants=still_wants,
         )
 
     @property
@@ -161,7 +162,7 @@ class Owner:
     def may_take(self, resource: Resource) -> bool:
         """Tell whether a resource becomes ours by giving it our mark in the place of its own."""
         whose = self.whose(resource)
-        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.is_live)
+        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.still_wants)
 
     def may_restore(
         self, recorded: RecordedAddress | None, address: PublicIpAddress, rules: Iterable[Resource]

@@ -41,9 +41,9 @@ _NAMED_CHANGES = 5
 def plan(facts: Facts) -> Plan[Action]:
     """Return the load balancer's status now, and what to do before CloudStack is read again."""
     spec = facts.request.spec
-    if facts.request.deleted_at is not None:
+    if facts.request.is_deleting:
         return plan_deletion(facts)
-    if not facts.is_wanted:
+    if facts.is_orphan:
         return _delete_orphan(facts)
     if refusal := not_served(facts):
         return Plan(_refuse_network(facts, refusal))

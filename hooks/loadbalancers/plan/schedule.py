@@ -79,7 +79,7 @@ def is_settled(request: LoadBalancerRequest, wait: float) -> bool:
     """
     recorded = request.recorded
     return (
-        (request.is_owned or request.deleted_at is not None)
+        (request.is_owned or request.is_deleting)
         and wait > 0
         and recorded.fingerprint == fingerprint(request)
     )

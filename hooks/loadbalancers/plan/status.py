@@ -195,7 +195,7 @@ def _known(
 
 def _response(request: LoadBalancerRequest, status: Json, wait: float) -> CompositeResponse:
     response: CompositeResponse = {"status": status, "children": [], "resyncAfterSeconds": wait}
-    if request.deleted_at is not None:
+    if request.is_deleting:
         response["finalized"] = False
     return response
 

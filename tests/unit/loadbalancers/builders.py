@@ -12,7 +12,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.times import epoch
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import CreateRule
-from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
+from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
@@ -34,6 +34,8 @@ NETWORK = Network(
     services=(NetworkService("Lb"), NetworkService("Firewall")),
 )
 VERSION = Capabilities((4, 22, 0, 0))
+#: The Service of a load balancer that may claim something.
+LIVE = LiveService(still_wants=True, is_confirmed=True)
 
 
 def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = False) -> Json:
@@ -101,7 +103,7 @@ def body(
 
 
 def request(**asked: Any) -> LoadBalancerRequest:
-    return read(body(**asked), now=NOW)
+    return read(body(**asked))
 
 
 def recorded(ip: str = IP, **address: Any) -> Json:
@@ -218,6 +220,7 @@ def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fiel
         "network": NETWORK,
         "state": state or CloudState(),
         "call_state": CallState(**call),
+        "service": LIVE,
         "seal_key": SEAL_KEY,
         **fields,
     }

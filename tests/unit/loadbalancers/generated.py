@@ -22,6 +22,7 @@ from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
+    LIVE,
     NAME,
     NET,
     UID,
@@ -150,12 +151,12 @@ class Play:
         self.watch: Callable[[], None] = lambda: None
 
     def plan(self, first_actions: tuple[Action, ...] | None = None) -> Plan[Action]:
-        asked = read(json.loads(json.dumps(self.body)), now=self.model.now)
+        asked = read(json.loads(json.dumps(self.body)))
         known = facts(
             asked,
             now=self.model.now,
             network=self.model.network,
-            service=None if asked.deleted_at is None else LiveService(wants=False),
+            service=LiveService(still_wants=False) if asked.is_deleting else LIVE,
             first_actions=first_actions,
             done=self.done,
             refusals=self.refusals,

@@ -42,7 +42,7 @@ def test_the_plan_after_apply_is_empty_and_the_world_is_as_asked(
     final = play.plan()
     assert [str(each) for each in final.actions if each not in refused(play)] == []
     assert humans(model) == before
-    spec = read(play.body, now=0.0).spec
+    spec = read(play.body).spec
     if our_addresses(model):
         check_firewall(model, spec, check_rules(model, spec))
 
@@ -96,7 +96,7 @@ def test_any_spec_leads_to_any_other(
     assert [str(each) for each in play.plan().actions if each not in refused(play)] == []
     assert humans(model) == before
     if our_addresses(model):
-        check_rules(model, read(play.body, now=0.0).spec)
+        check_rules(model, read(play.body).spec)
 
 
 #: Contiguous ports and ranges that are not single addresses, which come and go.

@@ -18,6 +18,7 @@ from hooks.loadbalancers.plan.facts import CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import LoadBalancerRequest, read
 from tests.integration.loadbalancers.driver import SPEC, STATUS
+from tests.unit.loadbalancers.builders import LIVE
 
 CASES = sorted((Path(__file__).parents[2] / "golden" / "loadbalancers").iterdir())
 NOW = 1_800_000_000.0
@@ -45,21 +46,21 @@ def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
             },
             firewall=tuple(map(FirewallRule.from_json, existing.get("firewallrule", []))),
         ),
-        service=service_of(existing["service"]) if "service" in existing else None,
+        service=service_of(existing["service"]) if "service" in existing else LIVE,
     )
 
 
 def service_of(existing: Json) -> LiveService:
     """Read what a deletion has read of the Service."""
     return LiveService(
-        wants=existing["wants"],
+        still_wants=existing["stillWants"],
         resource_version=existing.get("resourceVersion", ""),
         finalizers=tuple(existing.get("finalizers", [])),
     )
 
 
 def planned(case: Path) -> Json:
-    made = plan(facts_of(read(load(case, "request"), now=NOW), load(case, "facts")))
+    made = plan(facts_of(read(load(case, "request")), load(case, "facts")))
     return {
         "response": made.response,
         "actions": [str(action) for action in made.actions],

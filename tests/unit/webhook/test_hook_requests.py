@@ -54,7 +54,7 @@ BODIES: dict[str, Json] = {
 READS: dict[str, Callable[[Json], Any]] = {
     "nodes": nodes.read,
     "services": lambda body: services.read(body, Config(), now=NOW),
-    "loadbalancers": lambda body: loadbalancers.read(body, now=NOW),
+    "loadbalancers": loadbalancers.read,
     "loadbalancers customize": lambda body: convert(body, loadbalancers.Request),
     "targetclusters": lambda body: targetclusters.read(body, default_secret="target"),
 }
@@ -112,7 +112,7 @@ def test_a_name_that_is_a_path_is_refused(name: str, path: str) -> None:
 def test_a_service_whose_name_is_a_path_is_refused(path: str) -> None:
     body = builders.body(service={"name": path, "uid": "u"})
     with pytest.raises(BadRequest) as refused:
-        loadbalancers.read(body, now=NOW)
+        loadbalancers.read(body)
     assert refused.value.field == "parent.spec.service.name"
 
 
@@ -172,7 +172,7 @@ MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCh
 @given(body=golden("loadbalancers"))
 def test_no_load_balancer_is_an_error_of_ours(body: Json) -> None:
     with suppress(BadRequest):
-        plan_load_balancer(builders.facts(loadbalancers.read(body, now=NOW)))
+        plan_load_balancer(builders.facts(loadbalancers.read(body)))
 
 
 @MANY

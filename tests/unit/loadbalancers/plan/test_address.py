@@ -155,7 +155,7 @@ def test_all_tags_are_restored_where_a_rule_has_our_mark_and_the_origin_is_the_u
     assert [key for key, _ in action.tags] == list(ADDRESS_KEYS)
 
 
-@pytest.mark.parametrize("tags", [(), our_tags(request())[:1], our_tags(request())[:3]])
+@pytest.mark.parametrize("tags", [(), our_tags(request())[:1], our_tags(request())[:2]])
 def test_without_a_trace_that_only_we_leave_the_status_proves_nothing(
     tags: tuple[Tag, ...],
 ) -> None:

@@ -39,7 +39,7 @@ def teardown(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: An
     names = ("refusals", "service", "network", "now")
     fields = {name: more.pop(name) for name in names if name in more}
     state = CloudState(addresses=addresses, **more)
-    return plan(facts(asked, state=state, **{"service": LiveService(wants=False), **fields}))
+    return plan(facts(asked, state=state, **{"service": LiveService(still_wants=False), **fields}))
 
 
 def is_finalized(planned: Plan[Action]) -> bool:

@@ -27,7 +27,7 @@ import json, sys
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.request import read
 bodies = json.load(sys.stdin)
-print(json.dumps({name: fingerprint(read(body, now=0.0)) for name, body in bodies.items()}))
+print(json.dumps({name: fingerprint(read(body)) for name, body in bodies.items()}))
 """
 
 
@@ -123,4 +123,4 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
 def test_another_service_of_the_same_name_has_another_fingerprint() -> None:
     other = body()
     other["parent"]["spec"]["service"]["uid"] = "another"
-    assert fingerprint(read(other, now=0.0)) != fingerprint(request())
+    assert fingerprint(read(other)) != fingerprint(request())

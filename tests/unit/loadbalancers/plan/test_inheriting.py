@@ -14,7 +14,7 @@ LEFT = CloudState(
     addresses=(address(tags=(*OLD, Tag(names.TAG_ORIGIN, names.TAG_ORIGIN_CONTROLLER))),),
     rules=(rule(80, "aold-tcp-80", tags=OLD),),
 )
-FACTS = replace(facts(ASKED, state=LEFT), is_live=True)
+FACTS = facts(ASKED, state=LEFT)
 
 
 def test_the_address_waits_until_its_rules_are_ours() -> None:
@@ -27,9 +27,7 @@ def test_the_address_waits_until_its_rules_are_ours() -> None:
 
 def test_a_rule_that_cannot_be_taken_over_holds_the_address() -> None:
     [action] = plan(FACTS).actions
-    refused = replace(
-        facts(ASKED, state=LEFT, refusals=(Refusal(action, 431, "no such rule"),)), is_live=True
-    )
+    refused = facts(ASKED, state=LEFT, refusals=(Refusal(action, 431, "no such rule"),))
     made = plan(refused)
     assert texts(made.actions) == []
     assert "no such rule" in str(made.response)

@@ -112,7 +112,7 @@ def test_a_takeover_from_the_own_cluster_is_none() -> None:
 def test_a_service_inherits_once_it_was_read_with_our_uid() -> None:
     old = tagged({**OURS, TAG_SERVICE_UID: "u"})
     assert not OWNER.may_take(old)
-    assert Owner(CLUSTER_ID, "default", "web", UID, is_live=True).may_take(old)
+    assert Owner(CLUSTER_ID, "default", "web", UID, still_wants=True).may_take(old)
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_a_wait_for_members_ends_in_time_to_publish() -> None:
 
 def test_an_object_without_an_owner_and_a_service_deletes_itself() -> None:
     asked = request(metadata={"ownerReferences": []}, status=recorded())
-    made = planned(asked, CloudState(), service=LiveService(wants=False))
+    made = planned(asked, CloudState(), service=LiveService(still_wants=False))
     assert made.actions == (DeleteOrphan("default", NAME, "lb-1"),)
     assert [event.reason for event in made.events] == [EVENT_ORPHANED]
 
@@ -195,7 +195,9 @@ def test_what_cleans_up_in_kube_system_names_the_namespace_of_the_service() -> N
     service = {"name": "web", "uid": UID, "namespace": "shop"}
     metadata = {"ownerReferences": [], "namespace": "kube-system"}
     made = planned(
-        request(metadata=metadata, service=service), CloudState(), service=LiveService(wants=False)
+        request(metadata=metadata, service=service),
+        CloudState(),
+        service=LiveService(still_wants=False),
     )
     [event] = made.events
     assert event.message.startswith("Service shop/web is gone and its load balancer has no owner")
