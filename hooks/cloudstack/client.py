@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models.fields import Answer, Listing, Malformed, Model
 from hooks.cloudstack.models.jobs import Job, JobStatus
+from hooks.cloudstack.polling import FIRST_POLL, JobTimes
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
@@ -41,9 +42,6 @@ MAX_RETRY_WAIT = 2.0
 MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05
-#: Seconds between polls of a job: at first, and at most.
-FIRST_POLL = 0.1
-LONGEST_POLL = 1.0
 
 #: Commands that take `projectid`. Without it, lists do not show what is in a project.
 IN_PROJECT = frozenset(
@@ -108,6 +106,7 @@ class Client:
         self._observer = observer
         self._monotonic = clocks.monotonic
         self._pause = clocks.pause
+        self._job_times = JobTimes()
         self._quiet_until = 0.0
         self._lock = threading.Lock()
 
@@ -203,7 +202,8 @@ class Client:
             CloudStackError: any but JobRunning.
         """
         answer = self.call(command.name, command.params, deadline)
-        return _parsed(command.name, lambda fields: Job.from_json(command.name, fields), answer)
+        job = _parsed(command.name, lambda fields: Job.from_json(command.name, fields), answer)
+        return replace(job, started=self._monotonic())
 
     def wait_for(self, job: Job, deadline: Deadline) -> None:
         """Wait until a job is done.
@@ -212,16 +212,17 @@ class Client:
             Refused: the job failed (`failed_job` is set), or its status may not be read.
             JobRunning: it did not end within the deadline, or its status could not be read.
         """
-        pause = FIRST_POLL
-        for polls in count(1):
+        started = self._monotonic() if job.started is None else job.started
+        for polls in count():
+            pause = self._job_times.pause(job.command, self._monotonic() - started, polls)
+            pause = min(pause, max(deadline.remaining() / 2, FIRST_POLL))
             if deadline.passed(margin=pause):
                 raise JobRunning(job.command, job.id)
             self._pause(pause)
-            pause = delay(polls + 1, first=FIRST_POLL, longest=LONGEST_POLL, factor=1.5)
-            pause = min(pause, max(deadline.remaining() / 2, FIRST_POLL))
             status = self._job_status(job, deadline)
             if status is None or status.pending:
                 continue
+            self._job_times.note(job.command, self._monotonic() - started, polls + 1)
             if status.code is not None:
                 raise error_of(job.command, status.code, status.text, failed_job=True)
             return

@@ -1,6 +1,6 @@
 """Jobs of asynchronous commands, and their status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hooks.cloudstack.models.fields import Answer, number, optional, optional_number, required
 
@@ -13,11 +13,13 @@ class Job:
         command: the command's name.
         id: of the job.
         resource_id: of what is being created, known before it is; empty for other commands.
+        started: monotonic seconds; None if that is not known.
     """
 
     command: str
     id: str
     resource_id: str = ""
+    started: float | None = field(default=None, compare=False)
 
     @classmethod
     def from_json(cls, command: str, answer: Answer) -> "Job":

@@ -1,0 +1,55 @@
+"""When jobs are asked about: soon, seldom in vain, and as the last ones of their kind ended."""
+
+import pytest
+
+from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, JobTimes
+
+
+def polls_of(times: JobTimes, seconds: float, command: str = "createTags") -> tuple[int, float]:
+    """Return how often a job of so many seconds is asked about, and how late its end is seen."""
+    elapsed = 0.0
+    for polls in range(200):
+        elapsed += times.pause(command, elapsed, polls)
+        if elapsed >= seconds:
+            times.note(command, elapsed, polls + 1)
+            return polls + 1, elapsed - seconds
+    raise AssertionError("it was never seen to end")
+
+
+@pytest.mark.parametrize("seconds", [0.027, 0.12, 0.35, 0.67, 2.5])
+def test_jobs_that_take_as_long_as_the_last_ones_cost_few_polls_and_little_time(
+    seconds: float,
+) -> None:
+    times = JobTimes()
+    for _ in range(10):
+        polls_of(times, seconds)
+    later = [polls_of(times, seconds) for _ in range(20)]
+    most = 1.4 if seconds < LONGEST_FIRST_POLL else 8
+    assert sum(polls for polls, _ in later) / 20 <= most
+    assert max(late for _, late in later) <= max(0.03, 0.3 * seconds)
+
+
+def test_a_short_job_after_long_ones_is_seen_soon() -> None:
+    times = JobTimes()
+    for _ in range(5):
+        polls_of(times, 3.0)
+    assert polls_of(times, 0.03)[1] <= LONGEST_FIRST_POLL
+
+
+def test_commands_have_durations_of_their_own() -> None:
+    times = JobTimes()
+    for _ in range(5):
+        polls_of(times, 0.03, "createTags")
+        polls_of(times, 0.15, "createFirewallRule")
+    assert times.pause("createTags", 0.0, 0) < 0.06
+    assert 0.12 < times.pause("createFirewallRule", 0.0, 0) < 0.18
+
+
+def test_a_job_that_has_run_long_enough_is_asked_about_at_once() -> None:
+    assert JobTimes().pause("createTags", 5.0, 0) == 0.0
+
+
+def test_no_pause_is_longer_than_the_longest() -> None:
+    times = JobTimes()
+    times.note("createTags", 100.0, 7)
+    assert times.pause("createTags", 60.0, 9) == LONGEST_PAUSE
