@@ -172,7 +172,7 @@ def test_a_change_that_cannot_be_served_leaves_everything_and_its_members_right(
     shop: Namespace, place: Site
 ) -> None:
     shop.create("web", {"node-selector": "pool=edge"})
-    shop.await_load_balancer("web", lambda one: one.get("status"), "has answered")
+    shop.await_load_balancer("web", lambda one: "conditions" in one["status"], "has answered")
     place.label("node-1", pool="edge")
     before = settled(shop, place, 1)[80]
     assert set(before["members"]) == {"node-1"}

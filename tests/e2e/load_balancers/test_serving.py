@@ -202,7 +202,9 @@ def test_ports_without_node_ports_are_refused_and_nothing_is_made(
         "web", lambda one: own_condition(one).get("reason") == "InvalidService", "is refused"
     )
     assert "spec.ports[0].nodePort: port 80 has no node port" in own_condition(refused)["message"]
-    balancer = shop.await_load_balancer("web", lambda one: one.get("status"), "has answered")
+    balancer = shop.await_load_balancer(
+        "web", lambda one: "conditions" in one["status"], "has answered"
+    )
     assert place.rules(balancer["metadata"]["name"]) == []
     assert ingress(refused) == []
 

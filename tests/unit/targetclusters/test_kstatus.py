@@ -1,28 +1,10 @@
 """Tools that know nothing of TargetClusters read their status by the rules of kstatus."""
 
-from hooks.http.bounded_json import Json
+from tests.kstatus import created, kstatus
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import operating
 from tests.targets.objects import kubeconfig
 from tests.unit.targetclusters.watching import driven, own_cluster, put_kubeconfig
-
-
-def kstatus(cluster: Json) -> str:
-    """Read a status as kubectl, Flux and Argo CD do: cli-utils, pkg/kstatus, for kinds in general.
-
-    An older generation and Reconciling come before Stalled, and Stalled before Ready.
-    """
-    status = cluster.get("status") or {}
-    conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
-    if cluster["metadata"].get("deletionTimestamp"):
-        return "Terminating"
-    if status.get("observedGeneration") != cluster["metadata"]["generation"]:
-        return "InProgress"
-    if conditions.get("Reconciling") == "True":
-        return "InProgress"
-    if conditions.get("Stalled") == "True":
-        return "Failed"
-    return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
 
 
 def test_it_goes_from_in_progress_to_current_and_back_with_the_cluster() -> None:
@@ -32,6 +14,7 @@ def test_it_goes_from_in_progress_to_current_and_back_with_the_cluster() -> None
         operating(own_cluster(cluster.url)) as operator,
     ):
         watched = driven(operator, failureThreshold=1)
+        watched.cluster = created(watched.cluster, "targetclusters")
         assert kstatus(watched.cluster) == "InProgress"
         watched.call()
         assert kstatus(watched.cluster) == "InProgress"
