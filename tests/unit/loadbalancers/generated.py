@@ -251,7 +251,11 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
         if rule.name == HUMAN and rule.public_ip_id == address
     }
     ours = {each.id for each in own_firewall_rules(model, {address})}
-    opened = by_port(each for each in model.firewall_rules.values() if each.id not in ours)
+    opened = by_port(
+        each
+        for each in model.firewall_rules.values()
+        if each.id not in ours and each.public_ip_id == address
+    )
     served = set()
     for each in spec.ports:
         if each.public_port in taken or (each.transport == "udp" and not model.udp):
