@@ -39,7 +39,6 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         now=context.clock(),
         cluster_id=context.cluster_id(deadline),
         drift_resync=context.drift_resync,
-        service=None,
         call_state=call_state,
         seal_key=context.cloud.seal_key,
     )

@@ -258,7 +258,7 @@ class LoadBalancerRequest:
         reference: the load balancer, for Events about it.
         is_deleting: the load balancer is being deleted.
         recorded: what is read of our own status.
-        status: all of our own status, as it came.
+        recorded_json: the same, whole and as it came.
         instances: those whose VM is known, by name.
     """
 
@@ -267,7 +267,7 @@ class LoadBalancerRequest:
     is_deleting: bool
     spec: Spec
     recorded: RecordedStatus
-    status: Json
+    recorded_json: Json
     instances: tuple[Instance, ...]
 
     @property
@@ -351,7 +351,7 @@ def read(body: Json) -> LoadBalancerRequest:
         is_deleting=bool(request.finalizing or metadata.deletion_timestamp),
         spec=parent.spec,
         recorded=parent.status,
-        status=body["parent"].get("status") or {},
+        recorded_json=body["parent"].get("status") or {},
         instances=tuple(
             each for each in sorted(instances, key=lambda each: each.name) if each.vm_id
         ),

@@ -152,4 +152,4 @@ def _deleting(facts: Facts, message: str) -> CompositeResponse:
 
 
 def _finalized(facts: Facts) -> CompositeResponse:
-    return {"status": dict(facts.request.status), "children": [], "finalized": True}
+    return {"status": dict(facts.request.recorded_json), "children": [], "finalized": True}

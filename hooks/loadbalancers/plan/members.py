@@ -37,7 +37,7 @@ def is_one_change(request: LoadBalancerRequest) -> bool:
     return (
         not request.is_deleting
         and len(request.spec.ports) == 1
-        and request.status.get("observedGeneration") == request.metadata.generation
+        and request.recorded_json.get("observedGeneration") == request.metadata.generation
         and all(request.recorded.condition(kind).status == "True" for kind in others)
     )
 

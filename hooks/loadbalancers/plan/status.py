@@ -129,7 +129,7 @@ def unchanged(request: LoadBalancerRequest, wait: float) -> CompositeResponse:
 
     `wait` is the seconds until the next check.
     """
-    return _response(request, {**request.status, **_observed(request)}, max(SOON, wait))
+    return _response(request, {**request.recorded_json, **_observed(request)}, max(SOON, wait))
 
 
 def unfinished(
@@ -149,7 +149,7 @@ def unfinished(
         status: as last planned. Default: the recorded one.
         ready: the condition Ready. Default: keep Ready, unless it is of an older generation.
     """
-    known = dict(request.status if status is None else status)
+    known = dict(request.recorded_json if status is None else status)
     is_older = status is None and known.get("observedGeneration") != request.metadata.generation
     ready = ready or (None if is_older else _condition(known, "Ready"))
     ready = ready or Condition("Ready", "False", "Progressing", message)
@@ -172,7 +172,7 @@ def unobserved(
     `now` is in epoch seconds; `status` is as last planned, by default the recorded one;
     `least_wait` is the seconds that CloudStack asked us to wait.
     """
-    known = request.status if status is None else status
+    known = request.recorded_json if status is None else status
     return _known(request, known, [ready], now, max(OUTAGE.wait(request), least_wait))
 
 
@@ -182,7 +182,7 @@ def stopped(
     """Write the status of a check after which nothing is done: a person has to act."""
     request, ready = facts.request, Condition("Ready", "False", reason, message)
     conditions = [ready, _stalled(ready)]
-    return _known(request, request.status, conditions, facts.now, back_off.wait(request))
+    return _known(request, request.recorded_json, conditions, facts.now, back_off.wait(request))
 
 
 def _known(
@@ -226,7 +226,7 @@ def _with_conditions(
     """Replace the conditions of a status."""
     current = [replace(each, message=shorten(each.message, MAX_TEXT)) for each in conditions]
     merged = merge_conditions(
-        request.status.get("conditions") or (),
+        request.recorded_json.get("conditions") or (),
         current,
         now=now,
         generation=request.metadata.generation,

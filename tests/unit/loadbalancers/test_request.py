@@ -124,7 +124,7 @@ def test_a_status_is_read_back() -> None:
     assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", RepeatedDrift("w", 2))
     assert recorded.condition("Ready").status == "True"
     assert recorded.condition("Other").status == ""
-    assert asked.status == status
+    assert asked.recorded_json == status
 
 
 def test_a_choice_is_an_address_without_an_id_and_without_an_ip_there_is_none() -> None:
