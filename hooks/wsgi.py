@@ -74,7 +74,7 @@ class Process:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         threading.excepthook = _log_thread_death
         metrics = Metrics(process_registry())
-        metrics.watch(config.cloud, config.tokens, config.certificates)
+        metrics.watch(config.cloud_config, config.tokens, config.certificates)
         certificates = bool(config.tls_client_ca_file)
         authenticator = Authenticator(config.tokens, client_certificates=certificates)
         hooks = self._hooks(config, metrics)
@@ -150,7 +150,7 @@ application = process.application
 
 def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
     """Return a function that returns the CloudStack of the newest cloud-config."""
-    file = config.cloud
+    file = config.cloud_config
     if file is None:
         return _no_cloud
 

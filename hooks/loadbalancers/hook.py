@@ -74,26 +74,26 @@ class LoadBalancersHook(Hook):
         Raises:
             BadRequest: a field that is read is missing or of another type.
         """
-        given = self._dependencies
-        now = given.clock()
+        dependencies = self._dependencies
+        now = dependencies.clock()
         request = read(body)
         elapsed = self._checks.elapsed(request.metadata.uid)
-        wait = until_check(request, now, given.config.drift_resync, elapsed=elapsed)
+        wait = until_check(request, now, dependencies.config.drift_resync, elapsed=elapsed)
         context = CallContext(
             uid=request.metadata.uid,
-            cloud=given.cloud(),
-            kube=given.kube,
+            cloud=dependencies.cloud(),
+            kube=dependencies.kube,
             deadline=deadline,
             cluster_id=self._read_cluster_id,
             jobs=self._jobs,
-            drift_resync=given.config.drift_resync,
-            clock=given.clock,
-            monotonic=given.monotonic,
+            drift_resync=dependencies.config.drift_resync,
+            clock=dependencies.clock,
+            monotonic=dependencies.monotonic,
         )
         if is_settled(request, wait):
             return CallResult(status.unchanged(request, wait))
         self._checks.note(request.metadata.uid)
-        record = OncePerCall(given.record)
+        record = OncePerCall(dependencies.record)
         with self._locks.of(request.network_id) as lock:
             call = _Call(request, context, lock, record, wait)
             return reconcile(call, deadline=deadline, record=record)

@@ -5,7 +5,7 @@ from typing import assert_never
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
-from hooks.nodes.facts import NODES
+from hooks.nodes.facts import NODES_PATH
 from hooks.nodes.plan.actions import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 
 
@@ -16,7 +16,7 @@ def perform(action: NodeAction, kube: Kube, deadline: Deadline) -> Json | None:
         Conflict: the Node is not the one, or not in the version, that was planned for.
         KubeError: the API server refused or did not answer.
     """
-    path = f"{NODES}/{action.node}"
+    path = f"{NODES_PATH}/{action.node}"
     version = {"uid": action.uid, "resourceVersion": action.resource_version}
     match action:
         case AddressPatch():

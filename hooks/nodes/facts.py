@@ -17,8 +17,8 @@ from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
 
 #: Where the API server lists Nodes and Instances.
-NODES = "/api/v1/nodes"
-INSTANCES = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
+NODES_PATH = "/api/v1/nodes"
+INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 
 
 def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
@@ -67,7 +67,7 @@ def _with_missing_nodes(
 
     Another Node of the same name, or one with another VM, is left to the call that brings it.
     """
-    node = context.kube.get(f"{NODES}/{facts.name}", deadline=context.deadline)
+    node = context.kube.get(f"{NODES_PATH}/{facts.name}", deadline=context.deadline)
     if _identity(node) != _identity(facts.node):
         return facts
     return replace(facts, node=node, missing_nodes=_missing_nodes(vm_id, snapshot, context))
@@ -79,7 +79,7 @@ def _identity(node: Json) -> tuple[object, object]:
 
 def _missing_nodes(vm_id: str, snapshot: Snapshot, context: CallContext) -> MissingNodes:
     present = {vm.id.lower() for vm in snapshot.vms if vm.exists}
-    instances = list(context.kube.list(INSTANCES, deadline=context.deadline))
+    instances = list(context.kube.list(INSTANCES_PATH, deadline=context.deadline))
     missing = tuple(
         str(part(instance, "metadata").get("name", ""))
         for instance in instances
@@ -91,7 +91,7 @@ def _missing_nodes(vm_id: str, snapshot: Snapshot, context: CallContext) -> Miss
 
 def _is_ready(name: str, context: CallContext) -> bool:
     try:
-        return is_true(context.kube.get(f"{NODES}/{name}", deadline=context.deadline), "Ready")
+        return is_true(context.kube.get(f"{NODES_PATH}/{name}", deadline=context.deadline), "Ready")
     except NotFound:
         return False
 

@@ -10,7 +10,7 @@ from hooks.kube.client import Conflict
 from hooks.kube.times import timestamp
 from hooks.nodes.actions import perform
 from hooks.nodes.context import Absences, CallContext
-from hooks.nodes.facts import NODES, observe
+from hooks.nodes.facts import NODES_PATH, observe
 from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
@@ -39,16 +39,16 @@ class NodesHook(Hook):
             CloudStackError, KubeError: what can be known of the node is not known now.
         """
         request = read(body)
-        given = self._dependencies
+        dependencies = self._dependencies
         context = CallContext(
-            cloud=given.cloud(),
-            kube=given.kube,
+            cloud=dependencies.cloud(),
+            kube=dependencies.kube,
             deadline=deadline,
-            config=given.config,
+            config=dependencies.config,
             absences=self._absences,
-            clock=given.clock,
+            clock=dependencies.clock,
         )
-        call, record = _Call(request, context), OncePerCall(given.record)
+        call, record = _Call(request, context), OncePerCall(dependencies.record)
         return reconcile(call, deadline=deadline, record=record)
 
 
@@ -72,7 +72,7 @@ class _Call(Call[Facts, NodeAction]):
         try:
             self._node = perform(action, kube, deadline) or self._deleting()
         except Conflict as error:
-            self._node = kube.get(f"{NODES}/{action.node}", deadline=deadline)
+            self._node = kube.get(f"{NODES_PATH}/{action.node}", deadline=deadline)
             raise Outdated(str(error)) from error
 
     def _deleting(self) -> Json:

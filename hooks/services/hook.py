@@ -40,24 +40,24 @@ class ServicesHook(Hook):
         The Service is planned once, from the request: a write to it makes Metacontroller call
         again. After a write that fails, the answer is as planned, and asks for another call.
         """
-        given = self._dependencies
-        facts = read(body, given.config, now=given.clock())
+        dependencies = self._dependencies
+        facts = read(body, dependencies.config, now=dependencies.clock())
         planned = plan(facts)
         response = planned.response.copy()
         done: list[Action] = []
         try:
             for action in planned.actions:
-                _perform(action, given.kube, deadline)
+                _perform(action, dependencies.kube, deadline)
                 done.append(action)
         except KubeError as error:
             is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
             response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER
             if is_refused:
                 message = f"Error syncing load balancer: {error}"
-                given.record(event(facts, EVENT_SYNC_FAILED, message))
+                dependencies.record(event(facts, EVENT_SYNC_FAILED, message))
             return CallResult(response, tuple(done), error)
         for each in planned.events:
-            given.record(each)
+            dependencies.record(each)
         return CallResult(response, tuple(done))
 
 

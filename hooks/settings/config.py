@@ -56,7 +56,7 @@ class Config:
     """Everything that can be set. Durations are in seconds, missing texts empty.
 
     Attributes:
-        cloud: the cloud-config; None without one.
+        cloud_config: the cloud-config; None without one.
         tokens: the token file; None admits every caller on loopback.
         certificates: those of the hooks' port; None for plain HTTP.
         api_server: how to reach the API server.
@@ -139,7 +139,7 @@ class Config:
     allowed_networks: tuple[parsing.Network, ...] = _setting(
         "TARGET_CLUSTER_ALLOWED_NETWORKS", "", parsing.networks
     )
-    cloud: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
+    cloud_config: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
     tokens: ReloadingFile[Tokens] | None = field(default=None, compare=False)
     certificates: ReloadingFile[ssl.SSLContext] | None = field(default=None, compare=False)
     api_server: Configuration = field(default_factory=Configuration, repr=False, compare=False)
@@ -209,7 +209,7 @@ def _read_files(
 ) -> dict[str, Any]:
     """Read the files that are set; a bad one is left out and added to the problems."""
     follow = partial(_follow, problems)
-    cloud = follow("CLOUD_CONFIG", "cloud-config", read_cloud, values["cloud_config_file"])
+    cloud_config = follow("CLOUD_CONFIG", "cloud-config", read_cloud, values["cloud_config_file"])
     tokens = follow("HOOKS_TOKEN_FILE", "tokens", read_tokens, values["token_file"])
     cert, key, ca = (values[f"tls_{name}_file"] for name in ("cert", "key", "client_ca"))
     if bool(cert) != bool(key):
@@ -221,7 +221,7 @@ def _read_files(
     )
     if certificates and ca:
         certificates = follow("TLS_CLIENT_CA_FILE", "certificates", server_context, ca, cert, key)
-    return {"cloud": cloud, "tokens": tokens, "certificates": certificates}
+    return {"cloud_config": cloud_config, "tokens": tokens, "certificates": certificates}
 
 
 def _follow(

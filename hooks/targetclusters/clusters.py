@@ -44,21 +44,21 @@ class WatchedCluster:
     def __init__(
         self,
         metadata: Json,
-        given: Dependencies,
+        dependencies: Dependencies,
         kubeconfig_secrets: KubeconfigSecrets,
         probes: JobPools,
         rounds: JobPools,
     ) -> None:
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
-        config = given.config
+        config = dependencies.config
         self.connector = Connector(
-            given.kube,
+            dependencies.kube,
             user_agent=config.operator_name,
             destinations=Destinations(config.allowed_networks, config.own_servers),
         )
         self.kubeconfig_secrets = kubeconfig_secrets
-        self.clock, self.monotonic = given.clock, given.monotonic
+        self.clock, self.monotonic = dependencies.clock, dependencies.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None
         self.probe = JobSlot[ProbeResult](probes, self.namespace, self.monotonic)

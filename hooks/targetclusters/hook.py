@@ -68,8 +68,9 @@ class TargetClustersHook(Hook):
         self._rounds.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
-        given = self._dependencies
-        return WatchedCluster(metadata, given, self._secrets, self._probes, self._rounds)
+        return WatchedCluster(
+            metadata, self._dependencies, self._secrets, self._probes, self._rounds
+        )
 
     def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""

@@ -40,7 +40,7 @@ class Fleet:
         self.instances: dict[str, Json] = {}
         self.kube = MemoryKube()
         for name in NODES:
-            self.kube.objects[f"{facts.NODES}/{name}"] = {
+            self.kube.objects[f"{facts.NODES_PATH}/{name}"] = {
                 "apiVersion": "v1",
                 "kind": "Node",
                 "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"},
@@ -50,7 +50,7 @@ class Fleet:
 
     @property
     def deleted(self) -> list[str]:
-        return [name for name in NODES if f"{facts.NODES}/{name}" not in self.kube.objects]
+        return [name for name in NODES if f"{facts.NODES_PATH}/{name}" not in self.kube.objects]
 
     def hook(self, cloud: Cloud, clocks: ProcessClocks) -> NodesHook:
         """Start a process."""
@@ -59,7 +59,7 @@ class Fleet:
     def call(self, *hooks: NodesHook) -> None:
         """Call for each node that there is, as Metacontroller does; hooks take turns."""
         for number, name in enumerate(NODES):
-            node = self.kube.objects.get(f"{facts.NODES}/{name}")
+            node = self.kube.objects.get(f"{facts.NODES_PATH}/{name}")
             if node is None:
                 continue
             known = {name: self.instances[name]} if name in self.instances else {}
@@ -67,7 +67,7 @@ class Fleet:
             answer = hooks[number % len(hooks)].sync(request, Deadline(8))
             response: Any = answer.response
             [self.instances[name]] = response["attachments"]
-            self.kube.objects[f"{facts.INSTANCES}/{name}"] = self.instances[name]
+            self.kube.objects[f"{facts.INSTANCES_PATH}/{name}"] = self.instances[name]
 
 
 @pytest.fixture

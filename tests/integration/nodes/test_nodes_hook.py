@@ -215,7 +215,7 @@ def overdue(simulator: Simulator) -> Iterator[Overdue]:
             [instance] = shown(answer)["attachments"]
             assert instance["observed"]["state"] == "Missing"
             request["attachments"] = {INSTANCES: {"node-1": instance}}
-            kube.objects[f"{facts.INSTANCES}/node-1"] = instance
+            kube.objects[f"{facts.INSTANCES_PATH}/node-1"] = instance
             clocks.advance(20)
         assert kube.reads == []
         yield Overdue(hook, request, kube)
@@ -237,8 +237,12 @@ def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(overdue:
     [deletion] = answer.actions
     assert isinstance(deletion, NodeDeletion)
     assert [verb for verb, *_ in kube.writes] == ["delete"]
-    assert f"{facts.NODES}/node-1" not in kube.objects
-    assert kube.reads == [f"{facts.NODES}/node-1", facts.INSTANCES, f"{facts.NODES}/node-1"]
+    assert f"{facts.NODES_PATH}/node-1" not in kube.objects
+    assert kube.reads == [
+        f"{facts.NODES_PATH}/node-1",
+        facts.INSTANCES_PATH,
+        f"{facts.NODES_PATH}/node-1",
+    ]
     assert shown(answer)["resyncAfterSeconds"] == 15
 
 
@@ -250,7 +254,7 @@ def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
     overdue: Overdue, part: str, field: str, value: str
 ) -> None:
     another = replaced(overdue.request["object"], (part, field), value)
-    overdue.kube.objects[f"{facts.NODES}/node-1"] = another
+    overdue.kube.objects[f"{facts.NODES_PATH}/node-1"] = another
     overdue.call()
     assert overdue.kube.reads
     assert overdue.kube.writes == []

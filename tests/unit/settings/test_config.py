@@ -243,8 +243,8 @@ def test_good_files_are_taken(read: Read, tmp_path: Path, certificates: Certific
     )
     assert config.tokens is not None
     assert config.tokens.current().admit("SECRET-1")
-    assert config.cloud is not None
-    assert config.cloud.current().secret_key == "SECRET-1"
+    assert config.cloud_config is not None
+    assert config.cloud_config.current().secret_key == "SECRET-1"
     assert "SECRET-1" not in repr(config)
     assert "KEY-1" not in repr(config)
 
@@ -277,7 +277,7 @@ def test_what_is_no_certificate_authority_is_refused(
 
 
 def test_without_a_hook_that_needs_it_no_cloud_config_is_asked_for(read: Read) -> None:
-    assert read({"HOOKS": "targetclusters,services", "CLOUD_CONFIG": ""}).cloud is None
+    assert read({"HOOKS": "targetclusters,services", "CLOUD_CONFIG": ""}).cloud_config is None
 
 
 @pytest.mark.parametrize(
