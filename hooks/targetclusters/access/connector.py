@@ -102,7 +102,7 @@ class Connector:
         try:
             if self._parsed is not None:
                 version = _version(path, self.own.get(path, deadline=deadline, accept=METADATA))
-                if (parsed := self._parsed) is not None and parsed.version == version:
+                if parsed := self._of_version(version):
                     return parsed
             return self._parse(path, secret, self.own.get(path, deadline=deadline))
         except NotFound:
@@ -115,11 +115,15 @@ class Connector:
         except KubeError as error:
             raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
 
+    def _of_version(self, version: tuple[str, str, str]) -> _Parsed | None:
+        parsed = self._parsed
+        return parsed if parsed is not None and parsed.version == version else None
+
     def _parse(self, path: str, name: str, secret: Json) -> _Parsed:
         version, kubeconfig = _version(path, secret), NO_KUBECONFIG
         with self._lock:  # of several jobs, one parses
-            if self._parsed is not None and self._parsed.version == version:
-                return self._parsed
+            if parsed := self._of_version(version):
+                return parsed
             context: ssl.SSLContext | Failure
             try:
                 kubeconfig = read_secret(secret)
