@@ -181,9 +181,9 @@ class Pod:
             command += [*each["command"][1:], *self._arguments(each)]
             exact = {**IMAGE, **self._environment(each), "KUBECONFIG_FILE": str(kubeconfig)}
         path = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin"
-        told = [f"{key}={value}" for key, value in exact.items()]
+        assignments = [f"{key}={value}" for key, value in exact.items()]
         # Nothing of the tests' own environment: a pod has none of it.
-        whole = ["env", "-i", path, *told, *command]
+        whole = ["env", "-i", path, *assignments, *command]
         process = Process(name, whole, self.folder / f"{name}.log", folder=PROJECT)
         process.start()
         return process

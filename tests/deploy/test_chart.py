@@ -96,8 +96,8 @@ def test_the_protection_can_be_left_out_and_is_where_the_cluster_does_not_know_i
     overlay = composed(tmp_path / "overlay", CLOUD_CONTROLLER, *names, WITHOUT_PROTECTION)
     expected = by_identity(render(overlay).objects)
     crds = any(name.endswith(chart.METACONTROLLER) for _, _, name in expected)
-    told = values(tmp_path / "left out", flat | CHOSEN[WITHOUT_PROTECTION])
-    assert of_chart(*told, crds=crds) == expected
+    arguments = values(tmp_path / "left out", flat | CHOSEN[WITHOUT_PROTECTION])
+    assert of_chart(*arguments, crds=crds) == expected
     old = values(tmp_path / "old", flat)
     assert of_chart(*old, "--kube-version=1.29.15", crds=crds) == expected
     assert of_chart(*old, "--kube-version=1.30.0+vendor", crds=crds) != expected
@@ -129,9 +129,9 @@ def test_metacontrollers_crds_are_the_same_whoever_brings_them() -> None:
         metadata = {key: part for key, part in obj["metadata"].items() if key != "labels"}
         return {**obj, "metadata": metadata}
 
-    brought = [yaml.safe_load(file.read_text()) for file in (CHART / "crds").iterdir()]
+    from_chart = [yaml.safe_load(file.read_text()) for file in (CHART / "crds").iterdir()]
     alone = render(DEPLOY / "metacontroller-crds").objects
-    assert by_identity(map(without_labels, brought)) == by_identity(map(without_labels, alone))
+    assert by_identity(map(without_labels, from_chart)) == by_identity(map(without_labels, alone))
 
 
 def test_every_component_has_a_value() -> None:
@@ -161,8 +161,8 @@ def test_a_component_that_changes_more_than_it_may_is_no_addition() -> None:
 
 def test_versions_are_the_projects() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    told = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert told["version"] == told["appVersion"] == project["version"]
+    metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert metadata["version"] == metadata["appVersion"] == project["version"]
 
 
 def test_every_set_of_values_is_linted_and_renders(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import Object, Resource
 from tests.deploy import installed
-from tests.deploy.desk import lay_out, run
+from tests.deploy.checkout import make_checkout, run
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
 from tests.deploy.site import Site, ids
@@ -71,7 +71,7 @@ class Reader(Site):
 @pytest.fixture
 def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> Iterator[Reader]:
     """Lay out what the reader has. The chart's ports are free ones: tests share a machine."""
-    folder = lay_out(tmp_path / "desk", empty_cluster)
+    folder = make_checkout(tmp_path / "checkout", empty_cluster)
     (folder / "bin" / "helm").symlink_to(helm_program)
     move(folder / "deploy" / "chart" / "files")
     with Simulator(world="large", vms=len(NODES)) as simulator:

@@ -140,12 +140,14 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     found = of_chart("--values", CI / "everything-values.yaml")
     cloud = deployment(found, "cloudstack-cloud-controller")["spec"]["template"]
     hooks = container(cloud["spec"], "hooks")
-    told = environment(hooks)
-    assert (told["LOG_LEVEL"], told["DEFAULT_LOAD_BALANCER_CLASS"]) == ("debug", "false")
-    assert told["METRICS_BIND"] == "0.0.0.0"
-    assert told["KUBERNETES_SERVICE_HOST"] == "api.example.com"
-    assert told["KUBERNETES_SERVICE_PORT"] == "6443"
-    assert len(told) == len(hooks["env"])  # Helm 4 applies server-side, where none may be twice
+    variables = environment(hooks)
+    assert (variables["LOG_LEVEL"], variables["DEFAULT_LOAD_BALANCER_CLASS"]) == ("debug", "false")
+    assert variables["METRICS_BIND"] == "0.0.0.0"
+    assert variables["KUBERNETES_SERVICE_HOST"] == "api.example.com"
+    assert variables["KUBERNETES_SERVICE_PORT"] == "6443"
+    assert len(variables) == len(
+        hooks["env"]
+    )  # Helm 4 applies server-side, where none may be twice
     assert hooks["image"] == "registry.example.com/cloudstack-metacontroller:0.1.0"
     assert hooks["imagePullPolicy"] == "Always"
     assert cloud["spec"]["imagePullSecrets"] == [{"name": "registry"}]
@@ -155,9 +157,9 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     annotations = {**own["metadata"]["annotations"], "example.com/team": "platform"}
     assert cloud["metadata"]["annotations"] == annotations
     operator = deployment(found, "target-cluster-operator")["spec"]["template"]
-    told = environment(container(operator["spec"], "hooks"))
-    assert told["WATCH_NAMESPACE"] == "target-cluster-system,shop"
-    assert told["TLS_CLIENT_CA_FILE"]
+    variables = environment(container(operator["spec"], "hooks"))
+    assert variables["WATCH_NAMESPACE"] == "target-cluster-system,shop"
+    assert variables["TLS_CLIENT_CA_FILE"]
     assert "nodeSelector" not in operator["spec"]
 
 
@@ -268,15 +270,15 @@ def test_a_wrong_value_is_refused_by_its_name(
 def test_the_notes_name_the_secrets_that_are_the_readers_to_make(
     tmp_path: Path, flat: dict[str, Any]
 ) -> None:
-    told = values(tmp_path, flat)
+    arguments = values(tmp_path, flat)
     mounted = {
         (obj["metadata"]["namespace"], volume["secret"]["secretName"])
-        for obj in of_chart(*told).values()
+        for obj in of_chart(*arguments).values()
         if obj["kind"] == "Deployment"
         for volume in obj["spec"]["template"]["spec"]["volumes"]
         if "secret" in volume
     }
-    said = helm.run("install", "any", CHART, "--dry-run=client", *told)
+    said = helm.run("install", "any", CHART, "--dry-run=client", *arguments)
     notes = said.partition("\nNOTES:\n")[2]
     made = re.findall(r"kubectl -n (\S+) create secret generic (\S+) ", notes)
     assert set(made) == mounted

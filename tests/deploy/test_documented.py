@@ -13,7 +13,7 @@ from simulator.server import Simulator
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.cluster import KubectlError
 from tests.deploy import installed
-from tests.deploy.desk import lay_out, run
+from tests.deploy.checkout import make_checkout, run
 from tests.deploy.pods import Pod, moved
 from tests.deploy.rendering import DEPLOY, PROJECT, text
 from tests.deploy.site import Site
@@ -56,9 +56,9 @@ def served(
 def test_the_commands_of_an_example_work_where_the_cloud_controller_runs(
     page: Path, served: ControlPlane, tmp_path: Path
 ) -> None:
-    desk = lay_out(tmp_path / "desk", served)
+    checkout = make_checkout(tmp_path / "checkout", served)
     for code in kubectl_blocks(page):
-        run(code, desk, served.kubeconfig)
+        run(code, checkout, served.kubeconfig)
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,21 @@ def cleared(office: Office) -> Iterator[Office]:
 def test_the_commands_of_a_page_work_where_a_target_is_looked_after(
     page: Path, cleared: Office, tmp_path: Path
 ) -> None:
-    desk = lay_out(tmp_path / "desk", cleared.cluster)
+    checkout = make_checkout(tmp_path / "checkout", cleared.cluster)
     for name in ("shop.kubeconfig", "target.kubeconfig"):
-        (desk / name).write_text(cleared.target.kubeconfig.read_text())
+        (checkout / name).write_text(cleared.target.kubeconfig.read_text())
     for code in kubectl_blocks(page):
-        run(code, desk, cleared.kubeconfig)
+        run(code, checkout, cleared.kubeconfig)
     if "target-cluster-access" in page.read_text():
-        only_watches(desk)
+        only_watches(checkout)
 
 
-def only_watches(desk: Path) -> None:
+def only_watches(checkout: Path) -> None:
     """See that the account which the guide makes may do what it says, and no more."""
-    kubeconfig = desk / "target.kubeconfig"
-    assert "worker-1" in run("kubectl get nodes", desk, kubeconfig)
-    run("kubectl get pods --all-namespaces", desk, kubeconfig)
-    assert run("kubectl auth can-i get secrets || true", desk, kubeconfig).strip() == "no"
+    kubeconfig = checkout / "target.kubeconfig"
+    assert "worker-1" in run("kubectl get nodes", checkout, kubeconfig)
+    run("kubectl get pods --all-namespaces", checkout, kubeconfig)
+    assert run("kubectl auth can-i get secrets || true", checkout, kubeconfig).strip() == "no"
 
 
 def test_kubectl_has_the_commands_and_flags_that_the_pages_use(cluster: ControlPlane) -> None:

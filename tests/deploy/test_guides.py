@@ -14,7 +14,7 @@ import pytest
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.deploy import installed
-from tests.deploy.desk import lay_out, run
+from tests.deploy.checkout import make_checkout, run
 from tests.deploy.pods import Moved
 from tests.deploy.rendering import CLOUD_CONTROLLER, DEPLOY, render, text
 from tests.documented.pages import Block, blocks, sections
@@ -26,20 +26,20 @@ BOTH = DEPLOY / "overlays" / "both-operators"
 
 
 @contextmanager
-def desk_of(cluster: ControlPlane, folder: Path) -> Iterator[Path]:
+def checkout_of(cluster: ControlPlane, folder: Path) -> Iterator[Path]:
     """Lay out what a reader has, with a cloud-config."""
-    desk = lay_out(folder / "desk", cluster)
+    checkout = make_checkout(folder / "checkout", cluster)
     with Simulator() as simulator:
-        write_cloud_config(desk / "cloud-config", simulator)
-        yield desk
+        write_cloud_config(checkout / "cloud-config", simulator)
+        yield checkout
 
 
 @pytest.mark.parametrize("page", FRESH, ids=lambda page: page.stem)
 def test_the_commands_work_on_a_cluster_that_has_nothing(
     page: Path, empty_cluster: ControlPlane, tmp_path: Path
 ) -> None:
-    with desk_of(empty_cluster, tmp_path) as desk:
-        assert run_all(blocks(page, "sh"), desk, empty_cluster)
+    with checkout_of(empty_cluster, tmp_path) as checkout:
+        assert run_all(blocks(page, "sh"), checkout, empty_cluster)
     for obj in render(CLOUD_CONTROLLER).of("Deployment"):
         name = obj["metadata"]["name"]
         empty_cluster.kubectl("-n", "kube-system", "get", "deployment", name)
@@ -60,10 +60,10 @@ def test_the_commands_of_each_section_work_where_both_operators_are_installed(
 ) -> None:
     found = [runnable(section) for section in sections(page).values()]
     assert any(found)
-    with desk_of(lived_in, tmp_path) as desk:
+    with checkout_of(lived_in, tmp_path) as checkout:
         for section in filter(None, found):
             installed.apply(lived_in, Moved(text(BOTH), {}))
-            run_all(section, desk, lived_in)
+            run_all(section, checkout, lived_in)
 
 
 def runnable(found: Iterable[Block]) -> list[Block]:
@@ -71,9 +71,9 @@ def runnable(found: Iterable[Block]) -> list[Block]:
     return [block for block in found if runner(block) == HERE]
 
 
-def run_all(found: Iterable[Block], desk: Path, cluster: ControlPlane) -> int:
+def run_all(found: Iterable[Block], checkout: Path, cluster: ControlPlane) -> int:
     """Run what can be run; return how many blocks that were."""
     ready = runnable(found)
     for block in ready:
-        run(block.code, desk, cluster.kubeconfig)
+        run(block.code, checkout, cluster.kubeconfig)
     return len(ready)

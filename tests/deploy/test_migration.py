@@ -10,7 +10,7 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.deploy import installed
-from tests.deploy.desk import lay_out, run
+from tests.deploy.checkout import make_checkout, run
 from tests.deploy.pods import Moved, moved
 from tests.deploy.rendering import PROJECT
 from tests.documented.pages import sections
@@ -32,7 +32,7 @@ class Inherited:
 
     cluster: ControlPlane
     simulator: Simulator
-    desk: Path
+    checkout: Path
     manifests: Moved
 
     def service(self) -> Object:
@@ -55,9 +55,9 @@ class Inherited:
 
 @pytest.fixture
 def inherited(empty_cluster: ControlPlane, tmp_path: Path) -> Iterator[Inherited]:
-    desk = lay_out(tmp_path / "desk", empty_cluster)
+    checkout = make_checkout(tmp_path / "checkout", empty_cluster)
     manifests = moved(PROVIDER.read_text())
-    (desk / "provider.yaml").write_text(manifests.text)
+    (checkout / "provider.yaml").write_text(manifests.text)
     with Simulator() as simulator:
         empty_cluster.start_controllers()
         installed.give_cloud_config(empty_cluster, simulator, tmp_path)
@@ -66,7 +66,7 @@ def inherited(empty_cluster: ControlPlane, tmp_path: Path) -> Iterator[Inherited
         left_nodes(empty_cluster, cloud)
         left_service(empty_cluster, cloud)
         simulator.control.clear_calls()
-        yield Inherited(empty_cluster, simulator, desk, manifests)
+        yield Inherited(empty_cluster, simulator, checkout, manifests)
 
 
 def left_nodes(cluster: ControlPlane, cloud: Cloud) -> None:
@@ -128,15 +128,15 @@ def test_the_guide_leads_from_the_existing_provider_to_ours(
     [going_on] = [number for number, code in enumerate(steps) if "mode-\n" in code]
 
     for code in steps[: installing + 1]:
-        run(code, inherited.desk, inherited.cluster.kubeconfig)
+        run(code, inherited.checkout, inherited.cluster.kubeconfig)
     assert inherited.service()["metadata"]["annotations"][f"{PREFIX}mode"] == "plan"
     with installed.running(inherited.cluster, inherited.manifests, inherited.simulator, tmp_path):
         for code in steps[installing + 1 : going_on]:
-            run(code, inherited.desk, inherited.cluster.kubeconfig)
+            run(code, inherited.checkout, inherited.cluster.kubeconfig)
         assert inherited.changes() == []
         assert inherited.rules() == rules
         for code in steps[going_on:]:
-            run(code, inherited.desk, inherited.cluster.kubeconfig)
+            run(code, inherited.checkout, inherited.cluster.kubeconfig)
     assert not {command for command in inherited.changes() if command.startswith(("delete", "dis"))}
     service = inherited.service()
     assert [one["ip"] for one in service["status"]["loadBalancer"]["ingress"]] == [address]

@@ -12,7 +12,7 @@ from hooks.names import CLOUDSTACK_GROUP
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.deploy import installed
-from tests.deploy.desk import run_block
+from tests.deploy.checkout import run_block
 from tests.deploy.pods import moved
 from tests.deploy.site import Site, ids, ready
 from tests.documented.runs import GUIDES
@@ -46,7 +46,7 @@ def crds(site: Site) -> set[str]:
 
 def without_finalizers(site: Site) -> None:
     """Let the load balancers go without being cleaned up, by the guide's own command."""
-    run_block("patch cslb ", GUIDES / "uninstall.md", site.folder / "desk", site.cluster)
+    run_block("patch cslb ", GUIDES / "uninstall.md", site.folder / "checkout", site.cluster)
 
 
 def uninstall(site: Site) -> None:

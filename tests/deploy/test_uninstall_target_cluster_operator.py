@@ -11,7 +11,7 @@ import pytest
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
-from tests.deploy.desk import run_block
+from tests.deploy.checkout import run_block
 from tests.deploy.pods import Moved, moved
 from tests.deploy.rendering import text
 from tests.deploy.watched import ALONE, Watched, supply
@@ -63,8 +63,8 @@ def until_nothing_is_left(watched: Watched) -> None:
 
 def without_finalizers(watched: Watched) -> None:
     """Let the TargetClusters go by the guide's own command."""
-    desk = watched.folder / "desk"
-    run_block("patch targetcluster ", GUIDES / "uninstall.md", desk, watched.cluster)
+    checkout = watched.folder / "checkout"
+    run_block("patch targetcluster ", GUIDES / "uninstall.md", checkout, watched.cluster)
 
 
 def same(one: Object | None, other: Object | None) -> bool:

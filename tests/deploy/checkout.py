@@ -1,4 +1,4 @@
-"""A reader's desk: the repository, kubectl and some files, and a shell to run what a page says."""
+"""A reader's checkout: the repository, kubectl and some files, and a shell for what pages say."""
 
 import shutil
 import subprocess
@@ -11,14 +11,14 @@ from tools.binaries import COLLECT_NEVER
 
 #: Less than a test may take, so that a command that hangs is named.
 SECONDS = 120
-HANDED_OUT = ("crds", "deploy", "examples", "metacontroller", "provider.yaml")
+COPIED = ("crds", "deploy", "examples", "metacontroller", "provider.yaml")
 
 
-def lay_out(folder: Path, cluster: ControlPlane) -> Path:
-    """Make a desk in a folder that is not there yet, and return it."""
+def make_checkout(folder: Path, cluster: ControlPlane) -> Path:
+    """Make a checkout in a folder that does not exist yet, and return it."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "kubectl").symlink_to(cluster.programs.kubectl)
-    for name in HANDED_OUT:
+    for name in COPIED:
         source = PROJECT / name
         if source.is_dir():
             shutil.copytree(source, folder / name)
@@ -28,20 +28,20 @@ def lay_out(folder: Path, cluster: ControlPlane) -> Path:
 
 
 def run_block(marker: str, page: Path, folder: Path, cluster: ControlPlane) -> None:
-    """Run the one block of a page that holds a text, at a desk of its own."""
+    """Run the one block of a page that holds a text, at a checkout of its own."""
     [code] = [block.code for block in blocks(page, "sh") if marker in block.code]
-    run(code, lay_out(folder, cluster), cluster.kubeconfig)
+    run(code, make_checkout(folder, cluster), cluster.kubeconfig)
 
 
-def run(code: str, desk: Path, kubeconfig: Path) -> str:
+def run(code: str, checkout: Path, kubeconfig: Path) -> str:
     """Run commands as a reader's shell does, up to the first that fails; return what they print."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
-        cwd=desk,
+        cwd=checkout,
         env={
-            "PATH": f"{desk / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{checkout / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "KUBECONFIG": str(kubeconfig),
-            "HOME": str(desk),
+            "HOME": str(checkout),
             **COLLECT_NEVER,
         },
         capture_output=True,
