@@ -228,7 +228,7 @@ class Client:
             return
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
-        """Name whose resources are meant: the project's, else all that the account may see."""
+        """Add which resources are meant: the project's, else all that the account may see."""
         values = dict(params)
         if command in IN_PROJECT and self.project_id:
             values["projectid"] = self.project_id

@@ -74,7 +74,7 @@ def create_app(
     authenticator: Authenticator,
     metrics: Metrics,
     deadline_seconds: float,
-    clock: Monotonic = time.monotonic,
+    monotonic: Monotonic = time.monotonic,
 ) -> flask.Flask:
     """Make the app that serves the hooks.
 
@@ -83,13 +83,13 @@ def create_app(
         authenticator: admits callers.
         metrics: counts calls.
         deadline_seconds: how long a call may take.
-        clock: monotonic seconds.
+        monotonic: monotonic seconds.
     """
     app = flask.Flask("hooks", static_folder=None)
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
         app.add_url_rule(path, path, lambda: {"status": "ok"}, provide_automatic_options=False)
-    runner = _CallRunner(metrics, deadline_seconds, clock)
+    runner = _CallRunner(metrics, deadline_seconds, monotonic)
     for name, hook in hooks.items():
         for path, handler in hook.routes.items():
             view = runner.view(name, path, handler)
@@ -102,13 +102,13 @@ def create_app(
 class _CallRunner:
     """Runs handlers; answers, logs and counts how each call ended."""
 
-    def __init__(self, metrics: Metrics, deadline_seconds: float, clock: Monotonic) -> None:
+    def __init__(self, metrics: Metrics, deadline_seconds: float, monotonic: Monotonic) -> None:
         self._metrics = metrics
         self._deadline_seconds = deadline_seconds
-        self._clock = clock
+        self._monotonic = monotonic
         self._backoff = Backoff()
         self._large_body = threading.Lock()
-        self._refusal_lines = Rate(*REFUSAL_LINES, clock)
+        self._refusal_lines = Rate(*REFUSAL_LINES, monotonic)
 
     def view(self, hook: str, path: str, handler: Handler) -> Callable[[], ResponseReturnValue]:
         """Make the function that Flask calls for a path."""
@@ -117,8 +117,8 @@ class _CallRunner:
         call = path.removeprefix(f"/{hook}/")
 
         def answer() -> ResponseReturnValue:
-            started = self._clock()
-            deadline = Deadline(self._deadline_seconds, clock=self._clock)
+            started = self._monotonic()
+            deadline = Deadline(self._deadline_seconds, clock=self._monotonic)
             about = ""
             try:
                 with self._metrics.under_way(hook, call):
@@ -127,12 +127,12 @@ class _CallRunner:
                     with self._large_body if len(text) > LARGE_BODY else nullcontext():
                         body = parse_body(text)
                     del text
-                    about = _object(body)
+                    about = _object_name(body)
                     outcome = _answered(handler(body, deadline))
                 self._backoff.succeeded(f"{path} {about}")
             except Exception as error:  # noqa: BLE001 - every error has an outcome
                 outcome = self._failed(error, f"{path} {about}")
-            seconds = self._clock() - started
+            seconds = self._monotonic() - started
             self._metrics.hook_call(hook, call, outcome.name, seconds)
             return _respond(outcome, {"hook": hook, "object": about, "seconds": round(seconds, 4)})
 
@@ -188,7 +188,7 @@ def _read_body() -> bytes:
     return flask.request.stream.read()
 
 
-def _object(body: Json) -> str:
+def _object_name(body: Json) -> str:
     """Return the name of the object that a call is about; empty if the body has none."""
     metadata = part(body, "object", "metadata") or part(body, "parent", "metadata")
     parts = (metadata.get("namespace"), metadata.get("name"))

@@ -28,7 +28,7 @@ from hooks.server.rates import Rate
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Threads of probes, as many of metrics, and of what is refused.
+#: Threads for probes, as many for metrics, and for refusals.
 SIDE_THREADS = 1
 #: Bytes of all request bodies in memory, up to which large ones are read; one more may pass it.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
@@ -40,16 +40,16 @@ SMALL_PARSE = 1024 * 1024
 TICK_SECONDS = 0.5
 #: Seconds for which a stopping worker waits for requests that are on their way.
 STOP_IDLE_SECONDS = 2.0
-#: Seconds of work until the loop looks at deadlines, listeners and who else is ready.
+#: Seconds of work until the loop looks at deadlines, listeners and other ready connections.
 TURN_SECONDS = 0.05
-#: After this status the connection ends: who may not call gets one answer for each connection.
+#: After this status the connection ends: an unauthorized caller gets one answer a connection.
 UNAUTHORIZED = 401
 #: Seconds that a new connection has at least, for a request that is on its way.
 GRACE_SECONDS = 0.25
 #: Connections accepted in a row before others get their turn.
 ACCEPT_BURST = 64
-#: Pages of metrics that are written anew: at once, and then a second. Who asks more often gets the
-#: page of a moment ago.
+#: Metrics pages that are computed: at once, and then each second. More frequent requests get the
+#: last page.
 FRESH_PAGES = (20, 10)
 #: Open files that the process asks for, and those of them for its own calls.
 MAX_FILES = 4096
@@ -138,7 +138,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _turn(self) -> None:
         """Do what can be read, written or answered, for a limited time.
 
-        Who is left over comes first in the next turn, after new callers and responses.
+        What is left over comes first in the next turn, after new callers and responses.
         """
         self.notify()
         seconds = TURN_SECONDS if self._paused else TICK_SECONDS
@@ -202,8 +202,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self, port: int, cause: str) -> bool:
         """Drop a connection of a port, or of any for files. Return whether one was there.
 
-        Strangers go first, of them idle ones, then the oldest. Who is admitted and waits for a call
-        or takes a response stays.
+        Callers that were not admitted go first; idle ones before others, then the oldest. An
+        admitted caller that waits for a call or takes a response stays.
         """
         now = time.monotonic()
         busy = (Phase.HELD, Phase.RUNNING, Phase.WRITING)

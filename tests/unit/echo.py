@@ -124,6 +124,6 @@ def serve(authenticator: Authenticator, log: list[dict[str, Any]]) -> Served:
         authenticator=authenticator,
         metrics=Metrics(registry),
         deadline_seconds=8.0,
-        clock=clock,
+        monotonic=clock,
     )
     return Served(app.test_client(), hook, log, registry, clock)

@@ -72,7 +72,7 @@ class Stages(NamedTuple):
     def safe_actions(self) -> tuple[Action, ...]:
         """Return those for a Service that asks for what it cannot have.
 
-        Its members are kept right, and nobody connects whom it does not admit any more.
+        Its members are kept right, and clients that it admits no more are shut out.
         """
         firewall = self.firewall.actions if self.firewall.is_too_wide else ()
         return (*self.members.actions, *self.rules.narrowing, *firewall)
