@@ -256,12 +256,15 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
         for each in model.firewall_rules.values()
         if each.id not in ours and each.public_ip_id == address
     )
-    served = set()
+    served: set[tuple[str, int]] = set()
+    if not spec.source_ranges and opened.keys() & {
+        (p.transport, p.public_port) for p in spec.ports
+    }:
+        assert standing == {}  # what others open leads nowhere
+        return served
     for each in spec.ports:
         if each.public_port in taken or (each.transport == "udp" and not model.udp):
             continue
-        if not spec.source_ranges and (each.transport, each.public_port) in opened:
-            continue  # without a rule, what others open leads nowhere
         rule = standing.pop(spec.rule_name(each))
         assert (rule.public_port, rule.private_port) == (each.public_port, each.node_port)
         assert (rule.protocol, rule.algorithm) == (each.rule_protocol, spec.algorithm)
