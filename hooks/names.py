@@ -88,6 +88,8 @@ EVENT_SYNCED = "Synced"
 EVENT_DELETING_NODE = "DeletingNode"
 #: Warning: a VM is gone, and its node is kept for the reason in the message.
 EVENT_DELETION_HELD = "NodeDeletionHeld"
+#: Warning: the node is Ready and its VM gone, but another VM has the node's name; delete the Node.
+EVENT_INSTANCE_REPLACED = "InstanceReplaced"
 #: Warning: CloudStack has no VM for the node.
 EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 #: Warning: several VMs have the node's name; nothing happens until only one is left.

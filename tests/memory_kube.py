@@ -17,7 +17,7 @@ class MemoryKube(Answering):
         store: what there is.
         failure: what every request fails with; None where they work.
         refused: what requests of a verb fail with.
-        before_patch: is called before an object is patched, as somebody who is faster would.
+        before_patch, before_delete: are called before that, as somebody who is faster would.
         reads: the paths that were read, in order.
         writes: what was asked, in order, also in vain: verb, path, body.
         events: what was recorded, in order.
@@ -30,7 +30,8 @@ class MemoryKube(Answering):
         self.store.objects.update(objects or {})
         self.failure = failure
         self.refused: dict[str, KubeError] = {}
-        self.before_patch: Callable[[], None] = lambda: None
+        self.before_patch: Callable[[], object] = lambda: None
+        self.before_delete: Callable[[], object] = lambda: None
         self.reads: list[str] = []
         self.writes: list[tuple[str, str, Json]] = []
         self.events: list[Event] = []
@@ -61,6 +62,8 @@ class MemoryKube(Answering):
             assert (call.content_type, call.params) == (MERGE_PATCH, None)
             assert "/services/" not in call.path or set(body) == {"metadata"}
             self.before_patch()
+        elif call.verb == "delete":
+            self.before_delete()
         request = Request(
             call.method, call.path, body, dict(call.params or {}), call.content_type, call.accept
         )

@@ -1,5 +1,6 @@
 """What is read before a node is planned: all VMs and, before a deletion, everything once more."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from hooks.cloudstack import Snapshot
@@ -7,12 +8,14 @@ from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
-from hooks.kube.objects import is_true, part
+from hooks.kube.objects import is_deleting, is_true, part
+from hooks.kube.times import timestamp
 from hooks.names import CLOUDSTACK_API
 from hooks.nodes.context import CallContext
-from hooks.nodes.plan.absence import MissingNodes
 from hooks.nodes.plan.facts import Facts
-from hooks.nodes.plan.match import Missing, match_vm
+from hooks.nodes.plan.guard import Survey, SurveyedNode
+from hooks.nodes.plan.instance import owner_of
+from hooks.nodes.plan.match import Missing, is_same_vm, match_vm
 from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
 
@@ -54,46 +57,69 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
             seen = context.absences.note(facts.name, subject, snapshot.taken_monotonic)
             facts = replace(facts, seen=seen)
             if is_deletion_due(facts):
-                return _with_missing_nodes(facts, vm_id, snapshot, context)
+                return _before_deletion(facts, vm_id, snapshot, context)
         case _:
             context.absences.forget(facts.name)
     return facts
 
 
-def _with_missing_nodes(
-    facts: Facts, vm_id: str, snapshot: Snapshot, context: CallContext
-) -> Facts:
-    """Read the Node again, find which other nodes are missing, and ask for the VM by its id.
+def read_again(node: Json, context: CallContext) -> Json:
+    """Read a Node again; one that is gone, or another one of its name, reads as deleted.
 
-    Another Node of the same name, or one with another VM, is left to the call that brings it.
+    Another one is left to the call that brings it: half of what is known here is of the former.
+
+    Raises:
+        KubeError: the API server does not answer.
     """
-    node = context.kube.get(f"{NODES_PATH}/{facts.name}", deadline=context.deadline)
-    if _identity(node) != _identity(facts.node):
-        return facts
-    return replace(facts, node=node, missing_nodes=_missing_nodes(vm_id, snapshot, context))
-
-
-def _identity(node: Json) -> tuple[object, object]:
-    return part(node, "metadata").get("uid"), part(node, "spec").get("providerID")
-
-
-def _missing_nodes(vm_id: str, snapshot: Snapshot, context: CallContext) -> MissingNodes:
-    present = {vm.id.lower() for vm in snapshot.vms if vm.exists}
-    instances = list(context.kube.list(INSTANCES_PATH, deadline=context.deadline))
-    missing = tuple(
-        str(part(instance, "metadata").get("name", ""))
-        for instance in instances
-        if str(part(instance, "spec").get("instanceID", "")).lower() not in present
-    )
-    ready = tuple(name for name in missing if _is_ready(name, context))
-    return MissingNodes(len(instances), missing, ready, gone=_is_gone(vm_id, context))
-
-
-def _is_ready(name: str, context: CallContext) -> bool:
+    path = f"{NODES_PATH}/{node['metadata']['name']}"
     try:
-        return is_true(context.kube.get(f"{NODES_PATH}/{name}", deadline=context.deadline), "Ready")
+        found = context.kube.get(path, deadline=context.deadline)
     except NotFound:
-        return False
+        return as_deleted(node, context)
+    is_same = part(found, "metadata").get("uid") == part(node, "metadata").get("uid")
+    return found if is_same else as_deleted(node, context)
+
+
+def as_deleted(node: Json, context: CallContext) -> Json:
+    """Return a Node that is no more as one that is being deleted: nothing is planned for it."""
+    marked = {"deletionTimestamp": timestamp(context.clock())}
+    return {**node, "metadata": {**node["metadata"], **marked}}
+
+
+def _before_deletion(facts: Facts, vm_id: str, snapshot: Snapshot, context: CallContext) -> Facts:
+    """Read the Node again, look at all others, and ask for the VM by its id."""
+    node = read_again(facts.node, context)
+    if is_deleting(node) or not is_same_vm(node, vm_id):
+        return replace(facts, node=node)
+    listed = {vm.id.lower() for vm in snapshot.vms if vm.exists}
+    instances = list(context.kube.list(INSTANCES_PATH, deadline=context.deadline))
+    survey = Survey(
+        owner=owner_of(facts.instance),
+        nodes=tuple(_surveyed(instance, listed, snapshot, context) for instance in instances),
+        owners=frozenset(vm.owner for vm in snapshot.vms),
+        gone=_is_gone(vm_id, context),
+    )
+    return replace(facts, node=node, survey=survey)
+
+
+def _surveyed(
+    instance: Json, listed: Collection[str], snapshot: Snapshot, context: CallContext
+) -> SurveyedNode:
+    """Find out whether a node's VM is missing, by the Node's own provider id as it is now."""
+    name = str(part(instance, "metadata").get("name", ""))
+    found = SurveyedNode(name, owner_of(instance))
+    if str(part(instance, "spec").get("instanceID", "")).lower() in listed:
+        return found
+    try:
+        node = context.kube.get(f"{NODES_PATH}/{name}", deadline=context.deadline)
+    except NotFound:
+        return replace(found, is_missing=True)
+    provider_id = part(node, "spec").get("providerID") or ""
+    now = match_vm(name, provider_id, snapshot, lambda: context.cloud.scope(context.deadline))
+    if not isinstance(now, Missing):
+        return found
+    is_ready, is_rebuilt = is_true(node, "Ready"), bool(now.vm_id and now.namesakes)
+    return replace(found, is_missing=True, is_ready=is_ready, is_rebuilt=is_rebuilt)
 
 
 def _is_gone(vm_id: str, context: CallContext) -> bool:

@@ -6,11 +6,10 @@ and repeats that until nothing is left to write.
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict
-from hooks.kube.times import timestamp
+from hooks.kube.client import Conflict, NotFound
 from hooks.nodes.actions import perform
 from hooks.nodes.context import Absences, CallContext
-from hooks.nodes.facts import NODES_PATH, observe
+from hooks.nodes.facts import as_deleted, observe, read_again
 from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
@@ -70,12 +69,7 @@ class _Call(Call[Facts, NodeAction]):
         """Do one action, and go on with the Node as it is then."""
         kube, deadline = self._context.kube, self._context.deadline
         try:
-            self._node = perform(action, kube, deadline) or self._deleting()
-        except Conflict as error:
-            self._node = kube.get(f"{NODES_PATH}/{action.node}", deadline=deadline)
+            self._node = perform(action, kube, deadline) or as_deleted(self._node, self._context)
+        except (Conflict, NotFound) as error:
+            self._node = read_again(self._node, self._context)
             raise Outdated(str(error)) from error
-
-    def _deleting(self) -> Json:
-        """Return the Node that this call deleted: nothing more is planned for it."""
-        marked = {"deletionTimestamp": timestamp(self._context.clock())}
-        return {**self._node, "metadata": {**self._node["metadata"], **marked}}

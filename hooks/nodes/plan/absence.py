@@ -1,19 +1,13 @@
-"""Whether a node's VM is gone for good, and whether the node may be deleted for it."""
+"""Whether a node's VM is gone for good."""
 
 from dataclasses import dataclass, replace
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import join_names
 from hooks.kube.objects import part
 from hooks.kube.times import epoch
 
 #: How many snapshots must lack a VM before its node may be deleted.
 SNAPSHOTS_NEEDED = 3
-#: The guard keeps nodes while more than this share of our nodes is missing at once, ...
-GUARD_SHARE = 0.25
-#: ... if that is more than this many nodes.
-GUARD_NODES = 2
-_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -61,23 +55,6 @@ class SeenAbsence:
         return replace(self, last=taken, snapshots=self.snapshots + 1)
 
 
-@dataclass(frozen=True)
-class MissingNodes:
-    """What is looked up before a node is deleted.
-
-    Attributes:
-        nodes: how many Instances there are, that is nodes of ours.
-        missing: the nodes whose VMs the snapshot lacks.
-        ready: those of the missing that are Ready all the same.
-        gone: CloudStack, asked for this VM by its id, has none.
-    """
-
-    nodes: int
-    missing: tuple[str, ...]
-    ready: tuple[str, ...]
-    gone: bool
-
-
 def read_absence(instance: Json | None) -> AbsenceRecord | None:
     """Read from an Instance how long its VM has been missing; None where it is not.
 
@@ -104,28 +81,3 @@ def extend_absence(before: AbsenceRecord | None, taken_at: float) -> AbsenceReco
 def is_overdue(seen: SeenAbsence, *, grace: float) -> bool:
     """Tell whether the VM has been missing for `grace` seconds, and from enough snapshots."""
     return seen.seconds >= grace and seen.snapshots >= SNAPSHOTS_NEEDED
-
-
-def reason_to_keep(
-    missing_nodes: MissingNodes, seen: SeenAbsence, *, hold: float, confirmed: bool
-) -> str:
-    """Return why the node must be kept; empty where it may be deleted.
-
-    A Ready node without a VM is a contradiction: the snapshot is wrong (another project's key,
-    say), and no node is deleted for it, however long it lasts. Many missing nodes may be an
-    outage or an autoscaler: they are kept for `hold` seconds, or until a person confirms.
-    """
-    missing = missing_nodes.missing
-    if not missing_nodes.gone:
-        return "CloudStack still knows its VM by id"
-    if missing_nodes.ready:
-        named = join_names(sorted(missing_nodes.ready), limit=_MAX_NAMES)
-        return f"the list of VMs is not trusted: it lacks those of nodes that are Ready ({named})"
-    many = len(missing) > max(GUARD_NODES, GUARD_SHARE * missing_nodes.nodes)
-    if many and not confirmed and seen.seconds < hold:
-        return (
-            f"{len(missing)} of {missing_nodes.nodes} nodes lost their VMs at once "
-            f"({join_names(sorted(missing), limit=_MAX_NAMES)}); they are kept for {hold:g} s, "
-            "or until an annotation confirms the deletion"
-        )
-    return ""

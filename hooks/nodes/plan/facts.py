@@ -6,11 +6,11 @@ from hooks.http.bounded_json import Json
 from hooks.names import TERMINATION_TAINTS
 from hooks.nodes.plan.absence import (
     AbsenceRecord,
-    MissingNodes,
     SeenAbsence,
     extend_absence,
     read_absence,
 )
+from hooks.nodes.plan.guard import Survey
 from hooks.nodes.plan.match import Match
 
 
@@ -30,7 +30,7 @@ class Facts:
         termination_taints: keys of taints that announce a node's end.
         guard_hold: seconds for which many vanished nodes are kept.
         seen: how long this process has seen the VM missing; None where it is not.
-        missing_nodes: what is looked up before a deletion; None where none is due.
+        survey: what is looked up before a deletion; None where none is due.
     """
 
     cached: Json
@@ -44,7 +44,7 @@ class Facts:
     guard_hold: float
     termination_taints: tuple[str, ...] = TERMINATION_TAINTS
     seen: SeenAbsence | None = None
-    missing_nodes: MissingNodes | None = None
+    survey: Survey | None = None
 
     @property
     def name(self) -> str:

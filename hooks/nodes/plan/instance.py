@@ -18,6 +18,7 @@ def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str,
     """Describe a VM that CloudStack has; selectors work on the Instance by the node's labels."""
     observed = {
         "state": vm.state,
+        "owner": vm.owner,
         "offering": vm.offering_name,
         "zone": vm.zone_name,
         "zoneID": vm.zone_id,
@@ -59,6 +60,11 @@ def missing_instance(facts: Facts, vm_id: str, *, ready: bool) -> Json:
         },
     }
     return _instance(facts, _spec(facts, vm_id), observed)
+
+
+def owner_of(instance: Json | None) -> str:
+    """Return whose a node's VM was when it was last seen; empty where it never was."""
+    return str(part(instance or {}, "observed").get("owner") or "")
 
 
 def _spec(facts: Facts, vm_id: str) -> Json:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, host_part
+from hooks.http.bounded_json import Json
+from hooks.kube.objects import part
 
 _PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
 _ANYBODYS = Scope()
@@ -65,6 +67,12 @@ def parse_provider_id(provider_id: str) -> str | None:
     """Return the VM's id; None where the provider id is another cloud's, or malformed."""
     match = _PROVIDER_ID.fullmatch(provider_id)
     return match["id"] if match else None
+
+
+def is_same_vm(node: Json, vm_id: str) -> bool:
+    """Tell whether a Node's provider id names a VM."""
+    named = parse_provider_id(part(node, "spec").get("providerID") or "")
+    return named is not None and named.lower() == vm_id.lower()
 
 
 def match_vm(name: str, provider_id: str, snapshot: Snapshot, scope: Callable[[], Scope]) -> Match:

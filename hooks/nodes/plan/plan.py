@@ -6,7 +6,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part
-from hooks.nodes.plan.absence import is_overdue, reason_to_keep
+from hooks.nodes.plan.absence import is_overdue
 from hooks.nodes.plan.actions import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 from hooks.nodes.plan.addresses import (
     UnusableAddressesError,
@@ -14,6 +14,7 @@ from hooks.nodes.plan.addresses import (
     observed_addresses,
 )
 from hooks.nodes.plan.facts import Facts
+from hooks.nodes.plan.guard import reason_to_keep
 from hooks.nodes.plan.instance import kept_instance, missing_instance, present_instance
 from hooks.nodes.plan.labels import desired_labels
 from hooks.nodes.plan.match import (
@@ -50,8 +51,8 @@ def plan_node(facts: Facts) -> NodePlan:
             named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
-        case Missing(str() as vm_id):
-            return _missing(facts, vm_id)
+        case Missing(str() as vm_id, namesakes):
+            return _missing(facts, vm_id, namesakes)
         case Missing() as missing:  # Nothing is deleted: it may be another cloud's node.
             return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, _not_found(facts, missing))
         case Found(vm):
@@ -104,7 +105,7 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     return () if taints == observed else (SpecPatch(*_version(node), new_id, tuple(taints)),)
 
 
-def _missing(facts: Facts, vm_id: str) -> NodePlan:
+def _missing(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) -> NodePlan:
     ready = is_true(facts.node, "Ready")
     response = DecoratorResponse(
         labels={},
@@ -112,12 +113,11 @@ def _missing(facts: Facts, vm_id: str) -> NodePlan:
         resyncAfterSeconds=NOT_FOUND_RESYNC if ready else NOT_READY_RESYNC,
     )
     if ready:
-        text = f"CloudStack has no VM {vm_id}, but the node is Ready: nothing is deleted"
-        return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
-    if facts.missing_nodes is None or facts.seen is None or not is_deletion_due(facts):
+        return Plan(response, (), (_contradiction(facts, vm_id, namesakes),))
+    if facts.survey is None or facts.seen is None or not is_deletion_due(facts):
         return Plan(response)
     reason = reason_to_keep(
-        facts.missing_nodes,
+        facts.survey,
         facts.seen,
         hold=facts.guard_hold,
         confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
@@ -128,6 +128,20 @@ def _missing(facts: Facts, vm_id: str) -> NodePlan:
     text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
     event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)
     return Plan(response, (NodeDeletion(*_version(facts.node)),), (event,))
+
+
+def _contradiction(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) -> Event:
+    """Say that a node is Ready without a VM, and what to do if its VM was rebuilt."""
+    kept = "but the node is Ready: it is not deleted, and serves no load balancer"
+    lost = f"CloudStack has no VM {vm_id}, {kept}"
+    if not namesakes:
+        return _warning(facts, names.EVENT_DELETION_HELD, lost)
+    named = join_names([f"{vm.name} ({vm.id})" for vm in namesakes], limit=_MAX_NAMED)
+    text = (
+        f"{lost}. VM {named} has its name: if it was rebuilt, delete the Node and restart kubelet, "
+        "which registers it again with the new provider id"
+    )
+    return _warning(facts, names.EVENT_INSTANCE_REPLACED, text)
 
 
 def _not_found(facts: Facts, missing: Missing) -> str:

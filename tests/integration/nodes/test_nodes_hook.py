@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -12,29 +11,22 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack import Cloud, CloudConfig
-from hooks.cloudstack.errors import CloudStackError, InvalidParameter, Unreachable
+from hooks.cloudstack.errors import CloudStackError, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, KubeUnreachable
+from hooks.kube.client import Conflict
 from hooks.names import TAINT_UNINITIALIZED
-from hooks.nodes import facts
-from hooks.nodes.hook import NodesHook
-from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
-from hooks.nodes.request import INSTANCES
-from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER, CallResult
+from hooks.nodes.plan.actions import AddressPatch, SpecPatch
+from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER
 from simulator.server import Simulator
-from tests.integration.nodes.clocks import ProcessClocks
 from tests.integration.nodes.running import (
     EXAMPLE,
-    kube_with,
     make_hook,
     open_simulated,
-    replaced,
     request_for,
     shown,
 )
 from tests.kubes import Answering, Call
-from tests.memory_kube import MemoryKube
 
 
 def test_the_example_is_answered_labels_and_an_instance(cloud: Cloud) -> None:
@@ -179,105 +171,3 @@ def test_an_api_that_nobody_serves_is_an_error(simulator: Simulator) -> None:
     with pytest.raises(Unreachable):
         make_hook(cloud).sync(EXAMPLE, Deadline(1))
     cloud.close()
-
-
-MISSING = "cloudstack:///00000000-0000-4000-8000-000000000000"
-
-
-@dataclass
-class Overdue:
-    """A node that is not Ready, and a hook that has seen its VM missing for long.
-
-    Attributes:
-        request: the next one, with the Instance of the last answer.
-        kube: the cluster with both.
-    """
-
-    hook: NodesHook
-    request: Json
-    kube: MemoryKube
-
-    def call(self) -> CallResult:
-        return self.hook.sync(self.request, Deadline(8))
-
-
-@pytest.fixture
-def overdue(simulator: Simulator) -> Iterator[Overdue]:
-    clocks = ProcessClocks()
-    request = request_for("node-1", providerID=MISSING)
-    request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
-    kube = kube_with(request)
-    with clocks.cloud(simulator) as cloud:
-        hook = make_hook(cloud, clocks.epoch, kube)
-        for _ in range(3):
-            answer = hook.sync(request, Deadline(8))
-            assert answer.actions == ()
-            [instance] = shown(answer)["attachments"]
-            assert instance["observed"]["state"] == "Missing"
-            request["attachments"] = {INSTANCES: {"node-1": instance}}
-            kube.objects[f"{facts.INSTANCES_PATH}/node-1"] = instance
-            clocks.advance(20)
-        assert kube.reads == []
-        yield Overdue(hook, request, kube)
-
-
-def test_a_missing_vm_deletes_nothing_where_the_api_server_does_not_answer(
-    overdue: Overdue,
-) -> None:
-    overdue.kube.failure = KubeUnreachable("GET /api/v1/nodes/node-1: timeout")
-    with pytest.raises(KubeUnreachable):
-        overdue.call()
-    assert overdue.kube.reads
-    assert overdue.kube.writes == []
-
-
-def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(overdue: Overdue) -> None:
-    answer = overdue.call()
-    kube = overdue.kube
-    [deletion] = answer.actions
-    assert isinstance(deletion, NodeDeletion)
-    assert [verb for verb, *_ in kube.writes] == ["delete"]
-    assert f"{facts.NODES_PATH}/node-1" not in kube.objects
-    assert kube.reads == [
-        f"{facts.NODES_PATH}/node-1",
-        facts.INSTANCES_PATH,
-        f"{facts.NODES_PATH}/node-1",
-    ]
-    assert shown(answer)["resyncAfterSeconds"] == 15
-
-
-@pytest.mark.parametrize(
-    ("part", "field", "value"),
-    [("metadata", "uid", "another"), ("spec", "providerID", "external-cloudstack://another")],
-)
-def test_a_new_node_is_not_deleted_for_the_missing_vm_of_the_one_before(
-    overdue: Overdue, part: str, field: str, value: str
-) -> None:
-    another = replaced(overdue.request["object"], (part, field), value)
-    overdue.kube.objects[f"{facts.NODES_PATH}/node-1"] = another
-    overdue.call()
-    assert overdue.kube.reads
-    assert overdue.kube.writes == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("Invalid value for parameter details: min", id="another parameter"),
-        pytest.param(
-            "Unable to execute API command listvirtualmachines due to invalid value. Invalid "
-            "parameter projectid value=00000000-0000-4000-8000-000000000001 due to incorrect long "
-            "value format, or entity does not exist or due to incorrect parameter annotation for "
-            "the field in api cmd class.",
-            id="another id",
-        ),
-    ],
-)
-def test_a_refusal_about_something_else_than_the_vms_id_deletes_no_node(
-    simulator: Simulator, overdue: Overdue, text: str
-) -> None:
-    by_id = {"id": "00000000-0000-4000-8000-000000000000"}
-    simulator.control.fault("listVirtualMachines", code=431, text=text, times=None, when=by_id)
-    with pytest.raises(InvalidParameter):
-        overdue.call()
-    assert overdue.kube.writes == []

@@ -39,6 +39,8 @@ def make_vm(**changes: Any) -> VirtualMachine:
         "zone_name": "zone-1",
         "offering_name": "Small Instance",
         "nics": (make_nic(),),
+        "account": "user",
+        "domain_id": "domain-id",
     }
     return VirtualMachine(**{**facts, **changes})
 

@@ -11,13 +11,15 @@ from hooks.names import (
     EVENT_DELETION_HELD,
     EVENT_INSTANCE_AMBIGUOUS,
     EVENT_INSTANCE_NOT_FOUND,
+    EVENT_INSTANCE_REPLACED,
     EVENT_SYNCED,
     TAINT_SHUTDOWN,
     TAINT_UNINITIALIZED,
 )
-from hooks.nodes.plan.absence import MissingNodes, SeenAbsence
+from hooks.nodes.plan.absence import SeenAbsence
 from hooks.nodes.plan.actions import AddressPatch, NodeDeletion, SpecPatch
 from hooks.nodes.plan.facts import Facts
+from hooks.nodes.plan.guard import Survey, SurveyedNode
 from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Missing
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.webhook.contract import DecoratorResponse
@@ -66,6 +68,12 @@ def tainted(**changes: Any) -> Json:
     return make_node(**{"labels": LABELS, "spec": {"taints": [UNINITIALIZED]}, **changes})
 
 
+def surveyed(missing: int, *, of: int) -> Survey:
+    """Return what is looked up before a deletion, of nodes that are not Ready."""
+    nodes = tuple(SurveyedNode(f"node-{n}", is_missing=n < missing) for n in range(of))
+    return Survey("", nodes, frozenset(), gone=True)
+
+
 class TestANodeWithAVM:
     def test_first_gets_its_labels_by_the_answer_and_no_write(self) -> None:
         made = plan(make_facts(make_node(spec={"taints": [UNINITIALIZED]})))
@@ -88,6 +96,7 @@ class TestANodeWithAVM:
             "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
             "observed": {
                 "state": "Running",
+                "owner": "account domain-id/user",
                 "offering": "Small Instance",
                 "zone": "zone-1",
                 "zoneID": "zone-id",
@@ -287,17 +296,27 @@ class TestAVMThatIsGone:
         assert instance["observed"]["missing"]["since"] == timestamp(NOW - 30)
 
     def test_deletes_nothing_while_its_node_is_ready_and_says_so(self) -> None:
-        missing_nodes = MissingNodes(1, ("node-1",), ("node-1",), gone=True)
-        made = plan(self.facts(ready=True, missing_for=9999, missing_nodes=missing_nodes))
+        survey = surveyed(1, of=1)
+        made = plan(self.facts(ready=True, missing_for=9999, survey=survey))
         assert made.actions == ()
         assert reasons(made) == [EVENT_DELETION_HELD]
+
+    def test_that_was_rebuilt_under_its_name_is_named_with_what_to_do(self) -> None:
+        match = Missing(VM_ID, (make_vm(id="the-new-one"),))
+        made = plan(make_facts(make_initialised_node(ready=True), match, instance=INSTANCE))
+        [event] = made.events
+        assert event.reason == EVENT_INSTANCE_REPLACED
+        assert VM_ID in event.message
+        assert "VM node-1 (the-new-one) has its name" in event.message
+        assert "delete the Node and restart kubelet" in event.message
+        assert made.actions == ()
 
     def test_deletes_nothing_before_the_other_nodes_are_read(self) -> None:
         assert plan(self.facts(missing_for=9999)).actions == ()
 
     def test_deletes_its_node_of_that_uid_and_version(self) -> None:
-        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
-        made = plan(self.facts(missing_for=60, missing_nodes=missing_nodes))
+        survey = surveyed(1, of=10)
+        made = plan(self.facts(missing_for=60, survey=survey))
         assert made.actions == (NodeDeletion("node-1", "node-uid", "7"),)
         assert reasons(made) == [EVENT_DELETING_NODE]
 
@@ -305,13 +324,13 @@ class TestAVMThatIsGone:
     def test_deletes_nothing_for_a_recorded_time_that_this_process_has_not_seen_pass(
         self, seen: SeenAbsence | None
     ) -> None:
-        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
-        made = plan(self.facts(missing_for=9999, missing_nodes=missing_nodes, seen=seen))
+        survey = surveyed(1, of=10)
+        made = plan(self.facts(missing_for=9999, survey=survey, seen=seen))
         assert made.actions == ()
 
     def test_keeps_a_node_that_is_ready_when_it_is_read_again(self) -> None:
-        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
-        facts = self.facts(missing_for=60, missing_nodes=missing_nodes)
+        survey = surveyed(1, of=10)
+        facts = self.facts(missing_for=60, survey=survey)
         now_ready = make_initialised_node(ready=True)
         assert (
             plan(
@@ -320,34 +339,30 @@ class TestAVMThatIsGone:
                     self.MATCH,
                     node=now_ready,
                     seen=facts.seen,
-                    missing_nodes=missing_nodes,
+                    survey=survey,
                 )
             ).actions
             == ()
         )
 
     def test_keeps_its_node_where_many_are_missing_until_it_is_annotated(self) -> None:
-        missing_nodes = MissingNodes(10, tuple(f"node-{n}" for n in range(3)), (), gone=True)
-        made = plan(self.facts(missing_for=60, missing_nodes=missing_nodes))
+        survey = surveyed(3, of=10)
+        made = plan(self.facts(missing_for=60, survey=survey))
         assert made.actions == ()
         assert reasons(made) == [EVENT_DELETION_HELD]
         assert "3 of 10" in made.events[0].message
         confirmed = make_initialised_node(
             ready=False, annotations={ANNOTATION_CONFIRM_DELETION: "true"}
         )
-        [deletion] = plan(
-            self.facts(missing_for=60, missing_nodes=missing_nodes, node=confirmed)
-        ).actions
+        [deletion] = plan(self.facts(missing_for=60, survey=survey, node=confirmed)).actions
         assert isinstance(deletion, NodeDeletion)
 
     def test_does_not_delete_what_is_being_deleted(self) -> None:
-        missing_nodes = MissingNodes(10, ("node-1",), (), gone=True)
+        survey = surveyed(1, of=10)
         node = make_initialised_node(
             ready=False, metadata={"deletionTimestamp": "2026-11-22T00:00:00Z"}
         )
-        assert (
-            plan(self.facts(missing_for=60, missing_nodes=missing_nodes, node=node)).actions == ()
-        )
+        assert plan(self.facts(missing_for=60, survey=survey, node=node)).actions == ()
 
     def test_that_comes_back_is_no_longer_recorded_as_missing(self) -> None:
         facts = self.facts(missing_for=60)

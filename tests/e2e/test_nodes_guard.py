@@ -1,0 +1,86 @@
+"""Nodes whose VMs are gone, on a real API server: who is deleted, who is kept, who is told what."""
+
+import time
+
+import requests
+
+from hooks.names import ANNOTATION_CONFIRM_DELETION
+from hooks.nodes.request import INSTANCES
+from tests.controlplane.api import Object
+from tests.e2e.cloud import Cloud
+from tests.e2e.nodes import initialised, register, set_ready
+from tests.e2e.platform import Platform
+
+FIVE = ("node-1", "node-2", "node-3", "node-4", "node-5")
+
+
+def join(platform: Platform, *names: str) -> None:
+    for name in names:
+        register(platform, name)
+    for name in names:
+        platform.until_node(name, initialised)
+
+
+def rebuild(platform: Platform, name: str) -> str:
+    """Replace a VM by another one of its name; return the new one's id."""
+    cloud = Cloud.of(platform.simulator)
+    former = cloud.find(name)["id"]
+    new = cloud.deploy_like(name)
+    cloud.api.done("destroyVirtualMachine", id=former)
+    platform.until_instance(name, lambda instance: instance["observed"]["state"] == "Missing")
+    return new
+
+
+def test_a_vm_rebuilt_under_its_name_is_told_and_keeps_no_dead_node(platform: Platform) -> None:
+    join(platform, *FIVE)
+    new = rebuild(platform, "node-2")
+    Cloud.of(platform.simulator).destroy("node-1")
+    set_ready(platform, "node-1", ready=False)
+    event = platform.until_event("node-2", "InstanceReplaced")
+    assert f"VM node-2 ({new}) has its name" in event["message"]
+    platform.until_gone("node-1")
+    log = platform.hooks.process.log.read_text()
+    assert log.count('"actions": ["NodeDeletion"]') == 1
+    assert not [line for line in log.splitlines() if '"outcome": "retry"' in line and "404" in line]
+    assert platform.nodes.get("node-2")["spec"]["providerID"] != f"external-cloudstack://{new}"
+    platform.nodes.delete("node-2")
+    join(platform, "node-2")
+    assert platform.nodes.get("node-2")["spec"]["providerID"] == f"external-cloudstack://{new}"
+
+
+def test_a_node_that_is_held_goes_when_a_person_confirms_it(platform: Platform) -> None:
+    join(platform, "node-1", "node-2", "node-3")
+    cloud = Cloud.of(platform.simulator)
+    cloud.destroy("node-1")
+    cloud.destroy("node-2")
+    set_ready(platform, "node-1", ready=False)
+    event = platform.until_event("node-1", "NodeDeletionHeld")
+    assert "1 of 3 nodes that are Ready (node-2)" in event["message"]
+    assert f"{ANNOTATION_CONFIRM_DELETION}=true" in event["message"]
+    platform.plane.kubectl("annotate", "node", "node-1", f"{ANNOTATION_CONFIRM_DELETION}=true")
+    platform.until_gone("node-1")
+    platform.until_event("node-1", "DeletingNode")
+    assert platform.nodes.find("node-2") is not None
+
+
+def test_a_new_node_outlives_calls_for_the_one_before_it(platform: Platform) -> None:
+    join(platform, *FIVE)
+    former = platform.nodes.get("node-1")
+    new = rebuild(platform, "node-1")
+    former["status"]["conditions"][0]["status"] = "False"
+    platform.nodes.delete("node-1")
+    register(platform, "node-1", ready=False)
+    uid = platform.nodes.get("node-1")["metadata"]["uid"]
+    stale: Object = {"object": former, "attachments": {INSTANCES: {}}}
+    instance: Object = {}
+    ends = time.monotonic() + 5  # the grace is 2 s
+    while time.monotonic() < ends:
+        answer = requests.post(f"{platform.hooks.url}/nodes/sync", json=stale, timeout=10)
+        assert answer.status_code == 200
+        [instance] = answer.json()["attachments"]
+        stale["attachments"] = {INSTANCES: {"node-1": instance}}
+        time.sleep(0.3)
+    assert int(instance["observed"]["missing"]["snapshots"]) > 3
+    node = platform.until_node("node-1", initialised)
+    assert node["metadata"]["uid"] == uid
+    assert node["spec"]["providerID"] == f"external-cloudstack://{new}"

@@ -1,0 +1,125 @@
+import pytest
+
+from hooks.nodes.plan.guard import Survey, SurveyedNode, reason_to_keep
+from tests.unit.nodes.objects import seen_missing
+
+SEEN = seen_missing(60, snapshots=3)
+HOLD = 600.0
+OURS, THEIRS = "account d/user", "account d/other"
+
+
+def survey(
+    missing: int,
+    *,
+    of: int,
+    ready: int = 0,
+    rebuilt: int = 0,
+    gone: bool = True,
+    owner: str = OURS,
+    owners: tuple[str, ...] = (OURS,),
+    more: tuple[SurveyedNode, ...] = (),
+) -> Survey:
+    """Count nodes of one owner: the last ones are missing, of these the first are Ready."""
+    nodes = tuple(
+        SurveyedNode(
+            f"node-{n}",
+            owner,
+            is_missing=n < missing,
+            is_ready=n < ready,
+            is_rebuilt=n < rebuilt,
+        )
+        for n in range(of)
+    )
+    return Survey(owner, (*nodes, *more), frozenset(owners), gone)
+
+
+def bogus(count: int, owner: str = "") -> tuple[SurveyedNode, ...]:
+    """Return Ready nodes whose VMs are missing."""
+    return tuple(
+        SurveyedNode(f"bogus-{n}", owner, is_missing=True, is_ready=True) for n in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("surveyed", "kept"),
+    [
+        pytest.param(survey(1, of=10), False, id="one of ten"),
+        pytest.param(survey(2, of=3), False, id="two of three: two are never too many"),
+        pytest.param(survey(3, of=12), False, id="a quarter"),
+        pytest.param(survey(3, of=10), True, id="the autoscaler removes three of ten"),
+        pytest.param(survey(10, of=10), True, id="all at once"),
+        pytest.param(survey(1, of=10, gone=False), True, id="CloudStack has it by id after all"),
+        pytest.param(survey(2, of=3, ready=1), True, id="a third of three is Ready"),
+        pytest.param(survey(2, of=10, ready=1), False, id="one of ten is Ready: its own fault"),
+        pytest.param(survey(4, of=10, ready=3, owners=(OURS,)), True, id="three of ten are Ready"),
+        pytest.param(survey(2, of=2, ready=1, rebuilt=1), False, id="the Ready one was rebuilt"),
+        pytest.param(survey(1, of=4, owners=(THEIRS,)), True, id="no VM of its owner is listed"),
+        pytest.param(survey(1, of=4, owners=()), True, id="no VM at all is listed"),
+        pytest.param(survey(1, of=4, owner="", owners=()), False, id="its owner was never known"),
+        pytest.param(
+            survey(1, of=13, more=bogus(3, THEIRS)), False, id="others' contradictions are theirs"
+        ),
+        pytest.param(survey(1, of=6, more=bogus(3)), True, id="those of unknown owners count"),
+        pytest.param(
+            survey(1, of=2, owner="", owners=(THEIRS,), more=bogus(1, THEIRS)),
+            True,
+            id="for an unknown owner all contradictions count",
+        ),
+    ],
+)
+def test_the_guard_keeps_what_looks_wrong(surveyed: Survey, kept: bool) -> None:
+    reason = reason_to_keep(surveyed, SEEN, hold=HOLD, confirmed=False)
+    assert bool(reason) is kept
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 60])
+@pytest.mark.parametrize("ready", [0, 1])
+@pytest.mark.parametrize("owners", [(), (THEIRS,)])
+def test_a_wrong_key_or_project_deletes_nothing_however_long_it_lasts(
+    nodes: int, ready: int, owners: tuple[str, ...]
+) -> None:
+    surveyed = survey(nodes, of=nodes, ready=ready, owners=owners)
+    reason = reason_to_keep(surveyed, seen_missing(1_000_000), hold=HOLD, confirmed=False)
+    assert reason.startswith(
+        f"the list of VMs is not trusted: it has no VM of {OURS} any more, whose this one was"
+    )
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 60])
+def test_a_key_that_was_wrong_from_the_start_deletes_nothing_while_nodes_are_ready(
+    nodes: int,
+) -> None:
+    surveyed = survey(nodes, of=nodes, ready=nodes - 1, owner="", owners=(THEIRS,))
+    assert reason_to_keep(surveyed, seen_missing(1_000_000), hold=HOLD, confirmed=False)
+
+
+def test_many_are_held_for_a_while_only() -> None:
+    many = survey(3, of=10)
+    assert reason_to_keep(many, seen_missing(599), hold=HOLD, confirmed=False)
+    assert not reason_to_keep(many, seen_missing(600), hold=HOLD, confirmed=False)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param(survey(10, of=10), id="many"),
+        pytest.param(survey(2, of=3, ready=1), id="a Ready node without a VM"),
+        pytest.param(survey(3, of=3, ready=2, owners=()), id="a list without its owner"),
+    ],
+)
+def test_the_confirmation_works_wherever_the_reason_asks_for_it(held: Survey) -> None:
+    reason = reason_to_keep(held, SEEN, hold=HOLD, confirmed=False)
+    assert "confirm-deletion=true on this node deletes it" in reason
+    assert reason_to_keep(held, SEEN, hold=HOLD, confirmed=True) == ""
+
+
+def test_nobody_confirms_the_deletion_of_a_node_whose_vm_is_there() -> None:
+    there = survey(1, of=10, gone=False)
+    reason = reason_to_keep(there, SEEN, hold=HOLD, confirmed=True)
+    assert reason == "CloudStack still knows its VM by id"
+
+
+def test_a_long_list_of_names_is_cut() -> None:
+    reason = reason_to_keep(survey(9, of=10), SEEN, hold=HOLD, confirmed=False)
+    assert "9 of 10" in reason
+    assert "and 4 more" in reason
