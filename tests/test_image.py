@@ -77,7 +77,7 @@ def copied_to_app(image: str) -> list[str]:
 
 
 @pytest.fixture
-def make_checkout(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+def lay_out(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Lay out /app as an image has it: nothing else, and nothing of it can be written."""
     folder = tmp_path / "app"
 
@@ -99,9 +99,9 @@ def make_checkout(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.fixture
-def app(make_checkout: Callable[[str], Path]) -> Path:
+def app(lay_out: Callable[[str], Path]) -> Path:
     """Lay out /app as the image of the hooks has it."""
-    return make_checkout("hooks")
+    return lay_out("hooks")
 
 
 def test_the_base_is_pinned_and_can_be_replaced() -> None:
@@ -164,9 +164,9 @@ def test_what_is_copied_is_enough_to_serve(app: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_copied_is_enough_to_simulate(
-    make_checkout: Callable[[str], Path], tmp_path: Path
+    lay_out: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    app = make_checkout("simulator")
+    app = lay_out("simulator")
     command = [sys.executable, "-m", "simulator", "--port", str(free_port())]
     code = f"import os, sys; os.chdir({str(app)!r}); os.execv({sys.executable!r}, {command!r})"
     process = Process("simulator", [sys.executable, "-c", code], tmp_path / "simulator.log")
