@@ -240,7 +240,8 @@ TAG_ORIGIN_USER = "user"
 
 #: Normal: drift in CloudStack was repaired; the message names what had changed.
 EVENT_REPAIRED = "RepairedLoadBalancer"
-#: Warning: something keeps reverting our repairs, so nothing is changed for an hour.
+#: Warning: something keeps reverting our repairs, or the address that a Service shows, so nothing
+#: is changed for an hour.
 EVENT_CONTESTED = "LoadBalancerContested"
 #: Warning: the load balancer is deleted, and what was asked for is another cluster's: it is left.
 EVENT_FOREIGN_CLUSTER = "ForeignCluster"

@@ -5,12 +5,14 @@ Service's finalizers, and a load balancer without an owner.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
 from hooks.kube.services import load_balancers_path
 from hooks.names import EVENT_SYNC_FAILED
+from hooks.services.contests import Contests
 from hooks.services.plan.plan import Action, CreateForCleanup, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
@@ -28,6 +30,7 @@ class ServicesHook(Hook):
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
+        self._contests = Contests(dependencies.monotonic)
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -37,12 +40,16 @@ class ServicesHook(Hook):
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
         """Answer a sync request. Raises BadRequest.
 
-        The Service is planned once, from the request: a write to it makes Metacontroller call
-        again. After a write that fails, the answer is as planned, and asks for another call.
+        The Service is planned once, from the request, and once more if another controller fights
+        over its status: a write to it makes Metacontroller call again. After a write that fails,
+        the answer is as planned, and asks for another call.
         """
         dependencies = self._dependencies
         facts = read(body, dependencies.config, now=dependencies.clock())
         planned = plan(facts)
+        shown = (planned.response.get("status") or {}).get("loadBalancer")
+        if shown and (contest := self._contests.judge(facts, shown)):
+            planned = plan(replace(facts, contest=contest))
         response = planned.response.copy()
         done: list[Action] = []
         try:

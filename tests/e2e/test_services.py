@@ -9,6 +9,7 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.polling import until
+from tests.e2e.answering import answer, hold, made
 from tests.e2e.platform import Hooks
 from tests.e2e.site import calling
 from tests.e2e.watching import Namespace, ingress, namespace, own_condition, serves
@@ -34,45 +35,10 @@ def shop(cluster: ControlPlane) -> Iterator[Namespace]:
         yield made
 
 
-def answer(shop: Namespace, balancer: Object, **status: object) -> None:
-    """Answer a load balancer as the loadbalancers hook does."""
-    metadata = balancer["metadata"]
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "Serving",
-        "message": "",
-        "lastTransitionTime": "2026-03-01T10:00:00Z",
-    }
-    written = {
-        "observedGeneration": metadata["generation"],
-        "address": {"ip": "203.0.113.7", "id": "ip-1", "published": True},
-        "ruleSummary": "1/1",
-        "members": {"assigned": 2, "wanted": 2},
-        "memberSummary": "2/2",
-        "conditions": [ready],
-        **status,
-    }
-    shop.load_balancers.patch(
-        metadata["name"], {"status": written}, shop.name, subresource="status"
-    )
-
-
 def publish(shop: Namespace, service: str, address: str) -> None:
     """Publish an address as another controller does."""
     status = {"loadBalancer": {"ingress": [{"ip": address}]}}
     shop.services.patch(service, {"status": status}, shop.name, subresource="status")
-
-
-def hold(shop: Namespace, balancer: Object, *finalizers: str) -> None:
-    """Put finalizers on a load balancer, as Metacontroller does for a finalize hook."""
-    patch = {"metadata": {"finalizers": list(finalizers)}}
-    shop.load_balancers.patch(balancer["metadata"]["name"], patch, shop.name)
-
-
-def made(shop: Namespace, service: str) -> Object:
-    """Wait for a Service's load balancer."""
-    return shop.await_load_balancer(service, bool, "is made")
 
 
 def test_a_service_gets_an_address_serves_and_leaves(shop: Namespace) -> None:

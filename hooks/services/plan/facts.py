@@ -9,6 +9,19 @@ from hooks.names import LOAD_BALANCER_READY
 
 
 @dataclass(frozen=True)
+class Contest:
+    """A fight with another controller over the address that a Service shows.
+
+    Attributes:
+        writer: the other one, as the API server names it; empty if that is unknown.
+        is_new: it is noticed just now.
+    """
+
+    writer: str
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known of a Service when a call begins.
 
@@ -19,6 +32,7 @@ class Facts:
         default_class: whether Services without a class get a load balancer from us.
         former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
             the names of rules.
+        contest: the fight over the address that the Service shows; None if there is none.
     """
 
     service: Json
@@ -26,6 +40,7 @@ class Facts:
     now: float
     default_class: bool
     former_cluster_name: str
+    contest: Contest | None = None
 
     @property
     def has_load_balancer(self) -> bool:

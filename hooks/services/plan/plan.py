@@ -8,7 +8,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
 from hooks.kube.services import CLEANUP_NAMESPACE, ServiceFinalizers, wants_load_balancer
 from hooks.services.plan import status
-from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.services.plan.facts import Contest, Facts, load_balancer_name
 from hooks.services.plan.spec import cleanup_spec, wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
@@ -57,6 +57,8 @@ def _serve(facts: Facts) -> Plan[Action]:
     response: DecoratorResponse = {"attachments": [_load_balancer(facts.service, spec)]}
     if not facts.is_ours:
         return Plan(response)
+    if facts.contest:
+        return _contested(facts, facts.contest, response)
     ready = status.ready_condition(facts, spec)
     published = status.published_address(facts, spec)
     response["status"] = status.service_status(facts, ready, published)
@@ -66,6 +68,19 @@ def _serve(facts: Facts) -> Plan[Action]:
         _finalizers_to_remove(facts, response, is_taken_over=is_taken_over),
         tuple(status.transition_events(facts, ready)),
     )
+
+
+def _contested(facts: Facts, contest: Contest, response: DecoratorResponse) -> Plan[Action]:
+    """Leave the address to another controller, and say so once: it may remove our condition too."""
+    observed = part(facts.service, "status")
+    response["status"] = observed
+    if not contest.is_new and not facts.own_condition:
+        return Plan(response)
+    condition = status.contested(facts, contest)
+    shown = part(observed, "loadBalancer")
+    response["status"] = status.service_status(facts, condition, shown)
+    event = status.event(facts, names.EVENT_CONTESTED, condition.message)
+    return Plan(response, events=(event,) if contest.is_new else ())
 
 
 def _release(facts: Facts) -> Plan[Action]:

@@ -10,7 +10,7 @@ from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition, Status, merge_conditions
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, is_true, items, part
-from hooks.services.plan.facts import Facts
+from hooks.services.plan.facts import Contest, Facts
 
 #: Reasons of the condition that are ours; any other is the load balancer's own.
 PENDING = "Pending"
@@ -19,8 +19,11 @@ INVALID = "InvalidService"
 NO_NODES = "NoAvailableNodes"
 DELETING = "Deleting"
 NOT_TAKEN_OVER = "NotTakenOver"
+CONTESTED = "Contested"
 #: The load balancer's reason where everything is planned and nothing is done.
 PLANNED = "PlanOnly"
+
+_WARNINGS = (names.EVENT_SYNC_FAILED, names.EVENT_UNAVAILABLE, names.EVENT_CONTESTED)
 
 #: How many invalid fields the condition names.
 MAX_NAMED = 8
@@ -116,7 +119,8 @@ def published_address(facts: Facts, spec: Json) -> Json:
 
     A published address stays until the load balancer has another one to publish. With the PROXY
     protocol on, nodes must not short-circuit the address: members would get connections without
-    the protocol's header (KEP-1860).
+    the protocol's header (KEP-1860). An API server that knows `ipMode` shows one beside each IP. So
+    where there is none beside ours, it is dropped, and nothing is left to write.
     """
     status = part(facts.load_balancer, "status")
     address = part(status, "address")
@@ -128,7 +132,45 @@ def published_address(facts: Facts, spec: Json) -> Json:
         proxied = any(rule.get("protocol") == "tcp-proxy" for rule in rules)
     else:
         proxied = any(port.get("proxyProtocol") for port in spec.get("ports") or ())
+    shown = part(facts.service, "status", "loadBalancer")
+    if shown == {"ingress": [{"ip": address["ip"]}]}:
+        return shown
     return {"ingress": [{"ip": address["ip"], "ipMode": "Proxy" if proxied else "VIP"}]}
+
+
+def contested(facts: Facts, contest: Contest) -> Condition:
+    """Return the condition of a Service whose address another controller replaces."""
+    if not contest.is_new and facts.own_condition.get("reason") == CONTESTED:
+        return Condition(
+            names.LOAD_BALANCER_READY, "False", CONTESTED, facts.own_condition.get("message") or ""
+        )
+    ingress = items(facts.service, "status", "loadBalancer", "ingress")
+    shown = ", ".join(each.get("ip") or each.get("hostname") or "?" for each in ingress)
+    ours = part(facts.load_balancer, "status", "address").get("ip") or "our address"
+    return Condition(
+        names.LOAD_BALANCER_READY,
+        "False",
+        CONTESTED,
+        f"{contest.writer or 'Somebody'} replaces {ours} in this Service's status again and again, "
+        f"now by {shown or 'nothing'}: two load balancer controllers serve it. Stop one of them, "
+        "or give the Service a loadBalancerClass. The status is left as it is for an hour",
+    )
+
+
+def last_writer(service: Json) -> tuple[str, str]:
+    """Return who else wrote the address that a Service shows, and when.
+
+    The API server notes the last writer of each field (`metadata.managedFields`). Ours is the entry
+    with our condition. Both are empty if the address is ours, or nobody's.
+    """
+    ours = f'k:{{"type":"{names.LOAD_BALANCER_READY}"}}'
+    for entry in items(service, "metadata", "managedFields"):
+        status = part(entry, "fieldsV1", "f:status")
+        if "f:ingress" in part(status, "f:loadBalancer") and ours not in part(
+            status, "f:conditions"
+        ):
+            return entry.get("manager") or "", entry.get("time") or ""
+    return "", ""
 
 
 def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
@@ -156,7 +198,7 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
 
 def event(facts: Facts, reason: str, message: str) -> Event:
     """Return an Event about the Service; what went wrong is a warning."""
-    is_warning = reason in (names.EVENT_SYNC_FAILED, names.EVENT_UNAVAILABLE)
+    is_warning = reason in _WARNINGS
     kind: Literal["Normal", "Warning"] = "Warning" if is_warning else "Normal"
     return Event(Reference.to(facts.service), reason, message, kind)
 

@@ -147,6 +147,21 @@ def test_the_condition_counts_the_fields_beyond_what_people_read() -> None:
             [{"hostname": "lb.example.com"}],
             id="hostname",
         ),
+        pytest.param(
+            service(
+                {"proxy-protocol": "true"},
+                status={"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}},
+            ),
+            serving(rules=PROXY_RULES),
+            [{"ip": "203.0.113.7"}],
+            id="an API server that drops ipMode",
+        ),
+        pytest.param(
+            service(status={"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}),
+            serving(),
+            [{"ip": "203.0.113.7", "ipMode": "VIP"}],
+            id="another address without ipMode",
+        ),
     ],
 )
 def test_the_service_shows_what_the_load_balancer_publishes(

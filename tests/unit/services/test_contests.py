@@ -1,0 +1,169 @@
+"""A fight over the address that a Service shows ends after a few rounds, and is told."""
+
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.services.hook import ServicesHook
+from tests.hooks import dependencies
+from tests.memory_kube import MemoryKube
+from tests.unit.services.objects import (
+    CONDITION,
+    NOW,
+    load_balancer,
+    ours,
+    own_condition,
+    request,
+    service,
+    serving,
+)
+
+OURS = {"ingress": [{"ip": "203.0.113.7", "ipMode": "VIP"}]}
+THEIRS = {"ingress": [{"ip": "192.0.2.200", "ipMode": "VIP"}]}
+SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
+
+
+class Cluster:
+    """One Service, as Metacontroller shows it and writes it."""
+
+    def __init__(self) -> None:
+        self.monotonic = 0.0
+        self.version = 1
+        self.status: Json = ours(SERVES, ip="203.0.113.7")
+        self.writer = ""
+        self.kube = MemoryKube()
+        self.hook = self.restarted()
+
+    def restarted(self) -> ServicesHook:
+        return ServicesHook(
+            dependencies(
+                self.kube,
+                record=self.kube.record,
+                clock=lambda: NOW,
+                monotonic=lambda: self.monotonic,
+            )
+        )
+
+    def observed(self) -> Json:
+        other = {
+            "manager": self.writer,
+            "operation": "Update",
+            "subresource": "status",
+            "time": "2026-03-01T10:00:00Z",
+            "fieldsV1": {"f:status": {"f:loadBalancer": {"f:ingress": {}}}},
+        }
+        condition = {f'k:{{"type":"{CONDITION}"}}': {}}
+        us = {
+            "manager": "metacontroller",
+            "fieldsV1": {"f:status": {"f:conditions": condition}},
+        }
+        fields = [us, *([other] if self.writer else [])]
+        metadata = {"resourceVersion": str(self.version), "managedFields": fields}
+        return service(metadata=metadata, status=self.status)
+
+    def sync(self) -> bool:
+        """Call the hook, and write what it answers; tell whether that changed anything."""
+        answer = self.hook.sync(
+            request(self.observed(), load_balancer(status=serving())), Deadline(8)
+        )
+        status = answer.response["status"]
+        if status == self.status:
+            return False
+        if status["loadBalancer"] != self.status["loadBalancer"]:
+            self.writer = ""
+        self.status = status
+        self.version += 1
+        return True
+
+    def replace(self, shown: Json = THEIRS, writer: str = "metallb-controller") -> None:
+        """Replace the address as another controller does."""
+        self.status = {**self.status, "loadBalancer": shown}
+        self.writer = writer
+        self.version += 1
+
+    def condition(self) -> Json:
+        found = [each for each in self.status.get("conditions", []) if each["type"] == CONDITION]
+        return dict(found[0]) if found else {}
+
+
+def fight(cluster: Cluster, rounds: int = 50, shown: Json = THEIRS) -> int:
+    """Let both write in turns; return how often we did."""
+    writes = 0
+    for _ in range(rounds):
+        cluster.replace(shown)
+        writes += cluster.sync()
+        cluster.sync()  # shows what was written
+    return writes
+
+
+def test_another_writer_of_the_address_is_left_alone_after_three_rounds_and_named() -> None:
+    cluster = Cluster()
+    assert fight(cluster) == 4
+    assert cluster.status["loadBalancer"] == THEIRS
+    condition = cluster.condition()
+    assert (condition["status"], condition["reason"]) == ("False", "Contested")
+    assert condition["message"].startswith(
+        "metallb-controller replaces 203.0.113.7 in this Service's status again and again, "
+        "now by 192.0.2.200"
+    )
+    assert cluster.kube.reasons() == ["LoadBalancerContested"]
+    assert cluster.kube.events[0].type == "Warning"
+
+
+def test_a_writer_that_removes_the_address_is_noticed_too() -> None:
+    cluster = Cluster()
+    cluster.sync()
+    assert fight(cluster, shown={}) == 4
+    assert "now by nothing" in cluster.condition()["message"]
+
+
+def test_a_writer_that_removes_our_condition_too_ends_no_peace() -> None:
+    cluster = Cluster()
+    fight(cluster)
+    cluster.status = {"loadBalancer": THEIRS}
+    cluster.version += 1
+    assert not cluster.sync()
+    assert cluster.kube.reasons() == ["LoadBalancerContested"]
+
+
+def test_another_process_keeps_the_peace() -> None:
+    cluster = Cluster()
+    fight(cluster)
+    cluster.hook = cluster.restarted()
+    assert not cluster.sync()
+
+
+def test_after_an_hour_the_address_is_ours_again_if_nobody_fights() -> None:
+    cluster = Cluster()
+    fight(cluster)
+    cluster.monotonic += 3601
+    assert cluster.sync()
+    assert cluster.status["loadBalancer"] == OURS
+    assert cluster.condition()["status"] == "True"
+
+
+def test_whoever_removes_the_other_address_by_hand_ends_the_fight() -> None:
+    cluster = Cluster()
+    fight(cluster)
+    cluster.replace({}, writer="")
+    assert cluster.sync()
+    assert cluster.status["loadBalancer"] == OURS
+
+
+def test_a_replacement_now_and_then_is_repaired() -> None:
+    cluster = Cluster()
+    for _ in range(10):
+        cluster.monotonic += 400
+        cluster.replace()
+        assert cluster.sync()
+        assert cluster.status["loadBalancer"] == OURS
+        cluster.sync()
+    assert cluster.kube.reasons() == []
+
+
+def test_an_answer_that_could_not_be_written_is_no_fight() -> None:
+    cluster = Cluster()
+    cluster.replace()
+    body = request(cluster.observed(), load_balancer(status=serving()))
+    for version in range(20):
+        body["object"]["metadata"]["resourceVersion"] = f"conflict-{version}"
+        answer = cluster.hook.sync(body, Deadline(8))
+        assert answer.response["status"]["loadBalancer"] == OURS
