@@ -177,7 +177,8 @@ ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
 #: `status.plan` lists what would change. Default `apply`.
 ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
 #: The id of a cluster that is gone (its `CLUSTER_ID`): address and rules of the Service with the
-#: same namespace and name in that cluster are taken over in place. Default: none.
+#: same namespace and name in that cluster are taken over in place. Or the name of a cluster that
+#: the fork of the existing provider served, as its rules have it. Default: none.
 ANNOTATION_TAKEOVER_FROM = SERVICE_ANNOTATION_PREFIX + "takeover-from"
 #: `"true"` on a Service or its CloudStackLoadBalancer: a deletion leaves everything in CloudStack
 #: as it is, and lets go of it. Default `"false"`.

@@ -18,7 +18,7 @@ from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Whose
-from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, TAG_SERVICE, TAG_SERVICE_UID
 
@@ -139,11 +139,11 @@ class _Reader:
             or facts.owner.whose(found[0]) is not Whose.OURS
         )
         rules = [rule for each in found for rule in self._rules(each)]
-        own = () if self._request.is_deleting else own_rules(facts.owner, rules)
+        counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         return replace(
             facts.state,
             rules=tuple(rules),
-            members={rule.id: self._members(rule) for rule in own},
+            members={rule.id: self._members(rule) for rule in counting},
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             forwards=self._forwards(found) if may_change_hands else (),
             vms=self._vms(),

@@ -16,12 +16,12 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny, StagePlan
+from hooks.loadbalancers.plan.adoption import is_left_by_provider, refuse_adoption
 from hooks.loadbalancers.plan.claims import (
     find_choice,
     find_held,
     find_takeable,
     find_unfit,
-    is_left_by_provider,
     not_ready,
     refuse_foreign,
     refuse_unconfirmed,
@@ -139,17 +139,17 @@ def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     whose = facts.owner.whose(found)
     if whose is Whose.FOREIGN_CLUSTER:
         return AddressPlan(refuse_foreign(found), recorded=_choice(facts, found))
-    if unfit := find_unfit(facts, found):
+    if unfit := find_unfit(facts, found) or refuse_adoption(facts.on(found.id), found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
     return _claim(facts, found, by_controller=_is_former_providers(facts, found))
 
 
 def _adopt(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Claim the address that another provider left, if rules of ours are on it; else choose one."""
+    """Claim the address that a former provider left with rules of ours; without any, choose one."""
     rules = own_rules(facts.owner, facts.on(found.id).state.rules)
     if facts.owner.whose(found) is not Whose.UNMARKED or not rules:
         return _choose(facts)
-    if unfit := find_unfit(facts, found):
+    if unfit := find_unfit(facts, found) or refuse_adoption(facts.on(found.id), found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
     return _claim(facts, found, by_controller=_is_former_providers(facts, found))
 

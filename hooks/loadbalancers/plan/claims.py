@@ -5,14 +5,13 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.firewall import former_firewall
 from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM
 
 #: Whose an address is that nobody has, as far as our tags say.
-_NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
+NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
 
 
 def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
@@ -35,7 +34,7 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
         for each in facts.state.addresses
         if each in ours
         or owner.may_take(each)
-        or (each.ip_address in named and owner.whose(each) in _NOBODYS)
+        or (each.ip_address in named and owner.whose(each) in NOBODYS)
     )
 
 
@@ -94,20 +93,6 @@ def find_takeable(facts: Facts) -> PublicIpAddress | None:
         and (facts.owner.whose(each) is Whose.FROM_TAKEOVER or find_unfit(facts, each) is None)
     ]
     return min(takeable, key=rank, default=None)
-
-
-def is_left_by_provider(here: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether everything shows that another provider allocated an address for this Service.
-
-    It has no tags, rules by this Service's former names, and nothing of anybody else.
-    """
-    rules = own_rules(here.owner, here.state.rules)
-    others = (
-        len(here.state.rules) - len(rules),
-        len(here.state.firewall) - len(former_firewall(here, rules)),
-        here.state.forwards != (),
-    )
-    return bool(rules) and not address.tags and not any(others)
 
 
 def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:

@@ -22,7 +22,8 @@ class CloudState:
         addresses: those that may be this Service's: found by IP, and by our tags.
         free: some free addresses; empty if none was needed or none is shown.
         rules: all rules, ours and others', on the addresses that the plan may use.
-        members: for each of our rules by id: the names of its members by VM id.
+        members: for each of our rules, and of those of a former provider, by id: the names of its
+            members by VM id.
         firewall: all firewall rules of these addresses.
         forwards: all port forwarding rules of these addresses; read where they matter, and None
             if this account may not list them.

@@ -39,6 +39,9 @@ ADDRESS_KEYS = (*MARK_KEYS, names.TAG_ORIGIN)
 SEAL_AGE = 86400.0
 
 _PROTOCOL_AND_PORT = r"(tcp|udp|tcp-proxy)-\d+"
+#: How the fork of the existing provider begins the names of its rules; its cluster's name follows.
+_FORK_PREFIX = "K8s_svc_"
+_FORMER_NAME = re.compile(rf"(a[0-9a-f]{{31}}|{_FORK_PREFIX}.+)(-{_PROTOCOL_AND_PORT}|-\d+)")
 
 
 class Whose(Enum):
@@ -120,7 +123,7 @@ class Owner:
         """
         service, namespace = request.spec.service, request.service_namespace
         prefix = re.escape(load_balancer_name(service.uid))
-        fork = rf"K8s_svc_.+_{re.escape(namespace)}_{re.escape(service.name)}"
+        fork = rf"{_FORK_PREFIX}.+_{re.escape(namespace)}_{re.escape(service.name)}"
         form = re.compile(rf"{prefix}-\d+|({prefix}|{fork})-{_PROTOCOL_AND_PORT}")
         return cls(
             cluster=cluster_id,
@@ -163,6 +166,11 @@ class Owner:
         """Tell whether a resource becomes ours by giving it our mark in the place of its own."""
         whose = self.whose(resource)
         return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.still_wants)
+
+    def is_vouched_for(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a person named the fork's cluster of a rule as the one to take over from."""
+        prefix = f"{_FORK_PREFIX}{self.takeover_from}_{self.namespace}_{self.service}-"
+        return bool(self.takeover_from) and rule.name.startswith(prefix)
 
     def may_restore(
         self, recorded: RecordedAddress | None, address: PublicIpAddress, rules: Iterable[Resource]
@@ -263,6 +271,16 @@ def describe(resource: Resource) -> str:
     name = f"{value(resource, names.TAG_NAMESPACE)}/{value(resource, names.TAG_SERVICE)}"
     cluster = value(resource, names.TAG_CLUSTER)
     return f"{name} of cluster {cluster}" if cluster else name
+
+
+def is_former_name(name: str) -> bool:
+    """Tell whether a former provider names rules like this, of any Service."""
+    return bool(_FORMER_NAME.fullmatch(name))
+
+
+def is_fork_name(name: str) -> bool:
+    """Tell whether the fork of the existing provider gave a rule's name, which holds no UID."""
+    return name.startswith(_FORK_PREFIX)
 
 
 def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:

@@ -2,7 +2,8 @@
 
 Read these in order; each stage returns its condition and its actions:
 
-1. address.py    recorded, tagged, asked for, left by another provider, or chosen (claims.py: which)
+1. address.py    recorded, tagged, asked for, left by another provider, or chosen (claims.py: which;
+                  adoption.py: whether what a former provider left is ours)
 2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist

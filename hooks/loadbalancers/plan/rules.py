@@ -13,7 +13,7 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Owner, PortKey
+from hooks.loadbalancers.plan.ownership import Owner, PortKey, Whose, is_former_name
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
 from hooks.loadbalancers.request import EVERYONE, Port
 
@@ -104,6 +104,18 @@ def port_key(rule: LoadBalancerRule) -> PortKey:
 def own_rules(owner: Owner, rules: Iterable[LoadBalancerRule]) -> tuple[LoadBalancerRule, ...]:
     """Return the rules of this Service, on an address that is its own or about to be."""
     return tuple(rule for rule in rules if owner.has_rule(rule))
+
+
+def rules_with_members(
+    owner: Owner, rules: Iterable[LoadBalancerRule]
+) -> tuple[LoadBalancerRule, ...]:
+    """Return the rules whose members matter: this Service's, and unmarked ones of a provider's."""
+    return tuple(
+        rule
+        for rule in rules
+        if owner.has_rule(rule)
+        or (is_former_name(rule.name) and owner.whose(rule) is Whose.UNMARKED)
+    )
 
 
 def plan_rules(facts: Facts, address_id: str) -> RulesPlan:

@@ -17,7 +17,7 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
 from hooks.loadbalancers.plan.ownership import TaggedKind, Tags
-from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.rules import rules_with_members
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -66,7 +66,7 @@ class Model:
             rules=rules,
             members={
                 each.id: dict.fromkeys(self.members.get(each.id, ()), "")
-                for each in own_rules(facts.owner, rules)
+                for each in rules_with_members(facts.owner, rules)
             },
             firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id in ids),
         )

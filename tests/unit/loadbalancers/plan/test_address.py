@@ -5,34 +5,26 @@ import pytest
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import (
-    Action,
     AddTags,
     Associate,
     AssociateAny,
 )
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address
-from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import (
-    TAG_NAMESPACE,
     TAG_ORIGIN,
     TAG_ORIGIN_CONTROLLER,
     TAG_ORIGIN_USER,
     TAG_SERVICE,
-    TAG_SERVICE_UID,
 )
 from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import (
     IP,
-    NAME,
     NET,
     NOW,
     address,
     address_tags,
     chosen,
-    facts,
-    firewall_rule,
     our_address,
     our_tags,
     recorded,
@@ -41,30 +33,7 @@ from tests.unit.loadbalancers.builders import (
     seal,
     texts,
 )
-
-OTHER = "198.51.100.8"
-FOREIGN = (
-    Tag(TAG_SERVICE_UID, "another"),
-    Tag(TAG_NAMESPACE, "shop"),
-    Tag(TAG_SERVICE, "till"),
-)
-ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80"]}
-
-
-def plan(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> AddressPlan:
-    fields = {
-        name: more.pop(name) for name in ("done", "refusals", "address_limit") if name in more
-    }
-    return plan_address(facts(asked, state=CloudState(addresses=addresses, **more), **fields))
-
-
-def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal, ...]:
-    return (Refusal(action, code, text),)
-
-
-def choice(ip: str, *, tries: int = 0) -> RecordedAddress:
-    return RecordedAddress(ip, chosen_at=Time(NOW), tries=tries, seal=seal(ip))
-
+from tests.unit.loadbalancers.plan.addresses import FOREIGN, OTHER, choice, plan, refused
 
 # Which address counts.
 
@@ -350,82 +319,6 @@ def test_a_refused_claim_is_reported() -> None:
     assert result.actions == ()
     assert result.condition.reason == "TagRefused"
     assert result.recorded is not None
-
-
-# An address that is brought, or left behind.
-
-
-def test_a_users_address_is_claimed_with_the_users_origin() -> None:
-    [action] = plan(request(address=IP), address(IP)).actions
-    assert isinstance(action, AddTags)
-    assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_USER
-
-
-@pytest.mark.parametrize(
-    ("existing", "reason", "expected"),
-    [
-        pytest.param({"is_source_nat": True}, "AddressIsSourceNAT", IP, id="source NAT"),
-        pytest.param({"is_static_nat": True}, "AddressIsStaticNAT", IP, id="static NAT"),
-        pytest.param({"network_id": "other"}, "AddressElsewhere", "other", id="another network"),
-        pytest.param({"vpc_id": "vpc-1"}, "AddressElsewhere", "vpc-1", id="a VPC's"),
-        pytest.param({"tags": FOREIGN}, "AddressInUse", "shop/till", id="another Service's"),
-        pytest.param({"state": "Releasing"}, "AddressReleasing", IP, id="being released"),
-    ],
-)
-def test_a_users_address_that_does_not_fit_is_refused(
-    existing: dict[str, Any], reason: str, expected: str
-) -> None:
-    result = plan(request(address=IP), address(IP, **existing))
-    assert result.actions == ()
-    assert not result.is_ours
-    assert result.condition.reason == reason
-    assert expected in result.condition.message
-
-
-def test_what_another_provider_left_is_tagged_before_its_address() -> None:
-    asked = request(adopt=ADOPT, sourceRanges=["10.0.0.0/8"])
-    result = plan(
-        asked,
-        address(IP),
-        rules=(rule(80, f"{NAME}-80"), rule(9, "human")),
-        firewall=(firewall_rule(80), firewall_rule(9)),
-    )
-    tagged = [(each.kind, each.ids) for each in result.actions if isinstance(each, AddTags)]
-    assert tagged == [
-        ("firewall rule", (firewall_rule(80).id,)),
-        ("rule", (rule(80).id,)),
-        ("address", (f"id-{IP}",)),
-    ]
-    assert len(result.actions) == len(tagged)
-
-
-def test_a_takeover_that_stopped_half_way_goes_on_with_the_rest() -> None:
-    asked = request(adopt=ADOPT)
-    result = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80", tags=our_tags(asked)),))
-    assert texts(result.actions) == [f"tag address {IP}"]
-
-
-@pytest.mark.parametrize("associated", [True, False])
-def test_an_address_left_by_another_provider_goes_with_the_service_if_it_would_have_before(
-    associated: bool,
-) -> None:
-    asked = request(adopt={**ADOPT, "associatedByController": associated})
-    action = plan(asked, address(IP), rules=(rule(80, f"{NAME}-80"),)).actions[-1]
-    assert isinstance(action, AddTags)
-    wanted = TAG_ORIGIN_CONTROLLER if associated else TAG_ORIGIN_USER
-    assert dict(action.tags)[TAG_ORIGIN] == wanted
-
-
-def test_an_address_of_another_provider_with_rules_of_others_only_is_theirs() -> None:
-    result = plan(request(adopt=ADOPT), address(IP), rules=(rule(80, "human"),), free=(OTHER,))
-    assert result.recorded == choice(OTHER)
-
-
-def test_an_unfit_address_of_another_provider_with_our_rules_is_not_given_up() -> None:
-    existing = address(IP, is_source_nat=True)
-    result = plan(request(adopt=ADOPT), existing, rules=(rule(80, f"{NAME}-80"),), free=(OTHER,))
-    assert result.condition.reason == "AddressIsSourceNAT"
-    assert result.recorded is None
 
 
 def test_plan_mode_says_what_would_be_done_without_a_choice() -> None:

@@ -6,7 +6,7 @@ from hooks.cloudstack.models.account import ResourceLimit
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Associate
 from tests.unit.loadbalancers.builders import IP, NET, chosen, request
-from tests.unit.loadbalancers.plan.test_address import OTHER, plan, refused
+from tests.unit.loadbalancers.plan.addresses import OTHER, plan, refused
 
 
 @pytest.mark.parametrize(
