@@ -50,7 +50,7 @@ class Cluster:
             "time": "2026-03-01T10:00:00Z",
             "fieldsV1": {"f:status": {"f:loadBalancer": {"f:ingress": {}}}},
         }
-        condition = {f'k:{{"type":"{CONDITION}"}}': {}}
+        condition: Json = {f'k:{{"type":"{CONDITION}"}}': {}}
         us = {
             "manager": "metacontroller",
             "fieldsV1": {"f:status": {"f:conditions": condition}},
@@ -64,7 +64,8 @@ class Cluster:
         answer = self.hook.sync(
             request(self.observed(), load_balancer(status=serving())), Deadline(8)
         )
-        status = answer.response["status"]
+        status = dict(answer.response)["status"]
+        assert isinstance(status, dict)
         if status == self.status:
             return False
         if status["loadBalancer"] != self.status["loadBalancer"]:
@@ -166,4 +167,5 @@ def test_an_answer_that_could_not_be_written_is_no_fight() -> None:
     for version in range(20):
         body["object"]["metadata"]["resourceVersion"] = f"conflict-{version}"
         answer = cluster.hook.sync(body, Deadline(8))
-        assert answer.response["status"]["loadBalancer"] == OURS
+        response: Json = dict(answer.response)
+        assert response["status"]["loadBalancer"] == OURS
