@@ -10,10 +10,10 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.claims import NOBODYS, not_ready
+from hooks.loadbalancers.plan.claims import not_ready
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall
-from hooks.loadbalancers.plan.ownership import is_fork_name, is_former_name
+from hooks.loadbalancers.plan.ownership import NOBODYS, is_fork_name, is_former_name
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.names import ANNOTATION_ADDRESS, ANNOTATION_TAKEOVER_FROM
 

@@ -10,9 +10,6 @@ from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM
 
-#: Whose an address is that nobody has, as far as our tags say.
-NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
-
 
 def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     """Return the addresses whose rules have to be read: ours, and those that may become ours.
@@ -28,13 +25,13 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
-        named = {recorded.ip} if recorded and recorded.is_unclaimed else set()
+        named = {recorded.ip} if recorded else set()
     return tuple(
         each
         for each in facts.state.addresses
         if each in ours
         or owner.may_take(each)
-        or (each.ip_address in named and owner.whose(each) in NOBODYS)
+        or (each.ip_address in named and not owner.has_another_mark(each))
     )
 
 
@@ -51,10 +48,15 @@ def find_held(facts: Facts) -> PublicIpAddress | None:
     held = [
         each
         for each in facts.state.addresses
-        if facts.owner.whose(each) is Whose.OURS
-        or facts.owner.may_restore(recorded, each, facts.on(each.id).state.rules)
+        if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
     ]
     return min(held, key=rank, default=None)
+
+
+def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether an address is ours though somebody removed tags from it."""
+    recorded = facts.request.recorded.address
+    return facts.owner.may_restore(recorded, address, facts.on(address.id).state.rules)
 
 
 def find_choice(facts: Facts) -> PublicIpAddress | None:

@@ -8,11 +8,11 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.claims import find_choice
+from hooks.loadbalancers.plan.claims import find_choice, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.schedule import OUTAGE
-from hooks.loadbalancers.plan.takedown import others_on, take_down
+from hooks.loadbalancers.plan.takedown import is_by_controller, others_on, take_down
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,
@@ -64,8 +64,12 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
 
 
 def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
-    """Return an address with our whole mark, else our choice that is not tagged yet."""
-    own = [each for each in facts.state.addresses if facts.owner.whose(each) is Whose.OURS]
+    """Return an address that is ours, else our choice that is not tagged yet."""
+    own = [
+        each
+        for each in facts.state.addresses
+        if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
+    ]
     return min(own, key=lambda each: each.ip_address, default=None) or find_choice(facts)
 
 
@@ -110,11 +114,12 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
 
 
 def _cleanup(here: Facts, address: PublicIpAddress, *, at_once: bool = False) -> tuple[Action, ...]:
-    """Take the address down; our choice gets its tags first, so that it is surely ours."""
+    """Take the address down; it gets the tags first that it lacks, so that it is surely ours."""
     if here.owner.whose(address) is Whose.OURS:
         return take_down(here, address, at_once=at_once)
-    wanted = tags.address_tags(here, by_controller=True)
-    return (actions.AddTags("address", (address.id,), (address.ip_address,), wanted),)
+    by_controller = is_by_controller(address) or not may_restore(here, address)
+    wanted = tags.address_tags(here, by_controller=by_controller)
+    return tags.complete(here, "address", [address], lambda each: each.ip_address, wanted)
 
 
 def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
@@ -143,7 +148,20 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
         if facts.owner.whose(each) is Whose.FOREIGN_CLUSTER:
             message = f"Address {each.ip_address} belongs to Service {describe(each)}, and stays"
             event = Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning")
+        elif _is_left(facts, each):
+            message = (
+                f"Address {each.ip_address} has lost tags that say whose it is, and stays in "
+                "CloudStack with everything on it: release it by hand if nobody needs it"
+            )
+            event = Event(request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
     return Plan(_finalized(facts), events=(event,))
+
+
+def _is_left(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether an address is still the one that was ours, though its tags do not say so."""
+    recorded = facts.request.recorded.address
+    is_same_allocation = recorded is not None and recorded.allocated_at == address.allocated_at
+    return is_same_allocation and not facts.owner.has_another_mark(address)
 
 
 def _deleting(facts: Facts, message: str) -> CompositeResponse:

@@ -67,6 +67,10 @@ class Whose(Enum):
     UNMARKED = auto()
 
 
+#: Whose a resource is that nobody has, as far as its mark says.
+NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """Something in CloudStack that is proven ours. Only this module makes it.
@@ -167,6 +171,11 @@ class Owner:
         whose = self.whose(resource)
         return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.still_wants)
 
+    def has_another_mark(self, resource: Resource) -> bool:
+        """Tell whether a resource has a mark that differs from ours, rather than lacks a part."""
+        ours = dict(self.mark)
+        return any(ours.get(tag.key, tag.value) != tag.value for tag in resource.tags)
+
     def is_vouched_for(self, rule: LoadBalancerRule) -> bool:
         """Tell whether a person named the fork's cluster of a rule as the one to take over from."""
         prefix = f"{_FORK_PREFIX}{self.takeover_from}_{self.namespace}_{self.service}-"
@@ -177,16 +186,18 @@ class Owner:
     ) -> bool:
         """Tell whether an address is ours though somebody removed tags from it.
 
-        The status records this allocation, and CloudStack shows a trace that only we leave: the
-        Service's UID on the address, or our whole mark on a rule. Never enough to release it.
+        The status records this allocation, and CloudStack shows a trace that only we leave: cluster
+        and UID on the address, or our whole mark on a rule. The UID alone is also that of a Service
+        in a copy of the cluster. Restored tags never include an origin that would release it.
         """
         return (
             recorded is not None
             and not recorded.is_unclaimed
             and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
-            and self.whose(address) in (Whose.PARTLY, Whose.UNMARKED)
+            and not self.has_another_mark(address)
             and (
-                value(address, names.TAG_SERVICE_UID) == self.uid
+                (value(address, names.TAG_CLUSTER), value(address, names.TAG_SERVICE_UID))
+                == (self.cluster, self.uid)
                 or any(self.whose(rule) is Whose.OURS for rule in rules)
             )
         )
@@ -196,7 +207,7 @@ class Owner:
 
         One without our tags counts by its whole name: CloudStack's names are not unique.
         """
-        if self.whose(rule) in (Whose.UNMARKED, Whose.PARTLY):
+        if self.whose(rule) in NOBODYS:
             is_named = self._own_name.fullmatch(rule.name) or rule.name in self.former_names
             return bool(is_named)
         return self._has(rule)
