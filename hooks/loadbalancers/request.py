@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,12 +16,14 @@ from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
     NonEmpty,
+    NoObjects,
     Object,
     ObjectName,
     PortNumber,
     Time,
     View,
     convert,
+    exactly,
 )
 
 #: Outer key of the Instances in `related`.
@@ -237,6 +239,7 @@ class Instance(Object, frozen=True, kw_only=True):
 
 class _LoadBalancer(Object, frozen=True, kw_only=True):
     kind: Literal["CloudStackLoadBalancer"] = "CloudStackLoadBalancer"
+    api_version: Annotated[str, exactly(CLOUDSTACK_API)] = CLOUDSTACK_API
     metadata: NamespacedMetadata
     spec: Spec
     status: RecordedStatus = RecordedStatus()
@@ -246,7 +249,10 @@ class Request(View, frozen=True):
     """A request to sync, to finalize, or to choose the related objects."""
 
     parent: _LoadBalancer
-    related: dict[str, dict[str, Instance]] = msgspec.field(default_factory=dict)
+    children: NoObjects = msgspec.field(default_factory=dict)
+    related: dict[Annotated[str, exactly(INSTANCES)], dict[str, Instance]] = msgspec.field(
+        default_factory=dict
+    )
     finalizing: bool = False
 
 

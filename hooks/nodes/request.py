@@ -4,13 +4,21 @@ Their shape is checked here; the plan reads the dicts, because the answer repeat
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.names import CLOUDSTACK_API, INSTANCE_KIND
-from hooks.webhook.requests import ConditionView, Object, View, convert, raw_objects
+from hooks.webhook.requests import (
+    ConditionView,
+    NoObjects,
+    Object,
+    View,
+    convert,
+    exactly,
+    raw_objects,
+)
 
 #: The key under which Metacontroller lists Instances among a Node's attachments.
 INSTANCES = f"{INSTANCE_KIND}.{CLOUDSTACK_API}"
@@ -33,6 +41,7 @@ class _Status(View, frozen=True):
 
 class _Node(Object, frozen=True, kw_only=True):
     kind: Literal["Node"] = "Node"
+    api_version: Annotated[str, exactly("v1")] = "v1"
     spec: _Spec = _Spec()
     status: _Status = _Status()
 
@@ -44,7 +53,10 @@ class _Instance(Object, frozen=True, kw_only=True):
 
 class _Request(View, frozen=True):
     object: _Node
-    attachments: dict[str, dict[str, _Instance]] = msgspec.field(default_factory=dict)
+    attachments: dict[Annotated[str, exactly(INSTANCES)], dict[str, _Instance]] = msgspec.field(
+        default_factory=dict
+    )
+    related: NoObjects = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from hooks import VERSION
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
@@ -89,6 +90,8 @@ def create_app(
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
         app.add_url_rule(path, path, lambda: {"status": "ok"}, provide_automatic_options=False)
+    about = _about(hooks)
+    app.add_url_rule("/", "/", lambda: about, provide_automatic_options=False)
     runner = _CallRunner(metrics, deadline_seconds, monotonic)
     for name, hook in hooks.items():
         for path, handler in hook.routes.items():
@@ -97,6 +100,16 @@ def create_app(
     app.before_request(lambda: _admit(authenticator))
     app.register_error_handler(HTTPException, runner.refuse)
     return app
+
+
+def _about(hooks: Mapping[str, Hook]) -> dict[str, object]:
+    """Say what answers here, to people who look."""
+    return {
+        "name": "cloudstack-metacontroller",
+        "version": VERSION,
+        "hooks": {name: sorted(hook.routes) for name, hook in hooks.items()},
+        "documentation": "docs/README.md in the source of this version",
+    }
 
 
 class _CallRunner:
@@ -212,7 +225,7 @@ def _refused(error: HTTPException) -> HttpOutcome:
     known = {
         401: ("unauthorized", error.description),
         404: ("not_found", "no hook of this process answers here"),
-        405: ("method_not_allowed", "hooks are called with POST, probes with GET"),
+        405: ("method_not_allowed", "hooks are called with POST, / and probes with GET"),
         413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
     }
     name, reason = known.get(code, ("bad_request", error.description or error.name))

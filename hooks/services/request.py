@@ -3,7 +3,7 @@
 Their shape is checked here; the plan reads the dicts, because the answer repeats parts of them.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,10 +14,12 @@ from hooks.settings.config import Config
 from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
+    NoObjects,
     Object,
     PortNumber,
     View,
     convert,
+    exactly,
     raw_objects,
 )
 
@@ -68,6 +70,7 @@ class _Status(View, frozen=True):
 
 class _Service(Object, frozen=True, kw_only=True):
     kind: Literal["Service"]
+    api_version: Annotated[str, exactly("v1")] = "v1"
     metadata: _ServiceMetadata
     spec: _Spec = _Spec()
     status: _Status = _Status()
@@ -91,7 +94,10 @@ class _LoadBalancer(Object, frozen=True, kw_only=True):
 
 class _Request(View, frozen=True):
     object: _Service
-    attachments: dict[str, dict[str, _LoadBalancer]] = msgspec.field(default_factory=dict)
+    attachments: dict[Annotated[str, exactly(ATTACHMENTS)], dict[str, _LoadBalancer]] = (
+        msgspec.field(default_factory=dict)
+    )
+    related: NoObjects = msgspec.field(default_factory=dict)
 
 
 def read(body: Json, config: Config, *, now: float) -> Facts:

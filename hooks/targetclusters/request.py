@@ -8,21 +8,25 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
+from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP
 from hooks.targetclusters.sync.plan.model import SyncPolicy
 from hooks.webhook.requests import (
     ConditionView,
     NonEmpty,
+    NoObjects,
     Object,
     ObjectName,
     Time,
     View,
     convert,
+    exactly,
     raw_objects,
 )
 
 #: The longest interval, in seconds: a year from now is still a time that can be written.
 YEAR = 365 * 86400.0
 
+_API = f"{TARGET_CLUSTER_GROUP}/{API_VERSION}"
 _CONFIG_MAPS = "ConfigMap.v1"
 _PERCENT = re.compile(r"(100|[0-9]{1,2})%")
 Threshold = Annotated[int, msgspec.Meta(ge=1, description="a whole number of 1 or more")]
@@ -162,7 +166,7 @@ class _Metadata(View, frozen=True):
 
 class _TargetCluster(View, frozen=True, kw_only=True):
     kind: Literal["TargetCluster"] = "TargetCluster"
-    api_version: str = ""
+    api_version: Annotated[str, exactly(_API)] = _API
     metadata: _Metadata
     spec: Spec = Spec()
     status: Status = Status()
@@ -174,7 +178,10 @@ class _ConfigMap(Object, frozen=True, kw_only=True):
 
 class _Request(View, frozen=True):
     parent: _TargetCluster
-    children: dict[str, dict[str, _ConfigMap]] = msgspec.field(default_factory=dict)
+    children: dict[Annotated[str, exactly(_CONFIG_MAPS)], dict[str, _ConfigMap]] = msgspec.field(
+        default_factory=dict
+    )
+    related: NoObjects = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

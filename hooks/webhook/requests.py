@@ -4,6 +4,7 @@ A struct is shape, check and typed view in one. Plans need no other checks.
 """
 
 import json
+import re
 import threading
 from contextlib import suppress
 from functools import cache
@@ -23,6 +24,9 @@ from hooks.webhook.contract import BadRequest
 MAX_VALUES = 500_000
 #: Bytes of a bad body that are parsed a second time to name what is wrong.
 MAX_EXPLAINED = 1024 * 1024
+
+#: How YAML that is no JSON begins: comments and the start of a document, then a key or a list.
+_YAML = re.compile(rb"(?:\s|#[^\n]*\n|---[^\n]*\n)*+(?:[A-Za-z_][\w.-]*:|-)\s")
 
 #: What people who write JSON or YAML call the types.
 _WORDS: dict[object, str] = {
@@ -52,6 +56,15 @@ ObjectName = Annotated[
     ),
 ]
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+
+
+def exactly(text: str) -> msgspec.Meta:
+    """Require one text, of a field or of the keys of a map; for `Annotated`."""
+    return msgspec.Meta(pattern=rf"^{re.escape(text)}\Z", description=text)
+
+
+#: Objects beside the one that a request is about, where a hook reads none.
+NoObjects = dict[Annotated[str, msgspec.Meta(max_length=0, description="left out")], Json]
 
 
 class View(msgspec.Struct, frozen=True, rename="camel"):
@@ -124,7 +137,7 @@ class Object(View, frozen=True, kw_only=True):
 
 
 def parse_body(body: bytes | bytearray) -> Json:
-    """Parse strict JSON: one object within bounds, without a key twice in any object.
+    """Parse strict JSON: a request within bounds, without a key twice in any object.
 
     Raises:
         BadRequest: naming the field, or the line, where it goes wrong.
@@ -137,6 +150,12 @@ def parse_body(body: bytes | bytearray) -> Json:
         raise _explain(body, f"the body {error}") from None
     if not isinstance(value, dict):
         raise BadRequest("", f"the body must be a JSON object, is {_kind(value)}")
+    if "kind" in value and "apiVersion" in value:
+        raise BadRequest(
+            "",
+            f"the body is an object of kind {quote(value['kind'])}, not a request about one, which "
+            "holds it in the field object or parent, and beside it what belongs to it",
+        )
     return value
 
 
@@ -196,6 +215,8 @@ def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN
     if isinstance(value, dict) and _is_view(kind):
         return _fields_without_nulls(value, kind, field)
     if isinstance(value, dict) and origin is dict:
+        for key in value:
+            _check_key(key, args[0], field)
         return {
             key: _without_nulls(item, args[1], join_path(field, key))
             for key, item in value.items()
@@ -206,6 +227,15 @@ def _without_nulls(value: object, kind: Any, field: str) -> object:  # noqa: ANN
             _without_nulls(item, args[0], f"{field}[{index}]") for index, item in enumerate(value)
         ]
     raise BadRequest(field, _problem(value, kind, problem))
+
+
+def _check_key(key: str, kind: object, field: str) -> None:
+    """Refuse a key of a map that is none of those it may have. Raises BadRequest."""
+    try:
+        msgspec.convert(key, kind)
+    except msgspec.ValidationError:
+        place = join_path(field, key)
+        raise BadRequest(place, f"is unexpected, must be {_wanted(kind)}") from None
 
 
 def _fields_without_nulls(value: Json, kind: type[View], field: str) -> Json:
@@ -258,7 +288,15 @@ def _kind(value: object) -> str:
 
 
 def _explain(body: bytes | bytearray, problem: str) -> BadRequest:
-    """Name the key that is there twice, or the field with half a character, by Python's parser."""
+    """Say that the body is YAML, or name what Python's parser finds wrong with it.
+
+    That is a key that is there twice, or a field with half a character.
+    """
+    if _YAML.match(body):
+        return BadRequest(
+            "",
+            "the body is not JSON but YAML; send JSON, which `yq -o json FILE` makes of it",
+        )
     try:
         if len(body) > MAX_EXPLAINED:
             return BadRequest("", problem)

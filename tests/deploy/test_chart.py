@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hooks import VERSION
 from tests.controlplane.api import Object
 from tests.deploy.charts import CI, CLOUD, OPERATOR, by_identity, of_chart, values
 from tests.deploy.rendering import (
@@ -162,7 +163,7 @@ def test_a_component_that_changes_more_than_it_may_is_no_addition() -> None:
 def test_versions_are_the_projects() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert metadata["version"] == metadata["appVersion"] == project["version"]
+    assert metadata["version"] == metadata["appVersion"] == project["version"] == VERSION
 
 
 def test_every_set_of_values_is_linted_and_renders(capsys: pytest.CaptureFixture[str]) -> None:

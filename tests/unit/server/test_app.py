@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from hooks import VERSION
 from hooks.cloudstack.errors import JobRunning, Throttled, Unreachable, error_of
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -262,7 +263,7 @@ def test_a_bad_request_does_not_make_the_object_wait(served: Served) -> None:
     ("method", "path", "code", "outcome"),
     [
         ("POST", "/nodes/sync", 404, "not_found"),
-        ("POST", "/", 404, "not_found"),
+        ("POST", "/", 405, "method_not_allowed"),
         ("POST", "/echo/sync/", 404, "not_found"),
         ("GET", "/metrics", 404, "not_found"),
         ("GET", "/echo/sync", 405, "method_not_allowed"),
@@ -281,6 +282,17 @@ def test_other_paths_and_methods_are_json_and_one_line_each(
     assert (line["outcome"], line["code"], line["path"]) == (outcome, code, path)
     labels = {"hook": "", "call": "", "outcome": outcome}
     assert served.registry.get_sample_value("hook_calls_total", labels) == 1
+
+
+def test_the_root_lists_the_hooks_and_says_where_to_read_on(served: Served) -> None:
+    response = served.client.get("/")
+    assert response.status_code == 200
+    assert json.loads(response.data) == {
+        "name": "cloudstack-metacontroller",
+        "version": VERSION,
+        "hooks": {"echo": ["/echo/customize", "/echo/sync"]},
+        "documentation": "docs/README.md in the source of this version",
+    }
 
 
 def test_a_method_that_is_not_allowed_names_the_one_that_is(served: Served) -> None:

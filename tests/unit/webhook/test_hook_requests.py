@@ -13,6 +13,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers import request as loadbalancers
 from hooks.loadbalancers.plan.plan import plan as plan_load_balancer
+from hooks.names import CLOUDSTACK_API, TARGET_CLUSTER_GROUP
 from hooks.nodes import request as nodes
 from hooks.nodes.plan.match import Found, Match, Missing
 from hooks.nodes.plan.plan import plan_node
@@ -74,6 +75,30 @@ def test_an_object_of_another_kind_is_refused_with_both_kinds(name: str) -> None
     with pytest.raises(BadRequest) as refused:
         READS[name](body)
     assert str(refused.value) == WANTED[name]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_an_object_of_another_group_or_version_is_refused(name: str) -> None:
+    part = "object" if "object" in BODIES[name] else "parent"
+    own = {"nodes": "v1", "services": "v1", "targetclusters": f"{TARGET_CLUSTER_GROUP}/v1alpha1"}
+    other = "serving.knative.dev/v1"
+    with pytest.raises(BadRequest) as refused:
+        READS[name]({**BODIES[name], part: {**BODIES[name][part], "apiVersion": other}})
+    wanted = own.get(name, CLOUDSTACK_API)
+    assert str(refused.value) == f"{part}.apiVersion: is '{other}', must be {wanted}"
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("part", ["attachments", "children", "related"])
+def test_objects_of_a_kind_that_is_not_read_are_refused(name: str, part: str) -> None:
+    kind = {row[:2]: row[2] for row in OTHERS}.get((name.partition(" ")[0], part), "left out")
+    is_decorated = "object" in BODIES[name]
+    if part == ("children" if is_decorated else "attachments"):
+        return  # of the other sort of controller: no part of the request
+    for objects_of_it in ({}, {"web": {"metadata": {"name": "web"}}}):
+        with pytest.raises(BadRequest) as refused:
+            READS[name]({**BODIES[name], part: {"Pod.v1": objects_of_it}})
+        assert str(refused.value) == f'{part}["Pod.v1"]: is unexpected, must be {kind}'
 
 
 @pytest.mark.parametrize("name", [name for name in READS if name != "services"])
