@@ -78,6 +78,7 @@ class _Service(Object, frozen=True, kw_only=True):
 
 class _LoadBalancerSpec(View, frozen=True):
     ports: tuple[Json, ...] = ()
+    source_ranges: tuple[str, ...] = ()
 
 
 class _LoadBalancerStatus(View, frozen=True):

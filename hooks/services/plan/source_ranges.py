@@ -69,8 +69,8 @@ def read_source_ranges(spec: Json, reader: Reader) -> list[str]:
 
 def still_admitted(present: Json, asked: Sequence[str]) -> list[str]:
     """Return the ranges of a load balancer's spec as far as the Service still admits them."""
-    ranges = read_ranges(present.get("sourceRanges", EVERYONE)).cidrs
-    return common_ranges(ranges, asked)
+    ranges = present.get("sourceRanges")
+    return common_ranges(read_ranges(EVERYONE if ranges is None else ranges).cidrs, asked)
 
 
 def read_ranges(texts: Sequence[str], *, limit: int = MAX_SOURCE_RANGES) -> Ranges:

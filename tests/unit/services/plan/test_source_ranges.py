@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.services.plan.source_ranges import common_ranges, read_ranges
+from hooks.services.plan.source_ranges import common_ranges, read_ranges, still_admitted
 from hooks.services.plan.spec import wanted_spec
 from hooks.services.plan.status import ready_condition
 from tests.unit.services.objects import facts, load_balancer, ready, service, serving
@@ -167,3 +167,15 @@ def test_a_refused_service_admits_nobody_whom_it_does_not_name(
     spec = wanted_spec(facts(observed, present_with(*before)))
     assert spec["invalid"]
     assert spec["sourceRanges"] == after
+
+
+@pytest.mark.parametrize(
+    ("present", "admitted"),
+    [
+        pytest.param({}, ["10.0.0.0/8"], id="left out"),
+        pytest.param({"sourceRanges": None}, ["10.0.0.0/8"], id="null"),
+        pytest.param({"sourceRanges": []}, [], id="nobody"),
+    ],
+)
+def test_ranges_that_a_spec_leaves_out_are_everybodys(present: Json, admitted: list[str]) -> None:
+    assert still_admitted(present, ["10.0.0.0/8"]) == admitted
