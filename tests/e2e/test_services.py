@@ -53,7 +53,8 @@ def test_a_service_gets_an_address_serves_and_leaves(shop: Namespace) -> None:
     assert ingress(ready) == [{"ip": "203.0.113.7", "ipMode": "VIP"}]
     assert own_condition(ready)["message"] == "203.0.113.7: rules 1/1, members 2/2"
     row = shop.cluster.kubectl("get", "cslb", "-n", shop.name).splitlines()
-    assert row[0].split() == ["NAME", "SERVICE", "ADDRESS", "RULES", "MEMBERS", "READY", "AGE"]
+    columns = ["NAME", "SERVICE", "ADDRESS", "RULES", "MEMBERS", "READY", "PLAN", "AGE"]
+    assert row[0].split() == columns
     assert row[1].split()[1:6] == ["web", "203.0.113.7", "1/1", "2/2", "True"]
 
     shop.change("web", type="ClusterIP")

@@ -109,7 +109,7 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
         f"{ANNOTATION_MODE} says apply; {_LET_GO}"
     )
     response = status.stopped(facts, "DeletionPlanned", message)
-    response["status"]["plan"] = status.plan_entries(planned)
+    response["status"] |= status.plan_fields(status.plan_entries(planned))
     return Plan(response)
 
 

@@ -98,6 +98,24 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     )
 
 
+def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:
+    """Tell whether the firewall admits somebody to the port of each rule, or nobody may connect."""
+    if not facts.has_firewall or not facts.request.spec.source_ranges:
+        return True
+    opened = [
+        ports_of(each)
+        for each in facts.state.firewall
+        if each.start_port is not None and each.state not in _GOING
+    ]
+    return all(
+        any(
+            each.protocol == transport and each.start_port <= number <= each.end_port
+            for each in opened
+        )
+        for transport, number in map(port_key, rules)
+    )
+
+
 def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
     """Return our firewall rules, and untagged ones that open exactly what these rules need."""
     port_keys = {port_key(rule) for rule in rules}

@@ -61,8 +61,11 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
             removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
     allowed = tuple(each for each in assignments if not facts.refusal(each))
     together = (AssignTogether(allowed),) if len(allowed) > 1 else allowed
-    in_all = [facts.state.members_of(rule.id) for rule in rules.serving]
-    assigned = wanted_ids.intersection(*in_all) if in_all and rules.is_complete else frozenset()
+    # In plan mode nothing changes, so the rules that exist count.
+    counted = rules.existing if facts.request.spec.plan_only else rules.serving
+    in_all = [facts.state.members_of(rule.id) for rule in counted]
+    is_known = bool(in_all) and (rules.is_complete or facts.request.spec.plan_only)
+    assigned = wanted_ids.intersection(*in_all) if is_known else frozenset()
     complaints = facts.complaints((*assignments, *removals))
     return MembersPlan(
         condition=_condition(facts, wanted, assigned, complaints),

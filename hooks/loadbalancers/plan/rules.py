@@ -91,6 +91,11 @@ class RulesPlan(StagePlan):
     narrowing: tuple[Action, ...] = ()
 
     @property
+    def existing(self) -> tuple[LoadBalancerRule, ...]:
+        """Return the rules of the ports as they are now, right or not."""
+        return tuple(each.rule for each in self.ports if each.rule)
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether no rule is still to be created."""
         return not any(each.is_new for each in self.ports)

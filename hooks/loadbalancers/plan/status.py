@@ -24,7 +24,7 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.firewall import FirewallPlan
+from hooks.loadbalancers.plan.firewall import FirewallPlan, is_open
 from hooks.loadbalancers.plan.members import MembersPlan
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import (
@@ -94,6 +94,10 @@ def planned(
     changes = plan_entries(stages.actions if plan_only and not invalid else ())
     ready = _ready(facts, stages, changes)
     conditions = [*(stage.condition for stage in stages), ready]
+    rules = stages.rules.serving
+    if plan_only:
+        conditions.append(_changes_planned(changes))
+        rules = stages.rules.existing
     if is_working:
         conditions.append(_reconciling(ready.message))
     elif _has_failed(ready) and ready.reason not in _PASSING:
@@ -104,9 +108,9 @@ def planned(
         "networkID": facts.request.network_id,
         **_address(address),
         "rules": [_rule(facts, each) for each in stages.rules.ports],
-        "ruleSummary": f"{len(stages.rules.serving)}/{len(facts.request.spec.ports)}",
+        "ruleSummary": f"{len(rules)}/{len(facts.request.spec.ports)}",
         **_members(stages),
-        **({"plan": changes} if plan_only else {}),
+        **(plan_fields(changes) if plan_only else {}),
         **({"repeatedDrift": {"what": drift.what, "times": drift.times}} if drift.times else {}),
         **({"rulesSince": timestamp(since)} if since is not None else {}),
     }
@@ -122,6 +126,11 @@ def plan_entries(actions: Iterable[Action]) -> list[str]:
     """Describe actions for `status.plan`."""
     texts = dict.fromkeys(shorten(str(action), MAX_TEXT) for action in actions)
     return list(texts)[:_PLAN_ENTRIES]
+
+
+def plan_fields(changes: list[str]) -> Json:
+    """Return the fields of a status in plan mode."""
+    return {"plan": changes, "planSummary": _counted(changes)}
 
 
 def unchanged(request: LoadBalancerRequest, wait: float) -> CompositeResponse:
@@ -254,7 +263,8 @@ def _condition(status: Json, kind: str) -> Condition | None:
 
 
 def _stage_conditions(status: Json) -> list[Condition]:
-    return [found for kind in STAGE_CONDITIONS if (found := _condition(status, kind))]
+    kinds = (*STAGE_CONDITIONS, "ChangesPlanned")
+    return [found for kind in kinds if (found := _condition(status, kind))]
 
 
 def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
@@ -262,14 +272,35 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     if invalid := facts.request.spec.invalid:
         message = "; ".join(f"{each.field}: {each.message}" for each in invalid)
         return Condition("Ready", "False", "InvalidService", message)
+    ip = stages.address.recorded.ip if stages.address.recorded else ""
     if changes:
-        message = f"{len(changes)} changes are planned, see status.plan"
+        if _serves_now(facts, stages):
+            return Condition("Ready", "True", "Serving", f"{ip} serves")
+        message = f"It does not serve yet; {_counted(changes)} planned, see status.plan"
         return Condition("Ready", "False", "PlanOnly", message)
     for stage in stages:
         if stage.condition.status != "True":
             return replace(stage.condition, type="Ready", status="False")
-    ip = stages.address.recorded.ip if stages.address.recorded else ""
     return Condition("Ready", "True", "Serving", f"{ip} serves")
+
+
+def _serves_now(facts: Facts, stages: Stages) -> bool:
+    """Tell whether each rule that exists has a member and an open firewall."""
+    rules = stages.rules.existing
+    here = facts.on(stages.address.address_id)
+    is_reachable = stages.address.is_ours and bool(rules) and is_open(here, rules)
+    return is_reachable and all(facts.state.members_of(rule.id) for rule in rules)
+
+
+def _changes_planned(changes: list[str]) -> Condition:
+    if not changes:
+        return Condition("ChangesPlanned", "False", "NothingPlanned", "Nothing would change")
+    message = f"{_counted(changes)} would be made, see status.plan"
+    return Condition("ChangesPlanned", "True", "PlanOnly", message)
+
+
+def _counted(changes: list[str]) -> str:
+    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
 
 
 def _next_check(facts: Facts, ready: Condition, drift: RepeatedDrift) -> float:

@@ -37,7 +37,11 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
         spec: what the Service asks for, with what is invalid, and what has no effect.
     """
     condition = _served_condition(facts, spec)
-    notes = [f"{each['field']}: {each['message']}" for each in spec.get("ignored") or ()]
+    notes = []
+    planned = find_condition(facts.load_balancer, "ChangesPlanned")
+    if condition.status == "True" and planned.get("status") == "True":
+        notes = [planned.get("message") or ""]
+    notes += [f"{each['field']}: {each['message']}" for each in spec.get("ignored") or ()]
     return replace(condition, message=join_sentences([condition.message, *notes], limit=MAX_NAMED))
 
 
@@ -181,13 +185,14 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     shown = (before, old.get("reason"), old.get("message") or "")
     if shown == (ready.status, ready.reason, ready.message):
         return
+    is_plan_only = part(facts.load_balancer, "spec").get("mode") == "Plan"
     if ready.reason == NO_NODES != old.get("reason"):
         message = "There are no available nodes for LoadBalancer"
         yield event(facts, names.EVENT_UNAVAILABLE, message)
     if ready.status == "True":
         if before != "True":
             yield event(facts, names.EVENT_ENSURED, "Ensured load balancer")
-        elif old.get("message") != ready.message:
+        elif old.get("message") != ready.message and not is_plan_only:
             yield event(facts, names.EVENT_UPDATED, f"Updated load balancer: {ready.message}")
     elif is_failing(facts, ready):
         message = f"Error syncing load balancer: {ready.message}"

@@ -44,7 +44,7 @@ def test_plan_mode_on_a_live_service_shows_what_would_change(
     before = world.state()
     lb.change(mode="Plan")
     lb.settle(hook)
-    assert lb.status["plan"] == []
+    assert (lb.status["plan"], lb.status["planSummary"]) == ([], "0 changes")
     assert lb.is_ready()
     lb.change(ports=[port(80, proxy=True), port(443, 30443)])
     world.nodes.pop("node-1")
@@ -57,12 +57,38 @@ def test_plan_mode_on_a_live_service_shows_what_would_change(
         "open firewall port 443/tcp for 0.0.0.0/0",
     ]
     assert lb.status["address"]["published"] is True
+    assert lb.is_ready(), "it goes on to say what serves"
+    assert (lb.status["ruleSummary"], lb.status["memberSummary"]) == ("1/2", "4/4")
+    assert lb.status["planSummary"] == "5 changes"
+    assert lb.condition("ChangesPlanned")["status"] == "True"
     assert world.state() == before
     lb.change(mode="Apply")
     lb.settle(hook)
     assert lb.is_ready()
-    assert "plan" not in lb.status
+    assert not {"plan", "planSummary"} & lb.status.keys()
+    assert not lb.condition("ChangesPlanned")
     assert len(world.rules()) == 2
+
+
+@pytest.mark.parametrize("lost", ["loadbalancerrules", "firewallrules", "members"])
+def test_plan_mode_does_not_call_ready_what_serves_no_more(
+    world: World, hook: LoadBalancersHook, lost: str
+) -> None:
+    lb = LoadBalancer(world, mode="Apply").settle(hook)
+    lb.change(mode="Plan")
+    [rule] = world.rules()
+    if lost == "loadbalancerrules":
+        world.human.done("deleteLoadBalancerRule", id=rule["id"])
+    elif lost == "firewallrules":
+        [firewall] = world.state()["firewallrules"]
+        world.human.done("deleteFirewallRule", id=firewall["id"])
+    else:
+        ids = ",".join(each["spec"]["instanceID"] for each in world.nodes.values())
+        world.human.done("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=ids)
+    lb.settle(hook)
+    assert not lb.is_ready()
+    assert lb.reason() == "PlanOnly"
+    assert lb.condition("Ready")["message"].startswith("It does not serve yet; ")
 
 
 def test_plan_mode_asks_cloudstack_no_more_often_than_a_converged_load_balancer(

@@ -64,7 +64,7 @@ def test_people_see_what_matters() -> None:
     definition = CRD["spec"]
     version = definition["versions"][0]
     shown = [one["name"] for one in version["additionalPrinterColumns"] if not one.get("priority")]
-    assert shown == ["Service", "Address", "Rules", "Members", "Ready", "Age"]
+    assert shown == ["Service", "Address", "Rules", "Members", "Ready", "Plan", "Age"]
     assert definition["names"]["shortNames"] == ["cslb"]
     assert definition["names"]["categories"] == ["cloudstack"]
     assert version["subresources"] == {"status": {}}

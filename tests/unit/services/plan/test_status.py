@@ -10,6 +10,7 @@ from tests.unit.services.objects import (
     condition,
     facts,
     load_balancer,
+    ours,
     own_condition,
     port,
     ready,
@@ -370,3 +371,15 @@ def test_the_event_of_a_failure_has_the_reason() -> None:
     known = facts(service(), load_balancer(status=failing))
     (event,) = status.transition_events(known, verdict_on(known.service, known.load_balancer))
     assert event.message == f"Error syncing load balancer: {FAILED['message']}"
+
+
+def test_a_plan_is_told_beside_what_serves_and_updates_nothing() -> None:
+    planned = {**ready("True", "PlanOnly", "5 changes would be made"), "type": "ChangesPlanned"}
+    balancer = load_balancer({"mode": "Plan"}, serving(conditions=[ready(), planned]))
+    known = facts(
+        service({"mode": "plan"}, status=ours(own_condition(message="as before"))), balancer
+    )
+    verdict = status.ready_condition(known, wanted_spec(known))
+    assert verdict.status == "True"
+    assert verdict.message == "203.0.113.7: rules 1/1, members 2/2; 5 changes would be made"
+    assert list(status.transition_events(known, verdict)) == []
