@@ -94,6 +94,8 @@ EVENT_INSTANCE_REPLACED = "InstanceReplaced"
 EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 #: Warning: several VMs have the node's name; nothing happens until only one is left.
 EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
+#: Warning: several Nodes claim one VM; the message says which one keeps it.
+EVENT_INSTANCE_CLAIMED_TWICE = "InstanceClaimedTwice"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 

@@ -1,16 +1,21 @@
-"""What one call works with, and what this process has seen of missing VMs."""
+"""What one call works with, and what this process has seen of missing VMs and of nodes."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from hooks.cloudstack import Cloud
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
+from hooks.kube.objects import part
+from hooks.names import CLOUDSTACK_API
 from hooks.nodes.plan.absence import SeenAbsence
 from hooks.settings.config import Config
 
+#: Where the API server lists Instances.
+INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 #: Nodes that are remembered.
 REMEMBERED = 10_000
 
@@ -48,6 +53,47 @@ class Absences:
             self._seen.pop(node, None)
 
 
+class NodesByVM:
+    """Which nodes claim a VM, by the list of Instances: read by one call for all others.
+
+    Args:
+        ttl: seconds that a list is used.
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(self, ttl: float, monotonic: Monotonic) -> None:
+        self._ttl = ttl
+        self._monotonic = monotonic
+        self._nodes: dict[str, list[str]] = {}
+        self._stale_at = -inf
+        self._reading = threading.Lock()
+
+    def nodes_of(self, vm_id: str, context: "CallContext") -> tuple[str, ...]:
+        """Return the names of the nodes whose Instances name a VM.
+
+        While another call reads the list, the former one counts; at first that is none.
+
+        Raises:
+            KubeError: the list is read, and the API server does not answer.
+        """
+        if self._reading.acquire(blocking=False):
+            try:
+                if self._monotonic() >= self._stale_at:
+                    self._nodes = _read_nodes_by_vm(context)
+                    self._stale_at = self._monotonic() + self._ttl
+            finally:
+                self._reading.release()
+        return tuple(self._nodes.get(vm_id.lower(), ()))
+
+
+def _read_nodes_by_vm(context: "CallContext") -> dict[str, list[str]]:
+    nodes: dict[str, list[str]] = {}
+    for instance in context.kube.list(INSTANCES_PATH, deadline=context.deadline):
+        vm_id = str(part(instance, "spec").get("instanceID", "")).lower()
+        nodes.setdefault(vm_id, []).append(str(part(instance, "metadata").get("name", "")))
+    return nodes
+
+
 @dataclass(frozen=True)
 class CallContext:
     """What one call reads from and writes to, and until when.
@@ -61,4 +107,5 @@ class CallContext:
     deadline: Deadline
     config: Config
     absences: Absences
+    nodes_by_vm: NodesByVM
     clock: Callable[[], float]

@@ -1,6 +1,7 @@
 """What is read before a node is planned: all VMs and, before a deletion, everything once more."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from hooks.cloudstack import Snapshot
@@ -10,18 +11,16 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
 from hooks.kube.objects import is_deleting, is_true, part
 from hooks.kube.times import timestamp
-from hooks.names import CLOUDSTACK_API
-from hooks.nodes.context import CallContext
+from hooks.nodes.context import INSTANCES_PATH, CallContext
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import Survey, SurveyedNode
 from hooks.nodes.plan.instance import owner_of
-from hooks.nodes.plan.match import Missing, is_same_vm, match_vm
+from hooks.nodes.plan.match import Found, Missing, is_same_vm, match_vm
 from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
 
-#: Where the API server lists Nodes and Instances.
+#: Where the API server lists Nodes.
 NODES_PATH = "/api/v1/nodes"
-INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 
 
 def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
@@ -58,9 +57,25 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
             facts = replace(facts, seen=seen)
             if is_deletion_due(facts):
                 return _before_deletion(facts, vm_id, snapshot, context)
+        case Found(vm):
+            context.absences.forget(facts.name)
+            return replace(facts, rivals=_rivals(facts.name, vm.id, context))
         case _:
             context.absences.forget(facts.name)
     return facts
+
+
+def _rivals(name: str, vm_id: str, context: CallContext) -> tuple[Json, ...]:
+    """Read the other Nodes that claim a VM, by Instances that may be some seconds old."""
+    found = []
+    for other in context.nodes_by_vm.nodes_of(vm_id, context):
+        if other == name:
+            continue
+        with suppress(NotFound):
+            node = context.kube.get(f"{NODES_PATH}/{other}", deadline=context.deadline)
+            if is_same_vm(node, vm_id) or not part(node, "spec").get("providerID"):
+                found.append(node)
+    return tuple(found)
 
 
 def read_again(node: Json, context: CallContext) -> Json:

@@ -47,7 +47,9 @@ def test_nodes_are_initialised(platform: Platform) -> None:
         platform.until_event(name, "Synced")
     assert platform.simulator.control.ignored_parameters() == []
     table = platform.plane.kubectl("get", "csvm")
-    assert table.split("\n")[0].split() == ["NAME", "INSTANCE", "STATE", "OFFERING", "ZONE", "AGE"]
+    assert table.split("\n")[0].split() == [
+        *("NAME", "INSTANCE", "STATE", "ADDRESS", "OFFERING", "ZONE", "MISSING", "AGE")
+    ]
     assert "Medium Instance" in table
 
 

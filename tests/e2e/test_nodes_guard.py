@@ -8,7 +8,7 @@ from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes.request import INSTANCES
 from tests.controlplane.api import Object
 from tests.e2e.cloud import Cloud
-from tests.e2e.nodes import initialised, register, set_ready
+from tests.e2e.nodes import UNINITIALIZED, has_taint, initialised, register, set_ready
 from tests.e2e.platform import Platform
 
 FIVE = ("node-1", "node-2", "node-3", "node-4", "node-5")
@@ -84,3 +84,35 @@ def test_a_new_node_outlives_calls_for_the_one_before_it(platform: Platform) -> 
     node = platform.until_node("node-1", initialised)
     assert node["metadata"]["uid"] == uid
     assert node["spec"]["providerID"] == f"external-cloudstack://{new}"
+
+
+def test_a_node_that_claims_another_ones_vm_is_left_and_both_are_told(platform: Platform) -> None:
+    join(platform, "node-1", "node-2")
+    owner = platform.nodes.get("node-1")
+    register(platform, "thief", provider_id=owner["spec"]["providerID"])
+    event = platform.until_event("thief", "InstanceClaimedTwice")
+    assert "node-1 keeps it" in event["message"]
+    platform.until_event("node-1", "InstanceClaimedTwice")
+    thief = platform.nodes.get("thief")
+    assert has_taint(thief, UNINITIALIZED)
+    assert "addresses" not in thief["status"]
+    served = {each["metadata"]["name"]: each["observed"] for each in platform.instances.list()}
+    assert served["node-1"]["servesLoadBalancers"] is True
+    assert served["thief"]["servesLoadBalancers"] is False
+    assert platform.nodes.get("node-1")["spec"] == owner["spec"]
+
+
+def test_kubectl_waits_for_a_vm_that_is_gone_and_shows_since_when(platform: Platform) -> None:
+    join(platform, "node-1", "node-2", "node-3")
+    found = "jsonpath={.observed.conditions[?(@.type=='VMFound')].status}"
+    kubectl = platform.plane.kubectl
+    kubectl("wait", "csvm/node-1", "--timeout=30s", f"--for={found}=True")
+    assert platform.instances.get("node-1")["observed"]["address"] in kubectl("get", "csvm")
+    Cloud.of(platform.simulator).destroy("node-1")
+    kubectl("wait", "csvm/node-1", "--timeout=30s", f"--for={found}=False")
+    header, *rows = kubectl("get", "csvm", "--no-headers=false").splitlines()
+    at = header.index("MISSING")
+    [row] = [row for row in rows if row.startswith("node-1 ")]
+    assert row[at:].split()[0].endswith("s")
+    [row] = [row for row in rows if row.startswith("node-2 ")]
+    assert not row[at : at + len("MISSING")].strip()

@@ -31,6 +31,7 @@ class Facts:
         guard_hold: seconds for which many vanished nodes are kept.
         seen: how long this process has seen the VM missing; None where it is not.
         survey: what is looked up before a deletion; None where none is due.
+        rivals: other Nodes that claim the same VM.
     """
 
     cached: Json
@@ -45,6 +46,7 @@ class Facts:
     termination_taints: tuple[str, ...] = TERMINATION_TAINTS
     seen: SeenAbsence | None = None
     survey: Survey | None = None
+    rivals: tuple[Json, ...] = ()
 
     @property
     def name(self) -> str:

@@ -5,33 +5,32 @@ was in every update, whether or not the CRD has a status subresource (seen on 4.
 """
 
 from hooks import names
-from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import labels, part
+from hooks.kube.conditions import Condition, merge_conditions
+from hooks.kube.objects import items, labels, part
 from hooks.kube.times import timestamp
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.labels import serves_load_balancers
 from hooks.nodes.plan.match import format_provider_id
 
+#: Condition: CloudStack has the VM of the node.
+VM_FOUND = "VMFound"
+#: Condition: no other Node claims the same VM, or this one is the one that keeps it.
+SOLE_NODE = "SoleNode"
+
 
 def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str, str]) -> Json:
     """Describe a VM that CloudStack has; selectors work on the Instance by the node's labels."""
-    observed = {
-        "state": vm.state,
-        "owner": vm.owner,
-        "offering": vm.offering_name,
-        "zone": vm.zone_name,
-        "zoneID": vm.zone_id,
-        "networks": [
-            {
-                "id": nic.network_id,
-                "default": nic.is_default,
-                "addresses": [ip for ip in (nic.ip_address, nic.ip6_address) if ip],
-            }
-            for nic in vm.nics
-        ],
-    }
+    observed = _observed(facts, vm, Condition(SOLE_NODE, "True", "SoleNode"))
     return _instance(facts, _spec(facts, vm.id), observed, desired_labels)
+
+
+def rivals_instance(facts: Facts, vm: VirtualMachine, message: str) -> Json:
+    """Describe a VM that another Node keeps: this node serves no load balancer for it."""
+    observed = _observed(facts, vm, Condition(SOLE_NODE, "False", "ClaimedTwice", message))
+    made = _instance(facts, _spec(facts, vm.id), observed)
+    return {**made, "observed": {**made["observed"], "servesLoadBalancers": False}}
 
 
 def kept_instance(facts: Facts) -> list[Json]:
@@ -40,15 +39,17 @@ def kept_instance(facts: Facts) -> list[Json]:
     return [_instance(facts, part(before, "spec"), part(before, "observed"))] if before else []
 
 
-def missing_instance(facts: Facts, vm_id: str, *, ready: bool) -> Json:
+def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) -> Json:
     """Repeat the Instance with a record that its VM is missing.
 
     Args:
         facts: with the absence.
         vm_id: the VM's id, as the node's provider id names it.
         ready: whether the node is Ready all the same.
+        rebuilt: whether a living VM has the node's name.
     """
     absence = facts.absence
+    reason = "Replaced" if rebuilt else "Missing"
     observed = {
         **part(facts.instance or {}, "observed"),
         "state": "Missing",  # CloudStack has no such state
@@ -58,8 +59,42 @@ def missing_instance(facts: Facts, vm_id: str, *, ready: bool) -> Json:
             "lastSnapshot": timestamp(absence.last_snapshot),
             "nodeReady": ready,
         },
+        "conditions": _conditions(
+            facts, Condition(VM_FOUND, "False", reason, f"CloudStack has no VM {vm_id}")
+        ),
     }
     return _instance(facts, _spec(facts, vm_id), observed)
+
+
+def _observed(facts: Facts, vm: VirtualMachine, sole: Condition) -> Json:
+    nics = sorted(vm.nics, key=lambda nic: not nic.is_default)
+    addresses = [ip for nic in nics for ip in _addresses(nic)]
+    found = Condition(VM_FOUND, "True", "Found", f"CloudStack has VM {vm.name} ({vm.id})")
+    return {
+        "state": vm.state,
+        **({"address": addresses[0]} if addresses else {}),
+        "owner": vm.owner,
+        "offering": vm.offering_name,
+        "zone": vm.zone_name,
+        "zoneID": vm.zone_id,
+        "networks": [
+            {"id": nic.network_id, "default": nic.is_default, "addresses": _addresses(nic)}
+            for nic in vm.nics
+        ],
+        "conditions": _conditions(facts, found, sole),
+    }
+
+
+def _addresses(nic: Nic) -> list[str]:
+    return [ip for ip in (nic.ip_address, nic.ip6_address) if ip]
+
+
+def _conditions(facts: Facts, *conditions: Condition) -> list[Json]:
+    before = items(facts.instance or {}, "observed", "conditions")
+    previous = [
+        each for each in before if isinstance(each, dict) and isinstance(each.get("type"), str)
+    ]
+    return merge_conditions(previous, conditions, now=facts.taken_at, generation=None)
 
 
 def owner_of(instance: Json | None) -> str:

@@ -1,5 +1,7 @@
 """What a node is to become: labels, Instance, and what Metacontroller cannot write."""
 
+from dataclasses import replace
+
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
@@ -15,7 +17,12 @@ from hooks.nodes.plan.addresses import (
 )
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import reason_to_keep
-from hooks.nodes.plan.instance import kept_instance, missing_instance, present_instance
+from hooks.nodes.plan.instance import (
+    kept_instance,
+    missing_instance,
+    present_instance,
+    rivals_instance,
+)
 from hooks.nodes.plan.labels import desired_labels
 from hooks.nodes.plan.match import (
     Ambiguous,
@@ -25,6 +32,7 @@ from hooks.nodes.plan.match import (
     format_provider_id,
     parse_provider_id,
 )
+from hooks.nodes.plan.rivals import keeper
 from hooks.webhook.contract import DecoratorResponse, Plan
 
 #: Seconds until Metacontroller calls again for a node that is not Ready.
@@ -70,6 +78,22 @@ def is_deletion_due(facts: Facts) -> bool:
 
 
 def _found(facts: Facts, vm: VirtualMachine) -> NodePlan:
+    """Plan a node whose VM is known, unless another Node keeps that VM; both are told."""
+    if not facts.rivals:
+        return _initialised(facts, vm)
+    claimants = [facts.node, *facts.rivals]
+    kept_by = part(keeper(vm, claimants), "metadata").get("name")
+    named = join_names(sorted(each["metadata"]["name"] for each in claimants), limit=_MAX_NAMED)
+    text = f"VM {vm.name} ({vm.id}) is claimed by the nodes {named}; {kept_by} keeps it"
+    event = _warning(facts, names.EVENT_INSTANCE_CLAIMED_TWICE, text)
+    if kept_by != facts.name:
+        instance = rivals_instance(facts, vm, text)
+        return _answer_without_labels([instance], event)
+    plan = _initialised(facts, vm)
+    return replace(plan, events=(*plan.events, event))
+
+
+def _initialised(facts: Facts, vm: VirtualMachine) -> NodePlan:
     desired = desired_labels(facts.cached, vm, region=facts.region, legacy=facts.legacy_labels)
     response = DecoratorResponse(
         labels=dict(desired), attachments=[present_instance(facts, vm, desired)]
@@ -109,7 +133,7 @@ def _missing(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) ->
     ready = is_true(facts.node, "Ready")
     response = DecoratorResponse(
         labels={},
-        attachments=[missing_instance(facts, vm_id, ready=ready)],
+        attachments=[missing_instance(facts, vm_id, ready=ready, rebuilt=bool(namesakes))],
         resyncAfterSeconds=NOT_FOUND_RESYNC if ready else NOT_READY_RESYNC,
     )
     if ready:
@@ -155,10 +179,14 @@ def _not_found(facts: Facts, missing: Missing) -> str:
 
 
 def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:
+    return _answer_without_labels(kept_instance(facts), _warning(facts, reason, message))
+
+
+def _answer_without_labels(instances: list[Json], event: Event) -> NodePlan:
     response = DecoratorResponse(
-        labels={}, attachments=kept_instance(facts), resyncAfterSeconds=NOT_FOUND_RESYNC
+        labels={}, attachments=instances, resyncAfterSeconds=NOT_FOUND_RESYNC
     )
-    return Plan(response, (), (_warning(facts, reason, message),))
+    return Plan(response, (), (event,))
 
 
 def _warning(facts: Facts, reason: str, message: str) -> Event:

@@ -11,6 +11,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.times import timestamp
 from hooks.nodes import facts
+from hooks.nodes.context import INSTANCES_PATH
 from hooks.nodes.hook import NodesHook
 from hooks.nodes.request import INSTANCES
 from simulator.server import Simulator
@@ -67,7 +68,7 @@ class Fleet:
             answer = hooks[number % len(hooks)].sync(request, Deadline(8))
             response: Any = answer.response
             [self.instances[name]] = response["attachments"]
-            self.kube.objects[f"{facts.INSTANCES_PATH}/{name}"] = self.instances[name]
+            self.kube.objects[f"{INSTANCES_PATH}/{name}"] = self.instances[name]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes import facts
+from hooks.nodes.context import INSTANCES_PATH
 from hooks.nodes.hook import NodesHook
 from hooks.nodes.plan.actions import NodeDeletion
 from hooks.nodes.request import INSTANCES
@@ -65,7 +66,7 @@ def overdue(simulator: Simulator) -> Iterator[Overdue]:
             [instance] = shown(answer)["attachments"]
             assert instance["observed"]["state"] == "Missing"
             request["attachments"] = {INSTANCES: {"node-1": instance}}
-            kube.objects[f"{facts.INSTANCES_PATH}/node-1"] = instance
+            kube.objects[f"{INSTANCES_PATH}/node-1"] = instance
             clocks.advance(20)
         assert kube.reads == []
         yield Overdue(hook, request, kube, [vm.id for vm in simulator.world.vms])
@@ -88,7 +89,7 @@ def test_a_node_whose_vm_is_gone_for_good_is_deleted_and_not_read_again(overdue:
     assert isinstance(deletion, NodeDeletion)
     assert [verb for verb, *_ in kube.writes] == ["delete"]
     assert f"{facts.NODES_PATH}/node-1" not in kube.objects
-    assert kube.reads == [NODE, facts.INSTANCES_PATH, NODE]
+    assert kube.reads == [NODE, INSTANCES_PATH, NODE]
     assert shown(answer)["resyncAfterSeconds"] == 15
 
 
@@ -173,7 +174,7 @@ def others(overdue: Overdue, *, ready: int, missing: int, of: int) -> None:
     for number in range(of):
         vm = f"00000000-0000-4000-8001-{number:012}" if number < missing else machines[0]
         name = f"other-{number}"
-        overdue.kube.objects[f"{facts.INSTANCES_PATH}/{name}"] = {
+        overdue.kube.objects[f"{INSTANCES_PATH}/{name}"] = {
             "metadata": {"name": name},
             "spec": {"instanceID": vm},
         }

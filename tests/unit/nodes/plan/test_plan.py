@@ -13,7 +13,6 @@ from hooks.names import (
     EVENT_INSTANCE_NOT_FOUND,
     EVENT_INSTANCE_REPLACED,
     EVENT_SYNCED,
-    TAINT_SHUTDOWN,
     TAINT_UNINITIALIZED,
 )
 from hooks.nodes.plan.absence import SeenAbsence
@@ -38,7 +37,6 @@ from tests.unit.nodes.objects import (
 )
 
 PROVIDER_ID = f"external-cloudstack://{VM_ID}"
-SHUTDOWN: Json = {"key": TAINT_SHUTDOWN, "effect": "NoSchedule"}
 OTHER: Json = {"key": "example.com/dedicated", "value": "gpu", "effect": "NoExecute"}
 INSTANCE: Json = {
     "metadata": {"name": "node-1", "uid": "server-made"},
@@ -74,6 +72,16 @@ def surveyed(missing: int, *, of: int) -> Survey:
     return Survey("", nodes, frozenset(), gone=True)
 
 
+def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": timestamp(NOW - 1),
+    }
+
+
 class TestANodeWithAVM:
     def test_first_gets_its_labels_by_the_answer_and_no_write(self) -> None:
         made = plan(make_facts(make_node(spec={"taints": [UNINITIALIZED]})))
@@ -96,12 +104,17 @@ class TestANodeWithAVM:
             "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
             "observed": {
                 "state": "Running",
+                "address": "10.1.1.190",
                 "owner": "account domain-id/user",
                 "offering": "Small Instance",
                 "zone": "zone-1",
                 "zoneID": "zone-id",
                 "networks": [{"id": "net", "default": True, "addresses": ["10.1.1.190"]}],
                 "servesLoadBalancers": True,
+                "conditions": [
+                    condition("VMFound", "True", "Found", f"CloudStack has VM node-1 ({VM_ID})"),
+                    condition("SoleNode", "True", "SoleNode"),
+                ],
             },
         }
 
@@ -181,46 +194,6 @@ class TestANodeWithAVM:
         assert patch.resource_version == "8"
 
 
-class TestAStoppedVM:
-    STOPPED = Found(make_vm(state="Stopped"))
-
-    def node(self, *taints: Json, ready: bool | None = False, **spec: str) -> Json:
-        return make_initialised_node(
-            ready=ready, spec={"providerID": PROVIDER_ID, "taints": list(taints), **spec}
-        )
-
-    @pytest.mark.parametrize("ready", [False, None])
-    def test_taints_a_node_that_is_not_ready(self, ready: bool | None) -> None:
-        [patch] = plan(make_facts(self.node(OTHER, ready=ready), self.STOPPED)).actions
-        assert isinstance(patch, SpecPatch)
-        assert [dict(taint) for taint in patch.taints] == [OTHER, SHUTDOWN]
-
-    def test_does_not_taint_a_ready_node(self) -> None:
-        assert plan(make_facts(self.node(ready=True), self.STOPPED)).actions == ()
-
-    def test_does_not_taint_twice(self) -> None:
-        assert plan(make_facts(self.node(SHUTDOWN), self.STOPPED)).actions == ()
-
-    @pytest.mark.parametrize("state", ["Running", "Starting", "Stopping", "Migrating"])
-    def test_no_other_state_taints(self, state: str) -> None:
-        assert plan(make_facts(self.node(), Found(make_vm(state=state)))).actions == ()
-
-    def test_the_taint_stays_until_the_node_is_ready(self) -> None:
-        assert plan(make_facts(self.node(SHUTDOWN), Found(make_vm()))).actions == ()
-
-    def test_the_taint_goes_when_the_node_is_ready(self) -> None:
-        [patch] = plan(make_facts(self.node(SHUTDOWN, OTHER, ready=True))).actions
-        assert isinstance(patch, SpecPatch)
-        assert [dict(taint) for taint in patch.taints] == [OTHER]
-
-    def test_a_node_without_our_provider_id_is_not_tainted(self) -> None:
-        node = self.node(providerID="")
-        assert plan(make_facts(node, self.STOPPED)).actions == ()
-
-    def test_a_node_that_is_not_ready_is_looked_at_again_soon(self) -> None:
-        assert plan(make_facts(self.node())).response["resyncAfterSeconds"] == 15
-
-
 class TestANodeWithoutAVM:
     def test_of_another_cloud_is_not_ours(self) -> None:
         made = plan(make_facts(make_node(), Foreign("aws:///i-1"), instance=INSTANCE))
@@ -280,6 +253,9 @@ class TestAVMThatIsGone:
                 "lastSnapshot": timestamp(NOW - 1),
                 "nodeReady": False,
             },
+            "conditions": [
+                condition("VMFound", "False", "Missing", f"CloudStack has no VM {VM_ID}")
+            ],
         }
         assert (made.actions, made.events) == ((), ())
         assert made.response["resyncAfterSeconds"] == 15
@@ -309,6 +285,7 @@ class TestAVMThatIsGone:
         assert VM_ID in event.message
         assert "VM node-1 (the-new-one) has its name" in event.message
         assert "delete the Node and restart kubelet" in event.message
+        assert attachments(made)[0]["observed"]["conditions"][0]["reason"] == "Replaced"
         assert made.actions == ()
 
     def test_deletes_nothing_before_the_other_nodes_are_read(self) -> None:

@@ -1,0 +1,30 @@
+"""Which of several Nodes keeps a VM that all of them claim."""
+
+from collections.abc import Sequence
+
+from hooks.cloudstack.models.compute import VirtualMachine, host_part
+from hooks.http.bounded_json import Json
+from hooks.kube.objects import part
+
+
+def keeper(vm: VirtualMachine, nodes: Sequence[Json]) -> Json:
+    """Return the Node whose name is the VM's, as names are compared for a match; else the oldest.
+
+    Args:
+        vm: what they claim.
+        nodes: at least one.
+    """
+    return min(nodes, key=lambda node: _rank(vm, node))
+
+
+def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, str]:
+    metadata = part(node, "metadata")
+    name = str(metadata.get("name", ""))
+    alike = (
+        name == vm.name,
+        name.lower() == vm.name.lower(),
+        host_part(name) == host_part(vm.name),
+        True,
+    )
+    # Times as Kubernetes writes them sort as text; one without is new.
+    return alike.index(True), str(metadata.get("creationTimestamp") or "~"), name

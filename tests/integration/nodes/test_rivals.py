@@ -1,0 +1,85 @@
+"""Nodes that claim one VM: found by the Instances, and by the Nodes as they are now."""
+
+from copy import deepcopy
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import KubeUnreachable
+from hooks.nodes import facts
+from hooks.nodes.context import INSTANCES_PATH
+from simulator.server import Simulator
+from tests.integration.nodes.running import kube_with, make_hook, request_for, shown
+from tests.memory_kube import MemoryKube
+
+
+def cluster(simulator: Simulator, claimed: str) -> tuple[MemoryKube, Json]:
+    """Make a cluster of node-1 and of a thief that claims a VM; return it and the thief's call."""
+    machines = {vm.name: vm.id for vm in simulator.world.vms}
+    provider_id = f"external-cloudstack://{machines['node-1']}"
+    kube = kube_with(request_for("node-1", providerID=provider_id))
+    claim = f"external-cloudstack://{machines[claimed]}"
+    request = request_for("thief", providerID=claim)
+    request["object"]["metadata"]["uid"] = "thief"
+    kube.objects[f"{facts.NODES_PATH}/thief"] = deepcopy(request["object"])
+    kube.objects[f"{INSTANCES_PATH}/node-1"] = {
+        "metadata": {"name": "node-1"},
+        "spec": {"instanceID": machines["node-1"].upper()},
+    }
+    return kube, request
+
+
+def test_a_node_that_claims_another_ones_vm_is_not_given_it(
+    simulator: Simulator, cloud: Cloud
+) -> None:
+    kube, request = cluster(simulator, "node-1")
+    answer = make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    [instance] = shown(answer)["attachments"]
+    assert instance["observed"]["servesLoadBalancers"] is False
+    assert kube.writes == []
+    assert kube.reasons() == ["InstanceClaimedTwice"]
+
+
+def test_a_node_with_a_vm_of_its_own_is_not_compared_with_the_cluster(
+    simulator: Simulator, cloud: Cloud
+) -> None:
+    kube, request = cluster(simulator, "node-2")
+    make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    assert kube.reads == [INSTANCES_PATH]
+    assert kube.reasons() == []
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["deleted", "with another VM now"])
+def test_an_instance_that_is_out_of_date_is_no_claim(
+    simulator: Simulator, cloud: Cloud, gone: bool
+) -> None:
+    kube, request = cluster(simulator, "node-1")
+    node = kube.objects.pop(f"{facts.NODES_PATH}/node-1")
+    if not gone:
+        node["spec"]["providerID"] = "external-cloudstack://another"
+        kube.objects[f"{facts.NODES_PATH}/node-1"] = node
+    make_hook(cloud, kube=kube).sync(request, Deadline(8))
+    assert kube.reasons() == []
+
+
+def test_many_calls_read_the_instances_once(simulator: Simulator, cloud: Cloud) -> None:
+    kube, request = cluster(simulator, "node-2")
+    hook = make_hook(cloud, kube=kube)
+    for _ in range(20):
+        hook.sync(request, Deadline(8))
+    assert kube.reads == [INSTANCES_PATH]
+
+
+def test_claims_that_cannot_be_read_are_an_error_and_read_by_the_next_call(
+    simulator: Simulator, cloud: Cloud
+) -> None:
+    kube, request = cluster(simulator, "node-1")
+    hook = make_hook(cloud, kube=kube)
+    kube.failure = KubeUnreachable("GET: timeout")
+    with pytest.raises(KubeUnreachable):
+        hook.sync(request, Deadline(8))
+    kube.failure = None
+    hook.sync(request, Deadline(8))
+    assert kube.reasons() == ["InstanceClaimedTwice"]
