@@ -248,6 +248,11 @@ EVENT_REPAIRED = "RepairedLoadBalancer"
 EVENT_CONTESTED = "LoadBalancerContested"
 #: Warning: the load balancer is deleted, and what was asked for is another cluster's: it is left.
 EVENT_FOREIGN_CLUSTER = "ForeignCluster"
+#: Warning: the Service's address is not its own in CloudStack any more; the message says which one
+#: it gets.
+EVENT_ADDRESS_LOST = "AddressLost"
+#: Normal: an address that was lost is the Service's again.
+EVENT_ADDRESS_REGAINED = "AddressRegained"
 #: Warning: an address is not released: it is not wholly ours; the message says what is on it.
 EVENT_ADDRESS_KEPT = "AddressKept"
 #: Warning: a person let go of a load balancer; everything stays in CloudStack.

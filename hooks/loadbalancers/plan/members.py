@@ -21,7 +21,8 @@ class MembersPlan(StagePlan):
 
     Attributes:
         assigned: wanted members that are in every rule.
-        wanted: members that every rule should have; None if that is not known yet.
+        wanted: members that every rule should have, with the nodes on other networks, which it
+            cannot have; None if that is not known yet.
     """
 
     assigned: int = 0
@@ -71,7 +72,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         condition=_condition(facts, wanted, assigned, complaints),
         actions=(*together, *facts.not_refused(removals)),
         assigned=len(assigned),
-        wanted=len(wanted),
+        wanted=len(facts.request.serving_nodes),
     )
 
 
@@ -99,7 +100,7 @@ def _condition(
     off_network = _listed("not on the members' network", others)
     absent = [each.name for each in wanted if not _may_join(facts, each)]
     message = (
-        f"{len(assigned)} of {len(wanted)} members are assigned"
+        f"{len(assigned)} of {len(serving)} members are assigned"
         f"{off_network}{_listed('without a VM in CloudStack', absent)}"
     )
     if complaints:
@@ -107,9 +108,13 @@ def _condition(
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
     if not wanted:
         return Condition(kind, "False", "NoMembers", f"No node may serve{off_network}")
-    if assigned and all(each.vm_id in assigned or each.name in absent for each in wanted):
-        return Condition(kind, "True", "AllAssigned", message)
-    return Condition(kind, "False", "AssigningMembers", message)
+    if not assigned or any(
+        each.vm_id not in assigned and each.name not in absent for each in wanted
+    ):
+        return Condition(kind, "False", "AssigningMembers", message)
+    if len(others) > len(wanted):
+        return Condition(kind, "False", "MembersElsewhere", message)
+    return Condition(kind, "True", "AllAssigned", message)
 
 
 def _listed(label: str, nodes: Sequence[str]) -> str:

@@ -62,7 +62,8 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
         return _unknown(PENDING, "The load balancer has not been checked yet")
     status = cast("Status", ready.get("status") or "Unknown")
     reason = ready.get("reason") or PENDING
-    if part(load_balancer, "status", "members").get("wanted") == 0:
+    members = part(load_balancer, "status", "members")
+    if members.get("wanted") == 0 or reason == "NoMembers":
         reason = NO_NODES
     message = ready.get("message") or ""
     if status == "True":
@@ -70,6 +71,9 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
         address = part(shown, "address").get("ip") or "no address"
         rules = shown.get("ruleSummary") or len(items(shown, "rules"))
         message = f"{address}: rules {rules}, members {shown.get('memberSummary') or 'unknown'}"
+        if members.get("assigned") != members.get("wanted"):
+            why = find_condition(load_balancer, "MembersReady").get("message") or ""
+            message = join_sentences([message, *filter(None, why.split("; ")[1:])], limit=MAX_NAMED)
     return Condition(names.LOAD_BALANCER_READY, status, reason, message)
 
 

@@ -128,6 +128,13 @@ def test_an_address_released_behind_our_back_is_taken_again(
     assert lb.status["address"]["ip"] == ip
     assert lb.status["address"]["published"] is True
     assert comparable(world) == right
+    [lost] = [each for each in world.cluster.events if each.reason == "AddressLost"]
+    assert (lost.type, lost.regarding.kind) == ("Warning", "Service")
+    assert lost.message == (
+        f"CloudStack does not show {ip} as this Service's address any more: somebody released it, "
+        f"or removed its tags. {ip} is being acquired"
+    )
+    assert world.cluster.reasons().count("AddressRegained") == 1
 
 
 def test_an_address_released_and_taken_by_somebody_is_replaced(
@@ -141,6 +148,9 @@ def test_an_address_released_and_taken_by_somebody_is_replaced(
     lb.wait(hook)
     assert lb.is_ready()
     assert lb.status["address"]["ip"] != ip
+    [lost] = [each for each in world.cluster.events if each.reason == "AddressLost"]
+    assert lost.message.endswith(f"{lb.status['address']['ip']} is being acquired")
+    assert "AddressRegained" not in world.cluster.reasons()
     [taken] = [each for each in world.addresses() if each["ipaddress"] == ip]
     assert taken["tags"] == {}
     lb.delete()

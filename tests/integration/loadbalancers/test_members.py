@@ -113,7 +113,10 @@ def test_a_node_of_another_network_is_named_and_left_out(
         world.nodes[each]["observed"]["networks"] = [{"id": other, "default": True}]
     lb = LoadBalancer(world).settle(hook)
     assert members(world) == {"node-1", "node-2", "node-5.example.com"}
-    assert lb.status["members"] == {"assigned": 3, "wanted": 3}
+    assert lb.status["members"] == {"assigned": 3, "wanted": 5}
+    message = lb.condition("MembersReady")["message"]
+    assert message.endswith("not on the members' network: node-3, node-4")
+    assert lb.is_ready()
 
 
 def test_600_members_are_all_assigned_and_a_failed_read_removes_nobody() -> None:

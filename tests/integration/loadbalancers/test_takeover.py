@@ -313,3 +313,15 @@ def test_a_provider_that_still_runs_and_undoes_the_takeover_is_noticed_within_mi
     assert lb.reason() == "Contested"
     assert "Is another cloud provider running?" in lb.condition("Ready")["message"]
     assert world.now - taken_over < 180
+
+
+def test_a_former_address_that_is_lost_is_told(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world)
+    lb.change(adopt=adoption(lb))
+    lb.settle(hook)
+    assert lb.is_ready()
+    [lost] = [each for each in world.cluster.events if each.reason == "AddressLost"]
+    assert lost.message == (
+        f"{IP}, which the Service showed, is not its address in CloudStack. "
+        f"{lb.status['address']['ip']} is being acquired"
+    )

@@ -29,9 +29,9 @@ def test_members_are_the_nodes_that_serve_on_the_network_and_have_a_vm() -> None
     asked = request(nodes=nodes, status=recorded())
     planned = plan_members(facts(asked), rules_plan(rule(80, "r")))
     assert texts(planned.actions) == ["assign in to rule r"]
-    assert planned.wanted == 2
+    assert planned.wanted == 3
     assert planned.condition.message == (
-        "0 of 2 members are assigned; not on the members' network: elsewhere; "
+        "0 of 3 members are assigned; not on the members' network: elsewhere; "
         "without a VM in CloudStack: missing"
     )
 
@@ -178,3 +178,23 @@ def conditions(**statuses: str) -> list[Json]:
 def test_one_change_of_members_is_distinguished_from_more(asked: Json, *, alone: bool) -> None:
     asked["status"]["observedGeneration"] = 1
     assert is_one_change(request(**asked)) is alone
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "status", "reason"),
+    [
+        pytest.param(0, "True", "AllAssigned", id="none"),
+        pytest.param(2, "True", "AllAssigned", id="as many"),
+        pytest.param(3, "False", "MembersElsewhere", id="most"),
+    ],
+)
+def test_nodes_on_other_networks_are_missed(elsewhere: int, status: str, reason: str) -> None:
+    nodes = {name: instance(name) for name in ("n1", "n2")}
+    nodes |= {name: instance(name, "other") for name in [f"o{n}" for n in range(elsewhere)]}
+    state = CloudState(members={"r": {"vm-n1": "n1", "vm-n2": "n2"}})
+    asked = request(nodes=nodes, status=recorded())
+    planned = plan_members(facts(asked, state=state), rules_plan(rule(80, id="r")))
+    assert (planned.assigned, planned.wanted) == (2, 2 + elsewhere)
+    assert (planned.condition.status, planned.condition.reason) == (status, reason)
+    assert planned.condition.message.startswith(f"2 of {2 + elsewhere} members are assigned")
+    assert ("o2" in planned.condition.message) is (elsewhere > 2)

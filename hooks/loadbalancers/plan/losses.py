@@ -1,0 +1,35 @@
+"""Tells people that an address was lost, and that it is back: nothing else shows it afterwards."""
+
+from collections.abc import Iterator
+
+from hooks.kube.events import Event
+from hooks.loadbalancers.plan.address import AddressPlan
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.names import EVENT_ADDRESS_LOST, EVENT_ADDRESS_REGAINED
+
+
+def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
+    """Return the Events about an address that was the Service's, or that it showed before.
+
+    Each is due once: the answer's status does not hold the lost address as ours any more, and an
+    address that is published before it is claimed is one that was lost.
+    """
+    request, service = facts.request, facts.request.service
+    recorded, adopted = request.recorded.address, request.spec.adopt.address
+    planned = address.recorded
+    if recorded and not recorded.is_unclaimed:
+        if planned is not None and not planned.id:
+            message = f"CloudStack does not show {recorded.ip} as this Service's address any more"
+            yield _lost(facts, f"{message}: somebody released it, or removed its tags", address)
+    elif recorded and recorded.published and address.is_ours:
+        message = f"{recorded.ip} is this Service's address again"
+        yield Event(service, EVENT_ADDRESS_REGAINED, message)
+    elif not recorded and adopted and planned and planned.ip != adopted:
+        message = f"{adopted}, which the Service showed, is not its address in CloudStack"
+        yield _lost(facts, message, address)
+
+
+def _lost(facts: Facts, message: str, address: AddressPlan) -> Event:
+    ip = address.recorded.ip if address.recorded else ""
+    whole = f"{message}. {ip} is being acquired"
+    return Event(facts.request.service, EVENT_ADDRESS_LOST, whole, type="Warning")
