@@ -17,10 +17,16 @@ from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
-from hooks.loadbalancers.plan.ownership import Whose
+from hooks.loadbalancers.plan.ownership import Owner, Whose, value
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, TAG_SERVICE, TAG_SERVICE_UID
+from hooks.names import (
+    ANNOTATION_ABANDON,
+    ANNOTATION_MODE,
+    TAG_NAMESPACE,
+    TAG_SERVICE,
+    TAG_SERVICE_UID,
+)
 
 
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
@@ -34,10 +40,14 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     context.jobs.wait(
         context.uid, lambda job: client.wait_for(job, deadline), now=context.monotonic()
     )
+    cluster_id = context.cluster_id(deadline)
+    if request.lacks_namespace:
+        tagged = _tagged_namespace(request, cluster_id, context)
+        request = replace(request, tagged_namespace=tagged)
     facts = Facts(
         request=request,
         now=context.clock(),
-        cluster_id=context.cluster_id(deadline),
+        cluster_id=cluster_id,
         drift_resync=context.drift_resync,
         call_state=call_state,
         seal_key=context.cloud.seal_key,
@@ -76,6 +86,21 @@ def _may_claim(facts: Facts) -> bool:
     """
     whose = {facts.owner.whose(each) for each in facts.state.addresses}
     return Whose.OURS not in whose or Whose.INHERITED in whose
+
+
+def _tagged_namespace(request: LoadBalancerRequest, cluster_id: str, context: CallContext) -> str:
+    """Return the namespace in the mark of an address with the Service's UID, empty without any.
+
+    Cluster, name and UID in the mark must be those of the Service.
+    """
+    service = request.spec.service
+    tags = {TAG_SERVICE_UID: service.uid}
+    for each in context.cloud.client.list_all(PublicIpAddress, context.deadline, tags=tags):
+        namespace = value(each, TAG_NAMESPACE)
+        owner = Owner(cluster_id, namespace, service.name, service.uid)
+        if owner.whose(each) is Whose.OURS:
+            return namespace
+    return ""
 
 
 def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService:

@@ -266,6 +266,7 @@ class LoadBalancerRequest:
         recorded: what is read of our own status.
         recorded_json: the same, whole and as it came.
         instances: those whose VM is known, by name.
+        tagged_namespace: the Service's namespace by the tags of its address, if it was asked for.
     """
 
     metadata: NamespacedMetadata
@@ -275,6 +276,7 @@ class LoadBalancerRequest:
     recorded: RecordedStatus
     recorded_json: Json
     instances: tuple[Instance, ...]
+    tagged_namespace: str = ""
 
     @property
     def is_owned(self) -> bool:
@@ -288,8 +290,18 @@ class LoadBalancerRequest:
 
         It does that in kube-system, where only it writes, for a Service that is deleted.
         """
+        named = self.spec.service.namespace or self.tagged_namespace
         own = self.metadata.namespace
-        return (own == CLEANUP_NAMESPACE and self.spec.service.namespace) or own
+        return (own == CLEANUP_NAMESPACE and named) or own
+
+    @property
+    def lacks_namespace(self) -> bool:
+        """Tell whether this cleans up in kube-system and names no namespace of its Service.
+
+        Versions before this field made such objects.
+        """
+        is_cleanup = self.metadata.namespace == CLEANUP_NAMESPACE and not self.is_owned
+        return is_cleanup and not self.spec.service.namespace
 
     @property
     def service(self) -> Reference:

@@ -166,6 +166,44 @@ def test_what_we_make_in_kube_system_cleans_up_after_a_service_that_is_gone(
     assert world.remains() == NOTHING
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_one_of_an_earlier_version_finds_the_namespace_in_the_tags(
+    world: World, hook: LoadBalancersHook, *, is_gone: bool
+) -> None:
+    """It is in flight during the upgrade, and names no namespace."""
+    lb = LoadBalancer(world).settle(hook)
+    before = holdings(world, lb.status["address"]["ip"])
+    cleanup(lb)
+    del lb.parent["spec"]["service"]["namespace"]
+    if is_gone:
+        world.cluster.objects.pop(lb.service_path)
+    lb.call(hook)
+    assert ("delete" in {verb for verb, _, _ in world.cluster.writes}) is is_gone
+    lb.delete(service_too=False)
+    call_for(lb, hook, 900)
+    assert lb.is_finalized()
+    if is_gone:
+        assert world.remains() == NOTHING
+    else:
+        assert holdings(world, before["addresses"][0]["ipaddress"]) == before
+
+
+@pytest.mark.parametrize("place", ["kube-system", "evil"])
+def test_one_without_a_namespace_takes_nothing_of_another_name_or_from_another_place(
+    world: World, hook: LoadBalancersHook, place: str
+) -> None:
+    victim = LoadBalancer(world).settle(hook)
+    before = holdings(world, victim.status["address"]["ip"])
+    world.cluster.objects.pop(victim.service_path)
+    lb = LoadBalancer(world, "till" if place == "kube-system" else "web", uid=victim.service_uid)
+    world.cluster.objects.pop(lb.service_path)
+    cleanup(lb, place=place)
+    del lb.parent["spec"]["service"]["namespace"]
+    lb.delete()
+    call_for(lb, hook, 900)
+    assert holdings(world, victim.status["address"]["ip"]) == before
+
+
 def test_it_touches_nothing_of_a_service_that_lives(world: World, hook: LoadBalancersHook) -> None:
     victim = LoadBalancer(world).settle(hook)
     ip = victim.status["address"]["ip"]
