@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from hooks.http.bounded_json import Json
+from hooks.kube.services import load_balancer_name
 from hooks.names import CLOUDSTACK_API, LOAD_BALANCER_KIND
-from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.services.plan.facts import Facts
 from hooks.settings.config import Config
 from hooks.webhook.requests import (
     ConditionView,
@@ -114,7 +115,7 @@ def read(body: Json, config: Config, *, now: float) -> Facts:
     """
     convert(body, _Request)
     service: Json = body["object"]
-    key = f"{service['metadata']['namespace']}/{load_balancer_name(service)}"
+    key = f"{service['metadata']['namespace']}/{load_balancer_name(service['metadata']['uid'])}"
     load_balancers = raw_objects(body, "attachments", ATTACHMENTS)
     return Facts(
         service=service,

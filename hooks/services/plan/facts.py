@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
-from hooks.kube import services as kube_services
 from hooks.kube.objects import find_condition, is_deleting
 from hooks.names import LOAD_BALANCER_READY
 
@@ -56,8 +55,3 @@ class Facts:
     def own_condition(self) -> Json:
         """Return the Service's condition LoadBalancerReady; empty where it has none."""
         return find_condition(self.service, LOAD_BALANCER_READY)
-
-
-def load_balancer_name(service: Json) -> str:
-    """Name a Service's load balancer."""
-    return kube_services.load_balancer_name(service["metadata"]["uid"])

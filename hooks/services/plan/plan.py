@@ -6,9 +6,14 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
-from hooks.kube.services import CLEANUP_NAMESPACE, ServiceFinalizers, wants_load_balancer
+from hooks.kube.services import (
+    CLEANUP_NAMESPACE,
+    ServiceFinalizers,
+    load_balancer_name,
+    wants_load_balancer,
+)
 from hooks.services.plan import status
-from hooks.services.plan.facts import Contest, Facts, load_balancer_name
+from hooks.services.plan.facts import Contest, Facts
 from hooks.services.plan.spec import cleanup_spec, wanted_spec
 from hooks.services.plan.takeover import obsolete_annotations
 from hooks.webhook.contract import DecoratorResponse, Plan
@@ -119,7 +124,7 @@ def _clean_up(facts: Facts) -> Plan[Action]:
     service = facts.service
     made = _load_balancer(service, cleanup_spec(facts))
     made["metadata"] |= {
-        "name": f"{load_balancer_name(service)}-cleanup",
+        "name": f"{load_balancer_name(service['metadata']['uid'])}-cleanup",
         "finalizers": [names.LOAD_BALANCER_FINALIZER],
     }
     if is_deleting(service):
@@ -154,7 +159,7 @@ def _refuse(facts: Facts) -> Plan[Action]:
 
 def _load_balancer(service: Json, spec: Json) -> Json:
     metadata: Json = {
-        "name": load_balancer_name(service),
+        "name": load_balancer_name(service["metadata"]["uid"]),
         "namespace": service["metadata"]["namespace"],
     }
     # The load balancer outlives the Service, whose deletion the annotation is about.

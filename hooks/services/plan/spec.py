@@ -6,8 +6,9 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.http.texts import quote
 from hooks.kube.objects import annotations, items, part
+from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
-from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.services.plan.facts import Facts
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
 from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
@@ -79,7 +80,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     former = reader.annotation(names.ANNOTATION_TAKEOVER_FROM, values.cluster_id, default="")
     return {
         "service": {"name": service["metadata"]["name"], "uid": service["metadata"]["uid"]},
-        "loadBalancerName": load_balancer_name(service),
+        "loadBalancerName": load_balancer_name(service["metadata"]["uid"]),
         "ports": _ports(spec, reader, proxy=reader.flag(names.ANNOTATION_PROXY_PROTOCOL)),
         "algorithm": _algorithm(spec, reader),
         "sourceRanges": read_source_ranges(spec, reader),

@@ -3,8 +3,9 @@
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations, finalizers, items, part
+from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
-from hooks.services.plan.facts import Facts, load_balancer_name
+from hooks.services.plan.facts import Facts
 
 #: `spec.adopt` where there is nothing to take over.
 NOTHING_TO_ADOPT: Json = {"address": "", "associatedByController": False, "names": []}
@@ -49,7 +50,7 @@ def former_rule_names(service: Json, cluster_name: str) -> list[str]:
     the one that was part of Kubernetes `a<uid>-80`. Ports that cannot be served have none.
     """
     metadata = service["metadata"]
-    prefix = load_balancer_name(service)
+    prefix = load_balancer_name(service["metadata"]["uid"])
     fork = f"K8s_svc_{cluster_name}_{metadata['namespace']}_{metadata['name']}"[:255]
     found: list[str] = []
     for port in items(service, "spec", "ports")[: values.MAX_PORTS]:

@@ -1,30 +1,25 @@
-"""A simulated CloudStack, a hook on it and a bystander's address for each test of ownership."""
+"""The same world and hook as for the tests of load balancers, and two clusters on it."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import World, make_hook, start_simulator
+from tests.hostile.ownership.stage import PORTS, Place, cluster
+from tests.integration.loadbalancers.conftest import cloud, hook, world
+from tests.integration.loadbalancers.driver import LoadBalancer, World
+
+__all__ = ["cloud", "hook", "original", "other", "world"]
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with start_simulator() as simulator:
-        made = World(simulator)
-        yield made
-        made.close()
-        assert simulator.control.ignored_parameters() == []
+def original(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    """A load balancer of the first cluster, c-1, that serves."""
+    return LoadBalancer(world, ports=PORTS).settle(hook)
 
 
 @pytest.fixture
-def cloud(world: World) -> Iterator[Cloud]:
-    opened = world.open_cloud()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def hook(world: World, cloud: Cloud) -> LoadBalancersHook:
-    return make_hook(world, cloud)
+def other(world: World) -> Iterator[Place]:
+    """The second cluster, c-2."""
+    with cluster(world, "c-2") as place:
+        yield place

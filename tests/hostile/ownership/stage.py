@@ -16,7 +16,13 @@ from hooks.services.hook import ServicesHook
 from hooks.services.request import ATTACHMENTS
 from simulator.server import Simulator
 from tests.hooks import dependencies
-from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, start_simulator
+from tests.integration.loadbalancers.driver import (
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
 
 PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
 ABANDON = PREFIX + "abandon"
@@ -25,6 +31,8 @@ MODE = PREFIX + "mode"
 OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 #: An address that somebody allocated by hand.
 HELD = "198.51.100.150"
+PORTS = [port(80), port(443)]
+Place = tuple[World, LoadBalancersHook]
 #: What a human may have on an address, besides the address.
 THINGS = ("rule", "firewall rule", "port forwarding rule", "tag")
 
@@ -93,6 +101,20 @@ def holdings(world: World | Simulator, *ips: str) -> Json:
         "addresses": [each for each in state["addresses"] if each["ipaddress"] in ips],
         **{kind: [each for each in state[kind] if each["address"] in ips] for kind in kinds},
     }
+
+
+def ip_of(lb: LoadBalancer) -> str:
+    return str(lb.status["address"]["ip"])
+
+
+def settled(lb: LoadBalancer, hook: LoadBalancersHook) -> LoadBalancer:
+    """Call until it serves or is gone, through checks that wait for a moment."""
+    for _ in range(6):
+        lb.settle(hook)
+        if lb.is_ready() or lb.is_finalized():
+            break
+        lb.world.advance(lb.next_look() + 1)
+    return lb
 
 
 def marked(world: World, uid: str) -> list[str]:

@@ -8,17 +8,13 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, MARK_KEYS
-from tests.hostile.ownership.stage import call_for, cluster, holdings, told
+from tests.hostile.ownership.stage import call_for, cluster, holdings, ip_of, told
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World
 
 
 @pytest.fixture
 def lb(world: World, hook: LoadBalancersHook) -> LoadBalancer:
     return LoadBalancer(world).settle(hook)
-
-
-def ip_of(lb: LoadBalancer) -> str:
-    return str(lb.status["address"]["ip"])
 
 
 def untag(world: World, kind: str, resource: Json, *keys: str) -> None:

@@ -7,24 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.access.connector import tls_context
 from hooks.targetclusters.access.kubeconfig import (
-    PEM_BOUNDS,
     BadKubeconfig,
     read_secret,
     read_untrusted_kubeconfig,
 )
-from tests.targets.certificates import FAR, Authority, encrypted
-from tests.targets.objects import encoded, jwt, kubeconfig, secret
-
-SERVER = "https://target.example:6443"
-AUTHORITY = Authority()
-
-
-def refusal(text: str) -> BadKubeconfig:
-    with pytest.raises(BadKubeconfig) as refused:
-        read_untrusted_kubeconfig(text)
-    return refused.value
+from tests.targets.objects import encoded, kubeconfig, secret
+from tests.unit.targetclusters.access.kubeconfigs import AUTHORITY, SERVER, refusal
 
 
 @pytest.mark.parametrize(
@@ -268,117 +257,6 @@ def test_a_server_that_would_bend_the_paths_asked_is_refused(server: str, shown:
 def test_the_servers_path_is_kept_and_its_last_slash_is_not() -> None:
     server = "https://rancher.example/k8s/clusters/c-1/"
     assert read_untrusted_kubeconfig(kubeconfig(server)).server == server[:-1]
-
-
-def with_certificate(ends: float) -> Json:
-    client = AUTHORITY.issue(ends=ends)
-    return {
-        "client-certificate-data": encoded(client.certificate),
-        "client-key-data": encoded(client.key),
-    }
-
-
-@pytest.mark.parametrize(
-    ("user", "expires"),
-    [
-        pytest.param({"token": "opaque"}, None, id="opaque-token"),
-        pytest.param({"token": jwt(exp=2000000000)}, 2000000000.0, id="jwt"),
-        pytest.param({"token": jwt(sub="no-end")}, None, id="jwt-without-end"),
-        pytest.param({"token": jwt(exp="soon")}, None, id="jwt-with-a-bad-end"),
-        pytest.param({"token": jwt(exp=float("nan"))}, None, id="jwt-that-ends-at-no-number"),
-        pytest.param({"token": jwt(exp=1e300)}, None, id="jwt-that-outlives-the-calendar"),
-        pytest.param({"token": "a.b.c"}, None, id="three-parts-that-are-no-jwt"),
-        pytest.param(with_certificate(1900000000), 1900000000.0, id="certificate"),
-        pytest.param(
-            {"token": jwt(exp=2000000000), **with_certificate(1900000000)},
-            1900000000.0,
-            id="whichever-is-first",
-        ),
-    ],
-)
-def test_the_end_of_the_credentials_is_read(user: Json, expires: float | None) -> None:
-    assert read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)).expires == expires
-
-
-def test_a_certificate_without_its_key_is_refused() -> None:
-    user = with_certificate(FAR)
-    del user["client-key-data"]
-    assert str(refusal(kubeconfig(SERVER, user=user))).startswith(
-        "users[u].user.client-key-data: is missing"
-    )
-
-
-def test_a_client_certificate_that_is_none_is_refused() -> None:
-    user = with_certificate(FAR) | {"client-certificate-data": encoded("no PEM")}
-    assert "client-certificate-data: is not a certificate in PEM" in str(
-        refusal(kubeconfig(SERVER, user=user))
-    )
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        pytest.param(AUTHORITY.issue().key, id="of-another-certificate"),
-        pytest.param("no PEM", id="no-pem"),
-    ],
-)
-def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> None:
-    user = with_certificate(FAR) | {"client-key-data": encoded(key)}
-    found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
-    with pytest.raises(BadKubeconfig, match="client-key-data: is not a key in PEM that fits"):
-        tls_context(found)
-
-
-CLIENT = AUTHORITY.issue()
-ENCRYPTED = encrypted(CLIENT.key, b"secret")
-PROC_TYPE = CLIENT.key.replace(
-    "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1
-)
-PEM_FIELDS = ("certificate-authority-data", "client-certificate-data", "client-key-data")
-
-
-@pytest.mark.parametrize("field", PEM_FIELDS)
-@pytest.mark.parametrize("key", [ENCRYPTED, PROC_TYPE], ids=["pkcs8", "proc-type"])
-@pytest.mark.parametrize("before", ["", CLIENT.certificate, CLIENT.key], ids=["first", "c", "k"])
-def test_an_encrypted_key_is_refused_before_openssl_hashes_its_password(
-    field: str, key: str, before: str
-) -> None:
-    assert "ENCRYPTED" in key
-    text = with_pem(field, before + key)
-    assert str(refusal(text)).endswith(
-        f"{field}: holds an encrypted key; must be a key without a password"
-    )
-
-
-@pytest.mark.parametrize("field", PEM_FIELDS)
-def test_a_pem_field_holds_so_much_and_so_many_blocks(field: str) -> None:
-    length, blocks = PEM_BOUNDS[field]
-    problem = f"{field}: holds more than {length} characters or {blocks} PEM blocks"
-    one = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
-    assert str(refusal(with_pem(field, "A" * (length + 1)))).endswith(problem)
-    assert str(refusal(with_pem(field, one * (blocks + 1)))).endswith(problem)
-
-
-def test_a_key_after_its_parameters_is_read() -> None:
-    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
-    key = AUTHORITY.issue()
-    user = {
-        "client-certificate-data": encoded(key.certificate),
-        "client-key-data": encoded(parameters + key.key),
-    }
-    tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)))
-
-
-def with_pem(field: str, pem: str) -> str:
-    if field == "certificate-authority-data":
-        return kubeconfig(SERVER, cluster={field: encoded(pem)})
-    return kubeconfig(SERVER, user=with_certificate(FAR) | {field: encoded(pem)})
-
-
-def test_an_authority_that_is_none_is_refused() -> None:
-    cluster = {"certificate-authority-data": encoded("no PEM")}
-    with pytest.raises(BadKubeconfig, match="certificate-authority-data: is not a certificate"):
-        tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
 
 
 SHORT = st.text(st.characters(max_codepoint=0x2FF), max_size=8)

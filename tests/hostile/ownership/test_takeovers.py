@@ -1,0 +1,288 @@
+"""S3: what a rebuilt cluster takes over, and what a Service that is made again inherits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from hooks import names
+from hooks.http.bounded_json import Json
+from hooks.loadbalancers.hook import LoadBalancersHook
+from tests.hostile.ownership.stage import (
+    PORTS,
+    Place,
+    Tenant,
+    add,
+    call_for,
+    cluster,
+    fresh_world,
+    holdings,
+    ip_of,
+    new_uid,
+    settled,
+)
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook
+from tests.integration.loadbalancers.test_crashes import die_after
+
+#: What a takeover may call, besides lists: everything stays what and where it is.
+IN_PLACE = {"createTags", "deleteTags", "updateLoadBalancerRule"}
+
+
+def rebuilt(world: World, cluster_id: str) -> LoadBalancer:
+    """Make the Service of a rebuilt cluster, which takes over from c-1 or is c-1."""
+    taking: Json = {} if cluster_id == "c-1" else {"takeoverFrom": "c-1"}
+    return LoadBalancer(world, uid=new_uid("web"), ports=PORTS, **taking)
+
+
+def ids(held: Json) -> list[str]:
+    return sorted(str(each["id"]) for kind in held.values() for each in kind)
+
+
+def check_is_wholly(lb: LoadBalancer, cluster_id: str, before: Json) -> None:
+    """Check that everything is what it was, with the names and the mark of the new Service."""
+    [address] = before["addresses"]
+    after = holdings(lb.world, address["ipaddress"])
+    assert lb.is_ready()
+    assert ip_of(lb) == address["ipaddress"]
+    assert ids(after) == ids(before)
+    assert [each["ipaddress"] for each in lb.world.addresses()] == [address["ipaddress"]]
+    assert {rule["name"] for rule in after["loadbalancerrules"]} == {
+        f"{lb.name}-tcp-80",
+        f"{lb.name}-tcp-443",
+    }
+    mark = {
+        names.TAG_CLUSTER: cluster_id,
+        names.TAG_NAMESPACE: "default",
+        names.TAG_SERVICE: "web",
+        names.TAG_SERVICE_UID: lb.service_uid,
+    }
+    for kind in ("loadbalancerrules", "firewallrules"):
+        assert [each["tags"] for each in after[kind]] == [mark] * len(before[kind])
+    origin = address["tags"][names.TAG_ORIGIN]
+    assert after["addresses"][0]["tags"] == {**mark, names.TAG_ORIGIN: origin}
+
+
+@contextmanager
+def rebuilding(
+    cluster_id: str, **spec: Any
+) -> Iterator[tuple[LoadBalancer, Json, Callable[[], LoadBalancersHook], Place]]:
+    """Make c-1 with a load balancer, and a rebuilt cluster that is about to take it over."""
+    with fresh_world() as (world, hook), cluster(world, cluster_id) as (new, elsewhere):
+        original = LoadBalancer(world, ports=PORTS, **spec).settle(hook)
+        before = holdings(world, ip_of(original))
+        lb = rebuilt(new, cluster_id)
+        clouds = []
+
+        def new_hook() -> LoadBalancersHook:
+            clouds.append(new.open_cloud())
+            return make_hook(new, clouds[-1])
+
+        world.simulator.control.clear_calls()
+        yield lb, before, new_hook, (new, elsewhere)
+        for cloud in clouds:
+            cloud.close()
+
+
+@pytest.mark.parametrize("cluster_id", ["c-2", "c-1"], ids=["takeover", "same cluster"])
+def test_a_rebuilt_cluster_takes_address_and_rules_over_in_place(cluster_id: str) -> None:
+    with rebuilding(cluster_id) as (lb, before, _, (world, hook)):
+        settled(lb, hook)
+        check_is_wholly(lb, cluster_id, before)
+        assert set(world.writes()) <= IN_PLACE
+        lb.delete()
+        lb.settle(hook)
+        assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize("cluster_id", ["c-2", "c-1"], ids=["takeover", "same cluster"])
+def test_a_takeover_goes_on_where_a_call_died(cluster_id: str) -> None:
+    with rebuilding(cluster_id) as (lb, _, _, (world, hook)):
+        settled(lb, hook)
+        writes = sum(world.writes().values())
+        assert writes >= 3
+    for last in range(writes):
+        with rebuilding(cluster_id) as (lb, before, new_hook, (world, hook)):
+            assert die_after(world, lb, [hook], last), f"no write came after {last}"
+            settled(lb, new_hook())
+            check_is_wholly(lb, cluster_id, before)
+            assert set(world.writes()) <= IN_PLACE
+
+
+@pytest.mark.parametrize("cluster_id", ["c-2", "c-1"], ids=["takeover", "same cluster"])
+def test_a_takeover_that_died_and_whose_service_is_deleted_then_leaves_no_half(
+    cluster_id: str,
+) -> None:
+    """What is not wholly ours is not released; so either all of it goes or the address stays."""
+    for last in range(4):
+        with rebuilding(cluster_id) as (lb, before, new_hook, (world, hook)):
+            die_after(world, lb, [hook], last)
+            lb.delete()
+            call_for(lb, new_hook(), 900)
+            assert lb.is_finalized()
+            state = world.remains()
+            ip = before["addresses"][0]["ipaddress"]
+            assert state == NOTHING or state["addresses"] == [ip]
+
+
+def test_the_cluster_that_was_thought_gone_touches_nothing_when_it_comes_back(
+    original: LoadBalancer, hook: LoadBalancersHook, other: Place
+) -> None:
+    world, elsewhere = other
+    lb = settled(rebuilt(world, "c-2"), elsewhere)
+    assert ip_of(lb) == ip_of(original)
+    before = holdings(world, ip_of(lb))
+    original.wait(hook)
+    assert original.reason() == "ForeignCluster"
+    assert "c-2" in original.condition("Ready")["message"]
+    assert holdings(world, ip_of(lb)) == before
+    original.delete()
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert holdings(world, ip_of(lb)) == before
+    assert lb.wait(elsewhere).is_ready()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({"takeoverFrom": "c-3"}, id="another cluster"),
+        pytest.param({"takeoverFrom": "c-1", "namespace": "evil"}, id="another namespace"),
+        pytest.param({"takeoverFrom": "c-1", "name": "web-2"}, id="another name"),
+        pytest.param({"takeoverFrom": ""}, id="no cluster"),
+    ],
+)
+def test_what_the_annotation_does_not_name_is_not_taken(
+    original: LoadBalancer, other: Place, how: Json
+) -> None:
+    world, elsewhere = other
+    before = holdings(world, ip_of(original))
+    lb = settled(LoadBalancer(world, uid=new_uid("web"), ports=PORTS, **how), elsewhere)
+    assert lb.is_ready()
+    assert ip_of(lb) != ip_of(original)
+    assert holdings(world, ip_of(original)) == before
+    lb.delete()
+    lb.settle(elsewhere)
+    assert holdings(world, ip_of(original)) == before
+
+
+@pytest.mark.parametrize("wanted", ["default/web", "evil/web", "default/other"])
+def test_within_one_cluster_no_takeover_takes_from_a_service_that_lives(
+    original: LoadBalancer, hook: LoadBalancersHook, wanted: str
+) -> None:
+    """A tenant names the cluster's own id, and the victim's name where he can."""
+    world = original.world
+    before = holdings(world, ip_of(original))
+    namespace, name = wanted.split("/")
+    service = deepcopy(world.cluster.objects[original.service_path])
+    lb = LoadBalancer(
+        world, name, namespace=namespace, uid=new_uid("web"), ports=PORTS, takeoverFrom="c-1"
+    )
+    world.cluster.objects[original.service_path] = service
+    lb.settle(hook)
+    assert holdings(world, ip_of(original)) == before
+    lb.delete(service_too=False)
+    call_for(lb, hook, 900)
+    assert holdings(world, ip_of(original)) == before
+
+
+def test_an_address_that_the_user_had_brought_stays_the_users_after_a_takeover() -> None:
+    with rebuilding("c-2", address="198.51.100.60", keepAddress=True) as (lb, before, _, place):
+        world, hook = place
+        address = before["addresses"][0]
+        tag = {"resourcetype": "PublicIpAddress", "resourceids": address["id"]}
+        world.human.done("deleteTags", **tag, **{"tags[0].key": names.TAG_ORIGIN})
+        world.human.done("createTags", **tag, tags={names.TAG_ORIGIN: "user"})
+        settled(lb, hook)
+        assert ip_of(lb) == address["ipaddress"]
+        lb.delete()
+        lb.settle(hook)
+        assert world.remains() == {**NOTHING, "addresses": [address["ipaddress"]]}
+
+
+def test_what_a_human_added_stays_his_through_a_takeover_and_after() -> None:
+    with rebuilding("c-2") as (lb, before, _, (world, hook)):
+        address = before["addresses"][0]
+        add(world, address["id"], "rule")
+        add(world, address["id"], "port forwarding rule")
+        his = [r for r in world.rules() if r["name"] == "k8s-api"]
+        settled(lb, hook)
+        assert ip_of(lb) == address["ipaddress"]
+        assert [r for r in world.rules() if r["name"] == "k8s-api"] == his
+        lb.delete()
+        lb.settle(hook)
+        assert world.rules() == his
+        assert [each["ipaddress"] for each in world.addresses()] == [address["ipaddress"]]
+
+
+def test_plan_mode_lists_a_takeover_and_makes_none() -> None:
+    with rebuilding("c-2") as (lb, before, _, (world, hook)):
+        lb.change(mode="Plan")
+        lb.settle(hook)
+        assert lb.status["plan"]
+        assert world.writes() == {}
+        assert holdings(world, before["addresses"][0]["ipaddress"]) == before
+
+
+def test_the_annotation_becomes_the_field(world: World) -> None:
+    made = Tenant(world, annotations={"takeover-from": "c-9"}).lb.parent["spec"]
+    assert made["takeoverFrom"] == "c-9"
+
+
+# The same name again in the same cluster
+
+
+def again(original: LoadBalancer) -> LoadBalancer:
+    """Make the Service again under another UID, while the load balancer of the first goes."""
+    original.delete()
+    return LoadBalancer(original.world, uid=new_uid("web"), ports=PORTS)
+
+
+def test_a_service_made_again_before_the_first_is_taken_down_inherits(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    world, ip = original.world, ip_of(original)
+    lb = settled(again(original), hook)
+    assert lb.is_ready()
+    before = holdings(world, ip_of(lb))
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert holdings(world, ip_of(lb)) == before
+    assert [each["ipaddress"] for each in world.addresses()] == [ip_of(lb)]
+    assert ip_of(lb) == ip
+    assert lb.wait(hook).is_ready()
+
+
+def test_a_service_made_again_after_the_first_is_taken_down_has_one_address(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    lb = again(original)
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    settled(lb, hook)
+    assert lb.is_ready()
+    assert [each["ipaddress"] for each in original.world.addresses()] == [ip_of(lb)]
+
+
+@pytest.mark.parametrize("turn", range(6))
+def test_both_at_once_come_to_one_address_that_serves_the_new_one(
+    original: LoadBalancer, hook: LoadBalancersHook, turn: int
+) -> None:
+    """The new one is called so many times before the old one goes on, a call each in turn."""
+    lb = again(original)
+    for _ in range(turn):
+        lb.call(hook)
+    for _ in range(10):
+        if not original.is_finalized():
+            original.call(hook)
+        lb.call(hook)
+        original.world.advance(2)
+    call_for(original, hook, 900)
+    settled(lb, hook)
+    assert original.is_finalized()
+    assert lb.is_ready()
+    assert [each["ipaddress"] for each in original.world.addresses()] == [ip_of(lb)]
+    lb.delete()
+    lb.settle(hook)
+    assert original.world.remains() == NOTHING
