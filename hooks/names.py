@@ -17,6 +17,10 @@ INSTANCE_KIND = "CloudStackInstance"
 LOAD_BALANCER_KIND = "CloudStackLoadBalancer"
 #: Kind of the namespaced object of a cluster that the operator manages.
 TARGET_CLUSTER_KIND = "TargetCluster"
+#: The operator of nodes, Services and load balancers, as Events show it.
+CLOUD_CONTROLLER = "cloudstack-cloud-controller"
+#: The operator of TargetClusters, as Events and the audit logs of target clusters show it.
+TARGET_CLUSTER_OPERATOR = "target-cluster-operator"
 #: On each controller: the operator; the label by which a Metacontroller selects its own.
 LABEL_OWNER = "app.kubernetes.io/name"
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kubernetes.client import Configuration
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.names import TERMINATION_TAINTS
+from hooks.names import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, TERMINATION_TAINTS
 from hooks.settings import api_server, parsing
 from hooks.settings.certificates import server_context
 from hooks.settings.cloud_config import read_cloud_config
@@ -128,8 +128,10 @@ class Config:
     pod_name: str = _setting("POD_NAME", "", parsing.object_name)
     #: The namespace of the process. Default: that of the pod's service account.
     pod_namespace: str = _setting("POD_NAMESPACE", "", parsing.object_name)
-    #: The name that Events and the audit logs of target clusters show.
-    operator_name: str = _setting("OPERATOR_NAME", "target-cluster-operator", parsing.object_name)
+    #: The name that Events and the audit logs of target clusters show. Default:
+    #: `target-cluster-operator` if HOOKS is `targetclusters` alone, else
+    #: `cloudstack-cloud-controller`.
+    operator_name: str = _setting("OPERATOR_NAME", "", parsing.object_name)
     #: The Secret with the kubeconfig of TargetClusters that name none.
     default_kubeconfig_secret: str = _setting(
         "TARGET_CLUSTER_DEFAULT_KUBECONFIG_SECRET", "target-cluster-kubeconfig", parsing.object_name
@@ -185,6 +187,7 @@ def from_environ(
     if problems:
         raise SettingsError(*problems)
     values["own_servers"] = api_server.own_servers(values["api_server"], environ)
+    values["operator_name"] = values["operator_name"] or _own_name(values["hooks"])
     values["pod_name"] = values["pod_name"] or platform.node()
     values["pod_namespace"] = values["pod_namespace"] or _own_namespace(service_account)
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:
@@ -280,6 +283,10 @@ def _shown(text: str) -> str:
     if len(text) <= MAX_SHOWN:
         return repr(text)
     return f"{text[:4] + '…'!r} ({len(text)} characters)"
+
+
+def _own_name(hooks: tuple[str, ...]) -> str:
+    return TARGET_CLUSTER_OPERATOR if hooks == ("targetclusters",) else CLOUD_CONTROLLER
 
 
 def _own_namespace(service_account: Path) -> str:

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import yaml
 
+from hooks.names import (
+    CLOUD_CONTROLLER,
+    EVENT_CLUSTER_READY,
+    EVENT_SYNCED,
+    TARGET_CLUSTER_OPERATOR,
+)
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
-from tests.controlplane.api import Objects
+from tests.controlplane.api import Object, Objects
 from tests.deploy import installed
 from tests.deploy.pods import Pod, moved, secret_of_files
 from tests.deploy.rendering import DEPLOY, text
@@ -107,3 +113,20 @@ def test_both_operators_work_side_by_side(empty_cluster: ControlPlane, tmp_path:
         polling.until(
             lambda: initialised(nodes.get("node-1")), "the node is initialised", within=60
         )
+        for namespace, reason, operator in (
+            ("default", EVENT_SYNCED, CLOUD_CONTROLLER),
+            (NAMESPACE, EVENT_CLUSTER_READY, TARGET_CLUSTER_OPERATOR),
+        ):
+            event = until_event(empty_cluster, namespace, reason)
+            assert (event["source"]["component"], event["reportingComponent"]) == (operator,) * 2
+            assert event["source"]["host"] == event["reportingInstance"] != ""
+
+
+def until_event(cluster: ControlPlane, namespace: str, reason: str) -> Object:
+    """Return an Event with a reason, once there is one."""
+    events = cluster.api.resource("v1", "events")
+
+    def found() -> Objects:
+        return [each for each in events.list(namespace) if each["reason"] == reason]
+
+    return polling.until(found, f"an Event {reason} is there", within=30)[0]

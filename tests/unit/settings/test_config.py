@@ -85,12 +85,25 @@ def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str)
     assert config.legacy_node_labels == "auto"
     assert config.drift_resync == 300.0
     assert config.default_load_balancer_class is True
-    assert config.operator_name == "target-cluster-operator"
+    assert config.operator_name == "cloudstack-cloud-controller"
     assert config.default_kubeconfig_secret == "target-cluster-kubeconfig"
     assert config.cluster_id == ""
     assert config.kubeconfig_file == kubeconfig
     assert config.tokens is None
     assert config.pod_name
+
+
+@pytest.mark.parametrize(
+    ("hooks", "name"),
+    [
+        ("targetclusters", "target-cluster-operator"),
+        ("nodes,services,loadbalancers", "cloudstack-cloud-controller"),
+        ("services", "cloudstack-cloud-controller"),
+        ("targetclusters,services", "cloudstack-cloud-controller"),
+    ],
+)
+def test_the_operator_is_named_after_what_it_does(read: Read, hooks: str, name: str) -> None:
+    assert read({"HOOKS": hooks}).operator_name == name
 
 
 def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
