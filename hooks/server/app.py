@@ -33,6 +33,7 @@ from hooks.http.texts import shorten
 from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
+from hooks.server.call_log import CallLog
 from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
 from hooks.server.rates import Rate
@@ -66,6 +67,7 @@ class HttpOutcome:
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
     logged: Mapping[str, object] = field(default_factory=dict)
+    changed: bool = False
     bug: Exception | None = None
 
 
@@ -122,6 +124,7 @@ class _CallRunner:
         self._backoff = Backoff()
         self._large_body = threading.Lock()
         self._refusal_lines = Rate(*REFUSAL_LINES, monotonic)
+        self._call_log = CallLog(monotonic)
 
     def view(self, hook: str, path: str, handler: Handler) -> Callable[[], ResponseReturnValue]:
         """Make the function that Flask calls for a path."""
@@ -146,19 +149,37 @@ class _CallRunner:
             except Exception as error:  # noqa: BLE001 - every error has an outcome
                 outcome = self._failed(error, f"{path} {about}")
             seconds = self._monotonic() - started
-            self._metrics.hook_call(hook, call, outcome.name, seconds)
-            return _respond(outcome, {"hook": hook, "object": about, "seconds": round(seconds, 4)})
+            self._count(outcome, hook, call, seconds)
+            self._log(outcome, hook, {"object": about, "seconds": round(seconds, 4)})
+            return _response(outcome)
 
         return answer
 
     def refuse(self, error: HTTPException) -> ResponseReturnValue:
         """Answer a call that never reached a hook."""
         outcome = self._failed(getattr(error, "original_exception", None) or error, "")
-        self._metrics.hook_call("", "", outcome.name, 0.0)
+        self._count(outcome, "", "", 0.0)
         unlogged = self._refusal_lines.take()
-        if unlogged is None and outcome.bug is None:
-            return _response(outcome)
-        return _respond(outcome, {"unlogged": unlogged} if unlogged else {})
+        if unlogged is not None or outcome.bug is not None:
+            self._log(outcome, "", {"unlogged": unlogged} if unlogged else {})
+        return _response(outcome)
+
+    def _count(self, outcome: HttpOutcome, hook: str, call: str, seconds: float) -> None:
+        """Count a call, and write the line that sums up the last minute if it is due."""
+        self._metrics.hook_call(hook, call, outcome.name, seconds)
+        name, changed = outcome.name, outcome.changed
+        if summary := self._call_log.count(hook, name, seconds, changed=changed):
+            _log.info("calls of the last minute", extra=summary)
+
+    def _log(self, outcome: HttpOutcome, hook: str, fields: Mapping[str, object]) -> None:
+        """Write the call's own line in the log."""
+        request, error = flask.request, str(outcome.logged.get("error", ""))
+        about = f"{request.path} {fields['object']}" if hook else ""
+        level = self._call_log.level(outcome.name, about, changed=outcome.changed, error=error)
+        shown = {"method": shorten(request.method, _LOGGED), "path": shorten(request.path, _LOGGED)}
+        extra: dict[str, object] = {**shown, **({"hook": hook} if hook else {}), **fields}
+        extra |= {"outcome": outcome.name, "code": outcome.code, **outcome.logged}
+        _log.log(level, "call answered", extra=extra, exc_info=outcome.bug)
 
     def _failed(self, error: Exception, key: str) -> HttpOutcome:
         """Return how a call ended that raised an error."""
@@ -215,9 +236,12 @@ def _answered(answer: CallResult) -> HttpOutcome:
         (name, len(list(run))) for name, run in groupby(type(a).__name__ for a in answer.actions)
     )
     actions = [name if count == 1 else f"{name} x{count}" for name, count in runs]
+    changed = bool(actions) and not answer.routine
+    logged: dict[str, object] = {"actions": actions}
     if answer.error is None:
-        return HttpOutcome("ok", 200, text, logged={"actions": actions})
-    return HttpOutcome("error", 200, text, logged={"actions": actions, "error": str(answer.error)})
+        return HttpOutcome("ok", 200, text, logged=logged, changed=changed)
+    logged["error"] = str(answer.error)
+    return HttpOutcome("error", 200, text, logged=logged, changed=changed)
 
 
 def _refused(error: HTTPException) -> HttpOutcome:
@@ -235,17 +259,6 @@ def _refused(error: HTTPException) -> HttpOutcome:
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return HttpOutcome(name, code, _write({"error": reason}), headers, {"error": reason})
-
-
-def _respond(outcome: HttpOutcome, call: Mapping[str, object]) -> flask.Response:
-    """Write the call's line in the log, then the response."""
-    request = flask.request
-    level = {"ok": logging.INFO, "bug": logging.ERROR}.get(outcome.name, logging.WARNING)
-    about = {"method": shorten(request.method, _LOGGED), "path": shorten(request.path, _LOGGED)}
-    extra: dict[str, object] = {**about, **call}
-    extra |= {"outcome": outcome.name, "code": outcome.code, **outcome.logged}
-    _log.log(level, "call answered", extra=extra, exc_info=outcome.bug)
-    return _response(outcome)
 
 
 def _response(outcome: HttpOutcome) -> flask.Response:

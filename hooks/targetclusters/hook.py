@@ -103,7 +103,7 @@ class TargetClustersHook(Hook):
             self._clusters.forget(watched)
         else:
             watched.status = cast("Json", planned.response.get("status") or {})
-        return CallResult(planned.response, tuple(started))
+        return CallResult(planned.response, tuple(started), routine=True)
 
     def _record(self, event: Event) -> None:
         """Log an Event, and write it."""

@@ -86,11 +86,14 @@ class CallResult:
         response: the answer to Metacontroller.
         actions: what was done, in order.
         error: what stopped the work; the response already says so.
+        routine: the actions belong to every day, such as the start of a probe, and what they change
+            is logged elsewhere.
     """
 
     response: Response | CustomizeResponse
     actions: tuple[object, ...] = ()
     error: Exception | None = None
+    routine: bool = False
 
 
 def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: OncePerCall) -> CallResult:

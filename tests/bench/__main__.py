@@ -11,6 +11,7 @@ from tests.bench.loadbalancers import (
     bench_many_load_balancers,
     bench_many_members,
 )
+from tests.bench.log import bench_log
 from tests.bench.nodes import bench_nodes
 from tests.bench.source_ranges import bench_source_ranges
 from tests.bench.targetclusters import bench_target_clusters
@@ -25,6 +26,7 @@ PARTS = {
     "target-clusters": bench_target_clusters,
     "source-ranges": bench_source_ranges,
     "callers": bench_callers,
+    "log": bench_log,
 }
 
 
