@@ -81,8 +81,8 @@ class Hooks:
         """Return what /metrics says."""
         return requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
 
-    def configure(self, user: User | None = None, *, project_id: str = "") -> None:
-        """Write the cloud-config, which is taken up without a restart."""
+    def configure(self, user: User | None = None, *, project_id: str = "", **names: str) -> None:
+        """Write the cloud-config, with other names of it too; it is taken up without a restart."""
         user = user or self.simulator.user
         lines = [
             "[Global]",
@@ -90,6 +90,7 @@ class Hooks:
             f"api-key = {user.api_key}",
             f"secret-key = {user.secret_key}",
             *([f"project-id = {project_id}"] if project_id else []),
+            *(f"{name} = {value}" for name, value in names.items()),
         ]
         written = self._cloud_config.with_suffix(".new")
         written.write_text("\n".join(lines) + "\n")

@@ -21,7 +21,11 @@ def write_world(folder: Path, machines: Iterable[Machine]) -> str:
     """Write a world file with these VMs; return its path, which a Simulator takes."""
     world = {
         "zones": [{"name": "zone-1"}, {"name": "zone-2"}],
-        "accounts": [{"name": "admin", "role": "Admin"}, {"name": "user"}, {"name": "other"}],
+        "accounts": [
+            {"name": "admin", "role": "Admin"},
+            {"name": "user", "limits": {"user_vm": 100}},
+            {"name": "other"},
+        ],
         "serviceofferings": [{"name": "Small", "cpunumber": 1, "cpuspeed": 500, "memory": 512}],
         "templates": [{"name": "Linux"}],
         "networks": [
