@@ -1,5 +1,6 @@
 """What one call works with, and what this process has seen of missing VMs and of nodes."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,14 +9,19 @@ from math import inf
 
 from hooks.cloudstack import Cloud
 from hooks.http.deadline import Deadline, Monotonic
-from hooks.kube.client import Kube
+from hooks.kube.client import Kube, KubeError
 from hooks.kube.objects import part
 from hooks.names import CLOUDSTACK_API
 from hooks.nodes.plan.absence import SeenAbsence
 from hooks.settings.config import Config
 
+_log = logging.getLogger("hooks.nodes")
+
 #: Where the API server lists Instances.
 INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
+#: Seconds that reading the list of Instances may take, and before a failed one is read again.
+READ_SECONDS = 2.0
+PAUSE = 5.0
 #: Nodes that are remembered.
 REMEMBERED = 10_000
 
@@ -71,16 +77,17 @@ class NodesByVM:
     def nodes_of(self, vm_id: str, context: "CallContext") -> tuple[str, ...]:
         """Return the names of the nodes whose Instances name a VM.
 
-        While another call reads the list, the former one counts; at first that is none.
-
-        Raises:
-            KubeError: the list is read, and the API server does not answer.
+        The former list counts while another call reads one, and where none can be read: what is
+        answered without the API server stays answered. At first that is none.
         """
         if self._reading.acquire(blocking=False):
             try:
                 if self._monotonic() >= self._stale_at:
                     self._nodes = _read_nodes_by_vm(context)
                     self._stale_at = self._monotonic() + self._ttl
+            except KubeError as error:
+                self._stale_at = self._monotonic() + PAUSE
+                _log.warning("Instances not read", extra={"error": str(error)})
             finally:
                 self._reading.release()
         return tuple(self._nodes.get(vm_id.lower(), ()))
@@ -88,7 +95,8 @@ class NodesByVM:
 
 def _read_nodes_by_vm(context: "CallContext") -> dict[str, list[str]]:
     nodes: dict[str, list[str]] = {}
-    for instance in context.kube.list(INSTANCES_PATH, deadline=context.deadline):
+    deadline = context.deadline.at_most(READ_SECONDS)
+    for instance in context.kube.list(INSTANCES_PATH, deadline=deadline):
         vm_id = str(part(instance, "spec").get("instanceID", "")).lower()
         nodes.setdefault(vm_id, []).append(str(part(instance, "metadata").get("name", "")))
     return nodes

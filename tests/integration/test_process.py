@@ -50,7 +50,7 @@ def test_a_call_goes_from_the_settings_to_cloudstack_and_back(
     reply = hooks.post("/nodes/sync", NODE)
     assert reply.code == 200
     assert reply.json["labels"]["topology.kubernetes.io/zone"] == "zone-1"
-    assert simulator.control.counts() == {"listVirtualMachines": 1}
+    assert simulator.control.counts() == {"listVirtualMachines": 1, "listAccounts": 1}
     labels = {"command": "listVirtualMachines"}
     assert hooks.metric("cloudstack_api_calls_total", outcome="ok", **labels) == 1
     assert hooks.metric("cloudstack_cache_requests_total", result="miss", **labels) == 1

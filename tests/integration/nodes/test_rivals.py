@@ -11,6 +11,7 @@ from hooks.kube.client import KubeUnreachable
 from hooks.nodes import facts
 from hooks.nodes.context import INSTANCES_PATH
 from simulator.server import Simulator
+from tests.integration.nodes.clocks import ProcessClocks
 from tests.integration.nodes.running import kube_with, make_hook, request_for, shown
 from tests.memory_kube import MemoryKube
 
@@ -72,14 +73,18 @@ def test_many_calls_read_the_instances_once(simulator: Simulator, cloud: Cloud) 
     assert kube.reads == [INSTANCES_PATH]
 
 
-def test_claims_that_cannot_be_read_are_an_error_and_read_by_the_next_call(
-    simulator: Simulator, cloud: Cloud
+def test_without_the_instances_a_node_is_answered_and_the_list_is_read_again_later(
+    simulator: Simulator,
 ) -> None:
+    clocks = ProcessClocks()
     kube, request = cluster(simulator, "node-1")
-    hook = make_hook(cloud, kube=kube)
-    kube.failure = KubeUnreachable("GET: timeout")
-    with pytest.raises(KubeUnreachable):
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        kube.failure = KubeUnreachable("GET: timeout")
+        assert hook.sync(request, Deadline(8)).error is None
         hook.sync(request, Deadline(8))
-    kube.failure = None
-    hook.sync(request, Deadline(8))
+        assert kube.reads == [INSTANCES_PATH]
+        kube.failure = None
+        clocks.advance(5)
+        hook.sync(request, Deadline(8))
     assert kube.reasons() == ["InstanceClaimedTwice"]
