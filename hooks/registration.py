@@ -79,15 +79,29 @@ def register(
             return
 
 
+def _check_reachable(config: Config) -> None:
+    """Check that the pod's own Metacontroller can call the hooks. Raises SettingsError."""
+    if not config.bind.is_loopback():
+        raise SettingsError(
+            f"BIND: {str(config.bind)!r} is not 127.0.0.1; a Metacontroller outside of the pod "
+            "needs its controllers from manifests"
+        )
+    for variable, value in (
+        ("HOOKS_TOKEN_FILE", config.token_file),
+        ("TLS_CERT_FILE", config.tls_cert_file),
+    ):
+        if value:
+            raise SettingsError(
+                f"{variable}: {value!r} keeps the pod's own Metacontroller out, which calls hooks "
+                "on 127.0.0.1 by plain HTTP and without a token; leave it empty"
+            )
+
+
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Register the controllers of the hooks that the environment names; return the exit code."""
     try:
         config = from_environ(environ, known_hooks=HOOKS, warn=_log.warning)
-        if not config.bind.is_loopback():
-            raise SettingsError(
-                f"BIND: {str(config.bind)!r} is not 127.0.0.1; a Metacontroller outside of the pod "
-                "needs its controllers from manifests"
-            )
+        _check_reachable(config)
     except SettingsError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return BAD_SETTINGS

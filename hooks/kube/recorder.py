@@ -21,6 +21,8 @@ EVENT_SECONDS = 2.0
 FLUSH_SECONDS = 2.0
 #: The longest pause after a failure, in seconds; a server may ask for more.
 MAX_PAUSE = 30.0
+#: The status of a token that is not accepted, perhaps because a new one is on its way.
+UNAUTHORIZED = 401
 #: What is put off where no API server answers; no namespace has this name.
 ALL_NAMESPACES = ""
 #: Seconds in which a repetition of an Event is not written.
@@ -40,7 +42,8 @@ _log = logging.getLogger("hooks.events")
 class EventRecorder:
     """Queues Events and writes them in order; a failed one is written again after a pause.
 
-    An answer of the API server puts off the Events of one namespace, any other failure all Events.
+    An answer of the API server puts off the Events of one namespace; a refused token, and any other
+    failure, all Events.
 
     The name of an Event is a hash of its text, so any replica finds the one written before and
     counts it up. When the queue is full, the oldest Event is dropped.
@@ -119,9 +122,10 @@ class EventRecorder:
         while (body := self._next()) is not None:
             try:
                 self._write(body)
-            except (KubeUnreachable, Conflict) as error:
-                self._put_off(body, error)
             except KubeError as error:
+                if isinstance(error, KubeUnreachable | Conflict) or error.code == UNAUTHORIZED:
+                    self._put_off(body, error)
+                    continue
                 _log.warning("event refused", extra={"event": body["reason"], "error": error})
                 self._finish(body, "refused")
             except Exception:  # noqa: BLE001 - the thread serves all Events that follow
@@ -149,7 +153,8 @@ class EventRecorder:
 
     def _put_off(self, body: Json, error: KubeError) -> None:
         """Put an Event that was not written behind the others, and pause."""
-        paused = body["metadata"]["namespace"] if error.code else ALL_NAMESPACES
+        is_of_all = error.code in (0, UNAUTHORIZED)
+        paused = ALL_NAMESPACES if is_of_all else body["metadata"]["namespace"]
         pause = max(self._backoff.failed(paused), error.retry_after)
         with self._changed:
             if body["metadata"]["name"] in self._waiting:

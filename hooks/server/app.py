@@ -34,7 +34,7 @@ from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
 from hooks.server.call_log import CallLog
-from hooks.server.environ import PEER_CERTIFICATE, REFUSAL
+from hooks.server.environ import ARRIVED, PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
 from hooks.server.rates import Rate
 from hooks.webhook.contract import BadRequest
@@ -133,8 +133,10 @@ class _CallRunner:
         call = path.removeprefix(f"/{hook}/")
 
         def answer() -> ResponseReturnValue:
-            started = self._monotonic()
-            deadline = Deadline(self._deadline_seconds, clock=self._monotonic)
+            now = self._monotonic()
+            # The time in which the call waited for a thread is its own.
+            started = flask.request.environ.get(ARRIVED, now)
+            deadline = Deadline(self._deadline_seconds - (now - started), clock=self._monotonic)
             about = ""
             try:
                 with self._metrics.under_way(hook, call):

@@ -15,6 +15,7 @@ from hooks.http.bounded_json import parsing_bytes
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.apps import Apps
 from hooks.server.environ import (
+    ARRIVED,
     PEER_CERTIFICATE,
     REFUSAL,
     connection_environ,
@@ -356,12 +357,15 @@ class Connection:
     def _run(self) -> None:
         """Call the app with what has arrived, and keep none of it."""
         self.phase = Phase.RUNNING
-        environ = self._environ | {"wsgi.input": io.BytesIO(bytes(self._body))}
+        environ = self._environ | {
+            "wsgi.input": io.BytesIO(bytes(self._body)),
+            ARRIVED: time.monotonic(),
+        }
         self._environ, self._body = {}, bytearray()
         pool = "refusals" if self._length > MAX_BODY_BYTES else self._pool
         self._gate.submit(self, pool, environ)
 
 
 def _http_state() -> h11.Connection:
-    """Make the parser of one request and the writer of its response."""
+    """Make the parser of one request, which also asks for its body."""
     return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)

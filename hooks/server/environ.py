@@ -16,6 +16,9 @@ REFUSAL = "hooks.refusal"
 #: Environment variable with the caller's certificate, as `ssl.SSLSocket.getpeercert` returns it.
 PEER_CERTIFICATE = "hooks.peer_certificate"
 
+#: Environment variable with the monotonic seconds at which a request had arrived.
+ARRIVED = "hooks.arrived"
+
 #: The headers that are read; no other one stays in memory.
 _VARIABLES = {
     b"accept": "HTTP_ACCEPT",

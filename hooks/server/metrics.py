@@ -2,7 +2,6 @@
 
 import json
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 from flask import Flask, Response, request
@@ -141,7 +140,7 @@ class Metrics:
         for file in files:
             if file is not None:
                 good = self._gauges["config_file_good"].labels(file.name)
-                good.set_function(partial(getattr, file, "is_good"))
+                good.set_function(file.is_good)
 
 
 def process_registry() -> CollectorRegistry:

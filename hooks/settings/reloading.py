@@ -24,16 +24,13 @@ class ReloadingFile(Generic[T]):
         paths: the files.
         read: reads them. Raises OSError or ValueError, with a text fit for the log.
 
-    Attributes:
-        is_good: whether the newest content is in use.
-
     Raises:
         OSError, ValueError: the first content is bad.
     """
 
     def __init__(self, name: str, paths: tuple[str, ...], read: Callable[[], T]) -> None:
         self.name = name
-        self.is_good = True
+        self._is_good = True
         self._paths = paths
         self._read = read
         self._lock = threading.Lock()
@@ -52,13 +49,18 @@ class ReloadingFile(Generic[T]):
                 try:
                     self._content = self._read()
                 except (OSError, ValueError) as error:
-                    self.is_good = False
+                    self._is_good = False
                     extra = {"file": self.name, "problem": str(error)}
                     _log.error("file refused, its former content stays in use", extra=extra)
                 else:
-                    self.is_good = True
+                    self._is_good = True
                     _log.info("file read", extra={"file": self.name})
             return self._content
+
+    def is_good(self) -> bool:
+        """Return whether the newest content is in use."""
+        self.current()
+        return self._is_good
 
     def _read_versions(self) -> _Versions:
         return tuple(map(_version, self._paths))

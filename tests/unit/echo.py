@@ -95,9 +95,9 @@ class Served:
     registry: CollectorRegistry
     clock: Clock
 
-    def post(self, body: object = NODE, path: str = "/echo/sync") -> TestResponse:
+    def post(self, body: object = NODE, path: str = "/echo/sync", **options: Any) -> TestResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data)
+        return self.client.post(path, data=data, **options)
 
     def line(self) -> dict[str, Any]:
         """Take the one line that was written."""

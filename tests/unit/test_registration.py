@@ -126,13 +126,20 @@ def test_settings_that_cannot_work_are_named(capsys: pytest.CaptureFixture[str])
     assert "CLOUD_CONFIG: is needed by nodes" in capsys.readouterr().err
 
 
-def test_hooks_that_others_reach_are_no_pods_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("bind", "said"),
+    [
+        pytest.param("0.0.0.0:8080", "BIND: '0.0.0.0:8080' is not 127.0.0.1", id="by others"),
+        pytest.param("127.0.0.1:8080", "HOOKS_TOKEN_FILE: ", id="with a token"),
+    ],
+)
+def test_hooks_that_the_pods_own_metacontroller_cannot_call_are_not_registered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bind: str, said: str
 ) -> None:
     (tmp_path / "token").write_text("a-token-that-is-long-enough-for-anybody\n")
     token = str(tmp_path / "token")
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig("http://127.0.0.1:9")))
-    environ = {"HOOKS": "services", "BIND": "0.0.0.0:8080", "HOOKS_TOKEN_FILE": token}
+    environ = {"HOOKS": "services", "BIND": bind, "HOOKS_TOKEN_FILE": token}
     environ["KUBECONFIG_FILE"] = str(tmp_path / "kubeconfig")
     assert main(environ) == BAD_SETTINGS
-    assert "BIND: '0.0.0.0:8080' is not 127.0.0.1" in capsys.readouterr().err
+    assert said in capsys.readouterr().err

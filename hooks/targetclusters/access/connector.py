@@ -111,7 +111,7 @@ class Connector:
             raise AccessError(Failure("kubeconfig", SECRET_NOT_FOUND, message)) from None
         except KubeRefused as error:
             self._parsed = None
-            raise AccessError(Failure("kubeconfig", "SecretForbidden", str(error))) from error
+            raise AccessError(Failure("secret", "SecretForbidden", str(error))) from error
         except KubeError as error:
             raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
 

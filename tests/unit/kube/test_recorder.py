@@ -179,7 +179,7 @@ def test_no_call_waits_for_a_server_that_hangs() -> None:
         let_go.set()
 
 
-@pytest.mark.parametrize("code", [409, 429, 500, 503])
+@pytest.mark.parametrize("code", [401, 409, 429, 500, 503])
 def test_an_event_that_was_not_written_is_tried_again(
     code: int, caplog: pytest.LogCaptureFixture
 ) -> None:

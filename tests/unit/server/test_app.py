@@ -14,7 +14,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
 from hooks.server.auth import Authenticator
-from hooks.server.environ import PEER_CERTIFICATE
+from hooks.server.environ import ARRIVED, PEER_CERTIFICATE
 from hooks.server.metrics import Metrics
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
@@ -70,6 +70,23 @@ def test_the_hook_gets_the_body_and_the_time_it_may_take(served: Served) -> None
     served.hook.deed = deed
     served.post()
     assert seen == [NODE, 5.0]
+
+
+def test_the_time_in_which_a_call_waits_for_a_thread_is_its_own(
+    served: Served, log: list[dict[str, Any]]
+) -> None:
+    seen: list[float] = []
+
+    def deed(_request: Json, deadline: Deadline) -> CallResult:
+        seen.append(deadline.remaining())
+        return CallResult({}, (CreateRule(80),))
+
+    served.hook.deed = deed
+    served.clock.now += 100.0
+    for waited in (3.0, 9.0):
+        served.post(environ_overrides={ARRIVED: served.clock.now - waited})
+    assert seen == [5.0, 0.0]
+    assert [line["seconds"] for line in log] == [3.0, 9.0]
 
 
 def test_a_call_is_one_line(served: Served) -> None:

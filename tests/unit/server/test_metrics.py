@@ -67,7 +67,6 @@ def test_a_refused_file_shows_until_it_is_good(
     shown = []
     for text in ("10", "ten", "100"):
         path.write_text(text)
-        file.current()
         shown.append(registry.get_sample_value("config_file_good", {"file": "number"}))
     assert shown == [1, 0, 1]
 

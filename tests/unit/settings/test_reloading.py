@@ -90,13 +90,13 @@ def test_a_bad_new_file_keeps_the_content_and_is_logged_once(
         path.write_text(bad)
     assert file.current() is before
     assert file.current() is before
-    goods = [file.is_good]
+    goods = [file.is_good()]
     [record] = logged.records
     assert (record.levelname, vars(record)["file"]) == ("ERROR", "cloud-config")
     assert vars(record)["problem"]
     path.write_text(GOOD.replace("cloud.", "other."))
     assert hosts(file) == "other.example.com"
-    assert [*goods, file.is_good] == [False, True]
+    assert [*goods, file.is_good()] == [False, True]
     assert logged.messages[1:] == ["file read"]
 
 

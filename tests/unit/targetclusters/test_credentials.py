@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.kube.client import KubeUnreachable
+from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
 from tests.targets import fake_cluster
 from tests.targets.driving import NOW, operating
 from tests.targets.fake_cluster import FakeCluster
@@ -67,17 +67,26 @@ def test_each_kubeconfig_that_cannot_be_used_has_its_condition(
         assert "Secret target" in watched.condition("Ready")["message"]
 
 
-def test_an_own_api_server_out_of_reach_is_not_held_against_the_credentials() -> None:
+@pytest.mark.parametrize(
+    ("failure", "valid"),
+    [
+        (KubeUnreachable("GET /api: timeout"), "Unknown SecretUnreadable"),
+        (KubeRefused("GET /api", 401, "the token is not accepted"), "Unknown SecretForbidden"),
+    ],
+)
+def test_an_own_api_server_that_fails_is_not_held_against_the_credentials(
+    failure: KubeError, valid: str
+) -> None:
     with fake_cluster.running() as cluster:
         own = own_cluster(cluster.url)
         with operating(own) as operator:
             watched = driven(operator, failureThreshold=2)
             watched.probe()
-            own.failure = KubeUnreachable("GET /api: timeout")
+            own.failure = failure
             watched.probe()
             assert watched.says("Ready") == "True Healthy"
             watched.probe()
-            assert watched.says("CredentialsValid") == "Unknown SecretUnreadable"
+            assert watched.says("CredentialsValid") == valid
             assert watched.says("Stalled") == "False NothingToDo"
 
 
