@@ -53,21 +53,21 @@ class Apps:
         return port != self.metrics_port and self.authenticator.refusal("", None) is not None
 
     def pool(self, environ: "WSGIEnvironment") -> str:
-        """Name the threads that answer: `hooks`, `probes`, `metrics` or `refusals`.
+        """Name the threads that answer: `hooks`, `probes`, `metrics` or `side`, for all others.
 
         Only in the first does the app read a body.
         """
         if REFUSAL in environ:
-            return "refusals"
+            return "side"
         if self._is_metrics(environ):
-            return "metrics" if environ["PATH_INFO"] == "/metrics" else "refusals"
+            return "metrics" if environ["PATH_INFO"] == "/metrics" else "side"
         if environ["PATH_INFO"] in HEALTH_PATHS:
             return "probes"
         is_call = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self.paths
         if not is_call or self.authenticator.refusal(
             environ.get("HTTP_AUTHORIZATION", ""), environ.get(PEER_CERTIFICATE)
         ):
-            return "refusals"
+            return "side"
         return "hooks"
 
     def kind_of_answer(self, pool: str, environ: "WSGIEnvironment") -> str:

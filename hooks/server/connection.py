@@ -362,7 +362,7 @@ class Connection:
             ARRIVED: time.monotonic(),
         }
         self._environ, self._body = {}, bytearray()
-        pool = "refusals" if self._length > MAX_BODY_BYTES else self._pool
+        pool = "side" if self._length > MAX_BODY_BYTES else self._pool
         self._gate.submit(self, pool, environ)
 
 

@@ -28,7 +28,7 @@ from hooks.server.rates import Rate
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Threads for probes, as many for metrics, and for refusals.
+#: Threads for probes, as many for metrics, and for the side: refusals and the list of hooks.
 SIDE_THREADS = 1
 #: Bytes of all request bodies in memory, up to which large ones are read; one more may pass it.
 LARGE_BODY_BUDGET = 64 * 1024 * 1024
@@ -92,7 +92,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._drops = Rate(1, 0.1)
         self._answers: dict[str, Response] = {}
         self._pages = Rate(*FRESH_PAGES)
-        threads = dict.fromkeys(("probes", "metrics", "refusals"), SIDE_THREADS)
+        threads = dict.fromkeys(("probes", "metrics", "side"), SIDE_THREADS)
         threads["hooks"] = self.cfg.threads
         self._pools = {
             name: ThreadPoolExecutor(count, thread_name_prefix=name)
