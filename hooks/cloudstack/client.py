@@ -139,12 +139,19 @@ class Client:
             raise Unreachable(command, f"an object {key!r} was expected, there is none")
         return _parsed(command, model.from_json, answer)
 
-    def first_page(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
-        """List the first 500 objects at most; see `list_all`."""
+    def page(
+        self, model: type[M], number: int, size: int, deadline: Deadline, **where: object
+    ) -> tuple[tuple[M, ...], int]:
+        """List one page, the first is 1, of so many objects; also return how many there are.
+
+        See `list_all`.
+        """
         listing = model.LISTING
-        params = {**_filters(listing, where), **_page(1)}
-        rows = _rows(listing, self.call(listing.command, params, deadline))
-        return tuple(_parsed(listing.command, model.from_json, row) for row in rows)
+        params = {**_filters(listing, where), "page": number, "pagesize": size}
+        answer = self.call(listing.command, params, deadline)
+        rows, total = _rows(listing, answer), answer.get("count")
+        parsed = tuple(_parsed(listing.command, model.from_json, row) for row in rows)
+        return parsed, total if isinstance(total, int) else len(rows)
 
     def list_all(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
         """List all objects, page by page; a part of them is never returned.

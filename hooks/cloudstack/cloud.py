@@ -8,12 +8,12 @@ from functools import partial
 from math import inf
 
 from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache
-from hooks.cloudstack.client import CLOCKS, Client, Clocks, Observer
+from hooks.cloudstack.client import CLOCKS, PAGE_SIZE, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import Forbidden, Unauthorized, UnknownZone
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
 from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, Zone
-from hooks.cloudstack.models.network import Network
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.wire import Wire
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
@@ -23,6 +23,9 @@ from hooks.http.transport import Transport
 FACTS_TTL = 600.0
 #: Fetches that run at once: the snapshot, and facts of several networks.
 FETCHERS = 8
+#: Free addresses that are listed at once, and pages that are tried before all are listed.
+FREE_PAGE = 10
+FREE_TRIES = 2
 
 
 class Cloud:
@@ -59,6 +62,7 @@ class Cloud:
         self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
         how = Fetching(self._executor, clocks.monotonic, cache_observer)
+        self._free_counts: dict[str, int] = {}
         self._zone_ids = SingleFlightCache("listZones", self._find_zone, inf, how)
         self._owners = SingleFlightCache("listAccounts", self._find_owner, FACTS_TTL, how)
         self._snapshots = SingleFlightCache("listVirtualMachines", self._list, vm_cache_ttl, how)
@@ -108,6 +112,30 @@ class Cloud:
     def capabilities(self, deadline: Deadline) -> Capabilities:
         """Return what the server is, at most 10 minutes old."""
         return self._capabilities.get("", deadline)
+
+    def free_addresses(
+        self, zone_id: str, position: float, deadline: Deadline
+    ) -> tuple[PublicIpAddress, ...]:
+        """Return some free public addresses: a small page, as each costs the server time.
+
+        Args:
+            zone_id: where; empty for every zone.
+            position: of the page among all, from 0 to less than 1.
+            deadline: when it must be done.
+        """
+        where: dict[str, object] = {"state": "Free", "for_virtual_network": True}
+        if zone_id:
+            where["zone_id"] = zone_id
+        for _ in range(FREE_TRIES):
+            known = self._free_counts.get(zone_id)
+            number = 1 + int(position * -(-(known or 1) // FREE_PAGE))
+            found, total = self.client.page(PublicIpAddress, number, FREE_PAGE, deadline, **where)
+            self._free_counts[zone_id] = total
+            usable = tuple(each for each in found if each.is_usable)
+            if usable and (known is not None or total <= FREE_PAGE):
+                return usable
+        every, _ = self.client.page(PublicIpAddress, 1, PAGE_SIZE, deadline, **where)
+        return tuple(each for each in every if each.is_usable)
 
     def address_limit(self, deadline: Deadline) -> ResourceLimit | None:
         """Return how many public addresses the project, else the account, has and may have.

@@ -1,7 +1,9 @@
 """Does one action, and waits for its job."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import assert_never
 
 from hooks.cloudstack.commands import firewall, loadbalancing, network
@@ -11,9 +13,10 @@ from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.locks import MEMBERS_AT_ONCE
+from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions, ownership
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
+from hooks.loadbalancers.plan.effects import members_after
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
@@ -29,44 +32,79 @@ class TimeUp(CloudStackError):
     """The call's time ended before this action was started."""
 
 
-def perform(action: Action, context: CallContext) -> tuple[Refusal, ...]:
-    """Do an action to its end, and return what CloudStack refused.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action came to: what CloudStack refused, and the id of what was made."""
+
+    refusals: tuple[Refusal, ...] = ()
+    made: str = ""
+
+
+def perform(
+    action: Action, context: CallContext, begin: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Do an action to its end.
+
+    Args:
+        action: what to do.
+        context: of the call.
+        begin: called when nothing is waited for any more.
 
     Raises:
         Unauthorized: CloudStack would refuse every other action as well.
+        NetworkBusy: other calls are writing to the network; nothing was begun.
         JobRunning, TimeUp: the call's time ended before the action did.
         CloudStackError: the outcome is unknown until CloudStack is read again.
         Outdated: the Service changed since it was read.
         KubeError: the Kubernetes API could not be written to.
     """
-    if isinstance(action, actions.AssignTogether):
-        return _assign_together(action, context)
+    if isinstance(action, actions.MembersTogether):
+        return _change_together(action, context, begin)
     try:
-        _do(action, context)
+        with _lanes(action, context):
+            begin()
+            return Outcome(made=_do(action, context))
     except Unauthorized:
         raise
     except Refused as error:
-        return (Refusal(action, error.code, error.text),)
-    return ()
+        return Outcome((Refusal(action, error.code, error.text),))
 
 
-def _assign_together(action: actions.AssignTogether, context: CallContext) -> tuple[Refusal, ...]:
-    """Assign the members of several rules at once; raise the first error after all have ended."""
+def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]:
+    """Hold the lanes of what an action locks in CloudStack; tags lock nothing."""
+    match action:
+        case actions.Associate() | actions.AssociateAny():
+            return context.lane("owner", "network")
+        case actions.Assign() | actions.Remove():
+            return context.lane("members")
+        case actions.AddTags() | actions.Retag() | actions.UntagAddress():
+            return nullcontext()
+        case actions.DeleteOrphan() | actions.HoldService():
+            return nullcontext()
+        case _:
+            return context.lane("network")
 
-    def assign(each: actions.Assign) -> tuple[Refusal, ...]:
+
+def _change_together(
+    action: actions.MembersTogether, context: CallContext, begin: Callable[[], None]
+) -> Outcome:
+    """Change the members of several rules at once; raise the first error after all have ended."""
+
+    def change(each: actions.Assign | actions.Remove) -> Outcome:
         if context.deadline.passed(margin=ANSWER_MARGIN):
             raise TimeUp("deadline", f"no time is left to {each}")
-        return perform(each, context)
+        return perform(each, context, begin)
 
-    with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="assign") as pool:
-        futures = [pool.submit(assign, each) for each in action.assignments]
-    return tuple(refusal for future in futures for refusal in future.result())
+    with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="members") as pool:
+        futures = [pool.submit(change, each) for each in action.changes]
+    return Outcome(tuple(refusal for each in futures for refusal in each.result().refusals))
 
 
 def _do(
     action: CommandAction | actions.AssociateAny | actions.Retag | KubernetesAction,
     context: CallContext,
-) -> None:
+) -> str:
+    """Do an action, and return the id of what it made."""
     match action:
         case actions.DeleteOrphan(namespace, name, uid):
             path = f"{load_balancers_path(namespace)}/{name}"
@@ -79,19 +117,38 @@ def _do(
             except (Conflict, NotFound) as error:
                 raise Outdated(str(error)) from error
         case actions.AssociateAny():
-            _associate_any(action, context)
+            return _associate_any(action, context)
         case actions.Retag(owns, keys, tags):
             what = _TYPES[owns[0].kind], [own.id for own in owns]
             context.wait_for(context.start(delete_tags(*what, keys)))
             context.wait_for(context.start(create_tags(*what, dict(tags))))
+        case actions.Assign(rule_id) | actions.Remove(rule_id):
+            _change_members(rule_id, action, context)
         case _:
-            context.wait_for(context.start(_command(action)))
+            job = context.start(_command(action))
+            context.wait_for(job)
+            if isinstance(action, actions.CreateRule):
+                context.members.keep(job.resource_id, {})
+            return job.resource_id
+    return ""
 
 
-def _associate_any(action: actions.AssociateAny, context: CallContext) -> None:
+def _change_members(
+    rule_id: str, action: actions.Assign | actions.Remove, context: CallContext
+) -> None:
+    """Change a rule's members, which are not known until the change is seen to be done."""
+    known = context.members.get(rule_id)
+    context.members.forget(rule_id)
+    context.wait_for(context.start(_command(action)))
+    if known is not None:
+        context.members.keep(rule_id, members_after(known, action))
+
+
+def _associate_any(action: actions.AssociateAny, context: CallContext) -> str:
     """Acquire an address, and tag it before the job ends: the tags alone say whose it is.
 
-    If they are refused, it is released again: no later call could tell that it is ours.
+    If they are refused, it is released again: no later call could tell that it is ours. Returns
+    its id.
     """
     job = context.start(network.associate_ip_address(network_id=action.network_id))
     tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
@@ -103,6 +160,7 @@ def _associate_any(action: actions.AssociateAny, context: CallContext) -> None:
             own = ownership.associated(job.resource_id)
             context.wait_for(context.start(network.disassociate_ip_address(own.id)))
         raise
+    return job.resource_id
 
 
 def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each

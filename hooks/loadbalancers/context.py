@@ -1,10 +1,10 @@
 """What one call works with, and the jobs that outlive a call."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
+from typing import Literal
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.commands.parameters import Command
@@ -12,11 +12,12 @@ from hooks.cloudstack.errors import JobRunning, Refused
 from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
+from hooks.loadbalancers.lanes import LANE_TIMEOUT, LaneKey, Lanes
+from hooks.loadbalancers.memory import Choices, LeastRecent, MemberLists
+from hooks.webhook.reconcile import ANSWER_MARGIN
 
 #: Seconds after which a job is not waited for any more: it hangs.
 MAX_JOB_AGE = 30.0
-#: Load balancers that are remembered.
-REMEMBERED = 10_000
 
 
 class RunningJobs:
@@ -26,16 +27,13 @@ class RunningJobs:
     """
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[str, tuple[tuple[Job, float], ...]] = OrderedDict()
+        self._jobs: LeastRecent[tuple[tuple[Job, float], ...]] = LeastRecent()
         self._lock = threading.Lock()
 
     def add(self, uid: str, *jobs: tuple[Job, float]) -> None:
         """Remember running jobs, each with the monotonic seconds at which it outlived its call."""
         with self._lock:
-            self._jobs[uid] = (*self._jobs.get(uid, ()), *jobs)
-            self._jobs.move_to_end(uid)
-            while len(self._jobs) > REMEMBERED:
-                self._jobs.popitem(last=False)
+            self._jobs.put(uid, (*(self._jobs.get(uid) or ()), *jobs))
 
     def wait(self, uid: str, wait_for: Callable[[Job], None], *, now: float) -> None:
         """Wait for a load balancer's jobs. Until they finish, reads show partial results.
@@ -48,7 +46,7 @@ class RunningJobs:
             now: monotonic seconds.
         """
         with self._lock:
-            remembered = self._jobs.pop(uid, ())
+            remembered = self._jobs.pop(uid) or ()
         jobs = [(job, since) for job, since in remembered if now - since < MAX_JOB_AGE]
         try:
             while jobs:
@@ -65,21 +63,15 @@ class LastChecks:
 
     def __init__(self, monotonic: Monotonic) -> None:
         self._monotonic = monotonic
-        self._checks: OrderedDict[str, float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._checks: LeastRecent[float] = LeastRecent()
 
     def note(self, uid: str) -> None:
         """Remember that a load balancer is checked now."""
-        with self._lock:
-            self._checks[uid] = self._monotonic()
-            self._checks.move_to_end(uid)
-            while len(self._checks) > REMEMBERED:
-                self._checks.popitem(last=False)
+        self._checks.put(uid, self._monotonic())
 
     def elapsed(self, uid: str) -> float | None:
         """Return the seconds since the last check; None if none is remembered."""
-        with self._lock:
-            checked = self._checks.get(uid)
+        checked = self._checks.get(uid)
         return None if checked is None else self._monotonic() - checked
 
 
@@ -89,12 +81,21 @@ class CallContext:
 
     Attributes:
         uid: of the load balancer.
+        network_id: of the members' network.
+        lanes: what its writes wait for.
+        members: what is known of the members of its rules.
+        choices: which addresses were chosen lately.
+        held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
         clock, monotonic: as Dependencies has them.
     """
 
     uid: str
+    network_id: str
+    lanes: Lanes
+    members: MemberLists
+    choices: Choices
     cloud: Cloud
     kube: Kube
     deadline: Deadline
@@ -103,6 +104,20 @@ class CallContext:
     drift_resync: float
     clock: Callable[[], float]
     monotonic: Monotonic
+    held_lanes: set[str] = field(default_factory=set)
+
+    def lane(self, *kinds: Literal["owner", "network", "members"]) -> AbstractContextManager[None]:
+        """Hold these lanes of the network, if it is known, for a block. Raises NetworkBusy."""
+        if not self.network_id:
+            return nullcontext()
+        ids = {"owner": self.cloud.client.project_id}
+        keys = tuple(
+            LaneKey(kind, ids.get(kind, self.network_id))
+            for kind in kinds
+            if kind not in self.held_lanes
+        )
+        remaining = self.deadline.remaining() - ANSWER_MARGIN
+        return self.lanes.held(keys, timeout=min(LANE_TIMEOUT, remaining))
 
     def start(self, command: Command) -> Job:
         """Start a command. Raises CloudStackError."""

@@ -1,6 +1,8 @@
 """Reads what a load balancer is planned from: the network, its address and what is on that."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -27,6 +29,9 @@ from hooks.names import (
     TAG_SERVICE,
     TAG_SERVICE_UID,
 )
+
+#: Lists of members that one call reads at once; more only slow each other down in the server.
+LISTS_AT_ONCE = 4
 
 
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
@@ -57,6 +62,18 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         facts = replace(facts, service=_live_service(request, context))
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     return facts if is_left_alone else _with_cloud_state(facts, context)
+
+
+def observe_associated(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
+    """Read an address that this call has just associated, and has nothing on it yet.
+
+    Returns None if CloudStack does not show it: everything is to be read. Raises CloudStackError.
+    """
+    listed = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
+    if [each.id for each in listed] != [address_id]:
+        return None
+    others = tuple(each for each in facts.state.addresses if each.id != address_id)
+    return replace(facts, state=replace(facts.state, addresses=(*others, *listed)))
 
 
 def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
@@ -151,6 +168,9 @@ class _Reader:
         self._zone_id = facts.network.zone_id if facts.network else ""
         self._cloud = context.cloud
         self._client = context.cloud.client
+        self._remembered = context.members
+        self._choices = context.choices
+        self._uid = context.uid
         self._deadline = context.deadline
 
     def contents(self, facts: Facts) -> CloudState:
@@ -168,7 +188,7 @@ class _Reader:
         return replace(
             facts.state,
             rules=tuple(rules),
-            members={rule.id: self._members(rule) for rule in counting},
+            members=self._members(counting, facts.owner),
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             forwards=self._forwards(found) if may_change_hands else (),
             vms=self._vms(),
@@ -182,12 +202,20 @@ class _Reader:
         return None
 
     def free_addresses(self) -> tuple[str, ...]:
-        """Read free addresses of the network's zone."""
-        where = {"zone_id": self._zone_id, "state": "Free", "for_virtual_network": True}
-        free = self._client.first_page(PublicIpAddress, self._deadline, **where)
-        return tuple(
-            each.ip_address for each in free if each.for_virtual_network and not each.is_system
-        )
+        """Return what this process chose lately, else some free addresses of the network's zone.
+
+        The Service's UID says which: the same page of them in every call, while others come and go.
+        """
+        recorded = self._request.recorded.address
+        chosen = self._choices.of(self._uid)
+        if chosen and not (recorded and recorded.ip == chosen):
+            return (chosen,)
+        digest = hashlib.sha256(self._request.spec.service.uid.encode()).digest()
+        position = int.from_bytes(digest[:4]) / 2**32
+        found = self._cloud.free_addresses(self._zone_id, position, self._deadline)
+        ips = tuple(each.ip_address for each in found)
+        others = self._choices.of_others(self._uid)
+        return tuple(ip for ip in ips if ip not in others) or ips
 
     def addresses(self) -> tuple[PublicIpAddress, ...]:
         """List addresses by their IPs and, unless the Service's own is among them, by our tags.
@@ -219,12 +247,33 @@ class _Reader:
         listed = self._client.list_all(PublicIpAddress, self._deadline, **where)
         return {each.id: each for each in listed}
 
-    def _members(self, rule: LoadBalancerRule) -> dict[str, str]:
+    def _members(
+        self, rules: Iterable[LoadBalancerRule], owner: Owner
+    ) -> dict[str, Mapping[str, str]]:
+        """Return the members of rules by their ids: as they are known, else listed side by side.
+
+        Those of a rule without our mark are always listed: they may decide whose it is.
+        """
+        known = {
+            rule.id: self._remembered.get(rule.id) if owner.whose(rule) is Whose.OURS else None
+            for rule in rules
+        }
+        unknown = [rule_id for rule_id, members in known.items() if members is None]
+        if len(unknown) > 1:
+            with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
+                listed = dict(zip(unknown, pool.map(self._list_members, unknown), strict=True))
+        else:
+            listed = {rule_id: self._list_members(rule_id) for rule_id in unknown}
+        for rule_id, members in listed.items():
+            self._remembered.keep(rule_id, members)
+        return {rule_id: listed.get(rule_id) or members or {} for rule_id, members in known.items()}
+
+    def _list_members(self, rule_id: str) -> dict[str, str]:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
         try:
-            members = self._client.list_all(Member, self._deadline, id=rule.id)
+            members = self._client.list_all(Member, self._deadline, id=rule_id)
         except InvalidParameter as error:
-            if error.says_unknown(rule.id):
+            if error.says_unknown(rule_id):
                 return {}
             raise
         return {each.virtual_machine_id: each.name for each in members}

@@ -93,3 +93,8 @@ class PublicIpAddress(Model):
     virtual_machine_id: str = ""
     allocated_at: Annotated[Moment, "allocated"] = None
     tags: tuple[Tag, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether a free address can be acquired for a guest network."""
+        return self.for_virtual_network and not self.is_system

@@ -154,13 +154,13 @@ class Remove(_MemberChange):
 
 
 @dataclass(frozen=True, slots=True)
-class AssignTogether:
-    """Assign the members of several rules at the same time."""
+class MembersTogether:
+    """Add or remove members of several rules at the same time."""
 
-    assignments: tuple[Assign, ...]
+    changes: tuple[Assign, ...] | tuple[Remove, ...]
 
     def __str__(self) -> str:
-        return "; ".join(str(each) for each in self.assignments)
+        return "; ".join(str(each) for each in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ CommandAction = (
 )
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService
-Action = CommandAction | AssociateAny | Retag | AssignTogether | KubernetesAction
+Action = CommandAction | AssociateAny | Retag | MembersTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.actions import Assign, AssignTogether, Remove, StagePlan
+from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.rules import RulesPlan
-from hooks.loadbalancers.request import Instance, LoadBalancerRequest
+from hooks.loadbalancers.request import Instance
 
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
@@ -29,20 +29,6 @@ class MembersPlan(StagePlan):
     wanted: int | None = None
 
 
-def is_one_change(request: LoadBalancerRequest) -> bool:
-    """Guess whether at most one thing changes: the members of one rule.
-
-    Made before CloudStack is asked. It only decides how the network is locked.
-    """
-    others = ("AddressReady", "RulesReady", "FirewallReady")
-    return (
-        not request.is_deleting
-        and len(request.spec.ports) == 1
-        and request.recorded_json.get("observedGeneration") == request.metadata.generation
-        and all(request.recorded.condition(kind).status == "True" for kind in others)
-    )
-
-
 def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     """Plan the members of the rules by difference: CloudStack refuses one that is a member already.
 
@@ -60,8 +46,8 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         # Without any Instance, nothing is known of the nodes, and no member is removed.
         if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
             removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
-    allowed = tuple(each for each in assignments if not facts.refusal(each))
-    together = (AssignTogether(allowed),) if len(allowed) > 1 else allowed
+    joins = tuple(each for each in assignments if not facts.refusal(each))
+    leaves = tuple(each for each in removals if not facts.refusal(each))
     # In plan mode nothing changes, so the rules that exist count.
     counted = rules.existing if facts.request.spec.plan_only else rules.serving
     in_all = [facts.state.members_of(rule.id) for rule in counted]
@@ -70,7 +56,10 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     complaints = facts.complaints((*assignments, *removals))
     return MembersPlan(
         condition=_condition(facts, wanted, assigned, complaints),
-        actions=(*together, *facts.not_refused(removals)),
+        actions=(
+            *((MembersTogether(joins),) if len(joins) > 1 else joins),
+            *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
+        ),
         assigned=len(assigned),
         wanted=len(facts.request.serving_nodes),
     )

@@ -99,6 +99,8 @@ def check(
     with caplog.at_level(logging.DEBUG):
         for step in steps:
             step(lb)
+            if command == "listLoadBalancerRuleInstances":  # only a new process has to read it
+                hook = LoadBalancersHook(hook._dependencies)
             world.simulator.control.fault(times=None, command=command, **fault)
             try_for_a_while(lb, hook)
             if not is_well(lb):

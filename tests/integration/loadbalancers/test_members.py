@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
@@ -131,6 +132,7 @@ def test_600_members_are_all_assigned_and_a_failed_read_removes_nobody() -> None
         lb.wait(hook)
         assert world.writes() == {}
         simulator.control.fault("listLoadBalancerRuleInstances", "error", code=530)
+        hook = make_hook(world, cloud)
         gone = world.nodes.pop("node-00001")
         lb.call(hook)
         assert len(members(world)) == 600
@@ -185,13 +187,13 @@ def test_a_vm_added_later_joins(world: World, hook: LoadBalancersHook) -> None:
 
 
 def test_a_refusal_about_another_parameter_does_not_mean_that_a_rule_has_no_members(
-    world: World, hook: LoadBalancersHook
+    world: World, cloud: Cloud
 ) -> None:
-    lb = LoadBalancer(world).settle(hook)
+    lb = LoadBalancer(world).settle(make_hook(world, cloud))
     world.nodes.pop("node-2")
     world.simulator.control.clear_calls()
     text = "Invalid parameter lbvmips value=maybe due to incorrect long value format"
     world.simulator.control.fault("listLoadBalancerRuleInstances", "error", code=431, text=text)
-    lb.call(hook)
+    lb.call(make_hook(world, cloud))
     assert lb.reason() == "CloudStackRefused"
     assert world.writes() == {}

@@ -1,10 +1,11 @@
-"""One lock for each network, four assignments at once, and an answer in time in any case."""
+"""A lane for each network, four assignments at once, and an answer in time in any case."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from hooks.http.deadline import Deadline
 from hooks.loadbalancers.actions import perform
 from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.locks import LOCK_TIMEOUT, NetworkBusy
+from hooks.loadbalancers.lanes import LANE_TIMEOUT, Lanes, NetworkBusy
+from hooks.loadbalancers.memory import Choices, MemberLists
 from hooks.loadbalancers.plan.actions import AssociateAny
 from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import (
@@ -70,11 +72,12 @@ def recorded(world: World, **how: Any) -> Iterator[tuple[LoadBalancersHook, Reco
     cloud.close()
 
 
-def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once() -> None:
+def test_writes_of_one_network_never_overlap_however_many_calls_come_at_once() -> None:
     with start_simulator() as simulator:
+        simulator.control.settings(job_delay=0.05)
         world = World(simulator)
         balancers = [LoadBalancer(world, f"s{number}", ports=[port(80)]) for number in range(8)]
-        with recorded(world) as (hook, recorder):
+        with recorded(world) as (hook, _):
             for lb in balancers:
                 lb.call(hook)
 
@@ -86,32 +89,34 @@ def test_writes_of_one_network_never_interleave_however_many_calls_come_at_once(
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(work, balancers))
         assert all(lb.is_ready() for lb in balancers)
-        request = [who for who, command, _ in recorder.calls if command in LOCKING]
-        turns = [
-            who for before, who in zip([None, *request], request, strict=False) if who != before
+        locking = [call for call in simulator.control.calls() if call["command"] in LOCKING]
+        assert len(locking) == 24
+        assert all(before["due"] <= after["time"] for before, after in pairwise(locking))
+        # Calls take turns: none keeps the network until all of its own is done.
+        firsts = [
+            index for index, each in enumerate(locking) if each["command"] == "associateIpAddress"
         ]
-        assert len(turns) == len(set(turns)) == 8
+        assert firsts != list(range(0, 24, 3))
         assert len({lb.status["address"]["ip"] for lb in balancers}) == 8
         world.close()
 
 
-def test_a_call_does_not_wait_for_a_busy_network_and_asks_cloudstack_nothing(world: World) -> None:
+def test_a_call_does_not_wait_long_for_a_busy_network_and_writes_nothing(world: World) -> None:
     with recorded(world) as (hook, recorder):
         first, second = LoadBalancer(world, "first"), LoadBalancer(world, "second")
         first.call(hook)
         second.call(hook)
-        world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.5)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=LANE_TIMEOUT + 1.5)
         holder = threading.Thread(target=lambda: first.call(hook))
         holder.start()
         until(lambda: "associateIpAddress" in [command for _, command, _ in recorder.calls])
-        before = len(recorder.calls)
         started = time.monotonic()
         answer = second.call(hook)
-        assert time.monotonic() - started < LOCK_TIMEOUT + 0.5
-        assert len(recorder.calls) == before
+        assert time.monotonic() - started < LANE_TIMEOUT + 0.5
+        assert world.writes() == {"associateIpAddress": 1}
         assert answer.actions == ()
         assert answer.response["resyncAfterSeconds"] == 1  # type: ignore[typeddict-item]
-        assert "another call is changing network" in second.condition("Reconciling")["message"]
+        assert "another call is acquiring an address" in second.condition("Reconciling")["message"]
         holder.join()
         second.settle(hook)
         assert second.is_ready()
@@ -122,7 +127,7 @@ def test_a_drift_check_reads_a_busy_network_without_waiting(world: World) -> Non
         quiet = LoadBalancer(world, "quiet").settle(hook)
         busy = LoadBalancer(world, "busy")
         busy.call(hook)
-        world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.0)
+        world.simulator.control.fault("associateIpAddress", "slow", seconds=LANE_TIMEOUT + 1.0)
         holder = threading.Thread(target=lambda: busy.call(hook))
         before = len(recorder.calls)
         world.advance(400)
@@ -132,7 +137,7 @@ def test_a_drift_check_reads_a_busy_network_without_waiting(world: World) -> Non
         )
         started = time.monotonic()
         quiet.call(hook)
-        assert time.monotonic() - started < LOCK_TIMEOUT
+        assert time.monotonic() - started < LANE_TIMEOUT
         assert quiet.is_ready()
         holder.join()
 
@@ -141,7 +146,7 @@ def test_a_drift_check_reads_a_busy_network_without_waiting(world: World) -> Non
 def busy_network(world: World, hook: LoadBalancersHook) -> Iterator[None]:
     """Have another load balancer's call change the network."""
     world.simulator.control.clear_calls()
-    world.simulator.control.fault("associateIpAddress", "slow", seconds=LOCK_TIMEOUT + 1.0)
+    world.simulator.control.fault("associateIpAddress", "slow", seconds=LANE_TIMEOUT + 1.0)
     busy = LoadBalancer(world, "busy")
     busy.call(hook)
     holder = threading.Thread(target=lambda: busy.call(hook))
@@ -264,12 +269,16 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
 def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(world: World) -> None:
     cloud, jobs = world.open_cloud(), RunningJobs()
     context = CallContext(
-        "u-1",
-        cloud,
-        world.cluster,
-        Deadline(0.5),
-        lambda _: "c-1",
-        jobs,
+        uid="u-1",
+        network_id=world.network("net-1"),
+        lanes=Lanes(),
+        members=MemberLists(),
+        choices=Choices(world.monotonic),
+        cloud=cloud,
+        kube=world.cluster,
+        deadline=Deadline(0.5),
+        cluster_id=lambda _: "c-1",
+        jobs=jobs,
         drift_resync=300.0,
         clock=lambda: world.now,
         monotonic=world.monotonic,
@@ -301,6 +310,34 @@ def test_an_action_that_cloudstack_accepts_without_effect_is_not_repeated_for_ev
             world.advance(1)
             lb.call(hook)
         assert world.writes() == {}
+
+
+def test_what_comes_on_an_address_while_its_release_waits_keeps_it(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    address = lb.status["address"]
+    with busy_network(world, hook):
+        lb.delete()
+        waiting = threading.Thread(target=lambda: lb.call(hook))
+        waiting.start()
+        time.sleep(0.2)
+        world.human.done(
+            "createLoadBalancerRule",
+            name="mine",
+            algorithm="roundrobin",
+            publicport=8080,
+            privateport=8080,
+            publicipid=address["id"],
+        )
+    waiting.join()
+    for _ in range(3):
+        world.advance(5)
+        if not lb.is_finalized():
+            lb.call(hook)
+    assert [rule["name"] for rule in world.rules() if rule["addressid"] == address["id"]] == [
+        "mine"
+    ]
 
 
 def until(reached: Callable[[], bool], *, seconds: float = 10.0) -> None:

@@ -73,8 +73,8 @@ class Model:
 
     def apply(self, action: Action) -> tuple[Refusal, ...]:
         """Do an action as the server would."""
-        if isinstance(action, plan.AssignTogether):
-            return tuple(refusal for each in action.assignments for refusal in self.apply(each))
+        if isinstance(action, plan.MembersTogether):
+            return tuple(refusal for each in action.changes for refusal in self.apply(each))
         try:
             self._do(action)
         except RefusedError as error:

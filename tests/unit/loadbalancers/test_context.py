@@ -2,7 +2,8 @@ import pytest
 
 from hooks.cloudstack.errors import JobRunning, Refused
 from hooks.cloudstack.models.jobs import Job
-from hooks.loadbalancers.context import MAX_JOB_AGE, REMEMBERED, RunningJobs
+from hooks.loadbalancers.context import MAX_JOB_AGE, RunningJobs
+from hooks.loadbalancers.memory import REMEMBERED
 
 FIRST, SECOND = Job("createTags", "j-1"), Job("createTags", "j-2")
 

@@ -71,7 +71,7 @@ class Row:
         if self.by == "start":
             client.start(self.what(*self.args, **self.kwargs), deadline)
         else:
-            getattr(client, self.by)(self.what, deadline, **self.kwargs)
+            getattr(client, self.by)(self.what, deadline=deadline, **self.kwargs)
         [(command, params)] = script.calls
         assert command == self.command
         return {name: value for name, value in params.items() if value is not None}
@@ -137,9 +137,15 @@ ROWS = [
     Row(
         PublicIpAddress,
         "listPublicIpAddresses",
-        {**PAGE, "zoneid": "z", "state": "Free", "forvirtualnetwork": True},
-        kwargs={"zone_id": "z", "state": "Free", "for_virtual_network": True},
-        by="first_page",
+        {"page": 3, "pagesize": 10, "zoneid": "z", "state": "Free", "forvirtualnetwork": True},
+        kwargs={
+            "number": 3,
+            "size": 10,
+            "zone_id": "z",
+            "state": "Free",
+            "for_virtual_network": True,
+        },
+        by="page",
         in_project=True,
         all=True,
     ),

@@ -164,11 +164,14 @@ def test_an_empty_value_is_refused_before_it_means_everything(
     assert script.calls == []
 
 
-@pytest.mark.parametrize("listing", ["list_all", "first_page"])
+@pytest.mark.parametrize(
+    ("listing", "which"), [("list_all", {}), ("page", {"number": 1, "size": 10})]
+)
 def test_a_filter_that_the_command_does_not_know_is_refused_before_it_is_ignored(
-    listing: str,
+    listing: str, which: dict[str, int]
 ) -> None:
     script = Script([{}])
+    list_ = getattr(script.client(), listing)
     with pytest.raises(ValueError, match=r"^listZones has no filter 'nam'; it has: name$"):
-        getattr(script.client(), listing)(machines.Zone, script.deadline(8), nam="west")
+        list_(machines.Zone, deadline=script.deadline(8), nam="west", **which)
     assert script.calls == []

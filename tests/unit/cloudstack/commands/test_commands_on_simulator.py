@@ -120,7 +120,7 @@ def chosen_address(place: Place) -> PublicIpAddress:
     """Choose a free address, associate it, tag it before the job ends, find it by its tag."""
     client = place.cloud.client
     where = {"zone_id": place.zone_id, "state": "Free", "for_virtual_network": True}
-    free = client.first_page(PublicIpAddress, Deadline(8), **where)
+    free, _ = client.page(PublicIpAddress, 1, 10, Deadline(8), **where)
     job = client.start(
         network.associate_ip_address(
             network_id=place.network_id,

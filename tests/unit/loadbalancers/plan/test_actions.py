@@ -32,7 +32,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
         (actions.Assign("id", "r", NODES, NODES), "assign n1, n2, n3 and 2 more to rule r"),
         (actions.Remove("id", "r", ("x",), ("n1",)), "remove n1 from rule r"),
         (
-            actions.AssignTogether(
+            actions.MembersTogether(
                 (actions.Assign("1", "r", ("x",), ("n",)), actions.Assign("2", "s", ("x",), ("n",)))
             ),
             "assign n to rule r; assign n to rule s",

@@ -1,14 +1,12 @@
 import pytest
 
-from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.actions import Assign, AssignTogether
+from hooks.loadbalancers.plan.actions import Assign, MembersTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.members import is_one_change, plan_members
+from hooks.loadbalancers.plan.members import plan_members
 from tests.unit.loadbalancers.builders import (
     NODES,
     facts,
     instance,
-    port,
     recorded,
     request,
     rule,
@@ -61,8 +59,8 @@ def test_members_change_by_difference(existing: set[str], actions: list[str]) ->
 def test_members_of_several_rules_are_assigned_together() -> None:
     planned = plan_members(facts(request()), rules_plan(rule(80), rule(81)))
     [together] = planned.actions
-    assert isinstance(together, AssignTogether)
-    assert [each.rule_id for each in together.assignments] == ["rule-tcp-80", "rule-tcp-81"]
+    assert isinstance(together, MembersTogether)
+    assert [each.rule_id for each in together.changes] == ["rule-tcp-80", "rule-tcp-81"]
 
 
 def test_without_any_instance_nothing_is_removed() -> None:
@@ -135,49 +133,6 @@ def test_many_nodes_are_counted_and_not_listed() -> None:
     nodes = {f"n{i:02}": instance(f"n{i:02}", "other") for i in range(20)} | {"in": instance("in")}
     planned = plan_members(facts(request(nodes=nodes, status=recorded())), rules_plan(rule(80)))
     assert "n00, n01, n02, n03, n04 and 15 more" in planned.condition.message
-
-
-def conditions(**statuses: str) -> list[Json]:
-    stages = {"AddressReady": "True", "RulesReady": "True", "FirewallReady": "True"} | statuses
-    return [{"type": kind, "status": status} for kind, status in stages.items()]
-
-
-@pytest.mark.parametrize(
-    ("asked", "alone"),
-    [
-        pytest.param({"status": {"conditions": conditions()}}, True, id="all else is ready"),
-        pytest.param(
-            {"status": {"conditions": conditions(MembersReady="False")}},
-            True,
-            id="some are missing",
-        ),
-        pytest.param(
-            {"status": {"conditions": conditions(RulesReady="False")}}, False, id="no rule yet"
-        ),
-        pytest.param({"status": {"conditions": []}}, False, id="new"),
-        pytest.param(
-            {"status": {"conditions": conditions()}, "ports": [port(80), port(81)]},
-            False,
-            id="two rules, two changes",
-        ),
-        pytest.param(
-            {"status": {"conditions": conditions()}, "metadata": {"generation": 2}},
-            False,
-            id="another spec",
-        ),
-        pytest.param(
-            {
-                "status": {"conditions": conditions()},
-                "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"},
-            },
-            False,
-            id="deletion",
-        ),
-    ],
-)
-def test_one_change_of_members_is_distinguished_from_more(asked: Json, *, alone: bool) -> None:
-    asked["status"]["observedGeneration"] = 1
-    assert is_one_change(request(**asked)) is alone
 
 
 @pytest.mark.parametrize(

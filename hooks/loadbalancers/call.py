@@ -1,0 +1,225 @@
+"""One call of one load balancer: what it knows of CloudStack, and what it does beside the rest."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled, Unreachable
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeError
+from hooks.kube.conditions import Condition
+from hooks.kube.events import Event
+from hooks.loadbalancers.actions import Outcome, TimeUp, perform
+from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.facts import observe, observe_associated
+from hooks.loadbalancers.lanes import NetworkBusy
+from hooks.loadbalancers.plan import actions, status
+from hooks.loadbalancers.plan.actions import Action, KubernetesAction
+from hooks.loadbalancers.plan.effects import state_after
+from hooks.loadbalancers.plan.facts import CallState, Facts
+from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.webhook.contract import Plan
+from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall
+
+#: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
+_REASONS = {
+    KubeError: "KubernetesUnreachable",
+    Refused: "CloudStackRefused",
+    Throttled: "CloudStackThrottles",
+}
+
+
+@dataclass
+class LoadBalancerCall(Call[Facts, Action]):
+    """One call's view of one load balancer.
+
+    What was done and seen to succeed is known. CloudStack is read at first, after a refusal, after
+    an action whose effect only it knows, and once more at the end: everything but the members.
+
+    Attributes:
+        wait: seconds until the next check, as the status that came says.
+        planned: the status as last planned; None before the first plan.
+        events: those of the last plan, which are recorded when the work begins.
+        known: the facts as they were read, with the effects of what was done since; None if they
+            are to be read.
+        has_effects: `known` holds effects that were not read.
+        associated: id of an address that is still to be read.
+    """
+
+    request: LoadBalancerRequest
+    context: CallContext
+    record: OncePerCall
+    wait: float
+    call_state: CallState = field(default_factory=CallState)
+    planned: Json | None = None
+    events: tuple[Event, ...] = ()
+    known: Facts | None = None
+    has_effects: bool = False
+    associated: str = ""
+    _beside: list[tuple[Action, "Future[Outcome]"]] = field(default_factory=list)
+    _lane: ExitStack = field(default_factory=ExitStack)
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="beside")
+    )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for what still runs beside; jobs that outlive the call are remembered."""
+        self._pool.shutdown()
+        self._leave_network()
+
+    def observe(self) -> Facts:
+        """Return what is known of CloudStack, else read it.
+
+        Before a deletion, the lane comes first: nothing may come on the address while it is waited
+        for.
+        """
+        self._finish()
+        if self.known is not None and self.associated:
+            self.known = observe_associated(self.known, self.associated, self.context)
+        self.associated = ""
+        if self.known is None:
+            if self.request.is_deleting:
+                self._enter_network()
+            return self._read()
+        self.known = replace(self.known, call_state=self.call_state, now=self.context.clock())
+        return self.known
+
+    def plan(self, facts: Facts) -> Plan[Action]:
+        """Plan. Events about work in CloudStack are recorded when it begins, not when it ends."""
+        planned = plan(facts)
+        if not planned.actions and self.has_effects:
+            planned = plan(self._read())
+        if self.call_state.first_actions is None:
+            self.call_state = replace(self.call_state, first_actions=planned.actions)
+        self.planned = planned.response.get("status") or {}
+        if all(isinstance(action, KubernetesAction) for action in planned.actions):
+            return planned
+        self.events = planned.events
+        return replace(planned, events=())
+
+    def act(self, action: Action) -> None:
+        """Do one action, or begin it beside those after it; the plan decides about refusals."""
+        if _runs_beside(action) and all(_go_together(action, other) for other, _ in self._beside):
+            future = self._pool.submit(perform, action, self.context, self._begin)
+            self._beside.append((action, future))
+            return
+        if not isinstance(action, actions.OpenFirewall | actions.CloseFirewall):
+            self._finish()
+        if isinstance(action, actions.Release) and not self._still_planned(action):
+            return
+        begin = (lambda: None) if isinstance(action, KubernetesAction) else self._begin
+        try:
+            self._note(action, perform(action, self.context, begin))
+        except Exception:
+            self.known = None
+            raise
+        finally:
+            if isinstance(action, actions.Release):
+                self._leave_network()
+
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
+        """Answer with what is known, and what went wrong."""
+        with suppress(CloudStackError):
+            self._finish()
+        request, now = self.request, self.context.clock()
+        # The time was spent on work, rather than on waiting for an answer.
+        is_out_of_time = (
+            self.call_state.done
+            and isinstance(error, Unreachable)
+            and self.context.deadline.passed(margin=ANSWER_MARGIN)
+        )
+        is_check = request.recorded.fingerprint == fingerprint(request)
+        if isinstance(error, NetworkBusy) and is_check and not self.call_state.done:
+            # The next call finds the same. Shown now, it would not count as drift then.
+            return Plan(status.unchanged(request, self.wait))
+        if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
+            return Plan(status.unfinished(request, now, str(error), status=self.planned))
+        reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+        reason = next(reasons, "CloudStackUnreachable")
+        ready = Condition("Ready", "Unknown", reason, str(error))
+        least_wait = error.retry_after if isinstance(error, Throttled) else 0.0
+        return Plan(
+            status.unobserved(request, now, ready, status=self.planned, least_wait=least_wait)
+        )
+
+    def _read(self) -> Facts:
+        self.known, self.has_effects = None, False
+        self.known = observe(self.request, self.call_state, self.context)
+        return self.known
+
+    def _still_planned(self, release: actions.Release) -> bool:
+        """Enter the lane, and plan again if it was not held when CloudStack was read."""
+        if "network" in self.context.held_lanes:
+            return True
+        self._enter_network()
+        return release in plan(self._read()).actions
+
+    def _enter_network(self) -> None:
+        """Hold the lane of the network until a release, or the call, ends. Raises NetworkBusy."""
+        if "network" not in self.context.held_lanes:
+            self._lane.enter_context(self.context.lane("network"))
+            self.context.held_lanes.add("network")
+
+    def _leave_network(self) -> None:
+        self.context.held_lanes.discard("network")
+        self._lane.close()
+
+    def _begin(self) -> None:
+        self.record(*self.events)
+
+    def _note(self, action: Action, outcome: Outcome) -> None:
+        """Remember what an action came to."""
+        self.call_state = replace(
+            self.call_state,
+            done=(*self.call_state.done, action),
+            refusals=(*self.call_state.refusals, *outcome.refusals),
+        )
+        if self.known is None or outcome.refusals:
+            self.known = None
+        elif isinstance(action, actions.Associate | actions.AssociateAny):
+            self.associated = outcome.made
+        else:
+            state = state_after(self.known.state, action, outcome.made)
+            self.known = None if state is None else replace(self.known, state=state)
+        self.has_effects = self.known is not None
+
+    def _finish(self) -> None:
+        """Wait for what runs beside; raise its first error after all have ended."""
+        errors: list[Exception] = []
+        while self._beside:
+            action, future = self._beside.pop(0)
+            error = future.exception()
+            if error is None:
+                self._note(action, future.result())
+            elif isinstance(error, Exception):
+                self.known = None
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def _runs_beside(action: Action) -> bool:
+    """Tell whether an action may run beside those after it: tags lock nothing.
+
+    Those of an address are its claim, which everything else waits for. Members have their lane.
+    """
+    if isinstance(action, actions.AddTags):
+        return action.kind != "address"
+    return isinstance(action, actions.Assign | actions.Remove | actions.MembersTogether)
+
+
+def _go_together(action: Action, other: Action) -> bool:
+    """Tell whether two may run at once: members are added before others are removed."""
+    return isinstance(action, actions.AddTags) or isinstance(other, actions.AddTags)

@@ -1,0 +1,100 @@
+"""Lanes: writes that lock one another in CloudStack go one at a time, in the order they come.
+
+On a running CloudStack, ten rules created one after the other took 1.2 s, four at once 15 s: the
+server locks rows of the network and waits for them slowly. An address is locked by its owner as
+well. Changes of members are the exception: four at once take two thirds of the time. Tags lock
+nothing.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Literal, NamedTuple
+
+from hooks.cloudstack.errors import CloudStackError
+
+#: Seconds that a call waits for a lane before it answers; Metacontroller calls again.
+LANE_TIMEOUT = 6.5
+#: Changes of members that a network takes at once. More only wait for each other in the server.
+MEMBERS_AT_ONCE = 4
+
+
+class NetworkBusy(CloudStackError):
+    """Other calls are writing to the network; this write was not begun."""
+
+
+class LaneKey(NamedTuple):
+    """What a lane's writes lock.
+
+    Attributes:
+        kind: addresses lock by owner, rules and firewall rules by network; changes of members
+            have a wider lane of their own.
+        id: of the network; of the project that owns, empty for the account itself.
+    """
+
+    kind: Literal["owner", "network", "members"]
+    id: str
+
+
+_BUSY = {
+    "owner": "another call is acquiring an address",
+    "network": "another call is changing network {}",
+    "members": "other calls are changing members in network {}",
+}
+
+
+class _Lane:
+    """So many writes at once; who waits is served in order."""
+
+    def __init__(self, width: int) -> None:
+        self._free = width
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def enter(self, seconds: float) -> bool:
+        """Wait for a place; tell whether one was free in time."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(max(0.0, seconds)):
+            return True
+        with self._lock:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+        return False
+
+    def leave(self) -> None:
+        """Give the place to who has waited longest."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
+class Lanes:
+    """The lanes of all networks and owners, for all calls of this process."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[LaneKey, _Lane] = {}
+
+    @contextmanager
+    def held(self, keys: tuple[LaneKey, ...], *, timeout: float = LANE_TIMEOUT) -> Iterator[None]:
+        """Hold a place in each of these lanes, entered in the order given.
+
+        Raises:
+            NetworkBusy: other calls held one of them for `timeout` seconds.
+        """
+        with ExitStack() as places:
+            for key in keys:
+                width = MEMBERS_AT_ONCE if key.kind == "members" else 1
+                lane = self._lanes.setdefault(key, _Lane(width))
+                if not lane.enter(timeout):
+                    raise NetworkBusy("lane", _BUSY[key.kind].format(key.id))
+                places.callback(lane.leave)
+            yield

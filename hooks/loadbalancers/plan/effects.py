@@ -1,0 +1,140 @@
+"""Says what CloudStack shows after an action that it carried out, so that it need not be read."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import TypeVar
+
+from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    LoadBalancerRuleChange,
+    NewLoadBalancerRule,
+)
+from hooks.cloudstack.models.tags import Tag
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    AddTags,
+    Assign,
+    CloseFirewall,
+    CreateRule,
+    DeleteRule,
+    MembersTogether,
+    OpenFirewall,
+    Remove,
+    UpdateRule,
+)
+from hooks.loadbalancers.plan.facts import CloudState
+from hooks.loadbalancers.plan.ownership import Resource
+
+Tagged = TypeVar("Tagged", bound=Resource)
+
+
+def state_after(state: CloudState, action: Action, made: str = "") -> CloudState | None:
+    """Return the state after an action that succeeded; None if CloudStack has to be read.
+
+    Args:
+        state: before the action.
+        action: what was done.
+        made: the id of what it made; empty if it made nothing.
+    """
+    match action:
+        case AddTags():
+            return _tagged(state, action)
+        case CreateRule(rule):
+            return _with_rule(state, _rule(rule, made)) if made else None
+        case UpdateRule(rule_id, _, change):
+            return _changed(state, rule_id, lambda rule: _updated(rule, change))
+        case DeleteRule(own):
+            rules = tuple(rule for rule in state.rules if rule.id != own.id)
+            return replace(state, rules=rules)
+        case Assign() | Remove():
+            return _with_members(state, action)
+        case MembersTogether(changes):
+            for each in changes:
+                state = _with_members(state, each)
+            return state
+        case OpenFirewall(address_id, ports):
+            opened = _firewall_rule(address_id, ports, made)
+            return replace(state, firewall=(*state.firewall, opened)) if made else None
+        case CloseFirewall(own):
+            left = tuple(rule for rule in state.firewall if rule.id != own.id)
+            return replace(state, firewall=left)
+        case _:
+            return None
+
+
+def _tagged(state: CloudState, action: AddTags) -> CloudState:
+    added = tuple(Tag(key, value) for key, value in action.tags)
+
+    def tag(resources: Iterable[Tagged]) -> tuple[Tagged, ...]:
+        return tuple(
+            replace(each, tags=(*each.tags, *added)) if each.id in action.ids else each  # type: ignore[type-var]
+            for each in resources
+        )
+
+    match action.kind:
+        case "address":
+            return replace(state, addresses=tag(state.addresses))
+        case "rule":
+            return replace(state, rules=tag(state.rules))
+        case _:
+            return replace(state, firewall=tag(state.firewall))
+
+
+def _with_rule(state: CloudState, rule: LoadBalancerRule) -> CloudState:
+    return replace(state, rules=(*state.rules, rule), members={**state.members, rule.id: {}})
+
+
+def _rule(new: NewLoadBalancerRule, made: str) -> LoadBalancerRule:
+    return LoadBalancerRule(
+        id=made,
+        name=new.name,
+        public_ip_id=new.public_ip_id,
+        public_port=new.public_port,
+        private_port=new.private_port,
+        protocol=new.protocol,
+        algorithm=new.algorithm,
+        state="Add",
+        network_id=new.network_id,
+        cidrs=new.cidrs,
+    )
+
+
+def _updated(rule: LoadBalancerRule, change: LoadBalancerRuleChange) -> LoadBalancerRule:
+    values = {each.name: getattr(change, each.name) for each in fields(change)}
+    return replace(rule, **{name: value for name, value in values.items() if value is not None})
+
+
+def _changed(
+    state: CloudState, rule_id: str, change: Callable[[LoadBalancerRule], LoadBalancerRule]
+) -> CloudState:
+    rules = tuple(change(rule) if rule.id == rule_id else rule for rule in state.rules)
+    return replace(state, rules=rules)
+
+
+def _with_members(state: CloudState, change: Assign | Remove) -> CloudState:
+    """A rule is Active while it has members."""
+    members = members_after(state.members.get(change.rule_id, {}), change)
+    name = "Active" if members else "Add"
+    state = replace(state, members={**state.members, change.rule_id: members})
+    return _changed(state, change.rule_id, lambda rule: replace(rule, state=name))
+
+
+def members_after(members: Mapping[str, str], change: Assign | Remove) -> Mapping[str, str]:
+    """Return a rule's members after a change of them: names by VM id."""
+    if isinstance(change, Assign):
+        return {**members, **dict(zip(change.vm_ids, change.nodes, strict=True))}
+    gone = frozenset(change.vm_ids)
+    return {vm: name for vm, name in members.items() if vm not in gone}
+
+
+def _firewall_rule(address_id: str, ports: PortRange, made: str) -> FirewallRule:
+    return FirewallRule(
+        id=made,
+        protocol=ports.protocol,
+        public_ip_id=address_id,
+        start_port=ports.start_port,
+        end_port=ports.end_port,
+        cidrs=ports.cidrs,
+        state="Active",
+    )

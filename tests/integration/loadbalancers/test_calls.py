@@ -1,0 +1,173 @@
+"""How often CloudStack is called, and what a memory that is wrong leads to."""
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.loadbalancers.hook import LoadBalancersHook
+from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, port
+
+MEMBERS = "listLoadBalancerRuleInstances"
+
+
+def reads(world: World) -> int:
+    return sum(
+        count
+        for command, count in world.simulator.control.counts().items()
+        if command.startswith("list")
+    )
+
+
+def lists_of_members(world: World) -> int:
+    return world.simulator.control.counts().get(MEMBERS, 0)
+
+
+def members(world: World, lb: LoadBalancer) -> list[set[str]]:
+    return [set(rule["members"]) for rule in world.rules(lb.name)]
+
+
+def ports(count: int) -> list[dict[str, object]]:
+    return [port(80 + number) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_what_a_load_balancer_with_so_many_ports_costs(
+    world: World, hook: LoadBalancersHook, count: int
+) -> None:
+    LoadBalancer(world, "first").settle(hook)
+    world.simulator.control.clear_calls()
+    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=30)
+    assert lb.is_ready()
+    assert sum(world.writes().values()) == 4 + 2 * count + 1
+    assert reads(world) <= 8 + count
+    assert lists_of_members(world) == 0
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_a_node_that_leaves_or_joins_costs_no_list_of_members_however_many_rules(
+    world: World, hook: LoadBalancersHook, count: int
+) -> None:
+    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=30)
+    world.simulator.control.clear_calls()
+    node = world.nodes.pop("node-1")
+    lb.settle(hook, seconds=30)
+    assert world.writes() == {"removeFromLoadBalancerRule": count}
+    assert members(world, lb) == [set(world.nodes)] * count
+    world.nodes["node-1"] = node
+    lb.settle(hook, seconds=30)
+    assert world.writes()["assignToLoadBalancerRule"] == count
+    assert members(world, lb) == [set(world.nodes)] * count
+    assert lists_of_members(world) == 0
+    assert reads(world) <= 12
+
+
+def test_a_new_process_reads_the_members_once(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    lb = LoadBalancer(world, ports=ports(3)).settle(hook)
+    world.simulator.control.clear_calls()
+    world.nodes.pop("node-1")
+    restarted = make_hook(world, cloud)
+    lb.settle(restarted)
+    assert lists_of_members(world) == 3
+    world.nodes.pop("node-2")
+    lb.settle(restarted)
+    assert lists_of_members(world) == 3
+    assert members(world, lb) == [set(world.nodes)] * 3
+
+
+def test_a_member_that_somebody_added_meanwhile_costs_a_refusal_and_a_look(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    node = world.nodes.pop("node-1")
+    lb = LoadBalancer(world).settle(hook)
+    [rule] = world.rules(lb.name)
+    world.human.done(
+        "assignToLoadBalancerRule",
+        id=rule["id"],
+        virtualmachineids=node["spec"]["instanceID"],
+    )
+    world.simulator.control.clear_calls()
+    world.nodes["node-1"] = node
+    lb.call(hook)
+    assert lb.is_ready()
+    assert members(world, lb) == [set(world.nodes)]
+    assert world.writes() == {"assignToLoadBalancerRule": 1}
+    assert lists_of_members(world) == 1
+
+
+def test_a_member_that_somebody_removed_meanwhile_is_back_after_the_next_check(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [rule] = world.rules(lb.name)
+    gone = world.nodes["node-1"]["spec"]["instanceID"]
+    world.human.done("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=gone)
+    world.nodes.pop("node-2")
+    lb.settle(hook)
+    lb.wait(hook)
+    assert members(world, lb) == [set(world.nodes)]
+
+
+def test_what_another_replica_did_is_read(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    other = make_hook(world, cloud)
+    lb = LoadBalancer(world).settle(hook)
+    late = world.nodes.pop("node-1")
+    lb.settle(other)
+    world.nodes["node-1"] = late
+    world.nodes.pop("node-2")
+    lb.settle(other)
+    world.nodes.pop("node-3")
+    lb.settle(hook)
+    assert members(world, lb) == [set(world.nodes)]
+
+
+def test_a_rule_that_somebody_deleted_meanwhile_is_made_again_with_its_members(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=ports(2)).settle(hook)
+    world.human.done("deleteLoadBalancerRule", id=world.rules(lb.name)[0]["id"])
+    world.nodes.pop("node-1")
+    lb.settle(hook)
+    assert members(world, lb) == [set(world.nodes)] * 2
+
+
+def test_a_call_that_worked_reads_rules_and_firewall_once_at_its_end(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    lb.call(hook)
+    assert lb.is_ready()
+    counts = world.simulator.control.counts()
+    assert counts["listLoadBalancerRules"] == counts["listFirewallRules"] == 1
+
+
+def test_services_that_choose_at_the_same_time_choose_different_addresses(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    balancers = [LoadBalancer(world, f"s{number}") for number in range(40)]
+    for lb in balancers:
+        lb.call(hook)
+    assert len({lb.status["address"]["ip"] for lb in balancers}) == 40
+    free = world.simulator.control.calls("listPublicIpAddresses")
+    assert all(
+        int(call["params"]["pagesize"]) == 10
+        for call in free
+        if call["params"].get("state") == "Free"
+    )
+
+
+def test_a_choice_that_metacontroller_does_not_show_yet_is_made_again_without_a_read(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    chosen = lb.status["address"]["ip"]
+    lb.parent.pop("status")
+    world.simulator.control.clear_calls()
+    lb.call(hook)
+    assert lb.status["address"]["ip"] == chosen
+    asked = world.simulator.control.calls("listPublicIpAddresses")
+    assert [call for call in asked if call["params"].get("state") == "Free"] == []

@@ -1,0 +1,53 @@
+"""What is assumed after an action is what the model of CloudStack shows after it."""
+
+from dataclasses import replace
+
+from hypothesis import given
+
+from hooks.loadbalancers.plan.effects import state_after
+from hooks.loadbalancers.plan.facts import CloudState
+from hooks.loadbalancers.request import read
+from tests.unit.loadbalancers.builders import facts
+from tests.unit.loadbalancers.generated import Play, slowly, spec_of, specs, worlds
+from tests.unit.loadbalancers.model import Model
+
+
+def shown(state: CloudState) -> CloudState:
+    """Return what both tell of a state, in one order; what only one of them tells is left out."""
+    rules = sorted((replace(each, state="", network_id="") for each in state.rules), key=str)
+    return replace(
+        state,
+        free=(),
+        addresses=tuple(sorted(state.addresses, key=str)),
+        rules=tuple(rules),
+        members={each.id: dict.fromkeys(state.members.get(each.id, {}), "") for each in rules},
+        firewall=tuple(
+            sorted((replace(each, state="", network_id="") for each in state.firewall), key=str)
+        ),
+    )
+
+
+def ids(state: CloudState) -> set[str]:
+    """Return the ids of rules and firewall rules."""
+    return {each.id for each in state.rules} | {each.id for each in state.firewall}
+
+
+@slowly
+@given(worlds(), specs)
+def test_the_state_after_an_action_is_what_is_read_after_it(
+    model: Model, drawn: dict[str, object]
+) -> None:
+    play = Play(model, spec_of(drawn))
+    for _ in range(4):
+        planned = play.plan()
+        for action in planned.actions:
+            known = facts(read(play.body), network=model.network)
+            before = model.state(known)
+            if model.apply(action):
+                continue
+            after = model.state(known)
+            new = min(ids(after) - ids(before), default="")
+            assumed = state_after(before, action, new)
+            if assumed is not None:
+                assert shown(assumed) == shown(after)
+        play.body["parent"]["status"] = planned.response.get("status")
