@@ -13,7 +13,12 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.claims import not_ready
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall
-from hooks.loadbalancers.plan.ownership import NOBODYS, is_fork_name, is_former_name
+from hooks.loadbalancers.plan.ownership import (
+    NOBODYS,
+    describe,
+    is_fork_name,
+    is_former_name,
+)
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.names import ANNOTATION_ADDRESS, ANNOTATION_TAKEOVER_FROM
 
@@ -42,33 +47,61 @@ def is_left_by_provider(here: Facts, address: PublicIpAddress) -> bool:
 def refuse_adoption(here: Facts, found: PublicIpAddress) -> Condition | None:
     """Return the condition that says why an address is not taken with its rules; None if it is.
 
-    Rules that a provider named must have members that are nodes of this cluster, and no others.
-    Without any member, only a name with the Service's UID counts, which no other Service has. The
-    fork's names do not; a person may vouch for them by the annotation `takeover-from`. `here` are
-    the facts on the address.
+    `here` are the facts on the address, which has no mark.
+    """
+    return _refuse_others(here, found) or _refuse_unproven(here, found)
+
+
+def _refuse_others(here: Facts, found: PublicIpAddress) -> Condition | None:
+    """Refuse an address that serves another Service, by marks of rules or by a provider's names.
+
+    Former providers let Services of one cluster share an address: beside rules of this Service,
+    those of others do not matter as long as their members are nodes of this cluster.
     """
     own = own_rules(here.owner, here.state.rules)
-    named = [each for each in here.state.rules if _is_named_only(here, each)]
-    others = [each for each in named if each not in own]
-    if strangers := _strangers(here, others):
-        message = (
-            f"{found.ip_address} has rules of another Service, {_listed(others)}, with members "
-            f"that are no nodes of this cluster: {join_names(strangers, limit=_NAMED)}"
-        )
-        return not_ready("AddressInUse", message)
-    doubtful = [each for each in own if each in named and not here.owner.is_vouched_for(each)]
-    strangers = _strangers(here, doubtful)
+    others = [each for each in here.state.rules if each not in own]
+    for rule in others:
+        if here.owner.has_another_mark(rule):
+            return _in_use(found, f"rules of Service {describe(rule)}")
+    named = [each for each in others if is_former_name(each.name)]
+    if strangers := _strangers(here, named):
+        return _in_use(found, f"rules {_listed(named)} with {_describe_strangers(strangers)}")
+    if named and not own:
+        return _in_use(found, f"rules {_listed(named)} of another Service; delete what is left")
+    return None
+
+
+def _refuse_unproven(here: Facts, found: PublicIpAddress) -> Condition | None:
+    """Refuse rules that merely have this Service's names.
+
+    They must have members that are nodes of this cluster, and no others. Without any member, only
+    a name with the Service's UID counts, which no other Service has. The fork's names do not; a
+    person may vouch for them by the annotation `takeover-from`.
+    """
+    own = own_rules(here.owner, here.state.rules)
+    doubtful = [
+        each
+        for each in own
+        if here.owner.whose(each) in NOBODYS and not here.owner.is_vouched_for(each)
+    ]
     is_shown = len(doubtful) < len(own) or any(
         here.state.members_of(each.id) or not is_fork_name(each.name) for each in doubtful
     )
-    if is_shown and not strangers:
+    if strangers := _strangers(here, doubtful):
+        why = _describe_strangers(strangers)
+    elif doubtful and not is_shown:
+        why = "no members, so nothing shows whose they are"
+    else:
         return None
-    why = (
-        f"members that are no nodes of this cluster: {join_names(strangers, limit=_NAMED)}"
-        if strangers
-        else "no members, so nothing shows whose they are"
-    )
-    return not_ready("AdoptionUnproven", _advise(found, doubtful, why)) if doubtful else None
+    return not_ready("AdoptionUnproven", _advise(found, doubtful, why))
+
+
+def _in_use(found: PublicIpAddress, what: str) -> Condition:
+    return not_ready("AddressInUse", f"{found.ip_address} has {what}")
+
+
+def _describe_strangers(names: Sequence[str]) -> str:
+    return f"members that are no nodes of this cluster: {join_names(names, limit=_NAMED)}"
 
 
 def _advise(found: PublicIpAddress, doubtful: Sequence[LoadBalancerRule], why: str) -> str:
@@ -81,11 +114,6 @@ def _advise(found: PublicIpAddress, doubtful: Sequence[LoadBalancerRule], why: s
         f"{why}. Nothing is taken over. If another cluster serves there, ask for another address "
         f"with annotation {ANNOTATION_ADDRESS}. If none does, {remedy}"
     )
-
-
-def _is_named_only(here: Facts, rule: LoadBalancerRule) -> bool:
-    """Tell whether a provider named a rule, and no mark says whose it is."""
-    return is_former_name(rule.name) and here.owner.whose(rule) in NOBODYS
 
 
 def _strangers(here: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[str, ...]:

@@ -22,11 +22,13 @@ from hooks.names import (
     EVENT_DELETED,
     EVENT_DELETING,
     EVENT_FOREIGN_CLUSTER,
+    TAG_ORIGIN,
 )
 from hooks.webhook.contract import CompositeResponse, Plan
 
 #: How many things of others on an address a message names.
 _NAMED_OTHERS = 5
+_BY_HAND = "it stays allocated, release it by hand if nobody needs it"
 _LET_GO = f'annotation {ANNOTATION_ABANDON}: "true" leaves everything in CloudStack and lets go'
 
 
@@ -57,6 +59,9 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         on_it = join_sentences(list(others), limit=_NAMED_OTHERS)
         message = f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
         response = _deleting(facts, message)
+        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"))
+    elif may_restore(here, address) and here.owner.whose(address) is not Whose.OURS:
+        message = f"Address {address.ip_address} had lost tags that say whose it is: {_BY_HAND}"
         events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"))
     if complaints := facts.complaints(cleaning):
         response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
@@ -114,11 +119,18 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
 
 
 def _cleanup(here: Facts, address: PublicIpAddress, *, at_once: bool = False) -> tuple[Action, ...]:
-    """Take the address down; it gets the tags first that it lacks, so that it is surely ours."""
+    """Take the address down; it gets the tags first that it lacks, so that it is surely ours.
+
+    One that lost some of our tags is not released: its origin becomes the user's.
+    """
     if here.owner.whose(address) is Whose.OURS:
         return take_down(here, address, at_once=at_once)
-    by_controller = is_by_controller(address) or not may_restore(here, address)
-    wanted = tags.address_tags(here, by_controller=by_controller)
+    is_lost = may_restore(here, address)
+    if is_lost and is_by_controller(address):
+        recorded, rules = here.request.recorded.address, here.state.rules
+        own = here.owner.own_restorable(recorded, address, rules)
+        return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
+    wanted = tags.address_tags(here, by_controller=not is_lost)
     return tags.complete(here, "address", [address], lambda each: each.ip_address, wanted)
 
 
@@ -150,8 +162,8 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
             event = Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning")
         elif _is_left(facts, each):
             message = (
-                f"Address {each.ip_address} has lost tags that say whose it is, and stays in "
-                "CloudStack with everything on it: release it by hand if nobody needs it"
+                f"Address {each.ip_address} has lost the tags that say whose it is, so what is on "
+                f"it stays too: {_BY_HAND}"
             )
             event = Event(request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
     return Plan(_finalized(facts), events=(event,))

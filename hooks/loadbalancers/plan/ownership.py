@@ -186,18 +186,19 @@ class Owner:
     ) -> bool:
         """Tell whether an address is ours though somebody removed tags from it.
 
-        The status records this allocation, and CloudStack shows a trace that only we leave: cluster
-        and UID on the address, or our whole mark on a rule. The UID alone is also that of a Service
-        in a copy of the cluster. Restored tags never include an origin that would release it.
+        The status records this allocation, and CloudStack shows a trace that only we leave: the
+        mark on the address but for the name, or our whole mark on a rule. A copy of the cluster has
+        the UID too, and who writes load balancers in another namespace knows it. Restored tags
+        never include an origin that would release the address.
         """
+        lacking = set(self.mark) - {(tag.key, tag.value) for tag in address.tags}
         return (
             recorded is not None
             and not recorded.is_unclaimed
             and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
             and not self.has_another_mark(address)
             and (
-                (value(address, names.TAG_CLUSTER), value(address, names.TAG_SERVICE_UID))
-                == (self.cluster, self.uid)
+                {key for key, _ in lacking} <= {names.TAG_SERVICE}
                 or any(self.whose(rule) is Whose.OURS for rule in rules)
             )
         )
@@ -225,6 +226,13 @@ class Owner:
         """Return our title to an address with our whole mark. Raises NotOurs."""
         ip = address.ip_address
         return _title("address", address.id, ip, is_ours=self.whose(address) is Whose.OURS)
+
+    def own_restorable(
+        self, recorded: RecordedAddress | None, address: PublicIpAddress, rules: Iterable[Resource]
+    ) -> Own:
+        """Return our title to an address that lost some of our tags. Raises NotOurs."""
+        is_ours = self.may_restore(recorded, address, rules)
+        return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
     def own_rule(self, rule: LoadBalancerRule) -> Own:
         """Return our title to a rule. Raises NotOurs."""

@@ -36,14 +36,15 @@ def untag_rules(lb: LoadBalancer) -> None:
 
 
 @pytest.mark.parametrize("key", MARK_KEYS)
-def test_a_deletion_restores_a_tag_of_the_address_and_leaves_nothing(
+def test_a_deletion_restores_a_tag_of_the_address_and_leaves_only_the_address(
     lb: LoadBalancer, hook: LoadBalancersHook, key: str
 ) -> None:
     untag_address(lb, key)
     lb.delete()
     lb.settle(hook)
     assert lb.is_finalized()
-    assert lb.world.remains() == NOTHING
+    assert lb.world.remains() == {**NOTHING, "addresses": [ip_of(lb)]}
+    assert f"AddressKept: Address {ip_of(lb)} had lost tags" in told(lb.world)
 
 
 @pytest.mark.parametrize("keys", [(names.TAG_ORIGIN,), ADDRESS_KEYS])
@@ -105,3 +106,38 @@ def test_a_copy_of_the_cluster_takes_no_address_whose_cluster_tag_is_gone(
         copy.delete()
         call_for(copy, elsewhere, 900)
         assert holdings(other, ip_of(lb)) == before
+
+
+@pytest.mark.parametrize("is_deleting", [False, True])
+def test_a_forged_status_takes_no_address_that_lost_the_name_of_its_service(
+    lb: LoadBalancer, hook: LoadBalancersHook, *, is_deleting: bool
+) -> None:
+    """Somebody who may write load balancers in `evil` knows the UID and the allocation."""
+    world = lb.world
+    untag_rules(lb)
+    untag_address(lb, names.TAG_NAMESPACE, names.TAG_SERVICE)
+    before = holdings(world, ip_of(lb))
+    forged = LoadBalancer(world, "till", namespace="evil", uid=lb.service_uid)
+    forged.parent["status"] = {"address": lb.status["address"]}
+    if is_deleting:
+        forged.delete()
+    call_for(forged, hook, 900)
+    assert holdings(world, ip_of(lb)) == before
+
+
+def test_an_address_that_lost_its_tags_is_not_claimed_over_the_rules_of_its_service(
+    lb: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    world = lb.world
+    untag_address(lb, *ADDRESS_KEYS)
+    before = holdings(world, ip_of(lb))
+    taker = LoadBalancer(world, "till", namespace="evil", address=ip_of(lb)).settle(hook)
+    assert taker.reason() == "AddressInUse"
+    assert "default/web" in taker.condition("Ready")["message"]
+    assert holdings(world, ip_of(lb)) == before
+    with cluster(world, "c-2") as (other, elsewhere):
+        copy = LoadBalancer(other, address=ip_of(lb)).settle(elsewhere)
+        assert copy.reason() == "AddressInUse"
+        assert holdings(world, ip_of(lb)) == before
+    assert lb.wait(hook).is_ready()
+    assert [each["ipaddress"] for each in world.addresses()] == [ip_of(lb)]

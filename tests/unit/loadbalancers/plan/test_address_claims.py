@@ -148,21 +148,40 @@ def test_only_the_cluster_that_the_rules_name_is_vouched_for(takeover_from: str)
     assert result.condition.reason == "AdoptionUnproven"
 
 
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        pytest.param(STRANGER, "AddressInUse", id="strangers"),
-        pytest.param(NODES, "ClaimingAddress", id="nodes"),
-        pytest.param({}, "ClaimingAddress", id="no members"),
-    ],
-)
+@pytest.mark.parametrize("members", [STRANGER, NODES, {}], ids=["strangers", "nodes", "none"])
 @pytest.mark.parametrize("name", ["K8s_svc_kubernetes_shop_till-tcp-80", f"a{'0' * 31}-tcp-80"])
-def test_an_address_where_a_provider_serves_another_clusters_service_is_not_claimed(
-    name: str, members: Any, reason: str
+def test_an_address_where_a_provider_serves_another_service_is_not_claimed(
+    name: str, members: Any
 ) -> None:
     asked = request(address=IP)
     result = plan(asked, address(IP), rules=(rule(80, name),), members=members)
+    assert (result.actions, result.condition.reason) == ((), "AddressInUse")
+    assert name in result.condition.message
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        pytest.param(NODES, "ClaimingAddress", id="nodes"),
+        pytest.param(STRANGER, "AddressInUse", id="strangers"),
+    ],
+)
+def test_an_address_where_a_provider_serves_two_services_is_the_firsts(
+    others: Any, reason: str
+) -> None:
+    """The existing provider let several Services ask for one address."""
+    theirs = rule(81, f"a{'0' * 31}-tcp-81")
+    members = {**NODES, theirs.id: others["rule-tcp-80"]}
+    rules = (rule(80, f"{NAME}-80"), theirs)
+    result = plan(request(adopt=ADOPT), address(IP), rules=rules, members=members)
     assert result.condition.reason == reason
+
+
+def test_an_address_with_rules_that_have_another_services_mark_is_not_claimed() -> None:
+    rules = (rule(80, f"{NAME}-80"), rule(81, "any", tags=FOREIGN))
+    result = plan(request(address=IP, adopt=ADOPT), address(IP), rules=rules, members=NODES)
+    assert (result.actions, result.condition.reason) == ((), "AddressInUse")
+    assert "shop/till" in result.condition.message
 
 
 def test_an_address_of_another_provider_with_rules_of_others_only_is_theirs() -> None:
