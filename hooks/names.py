@@ -218,6 +218,8 @@ EVENT_ENSURED = "EnsuredLoadBalancer"
 EVENT_UPDATED = "UpdatedLoadBalancer"
 #: Warning: the load balancer cannot be created or changed; the message says why.
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
+#: Warning: an annotation of our prefix is none of ours; the message names the nearest one.
+EVENT_UNKNOWN_ANNOTATION = "UnknownAnnotation"
 #: Warning: no node can be a member.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
 #: Normal: the Service's load balancer is being deleted.

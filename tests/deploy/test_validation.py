@@ -1,10 +1,14 @@
-"""The admission policy for annotations: it refuses what the hook refuses, and nothing else."""
+"""The admission policies for annotations: they refuse and warn where the hook does, only there."""
+
+import json
 
 import pytest
 
 from hooks.services.plan.spec import wanted_spec
+from hooks.services.plan.unknown import KNOWN
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
+from tests.controlplane.cluster import KubectlError
 from tests.deploy.rendering import DEPLOY
 from tests.unit.services.objects import PREFIX, facts
 from tests.unit.services.objects import service as judged
@@ -41,10 +45,14 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def guarded(cluster: ControlPlane) -> ControlPlane:
-    """Apply the policy, and wait until it is heeded."""
-    cluster.kubectl("apply", "-f", DEPLOY / "components/cloud-controller-validation/policy.yaml")
+    """Apply the policies, and wait until they are heeded."""
+    for file in ("policy.yaml", "warnings.yaml"):
+        cluster.kubectl("apply", "-f", DEPLOY / "components/cloud-controller-validation" / file)
     polling.until(
         lambda: refusal(cluster, {"mode": "nonsense"}), "the policy is heeded", within=60, every=0.2
+    )
+    polling.until(
+        lambda: warning(cluster, "nonsense"), "the warning is heeded", within=60, every=0.2
     )
     return cluster
 
@@ -65,6 +73,28 @@ def refusal(cluster: ControlPlane, annotations: dict[str, str], **spec: object) 
     except ApiError as error:
         return error.message
     return ""
+
+
+def warning(cluster: ControlPlane, *annotations: str) -> str:
+    """Return what kubectl warns of when a Service is applied."""
+    applied = service(dict.fromkeys(annotations, "x"), type="ClusterIP")
+    text = json.dumps({"apiVersion": "v1", "kind": "Service", **applied})
+    try:
+        cluster.kubectl("apply", "--dry-run=server", "--warnings-as-errors", "-f", "-", stdin=text)
+    except KubectlError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", ["proxy-protcol", "Proxy-Protocol"])
+def test_an_annotation_that_does_not_exist_is_warned_of(guarded: ControlPlane, name: str) -> None:
+    said = warning(guarded, "proxy-protocol", name)
+    assert f"{PREFIX}{name}: there is no such annotation, so it has no effect; there are " in said
+    assert ", ".join(sorted(KNOWN)) in said
+
+
+def test_annotations_that_exist_are_not_warned_of(guarded: ControlPlane) -> None:
+    assert warning(guarded, *KNOWN) == ""
 
 
 @pytest.mark.parametrize(("name", "value", "good"), ROWS)

@@ -11,6 +11,7 @@ from hooks.services.plan import values
 from hooks.services.plan.facts import Facts
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
+from hooks.services.plan.unknown import unknown_annotations
 from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
 
 #: The most that the schema of CloudStackLoadBalancer takes; MAX_PORTS and MAX_LABELS too.
@@ -36,6 +37,8 @@ def wanted_spec(facts: Facts) -> Json:
             "this Service too; stop it, then remove the finalizer",
         )
     spec = _read_spec(facts.service, reader)
+    for key, message in unknown_annotations(reader.annotations):
+        reader.ignore(annotation_path(key), message)
     if facts.has_load_balancer:
         present = dict(part(facts.load_balancer, "spec"))
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT

@@ -6,11 +6,13 @@ from typing import Literal, cast
 
 from hooks import names
 from hooks.http.bounded_json import Json
-from hooks.http.texts import join_sentences
-from hooks.kube.conditions import Condition, Status, merge_conditions
+from hooks.http.texts import join_sentences, shorten
+from hooks.kube.conditions import MAX_MESSAGE, Condition, Status, merge_conditions
 from hooks.kube.events import Event, Reference
-from hooks.kube.objects import find_condition, is_true, items, part
+from hooks.kube.objects import annotations, find_condition, is_true, items, part
 from hooks.services.plan.facts import Contest, Facts
+from hooks.services.plan.unknown import unknown_annotations
+from hooks.services.plan.values import annotation_path
 
 #: Reasons of the condition that are ours; any other is the load balancer's own.
 PENDING = "Pending"
@@ -23,7 +25,12 @@ CONTESTED = "Contested"
 #: The load balancer's reason where everything is planned and nothing is done.
 PLANNED = "PlanOnly"
 
-_WARNINGS = (names.EVENT_SYNC_FAILED, names.EVENT_UNAVAILABLE, names.EVENT_CONTESTED)
+_WARNINGS = (
+    names.EVENT_SYNC_FAILED,
+    names.EVENT_UNAVAILABLE,
+    names.EVENT_CONTESTED,
+    names.EVENT_UNKNOWN_ANNOTATION,
+)
 
 #: How many invalid fields the condition names.
 MAX_NAMED = 8
@@ -189,6 +196,8 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     shown = (before, old.get("reason"), old.get("message") or "")
     if shown == (ready.status, ready.reason, ready.message):
         return
+    for note in _new_notes(facts, ready):
+        yield event(facts, names.EVENT_UNKNOWN_ANNOTATION, note)
     is_plan_only = part(facts.load_balancer, "spec").get("mode") == "Plan"
     if ready.reason == NO_NODES != old.get("reason"):
         message = "There are no available nodes for LoadBalancer"
@@ -203,6 +212,16 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
         yield event(facts, names.EVENT_SYNC_FAILED, message)
     elif begins and ready.reason != PLANNED:
         yield event(facts, names.EVENT_ENSURING, "Ensuring load balancer")
+
+
+def _new_notes(facts: Facts, ready: Condition) -> Iterator[str]:
+    """Yield what the next condition says of unknown annotations, and the one before does not."""
+    before = facts.own_condition.get("message") or ""
+    now = shorten(ready.message, MAX_MESSAGE)
+    for key, message in unknown_annotations(annotations(facts.service)):
+        note = f"{annotation_path(key)}: {message}"
+        if note in now and note not in before:
+            yield note
 
 
 def event(facts: Facts, reason: str, message: str) -> Event:
