@@ -56,10 +56,11 @@ def test_the_condition_says_so_and_an_event_tells_it_once() -> None:
     condition = own_condition(message="203.0.113.10: rules 1/1, members 3/3")
     observed = service({"proxy-protcol": "true"}, status=ours(condition, ip="203.0.113.10"))
     first = plan(facts(observed, balanced))
-    assert note in first.response["status"]["conditions"][0]["message"]
+    status = first.response["status"] or {}
+    assert note in status["conditions"][0]["message"]
     told = [each for each in first.events if each.reason == names.EVENT_UNKNOWN_ANNOTATION]
     assert [(each.type, each.message) for each in told] == [("Warning", note)]
-    again = {**observed, "status": first.response["status"]}
+    again = {**observed, "status": status}
     events = [each.reason for each in plan(facts(again, balanced)).events]
     assert names.EVENT_UNKNOWN_ANNOTATION not in events
 
