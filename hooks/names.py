@@ -195,6 +195,10 @@ ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
 #: `spec.sessionAffinity` is ClientIP, else `roundrobin`.
 ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
+#: CloudStack's id of the network that the members are on. It counts until the Service has an
+#: address. Default: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one of those that can balance that
+#: most nodes are on.
+ANNOTATION_NETWORK = SERVICE_ANNOTATION_PREFIX + "network"
 #: Reserved for one address that serves several Services; refused for now.
 ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
 

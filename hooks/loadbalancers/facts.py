@@ -10,11 +10,12 @@ from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, Forbidden, I
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
-from hooks.cloudstack.models.network import Network, PublicIpAddress
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import NotFound
 from hooks.kube.objects import annotations, finalizers, is_deleting, part
 from hooks.kube.services import service_path, still_wants
 from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
@@ -82,7 +83,7 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     facts = replace(
         facts,
         version=context.cloud.capabilities(context.deadline),
-        network=_network(request.network_id, context),
+        network=read_network(request.network_id, context.cloud, context.deadline),
     )
     reader = _Reader(facts, context)
     facts = replace(facts, state=CloudState(reader.addresses()))
@@ -145,18 +146,6 @@ def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveSer
         plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
         is_abandoned=str(notes.get(ANNOTATION_ABANDON)).strip().lower() == "true",
     )
-
-
-def _network(network_id: str, context: CallContext) -> Network | None:
-    """Read a network; None if there is none with this id that we may see."""
-    if not network_id:
-        return None
-    try:
-        return context.cloud.network(network_id, context.deadline)
-    except InvalidParameter as error:
-        if error.says_unknown(network_id):
-            return None
-        raise
 
 
 class _Reader:

@@ -8,6 +8,7 @@ from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, RememberedMembers
+from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
@@ -66,6 +67,8 @@ class LoadBalancersHook(Hook):
         wait = until_check(request, now, dependencies.config.drift_resync, elapsed=elapsed)
         if is_settled(request, wait):
             return CallResult(status.unchanged(request, wait))
+        cloud = dependencies.cloud()
+        request = choose_network(request, cloud, deadline)
         uid, recorded = request.metadata.uid, request.recorded.fingerprint
         context = CallContext(
             uid=uid,
@@ -73,7 +76,7 @@ class LoadBalancersHook(Hook):
             lanes=self._lanes,
             members=self._members.begin(uid, recorded, is_check=recorded == fingerprint(request)),
             choices=self._choices,
-            cloud=dependencies.cloud(),
+            cloud=cloud,
             kube=dependencies.kube,
             deadline=deadline,
             cluster_id=self._read_cluster_id,

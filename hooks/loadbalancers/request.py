@@ -110,6 +110,7 @@ class Spec(View, frozen=True):
     external_traffic_policy: str = "Cluster"
     mode: str = "Apply"
     takeover_from: str = ""
+    network: str = ""
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:
@@ -267,6 +268,7 @@ class LoadBalancerRequest:
         recorded_json: the same, whole and as it came.
         instances: those whose VM is known, by name.
         tagged_namespace: the Service's namespace by the tags of its address, if it was asked for.
+        chosen_network_id: of the nodes' network that can balance; empty until that is looked up.
     """
 
     metadata: NamespacedMetadata
@@ -277,6 +279,7 @@ class LoadBalancerRequest:
     recorded_json: Json
     instances: tuple[Instance, ...]
     tagged_namespace: str = ""
+    chosen_network_id: str = ""
 
     @property
     def is_owned(self) -> bool:
@@ -330,16 +333,20 @@ class LoadBalancerRequest:
             if each.observed.serves_load_balancers and selector <= each.metadata.labels.items()
         )
 
-    @cached_property
-    def network_id(self) -> str:
-        """Return the id of the members' network, empty if no node is on any.
-
-        This is the network of the address that we have, else the one that most nodes are on. Of
-        several, it is the one that is the default network of most nodes, then the one in use.
-        """
+    @property
+    def has_network(self) -> bool:
+        """Tell whether the network is given: by the address that we have, or by the Service."""
         recorded = self.recorded.address
-        if recorded and not recorded.is_unclaimed and recorded.network_id:
-            return recorded.network_id
+        has_address = recorded and not recorded.is_unclaimed and recorded.network_id
+        return bool(has_address or self.spec.network)
+
+    @cached_property
+    def networks(self) -> tuple[str, ...]:
+        """Return the ids of the nodes' networks, in the order in which one is chosen.
+
+        Most nodes are on the first. Of several such, it is the default network of most nodes, then
+        the one in use.
+        """
         serving = [each for each in self.instances if each.observed.serves_load_balancers]
         nodes: Counter[str] = Counter()
         defaults: Counter[str] = Counter()
@@ -348,9 +355,25 @@ class LoadBalancerRequest:
             nodes.update({each.network_id for each in networks})
             defaults.update({each.network_id for each in networks if each.default})
         used = self.recorded.network_id
-        return max(
-            nodes, key=lambda each: (nodes[each], defaults[each], each == used, each), default=""
-        )
+
+        def rank(network_id: str) -> tuple[int, int, bool, str]:
+            return nodes[network_id], defaults[network_id], network_id == used, network_id
+
+        return tuple(sorted(nodes, key=rank, reverse=True))
+
+    @cached_property
+    def network_id(self) -> str:
+        """Return the id of the members' network, empty if no node is on any.
+
+        This is the network of the address that we have, else the one that the Service asks for,
+        the one that can balance, the one in use, or the first of the nodes' networks.
+        """
+        recorded, used = self.recorded.address, self.recorded.network_id
+        if recorded and not recorded.is_unclaimed and recorded.network_id:
+            return recorded.network_id
+        if given := self.spec.network or self.chosen_network_id:
+            return given
+        return used if used in self.networks else next(iter(self.networks), "")
 
 
 def read(body: Json) -> LoadBalancerRequest:

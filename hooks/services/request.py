@@ -123,4 +123,5 @@ def read(body: Json, config: Config, *, now: float) -> Facts:
         now=now,
         default_class=config.default_load_balancer_class,
         former_cluster_name=config.former_cluster_name,
+        default_network=config.default_load_balancer_network,
     )

@@ -29,6 +29,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
 from hooks.loadbalancers.plan.losses import address_events
 from hooks.loadbalancers.plan.members import plan_members
+from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
@@ -72,13 +73,7 @@ def not_served(facts: Facts) -> Condition | None:
     elif network is None:
         reason, hint = "NetworkNotVisible", "is the project or account right?"
         message = f"CloudStack does not show network {facts.request.network_id}: {hint}"
-    elif network.vpc_id:
-        message = f"Network {network.name} is a VPC tier, which is not served yet"
-    elif not network.has("Lb"):
-        message = f"Network {network.name} offers no load balancing"
-    elif network.has("SecurityGroup"):
-        message = f"Network {network.name} has security groups, which are not served yet"
-    else:
+    elif not (message := why_not_served(network)):
         return None
     return Condition("AddressReady", "False", reason, message)
 

@@ -31,6 +31,7 @@ class Facts:
         default_class: whether Services without a class get a load balancer from us.
         former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
             the names of rules.
+        default_network: the id of the network for Services that name none; empty to choose one.
         contest: the fight over the address that the Service shows; None if there is none.
     """
 
@@ -39,6 +40,7 @@ class Facts:
     now: float
     default_class: bool
     former_cluster_name: str
+    default_network: str = ""
     contest: Contest | None = None
 
     @property

@@ -49,6 +49,9 @@ def wanted_spec(facts: Facts) -> Json:
             spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
     else:
         spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
+    _note_network(facts, spec, reader)
+    if facts.default_network:
+        spec.setdefault("network", facts.default_network)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1
@@ -80,6 +83,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     reader.flag(names.ANNOTATION_ABANDON)
     keep = reader.annotations.get(names.ANNOTATION_KEEP_IP, "false")
     mode = reader.annotations.get(names.ANNOTATION_MODE, "apply")
+    network = reader.annotation(names.ANNOTATION_NETWORK, values.resource_id, default="")
     former = reader.annotation(names.ANNOTATION_TAKEOVER_FROM, values.cluster_id, default="")
     return {
         "service": {"name": service["metadata"]["name"], "uid": service["metadata"]["uid"]},
@@ -96,7 +100,17 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "externalTrafficPolicy": "Cluster",
         "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
         **({"takeoverFrom": former} if former else {}),
+        **({"network": network} if network else {}),
     }
+
+
+def _note_network(facts: Facts, spec: Json, reader: Reader) -> None:
+    """Note that an address keeps its network, where the Service names another."""
+    present = part(facts.load_balancer, "status", "address").get("networkID")
+    asked = spec.get("network")
+    if present and asked and asked != present:
+        problem = f"the address is in network {present}, which cannot change on a live Service"
+        reader.ignore(annotation_path(names.ANNOTATION_NETWORK), problem)
 
 
 def _refuse_unserved(spec: Json, reader: Reader) -> None:

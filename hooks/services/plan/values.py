@@ -27,6 +27,9 @@ _LABEL_KEY = re.compile(rf"((?=[^/]{{1,253}}/){_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_
 _LABEL_VALUE = re.compile(f"({_LABEL_NAME})?")
 
 
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
 class InvalidValue(ValueError):
     """A value that cannot be served; str() quotes it and says what would be right."""
 
@@ -112,6 +115,15 @@ def cluster_id(text: str) -> str:
     name = text.strip()
     if len(name) > MAX_TAG:
         raise InvalidValue(f"{quote(text)} is longer than a tag's {MAX_TAG} characters")
+    return name
+
+
+def resource_id(text: str) -> str:
+    """Read an id of CloudStack; empty stays empty. Raises InvalidValue."""
+    name = text.strip()
+    if name and not _ID.fullmatch(name):
+        problem = f"{quote(text)} is not an id of CloudStack; write one as listNetworks shows it"
+        raise InvalidValue(problem)
     return name
 
 

@@ -24,6 +24,15 @@ from tests.unit.loadbalancers.builders import NET, NODES, chosen, instance, reco
             "x",
             id="of equals, the one in use",
         ),
+        pytest.param(
+            {"a": instance("a", "x", "y"), "b": instance("b", "x")},
+            {"networkID": "y"},
+            "y",
+            id="the one in use before another",
+        ),
+        pytest.param(
+            {"a": instance("a", "x")}, {"networkID": "y"}, "x", id="the one in use has no node"
+        ),
         pytest.param({"a": instance("a", "x")}, recorded(), NET, id="the address has one"),
         pytest.param({"a": instance("a", "x")}, chosen(), "x", id="a mere choice has none"),
         pytest.param(

@@ -130,6 +130,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ("CLUSTER_ID", "c-1", "cluster_id", "c-1"),
         ("DRIFT_RESYNC", "1m", "drift_resync", 60.0),
         ("DEFAULT_LOAD_BALANCER_CLASS", "false", "default_load_balancer_class", False),
+        ("DEFAULT_LOAD_BALANCER_NETWORK", "n-1", "default_load_balancer_network", "n-1"),
         ("POD_NAME", "pod-1", "pod_name", "pod-1"),
         ("POD_NAMESPACE", "kube-system", "pod_namespace", "kube-system"),
         ("OPERATOR_NAME", "op", "operator_name", "op"),

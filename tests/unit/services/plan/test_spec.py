@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hooks.http.bounded_json import Json
@@ -130,6 +132,7 @@ def test_a_plain_service_asks_for_the_defaults() -> None:
         pytest.param(
             service({"takeover-from": " c-0 "}), "takeoverFrom", "c-0", id="another cluster's"
         ),
+        pytest.param(service({"network": " 7c1f-9e52 "}), "network", "7c1f-9e52", id="network"),
         pytest.param(service({"mode": "apply"}), "mode", "Apply", id="apply"),
         pytest.param(
             service(ipFamilies=["IPv6", "IPv4"]),
@@ -284,6 +287,12 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
             id="no cluster's id",
         ),
         pytest.param(
+            service({"network": "my network"}),
+            annotation("network"),
+            "'my network' is not an id of CloudStack; write one as listNetworks shows it",
+            id="no network's id",
+        ),
+        pytest.param(
             service({"abandon": "yes"}),
             annotation("abandon"),
             "'yes' is not a boolean",
@@ -355,3 +364,22 @@ def test_the_spec_of_a_load_balancer_that_is_being_deleted_is_not_kept() -> None
     going = load_balancer(present, deletionTimestamp="2026-03-01T09:59:00Z")
     changed = service({"mode": "dry"}, ports=[port(443, 30443)])
     assert spec_of(changed, going)["ports"] == spec_of(changed)["ports"] != present["ports"]
+
+
+def test_a_service_without_a_network_has_the_operators() -> None:
+    known = replace(facts(service()), default_network="n-1")
+    assert wanted_spec(known)["network"] == "n-1"
+    named = replace(facts(service({"network": "n-2"})), default_network="n-1")
+    assert wanted_spec(named)["network"] == "n-2"
+
+
+def test_another_network_for_a_live_service_is_told_to_have_no_effect() -> None:
+    present = load_balancer({}, {"address": {"ip": "203.0.113.7", "networkID": "n-1"}})
+    spec = spec_of(service({"network": "n-2"}), present)
+    assert spec["ignored"] == [
+        {
+            "field": annotation("network"),
+            "message": "the address is in network n-1, which cannot change on a live Service",
+        }
+    ]
+    assert "ignored" not in spec_of(service({"network": "n-1"}), present)

@@ -1,0 +1,64 @@
+"""Of the nodes' networks, one that can balance is chosen, or the one that the Service names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hooks.loadbalancers.hook import LoadBalancersHook
+from simulator.loading import FOLDER
+from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, start_simulator
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Make a world whose nodes have a shared network without load balancing as their default."""
+    path = tmp_path / "shared.yaml"
+    text = (FOLDER / "small.yaml").read_text()
+    shared = text.replace(
+        "{name: net-1, ", "{name: net-1, offering: DefaultSharedNetworkOffering, "
+    )
+    path.write_text(shared.replace("networks: [net-1]", "networks: [net-1, net-2]"))
+    with start_simulator(str(path)) as simulator:
+        made = World(simulator)
+        yield made
+        made.close()
+
+
+def test_a_network_that_can_balance_is_preferred(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    assert lb.is_ready()
+    assert lb.status["networkID"] == world.network("net-2")
+    assert lb.status["memberSummary"] == "5/5"
+    world.simulator.control.clear_calls()
+    lb.call(hook)
+    assert world.simulator.control.counts() == {}
+
+
+def test_another_process_chooses_the_same(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    cloud = world.open_cloud()
+    lb.settle(make_hook(world, cloud), hook)
+    assert lb.is_ready()
+    assert len(world.addresses()) == 1
+    cloud.close()
+
+
+def test_a_service_may_name_the_network(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world, network=world.network("net-1")).settle(hook)
+    assert lb.reason() == "NetworkNotServed"
+    assert "net-1 offers no load balancing" in lb.condition("Ready")["message"]
+    lb.change(network=world.network("net-2"))
+    lb.settle(hook)
+    assert lb.is_ready()
+
+
+def test_where_no_network_can_balance_the_first_is_named(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    for node in world.nodes.values():
+        node["observed"]["networks"] = node["observed"]["networks"][:1]
+    lb = LoadBalancer(world).settle(hook)
+    assert lb.reason() == "NetworkNotServed"
+    assert world.writes() == {}
