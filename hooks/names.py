@@ -120,6 +120,12 @@ EVENT_RESOURCES_DELETED = "ResourcesDeleted"
 #: Warning: the TargetCluster is deleted, and what it synced to the cluster stays there.
 EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
 
+#: Warning: the kubeconfig leads to another cluster than before; the message names what is left
+#: on the former one.
+EVENT_CLUSTER_CHANGED = "ClusterChanged"
+#: Warning: the inventory of a TargetCluster is lost; what no source wants any more stays.
+EVENT_INVENTORY_LOST = "InventoryLost"
+
 # TargetClusters: sync
 
 #: `true` on a ConfigMap or Secret copies it to the targets of its namespace's TargetClusters,
@@ -127,18 +133,17 @@ EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
 LABEL_SYNC = "targetcluster.example.com/sync"
 #: On each object of a target: a hash of what the operator last applied there.
 ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
-#: The field manager, and the ApplySets' tool, that a target's API server shows.
+#: On each object of a target: its owner, and the object's own namespace and name:
+#: `HUB/NAMESPACE/NAME:OBJECT-NAMESPACE/OBJECT-NAME`. HUB is the hub's id, NAMESPACE/NAME the
+#: TargetCluster. Another value gives the object to another owner.
+ANNOTATION_OWNER = "targetcluster.example.com/owner"
+#: On each object of a target: a hash of its owner, by which a person and the operator list it.
+LABEL_MEMBER_OF = "targetcluster.example.com/member-of"
+#: On an object in a source: the owner, as it is in front of the `:` of the annotation `owner`,
+#: from which `conflictPolicy: Overwrite` takes the object over.
+ANNOTATION_TAKEOVER = "targetcluster.example.com/takeover-from"
+#: The field manager that a target's API server shows.
 FIELD_MANAGER = "target-cluster-operator"
-#: On each object of a target: the ApplySet that it belongs to (KEP-3659).
-LABEL_APPLYSET_PART_OF = "applyset.kubernetes.io/part-of"
-#: On the ConfigMap of an ApplySet: the ApplySet's id.
-LABEL_APPLYSET_ID = "applyset.kubernetes.io/id"
-#: On the ConfigMap of an ApplySet: the tool that manages it.
-ANNOTATION_APPLYSET_TOOLING = "applyset.kubernetes.io/tooling"
-#: On the ConfigMap of an ApplySet: the kinds of its objects.
-ANNOTATION_APPLYSET_GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
-#: On the ConfigMap of an ApplySet: the namespaces of its objects, except the ConfigMap's own.
-ANNOTATION_APPLYSET_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 
 # Services: class and condition
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from threading import Lock
 from urllib.parse import urlencode
 
@@ -123,20 +124,28 @@ class Kube(ABC):
         return self.call(KubeRequest("GET", path, deadline, params, accept=accept))
 
     def list(
-        self, path: str, *, deadline: Deadline, params: Params = None, accept: str = JSON
+        self,
+        path: str,
+        *,
+        deadline: Deadline,
+        params: Params = None,
+        accept: str = JSON,
+        page_seconds: float = inf,
     ) -> Iterator[Json]:
         """Read a collection in pages of PAGE_SIZE; items carry no kind of their own.
 
+        Each page may take `page_seconds`, all of them as long as the deadline says.
         Raises as `call`, at any page; KubeUnreachable too if the list expires between pages (410).
         """
         query = {"limit": str(PAGE_SIZE), **(params or {})}
         while True:
-            page = self.call(KubeRequest("GET", path, deadline, query, accept=accept))
+            each = deadline.at_most(page_seconds)
+            page = self.call(KubeRequest("GET", path, each, query, accept=accept))
             items, token = _page(f"GET {path}", page)
             yield from items
             if not token:
                 return
-            query["continue"] = token
+            query = {**query, "continue": token}
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         """Create an object in the collection at `path`. Raises as `call`."""

@@ -144,6 +144,10 @@ class Config:
     allowed_networks: tuple[parsing.Network, ...] = _setting(
         "TARGET_CLUSTER_ALLOWED_NETWORKS", "", parsing.networks
     )
+    #: What target clusters call the cluster with the TargetClusters, in the marks of objects: up to
+    #: 63 letters, digits, `-`, `_` and `.`. A cluster that is rebuilt goes on as the former one if
+    #: it has its id. Default: the UID of the namespace kube-system.
+    hub_id: str = _setting("TARGET_CLUSTER_HUB_ID", "", parsing.hub_id)
     cloud_config: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
     tokens: ReloadingFile[Tokens] | None = field(default=None, compare=False)
     certificates: ReloadingFile[ssl.SSLContext] | None = field(default=None, compare=False)

@@ -17,6 +17,7 @@ LOG_LEVELS = {
     "error": logging.ERROR,
 }
 
+_HUB_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 _HOST = re.compile(r"[0-9A-Za-z.:-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -62,6 +63,13 @@ def object_name(text: str) -> str:
     """Read the name of a Kubernetes object; empty stays empty."""
     if text and not OBJECT_NAME.fullmatch(text):
         raise ValueError("cannot name a Kubernetes object; write small letters, digits, - and .")
+    return text
+
+
+def hub_id(text: str) -> str:
+    """Read the id of a cluster; empty stays empty."""
+    if text and not _HUB_ID.fullmatch(text):
+        raise ValueError("is no id of a cluster; write up to 63 letters, digits, -, _ and .")
     return text
 
 

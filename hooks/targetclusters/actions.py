@@ -7,25 +7,28 @@ from functools import partial
 from typing import TypeVar, assert_never
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import ApiServer
+from hooks.http.texts import one_line
+from hooks.kube.client import ApiServer, KubeError
 from hooks.kube.times import milliseconds
 from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
-from hooks.targetclusters.health.model import ProbeResult
+from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
+from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import DeletionResult, Facts, SyncResult
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
-from hooks.targetclusters.sync.plan.applyset import ApplySets
+from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DesiredSet, SyncTask
-from hooks.targetclusters.sync.plan.sources import parse_sources
 from hooks.targetclusters.sync.sources import read_sources
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0
+#: Seconds in which it is read which cluster the hub, or a target, is.
+IDENTITY_SECONDS = 12.0
 #: Seconds in which the sources are read.
 SOURCES_SECONDS = 20.0
 #: Seconds that a sync or deletion round may take; the next one continues.
@@ -87,9 +90,10 @@ class _Jobs:
             milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
         )
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, kubeconfig):
+                task = self._task(api, kubeconfig, recorded, deadline)
                 desired = self._read_sources(deadline)
-                task = SyncTask(self.facts.key, desired, recorded, self.facts.spec.sync)
+                task = replace(task, desired=desired)
                 report = sync_round(
                     api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
                 )
@@ -108,10 +112,9 @@ class _Jobs:
         )
         remaining = {}
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, _):
-                namespace = parse_sources(self.facts.cluster).set_namespace
-                sets = ApplySets.of(self.facts.key, namespace, recorded)
-                report = delete_all(api, sets, memory=memory, deadline=deadline)
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, kubeconfig):
+                task = self._task(api, kubeconfig, recorded, deadline)
+                report = delete_all(api, task, memory=memory, deadline=deadline)
                 result = replace(result, report=report)
                 remaining = {"remaining": len(report.remaining.by_key)}
         except AccessError as error:
@@ -129,6 +132,27 @@ class _Jobs:
             max_answer_bytes=max_answer_bytes,
             deadline=deadline.at_most(SECRET_SECONDS),
         )
+
+    def _task(
+        self, api: ApiServer, kubeconfig: Kubeconfig, recorded: Inventory, deadline: Deadline
+    ) -> SyncTask:
+        """Say what a round is about. Raises AccessError: it is not known whose objects are whose.
+
+        Nothing is written before both clusters are known.
+        """
+        try:
+            hub = self.watched.hub.id(deadline.at_most(IDENTITY_SECONDS))
+        except KubeError as error:
+            message = f"the id of this cluster cannot be read: {error}"
+            raise AccessError(Failure("secret", "HubUnknown", message)) from error
+        try:
+            seconds = deadline.at_most(IDENTITY_SECONDS)
+            cluster = read_identity(api, kubeconfig.ca_fingerprint, seconds)
+        except KubeError as error:
+            message = one_line(error, target.MAX_MESSAGE)
+            raise AccessError(Failure("connection", "ClusterUnknown", message)) from error
+        owner = Owner(hub, self.facts.key)
+        return SyncTask(owner, cluster, recorded, policy=self.facts.spec.sync)
 
     def _read_sources(self, deadline: Deadline) -> DesiredSet:
         with self.watched.sources_lock:
@@ -170,5 +194,9 @@ class _Jobs:
 def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig) -> ProbeResult:
     """Add what the kubeconfig alone says about a cluster."""
     return replace(
-        result, server=kubeconfig.server, verified=kubeconfig.verify, expires=kubeconfig.expires
+        result,
+        server=kubeconfig.server,
+        ca=kubeconfig.ca_fingerprint,
+        verified=kubeconfig.verify,
+        expires=kubeconfig.expires,
     )

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
@@ -10,6 +11,7 @@ from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
+from hooks.targetclusters.identities import Hub
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
 from hooks.targetclusters.sync.memory import SyncMemory
@@ -22,6 +24,16 @@ from hooks.webhook.hook import Dependencies
 FORGET_AFTER = 900.0
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all TargetClusters of the process share."""
+
+    hub: Hub
+    kubeconfig_secrets: KubeconfigSecrets
+    probes: JobPools
+    rounds: JobPools
+
+
 class WatchedCluster:
     """The record of one TargetCluster; losing it costs nothing but time.
 
@@ -31,6 +43,7 @@ class WatchedCluster:
         deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
         sources: what its sources held when they were last read; used under `sources_lock`.
+        hub: the cluster with the TargetCluster.
         kubeconfig_secrets: which Secrets are no sources.
         sync_memory: of its sync rounds.
         status: the status that was last answered; None before.
@@ -45,10 +58,9 @@ class WatchedCluster:
         self,
         metadata: Json,
         dependencies: Dependencies,
-        kubeconfig_secrets: KubeconfigSecrets,
-        probes: JobPools,
-        rounds: JobPools,
+        shared: Shared,
     ) -> None:
+        probes, rounds = shared.probes, shared.rounds
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
         config = dependencies.config
@@ -57,7 +69,7 @@ class WatchedCluster:
             user_agent=config.operator_name,
             destinations=Destinations(config.allowed_networks, config.own_servers),
         )
-        self.kubeconfig_secrets = kubeconfig_secrets
+        self.hub, self.kubeconfig_secrets = shared.hub, shared.kubeconfig_secrets
         self.clock, self.monotonic = dependencies.clock, dependencies.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None

@@ -9,7 +9,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.events import Event
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.actions import perform
-from hooks.targetclusters.clusters import Clusters, WatchedCluster
+from hooks.targetclusters.clusters import Clusters, Shared, WatchedCluster
+from hooks.targetclusters.identities import Hub
 from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan.actions import Action
@@ -39,11 +40,14 @@ class TargetClustersHook(Hook):
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
         self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
-        self._secrets = KubeconfigSecrets(
+        config = dependencies.config
+        secrets = KubeconfigSecrets(
             dependencies.kube,
-            default=dependencies.config.default_kubeconfig_secret,
+            default=config.default_kubeconfig_secret,
             monotonic=dependencies.monotonic,
         )
+        hub = Hub(dependencies.kube, config.hub_id)
+        self._shared = Shared(hub, secrets, self._probes, self._rounds)
         self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
@@ -68,9 +72,7 @@ class TargetClustersHook(Hook):
         self._rounds.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
-        return WatchedCluster(
-            metadata, self._dependencies, self._secrets, self._probes, self._rounds
-        )
+        return WatchedCluster(metadata, self._dependencies, self._shared)
 
     def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""

@@ -130,4 +130,4 @@ def test_the_wrong_order_is_put_right_as_the_guide_says(watched: Watched, manife
     until_nothing_is_left(watched)
     assert same(watched.copy(), brought)
     assert brought
-    assert "applyset.kubernetes.io/part-of" in brought["metadata"]["labels"]
+    assert "targetcluster.example.com/member-of" in brought["metadata"]["labels"]

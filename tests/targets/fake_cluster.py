@@ -43,6 +43,7 @@ class FakeCluster:
     """What the cluster answers; may be changed while it serves.
 
     Attributes:
+        uid: of the namespace kube-system.
         token: what callers must send; empty for nothing.
         answers: bodies or (status, body) by path, in the place of what is made of the rest.
         asked: how often each path was asked for.
@@ -50,6 +51,7 @@ class FakeCluster:
 
     url: str = ""
     token: str = ""
+    uid: str = "uid-of-kube-system"
     version: str = "v1.36.3"
     readyz: tuple[int, str] = (200, "ok")
     nodes: list[Json] = field(default_factory=lambda: [node("n-1"), node("n-2"), node("n-3")])
@@ -76,6 +78,8 @@ class FakeCluster:
             return self.readyz
         if path == "/version":
             return 200, json.dumps({"gitVersion": self.version})
+        if path == "/api/v1/namespaces/kube-system":
+            return 200, json.dumps({"metadata": {"name": "kube-system", "uid": self.uid}})
         if path == "/api/v1/nodes":
             return 200, json.dumps(_page(self.nodes, query))
         if path.startswith("/api/v1/namespaces/") and path.endswith("/pods"):

@@ -17,6 +17,8 @@ class OwnCluster(MemoryKube):
         super().__init__()
         self.whole_reads: list[str] = []
         self._versions = 0
+        hub = {"name": "kube-system", "uid": "uid-of-hub"}
+        self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": hub})
 
     def put(self, obj: Json) -> None:
         """Add or replace a ConfigMap or a Secret."""

@@ -1,6 +1,7 @@
 """Reads a kubeconfig from its Secret; refuses one that refers to anything outside of itself."""
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ REFUSED_CLUSTER_FIELDS = {
 }
 
 _TYPES = {str: "a string", bool: "true or false", list: "a list", dict: "a mapping"}
+_PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----([^-]*)-----END")
 #: What an HTTP header can hold; a library would quote anything else in its error.
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 #: The end of the year 9999, the last time that can be written.
@@ -98,6 +100,12 @@ class Kubeconfig:
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     expires: float | None = None
+
+    @property
+    def ca_fingerprint(self) -> str:
+        """Return `sha256:` and the fingerprint of the authorities; empty without any."""
+        blocks = "".join("".join(block.split()) for block in _PEM_BLOCK.findall(self.ca))
+        return f"sha256:{hashlib.sha256(blocks.encode()).hexdigest()}" if blocks else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hooks.targetclusters.sync.plan.identity import ClusterIdentity
 from hooks.targetclusters.sync.plan.model import DesiredSet
 
 #: How many nodes or pods a status names; the others are only counted.
@@ -64,9 +65,11 @@ class ProbeResult:
         generation: the generation of the TargetCluster that it followed.
         failure: what ended it early.
         server: the API server's URL; empty if no kubeconfig could be read.
+        ca: the fingerprint of the authority in the kubeconfig; empty without one.
         verified: whether the server's certificate is checked.
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
+        cluster: which cluster it is; None if that could not be asked.
         version, nodes, pods: None if the probe ended before them.
         desired: what the sources want on the cluster; None if they were not read.
     """
@@ -76,9 +79,11 @@ class ProbeResult:
     generation: int
     failure: Failure | None = None
     server: str = ""
+    ca: str = ""
     verified: bool = True
     expires: float | None = None
     answered: bool = False
+    cluster: ClusterIdentity | None = None
     version: str | None = None
     nodes: Nodes | Failure | None = None
     pods: ReadyCount | Failure | None = None

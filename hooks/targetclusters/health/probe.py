@@ -1,6 +1,7 @@
 """Probes a cluster: whether it is ready, its version, its nodes, its system pods."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
@@ -13,6 +14,7 @@ from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
 from hooks.kube.objects import is_deleting, is_true, part
 from hooks.kube.quantities import add_quantities, write_quantities
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
+from hooks.targetclusters.identities import read_identity
 
 #: Nodes and pods in one page, and the bytes that a page may take: 80 KiB each.
 PAGE_SIZE = "50"
@@ -24,7 +26,11 @@ T = TypeVar("T")
 
 
 def probe_cluster(
-    target: ApiServer, started: ProbeResult, *, pod_namespaces: Sequence[str], deadline: Deadline
+    target: ApiServer,
+    started: ProbeResult,
+    *,
+    pod_namespaces: Sequence[str],
+    deadline: Deadline,
 ) -> ProbeResult:
     """Return `started` with what the cluster says about itself, read one request after the other.
 
@@ -41,6 +47,8 @@ def probe_cluster(
         answered = isinstance(error, KubeRefused)
         return replace(started, failure=_failure(error), answered=answered)
     result = replace(started, answered=True, version=version)
+    with suppress(KubeError):  # the next reads say what is wrong
+        result = replace(result, cluster=read_identity(target, started.ca, deadline))
     nodes = _read_list(lambda: _read_nodes(target, deadline))
     pods = _read_list(lambda: _count_pods(target, pod_namespaces, deadline))
     for found in (nodes, pods):

@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, read_time
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
-from hooks.targetclusters.sync.plan.applyset import recorded_sets
+from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport
 
@@ -124,5 +125,24 @@ class Facts(TargetClusterRequest):
         return new.to_config_maps(name=name, namespace=namespace)
 
     def count_objects(self, inventory: Inventory) -> int:
-        """Count the objects of an inventory; an ApplySet's own ConfigMap is not one of them."""
-        return len(inventory.by_key) - len(recorded_sets(self.key, inventory))
+        """Count the objects of an inventory; a former ApplySet's ConfigMap is not one of them."""
+        return sum(not is_former_set(entry) for entry in inventory.by_key.values())
+
+    @property
+    def left_behind(self) -> str:
+        """Say what is left on clusters that the kubeconfig led to before; empty for nothing."""
+        name = self.key.partition("/")[2]
+        left = [
+            f"{self.count_objects(one)} objects on {one.cluster} (ConfigMap "
+            f"{one.name_set_aside(name)})"
+            for one in self.inventory.set_aside
+        ]
+        return ", ".join(left)
+
+    @property
+    def lost_inventory(self) -> bool:
+        """Tell whether objects were synced, and no ConfigMap lists them any more."""
+        if not part(self.status, "sync").get("objects") or self.inventory.by_key:
+            return False
+        latest = self.sync.latest
+        return latest is None or bool(latest.recorded.by_key)

@@ -26,7 +26,7 @@ def decide(facts: Facts) -> Decision:
     if latest is not None and latest.report is not None and latest.report.complete:
         synced = part(facts.status, "sync").get("objects") or 0
         count = max(synced, facts.count_objects(latest.recorded))
-        message = f"{count} objects were deleted from the cluster"
+        message = f"{count} objects were deleted from the cluster{_elsewhere(facts)}"
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
     problem = _problem(latest)
     if latest is not None and latest.failure and latest.failure.reason == SECRET_NOT_FOUND:
@@ -62,8 +62,12 @@ def _is_empty(facts: Facts) -> bool:
 
 def _orphaned(facts: Facts, problem: str) -> Decision:
     count = facts.count_objects(facts.inventory)
-    message = f"{count} objects are left on the cluster: {problem}"
+    message = f"{count} objects are left on the cluster: {problem}{_elsewhere(facts)}"
     return _finalized(message, names.EVENT_RESOURCES_ORPHANED)
+
+
+def _elsewhere(facts: Facts) -> str:
+    return f"; left on former clusters: {facts.left_behind}" if facts.left_behind else ""
 
 
 def _finalized(message: str, reason: str = "") -> Decision:

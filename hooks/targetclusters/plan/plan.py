@@ -18,6 +18,12 @@ MAX_WAIT = 300.0
 #: Seconds that a probe, and a sync round, of a cluster that answers may take.
 QUICK_PROBE = 2.0
 QUICK_ROUND = 15.0
+#: Reasons of ResourcesSynced=False that pass by themselves.
+_QUIET = ("Progressing", "Deleting")
+_LOST = (
+    "the ConfigMaps with the inventory are gone; what no source wants any more stays on the "
+    f"cluster, with the label {names.LABEL_MEMBER_OF}"
+)
 _GOOD_NEWS = (
     names.EVENT_CLUSTER_READY,
     names.EVENT_RESOURCES_SYNCED,
@@ -40,7 +46,10 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
     )
-    return Plan(response, tuple(jobs), _transition_events(facts, status))
+    events = _transition_events(facts, status)
+    if decision.start is not None and facts.lost_inventory:
+        events = (*events, _event(facts, names.EVENT_INVENTORY_LOST, _LOST))
+    return Plan(response, tuple(jobs), events)
 
 
 def plan_finalize(facts: Facts) -> Plan[Action]:
@@ -121,8 +130,10 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
                 events.append(_event(facts, names.EVENT_CLUSTER_NOT_READY, explained))
             case "ResourcesSynced", "True", _ if turned:
                 events.append(_event(facts, names.EVENT_RESOURCES_SYNCED, entry["message"]))
-            case "ResourcesSynced", "False", reason if new_reason and reason != "Progressing":
+            case "ResourcesSynced", "False", reason if new_reason and reason not in _QUIET:
                 events.append(_event(facts, names.EVENT_RESOURCES_NOT_SYNCED, explained))
+            case "ClusterChanged", "True", _ if turned or old.get("message") != entry["message"]:
+                events.append(_event(facts, names.EVENT_CLUSTER_CHANGED, entry["message"]))
             case "CredentialsValid", _, "ExpiringSoon" | "Expired" if new_reason:
                 events.append(_event(facts, names.EVENT_CREDENTIALS_EXPIRING, entry["message"]))
             case _:

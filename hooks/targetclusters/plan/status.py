@@ -13,6 +13,8 @@ from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.syncing import Decision
 
+#: The condition that exists while objects are left on a former cluster.
+CLUSTER_CHANGED = "ClusterChanged"
 #: What probes read of a cluster; kept, and marked as stale, if a later probe cannot read it.
 _READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
 
@@ -75,6 +77,7 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
             _stalled(checks[CREDENTIALS]),
             *checks.values(),
             decision.condition,
+            *_cluster_changed(facts),
             _healing(enabled=facts.spec.healing.enabled),
         ],
         now=facts.now,
@@ -98,6 +101,8 @@ def _probed_fields(probe: ProbeResult) -> Json:
         fields["credentialExpiry"] = timestamp(probe.expires)
     if probe.answered:
         fields["lastContactTime"] = timestamp(probe.started_at)
+    if probe.cluster is not None and str(probe.cluster):
+        fields["clusterUID"] = str(probe.cluster)
     if probe.version is not None:
         fields["version"] = probe.version
     if isinstance(probe.nodes, Nodes):
@@ -137,6 +142,14 @@ def _stalled(credentials: Condition) -> Condition:
     if credentials.status == "False":
         return replace(credentials, type="Stalled", status="True")
     return Condition("Stalled", "False", "NothingToDo", "no action is needed")
+
+
+def _cluster_changed(facts: Facts) -> tuple[Condition, ...]:
+    """Say what is left on former clusters; the condition exists as long as something is."""
+    if not facts.left_behind:
+        return ()
+    message = f"the kubeconfig led to another cluster before; left there: {facts.left_behind}"
+    return (Condition(CLUSTER_CHANGED, "True", "ObjectsLeft", message),)
 
 
 def _healing(*, enabled: bool) -> Condition:

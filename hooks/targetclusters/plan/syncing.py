@@ -12,7 +12,7 @@ from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE, CheckState
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import SyncReport
+from hooks.targetclusters.sync.plan.model import Outcome, SyncReport
 
 SYNCED = "ResourcesSynced"
 #: Seconds between the starts of two rounds at least.
@@ -25,7 +25,14 @@ RECORDED_WITHIN = 1.0
 #: Reasons for which nothing is known of the resources; when they end, a round is due.
 _UNKNOWN = ("Disabled", "Suspended", "Unreachable", "Pending")
 #: The reason for each count of a status that needs a person's attention, the most urgent first.
-_REASONS = {"failed": "Failed", "conflicts": "Conflict", "drifted": "Drifted"}
+_REASONS = {
+    "failed": "Failed",
+    "conflicts": "Conflict",
+    "drifted": "Drifted",
+    "deleting": "Deleting",
+}
+#: The outcomes that a status counts under their own names.
+_COUNTED: tuple[Outcome, ...] = ("applied", "unchanged", "pruned", "drifted", "deleting")
 #: How many problems and objects a status names; the others are counted.
 _MAX_NAMED = 10
 _MAX_FIELDS = 20
@@ -153,13 +160,17 @@ def _sync_status(facts: Facts) -> Json:
     if report is None:
         return sync
     counts = report.counts
-    return sync | {
-        "objects": facts.count_objects(report.inventory),
-        **{key: counts[key] for key in ("applied", "unchanged", "pruned", "drifted")},
-        "conflicts": counts["conflict"],
-        "failed": counts["failed"] + len(report.problems),
-        "results": _named_results(report),
-    }
+    counted: Json = {key: counts[key] for key in _COUNTED}
+    return (
+        sync
+        | counted
+        | {
+            "objects": facts.count_objects(report.inventory),
+            "conflicts": counts["conflict"],
+            "failed": counts["failed"] + len(report.problems),
+            "results": _named_results(report),
+        }
+    )
 
 
 def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Condition:
@@ -188,14 +199,20 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
         return _synced("Unknown", "NoAccess", message)
     if report.error:
         return _synced("False", "Interrupted", report.error)
-    counts = {key: sync[key] for key in _REASONS if sync[key]}
+    counts = {key: sync[key] for key in _REASONS if sync.get(key)}
     if counts:
         listed = ", ".join(f"{count} {key}" for key, count in counts.items())
         message = f"{listed} (of {sync['objects']} objects)"
         return _synced("False", _REASONS[next(iter(counts))], message)
     if not report.complete:
         return _synced("False", "Progressing", "objects are being applied")
-    return _synced("True", "Synced", f"{sync['objects']} objects are in sync")
+    message = f"{sync['objects']} objects are in sync"
+    if report.unlisted:
+        message += (
+            f"; {len(report.unlisted)} more on the cluster have our mark and are in no inventory, "
+            f"such as {report.unlisted[0]}; the label {report.label} finds them"
+        )
+    return _synced("True", "Synced", message)
 
 
 def _synced(status: Status, reason: str, message: str) -> Condition:

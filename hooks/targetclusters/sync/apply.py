@@ -1,11 +1,13 @@
 """Writes one object of a target: creates, changes, corrects, only compares, or deletes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import assert_never
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import join_names
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
+from hooks.kube.objects import part
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import Compared, SyncMemory
 from hooks.targetclusters.sync.plan.decide import (
@@ -19,6 +21,7 @@ from hooks.targetclusters.sync.plan.decide import (
 )
 from hooks.targetclusters.sync.plan.drift import changed_fields
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
+from hooks.targetclusters.sync.plan.managers import LAST_APPLIED, move_managers
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 from hooks.targetclusters.sync.target import Target, describe_error
@@ -42,12 +45,18 @@ class Applier:
         Raises:
             RoundEnded: no more calls in this round.
         """
+        target = self.state.target
+        before = target.spent
         try:
             result = self._apply_object(wanted)
         except KubeError as error:
-            message = describe_error(error, wanted.entry)
-            self.memory.note_failure(wanted.key, wanted.digest, message, now=self.clock())
+            message, took = describe_error(error, wanted.entry), target.spent - before
+            now = self.clock()
+            self.memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
             return wanted.result("failed", message)
+        finally:
+            if target.spent > before:
+                self.memory.note_pace(wanted.kind.group_kind, target.spent - before)
         if result.outcome == "conflict":
             self.memory.conflicts.add(wanted.key)
         else:
@@ -69,7 +78,7 @@ class Applier:
         return self._take(step, wanted)
 
     def _decide(self, wanted: ResolvedObject, live: LiveObject | None) -> Step:
-        return decide(wanted, live, policy=self.policy, set_ids=self.state.sets.ids)
+        return decide(wanted, live, policy=self.policy, whose=self.state.whose)
 
     def _take(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
         match step:
@@ -100,12 +109,29 @@ class Applier:
     def _apply(self, step: Apply, wanted: ResolvedObject) -> ObjectResult:
         body = _with_metadata(wanted, uid=step.live.uid)
         try:
+            if step.takes_over:
+                self._move_managers(wanted.path)
             applied = self.state.target.apply(wanted.path, body, force=step.force)
-        except Conflict:
+        except (Conflict, NotFound):
             if step.force:
                 return _overtaken(wanted)
             return self._compare(wanted, step.live)  # another manager now owns a field
-        return wanted.result("applied", step.message, live=read_live(applied))
+        message = "existed before us and is taken over" if step.takes_over else ""
+        return wanted.result("applied", message, live=read_live(applied))
+
+    def _move_managers(self, path: str) -> None:
+        """Make ours what client-side apply set, so that what leaves the source leaves the object.
+
+        Raises Conflict and NotFound.
+        """
+        found = self.state.target.get(path)
+        if fields := move_managers(found):
+            metadata = {
+                "annotations": {LAST_APPLIED: None},
+                "managedFields": fields,
+                "resourceVersion": part(found, "metadata").get("resourceVersion"),
+            }
+            self.state.target.patch(path, {"metadata": metadata})
 
     def _correct(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
         fields: tuple[str, ...] = ()
@@ -147,23 +173,32 @@ class Applier:
         return wanted.result("drifted", message, live=live, fields=fields)
 
 
-def delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
-    """Delete one object if it still carries one of our ids; a failure becomes a result.
+def delete_object(
+    state: LiveState, entry: InventoryEntry, *, applied: Collection[str] = ()
+) -> ObjectResult:
+    """Delete one object if it is ours; a failure becomes a result.
+
+    Args:
+        state: of the target.
+        entry: the object.
+        applied: UIDs of objects that are wanted under whatever kind; they are not deleted.
 
     Raises:
         RoundEnded: no more calls in this round.
     """
-    problem = state.problem(entry.key)
+    problem = state.problem(entry)
     if not problem:
         try:
-            return _delete_object(state, entry)
+            return _delete_object(state, entry, applied)
         except KubeError as error:
             problem = describe_error(error, entry)
     return ObjectResult(entry, "failed", f"is not deleted: {problem}")
 
 
-def _delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
-    kind = state.kinds.get(entry.key.group_kind)
+def _delete_object(
+    state: LiveState, entry: InventoryEntry, applied: Collection[str]
+) -> ObjectResult:
+    kind = state.kind(entry)
     if kind is None:
         message = "is gone: the target does not serve its kind"
         return ObjectResult(entry, "pruned", message, is_gone=True)
@@ -172,16 +207,20 @@ def _delete_object(state: LiveState, entry: InventoryEntry) -> ObjectResult:
     live = state.objects.get(entry.key) or state.target.find_live(path)
     if live is None:
         return ObjectResult(entry, "pruned", "was already gone", is_gone=True)
-    if live.part_of not in state.sets.ids:
-        message = "no longer carries our label; it is left alone"
+    if live.uid in applied:
+        message = "is wanted under another kind or version; it stays"
         return ObjectResult(entry, "skipped", message, is_gone=True)
-    if not live.is_deleting and not _delete(state.target, path, live):
+    if stranger := state.whose.stranger(entry, live):
+        return ObjectResult(entry, "skipped", f"{stranger}; it is left alone", is_gone=True)
+    if not live.deleting_since and not _delete(state.target, path, live):
         message = "changed on the target meanwhile; it is looked at again"
         return ObjectResult(entry, "skipped", message, needs_recheck=True)
-    if state.target.find_live(path) is None:
+    left = state.target.find_live(path)
+    if left is None or left.uid != live.uid:
         return ObjectResult(entry, "pruned", is_gone=True)
-    message = "is being deleted, and waits for its finalizers"
-    return ObjectResult(entry, "pruned", message, needs_recheck=True)
+    held = f", held by finalizer {join_names(left.finalizers, limit=3)}" if left.finalizers else ""
+    message = f"is being deleted since {left.deleting_since}{held}"
+    return ObjectResult(entry, "deleting", message, needs_recheck=True)
 
 
 def _delete(target: Target, path: str, live: LiveObject) -> bool:
@@ -190,7 +229,7 @@ def _delete(target: Target, path: str, live: LiveObject) -> bool:
         target.delete(path, live)
     except Conflict:
         again = target.find_live(path)
-        if again is None or (again.uid, again.part_of) != (live.uid, live.part_of):
+        if again is None or (again.uid, again.mark) != (live.uid, live.mark):
             return False
         target.delete(path, again)
     return True

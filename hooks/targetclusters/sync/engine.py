@@ -5,7 +5,7 @@ The modules, in the order in which a round uses them; `plan` holds those that de
     sources    reads the sources: plan.sources, plan.manifests -> DesiredSet (plan.model)
     target     asks which kinds the target serves: plan.kinds
                plan.resolve completes and orders the desired objects -> ResolvedSet
-    live       lists what is on the target, by plan.applyset -> LiveState
+    live       lists what is on the target when it is needed -> LiveState
     apply      applies or deletes an object: plan.decide, plan.drift -> ObjectResult
                plan.inventory holds what is to be recorded before the next round
 
@@ -13,26 +13,41 @@ All calls go through `target`. `memory` is what is kept between rounds.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
+from hooks.targetclusters.sync import former_sets
 from hooks.targetclusters.sync.apply import Applier, delete_object
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan.applyset import ApplySets, Scope
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, Gvk, Kind
+from hooks.targetclusters.sync.plan.decide import Whose
+from hooks.targetclusters.sync.plan.former_sets import is_former_set
+from hooks.targetclusters.sync.plan.inventory import (
+    GroupKind,
+    Inventory,
+    InventoryEntry,
+    ObjectKey,
+)
+from hooks.targetclusters.sync.plan.kinds import (
+    CRD_GROUP,
+    CRD_KIND,
+    NAMESPACE,
+    Gvk,
+    Kind,
+)
 from hooks.targetclusters.sync.plan.model import (
     OURS,
     DeleteReport,
     ObjectResult,
+    SourceProblem,
     SyncReport,
     SyncTask,
 )
 from hooks.targetclusters.sync.plan.resolve import (
+    ResolvedObject,
     ResolvedSet,
     defined_kinds,
     prune_order,
@@ -46,6 +61,7 @@ SERVE_SECONDS = 10.0
 _SERVE_POLL = 0.1
 #: Seconds until the next round if an object is changing.
 RECHECK_SECONDS = 5.0
+_OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
 _NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
 
@@ -67,33 +83,33 @@ def sync_round(
 
 
 def delete_all(
-    target: Kube, sets: ApplySets, *, memory: SyncMemory, deadline: Deadline
+    target: Kube, task: SyncTask, *, memory: SyncMemory, deadline: Deadline
 ) -> DeleteReport:
-    """Delete all that is ours, last applied first, then the ApplySets' ConfigMaps.
+    """Delete what the inventory lists and is ours, last applied first.
 
-    Ours is what the inventory holds and what still carries our label, and also what carries it
-    although a lost inventory does not hold it. Call it again with what remains until the report is
-    `complete`. Never raises for anything that the target does.
+    Call it again with what remains until the report is `complete`. On another cluster than the
+    inventory's it deletes nothing. Never raises for anything that the target does.
     """
-    remaining = dict(sets.recorded.by_key)
+    recorded = task.recorded.on(task.cluster)
+    if recorded.cluster.same_as(task.cluster) is False:
+        return DeleteReport((), recorded, _OTHER_CLUSTER)
+    remaining = dict(recorded.by_key)
     results: list[ObjectResult] = []
     error = ""
-    state = LiveState(Target(target, memory.kinds, deadline), sets, {})
+    calls = Target(target, memory.kinds, deadline)
     try:
-        state.read(sets.all)
-        unknown = state.unknown()
-        remaining |= {entry.key: entry for entry in unknown}
-        for entry in prune_order([*sets.members.values(), *unknown]):
+        whose = Whose(task.owner, former_sets=former_sets.read(calls, recorded))
+        state = LiveState(calls, memory, whose, {}, recorded.by_key)
+        for entry in prune_order(_members(recorded)):
             results.append(delete_object(state, entry))
             if results[-1].is_gone:
                 remaining.pop(entry.key, None)
-        if remaining.keys() <= {one.entry.key for one in sets.all}:
-            for one in sets.all:
-                state.delete_config_map(one)
+        if all(map(is_former_set, remaining.values())):
+            former_sets.delete(calls, recorded)
             remaining.clear()
     except (RoundEnded, KubeError) as problem:
         error = one_line(problem, MAX_MESSAGE) or "the round's time was over"
-    return DeleteReport(tuple(results), sets.recorded.with_entries(remaining.values()), error)
+    return DeleteReport(tuple(results), recorded.with_entries(remaining.values()), error)
 
 
 class _Round:
@@ -106,14 +122,17 @@ class _Round:
         self._task = task
         self._memory = memory
         self._clock = clock
-        self._sets = ApplySets.of(task.cluster, task.desired.set_namespace, task.recorded)
+        self._recorded = task.recorded.on(task.cluster)
         self._resolved = ResolvedSet()
-        self._unknown: list[InventoryEntry] = []
         self._results: dict[ObjectKey, ObjectResult] = {}
-        self._deleted_sets: set[ObjectKey] = set()
+        self._gone_sets: frozenset[ObjectKey] = frozenset()
+        self._unlisted: tuple[ObjectKey, ...] = ()
+        self._new_kinds: set[GroupKind] = set()
 
     def run(self) -> SyncReport:
         """Take all steps as far as the target allows, and report the results."""
+        if self._recorded.cluster.same_as(self._task.cluster) is False:
+            return SyncReport((), self._recorded, complete=False)
         try:
             self._take_steps()
         except (RoundEnded, KubeError) as error:
@@ -121,22 +140,26 @@ class _Round:
         return self._report("", complete=True)
 
     def _take_steps(self) -> None:
-        self._resolved = resolve(self._task.desired, self._find_kinds(), self._sets)
+        desired, recorded = self._task.desired, self._recorded.by_key
+        self._resolved = resolve(desired, self._find_kinds(), self._task.owner, recorded)
         wanted = {one.key: one for one in self._resolved.objects}
         self._target.managed_namespaces = frozenset(
             key.name for key in wanted if key.kind == NAMESPACE.kind
         )
         self._memory.keep_only(set(wanted))
-        state = LiveState(self._target, self._sets, wanted)
-        state.read([self._sets.current])
-        self._unknown = state.unknown()
-        if self._is_recorded(self._sets.current.entry):
-            self._apply(state)
-        self._prune(state)
-        self._update_sets(state)
+        tools = former_sets.read(self._target, self._recorded)
+        whose = Whose(self._task.owner, desired.source_uids, tools)
+        state = LiveState(
+            self._target, self._memory, whose, wanted, recorded, new_kinds=self._new_kinds
+        )
+        self._apply(state)
+        self._unlisted = state.unlisted()
+        left = [entry for key, entry in recorded.items() if not (entry.uid or self._is_known(key))]
+        if all(map(is_former_set, left)):
+            self._gone_sets = former_sets.delete(self._target, self._recorded)
 
-    def _is_recorded(self, entry: InventoryEntry) -> bool:
-        return entry.key in self._task.recorded.by_key
+    def _is_recorded(self, one: ResolvedObject) -> bool:
+        return one.key in self._recorded.by_key
 
     def _find_kinds(self) -> dict[Gvk, Kind | str]:
         """Return the kinds that the target serves or a desired CRD defines; else what is wrong."""
@@ -144,7 +167,9 @@ class _Round:
         defined = defined_kinds(self._task.desired)
         for gvk in dict.fromkeys(one.gvk for one in self._task.desired.objects):
             try:
-                kind = self._target.find_kind(*gvk) or defined.get(gvk)
+                kind = self._target.find_kind(*gvk)
+                if kind is None and (kind := defined.get(gvk)):
+                    self._new_kinds.add(kind.group_kind)
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
                 problem = f"the target does not say whether it serves its kind: {error}"
@@ -152,22 +177,28 @@ class _Round:
         return found
 
     def _apply(self, state: LiveState) -> None:
-        """Apply what is recorded, in order; first the set's ConfigMap, in its namespace."""
+        """Apply what is recorded, in order, and prune; kinds that are slow come last."""
         applier = Applier(state, self._task.policy, self._memory, self._clock)
-        recorded = [one for one in self._resolved.objects if self._is_recorded(one.entry)]
-        home = ObjectKey("", NAMESPACE.kind, "", self._sets.current.namespace)
-        for one in recorded:
-            if one.key == home:
-                self._note(applier.apply_object(one))
-        state.write_config_map(state.scope)
         await_kind = cache(self._await_kind)
-        for one in recorded:
-            if one.key in self._results:
-                continue
-            if problem := state.problem(one.key) or await_kind(one.kind):
+
+        def apply_object(one: ResolvedObject) -> None:
+            if problem := await_kind(one.kind) or state.problem(one.entry):
                 self._note(one.result("failed", problem, needs_recheck=problem == _NOT_SERVED_YET))
             else:
                 self._note(applier.apply_object(one))
+
+        later: list[ResolvedObject] = []
+        for one in self._resolved.objects:
+            if not self._is_recorded(one):
+                continue
+            if one.kind.group_kind in self._memory.slow:
+                later.append(one)
+            else:
+                apply_object(one)
+        self._prune(state, without=frozenset(self._memory.slow))
+        for one in sorted(later, key=self._memory.last_due):
+            apply_object(one)
+        self._prune(state, without=frozenset())
 
     def _await_kind(self, kind: Kind) -> str:
         """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
@@ -182,66 +213,79 @@ class _Round:
             self._target.forget_kinds(kind.api_version)
         return ""
 
-    def _prune(self, state: LiveState) -> None:
-        """Delete what is recorded and no longer wanted."""
-        for entry in prune_order(self._sets.members.values()):
-            if entry.key in state.wanted:
+    def _prune(self, state: LiveState, *, without: Collection[GroupKind]) -> None:
+        """Delete what is recorded and no longer wanted, without objects of some kinds."""
+        applied = {one.entry.uid for one in self._results.values() if one.outcome in OURS}
+        unserved = {(one.entry.key.group_kind, one.entry.name) for one in self._resolved.unresolved}
+        incomplete = self._incomplete_sources()
+        for entry in prune_order(_members(self._recorded)):
+            found = self._results.get(entry.key, _KEPT)
+            is_done = found.outcome != _KEPT.outcome or found.is_gone
+            if entry.key in state.wanted or is_done or entry.key.group_kind in without:
                 continue
-            reason = why_kept(entry, self._task.desired, self._resolved, self._task.policy)
+            reason = why_kept(entry, self._task.desired, incomplete, self._task.policy)
+            if (entry.key.group_kind, entry.name) in unserved:
+                reason = "is kept: it is wanted, but its kind is not served"
             if reason:
                 self._note(ObjectResult(entry, "skipped", reason))
             else:
-                self._note(delete_object(state, entry))
+                self._note(delete_object(state, entry, applied=applied))
 
-    def _update_sets(self, state: LiveState) -> None:
-        """Make the set's ConfigMap declare what is left; delete those of empty sets."""
-        current, former = self._sets.current, self._sets.former
-        inventory = self._next_inventory()
-        left = ApplySets.of(self._task.cluster, current.namespace, inventory).members
-        outcomes = {result.outcome for key, result in self._results.items() if key in left}
-        has_moved = left.keys() <= self._results.keys() and outcomes <= {"applied", "unchanged"}
-        empty = former if has_moved else ()
-        if self._is_recorded(current.entry):
-            if left or self._resolved.unresolved:
-                state.write_config_map(Scope.of(left))
-            else:
-                empty = (*former, current)
-        for one in empty:
-            state.delete_config_map(one)
-            self._deleted_sets.add(one.entry.key)
+    def _incomplete_sources(self) -> list[str]:
+        """Return the sources of which something that is wanted is not on the target."""
+        there = {key for key, one in self._results.items() if one.outcome in OURS}
+        missing = [one.entry for one in self._resolved.objects if one.key not in there]
+        return [one.source for one in (*missing, *(r.entry for r in self._resolved.unresolved))]
 
     def _note(self, result: ObjectResult) -> None:
         self._results[result.entry.key] = result
 
+    def _is_known(self, key: ObjectKey) -> bool:
+        """Tell whether it is known whose an object is, without a former set."""
+        found = self._results.get(key)
+        return found is not None and (found.outcome in (*OURS, "conflict") or found.is_gone)
+
     def _next_inventory(self) -> Inventory:
-        """Return what is recorded, found, wanted or changed, without what is gone."""
-        entries = {entry.key: entry for entry in self._unknown}
-        if self._unknown or self._resolved.objects:
-            entries[self._sets.current.entry.key] = self._sets.current.entry
-        entries |= self._task.recorded.by_key
+        """Return what is recorded, wanted or changed, without what is gone."""
+        entries = dict(self._recorded.by_key)
         entries |= {one.key: one.entry for one in self._resolved.objects}
         entries |= {key: result.entry for key, result in self._results.items()}
-        gone = {key for key, result in self._results.items() if result.is_gone} | self._deleted_sets
-        return self._task.recorded.with_entries(
+        gone = {key for key, result in self._results.items() if result.is_gone} | self._gone_sets
+        return self._recorded.with_entries(
             entry for key, entry in entries.items() if key not in gone
         )
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
-        now = self._clock()
+        now, recorded = self._clock(), self._recorded.by_key.keys()
         inventory = self._next_inventory()
+        moves = self._task.recorded.cluster.same_as(self._task.cluster) is False
         for one in self._resolved.objects:
             if one.key not in self._results:
-                is_recorded = self._is_recorded(one.entry)
-                reason = "was not reached in" if is_recorded else "is only recorded in"
+                reason = "was not reached in" if one.key in recorded else "is only recorded in"
                 self._note(one.result("skipped", f"{reason} this round"))
-        waits = [self._memory.next_retry(now=now)]
+        results = (*self._results.values(), *self._resolved.unresolved)
+        waits = [self._memory.next_retry(now=now), self._memory.count_unanswered(results)]
         if any(result.needs_recheck for result in self._results.values()):
             waits.append(RECHECK_SECONDS)
+        unreadable = (
+            SourceProblem("inventory", f"{where}: is no entry; what it stood for is not pruned")
+            for where in self._task.recorded.unreadable
+        )
         return SyncReport(
-            results=(*self._results.values(), *self._resolved.unresolved),
+            results=results,
             inventory=inventory,
-            complete=complete and inventory.by_key.keys() <= self._task.recorded.by_key.keys(),
-            problems=(*self._task.desired.problems, *self._resolved.problems),
+            complete=complete and not moves and inventory.by_key.keys() <= recorded,
+            problems=(*self._task.desired.problems, *self._resolved.problems, *unreadable),
             error=error,
             resume_after=min((wait for wait in waits if wait is not None), default=None),
+            unlisted=self._unlisted,
+            label=self._task.owner.selector,
         )
+
+
+#: What an object counts as that a round has done nothing about yet.
+_KEPT = ObjectResult(InventoryEntry(), "skipped")
+
+
+def _members(recorded: Inventory) -> list[InventoryEntry]:
+    return [entry for entry in recorded.by_key.values() if not is_former_set(entry)]

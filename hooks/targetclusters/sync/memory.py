@@ -1,16 +1,22 @@
 """What the sync engine remembers of a target between rounds; losing it only costs calls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.backoff import delay
-from hooks.targetclusters.sync.plan.inventory import ObjectKey
+from hooks.targetclusters.sync.plan.inventory import GroupKind, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Kind
+from hooks.targetclusters.sync.plan.model import ObjectResult
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
 #: Seconds before an object that failed once is tried again; doubled with each failure.
 FIRST_RETRY = 10.0
 #: The most seconds before such an object is tried again.
 LONGEST_RETRY = 600.0
+#: Seconds after which a call counts as slow; an object whose try took so long waits that much
+#: longer, times `WAIT_FACTOR`.
+SLOW_SECONDS = 3.0
+WAIT_FACTOR = 10.0
 
 #: The kinds that a target served when it was last asked, by apiVersion.
 ServedKinds = dict[str, Mapping[str, Kind]]
@@ -41,31 +47,60 @@ class SyncMemory:
     Attributes:
         dry_runs: of objects that seem to be changed, the fields that an apply would change, as the
             target says; none if it only writes them in another form.
-        conflicts: the objects that existed before us.
+        conflicts: the objects that are somebody else's.
+        unanswered: how many rounds in a row met something that does not answer.
+        slow: the kinds whose last call was slow; a round does everything else before them.
     """
 
     kinds: ServedKinds = field(default_factory=dict)
     retries: dict[ObjectKey, Retry] = field(default_factory=dict)
     dry_runs: dict[ObjectKey, tuple[Compared, tuple[str, ...]]] = field(default_factory=dict)
     conflicts: set[ObjectKey] = field(default_factory=set)
+    unanswered: int = 0
+    slow: set[GroupKind] = field(default_factory=set)
 
-    def note_failure(self, key: ObjectKey, digest: str, message: str, *, now: float) -> None:
-        """Remember a failure; the delay before the next try doubles with each."""
+    def note_failure(
+        self, key: ObjectKey, digest: str, message: str, *, now: float, took: float = 0.0
+    ) -> None:
+        """Remember a failure that took some seconds; the delay before the next try doubles."""
         old = self.retries.get(key)
         failures = old.failures + 1 if old and old.digest == digest else 1
         wait = delay(failures, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        wait += min(LONGEST_RETRY, WAIT_FACTOR * took if took > SLOW_SECONDS else 0.0)
         self.retries[key] = Retry(failures, now + wait, digest, message)
+
+    def note_pace(self, group_kind: GroupKind, took: float) -> None:
+        """Remember whether a kind is slow, by the seconds of a call about it."""
+        if took > SLOW_SECONDS:
+            self.slow.add(group_kind)
+        else:
+            self.slow.discard(group_kind)
 
     def pending_retry(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
         """Return the failure because of which an object is not tried yet."""
         retry = self.retries.get(key)
         return retry if retry and retry.digest == digest and now < retry.due else None
 
+    def last_due(self, one: ResolvedObject) -> float:
+        """Return when an object that failed was to be tried again; what never failed comes first.
+
+        So a round goes on where the last one ended.
+        """
+        retry = self.retries.get(one.key)
+        return retry.due if retry else 0.0
+
     def keep_only(self, keys: set[ObjectKey]) -> None:
         """Forget objects that are no longer wanted."""
         self.retries = {key: value for key, value in self.retries.items() if key in keys}
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in keys}
         self.conflicts &= keys
+
+    def count_unanswered(self, results: Iterable[ObjectResult]) -> float | None:
+        """Count a round with failures that belong to no object; return the wait for the next."""
+        failed = any(r.outcome == "failed" and r.entry.key not in self.retries for r in results)
+        self.unanswered = self.unanswered + 1 if failed else 0
+        wait = delay(self.unanswered, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        return wait if failed else None
 
     def next_retry(self, *, now: float) -> float | None:
         """Return the seconds until a failed object is due; None if there is none to wait for.

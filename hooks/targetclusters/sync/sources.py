@@ -151,7 +151,7 @@ class _Reading:
             problems=(*self.sources.problems, *self.problems),
             failed_sources=frozenset(self.failed),
             has_all_sources=self.has_all and not self.sources.problems,
-            set_namespace=self.sources.set_namespace,
+            source_uids=frozenset(version[0] for version, _ in self.found.values()),
         )
 
     def _may_sync(self, source: Source, metadata: Json) -> bool:

@@ -1,5 +1,6 @@
 """Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -29,13 +30,14 @@ from hooks.targetclusters.sync.plan.kinds import (
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
-#: Seconds that one call to a target may take.
-CALL_SECONDS = 10.0
+#: Seconds that one call to a target, or one page of a list, may take: more than its API server
+#: waits for a webhook (10 s), so that the reason arrives.
+CALL_SECONDS = 12.0
 #: Seconds that one list may take, with all its pages.
 LIST_SECONDS = 60.0
 #: Seconds of a round that are kept back for its report.
 MARGIN = 0.2
-#: Calls in a row without an answer after which the round gives up the target.
+#: Calls in a row without a usable answer after which the round asks whether anything answers.
 SILENT_CALLS = 3
 #: Whole objects in one page, and the bytes that they may take: 1.6 MiB each.
 PAGE = "5"
@@ -64,6 +66,7 @@ class Target:
 
     Attributes:
         deadline: of the round.
+        spent: seconds that the calls of the round took so far.
         managed_namespaces: namespaces that the round applies as objects; `apply_new` creates none.
         served: the kinds that the target serves, as earlier rounds found them. A version that lacks
             a kind is asked once more in each round: a CRD may have added the kind.
@@ -71,22 +74,28 @@ class Target:
 
     def __init__(self, kube: Kube, served: ServedKinds, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.spent = 0.0
         self.managed_namespaces: frozenset[str] = frozenset()
         self.served = served
         self._kube = kube
         self._silent_calls = 0
-        self._asked: set[str] = set()
+        self._asked: dict[str, KubeError | None] = {}
         self._versions: Mapping[str, tuple[str, ...]] | None = None
 
     def find_kind(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served; None if the target does not serve it."""
         kinds = self.served.get(api_version, {})
         if kind not in kinds and api_version not in self._asked:
-            kinds = self.served[api_version] = self._ask(api_version)
-            self._asked.add(api_version)
+            try:
+                kinds = self.served[api_version] = self._ask(api_version)
+                self._asked[api_version] = None
+            except KubeError as error:
+                self._asked[api_version] = error
+        if kind not in kinds and (known := self._asked.get(api_version)):
+            raise KubeError(str(known)) from known
         return kinds.get(kind)
 
-    def find_kind_in_group(self, group: str, kind: str) -> Kind | None:
+    def find_in_group(self, group: str, kind: str) -> Kind | None:
         """Return how a kind is served in any version of its group, the preferred one first."""
         versions = self._groups().get(group, ()) if group else ("v1",)
         return next(filter(None, (self.find_kind(version, kind) for version in versions)), None)
@@ -94,7 +103,7 @@ class Target:
     def forget_kinds(self, api_version: str) -> None:
         """Ask again: what the target serves under this version has changed."""
         self.served.pop(api_version, None)
-        self._asked.discard(api_version)
+        self._asked.pop(api_version, None)
         self._versions = None
 
     def get(self, path: str) -> Json:
@@ -121,11 +130,19 @@ class Target:
         """Read a collection's objects by label. Raises KubeError if there are more than `limit`."""
         params = {"labelSelector": labels, "limit": PAGE}
         with self._call(LIST_SECONDS) as deadline:
-            items = self._kube.list(path, deadline=deadline, params=params)
+            items = self._kube.list(
+                path, deadline=deadline, params=params, page_seconds=CALL_SECONDS
+            )
             for number, item in enumerate(items):
                 if number >= limit:
                     raise KubeError(f"GET {path}: lists more than {limit} objects of ours")
                 yield item
+
+    def patch(self, path: str, body: Json) -> None:
+        """Patch an object. Raises Conflict if its resourceVersion is not that of the body."""
+        params = {"fieldManager": FIELD_MANAGER}
+        with self._call() as deadline:
+            self._kube.patch(path, body, deadline=deadline, params=params)
 
     def apply(self, path: str, body: Json, *, force: bool, dry_run: bool = False) -> Json:
         """Apply a body server-side. Raises Conflict on a field of another manager unless forced."""
@@ -144,7 +161,7 @@ class Target:
     def apply_new(self, path: str, body: Json) -> Json:
         """Apply a body, and create its namespace if that is missing and not managed.
 
-        Such a namespace does not become part of a set and is never deleted: others may use it too.
+        Such a namespace does not become ours and is never deleted: others may use it too.
         """
         try:
             return self.apply(path, body, force=True)
@@ -182,18 +199,32 @@ class Target:
 
     @contextmanager
     def _call(self, seconds: float = CALL_SECONDS) -> Iterator[Deadline]:
-        """Bound a call, and count those in a row that get no answer."""
+        """Bound a call, and count those in a row that get no usable answer."""
         if self.deadline.passed(margin=MARGIN):
             raise RoundEnded
+        began = time.monotonic()
         try:
             yield self.deadline.at_most(seconds)
         except KubeError as error:
             if isinstance(error, KubeRefused) and error.code == 401:
                 raise RoundEnded(str(error)) from error
-            is_silent = isinstance(error, KubeUnreachable) and error.code != 500
+            is_silent = isinstance(error, KubeUnreachable)
             self._silent_calls = self._silent_calls + 1 if is_silent else 0
-            is_over = self._silent_calls >= SILENT_CALLS or self.deadline.passed(margin=MARGIN)
-            if is_silent and is_over:
+            if is_silent and (self.deadline.passed(margin=MARGIN) or self._is_lost()):
                 raise RoundEnded(str(error)) from error
             raise
+        finally:
+            self.spent += time.monotonic() - began
         self._silent_calls = 0
+
+    def _is_lost(self) -> bool:
+        """Tell whether nothing at all answers any more, after several calls without an answer."""
+        if self._silent_calls < SILENT_CALLS:
+            return False
+        self._silent_calls = 0
+        with suppress(KubeRefused):
+            try:
+                self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
+            except KubeUnreachable:
+                return True
+        return False

@@ -9,7 +9,7 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.e2e import targets
-from tests.e2e.targets import TargetHooks, TargetPlatform, condition, says
+from tests.e2e.targets import TargetHooks, TargetPlatform, says, source
 from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, Swelling
 from tests.targets.objects import kubeconfig
@@ -95,6 +95,7 @@ def test_hostile_clusters_end_in_a_condition_and_not_in_memory(
         platform = stack.enter_context(targets.running(control_plane, tmp_path))
         for name, url in urls.items():
             watch(platform, name, url, **spec)
+        platform.config_maps.create(source("swelling"))
         for name, url in swelling.items():
             watch(platform, name, url, resourceSyncPolicy={"enabled": True})
         watch(platform, "crowded", crowded.url, healthChecks={"timeout": "2m"})
@@ -103,8 +104,9 @@ def test_hostile_clusters_end_in_a_condition_and_not_in_memory(
             assert says(cluster, "Reachable").startswith("False"), name
             assert len(str(cluster["status"])) < 10_000
         for name in swelling:
-            cluster = platform.until_says(name, "ResourcesSynced", "False Interrupted")
-            assert "more than 524288 values" in condition(cluster, "ResourcesSynced")["message"]
+            cluster = platform.until_says(name, "ResourcesSynced", "False Failed")
+            (failed,) = cluster["status"]["sync"]["results"]
+            assert "more than 524288 values" in failed["message"]
         counted = platform.until(
             "crowded", lambda c: c.get("status", {}).get("nodes", {}).get("total"), within=120
         )

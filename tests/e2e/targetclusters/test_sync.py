@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hooks.names import FIELD_MANAGER, LABEL_APPLYSET_PART_OF, LABEL_SYNC
+from hooks.names import FIELD_MANAGER, LABEL_MEMBER_OF, LABEL_SYNC
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object, Resource
@@ -30,7 +30,7 @@ def config_maps(cluster: Cluster) -> Resource:
 
 def on_target(target: Cluster, namespace: str = NAMESPACE) -> dict[str, Object]:
     """Return the ConfigMaps of ours on a target."""
-    found = config_maps(target).list(namespace, labels=LABEL_APPLYSET_PART_OF)
+    found = config_maps(target).list(namespace, labels=LABEL_MEMBER_OF)
     return {obj["metadata"]["name"]: obj for obj in found}
 
 

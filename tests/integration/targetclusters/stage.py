@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import timestamp
+from hooks.names import LABEL_MEMBER_OF
 from hooks.targetclusters.plan.schedule import MIN_POLL
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster
@@ -117,9 +118,9 @@ class Stage:
         }
 
     def on_target(self) -> dict[str, Object]:
-        """Return what is part of an ApplySet in the namespace on the target."""
+        """Return what carries the operator's label in the namespace on the target."""
         config_maps = self.target.api.resource("v1", "configmaps")
-        found = config_maps.list(self.namespace, labels="applyset.kubernetes.io/part-of")
+        found = config_maps.list(self.namespace, labels=LABEL_MEMBER_OF)
         return {obj["metadata"]["name"]: obj for obj in found}
 
 

@@ -85,7 +85,12 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
         "monitorInterval": "30s",
         "failureThreshold": 2,
         "successThreshold": 1,
-        "healthChecks": {"timeout": "10s", "minReadyNodes": 1, "podNamespaces": ["kube-system"]},
+        "healthChecks": {
+            "timeout": "10s",
+            "minReadyNodes": 1,
+            "podNamespaces": ["kube-system"],
+            "minReadyPods": "100%",
+        },
         "resourceSyncPolicy": {
             "enabled": False,
             "syncInterval": "5m",

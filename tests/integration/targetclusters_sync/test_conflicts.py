@@ -54,24 +54,10 @@ def test_is_neither_pruned_nor_deleted(world: World, prune: bool) -> None:
     world.settle()
     if prune:
         world.unsource("app")
-        message = "no longer carries our label; it is left alone"
+        message = "existed before us; it is left alone"
         assert result(world.settle(), "app").message == message
     assert world.delete().complete
     assert world.data("app") == {"whose": "theirs"}
-
-
-def test_an_object_of_another_target_cluster_is_a_conflict_too(
-    world: World,
-) -> None:
-    world.source("app", {"whose": "ours"})
-    world.settle()
-    found = world.on_target("app")
-    assert found is not None
-    labels = {"applyset.kubernetes.io/part-of": "applyset-another-v1"}
-    patch = {"metadata": {"labels": labels}}
-    world.target.api.resource("v1", "configmaps").patch("app", patch, world.namespace)
-    report = world.round()
-    assert result(report, "app").message == "is part of applyset-another-v1; it is left alone"
 
 
 def test_one_that_is_made_just_before_ours_is_not_written_to(world: World) -> None:

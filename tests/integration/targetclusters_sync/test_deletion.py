@@ -1,7 +1,6 @@
 """Everything taken away again: `deletionPolicy: Delete`."""
 
 from hooks.kube.client import Kube, KubeUnreachable
-from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.kubes import Call, Watched
 
@@ -24,7 +23,7 @@ def fill(world: World) -> None:
     world.settle()
 
 
-def test_removes_exactly_the_inventory_and_then_the_set(world: World) -> None:
+def test_removes_exactly_the_inventory(world: World) -> None:
     fill(world)
     configmaps = world.target.api.resource("v1", "configmaps")
     configmaps.create(manifest("theirs", namespace=world.namespace))
@@ -65,8 +64,8 @@ def test_an_object_held_by_a_finalizer_holds_the_rest_of_the_deletion_up_alone(
     configmaps.patch("app-3", held, world.namespace)
     report = world.delete()
     assert not report.complete
-    assert result(report, "app-3").message == "is being deleted, and waits for its finalizers"
-    assert {key.name for key in report.remaining.by_key} == {"app-3", world.sets.current.name}
+    assert result(report, "app-3").outcome == "deleting"
+    assert {key.name for key in report.remaining.by_key} == {"app-3"}
     configmaps.patch("app-3", {"metadata": {"finalizers": None}}, world.namespace)
     assert world.delete().complete
 
@@ -79,15 +78,3 @@ def test_without_time_nothing_is_deleted_and_nothing_forgotten(world: World) -> 
     assert report.error == "the round's time was over"
     assert report.remaining == before
     assert len(world.names()) == 5
-
-
-def test_what_the_inventory_lost_is_found_by_its_label_and_deleted(world: World) -> None:
-    world.policy = {"targetNamespace": f"{world.namespace}-else"}
-    fill(world)
-    assert len(world.names()) == 5
-    world.recorded = Inventory()
-    world.forget()
-    report = world.delete()
-    assert report.complete
-    assert len([one for one in report.results if one.outcome == "pruned"]) == 6
-    assert world.names() == set()

@@ -6,7 +6,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused
-from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
 from tests.integration.targetclusters_sync.worlds import World, result
 from tests.kubes import Call, Watched
 
@@ -108,11 +108,11 @@ def test_what_was_deleted_on_the_target_is(
     assert (world.data("app") is not None) is there
 
 
-def test_an_edit_that_takes_our_label_off_does_not_make_it_a_stranger(world: World) -> None:
+def test_an_edit_that_takes_our_mark_off_does_not_make_it_a_stranger(world: World) -> None:
     world.source("app", {"color": "red"})
     world.settle()
-    labels = {LABEL_APPLYSET_PART_OF: None}
-    annotations = {ANNOTATION_APPLIED_HASH: None}
+    labels = {LABEL_MEMBER_OF: None}
+    annotations = {ANNOTATION_APPLIED_HASH: None, ANNOTATION_OWNER: None}
     metadata = {"labels": labels, "annotations": annotations}
     edit(world, "app", {"metadata": metadata, "data": {"color": "blue"}})
     report = world.round()

@@ -57,7 +57,8 @@ def test_everything_goes_again_the_other_way_round(world: World) -> None:
     bundle(world, widget(group), crd(group), manifest("app"))
     world.settle()
     bundle(world, manifest("app"))
-    pruned = [r.entry.name for r in world.round().results if r.outcome == "pruned"]
+    gone = ("pruned", "deleting")
+    pruned = [r.entry.name for r in world.round().results if r.outcome in gone]
     assert pruned == ["w", f"widgets.{group}"]
     assert world.settle().counts["unchanged"] == 1
     assert world.target.api.resource("v1", "configmaps").find("app", world.namespace)

@@ -3,7 +3,7 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.names import LABEL_APPLYSET_PART_OF
+from hooks.names import ANNOTATION_OWNER, LABEL_MEMBER_OF
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 from tests.kubes import Call, Watched
@@ -39,13 +39,13 @@ def test_stays_where_pruning_is_off_and_goes_once_it_is_on(world: World) -> None
     assert world.names() == set()
 
 
-def test_stays_where_somebody_took_our_label_off(world: World) -> None:
+def test_stays_where_somebody_gave_it_another_owner(world: World) -> None:
     world.source("old", {"a": "b"})
     world.settle()
-    patch(world, "old", {"metadata": {"labels": {LABEL_APPLYSET_PART_OF: None}}})
+    patch(world, "old", {"metadata": {"annotations": {ANNOTATION_OWNER: "helm"}}})
     world.unsource("old")
     report = world.round()
-    assert result(report, "old").message == "no longer carries our label; it is left alone"
+    assert result(report, "old").message == "belongs to helm; it is left alone"
     assert world.data("old") == {"a": "b"}
     assert "old" not in {key.name for key in report.inventory.by_key}
 
@@ -56,7 +56,11 @@ def test_stays_in_the_inventory_until_its_finalizers_let_it_go(world: World) -> 
     patch(world, "old", {"metadata": {"finalizers": ["example.org/wait"]}})
     world.unsource("old")
     report = world.round()
-    assert result(report, "old").message == "is being deleted, and waits for its finalizers"
+    assert result(report, "old").outcome == "deleting"
+    assert result(report, "old").message.startswith("is being deleted since 20")
+    assert result(report, "old").message.endswith("held by finalizer example.org/wait")
+    assert not report.synced
+    assert report.counts == {"deleting": 1}
     assert report.resume_after is not None
     assert "old" in {key.name for key in report.inventory.by_key}
     patch(world, "old", {"metadata": {"finalizers": None}})
@@ -148,28 +152,17 @@ def test_an_object_made_anew_under_the_old_name_is_not_deleted_for_the_old_one(
     assert world.data("old") == {}
 
 
-def test_what_the_inventory_lost_is_found_by_its_label_and_pruned(world: World) -> None:
+def test_what_the_inventory_lost_is_named_and_never_deleted(world: World) -> None:
     world.source("app", {"a": "b"})
     world.source("old", {"a": "b"})
     world.settle()
     world.recorded = Inventory()
     world.unsource("old")
+    report = world.settle()
     assert world.names() == {"app", "old"}
-    assert "old" in {key.name for key in world.round().inventory.by_key}
-    world.settle()
-    assert world.names() == {"app"}
-
-
-def test_what_the_inventory_lost_is_pruned_although_nothing_is_wanted_any_more(
-    world: World,
-) -> None:
-    world.source("old", {"a": "b"})
-    world.settle()
-    world.recorded = Inventory()
-    world.unsource("old")
-    world.settle()
-    assert world.names() == set()
-    assert world.recorded.by_key == {}
+    assert report.counts == {"unchanged": 1}
+    assert [key.name for key in report.unlisted] == ["old"]
+    assert report.label == f"{LABEL_MEMBER_OF}={world.owner.member}"
 
 
 def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
@@ -184,7 +177,7 @@ def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
 def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
     world: World, version: str
 ) -> None:
-    labels = {LABEL_APPLYSET_PART_OF: world.sets.current.id}
+    marks = {ANNOTATION_OWNER: world.owner.mark(f"{world.namespace}/d")}
     template: Json = {"metadata": {"labels": {"a": "b"}}}
     template["spec"] = {"containers": [{"name": "c", "image": "i"}]}
     deployments = world.target.api.resource("apps/v1", "deployments")
@@ -192,7 +185,7 @@ def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": "d", "namespace": world.namespace, "labels": labels},
+            "metadata": {"name": "d", "namespace": world.namespace, "annotations": marks},
             "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
         }
     )
@@ -202,14 +195,14 @@ def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
     assert deployments.find("d", world.namespace) is None
 
 
-def test_the_last_object_takes_the_set_along(world: World) -> None:
+def test_the_last_object_leaves_nothing_of_ours_behind(world: World) -> None:
     world.source("app", {"a": "b"})
     world.settle()
-    assert world.data(world.sets.current.name) is not None
     world.unsource("app")
     report = world.round()
-    assert world.data(world.sets.current.name) is None
-    assert report.inventory == Inventory()
+    listed = world.target.api.resource("v1", "configmaps").list(world.namespace)
+    assert {one["metadata"]["name"] for one in listed} <= {"kube-root-ca.crt"}
+    assert report.inventory.by_key == {}
     world.kube.calls.clear()
     assert world.round().complete
     assert world.kube.writes == []

@@ -26,6 +26,7 @@ def reads(world: World) -> list[tuple[str, str]]:
     found = [
         (call.verb, kinds.get(call.accept, "whole"))
         for call in world.own_kube.calls
+        if "continue" not in (call.params or {})
         if not call.path.endswith((f"/namespaces/{world.namespace}", "/targetclusters"))
     ]
     world.own_kube.calls.clear()

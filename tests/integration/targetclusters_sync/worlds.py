@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
-from hooks.names import LABEL_APPLYSET_PART_OF, LABEL_SYNC
+from hooks.names import LABEL_SYNC
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
+from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan.applyset import ApplySets
+from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.plan.model import (
     DeleteReport,
@@ -50,6 +51,7 @@ class World:
         policy: what `resourceSyncPolicy` says.
         recorded: the inventory as Metacontroller shows it.
         clock: epoch seconds.
+        hub: the id of the cluster with the TargetCluster.
         history: what became of each object, round by round.
     """
 
@@ -62,6 +64,7 @@ class World:
     recorded: Inventory = field(default_factory=Inventory)
     memory: SyncMemory = field(default_factory=SyncMemory)
     cache: SourceCache = field(default_factory=SourceCache)
+    hub: str = "hub"
     clock: float = 1_800_000_000.0
     history: dict[str, list[ObjectResult]] = field(default_factory=dict)
 
@@ -115,9 +118,10 @@ class World:
             drift=self.policy.get("driftPolicy", "Correct"),
             conflict=self.policy.get("conflictPolicy", "Keep"),
         )
+        task = replace(self.task(kube), desired=self.gather(), policy=policy)
         report = sync_round(
             kube or self.kube,
-            SyncTask(f"{self.namespace}/web", self.gather(), self.recorded, policy),
+            task,
             memory=self.memory,
             deadline=Deadline(seconds),
             clock=lambda: self.clock,
@@ -126,6 +130,11 @@ class World:
         for one in report.results:
             self.history.setdefault(one.entry.name, []).append(one)
         return report
+
+    def task(self, kube: Kube | None = None) -> SyncTask:
+        """Say what a round is about, as the hook does."""
+        cluster = read_identity(kube or self.kube, "", Deadline(10))
+        return SyncTask(self.owner, cluster, self.recorded)
 
     def record(self, inventory: Inventory) -> None:
         """Write the inventory's ConfigMaps and read them back, as Metacontroller does."""
@@ -149,7 +158,7 @@ class World:
         """Do one round of deleting everything."""
         report = delete_all(
             kube or self.kube,
-            self.sets,
+            self.task(kube),
             memory=self.memory,
             deadline=Deadline(seconds),
         )
@@ -171,11 +180,8 @@ class World:
         return found.get("data", {}) if found else None
 
     def ours(self) -> set[ObjectKey]:
-        """Return the ConfigMaps on the target that carry the label of our set."""
-        ids = ",".join(sorted(self.sets.ids))
-        listed = self.target.api.resource("v1", "configmaps").list(
-            labels=f"{LABEL_APPLYSET_PART_OF} in ({ids})"
-        )
+        """Return the ConfigMaps on the target that carry our label."""
+        listed = self.target.api.resource("v1", "configmaps").list(labels=self.owner.selector)
         return {
             ObjectKey("", "ConfigMap", o["metadata"]["namespace"], o["metadata"]["name"])
             for o in listed
@@ -186,10 +192,9 @@ class World:
         return {key.name for key in self.ours()}
 
     @property
-    def sets(self) -> ApplySets:
-        """Return the ApplySets of the TargetCluster."""
-        namespace = self.policy.get("targetNamespace") or self.namespace
-        return ApplySets.of(f"{self.namespace}/web", namespace, self.recorded)
+    def owner(self) -> Owner:
+        """Return the TargetCluster as its target knows it."""
+        return Owner(self.hub, f"{self.namespace}/web")
 
 
 def result(report: SyncReport | DeleteReport, name: str) -> ObjectResult:

@@ -141,6 +141,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
             "allowed_networks",
             (IPv4Network("127.0.0.0/8"), IPv6Network("::1")),
         ),
+        ("TARGET_CLUSTER_HUB_ID", "dc-1.Main_2", "hub_id", "dc-1.Main_2"),
     ],
 )
 def test_a_variable_sets_its_field(

@@ -1,13 +1,22 @@
-"""Decides what to do about one object: compares what is wanted of it with what the target has."""
+"""Decides whose an object is, and what to do about it: compares what is wanted with what is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import annotations, is_deleting, labels, part
-from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.http.texts import one_line
+from hooks.kube.objects import annotations, finalizers, labels, part
+from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER
 from hooks.targetclusters.sync.plan.drift import may_differ
+from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
+from hooks.targetclusters.sync.plan.identity import Owner, marked_owner
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
+
+#: How many finalizers of an object, and how many characters of an owner, are kept.
+_NAMED = 5
+_MAX_OWNER = 600
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Apply:
 
     live: LiveObject
     force: bool
-    message: str = ""
+    takes_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,35 +63,66 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
     return LiveObject(
         uid=uid,
         resource_version=version,
-        part_of=str(labels(obj).get(LABEL_APPLYSET_PART_OF) or ""),
+        mark=str(annotations(obj).get(ANNOTATION_OWNER) or ""),
+        part_of=str(labels(obj).get(LABEL_PART_OF) or ""),
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or ""),
-        is_deleting=is_deleting(obj),
-        has_owner=bool(metadata.get("ownerReferences")),
+        deleting_since=one_line(metadata.get("deletionTimestamp") or "", 40),
+        finalizers=tuple(one_line(each, 100) for each in finalizers(obj)[:_NAMED]),
         may_differ=may_differ(content, obj),
     )
 
 
-def decide(
-    wanted: ResolvedObject, live: LiveObject | None, *, policy: SyncPolicy, set_ids: frozenset[str]
-) -> Step:
-    """Decide what to do about one object; `live` is None if the target does not have it.
+@dataclass(frozen=True)
+class Whose:
+    """Tells whose an object of the inventory is.
 
-    An object is ours if it is part of one of the TargetCluster's ApplySets, `set_ids`.
+    Attributes:
+        owner: the TargetCluster.
+        source_uids: the UIDs of its sources.
+        former_sets: the ids of ApplySets that earlier versions made, each with the tool that
+            manages it; empty for us.
     """
+
+    owner: Owner
+    source_uids: frozenset[str] = frozenset()
+    former_sets: Mapping[str, str] = field(default_factory=dict)
+
+    def stranger(self, entry: InventoryEntry, live: LiveObject) -> str:
+        """Say whose an object is that is not ours, `live` in the place of `entry`; else empty.
+
+        Ours is what carries our mark for its own place. So is an object without any mark that has
+        the recorded UID, or the label of one of our former sets: an edit may remove a mark.
+        """
+        if live.uid in self.source_uids:
+            return "is itself a source"
+        if claimed := self.claimed_by(entry, live):
+            return "" if claimed == str(self.owner) else f"belongs to {claimed}"
+        is_ours = live.part_of in self.former_sets or live.uid == entry.uid != ""
+        return "" if is_ours else "existed before us"
+
+    def claimed_by(self, entry: InventoryEntry, live: LiveObject) -> str:
+        """Return the owner that an object names; empty for none."""
+        marked = marked_owner(live.mark, entry.key.place) or self.former_sets.get(live.part_of)
+        return one_line(marked, _MAX_OWNER)
+
+
+def decide(
+    wanted: ResolvedObject, live: LiveObject | None, *, policy: SyncPolicy, whose: Whose
+) -> Step:
+    """Decide what to do about one object; `live` is None if the target does not have it."""
     if live is None:
         if wanted.entry.uid and policy.drift == "Report":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Create()
-    if live.is_deleting:
+    if live.deleting_since:
         message = "is being deleted on the target; it is created again after that"
         return wanted.result("skipped", message, needs_recheck=True)
-    # A label that an edit has removed does not make the object that we created a stranger.
-    unlabelled = not live.part_of and live.uid == wanted.entry.uid != ""
-    if live.part_of not in set_ids and not unlabelled:
-        if policy.conflict == "Overwrite":
-            return Apply(live, force=True, message="existed before us and is taken over")
-        owner = f"is part of {live.part_of}" if live.part_of else "existed before us"
-        return wanted.result("conflict", f"{owner}; it is left alone")
+    if stranger := whose.stranger(wanted.entry, live):
+        claimed = whose.claimed_by(wanted.entry, live)
+        may_take = policy.conflict == "Overwrite" and live.uid not in whose.source_uids
+        if may_take and claimed in ("", wanted.takeover_from):
+            return Apply(live, force=True, takes_over=True)
+        return wanted.result("conflict", f"{stranger}; it is left alone")
     if not live.may_differ:
         return wanted.result("unchanged", live=live)
     if live.applied_hash not in {"", wanted.digest}:

@@ -3,23 +3,31 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
-from hooks.targetclusters.sync.plan.identity import API_VERSION, KIND, is_namespace, name_problem
+from hooks.targetclusters.sync.plan.identity import (
+    API_VERSION,
+    KIND,
+    ClusterIdentity,
+    is_namespace,
+    name_problem,
+)
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
 #: The key of a ConfigMap's data that holds the entries, one JSON object a line.
 DATA_KEY = "entries.jsonl"
+#: The keys of a ConfigMap's data that say which cluster the objects are on.
+_CLUSTER_UID, _CLUSTER_CA = "clusterUID", "clusterCA"
 #: Counts as the UID of an entry that has none yet, so that entries stay where they are.
 _UID_PLACEHOLDER = "-" * 36
 _MAX_NAME = 253
-_PART_NUMBER = re.compile(r"-inventory(?:-([1-9][0-9]{0,2}))?$")
+_PART = re.compile(r"-inventory(?:-of-([0-9a-f]{8}))?(?:-([1-9][0-9]{0,2}))?$")
 
 #: A kind in any version: its group, empty for the core group, and its name.
 GroupKind = tuple[str, str]
@@ -42,6 +50,11 @@ class ObjectKey:
     def __str__(self) -> str:
         kind = f"{self.kind}.{self.group}" if self.group else self.kind
         return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+
+    @property
+    def place(self) -> str:
+        """Return namespace and name as an object's mark has them."""
+        return f"{self.namespace}/{self.name}"
 
 
 class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -82,10 +95,14 @@ class Inventory:
     Attributes:
         parts: the entries of `NAME-inventory`, `NAME-inventory-2` and so on.
         unreadable: where something in a ConfigMap is not an entry.
+        cluster: the cluster that the objects are on; empty if that was never known.
+        set_aside: inventories of clusters that the kubeconfig led to before.
     """
 
     parts: tuple[tuple[InventoryEntry, ...], ...] = ()
     unreadable: tuple[str, ...] = ()
+    cluster: ClusterIdentity = field(default_factory=ClusterIdentity)
+    set_aside: tuple["Inventory", ...] = ()
 
     @cached_property
     def by_key(self) -> Mapping[ObjectKey, InventoryEntry]:
@@ -105,57 +122,97 @@ class Inventory:
                 parts.append(_Part(wanted[key]))
         while parts and not parts[-1].entries:
             parts.pop()
-        return Inventory(tuple(tuple(new.entries) for new in parts))
+        return replace(self, parts=tuple(tuple(new.entries) for new in parts), unreadable=())
+
+    def on(self, cluster: ClusterIdentity) -> "Inventory":
+        """Return the next inventory towards one of the objects on this cluster; else the same.
+
+        Entries of another cluster are first copied to an inventory set aside, and leave this one
+        when the request shows the copy: ConfigMaps are written one after the other, and a
+        process may die between any two. So `cluster` of the result may still be the former one.
+        """
+        here, kept = self.cluster, {str(one.cluster): one for one in self.set_aside}
+        if here.same_as(cluster) is not False:
+            kept.pop(str(here), None)
+            here = cluster.completed_by(here)
+            return replace(self, cluster=here, set_aside=tuple(kept.values()))
+        own = Inventory(self.parts, cluster=here)
+        if self.by_key and kept.get(str(here)) != own:
+            kept[str(here)] = own
+            return replace(self, set_aside=tuple(kept.values()))
+        back = next((one for one in self.set_aside if one.cluster.same_as(cluster)), Inventory())
+        here = cluster.completed_by(back.cluster)
+        return Inventory(back.parts, cluster=here, set_aside=self.set_aside)
 
     @classmethod
     def from_config_maps(cls, config_maps: Iterable[Json]) -> "Inventory":
-        """Read the inventory's ConfigMaps, in any order; never raises.
-
-        `unreadable` names what is not an entry: such objects are found again on the target by
-        their label.
-        """
-        found: dict[int, dict[ObjectKey, InventoryEntry]] = {}
-        unreadable: list[str] = []
+        """Read the inventory's ConfigMaps, in any order; never raises."""
+        listed: dict[str, dict[int, Json]] = {"": {}}
         for config_map in config_maps:
-            name = str(part(config_map, "metadata").get("name"))
-            if not (match := _PART_NUMBER.search(name)):
-                continue
-            text = part(config_map, "data").get(DATA_KEY)
-            if not isinstance(text, str):
-                unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
-                continue
-            for number, line in enumerate(text.split("\n"), start=1):
-                if entry := _read_entry(line):
-                    found.setdefault(int(match[1] or 1), {})[entry.key] = entry
-                elif line.strip():
-                    unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {number}")
-        last = max(found, default=0)
-        parts = (tuple(found.get(n, {}).values()) for n in range(1, last + 1))
-        return cls(tuple(parts), tuple(unreadable))
+            if match := _PART.search(str(part(config_map, "metadata").get("name"))):
+                listed.setdefault(match[1] or "", {})[int(match[2] or 1)] = config_map
+        own, *aside = (_read(listed[key]) for key in sorted(listed))
+        return replace(own, set_aside=tuple(one for one in aside if one.parts))
 
     def to_config_maps(self, *, name: str, namespace: str) -> list[Json]:
         """Write the ConfigMaps that hold the inventory of a TargetCluster, at least one."""
+        named = {"": self, **{f"-of-{_short(one.cluster)}": one for one in self.set_aside}}
         return [
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {"name": part_name(name, number), "namespace": namespace},
-                "data": {DATA_KEY: msgspec.json.Encoder().encode_lines(entries).decode()},
+                "metadata": {"name": part_name(name, number, of), "namespace": namespace},
+                "data": {
+                    DATA_KEY: msgspec.json.Encoder().encode_lines(entries).decode(),
+                    **({_CLUSTER_UID: one.cluster.uid} if one.cluster.uid else {}),
+                    **({_CLUSTER_CA: one.cluster.ca} if one.cluster.ca else {}),
+                },
             }
-            for number, entries in enumerate(self.parts or ((),), start=1)
+            for of, one in named.items()
+            for number, entries in enumerate(one.parts or ((),), start=1)
         ]
 
+    def name_set_aside(self, name: str) -> str:
+        """Name the first ConfigMap of an inventory that is set aside."""
+        return part_name(name, 1, f"-of-{_short(self.cluster)}")
 
-def part_name(cluster: str, number: int) -> str:
+
+def part_name(cluster: str, number: int, of: str = "") -> str:
     """Name the ConfigMap that holds a part: `NAME-inventory`, `NAME-inventory-2` and so on.
 
     A name too long for a ConfigMap is cut, and a hash of the whole keeps it unique.
     """
-    suffix = "-inventory" if number == 1 else f"-inventory-{number}"
+    suffix = f"-inventory{of}" if number == 1 else f"-inventory{of}-{number}"
     if len(cluster) + len(suffix) <= _MAX_NAME:
         return cluster + suffix
     digest = hashlib.sha256(cluster.encode()).hexdigest()[:16]
     return f"{cluster[: _MAX_NAME - len(suffix) - 17]}-{digest}{suffix}"
+
+
+def _short(cluster: ClusterIdentity) -> str:
+    return hashlib.sha256(str(cluster).encode()).hexdigest()[:8]
+
+
+def _read(config_maps: Mapping[int, Json]) -> Inventory:
+    """Read the ConfigMaps of one inventory, by their numbers."""
+    found: dict[int, dict[ObjectKey, InventoryEntry]] = {}
+    unreadable: list[str] = []
+    data: Json = {}
+    for number in sorted(config_maps, reverse=True):
+        name, data = config_maps[number]["metadata"]["name"], part(config_maps[number], "data")
+        text = data.get(DATA_KEY)
+        if not isinstance(text, str):
+            unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
+            continue
+        for line_number, line in enumerate(text.split("\n"), start=1):
+            if entry := _read_entry(line):
+                found.setdefault(number, {})[entry.key] = entry
+            elif line.strip():
+                unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {line_number}")
+    last = max(found, default=0)
+    parts = tuple(tuple(found.get(n, {}).values()) for n in range(1, last + 1))
+    identity = ClusterIdentity(*(str(data.get(key) or "") for key in (_CLUSTER_UID, _CLUSTER_CA)))
+    return Inventory(parts, tuple(unreadable), identity)
 
 
 class _Part:

@@ -42,6 +42,7 @@ class Kind:
         return f"{path}/{quote(name, safe='')}" if name else path
 
 
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 CRD_KIND = "CustomResourceDefinition"
 CRD_GROUP = "apiextensions.k8s.io"

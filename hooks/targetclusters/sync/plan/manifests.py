@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import annotations
+from hooks.names import ANNOTATION_TAKEOVER
 from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
 from hooks.targetclusters.sync.plan.identity import API_VERSION, DNS_LABEL, KIND, name_problem
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
@@ -58,7 +60,7 @@ def read_manifests(
         for number, document in enumerate(documents(texts[key], count), start=1):
             for path, candidate in _candidates(document):
                 try:
-                    objects.append(DesiredObject(source, _body(candidate, path)))
+                    objects.append(desired_object(source, _body(candidate, path)))
                 except InvalidField as error:
                     where = f"key {key}, document {number}"
                     problems.append(SourceProblem(source, str(error), where))
@@ -69,7 +71,18 @@ def read_manifests(
     return SourceContents(tuple(objects), tuple(problems), size)
 
 
-def owned_fields(body: Json) -> Json:
+def desired_object(source: str, body: Json) -> DesiredObject:
+    """Return an object as its source wants it: without what is said only to us or about it there.
+
+    Args:
+        source: such as `ConfigMap/web`.
+        body: the object as it is in the source.
+    """
+    former = str(annotations(body).get(ANNOTATION_TAKEOVER) or "")
+    return DesiredObject(source, _owned_fields(body), takeover_from=former)
+
+
+def _owned_fields(body: Json) -> Json:
     """Return an object without what its own API server or another tool says about it."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
     for name in ("labels", "annotations"):
@@ -125,7 +138,7 @@ def _body(document: object, path: str) -> Json:
         match_string(namespace, DNS_LABEL, f"{path}metadata.namespace", "the name of a namespace")
     for pairs in ("labels", "annotations"):
         _check_strings(metadata.get(pairs), f"{path}metadata.{pairs}")
-    body = owned_fields({**document, "metadata": metadata})
+    body = {**document, "metadata": metadata}
     return _with_data(body, path) if (version, kind) == ("v1", "Secret") else body
 
 

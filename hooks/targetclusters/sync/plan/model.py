@@ -8,18 +8,21 @@ from typing import Literal
 import msgspec
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Gvk
 from hooks.webhook.requests import View
 
 DriftPolicy = Literal["Correct", "Report"]
 ConflictPolicy = Literal["Keep", "Overwrite"]
-Outcome = Literal["applied", "unchanged", "pruned", "drifted", "conflict", "failed", "skipped"]
+Outcome = Literal[
+    "applied", "unchanged", "pruned", "drifted", "deleting", "conflict", "failed", "skipped"
+]
 
 #: Outcomes of an object that is on the target and ours.
 OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted")
 #: Outcomes that need a person's attention, the most urgent first.
-TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted")
+TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted", "deleting")
 
 
 class SyncPolicy(View, frozen=True):
@@ -62,11 +65,13 @@ class DesiredObject:
         source: such as `ConfigMap/web`.
         body: apiVersion, kind, metadata and the rest, without labels and annotations of ours.
         namespace: where it goes if its kind is namespaced; only the target knows which kinds are.
+        takeover_from: the owner that it may be taken over from; empty for none.
     """
 
     source: str
     body: Json = field(repr=False)
     namespace: str = "default"
+    takeover_from: str = ""
 
     @property
     def gvk(self) -> Gvk:
@@ -83,14 +88,14 @@ class DesiredSet:
         problems: what could not be read or understood.
         failed_sources: sources with problems; what came from them is not pruned.
         has_all_sources: every source was listed; if not, nothing at all is pruned.
-        set_namespace: namespace of the ApplySet on the target.
+        source_uids: the UIDs of the sources, which are never written to as objects of a target.
     """
 
     objects: tuple[DesiredObject, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
     failed_sources: frozenset[str] = frozenset()
     has_all_sources: bool = True
-    set_namespace: str = "default"
+    source_uids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,18 +103,21 @@ class LiveObject:
     """What matters of an object on the target; the object itself may be large and is not kept.
 
     Attributes:
+        mark: what it says about its owner.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
-        has_owner: it has an owner, which manages it.
+        deleting_since: when its deletion was requested; empty if it was not.
+        finalizers: what its deletion waits for.
         may_differ: it may lack something that is wanted.
     """
 
     uid: str
     resource_version: str
+    mark: str = ""
     part_of: str = ""
     applied_hash: str = ""
-    is_deleting: bool = False
-    has_owner: bool = False
+    deleting_since: str = ""
+    finalizers: tuple[str, ...] = ()
     may_differ: bool = False
 
 
@@ -145,6 +153,8 @@ class SyncReport:
         problems: those of the sources and of resolving them.
         error: what ended the round early, empty if nothing did.
         resume_after: seconds until another round has something to do; None if it has not.
+        unlisted: objects on the target with our mark that no inventory lists.
+        label: what selects all objects of ours on the target.
     """
 
     results: tuple[ObjectResult, ...]
@@ -153,6 +163,8 @@ class SyncReport:
     problems: tuple[SourceProblem, ...] = ()
     error: str = ""
     resume_after: float | None = None
+    unlisted: tuple[ObjectKey, ...] = ()
+    label: str = ""
 
     @property
     def counts(self) -> Mapping[Outcome, int]:
@@ -196,11 +208,14 @@ class SyncTask:
     """The work of one round.
 
     Attributes:
-        cluster: `namespace/name` of the TargetCluster; names its ApplySet on the target.
+        owner: the TargetCluster.
+        cluster: where the kubeconfig leads to.
         recorded: the inventory as Metacontroller shows it; nothing outside it is applied.
+        desired: what the sources want; not used by a deletion.
     """
 
-    cluster: str
-    desired: DesiredSet
+    owner: Owner
+    cluster: ClusterIdentity
     recorded: Inventory
+    desired: DesiredSet = DesiredSet()
     policy: SyncPolicy = field(default_factory=SyncPolicy)

@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from msgspec import structs
 
 from hooks.http.bounded_json import Json
-from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
-from hooks.targetclusters.sync.plan.applyset import ApplySets
-from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
+from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
+from hooks.targetclusters.sync.plan.identity import Owner
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.targetclusters.sync.plan.model import (
     OURS,
@@ -54,14 +53,16 @@ class ResolvedObject:
 
     Attributes:
         entry: with the UID that the inventory holds, empty if it holds none.
-        body: with its namespace, the ApplySet's label and the hash.
+        body: with its namespace, our label, our mark and the hash.
         digest: the hash that the body carries.
+        takeover_from: the owner that it may be taken over from; empty for none.
     """
 
     entry: InventoryEntry
     kind: Kind
     body: Json = field(repr=False)
     digest: str
+    takeover_from: str = ""
 
     @property
     def key(self) -> ObjectKey:
@@ -104,14 +105,14 @@ class ResolvedSet:
     unresolved: tuple[ObjectResult, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
 
-    @cached_property
-    def unserved(self) -> frozenset[tuple[GroupKind, str]]:
-        """Return kind and name of the unresolved objects; an unserved kind may have namespaces."""
-        return frozenset((one.entry.key.group_kind, one.entry.name) for one in self.unresolved)
 
-
-def resolve(desired: DesiredSet, kinds: Mapping[Gvk, Kind | str], sets: ApplySets) -> ResolvedSet:
-    """Resolve each desired object to an object on the target, in the current ApplySet.
+def resolve(
+    desired: DesiredSet,
+    kinds: Mapping[Gvk, Kind | str],
+    owner: Owner,
+    recorded: Mapping[ObjectKey, InventoryEntry],
+) -> ResolvedSet:
+    """Resolve each desired object to an object of this owner on the target.
 
     The kinds say how the target serves each kind, or why that is not known.
     """
@@ -126,16 +127,12 @@ def resolve(desired: DesiredSet, kinds: Mapping[Gvk, Kind | str], sets: ApplySet
         if isinstance(kind, str):
             named = structs.replace(entry, namespace=one.body["metadata"].get("namespace", ""))
             unresolved.append(ObjectResult(named, "failed", kind))
-        elif entry.key in resolved or entry.key == sets.current.entry.key:
-            first = resolved.get(entry.key)
-            owner = first.entry.source if first else "the operator itself"
-            message = f"{entry.key} is also wanted by {owner}, which takes precedence"
+        elif first := resolved.get(entry.key):
+            message = f"{entry.key} is also wanted by {first.entry.source}, which takes precedence"
             problems.append(SourceProblem(one.source, message))
         else:
-            uid = sets.members[entry.key].uid if entry.key in sets.members else ""
-            resolved[entry.key] = _complete(
-                one, kind, structs.replace(entry, uid=uid), sets.current.id
-            )
+            uid = recorded[entry.key].uid if entry.key in recorded else ""
+            resolved[entry.key] = _complete(one, kind, structs.replace(entry, uid=uid), owner)
     ordered = sorted(resolved.values(), key=lambda one: apply_order(one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
 
@@ -163,9 +160,16 @@ def prune_order(entries: Iterable[InventoryEntry]) -> list[InventoryEntry]:
 
 
 def why_kept(
-    entry: InventoryEntry, desired: DesiredSet, resolved: ResolvedSet, policy: SyncPolicy
+    entry: InventoryEntry, desired: DesiredSet, incomplete: Collection[str], policy: SyncPolicy
 ) -> str:
-    """Return why an object that is recorded and no longer wanted stays; empty if it is pruned."""
+    """Return why an object that is recorded and no longer wanted stays; empty if it is pruned.
+
+    Args:
+        entry: the object.
+        desired: what is wanted.
+        incomplete: the sources of which something that is wanted is not on the target.
+        policy: says whether anything is pruned.
+    """
     if not policy.prune:
         return "is no longer wanted; pruning is off"
     if not desired.has_all_sources:
@@ -174,21 +178,24 @@ def why_kept(
         return f"is kept: {entry.source} has problems"
     if not entry.source and desired.failed_sources:
         return "is kept: it may come from one of the sources that have problems"
-    if (entry.key.group_kind, entry.name) in resolved.unserved:
-        return "is kept: it is wanted, but its kind is not served"
+    if entry.source in incomplete or (not entry.source and incomplete):
+        source = entry.source or next(iter(incomplete))
+        return f"is kept until all that {source} wants is on the target"
     return ""
 
 
 def _complete(
-    desired: DesiredObject, kind: Kind, entry: InventoryEntry, set_id: str
+    desired: DesiredObject, kind: Kind, entry: InventoryEntry, owner: Owner
 ) -> ResolvedObject:
-    """Add namespace, label and hash to a desired object."""
+    """Add namespace, label, mark and hash to a desired object."""
     metadata = {k: v for k, v in desired.body["metadata"].items() if k != "namespace"}
     if entry.namespace:
         metadata["namespace"] = entry.namespace
-    metadata["labels"] = {**metadata.get("labels", {}), LABEL_APPLYSET_PART_OF: set_id}
+    metadata["labels"] = {**metadata.get("labels", {}), LABEL_MEMBER_OF: owner.member}
+    annotations = {**metadata.get("annotations", {}), ANNOTATION_OWNER: owner.mark(entry.key.place)}
+    metadata["annotations"] = annotations
     text = json.dumps({**desired.body, "metadata": metadata}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    annotations = {**metadata.get("annotations", {}), ANNOTATION_APPLIED_HASH: digest}
+    annotations = {**annotations, ANNOTATION_APPLIED_HASH: digest}
     body = {**desired.body, "metadata": {**metadata, "annotations": annotations}}
-    return ResolvedObject(entry, kind, body, digest)
+    return ResolvedObject(entry, kind, body, digest, desired.takeover_from)

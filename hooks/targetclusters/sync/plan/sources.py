@@ -13,8 +13,8 @@ from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 from hooks.targetclusters.sync.plan.identity import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
     SourceContents,
+    desired_object,
     match_string,
-    owned_fields,
     read_manifests,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
@@ -70,11 +70,9 @@ class Sources:
 
     Attributes:
         namespace: of the TargetCluster and its sources.
-        set_namespace: of the ApplySet on the target.
     """
 
     namespace: str
-    set_namespace: str
     valid: tuple[Source, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
 
@@ -88,7 +86,7 @@ def parse_sources(cluster: Json) -> Sources:
     if target_namespace and not is_namespace:
         field = "resourceSyncPolicy.targetNamespace"
         problem = SourceProblem(field, "must be the name of a namespace")
-        return Sources(namespace, namespace, problems=(problem,))
+        return Sources(namespace, problems=(problem,))
     problems: list[SourceProblem] = []
     listed = policy.get("sources")
     valid = list(_LABELLED) if listed is None else []
@@ -102,7 +100,7 @@ def parse_sources(cluster: Json) -> Sources:
     valid = [
         replace(one, target_namespace=one.target_namespace or target_namespace) for one in valid
     ]
-    return Sources(namespace, target_namespace or namespace, tuple(valid), tuple(problems))
+    return Sources(namespace, tuple(valid), tuple(problems))
 
 
 def why_not_a_source(
@@ -170,7 +168,7 @@ def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object])
     texts = [str(text) for pairs in held for pair in pairs.items() for text in pair]
     size = Size(len(texts) // 2, sum(map(len, texts)))
     spend(size)
-    return SourceContents((DesiredObject(name, owned_fields(body)),), size=size)
+    return SourceContents((desired_object(name, body),), size=size)
 
 
 def _manifests(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.applyset import ApplySets
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject, resolve
@@ -23,8 +23,9 @@ KINDS = {
     (kind.api_version, kind.kind): kind
     for kind in (CONFIG_MAP, SECRET, DEPLOYMENT, CLUSTER_ROLE, CRD, NAMESPACE)
 }
-SETS = ApplySets.of("fleet/web", "shop", Inventory())
-ID = SETS.current.id
+OWNER = Owner("hub", "fleet/web")
+MARK = OWNER.mark("shop/a")
+TARGET = ClusterIdentity("uid-of-target")
 
 
 def make_body(name: str = "a", kind: Kind = CONFIG_MAP, **changes: Any) -> Json:
@@ -45,9 +46,8 @@ def is_confidential(one: DesiredObject) -> bool:
 def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> ResolvedObject:
     one = desired or make_desired(data={"color": "red"})
     name, kind = one.body["metadata"]["name"], KINDS[one.gvk]
-    recorded = Inventory().with_entries([make_entry(name, kind, uid=uid)])
-    sets = ApplySets.of("fleet/web", "shop", recorded)
-    (wanted,) = resolve(DesiredSet((one,)), KINDS, sets).objects
+    entry = make_entry(name, kind, uid=uid)
+    (wanted,) = resolve(DesiredSet((one,)), KINDS, OWNER, {entry.key: entry}).objects
     return wanted
 
 
@@ -55,7 +55,7 @@ def make_live(**changes: Any) -> LiveObject:
     facts: dict[str, Any] = {
         "uid": "uid-1",
         "resource_version": "7",
-        "part_of": ID,
+        "mark": MARK,
         "applied_hash": make_wanted().digest,
     }
     return LiveObject(**{**facts, **changes})

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,20 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.names import ANNOTATION_APPLIED_HASH, LABEL_APPLYSET_PART_OF
+from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
     Correct,
     Create,
     Step,
+    Whose,
     decide,
     read_live,
 )
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Outcome, SyncPolicy
 from tests.unit.targetclusters.sync.objects import (
     CLUSTER_ROLE,
-    ID,
+    MARK,
+    OWNER,
     make_body,
     make_desired,
     make_entry,
@@ -29,6 +32,7 @@ from tests.unit.targetclusters.sync.objects import (
 CORRECT = SyncPolicy()
 REPORT = SyncPolicy(drift="Report")
 OVERWRITE = SyncPolicy(conflict="Overwrite")
+WHOSE = Whose(OWNER, frozenset(["uid-of-source"]), {"ours once": "", "of kubectl": "kubectl"})
 LEFT = "existed before us; it is left alone"
 
 
@@ -60,7 +64,7 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             make_live(), "", OVERWRITE, result("unchanged", uid="uid-1"), id="as wanted, overwrite"
         ),
         pytest.param(
-            make_live(is_deleting=True),
+            make_live(deleting_since="2026-11-22T02:10:00Z"),
             "",
             CORRECT,
             result(
@@ -70,34 +74,58 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             ),
             id="being deleted",
         ),
-        pytest.param(make_live(part_of=""), "", CORRECT, result("conflict", LEFT), id="foreign"),
+        pytest.param(make_live(mark=""), "", CORRECT, result("conflict", LEFT), id="foreign"),
         pytest.param(
-            make_live(part_of=""),
+            make_live(mark=""),
             "uid-0",
             CORRECT,
             result("conflict", LEFT, uid="uid-0"),
             id="made by others",
         ),
         pytest.param(
-            make_live(part_of="applyset-other"),
+            make_live(mark="hub-2/fleet/web:shop/a"),
             "uid-1",
-            CORRECT,
-            result("conflict", "is part of applyset-other; it is left alone", uid="uid-1"),
-            id="taken over by another set",
+            OVERWRITE,
+            result("conflict", "belongs to hub-2/fleet/web; it is left alone", uid="uid-1"),
+            id="another owner's, overwrite",
         ),
         pytest.param(
-            make_live(part_of=""),
+            make_live(mark="helm"),
+            "uid-1",
+            CORRECT,
+            result("conflict", "belongs to helm; it is left alone", uid="uid-1"),
+            id="handed over",
+        ),
+        pytest.param(
+            make_live(mark=OWNER.mark("shop/b")), "", CORRECT, result("conflict", LEFT), id="a copy"
+        ),
+        pytest.param(
+            make_live(uid="uid-of-source"),
             "",
             OVERWRITE,
-            Apply(make_live(part_of=""), force=True, message="existed before us and is taken over"),
+            result("conflict", "is itself a source; it is left alone"),
+            id="a source",
+        ),
+        pytest.param(
+            make_live(mark="", part_of="of kubectl"),
+            "uid-1",
+            CORRECT,
+            result("conflict", "belongs to kubectl; it is left alone", uid="uid-1"),
+            id="of a former set that kubectl took over",
+        ),
+        pytest.param(
+            make_live(mark=""),
+            "",
+            OVERWRITE,
+            Apply(make_live(mark=""), force=True, takes_over=True),
             id="foreign, overwrite",
         ),
         pytest.param(
-            make_live(part_of="", may_differ=True),
+            make_live(mark="", may_differ=True),
             "uid-1",
             CORRECT,
-            Correct(make_live(part_of="", may_differ=True)),
-            id="ours without its label",
+            Correct(make_live(mark="", may_differ=True)),
+            id="ours without its mark",
         ),
         pytest.param(SUSPECT, "", CORRECT, Correct(SUSPECT), id="edited"),
         pytest.param(SUSPECT, "", REPORT, Compare(SUSPECT), id="edited, drift reported"),
@@ -113,23 +141,36 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
     ],
 )
 def test_decides(live: LiveObject | None, uid: str, policy: SyncPolicy, step: Step) -> None:
-    assert decide(make_wanted(uid=uid), live, policy=policy, set_ids=frozenset([ID])) == step
+    assert decide(make_wanted(uid=uid), live, policy=policy, whose=WHOSE) == step
 
 
 def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
-    live = make_live(part_of="applyset-former", may_differ=True, applied_hash="old")
-    ours = frozenset([ID, "applyset-former"])
-    step = decide(make_wanted(), live, policy=CORRECT, set_ids=ours)
+    live = make_live(mark="", part_of="ours once", may_differ=True, applied_hash="old")
+    step = decide(make_wanted(), live, policy=CORRECT, whose=WHOSE)
     assert step == Apply(live, force=True)
 
 
-def test_what_is_applied_carries_namespace_set_and_hash() -> None:
+@pytest.mark.parametrize(
+    ("former", "taken"),
+    [("hub-2/fleet/web", True), ("hub-3/fleet/web", False), ("", False)],
+)
+def test_another_owners_is_taken_over_where_its_source_names_that_owner(
+    former: str, taken: bool
+) -> None:
+    live = make_live(mark="hub-2/fleet/web:shop/a")
+    wanted = replace(make_wanted(), takeover_from=former)
+    step = decide(wanted, live, policy=OVERWRITE, whose=WHOSE)
+    assert (step == Apply(live, force=True, takes_over=True)) is taken
+    assert isinstance(decide(wanted, live, policy=CORRECT, whose=WHOSE), ObjectResult)
+
+
+def test_what_is_applied_carries_namespace_mark_and_hash() -> None:
     wanted = make_wanted(make_desired(metadata={"namespace": "else", "labels": {"a": "b"}}))
     assert wanted.body["metadata"] == {
         "name": "a",
         "namespace": "shop",
-        "labels": {"a": "b", LABEL_APPLYSET_PART_OF: ID},
-        "annotations": {ANNOTATION_APPLIED_HASH: wanted.digest},
+        "labels": {"a": "b", LABEL_MEMBER_OF: OWNER.member},
+        "annotations": {ANNOTATION_OWNER: MARK, ANNOTATION_APPLIED_HASH: wanted.digest},
     }
     assert wanted.path == "/api/v1/namespaces/shop/configmaps/a"
 
@@ -166,15 +207,15 @@ def test_sees_whether_an_item_of_a_list_may_lack_something(change: Json, may_dif
     metadata = {**wanted.body["metadata"], "uid": "u", "resourceVersion": "1"}
     item = {"metadata": metadata, "data": {"color": "red"}, **change}
     live = read_live(item, wanted)
-    assert live == LiveObject("u", "1", ID, wanted.digest, may_differ=may_differ)
+    assert live == LiveObject("u", "1", MARK, applied_hash=wanted.digest, may_differ=may_differ)
 
 
-def test_sees_deletion_and_owners() -> None:
+def test_sees_deletion_and_what_it_waits_for() -> None:
+    since, held = "2026-11-22T02:10:00Z", ["example.org/wait"]
     metadata: dict[str, Any] = {"uid": "u", "resourceVersion": "1"}
-    metadata |= {"deletionTimestamp": "2026-11-22T02:10:00Z", "ownerReferences": [{"uid": "v"}]}
-    assert read_live(make_body(metadata=metadata)) == LiveObject(
-        "u", "1", is_deleting=True, has_owner=True
-    )
+    metadata |= {"deletionTimestamp": since, "finalizers": held}
+    live = read_live(make_body(metadata=metadata))
+    assert live == LiveObject("u", "1", deleting_since=since, finalizers=tuple(held))
 
 
 JSON_VALUES = st.recursive(

@@ -1,11 +1,17 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.identity import DNS_LABEL, KIND, name_problem
+from hooks.targetclusters.sync.plan.identity import (
+    DNS_LABEL,
+    KIND,
+    ClusterIdentity,
+    name_problem,
+)
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
     PART_BYTES,
@@ -185,3 +191,46 @@ CONFIG_MAPS = st.fixed_dictionaries(
 @given(st.lists(CONFIG_MAPS, max_size=3))
 def test_never_fails_on_what_people_wrote(config_maps: list[Json]) -> None:
     Inventory.from_config_maps(config_maps)
+
+
+ONE, OTHER = ClusterIdentity("uid-1", "sha256:1"), ClusterIdentity("uid-2", "sha256:2")
+
+
+def reread(inventory: Inventory) -> Inventory:
+    return Inventory.from_config_maps(shown(inventory))
+
+
+def test_a_cluster_that_was_never_known_is_noted_and_nothing_else() -> None:
+    found = Inventory().with_entries([entry("a")]).on(ONE)
+    assert (found.cluster, list(found.by_key.values())) == (ONE, [entry("a")])
+    assert reread(found) == found
+    assert found.on(ClusterIdentity("uid-1")) == found
+    assert found.on(ClusterIdentity()) == found
+
+
+def test_another_cluster_sets_the_entries_aside_before_they_leave() -> None:
+    before = Inventory().with_entries([entry("a")]).on(ONE)
+    copied = reread(before.on(OTHER))
+    assert copied.cluster == ONE
+    assert copied.by_key == before.by_key
+    assert [one.by_key for one in copied.set_aside] == [before.by_key]
+    moved = reread(copied.on(OTHER))
+    assert (moved.cluster, moved.by_key) == (OTHER, {})
+    assert [one.by_key for one in moved.set_aside] == [before.by_key]
+    assert moved.on(OTHER) == moved
+
+
+def test_back_on_the_former_cluster_its_entries_return() -> None:
+    before = Inventory().with_entries([entry("a")]).on(ONE)
+    moved = before.on(OTHER).on(OTHER).with_entries([entry("b")])
+    back = reread(reread(moved.on(ONE)).on(ONE))
+    assert (back.cluster, back.by_key) == (ONE, before.by_key)
+    settled = reread(back.on(ONE))
+    assert [list(one.by_key.values()) for one in settled.set_aside] == [[entry("b")]]
+
+
+def test_an_inventory_that_is_set_aside_has_a_name_of_its_own() -> None:
+    moved = Inventory().with_entries([entry("a")]).on(ONE).on(OTHER)
+    names = [one["metadata"]["name"] for one in shown(moved)]
+    assert names == ["web-inventory", moved.set_aside[0].name_set_aside("web")]
+    assert re.fullmatch("web-inventory-of-[0-9a-f]{8}", names[1])

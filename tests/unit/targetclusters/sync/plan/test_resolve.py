@@ -3,8 +3,6 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from hooks.targetclusters.sync.plan.applyset import ApplySets
-from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import (
@@ -19,15 +17,15 @@ from tests.unit.targetclusters.sync.objects import (
     CRD,
     DEPLOYMENT,
     KINDS,
+    OWNER,
     SECRET,
-    SETS,
     make_desired,
     make_entry,
 )
 
 
 def desired(*objects: DesiredObject, **changes: object) -> DesiredSet:
-    return replace(DesiredSet(objects, set_namespace="shop"), **changes)  # type: ignore[arg-type]
+    return replace(DesiredSet(objects), **changes)  # type: ignore[arg-type]
 
 
 def placed(found: ResolvedSet) -> list[str]:
@@ -49,7 +47,7 @@ def placed(found: ResolvedSet) -> list[str]:
     ],
 )
 def test_an_object_is_placed(one: DesiredObject, key: str) -> None:
-    assert placed(resolve(desired(one), KINDS, SETS)) == [key]
+    assert placed(resolve(desired(one), KINDS, OWNER, {})) == [key]
 
 
 def test_what_others_need_comes_first() -> None:
@@ -64,29 +62,23 @@ def test_what_others_need_comes_first() -> None:
         make_desired("c", CRD),
         make_desired("n", NAMESPACE),
     ]
-    found = resolve(desired(*objects), kinds, SETS)
+    found = resolve(desired(*objects), kinds, OWNER, {})
     assert [one.key.name for one in found.objects] == ["n", "c", "s", "a", "b", "d", "h"]
 
 
 def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_named() -> None:
     first, second = make_desired(source="ConfigMap/one"), make_desired(source="ConfigMap/two")
-    found = resolve(desired(first, second), KINDS, SETS)
+    found = resolve(desired(first, second), KINDS, OWNER, {})
     assert [one.entry.source for one in found.objects] == ["ConfigMap/one"]
     assert [str(problem) for problem in found.problems] == [
         "ConfigMap/two: ConfigMap shop/a is also wanted by ConfigMap/one, which takes precedence"
     ]
 
 
-def test_no_source_can_take_the_place_of_the_sets_own_config_map() -> None:
-    found = resolve(desired(make_desired(SETS.current.name)), KINDS, SETS)
-    assert found.objects == ()
-    assert "is also wanted by the operator itself" in str(found.problems[0])
-
-
 def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
     kinds: dict[tuple[str, str], Kind | str] = {("x/v1", "X"): "the target serves no X of x/v1"}
     one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
-    found = resolve(desired(one), kinds, SETS)
+    found = resolve(desired(one), kinds, OWNER, {})
     assert found.objects == ()
     assert [(r.outcome, r.message) for r in found.unresolved] == [
         ("failed", "the target serves no X of x/v1")
@@ -94,8 +86,8 @@ def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
 
 
 def test_uids_that_are_recorded_are_known() -> None:
-    recorded = Inventory().with_entries([make_entry("a", uid="uid-1")])
-    found = resolve(desired(make_desired()), KINDS, ApplySets.of("fleet/web", "shop", recorded))
+    entry = make_entry("a", uid="uid-1")
+    found = resolve(desired(make_desired()), KINDS, OWNER, {entry.key: entry})
     assert found.objects[0].entry.uid == "uid-1"
 
 
@@ -130,22 +122,22 @@ ENTRY = make_entry("old")
     ],
 )
 def test_keeps(wanted: DesiredSet, policy: SyncPolicy, reason: str) -> None:
-    assert why_kept(ENTRY, wanted, ResolvedSet(), policy) == reason
+    assert why_kept(ENTRY, wanted, [], policy) == reason
 
 
 def test_what_was_found_without_a_source_is_kept_while_any_source_has_problems() -> None:
     wanted = desired(failed_sources=frozenset(["ConfigMap/other"]))
     found = structs.replace(ENTRY, source="")
-    reason = why_kept(found, wanted, ResolvedSet(), SyncPolicy())
+    reason = why_kept(found, wanted, [], SyncPolicy())
     assert "it may come from one of the sources" in reason
 
 
-def test_what_is_wanted_of_a_kind_that_is_not_served_is_kept() -> None:
-    entry = InventoryEntry("x/v1beta1", "X", "shop", "a", source="ConfigMap/app")
-    one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
-    resolved = resolve(desired(one), {("x/v1", "X"): "not served"}, SETS)
-    reason = why_kept(entry, desired(one), resolved, SyncPolicy())
-    assert reason == "is kept: it is wanted, but its kind is not served"
+@pytest.mark.parametrize("source", ["ConfigMap/app", ""])
+def test_what_a_source_still_waits_for_keeps_what_came_from_it(source: str) -> None:
+    entry = structs.replace(ENTRY, source=source)
+    reason = why_kept(entry, desired(), ["ConfigMap/app"], SyncPolicy())
+    assert reason == "is kept until all that ConfigMap/app wants is on the target"
+    assert (why_kept(entry, desired(), ["ConfigMap/b"], SyncPolicy()) == "") is (source != "")
 
 
 def test_is_pruned_in_the_reverse_order_of_applying() -> None:

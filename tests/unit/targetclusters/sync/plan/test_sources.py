@@ -42,7 +42,7 @@ def test_left_out_the_sources_are_those_labelled(spec: Json | None) -> None:
         Source("ConfigMaps by label", "ConfigMap", selector=selector),
         Source("Secrets by label", "Secret", selector=selector),
     )
-    assert (found.namespace, found.set_namespace, found.problems) == ("fleet", "fleet", ())
+    assert (found.namespace, found.problems) == ("fleet", ())
 
 
 def test_an_empty_list_is_no_source_at_all() -> None:
@@ -193,7 +193,6 @@ def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
 def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: str) -> None:
     entry = {"kind": "ConfigMap", "name": "app", "as": "Manifests", "targetNamespace": source}
     found = parse_sources(cluster(targetNamespace=policy, sources=[entry]))
-    assert found.set_namespace == (policy or "fleet")
     own = f", namespace: {manifest}" if manifest else ""
     text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
     (one,) = read_contents(found.valid[0], config_map(data={"k": text})).objects

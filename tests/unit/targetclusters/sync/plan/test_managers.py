@@ -1,0 +1,47 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from hooks.names import FIELD_MANAGER
+from hooks.targetclusters.sync.plan.managers import move_managers
+
+
+def entry(manager: str, fields: Json | None = None, operation: str = "Update") -> Json:
+    owned = {"manager": manager, "operation": operation, "apiVersion": "v1"}
+    return {**owned, "fieldsType": "FieldsV1", "fieldsV1": fields or {}}
+
+
+def moved(*entries: Json) -> list[Json] | None:
+    return move_managers({"metadata": {"managedFields": list(entries)}})
+
+
+@pytest.mark.parametrize(
+    "manager", ["kubectl-client-side-apply", "kubectl-create", "before-first-apply"]
+)
+def test_what_client_side_apply_set_becomes_ours(manager: str) -> None:
+    other = entry("autoscaler", {"f:spec": {"f:replicas": {}}})
+    before = entry(manager, {"f:data": {"f:a": {}}})
+    ours = entry(FIELD_MANAGER, {"f:data": {"f:a": {}}}, "Apply")
+    assert moved(before, other) == [other, ours]
+
+
+def test_fields_of_several_managers_and_ours_are_united() -> None:
+    one = entry("kubectl-create", {"f:data": {".": {}, "f:a": {}}})
+    two = entry("kubectl-client-side-apply", {"f:data": {"f:b": {}}})
+    ours = entry(FIELD_MANAGER, {"f:metadata": {"f:labels": {}}}, "Apply")
+    fields: Json = {"f:data": {".": {}, "f:a": {}, "f:b": {}}, "f:metadata": {"f:labels": {}}}
+    assert moved(one, two, ours) == [entry(FIELD_MANAGER, fields, "Apply")]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [entry("autoscaler")],
+        [entry("kubectl-create", operation="Apply")],
+        [{**entry("kubectl-create"), "subresource": "status"}],
+        [None, 5, {"manager": "kubectl-create", "operation": "Update"}],
+    ],
+)
+def test_where_client_side_apply_set_nothing_nothing_moves(entries: list[Json]) -> None:
+    assert moved(*entries) is None
+    assert move_managers({}) is None
