@@ -60,7 +60,7 @@ class IntOrPercent(str):
     """A number such as `3`, or a percentage of a whole such as `80%`."""
 
     __slots__ = ()
-    wanted = 'a number of nodes, such as 3, or a share, such as "80%"'
+    wanted = 'a number, such as 3, or a share, such as "80%"'
 
     @classmethod
     def read(cls, value: object) -> "IntOrPercent":
@@ -69,6 +69,11 @@ class IntOrPercent(str):
         if not is_number and not (isinstance(value, str) and _PERCENT.fullmatch(value)):
             raise ValueError(cls.wanted)
         return cls(value)
+
+    @property
+    def is_none(self) -> bool:
+        """Tell whether it is none of any whole."""
+        return int(self.removesuffix("%")) == 0
 
     def of(self, total: int) -> int:
         """Return how many that is of a whole, rounded up."""
@@ -80,13 +85,25 @@ class HealthChecks(View, frozen=True):
     """What makes a reachable cluster a healthy one.
 
     Attributes:
-        min_ready_nodes: how many nodes must be ready.
+        min_ready_nodes: how many nodes must be ready; none: nodes are not asked about.
         pod_namespaces: namespaces whose pods must be ready.
+        min_ready_pods: how many of these pods must be ready; none: pods are not asked about.
     """
 
     timeout: ProbeTimeout = ProbeTimeout(10)
     min_ready_nodes: IntOrPercent = IntOrPercent(1)
     pod_namespaces: tuple[ObjectName, ...] = ("kube-system",)
+    min_ready_pods: IntOrPercent = IntOrPercent("100%")
+
+    @property
+    def asks_nodes(self) -> bool:
+        """Tell whether any node must be ready."""
+        return not self.min_ready_nodes.is_none
+
+    @property
+    def asks_pods(self) -> bool:
+        """Tell whether any pod must be ready."""
+        return bool(self.pod_namespaces) and not self.min_ready_pods.is_none
 
 
 class ResourceSync(SyncPolicy, frozen=True):

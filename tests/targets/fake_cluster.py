@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 from hooks.http.bounded_json import Json
 from tests import loopback
 
+REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
 
 def node(name: str, *, ready: bool = True, **resources: str) -> Json:
     """Write a Node as a list holds it."""
@@ -44,6 +46,7 @@ class FakeCluster:
 
     Attributes:
         uid: of the namespace kube-system.
+        user: as whom it takes callers.
         token: what callers must send; empty for nothing.
         answers: bodies or (status, body) by path, in the place of what is made of the rest.
         asked: how often each path was asked for.
@@ -52,6 +55,7 @@ class FakeCluster:
     url: str = ""
     token: str = ""
     uid: str = "uid-of-kube-system"
+    user: str = "system:serviceaccount:access:operator"
     version: str = "v1.36.3"
     readyz: tuple[int, str] = (200, "ok")
     nodes: list[Json] = field(default_factory=lambda: [node("n-1"), node("n-2"), node("n-3")])
@@ -76,6 +80,9 @@ class FakeCluster:
             return status, json.dumps(body)
         if path == "/readyz":
             return self.readyz
+        if path == REVIEWS:
+            user = {"username": self.user}
+            return 201, json.dumps({"status": {"userInfo": user}})
         if path == "/version":
             return 200, json.dumps({"gitVersion": self.version})
         if path == "/api/v1/namespaces/kube-system":
@@ -123,10 +130,11 @@ def running(served: FakeCluster | None = None) -> Iterator[FakeCluster]:
 
     class Handler(loopback.Handler):
         def answer(self) -> None:
-            if self.command != "GET":
+            url = urlsplit(self.path)
+            self.body()
+            if self.command != "GET" and url.path != REVIEWS:
                 self.reply(501, b"")
                 return
-            url = urlsplit(self.path)
             token = self.headers.get("Authorization", "")
             status, body = cluster.answer(url.path, parse_qs(url.query), token)
             self.reply(status, body.encode())

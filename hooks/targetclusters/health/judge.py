@@ -39,7 +39,8 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
     """Return what a probe says about each condition; those that it leaves open are absent."""
     if probe.failure is not None:
         return _judge_failure(probe.failure)
-    message = "the cluster accepts the kubeconfig's credentials"
+    whom = f" as {probe.user}" if probe.user else ""
+    message = f"the cluster accepts the kubeconfig's credentials{whom}"
     if not probe.verified:
         message += "; its certificate is not verified (insecure-skip-tls-verify)"
     return (
@@ -80,15 +81,22 @@ def read_checks(status: Json) -> dict[str, CheckState]:
 
 
 def with_expiry(credentials: Condition, expires: float | None, *, now: float) -> Condition:
-    """Return CredentialsValid as the expiry of the credentials changes it, which needs no probe.
+    """Return CredentialsValid with the expiry of the credentials as its reason.
 
-    Both times are epoch seconds; credentials that never expire have None.
+    The cluster's own yes or no stays: a kubeconfig may hold a certificate and a token, of which
+    only one has expired. Both times are epoch seconds; credentials that never expire have None.
     """
     if expires is None or now < expires - EXPIRY_NOTICE:
         return credentials
     if now >= expires:
         message = f"the kubeconfig's credentials expired at {timestamp(expires)}"
-        return Condition(CREDENTIALS, "False", "Expired", message)
+        if credentials.status == "True":
+            message += "; the cluster still accepts them, or others in the kubeconfig"
+        return (
+            credentials
+            if credentials.status == "Unknown"
+            else replace(credentials, reason="Expired", message=message)
+        )
     if credentials.status != "True":
         return credentials
     message = f"the kubeconfig's credentials expire at {timestamp(expires)}"
@@ -122,6 +130,8 @@ def _judge_failure(failure: Failure) -> tuple[Condition, ...]:
 
 
 def _judge_nodes(nodes: Nodes | Failure | None, spec: Spec) -> Condition:
+    if not spec.health.asks_nodes:
+        return Condition(NODES, "True", NOT_ASKED, "healthChecks.minReadyNodes is 0")
     if not isinstance(nodes, Nodes):
         return _not_read(NODES, nodes)
     count, required = nodes.count, spec.health.min_ready_nodes
@@ -132,14 +142,18 @@ def _judge_nodes(nodes: Nodes | Failure | None, spec: Spec) -> Condition:
 
 
 def _judge_pods(pods: ReadyCount | Failure | None, spec: Spec) -> Condition:
-    if not spec.health.pod_namespaces:
-        return Condition(PODS, "True", NOT_ASKED, "healthChecks.podNamespaces is empty")
+    if not spec.health.asks_pods:
+        message = "healthChecks.podNamespaces is empty, or minReadyPods 0"
+        return Condition(PODS, "True", NOT_ASKED, message)
     if not isinstance(pods, ReadyCount):
         return _not_read(PODS, pods)
-    namespaces = ", ".join(spec.health.pod_namespaces)
+    namespaces, required = ", ".join(spec.health.pod_namespaces), spec.health.min_ready_pods
     message = f"{pods.ready} of {pods.total} pods are ready in {namespaces}"
-    if pods.ready == pods.total:
-        return Condition(PODS, "True", "AllReady", message)
+    if required != "100%":
+        message += f", {required} required"
+    if pods.ready >= required.of(pods.total):
+        reason = "AllReady" if pods.ready == pods.total else "EnoughReady"
+        return Condition(PODS, "True", reason, message)
     return Condition(PODS, "False", "NotReady", message + _name_not_ready(pods))
 
 

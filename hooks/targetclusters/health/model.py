@@ -70,6 +70,8 @@ class ProbeResult:
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
         cluster: which cluster it is; None if that could not be asked.
+        user: who we are there; empty if it does not say.
+        version: empty if the cluster hides it.
         version, nodes, pods: None if the probe ended before them.
         desired: what the sources want on the cluster; None if they were not read.
     """
@@ -84,6 +86,7 @@ class ProbeResult:
     expires: float | None = None
     answered: bool = False
     cluster: ClusterIdentity | None = None
+    user: str = ""
     version: str | None = None
     nodes: Nodes | Failure | None = None
     pods: ReadyCount | Failure | None = None

@@ -1,6 +1,8 @@
 """Probes a cluster: whether it is ready, its version, its nodes, its system pods."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -21,6 +23,13 @@ PAGE_SIZE = "50"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _MAX_MESSAGE = 400
 _FAILED_CHECK = "[-]"
+#: Names of nodes that are down, of which pods are not counted, at most.
+MAX_DOWN = 5_000
+#: The user of requests whose credentials a cluster does not know.
+ANONYMOUS = "system:anonymous"
+_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_REFUSED_USER = re.compile(r'User "([^"]+)" cannot ')
+_MAX_USER = 253
 
 T = TypeVar("T")
 
@@ -41,16 +50,24 @@ def probe_cluster(
     if failure is not None:
         answered = failure.kind == "credentials" or failure.reason == "NotReady"
         return replace(started, failure=failure, answered=answered)
+    version = ""
     try:
         version = one_line(target.get("/version", deadline=deadline).get("gitVersion"), 64)
+    except KubeRefused as error:  # any other refusal is about the version alone
+        if error.code == 401:
+            return replace(started, failure=_failure(error), answered=True)
     except KubeError as error:
-        answered = isinstance(error, KubeRefused)
-        return replace(started, failure=_failure(error), answered=answered)
-    result = replace(started, answered=True, version=version)
+        return replace(started, failure=_failure(error))
+    user = _who_we_are(target, deadline)
+    result = replace(started, answered=True, version=version, user=user)
+    if user == ANONYMOUS:
+        message = f"the cluster does not know the kubeconfig's credentials: we are {ANONYMOUS}"
+        return replace(result, failure=Failure("credentials", "Anonymous", message))
     with suppress(KubeError):  # the next reads say what is wrong
         result = replace(result, cluster=read_identity(target, started.ca, deadline))
-    nodes = _read_list(lambda: _read_nodes(target, deadline))
-    pods = _read_list(lambda: _count_pods(target, pod_namespaces, deadline))
+    down: set[str] = set()
+    nodes = _read_list(lambda: _read_nodes(target, down, deadline))
+    pods = _read_list(lambda: _count_pods(target, pod_namespaces, down, deadline))
     for found in (nodes, pods):
         if isinstance(found, Failure) and found.kind == "credentials":
             return replace(result, failure=found)
@@ -79,6 +96,22 @@ def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
     return Failure("connection", "NotReady", f"/readyz answers {code}: {what}")
 
 
+def _who_we_are(target: ApiServer, deadline: Deadline) -> str:
+    """Return the user as whom the cluster takes us; empty if it does not say.
+
+    Servers before 1.28 lack the question. Who may not ask it is told his name in the refusal.
+    """
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        answer = target.create(_REVIEWS, review, deadline=deadline)
+    except KubeRefused as error:
+        named = _REFUSED_USER.search(error.text)
+        return one_line(named[1], _MAX_USER) if named else ""
+    except KubeError:
+        return ""
+    return one_line(part(answer, "status", "userInfo").get("username"), _MAX_USER)
+
+
 def _failure(error: KubeError) -> Failure:
     if isinstance(error, KubeRefused) and error.code == 401:
         message = "the cluster rejects the kubeconfig's credentials (401)"
@@ -97,7 +130,8 @@ def _read_list(read: Callable[[], T]) -> T | Failure:
         return Failure("list", reason, one_line(error, _MAX_MESSAGE))
 
 
-def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
+def _read_nodes(target: ApiServer, down: set[str], deadline: Deadline) -> Nodes:
+    """Count the nodes, and add the names of those that are not ready to `down`."""
     capacity: dict[str, Decimal] = {}
     allocatable: dict[str, Decimal] = {}
 
@@ -106,27 +140,33 @@ def _read_nodes(target: ApiServer, deadline: Deadline) -> Nodes:
             status = part(node, "status")
             add_quantities(capacity, status.get("capacity"))
             add_quantities(allocatable, status.get("allocatable"))
-            yield _name(node), is_true(node, "Ready")
+            is_ready = is_true(node, "Ready")
+            if not is_ready and len(down) < MAX_DOWN:
+                down.add(_name(node))
+            yield _name(node), is_ready
 
     return Nodes(_count(nodes()), write_quantities(capacity), write_quantities(allocatable))
 
 
-def _count_pods(target: ApiServer, namespaces: Sequence[str], deadline: Deadline) -> ReadyCount:
+def _count_pods(
+    target: ApiServer, namespaces: Sequence[str], down: AbstractSet[str], deadline: Deadline
+) -> ReadyCount:
+    """Count pods, without those that will never run again and those of nodes that are down."""
+
     def pods() -> Iterator[tuple[str, bool]]:
         for namespace in namespaces:
             path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
             for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
-                if not _is_finished(pod):
+                on_node = one_line(part(pod, "spec").get("nodeName"), 253)
+                if not (_is_finished(pod) or on_node in down):
                     yield f"{namespace}/{_name(pod)}", is_true(pod, "Ready")
 
     return _count(pods())
 
 
 def _is_finished(pod: Json) -> bool:
-    """Tell whether a pod has succeeded, or was evicted or deleted: others replace it."""
-    status = part(pod, "status")
-    ended = status.get("phase") == "Succeeded" or status.get("reason") == "Evicted"
-    return ended or is_deleting(pod)
+    """Tell whether a pod will never run again, or is being deleted: others replace it."""
+    return part(pod, "status").get("phase") in ("Succeeded", "Failed") or is_deleting(pod)
 
 
 def _count(objects: Iterable[tuple[str, bool]]) -> ReadyCount:

@@ -49,8 +49,8 @@ def add_probe(facts: Facts) -> ProbedStatus:
     if any(field in fields for field in _READ_FIELDS):
         fields["stale"] = not (
             probe.version is not None
-            and isinstance(probe.nodes, Nodes)
-            and isinstance(probe.pods, ReadyCount)
+            and (isinstance(probe.nodes, Nodes) or not facts.spec.health.asks_nodes)
+            and (isinstance(probe.pods, ReadyCount) or not facts.spec.health.asks_pods)
         )
     fields["probe"] = {
         "lastTime": moment(probe.started_at),
@@ -103,7 +103,9 @@ def _probed_fields(probe: ProbeResult) -> Json:
         fields["lastContactTime"] = timestamp(probe.started_at)
     if probe.cluster is not None and str(probe.cluster):
         fields["clusterUID"] = str(probe.cluster)
-    if probe.version is not None:
+    if probe.user:
+        fields["user"] = probe.user
+    if probe.version:
         fields["version"] = probe.version
     if isinstance(probe.nodes, Nodes):
         count = probe.nodes.count
@@ -126,7 +128,10 @@ def _ready(checks: Mapping[str, Condition], fields: Json) -> Condition:
             if condition.status == status:
                 return replace(condition, type="Ready")
     nodes = part(fields, "nodes")
-    message = f"{fields.get('version')}, {nodes.get('ready')} of {nodes.get('total')} nodes ready"
+    parts = [str(fields["version"])] if fields.get("version") else []
+    if nodes:
+        parts.append(f"{nodes.get('ready')} of {nodes.get('total')} nodes ready")
+    message = ", ".join(parts) or "all that is asked for holds"
     return Condition("Ready", "True", "Healthy", message)
 
 

@@ -105,7 +105,7 @@ def test_a_certificate_near_its_end_is_announced(platform: TargetPlatform, targe
 def test_a_certificate_that_has_ended_is_so_told(platform: TargetPlatform, target: Cluster) -> None:
     ended = AUTHORITY.issue(USER, ends=1_700_000_000.0)
     platform.put_secret("ended", with_certificate(target, ended))
-    platform.make("ended", kubeconfigSecret="ended")
+    platform.make("ended", kubeconfigSecret="ended", failureThreshold=1)
     platform.until_says("ended", "Ready", "False Expired")
 
 

@@ -95,7 +95,7 @@ def test_an_own_api_server_that_fails_is_not_held_against_the_credentials(
     [
         pytest.param(8 * DAY, "True Accepted", "True Healthy", id="more-than-a-week"),
         pytest.param(6 * DAY, "True ExpiringSoon", "True Healthy", id="less-than-a-week"),
-        pytest.param(-1.0, "False Expired", "False Expired", id="past"),
+        pytest.param(-1.0, "True Expired", "True Healthy", id="past-and-still-accepted"),
     ],
 )
 def test_the_end_of_the_credentials_is_announced(ends_in: float, valid: str, ready: str) -> None:
@@ -127,7 +127,7 @@ def test_the_end_comes_without_a_probe() -> None:
         assert watched.says("Ready") == "True Healthy"
         operator.clock.now += 10
         watched.call()
-        assert watched.says("CredentialsValid") == "False Expired"
+        assert watched.says("CredentialsValid") == "True Expired"
         assert cluster.probes == 1
 
 

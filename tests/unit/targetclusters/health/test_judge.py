@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hooks.http.bounded_json import Json
@@ -177,8 +179,9 @@ def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
         pytest.param(EXPIRY_NOTICE + 1, "True Accepted", "True Accepted", id="far"),
         pytest.param(EXPIRY_NOTICE, "True Accepted", "True ExpiringSoon", id="near"),
         pytest.param(1.0, "False Unauthorized", "False Unauthorized", id="near-but-worse"),
-        pytest.param(0.0, "True Accepted", "False Expired", id="now"),
-        pytest.param(-5.0, "Unknown NotProbed", "False Expired", id="past"),
+        pytest.param(0.0, "True Accepted", "True Expired", id="now, and accepted"),
+        pytest.param(-5.0, "False Unauthorized", "False Expired", id="past, and rejected"),
+        pytest.param(-5.0, "Unknown NotProbed", "Unknown NotProbed", id="past, and never asked"),
     ],
 )
 def test_the_end_of_the_credentials_changes_the_condition(
@@ -188,3 +191,37 @@ def test_the_end_of_the_credentials_changes_the_condition(
     before_expiry = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
     now = with_expiry(before_expiry, None if left is None else NOW + left, now=NOW)
     assert f"{now.status} {now.reason}" == after
+
+
+FORBIDDEN = Failure("list", "Forbidden", "nodes is forbidden")
+
+
+def healthy(health: HealthChecks, **found: object) -> dict[str, str]:
+    return results(replace(HEALTHY, **found), Spec("target", health=health))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("none", [IntOrPercent(0), IntOrPercent("0%")])
+def test_what_is_not_asked_for_need_not_be_readable(none: IntOrPercent) -> None:
+    no_nodes, no_pods = HealthChecks(min_ready_nodes=none), HealthChecks(min_ready_pods=none)
+    assert healthy(no_nodes, nodes=FORBIDDEN)[NODES] == "True NotAsked"
+    assert healthy(no_pods, pods=FORBIDDEN)[PODS] == "True NotAsked"
+    assert healthy(HealthChecks(), nodes=FORBIDDEN)[NODES] == "Unknown Forbidden"
+    assert healthy(HealthChecks(pod_namespaces=()), pods=FORBIDDEN)[PODS] == "True NotAsked"
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        pytest.param("100%", "False NotReady", id="all"),
+        pytest.param("99%", "True EnoughReady", id="a-share"),
+        pytest.param("99", "True EnoughReady", id="a-number"),
+    ],
+)
+def test_pods_have_a_share_of_their_own(share: str, expected: str) -> None:
+    health = HealthChecks(min_ready_pods=IntOrPercent(share))
+    assert healthy(health, pods=ReadyCount(99, 100))[PODS] == expected
+
+
+def test_the_user_is_named() -> None:
+    found = judge(replace(HEALTHY, user="system:serviceaccount:access:operator"), SPEC)
+    assert found[0].message.endswith("credentials as system:serviceaccount:access:operator")

@@ -14,7 +14,7 @@ from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from tests.targets import fake_cluster, servers
-from tests.targets.fake_cluster import Crowded, FakeCluster, node
+from tests.targets.fake_cluster import Crowded, FakeCluster, node, pod
 from tests.targets.objects import ON_LOOPBACK
 
 
@@ -145,3 +145,80 @@ class Canned(ApiServer):
     def call(self, request: KubeRequest) -> Json:
         del request
         return self._answer
+
+
+def refusing(path: str, code: int, message: str) -> FakeCluster:
+    return FakeCluster(answers={path: (code, {"kind": "Status", "code": code, "message": message})})
+
+
+def test_a_hidden_version_says_nothing_about_the_rest() -> None:
+    with fake_cluster.running(refusing("/version", 403, "forbidden")) as cluster:
+        found = probed(cluster.url)
+    assert (found.failure, found.answered, found.version) == (None, True, "")
+    assert isinstance(found.nodes, Nodes)
+
+
+def test_who_we_are_is_asked() -> None:
+    with fake_cluster.running() as cluster:
+        found = probed(cluster.url)
+    assert found.user == "system:serviceaccount:access:operator"
+    assert str(found.cluster) == "uid-of-kube-system"
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        pytest.param(FakeCluster(user="system:anonymous"), id="answered"),
+        pytest.param(
+            refusing(
+                fake_cluster.REVIEWS,
+                403,
+                'x is forbidden: User "system:anonymous" cannot create resource',
+            ),
+            id="in-the-refusal",
+        ),
+    ],
+)
+def test_credentials_that_the_cluster_does_not_know_are_not_accepted(cluster: FakeCluster) -> None:
+    with fake_cluster.running(cluster) as served:
+        found = probed(served.url)
+    assert found.failure is not None
+    assert (found.failure.kind, found.failure.reason) == ("credentials", "Anonymous")
+
+
+@pytest.mark.parametrize("code", [404, 403, 500])
+def test_a_cluster_that_does_not_say_who_we_are_is_judged_by_the_rest(code: int) -> None:
+    with fake_cluster.running(refusing(fake_cluster.REVIEWS, code, "no")) as cluster:
+        found = probed(cluster.url)
+    assert (found.failure, found.user) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        pytest.param({"phase": "Failed"}, False, id="failed"),
+        pytest.param({"phase": "Failed", "reason": "Terminated"}, False, id="shut-down"),
+        pytest.param({"phase": "Failed", "reason": "NodeAffinity"}, False, id="misplaced"),
+        pytest.param({"phase": "Failed", "reason": "OutOfcpu"}, False, id="no-room"),
+        pytest.param({"phase": "Succeeded"}, False, id="succeeded"),
+        pytest.param({"phase": "Pending"}, True, id="pending"),
+        pytest.param({"phase": "Running"}, True, id="running"),
+    ],
+)
+def test_what_will_never_run_again_is_not_counted(status: dict[str, str], counts: bool) -> None:
+    pods = [pod("dns"), pod("other", ready=False, **status)]
+    with fake_cluster.running(FakeCluster(pods={"kube-system": pods})) as cluster:
+        found = probed(cluster.url)
+    assert isinstance(found.pods, ReadyCount)
+    assert (found.pods.ready, found.pods.total) == (1, 2 if counts else 1)
+
+
+def test_pods_of_a_node_that_is_down_count_with_their_node() -> None:
+    nodes = [node("up"), node("down", ready=False)]
+    on_nodes = [pod("on-up"), pod("on-down", ready=False), pod("stuck", ready=False)]
+    for one, name in zip(on_nodes, ("up", "down", "up"), strict=True):
+        one["spec"] = {"nodeName": name}
+    served = FakeCluster(nodes=nodes, pods={"kube-system": on_nodes})
+    with fake_cluster.running(served) as cluster:
+        found = probed(cluster.url)
+    assert found.pods == ReadyCount(1, 2, ("kube-system/stuck",))
