@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
@@ -21,11 +21,23 @@ MAX_PROBLEMS = 20
 _TRACKING = (
     "applyset.kubernetes.io/",
     "argocd.argoproj.io/",
+    "config.k8s.io/owning-inventory",
     "helm.toolkit.fluxcd.io/",
+    "kapp.k14s.io/",
     "kubectl.kubernetes.io/last-applied-configuration",
     "kustomize.toolkit.fluxcd.io/",
     "meta.helm.sh/",
+    "objectset.rio.cattle.io/",
+    "olm.",
+    "operators.coreos.com/",
     "targetcluster.example.com/",
+)
+#: Labels by which Argo CD and Helm may know a ConfigMap or Secret that is copied; a manifest that
+#: names them wants them.
+COPY_TRACKING = (
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
 )
 
 
@@ -82,14 +94,20 @@ def desired_object(source: str, body: Json) -> DesiredObject:
     return DesiredObject(source, _owned_fields(body), takeover_from=former)
 
 
+def without(metadata: Json, prefixes: tuple[str, ...]) -> Json:
+    """Return metadata without the labels and annotations whose keys begin so."""
+    kept = {key: value for key, value in metadata.items() if key not in ("labels", "annotations")}
+    for name in ("labels", "annotations"):
+        pairs = metadata.get(name) or {}
+        if left := {k: v for k, v in pairs.items() if not k.startswith(prefixes)}:
+            kept[name] = left
+    return kept
+
+
 def _owned_fields(body: Json) -> Json:
     """Return an object without what its own API server or another tool says about it."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
-    for name in ("labels", "annotations"):
-        if name in metadata:
-            pairs = metadata.pop(name) or {}
-            kept = {k: v for k, v in pairs.items() if not k.startswith(_TRACKING)}
-            metadata |= {name: kept} if kept else {}
+    metadata = without(metadata, _TRACKING)
     rest = {k: v for k, v in body.items() if k not in {"status", "metadata"}}
     return {**rest, "metadata": metadata}
 
@@ -103,17 +121,26 @@ def match_string(value: object, pattern: re.Pattern[str], field: str, right: str
     return value
 
 
-def _candidates(document: object) -> list[tuple[str, object]]:
-    """Return what may be an object in a document, with its path: itself, or a v1 List's items."""
-    if document is None:
-        return []
+def _candidates(document: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Return what may be an object in a document, with its path: itself, or the items of a list.
+
+    As kubectl does, any kind with `items` counts as a list, also within a list; items of such as a
+    ConfigMapList need no kind of their own.
+    """
+    if document is None and not path:
+        return
     found = document if isinstance(document, dict) else {}
-    if (found.get("apiVersion"), found.get("kind")) != ("v1", "List"):
-        return [("", document)]
-    items = found.get("items")
-    if not isinstance(items, list):
-        return [("items", items)]
-    return [(f"items[{number}]", item) for number, item in enumerate(items)]
+    kind, items = found.get("kind"), found.get("items", ())
+    if "items" not in found or not isinstance(kind, str):
+        yield path, document
+    elif items is not None and not isinstance(items, list):
+        yield f"{path}.items".lstrip("."), items
+    else:
+        of = {"apiVersion": found.get("apiVersion"), "kind": kind.removesuffix("List")}
+        for number, item in enumerate(items or ()):
+            bare = isinstance(item, dict) and not item.keys() & of.keys() and of["kind"]
+            where = f"{path}.items[{number}]".lstrip(".")
+            yield from _candidates({**of, **item} if bare else item, where)
 
 
 def _body(document: object, path: str) -> Json:

@@ -12,10 +12,12 @@ from hooks.kube.objects import OBJECT_NAME, items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 from hooks.targetclusters.sync.plan.identity import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
+    COPY_TRACKING,
     SourceContents,
     desired_object,
     match_string,
     read_manifests,
+    without,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
 from hooks.targetclusters.untrusted_yaml import InvalidField, Size
@@ -157,7 +159,7 @@ def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object])
     if obj.get("type") == "kubernetes.io/service-account-token":
         problem = SourceProblem(name, "is the token of a service account of this cluster")
         return SourceContents((), (problem,))
-    metadata = obj["metadata"]
+    metadata = without(obj["metadata"], COPY_TRACKING)
     body = {
         "apiVersion": "v1",
         "kind": source.kind,

@@ -156,6 +156,14 @@ def test_a_server_that_is_not_the_right_one_is_told_nothing(
         assert server.requests == []
 
 
+def test_texts_between_the_authorities_may_hold_anything(tmp_path: Path) -> None:
+    certificate = AUTHORITY.issue("server", host="127.0.0.1")
+    with servers.serving(servers.answering(b"{}"), tls=certificate, folder=tmp_path) as server:
+        config = Kubeconfig(server.url, ca=f"# Zürich — Wurzel\n{AUTHORITY.pem}")
+        with connected(config) as api:
+            assert api.get("/version", deadline=Deadline(5)) == {}
+
+
 def test_a_certificate_may_be_for_the_name_that_the_kubeconfig_gives(tmp_path: Path) -> None:
     certificate = AUTHORITY.issue(host="name.example")
     with servers.serving(servers.answering(b"{}"), tls=certificate, folder=tmp_path) as server:

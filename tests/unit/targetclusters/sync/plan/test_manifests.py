@@ -113,7 +113,7 @@ def test_each_document_of_each_key_is_an_object_in_the_order_of_the_keys() -> No
             id="list as a secret's data",
         ),
         pytest.param(
-            "{apiVersion: v1, kind: List}", "items: must be an object", id="list of nothing"
+            "{apiVersion: v1, kind: List, items: 5}", "items: must be an object", id="no list"
         ),
         pytest.param("a: {b: 1, b: 2}", "a.b: is a duplicate key", id="key twice"),
         pytest.param("{", "line 6, column 1: is not YAML", id="no YAML"),
@@ -126,6 +126,29 @@ def test_a_problem_names_source_key_document_and_field(text: str, problem: str) 
     where = "ConfigMap/app, key app.yaml, document 2: "
     assert problems[0].startswith(where)
     assert problem in problems[0]
+
+
+def names(document: object) -> list[tuple[str, str]]:
+    objects, problems = read(json.dumps(document))
+    assert problems == []
+    return [(one["kind"], one["metadata"]["name"]) for one in objects]
+
+
+def test_lists_are_read_as_kubectl_reads_them() -> None:
+    bare, whole = {"metadata": {"name": "a"}}, {"apiVersion": "v1", "kind": "Secret"}
+    a_list = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [bare]}
+    assert names(a_list) == [("ConfigMap", "a")]
+    roles = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleList", "items": [bare]}
+    assert names(roles) == [("Role", "a")]
+    around = {"apiVersion": "v1", "kind": "List", "items": [a_list, {**whole, **bare}]}
+    assert names(around) == [("ConfigMap", "a"), ("Secret", "a")]
+    assert names({"apiVersion": "v1", "kind": "List", "items": None}) == []
+
+
+def test_a_problem_in_a_list_within_a_list_is_found() -> None:
+    inner = {"apiVersion": "v1", "kind": "List", "items": [None]}
+    _, (problem,) = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": [inner]}))
+    assert "items[0].items[0]: must be an object" in problem
 
 
 def test_a_list_is_its_items_and_a_bad_one_hides_no_other() -> None:
