@@ -1,19 +1,25 @@
 """Starts the jobs of a TargetCluster, and does what they do: probe, sync and delete."""
 
 import logging
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
 
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
-from hooks.kube.client import ApiServer, KubeError
+from hooks.kube.client import METADATA, ApiServer, KubeError
+from hooks.kube.objects import is_deleting
 from hooks.kube.times import milliseconds
 from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
-from hooks.targetclusters.health.model import Failure, ProbeResult
+from hooks.targetclusters.health.model import (
+    NAMESPACE_DELETED,
+    SECRET_NOT_FOUND,
+    Failure,
+    ProbeResult,
+)
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.plan import actions
@@ -118,7 +124,7 @@ class _Jobs:
                 result = replace(result, report=report)
                 remaining = {"remaining": len(report.remaining.by_key)}
         except AccessError as error:
-            result = replace(result, failure=error.failure)
+            result = replace(result, failure=self._explained(error.failure, deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
         _log.info("resources deleted", extra=self._log_fields(result, **remaining))
         return result
@@ -132,6 +138,16 @@ class _Jobs:
             max_answer_bytes=max_answer_bytes,
             deadline=deadline.at_most(SECRET_SECONDS),
         )
+
+    def _explained(self, failure: Failure, deadline: Deadline) -> Failure:
+        """Tell a Secret that was deleted alone from one that went with its namespace."""
+        if failure.reason != SECRET_NOT_FOUND:
+            return failure
+        path, own = f"/api/v1/namespaces/{self.watched.namespace}", self.watched.connector.own
+        with suppress(KubeError):
+            if is_deleting(own.get(path, deadline=deadline, accept=METADATA)):
+                return replace(failure, reason=NAMESPACE_DELETED)
+        return failure
 
     def _task(
         self, api: ApiServer, kubeconfig: Kubeconfig, recorded: Inventory, deadline: Deadline

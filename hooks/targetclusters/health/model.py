@@ -10,9 +10,10 @@ from hooks.targetclusters.sync.plan.model import DesiredSet
 #: How many nodes or pods a status names; the others are only counted.
 NAMED = 10
 
-#: The reason of a failure when the Secret does not exist, for example because its namespace is
-#: being deleted.
+#: The reason of a failure when the Secret does not exist.
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - no password
+#: The same, because its namespace is being deleted: it will not come back.
+NAMESPACE_DELETED = "NamespaceDeleted"
 
 #: What failed: reading the Secret, the kubeconfig in it, the connection to the cluster, the
 #: cluster's check of the credentials, or a single list. All but a list end a probe.

@@ -3,7 +3,7 @@
 from hooks import names
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
-from hooks.targetclusters.health.model import SECRET_NOT_FOUND
+from hooks.targetclusters.health.model import NAMESPACE_DELETED
 from hooks.targetclusters.plan.facts import DeletionResult, Facts
 from hooks.targetclusters.plan.syncing import SYNCED, Decision
 
@@ -25,11 +25,18 @@ def decide(facts: Facts) -> Decision:
     latest = facts.deletion.latest
     if latest is not None and latest.report is not None and latest.report.complete:
         synced = part(facts.status, "sync").get("objects") or 0
-        count = max(synced, facts.count_objects(latest.recorded))
+        recorded = facts.count_objects(latest.recorded)
+        if synced and not recorded:
+            message = (
+                f"the inventory lists none of the {synced} objects that were synced; what is left "
+                f"stays on the cluster, with the label {names.LABEL_MEMBER_OF}"
+            )
+            return _finalized(message + _elsewhere(facts), names.EVENT_RESOURCES_ORPHANED)
+        count = max(synced, recorded)
         message = f"{count} objects were deleted from the cluster{_elsewhere(facts)}"
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
     problem = _problem(latest)
-    if latest is not None and latest.failure and latest.failure.reason == SECRET_NOT_FOUND:
+    if latest is not None and latest.failure and latest.failure.reason == NAMESPACE_DELETED:
         return _orphaned(facts, problem)
     if left <= 0:
         return _orphaned(facts, f"finalizeTimeout has passed; {problem}")

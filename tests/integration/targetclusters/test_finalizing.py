@@ -65,10 +65,38 @@ def test_a_dead_cluster_is_waited_for_as_long_as_the_bound_says(stage: Stage) ->
     assert reasons(stage)[-1] == "ResourcesOrphaned"
 
 
-def test_a_kubeconfig_that_is_gone_orphans_at_once(stage: Stage) -> None:
+def test_a_kubeconfig_that_is_gone_is_waited_for(stage: Stage) -> None:
+    """As when a folder is deleted that holds both: the order of two deletions decides nothing."""
+    stage.converge()
+    change_spec(stage, deletionPolicy="Delete", finalizeTimeout="10m")
+    held = stage.own.objects[f"/api/v1/namespaces/{stage.namespace}/secrets/target"]
+    stage.own.remove("Secret", "target", stage.namespace)
+    with pytest.raises(AssertionError, match="the TargetCluster is finalized"):
+        stage.finalize(within=0.5)
+    assert "Secret target does not exist" in stage.driven.condition("ResourcesSynced")["message"]
+    stage.own.put(held)
+    stage.finalize()
+    assert stage.on_target() == {}
+    assert reasons(stage)[-1] == "ResourcesDeleted"
+
+
+def test_a_kubeconfig_that_does_not_come_back_orphans_after_the_bound(stage: Stage) -> None:
+    stage.converge()
+    change_spec(stage, deletionPolicy="Delete", finalizeTimeout="10m")
+    stage.own.remove("Secret", "target", stage.namespace)
+    began = stage.clock.now
+    stage.finalize()
+    assert 599 <= stage.clock.now - began < 620
+    assert set(stage.on_target()) == {"a", "b", "c"}
+    assert reasons(stage)[-1] == "ResourcesOrphaned"
+
+
+def test_a_kubeconfig_that_goes_with_its_namespace_orphans_at_once(stage: Stage) -> None:
     stage.converge()
     change_spec(stage, deletionPolicy="Delete")
     stage.own.remove("Secret", "target", stage.namespace)
+    namespace = stage.own.objects[f"/api/v1/namespaces/{stage.namespace}"]
+    namespace["metadata"]["deletionTimestamp"] = "2026-11-29T01:00:00Z"
     began = stage.clock.now
     stage.finalize()
     assert stage.clock.now - began < 5

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hooks.targetclusters.health.model import SECRET_NOT_FOUND
+from hooks.targetclusters.health.model import NAMESPACE_DELETED, SECRET_NOT_FOUND
 from hooks.targetclusters.plan.finalizing import RETRY, decide
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.plan.syncing import Decision
@@ -106,6 +106,19 @@ def test_seen_to_be_gone_it_is_done_and_told() -> None:
     assert done.event == ("ResourcesDeleted", "2 objects were deleted from the cluster")
 
 
+def test_objects_that_a_lost_inventory_does_not_list_are_said_to_stay() -> None:
+    lost = Inventory()
+    done = decided(
+        config_maps=[], status={"sync": {"objects": 3}}, deletion=finished(deletion(lost, lost))
+    )
+    assert done.finalized
+    assert done.event is not None
+    reason, message = done.event
+    assert reason == "ResourcesOrphaned"
+    assert "lists none of the 3 objects that were synced" in message
+    assert "targetcluster.example.com/member-of" in message
+
+
 def test_what_earlier_rounds_deleted_is_told_too() -> None:
     done = decided(
         config_maps=children(A),
@@ -135,8 +148,14 @@ def test_a_wait_does_not_go_beyond_the_bound() -> None:
     ).wait == pytest.approx(10)
 
 
-def test_without_its_secret_it_is_orphaned_at_once() -> None:
+def test_a_secret_that_was_deleted_alone_is_waited_for() -> None:
     gone = finished(deletion(AB, AB, report=None, failure=failure(SECRET_NOT_FOUND)))
+    assert not decided(deletion=gone, deleted=599).finalized
+    assert decided(deletion=gone, deleted=600).finalized
+
+
+def test_without_its_namespace_it_is_orphaned_at_once() -> None:
+    gone = finished(deletion(AB, AB, report=None, failure=failure(NAMESPACE_DELETED)))
     done = decided(deletion=gone, deleted=1)
     assert done.finalized
     assert done.event is not None
