@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 from prometheus_client import disable_created_metrics
 
 from hooks.cloudstack import Cloud, CloudConfig
-from hooks.cloudstack.cache import FETCH_SECONDS
+from hooks.cloudstack.cache import LONGEST_FETCH
 from hooks.cloudstack.errors import Unreachable
 from hooks.kube.client import ApiServer
 from hooks.kube.events import Event
@@ -160,7 +160,7 @@ def _cloud(config: Config, metrics: Metrics) -> Callable[[], Cloud]:
         cache_observer=metrics.cache_request,
         vm_cache_ttl=config.vm_cache_ttl,
     )
-    return newest_cloud(file.current, make, closing_delay=config.hook_deadline + FETCH_SECONDS)
+    return newest_cloud(file.current, make, closing_delay=config.hook_deadline + LONGEST_FETCH)
 
 
 def _no_cloud() -> Cloud:

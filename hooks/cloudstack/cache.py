@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
 
-from hooks.cloudstack.errors import Unreachable
+from hooks.cloudstack.errors import CloudStackError, Unreachable
 from hooks.http.deadline import Deadline, Monotonic
 
 Key = TypeVar("Key", bound=Hashable)
@@ -15,9 +15,13 @@ Value = TypeVar("Value")
 #: Called when a cache is asked: the command that it saves, and whether it had the value.
 CacheObserver = Callable[[str, bool], None]
 
-#: Seconds that one fetch may take. It is the cache's own limit, not a caller's: a large account
-#: takes longer to list than one hook call lasts, and the next call finds the result.
+#: Seconds that one fetch may take at first, and at most. It is the cache's own limit, not a
+#: caller's: a large account takes longer to list than one hook call lasts, and the next call finds
+#: the result. The limit doubles after a fetch that it ended.
 FETCH_SECONDS = 30.0
+LONGEST_FETCH = 300.0
+#: A fetch that failed with less time left than this, in seconds, was ended by its limit.
+ENDED_BEFORE = 1.0
 #: Seconds that a failed fetch is answered with the same failure.
 FAILURE_TTL = 1.0
 #: Seconds at most that "there is none" is kept: an object can be invisible for a moment.
@@ -69,6 +73,7 @@ class SingleFlightCache(Generic[Key, Value]):
         self._ttl = ttl
         self._fetching = fetching
         self._fetches: dict[Key, _Fetch[Value]] = {}
+        self._limit = FETCH_SECONDS
         self._lock = Lock()
 
     def get(self, key: Key, deadline: Deadline) -> Value:
@@ -102,9 +107,14 @@ class SingleFlightCache(Generic[Key, Value]):
 
     def _run(self, key: Key, fetch: _Fetch[Value]) -> Value:
         lifetime = FAILURE_TTL
+        deadline = Deadline(self._limit, clock=self._fetching.monotonic)
         try:
-            value = self._fetch(key, Deadline(FETCH_SECONDS, clock=self._fetching.monotonic))
+            value = self._fetch(key, deadline)
             lifetime = self._ttl if value else min(self._ttl, ABSENT_TTL)
             return value
+        except CloudStackError:
+            if deadline.passed(margin=ENDED_BEFORE):
+                self._limit = min(2 * self._limit, LONGEST_FETCH)
+            raise
         finally:
             fetch.fresh_until = self._fetching.monotonic() + lifetime

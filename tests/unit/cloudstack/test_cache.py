@@ -134,6 +134,48 @@ def test_one_who_waits_is_cut_at_its_own_deadline_and_the_fetch_goes_on(
     assert source.fetched == ["a"]
 
 
+def test_the_limit_of_a_fetch_grows_with_what_it_needs(fetchers: ThreadPoolExecutor) -> None:
+    clock = Time()
+    limits: list[float] = []
+
+    def slow(_key: str, deadline: Deadline) -> str:
+        limits.append(deadline.remaining())
+        clock.now += min(deadline.remaining(), 100.0)
+        if deadline.passed():
+            raise BROKEN
+        return "all"
+
+    fetching = Fetching(fetchers, clock.monotonic, observer=lambda _name, _hit: None)
+    cache = SingleFlightCache("listThings", slow, TTL, fetching)
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            cache.get("a", Deadline(5))
+        clock.now += FAILURE_TTL
+    assert cache.get("a", Deadline(5)) == "all"
+    clock.now += TTL
+    assert cache.get("a", Deadline(5)) == "all"
+    assert limits == [30.0, 60.0, 120.0, 120.0]
+
+
+def test_a_fetch_that_fails_at_once_may_not_take_longer_next_time(
+    fetchers: ThreadPoolExecutor,
+) -> None:
+    clock = Time()
+    limits: list[float] = []
+
+    def broken(_key: str, deadline: Deadline) -> str:
+        limits.append(deadline.remaining())
+        raise BROKEN
+
+    fetching = Fetching(fetchers, clock.monotonic, observer=lambda _name, _hit: None)
+    cache = SingleFlightCache("listThings", broken, TTL, fetching)
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            cache.get("a", Deadline(5))
+        clock.now += FAILURE_TTL
+    assert limits == [30.0] * 3
+
+
 def test_a_mistake_in_a_fetch_is_told_to_who_asked(fetchers: ThreadPoolExecutor) -> None:
     source = Source()
     source.fault = KeyError("a bug")
