@@ -33,7 +33,7 @@ from hooks.http.texts import shorten
 from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
-from hooks.server.call_log import CallLog
+from hooks.server.call_log import CallLog, changes_object
 from hooks.server.environ import ARRIVED, PEER_CERTIFICATE, REFUSAL
 from hooks.server.metrics import Metrics
 from hooks.server.rates import Rate
@@ -146,7 +146,7 @@ class _CallRunner:
                         body = parse_body(text)
                     del text
                     about = _object_name(body)
-                    outcome = _answered(handler(body, deadline))
+                    outcome = _answered(handler(body, deadline), body)
                 self._backoff.succeeded(f"{path} {about}")
             except Exception as error:  # noqa: BLE001 - every error has an outcome
                 outcome = self._failed(error, f"{path} {about}")
@@ -176,7 +176,7 @@ class _CallRunner:
     def _log(self, outcome: HttpOutcome, hook: str, fields: Mapping[str, object]) -> None:
         """Write the call's own line in the log."""
         request, error = flask.request, str(outcome.logged.get("error", ""))
-        about = f"{request.path} {fields['object']}" if hook else ""
+        about = f"{request.path} {fields['object']}" if fields.get("object") else ""
         level = self._call_log.level(outcome.name, about, changed=outcome.changed, error=error)
         shown = {"method": shorten(request.method, _LOGGED), "path": shorten(request.path, _LOGGED)}
         extra: dict[str, object] = {**shown, **({"hook": hook} if hook else {}), **fields}
@@ -231,14 +231,15 @@ def _object_name(body: Json) -> str:
     return "/".join(each[:253] for each in parts if isinstance(each, str) and each)
 
 
-def _answered(answer: CallResult) -> HttpOutcome:
+def _answered(answer: CallResult, body: Json) -> HttpOutcome:
     text = _write(answer.response)
     # A run of the same kind of action is logged as one.
     runs = (
         (name, len(list(run))) for name, run in groupby(type(a).__name__ for a in answer.actions)
     )
     actions = [name if count == 1 else f"{name} x{count}" for name, count in runs]
-    changed = bool(actions) and not answer.routine
+    obj = part(body, "object") or part(body, "parent")
+    changed = not answer.routine and (bool(actions) or changes_object(obj, answer.response))
     logged: dict[str, object] = {"actions": actions}
     if answer.error is None:
         return HttpOutcome("ok", 200, text, logged=logged, changed=changed)

@@ -3,9 +3,13 @@
 import logging
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
+from hooks.kube.objects import items, part
 
 #: Seconds that one summary is about, at least: it is written with the first call after them.
 SUMMARY_SECONDS = 60.0
@@ -13,6 +17,26 @@ SUMMARY_SECONDS = 60.0
 REPEAT_SECONDS = 3600.0
 #: Objects whose last error is remembered.
 MAX_REMEMBERED = 4096
+
+
+def changes_object(obj: Json, answer: Mapping[str, Any]) -> bool:
+    """Tell whether an answer changes the object that it is about, in what people read of it.
+
+    That is a label, an annotation or what a condition says; times and counts in a status are not.
+    """
+    for field_name in ("labels", "annotations"):
+        present, wanted = part(obj, "metadata", field_name), answer.get(field_name) or {}
+        if any(present.get(key) != value for key, value in wanted.items()):
+            return True
+    status = answer.get("status")
+    return bool(answer.get("finalized")) or (
+        status is not None and _conditions(status) != _conditions(part(obj, "status"))
+    )
+
+
+def _conditions(status: Json) -> set[tuple[object, ...]]:
+    told = ("type", "status", "reason")
+    return {tuple(each.get(key) for key in told) for each in items(status, "conditions")}
 
 
 @dataclass
@@ -60,7 +84,7 @@ class CallLog:
         Args:
             outcome: as the metrics call it.
             about: the path and the object; empty for a call that reached no hook.
-            changed: whether the call did anything besides answering.
+            changed: whether the call or its answer changed anything.
             error: its text; empty for none.
         """
         if outcome == "bug":
@@ -80,7 +104,7 @@ class CallLog:
             hook: empty for a call that reached none.
             outcome: as the metrics call it.
             seconds: that the call took.
-            changed: whether it did anything besides answering.
+            changed: whether it or its answer changed anything.
         """
         with self._lock:
             now, due = self._clock(), None

@@ -113,6 +113,10 @@ def test_a_caller_that_asks_before_it_sends_is_told_to_go_on(shared: Hooks) -> N
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
+def test_the_root_says_what_answers_here(shared: Hooks) -> None:
+    assert shared.get("/").json["hooks"] == {"nodes": ["/nodes/sync"]}
+
+
 def test_a_probe_by_head_has_no_body(shared: Hooks) -> None:
     head = b"HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     answer = raw_call(shared.port, head)

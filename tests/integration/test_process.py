@@ -236,7 +236,7 @@ def test_an_api_server_that_hangs_delays_no_answer_by_its_events(
         file = tmp_path / "kubeconfig"
         file.write_text(json.dumps(kubeconfig(url)))
         environ = {"CLOUD_CONFIG": str(cloud_config), "KUBECONFIG_FILE": str(file)}
-        with Hooks(tmp_path, {**environ, "HOOK_DEADLINE": "1s"}) as hooks:
+        with Hooks(tmp_path, {**environ, "HOOK_DEADLINE": "1s", "LOG_LEVEL": "debug"}) as hooks:
             for number in range(4):
                 unknown = deepcopy(NODE)
                 unknown["object"]["metadata"].update(name=f"unknown-{number}", uid=f"uid-{number}")

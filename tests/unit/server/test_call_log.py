@@ -8,7 +8,13 @@ import pytest
 
 from hooks.cloudstack.errors import Unreachable
 from hooks.server.auth import Authenticator
-from hooks.server.call_log import MAX_REMEMBERED, REPEAT_SECONDS, SUMMARY_SECONDS, CallLog
+from hooks.server.call_log import (
+    MAX_REMEMBERED,
+    REPEAT_SECONDS,
+    SUMMARY_SECONDS,
+    CallLog,
+    changes_object,
+)
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.reconcile import CallResult
 from tests.unit.echo import Clock, CreateRule, Lines, Served, serve
@@ -56,6 +62,39 @@ def test_a_call_that_changed_nothing_is_of_no_interest(
 ) -> None:
     served.answers(answer)
     assert levels(served, "a") == [level]
+
+
+OLD = {"type": "Ready", "status": "False", "reason": "Busy", "message": "1 of 2"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"labels": {"a": "1"}, "annotations": {}}, False, id="the same label"),
+        pytest.param({"labels": {"b": None}}, False, id="a label that is gone already"),
+        pytest.param({"labels": {"a": "2"}}, True, id="another label"),
+        pytest.param({"labels": {"a": None}}, True, id="a label removed"),
+        pytest.param({"annotations": {"x": "1"}}, True, id="a new annotation"),
+        pytest.param({"status": None}, False, id="the status left alone"),
+        pytest.param(
+            {"status": {"conditions": [{**OLD, "message": "2 of 2"}], "checks": 7}},
+            False,
+            id="another count",
+        ),
+        pytest.param({"status": {"conditions": [{**OLD, "status": "True"}]}}, True, id="ready"),
+        pytest.param({"status": {"conditions": []}}, True, id="no condition any more"),
+        pytest.param({"finalized": True}, True, id="finalized"),
+    ],
+)
+def test_an_answer_changes_what_people_read(answer: dict[str, Any], changes: bool) -> None:
+    obj = {"metadata": {"labels": {"a": "1"}}, "status": {"conditions": [OLD], "checks": 6}}
+    assert changes_object(obj, answer) is changes
+
+
+def test_a_call_whose_answer_changes_its_object_has_a_line(served: Served) -> None:
+    served.answers(CallResult({"labels": {"zone": "a"}}))
+    assert levels(served, "a") == ["info"]
 
 
 def test_the_same_error_of_an_object_has_a_line_an_hour(served: Served) -> None:
