@@ -61,7 +61,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
         ),
         assigned=len(assigned),
-        wanted=len(facts.request.serving_nodes),
+        wanted=len(facts.request.serving_nodes) if facts.request.instances else None,
     )
 
 

@@ -85,7 +85,7 @@ def test_an_address_is_shown_when_its_first_member_is_in(shop: Namespace, place:
         "web", lambda one: own_condition(one).get("reason") == "NoAvailableNodes", "has no node"
     )
     assert ingress(waiting) == []
-    assert "UnAvailableLoadBalancer" in shop.events("web")
+    place.awaited(lambda: "UnAvailableLoadBalancer" in shop.events("web"), "it is told")
     place.label("node-3", pool="late")
     shown = await_members(shop, place, "node-3")
     assert ingress(shown)[0]["ip"] == rule(shop, place)["address"]

@@ -73,6 +73,7 @@ def test_no_instance_at_all_removes_nobody(world: World, hook: LoadBalancersHook
     lb.settle(hook)
     assert members(world) == before
     assert lb.reason("MembersReady") == "NoInstances"
+    assert "memberSummary" not in lb.status, "how many there should be is not known"
     world.nodes = nodes
     lb.settle(hook)
     assert lb.is_ready()

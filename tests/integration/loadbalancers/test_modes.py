@@ -76,6 +76,7 @@ def test_plan_mode_does_not_call_ready_what_serves_no_more(
 ) -> None:
     lb = LoadBalancer(world, mode="Apply").settle(hook)
     lb.change(mode="Plan")
+    lb.settle(hook)
     [rule] = world.rules()
     if lost == "loadbalancerrules":
         world.human.done("deleteLoadBalancerRule", id=rule["id"])
@@ -85,7 +86,7 @@ def test_plan_mode_does_not_call_ready_what_serves_no_more(
     else:
         ids = ",".join(each["spec"]["instanceID"] for each in world.nodes.values())
         world.human.done("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=ids)
-    lb.settle(hook)
+    lb.wait(hook)
     assert not lb.is_ready()
     assert lb.reason() == "PlanOnly"
     assert lb.condition("Ready")["message"].startswith("It does not serve yet; ")
