@@ -54,7 +54,7 @@ ANNOTATION_CONFIRM_DELETION = "cloudstack.targetcluster.example.com/confirm-dele
 
 #: On a node that waits for its cloud controller; removed when the node is initialised.
 TAINT_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
-#: On a node that is not ready because its VM is stopped (effect NoSchedule).
+#: On a node that is not ready because its VM is stopped (effect NoSchedule), until the VM runs.
 TAINT_SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
 #: Announces a node's end: set by the cluster autoscaler on a node that it is about to remove.
 TAINT_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"

@@ -22,6 +22,8 @@ INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 #: Seconds that reading the list of Instances may take, and before a failed one is read again.
 READ_SECONDS = 2.0
 PAUSE = 5.0
+#: Seconds that a list is used for a node that it does not have.
+NEW_NODE_TTL = 1.0
 #: Nodes that are remembered.
 REMEMBERED = 10_000
 
@@ -71,26 +73,28 @@ class NodesByVM:
         self._ttl = ttl
         self._monotonic = monotonic
         self._nodes: dict[str, list[str]] = {}
-        self._stale_at = -inf
+        self._read_at = -inf
         self._reading = threading.Lock()
 
-    def nodes_of(self, vm_id: str, context: "CallContext") -> tuple[str, ...]:
-        """Return the names of the nodes whose Instances name a VM.
+    def rivals_of(self, node: str, vm_id: str, context: "CallContext") -> tuple[str, ...]:
+        """Return the names of the other nodes whose Instances name a node's VM.
 
-        The former list counts while another call reads one, and where none can be read: what is
-        answered without the API server stays answered. At first that is none.
+        A list without the node itself is too old after NEW_NODE_TTL. The former list counts while
+        another call reads one, and where none can be read: what is answered without the API server
+        stays answered. At first that is none.
         """
-        if self._reading.acquire(blocking=False):
+        known = self._nodes.get(vm_id.lower(), ())
+        ttl = self._ttl if node in known else min(self._ttl, NEW_NODE_TTL)
+        if self._monotonic() - self._read_at >= ttl and self._reading.acquire(blocking=False):
             try:
-                if self._monotonic() >= self._stale_at:
-                    self._nodes = _read_nodes_by_vm(context)
-                    self._stale_at = self._monotonic() + self._ttl
+                self._nodes = _read_nodes_by_vm(context)
+                self._read_at = self._monotonic()
             except KubeError as error:
-                self._stale_at = self._monotonic() + PAUSE
+                self._read_at = self._monotonic() + PAUSE
                 _log.warning("Instances not read", extra={"error": str(error)})
             finally:
                 self._reading.release()
-        return tuple(self._nodes.get(vm_id.lower(), ()))
+        return tuple(each for each in self._nodes.get(vm_id.lower(), ()) if each != node)
 
 
 def _read_nodes_by_vm(context: "CallContext") -> dict[str, list[str]]:

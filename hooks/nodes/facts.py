@@ -48,6 +48,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
         missing_grace=context.config.node_missing_grace,
         guard_hold=context.config.node_guard_hold,
         termination_taints=context.config.node_termination_taints,
+        is_recorded_vm_listed=_is_listed(request.instance, snapshot),
     )
     match facts.match:
         case Missing(str() as vm_id):
@@ -65,12 +66,15 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
     return facts
 
 
+def _is_listed(instance: Json | None, snapshot: Snapshot) -> bool:
+    vm = snapshot.by_id.get(str(part(instance or {}, "spec").get("instanceID") or ""))
+    return vm is not None and vm.exists
+
+
 def _rivals(name: str, vm_id: str, context: CallContext) -> tuple[Json, ...]:
     """Read the other Nodes that claim a VM, by Instances that may be some seconds old."""
     found = []
-    for other in context.nodes_by_vm.nodes_of(vm_id, context):
-        if other == name:
-            continue
+    for other in context.nodes_by_vm.rivals_of(name, vm_id, context):
         with suppress(NotFound):
             node = context.kube.get(f"{NODES_PATH}/{other}", deadline=context.deadline)
             if is_same_vm(node, vm_id) or not part(node, "spec").get("providerID"):

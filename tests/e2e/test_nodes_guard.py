@@ -1,6 +1,7 @@
 """Nodes whose VMs are gone, on a real API server: who is deleted, who is kept, who is told what."""
 
 import time
+from functools import partial
 
 import requests
 
@@ -8,7 +9,7 @@ from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes.request import INSTANCES
 from tests.controlplane.api import Object
 from tests.e2e.cloud import Cloud
-from tests.e2e.nodes import UNINITIALIZED, has_taint, initialised, register, set_ready
+from tests.e2e.nodes import SHUTDOWN, UNINITIALIZED, has_taint, initialised, register, set_ready
 from tests.e2e.platform import Platform
 
 FIVE = ("node-1", "node-2", "node-3", "node-4", "node-5")
@@ -89,6 +90,7 @@ def test_a_new_node_outlives_calls_for_the_one_before_it(platform: Platform) -> 
 def test_a_node_that_claims_another_ones_vm_is_left_and_both_are_told(platform: Platform) -> None:
     join(platform, "node-1", "node-2")
     owner = platform.nodes.get("node-1")
+    time.sleep(1.1)  # for so long a list of Instances without a node is used
     register(platform, "thief", provider_id=owner["spec"]["providerID"])
     event = platform.until_event("thief", "InstanceClaimedTwice")
     assert "node-1 keeps it" in event["message"]
@@ -116,3 +118,26 @@ def test_kubectl_waits_for_a_vm_that_is_gone_and_shows_since_when(platform: Plat
     assert row[at:].split()[0].endswith("s")
     [row] = [row for row in rows if row.startswith("node-2 ")]
     assert not row[at : at + len("MISSING")].strip()
+
+
+def test_a_vm_that_is_gone_is_told_of_a_node_without_a_provider_id(platform: Platform) -> None:
+    platform.nodes.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}})
+    set_ready(platform, "node-1", ready=True)
+
+    def found(status: str, instance: Object) -> bool:
+        return bool(instance["observed"]["conditions"][0]["status"] == status)
+
+    platform.until_instance("node-1", partial(found, "True"))
+    Cloud.of(platform.simulator).destroy("node-1")
+    platform.until_instance("node-1", partial(found, "False"))
+    assert platform.nodes.find("node-1") is not None
+
+
+def test_a_vm_that_runs_again_frees_its_node_before_it_is_ready(platform: Platform) -> None:
+    join(platform, "node-1")
+    cloud = Cloud.of(platform.simulator)
+    cloud.stop("node-1")
+    set_ready(platform, "node-1", ready=False)
+    platform.until_node("node-1", lambda node: has_taint(node, SHUTDOWN))
+    cloud.start("node-1")
+    platform.until_node("node-1", lambda node: not has_taint(node, SHUTDOWN))

@@ -31,6 +31,7 @@ class Facts:
         guard_hold: seconds for which many vanished nodes are kept.
         seen: how long this process has seen the VM missing; None where it is not.
         survey: what is looked up before a deletion; None where none is due.
+        is_recorded_vm_listed: the snapshot has the VM that the Instance names.
         rivals: other Nodes that claim the same VM.
     """
 
@@ -46,6 +47,7 @@ class Facts:
     termination_taints: tuple[str, ...] = TERMINATION_TAINTS
     seen: SeenAbsence | None = None
     survey: Survey | None = None
+    is_recorded_vm_listed: bool = False
     rivals: tuple[Json, ...] = ()
 
     @property

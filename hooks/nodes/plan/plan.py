@@ -62,7 +62,8 @@ def plan_node(facts: Facts) -> NodePlan:
         case Missing(str() as vm_id, namesakes):
             return _missing(facts, vm_id, namesakes)
         case Missing() as missing:  # Nothing is deleted: it may be another cloud's node.
-            return _unchanged(facts, names.EVENT_INSTANCE_NOT_FOUND, _not_found(facts, missing))
+            event = _warning(facts, names.EVENT_INSTANCE_NOT_FOUND, _not_found(facts, missing))
+            return _answer_without_labels(_instance_without_vm(facts), event)
         case Found(vm):
             return _found(facts, vm)
 
@@ -122,7 +123,7 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     new_id = format_provider_id(vm.id) if taints != observed and not provider_id else None
     if parse_provider_id(new_id or provider_id or ""):
         others = [taint for taint in taints if taint.get("key") != names.TAINT_SHUTDOWN]
-        if is_true(node, "Ready"):
+        if is_true(node, "Ready") or vm.state == "Running":
             taints = others
         elif vm.state == "Stopped" and others == taints:
             taints = [*taints, {"key": names.TAINT_SHUTDOWN, "effect": "NoSchedule"}]
@@ -176,6 +177,15 @@ def _not_found(facts: Facts, missing: Missing) -> str:
             f"{text}; account {named} has one: account and domain in the cloud-config can name it"
         )
     return text
+
+
+def _instance_without_vm(facts: Facts) -> list[Json]:
+    """Return what is left of the Instance of a node without provider id whose VM is not found."""
+    vm_id = str(part(facts.instance or {}, "spec").get("instanceID") or "")
+    if facts.is_recorded_vm_listed or not vm_id:
+        return kept_instance(facts)
+    ready = is_true(facts.node, "Ready")
+    return [missing_instance(facts, vm_id, ready=ready, rebuilt=False)]
 
 
 def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:

@@ -85,6 +85,21 @@ def test_without_the_instances_a_node_is_answered_and_the_list_is_read_again_lat
         hook.sync(request, Deadline(8))
         assert kube.reads == [INSTANCES_PATH]
         kube.failure = None
-        clocks.advance(5)
+        clocks.advance(6)
+        hook.sync(request, Deadline(8))
+    assert kube.reasons() == ["InstanceClaimedTwice"]
+
+
+def test_a_list_without_the_node_itself_is_soon_too_old(simulator: Simulator) -> None:
+    clocks = ProcessClocks()
+    kube, request = cluster(simulator, "node-1")
+    rival = kube.objects.pop(f"{INSTANCES_PATH}/node-1")
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        hook.sync(request, Deadline(8))
+        kube.objects[f"{INSTANCES_PATH}/node-1"] = rival
+        hook.sync(request, Deadline(8))
+        assert kube.reasons() == []
+        clocks.advance(1)
         hook.sync(request, Deadline(8))
     assert kube.reasons() == ["InstanceClaimedTwice"]

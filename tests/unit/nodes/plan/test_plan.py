@@ -206,8 +206,18 @@ class TestANodeWithoutAVM:
         assert made.actions == ()
         assert reasons(made) == [EVENT_INSTANCE_NOT_FOUND]
 
-    def test_by_its_name_keeps_the_instance_it_had(self) -> None:
-        made = plan(make_facts(make_node(labels={"a": "b"}), Missing(None), instance=INSTANCE))
+    def test_by_its_name_has_lost_the_vm_that_its_instance_names(self) -> None:
+        made = plan(make_facts(make_node(), Missing(None), instance=INSTANCE))
+        [lost] = attachments(made)
+        assert lost["spec"] == INSTANCE["spec"]
+        assert lost["observed"]["missing"]["snapshots"] == 1
+        [found] = lost["observed"]["conditions"]
+        assert (found["type"], found["status"]) == ("VMFound", "False")
+        assert reasons(made) == [EVENT_INSTANCE_NOT_FOUND]
+
+    def test_by_its_name_keeps_the_instance_of_a_vm_that_has_another_name_now(self) -> None:
+        node = make_node(labels={"a": "b"})
+        made = plan(make_facts(node, Missing(None), instance=INSTANCE, is_recorded_vm_listed=True))
         [kept] = attachments(made)
         assert kept["metadata"] == {"name": "node-1", "labels": {"a": "b"}}
         assert (kept["spec"], kept["observed"]) == (INSTANCE["spec"], INSTANCE["observed"])

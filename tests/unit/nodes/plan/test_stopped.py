@@ -36,8 +36,15 @@ class TestAStoppedVM:
     def test_no_other_state_taints(self, state: str) -> None:
         assert plan_node(make_facts(self.node(), Found(make_vm(state=state)))).actions == ()
 
-    def test_the_taint_stays_until_the_node_is_ready(self) -> None:
-        assert plan_node(make_facts(self.node(SHUTDOWN), Found(make_vm()))).actions == ()
+    @pytest.mark.parametrize("state", ["Stopped", "Starting", "Stopping"])
+    def test_the_taint_stays_until_the_vm_runs(self, state: str) -> None:
+        match = Found(make_vm(state=state))
+        assert plan_node(make_facts(self.node(SHUTDOWN), match)).actions == ()
+
+    def test_the_taint_goes_when_the_vm_runs_for_the_network_may_wait_for_that(self) -> None:
+        [patch] = plan_node(make_facts(self.node(SHUTDOWN, OTHER), Found(make_vm()))).actions
+        assert isinstance(patch, SpecPatch)
+        assert [dict(taint) for taint in patch.taints] == [OTHER]
 
     def test_the_taint_goes_when_the_node_is_ready(self) -> None:
         [patch] = plan_node(make_facts(self.node(SHUTDOWN, OTHER, ready=True))).actions
