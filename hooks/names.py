@@ -254,6 +254,12 @@ TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user allocated.
 TAG_ORIGIN_USER = "user"
 
+# Load balancers: annotations
+
+#: On a CloudStackLoadBalancer while one of our calls acquires an address: which one, since when,
+#: and a seal. It stays if that call dies, and then shows that the address may be ours.
+ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
+
 # Load balancers: events
 
 #: Normal: drift in CloudStack was repaired; the message names what had changed.

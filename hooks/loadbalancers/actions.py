@@ -12,9 +12,10 @@ from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tag
 from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
+from hooks.loadbalancers.acquisition import associate, forget, rerecord
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
-from hooks.loadbalancers.plan import actions, ownership
+from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
 from hooks.loadbalancers.plan.effects import members_after
 from hooks.loadbalancers.plan.facts import Refusal
@@ -73,13 +74,13 @@ def perform(
 def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]:
     """Hold the lanes of what an action locks in CloudStack; tags lock nothing."""
     match action:
-        case actions.Associate() | actions.AssociateAny():
+        case actions.Associate():
             return context.lane("owner", "network")
         case actions.Assign() | actions.Remove():
             return context.lane("members")
         case actions.AddTags() | actions.Retag() | actions.UntagAddress():
             return nullcontext()
-        case actions.DeleteOrphan() | actions.HoldService():
+        case actions.DeleteOrphan() | actions.HoldService() | actions.Rerecord():
             return nullcontext()
         case _:
             return context.lane("network")
@@ -101,7 +102,7 @@ def _change_together(
 
 
 def _do(
-    action: CommandAction | actions.AssociateAny | actions.Retag | KubernetesAction,
+    action: CommandAction | actions.Associate | actions.Retag | KubernetesAction,
     context: CallContext,
 ) -> str:
     """Do an action, and return the id of what it made."""
@@ -116,8 +117,10 @@ def _do(
                 context.kube.patch(action.path, action.patch, deadline=context.deadline)
             except (Conflict, NotFound) as error:
                 raise Outdated(str(error)) from error
-        case actions.AssociateAny():
-            return _associate_any(action, context)
+        case actions.Associate():
+            return associate(action, context)
+        case actions.Rerecord():
+            rerecord(action, context) if action.after else forget(action, context)
         case actions.Retag(owns, keys, tags):
             what = _TYPES[owns[0].kind], [own.id for own in owns]
             context.wait_for(context.start(delete_tags(*what, keys)))
@@ -144,30 +147,9 @@ def _change_members(
         context.members.keep(rule_id, members_after(known, action))
 
 
-def _associate_any(action: actions.AssociateAny, context: CallContext) -> str:
-    """Acquire an address, and tag it before the job ends: the tags alone say whose it is.
-
-    If they are refused, it is released again: no later call could tell that it is ours. Returns
-    its id.
-    """
-    job = context.start(network.associate_ip_address(network_id=action.network_id))
-    tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
-    try:
-        context.wait_for(context.start(tags), job)
-    except Refused as error:
-        if error.command == tags.name:
-            context.wait_for(job)
-            own = ownership.associated(job.resource_id)
-            context.wait_for(context.start(network.disassociate_ip_address(own.id)))
-        raise
-    return job.resource_id
-
-
 def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
     """Return CloudStack's command for an action."""
     match action:
-        case actions.Associate(ip, network_id):
-            return network.associate_ip_address(network_id=network_id, ip_address=ip)
         case actions.Release(own):
             return network.disassociate_ip_address(own.id)
         case actions.CreateRule(rule):

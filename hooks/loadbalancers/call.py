@@ -11,6 +11,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
+from hooks.loadbalancers.acquisition import OutOfDate
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.facts import observe, observe_associated
@@ -129,10 +130,15 @@ class LoadBalancerCall(Call[Facts, Action]):
             if isinstance(action, actions.Release):
                 self._leave_network()
 
-    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action]:
-        """Answer with what is known, and what went wrong."""
+    def trouble(self, error: CloudStackError | KubeError) -> Plan[Action] | None:
+        """Answer with what is known, and what went wrong.
+
+        None if the request was out of date: its status must not replace a newer one.
+        """
         with suppress(CloudStackError):
             self._finish()
+        if isinstance(error, OutOfDate):
+            return None
         request, now = self.request, self.context.clock()
         # The time was spent on work, rather than on waiting for an answer.
         is_out_of_time = (
@@ -188,7 +194,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         )
         if self.known is None or outcome.refusals:
             self.known = None
-        elif isinstance(action, actions.Associate | actions.AssociateAny):
+        elif isinstance(action, actions.Associate):
             self.associated = outcome.made
         else:
             state = state_after(self.known.state, action, outcome.made)

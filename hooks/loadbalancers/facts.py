@@ -62,6 +62,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     if request.is_deleting or not request.is_owned:
         facts = replace(facts, service=_live_service(request, context))
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
+    is_left_alone = is_left_alone and not facts.acquiring.ip
     return facts if is_left_alone else _with_cloud_state(facts, context)
 
 
@@ -218,6 +219,7 @@ class _Reader:
             self._facts.owner,
         )
         ips = {recorded.ip if recorded else spec.adopt.address: None}
+        ips[self._facts.acquiring.ip] = None
         if not self._request.is_deleting:
             ips[spec.address] = None
         found: dict[str, PublicIpAddress] = {}

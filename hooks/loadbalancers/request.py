@@ -11,7 +11,14 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
-from hooks.names import ANNOTATION_ABANDON, ANNOTATION_MODE, CLOUDSTACK_API, INSTANCE_KIND
+from hooks.kube.times import moment, read_time
+from hooks.names import (
+    ANNOTATION_ABANDON,
+    ANNOTATION_ACQUIRING,
+    ANNOTATION_MODE,
+    CLOUDSTACK_API,
+    INSTANCE_KIND,
+)
 from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
@@ -140,7 +147,6 @@ class RecordedAddress(View, frozen=True):
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.
         tries: choices that turned out to be taken.
         published: the Service may show it.
-        seal: proves that we chose it, and when.
     """
 
     ip: str = ""
@@ -151,12 +157,48 @@ class RecordedAddress(View, frozen=True):
     allocated_at: Time | None = None
     tries: int = 0
     published: bool = False
-    seal: str = ""
 
     @property
     def is_unclaimed(self) -> bool:
         """Tell whether it is chosen and not known to be ours yet."""
         return not self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Acquiring:
+    """The record that a call of ours acquires an address, as an annotation has it.
+
+    A record that is still there later is of a call whose outcome is unknown.
+
+    Attributes:
+        ip: empty if there is no record, or none that can be read.
+        since: epoch seconds.
+        seal: proves that we wrote it.
+        text: the whole annotation; empty if there is none.
+    """
+
+    ip: str = ""
+    since: float = 0.0
+    seal: str = ""
+    text: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Acquiring":
+        """Read an annotation."""
+        words = text.split(" ")
+        since = read_time(words[1]) if len(words) == 3 else None
+        return cls(text=text) if since is None else cls(words[0], since, words[2], text)
+
+    @classmethod
+    def of(cls, ip: str, since: float, seal: str) -> "Acquiring":
+        """Make a record; `since` is in epoch seconds."""
+        return cls(ip, since, seal, f"{ip} {moment(since)} {seal}")
+
+
+#: There is no record.
+NO_RECORD = Acquiring()
+#: Seconds after which a call that wrote a record has surely ended.
+LONGEST_CALL = 330.0
 
 
 class RepeatedDrift(View, frozen=True):
@@ -322,6 +364,11 @@ class LoadBalancerRequest:
         """Tell whether a person lets go of what is in CloudStack, by an annotation on this."""
         text = self.metadata.annotations.get(ANNOTATION_ABANDON, "")
         return text.strip().lower() == "true"
+
+    @cached_property
+    def acquiring(self) -> Acquiring:
+        """Return the record that a call acquires an address; an empty one if there is none."""
+        return Acquiring.read(self.metadata.annotations.get(ANNOTATION_ACQUIRING, ""))
 
     @cached_property
     def serving_nodes(self) -> tuple[Instance, ...]:

@@ -4,7 +4,7 @@ An id that is not known yet is empty. Plan mode shows such actions; no call does
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 
 from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
@@ -15,28 +15,51 @@ from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
 
 
 @dataclass(frozen=True, slots=True)
-class Associate:
-    """Acquire the address that an earlier call chose and wrote to the status."""
+class Rerecord:
+    """Write, replace or remove the record that a call acquires an address.
 
-    ip: str
-    network_id: str
+    Attributes:
+        namespace, name, uid: the CloudStackLoadBalancer.
+        before: the annotation as it must be now, else nothing is written; empty for none.
+        after: what it becomes; empty for none.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    before: str
+    after: str = ""
+
+    @property
+    def undo(self) -> "Rerecord":
+        """Return the removal of what this writes."""
+        return replace(self, before=self.after, after="")
 
     def __str__(self) -> str:
-        return f"associate address {self.ip} with network {self.network_id}"
+        ip = (self.after or self.before).split(" ")[0]
+        if self.after:
+            return f"record address {ip} as being acquired"
+        return f"forget that address {ip} is being acquired"
 
 
 @dataclass(frozen=True, slots=True)
-class AssociateAny:
-    """Acquire any free address, and tag it before CloudStack has finished.
+class Associate:
+    """Acquire an address, and tag it before CloudStack has finished.
 
-    Unlike that of Associate, its address is in no status: only the tag says whose it is.
+    Attributes:
+        ip: the address that an earlier call chose; empty for any free one, and then nothing but
+            its tags says whose it is.
+        record: what is recorded before CloudStack is called; None if no address is named.
     """
 
+    ip: str
     network_id: str
     tags: Tags
+    record: Rerecord | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return f"associate a free address with network {self.network_id}"
+        what = f"address {self.ip}" if self.ip else "a free address"
+        return f"associate {what} with network {self.network_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +230,7 @@ class DeleteOrphan:
 
 #: An action that is one command of CloudStack's API.
 CommandAction = (
-    Associate
-    | AddTags
+    AddTags
     | UntagAddress
     | Release
     | CreateRule
@@ -220,8 +242,8 @@ CommandAction = (
     | CloseFirewall
 )
 #: A write to the Kubernetes API.
-KubernetesAction = DeleteOrphan | HoldService
-Action = CommandAction | AssociateAny | Retag | MembersTogether | KubernetesAction
+KubernetesAction = DeleteOrphan | HoldService | Rerecord
+Action = CommandAction | Associate | Retag | MembersTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)

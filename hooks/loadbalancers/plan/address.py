@@ -1,8 +1,8 @@
 """Decides which public address is the Service's, and how it gets one.
 
-A new address is chosen first and written to the status, with a seal. A later call associates it. A
-crash at any point leaves an address that is found again: by its tags, or by the seal as long as it
-has none. Once an address has our tags, they alone say that it is ours.
+A new address is chosen first and written to the status. A later call records that it acquires it,
+associates it and tags it. Once an address has our tags, they alone say that it is ours. A call that
+dies before leaves its record: then the address may be ours as long as nobody has tagged or used it.
 """
 
 import hashlib
@@ -15,13 +15,14 @@ from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, AssociateAny, StagePlan
+from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, Rerecord, StagePlan
 from hooks.loadbalancers.plan.adoption import is_left_by_provider, refuse_adoption
 from hooks.loadbalancers.plan.claims import (
-    find_choice,
+    find_claimable,
     find_held,
     find_takeable,
     find_unfit,
+    find_unproven,
     not_ready,
     refuse_foreign,
     refuse_unconfirmed,
@@ -32,8 +33,17 @@ from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
 from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.plan.takedown import is_by_controller, take_down
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.request import (
+    LONGEST_CALL,
+    NO_RECORD,
+    Acquiring,
+    LoadBalancerRequest,
+    RecordedAddress,
+)
 from hooks.webhook.requests import Time
+
+#: Seconds after which the record of an address that cannot be tagged is renewed.
+RENEW_AFTER = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +68,19 @@ class AddressPlan(StagePlan):
 def plan_address(facts: Facts) -> AddressPlan:
     """Keep, take over, claim or acquire the Service's address.
 
-    The first of: the recorded one that is ours, our choice that has no tags yet, another one that
-    is ours, one of a Service of our name, the one that the Service asks for, the one that another
-    provider left, one chosen before, a new one.
+    The first of: one that is ours, one that a call of ours may have acquired, one of a Service of
+    our name, the one that the Service asks for, the one chosen before, the one that another
+    provider left, a new one.
     """
     request = facts.request
     recorded, wanted = request.recorded.address, request.spec.address
     by_ip = {each.ip_address: each for each in facts.state.addresses}
-    held, choice = find_held(facts), find_choice(facts)
-    if held and recorded and not recorded.is_unclaimed and held.ip_address == recorded.ip:
-        return _keep(facts, held)
-    if choice and facts.still_wants:
-        return _claim(facts, choice, by_controller=True)
-    if held:
+    if held := find_held(facts):
         return _keep(facts, held)
     if not facts.still_wants:
         return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
+    if found := find_claimable(facts):
+        return _claim_unproven(facts, found)
     if found := find_takeable(facts):
         return _take_over(facts, found)
     known = by_ip.get(recorded.ip) if recorded and not recorded.is_unclaimed else None
@@ -89,11 +96,16 @@ def plan_address(facts: Facts) -> AddressPlan:
 
 
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Keep an address that is ours, restore the tags that it lost, and release any second one."""
+    """Keep an address that is ours, and release any second one.
+
+    If it lost tags that say whose it is, they are restored before anything else is done.
+    """
     request = facts.request
     by_controller = is_by_controller(found)
     wanted = tags.address_tags(facts, by_controller=by_controller)
-    actions = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)
+    actions: tuple[Action, ...] = tags.complete(
+        facts, "address", [found], lambda each: each.ip_address, wanted
+    )
     condition = Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
     if request.spec.address not in ("", found.ip_address):
         message = (
@@ -105,6 +117,9 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         condition = unsettled(found)
     if complaints := facts.complaints(actions):
         condition = not_ready("TagRefused", "; ".join(complaints))
+    is_proven = facts.owner.whose(found) is Whose.OURS
+    if is_proven:
+        actions = (*actions, *_release_others(facts, found), *_settle_record(facts))
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
@@ -115,9 +130,9 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     )
     return AddressPlan(
         condition=condition,
-        actions=facts.not_refused((*actions, *_release_others(facts, found))),
+        actions=facts.not_refused(actions),
         address_id=found.id,
-        is_ours=found.state == "Allocated",
+        is_ours=is_proven and found.state == "Allocated",
         recorded=recorded,
     )
 
@@ -130,8 +145,16 @@ def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
         if each.id != kept.id
         and each.state == "Allocated"
         and facts.owner.whose(each) is Whose.OURS
-        for action in take_down(facts.on(each.id), each)
+        for action in take_down(facts.on(each.id), each, is_second=True)
     )
+
+
+def _settle_record(facts: Facts) -> tuple[Action, ...]:
+    """Forget that a call acquires an address, once nothing more can come of that call."""
+    record = facts.acquiring
+    is_over = any(each.ip_address == record.ip for each in facts.state.addresses)
+    is_over = is_over or abs(facts.now - record.since) > LONGEST_CALL
+    return (_rerecord(facts),) if record.text and is_over and not find_unproven(facts) else ()
 
 
 def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
@@ -194,18 +217,23 @@ def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> 
     return AddressPlan(condition, actions, address_id=found.id, recorded=recorded)
 
 
+def _claim_unproven(facts: Facts, found: PublicIpAddress) -> AddressPlan:
+    """Claim what a call of ours may have acquired, and renew its record while that is refused."""
+    planned = _claim(facts, found, by_controller=True)
+    if facts.now - facts.acquiring.since <= RENEW_AFTER:
+        return planned
+    after = facts.owner.seal(facts.seal_key, found.ip_address, facts.now)
+    return replace(planned, actions=(_rerecord(facts, after), *planned.actions))
+
+
 def _acquire(facts: Facts, ip: str) -> AddressPlan:
     """Acquire a free address: the one asked for, or the one chosen before."""
     spec, recorded = facts.request.spec, facts.request.recorded.address
-    action = Associate(ip, facts.request.network_id)
+    action = _association(facts, ip)
     refusal = facts.refusal(action)
     if refusal and refusal.code == ADDRESS_TAKEN and not spec.address:
         return _choose(facts)
-    is_written = (
-        recorded is not None
-        and recorded.ip == ip
-        and facts.owner.has_sealed(facts.seal_key, recorded, facts.now)
-    )
+    is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
     if refusal or spec.plan_only or is_written:
         return _associate(facts, action, f"{ip} is being associated")
     return _choice_made(facts, ip, tries=0)
@@ -214,7 +242,7 @@ def _acquire(facts: Facts, ip: str) -> AddressPlan:
 def _choose(facts: Facts) -> AddressPlan:
     """Choose a free address; leave the choice to CloudStack only if it shows none."""
     request, recorded = facts.request, facts.request.recorded.address
-    action = AssociateAny(request.network_id, tags.address_tags(facts, by_controller=True))
+    action = _association(facts)
     before = recorded.ip if recorded else ""
     free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
     # If one was associated in this call and does not show yet, no other is chosen.
@@ -225,7 +253,20 @@ def _choose(facts: Facts) -> AddressPlan:
     return _choice_made(facts, free[0], tries=tries)
 
 
-def _associate(facts: Facts, action: Associate | AssociateAny, message: str) -> AddressPlan:
+def _association(facts: Facts, ip: str = "") -> Associate:
+    """Return what acquires an address, or any free one."""
+    record = _rerecord(facts, facts.owner.seal(facts.seal_key, ip, facts.now)) if ip else None
+    wanted = tags.address_tags(facts, by_controller=True)
+    return Associate(ip, facts.request.network_id, wanted, record)
+
+
+def _rerecord(facts: Facts, after: Acquiring = NO_RECORD) -> Rerecord:
+    metadata = facts.request.metadata
+    before = facts.acquiring.text
+    return Rerecord(metadata.namespace, metadata.name, metadata.uid, before, after.text)
+
+
+def _associate(facts: Facts, action: Associate, message: str) -> AddressPlan:
     recorded = facts.request.recorded.address
     refusal = facts.refusal(action)
     if not refusal:
@@ -253,7 +294,6 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
     choice = RecordedAddress(
         ip,
         chosen_at=Time(facts.now),
-        seal=facts.owner.seal(facts.seal_key, ip, facts.now),
         tries=tries,
         published=_is_published(facts.request.recorded.address, ip),
     )

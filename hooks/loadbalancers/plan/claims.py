@@ -1,11 +1,9 @@
 """Decides which of the addresses that CloudStack shows is ours, or may become ours."""
 
-from hooks.cloudstack.errors import ADDRESS_TAKEN
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan.actions import Associate
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Whose, describe
+from hooks.loadbalancers.plan.ownership import SEAL_AGE, Whose, describe
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM
@@ -21,11 +19,12 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
     if not request.is_deleting:
         claimed = recorded.ip if recorded and not recorded.is_unclaimed else ""
-        if any(each.ip_address == claimed for each in ours):
+        if any(each.ip_address == claimed for each in ours) and not facts.acquiring.ip:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
         named = {recorded.ip} if recorded else set()
+    named.add(facts.acquiring.ip)
     return tuple(
         each
         for each in facts.state.addresses
@@ -59,25 +58,28 @@ def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
     return facts.owner.may_restore(recorded, address, facts.on(address.id).state.rules)
 
 
-def find_choice(facts: Facts) -> PublicIpAddress | None:
-    """Return our own choice, if it is allocated and has no tags yet.
+def find_unproven(facts: Facts) -> PublicIpAddress | None:
+    """Return the address that a call of ours may have acquired, if nobody has tagged or used it.
 
-    Our seal says that we chose it, and nobody uses it. If it was free when this call looked first,
-    and CloudStack then refused it to us, somebody else has it.
+    Our record names it: that call recorded the address when CloudStack showed it as free, and its
+    outcome is unknown. A call that CloudStack refused has removed its record.
     """
-    request, recorded = facts.request, facts.request.recorded.address
-    if not recorded or not facts.owner.has_sealed(facts.seal_key, recorded, facts.now):
-        return None
-    refusal = facts.refusal(Associate(recorded.ip, request.network_id))
-    if refusal and refusal.code == ADDRESS_TAKEN:
+    record = facts.acquiring
+    if not facts.owner.has_sealed(facts.seal_key, record):
         return None
     for address in facts.state.addresses:
         state = facts.on(address.id).state
         is_used = address.tags or state.rules or state.firewall or state.forwards
         is_new = address.state in ("Allocated", "Allocating")
-        if address.ip_address == recorded.ip and is_new and not is_used:
+        if address.ip_address == record.ip and is_new and not is_used:
             return None if find_unfit(facts, address) else address
     return None
+
+
+def find_claimable(facts: Facts) -> PublicIpAddress | None:
+    """Return the unproven address while our record is new enough to speak for a live Service."""
+    is_recent = abs(facts.now - facts.acquiring.since) <= SEAL_AGE
+    return find_unproven(facts) if is_recent else None
 
 
 def find_takeable(facts: Facts) -> PublicIpAddress | None:

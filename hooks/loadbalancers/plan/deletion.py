@@ -8,11 +8,12 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.claims import find_choice, may_restore
+from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.takedown import is_by_controller, others_on, take_down
+from hooks.loadbalancers.request import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,
@@ -39,20 +40,20 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     Service. The object that is made again finds the address and the rules by their tags. Nor is
     anything touched if a person lets go, or in plan mode, which waits for a person.
     """
-    if facts.service and facts.service.still_wants:
-        return _keep_everything(facts, facts.service)
-    service = facts.service
+    service, unknown = facts.service, _unknown_outcome(facts)
+    if service and service.still_wants:
+        return unknown or _keep_everything(facts, service)
     if facts.request.is_abandoned or (service and service.is_confirmed and service.is_abandoned):
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:
-        return _nothing_left(facts)
+        return unknown or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     here = facts.on(address.id)
     if _is_plan_only(facts):
-        return _hold(facts, _cleanup(here, address, at_once=True))
-    cleaning = _cleanup(here, address)
+        return _hold(facts, _cleanup(facts, address, at_once=True))
+    cleaning = _cleanup(facts, address)
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     events = [Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")]
     if others := others_on(here, address):
@@ -69,13 +70,14 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
 
 
 def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
-    """Return an address that is ours, else our choice that is not tagged yet."""
+    """Return an address that is ours: the Service's own after any second one."""
+    held = find_held(facts)
     own = [
         each
         for each in facts.state.addresses
         if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
     ]
-    return min(own, key=lambda each: each.ip_address, default=None) or find_choice(facts)
+    return min(own, key=lambda each: (each == held, each.ip_address), default=None)
 
 
 def _is_plan_only(facts: Facts) -> bool:
@@ -118,20 +120,47 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
     return Plan(response)
 
 
-def _cleanup(here: Facts, address: PublicIpAddress, *, at_once: bool = False) -> tuple[Action, ...]:
+def _cleanup(
+    facts: Facts, address: PublicIpAddress, *, at_once: bool = False
+) -> tuple[Action, ...]:
     """Take the address down; it gets the tags first that it lacks, so that it is surely ours.
 
     One that lost some of our tags is not released: its origin becomes the user's.
     """
-    if here.owner.whose(address) is Whose.OURS:
-        return take_down(here, address, at_once=at_once)
-    is_lost = may_restore(here, address)
-    if is_lost and is_by_controller(address):
+    here = facts.on(address.id)
+    if facts.owner.whose(address) is Whose.OURS:
+        is_second = address != find_held(facts)
+        return take_down(here, address, at_once=at_once, is_second=is_second)
+    if is_by_controller(address):
         recorded, rules = here.request.recorded.address, here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
         return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
-    wanted = tags.address_tags(here, by_controller=not is_lost)
+    wanted = tags.address_tags(here, by_controller=False)
     return tags.complete(here, "address", [address], lambda each: each.ip_address, wanted)
+
+
+def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
+    """Wait while a call of ours may have acquired an address that has no tags; None if none has.
+
+    Nothing proves whose it is, so it is not claimed in order to be released: a person decides.
+    """
+    record, released = facts.acquiring, facts.call_state.done
+    if found := find_unproven(facts):
+        message = (
+            f"Address {found.ip_address} was allocated when a call of ours that did not end was "
+            "acquiring it, and has no tags. If nobody else uses it, release it in CloudStack; "
+            f"{_LET_GO}"
+        )
+        return Plan(status.stopped(facts, "AddressNotProven", message))
+    if not facts.owner.has_sealed(facts.seal_key, record):
+        return None
+    if facts.network is None:
+        return _wait_for_sight(facts)
+    is_listed = any(each.ip_address == record.ip for each in facts.state.addresses)
+    if is_listed or released or abs(facts.now - record.since) > LONGEST_CALL:
+        return None
+    message = f"A call that acquires address {record.ip} may still be running"
+    return Plan(status.stopped(facts, "AcquiringAddress", message, back_off=OUTAGE))
 
 
 def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
@@ -143,14 +172,8 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
     request, recorded = facts.request, facts.request.recorded.address
     is_claimed = recorded is not None and not recorded.is_unclaimed
-    may_exist = is_claimed or not request.is_owned
-    if may_exist and request.network_id and facts.network is None:
-        what = f"address {recorded.ip}" if recorded else "an address of this load balancer"
-        message = (
-            f"CloudStack shows neither {what} nor network {request.network_id}: is the project or "
-            f"account right? Nothing is let go of until it does; {_LET_GO}"
-        )
-        return Plan(status.stopped(facts, "NetworkNotVisible", message))
+    if facts.network is None and _may_exist(facts):
+        return _wait_for_sight(facts)
     event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
     for each in facts.state.addresses:
         if recorded is None or each.ip_address != recorded.ip or not is_claimed:
@@ -174,6 +197,30 @@ def _is_left(facts: Facts, address: PublicIpAddress) -> bool:
     recorded = facts.request.recorded.address
     is_same_allocation = recorded is not None and recorded.allocated_at == address.allocated_at
     return is_same_allocation and not facts.owner.has_another_mark(address)
+
+
+def _wait_for_sight(facts: Facts) -> Plan[Action]:
+    """Wait until CloudStack shows the network: until then, what it does not list may exist."""
+    recorded, network_id = facts.request.recorded.address, facts.request.network_id
+    what = f"address {recorded.ip}" if recorded else "an address of this load balancer"
+    network = f"network {network_id}" if network_id else "a network of a node"
+    message = (
+        f"CloudStack shows neither {what} nor {network}: is the project or account right? "
+        f"Nothing is let go of until it does; {_LET_GO}"
+    )
+    return Plan(status.stopped(facts, "NetworkNotVisible", message))
+
+
+def _may_exist(facts: Facts) -> bool:
+    """Tell whether something of this load balancer may be in CloudStack that it does not show.
+
+    A status without an address proves that none was chosen, unless the status was lost: then it has
+    no condition of the address either.
+    """
+    request = facts.request
+    was_chosen = bool(request.recorded.address or request.acquiring.text)
+    has_status = bool(request.recorded.condition("AddressReady").status)
+    return was_chosen or not has_status or not request.is_owned or bool(request.spec.adopt.address)
 
 
 def _deleting(facts: Facts, message: str) -> CompositeResponse:

@@ -8,10 +8,10 @@ from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
-from hooks.loadbalancers.plan.actions import Action
+from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.ownership import Owner
-from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.loadbalancers.request import NO_RECORD, Acquiring, LoadBalancerRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Facts:
         version: of CloudStack; 0 until it is read.
         network: the members' network; None if there is none, or CloudStack does not show it.
         service: the Service as the API server has it; None if nothing depended on it.
-        seal_key: makes the seals of choices.
+        seal_key: makes the seals of records.
         address_limit: used and allowed addresses, if CloudStack refused one more.
     """
 
@@ -146,6 +146,19 @@ class Facts:
     def is_orphan(self) -> bool:
         """Tell whether this has no owner, and its Service no need of it."""
         return not self.request.is_owned and not self.still_wants
+
+    @property
+    def acquiring(self) -> Acquiring:
+        """Return the record of a call that acquires an address, as far as this call leaves it.
+
+        A call that went through has removed it: only one whose outcome is unknown leaves one.
+        """
+        for action in reversed(self.call_state.done):
+            if isinstance(action, Associate) and action.record:
+                return NO_RECORD
+            if isinstance(action, Rerecord):
+                return Acquiring.read(action.after)
+        return self.request.acquiring
 
     @property
     def has_firewall(self) -> bool:

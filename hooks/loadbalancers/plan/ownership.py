@@ -22,8 +22,8 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.kube.services import load_balancer_name
-from hooks.kube.times import timestamp
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+from hooks.kube.times import moment
+from hooks.loadbalancers.request import Acquiring, LoadBalancerRequest, RecordedAddress
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ PortKey = tuple[str, int]
 MARK_KEYS = (names.TAG_CLUSTER, names.TAG_NAMESPACE, names.TAG_SERVICE, names.TAG_SERVICE_UID)
 #: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
 ADDRESS_KEYS = (*MARK_KEYS, names.TAG_ORIGIN)
-#: Seconds for which the seal of a choice holds. Both times are of the hooks' own clock.
+#: Seconds for which the seal of a record holds. Both times are of the hooks' own clock.
 SEAL_AGE = 86400.0
 
 _PROTOCOL_AND_PORT = r"(tcp|udp|tcp-proxy)-\d+"
@@ -247,19 +247,20 @@ class Owner:
         """Return our title to something that we may take. Raises NotOurs."""
         return _title(kind, resource.id, name, is_ours=self.may_take(resource))
 
-    def seal(self, key: bytes, ip: str, chosen_at: float) -> str:
-        """Return what proves that we chose an address, and when."""
-        values = (*(value for _, value in self.mark), ip, timestamp(chosen_at))
-        digest = hmac.digest(key, json.dumps(values).encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+    def seal(self, key: bytes, ip: str, since: float) -> Acquiring:
+        """Return the record that a call acquires an address, with what proves that we wrote it.
 
-    def has_sealed(self, key: bytes, choice: RecordedAddress | None, now: float) -> bool:
-        """Tell whether a status records a choice that we made within the last day."""
-        if choice is None or not choice.is_unclaimed or choice.chosen_at is None:
-            return False
-        expected = self.seal(key, choice.ip, choice.chosen_at)
-        is_recent = abs(now - choice.chosen_at) <= SEAL_AGE
-        return is_recent and hmac.compare_digest(expected.encode(), choice.seal.encode())
+        `since` is in epoch seconds.
+        """
+        values = (*(value for _, value in self.mark), ip, moment(since))
+        digest = hmac.digest(key, json.dumps(values).encode(), hashlib.sha256)
+        seal = base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+        return Acquiring.of(ip, since, seal)
+
+    def has_sealed(self, key: bytes, record: Acquiring) -> bool:
+        """Tell whether we wrote a record, for this Service."""
+        expected = self.seal(key, record.ip, record.since)
+        return bool(record.ip) and hmac.compare_digest(expected.seal.encode(), record.seal.encode())
 
     @cached_property
     def _own_name(self) -> re.Pattern[str]:

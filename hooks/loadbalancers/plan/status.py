@@ -349,7 +349,6 @@ def _address(address: RecordedAddress | None) -> Json:
         written["allocatedAt"] = timestamp(address.allocated_at)
     if address.chosen_at is not None:
         written |= {"chosenAt": timestamp(address.chosen_at), "tries": address.tries}
-        written["seal"] = address.seal
     return {"address": written}
 
 

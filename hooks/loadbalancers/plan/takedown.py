@@ -40,7 +40,7 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
 
 
 def take_down(
-    facts: Facts, address: PublicIpAddress, *, at_once: bool = False
+    facts: Facts, address: PublicIpAddress, *, at_once: bool = False, is_second: bool = False
 ) -> tuple[Action, ...]:
     """Release an address that is wholly ours, else remove what is ours from it: the tags last.
 
@@ -48,10 +48,11 @@ def take_down(
         facts: those on the address.
         address: with our whole mark.
         at_once: list the removal of the tags too, which waits for the rest to be gone.
+        is_second: another one is the Service's, so it is not for this one to be kept.
     """
     own = facts.owner.own_address(address)
-    is_kept = facts.request.spec.keep_address or not is_by_controller(address)
-    if not is_kept and not others_on(facts, address):
+    is_kept = facts.request.spec.keep_address and not is_second
+    if is_by_controller(address) and not is_kept and not others_on(facts, address):
         return (Release(own),)
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))

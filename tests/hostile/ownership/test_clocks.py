@@ -182,13 +182,15 @@ def die_and_go_on(clocked: Clocked, last: int, step: float) -> None:
 def test_when_the_tags_cannot_be_written_the_same_address_is_tried_again(
     clocked: Clocked, ahead: float
 ) -> None:
-    """After our own association succeeded, none is chosen again."""
+    """Our own association is undone, and none is chosen again."""
     clocked.ahead = ahead
     clocked.world.simulator.control.fault("createTags", "error", code=530, times=4)
     with clocked.hook() as hook:
         lb = LoadBalancer(clocked.world)
         serve(lb, hook)
-        assert len(clocked.world.simulator.control.calls("associateIpAddress")) == 1
+        calls = clocked.world.simulator.control.calls("associateIpAddress")
+        assert {call["params"]["ipaddress"] for call in calls} == {lb.status["address"]["ip"]}
+        assert clocked.world.writes()["disassociateIpAddress"] == len(calls) - 1 == 4
         take_down(lb, hook)
 
 

@@ -26,7 +26,7 @@ def forged(victim: LoadBalancer, *, named: str = "absent", **spec: Any) -> LoadB
     """Make a load balancer in `evil` that nobody owns and that names a victim's UID."""
     lb = LoadBalancer(victim.world, named, namespace="evil", uid=victim.service_uid, **spec)
     lb.world.cluster.objects.pop(lb.service_path)
-    lb.parent["metadata"]["name"] = "forged"
+    lb.rename("forged", "evil")
     lb.parent["metadata"].pop("ownerReferences")
     return lb
 
@@ -147,9 +147,8 @@ def test_a_rule_that_is_named_as_another_load_balancer_names_its_own_is_no_claim
 
 def cleanup(lb: LoadBalancer, *, namespace: str = "default", place: str = "kube-system") -> None:
     """Turn a load balancer into the one that cleans up after its Service, in another place."""
-    metadata = lb.parent["metadata"]
-    metadata.pop("ownerReferences", None)
-    metadata |= {"name": f"{lb.name}-cleanup", "namespace": place}
+    lb.parent["metadata"].pop("ownerReferences", None)
+    lb.rename(f"{lb.name}-cleanup", place)
     lb.parent.pop("status", None)
     lb.change(service={**lb.parent["spec"]["service"], "namespace": namespace})
 
@@ -193,7 +192,8 @@ def test_one_without_a_namespace_takes_nothing_of_another_name_or_from_another_p
     world: World, hook: LoadBalancersHook, place: str
 ) -> None:
     victim = LoadBalancer(world).settle(hook)
-    before = holdings(world, victim.status["address"]["ip"])
+    ip = victim.status["address"]["ip"]
+    before = holdings(world, ip)
     world.cluster.objects.pop(victim.service_path)
     lb = LoadBalancer(world, "till" if place == "kube-system" else "web", uid=victim.service_uid)
     world.cluster.objects.pop(lb.service_path)
@@ -201,15 +201,17 @@ def test_one_without_a_namespace_takes_nothing_of_another_name_or_from_another_p
     del lb.parent["spec"]["service"]["namespace"]
     lb.delete()
     call_for(lb, hook, 900)
-    assert holdings(world, victim.status["address"]["ip"]) == before
+    assert holdings(world, ip) == before
 
 
 def test_it_touches_nothing_of_a_service_that_lives(world: World, hook: LoadBalancersHook) -> None:
     victim = LoadBalancer(world).settle(hook)
     ip = victim.status["address"]["ip"]
     before = holdings(world, ip)
+    theirs = victim.parent
     lb = LoadBalancer(world)
     cleanup(lb)
+    victim.parent = theirs
     lb.delete(service_too=False)
     call_for(lb, hook, 900)
     assert holdings(world, ip) == before

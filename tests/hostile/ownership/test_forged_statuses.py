@@ -1,22 +1,32 @@
-"""S4: a status is worth nothing without our tags, and a seal only for what it was made for."""
+"""S4: a status is worth nothing without our tags, a record only for what it was sealed for."""
 
-from copy import deepcopy
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.kube.times import timestamp
+from hooks.kube.times import moment, timestamp
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import ANNOTATION_ACQUIRING
 from simulator.clock import Clock
 from simulator.server import Simulator
-from tests.hostile.ownership.stage import HELD, add, call_for, hold, holdings, marked, new_uid
-from tests.integration.loadbalancers.driver import (
-    DAY,
-    LoadBalancer,
-    World,
-    make_hook,
+from tests.hostile.ownership.stage import (
+    HELD,
+    Died,
+    Tap,
+    add,
+    call_for,
+    cluster,
+    hold,
+    holdings,
+    marked,
+    new_uid,
+    tapped,
 )
+from tests.integration.loadbalancers.driver import DAY, LoadBalancer, World
+from tests.integration.loadbalancers.test_addresses import FREE
 from tests.integration.loadbalancers.test_time import recorded
 
 
@@ -57,19 +67,31 @@ STATUSES: dict[str, Any] = {
         "tries": 3,
     },
 }
-SEALS = {"no seal": None, "a forged seal": "AAAAAAAAAAAAAAAAAAAAAA", "another text": "x"}
+RECORDS = {
+    "no record": None,
+    "no seal": "{ip} {now}",
+    "a forged seal": "{ip} {now} AAAAAAAAAAAAAAAAAAAAAA",
+    "another text": "x",
+}
 
 
-@pytest.mark.parametrize("seal", SEALS.values(), ids=SEALS)
+def annotate(lb: LoadBalancer, text: str | None) -> None:
+    """Write a record by hand; None for none."""
+    if text is not None:
+        lb.parent["metadata"]["annotations"] = {ANNOTATION_ACQUIRING: text}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 @pytest.mark.parametrize("is_living", [False, True], ids=["deleted at once", "living first"])
 @pytest.mark.parametrize("forge", STATUSES.values(), ids=STATUSES)
 def test_a_forged_status_neither_tags_nor_releases_an_address(
-    world: World, hook: LoadBalancersHook, forge: Any, seal: str | None, *, is_living: bool
+    world: World, hook: LoadBalancersHook, forge: Any, record: str | None, *, is_living: bool
 ) -> None:
     address = hold(world)
     before = holdings(world, HELD)
     lb = LoadBalancer(world, namespace="evil")
-    lb.parent["status"] = claimed(world, address, **{**forge(world), "seal": seal})
+    lb.parent["status"] = claimed(world, address, **forge(world))
+    annotate(lb, record and record.format(ip=HELD, now=moment(world.now)))
     if is_living:
         for _ in range(12):
             lb.call(hook)
@@ -82,13 +104,36 @@ def test_a_forged_status_neither_tags_nor_releases_an_address(
     assert [each["ipaddress"] for each in world.addresses()] == [HELD]
 
 
-def chosen_by(world: World, hook: LoadBalancersHook, name: str, **how: Any) -> LoadBalancer:
-    """Return a load balancer that has chosen the address HELD, and nothing else."""
-    lb = LoadBalancer(world, name, address=HELD, **how)
-    lb.call(hook)
-    assert lb.status["address"]["ip"] == HELD
-    assert "id" not in lb.status["address"]
-    return lb
+def record_of(world: World, name: str, ip: str = HELD) -> str:
+    """Return the record of a call that died before CloudStack was asked for an address."""
+
+    def die(_number: int, command: str) -> None:
+        if command == "associateIpAddress":
+            raise Died
+
+    lb = LoadBalancer(world, name, address=ip)
+    with tapped(world, Tap(die)) as hook:
+        lb.call(hook)
+        with suppress(Died):
+            lb.call(hook)
+    text = str(lb.parent["metadata"]["annotations"][ANNOTATION_ACQUIRING])
+    assert text.startswith(f"{ip} ")
+    assert world.writes() == {}
+    return text
+
+
+def check_untouched(lb: LoadBalancer, hook: LoadBalancersHook, ip: str, *, is_living: bool) -> None:
+    """Check that a load balancer leaves an address alone, in its life and when it goes."""
+    before = holdings(lb.world, ip)
+    if is_living:
+        for _ in range(8):
+            lb.call(hook)
+            assert holdings(lb.world, ip) == before
+            lb.world.advance(2)
+    lb.delete()
+    call_for(lb, hook, 900)
+    assert lb.is_finalized()
+    assert holdings(lb.world, ip) == before
 
 
 @pytest.mark.parametrize("is_living", [False, True], ids=["deleted at once", "living first"])
@@ -100,119 +145,126 @@ def chosen_by(world: World, hook: LoadBalancersHook, name: str, **how: Any) -> L
         pytest.param({"uid": new_uid("web")}, id="another UID"),
     ],
 )
-def test_the_seal_of_another_service_is_worth_nothing(
+def test_the_record_of_another_service_is_worth_nothing(
     world: World, hook: LoadBalancersHook, thief: Json, *, is_living: bool
 ) -> None:
-    sealed = chosen_by(world, hook, "web").status
+    text = record_of(world, "web")
     hold(world)
-    before = holdings(world, HELD)
     lb = LoadBalancer(world, **thief)
-    lb.parent["status"] = deepcopy(sealed)
-    if is_living:
-        for _ in range(12):
-            lb.call(hook)
-            assert holdings(world, HELD) == before
-            world.advance(2)
-    lb.delete()
-    call_for(lb, hook, 900)
-    assert lb.is_finalized()
-    assert holdings(world, HELD) == before
+    annotate(lb, text)
+    check_untouched(lb, hook, HELD, is_living=is_living)
 
 
-def test_the_seal_of_another_clusters_service_is_worth_nothing(
+def test_the_record_of_another_clusters_service_is_worth_nothing(world: World) -> None:
+    text = record_of(world, "web")
+    hold(world)
+    with cluster(world, "c-2") as (other, elsewhere):
+        lb = LoadBalancer(other)
+        annotate(lb, text)
+        check_untouched(lb, elsewhere, HELD, is_living=True)
+
+
+@pytest.mark.parametrize("word", [0, 1], ids=["address", "time"])
+def test_a_seal_holds_for_the_address_and_the_time_that_it_was_made_for(
+    world: World, hook: LoadBalancersHook, word: int
+) -> None:
+    ip = FREE if word else HELD
+    words = record_of(world, "web", FREE).split(" ")
+    words[word] = (ip, moment(world.now + 5))[word]
+    hold(world, ip=ip)
+    lb = LoadBalancer(world)
+    annotate(lb, " ".join(words))
+    check_untouched(lb, hook, ip, is_living=True)
+
+
+def test_a_choice_that_somebody_allocates_before_we_call_is_his(
     world: World, hook: LoadBalancersHook
 ) -> None:
-    sealed = chosen_by(world, hook, "web").status
-    hold(world)
-    before = holdings(world, HELD)
-    other = World(world.simulator, cluster_id="c-2")
-    cloud = other.open_cloud()
-    lb = LoadBalancer(other)
-    lb.parent["status"] = deepcopy(sealed)
-    elsewhere = make_hook(other, cloud)
-    for _ in range(8):
-        lb.call(elsewhere)
-        assert holdings(world, HELD) == before
-        world.advance(2)
-    lb.delete()
-    call_for(lb, elsewhere, 900)
-    assert holdings(world, HELD) == before
-    cloud.close()
-    other.close()
+    """Nobody uses the address, and it has no tags: nothing but the missing record tells."""
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    ip = lb.status["address"]["ip"]
+    hold(world, ip=ip)
+    check_untouched(lb, hook, ip, is_living=True)
+    assert lb.status["address"]["ip"] != ip
 
 
-@pytest.mark.parametrize("changed", ["ip", "chosenAt"])
-def test_a_seal_holds_for_the_address_and_the_time_that_it_was_made_for(
-    world: World, hook: LoadBalancersHook, changed: str
+@pytest.mark.parametrize("code", [431, 530, 531, 533, 535])
+def test_a_choice_that_cloudstack_refused_is_his_who_gets_it_later(
+    world: World, hook: LoadBalancersHook, code: int
 ) -> None:
     lb = LoadBalancer(world)
     lb.call(hook)
-    status = deepcopy(lb.status)
-    ip = HELD if changed == "ip" else status["address"]["ip"]
+    ip = lb.status["address"]["ip"]
+    world.simulator.control.fault("associateIpAddress", "error", code=code, times=1)
+    lb.call(hook)
+    assert ANNOTATION_ACQUIRING not in lb.parent["metadata"].get("annotations", {})
     hold(world, ip=ip)
-    before = holdings(world, ip)
-    status["address"][changed] = ip if changed == "ip" else timestamp(world.now + 5)
-    lb.parent["status"] = status
-    for _ in range(8):
-        lb.call(hook)
-        assert holdings(world, ip) == before
-        world.advance(2)
-    assert lb.status["address"]["ip"] != ip
-    lb.delete()
-    call_for(lb, hook, 900)
-    assert holdings(world, ip) == before
+    check_untouched(lb, hook, ip, is_living=True)
 
 
-def test_a_seal_is_worth_nothing_after_a_day() -> None:
+@pytest.fixture
+def late_world() -> Iterator[World]:
+    """A CloudStack whose clock is some days late, so that days may pass."""
     clock = Clock(lambda: Clock().now() - 5 * DAY)
     with Simulator("small", job_delay=0.005, clock=clock) as simulator:
-        world = World(simulator)
-        cloud = world.open_cloud()
-        hook = make_hook(world, cloud)
-        lb = LoadBalancer(world)
-        lb.call(hook)
-        ip = lb.status["address"]["ip"]
-        world.advance(DAY + 3600)
-        hold(world, ip=ip)
-        before = holdings(world, ip)
-        lb.settle(hook)
-        assert lb.is_ready()
-        assert lb.status["address"]["ip"] != ip
-        assert holdings(world, ip) == before
-        cloud.close()
-        world.close()
+        made = World(simulator)
+        yield made
+        made.close()
 
 
-def test_a_choice_of_yesterday_is_made_again_before_it_is_associated() -> None:
-    clock = Clock(lambda: Clock().now() - 5 * DAY)
-    with Simulator("small", job_delay=0.005, clock=clock) as simulator:
-        world = World(simulator)
-        cloud = world.open_cloud()
-        hook = make_hook(world, cloud)
-        lb = LoadBalancer(world)
-        lb.call(hook)
-        old = lb.status["address"]["chosenAt"]
-        world.advance(DAY + 3600)
-        lb.call(hook)
-        assert world.writes() == {}
-        assert lb.status["address"]["chosenAt"] > old
-        lb.settle(hook)
+def test_tags_that_are_refused_for_days_cost_no_address(late_world: World) -> None:
+    world, lb = late_world, LoadBalancer(late_world)
+    world.simulator.control.fault("createTags", "error", code=530, times=None)
+    with tapped(world, Tap()) as hook:
+        for _ in range(36):
+            lb.call(hook)
+            world.advance(7200)
+        assert [each["ipaddress"] for each in world.addresses()] == []
+        world.simulator.control.clear_faults()
+        call_for(lb, hook, 900)
         assert lb.is_ready()
-        assert len(marked(world, lb.service_uid)) == len(world.addresses()) == 1
-        cloud.close()
-        world.close()
+        assert marked(world, lb.service_uid) == [each["ipaddress"] for each in world.addresses()]
+
+
+def test_what_a_call_left_without_tags_is_claimed_however_long_they_are_refused(
+    late_world: World,
+) -> None:
+    world, lb = late_world, LoadBalancer(late_world)
+
+    def die(_number: int, command: str) -> None:
+        if command == "associateIpAddress":
+            raise Died
+
+    with tapped(world, Tap(after=die)) as hook:
+        lb.call(hook)
+        with suppress(Died):
+            lb.call(hook)
+    [ip] = [each["ipaddress"] for each in world.addresses()]
+    world.simulator.control.fault("createTags", "error", code=530, times=None)
+    with tapped(world, Tap()) as hook:
+        for _ in range(36):
+            lb.call(hook)
+            world.advance(7200)
+        assert [each["ipaddress"] for each in world.addresses()] == [ip]
+        world.simulator.control.clear_faults()
+        call_for(lb, hook, 900)
+        assert lb.is_ready()
+    assert lb.status["address"]["ip"] == ip
+    assert marked(world, lb.service_uid) == [ip]
 
 
 @pytest.mark.parametrize(
     "thing", ["rule", "firewall rule", "port forwarding rule", "tag", "static NAT"]
 )
-def test_a_right_seal_is_worth_nothing_on_an_address_that_is_in_use(
+def test_a_right_record_is_worth_nothing_on_an_address_that_is_in_use(
     world: World, hook: LoadBalancersHook, thing: str
 ) -> None:
-    """Somebody took the chosen address by hand and uses it before we could associate it."""
+    """Somebody took the address by hand and uses it, after our call died."""
+    text = record_of(world, "web")
+    ip = HELD
     lb = LoadBalancer(world)
-    lb.call(hook)
-    ip = lb.status["address"]["ip"]
+    annotate(lb, text)
     address = hold(world, ip=ip)
     add(world, address, thing)
     before = holdings(world, ip)

@@ -1,20 +1,24 @@
-"""Two replicas, stale statuses, lost answers and deaths, in 500 random orders with fixed seeds.
+"""Two replicas, stale requests, lost answers and deaths, in 500 random orders with fixed seeds.
 
-Whatever the order: every Service has one address in the end, nothing is left of a deleted one, and
-nothing of others has changed.
+CloudStack refuses addresses (a quota) and tags, for a while or for hours. A person allocates
+addresses that are chosen and not associated yet. Services are deleted at any step. Whatever the
+order: every Service has one address in the end, nothing is left of a deleted one, and nothing of
+others has changed.
 
-What Metacontroller may show is kept to what it can: a status from before one that it has shown is
+What Metacontroller may show is kept to what it can: a version from before one that it has shown is
 shown again only where the address has its tags already (a watch never goes back, but for a restart
 on another API server). Two calls for one load balancer at once come of a call that took too long,
 so their answers are lost in part, and neither dies; calls for two load balancers may do anything.
+
+One thing nobody can tell: whose an address is that was allocated while a call was acquiring it, if
+that call died. So a person leaves such an address, or gives it back, and a deletion that waits for
+a person gets one who knows.
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from copy import deepcopy
 from dataclasses import dataclass, field
 
 import pytest
@@ -22,21 +26,14 @@ import pytest
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.loadbalancers.acquisition import OutOfDate
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import ANNOTATION_ACQUIRING
 from hooks.webhook.reconcile import CallResult
 from simulator.clock import Clock
 from simulator.server import Simulator
-from tests.hostile.ownership.stage import (
-    HELD,
-    THINGS,
-    Died,
-    Tap,
-    cluster,
-    hold,
-    holdings,
-    marked,
-    tapped,
-)
+from tests.hostile.ownership.replicas import Replica, Shown, Turns
+from tests.hostile.ownership.stage import HELD, THINGS, Died, cluster, hold, holdings, marked
 from tests.integration.loadbalancers.driver import DAY, LoadBalancer, World, port
 
 #: 500 seeds in parts, so that several processes share them.
@@ -46,101 +43,29 @@ BARE = "198.51.100.151"
 ROUNDS = 3
 #: Facts that threads of their own read and keep; no call ends in the middle of these.
 KEPT = {"listCapabilities", "listNetworks", "listZones"}
-
-
-class Turns:
-    """Lets one of several threads go on at a time, from call to call of CloudStack, at random."""
-
-    def __init__(self, rng: random.Random, players: set[int]) -> None:
-        self._rng = rng
-        self._playing = set(players)
-        self._waiting: dict[int, int] = dict.fromkeys(players, 0)
-        self._turn: int | None = None
-        self._changed = threading.Condition()
-
-    def wait(self, player: int) -> None:
-        """Wait for the turn of a player; each of his threads that waits needs a turn of its own."""
-        with self._changed:
-            self._waiting[player] += 1
-            self._give()
-            while self._turn != player and player in self._playing:
-                # Another thread of a player may have ended without a call.
-                if not self._changed.wait(0.05):
-                    self._give()
-            self._turn = None
-            self._waiting[player] -= 1
-
-    def leave(self, player: int) -> None:
-        """Play no longer."""
-        with self._changed:
-            self._playing.discard(player)
-            self._turn = None
-            self._give()
-            self._changed.notify_all()
-
-    def _give(self) -> None:
-        """Give the turn once every player waits."""
-        ready = sorted(player for player in self._playing if self._waiting[player])
-        if self._turn is None and ready and len(ready) == len(self._playing):
-            self._turn = self._rng.choice(ready)
-            self._changed.notify_all()
-
-
-@dataclass
-class Shown:
-    """A load balancer, and the statuses that it has had.
-
-    Attributes:
-        statuses: in the order in which they were written.
-        last: number of the newest one that was shown.
-    """
-
-    lb: LoadBalancer
-    statuses: list[Json] = field(default_factory=lambda: [{}])
-    last: int = 0
-
-    def request(self, rng: random.Random, *, is_loose: bool) -> Json:
-        """Make a request that may show an older status."""
-        first = 0 if is_loose else self.last
-        newest = len(self.statuses) - 1
-        number = newest if rng.random() < 0.5 else rng.randint(first, newest)
-        self.last = max(self.last, number)
-        self.lb.parent["status"] = deepcopy(self.statuses[number])
-        request = deepcopy(self.lb.request())
-        self.lb.parent["status"] = self.statuses[-1]
-        return request
-
-    def accept(self, answer: CallResult) -> None:
-        self.lb.accept(answer)
-        self.statuses.append(self.lb.status)
-
-
-class Replica:
-    """A process of the hooks, which may die."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self._stack = ExitStack()
-        self.start()
-
-    def start(self) -> None:
-        """Begin anew, with no memory."""
-        self._stack.close()
-        self.tap = Tap()
-        self.hook = self._stack.enter_context(tapped(self.world, self.tap))
-
-    def close(self) -> None:
-        self._stack.close()
+#: Comes before each call, with its number and command; what it raises ends the hook's call.
+Fate = Callable[[int, str], None]
 
 
 @dataclass
 class Play:
-    """One interleaving."""
+    """One interleaving.
+
+    Attributes:
+        taken: the addresses that a person allocated.
+        unknown: the addresses that calls were acquiring when they died.
+        refused: the command that CloudStack refuses now; empty for none.
+        players: what comes before each of a thread's calls, by the thread's number.
+    """
 
     world: World
     replicas: list[Replica]
     rng: random.Random
     services: list[Shown] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    refused: str = ""
+    unknown: set[str] = field(default_factory=set)
+    players: dict[int, Fate] = field(default_factory=dict)
 
     def begin(self, seed: int) -> None:
         """Make the Services."""
@@ -155,8 +80,51 @@ class Play:
             if not going:
                 return
             chosen = self.rng.choices(going, k=self.rng.choice((1, 2, 2)))
+            self.refuse()
+            self.unknown = {record_of(each.lb) for each in self.services}
             self.round(chosen)
-            self.world.advance(self.rng.choice((0.0, 1.0, 2.0, 40.0)))
+            self.give_back()
+            self.world.advance(self.rng.choice((0.0, 1.0, 2.0, 40.0, 7200.0)))
+
+    def meddle(self, *, may_die: bool) -> None:
+        """Do what others do between two calls."""
+        if self.rng.random() < 0.03:
+            self.take()
+        if self.rng.random() < 0.005:
+            self.rng.choice(self.services).lb.delete()
+        if may_die and self.rng.random() < 0.5:
+            raise Died
+
+    def refuse(self) -> None:
+        """Let CloudStack refuse a command once, or until the end of the disorder."""
+        if self.refused or self.rng.random() < 0.6:
+            return
+        self.refused = self.rng.choice(("associateIpAddress", "createTags"))
+        code = {"associateIpAddress": 535, "createTags": 530}[self.refused]
+        times = self.rng.choice((1, 2, None))
+        self.world.simulator.control.fault(self.refused, "error", code=code, times=times)
+
+    def take(self) -> None:
+        """Allocate an address that one of the Services has chosen, as a person may."""
+        lb = self.rng.choice(self.services).lb
+        chosen = lb.status.get("address") or {}
+        ip = str(record_of(lb) or ("" if "id" in chosen else chosen.get("ip") or ""))
+        there = {each["ipaddress"] for each in self.world.addresses()}
+        if ip and ip not in there | self.unknown and self.refused != "associateIpAddress":
+            hold(self.world, ip=ip)
+            self.taken.append(ip)
+
+    def give_back(self) -> None:
+        """Release what a person took while a call that has died was acquiring it."""
+        for ip in {record_of(each.lb) for each in self.services} & set(self.taken):
+            self.release(ip)
+
+    def release(self, ip: str) -> None:
+        """Release an address by hand."""
+        [there] = [each for each in self.world.addresses() if each["ipaddress"] == ip]
+        assert there["tags"] == {}, f"{ip} was taken from a person"
+        self.world.human.done("disassociateIpAddress", id=there["id"])
+        self.taken = [each for each in self.taken if each != ip]
 
     def round(self, chosen: list[Shown]) -> None:
         """Make one call for each of these at once, each on a replica of its own."""
@@ -166,14 +134,16 @@ class Play:
         works = []
         for number, each in enumerate(chosen):
             request = each.request(self.rng, is_loose=is_loose and not is_same)
-            self.replicas[number].tap.before = self.fate(turns, number, is_safe=is_same)
-            works.append((self.replicas[number].hook, request))
+            before = self.fate(turns, number, is_safe=is_same)
+            self.replicas[number].tap.before = before
+            works.append((self.replicas[number].hook, request, before))
         answers: dict[int, CallResult] = {}
 
-        def work(number: int, hook: LoadBalancersHook, request: Json) -> None:
+        def work(number: int, hook: LoadBalancersHook, request: Json, before: Fate) -> None:
+            self.players[threading.get_ident()] = before
             try:
                 answers[number] = hook.sync(request, Deadline(8))
-            except Died:
+            except (Died, OutOfDate):
                 pass
             finally:
                 turns.leave(number)
@@ -181,10 +151,12 @@ class Play:
         threads = [
             threading.Thread(target=work, args=(number, *each)) for number, each in enumerate(works)
         ]
+        self.world.cluster.before_patch = self.before_patch
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        self.players.clear()
         for number, each in enumerate(chosen):
             replica = self.replicas[number]
             replica.tap.before = replica.tap.after = lambda _number, _command: None
@@ -194,14 +166,23 @@ class Play:
             if number in answers and not is_lost and not each.lb.is_finalized():
                 each.accept(answers[number])
 
-    def fate(self, turns: Turns, player: int, *, is_safe: bool) -> Callable[[int, str], None]:
+    def before_patch(self) -> None:
+        """Let a call die before it writes to the API server, or others come before it."""
+        number = threading.get_ident()
+        if number in self.players:
+            self.players[number](-1, "patch")
+
+    def fate(self, turns: Turns, player: int, *, is_safe: bool) -> Fate:
         """Decide where a call dies or gets no answer, if it does."""
         tap, doom = self.replicas[player].tap, self.rng.random()
         first, fatal = tap.calls, self.rng.randint(0, 24)
 
         def before(number: int, command: str) -> None:
             turns.wait(player)
-            if not is_safe and command not in KEPT and doom < 0.15 and number - first == fatal:
+            self.meddle(may_die=not is_safe and command == "patch" and doom > 0.9)
+            if is_safe or number < first or command in KEPT:
+                return
+            if doom < 0.15 and number - first == fatal:
                 raise Died
 
         def after(number: int, command: str) -> None:
@@ -220,14 +201,17 @@ class Play:
         return [
             each["ipaddress"]
             for each in self.world.addresses()
-            if not each["tags"] and each["ipaddress"] not in (HELD, BARE)
+            if not each["tags"] and each["ipaddress"] not in (HELD, BARE, *self.taken)
         ]
 
     def settle(self) -> None:
         """Let all calls go well until nothing is left to do."""
+        self.world.simulator.control.clear_faults()
+        self.refused = ""
         for each in self.services:
             lb = each.lb
-            for turn in range(30):
+            for turn in range(40):
+                self.decide(lb)
                 if lb.is_finalized() or (turn and lb.is_ready() and not reconciling(lb)):
                     break
                 lb.call(self.replicas[turn % 2].hook)
@@ -236,25 +220,45 @@ class Play:
                 # Once more after the next regular check, which sees what the first did not.
                 self.world.advance(400)
                 lb.call(self.replicas[0].hook)
-            each.statuses.append(lb.status)
+            each.note()
+
+    def decide(self, lb: LoadBalancer) -> None:
+        """Answer a deletion that waits for a person: what nobody of us took is ours."""
+        if lb.reason() == "AddressNotProven" and not lb.is_finalized():
+            ip = record_of(lb)
+            assert ip not in self.taken
+            if ip in self.untagged():
+                self.release(ip)
 
     def check_served(self, bystanders: list[str]) -> None:
         ours = []
         for each in self.services:
             lb = each.lb
+            if "deletionTimestamp" in lb.parent["metadata"]:
+                assert lb.is_finalized(), lb.condition("Ready")
+                continue
             assert lb.is_ready(), lb.condition("Ready")
+            assert record_of(lb) == ""
             found = marked(self.world, lb.service_uid)
             assert found == [lb.status["address"]["ip"]]
             on_it = [rule["publicport"] for rule in self.world.rules(lb.name)]
             assert sorted(on_it) == [each["publicPort"] for each in lb.parent["spec"]["ports"]]
             ours += found
         there = {each["ipaddress"] for each in self.world.addresses()}
-        assert there == {*ours, *bystanders}
+        assert there == {*ours, *bystanders, *self.taken}
 
     def check_gone(self, bystanders: list[str]) -> None:
         assert all(each.lb.is_finalized() for each in self.services)
         there = {each["ipaddress"] for each in self.world.addresses()}
-        assert there == set(bystanders)
+        assert there == {*bystanders, *self.taken}
+        for ip in list(self.taken):
+            self.release(ip)
+
+
+def record_of(lb: LoadBalancer) -> str:
+    """Return the address that a record names; empty if there is no record."""
+    notes = lb.parent["metadata"].get("annotations") or {}
+    return str(notes.get(ANNOTATION_ACQUIRING, "")).split(" ")[0]
 
 
 def reconciling(lb: LoadBalancer) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from hooks.cloudstack import Clocks, Cloud, CloudConfig
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.kube.services import load_balancers_path
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.request import INSTANCES
@@ -213,13 +214,15 @@ class LoadBalancer:
         self.service_uid = uid
         self.name = ("a" + uid.replace("-", ""))[:32]
         self.answers: list[CallResult] = []
-        self.parent: Json = {
+        self._path = f"{load_balancers_path(namespace)}/{self.name}"
+        self.parent = {
             "apiVersion": GROUP_VERSION,
             "kind": LOAD_BALANCER_KIND,
             "metadata": {
                 "name": self.name,
                 "namespace": namespace,
                 "uid": str(uuid.uuid4()),
+                "resourceVersion": "1",
                 "generation": 1,
                 "finalizers": [FINALIZER],
                 "ownerReferences": [
@@ -251,6 +254,22 @@ class LoadBalancer:
         self._before: Json = {}
 
     @property
+    def parent(self) -> Json:
+        """Return the object as the API server has it; a test may change it."""
+        return self.world.cluster.objects[self._path]
+
+    @parent.setter
+    def parent(self, parent: Json) -> None:
+        self.world.cluster.objects[self._path] = parent
+
+    def rename(self, name: str, namespace: str) -> None:
+        """Give the object another place, as if it had been made there."""
+        parent = self.world.cluster.objects.pop(self._path)
+        parent["metadata"] |= {"name": name, "namespace": namespace}
+        self._path = f"{load_balancers_path(namespace)}/{name}"
+        self.parent = parent
+
+    @property
     def status(self) -> Json:
         return dict(self.parent.get("status") or {})
 
@@ -278,7 +297,9 @@ class LoadBalancer:
 
     def delete(self, *, service_too: bool = True) -> None:
         """Delete it, with its Service unless somebody deletes only the object."""
-        self.parent["metadata"]["deletionTimestamp"] = timestamp(self.world.now)
+        metadata = self.parent["metadata"]
+        version = str(int(metadata["resourceVersion"]) + 1)
+        metadata |= {"deletionTimestamp": timestamp(self.world.now), "resourceVersion": version}
         if service_too:
             self.world.cluster.objects.pop(self.service_path, None)
 
@@ -286,6 +307,7 @@ class LoadBalancer:
         """Create the object again, as the services hook does after somebody deleted it."""
         metadata = self.parent["metadata"]
         metadata.pop("deletionTimestamp", None)
+        metadata.pop("annotations", None)
         metadata.update(uid=str(uuid.uuid4()), generation=1)
         self.parent.pop("status", None)
         self._finalized = False

@@ -9,13 +9,13 @@ from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAdd
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
-from hooks.kube.times import epoch
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import CreateRule
+from hooks.loadbalancers.plan.actions import Associate, CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
+from hooks.loadbalancers.request import INSTANCES, Acquiring, LoadBalancerRequest, read
+from hooks.names import ANNOTATION_ACQUIRING
 
 NOW = 1_800_000_000.0
 NET = "net-1"
@@ -123,12 +123,23 @@ def recorded(ip: str = IP, **address: Any) -> Json:
 
 def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") -> Json:
     """Write the status of a load balancer whose address is chosen."""
-    return {"address": {"ip": ip, "chosenAt": at, "tries": tries, "seal": seal(ip, epoch(at))}}
+    return {"address": {"ip": ip, "chosenAt": at, "tries": tries}}
 
 
-def seal(ip: str, chosen_at: float = NOW, *, uid: str = UID) -> str:
-    """Seal a choice as the Service `default/web` does."""
-    return Owner(CLUSTER_ID, "default", "web", uid).seal(SEAL_KEY, ip, chosen_at)
+def record(ip: str = IP, since: float = NOW - 10, *, uid: str = UID) -> Acquiring:
+    """Make the record of a call for the Service `default/web` that acquires an address."""
+    return Owner(CLUSTER_ID, "default", "web", uid).seal(SEAL_KEY, ip, since)
+
+
+def acquiring(ip: str = IP, since: float = NOW - 10, *, text: str | None = None) -> Json:
+    """Write the metadata of a load balancer for which a call acquires an address."""
+    text = record(ip, since).text if text is None else text
+    return {"annotations": {ANNOTATION_ACQUIRING: text}}
+
+
+def associate(asked: LoadBalancerRequest, ip: str = IP) -> Associate:
+    """Return what acquires an address; its record does not count when two are compared."""
+    return Associate(ip, NET, tags.address_tags(facts(asked), by_controller=True))
 
 
 def our_tags(asked: LoadBalancerRequest, **change: str) -> tuple[Tag, ...]:

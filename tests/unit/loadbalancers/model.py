@@ -83,10 +83,8 @@ class Model:
 
     def _do(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each command
         match action:
-            case plan.Associate(ip, network_id):
-                self.acquire(ip, network_id)
-            case plan.AssociateAny(network_id, tags):
-                address = self.acquire(min(self.free, default=""), network_id)
+            case plan.Associate(ip, network_id, tags):
+                address = self.acquire(ip or min(self.free, default=""), network_id)
                 self._tag("address", [address.id], tags)
             case plan.AddTags(kind, ids, _, tags):
                 self._tag(kind, ids, tags)

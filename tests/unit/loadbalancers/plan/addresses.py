@@ -10,7 +10,7 @@ from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
 from hooks.names import TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID
 from hooks.webhook.requests import Time
-from tests.unit.loadbalancers.builders import NOW, facts, seal
+from tests.unit.loadbalancers.builders import NOW, facts
 
 OTHER = "198.51.100.8"
 FOREIGN = (
@@ -32,4 +32,4 @@ def refused(action: Action, code: int = 533, text: str = "no") -> tuple[Refusal,
 
 
 def choice(ip: str, *, tries: int = 0) -> RecordedAddress:
-    return RecordedAddress(ip, chosen_at=Time(NOW), tries=tries, seal=seal(ip))
+    return RecordedAddress(ip, chosen_at=Time(NOW), tries=tries)

@@ -14,8 +14,16 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 @pytest.mark.parametrize(
     ("action", "expected"),
     [
-        (actions.Associate("192.0.2.1", "net"), "associate address 192.0.2.1 with network net"),
-        (actions.AssociateAny("net", ()), "associate a free address with network net"),
+        (actions.Associate("192.0.2.1", "net", ()), "associate address 192.0.2.1 with network net"),
+        (actions.Associate("", "net", ()), "associate a free address with network net"),
+        (
+            actions.Rerecord("default", "lb", "uid", "", "192.0.2.1 now seal"),
+            "record address 192.0.2.1 as being acquired",
+        ),
+        (
+            actions.Rerecord("default", "lb", "uid", "192.0.2.1 now seal"),
+            "forget that address 192.0.2.1 is being acquired",
+        ),
         (actions.AddTags("address", ("id",), ("192.0.2.1",), ()), "tag address 192.0.2.1"),
         (actions.UntagAddress(OWN, ()), "untag address 192.0.2.1"),
         (actions.Release(OWN), "release address 192.0.2.1 with all its rules"),

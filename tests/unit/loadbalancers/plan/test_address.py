@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import (
     AddTags,
     Associate,
-    AssociateAny,
+    Rerecord,
 )
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS
 from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
@@ -20,17 +21,20 @@ from hooks.names import (
 from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import (
     IP,
+    NAME,
     NET,
     NOW,
+    acquiring,
     address,
     address_tags,
+    associate,
     chosen,
     our_address,
     our_tags,
+    record,
     recorded,
     request,
     rule,
-    seal,
     texts,
 )
 from tests.unit.loadbalancers.plan.addresses import FOREIGN, OTHER, choice, plan, refused
@@ -58,18 +62,24 @@ from tests.unit.loadbalancers.plan.addresses import FOREIGN, OTHER, choice, plan
             id="one with our tag",
         ),
         pytest.param(request(address=OTHER), [address(OTHER)], OTHER, id="the one asked for"),
-        pytest.param(request(status=chosen()), [address(IP)], IP, id="the one chosen"),
+        pytest.param(request(metadata=acquiring()), [address(IP)], IP, id="one being acquired"),
         pytest.param(
-            request(status=chosen(), address=OTHER),
+            request(metadata=acquiring(), address=OTHER),
             [address(IP), address(OTHER)],
             IP,
-            id="the one chosen, if it came of that, before the one asked for",
+            id="one being acquired, before the one asked for",
         ),
         pytest.param(
-            request(status=chosen(), address=OTHER),
+            request(metadata=acquiring()),
+            [address(IP), our_address(request(), ip=OTHER)],
+            OTHER,
+            id="one with our whole mark, before one being acquired",
+        ),
+        pytest.param(
+            request(metadata=acquiring(), address=OTHER),
             [address(IP, is_static_nat=True), address(OTHER)],
             OTHER,
-            id="the one asked for, if the one chosen is somebody's",
+            id="the one asked for, if the one being acquired is somebody's",
         ),
         pytest.param(
             request(status=recorded()),
@@ -199,20 +209,31 @@ def test_a_service_that_chooses_again_chooses_the_same_and_another_service_anoth
 
 
 def test_a_recorded_choice_is_associated() -> None:
-    assert plan(request(status=chosen())).actions == (Associate(IP, NET),)
+    asked = request(status=chosen())
+    [action] = plan(asked).actions
+    assert action == associate(asked)
+    assert isinstance(action, Associate)
+    assert action.record == Rerecord("default", NAME, "lb-1", "", record(IP, NOW).text)
+    again = request(status=chosen(), metadata=acquiring())
+    [action] = plan(again).actions
+    assert isinstance(action, Associate)
+    assert action.record is not None
+    assert action.record.before == record().text
+    assert action.record.undo == replace(action.record, before=record(IP, NOW).text, after="")
 
 
 def test_the_address_asked_for_is_recorded_and_associated_like_a_choice() -> None:
     first = plan(request(address=OTHER))
     assert first.recorded == choice(OTHER)
     assert first.awaits_status
-    assert plan(request(address=OTHER, status=chosen(OTHER))).actions == (Associate(OTHER, NET),)
+    asked = request(address=OTHER, status=chosen(OTHER))
+    assert plan(asked).actions == (associate(asked, OTHER),)
     changed = plan(request(address=OTHER, status=chosen(IP)))
     assert changed.recorded == choice(OTHER)
 
 
-def test_a_chosen_address_is_claimed_by_the_tag() -> None:
-    [action] = plan(request(status=chosen()), address(IP)).actions
+def test_what_a_call_that_did_not_end_may_have_acquired_is_claimed_by_the_tag() -> None:
+    [action] = plan(request(metadata=acquiring()), address(IP)).actions
     assert isinstance(action, AddTags)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
@@ -228,71 +249,107 @@ def test_a_chosen_address_is_claimed_by_the_tag() -> None:
     ],
 )
 def test_a_choice_that_somebody_else_has_is_made_again(existing: dict[str, Any]) -> None:
-    result = plan(request(status=chosen()), address(IP, **existing), free=(IP, OTHER))
+    asked = request(status=chosen(), metadata=acquiring())
+    result = plan(asked, address(IP, **existing), free=(IP, OTHER))
     assert result.awaits_status
     assert result.recorded is not None
     assert (result.recorded.ip, result.recorded.tries) == (OTHER, 1)
 
 
+def test_a_mere_choice_that_somebody_allocates_is_his() -> None:
+    result = plan(request(status=chosen()), address(IP), free=(OTHER,))
+    assert (result.actions, result.recorded) == ((), choice(OTHER, tries=1))
+
+
 def test_a_choice_that_has_rules_is_somebody_elses() -> None:
-    asked = request(status=chosen())
+    asked = request(status=chosen(), metadata=acquiring())
     result = plan(asked, address(IP), rules=(rule(80, "human"),), free=(OTHER,))
     assert result.recorded is not None
     assert result.recorded.ip == OTHER
 
 
 @pytest.mark.parametrize("allocated_at", [NOW - 4000, NOW + 4000, None])
-def test_a_chosen_address_is_recognised_whatever_cloudstacks_clock_says(
+def test_an_acquired_address_is_recognised_whatever_cloudstacks_clock_says(
     allocated_at: float | None,
 ) -> None:
-    assert plan(request(status=chosen()), address(IP, allocated_at=allocated_at)).actions
+    assert plan(request(metadata=acquiring()), address(IP, allocated_at=allocated_at)).actions
 
 
 @pytest.mark.parametrize(
-    "status",
+    "text",
     [
-        pytest.param({"seal": ""}, id="no seal"),
-        pytest.param({"seal": seal(IP, NOW - 11)}, id="of another moment"),
-        pytest.param({"seal": seal(OTHER, NOW - 10)}, id="of another address"),
-        pytest.param({"seal": seal(IP, NOW - 10, uid="another")}, id="of another Service"),
-        pytest.param({"seal": "\u00e9"}, id="not even text of a seal"),
-        pytest.param(
-            {"chosenAt": "2027-01-14T07:59:00Z", "seal": seal(IP, NOW - 86460)}, id="a day old"
-        ),
+        pytest.param("", id="none"),
+        pytest.param(f"{IP} 2027-01-15T07:59:50.000Z", id="no seal"),
+        pytest.param(f"{IP} yesterday {record().seal}", id="no time"),
+        pytest.param(record().text.replace("59:50", "59:51"), id="of another moment"),
+        pytest.param(record(OTHER).text.replace(OTHER, IP), id="of another address"),
+        pytest.param(record(uid="another").text, id="of another Service"),
+        pytest.param(f"{IP} 2027-01-15T07:59:50.000Z \u00e9", id="not even text of a seal"),
+        pytest.param(record(since=NOW - 86460).text, id="a day old"),
+        pytest.param(record(since=NOW + 86460).text, id="of a clock that is a day ahead"),
     ],
 )
-def test_a_choice_that_we_did_not_seal_within_a_day_is_neither_claimed_nor_associated(
-    status: dict[str, str],
-) -> None:
-    asked = request(status={"address": {**chosen()["address"], **status}})
+def test_without_a_record_of_ours_within_a_day_nothing_is_claimed(text: str) -> None:
+    asked = request(status=chosen(), metadata=acquiring(text=text))
     claimed = plan(asked, address(IP), free=(OTHER,))
-    assert claimed.recorded == choice(OTHER, tries=1)
-    again = plan(asked)
-    assert (again.recorded, again.actions) == (choice(IP), ())
+    assert (claimed.actions, claimed.recorded) == ((), choice(OTHER, tries=1))
 
 
 def test_what_turns_up_after_cloudstack_refused_it_to_us_is_somebody_elses() -> None:
-    asked = request(status=chosen())
-    found = plan(asked, address(IP), refusals=refused(Associate(IP, NET)), free=(OTHER,))
+    asked = request(status=chosen(), metadata=acquiring())
+    [action] = plan(asked).actions
+    found = plan(asked, address(IP), done=(action,), refusals=refused(action, 535), free=(OTHER,))
     assert found.recorded == choice(OTHER, tries=1)
 
 
 def test_after_our_own_association_no_other_is_chosen() -> None:
     asked = request(status=chosen())
-    [tag] = plan(asked, address(IP), done=(Associate(IP, NET),)).actions
-    assert isinstance(tag, AddTags)
-    unseen = plan(asked, done=(Associate(IP, NET),), free=(OTHER,))
+    unseen = plan(asked, done=(associate(asked),), free=(OTHER,))
     assert (unseen.actions, unseen.recorded) == ((), asked.recorded.address)
     [any_address] = plan(request()).actions
     unseen = plan(request(), done=(any_address,), free=(OTHER,))
     assert (unseen.actions, unseen.recorded) == ((), None)
 
 
+def test_the_record_of_what_cannot_be_tagged_is_renewed_before_it_is_too_old() -> None:
+    old = record(since=NOW - 7 * 3600)
+    asked = request(metadata=acquiring(text=old.text))
+    renewal, tag = plan(asked, address(IP)).actions
+    assert renewal == Rerecord("default", NAME, "lb-1", old.text, record(IP, NOW).text)
+    assert isinstance(tag, AddTags)
+    again = plan(asked, address(IP), done=(renewal, tag), refusals=refused(tag, 530))
+    assert (again.actions, again.condition.reason) == ((), "TagRefused")
+
+
+@pytest.mark.parametrize(
+    ("others", "since", "is_forgotten"),
+    [
+        pytest.param((), NOW - 10, False, id="the call may still run"),
+        pytest.param((), NOW - 600, True, id="the call has ended and left nothing"),
+        pytest.param((address(OTHER),), NOW - 600, False, id="it may have left this"),
+        pytest.param((address(OTHER, tags=FOREIGN),), NOW, True, id="somebody else has it"),
+    ],
+)
+def test_a_record_is_forgotten_once_nothing_can_come_of_it(
+    others: tuple[PublicIpAddress, ...], since: float, is_forgotten: bool
+) -> None:
+    text = record(OTHER, since).text
+    asked = request(status=recorded(), metadata=acquiring(text=text))
+    actions = plan(asked, our_address(asked), *others).actions
+    assert actions == ((Rerecord("default", NAME, "lb-1", text),) if is_forgotten else ())
+
+
+def test_the_record_of_an_address_with_our_tags_is_forgotten() -> None:
+    asked = request(metadata=acquiring())
+    assert plan(asked, our_address(asked)).actions == (
+        Rerecord("default", NAME, "lb-1", record().text),
+    )
+
+
 def test_a_choice_that_is_taken_is_made_again_without_end() -> None:
-    action = Associate(IP, NET)
     for tries in (0, 1, 17):
-        status = chosen(tries=tries)
-        result = plan(request(status=status), refusals=refused(action), free=(IP, OTHER))
+        asked = request(status=chosen(tries=tries))
+        result = plan(asked, refusals=refused(associate(asked)), free=(IP, OTHER))
         assert result.recorded is not None
         assert (result.recorded.ip, result.recorded.tries) == (OTHER, tries + 1)
 
@@ -301,7 +358,8 @@ def test_without_a_free_address_the_choice_is_left_to_cloudstack() -> None:
     result = plan(request())
     assert (result.recorded, result.chooses) == (None, True)
     [action] = result.actions
-    assert isinstance(action, AssociateAny)
+    assert isinstance(action, Associate)
+    assert (action.ip, action.record) == ("", None)
     assert dict(action.tags)[TAG_ORIGIN] == TAG_ORIGIN_CONTROLLER
 
 
@@ -313,7 +371,7 @@ def test_no_address_at_all_is_reported() -> None:
 
 
 def test_a_refused_claim_is_reported() -> None:
-    asked = request(status=chosen())
+    asked = request(status=chosen(), metadata=acquiring())
     [action] = plan(asked, address(IP)).actions
     result = plan(asked, address(IP), refusals=refused(action, 530, "tag is there"))
     assert result.actions == ()

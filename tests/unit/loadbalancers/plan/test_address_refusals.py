@@ -4,8 +4,7 @@ import pytest
 
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.actions import Associate
-from tests.unit.loadbalancers.builders import IP, NET, chosen, request
+from tests.unit.loadbalancers.builders import IP, NET, associate, chosen, request
 from tests.unit.loadbalancers.plan.addresses import OTHER, plan, refused
 
 
@@ -21,8 +20,9 @@ def test_another_refusal_is_reported_in_cloudstacks_words(
     status: Json, spec: dict[str, Any], code: int, reason: str
 ) -> None:
     ip = status["address"]["ip"]
-    refusals = refused(Associate(ip, NET), code, "Limit = 20")
-    result = plan(request(status=status, **spec), refusals=refusals, free=(IP,))
+    asked = request(status=status, **spec)
+    refusals = refused(associate(asked, ip), code, "Limit = 20")
+    result = plan(asked, refusals=refusals, free=(IP,))
     assert result.actions == ()
     assert not result.awaits_status
     assert result.condition.reason == reason
@@ -40,8 +40,9 @@ def test_another_refusal_is_reported_in_cloudstacks_words(
 def test_a_limit_that_is_reached_is_reported_with_what_is_used(
     limit: ResourceLimit | None, texts: str
 ) -> None:
-    refusals = refused(Associate(IP, NET), 535, "Maximum number of resources")
-    result = plan(request(status=chosen()), refusals=refusals, address_limit=limit)
+    asked = request(status=chosen())
+    refusals = refused(associate(asked), 535, "Maximum number of resources")
+    result = plan(asked, refusals=refusals, address_limit=limit)
     assert result.condition.message == (
         f"{texts}associate address {IP} with network {NET}: Maximum number of resources"
     )

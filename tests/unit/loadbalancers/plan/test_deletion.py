@@ -9,12 +9,19 @@ from hooks.loadbalancers.plan.actions import Action, HoldService
 from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import CLEANUP_FINALIZER, EVENT_DELETED, EVENT_DELETING, TAG_SERVICE_UID
+from hooks.names import (
+    ANNOTATION_ABANDON,
+    CLEANUP_FINALIZER,
+    EVENT_DELETED,
+    EVENT_DELETING,
+    TAG_SERVICE_UID,
+)
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,
     NOW,
+    acquiring,
     address,
     chosen,
     facts,
@@ -31,8 +38,8 @@ GOING = {"deletionTimestamp": "2027-01-15T08:00:00Z"}
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
 
 
-def going(**asked: Any) -> LoadBalancerRequest:
-    return request(metadata=GOING, **asked)
+def going(*, metadata: Json | None = None, **asked: Any) -> LoadBalancerRequest:
+    return request(metadata={**GOING, **(metadata or {})}, **asked)
 
 
 def teardown(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
@@ -109,12 +116,42 @@ def test_an_address_that_stays_loses_firewall_rules_and_rules_first_and_tags_las
     assert is_finalized(last)
 
 
-def test_a_chosen_address_is_claimed_before_it_is_released() -> None:
-    asked = going(status=chosen())
-    assert texts(teardown(asked, address(IP)).actions) == [f"tag address {IP}"]
-    assert texts(teardown(asked, our_address(asked)).actions) == [
-        f"release address {IP} with all its rules"
-    ]
+def test_what_a_call_may_have_acquired_is_not_claimed_in_order_to_be_released() -> None:
+    asked = going(metadata=acquiring())
+    planned = teardown(asked, address(IP), now=NOW + 1e6)
+    assert (planned.actions, is_finalized(planned)) == ((), False)
+    assert ready(planned)["reason"] == "AddressNotProven"
+    assert IP in ready(planned)["message"]
+    assert ANNOTATION_ABANDON in ready(planned)["message"]
+    assert is_finalized(teardown(asked, address(IP, tags=FOREIGN)))
+    assert is_finalized(teardown(asked, now=NOW + 600))
+
+
+def test_a_call_that_may_still_acquire_an_address_is_waited_for() -> None:
+    planned = teardown(going(metadata=acquiring()))
+    assert ready(planned)["reason"] == "AcquiringAddress"
+    assert not is_finalized(planned)
+    assert is_finalized(teardown(going(metadata=acquiring(text=f"{IP} 2027-01-15T08:00:00Z x"))))
+
+
+def test_what_a_call_may_have_acquired_keeps_the_object_of_a_service_that_wants_it() -> None:
+    wanting = LiveService(still_wants=True, finalizers=(CLEANUP_FINALIZER,))
+    asked = going(metadata=acquiring())
+    assert is_finalized(teardown(asked, service=wanting, now=NOW + 600))
+    for planned in (
+        teardown(asked, address(IP), service=wanting),
+        teardown(asked, service=wanting, network=None, now=NOW + 600),
+    ):
+        assert not is_finalized(planned)
+        assert planned.actions == ()
+
+
+def test_of_two_addresses_that_are_ours_keep_ip_keeps_one() -> None:
+    asked = going(status=recorded(), keepAddress=True)
+    both = (our_address(asked), our_address(asked, ip="198.51.100.3"))
+    [release] = teardown(asked, *both).actions
+    assert str(release) == "release address 198.51.100.3 with all its rules"
+    assert texts(teardown(asked, both[0]).actions) == [f"untag address {IP}"]
 
 
 @pytest.mark.parametrize(
@@ -126,12 +163,13 @@ def test_a_chosen_address_is_claimed_before_it_is_released() -> None:
     ],
 )
 def test_a_chosen_address_of_somebody_else_is_left_alone(existing: list[PublicIpAddress]) -> None:
-    planned = teardown(going(status=chosen()), *existing)
+    planned = teardown(going(status=chosen(), metadata=acquiring()), *existing)
     assert is_finalized(planned)
 
 
 def test_a_choice_with_rules_is_somebody_elses() -> None:
-    planned = teardown(going(status=chosen()), address(IP), rules=(rule(80, "human"),))
+    asked = going(status=chosen(), metadata=acquiring())
+    planned = teardown(asked, address(IP), rules=(rule(80, "human"),))
     assert is_finalized(planned)
 
 
@@ -166,4 +204,36 @@ def test_an_address_that_is_not_visible_is_not_gone_if_its_network_is_not_visibl
     assert not is_finalized(planned)
     assert ready(planned)["reason"] == "NetworkNotVisible"
     assert not is_finalized(teardown(asked, network=None, now=NOW + 1e6))
-    assert is_finalized(teardown(going(status=chosen()), network=None))
+
+
+READY = {"type": "AddressReady", "status": "False", "reason": "NoNetwork", "message": "none yet"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "may_exist"),
+    [
+        pytest.param({"status": {"conditions": [READY]}}, False, id="nothing was ever chosen"),
+        pytest.param({"status": {**chosen(), "conditions": [READY]}}, True, id="chosen"),
+        pytest.param(
+            {"status": {"conditions": [READY]}, "metadata": acquiring()}, True, id="being acquired"
+        ),
+        pytest.param({}, True, id="a status that was lost"),
+        pytest.param(
+            {"status": {"conditions": [READY]}, "adopt": {"address": IP}}, True, id="an old address"
+        ),
+        pytest.param(
+            {"status": {"conditions": [READY]}, "metadata": {"ownerReferences": []}},
+            True,
+            id="an object that only cleans up",
+        ),
+    ],
+)
+@pytest.mark.parametrize("nodes", [None, {}], ids=["nodes", "no nodes"])
+def test_what_may_exist_and_cannot_be_seen_is_not_let_go(
+    asked: Json, may_exist: bool, nodes: Json | None
+) -> None:
+    planned = teardown(going(nodes=nodes, **asked), network=None, now=NOW + 1e6)
+    assert is_finalized(planned) is not may_exist
+    if may_exist:
+        assert ready(planned)["reason"] == "NetworkNotVisible"
+        assert ANNOTATION_ABANDON in ready(planned)["message"]

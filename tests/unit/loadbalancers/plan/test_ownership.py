@@ -6,6 +6,7 @@ from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Whose
 from hooks.loadbalancers.plan.takedown import others_on, take_down
+from hooks.loadbalancers.request import Acquiring
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,
@@ -27,9 +28,9 @@ from tests.unit.loadbalancers.builders import (
     firewall_rule,
     our_address,
     our_tags,
+    record,
     request,
     rule,
-    seal,
     texts,
 )
 
@@ -159,20 +160,21 @@ def test_the_namespace_of_the_service_counts_in_kube_system_alone() -> None:
     assert request(metadata={"namespace": "kube-system"}).service_namespace == "kube-system"
 
 
-def test_a_seal_is_that_of_one_choice_of_one_service_by_one_key() -> None:
+def test_a_seal_is_that_of_one_record_of_one_service_by_one_key() -> None:
     others = {
         Owner("c-2", "default", "web", UID).seal(SEAL_KEY, IP, NOW),
         Owner(CLUSTER_ID, "evil", "web", UID).seal(SEAL_KEY, IP, NOW),
         Owner(CLUSTER_ID, "default", "till", UID).seal(SEAL_KEY, IP, NOW),
-        seal(IP, uid="another"),
+        record(IP, NOW, uid="another"),
         OWNER.seal(b"another", IP, NOW),
-        seal("198.51.100.8"),
-        seal(IP, NOW + 1),
+        record("198.51.100.8", NOW),
+        record(IP, NOW + 1),
     }
-    assert seal(IP) not in others
-    assert len(others) == 7
-    assert seal(IP) == seal(IP, NOW + 0.9), "a status has whole seconds"
-    assert len(seal(IP)) == 22
+    made = record(IP, NOW)
+    assert made.seal not in {each.seal for each in others}
+    assert len({each.seal for each in others}) == 7
+    assert len(made.seal) == 22
+    assert Acquiring.read(made.text) == made
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Acquires an address so that a crash at any point leaves a trace: a record, or the tags."""
+
+from contextlib import suppress
+
+from hooks.cloudstack.commands import network
+from hooks.cloudstack.commands.tags import ResourceType, create_tags
+from hooks.cloudstack.errors import CloudStackError, Refused, Throttled, Unreachable
+from hooks.cloudstack.models.jobs import Job
+from hooks.kube.client import Conflict, KubeError, NotFound
+from hooks.kube.objects import annotations, is_deleting, part
+from hooks.kube.services import load_balancers_path
+from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.plan import ownership
+from hooks.loadbalancers.plan.actions import Associate, Rerecord
+from hooks.names import ANNOTATION_ACQUIRING
+
+#: How often a record is written if its object changes in between.
+ATTEMPTS = 3
+
+
+class OutOfDate(KubeError):
+    """The load balancer is no longer as the request shows it, so no answer to that may count."""
+
+
+def associate(action: Associate, context: CallContext) -> str:
+    """Acquire an address, and tag it before its job ends; return its id.
+
+    The record is written first, and removed once the tags or a refusal say how it went. If the tags
+    are refused, the address is released again: nothing could show later that it is ours.
+
+    Raises:
+        OutOfDate: another call may be acquiring an address; CloudStack was asked for nothing.
+        Refused: CloudStack refused the address or its tags, and nothing is left.
+        CloudStackError, KubeError: the outcome is unknown, and the record stays.
+    """
+    if action.record:
+        rerecord(action.record, context)
+    command = network.associate_ip_address(
+        network_id=action.network_id, ip_address=action.ip or None
+    )
+    try:
+        job = context.start(command)
+        _tag(job, action, context)
+    except CloudStackError as error:
+        if _is_settled(error):
+            _forget(action, context)
+        raise
+    _forget(action, context)
+    return job.resource_id
+
+
+def rerecord(record: Rerecord, context: CallContext) -> None:
+    """Write, replace or remove a record, if it is still what the plan saw.
+
+    Raises:
+        OutOfDate: it is not, or the object is gone or is being deleted.
+        KubeError: the API server does not answer, or refuses.
+    """
+    path = f"{load_balancers_path(record.namespace)}/{record.name}"
+    for _ in range(ATTEMPTS):
+        try:
+            found = context.kube.get(path, deadline=context.deadline)
+            metadata = part(found, "metadata")
+            is_same = (
+                metadata.get("uid") == record.uid
+                and annotations(found).get(ANNOTATION_ACQUIRING, "") == record.before
+                and not (record.after and is_deleting(found))
+            )
+            if not is_same:
+                break
+            change = {
+                "resourceVersion": metadata.get("resourceVersion"),
+                "annotations": {ANNOTATION_ACQUIRING: record.after or None},
+            }
+            context.kube.patch(path, {"metadata": change}, deadline=context.deadline)
+            return
+        except Conflict:
+            continue
+        except NotFound:
+            break
+    raise OutOfDate(f"CloudStackLoadBalancer {record.namespace}/{record.name} has changed")
+
+
+def forget(record: Rerecord, context: CallContext) -> None:
+    """Remove a record unless another has taken its place. Raises KubeError."""
+    with suppress(OutOfDate):
+        rerecord(record, context)
+
+
+def _forget(action: Associate, context: CallContext) -> None:
+    if action.record:
+        forget(action.record.undo, context)
+
+
+def _tag(job: Job, action: Associate, context: CallContext) -> None:
+    """Tag the address of a job that runs; release it again if that is refused."""
+    tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
+    try:
+        context.wait_for(context.start(tags), job)
+    except Refused as error:
+        if error.command == tags.name:
+            _release(job, context)
+        raise
+
+
+def _release(job: Job, context: CallContext) -> None:
+    """Release what a job acquired. Raises Unreachable if that is refused, so that it counts."""
+    try:
+        context.wait_for(job)
+    except Refused:
+        return  # CloudStack has released it
+    own = ownership.associated(job.resource_id)
+    release = network.disassociate_ip_address(own.id)
+    try:
+        context.wait_for(context.start(release))
+    except Refused as error:
+        raise Unreachable(release.name, f"{own.name} is still allocated: {error.text}") from error
+
+
+def _is_settled(error: CloudStackError) -> bool:
+    """Tell whether an error says that no address was acquired, or that it was released."""
+    was_sent = isinstance(error, Unreachable) and error.sent
+    return isinstance(error, Refused) or (
+        error.command == "associateIpAddress"
+        and (isinstance(error, Throttled) or (isinstance(error, Unreachable) and not was_sent))
+    )
