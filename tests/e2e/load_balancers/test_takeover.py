@@ -1,7 +1,7 @@
 """What other providers left is taken over in place: address, rules, Service."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -11,6 +11,9 @@ from tests.e2e.site import Site
 from tests.e2e.watching import PREFIX, Namespace, ingress, own_condition
 
 OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+
+#: A machine on net-1 that is no node of the cluster.
+STRANGER = "node-4"
 
 #: How a provider names the rule of a Service's port, from the Service and that port.
 Naming = Callable[[Object, int], str]
@@ -35,11 +38,13 @@ def fork(service: Object, port: int) -> str:
     return f"K8s_svc_kubernetes_{metadata['namespace']}_{metadata['name']}-tcp-{port}"
 
 
-def left_behind(place: Site, service: Object, naming: Naming) -> Object:
+def left_behind(
+    place: Site, service: Object, naming: Naming, machines: Sequence[str] = NODES[:2]
+) -> Object:
     """Make in CloudStack what another provider made for a Service; answer its address."""
     network = place.network("net-1")
     address: Object = place.job("associateIpAddress", networkid=network)["ipaddress"]
-    machines = ",".join(place.machine(node) for node in NODES[:2])
+    members = ",".join(map(place.machine, machines))
     for port in service["spec"]["ports"]:
         rule = place.job(
             "createLoadBalancerRule",
@@ -51,7 +56,7 @@ def left_behind(place: Site, service: Object, naming: Naming) -> Object:
             privateport=port["nodePort"],
             openfirewall="false",
         )["loadbalancer"]
-        place.job("assignToLoadBalancerRule", id=rule["id"], virtualmachineids=machines)
+        place.job("assignToLoadBalancerRule", id=rule["id"], virtualmachineids=members)
         place.job(
             "createFirewallRule",
             ipaddressid=address["id"],
@@ -118,6 +123,30 @@ def test_a_service_of_another_provider_is_taken_over_in_place(
 
     shop.services.delete("web", shop.name)
     place.awaited(lambda: place.address(address["ipaddress"]) is None, "the address is released")
+
+
+@pytest.mark.parametrize("naming", [existing, fork], ids=["existing", "fork"])
+def test_what_another_cluster_serves_under_the_same_names_is_left_to_it(
+    shop: Namespace, place: Site, naming: Naming
+) -> None:
+    service = shop.create("web", {"disabled": "true"})
+    address = left_behind(place, service, naming, [NODES[0], STRANGER])
+    [before] = [rule for rule in place.rules() if rule["addressid"] == address["id"]]
+    hand_over(shop, service, address, {})
+    told = shop.await_service(
+        "web", lambda one: own_condition(one).get("reason") == "AdoptionUnproven", "waits"
+    )
+    assert STRANGER in own_condition(told)["message"]
+    place.await_quiet()
+    assert before in place.rules()
+    assert [one["ip"] for one in ingress(told)] == [address["ipaddress"]]
+
+    stranger = {"id": before["id"], "virtualmachineids": place.machine(STRANGER)}
+    place.job("removeFromLoadBalancerRule", **stranger)
+    shop.await_ready("web")
+    [after] = [rule for rule in place.rules() if rule["addressid"] == address["id"]]
+    assert after["id"] == before["id"]
+    assert set(after["members"]) == set(NODES)
 
 
 def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
