@@ -1,10 +1,19 @@
 """How often CloudStack is called, and what a memory that is wrong leads to."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, port
+from tests.integration.loadbalancers.driver import (
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
 
 MEMBERS = "listLoadBalancerRuleInstances"
 
@@ -23,6 +32,10 @@ def lists_of_members(world: World) -> int:
 
 def members(world: World, lb: LoadBalancer) -> list[set[str]]:
     return [set(rule["members"]) for rule in world.rules(lb.name)]
+
+
+def settle(hook: LoadBalancersHook, lb: LoadBalancer) -> None:
+    lb.settle(hook, seconds=30)
 
 
 def ports(count: int) -> list[dict[str, object]]:
@@ -171,3 +184,44 @@ def test_a_choice_that_metacontroller_does_not_show_yet_is_made_again_without_a_
     assert lb.status["address"]["ip"] == chosen
     asked = world.simulator.control.calls("listPublicIpAddresses")
     assert [call for call in asked if call["params"].get("state") == "Free"] == []
+
+
+def test_calls_do_not_grow_with_the_number_of_members() -> None:
+    """A call more or less comes from polls, which are not counted."""
+    counted = []
+    for vms in (5, 100, 300):
+        with start_simulator("large", vms=vms) as simulator:
+            world = World(simulator)
+            cloud = world.open_cloud()
+            hook = make_hook(world, cloud)
+            lb = LoadBalancer(world, ports=ports(3)).settle(hook, seconds=30)
+            world.nodes.pop("node-00001")
+            lb.settle(hook, seconds=30)
+            assert members(world, lb) == [set(world.nodes)] * 3
+            counts = simulator.control.counts()
+            counts.pop("queryAsyncJobResult")
+            counted.append(counts)
+            cloud.close()
+            world.close()
+    assert counted[0] == counted[1] == counted[2]
+    assert MEMBERS not in counted[0]
+
+
+def test_calls_of_a_load_balancer_do_not_grow_with_the_number_that_are_made_at_once() -> None:
+    each = []
+    for many in (1, 10, 20):
+        with start_simulator("large", vms=5) as simulator:
+            world = World(simulator)
+            cloud = world.open_cloud()
+            hook = make_hook(world, cloud)
+            LoadBalancer(world, "first").settle(hook)
+            simulator.control.clear_calls()
+            balancers = [LoadBalancer(world, f"s{number}") for number in range(many)]
+            with ThreadPoolExecutor(10) as pool:
+                list(pool.map(partial(settle, hook), balancers))
+            assert all(lb.is_ready() for lb in balancers)
+            assert sum(world.writes().values()) == 7 * many
+            each.append(reads(world) / many)
+            cloud.close()
+            world.close()
+    assert max(each) <= 9
