@@ -1,5 +1,6 @@
 """One call of one load balancer: what it knows of CloudStack, and what it does beside the rest."""
 
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,7 @@ class LoadBalancerCall(Call[Facts, Action]):
     has_effects: bool = False
     associated: str = ""
     _beside: list[tuple[Action, "Future[Outcome]"]] = field(default_factory=list)
+    _recording: threading.Lock = field(default_factory=threading.Lock)
     _lane: ExitStack = field(default_factory=ExitStack)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="beside")
@@ -183,7 +185,9 @@ class LoadBalancerCall(Call[Facts, Action]):
         self._lane.close()
 
     def _begin(self) -> None:
-        self.record(*self.events)
+        """Record the Events of the work that begins; actions that run beside do so as well."""
+        with self._recording:
+            self.record(*self.events)
 
     def _note(self, action: Action, outcome: Outcome) -> None:
         """Remember what an action came to."""
