@@ -214,5 +214,6 @@ def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig) -> ProbeResult:
         server=kubeconfig.server,
         ca=kubeconfig.ca_fingerprint,
         verified=kubeconfig.verify,
+        two_credentials=bool(kubeconfig.certificate and kubeconfig.authorization),
         expires=kubeconfig.expires,
     )

@@ -135,7 +135,7 @@ def test_kubectl_has_the_commands_and_flags_that_the_pages_use(cluster: ControlP
         more = ["generic"] if verb == "create secret" else []
         said = cluster.kubectl(*verb.split(), *more, "--help")
         assert f"kubectl {verb}" in said
-        assert flags(said) | kubectl.ALPHA >= used, verb
+        assert flags(said) >= used, verb
 
 
 def flags(said: str) -> set[str]:

@@ -19,8 +19,10 @@ GLOBAL = {"-n", "--namespace", "--context", "--kubeconfig"}
 FLAGS = {
     "annotate": {"--all", "--overwrite"},
     "apply": {
-        *("-f", "-k", "--server-side", "--force-conflicts", "--prune", "--applyset"),
+        *("-f", "-k", "--server-side", "--force-conflicts"),
     },
+    "config delete-user": set(),
+    "config set-context": {"--current", "--user"},
     "config set-credentials": {"--token"},
     "config view": {"-o", "--raw", "--flatten", "--minify"},
     "create clusterrole": {"--verb", "--resource"},
@@ -47,8 +49,6 @@ FLAGS = {
     "taint": {"--all", "--overwrite"},
     "wait": {"-l", "--all", "--all-namespaces", "--for", "--timeout"},
 }
-#: Flags that kubectl has only where KUBECTL_APPLYSET is set.
-ALPHA = {"--applyset"}
 #: Flags whose value is a word of its own, where it is not behind a `=`.
 WITH_VALUE = {
     *("-f", "-k", "-l", "-L", "-n", "-o", "-p", "--context", "--field-selector", "--kubeconfig"),

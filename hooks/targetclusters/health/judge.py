@@ -41,6 +41,8 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
         return _judge_failure(probe.failure)
     whom = f" as {probe.user}" if probe.user else ""
     message = f"the cluster accepts the kubeconfig's credentials{whom}"
+    if probe.two_credentials:
+        message += "; of certificate and token in the kubeconfig, a cluster takes the certificate"
     if not probe.verified:
         message += "; its certificate is not verified (insecure-skip-tls-verify)"
     return (

@@ -68,6 +68,7 @@ class ProbeResult:
         server: the API server's URL; empty if no kubeconfig could be read.
         ca: the fingerprint of the authority in the kubeconfig; empty without one.
         verified: whether the server's certificate is checked.
+        two_credentials: whether the kubeconfig holds a certificate and a token or password.
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
         cluster: which cluster it is; None if that could not be asked.
@@ -84,6 +85,7 @@ class ProbeResult:
     server: str = ""
     ca: str = ""
     verified: bool = True
+    two_credentials: bool = False
     expires: float | None = None
     answered: bool = False
     cluster: ClusterIdentity | None = None

@@ -103,7 +103,7 @@ class LiveObject:
     """What matters of an object on the target; the object itself may be large and is not kept.
 
     Attributes:
-        mark: what it says about its owner.
+        mark: the owner mark that it carries.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
         deleting_since: when its deletion was requested; empty if it was not.

@@ -222,6 +222,12 @@ def test_pods_have_a_share_of_their_own(share: str, expected: str) -> None:
     assert healthy(health, pods=ReadyCount(99, 100))[PODS] == expected
 
 
+def test_a_kubeconfig_with_two_credentials_is_pointed_out() -> None:
+    found = judge(replace(HEALTHY, user="admin", two_credentials=True), SPEC)
+    assert "as admin; of certificate and token" in found[0].message
+    assert "certificate and token" not in judge(HEALTHY, SPEC)[0].message
+
+
 def test_the_user_is_named() -> None:
     found = judge(replace(HEALTHY, user="system:serviceaccount:access:operator"), SPEC)
     assert found[0].message.endswith("credentials as system:serviceaccount:access:operator")
