@@ -168,3 +168,17 @@ def test_a_failure_that_became_a_conflict_asks_for_no_retry(world: World) -> Non
     report = world.round()
     assert result(report, "app").outcome == "conflict"
     assert report.resume_after is None
+
+
+def test_a_list_with_a_name_twice_stays_refused_and_is_named(world: World) -> None:
+    env = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    containers = [{"name": "c", "image": "i", "env": env}]
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": containers}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": pod}
+    metadata = {"name": "twice"}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    bundle(world, body, manifest("good"))
+    report = world.settle()
+    assert result(report, "good").outcome == "applied"
+    assert result(report, "twice").outcome == "failed"
+    assert 'duplicate entries for key [name="A"]' in result(report, "twice").message

@@ -229,3 +229,12 @@ def test_objects_in_many_namespaces_are_listed_at_once(world: World) -> None:
     lists = [call.path for call in world.kube.calls if call.verb == "list" and is_first(call)]
     assert lists == ["/api/v1/configmaps"]
     assert {key.namespace for key in world.ours()} == set(places)
+
+
+def test_large_texts_with_many_commas_are_read_again_and_found_unchanged(world: World) -> None:
+    text = json.dumps([[number, number] for number in range(45_000)])
+    assert len(text) > 600_000
+    for number in range(5):
+        world.source(f"map-{number}", {"areas.geojson": text})
+    assert world.settle().synced
+    assert world.round().counts == {"unchanged": 5}
