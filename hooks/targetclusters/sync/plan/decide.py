@@ -111,6 +111,8 @@ def decide(
 ) -> Step:
     """Decide what to do about one object; `live` is None if the target does not have it."""
     if live is None:
+        if wanted.entry.applied == wanted.digest:
+            return wanted.result("unchanged", "has finished and went by itself")
         if wanted.entry.uid and policy.drift == "Report":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Create()

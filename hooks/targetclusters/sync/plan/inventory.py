@@ -64,6 +64,7 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
         namespace: empty for cluster-scoped objects.
         uid: as the target gave it; empty until the object has been applied.
         source: where it comes from, such as `ConfigMap/web`; empty if that is not known.
+        applied: the hash of what was applied, of a Job that goes by itself when it has finished.
     """
 
     api_version: str = ""
@@ -72,6 +73,7 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
     name: str = ""
     uid: str = ""
     source: str = ""
+    applied: str = ""
 
     @property
     def is_confidential(self) -> bool:

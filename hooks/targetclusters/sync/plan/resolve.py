@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import part
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
 from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
@@ -74,6 +75,13 @@ class ResolvedObject:
         """Return the object's path on the target."""
         return self.kind.path(self.entry.namespace, self.entry.name)
 
+    @property
+    def goes_by_itself(self) -> bool:
+        """Tell whether it is a Job that is deleted when it has finished."""
+        spec = part(self.body, "spec")
+        is_job = self.key.group_kind == ("batch", "Job")
+        return is_job and spec.get("ttlSecondsAfterFinished") is not None
+
     def result(
         self,
         outcome: Outcome,
@@ -84,9 +92,10 @@ class ResolvedObject:
         needs_recheck: bool = False,
     ) -> ObjectResult:
         """Return what happened to the object, which is on the target as `live`."""
-        entry = (
-            structs.replace(self.entry, uid=live.uid) if live and outcome in OURS else self.entry
-        )
+        entry = self.entry
+        if live and outcome in OURS:
+            applied = self.digest if self.goes_by_itself else ""
+            entry = structs.replace(entry, uid=live.uid, applied=applied)
         return ObjectResult(entry, outcome, message, fields, needs_recheck=needs_recheck)
 
 
@@ -131,8 +140,9 @@ def resolve(
             message = f"{entry.key} is also wanted by {first.entry.source}, which takes precedence"
             problems.append(SourceProblem(one.source, message))
         else:
-            uid = recorded[entry.key].uid if entry.key in recorded else ""
-            resolved[entry.key] = _complete(one, kind, structs.replace(entry, uid=uid), owner)
+            if before := recorded.get(entry.key):
+                entry = structs.replace(entry, uid=before.uid, applied=before.applied)
+            resolved[entry.key] = _complete(one, kind, entry, owner)
     ordered = sorted(resolved.values(), key=lambda one: apply_order(one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
 
