@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol, TypeVar
@@ -31,6 +31,9 @@ Observer = Callable[[str, str, float], None]
 
 #: The most objects that CloudStack lists at once.
 PAGE_SIZE = 500
+#: The most objects of a list, and so of its pages: as many as nobody has. Some commands list all
+#: at once, whatever the page.
+MAX_OBJECTS = 100_000
 #: How often a command is called in all: a read that fails, a write that was surely not sent, a
 #: list that changes while it is read.
 ATTEMPTS = 3
@@ -149,9 +152,8 @@ class Client:
         listing = model.LISTING
         params = {**_filters(listing, where), "page": number, "pagesize": size}
         answer = self.call(listing.command, params, deadline)
-        rows, total = _rows(listing, answer), answer.get("count")
-        parsed = tuple(_parsed(listing.command, model.from_json, row) for row in rows)
-        return parsed, total if isinstance(total, int) else len(rows)
+        rows, counted = _rows(listing, answer)
+        return _models(model, rows), len(rows) if counted is None else counted
 
     def list_all(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
         """List all objects, page by page; a part of them is never returned.
@@ -170,37 +172,39 @@ class Client:
         listing = model.LISTING
         params = _filters(listing, where)
         for _ in range(ATTEMPTS):
-            rows = self._read_pages(listing, params, deadline)
-            if rows is not None:
-                return tuple(_parsed(listing.command, model.from_json, row) for row in rows)
+            found = self._read_pages(model, params, deadline)
+            if found is not None:
+                return tuple(found)
         problem = "the list changed each time it was read"
         raise Unreachable(listing.command, problem, transient=True)
 
     def _read_pages(
-        self, listing: Listing, params: Mapping[str, object], deadline: Deadline
-    ) -> list[Answer] | None:
+        self, model: type[M], params: Mapping[str, object], deadline: Deadline
+    ) -> list[M] | None:
         """Read the pages of a list; None if it changed meanwhile.
 
         CloudStack pages by position. If an object disappears between two pages, the next one moves
         up and is missed; the count shrinks. If one appears, another may be listed twice.
         """
-        rows: list[Answer] = []
+        listing, found = model.LISTING, list[M]()
         ids: set[str] = set()
         total = 0
         for page in count(1):
             answer = self.call(listing.command, {**params, **_page(page)}, deadline)
-            listed = _rows(listing, answer)
-            rows += listed
-            page_ids = [str(row["id"]) for row in listed if "id" in row]
-            counted = answer.get("count")
-            former, total = total, counted if isinstance(counted, int) else total
-            is_last = len(listed) < PAGE_SIZE
-            if not ids.isdisjoint(page_ids) or total < former or (is_last and len(rows) < total):
+            rows, counted = _rows(listing, answer)
+            found += _models(model, rows)  # of a page, only they stay in memory
+            page_ids = [str(row["id"]) for row in rows if "id" in row]
+            former, total = total, total if counted is None else counted
+            is_last = len(rows) < PAGE_SIZE
+            if not ids.isdisjoint(page_ids) or total < former or (is_last and len(found) < total):
                 return None
-            if is_last or 0 < total <= len(rows):
+            if len(found) > MAX_OBJECTS:
                 break
+            if is_last or 0 < total <= len(found):
+                return found
             ids.update(page_ids)
-        return rows
+        problem = f"the list has more than {MAX_OBJECTS} objects"
+        raise Unreachable(listing.command, problem)
 
     def start(self, command: Command, deadline: Deadline) -> Job:
         """Call an asynchronous command and return its job, which runs on.
@@ -311,15 +315,25 @@ def _filters(listing: Listing, where: Mapping[str, object]) -> dict[str, object]
     return parameters(**{**listing.defaults, **where})
 
 
-def _rows(listing: Listing, answer: Answer) -> list[Answer]:
-    """Return the objects that a list answers; an empty list has no such key."""
-    command, key = listing[:2]
-    rows = answer.get(key, [])
+def _rows(listing: Listing, answer: Answer) -> tuple[list[Answer], int | None]:
+    """Return the objects of a page, and how many there are if it says so.
+
+    An empty page has no list, and nothing else but the count. Raises Unreachable for other forms:
+    what cannot be read must not be taken for nothing.
+    """
+    command, key = listing.command, listing.key
+    rows, counted = answer.get(key, []), answer.get("count")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Unreachable(command, f"a list of objects was expected under {key!r}")
-    if not rows and any(isinstance(value, list) for value in answer.values()):
-        raise Unreachable(command, f"a list was expected under {key!r}, it is under another key")
-    return rows
+    if key not in answer and answer.keys() - {"count"}:
+        raise Unreachable(command, f"a list was expected under {key!r}, there are other keys")
+    if counted is not None and type(counted) is not int:
+        raise Unreachable(command, "a whole number was expected under 'count'")
+    return rows, counted
+
+
+def _models(model: type[M], rows: Iterable[Answer]) -> tuple[M, ...]:
+    return tuple(_parsed(model.LISTING.command, model.from_json, row) for row in rows)
 
 
 def _parsed(command: str, parse: Callable[[Answer], T], answer: Answer) -> T:

@@ -16,7 +16,7 @@ from hooks.http.backoff import clamp_retry_after, retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.errors import HttpError
 from hooks.http.hide import HIDDEN
-from hooks.http.texts import shorten
+from hooks.http.texts import one_line, shorten
 from hooks.http.transport import HttpAnswer, Request, Transport
 
 OK = 200
@@ -28,6 +28,8 @@ DEFAULT_RETRY_AFTER = 1.0
 EXPIRATION = timedelta(minutes=10)
 #: CloudStack's words are passed on up to this length.
 MAX_TEXT = 1000
+#: Keys that only errors have, whatever their values.
+ERROR_KEYS = frozenset({"errorcode", "cserrorcode", "errortext"})
 HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "User-Agent": "cloudstack-metacontroller",
@@ -75,6 +77,8 @@ class Wire:
         if isinstance(code, int):
             advice = clock_advice(answer.date, time.time()) if code == UNAUTHORIZED else ""
             raise error_of(command, code, _error_text(payload), advice=advice)
+        if not ERROR_KEYS.isdisjoint(payload):
+            raise _unexpected(command, answer, "got an error without a whole number as its code")
         if answer.status != OK or name.lower() not in _envelope_names(command):
             raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")
@@ -143,7 +147,7 @@ def _written(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _error_text(payload: Json) -> str:
     """Return CloudStack's words, at most MAX_TEXT characters, without signed requests in them."""
-    text = str(payload.get("errortext") or "no reason given")
+    text = one_line(payload.get("errortext") or "no reason given", 2 * MAX_TEXT)
     text = re.sub(r"(?i)\b(signature|api_?key|secret_?key)=[^&\s]+", rf"\1={HIDDEN}", text)
     return shorten(text, MAX_TEXT)
 

@@ -52,7 +52,7 @@ class ProjectLimit(ResourceLimit):
 def _version(answer: Answer, name: str) -> tuple[int, ...]:
     """Read `4.22.0.0-SNAPSHOT` as (4, 22, 0, 0)."""
     text = required(answer, "capability", name)
-    numbers = re.match(r"\d+(\.\d+)*", text, re.ASCII)
+    numbers = re.match(r"\d{1,9}(\.\d{1,9})*", text, re.ASCII)
     if numbers is None:
         raise Malformed(f"a cloudstackversion {text!r}, one such as 4.22.0.0 was expected")
     return tuple(int(part) for part in numbers[0].split("."))

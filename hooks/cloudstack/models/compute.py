@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Model, each
+from hooks.cloudstack.models.fields import Listing, Model, OptionalIp, each
 
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
 #: Network cards and service offering cost the server 4 ms a VM; `details=min`, which has
@@ -19,7 +19,7 @@ class Nic(Model):
 
     id: str
     network_id: str
-    ip_address: str = ""
+    ip_address: OptionalIp = ""
     ip6_address: str = ""
     is_default: bool = False
 

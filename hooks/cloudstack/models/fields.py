@@ -10,10 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import datetime
 from functools import cache, partial
+from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
+from hooks.http.texts import quote
+
 T = TypeVar("T")
+
+#: Characters of a text, and of a list that is one text, at most.
+MAX_TEXT = 4096
+MAX_LIST = 1024 * 1024
+
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 #: An object of an answer.
 Answer = Mapping[str, Any]
@@ -23,22 +32,37 @@ class Malformed(ValueError):
     """An answer lacks a field that we cannot do without, or holds it in no known form."""
 
 
-def required(answer: Answer, kind: str, name: str) -> str:
-    """Return a non-empty text field; raise Malformed, naming `kind` and field, without one."""
-    value = optional(answer, name)
-    if not value:
-        raise Malformed(f"a {kind} without {name!r}")
-    return value
-
-
-def optional(answer: Answer, name: str) -> str:
-    """Return a text field, empty where it is missing; numbers and booleans become text."""
+def _text(answer: Answer, name: str, longest: int) -> str:
     value = answer.get(name)
     if value is None or isinstance(value, dict | list):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    try:
+        text = str(value)
+    except ValueError:  # an integer of more digits than Python writes
+        raise Malformed(f"{name!r} with too many digits") from None
+    if len(text) > longest:
+        raise Malformed(f"{name!r} with more than {longest} characters")
+    return text
+
+
+def required(answer: Answer, kind: str, name: str) -> str:
+    """Return a non-empty text field; raise Malformed, naming `kind` and field, without one."""
+    value = optional(answer, name)
+    if not value:
+        raise Malformed(f"a {kind} without {name!r}")
+    if name == "id" and not _ID.fullmatch(value):
+        raise Malformed(f"a {kind} with {name!r} {quote(value)}, which is no id")
+    return value
+
+
+def optional(answer: Answer, name: str) -> str:
+    """Return a text field, empty where it is missing; numbers and booleans become text.
+
+    Raises Malformed for a longer one than MAX_TEXT.
+    """
+    return _text(answer, name, MAX_TEXT)
 
 
 def flag(answer: Answer, name: str) -> bool:
@@ -59,8 +83,8 @@ def optional_number(answer: Answer, kind: str, name: str) -> int | None:
     text = optional(answer, name)
     if not text:
         return None
-    if not re.fullmatch(r"[+-]?\d+(\.0+)?", text, re.ASCII):
-        raise Malformed(f"a {kind} with {name!r} {text!r}, a whole number was expected")
+    if not re.fullmatch(r"[+-]?\d{1,18}(\.0+)?", text, re.ASCII):
+        raise Malformed(f"a {kind} with {name!r} {quote(text)}, a whole number was expected")
     return int(text.partition(".")[0])
 
 
@@ -69,7 +93,34 @@ def words(answer: Answer, name: str) -> tuple[str, ...]:
     value = answer.get(name)
     if isinstance(value, list):
         return tuple(str(item) for item in value)
-    return tuple(word for word in re.split(r"[,\s]+", optional(answer, name)) if word)
+    return tuple(word for word in re.split(r"[,\s]+", _text(answer, name, MAX_LIST)) if word)
+
+
+def cidrs(answer: Answer, name: str) -> tuple[str, ...]:
+    """Return a list of CIDRs; raise Malformed where one is none."""
+    found = words(answer, name)
+    for cidr in found:
+        try:
+            ip_network(cidr, strict=False)
+        except ValueError:
+            raise Malformed(f"{name!r} with {quote(cidr)}, a CIDR was expected") from None
+    return found
+
+
+def ip(answer: Answer, name: str) -> str:
+    """Return an IP address; raise Malformed without one, and for other text."""
+    return optional_ip(answer, name) or required(answer, "address", name)
+
+
+def optional_ip(answer: Answer, name: str) -> str:
+    """Return an IP address, empty where it is missing; raise Malformed for other text."""
+    text = optional(answer, name)
+    try:
+        if text:
+            ip_address(text)
+    except ValueError:
+        raise Malformed(f"{name!r} {quote(text)}, an IP address was expected") from None
+    return text
 
 
 def objects(answer: Answer, name: str, parse: Callable[[Answer], T]) -> tuple[T, ...]:
@@ -86,11 +137,15 @@ def objects(answer: Answer, name: str, parse: Callable[[Answer], T]) -> tuple[T,
 
 
 def read_moment(answer: Answer, name: str) -> float | None:
-    """Return a time such as `2026-11-22T00:44:54+0000` as epoch seconds, None without one."""
+    """Return a time such as `2026-11-22T00:44:54+0000` as epoch seconds, None without one.
+
+    None as well for one before 1970.
+    """
     try:
-        return datetime.strptime(optional(answer, name), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        moment = datetime.strptime(optional(answer, name), "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
         return None
+    return moment if moment >= 0 else None
 
 
 def each(field: str) -> Callable[[Answer, str], tuple[str, ...]]:
@@ -100,6 +155,10 @@ def each(field: str) -> Callable[[Answer, str], tuple[str, ...]]:
 
 #: Text in lower case, such as a protocol, which must be there.
 Lower = Annotated[str, lambda answer, name: required(answer, "rule", name).lower()]
+#: CIDRs, and an IP address that must be there or may be missing.
+Ip = Annotated[str, ip]
+Cidrs = Annotated[tuple[str, ...], cidrs]
+OptionalIp = Annotated[str, optional_ip]
 #: Epoch seconds; None where there is no time.
 Moment = Annotated[float | None, read_moment]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Lower, Model
+from hooks.cloudstack.models.fields import Cidrs, Listing, Lower, Model
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -17,7 +17,7 @@ class FirewallRule(Model):
     public_ip_id: Annotated[str, "ipaddressid"]
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
+    cidrs: Annotated[Cidrs, "cidrlist"] = ()
     state: str = ""
     network_id: str = ""
     tags: tuple[Tag, ...] = ()

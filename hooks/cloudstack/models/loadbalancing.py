@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from hooks.cloudstack.models.fields import (
     Answer,
+    Cidrs,
     Listing,
     Malformed,
     Model,
@@ -44,7 +45,7 @@ class LoadBalancerRule(Model):
     algorithm: str = ""
     state: str = ""
     network_id: str = ""
-    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
+    cidrs: Annotated[Cidrs, "cidrlist"] = ()
     tags: tuple[Tag, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Model, Moment, each
+from hooks.cloudstack.models.fields import Ip, Listing, Model, Moment, each
 from hooks.cloudstack.models.tags import Tag
 
 
@@ -81,7 +81,7 @@ class PublicIpAddress(Model):
         "id ip_address associated_network_id vpc_id zone_id tags state for_virtual_network",
     )
     id: str
-    ip_address: str
+    ip_address: Ip
     state: str
     zone_id: str = ""
     network_id: Annotated[str, "associatednetworkid"] = ""

@@ -161,6 +161,15 @@ EXPECTED = "createTags: JSON with the key 'createtagsresponse' was expected, "
             False,
             id="another command's answer",
         ),
+        *(
+            pytest.param(
+                Reply(200, b'{"createtagsresponse": ' + body + b"}"),
+                "got an error without a whole number as its code (HTTP 200)",
+                False,
+                id=f"an error: {body.decode()}",
+            )
+            for body in (b'{"errorcode": "530"}', b'{"errorcode": 530.0}', b'{"cserrorcode": 4250}')
+        ),
         pytest.param(
             Reply(500, b'{"createtagsresponse": {"jobid": "j"}}'),
             "got 'createtagsresponse' (HTTP 500)",

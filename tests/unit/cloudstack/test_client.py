@@ -1,9 +1,10 @@
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 import pytest
 
-from hooks.cloudstack.client import ATTEMPTS, MAX_QUIET, PAGE_SIZE
+from hooks.cloudstack.client import ATTEMPTS, MAX_OBJECTS, MAX_QUIET, PAGE_SIZE
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.errors import (
     CloudStackError,
@@ -238,8 +239,21 @@ def test_rows_added_at_the_end_while_reading_are_part_of_the_list() -> None:
         pytest.param({"zone": ["z"]}, "a list of objects was expected under 'zone'", id="texts"),
         pytest.param(
             {"count": 1, "zones": [{"id": "z"}]},
-            "a list was expected under 'zone', it is under another key",
+            "a list was expected under 'zone', there are other keys",
             id="another key",
+        ),
+        pytest.param(
+            {"error": "backend down"},
+            "a list was expected under 'zone', there are other keys",
+            id="an error of another server",
+        ),
+        pytest.param(
+            {"count": "5"}, "a whole number was expected under 'count'", id="a count in text"
+        ),
+        pytest.param(
+            {"count": 1, "zone": [{"id": "../../x"}]},
+            "an answer that cannot be used: a zone with 'id' '../../x', which is no id",
+            id="an id that is a path",
         ),
         pytest.param(
             {"count": 1, "zone": [{"name": "z"}]},
@@ -350,3 +364,15 @@ def test_a_job_that_may_not_be_asked_about_is_a_refusal_but_no_failed_job() -> N
     with pytest.raises(Unauthorized) as caught:
         job_of(script, "createTags", seconds=8)
     assert not caught.value.failed_job
+
+
+def test_pages_without_end_are_not_read_for_ever() -> None:
+    numbers = count()
+
+    def page(_: Mapping[str, object]) -> dict[str, Any]:
+        return {"zone": [{"id": f"{next(numbers)}", "name": "z"} for _ in range(PAGE_SIZE)]}
+
+    script = Script([page])
+    with pytest.raises(Unreachable, match="the list has more than 100000 objects"):
+        listed(script)
+    assert len(script.calls) == MAX_OBJECTS // PAGE_SIZE + 1

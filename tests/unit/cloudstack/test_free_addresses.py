@@ -22,7 +22,7 @@ def addresses(
         rows = [
             {
                 "id": str(n),
-                "ipaddress": f"ip-{n}",
+                "ipaddress": address(n),
                 "state": "Free",
                 "forvirtualnetwork": True,
                 "issystem": not usable(n),
@@ -32,6 +32,10 @@ def addresses(
         return {"count": count, **({"publicipaddress": rows} if rows else {})}
 
     return answer
+
+
+def address(number: int) -> str:
+    return f"10.0.{number // 256}.{number % 256}"
 
 
 def asked(script: Script) -> list[tuple[object, object]]:
@@ -55,7 +59,7 @@ def test_a_page_is_read_and_before_the_first_one_the_count(count: int) -> None:
     cloud = cloud_of(script)
     assert 1 <= len(ips(cloud, script, 0.999)) <= FREE_PAGE
     assert asked(script) == [(1, FREE_PAGE), (-(-count // FREE_PAGE), FREE_PAGE)]
-    assert ips(cloud, script, 0.0) == [f"ip-{n}" for n in range(FREE_PAGE)]
+    assert ips(cloud, script, 0.0) == [address(n) for n in range(FREE_PAGE)]
     assert len(script.calls) == 3
     cloud.close()
 
@@ -63,7 +67,7 @@ def test_a_page_is_read_and_before_the_first_one_the_count(count: int) -> None:
 def test_few_addresses_are_one_page() -> None:
     script = Script([addresses(3)])
     cloud = cloud_of(script)
-    assert ips(cloud, script, 0.999) == ["ip-0", "ip-1", "ip-2"]
+    assert ips(cloud, script, 0.999) == ["10.0.0.0", "10.0.0.1", "10.0.0.2"]
     assert len(script.calls) == 1
     cloud.close()
 
@@ -72,14 +76,14 @@ def test_a_page_that_is_gone_is_looked_for_again() -> None:
     script = Script([addresses(100), addresses(100), addresses(20)])
     cloud = cloud_of(script)
     ips(cloud, script, 0.999)
-    assert ips(cloud, script, 0.999) == [f"ip-{n}" for n in range(10, 20)]
+    assert ips(cloud, script, 0.999) == [address(n) for n in range(10, 20)]
     cloud.close()
 
 
 def test_where_no_address_of_a_page_can_be_used_all_are_read() -> None:
     script = Script([addresses(30, lambda n: n == 7)])
     cloud = cloud_of(script)
-    assert ips(cloud, script, 0.999) == ["ip-7"]
+    assert ips(cloud, script, 0.999) == ["10.0.0.7"]
     assert asked(script)[-1] == (1, PAGE_SIZE)
     cloud.close()
 

@@ -119,6 +119,7 @@ def test_an_address_is_of_the_network_it_is_associated_with_not_of_the_public_on
     [
         pytest.param({}, id="free"),
         pytest.param({"allocated": "yesterday"}, id="in a form unknown to us"),
+        pytest.param({"allocated": "0001-01-01T00:00:00+2359"}, id="before all times"),
     ],
 )
 def test_an_address_without_a_readable_time_is_of_no_known_time(allocated: Answer) -> None:
@@ -326,6 +327,48 @@ def test_a_job_is_pending_done_or_failed(answer: Answer, expected: JobStatus) ->
             {"id": "r", "name": "n", "publicipid": "i", "publicport": "http", "privateport": "1"},
             "a load balancer rule with 'publicport' 'http', a whole number was expected",
             id="rule, port in words",
+        ),
+        pytest.param(
+            PublicIpAddress.from_json,
+            {"id": "i", "ipaddress": "not-an-ip", "state": "Free"},
+            "'ipaddress' 'not-an-ip', an IP address was expected",
+            id="address, no IP",
+        ),
+        pytest.param(
+            Nic.from_json,
+            {"id": "n", "networkid": "n", "ipaddress": "evil\n"},
+            r"'ipaddress' 'evil\n', an IP address was expected",
+            id="nic, no IP",
+        ),
+        pytest.param(
+            VirtualMachine.from_json,
+            {"id": "v,w", "name": "n", "state": "Running"},
+            "a virtual machine with 'id' 'v,w', which is no id",
+            id="machine, two ids",
+        ),
+        pytest.param(
+            VirtualMachine.from_json,
+            {"id": "v", "name": "n" * 4097, "state": "Running"},
+            "'name' with more than 4096 characters",
+            id="machine, a name without end",
+        ),
+        pytest.param(
+            FirewallRule.from_json,
+            {"id": "f", "ipaddressid": "i", "protocol": "tcp", "cidrlist": "::/999"},
+            "'cidrlist' with '::/999', a CIDR was expected",
+            id="firewall rule, no CIDR",
+        ),
+        pytest.param(
+            FirewallRule.from_json,
+            {"id": "f", "ipaddressid": "i", "protocol": "tcp", "endport": 10**30},
+            f"a firewall rule with 'endport' '{10**30}', a whole number was expected",
+            id="firewall rule, an endless range",
+        ),
+        pytest.param(
+            LoadBalancerRule.from_json,
+            {"id": "r", "name": "n", "publicipid": "i", "publicport": 10**5000},
+            "'publicport' with too many digits",
+            id="rule, a port of 5000 digits",
         ),
         pytest.param(
             LoadBalancerRule.from_json,
