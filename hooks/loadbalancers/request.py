@@ -11,7 +11,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
-from hooks.kube.times import moment, read_time
+from hooks.loadbalancers.recorded import Acquiring, RecordedStatus
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_ACQUIRING,
@@ -20,14 +20,12 @@ from hooks.names import (
     INSTANCE_KIND,
 )
 from hooks.webhook.requests import (
-    ConditionView,
     NamespacedMetadata,
     NonEmpty,
     NoObjects,
     Object,
     ObjectName,
     PortNumber,
-    Time,
     View,
     convert,
     exactly,
@@ -136,105 +134,6 @@ class Spec(View, frozen=True):
     def rule_name(self, port: Port) -> str:
         """Name the rule of a port as the existing CloudStack provider does."""
         return f"{load_balancer_name(self.service.uid)}-{port.rule_protocol}-{port.public_port}"
-
-
-class RecordedAddress(View, frozen=True):
-    """The address as our own status has it.
-
-    Attributes:
-        id: empty until the address was seen to be ours.
-        chosen_at: when it was chosen, until it was seen to be ours.
-        allocated_at: CloudStack's time of the allocation, which tells it from a later one.
-        tries: choices that turned out to be taken.
-        published: the Service may show it.
-    """
-
-    ip: str = ""
-    id: str = ""
-    network_id: str = msgspec.field(name="networkID", default="")
-    associated_by_controller: bool = False
-    chosen_at: Time | None = None
-    allocated_at: Time | None = None
-    tries: int = 0
-    published: bool = False
-
-    @property
-    def is_unclaimed(self) -> bool:
-        """Tell whether it is chosen and not known to be ours yet."""
-        return not self.id
-
-
-@dataclass(frozen=True, slots=True)
-class Acquiring:
-    """The record that a call of ours acquires an address, as an annotation has it.
-
-    A record that is still there later is of a call whose outcome is unknown.
-
-    Attributes:
-        ip: empty if there is no record, or none that can be read.
-        since: epoch seconds.
-        seal: proves that we wrote it.
-        text: the whole annotation; empty if there is none.
-    """
-
-    ip: str = ""
-    since: float = 0.0
-    seal: str = ""
-    text: str = ""
-
-    @classmethod
-    def read(cls, text: str) -> "Acquiring":
-        """Read an annotation."""
-        words = text.split(" ")
-        since = read_time(words[1]) if len(words) == 3 else None
-        return cls(text=text) if since is None else cls(words[0], since, words[2], text)
-
-    @classmethod
-    def of(cls, ip: str, since: float, seal: str) -> "Acquiring":
-        """Make a record; `since` is in epoch seconds."""
-        return cls(ip, since, seal, f"{ip} {moment(since)} {seal}")
-
-
-#: There is no record.
-NO_RECORD = Acquiring()
-#: Seconds after which a call that wrote a record has surely ended.
-LONGEST_CALL = 330.0
-
-
-class RepeatedDrift(View, frozen=True):
-    """Hash and count of the drift checks in a row that found the same drift."""
-
-    what: str = ""
-    times: int = 0
-
-
-class RecordedStatus(View, frozen=True):
-    """What our own status says: all that is remembered of earlier calls.
-
-    Attributes:
-        address: None where none is chosen yet.
-        rules_since: since when every rule has existed.
-        fingerprint: of what was asked for at the last finished check; empty while work goes on.
-    """
-
-    address: RecordedAddress | None = None
-    network_id: str = msgspec.field(name="networkID", default="")
-    last_check: Time | None = msgspec.field(name="lastCheckTime", default=None)
-    next_check: Time | None = msgspec.field(name="nextCheckTime", default=None)
-    rules_since: Time | None = None
-    fingerprint: str = msgspec.field(name="checkedFor", default="")
-    repeated_drift: RepeatedDrift = RepeatedDrift()
-    conditions: tuple[ConditionView, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Drop an address without an IP, which is none."""
-        if self.address and not self.address.ip:
-            msgspec.structs.force_setattr(self, "address", None)
-
-    def condition(self, kind: str) -> ConditionView:
-        """Return the condition of a type, one without a status where there is none."""
-        found = (each for each in self.conditions if each.type == kind)
-        return next(found, ConditionView(kind, ""))
 
 
 class NetworkAttachment(View, frozen=True):

@@ -52,8 +52,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
     )
     match facts.match:
         case Missing(str() as vm_id):
-            uid = str(node["metadata"].get("uid"))
-            subject = uid, vm_id, facts.absence.since
+            subject = str(node["metadata"].get("uid")), vm_id, facts.absence.since
             seen = context.absences.note(facts.name, subject, snapshot.taken_monotonic)
             facts = replace(facts, seen=seen)
             if is_deletion_due(facts):

@@ -33,13 +33,8 @@ from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
 from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.plan.takedown import is_by_controller, take_down
-from hooks.loadbalancers.request import (
-    LONGEST_CALL,
-    NO_RECORD,
-    Acquiring,
-    LoadBalancerRequest,
-    RecordedAddress,
-)
+from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.requests import Time
 
 #: Seconds after which the record of an address that cannot be tagged is renewed.

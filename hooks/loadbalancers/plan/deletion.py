@@ -13,7 +13,7 @@ from hooks.loadbalancers.plan.facts import Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Whose, describe
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.takedown import is_by_controller, others_on, take_down
-from hooks.loadbalancers.request import LONGEST_CALL
+from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,

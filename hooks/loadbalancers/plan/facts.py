@@ -11,7 +11,8 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.ownership import Owner
-from hooks.loadbalancers.request import NO_RECORD, Acquiring, LoadBalancerRequest
+from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
+from hooks.loadbalancers.request import LoadBalancerRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.kube.services import load_balancer_name
 from hooks.kube.times import moment
-from hooks.loadbalancers.request import Acquiring, LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.recorded import Acquiring, RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]

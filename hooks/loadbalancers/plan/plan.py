@@ -33,7 +33,7 @@ from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
-from hooks.loadbalancers.request import RepeatedDrift
+from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
 from hooks.webhook.contract import CompositeResponse, Plan
 

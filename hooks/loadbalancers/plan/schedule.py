@@ -8,7 +8,8 @@ from hooks.kube.times import CLOCK_SLACK
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedStatus, RepeatedDrift
+from hooks.loadbalancers.recorded import RecordedStatus, RepeatedDrift
+from hooks.loadbalancers.request import LoadBalancerRequest
 
 #: Conditions of the stages; Ready sums them up.
 STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")

@@ -11,6 +11,7 @@ Every answer is one of these:
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -36,7 +37,8 @@ from hooks.loadbalancers.plan.schedule import (
     early_wait,
     regular_wait,
 )
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress, RepeatedDrift
+from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -116,10 +118,17 @@ def planned(
     }
     if is_working:
         return _response(facts.request, status, SOON)
-    wait = _next_check(facts, ready, drift)
-    if address and since is not None and not address.published and stages.address.is_ours:
-        wait = min(wait, max(SOON, since + PUBLISH_AFTER - facts.now))
+    wait = min(_next_check(facts, ready, drift), _until_published(facts, stages, address, since))
     return _checked(facts.request, status, facts.now, wait)
+
+
+def _until_published(
+    facts: Facts, stages: Stages, address: RecordedAddress | None, since: float | None
+) -> float:
+    """Return the seconds until the address may be published, infinite if nothing waits for that."""
+    if address is None or address.published or since is None or not stages.address.is_ours:
+        return inf
+    return max(SOON, since + PUBLISH_AFTER - facts.now)
 
 
 def plan_entries(actions: Iterable[Action]) -> list[str]:

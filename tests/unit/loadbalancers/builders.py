@@ -14,7 +14,8 @@ from hooks.loadbalancers.plan.actions import Associate, CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
-from hooks.loadbalancers.request import INSTANCES, Acquiring, LoadBalancerRequest, read
+from hooks.loadbalancers.recorded import Acquiring
+from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
 from hooks.names import ANNOTATION_ACQUIRING
 
 NOW = 1_800_000_000.0

@@ -1,16 +1,8 @@
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.request import (
-    INSTANCES,
-    Adopt,
-    Invalid,
-    NetworkAttachment,
-    Port,
-    RecordedAddress,
-    RepeatedDrift,
-    read,
-)
+from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
+from hooks.loadbalancers.request import INSTANCES, Adopt, Invalid, NetworkAttachment, Port, read
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import (

@@ -7,7 +7,8 @@ from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.recorded import RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID
 from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import NOW, facts

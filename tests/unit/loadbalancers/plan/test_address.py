@@ -11,7 +11,8 @@ from hooks.loadbalancers.plan.actions import (
     Rerecord,
 )
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS
-from hooks.loadbalancers.request import LoadBalancerRequest, RecordedAddress
+from hooks.loadbalancers.recorded import RecordedAddress
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     TAG_ORIGIN,
     TAG_ORIGIN_CONTROLLER,

@@ -6,7 +6,7 @@ from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Whose
 from hooks.loadbalancers.plan.takedown import others_on, take_down
-from hooks.loadbalancers.request import Acquiring
+from hooks.loadbalancers.recorded import Acquiring
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,
