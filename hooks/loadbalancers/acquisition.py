@@ -6,12 +6,15 @@ from hooks.cloudstack.commands import network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags
 from hooks.cloudstack.errors import CloudStackError, Refused, Throttled, Unreachable
 from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, KubeError, NotFound
 from hooks.kube.objects import annotations, is_deleting, part
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan import ownership
 from hooks.loadbalancers.plan.actions import Associate, Rerecord
+from hooks.loadbalancers.plan.ownership import Own
 from hooks.names import ANNOTATION_ACQUIRING
 
 #: How often a record is written if its object changes in between.
@@ -99,22 +102,35 @@ def _tag(job: Job, action: Associate, context: CallContext) -> None:
         context.wait_for(context.start(tags), job)
     except Refused as error:
         if error.command == tags.name:
-            _release(job, context)
+            _release(job, action, context)
         raise
 
 
-def _release(job: Job, context: CallContext) -> None:
+def _release(job: Job, action: Associate, context: CallContext) -> None:
     """Release what a job acquired. Raises Unreachable if that is refused, so that it counts."""
     try:
         context.wait_for(job)
     except Refused:
         return  # CloudStack has released it
-    own = ownership.associated(job.resource_id)
+    own = _associated(job, action, context)
     release = network.disassociate_ip_address(own.id)
     try:
         context.wait_for(context.start(release))
     except Refused as error:
         raise Unreachable(release.name, f"{own.name} is still allocated: {error.text}") from error
+
+
+def _associated(job: Job, action: Associate, context: CallContext) -> Own:
+    """Read what a job acquired; return our title to it. Raises Unreachable if it has none."""
+    client, deadline, address_id = context.cloud.client, context.deadline, job.resource_id
+    found = client.list_all(PublicIpAddress, deadline, id=address_id)
+    rules = client.list_all(LoadBalancerRule, deadline, public_ip_id=address_id)
+    try:
+        [address] = found
+        return ownership.associated(address, rules, ip=action.ip, network_id=action.network_id)
+    except (ValueError, ownership.NotOurs):
+        problem = f"address {address_id} is not the one that was asked for, and is left as it is"
+        raise Unreachable(job.command, problem) from None
 
 
 def _is_settled(error: CloudStackError) -> bool:

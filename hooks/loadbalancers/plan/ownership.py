@@ -277,9 +277,22 @@ class Owner:
         return cluster == self.takeover_from or (cluster is None and uid is None)
 
 
-def associated(address_id: str) -> Own:
-    """Return our title to an address that this very call has associated, before it is tagged."""
-    return Own("address", address_id, address_id)
+def associated(
+    address: PublicIpAddress, rules: Collection[LoadBalancerRule], *, ip: str, network_id: str
+) -> Own:
+    """Return our title to an address that this very call has associated, before it is tagged.
+
+    Raises NotOurs if it is not what was asked for, or somebody uses it: the answer may be wrong.
+
+    Args:
+        address: as CloudStack lists it now.
+        rules: what is on it.
+        ip: that was asked for; empty for any.
+        network_id: for which.
+    """
+    is_asked_for = ip in ("", address.ip_address) and address.network_id == network_id
+    is_ours = is_asked_for and not address.tags and not rules
+    return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
 
 def value(resource: Resource, key: str) -> str:
