@@ -137,7 +137,8 @@ def test_no_role_of_another_namespace_counts(cluster: ControlPlane, users: dict[
     cluster.kubectl("create", "namespace", "others")
     with pytest.raises(ApiError, match="is forbidden: User"):
         clusters_of(users["edit"]).create(target("any", "others"))
-    with closing(cluster.api_as(cluster.service_account_token("default", "others"))) as nobody:
+    cluster.kubectl("-n", "others", "create", "serviceaccount", "nobody")
+    with closing(cluster.api_as(cluster.service_account_token("nobody", "others"))) as nobody:
         assert not may_list(nobody)
 
 

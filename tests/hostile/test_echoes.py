@@ -45,7 +45,7 @@ def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def answer(body: str, *, status: str = "403 Forbidden", headers: str = "") -> bytes:
+def answer(body: str, *, status: str = "401 Unauthorized", headers: str = "") -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
