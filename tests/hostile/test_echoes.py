@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -120,7 +121,7 @@ def test_a_target_cluster_cannot_have_a_secret_shown(
     secret_text, credentials = USERS[user]
     written, logged = write(secret_text), _log(hooks)
     with servers.serving(servers.sending(reply(written))) as server:
-        name = f"target-{server.url.rpartition(':')[2]}"
+        name = f"target-{uuid.uuid4()}"  # a port may come again
         hooks.api_server.store.put(secret(kubeconfig(server.url, user=credentials), name=name))
         cluster = target_cluster(name, kubeconfigSecret=name, failureThreshold=1)
         body = {"parent": cluster, "children": {}}
