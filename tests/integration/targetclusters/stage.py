@@ -94,21 +94,27 @@ class Stage:
 
         self.driven.settle(settled, "the resources are synced")
 
-    def finalize(self, within: float = 30.0) -> None:
-        """Delete the TargetCluster, and call on until it is finalized."""
+    def finalize(self, within: float = 30.0, *, or_dead: bool = False) -> bool:
+        """Delete the TargetCluster, and call on until it is finalized; answer whether it is.
+
+        With `or_dead`, until the line is dead: what died with it answers no further call.
+        """
         deleted = timestamp(self.clock.now)
         metadata = {**self.driven.cluster["metadata"], "deletionTimestamp": deleted}
         self.driven.cluster = {**self.driven.cluster, "metadata": metadata}
 
-        def finalized() -> bool:
+        def ended() -> str:
+            if or_dead and self.line.dead.is_set():
+                return "dead"
             answer = self.driven.call(finalizing=True)
             if answer["finalized"]:
-                return True
+                return "finalized"
             if answer["resyncAfterSeconds"] != MIN_POLL:
                 self.clock.now += answer["resyncAfterSeconds"] + 0.001
-            return False
+            return ""
 
-        until(finalized, "the TargetCluster is finalized", within=within, every=0.005)
+        how = until(ended, "the TargetCluster is finalized", within=within, every=0.005)
+        return how == "finalized"
 
     def sources(self) -> set[str]:
         return {
