@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
@@ -100,11 +100,18 @@ def cidrs(answer: Answer, name: str) -> tuple[str, ...]:
     """Return a list of CIDRs; raise Malformed where one is none."""
     found = words(answer, name)
     for cidr in found:
-        try:
-            ip_network(cidr, strict=False)
-        except ValueError:
-            raise Malformed(f"{name!r} with {quote(cidr)}, a CIDR was expected") from None
+        if not _is_cidr(cidr):
+            raise Malformed(f"{name!r} with {quote(cidr)}, a CIDR was expected")
     return found
+
+
+@lru_cache(maxsize=4096)  # all rules of an address have the same ones
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def ip(answer: Answer, name: str) -> str:
