@@ -86,14 +86,14 @@ class LoadBalancerCall(Call[Facts, Action]):
         """Return what is known of CloudStack, else read it.
 
         Before a deletion, the lane comes first: nothing may come on the address while it is waited
-        for.
+        for. What a release has left is read without: another release enters it again.
         """
         self._finish()
         if self.known is not None and self.associated:
             self.known = observe_associated(self.known, self.associated, self.context)
         self.associated = ""
         if self.known is None:
-            if self.request.is_deleting:
+            if self.request.is_deleting and not self._has_released():
                 self._enter_network()
             return self._read()
         self.known = replace(self.known, call_state=self.call_state, now=self.context.clock())
@@ -166,6 +166,9 @@ class LoadBalancerCall(Call[Facts, Action]):
         self.known, self.has_effects = None, False
         self.known = observe(self.request, self.call_state, self.context)
         return self.known
+
+    def _has_released(self) -> bool:
+        return any(isinstance(each, actions.Release) for each in self.call_state.done)
 
     def _still_planned(self, release: actions.Release) -> bool:
         """Enter the lane, and plan again if it was not held when CloudStack was read."""

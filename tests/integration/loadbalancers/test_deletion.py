@@ -1,11 +1,15 @@
 """Deletion: what is ours goes, and what is not ours stays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.lanes import LaneKey, Lanes
 from hooks.names import (
     ANNOTATION_ABANDON,
     CLEANUP_FINALIZER,
@@ -15,6 +19,31 @@ from hooks.names import (
     LOAD_BALANCER_CLASS,
 )
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
+
+
+class CountedLanes(Lanes):
+    """Lanes that know how often they were entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered: list[tuple[LaneKey, ...]] = []
+
+    @contextmanager
+    def held(self, keys: tuple[LaneKey, ...], *, timeout: float = 6.5) -> Iterator[None]:
+        self.entered.append(keys)
+        with super().held(keys, timeout=timeout):
+            yield
+
+
+def test_what_a_release_has_left_is_read_without_waiting_for_the_releases_of_others(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    lanes = hook._lanes = CountedLanes()
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert [[key.kind for key in keys] for keys in lanes.entered if keys] == [["network"]]
 
 
 def test_a_deletion_releases_the_address_with_everything_in_one_job(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, JobTimes
+from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, USUAL, JobTimes
 
 
 def polls_of(times: JobTimes, seconds: float, command: str = "createTags") -> tuple[int, float]:
@@ -26,7 +26,16 @@ def test_jobs_that_take_as_long_as_the_last_ones_cost_few_polls_and_little_time(
     later = [polls_of(times, seconds) for _ in range(20)]
     most = 1.4 if seconds < LONGEST_FIRST_POLL else 8
     assert sum(polls for polls, _ in later) / 20 <= most
-    assert max(late for _, late in later) <= max(0.03, 0.3 * seconds)
+    assert max(late for _, late in later) <= max(0.025, 0.16 * seconds)
+
+
+@pytest.mark.parametrize("command", USUAL)
+def test_the_first_job_of_a_process_costs_one_poll_or_two_if_it_takes_what_it_usually_does(
+    command: str,
+) -> None:
+    polls, late = polls_of(JobTimes(), USUAL[command], command)
+    assert polls == (1 if USUAL[command] <= LONGEST_FIRST_POLL else 2)
+    assert late <= 0.01
 
 
 def test_a_short_job_after_long_ones_is_seen_soon() -> None:
