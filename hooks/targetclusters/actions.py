@@ -77,6 +77,7 @@ class _Jobs:
                 result = probe_cluster(
                     api,
                     _add_kubeconfig(result, kubeconfig),
+                    before=self.facts.probe.latest,
                     pod_namespaces=spec.health.pod_namespaces,
                     deadline=deadline.at_most(spec.health.timeout),
                 )
@@ -212,6 +213,7 @@ def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig) -> ProbeResult:
     return replace(
         result,
         server=kubeconfig.server,
+        access=kubeconfig.version,
         ca=kubeconfig.ca_fingerprint,
         verified=kubeconfig.verify,
         two_credentials=bool(kubeconfig.certificate and kubeconfig.authorization),

@@ -13,6 +13,7 @@ from hooks.http.bounded_json import Json
 from tests import loopback
 
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+IDENTITY = "/api/v1/namespaces/kube-system"
 
 
 def node(name: str, *, ready: bool = True, **resources: str) -> Json:
@@ -85,7 +86,7 @@ class FakeCluster:
             return 201, json.dumps({"status": {"userInfo": user}})
         if path == "/version":
             return 200, json.dumps({"gitVersion": self.version})
-        if path == "/api/v1/namespaces/kube-system":
+        if path == IDENTITY:
             return 200, json.dumps({"metadata": {"name": "kube-system", "uid": self.uid}})
         if path == "/api/v1/nodes":
             return 200, json.dumps(_page(self.nodes, query))

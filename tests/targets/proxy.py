@@ -1,5 +1,6 @@
 """Stands between the operator and a cluster: sees each write, and cuts the line on demand."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +24,14 @@ class Proxy:
 
     Attributes:
         on_write: is called with each write, `METHOD path`, before it is passed on.
+        uid: of the namespace kube-system, as of another cluster; empty for the cluster's own.
     """
 
     url: str = ""
     writes: list[str] = field(default_factory=list)
     on_write: Callable[[str], Fate] = lambda _: "done"
     dead: threading.Event = field(default_factory=threading.Event)
+    uid: str = ""
 
 
 @contextmanager
@@ -69,7 +72,10 @@ class _Handler(loopback.Handler):
         if fate == "done unanswered":
             self.cut()
             return
-        self.reply(passed.status_code, passed.content)
+        content = passed.content
+        if self.proxy.uid and self.path == "/api/v1/namespaces/kube-system":
+            content = json.dumps({"metadata": {"uid": self.proxy.uid}}).encode()
+        self.reply(passed.status_code, content)
 
     def pass_on(self, body: bytes) -> requests.Response:
         passed = ("Content-Type", "Accept", "User-Agent")

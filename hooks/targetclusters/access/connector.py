@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,7 +47,7 @@ class AccessError(Exception):
 class _Parsed:
     """A version of a Secret: its kubeconfig with a TLS context, or why that cannot be used."""
 
-    version: tuple[str, str, str]
+    version: tuple[str, ...]
     kubeconfig: Kubeconfig
     context: ssl.SSLContext | Failure
 
@@ -115,7 +115,7 @@ class Connector:
         except KubeError as error:
             raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
 
-    def _of_version(self, version: tuple[str, str, str]) -> _Parsed | None:
+    def _of_version(self, version: tuple[str, ...]) -> _Parsed | None:
         parsed = self._parsed
         return parsed if parsed is not None and parsed.version == version else None
 
@@ -126,7 +126,7 @@ class Connector:
                 return parsed
             context: ssl.SSLContext | Failure
             try:
-                kubeconfig = read_secret(secret)
+                kubeconfig = replace(read_secret(secret), version=version)
                 context = tls_context(kubeconfig)
             except BadKubeconfig as error:
                 context = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")
@@ -134,7 +134,7 @@ class Connector:
             return self._parsed
 
 
-def _version(path: str, secret: Json) -> tuple[str, str, str]:
+def _version(path: str, secret: Json) -> tuple[str, ...]:
     """Return what changes with a Secret's content. Raises KubeError: without it none would show."""
     metadata = part(secret, "metadata")
     if not (version := metadata.get("resourceVersion")):

@@ -90,6 +90,7 @@ class Kubeconfig:
         key: PEM of the certificate's key.
         expires: epoch seconds at which the certificate or the token expires, whichever is first;
             None for never.
+        version: what changes with the content of its Secret; empty if it is of none.
     """
 
     server: str
@@ -100,6 +101,7 @@ class Kubeconfig:
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     expires: float | None = None
+    version: tuple[str, ...] = ()
 
     @property
     def ca_fingerprint(self) -> str:

@@ -66,13 +66,15 @@ class ProbeResult:
         generation: the generation of the TargetCluster that it followed.
         failure: what ended it early.
         server: the API server's URL; empty if no kubeconfig could be read.
+        access: the version of the kubeconfig's Secret; empty if it could not be read.
         ca: the fingerprint of the authority in the kubeconfig; empty without one.
         verified: whether the server's certificate is checked.
         two_credentials: whether the kubeconfig holds a certificate and a token or password.
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
-        cluster: which cluster it is; None if that could not be asked.
-        user: who we are there; empty if it does not say.
+        cluster: which cluster it is; None if that is not known.
+        identity_age: how many probes ago it was asked which cluster it is.
+        user: who we are there; empty if it does not say, None if that is not known.
         version: empty if the cluster hides it.
         version, nodes, pods: None if the probe ended before them.
         desired: what the sources want on the cluster; None if they were not read.
@@ -83,13 +85,15 @@ class ProbeResult:
     generation: int
     failure: Failure | None = None
     server: str = ""
+    access: tuple[str, ...] = ()
     ca: str = ""
     verified: bool = True
     two_credentials: bool = False
     expires: float | None = None
     answered: bool = False
     cluster: ClusterIdentity | None = None
-    user: str = ""
+    identity_age: int = 0
+    user: str | None = None
     version: str | None = None
     nodes: Nodes | Failure | None = None
     pods: ReadyCount | Failure | None = None

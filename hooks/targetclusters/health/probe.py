@@ -27,6 +27,8 @@ _FAILED_CHECK = "[-]"
 MAX_DOWN = 5_000
 #: The user of requests whose credentials a cluster does not know.
 ANONYMOUS = "system:anonymous"
+#: One of so many probes asks which cluster it is; a sync round always does.
+IDENTITY_EVERY = 10
 _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _REFUSED_USER = re.compile(r'User "([^"]+)" cannot ')
 _MAX_USER = 253
@@ -38,6 +40,7 @@ def probe_cluster(
     target: ApiServer,
     started: ProbeResult,
     *,
+    before: ProbeResult | None = None,
     pod_namespaces: Sequence[str],
     deadline: Deadline,
 ) -> ProbeResult:
@@ -45,7 +48,9 @@ def probe_cluster(
 
     Never raises. A list that cannot be read is a Failure in its place: a cluster with too many
     nodes to be listed in time is still reachable. The deadline is for all requests together.
+    What `before`, the last probe, has asked and this one need not is carried over.
     """
+    started = _carry_over(started, before)
     failure = _check_ready(target, deadline)
     if failure is not None:
         answered = failure.kind == "credentials" or failure.reason == "NotReady"
@@ -58,20 +63,52 @@ def probe_cluster(
             return replace(started, failure=_failure(error), answered=True)
     except KubeError as error:
         return replace(started, failure=_failure(error))
-    user = _who_we_are(target, deadline)
-    result = replace(started, answered=True, version=version, user=user)
-    if user == ANONYMOUS:
-        message = f"the cluster does not know the kubeconfig's credentials: we are {ANONYMOUS}"
-        return replace(result, failure=Failure("credentials", "Anonymous", message))
-    with suppress(KubeError):  # the next reads say what is wrong
-        result = replace(result, cluster=read_identity(target, started.ca, deadline))
+    result = _ask_identities(target, replace(started, answered=True, version=version), deadline)
+    if result.failure is not None:
+        return result
     down: set[str] = set()
     nodes = _read_list(lambda: _read_nodes(target, down, deadline))
     pods = _read_list(lambda: _count_pods(target, pod_namespaces, down, deadline))
     for found in (nodes, pods):
-        if isinstance(found, Failure) and found.kind == "credentials":
-            return replace(result, failure=found)
-    return replace(result, nodes=nodes, pods=pods)
+        if isinstance(found, Failure) and result.failure is None:
+            result = _add_refusal(result, found)
+    return result if result.failure else replace(result, nodes=nodes, pods=pods)
+
+
+def _carry_over(started: ProbeResult, before: ProbeResult | None) -> ProbeResult:
+    """Return the probe with what the last one knew, if that was well and had this kubeconfig."""
+    if before is None or before.failure is not None or before.access != started.access:
+        return started
+    started, age = replace(started, user=before.user), before.identity_age + 1
+    if age == IDENTITY_EVERY:
+        return started
+    return replace(started, cluster=before.cluster, identity_age=age)
+
+
+def _ask_identities(target: ApiServer, result: ProbeResult, deadline: Deadline) -> ProbeResult:
+    """Ask who we are, and which cluster it is, where that is not known."""
+    if result.user is None:
+        result = _add_user(result, _who_we_are(target, deadline))
+    if result.cluster is None and result.failure is None:
+        with suppress(KubeError):  # the next reads say what is wrong
+            result = replace(result, cluster=read_identity(target, result.ca, deadline))
+    return result
+
+
+def _add_user(result: ProbeResult, user: str | None) -> ProbeResult:
+    failure = None
+    if user == ANONYMOUS:
+        message = f"the cluster does not know the kubeconfig's credentials: we are {ANONYMOUS}"
+        failure = Failure("credentials", "Anonymous", message)
+    return replace(result, user=user, failure=failure)
+
+
+def _add_refusal(result: ProbeResult, refused: Failure) -> ProbeResult:
+    """Add what a list that could not be read says of the credentials."""
+    if refused.kind == "credentials":
+        return replace(result, failure=refused)
+    user = _refused_user(refused.message) if refused.reason == "Forbidden" else ""
+    return _add_user(result, user) if user else result
 
 
 def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
@@ -96,8 +133,8 @@ def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
     return Failure("connection", "NotReady", f"/readyz answers {code}: {what}")
 
 
-def _who_we_are(target: ApiServer, deadline: Deadline) -> str:
-    """Return the user as whom the cluster takes us; empty if it does not say.
+def _who_we_are(target: ApiServer, deadline: Deadline) -> str | None:
+    """Return the user as whom the cluster takes us; empty if it does not say, None if it fails.
 
     Servers before 1.28 lack the question. Who may not ask it is told his name in the refusal.
     """
@@ -105,11 +142,16 @@ def _who_we_are(target: ApiServer, deadline: Deadline) -> str:
     try:
         answer = target.create(_REVIEWS, review, deadline=deadline)
     except KubeRefused as error:
-        named = _REFUSED_USER.search(error.text)
-        return one_line(named[1], _MAX_USER) if named else ""
+        return _refused_user(error.text)
     except KubeError:
-        return ""
+        return None
     return one_line(part(answer, "status", "userInfo").get("username"), _MAX_USER)
+
+
+def _refused_user(text: str) -> str:
+    """Return whom a refusal names; empty if it names nobody."""
+    named = _REFUSED_USER.search(text)
+    return one_line(named[1], _MAX_USER) if named else ""
 
 
 def _failure(error: KubeError) -> Failure:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster
 from tests.integration.targetclusters.stage import Stage, source, staged
 from tests.targets.driving import NOW
@@ -45,6 +46,28 @@ def test_a_changed_source_counts_with_the_next_probe(stage: Stage) -> None:
     assert set(stage.on_target()) == {"a", "c"}
     assert stage.on_target()["a"]["data"] == {"colour": "blue"}
     assert stage.clock.now < NOW + 60  # the regular round comes after 300 s
+
+
+def test_a_cluster_rebuilt_behind_its_address_is_noticed_before_anything_is_written(
+    stage: Stage,
+) -> None:
+    stage.converge()
+    known = stage.driven.probe()["clusterUID"]
+    set_aside: list[list[str]] = []
+
+    def watch(write: str) -> Fate:
+        inventory = Inventory.from_config_maps(stage.driven.children)
+        set_aside.append([str(one.cluster) for one in inventory.set_aside])
+        return stage.watch(write)
+
+    stage.line.on_write, stage.line.uid = watch, "of-the-new-one"
+    stage.own.put(source("a", stage.namespace, "blue"))
+    assert stage.driven.probe()["clusterUID"] == known, "this probe asks which cluster it is"
+    stage.converge()
+    assert stage.on_target()["a"]["data"] == {"colour": "blue"}
+    assert stage.driven.says("ClusterChanged") == "True ObjectsLeft"
+    assert set_aside
+    assert all(clusters == [known] for clusters in set_aside)
 
 
 def change_sources(stage: Stage) -> None:

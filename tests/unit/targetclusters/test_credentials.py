@@ -2,8 +2,8 @@ import pytest
 
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
 from tests.targets import fake_cluster
-from tests.targets.driving import NOW, operating
-from tests.targets.fake_cluster import FakeCluster
+from tests.targets.driving import NOW, Operator, operating
+from tests.targets.fake_cluster import IDENTITY, REVIEWS, FakeCluster
 from tests.targets.objects import jwt, kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
@@ -37,6 +37,27 @@ def test_a_rotated_secret_counts_at_the_next_probe() -> None:
         watched.probe()
         assert watched.says("CredentialsValid") == "True Accepted"
         assert watched.says("Ready") == "True Healthy"
+
+
+def test_who_we_are_is_asked_again_with_another_kubeconfig_and_after_a_restart() -> None:
+    with fake_cluster.running() as cluster, operating(own_cluster(cluster.url)) as operator:
+        watched = driven(operator)
+
+        def asked_in_two_probes() -> list[int]:
+            cluster.asked.clear()
+            watched.probe()
+            watched.probe()
+            return [cluster.asked[path] for path in (REVIEWS, IDENTITY)]
+
+        assert asked_in_two_probes() == [1, 1]
+        assert asked_in_two_probes() == [0, 0]
+        cluster.user = "the-new-one"
+        put_kubeconfig(operator, kubeconfig(cluster.url, user={"token": "new-token-of-length"}))
+        assert asked_in_two_probes() == [1, 1]
+        assert watched.status["user"] == "the-new-one"
+        watched.operator = Operator(operator.own, clock=operator.clock)
+        assert asked_in_two_probes() == [1, 1]
+        watched.operator.hook.close()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import json
 import tracemalloc
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -38,6 +40,19 @@ def probed(url: str, *, seconds: float = 5.0) -> ProbeResult:
         return probe_cluster(
             api, STARTED, pod_namespaces=["kube-system"], deadline=Deadline(seconds)
         )
+
+
+def probed_in_a_row(
+    cluster: FakeCluster, times: int, *, before: ProbeResult | None = None
+) -> ProbeResult:
+    found = before
+    with connected(cluster.url) as api:
+        for _ in range(times):
+            found = probe_cluster(
+                api, STARTED, before=found, pod_namespaces=["kube-system"], deadline=Deadline(5)
+            )
+    assert found is not None
+    return found
 
 
 def test_50000_nodes_are_counted_in_little_memory() -> None:
@@ -186,11 +201,81 @@ def test_credentials_that_the_cluster_does_not_know_are_not_accepted(cluster: Fa
     assert (found.failure.kind, found.failure.reason) == ("credentials", "Anonymous")
 
 
-@pytest.mark.parametrize("code", [404, 403, 500])
-def test_a_cluster_that_does_not_say_who_we_are_is_judged_by_the_rest(code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "user", "asked"),
+    [
+        pytest.param(404, "", 1, id="before-1.28"),
+        pytest.param(403, "", 1, id="forbidden"),
+        pytest.param(500, None, 3, id="out-of-order"),
+    ],
+)
+def test_a_cluster_that_does_not_say_who_we_are_is_judged_by_the_rest(
+    code: int, user: str | None, asked: int
+) -> None:
     with fake_cluster.running(refusing(fake_cluster.REVIEWS, code, "no")) as cluster:
-        found = probed(cluster.url)
-    assert (found.failure, found.user) == (None, "")
+        found = probed_in_a_row(cluster, 3)
+    assert (found.failure, found.user) == (None, user)
+    assert cluster.asked[fake_cluster.REVIEWS] == asked
+
+
+def test_who_we_are_is_asked_once_and_which_cluster_it_is_every_tenth_time() -> None:
+    with fake_cluster.running() as cluster:
+        found = probed_in_a_row(cluster, 20)
+        assert dict(cluster.asked) == {
+            "/readyz": 20,
+            "/version": 20,
+            fake_cluster.REVIEWS: 1,
+            fake_cluster.IDENTITY: 2,
+            "/api/v1/nodes": 20,
+            "/api/v1/namespaces/kube-system/pods": 20,
+        }
+        assert found.user == "system:serviceaccount:access:operator"
+        cluster.uid = "uid-of-another"
+        found = probed_in_a_row(cluster, 1, before=found)
+        assert str(found.cluster) == "uid-of-another"
+
+
+def other_kubeconfig(found: ProbeResult, _: FakeCluster) -> ProbeResult:
+    return replace(found, access=("former",))
+
+
+def rejected(found: ProbeResult, cluster: FakeCluster) -> ProbeResult:
+    cluster.token = "another"
+    return probed_in_a_row(cluster, 1, before=found)
+
+
+def rejected_in_a_list(found: ProbeResult, cluster: FakeCluster) -> ProbeResult:
+    cluster.answers["/api/v1/nodes"] = (401, {"message": "Unauthorized"})
+    return probed_in_a_row(cluster, 1, before=found)
+
+
+def out_of_order(found: ProbeResult, cluster: FakeCluster) -> ProbeResult:
+    cluster.readyz = (500, "[-]etcd failed")
+    return probed_in_a_row(cluster, 1, before=found)
+
+
+@pytest.mark.parametrize("happened", [other_kubeconfig, rejected, rejected_in_a_list, out_of_order])
+def test_after_trouble_and_with_another_kubeconfig_both_are_asked_again(
+    happened: Callable[[ProbeResult, FakeCluster], ProbeResult],
+) -> None:
+    with fake_cluster.running() as cluster:
+        before = happened(probed_in_a_row(cluster, 1), cluster)
+        cluster.token, cluster.readyz = "", (200, "ok")
+        cluster.answers.clear()
+        cluster.user, cluster.uid = "someone", "uid-of-another"
+        found = probed_in_a_row(cluster, 1, before=before)
+    assert (found.user, str(found.cluster)) == ("someone", "uid-of-another")
+    assert [cluster.asked[path] for path in (fake_cluster.REVIEWS, fake_cluster.IDENTITY)] == [2, 2]
+
+
+def test_credentials_that_a_cluster_no_longer_knows_show_in_a_refused_list() -> None:
+    forbidden = {"message": 'nodes is forbidden: User "system:anonymous" cannot list resource'}
+    with fake_cluster.running() as cluster:
+        before = probed_in_a_row(cluster, 1)
+        cluster.answers["/api/v1/nodes"] = (403, forbidden)
+        found = probed_in_a_row(cluster, 1, before=before)
+    assert found.failure is not None
+    assert (found.failure.kind, found.failure.reason) == ("credentials", "Anonymous")
 
 
 @pytest.mark.parametrize(
