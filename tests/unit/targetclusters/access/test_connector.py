@@ -171,16 +171,17 @@ def test_probes_and_rounds_share_what_was_parsed() -> None:
 
 
 def test_a_target_cluster_that_is_gone_leaves_no_credentials_behind() -> None:
+    token = "a-token-that-no-other-test-has"
     with (
-        fake_cluster.running(FakeCluster(token=TOKEN)) as cluster,
-        operating(own_cluster(cluster.url)) as operator,
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
     ):
         watched = driven(operator)
         watched.probe()
-        assert held(TOKEN)
+        assert held(token)
         assert watched.call(finalizing=True)["finalized"] is True
         gc.collect()
-        assert not held(TOKEN)
+        assert not held(token)
 
 
 def held(token: str) -> list[object]:
