@@ -84,6 +84,7 @@ class CallContext:
         network_id: of the members' network.
         lanes: what its writes wait for.
         members: what is known of the members of its rules.
+        note_lists: is told how many seconds lists of members took.
         choices: which addresses were chosen lately.
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
@@ -95,6 +96,7 @@ class CallContext:
     network_id: str
     lanes: Lanes
     members: MemberLists
+    note_lists: Callable[[MemberLists, float], None]
     choices: Choices
     cloud: Cloud
     kube: Kube

@@ -159,6 +159,8 @@ class _Reader:
         self._cloud = context.cloud
         self._client = context.cloud.client
         self._remembered = context.members
+        self._note_lists = context.note_lists
+        self._monotonic = context.monotonic
         self._choices = context.choices
         self._uid = context.uid
         self._deadline = context.deadline
@@ -245,10 +247,7 @@ class _Reader:
 
         Those of a rule without our mark are always listed: they may decide whose it is.
         """
-        known = {
-            rule.id: self._remembered.get(rule.id) if owner.whose(rule) is Whose.OURS else None
-            for rule in rules
-        }
+        known = {rule.id: self._known_members(rule, owner) for rule in rules}
         unknown = [rule_id for rule_id, members in known.items() if members is None]
         if len(unknown) > 1:
             with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
@@ -259,14 +258,25 @@ class _Reader:
             self._remembered.keep(rule_id, members)
         return {rule_id: listed.get(rule_id) or members or {} for rule_id, members in known.items()}
 
+    def _known_members(self, rule: LoadBalancerRule, owner: Owner) -> Mapping[str, str] | None:
+        """Return a rule's remembered members; None if they are to be listed.
+
+        A rule in state Add has none: what is remembered of it is out of date.
+        """
+        known = self._remembered.get(rule.id) if owner.whose(rule) is Whose.OURS else None
+        return None if known and rule.state == "Add" else known
+
     def _list_members(self, rule_id: str) -> dict[str, str]:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
+        started = self._monotonic()
         try:
             members = self._client.list_all(Member, self._deadline, id=rule_id)
         except InvalidParameter as error:
             if error.says_unknown(rule_id):
                 return {}
             raise
+        finally:
+            self._note_lists(self._remembered, self._monotonic() - started)
         return {each.virtual_machine_id: each.name for each in members}
 
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:

@@ -26,7 +26,11 @@ class LoadBalancersHook(Hook):
         self._dependencies = dependencies
         self._cluster_id = dependencies.config.cluster_id
         self._lanes = Lanes()
-        self._members = RememberedMembers()
+        self._members = RememberedMembers(
+            dependencies.config.drift_share,
+            dependencies.config.drift_resync,
+            dependencies.monotonic,
+        )
         self._choices = Choices(dependencies.monotonic)
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
@@ -75,6 +79,7 @@ class LoadBalancersHook(Hook):
             network_id=request.network_id,
             lanes=self._lanes,
             members=self._members.begin(uid, recorded, is_check=recorded == fingerprint(request)),
+            note_lists=self._members.note,
             choices=self._choices,
             cloud=cloud,
             kube=dependencies.kube,

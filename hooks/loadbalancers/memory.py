@@ -1,7 +1,7 @@
 """What this process remembers of load balancers between calls, and may lose at any moment.
 
 CloudStack stays the truth. Memory only saves reads that cost the server much: a lie in it leads to
-a refusal, after which CloudStack is read, or lasts until the next drift check.
+a refusal, after which CloudStack is read, or lasts until a drift check reads the members.
 """
 
 import threading
@@ -15,6 +15,8 @@ Value = TypeVar("Value")
 REMEMBERED = 10_000
 #: Seconds for which a choice of an address is remembered: by then it is associated.
 CHOICE_SECONDS = 60.0
+#: So many DRIFT_RESYNC long, an unused share of the server's time may be used later.
+SAVED_CHECKS = 3
 
 
 class LeastRecent(Generic[Value]):
@@ -52,10 +54,16 @@ class MemberLists:
     """The members of one load balancer's rules, as its last calls read and changed them.
 
     Attributes:
+        since: monotonic seconds; what was read before that is not in it.
+        seconds: that CloudStack took to list them since then.
+        is_turn: a drift check reads them because it is their turn.
         answered: the fingerprints in the statuses that the last two calls answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, since: float = 0.0, *, is_turn: bool = False) -> None:
+        self.since = since
+        self.is_turn = is_turn
+        self.seconds = 0.0
         self.answered: tuple[str, ...] = ()
         self._lists: dict[str, Mapping[str, str]] = {}
 
@@ -74,17 +82,34 @@ class MemberLists:
 
 
 class RememberedMembers:
-    """The member lists of all load balancers, each for the call that continues our last one."""
+    """The member lists of all load balancers, each for the call that continues our last one.
 
-    def __init__(self) -> None:
+    Drift checks read them anew, but no more than fits into a share of the server's time: those of
+    the load balancers that were not read for longest, as their checks come. What is not used of it
+    may be used a little later.
+    """
+
+    def __init__(self, share: float, drift_resync: float, monotonic: Callable[[], float]) -> None:
+        """Remember nothing yet.
+
+        Args:
+            share: of the server's time that lists of members may take, more than 0 to 1.
+            drift_resync: seconds between two drift checks of a load balancer.
+            monotonic: monotonic seconds.
+        """
+        self._share = share
+        self._drift_resync = drift_resync
+        self._monotonic = monotonic
+        self._used_until = monotonic()
+        self._lock = threading.Lock()
         self._lists: LeastRecent[MemberLists] = LeastRecent()
 
     def begin(self, uid: str, recorded: str, *, is_check: bool) -> MemberLists:
         """Return what a call may use; it is remembered only if the call ends with `end`.
 
         Nothing if the status that came is not one that this process answered lately, as after a
-        call of another replica, or if the call checks for drift. Metacontroller may show the
-        status before the last one.
+        call of another replica, or if the call checks for drift and it is the turn of its members.
+        Metacontroller may show the status before the last one.
 
         Args:
             uid: of the load balancer.
@@ -92,14 +117,35 @@ class RememberedMembers:
             is_check: nothing new is asked for since that check.
         """
         known = self._lists.pop(uid)
-        if known is None or recorded not in known.answered or is_check:
-            return MemberLists()
-        return known
+        now = self._monotonic()
+        if known is None or recorded not in known.answered:
+            return MemberLists(now)
+        is_turn = is_check and self._is_due(known, now)
+        return MemberLists(now, is_turn=True) if is_turn else known
 
     def end(self, uid: str, known: MemberLists, answered: str) -> None:
         """Remember what a call knew at its end, and the fingerprint that it answered."""
         known.answered = (*known.answered[-1:], answered)
+        known.is_turn = False
         self._lists.put(uid, known)
+
+    def note(self, known: MemberLists, seconds: float) -> None:
+        """Remember how long CloudStack took to list some members.
+
+        What a first look or a refusal needs is read at once, and no part of the share.
+        """
+        with self._lock:
+            known.seconds += seconds
+            if not known.is_turn:
+                return
+            oldest = self._monotonic() - SAVED_CHECKS * self._drift_resync
+            self._used_until = max(self._used_until, oldest) + seconds / self._share
+
+    def _is_due(self, known: MemberLists, now: float) -> bool:
+        """Tell whether what is left of the share is enough, also for those not read for longer."""
+        older = sum(each.seconds for _, each in self._lists.items() if each.since < known.since)
+        with self._lock:
+            return now - self._used_until >= older / self._share
 
 
 class Choices:

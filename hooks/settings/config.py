@@ -113,6 +113,9 @@ class Config:
     cluster_id: str = _setting("CLUSTER_ID", "", str)
     #: How often a load balancer that needs no change is compared with CloudStack.
     drift_resync: float = _setting("DRIFT_RESYNC", "5m", parsing.seconds(10, 86400))
+    #: How much of CloudStack's time lists of load balancers' members may take, which cost it most:
+    #: drift checks read them one load balancer after the other, the rest at every check.
+    drift_share: float = _setting("DRIFT_SHARE", "5%", parsing.share)
     #: Whether Services without a `loadBalancerClass` are served. Those that have a load balancer of
     #: ours keep it.
     default_load_balancer_class: bool = _setting(

@@ -19,6 +19,7 @@ LOG_LEVELS = {
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 _HOST = re.compile(r"[0-9A-Za-z.:-]+")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -135,3 +136,11 @@ def seconds(at_least: float, at_most: float) -> Callable[[str], float]:
         return duration
 
     return parse
+
+
+def share(text: str) -> float:
+    """Read a percentage from 0.1% to 100%, as a part of 1."""
+    found = _SHARE.fullmatch(text)
+    if not found or not 0.1 <= float(found[1]) <= 100:
+        raise ValueError("is not from 0.1% to 100%; write for example 5%")
+    return float(found[1]) / 100

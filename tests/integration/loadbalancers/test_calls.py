@@ -8,6 +8,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import (
+    DAY,
     LoadBalancer,
     World,
     make_hook,
@@ -117,6 +118,41 @@ def test_a_member_that_somebody_removed_meanwhile_is_back_after_the_next_check(
     world.human.done("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=gone)
     world.nodes.pop("node-2")
     lb.settle(hook)
+    lb.wait(hook)
+    assert members(world, lb) == [set(world.nodes)]
+
+
+def test_members_whose_turn_it_is_not_are_read_later_and_everything_else_at_every_check(
+    world: World, cloud: Cloud
+) -> None:
+    hook = make_hook(world, cloud, drift_share=1e-6)
+    lb = LoadBalancer(world).settle(hook)
+    lb.wait(hook)
+    [rule] = world.rules(lb.name)
+    gone = world.nodes["node-1"]["spec"]["instanceID"]
+    world.human.done("removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=gone)
+    world.human.done("deleteFirewallRule", id=world.state()["firewallrules"][0]["id"])
+    world.simulator.control.clear_calls()
+    lb.wait(hook)
+    assert lists_of_members(world) == 0
+    assert len(world.firewall()) == 1
+    assert members(world, lb) == [set(world.nodes) - {"node-1"}]
+    world.advance(DAY / 2)
+    lb.settle(hook)
+    assert members(world, lb) == [set(world.nodes)]
+
+
+def test_a_rule_that_lost_all_its_members_has_them_again_at_the_next_check(
+    world: World, cloud: Cloud
+) -> None:
+    hook = make_hook(world, cloud, drift_share=1e-6)
+    lb = LoadBalancer(world).settle(hook)
+    lb.wait(hook)
+    [rule] = world.rules(lb.name)
+    everyone = [each["spec"]["instanceID"] for each in world.nodes.values()]
+    world.human.done(
+        "removeFromLoadBalancerRule", id=rule["id"], virtualmachineids=",".join(everyone)
+    )
     lb.wait(hook)
     assert members(world, lb) == [set(world.nodes)]
 

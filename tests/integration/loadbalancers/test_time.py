@@ -276,6 +276,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         network_id=world.network("net-1"),
         lanes=Lanes(),
         members=MemberLists(),
+        note_lists=lambda *_: None,
         choices=Choices(world.monotonic),
         cloud=cloud,
         kube=world.cluster,

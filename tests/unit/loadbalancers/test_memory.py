@@ -1,5 +1,9 @@
 """What is remembered between calls, and when it is not used."""
 
+import random
+from dataclasses import dataclass, field
+from itertools import pairwise
+
 from hooks.loadbalancers.memory import (
     CHOICE_SECONDS,
     REMEMBERED,
@@ -8,6 +12,9 @@ from hooks.loadbalancers.memory import (
     MemberLists,
     RememberedMembers,
 )
+from hooks.loadbalancers.plan.schedule import SPREAD
+from hooks.settings.config import Config
+from simulator.timing import read_seconds
 
 ONE = {"vm-1": "n1"}
 
@@ -19,6 +26,10 @@ def lists(**members: dict[str, str]) -> MemberLists:
     return made
 
 
+def remembering() -> RememberedMembers:
+    return RememberedMembers(0.05, 300.0, lambda: 1000.0)
+
+
 def begun(remembered: RememberedMembers, recorded: str, *, is_check: bool = False) -> bool:
     """Tell whether a call that begins may use what was remembered of the rule."""
     known = remembered.begin("uid", recorded, is_check=is_check)
@@ -26,33 +37,33 @@ def begun(remembered: RememberedMembers, recorded: str, *, is_check: bool = Fals
 
 
 def test_a_call_uses_what_the_call_before_it_knew() -> None:
-    remembered = RememberedMembers()
+    remembered = remembering()
     remembered.end("uid", lists(rule=ONE), "f1")
     assert remembered.begin("uid", "f1", is_check=False).get("rule") == ONE
 
 
 def test_a_drift_check_reads() -> None:
-    remembered = RememberedMembers()
+    remembered = remembering()
     remembered.end("uid", lists(rule=ONE), "f1")
     assert not begun(remembered, "f1", is_check=True)
 
 
 def test_after_another_replica_has_answered_members_are_read() -> None:
-    remembered = RememberedMembers()
+    remembered = remembering()
     remembered.end("uid", lists(rule=ONE), "f1")
     assert not begun(remembered, "f2")
 
 
 def test_the_status_before_the_last_one_is_ours_too_and_no_older_one() -> None:
     for recorded, is_used in (("f3", True), ("f2", True), ("f1", False)):
-        remembered, known = RememberedMembers(), lists(rule=ONE)
+        remembered, known = remembering(), lists(rule=ONE)
         for answered in ("f1", "f2", "f3"):
             remembered.end("uid", known, answered)
         assert begun(remembered, recorded) is is_used
 
 
 def test_a_call_that_never_ends_leaves_nothing_remembered() -> None:
-    remembered = RememberedMembers()
+    remembered = remembering()
     remembered.end("uid", lists(rule=ONE), "f1")
     assert begun(remembered, "f1")
     assert not begun(remembered, "f1")
@@ -83,3 +94,101 @@ def test_choices_are_remembered_for_a_while_and_kept_from_others() -> None:
     assert choices.of_others("a") == {"192.0.2.2"}
     now[0] = CHOICE_SECONDS + 1
     assert (choices.of("a"), choices.of_others("a")) == ("", frozenset())
+
+
+@dataclass
+class Fleet:
+    """Load balancers that are checked for drift, and what the lists of their members cost.
+
+    Attributes:
+        now: monotonic seconds.
+        reads: when the members of each were read.
+    """
+
+    count: int
+    list_seconds: float
+    now: float = 0.0
+    reads: list[list[float]] = field(default_factory=list)
+
+    def run(self, hours: float, config: Config, seed: int) -> None:
+        """Make all checks, each load balancer's at its own even pace."""
+        rng = random.Random(seed)  # noqa: S311 - a test's order
+        remembered = RememberedMembers(config.drift_share, config.drift_resync, lambda: self.now)
+        pace = [
+            config.drift_resync * rng.uniform(1 - SPREAD, 1 + SPREAD) for _ in range(self.count)
+        ]
+        due = [each * rng.random() for each in pace]
+        self.reads = [[] for _ in range(self.count)]
+        while self.now < 3600 * hours:
+            number = min(range(self.count), key=due.__getitem__)
+            self.now = due[number]
+            known = remembered.begin(str(number), "f", is_check=True)
+            if known.since == self.now:
+                self.reads[number].append(self.now)
+                remembered.note(known, self.list_seconds)
+            remembered.end(str(number), known, "f")
+            due[number] += pace[number]
+
+    def share_after(self, start: float) -> float:
+        """Return the part of the time since then that lists took."""
+        lists = sum(read > start for reads in self.reads for read in reads)
+        return lists * self.list_seconds / (self.now - start)
+
+    def longest_gap(self) -> float:
+        """Return the longest time for which the members of one were not read."""
+        ends = [[*reads, self.now] for reads in self.reads]
+        return max(b - a for reads in ends for a, b in pairwise(reads))
+
+
+def longest_member_drift(list_seconds: float, config: Config) -> float:
+    """Return the seconds for which members that drifted stay so, at most, after the first look.
+
+    They are read in rounds, those of the load balancers not read for longest first, each at a check
+    of its own; a small part of the share is not used while those are waited for. `list_seconds` are
+    those of the lists of all members.
+    """
+    longest_wait = config.drift_resync * (1 + SPREAD)
+    return 1.1 * list_seconds / config.drift_share + 2 * longest_wait
+
+
+def test_members_of_200_load_balancers_cost_their_share_and_drift_as_long_as_said() -> None:
+    config = Config()
+    list_seconds = 5 * read_seconds("listLoadBalancerRuleInstances", "", 100)
+    longest = longest_member_drift(200 * list_seconds, config)
+    assert round(longest / 3600, 1) == 2.8
+    for seed in range(3):
+        fleet = Fleet(200, list_seconds)
+        fleet.run(24.0, config, seed)
+        assert 0.045 <= fleet.share_after(4 * 3600.0) <= 0.0505
+        assert fleet.longest_gap() <= longest
+
+
+def test_members_of_few_load_balancers_are_read_at_every_check() -> None:
+    config = Config()
+    fleet = Fleet(20, read_seconds("listLoadBalancerRuleInstances", "", 5))
+    fleet.run(6.0, config, 1)
+    assert fleet.longest_gap() <= config.drift_resync * (1 + SPREAD) + 0.001
+
+
+def test_everything_but_members_of_200_load_balancers_costs_the_server_little_at_every_check() -> (
+    None
+):
+    one_check = read_seconds("listPublicIpAddresses", "", 1) + sum(
+        read_seconds(command, "", 5) for command in ("listLoadBalancerRules", "listFirewallRules")
+    )
+    assert 200 * one_check / (Config().drift_resync * (1 - SPREAD)) < 0.02
+
+
+def test_what_a_first_look_reads_is_no_part_of_the_share() -> None:
+    now = [0.0]
+    remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
+    for uid in ("a", "b"):
+        known = remembered.begin(uid, "f", is_check=True)
+        remembered.note(known, 100.0)
+        remembered.end(uid, known, "f")
+    now[0] = 300.0
+    known = remembered.begin("a", "f", is_check=True)
+    assert known.since == 300.0
+    remembered.note(known, 100.0)
+    remembered.end("a", known, "f")
+    assert remembered.begin("b", "f", is_check=True).since == 0.0

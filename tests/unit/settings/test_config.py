@@ -84,6 +84,7 @@ def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str)
     assert config.node_termination_taints == TERMINATION_TAINTS
     assert config.legacy_node_labels == "auto"
     assert config.drift_resync == 300.0
+    assert config.drift_share == 0.05
     assert config.default_load_balancer_class is True
     assert config.operator_name == "cloudstack-cloud-controller"
     assert config.default_kubeconfig_secret == "target-cluster-kubeconfig"
@@ -129,6 +130,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ("LEGACY_NODE_LABELS", "false", "legacy_node_labels", "false"),
         ("CLUSTER_ID", "c-1", "cluster_id", "c-1"),
         ("DRIFT_RESYNC", "1m", "drift_resync", 60.0),
+        ("DRIFT_SHARE", "2.5%", "drift_share", 0.025),
         ("DEFAULT_LOAD_BALANCER_CLASS", "false", "default_load_balancer_class", False),
         ("DEFAULT_LOAD_BALANCER_NETWORK", "n-1", "default_load_balancer_network", "n-1"),
         ("POD_NAME", "pod-1", "pod_name", "pod-1"),
@@ -163,6 +165,9 @@ def test_a_variable_sets_its_field(
         ({"HOOK_DEADLINE": "8"}, "HOOK_DEADLINE: '8' is not a duration"),
         ({"HOOK_DEADLINE": "0s"}, "HOOK_DEADLINE: '0s' is not from 1s to 300s"),
         ({"BIND": "hunter2-is-the-secret:1"}, "BIND: 'hunt…' (23 characters) can be reached"),
+        ({"DRIFT_SHARE": "0%"}, "DRIFT_SHARE: '0%' is not from 0.1% to 100%"),
+        ({"DRIFT_SHARE": "101%"}, "DRIFT_SHARE: '101%' is not from 0.1% to 100%"),
+        ({"DRIFT_SHARE": "0.05"}, "DRIFT_SHARE: '0.05' is not from 0.1% to 100%; write"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not one of debug, info, warn, error"),
         ({"LEGACY_NODE_LABELS": "x"}, "LEGACY_NODE_LABELS: 'x' is not one of auto"),
         ({"DEFAULT_LOAD_BALANCER_CLASS": "x"}, "DEFAULT_LOAD_BALANCER_CLASS: 'x' is not one"),
