@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from simulator.server import Simulator
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
 from tools.api_server import ApiServer
@@ -84,7 +84,7 @@ class Hooks:
     def start(self) -> None:
         """Start the process, and wait until it is ready."""
         self.process.start()
-        until(self.is_ready, "the hooks are ready", within=30)
+        until(self.is_ready, "the hooks are ready")
 
     def is_ready(self) -> bool:
         """Return whether the hooks answer; raise if the process has ended."""
@@ -99,7 +99,11 @@ class Hooks:
         return self.call("GET", path)
 
     def post(
-        self, path: str, body: object, headers: Mapping[str, str] | None = None, timeout: float = 20
+        self,
+        path: str,
+        body: object,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = PATIENCE,
     ) -> Reply:
         """POST to the hooks' port; what is not bytes is written as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -111,7 +115,7 @@ class Hooks:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 20,
+        timeout: float = PATIENCE,
     ) -> Reply:
         """Make one call on a connection of its own."""
         with self.connection(timeout) as connection:
@@ -119,7 +123,7 @@ class Hooks:
             return _reply(connection)
 
     @contextmanager
-    def connection(self, timeout: float = 20) -> Iterator[http.client.HTTPConnection]:
+    def connection(self, timeout: float = PATIENCE) -> Iterator[http.client.HTTPConnection]:
         """Open a connection to the hooks, with TLS where a context is set."""
         if self.context is None:
             connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout)
@@ -134,7 +138,7 @@ class Hooks:
 
     def scrape(self, path: str = "/metrics", method: str = "GET") -> Reply:
         """Call the metrics port, which speaks plain HTTP."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.metrics_port, timeout=20)
+        connection = http.client.HTTPConnection(LOOPBACK, self.metrics_port, timeout=PATIENCE)
         try:
             connection.request(method, path)
             return _reply(connection)
@@ -160,9 +164,8 @@ class Hooks:
                 and self.count_lines("Worker exiting") > exits
             ),
             "another worker serves",
-            within=30,
         )
-        until(self.is_ready, "the hooks are ready again", within=30)
+        until(self.is_ready, "the hooks are ready again")
 
     def log(self) -> list[dict[str, Any]]:
         """Read every line of the log; each must be JSON."""
@@ -180,7 +183,7 @@ class Hooks:
 def raw_call(port: int, data: bytes) -> bytes:
     """Send bytes as they are, and return what comes back until the connection ends."""
     answer = b""
-    with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as connection:
         connection.sendall(data)
         with suppress(OSError):  # who refuses may have hung up by now
             connection.shutdown(socket.SHUT_WR)

@@ -172,7 +172,7 @@ def test_what_is_copied_is_enough_to_simulate(
     process = Process("simulator", [sys.executable, "-c", code], tmp_path / "simulator.log")
     process.start()
     try:
-        until(lambda: f"http://{LOOPBACK}" in process.tail(), "the simulator answers", within=30)
+        until(lambda: f"http://{LOOPBACK}" in process.tail(), "the simulator answers")
         process.check()
     finally:
         process.stop()

@@ -123,7 +123,7 @@ class Cluster:
             self.api_server.check()
             return self.api.ready()
 
-        polling.until(ready, f"{self.url}/readyz answers ok", within=60)
+        polling.until(ready, f"{self.url}/readyz answers ok")
 
     def restart_api_server(self, *, killed: bool = False) -> None:
         """Stop the API server, or kill it as a crash would, and start it again."""

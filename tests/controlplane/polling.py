@@ -6,6 +6,13 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+#: Seconds that a test waits for what must become true: what comes costs none of them, and a machine
+#: may be slow, or busy with other tests.
+PATIENCE = 120.0
+#: Seconds that a slow machine may add to what must end in time. A test that bounds a time lets the
+#: fault cost more than this.
+SLACK = 20.0
+
 #: Seconds between two calls, where nobody says: a tenth of the time waited so far within these, so
 #: that what comes soon is seen soon, and a long wait does not keep the API server busy.
 SHORTEST, LONGEST = 0.05, 0.5
@@ -15,7 +22,7 @@ def until(
     probe: Callable[[], Value | None],
     what: str,
     *,
-    within: float = 30.0,
+    within: float = PATIENCE,
     every: float | None = None,
 ) -> Value:
     """Call `probe` until it answers something true, and return that.

@@ -131,7 +131,7 @@ class Pod:
                 process.check()
                 return _answers(url)
 
-            polling.until(good, f"{probe} of {name}", within=60, every=0.1)
+            polling.until(good, f"{probe} of {name}", every=0.1)
 
     def volume(self, name: str) -> Path:
         """Return the folder that stands for a volume."""
@@ -162,7 +162,7 @@ class Pod:
         """Wait until an init container has ended, as it must before the others start."""
         process = self._start(each)
         try:
-            polling.until(lambda: not process.alive, f"{each['name']} ends", within=90)
+            polling.until(lambda: not process.alive, f"{each['name']} ends")
             assert process.code == 0, process.tail()
         finally:
             process.stop()

@@ -65,7 +65,7 @@ class Site:
             service = self.services.get(name, "default")
             return list(service["status"]["loadBalancer"].get("ingress", []))
 
-        return str(polling.until(ingress, f"{name} has an address", within=90)[0]["ip"])
+        return str(polling.until(ingress, f"{name} has an address")[0]["ip"])
 
     def serve(self, name: str) -> None:
         """Make a Service of type LoadBalancer."""
@@ -78,9 +78,7 @@ class Site:
         taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
         for name in self.nodes:
             nodes.create({"metadata": {"name": name}, "spec": {"taints": [taint]}})
-        polling.until(
-            lambda: all(initialised(nodes.get(name)) for name in self.nodes), "nodes", within=60
-        )
+        polling.until(lambda: all(initialised(nodes.get(name)) for name in self.nodes), "nodes")
         self.serve("web")
 
 

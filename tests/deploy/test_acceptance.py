@@ -40,7 +40,7 @@ def until_address(cluster: ControlPlane) -> str:
         balanced = services.get("web", "default")["status"]["loadBalancer"]
         return list(balanced.get("ingress", []))
 
-    return str(polling.until(ingress, "the Service has an address", within=90)[0]["ip"])
+    return str(polling.until(ingress, "the Service has an address")[0]["ip"])
 
 
 def test_one_file_and_a_secret_are_enough_for_a_cluster_of_tainted_nodes(
@@ -54,7 +54,7 @@ def test_one_file_and_a_secret_are_enough_for_a_cluster_of_tainted_nodes(
         installed.give_cloud_config(empty_cluster, simulator, tmp_path)
         with installed.running(empty_cluster, manifests, simulator, tmp_path) as platform:
             register_all(platform, names)
-            until_all_initialised(platform, names, within=60)
+            until_all_initialised(platform, names)
             assert until_address(empty_cluster)
 
 
@@ -70,9 +70,7 @@ def test_the_quick_start_needs_no_cloudstack(empty_cluster: ControlPlane, tmp_pa
         taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
         for machine in machines:
             nodes.create({"metadata": {"name": machine["name"]}, "spec": {"taints": [taint]}})
-        polling.until(
-            lambda: all(map(initialised, nodes.list())), "the nodes are initialised", within=60
-        )
+        polling.until(lambda: all(map(initialised, nodes.list())), "the nodes are initialised")
         assert until_address(empty_cluster).startswith("198.51.100.")
 
 
@@ -105,14 +103,11 @@ def test_both_operators_work_side_by_side(empty_cluster: ControlPlane, tmp_path:
         polling.until(
             lambda: says(clusters.get("example-cluster", NAMESPACE), "Ready") == "True Healthy",
             "the TargetCluster is Ready",
-            within=60,
         )
         nodes = empty_cluster.api.resource("v1", "nodes", namespaced=False)
         taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
         nodes.create({"metadata": {"name": "node-1"}, "spec": {"taints": [taint]}})
-        polling.until(
-            lambda: initialised(nodes.get("node-1")), "the node is initialised", within=60
-        )
+        polling.until(lambda: initialised(nodes.get("node-1")), "the node is initialised")
         for namespace, reason, operator in (
             ("default", EVENT_SYNCED, CLOUD_CONTROLLER),
             (NAMESPACE, EVENT_CLUSTER_READY, TARGET_CLUSTER_OPERATOR),
@@ -129,4 +124,4 @@ def until_event(cluster: ControlPlane, namespace: str, reason: str) -> Object:
     def found() -> Objects:
         return [each for each in events.list(namespace) if each["reason"] == reason]
 
-    return polling.until(found, f"an Event {reason} is there", within=30)[0]
+    return polling.until(found, f"an Event {reason} is there")[0]

@@ -103,7 +103,6 @@ def cluster_is_looked_after(reader: Reader, stack: ExitStack) -> None:
     polling.until(
         lambda: says(clusters.get("example-cluster", NAMESPACE), "Ready") == "True Healthy",
         "the TargetCluster is Ready",
-        within=90,
     )
 
 
@@ -131,7 +130,7 @@ def test_both_operators_are_installed_changed_and_removed(reader: Reader) -> Non
             assert '"level": "debug"' in (pod.folder / "hooks.log").read_text()
             for name in ("web", "mail"):
                 reader.services.delete(name, "default")
-            polling.until(lambda: not reader.load_balancers(), "they are gone", within=90)
+            polling.until(lambda: not reader.load_balancers(), "they are gone")
             reader.says("kubectl delete targetclusters --all --all-namespaces")
             reader.does("Uninstall", slice(1))
     # Its Deployments are gone, so kubelet has ended the pods.
@@ -174,7 +173,6 @@ def test_what_is_uninstalled_keeps_its_addresses_and_goes_on_when_it_is_back(
         polling.until(
             lambda: not any("loadbalancers" in name for name in reader.crds()),
             "the CRD goes, and all of its kind before it",
-            within=90,
         )
         assert not any(reader.in_cloudstack().values())
 

@@ -48,7 +48,7 @@ def served(
             nodes = cluster.api.resource("v1", "nodes", namespaced=False)
             taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
             nodes.create({"metadata": {"name": "node-2"}, "spec": {"taints": [taint]}})
-            polling.until(lambda: initialised(nodes.get("node-2")), "a node", within=60)
+            polling.until(lambda: initialised(nodes.get("node-2")), "a node")
             yield cluster
 
 

@@ -99,7 +99,7 @@ def users(cluster: ControlPlane) -> Iterator[Users]:
             user("owner"),
             user("everything"),
         )
-        polling.until(lambda: heeded(found), "the policy is heeded", within=60, every=0.2)
+        polling.until(lambda: heeded(found), "the policy is heeded", every=0.2)
         yield found
 
 
@@ -215,13 +215,13 @@ def test_the_garbage_collector_takes_away_what_its_owner_leaves(users: Users, ca
     name = there["metadata"]["name"]
     body = {"propagationPolicy": cascade.capitalize()}
     users.tenant.call("DELETE", services.path(TENANT, cascade), body)
-    polling.until(lambda: services.find(cascade, TENANT) is None, "the Service goes", within=60)
+    polling.until(lambda: services.find(cascade, TENANT) is None, "the Service goes")
     if cascade == "orphan":
         left = kind.find(name)
         assert left
         assert "ownerReferences" not in left["metadata"]
     else:
-        polling.until(lambda: kind.find(name) is None, "its load balancer goes", within=60)
+        polling.until(lambda: kind.find(name) is None, "its load balancer goes")
 
 
 def test_a_nodes_instance_goes_with_it(users: Users) -> None:
@@ -233,7 +233,7 @@ def test_a_nodes_instance_goes_with_it(users: Users) -> None:
     name = kind.resource.create(kind.new(ownerReferences=[owner]))["metadata"]["name"]
     users.cluster.kubectl("delete", "node", "node-1")
     reader = instances(users.cluster.api)
-    polling.until(lambda: reader.find(name) is None, "the Instance goes", within=60)
+    polling.until(lambda: reader.find(name) is None, "the Instance goes")
 
 
 def test_a_namespace_goes_with_its_load_balancers_and_then_everything(users: Users) -> None:

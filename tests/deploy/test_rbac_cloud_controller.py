@@ -88,7 +88,7 @@ def ready(cluster: ControlPlane, folder: Path) -> Iterator[Platform]:
 def nodes_come(platform: Platform) -> None:
     for name in ("node-1", "node-2"):
         register(platform, name)
-        platform.until_node(name, initialised, within=60)
+        platform.until_node(name, initialised)
 
 
 def an_event_repeats(platform: Platform) -> None:
@@ -96,11 +96,10 @@ def an_event_repeats(platform: Platform) -> None:
     register(platform, "node-4")
     platform.until_event("node-4", "InstanceAmbiguous")
     platform.hooks.process.restart()
-    polling.until(platform.hooks.ready, "the hooks are ready again", within=30)
+    polling.until(platform.hooks.ready, "the hooks are ready again")
     polling.until(
         lambda: platform.until_event("node-4", "InstanceAmbiguous")["count"] > 1,
         "the Event is counted up",
-        within=30,
     )
 
 
@@ -113,7 +112,7 @@ def a_vm_stops(platform: Platform) -> None:
 def a_vm_is_gone(platform: Platform) -> None:
     Cloud.of(platform.simulator).destroy("node-1")
     set_ready(platform, "node-1", ready=False)
-    platform.until_gone("node-1", within=30)
+    platform.until_gone("node-1")
 
 
 def a_node_turns_out_to_be_another_clouds(platform: Platform) -> None:
@@ -126,7 +125,7 @@ def a_node_turns_out_to_be_another_clouds(platform: Platform) -> None:
     platform.nodes.create({"metadata": metadata, "spec": {"taints": [taint]}})
     platform.until_instance("node-3", lambda _: True)
     platform.nodes.patch("node-3", {"spec": {"providerID": "aws:///eu-1a/i-0123"}})
-    polling.until(lambda: platform.instances.find("node-3") is None, "its Instance goes", within=30)
+    polling.until(lambda: platform.instances.find("node-3") is None, "its Instance goes")
 
 
 def a_service_is_served(platform: Platform) -> None:
@@ -136,10 +135,10 @@ def a_service_is_served(platform: Platform) -> None:
     services = platform.plane.api.resource("v1", "services")
     found = load_balancers(platform)[0]["spec"]
     services.patch("web", {"spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}, "default")
-    polling.until(lambda: load_balancers(platform)[0]["spec"] != found, "it is changed", within=30)
+    polling.until(lambda: load_balancers(platform)[0]["spec"] != found, "it is changed")
     left = {"loadBalancerSourceRanges": None}
     services.patch("web", {"spec": {"type": "ClusterIP", **left}}, "default")
-    polling.until(lambda: not load_balancers(platform), "its load balancer goes", within=60)
+    polling.until(lambda: not load_balancers(platform), "its load balancer goes")
 
 
 def a_former_providers_finalizer_goes(platform: Platform) -> None:
@@ -150,17 +149,16 @@ def a_former_providers_finalizer_goes(platform: Platform) -> None:
     polling.until(
         lambda: old not in services.get("old", "default")["metadata"].get("finalizers", []),
         "the former provider's finalizer goes",
-        within=30,
     )
     services.delete("old", "default")
-    polling.until(lambda: not load_balancers(platform), "its load balancer goes", within=60)
+    polling.until(lambda: not load_balancers(platform), "its load balancer goes")
 
 
 def a_service_leaves_its_load_balancer_behind(platform: Platform) -> None:
     create(platform, "orphan")
     until_served(platform, "orphan")
     platform.plane.kubectl("delete", "service", "orphan", "--cascade=orphan")
-    polling.until(lambda: not load_balancers(platform), "the orphan goes by itself", within=60)
+    polling.until(lambda: not load_balancers(platform), "the orphan goes by itself")
 
 
 def a_service_goes_while_it_has_no_load_balancer(platform: Platform) -> None:
@@ -182,7 +180,6 @@ def a_service_goes_while_it_has_no_load_balancer(platform: Platform) -> None:
     polling.until(
         lambda: found.find("abandoned", "default") is None and not load_balancers(platform),
         "the Service goes, and what cleaned up after it",
-        within=60,
     )
 
 
@@ -204,7 +201,6 @@ def until_served(platform: Platform, name: str) -> None:
     polling.until(
         lambda: services.get(name, "default")["status"]["loadBalancer"].get("ingress"),
         f"{name} has an address",
-        within=90,
     )
 
 

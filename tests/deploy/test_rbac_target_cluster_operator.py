@@ -116,7 +116,7 @@ def a_cluster_is_watched_and_supplied(platform: TargetPlatform, target: Cluster)
     platform.put_secret("shop-kubeconfig", kubeconfig_of(target))
     platform.plane.apply(SOURCE)
     platform.plane.apply(CLUSTER)
-    platform.until_says("shop", "Ready", "True Healthy", within=60)
+    platform.until_says("shop", "Ready", "True Healthy")
     platform.until_says("shop", "ResourcesSynced", "True Synced")
     copies = target.api.resource("v1", "configmaps")
     polling.until(lambda: copies.find("web", NAMESPACE), "the source is on the target")
@@ -125,17 +125,15 @@ def a_cluster_is_watched_and_supplied(platform: TargetPlatform, target: Cluster)
 def an_event_repeats(platform: TargetPlatform, target: Cluster) -> None:
     """Have another process say what the first has said: it finds the Event there."""
     platform.put_secret("shop-kubeconfig", "nonsense")
-    platform.until("shop", lambda found: not says(found, "Ready").startswith("True"), within=60)
+    platform.until("shop", lambda found: not says(found, "Ready").startswith("True"))
     platform.hooks.process.restart()
     platform.put_secret("shop-kubeconfig", kubeconfig_of(target))
-    platform.until_says("shop", "Ready", "True Healthy", within=60)
+    platform.until_says("shop", "Ready", "True Healthy")
 
 
 def a_cluster_goes(platform: TargetPlatform) -> None:
     platform.clusters.delete("shop", NAMESPACE)
-    polling.until(
-        lambda: platform.clusters.find("shop", NAMESPACE) is None, "it is gone", within=60
-    )
+    polling.until(lambda: platform.clusters.find("shop", NAMESPACE) is None, "it is gone")
 
 
 @pytest.mark.parametrize("who", AUDITED)

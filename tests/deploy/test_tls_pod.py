@@ -10,6 +10,7 @@ import requests
 from simulator.server import Simulator
 from tests.certificates import Certificates, make_certificates
 from tests.controlplane import ControlPlane
+from tests.controlplane.polling import PATIENCE
 from tests.deploy import installed
 from tests.deploy.pods import Moved, Pod, moved, secret_of_files
 from tests.deploy.rendering import CLOUD_CONTROLLER, TARGET_CLUSTER_OPERATOR, composed, text
@@ -118,4 +119,4 @@ def call(
 ) -> requests.Response:
     """Call the hook on a connection of its own."""
     verify = str(certificates.authority)
-    return requests.post(url, json={}, cert=cert, headers=headers, verify=verify, timeout=20)
+    return requests.post(url, json={}, cert=cert, headers=headers, verify=verify, timeout=PATIENCE)

@@ -34,7 +34,7 @@ def site(cluster: ControlPlane, tmp_path: Path) -> Iterator[Site]:
 
 def until_gone(site: Site) -> None:
     """Wait until nothing that was applied is left, the CRDs and their objects least of all."""
-    polling.until(lambda: not crds(site), "all CRDs are gone", within=60)
+    polling.until(lambda: not crds(site), "all CRDs are gone")
 
 
 def crds(site: Site) -> set[str]:
@@ -52,7 +52,7 @@ def without_finalizers(site: Site) -> None:
 def uninstall(site: Site) -> None:
     """Take everything away in the order of the guide, while the controller runs."""
     site.services.delete("web", "default")
-    polling.until(lambda: not site.load_balancers(), "the load balancer goes", within=60)
+    polling.until(lambda: not site.load_balancers(), "the load balancer goes")
     site.delete()
 
 
@@ -70,7 +70,7 @@ def test_addresses_stay_where_the_controller_stops_first(site: Site) -> None:
     with site.pod().running():
         site.join()
         address = site.address()
-        polling.until(lambda: ready(site), "the load balancer is ready", within=60)
+        polling.until(lambda: ready(site), "the load balancer is ready")
     before = site.in_cloudstack()
     assert before["rules"]
     without_finalizers(site)
@@ -82,7 +82,7 @@ def test_addresses_stay_where_the_controller_stops_first(site: Site) -> None:
     site.install()
     site.cluster.start_controllers()
     with site.pod().running():
-        polling.until(lambda: ready(site), "the load balancer is taken up again", within=90)
+        polling.until(lambda: ready(site), "the load balancer is taken up again")
         assert site.address() == address
         after = site.in_cloudstack()
         assert ids(after["rules"]) == ids(before["rules"])
@@ -101,13 +101,11 @@ def test_the_wrong_order_is_put_right_as_the_guide_says(site: Site, release: boo
     site.services.delete("web", "default")
     site.delete()
     polling.until(lambda: site.load_balancers()[0]["metadata"].get("deletionTimestamp"), "held")
-    polling.until(lambda: crds(site) == {CLOUDSTACK_GROUP}, "the others go", within=60)
+    polling.until(lambda: crds(site) == {CLOUDSTACK_GROUP}, "the others go")
     if release:
         site.install()
         with site.pod().running():
-            polling.until(
-                lambda: not any(site.in_cloudstack().values()), "all is released", within=90
-            )
+            polling.until(lambda: not any(site.in_cloudstack().values()), "all is released")
         site.delete()
     else:
         without_finalizers(site)

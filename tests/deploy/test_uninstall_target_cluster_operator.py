@@ -58,7 +58,7 @@ def left(watched: Watched) -> list[str]:
 
 
 def until_nothing_is_left(watched: Watched) -> None:
-    polling.until(lambda: not left(watched), "nothing is left", within=60)
+    polling.until(lambda: not left(watched), "nothing is left")
 
 
 def without_finalizers(watched: Watched) -> None:
@@ -75,7 +75,7 @@ def same(one: Object | None, other: Object | None) -> bool:
 def let_go(watched: Watched) -> None:
     """Delete the TargetCluster while the operator runs; what it brought goes too."""
     watched.clusters.delete("shop", NAMESPACE)
-    polling.until(lambda: not watched.clusters.list(), "the TargetCluster goes", within=60)
+    polling.until(lambda: not watched.clusters.list(), "the TargetCluster goes")
     assert watched.copy() is None
 
 

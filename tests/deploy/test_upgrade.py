@@ -64,7 +64,7 @@ def uids(site: Site) -> dict[str, list[str]]:
 
 def until_later_fields_show(site: Site) -> None:
     try:
-        polling.until(lambda: all(later_fields(site)), "what came later shows", within=90)
+        polling.until(lambda: all(later_fields(site)), "what came later shows")
     except AssertionError as error:
         raise AssertionError(f"{error}; there is {seen(site)}") from error
 
@@ -104,7 +104,7 @@ def test_the_cloud_controller_goes_up_and_down_while_everything_serves(site: Sit
         pods.enter_context(site.pod().running())
         site.join()
         address = site.address()
-        polling.until(lambda: ready(site), "the load balancer is ready", within=60)
+        polling.until(lambda: ready(site), "the load balancer is ready")
         assert not any(later_fields(site))
         kept, objects, versions = site.in_cloudstack(), uids(site), nodes(site)
         assert all(kept.values())
@@ -130,7 +130,7 @@ def works(site: Site, port: str) -> None:
         [balancer] = site.load_balancers()
         return [one["name"] for one in balancer["spec"]["ports"]] == [port]
 
-    polling.until(named, f"the port is called {port}", within=90)
+    polling.until(named, f"the port is called {port}")
 
 
 def test_the_target_cluster_operator_goes_up_and_down_and_cleans_up(watched: Watched) -> None:
@@ -156,5 +156,5 @@ def test_the_target_cluster_operator_goes_up_and_down_and_cleans_up(watched: Wat
             assert watched.copy() == brought
             assert watched.inventory()["data"] == kept["data"]
         watched.clusters.delete("shop", NAMESPACE)
-        polling.until(lambda: not watched.clusters.list(), "it goes", within=60)
+        polling.until(lambda: not watched.clusters.list(), "it goes")
         assert watched.copy() is None

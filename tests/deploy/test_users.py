@@ -44,7 +44,7 @@ def users(cluster: ControlPlane) -> Iterator[dict[str, Api]]:
         name: cluster.api_as(cluster.service_account_token(name, TENANT))
         for name in (*ROLES, "everywhere")
     }
-    polling.until(lambda: may_list(apis["admin"]), "the roles are put together", within=30)
+    polling.until(lambda: may_list(apis["admin"]), "the roles are put together")
     yield apis
     for api in apis.values():
         api.close()

@@ -117,7 +117,7 @@ def guarded(cluster: ControlPlane) -> ControlPlane:
         "the warning": lambda: warned(cluster, elsewhere()),
     }
     for what, probe in heeded.items():
-        polling.until(probe, f"{what} is heeded", within=60, every=0.2)
+        polling.until(probe, f"{what} is heeded", every=0.2)
     return cluster
 
 
@@ -222,13 +222,13 @@ def test_one_that_was_there_before_can_be_labelled_and_deleted(guarded: ControlP
     guarded.kubectl("delete", "-f", binding)
     clusters = guarded.api.resource("targetcluster.example.com/v1alpha1", "targetclusters")
     bad = syncing([source(name="a", namespace="other")])
-    polling.until(lambda: not refused(guarded, bad), "the policy is gone", within=60, every=0.2)
+    polling.until(lambda: not refused(guarded, bad), "the policy is gone", every=0.2)
     bad["metadata"]["finalizers"] = ["example.com/held"]
     clusters.create(bad)
     guarded.kubectl("apply", "-f", binding)
     other = syncing([source(name="b", namespace="other")])
     other["metadata"]["name"] = "other"
-    polling.until(lambda: refused(guarded, other), "the policy is back", within=60, every=0.2)
+    polling.until(lambda: refused(guarded, other), "the policy is back", every=0.2)
     clusters.patch("shop", {"metadata": {"labels": {"changed": "yes"}}}, WATCHED)
     clusters.patch("shop", {"spec": {"suspend": True}}, WATCHED)
     worse = {"spec": {"resourceSyncPolicy": {"sources": [source(name="c", namespace="other")]}}}

@@ -46,7 +46,7 @@ class Watched:
             shows = "server" in shop.get("status", {})
             return says(shop, "Ready") == "True Healthy" and synced and shows == server
 
-        polling.until(good, f"the TargetCluster is right, {server=}", within=90)
+        polling.until(good, f"the TargetCluster is right, {server=}")
 
     def copy(self) -> Object | None:
         """Read what was brought to the target."""

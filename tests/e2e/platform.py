@@ -14,6 +14,7 @@ from simulator.model import User
 from simulator.server import Simulator
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
 from tests.controlplane.api import Object, Resource
+from tests.controlplane.polling import PATIENCE
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
 
@@ -68,7 +69,7 @@ class Hooks:
             self.process.check()
             return self.ready()
 
-        polling.until(ready, "the hooks are ready", within=30)
+        polling.until(ready, "the hooks are ready")
 
     def ready(self) -> bool:
         """Tell whether /readyz answers 200."""
@@ -79,7 +80,7 @@ class Hooks:
 
     def metrics(self) -> str:
         """Return what /metrics says."""
-        return requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
+        return requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=PATIENCE).text
 
     def configure(self, user: User | None = None, *, project_id: str = "", **names: str) -> None:
         """Write the cloud-config, with other names of it too; it is taken up without a restart."""
@@ -133,22 +134,22 @@ class Platform:
         return str(self.simulator.control.state()["projects"][0]["id"])
 
     def until_node(
-        self, name: str, wanted: Callable[[Object], bool], *, within: float = 40
+        self, name: str, wanted: Callable[[Object], bool], *, within: float = PATIENCE
     ) -> Object:
         """Wait until a Node is as wanted, and answer it."""
         return self._until(self.nodes, name, wanted, within)
 
     def until_instance(
-        self, name: str, wanted: Callable[[Object], bool], *, within: float = 40
+        self, name: str, wanted: Callable[[Object], bool], *, within: float = PATIENCE
     ) -> Object:
         """Wait until an Instance is as wanted, and answer it."""
         return self._until(self.instances, name, wanted, within)
 
-    def until_gone(self, name: str, *, within: float = 40) -> None:
+    def until_gone(self, name: str, *, within: float = PATIENCE) -> None:
         """Wait until a Node is deleted."""
         polling.until(lambda: self.nodes.find(name) is None, f"{name} is gone", within=within)
 
-    def until_event(self, name: str, reason: str, *, within: float = 40) -> Object:
+    def until_event(self, name: str, reason: str, *, within: float = PATIENCE) -> Object:
         """Wait for an Event on a Node, and answer it."""
 
         def found() -> Object | None:
@@ -169,7 +170,7 @@ class Platform:
             return sum(map(float, found))
 
         before = failed()
-        polling.until(lambda: failed() > before, "a call fails", within=30, every=0.2)
+        polling.until(lambda: failed() > before, "a call fails", every=0.2)
 
     def _until(
         self, resource: Resource, name: str, wanted: Callable[[Object], bool], within: float

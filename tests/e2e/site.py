@@ -12,7 +12,7 @@ from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Account
 from tests.controlplane import Cluster, manifests
 from tests.controlplane.api import Object, Objects, Resource
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.controlplane.processes import Process
 from tests.e2e.cloud import Cloud
 from tests.e2e.platform import PROJECT, Hooks
@@ -112,7 +112,7 @@ class Site:
                 name in found and found[name]["observed"]["servesLoadBalancers"] for name in names
             )
 
-        until(joined, f"{', '.join(names)} may serve", within=30)
+        until(joined, f"{', '.join(names)} may serve")
 
     def label(self, node: str, **labels: str | None) -> None:
         """Set labels of a node; None takes one off."""
@@ -190,7 +190,7 @@ class Site:
                 last[:] = [calls, time.monotonic()]
             return time.monotonic() - last[1] >= seconds
 
-        until(quiet, f"no call for {seconds} s", within=30)
+        until(quiet, f"no call for {seconds} s")
 
     def crash(self) -> None:
         """Kill the hooks, workers and all, as the end of their container would."""
@@ -210,7 +210,9 @@ class Site:
         """Call an asynchronous command as the user, and wait for its end."""
         return self.cloud.done(command, **parameters)
 
-    def awaited(self, probe: Callable[[], Value | None], what: str, *, within: float = 60) -> Value:
+    def awaited(
+        self, probe: Callable[[], Value | None], what: str, *, within: float = PATIENCE
+    ) -> Value:
         """Wait for something in CloudStack."""
         return until(probe, what, within=within)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hooks.names import API_VERSION, LABEL_SYNC, TARGET_CLUSTER_GROUP
 from tests.controlplane import Cluster, ControlPlane, manifests, polling
 from tests.controlplane.api import ApiError, Object, Resource
+from tests.controlplane.polling import PATIENCE
 from tests.controlplane.processes import Process
 from tests.serving import PROJECT, Hooks
 from tests.targets.objects import LOOPBACK
@@ -91,7 +92,7 @@ class TargetPlatform:
         wanted: Callable[[Object], bool],
         *,
         namespace: str = NAMESPACE,
-        within: float = 60,
+        within: float = PATIENCE,
     ) -> Object:
         """Wait until a TargetCluster is as wanted, and answer it."""
         seen: list[Object | None] = [None]
@@ -105,7 +106,7 @@ class TargetPlatform:
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {seen[0]}") from error
 
-    def until_says(self, name: str, kind: str, said: str, *, within: float = 60) -> Object:
+    def until_says(self, name: str, kind: str, said: str, *, within: float = PATIENCE) -> Object:
         """Wait until a condition has this status and reason, such as `True Healthy`."""
         return self.until(name, lambda cluster: says(cluster, kind) == said, within=within)
 
@@ -124,7 +125,9 @@ class TargetPlatform:
         """Change fields of a TargetCluster's spec."""
         self.clusters.patch(name, {"spec": spec}, namespace)
 
-    def until_gone(self, name: str, namespace: str = NAMESPACE, *, within: float = 60) -> None:
+    def until_gone(
+        self, name: str, namespace: str = NAMESPACE, *, within: float = PATIENCE
+    ) -> None:
         """Wait until a TargetCluster is deleted."""
         polling.until(
             lambda: self.clusters.find(name, namespace) is None,
@@ -132,7 +135,7 @@ class TargetPlatform:
             within=within,
         )
 
-    def until_event(self, name: str, reason: str, *, within: float = 60) -> Object:
+    def until_event(self, name: str, reason: str, *, within: float = PATIENCE) -> Object:
         """Wait for an Event on a TargetCluster, and answer it."""
 
         def found() -> Object | None:
@@ -216,7 +219,7 @@ def clear(platform: TargetPlatform) -> None:
         except ApiError as error:  # gone already, which is what is wanted
             if not error.not_found:
                 raise
-    polling.until(lambda: not platform.clusters.list(), "the TargetClusters are gone", within=20)
+    polling.until(lambda: not platform.clusters.list(), "the TargetClusters are gone")
     for config_map in platform.config_maps.list(labels=f"{LABEL_SYNC}=true"):
         metadata = config_map["metadata"]
         platform.config_maps.delete(metadata["name"], metadata["namespace"])

@@ -125,7 +125,7 @@ def test_a_destroyed_vm_takes_its_node_and_instance_along(platform: Platform) ->
     platform.until_node("node-2", initialised)
     Cloud.of(platform.simulator).destroy("node-1")
     set_ready(platform, "node-1", ready=False)
-    platform.until_event("node-1", "DeletingNode", within=40)
+    platform.until_event("node-1", "DeletingNode")
     platform.until_gone("node-1")
     polling.until(lambda: platform.instances.find("node-1") is None, "its Instance is deleted")
     assert platform.nodes.find("node-2") is not None
@@ -139,8 +139,8 @@ def test_a_ready_node_without_a_vm_is_kept_and_so_is_every_other(platform: Platf
     cloud.destroy("node-1")
     cloud.destroy("node-2")
     set_ready(platform, "node-1", ready=False)
-    platform.until_event("node-2", "NodeDeletionHeld", within=40)
-    platform.until_event("node-1", "NodeDeletionHeld", within=40)
+    platform.until_event("node-2", "NodeDeletionHeld")
+    platform.until_event("node-1", "NodeDeletionHeld")
     assert {node["metadata"]["name"] for node in platform.nodes.list()} >= {
         "node-1",
         "node-2",
@@ -158,7 +158,7 @@ def test_a_wrong_project_deletes_nothing(platform: Platform, ready: bool) -> Non
     for name in FIVE:
         set_ready(platform, name, ready=ready)
     for name in FIVE:
-        platform.until_event(name, "NodeDeletionHeld", within=60)
+        platform.until_event(name, "NodeDeletionHeld")
         assert platform.nodes.find(name) is not None
     platform.hooks.configure()
     for name in FIVE:
@@ -190,7 +190,7 @@ def test_an_outage_changes_nothing_and_all_resumes(
     assert during["metadata"]["labels"] == before["metadata"]["labels"]
     assert has_taint(platform.nodes.get("node-2"), UNINITIALIZED)
     platform.simulator.control.clear_faults()
-    platform.until_node("node-2", initialised, within=60)
+    platform.until_node("node-2", initialised)
     assert platform.nodes.get("node-1")["spec"]["providerID"] == before["spec"]["providerID"]
 
 

@@ -228,7 +228,7 @@ def test_each_of_sixty_odd_nodes_becomes_what_the_page_says(fleet: Platform) -> 
         return not left[0]
 
     try:
-        polling.until(right, "every node is as the table says", within=60, every=1.0)
+        polling.until(right, "every node is as the table says", every=1.0)
     except AssertionError as error:
         raise AssertionError(f"{error}: {left[0]}") from error
     check_details(fleet)
@@ -239,7 +239,7 @@ def until_initialised(platform: Platform, names: set[str]) -> None:
         nodes = {each["metadata"]["name"]: each for each in platform.nodes.list()}
         return not any(has_taint(nodes[name], UNINITIALIZED) for name in names)
 
-    polling.until(done, f"{len(names)} nodes are initialised", within=60, every=0.5)
+    polling.until(done, f"{len(names)} nodes are initialised", every=0.5)
 
 
 def check_details(platform: Platform) -> None:

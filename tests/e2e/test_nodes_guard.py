@@ -8,6 +8,7 @@ import requests
 from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes.request import INSTANCES
 from tests.controlplane.api import Object
+from tests.controlplane.polling import PATIENCE
 from tests.e2e.cloud import Cloud
 from tests.e2e.nodes import SHUTDOWN, UNINITIALIZED, has_taint, initialised, register, set_ready
 from tests.e2e.platform import Platform
@@ -76,7 +77,7 @@ def test_a_new_node_outlives_calls_for_the_one_before_it(platform: Platform) -> 
     instance: Object = {}
     ends = time.monotonic() + 5  # the grace is 2 s
     while time.monotonic() < ends:
-        answer = requests.post(f"{platform.hooks.url}/nodes/sync", json=stale, timeout=10)
+        answer = requests.post(f"{platform.hooks.url}/nodes/sync", json=stale, timeout=PATIENCE)
         assert answer.status_code == 200
         [instance] = answer.json()["attachments"]
         stale["attachments"] = {INSTANCES: {"node-1": instance}}
@@ -108,10 +109,10 @@ def test_kubectl_waits_for_a_vm_that_is_gone_and_shows_since_when(platform: Plat
     join(platform, "node-1", "node-2", "node-3")
     found = "jsonpath={.observed.conditions[?(@.type=='VMFound')].status}"
     kubectl = platform.plane.kubectl
-    kubectl("wait", "csvm/node-1", "--timeout=30s", f"--for={found}=True")
+    kubectl("wait", "csvm/node-1", "--timeout=120s", f"--for={found}=True")
     assert platform.instances.get("node-1")["observed"]["address"] in kubectl("get", "csvm")
     Cloud.of(platform.simulator).destroy("node-1")
-    kubectl("wait", "csvm/node-1", "--timeout=30s", f"--for={found}=False")
+    kubectl("wait", "csvm/node-1", "--timeout=120s", f"--for={found}=False")
     header, *rows = kubectl("get", "csvm", "--no-headers=false").splitlines()
     at = header.index("MISSING")
     [row] = [row for row in rows if row.startswith("node-1 ")]

@@ -36,7 +36,7 @@ def test_a_wave_costs_two_lists_and_four_writes_a_node_whatever_its_size(
     with heartbeats(platform.plane):
         meter = Meter(platform)
         register_all(platform, names)
-        until_all_initialised(platform, names, within=90)
+        until_all_initialised(platform, names)
         # A write is seen a moment before it is in the audit log.
         polling.until(lambda: meter.patched() >= set(names), "all are logged")
         cost = meter.read(count)
@@ -60,7 +60,7 @@ def test_a_crash_in_a_wave_leaves_no_node_half_done(
         register_all(platform, names[:60])
         crash(platform)
         register_all(platform, names[60:])
-        until_all_initialised(platform, names, within=90)
+        until_all_initialised(platform, names)
     assert seen.half_done == []
     assert seen.states >= 300
 
@@ -80,7 +80,7 @@ def test_an_autoscaler_that_removes_three_of_ten_is_held_and_then_let(
     for name in names[:3]:
         set_ready(platform, name, ready=False)
     for name in names[:3]:
-        platform.until_event(name, "NodeDeletionHeld", within=40)
-        platform.until_event(name, "DeletingNode", within=60)
+        platform.until_event(name, "NodeDeletionHeld")
+        platform.until_event(name, "DeletingNode")
         platform.until_gone(name)
     assert len(platform.nodes.list()) == 7

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.controlplane.api import Object, Resource
 from tests.controlplane.cluster import Cluster
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 
 PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
 READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
@@ -58,7 +58,12 @@ class Namespace:
         return None
 
     def await_load_balancer(
-        self, service: str, holds: Callable[[Object], object], what: str, *, within: float = 60
+        self,
+        service: str,
+        holds: Callable[[Object], object],
+        what: str,
+        *,
+        within: float = PATIENCE,
     ) -> Object:
         """Wait until something holds of a Service's load balancer, and answer it."""
         return _until(
@@ -68,7 +73,7 @@ class Namespace:
             within,
         )
 
-    def await_no_load_balancer(self, service: str, *, within: float = 60) -> None:
+    def await_no_load_balancer(self, service: str, *, within: float = PATIENCE) -> None:
         """Wait until a Service has no load balancer."""
         until(
             lambda: self.load_balancer(service) is None,
@@ -77,12 +82,12 @@ class Namespace:
         )
 
     def await_service(
-        self, name: str, holds: Callable[[Object], object], what: str, *, within: float = 60
+        self, name: str, holds: Callable[[Object], object], what: str, *, within: float = PATIENCE
     ) -> Object:
         """Wait until something holds of a Service, and answer it."""
         return _until(lambda: self.service(name), holds, f"Service {name}: {what}", within)
 
-    def await_ready(self, name: str, *, within: float = 60) -> Object:
+    def await_ready(self, name: str, *, within: float = PATIENCE) -> Object:
         """Wait until a Service says that its load balancer serves as it asks."""
         return self.await_service(name, serves, "is ready", within=within)
 

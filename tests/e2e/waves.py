@@ -31,7 +31,11 @@ def register_all(platform: Platform, names: list[str]) -> None:
 
 
 def until_all_initialised(
-    platform: Platform, names: list[str], *, within: float, every: float | None = None
+    platform: Platform,
+    names: list[str],
+    *,
+    within: float = polling.PATIENCE,
+    every: float | None = None,
 ) -> None:
     """Wait until every Node is released; say how many are when time is up."""
 
@@ -81,7 +85,7 @@ def watching(platform: Platform) -> Iterator[Watched]:
         yield seen
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(polling.PATIENCE)
 
 
 @dataclass(frozen=True)

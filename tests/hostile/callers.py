@@ -9,7 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hooks.server.connection import RECEIVE_SECONDS
+from tests.controlplane.polling import PATIENCE
+
 LOOPBACK = "127.0.0.1"
+#: Seconds that a call may take beside hostile callers, on any machine: a quiet one takes a
+#: hundredth. Who has to wait for a slow caller waits until that one is hung up on.
+BOUND_SECONDS = RECEIVE_SECONDS * 0.8
 #: Seconds between two bytes of a caller that drips.
 DRIP_SECONDS = 0.5
 
@@ -105,7 +111,7 @@ class Callers:
             caller.close()
 
     def _connect(self) -> socket.socket:
-        sock = socket.create_connection((LOOPBACK, self._port), timeout=5)
+        sock = socket.create_connection((LOOPBACK, self._port), timeout=PATIENCE)
         if self._context is not None:
             sock = self._context.wrap_socket(sock, server_hostname=LOOPBACK)
         sock.sendall(self._kind.begin)

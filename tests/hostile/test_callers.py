@@ -8,17 +8,15 @@ import pytest
 
 from simulator.server import Simulator
 from tests.certificates import make_certificates
-from tests.hostile.callers import KINDS, Callers, slowest
+from tests.hostile.callers import BOUND_SECONDS, KINDS, Callers, slowest
 from tests.serving import PROJECT, Hooks, write_cloud_config
 
 NODE = json.loads((PROJECT / "examples/01-node/request.json").read_text())
 TOKEN = {"Authorization": "Bearer open-sesame"}
 #: As many callers of each kind, at one port.
 CALLERS = 200
-#: Seconds that others are called for meanwhile, and that a call of theirs may take. On a quiet
-#: machine it takes a hundredth of it.
+#: Seconds that others are called for meanwhile.
 WATCHED_SECONDS = 1.5
-BOUND_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module", params=["http", "https"])

@@ -131,10 +131,10 @@ def test_a_target_cluster_cannot_have_a_secret_shown(
             assert answered.code == 200
             return answered.body.decode() if answered.json["status"].get("probe") else ""
 
-        status = until(probed, "the cluster is probed", within=20, every=0.02)
+        status = until(probed, "the cluster is probed", every=0.02)
         assert server.requests
     hooks.post("/targetclusters/sync", {**body, "parent": {**cluster, **json.loads(status)}})
-    until(lambda: name in _events(hooks), "its Event is written", within=20, every=0.02)
+    until(lambda: name in _events(hooks), "its Event is written", every=0.02)
     for shown in (status, _events(hooks), _log(hooks)[len(logged) :], _metrics(hooks)):
         assert_hidden(shown, secret_text, written)
 

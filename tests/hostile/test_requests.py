@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.hostile.callers import LOOPBACK, request, slowest
+from tests.controlplane.polling import PATIENCE
+from tests.hostile.callers import BOUND_SECONDS, LOOPBACK, request, slowest
 from tests.hostile.test_crowds import NODE, TOKEN, serving
 from tests.serving import Hooks
 
@@ -27,8 +28,8 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
 def sent(port: int, data: bytes) -> bytes:
     """Send bytes; return what comes until the server ends the connection."""
     answer = b""
-    with socket.create_connection((LOOPBACK, port), timeout=20) as caller:
-        caller.settimeout(5)
+    with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as caller:
+        caller.settimeout(PATIENCE)
         caller.sendall(data)
         while part := caller.recv(65536):
             answer += part
@@ -114,7 +115,7 @@ def test_a_busy_stranger_fills_no_log(hooks: Hooks) -> None:
             thread.start()
             stack.callback(thread.join)
         stack.callback(over.set)
-        assert slowest(calls, seconds=4) < 2.0
+        assert slowest(calls, seconds=4) < BOUND_SECONDS
     assert hooks.process.log.stat().st_size - before < 200_000
     over.wait(1)
     hooks.get("/zz")
@@ -128,17 +129,17 @@ def test_bodies_that_drip_hold_no_memory_that_others_wait_for(hooks: Hooks, fram
     large = NODE | {"pad": "x" * 1_000_000}
     with ExitStack() as stack:
         for _ in range(40):
-            caller = socket.create_connection((LOOPBACK, hooks.port), timeout=20)
+            caller = socket.create_connection((LOOPBACK, hooks.port), timeout=PATIENCE)
             stack.enter_context(caller).sendall(post(framing, body=b"1\r\n "))
 
         def call() -> None:
             assert hooks.post("/nodes/sync", large, TOKEN).code == 200
 
-        assert slowest(call, seconds=1) < 2.0
+        assert slowest(call, seconds=1) < BOUND_SECONDS
 
 
 def test_bodies_that_wait_for_each_other_come_to_an_end(hooks: Hooks) -> None:
     body = json.dumps(NODE | {"pad": "x" * 15_000_000}).encode()
     with ThreadPoolExecutor(12) as pool:
-        codes = list(pool.map(lambda _: hooks.post("/nodes/sync", body, TOKEN, 60).code, range(12)))
+        codes = list(pool.map(lambda _: hooks.post("/nodes/sync", body, TOKEN).code, range(12)))
     assert set(codes) == {200}

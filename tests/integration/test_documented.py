@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.controlplane.processes import Process
 from tests.documented.pages import PAGES, PROJECT, Block, blocks, named
 from tests.documented.runs import on_this_machine
@@ -44,7 +44,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pro
             started[hooks] = launcher(folder, {"HOOKS": hooks} if hooks else {})
             started[hooks].start()
         for process in started.values():
-            until(lambda process=process: ready(process), "the hooks answer", within=60)  # type: ignore[misc]
+            until(lambda process=process: ready(process), "the hooks answer")  # type: ignore[misc]
         yield started
     finally:
         for process in started.values():
@@ -103,7 +103,9 @@ def carry_out(arguments: tuple[str, ...], process: Process) -> tuple[int, bytes]
             case _:
                 raise NotImplementedError(f"curl {shlex.join(arguments)}: {argument}")
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection("127.0.0.1", int(ports[str(parts.port)]), timeout=20)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", int(ports[str(parts.port)]), timeout=PATIENCE
+    )
     try:
         connection.request("POST" if body else "GET", parts.path, body, headers)
         response = connection.getresponse()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simulator.server import Simulator
+from tests.controlplane.polling import PATIENCE
 from tests.serving import LOOPBACK, PROJECT, Hooks, raw_call, write_cloud_config
 
 NODE: dict[str, Any] = json.loads((PROJECT / "examples/01-node/request.json").read_text())
@@ -44,7 +45,7 @@ def test_a_body_in_chunks_has_a_limit_too(shared: Hooks) -> None:
     head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     small = raw_call(shared.port, head + b"2\r\n{}\r\n0\r\n\r\n")
     assert small.startswith(b"HTTP/1.1 400")
-    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, shared.port), timeout=PATIENCE) as connection:
         connection.sendall(head + chunk * 20 + b"0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
@@ -98,7 +99,7 @@ def test_requests_may_come_in_one_piece_and_byte_by_byte(shared: Hooks) -> None:
     last = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     whole = (head + b"\r\n" + body) * 2 + last
     assert raw_call(shared.port, whole).count(b"HTTP/1.1 200") == 3
-    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, shared.port), timeout=PATIENCE) as connection:
         for byte in last:
             connection.sendall(bytes([byte]))
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
@@ -106,7 +107,7 @@ def test_requests_may_come_in_one_piece_and_byte_by_byte(shared: Hooks) -> None:
 
 def test_a_caller_that_asks_before_it_sends_is_told_to_go_on(shared: Hooks) -> None:
     head = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
-    with socket.create_connection((LOOPBACK, shared.port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, shared.port), timeout=PATIENCE) as connection:
         connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         connection.sendall(b"{}")
@@ -151,7 +152,7 @@ def test_callers_that_stall_do_not_hold_the_threads_for_ever(shared: Hooks) -> N
     stalled = b"POST /nodes/sync HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"
     with ExitStack() as stack:
         for _ in range(64):
-            connection = socket.create_connection((LOOPBACK, shared.port), timeout=20)
+            connection = socket.create_connection((LOOPBACK, shared.port), timeout=PATIENCE)
             stack.enter_context(connection).sendall(stalled)
         assert shared.get("/healthz").code == 200
 

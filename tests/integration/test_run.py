@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process, ProcessEndedError
 from tests.serving import LOOPBACK, PROJECT
@@ -80,7 +80,7 @@ def carry_out(command: str) -> tuple[int, bytes]:
     body = None
     if "--data" in words:
         body = (PROJECT / words[words.index("--data") + 1].removeprefix("@")).read_bytes()
-    connection = http.client.HTTPConnection(url.netloc, timeout=20)
+    connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
     try:
         connection.request("POST" if body else "GET", url.path, body, headers)
         response = connection.getresponse()
@@ -116,7 +116,7 @@ def initialise_node(run: Process) -> None:
 
 
 def post_node(port: int, request: dict[str, Any]) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE)
     try:
         connection.request("POST", "/nodes/sync", json.dumps(request))
         response = connection.getresponse()
@@ -127,7 +127,7 @@ def post_node(port: int, request: dict[str, Any]) -> tuple[int, Any]:
 
 def get_node(port: int) -> Any:
     """Read the example's node from the API server in memory."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE)
     try:
         connection.request("GET", "/api/v1/nodes/node-1")
         return json.loads(connection.getresponse().read())
@@ -139,7 +139,7 @@ def test_the_printed_commands_work(tmp_path: Path) -> None:
     run = launcher(tmp_path, {})
     run.start()
     try:
-        commands = until(lambda: printed(run), "commands are printed", within=30)
+        commands = until(lambda: printed(run), "commands are printed")
         assert any("examples/01-node/request.json" in command for command in commands)
         for command in commands:
             code, answer = carry_out(command)
@@ -162,7 +162,7 @@ def test_no_ambient_api_server_is_called(
     run = launcher(tmp_path, environ)
     run.start()
     try:
-        until(lambda: printed(run), "commands are printed", within=30)
+        until(lambda: printed(run), "commands are printed")
         initialise_node(run)
         assert listener.visitors == 0
         written = get_node(int(run.environment["API_SERVER_PORT"]))
@@ -177,7 +177,7 @@ def test_an_api_server_that_is_named_is_called(
     run = launcher(tmp_path, {"KUBECONFIG_FILE": str(kubeconfig)})
     run.start()
     try:
-        until(lambda: printed(run), "commands are printed", within=30)
+        until(lambda: printed(run), "commands are printed")
         initialise_node(run)
         assert listener.visitors > 0
         written = get_node(int(run.environment["API_SERVER_PORT"]))
@@ -189,9 +189,9 @@ def test_an_api_server_that_is_named_is_called(
 def test_interrupted_it_ends_with_0_and_everything_it_started_is_gone(tmp_path: Path) -> None:
     run = launcher(tmp_path, {})
     run.start()
-    until(lambda: printed(run), "commands are printed", within=30)
+    until(lambda: printed(run), "commands are printed")
     os.kill(run.pid, signal.SIGINT)
-    until(lambda: not run.alive, "it ends", within=30)
+    until(lambda: not run.alive, "it ends")
     with pytest.raises(ProcessEndedError, match="ended with 0"):
         run.check()
     for name in ("PORT", "METRICS_PORT", "SIMULATOR_PORT", "API_SERVER_PORT"):
@@ -205,7 +205,7 @@ def test_taken_and_bad_ports_are_all_named(tmp_path: Path, listener: Listener) -
     run = launcher(tmp_path, {"PORT": taken, "METRICS_PORT": "http"})
     run.start()
     with pytest.raises(ProcessEndedError, match="ended with 2"):
-        until(lambda: printed(run), "it ends", within=30)
+        until(lambda: printed(run), "it ends")
     lines = run.log.read_text().splitlines()
     assert [line.split(" is ")[0] for line in lines] == [f"PORT: {taken}", "METRICS_PORT: 'http'"]
 
@@ -214,5 +214,5 @@ def test_a_bad_setting_of_the_hooks_ends_it_too(tmp_path: Path) -> None:
     run = launcher(tmp_path, {"LOG_LEVEL": "loud"})
     run.start()
     with pytest.raises(ProcessEndedError, match="ended with 2"):
-        until(lambda: printed(run), "it ends", within=30)
+        until(lambda: printed(run), "it ends")
     assert "LOG_LEVEL: 'loud'" in run.log.read_text()

@@ -14,7 +14,7 @@ from hooks.kube.client import Kube
 from hooks.kube.events import Event
 from hooks.targetclusters.hook import TargetClustersHook
 from hooks.targetclusters.plan.schedule import MIN_POLL
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.hooks import dependencies
 from tests.targets.objects import ON_LOOPBACK
 
@@ -146,7 +146,7 @@ class Driven:
             "spec": {**self.cluster["spec"], **spec},
         }
 
-    def probe(self, *, within: float = 60.0) -> Json:
+    def probe(self, *, within: float = PATIENCE) -> Json:
         """Let the next probe come due and end; return the status with it."""
         before = self.status.get("probe")
         if before:
@@ -159,7 +159,7 @@ class Driven:
         )
         return self.status
 
-    def settle(self, settled: Callable[[], bool], what: str, *, within: float = 30.0) -> None:
+    def settle(self, settled: Callable[[], bool], what: str, *, within: float = PATIENCE) -> None:
         """Call on, as soon as each answer asks for it, until something is so."""
 
         def called() -> bool:

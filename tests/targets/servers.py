@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.controlplane.polling import PATIENCE
 from tests.targets.certificates import Certificate
 
 #: What a server does with a connection once it has read a request; the event tells it the end.
@@ -50,7 +51,7 @@ def serving(
         finally:
             acceptor.over.set()
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(PATIENCE)
 
 
 @dataclass

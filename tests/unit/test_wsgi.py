@@ -8,6 +8,7 @@ import pytest
 
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.wsgi import HOOKS, newest_cloud
+from tests.controlplane.polling import PATIENCE
 from tests.serving import PROJECT
 from tools.api_server import kubeconfig
 
@@ -70,6 +71,6 @@ def test_a_cloud_that_a_new_cloud_config_replaces_is_closed_once_no_call_uses_it
     assert newest() is second
     assert second.config.api_key == "second"
     assert not closed["first"].is_set()
-    assert closed["first"].wait(5)
+    assert closed["first"].wait(PATIENCE)
     assert not closed["second"].is_set()
     second.close()

@@ -26,7 +26,7 @@ def place(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
         made.job("associateIpAddress", networkid=net, ipaddress=STATIC_ADDRESS)
         yield made
         balancers = control_plane.api.resource(*LOAD_BALANCERS)
-        until(lambda: not balancers.list(), "every load balancer is gone", within=60)
+        until(lambda: not balancers.list(), "every load balancer is gone")
         assert made.rules() == []
         assert [one["ipaddress"] for one in made.addresses() if one["tags"]] == []
         assert made.simulator.control.ignored_parameters() == []

@@ -22,7 +22,7 @@ def killed_after(place: Site, writes: int) -> Iterator[None]:
     control.fault("*", "stop-after", skip=writes - 1, executed=True)
     try:
         yield
-        place.awaited(lambda: control.armed.stopped, f"write {writes} is made", within=30)
+        place.awaited(lambda: control.armed.stopped, f"write {writes} is made")
         place.crash()
     finally:
         control.clear_faults()
@@ -47,8 +47,8 @@ def right(shop: Namespace, place: Site, name: str, *ports: int) -> list[Object]:
         )
         return rules if fine else None
 
-    found = place.awaited(served, f"{name} is served", within=40)
-    shop.await_ready(name, within=40)
+    found = place.awaited(served, f"{name} is served")
+    shop.await_ready(name)
     opened = {
         port
         for _, start, end, _ in place.firewall(found[0]["address"])
@@ -64,7 +64,6 @@ def await_gone(place: Site, rules: list[Object]) -> None:
     place.awaited(
         lambda: not place.address(address) and not ids & {rule["id"] for rule in place.rules()},
         "nothing is left",
-        within=40,
     )
 
 
@@ -109,7 +108,7 @@ def test_metacontroller_is_killed_with_the_hooks(shop: Namespace, place: Site) -
     place.metacontroller.kill()
     place.metacontroller.start()
     place.hooks.start()
-    shop.await_load_balancer("web", bool, "is there", within=40)
+    shop.await_load_balancer("web", bool, "is there")
     rules = right(shop, place, "web", 8000, 8001)
     shop.services.delete("web", shop.name)
     place.metacontroller.kill()

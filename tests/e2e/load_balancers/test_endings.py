@@ -8,7 +8,7 @@ import pytest
 from hooks.names import CLEANUP_FINALIZER
 from tests.controlplane import manifests
 from tests.controlplane.api import ApiError, Object
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.e2e.platform import PROJECT
 from tests.e2e.site import CONTROLLERS, Site
 from tests.e2e.watching import Namespace, ingress
@@ -20,7 +20,7 @@ def state(shop: Namespace, place: Site, *services: str) -> list[Object]:
     """Wait until Services are ready; answer their rules as CloudStack has them."""
     rules: list[Object] = []
     for service in services:
-        shop.await_ready(service, within=40)
+        shop.await_ready(service)
         rules += place.rules_of(shop, service)
     return rules
 
@@ -35,7 +35,7 @@ def uids(shop: Namespace) -> set[str]:
         raise
 
 
-def await_released(place: Site, *rules: Object, within: float = 20) -> None:
+def await_released(place: Site, *rules: Object, within: float = PATIENCE) -> None:
     """Wait until nothing is left of rules and their addresses."""
 
     def gone() -> bool:
@@ -67,9 +67,9 @@ def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
     before = state(shop, place, "one", "two", "three")
     old = uids(shop)
     with place.watched() as watch:
-        shop.cluster.kubectl("delete", "-f", CRD, "--timeout=30s")
+        shop.cluster.kubectl("delete", "-f", CRD, "--timeout=120s")
         shop.cluster.apply(CRD)
-        until(lambda: len(uids(shop) - old) == 3, "all are made again", within=40)
+        until(lambda: len(uids(shop) - old) == 3, "all are made again")
         assert state(shop, place, "one", "two", "three") == before
     assert all(watch.always_there(rule["id"]) for rule in before)
 
@@ -77,7 +77,7 @@ def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
 def await_new_namespace(shop: Namespace) -> None:
     """Wait until a deleted namespace is gone, and make it anew, to be deleted in the end."""
     namespaces = shop.cluster.api.resource("v1", "namespaces", namespaced=False)
-    until(lambda: namespaces.find(shop.name) is None, "the namespace is gone", within=30)
+    until(lambda: namespaces.find(shop.name) is None, "the namespace is gone")
     namespaces.create({"metadata": {"name": shop.name}})
 
 
@@ -90,7 +90,6 @@ def delete_its_namespace(shop: Namespace) -> None:
     until(
         lambda: shop.service("web")["metadata"].get("deletionTimestamp"),
         "the Service goes",
-        within=30,
     )
 
 
@@ -133,9 +132,7 @@ def test_controllers_that_are_deleted_and_come_back_cost_no_address(
         assert place.rules(before[0]["name"]) == [before[0]]
     await_released(place, before[1])
     shop.change("stays", {"proxy-protocol": "true"})
-    shop.await_service(
-        "stays", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "is served again", within=30
-    )
+    shop.await_service("stays", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "is served again")
     assert [rule["id"] for rule in state(shop, place, "stays")] == [before[0]["id"]]
 
 
@@ -146,18 +143,18 @@ def test_a_service_that_ends_while_its_load_balancer_is_gone_leaves_nothing(
     uid = shop.create("web")["metadata"]["uid"]
     before = state(shop, place, "web")
     with without_controllers(place, "services"):
-        shop.cluster.kubectl("delete", "cslb", "--all", "-n", shop.name, "--timeout=30s")
+        shop.cluster.kubectl("delete", "cslb", "--all", "-n", shop.name, "--timeout=120s")
         ends(shop)
         assert shop.service("web")["metadata"]["finalizers"] == [CLEANUP_FINALIZER]
         assert place.rules(before[0]["name"]) == before
-    await_released(place, *before, within=40)
+    await_released(place, *before)
 
     def cleaned_up() -> bool:
         there = {one["spec"]["service"]["uid"] for one in shop.load_balancers.list()}
         left = shop.services.find("web", shop.name)
         return uid not in there and (left is None or "finalizers" not in left["metadata"])
 
-    until(cleaned_up, "what cleaned up is gone, and nothing holds the Service", within=30)
+    until(cleaned_up, "what cleaned up is gone, and nothing holds the Service")
     if ends is delete_its_namespace:
         await_new_namespace(shop)
 
@@ -166,7 +163,7 @@ def test_a_load_balancer_that_was_orphaned_goes_too(shop: Namespace, place: Site
     shop.create("web")
     before = state(shop, place, "web")
     shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--cascade=orphan")
-    await_released(place, *before, within=40)
+    await_released(place, *before)
     shop.await_no_load_balancer("web")
 
 
@@ -185,7 +182,7 @@ def test_a_namespace_takes_its_ten_services_along(shop: Namespace, place: Site) 
     before = state(shop, place, *names)
     assert len({rule["address"] for rule in before}) == 10
     shop.cluster.kubectl("delete", "namespace", shop.name, "--wait=false")
-    await_released(place, *before, within=40)
+    await_released(place, *before)
     await_new_namespace(shop)
 
 
@@ -199,9 +196,7 @@ def test_a_setting_decides_about_new_services_only(shop: Namespace, place: Site)
         place.hooks.start()
         shop.create("new")
         shop.change("old", {"proxy-protocol": "true"})
-        shop.await_service(
-            "old", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "goes on", within=30
-        )
+        shop.await_service("old", lambda one: ingress(one)[0]["ipMode"] == "Proxy", "goes on")
         assert [rule["id"] for rule in state(shop, place, "old")] == [before[0]["id"]]
         assert shop.load_balancer("new") is None
     finally:

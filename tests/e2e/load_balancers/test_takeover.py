@@ -158,7 +158,7 @@ def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
     time.sleep(1.1)  # the API server notes whole seconds
     shop.services.patch("web", {"metadata": {"finalizers": [OLD_FINALIZER]}}, shop.name)
     told = shop.await_service(
-        "web", lambda one: own_condition(one)["reason"] == "InvalidService", "is refused", within=10
+        "web", lambda one: own_condition(one)["reason"] == "InvalidService", "is refused"
     )
     assert f"{OLD_FINALIZER} was added again by " in own_condition(told)["message"]
     assert told["metadata"]["finalizers"] == [OLD_FINALIZER]

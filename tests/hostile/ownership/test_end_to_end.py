@@ -136,9 +136,7 @@ def create_forged(
 
 
 def await_gone(evil: Namespace) -> None:
-    until(
-        lambda: evil.load_balancers.find("forged", evil.name) is None, "forged is gone", within=40
-    )
+    until(lambda: evil.load_balancers.find("forged", evil.name) is None, "forged is gone")
 
 
 @pytest.mark.parametrize("named", ["absent", "web"])
@@ -224,7 +222,7 @@ def test_s3_a_restored_cluster_takes_nothing_down(
         second.metacontroller.kill()
         restore(copy, balancer, with_status=with_status)
         second.metacontroller.start()
-        until(lambda: not copy.load_balancers.list(copy.name), "it lets go of itself", within=40)
+        until(lambda: not copy.load_balancers.list(copy.name), "it lets go of itself")
         second.await_quiet()
         assert holdings(place.simulator, ip) == before
     shop.await_ready("web")
@@ -287,8 +285,8 @@ def test_s3_the_same_cluster_under_a_new_uid_inherits(place: Site, shop: Namespa
     finalizers: Object = {"metadata": {"finalizers": []}}
     shop.services.patch("web", finalizers, shop.name)
     shop.services.delete("web", shop.name)
-    until(lambda: shop.services.find("web", shop.name) is None, "the Service is lost", within=20)
-    until(lambda: shop.load_balancer("web") is None, "its load balancer as well", within=20)
+    until(lambda: shop.services.find("web", shop.name) is None, "the Service is lost")
+    until(lambda: shop.load_balancer("web") is None, "its load balancer as well")
     shop.create("web", ports=ports)
     place.metacontroller.start()
     assert address_of(shop, "web") == ip

@@ -9,6 +9,7 @@ from tests.controlplane import kwok, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import Cluster, ControlPlane, KubectlError
 from tests.controlplane.hookserver import HookServer
+from tests.controlplane.polling import PATIENCE
 from tools.binaries import Binaries
 
 
@@ -142,7 +143,7 @@ def test_kwok_renews_a_ready_node_and_touches_nothing_else(control_plane: Contro
             running.check()
             return _heartbeat(nodes.get("alive")) != _heartbeat(before["alive"])
 
-        polling.until(newer, "the heartbeat is newer", within=30)
+        polling.until(newer, "the heartbeat is newer")
     after = {name: nodes.get(name) for name in ("alive", "dead")}
     assert after["dead"] == before["dead"]
     assert _without_heartbeat(after["alive"]) == _without_heartbeat(before["alive"])
@@ -199,7 +200,7 @@ def test_a_person_can_have_a_control_plane(
             assert "namespace/default" in listed.stdout
             assert "decoratorcontroller" in listed.stdout
             person.send_signal(signal.SIGINT)
-            assert person.wait(timeout=30) == 0
+            assert person.wait(timeout=PATIENCE) == 0
         finally:
             person.kill()
     assert not (folder / "etcd").exists()

@@ -3,6 +3,7 @@
 import time
 
 from tests.controlplane.api import Object
+from tests.controlplane.polling import SLACK
 from tests.integration.controlplane.judging import NOTE, Scene, annotated
 
 
@@ -29,12 +30,13 @@ def test_resync_after_is_one_call_however_often_it_was_asked_for(scene: Scene) -
     scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
 
     def quiet() -> bool:
-        return time.monotonic() > scene.calls("sync")[0].at + 1.6
+        told = [call for call in scene.calls("sync") if annotated(call.request)]
+        return len(told) > 1 and time.monotonic() > told[1].at + 0.6
 
     scene.until(quiet, "any second resync would have come")
     calls = scene.calls("sync")
     _, resync = [call for call in calls if annotated(call.request)]
-    assert 0.9 < resync.at - calls[0].at < 1.5
+    assert resync.at - calls[0].at > 0.9
 
 
 def test_a_later_resync_does_not_replace_an_earlier_one(scene: Scene) -> None:
@@ -48,4 +50,4 @@ def test_a_later_resync_does_not_replace_an_earlier_one(scene: Scene) -> None:
     scene.services.patch(scene.name, {"metadata": {"annotations": {NOTE: "x"}}}, "default")
     first, *_, last = scene.called("sync", times=3)
     assert annotated(last.request)
-    assert 0.9 < last.at - first.at < 2
+    assert 0.9 < last.at - first.at < SLACK

@@ -6,6 +6,7 @@ import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
+from tests.controlplane.polling import PATIENCE
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
     World,
@@ -159,7 +160,7 @@ def test_after_a_refused_assignment_the_second_page_of_vms_counts_too() -> None:
         lb.call(hook)
         assert members(world) == set()
         assert lb.reason() == "CloudStackRefused"
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + PATIENCE
         while not lb.is_ready() and time.monotonic() < give_up:
             time.sleep(0.2)  # a failed snapshot is answered with for a second
             lb.wait(hook)

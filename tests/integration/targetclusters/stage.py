@@ -11,7 +11,7 @@ from hooks.targetclusters.plan.schedule import MIN_POLL
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster
 from tests.controlplane.api import Object
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.targets import proxy as proxies
 from tests.targets.driving import Clock, Driven, Operator, target_cluster
 from tests.targets.objects import kubeconfig, secret
@@ -94,7 +94,7 @@ class Stage:
 
         self.driven.settle(settled, "the resources are synced")
 
-    def finalize(self, within: float = 30.0, *, or_dead: bool = False) -> bool:
+    def finalize(self, within: float = PATIENCE, *, or_dead: bool = False) -> bool:
         """Delete the TargetCluster, and call on until it is finalized; answer whether it is.
 
         With `or_dead`, until the line is dead: what died with it answers no further call.

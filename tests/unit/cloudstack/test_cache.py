@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +8,7 @@ from hooks.cloudstack.cache import ABSENT_TTL, FAILURE_TTL, Fetching, SingleFlig
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.models.compute import Snapshot
 from hooks.http.deadline import Deadline
+from tests.controlplane.polling import PATIENCE
 from tests.unit.cloudstack.transports import Time
 
 TTL = 15.0
@@ -33,7 +33,7 @@ class Source:
         self.fetched.append(key)
         value = f"{key}{len(self.fetched)}"
         if self.gate:
-            assert self.gate.wait(10)
+            assert self.gate.wait(PATIENCE)
         if self.fault:
             raise self.fault
         return value
@@ -51,7 +51,7 @@ def together(count: int, call: Callable[[], object]) -> list[object]:
     start = threading.Barrier(count)
 
     def one(_: int) -> object:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             return call()
         except Unreachable as error:
@@ -125,10 +125,8 @@ def test_one_who_waits_is_cut_at_its_own_deadline_and_the_fetch_goes_on(
     gate = threading.Event()
     source = Source(gate=gate)
     cache = cache_of(source.fetch, fetchers, Time())
-    started = time.monotonic()
     with pytest.raises(Unreachable, match="listThings: no answer within the time of this call"):
         cache.get("a", Deadline(0.05))
-    assert time.monotonic() - started < 2
     gate.set()
     assert cache.get("a", Deadline(5)) == "a1"
     assert source.fetched == ["a"]

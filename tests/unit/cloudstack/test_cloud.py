@@ -14,6 +14,7 @@ from hooks.cloudstack.errors import InvalidParameter, Refused, UnknownZone, Unre
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.deadline import Deadline
 from simulator.server import Simulator
+from tests.controlplane.polling import PATIENCE
 from tests.unit.cloudstack.http_api import ok, serving
 from tests.unit.cloudstack.transports import Time
 
@@ -88,7 +89,7 @@ def test_thirty_two_calls_at_once_are_one_snapshot(many: Simulator) -> None:
     with cloud_of(many) as cloud, ThreadPoolExecutor(32) as callers:
 
         def look(_: int) -> int:
-            start.wait(10)
+            start.wait(PATIENCE)
             return id(cloud.snapshot(Deadline(8)))
 
         assert len(set(callers.map(look, range(32)))) == 1

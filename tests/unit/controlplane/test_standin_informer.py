@@ -8,6 +8,7 @@ import pytest
 
 from tests.controlplane import polling
 from tests.controlplane.api import Api, ApiError, Object, Resource, WatchEvent
+from tests.controlplane.polling import PATIENCE
 from tests.controlplane.standin.discovery import Kind
 from tests.controlplane.standin.informer import Change, Informer
 
@@ -70,7 +71,7 @@ def changes(server: ScriptedServer) -> list[tuple[str | None, str | None]]:
     server.held["a"] = "1"
     seen: list[tuple[str | None, str | None]] = []
     informer = Informer(Kind("v1", "Thing", "things", True, False, server))
-    informer.synced.wait(5)
+    informer.synced.wait(PATIENCE)
     informer.subscribe(lambda change: seen.append(told(change)))
     polling.until(lambda: seen == [("1", "1")], "the thing that was there already is told")
     seen.clear()

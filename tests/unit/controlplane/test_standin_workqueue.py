@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from tests.controlplane import polling
+from tests.controlplane.polling import PATIENCE
 from tests.controlplane.standin.workqueue import WorkQueue
 
 
@@ -97,7 +98,7 @@ def test_closing_ends_the_wait(queue: WorkQueue[str]) -> None:
     waiting = threading.Thread(target=lambda: taken.append(queue.take()))
     waiting.start()
     queue.close()
-    waiting.join(timeout=5)
+    waiting.join(timeout=PATIENCE)
     polling.until(lambda: taken == [None], "take has returned nothing")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tests import loopback
+from tests.controlplane.polling import PATIENCE
 
 
 @dataclass
@@ -35,7 +36,7 @@ def proxying(refusal: int = 0) -> Iterator[Proxy]:
             if not self.note():
                 return
             host, _, port = self.path.partition(":")
-            with socket.create_connection((host, int(port)), timeout=10) as upstream:
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as upstream:
                 self.send_response(200)
                 self.end_headers()
                 back = threading.Thread(target=pump, args=(upstream, self.connection))
@@ -48,7 +49,7 @@ def proxying(refusal: int = 0) -> Iterator[Proxy]:
             if not self.note():
                 return
             url = urlsplit(self.path)
-            upstream = http.client.HTTPConnection(str(url.hostname), url.port, timeout=10)
+            upstream = http.client.HTTPConnection(str(url.hostname), url.port, timeout=PATIENCE)
             headers = {name: self.headers[name] for name in ("Content-Type", "User-Agent")}
             upstream.request(self.command, url.path, self.body(), headers)
             answer = upstream.getresponse()

@@ -14,12 +14,11 @@ import pytest
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
+from tests.controlplane.polling import SLACK
 from tests.targets import servers
 from tests.unit.http.clients import AUTHORITY, CLIENTS, ERRORS, SERVER, Ask, connect
 
 SECONDS = 0.6
-#: What a busy machine may add to the time.
-SLACK = 1.2
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"

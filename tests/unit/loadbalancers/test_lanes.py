@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE, LaneKey, Lanes, NetworkBusy
+from tests.controlplane.polling import PATIENCE
 
 A, B = LaneKey("network", "a"), LaneKey("network", "b")
 OWNER, MEMBERS = LaneKey("owner", ""), LaneKey("members", "a")
@@ -73,12 +74,12 @@ def test_who_waits_is_served_in_order_and_who_gave_up_keeps_no_other_out() -> No
     served: list[int] = []
     with ThreadPoolExecutor(12) as pool, lanes.held((A,)):
         for number in range(10):
-            timeout = 0.0 if number == 3 else 10.0
+            timeout = 0.0 if number == 3 else PATIENCE
             waiting = pool.submit(wait_in, lanes, A, partial(served.append, number), timeout)
             if number == 3:
-                waiting.result(timeout=5)
+                waiting.result(timeout=PATIENCE)
                 continue
-            give_up = time.monotonic() + 5
+            give_up = time.monotonic() + PATIENCE
             while len(lanes._lanes[A]._waiting) < number + (number < 3):
                 assert time.monotonic() < give_up
     assert served == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -98,7 +99,7 @@ def test_no_place_is_lost_however_many_come_and_give_up() -> None:
             with guard:
                 inside[0] -= 1
 
-        wait_in(lanes, MEMBERS, hold, 0.0 if number % 3 else 5.0)
+        wait_in(lanes, MEMBERS, hold, 0.0 if number % 3 else PATIENCE)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(work, range(300)))

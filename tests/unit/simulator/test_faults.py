@@ -8,6 +8,7 @@ import requests
 
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud, Json
+from tests.controlplane.polling import PATIENCE
 
 
 def node(user: Cloud, name: str = "node-1") -> Json:
@@ -92,7 +93,7 @@ def test_html_is_a_proxys_page(simulator: Simulator, user: Cloud) -> None:
 
 def test_empty_is_200_and_nothing(simulator: Simulator) -> None:
     simulator.control.fault("listZones", "empty")
-    answer = requests.get(simulator.url, params={"command": "listZones"}, timeout=5)
+    answer = requests.get(simulator.url, params={"command": "listZones"}, timeout=PATIENCE)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
@@ -122,7 +123,7 @@ def test_an_answer_that_goes_wrong_may_hide_work_that_was_done(
     vm = node(user)
     simulator.control.fault("stopVirtualMachine", kind, executed=True)
     params = {"command": "stopVirtualMachine", "id": vm["id"], "response": "json"}
-    requests.post(simulator.url, data=user.sign(params), timeout=5)
+    requests.post(simulator.url, data=user.sign(params), timeout=PATIENCE)
     simulator.control.settings(advance=1)
     assert node(user)["state"] == "Stopped"
 

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud, Credentials
+from tests.controlplane.polling import PATIENCE
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,7 @@ def test_it_prints_its_address_and_keys_and_stops_at_a_signal(
     cloud = Cloud(match[1], Credentials(match[2], match[3]))
     assert len(cloud.list("listVirtualMachines", "virtualmachine")) == 5
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.stdout.read() == ""
     cloud.close()
 

@@ -12,6 +12,7 @@ import requests
 from simulator.clock import Clock
 from simulator.server import Simulator
 from tests.contract.cloud import Cloud
+from tests.controlplane.polling import PATIENCE, SLACK
 from tests.unit.simulator.conftest import Connect
 
 
@@ -37,7 +38,7 @@ def test_keys_are_the_same_in_every_run(simulator: Simulator) -> None:
 def test_a_connection_is_kept_for_many_calls(simulator: Simulator) -> None:
     host, port = urlsplit(simulator.url).hostname, urlsplit(simulator.url).port
     request = b"GET /simulator/settings HTTP/1.1\r\nHost: x\r\n\r\n"
-    with socket.create_connection((host, port), timeout=5) as connection:
+    with socket.create_connection((host, port), timeout=PATIENCE) as connection:
         reader = connection.makefile("rb")
         for _ in range(3):
             connection.sendall(request)
@@ -54,7 +55,7 @@ def test_a_connection_is_kept_for_many_calls(simulator: Simulator) -> None:
 def test_stopping_cuts_connections_that_are_kept() -> None:
     with Simulator() as simulator:
         host, port = urlsplit(simulator.url).hostname, urlsplit(simulator.url).port
-        connection = socket.create_connection((host, port), timeout=5)
+        connection = socket.create_connection((host, port), timeout=PATIENCE)
         connection.sendall(b"GET /simulator/settings HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(65536)
     with connection:
@@ -91,7 +92,7 @@ def test_calls_are_listed_in_order_without_key_and_signature(
 ) -> None:
     user.ok("listZones", name="x")
     user.refused("listVirtualMachines", 431, page=1)
-    answer = requests.get(control(simulator, "calls"), timeout=5)
+    answer = requests.get(control(simulator, "calls"), timeout=PATIENCE)
     calls = answer.json()["calls"]
     assert [(call["command"], call["status"], call["account"]) for call in calls] == [
         ("listZones", 200, "user"),
@@ -101,7 +102,7 @@ def test_calls_are_listed_in_order_without_key_and_signature(
     assert answer.json()["counts"] == {"listZones": 1, "listVirtualMachines": 1}
     for secret in (simulator.user.api_key, simulator.user.secret_key, "signature"):
         assert secret not in answer.text
-    requests.delete(control(simulator, "calls"), timeout=5).raise_for_status()
+    requests.delete(control(simulator, "calls"), timeout=PATIENCE).raise_for_status()
     assert simulator.control.calls() == []
 
 
@@ -109,7 +110,7 @@ def test_parameters_that_no_command_knows_are_counted(simulator: Simulator, user
     for _ in range(2):
         user.ok("listZones", bogus="1", available=True)
     user.ok("listZones", **{"bogusmap[0].key": "a"})
-    assert requests.get(control(simulator, "ignored-parameters"), timeout=5).json() == [
+    assert requests.get(control(simulator, "ignored-parameters"), timeout=PATIENCE).json() == [
         {"command": "listZones", "parameter": "bogus", "count": 2},
         {"command": "listZones", "parameter": "bogusmap", "count": 1},
     ]
@@ -141,25 +142,25 @@ def test_what_a_client_signs_with_is_not_counted_as_unknown(
 def test_a_wrong_wish_is_refused_by_its_field(
     simulator: Simulator, path: str, body: dict[str, object], text: str
 ) -> None:
-    answer = requests.post(control(simulator, path), json=body, timeout=5)
+    answer = requests.post(control(simulator, path), json=body, timeout=PATIENCE)
     assert answer.status_code == 400
     assert text in answer.json()["error"]
 
 
 def test_an_unknown_operation_names_the_known_ones(simulator: Simulator) -> None:
-    answer = requests.get(control(simulator, "bogus"), timeout=5)
+    answer = requests.get(control(simulator, "bogus"), timeout=PATIENCE)
     assert answer.status_code == 404
     assert "GET /simulator/calls" in answer.json()["error"]
 
 
 def test_what_is_no_json_is_refused(simulator: Simulator) -> None:
     for body in (b"{", b"[]"):
-        answer = requests.post(control(simulator, "settings"), data=body, timeout=5)
+        answer = requests.post(control(simulator, "settings"), data=body, timeout=PATIENCE)
         assert answer.status_code == 400
 
 
 def test_the_state_tells_everything_at_once(simulator: Simulator) -> None:
-    state = requests.get(control(simulator, "state"), timeout=5).json()
+    state = requests.get(control(simulator, "state"), timeout=PATIENCE).json()
     assert [vm["name"] for vm in state["virtualmachines"]][:2] == ["node-1", "node-2"]
     assert state == simulator.control.state()
     assert state["jobs"] == {"total": 0, "pending": []}
@@ -201,8 +202,8 @@ def test_a_closing_simulator_waits_for_no_delayed_answer(connect: Connect) -> No
         while not simulator.control.calls("listZones"):
             time.sleep(0.002)
         began = time.monotonic()
-    asking.join(5)
-    assert time.monotonic() - began < 5
+    asking.join(PATIENCE)
+    assert time.monotonic() - began < SLACK
     assert not asking.is_alive()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.targets.driving import Clock, target_cluster
 from tests.unit.targetclusters.watching import record
 
@@ -62,7 +62,7 @@ class RunningRound:
 
     def __call__(self, deadline: Deadline) -> None:
         self.started.set()
-        assert self.answered.wait(10)
+        assert self.answered.wait(PATIENCE)
         self.was_stopped = deadline.passed()
 
 
@@ -71,7 +71,7 @@ def running_round(watched: WatchedCluster, kind: str) -> Iterator[RunningRound]:
     job = RunningRound()
     try:
         assert getattr(watched, kind).start(job, 600.0, "quick")
-        assert job.started.wait(10)
+        assert job.started.wait(PATIENCE)
         yield job
     finally:
         job.answered.set()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from hooks.targetclusters.fair_threads import FairThreads
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 
 
 class Held:
@@ -18,7 +18,7 @@ class Held:
     def job(self, name: str) -> Callable[[], str]:
         def run() -> str:
             self.began.append(name)
-            assert self.gate.wait(10)
+            assert self.gate.wait(PATIENCE)
             return name
 
         return run

@@ -8,7 +8,7 @@ from hooks.http.deadline import Deadline
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
-from tests.controlplane.polling import until
+from tests.controlplane.polling import PATIENCE, until
 from tests.targets.driving import NOW, Clock
 
 Job = Callable[[Deadline], str]
@@ -51,7 +51,7 @@ def quick(answer: str) -> Job:
 
 def waiting(gate: threading.Event, answer: str = "done") -> Job:
     def run(_: Deadline) -> str:
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE)
         return answer
 
     return run
@@ -107,7 +107,7 @@ def test_the_deadline_counts_from_when_the_job_runs() -> None:
 
 
 def until_passed(deadline: Deadline) -> str:
-    until(deadline.passed, "the deadline has passed", within=9, every=0.005)
+    until(deadline.passed, "the deadline has passed", every=0.005)
     return "ended"
 
 
