@@ -4,6 +4,7 @@ A server may write a credential in any of the ways that texts are written within
 therefore decoded step by step, and what a credential was decoded from is replaced.
 """
 
+import json
 import re
 from base64 import b64encode
 from bisect import bisect_right
@@ -60,6 +61,11 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, secret.replace(" ", "+"), data.decode("latin-1"))
     yield "".join(chr(high << 8 | low) for high, low in zip(units[::2], units[1::2], strict=True))
     yield from (data.hex(), data.hex().upper())
+    if (
+        '"' in secret or "\\" in secret
+    ):  # what is decoded does not tell a last backslash from a quote's
+        quoted = json.dumps(secret)[1:-1]
+        yield from (quoted, json.dumps(quoted)[1:-1])
     for before in range(3):  # bytes in front of it within the same four characters
         encoded = b64encode(bytes(before) + data).decode()
         first, last = (0, 2, 3)[before], len(before * b" " + data) * 8 // 6

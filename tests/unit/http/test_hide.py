@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hooks.http.hide import MAX_ESCAPES, hide
@@ -65,6 +65,8 @@ def test_a_secret_is_taken_out_however_it_is_written(written: Callable[[str], st
     ),
     written=st.sampled_from(["plain", "JSON", "JSON in JSON", "a query", "hexadecimal"]),
 )
+@example(secret='000000"\\', written="JSON")
+@example(secret='000000"\\', written="JSON in JSON")
 def test_any_secret_is_taken_out(secret: str, written: str) -> None:
     shown = hide(f"before {WRITTEN[written](secret)} after", [secret])
     assert "***" in shown
