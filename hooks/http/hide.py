@@ -38,18 +38,29 @@ _ESCAPED = ("\\", "%", "&", "\r", "\n")
 _BASES = {"u": 16, "x": 16, "percent": 16, "hex": 16, "decimal": 10}
 
 
+class Hider:
+    """Hides the same secrets in several texts; what they look like takes longer than most texts."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        needles = {form for secret in secrets for form in _forms(secret)}
+        has_quotes = any('"' in needle or "\\" in needle for needle in needles)
+        self._pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
+        decoded = (step.text for needle in needles for step in _steps(needle, self._pattern))
+        self._needles = needles.union(decoded)
+
+    def hide(self, text: AnyStr) -> AnyStr:
+        """Replace each of the secrets, as `hide`."""
+        if not (text and self._needles):
+            return text
+        if isinstance(text, str):
+            return _hide(text, self._needles, self._pattern)
+        shown = _hide(text.decode(errors="surrogateescape"), self._needles, self._pattern)
+        return shown.encode(errors="surrogateescape")
+
+
 def hide(text: AnyStr, secrets: Iterable[str]) -> AnyStr:
     """Replace each of the secrets: plain, escaped, percent-encoded, in base64, in hexadecimal."""
-    needles = {form for secret in secrets for form in _forms(secret)}
-    if not needles:
-        return text
-    has_quotes = any('"' in needle or "\\" in needle for needle in needles)
-    pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
-    needles |= {step.text for needle in needles for step in _steps(needle, pattern)}
-    if isinstance(text, str):
-        return _hide(text, needles, pattern)
-    shown = _hide(text.decode(errors="surrogateescape"), needles, pattern)
-    return shown.encode(errors="surrogateescape")
+    return Hider(secrets).hide(text)
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
-from hooks.http.hide import hide
+from hooks.http.hide import Hider
 from hooks.http.sockets import BUDGET, Budget, TooLarge, connect, spending
 from hooks.http.tls import BadTrust
 
@@ -87,9 +87,11 @@ class Transport:
 
     Attributes:
         idle_seconds: after which a connection is not used again.
+        pool_size: how many connections are kept open.
     """
 
     idle_seconds = IDLE_SECONDS
+    pool_size = POOL_SIZE
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class Transport:
         proxy: str = "",
         refusal: Callable[[str, int], str] = lambda *_: "",
     ) -> None:
-        self._adapter = _Adapter(trust, server_name)
+        self._adapter = _Adapter(trust, server_name, self.pool_size)
         self._max_bytes = max_bytes
         self._refusal = refusal
         self._proxies = {"all": proxy} if proxy else {}
@@ -141,12 +143,13 @@ class Transport:
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
             return failure(error, request.url, secrets, sent=budget.sent)
+        hide = Hider(secrets).hide
         return HttpAnswer(
             reply.status_code,
-            hide(body, secrets),
-            hide(reply.headers.get("Content-Type", ""), secrets),
-            hide(reply.headers.get("Retry-After", ""), secrets),
-            hide(reply.headers.get("Date", ""), secrets),
+            hide(body),
+            hide(reply.headers.get("Content-Type", "")),
+            hide(reply.headers.get("Retry-After", "")),
+            hide(reply.headers.get("Date", "")),
             self._max_bytes // BYTES_PER_VALUE,
         )
 
@@ -243,10 +246,12 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 class _Adapter(HTTPAdapter):
     """Makes bounded connections that trust as we say: requests would add public authorities."""
 
-    def __init__(self, trust: Callable[[], ssl.SSLContext], server_name: str) -> None:
+    def __init__(
+        self, trust: Callable[[], ssl.SSLContext], server_name: str, pool_size: int
+    ) -> None:
         self._trust = trust
         self._server_name = server_name or None
-        super().__init__(pool_connections=1, pool_maxsize=POOL_SIZE)
+        super().__init__(pool_connections=1, pool_maxsize=pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests'
         super().init_poolmanager(*args, **kwargs)

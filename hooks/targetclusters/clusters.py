@@ -73,9 +73,9 @@ class WatchedCluster:
         self.clock, self.monotonic = dependencies.clock, dependencies.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None
-        self.probe = JobSlot[ProbeResult](probes, self.namespace, self.monotonic)
-        self.sync = JobSlot[SyncResult](rounds, self.namespace, self.monotonic)
-        self.deletion = JobSlot[DeletionResult](rounds, self.namespace, self.monotonic)
+        self.probe: JobSlot[ProbeResult] = JobSlot(probes, self.namespace, self.monotonic)
+        self.sync: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
+        self.deletion: JobSlot[DeletionResult] = JobSlot(rounds, self.namespace, self.monotonic)
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None

@@ -33,6 +33,15 @@ class JobPools:
             threads.close()
 
 
+class _Stop:
+    """Whether a job must stop. There is one for each job slot: an Event takes 1 KB."""
+
+    __slots__ = ("is_set",)
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+
 class JobSlot(Generic[T]):
     """Runs the jobs of one cluster and kind one at a time; results are lost with the process."""
 
@@ -42,7 +51,7 @@ class JobSlot(Generic[T]):
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._since = 0.0
-        self._stopped = threading.Event()
+        self._stopped = _Stop()
         self._future: Future[tuple[float, T]] | None = None
         self._latest: tuple[float, T] | None = None
         self._former: Sequence[Future[Any]] = ()
@@ -56,11 +65,11 @@ class JobSlot(Generic[T]):
             seconds: how long it may take.
             pool: where it runs.
         """
-        stopped, closing = threading.Event(), self._pools.closing
+        stopped, closing = _Stop(), self._pools.closing
 
         def clock() -> float:
             """Return the time for the deadline: past it once the job must stop."""
-            over = stopped.is_set() or closing.is_set()
+            over = stopped.is_set or closing.is_set()
             return float("inf") if over else time.monotonic()
 
         def run() -> tuple[float, T]:
@@ -79,13 +88,13 @@ class JobSlot(Generic[T]):
     def stop(self) -> None:
         """Let a job that runs or waits stop at its next deadline check."""
         with self._lock:
-            self._stopped.set()
+            self._stopped.is_set = True
 
     def retire(self) -> list[Future[Any]]:
         """Stop the job and start none again; return the jobs that have not ended yet."""
         with self._lock:
             self._is_retired = True
-            self._stopped.set()
+            self._stopped.is_set = True
             if self._future is not None and self._future.cancel():
                 self._future = None
             jobs = [*self._former, *([self._future] if self._future is not None else [])]

@@ -43,6 +43,12 @@ class AccessError(Exception):
         self.kubeconfig = kubeconfig
 
 
+class _Transport(Transport):
+    """Sends the requests of one job, one after the other."""
+
+    pool_size = 1
+
+
 @dataclass(frozen=True)
 class _Parsed:
     """A version of a Secret: its kubeconfig with a TLS context, or why that cannot be used."""
@@ -155,7 +161,7 @@ def connect(
 
     Each of the jobs that run at once may hold an answer of `max_answer_bytes`.
     """
-    transport = Transport(
+    transport = _Transport(
         lambda: context,
         server_name=kubeconfig.server_name,
         max_bytes=max_answer_bytes,

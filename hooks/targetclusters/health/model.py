@@ -20,7 +20,7 @@ NAMESPACE_DELETED = "NamespaceDeleted"
 FailureKind = Literal["secret", "kubeconfig", "connection", "credentials", "list"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why something could not be read.
 
@@ -34,7 +34,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReadyCount:
     """How many nodes or pods there are, and how many are ready.
 
@@ -47,7 +47,7 @@ class ReadyCount:
     not_ready: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Nodes:
     """The nodes of a cluster, with the sums of their capacity and of what pods may use of it."""
 
@@ -56,7 +56,7 @@ class Nodes:
     allocatable: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """What one probe of a cluster found.
 

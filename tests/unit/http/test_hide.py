@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.http.hide import MAX_ESCAPES, hide
+from hooks.http.hide import MAX_ESCAPES, Hider, hide
 
 SECRET = "s3cr3t/with+signs=="
 
@@ -100,3 +100,10 @@ def test_a_text_of_escapes_alone_is_hidden_whole() -> None:
 def test_escapes_without_end_cost_time_by_their_length_alone(piece: str) -> None:
     text = piece * 300_000
     assert hide(text, [SECRET]) == text
+
+
+def test_a_hider_hides_in_one_text_after_the_other() -> None:
+    hider = Hider([SECRET])
+    texts = ["", f"before {SECRET} after", "innocent", SECRET]
+    assert [hider.hide(text) for text in texts] == ["", "before *** after", "innocent", "***"]
+    assert hider.hide(SECRET.encode()) == b"***"
