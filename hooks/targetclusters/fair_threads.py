@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 FIRST_JOBS = 256
 
 T = TypeVar("T")
+#: A job that runs: its namespace, its future, what it does.
+_Taken = tuple[str, Future[Any], Callable[[], Any]]
 
 
 class FairThreads:
@@ -54,25 +56,42 @@ class FairThreads:
 
     def _start_jobs(self) -> None:
         """Start what may start now: a job of each namespace, again and again."""
-        while (namespace := next(filter(self._may_start, self._waiting), None)) is not None:
-            waiting = self._waiting.pop(namespace)
-            self._running[namespace] += 1
-            self._executor.submit(self._run, namespace, *waiting.popleft())
-            if waiting:
-                self._waiting[namespace] = waiting  # at the end: the others come first
+        while (taken := self._take()) is not None:
+            self._executor.submit(self._run, *taken)
+
+    def _take(self) -> _Taken | None:
+        """Take a job that may start now; None if there is none."""
+        namespace = next(filter(self._may_start, self._waiting), None)
+        if namespace is None:
+            return None
+        waiting = self._waiting.pop(namespace)
+        self._running[namespace] += 1
+        future, job = waiting.popleft()
+        if waiting:
+            self._waiting[namespace] = waiting  # at the end: the others come first
+        return namespace, future, job
 
     def _may_start(self, namespace: str) -> bool:
         running = self._running[namespace]
         return not running or running < self._threads - self._running.total()
 
     def _run(self, namespace: str, future: Future[Any], job: Callable[[], Any]) -> None:
+        """Run a job, then others that wait: the executor would make a thread for each of them."""
+        taken: _Taken | None = namespace, future, job
+        while taken is not None:
+            namespace, future, job = taken
+            try:
+                _finish(future, job)
+            finally:
+                with self._lock:
+                    self._running -= Counter([namespace])
+                    taken = self._take()
+                    self._start_jobs()
+
+
+def _finish(future: Future[Any], job: Callable[[], Any]) -> None:
+    if future.set_running_or_notify_cancel():
         try:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(job())
-                except BaseException as error:  # noqa: BLE001 - its caller's, as an executor does
-                    future.set_exception(error)
-        finally:
-            with self._lock:
-                self._running -= Counter([namespace])
-                self._start_jobs()
+            future.set_result(job())
+        except BaseException as error:  # noqa: BLE001 - its caller's, as an executor does
+            future.set_exception(error)

@@ -92,3 +92,19 @@ def test_after_the_end_nothing_starts_and_what_waits_is_dropped() -> None:
         assert waiting.cancelled()
         with pytest.raises(RuntimeError, match="no job is started"):
             fair.submit("a", held.job("late"))
+
+
+def test_jobs_that_wait_take_the_threads_of_those_that_ended() -> None:
+    used: set[int] = set()
+
+    with holding(4) as (fair, held):
+
+        def note_thread() -> None:
+            held.gate.wait(10)
+            used.add(threading.get_ident())
+
+        jobs = [fair.submit("a", note_thread) for _ in range(50)]
+        held.gate.set()
+        for job in jobs:
+            job.result(10)
+    assert len(used) <= 2
