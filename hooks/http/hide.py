@@ -6,10 +6,13 @@ therefore decoded step by step, and what a credential was decoded from is replac
 
 import json
 import re
+import threading
+from array import array
 from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import AnyStr
 
 #: What stands where a credential was.
@@ -20,6 +23,11 @@ SHORTEST_HIDDEN = 8
 _STEPS = 4
 #: A text with more escapes is hidden whole: to decode them would take seconds.
 MAX_ESCAPES = 500_000
+
+#: Characters of a text that is decoded at any time. Longer ones take turns, so that many hostile
+#: answers at once take the memory of one.
+_SMALL = 64 * 1024
+_large = threading.Lock()
 
 #: One character as JSON, Python, Go, queries and HTML write it, escaped twice too; and line ends,
 #: which may break base64 anywhere. Linear in time: runs of backslashes are tried once.
@@ -86,25 +94,41 @@ def _forms(secret: str) -> Iterator[str]:
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
+def _numbers() -> "array[int]":
+    return array("l")
+
+
 @dataclass
 class _Step:
-    """A decoded text, and where each decoded escape is in it and was in the text before."""
+    """A decoded text, and where each decoded escape is in it and was in the text before.
+
+    Arrays, as an answer may have hundreds of thousands: a tuple takes ten times their memory.
+    """
 
     text: str
-    positions: list[int] = field(default_factory=list)
-    sources: list[tuple[int, int, int]] = field(default_factory=list)
+    positions: "array[int]" = field(default_factory=_numbers)
+    starts: "array[int]" = field(default_factory=_numbers)
+    ends: "array[int]" = field(default_factory=_numbers)
+    lengths: "array[int]" = field(default_factory=_numbers)
 
     def source(self, index: int) -> tuple[int, int]:
         """Return the start and end of what the character at an index was decoded from."""
         found = bisect_right(self.positions, index) - 1
         if found < 0:
             return index, index + 1
-        start, end, length = self.sources[found]
-        after = index - self.positions[found] - length
+        start, end = self.starts[found], self.ends[found]
+        after = index - self.positions[found] - self.lengths[found]
         return (start, end) if after < 0 else (end + after, end + after + 1)
 
 
 def _hide(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
+    if len(text) <= _SMALL:
+        return _hide_steps(text, needles, pattern)
+    with _large:
+        return _hide_steps(text, needles, pattern)
+
+
+def _hide_steps(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
     spans = list(_find(text, needles))
     steps: list[_Step] = []
     try:
@@ -134,7 +158,7 @@ def _steps(text: str, pattern: re.Pattern[str]) -> Iterator[_Step]:
 
 
 def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
-    pieces: list[str] = []
+    decoded = StringIO()
     step = _Step("")
     at = length = 0
     for found in pattern.finditer(text):
@@ -151,11 +175,15 @@ def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
             char = chr(code) if code <= 0x10FFFF else "?"
         length += start - at
         step.positions.append(length)
-        step.sources.append((start, found.end(), len(char)))
-        pieces += (text[at:start], char)
+        step.starts.append(start)
+        step.ends.append(found.end())
+        step.lengths.append(len(char))
+        decoded.write(text[at:start])
+        decoded.write(char)
         length += len(char)
         at = found.end()
-    step.text = "".join((*pieces, text[at:]))
+    decoded.write(text[at:])
+    step.text = decoded.getvalue()
     return step
 
 

@@ -1,6 +1,8 @@
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -107,3 +109,24 @@ def test_a_hider_hides_in_one_text_after_the_other() -> None:
     texts = ["", f"before {SECRET} after", "innocent", SECRET]
     assert [hider.hide(text) for text in texts] == ["", "before *** after", "innocent", "***"]
     assert hider.hide(SECRET.encode()) == b"***"
+
+
+def peak_of_hiding(escapes: int, *, at_once: int = 1) -> int:
+    """Return the most bytes that hiding takes, of a text in which everything is escaped."""
+    text = "\\u0041" * escapes
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(at_once) as threads:
+            assert set(threads.map(lambda _: len(hide(text, [SECRET])), range(at_once))) == {
+                len(text)
+            }
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_hostile_answers_at_once_take_the_memory_of_one() -> None:
+    one = peak_of_hiding(40_000)
+    assert one < 100 * 40_000
+    assert peak_of_hiding(40_000, at_once=8) < 2 * one
+    assert peak_of_hiding(160_000) < 4.5 * one
