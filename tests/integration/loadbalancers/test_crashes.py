@@ -17,6 +17,7 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
+from tests.integration.loadbalancers.lies import let_lie
 from tests.integration.loadbalancers.test_addresses import FREE, allocate, only_one_is_free
 from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
 
@@ -109,8 +110,8 @@ SCENARIOS = [
 
 
 @contextmanager
-def fresh_world() -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
-    """Start a world; return what makes hooks, each with its own client and memory."""
+def fresh_world(*, lying: bool = False) -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
+    """Start a world; return what makes hooks, each with its own client and memory, or with lies."""
     with ExitStack() as stack:
         simulator = stack.enter_context(start_simulator())
         world = World(simulator)
@@ -119,7 +120,8 @@ def fresh_world() -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
         def new_hook() -> LoadBalancersHook:
             cloud = world.open_cloud()
             stack.callback(cloud.close)
-            return make_hook(world, cloud)
+            made = make_hook(world, cloud)
+            return let_lie(made, world) if lying else made
 
         yield world, new_hook
 
@@ -164,21 +166,22 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
 
 
 @pytest.mark.parametrize(
-    ("replicas", "late"),
+    ("replicas", "late", "lying"),
     [
-        pytest.param(1, False, id="one replica"),
-        pytest.param(2, False, id="two replicas"),
-        pytest.param(1, True, id="late news"),
+        pytest.param(1, False, False, id="one replica"),
+        pytest.param(2, False, False, id="two replicas"),
+        pytest.param(1, True, False, id="late news"),
+        pytest.param(2, True, True, id="two replicas, late news and a memory that lies"),
     ],
 )
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
-    scenario: Scenario, replicas: int, *, late: bool
+    scenario: Scenario, replicas: int, *, late: bool, lying: bool
 ) -> None:
     wanted, writes = undisturbed(scenario)
     assert writes > 0
     for last in range(writes):
-        with fresh_world() as (world, new_hook):
+        with fresh_world(lying=lying) as (world, new_hook):
             hooks = [new_hook() for _ in range(replicas)]
             lb = scenario.begin(world, hooks[0])
             scenario.ask(world, lb)
@@ -187,6 +190,8 @@ def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
             lb.late = False
             hooks = [new_hook() for _ in range(replicas)]
             settle(world, lb, hooks)
+            if lying and not lb.is_finalized():
+                lb.wait(*hooks)
             assert shape(world) == wanted, f"after write {last + 1} of {writes}"
             if not lb.is_finalized():
                 lb.delete()

@@ -1,0 +1,62 @@
+"""A memory of members that says wrong things to every call."""
+
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.memory import MemberLists, RememberedMembers
+from tests.integration.loadbalancers.driver import World
+
+Members = Mapping[str, str]
+Lie = Callable[[Members], Members]
+
+FOREIGN = "6a7a9c4e-0000-4000-8000-00000000f00d"
+
+
+def missing(members: Members) -> Members:
+    """Leave out a member."""
+    return dict(sorted(members.items())[1:])
+
+
+def none(members: Members) -> Members:
+    """Leave out all members."""
+    del members
+    return {}
+
+
+def foreign(members: Members) -> Members:
+    """Add a VM of somebody else."""
+    return {**members, FOREIGN: "not-ours"}
+
+
+def extra(world: World) -> Lie:
+    """Return a lie: every node is a member."""
+    everyone = {each["spec"]["instanceID"]: name for name, each in world.nodes.items()}
+    return lambda members: {**members, **everyone}
+
+
+def lies_of(world: World) -> dict[str, Lie]:
+    """Return all lies by name."""
+    return {"missing": missing, "none": none, "foreign": foreign, "extra": extra(world)}
+
+
+class LyingMembers(RememberedMembers):
+    """Remembers members, and tells one lie after the other about them."""
+
+    def __init__(self, world: World, *lies: Lie) -> None:
+        super().__init__(0.05, 300.0, world.monotonic)
+        self._lies = lies or tuple(lies_of(world).values())
+        self._calls = count()
+
+    def begin(self, uid: str, recorded: str, *, is_check: bool) -> MemberLists:
+        known = super().begin(uid, recorded, is_check=is_check)
+        lie = self._lies[next(self._calls) % len(self._lies)]
+        for rule_id, members in list(known._lists.items()):
+            known.keep(rule_id, lie(members))
+        return known
+
+
+def let_lie(hook: LoadBalancersHook, world: World, *lies: Lie) -> LoadBalancersHook:
+    """Give a hook a memory that lies; all lies in turn if none is given."""
+    hook._members = LyingMembers(world, *lies)
+    return hook
