@@ -22,12 +22,12 @@ LEAST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
 #: What a pause grows to, as a part of the seconds that the job has run.
 GROWTH = 0.3
-#: The same while a job takes little longer than the last ones: it ends soon.
+#: The same while a long job takes little longer than the last ones: it ends soon.
 GROWTH_WHEN_DUE = 0.15
 #: A job has taken much longer than the last ones after so many times their seconds.
 OVERDUE = 1.5
 #: A job that had ended at one of its first two polls took less than it seemed to: so much of it.
-SHRINK = 0.96
+SHRINK = 0.93
 
 
 class JobTimes:
@@ -49,7 +49,7 @@ class JobTimes:
             expected = self._seconds.get(command, FIRST_POLL)
         if not polls:
             return max(0.0, min(expected, LONGEST_FIRST_POLL) - elapsed)
-        is_due = expected <= elapsed < OVERDUE * expected
+        is_due = LONGEST_FIRST_POLL < expected <= elapsed < OVERDUE * expected
         pause = (GROWTH_WHEN_DUE if is_due else GROWTH) * elapsed
         if elapsed < expected <= 4 * elapsed:
             pause = expected - elapsed

@@ -26,7 +26,9 @@ def test_jobs_that_take_as_long_as_the_last_ones_cost_few_polls_and_little_time(
     later = [polls_of(times, seconds) for _ in range(20)]
     most = 1.4 if seconds < LONGEST_FIRST_POLL else 8
     assert sum(polls for polls, _ in later) / 20 <= most
-    assert max(late for _, late in later) <= max(0.025, 0.16 * seconds)
+    assert max(late for _, late in later) <= max(
+        0.035, (0.3 if seconds < LONGEST_FIRST_POLL else 0.16) * seconds
+    )
 
 
 @pytest.mark.parametrize("command", USUAL)
@@ -51,7 +53,7 @@ def test_commands_have_durations_of_their_own() -> None:
         polls_of(times, 0.03, "createTags")
         polls_of(times, 0.15, "createFirewallRule")
     assert times.pause("createTags", 0.0, 0) < 0.06
-    assert 0.12 < times.pause("createFirewallRule", 0.0, 0) < 0.18
+    assert 0.12 < times.pause("createFirewallRule", 0.0, 0) <= 0.2
 
 
 def test_a_job_that_has_run_long_enough_is_asked_about_at_once() -> None:

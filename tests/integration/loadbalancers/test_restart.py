@@ -1,0 +1,49 @@
+"""A process that starts anew leaves what is settled as it is."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hooks.cloudstack import Cloud
+from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.request import read
+from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, port
+from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
+
+MANY = 200
+Begin = Callable[[World, LoadBalancersHook], LoadBalancer]
+
+
+def made(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return LoadBalancer(world, "first").settle(hook)
+
+
+def taken_over(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    lb = LoadBalancer(world, "first", ports=[port(80), port(443)])
+    leave_behind(world, lb, fork)
+    lb.change(adopt=adoption(lb))
+    return lb.settle(hook).wait(hook)
+
+
+@pytest.mark.parametrize("begin", [made, taken_over])
+def test_a_new_process_asks_cloudstack_nothing_about_200_that_are_settled(
+    world: World, hook: LoadBalancersHook, cloud: Cloud, begin: Begin
+) -> None:
+    first = begin(world, hook)
+    others = [
+        LoadBalancer(world, f"s{n}", ports=first.parent["spec"]["ports"]) for n in range(MANY)
+    ]
+    for lb in others:
+        lb.parent["status"] = {
+            **first.status,
+            "checkedFor": fingerprint(read(lb.request())),
+            "observedGeneration": lb.parent["metadata"]["generation"],
+        }
+    world.simulator.control.clear_calls()
+    restarted = make_hook(world, cloud)
+    for lb in (first, *others):
+        before = lb.status
+        lb.call(restarted)
+        assert lb.status == before
+    assert world.simulator.control.counts() == {}
