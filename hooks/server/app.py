@@ -48,6 +48,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 LARGE_BODY = 256 * 1024
 #: Lines about refused callers: at once, and then a second.
 REFUSAL_LINES = (60, 5)
+#: What a caller waits whose body found no memory, in seconds.
+RETRY_SECONDS = "5"
 #: Characters of a path or method in the log.
 _LOGGED = 200
 _log = logging.getLogger("hooks.calls")
@@ -254,11 +256,14 @@ def _refused(error: HTTPException) -> HttpOutcome:
         404: ("not_found", "no hook of this process answers here"),
         405: ("method_not_allowed", "hooks are called with POST, / and probes with GET"),
         413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
+        429: ("retry", error.description),
     }
     name, reason = known.get(code, ("bad_request", error.description or error.name))
     if REFUSAL in flask.request.environ:
         reason = error.description
     headers = {key: value for key, value in error.get_headers() if key == "Allow"}
+    if code == 429:
+        headers["Retry-After"] = RETRY_SECONDS
     if code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return HttpOutcome(name, code, _write({"error": reason}), headers, {"error": reason})

@@ -165,6 +165,10 @@ class Connection:
             self._enter(Phase.READING, self._seconds_left)
             self._read(b"")
 
+    def give_up(self) -> None:
+        """Answer a caller whose body has waited too long for memory."""
+        self._refuse(Unreadable(429, "no memory became free for it in time, try again later"))
+
     def reply(self, response: Response, *, last: bool) -> None:
         """Write a response; with `last` the caller learns that no other one will come.
 

@@ -260,7 +260,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _drop_overdue(self) -> None:
         now = time.monotonic()
         for connection in list(self._connections):
-            if connection.phase is not Phase.RUNNING and now > connection.deadline:
+            if connection.phase is Phase.RUNNING or now <= connection.deadline:
+                continue
+            if connection.phase is Phase.HELD:
+                self._held.pop(connection, None)
+                self._release(connection)
+                self._attempt(connection, connection.give_up)
+            else:
                 self._drop(connection)
 
     def _write_reply(self) -> None:
