@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import structs
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -14,6 +16,7 @@ from hooks.targetclusters.sync.plan.manifests import SourceContents
 from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (
     FIELD,
+    Selector,
     Source,
     Sources,
     is_inventory,
@@ -98,7 +101,7 @@ class _Reading:
         """Read one source; an error becomes a problem. Nothing is read beyond `MAX_SIZE`."""
         if self.is_full:
             return
-        name = f"{source.kind}/{source.name}"
+        name = f"{source.kind}/{source.name}" if source.name else f"{source.kind}s by label"
         try:
             if not source.name:
                 listed = self._list(source, accept=METADATA_LIST, limit=PAGE_SIZE)
@@ -117,7 +120,7 @@ class _Reading:
                 self.failed.add(name)
             else:
                 self.has_all = False
-            self._note(source.path, f"cannot be read: {error}")
+            self._note(name, f"cannot be read: {error}")
 
     def check_namespace(self) -> None:
         """Prevent pruning while the namespace is being deleted, which deletes the sources too.
@@ -165,7 +168,7 @@ class _Reading:
     def _read_objects(self, source: Source, listed: list[Json]) -> None:
         """Read the objects that have a new version; all are found in the order of the list."""
         allowed = [metadata for metadata in listed if self._may_sync(source, metadata)]
-        without_place = replace(source, path="", name="", selector="")
+        without_place = structs.replace(source, name="", selector=Selector())
         self.selected |= {(without_place, metadata["name"]): None for metadata in allowed}
         new = [metadata["name"] for metadata in allowed if not self._is_cached(source, metadata)]
         for obj in self._whole(source, new):

@@ -144,7 +144,7 @@ def test_a_source_of_another_namespace_is_refused_by_name_and_not_read(world: Wo
     world.policy = {"sources": [source]}
     desired = world.gather()
     assert [str(problem) for problem in desired.problems] == [
-        "resourceSyncPolicy.sources[0]: namespace: must be the TargetCluster's own; leave it out"
+        "resourceSyncPolicy.sources[0].namespace: must be the TargetCluster's own; leave it out"
     ]
     assert not desired.has_all_sources
     assert reads(world) == []

@@ -5,24 +5,32 @@ import binascii
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import structs
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import OBJECT_NAME, items, part
+from hooks.kube.objects import items, part
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 from hooks.targetclusters.sync.plan.identity import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
     COPY_TRACKING,
     SourceContents,
     desired_object,
-    match_string,
     read_manifests,
     without,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
-from hooks.targetclusters.untrusted_yaml import InvalidField, Size
+from hooks.targetclusters.untrusted_yaml import Size
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import ObjectName, View, convert
 
 SourceKind = Literal["ConfigMap", "Secret"]
+
+NamespaceName = Annotated[
+    str, msgspec.Meta(pattern=rf"^{DNS_LABEL.pattern}\Z", description="the name of a namespace")
+]
 
 #: The sources in a TargetCluster's spec, for messages.
 FIELD = "resourceSyncPolicy.sources"
@@ -39,31 +47,62 @@ _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9][-A
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
-@dataclass(frozen=True)
-class Source:
+class Selector(str):
+    """Labels that an object must have, as the API server's `labelSelector` takes them."""
+
+    __slots__ = ()
+    wanted = "a selector with matchLabels that labels can have, and at least one"
+
+    @classmethod
+    def read(cls, value: object) -> "Selector":
+        """Read a metav1.LabelSelector; an empty one would take every object. Raises ValueError."""
+        pairs = value["matchLabels"] if isinstance(value, dict) and len(value) == 1 else None
+        if not isinstance(pairs, dict) or not pairs:
+            raise ValueError(cls.wanted)
+        for key, text in pairs.items():
+            is_label = isinstance(text, str) and _LABEL_VALUE.fullmatch(text)
+            if not (is_label and _LABEL_KEY.fullmatch(key)):
+                raise ValueError(cls.wanted)
+        return cls(",".join(f"{key}={text}" for key, text in sorted(pairs.items())))
+
+
+class Source(View, frozen=True):
     """ConfigMaps or Secrets of the TargetCluster's namespace: one by name, or all by label.
 
     Attributes:
-        path: where it is in the spec, for messages.
-        selector: as the API server's `labelSelector` takes it; empty if `name` is set.
         target_name: of the copy; empty for the source's own name.
         target_namespace: where everything namespaced goes; empty for the objects' own namespaces.
     """
 
-    path: str
     kind: SourceKind
-    mode: Literal["Copy", "Manifests"] = "Copy"
-    name: str = ""
-    selector: str = ""
-    target_name: str = ""
-    target_namespace: str = ""
+    mode: Literal["Copy", "Manifests"] = msgspec.field(name="as", default="Copy")
+    name: ObjectName = ""
+    namespace: str = ""
+    selector: Selector = Selector()
+    target_name: ObjectName = ""
+    target_namespace: NamespaceName = ""
+
+    def check(self, path: str, namespace: str) -> None:
+        """Raise BadRequest if a TargetCluster of this namespace cannot have this source."""
+        if self.namespace not in ("", namespace):
+            raise BadRequest(f"{path}.namespace", "must be the TargetCluster's own; leave it out")
+        if bool(self.name) == bool(self.selector):
+            raise BadRequest(path, "must have a name or a selector, and not both")
+        if self.target_name and not (self.name and self.mode == "Copy"):
+            right = "must be the name of a copy, of a source with a name"
+            raise BadRequest(f"{path}.targetName", right)
 
 
 #: The sources of a TargetCluster that lists none.
 _LABELLED = (
-    Source("ConfigMaps by label", "ConfigMap", selector=f"{LABEL_SYNC}=true"),
-    Source("Secrets by label", "Secret", selector=f"{LABEL_SYNC}=true"),
+    Source("ConfigMap", selector=Selector(f"{LABEL_SYNC}=true")),
+    Source("Secret", selector=Selector(f"{LABEL_SYNC}=true")),
 )
+
+
+class _Policy(View, frozen=True):
+    sources: tuple[Any, ...] | None = None
+    target_namespace: NamespaceName = ""
 
 
 @dataclass(frozen=True)
@@ -82,27 +121,25 @@ class Sources:
 def parse_sources(cluster: Json) -> Sources:
     """Read `spec.resourceSyncPolicy`; without a list of sources, they are those with our label."""
     namespace = str(cluster["metadata"].get("namespace") or "default")
-    policy = part(cluster, "spec", "resourceSyncPolicy")
-    target_namespace = policy.get("targetNamespace") or ""
-    is_namespace = isinstance(target_namespace, str) and DNS_LABEL.fullmatch(target_namespace)
-    if target_namespace and not is_namespace:
-        field = "resourceSyncPolicy.targetNamespace"
-        problem = SourceProblem(field, "must be the name of a namespace")
-        return Sources(namespace, problems=(problem,))
+    try:
+        policy = convert(part(cluster, "spec", "resourceSyncPolicy"), _Policy, "resourceSyncPolicy")
+    except BadRequest as error:
+        return Sources(namespace, problems=(SourceProblem(error.field, error.problem),))
+    valid = list(_LABELLED) if policy.sources is None else []
     problems: list[SourceProblem] = []
-    listed = policy.get("sources")
-    valid = list(_LABELLED) if listed is None else []
-    listed = [] if listed is None else listed
-    for number, entry in enumerate(listed if isinstance(listed, list) else [listed]):
+    for number, entry in enumerate(policy.sources or ()):
         path = f"{FIELD}[{number}]"
         try:
-            valid.append(_source(path, entry, namespace))
-        except InvalidField as error:
-            problems.append(SourceProblem(path, str(error)))
-    valid = [
-        replace(one, target_namespace=one.target_namespace or target_namespace) for one in valid
-    ]
-    return Sources(namespace, tuple(valid), tuple(problems))
+            source = convert(entry, Source, path)
+            source.check(path, namespace)
+            valid.append(source)
+        except BadRequest as error:
+            problems.append(SourceProblem(error.field, error.problem))
+    placed = (
+        structs.replace(one, target_namespace=one.target_namespace or policy.target_namespace)
+        for one in valid
+    )
+    return Sources(namespace, tuple(placed), tuple(problems))
 
 
 def why_not_a_source(
@@ -190,68 +227,3 @@ def _manifests(
     ]
     read = read_manifests(name, texts, spend)
     return replace(read, problems=(*problems, *read.problems))
-
-
-def _source(path: str, entry: object, namespace: str) -> Source:
-    if not isinstance(entry, dict):
-        raise InvalidField("", "must be a map with kind, and name or selector")
-    kind, mode, name = entry.get("kind"), entry.get("as", "Copy"), entry.get("name")
-    target_name, target_namespace = entry.get("targetName"), entry.get("targetNamespace")
-    _require(kind in ("ConfigMap", "Secret"), "kind", "must be ConfigMap or Secret")
-    _require(mode in ("Copy", "Manifests"), "as", "must be Copy or Manifests")
-    is_own = entry.get("namespace") in (None, "", namespace)
-    _require(is_own, "namespace", "must be the TargetCluster's own; leave it out")
-    is_one = (name is None) != (entry.get("selector") is None)
-    _require(is_one, "", "must have a name or a selector, and not both")
-    if target_namespace not in (None, ""):
-        match_string(target_namespace, DNS_LABEL, "targetNamespace", "the name of a namespace")
-    if target_name is not None:
-        right = "the name of a copy, of a source with a name"
-        _require(name is not None and mode == "Copy", "targetName", f"must be {right}")
-        match_string(target_name, OBJECT_NAME, "targetName", right)
-    if name is not None:
-        match_string(name, OBJECT_NAME, "name", "the name of a ConfigMap or Secret")
-    selector = _selector(entry["selector"]) if name is None else ""
-    return Source(
-        path, entry["kind"], mode, name or "", selector, target_name or "", target_namespace or ""
-    )
-
-
-def _selector(selector: object) -> str:
-    """Write a metav1.LabelSelector as the API server's query takes it."""
-    right = "must be a label selector with matchLabels or matchExpressions that select something"
-    if not isinstance(selector, dict):
-        raise InvalidField("selector", right)
-    labels, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
-    _require(isinstance(labels, dict) and isinstance(expressions, list), "selector", right)
-    terms = [f"{_key(key)}={_value(value)}" for key, value in sorted(labels.items())]
-    terms += [_term(expression) for expression in expressions]
-    _require(bool(terms), "selector", f"{right}: an empty one would take every object")
-    return ",".join(terms)
-
-
-def _term(expression: object) -> str:
-    field = "selector.matchExpressions"
-    if not isinstance(expression, dict):
-        raise InvalidField(field, "must be maps with key and operator")
-    key, operator = _key(expression.get("key")), expression.get("operator")
-    values = expression.get("values") or []
-    if operator in ("Exists", "DoesNotExist"):
-        return key if operator == "Exists" else f"!{key}"
-    is_right = operator in ("In", "NotIn") and isinstance(values, list) and len(values) > 0
-    right = "must have the operator In or NotIn with values, Exists or DoesNotExist"
-    _require(is_right, field, right)
-    return f"{key} {str(operator).lower()} ({','.join(map(_value, values))})"
-
-
-def _key(key: object) -> str:
-    return match_string(key, _LABEL_KEY, "selector", "made of keys that labels can have")
-
-
-def _value(value: object) -> str:
-    return match_string(value, _LABEL_VALUE, "selector", "made of values that labels can have")
-
-
-def _require(is_right: bool, field: str, message: str) -> None:
-    if not is_right:
-        raise InvalidField(field, message)

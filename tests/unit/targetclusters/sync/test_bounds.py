@@ -106,6 +106,6 @@ def test_no_key_is_read_after_the_deadline() -> None:
     found = synced(own, {"name": "app", "as": "Manifests"}, deadline=deadline)
     assert found.objects == ()
     assert [str(problem) for problem in found.problems] == [
-        "resourceSyncPolicy.sources[0]: cannot be read: no time is left"
+        "ConfigMap/app: cannot be read: no time is left"
     ]
     assert found.failed_sources == {"ConfigMap/app"}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.sources import (
+    Selector,
     Source,
     parse_sources,
     place,
@@ -16,6 +17,7 @@ from hooks.targetclusters.sync.plan.sources import (
 from tests.unit.targetclusters.sync.objects import is_confidential
 
 AT = "resourceSyncPolicy.sources[0]"
+SELECTOR = "must be a selector with matchLabels that labels can have, and at least one"
 
 
 def cluster(**policy: Any) -> Json:
@@ -37,10 +39,10 @@ def config_map(**changes: Any) -> Json:
 )
 def test_left_out_the_sources_are_those_labelled(spec: Json | None) -> None:
     found = parse_sources({"metadata": {"name": "web", "namespace": "fleet"}, "spec": spec})
-    selector = "targetcluster.example.com/sync=true"
+    selector = Selector("targetcluster.example.com/sync=true")
     assert found.valid == (
-        Source("ConfigMaps by label", "ConfigMap", selector=selector),
-        Source("Secrets by label", "Secret", selector=selector),
+        Source("ConfigMap", selector=selector),
+        Source("Secret", selector=selector),
     )
     assert (found.namespace, found.problems) == ("fleet", ())
 
@@ -53,38 +55,21 @@ def test_an_empty_list_is_no_source_at_all() -> None:
 @pytest.mark.parametrize(
     ("entry", "source"),
     [
-        pytest.param(
-            {"kind": "Secret", "name": "tls"}, Source(AT, "Secret", name="tls"), id="by name"
-        ),
+        pytest.param({"kind": "Secret", "name": "tls"}, Source("Secret", name="tls"), id="by name"),
         pytest.param(
             {"kind": "ConfigMap", "name": "app", "as": "Manifests", "namespace": "fleet"},
-            Source(AT, "ConfigMap", "Manifests", name="app"),
+            Source("ConfigMap", "Manifests", name="app", namespace="fleet"),
             id="manifests",
         ),
         pytest.param(
             {"kind": "ConfigMap", "name": "app", "targetName": "b", "targetNamespace": "c"},
-            Source(AT, "ConfigMap", name="app", target_name="b", target_namespace="c"),
+            Source("ConfigMap", name="app", target_name="b", target_namespace="c"),
             id="under another name",
         ),
         pytest.param(
             {"kind": "ConfigMap", "selector": {"matchLabels": {"b": "2", "a": ""}}},
-            Source(AT, "ConfigMap", selector="a=,b=2"),
+            Source("ConfigMap", selector=Selector("a=,b=2")),
             id="by labels",
-        ),
-        pytest.param(
-            {
-                "kind": "ConfigMap",
-                "selector": {
-                    "matchExpressions": [
-                        {"key": "x.org/a", "operator": "In", "values": ["1", "2"]},
-                        {"key": "b", "operator": "NotIn", "values": ["3"]},
-                        {"key": "c", "operator": "Exists"},
-                        {"key": "d", "operator": "DoesNotExist"},
-                    ]
-                },
-            },
-            Source(AT, "ConfigMap", selector="x.org/a in (1,2),b notin (3),c,!d"),
-            id="by expressions",
         ),
     ],
 )
@@ -97,67 +82,58 @@ def test_a_source_is_read(entry: Json, source: Source) -> None:
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        pytest.param(5, "must be a map with kind, and name or selector", id="no map"),
-        pytest.param({"name": "a"}, "kind: must be ConfigMap or Secret", id="no kind"),
+        pytest.param(5, ": must be an object, is a number", id="no map"),
         pytest.param(
-            {"kind": ["Secret"], "name": "a"}, "kind: must be ConfigMap or Secret", id="kinds"
+            {"name": "a"}, ".kind: is missing; it must be ConfigMap or Secret", id="no kind"
         ),
         pytest.param(
-            {"kind": "Secret", "name": "a", "as": "Helm"}, "as: must be Copy or Manifests", id="as"
+            {"kind": ["Secret"], "name": "a"},
+            ".kind: is ['Secret'], must be ConfigMap or Secret",
+            id="kinds",
+        ),
+        pytest.param(
+            {"kind": "Secret", "name": "a", "as": "Helm"},
+            ".as: is 'Helm', must be Copy or Manifests",
+            id="as",
         ),
         pytest.param(
             {"kind": "Secret", "name": "a", "namespace": "kube-system"},
-            "namespace: must be the TargetCluster's own; leave it out",
+            ".namespace: must be the TargetCluster's own; leave it out",
             id="another namespace",
         ),
         pytest.param(
-            {"kind": "Secret"}, "must have a name or a selector, and not both", id="neither"
+            {"kind": "Secret"}, ": must have a name or a selector, and not both", id="neither"
         ),
         pytest.param(
             {"kind": "Secret", "name": "a", "selector": {"matchLabels": {"a": "b"}}},
-            "must have a name or a selector, and not both",
+            ": must have a name or a selector, and not both",
             id="both",
         ),
         pytest.param(
             {"kind": "Secret", "name": "../a"},
-            "name: must be the name of a ConfigMap or Secret",
+            ".name: is '../a', must be a name such as web-1: lower-case letters, digits, - and .",
             id="path as name",
         ),
+        pytest.param({"kind": "Secret", "selector": {}}, SELECTOR, id="everything"),
         pytest.param(
-            {"kind": "Secret", "selector": {}},
-            "selector: must be a label selector with matchLabels or matchExpressions that select"
-            " something: an empty one would take every object",
-            id="everything",
+            {"kind": "Secret", "selector": {"matchLabels": {"a": "b,c"}}}, SELECTOR, id="two values"
         ),
         pytest.param(
-            {"kind": "Secret", "selector": {"matchLabels": {"a": "b,c"}}},
-            "selector: must be made of values that labels can have",
-            id="two values",
+            {"kind": "Secret", "selector": {"matchLabels": {"a b": "c"}}}, SELECTOR, id="bad key"
         ),
         pytest.param(
-            {"kind": "Secret", "selector": {"matchLabels": {"a b": "c"}}},
-            "selector: must be made of keys that labels can have",
-            id="bad key",
-        ),
-        pytest.param(
-            {"kind": "Secret", "selector": {"matchExpressions": [{"key": "a", "operator": "Gt"}]}},
-            "selector.matchExpressions: must have the operator In or NotIn with values, Exists or"
-            " DoesNotExist",
-            id="operator",
-        ),
-        pytest.param(
-            {"kind": "Secret", "selector": {"matchExpressions": [5]}},
-            "selector.matchExpressions: must be maps with key and operator",
-            id="no expression",
+            {"kind": "Secret", "selector": {"matchLabels": {"a": "b"}, "matchExpressions": []}},
+            SELECTOR,
+            id="expressions",
         ),
         pytest.param(
             {"kind": "Secret", "name": "a", "as": "Manifests", "targetName": "b"},
-            "targetName: must be the name of a copy, of a source with a name",
+            ".targetName: must be the name of a copy, of a source with a name",
             id="name for manifests",
         ),
         pytest.param(
             {"kind": "Secret", "name": "a", "targetNamespace": "A"},
-            "targetNamespace: must be the name of a namespace",
+            ".targetNamespace: is 'A', must be the name of a namespace",
             id="bad target namespace",
         ),
     ],
@@ -168,7 +144,9 @@ def test_a_source_that_cannot_be_followed_is_named_and_the_others_are(
     good = {"kind": "ConfigMap", "name": "good"}
     found = parse_sources(cluster(sources=[entry, good]))
     assert [source.name for source in found.valid] == ["good"]
-    assert [str(one) for one in found.problems] == [f"{AT}: {problem}"]
+    (found_problem,) = map(str, found.problems)
+    assert found_problem.startswith(AT)
+    assert found_problem.endswith(problem)
 
 
 def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
@@ -177,7 +155,7 @@ def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
     )
     assert found.valid == ()
     assert str(found.problems[0]) == (
-        "resourceSyncPolicy.targetNamespace: must be the name of a namespace"
+        "resourceSyncPolicy.targetNamespace: is 'Shop', must be the name of a namespace"
     )
 
 
@@ -191,8 +169,10 @@ def test_a_bad_target_namespace_sends_nothing_elsewhere() -> None:
     ],
 )
 def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: str) -> None:
-    entry = {"kind": "ConfigMap", "name": "app", "as": "Manifests", "targetNamespace": source}
-    found = parse_sources(cluster(targetNamespace=policy, sources=[entry]))
+    entry = {"kind": "ConfigMap", "name": "app", "as": "Manifests"}
+    entry |= {"targetNamespace": source} if source else {}
+    everything = {"targetNamespace": policy} if policy else {}
+    found = parse_sources(cluster(**everything, sources=[entry]))
     own = f", namespace: {manifest}" if manifest else ""
     text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
     (one,) = read_contents(found.valid[0], config_map(data={"k": text})).objects
@@ -263,7 +243,7 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
         "binaryData": {"c": "ZA=="},
         "immutable": True,
     }
-    (copy,) = read_contents(Source(AT, "ConfigMap"), obj).objects
+    (copy,) = read_contents(Source("ConfigMap"), obj).objects
     assert copy.source == "ConfigMap/app"
     assert copy.body == {
         "apiVersion": "v1",
@@ -278,13 +258,13 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
 
 def test_a_secret_keeps_its_type_and_is_confidential() -> None:
     obj = config_map(type="kubernetes.io/tls", data={"tls.key": "eA=="})
-    (copy,) = read_contents(Source(AT, "Secret"), obj).objects
+    (copy,) = read_contents(Source("Secret"), obj).objects
     assert copy.body["type"] == "kubernetes.io/tls"
     assert is_confidential(copy)
 
 
 def test_a_copy_may_have_another_name_and_namespace() -> None:
-    source = Source(AT, "ConfigMap", target_name="b", target_namespace="c")
+    source = Source("ConfigMap", target_name="b", target_namespace="c")
     (held,) = read_contents(source, config_map()).objects
     copy = place(source, held)
     assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
@@ -292,7 +272,7 @@ def test_a_copy_may_have_another_name_and_namespace() -> None:
 
 def test_the_token_of_a_service_account_is_refused() -> None:
     obj = config_map(type="kubernetes.io/service-account-token")
-    found = read_contents(Source(AT, "Secret"), obj)
+    found = read_contents(Source("Secret"), obj)
     assert found.objects == ()
     assert "token of a service account" in str(found.problems[0])
 
@@ -329,7 +309,7 @@ MANIFEST = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"
     ],
 )
 def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str | None) -> None:
-    source = Source(AT, kind, "Manifests", target_namespace="there")
+    source = Source(kind, "Manifests", target_namespace="there")
     found = read_contents(source, config_map(**obj))
     assert len(found.objects) == count
     assert {place(source, one).namespace for one in found.objects} <= {"there"}
@@ -355,5 +335,5 @@ def test_never_fails_and_names_every_source_that_it_does_not_take(
     found = parse_sources(cluster(sources=sources, targetNamespace=target_namespace))
     for source in found.valid:
         assert bool(source.name) != bool(source.selector)
-    if isinstance(sources, list) and not target_namespace:
+    if isinstance(sources, list) and target_namespace is None:
         assert len(found.valid) + len(found.problems) == len(sources)
