@@ -17,7 +17,7 @@ CacheObserver = Callable[[str, bool], None]
 
 #: Seconds that one fetch may take at first, and at most. It is the cache's own limit, not a
 #: caller's: a large account takes longer to list than one hook call lasts, and the next call finds
-#: the result. The limit doubles after a fetch that it ended.
+#: the result. The limit doubles after a fetch that it ended, and falls to twice of what one took.
 FETCH_SECONDS = 30.0
 LONGEST_FETCH = 300.0
 #: A fetch that failed with less time left than this, in seconds, was ended by its limit.
@@ -111,6 +111,8 @@ class SingleFlightCache(Generic[Key, Value]):
         try:
             value = self._fetch(key, deadline)
             lifetime = self._ttl if value else min(self._ttl, ABSENT_TTL)
+            took = self._limit - deadline.remaining()
+            self._limit = max(FETCH_SECONDS, min(self._limit, 2 * took))
             return value
         except CloudStackError:
             if deadline.passed(margin=ENDED_BEFORE):

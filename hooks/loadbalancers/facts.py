@@ -176,6 +176,7 @@ class _Reader:
             or facts.owner.whose(found[0]) is not Whose.OURS
         )
         rules = [rule for each in found for rule in self._rules(each)]
+        self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         return replace(
             facts.state,
@@ -245,17 +246,19 @@ class _Reader:
     ) -> dict[str, Mapping[str, str]]:
         """Return the members of rules by their ids: as they are known, else listed side by side.
 
-        Those of a rule without our mark are always listed: they may decide whose it is.
+        Those of a rule without our mark are always listed: they may decide whose it is. Each list
+        is remembered when it is read: where a call ends before it has read all, the next one goes
+        on.
         """
         known = {rule.id: self._known_members(rule, owner) for rule in rules}
         unknown = [rule_id for rule_id, members in known.items() if members is None]
+        self._remembered.is_partial = True
         if len(unknown) > 1:
             with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
                 listed = dict(zip(unknown, pool.map(self._list_members, unknown), strict=True))
         else:
             listed = {rule_id: self._list_members(rule_id) for rule_id in unknown}
-        for rule_id, members in listed.items():
-            self._remembered.keep(rule_id, members)
+        self._remembered.is_partial = False
         return {rule_id: listed.get(rule_id) or members or {} for rule_id, members in known.items()}
 
     def _known_members(self, rule: LoadBalancerRule, owner: Owner) -> Mapping[str, str] | None:
@@ -273,11 +276,14 @@ class _Reader:
             members = self._client.list_all(Member, self._deadline, id=rule_id)
         except InvalidParameter as error:
             if error.says_unknown(rule_id):
-                return {}
-            raise
+                members = ()
+            else:
+                raise
         finally:
             self._note_lists(self._remembered, self._monotonic() - started)
-        return {each.virtual_machine_id: each.name for each in members}
+        found = {each.virtual_machine_id: each.name for each in members}
+        self._remembered.keep(rule_id, found)
+        return found
 
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)

@@ -6,7 +6,7 @@ a refusal, after which CloudStack is read, or lasts until a drift check reads th
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -15,8 +15,11 @@ Value = TypeVar("Value")
 REMEMBERED = 10_000
 #: Seconds for which a choice of an address is remembered: by then it is associated.
 CHOICE_SECONDS = 60.0
-#: So many DRIFT_RESYNC long, an unused share of the server's time may be used later.
+#: So many DRIFT_RESYNC long, an unused share of the server's time may be used later. Nor does a
+#: check wait for longer than that for those of others, which may never come.
 SAVED_CHECKS = 3
+#: Who was not called for so many DRIFT_RESYNC is not waited for: its load balancer may be gone.
+MISSED_CHECKS = 2
 
 
 class LeastRecent(Generic[Value]):
@@ -53,32 +56,46 @@ class LeastRecent(Generic[Value]):
 class MemberLists:
     """The members of one load balancer's rules, as its last calls read and changed them.
 
+    Threads of one call read and change the members of several rules at once.
+
     Attributes:
         since: monotonic seconds; what was read before that is not in it.
+        called: monotonic seconds, when the last call began.
         seconds: that CloudStack took to list them since then.
         is_turn: a drift check reads them because it is their turn.
+        is_partial: a call ended before it had read all; the next one reads the others.
         answered: the fingerprints in the statuses that the last two calls answered.
     """
 
     def __init__(self, since: float = 0.0, *, is_turn: bool = False) -> None:
-        self.since = since
+        self.since = self.called = since
         self.is_turn = is_turn
+        self.is_partial = False
         self.seconds = 0.0
         self.answered: tuple[str, ...] = ()
         self._lists: dict[str, Mapping[str, str]] = {}
+        self._lock = threading.Lock()
 
     def get(self, rule_id: str) -> Mapping[str, str] | None:
         """Return the names of a rule's members by VM id; None if they have to be read."""
-        return self._lists.get(rule_id)
+        with self._lock:
+            return self._lists.get(rule_id)
 
     def keep(self, rule_id: str, members: Mapping[str, str]) -> None:
         """Remember the members of a rule. Rules with the same ones share them."""
-        same = (each for each in self._lists.values() if each == members)
-        self._lists[rule_id] = next(same, members)
+        with self._lock:
+            same = (each for each in self._lists.values() if each == members)
+            self._lists[rule_id] = next(same, members)
 
     def forget(self, rule_id: str) -> None:
         """Have the members of a rule read: a change of them begins, or was refused."""
-        self._lists.pop(rule_id, None)
+        with self._lock:
+            self._lists.pop(rule_id, None)
+
+    def retain(self, rule_ids: Collection[str]) -> None:
+        """Forget the members of all other rules: they are gone."""
+        with self._lock:
+            self._lists = {each: self._lists[each] for each in rule_ids if each in self._lists}
 
 
 class RememberedMembers:
@@ -120,13 +137,14 @@ class RememberedMembers:
         now = self._monotonic()
         if known is None or recorded not in known.answered:
             return MemberLists(now)
-        is_turn = is_check and self._is_due(known, now)
+        known.called = now
+        is_turn = is_check and not known.is_partial and self._is_due(known, now)
         return MemberLists(now, is_turn=True) if is_turn else known
 
     def end(self, uid: str, known: MemberLists, answered: str) -> None:
         """Remember what a call knew at its end, and the fingerprint that it answered."""
         known.answered = (*known.answered[-1:], answered)
-        known.is_turn = False
+        known.is_turn &= known.is_partial
         self._lists.put(uid, known)
 
     def note(self, known: MemberLists, seconds: float) -> None:
@@ -143,9 +161,15 @@ class RememberedMembers:
 
     def _is_due(self, known: MemberLists, now: float) -> bool:
         """Tell whether what is left of the share is enough, also for those not read for longer."""
-        older = sum(each.seconds for _, each in self._lists.items() if each.since < known.since)
+        lately = now - MISSED_CHECKS * self._drift_resync
+        older = sum(
+            each.seconds
+            for _, each in self._lists.items()
+            if each.since < known.since and each.called >= lately
+        )
+        longest = SAVED_CHECKS * self._drift_resync
         with self._lock:
-            return now - self._used_until >= older / self._share
+            return now - self._used_until >= min(older / self._share, longest)
 
 
 class Choices:

@@ -14,6 +14,8 @@ from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_
 MANY = 200
 Begin = Callable[[World, LoadBalancersHook], LoadBalancer]
 
+MEMBER_LIST = "listLoadBalancerRuleInstances"
+
 
 def made(world: World, hook: LoadBalancersHook) -> LoadBalancer:
     return LoadBalancer(world, "first").settle(hook)
@@ -47,3 +49,24 @@ def test_a_new_process_asks_cloudstack_nothing_about_200_that_are_settled(
         lb.call(restarted)
         assert lb.status == before
     assert world.simulator.control.counts() == {}
+
+
+def test_a_call_that_read_some_members_is_followed_by_one_that_reads_the_others(
+    world: World, cloud: Cloud
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80 + number) for number in range(5)])
+    lb.settle(make_hook(world, cloud))
+    world.nodes.pop("node-1")
+    silent, *others = [rule["id"] for rule in world.rules(lb.name)]
+    control = world.simulator.control
+    control.fault(MEMBER_LIST, "html", when={"id": silent}, times=100)
+    control.clear_calls()
+    hook = make_hook(world, cloud)
+    lb.call(hook)
+    assert lb.reason() == "CloudStackUnreachable"
+    assert {each["params"]["id"] for each in control.calls(MEMBER_LIST)} == {silent, *others}
+    control.clear_faults()
+    control.clear_calls()
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert [each["params"]["id"] for each in control.calls(MEMBER_LIST)] == [silent]

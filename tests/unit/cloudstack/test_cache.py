@@ -135,10 +135,11 @@ def test_one_who_waits_is_cut_at_its_own_deadline_and_the_fetch_goes_on(
 def test_the_limit_of_a_fetch_grows_with_what_it_needs(fetchers: ThreadPoolExecutor) -> None:
     clock = Time()
     limits: list[float] = []
+    needed = [100.0]
 
     def slow(_key: str, deadline: Deadline) -> str:
         limits.append(deadline.remaining())
-        clock.now += min(deadline.remaining(), 100.0)
+        clock.now += min(deadline.remaining(), needed[0])
         if deadline.passed():
             raise BROKEN
         return "all"
@@ -150,9 +151,10 @@ def test_the_limit_of_a_fetch_grows_with_what_it_needs(fetchers: ThreadPoolExecu
             cache.get("a", Deadline(5))
         clock.now += FAILURE_TTL
     assert cache.get("a", Deadline(5)) == "all"
-    clock.now += TTL
-    assert cache.get("a", Deadline(5)) == "all"
-    assert limits == [30.0, 60.0, 120.0, 120.0]
+    for needed[0] in (100.0, 20.0, 1.0, 1.0):
+        clock.now += TTL
+        assert cache.get("a", Deadline(5)) == "all"
+    assert limits == [30.0, 60.0, 120.0, 120.0, 120.0, 40.0, 30.0]
 
 
 def test_a_fetch_that_fails_at_once_may_not_take_longer_next_time(

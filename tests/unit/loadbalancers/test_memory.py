@@ -1,8 +1,11 @@
 """What is remembered between calls, and when it is not used."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+import pytest
 
 from hooks.loadbalancers.memory import (
     CHOICE_SECONDS,
@@ -75,6 +78,25 @@ def test_rules_with_the_same_members_share_them() -> None:
     assert known.get("c") == {"vm-2": "n2"}
     known.forget("a")
     assert (known.get("a"), known.get("b")) == (None, ONE)
+
+
+def test_members_of_rules_that_are_gone_are_forgotten() -> None:
+    known = lists(a=ONE, b=ONE, c=ONE)
+    known.retain(["c", "new"])
+    assert [known.get(rule) for rule in ("a", "b", "c", "new")] == [None, None, ONE, None]
+
+
+def test_threads_may_keep_and_forget_members_at_once() -> None:
+    known = MemberLists()
+
+    def work(first: int) -> None:
+        for number in range(first, first + 2000):
+            known.keep(str(number), {"vm": str(number)})
+            known.forget(str(number - 50))
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, first) for first in range(0, 40000, 10000)]:
+            done.result()
 
 
 def test_only_so_many_load_balancers_are_remembered() -> None:
@@ -192,3 +214,51 @@ def test_what_a_first_look_reads_is_no_part_of_the_share() -> None:
     remembered.note(known, 100.0)
     remembered.end("a", known, "f")
     assert remembered.begin("b", "f", is_check=True).since == 0.0
+
+
+def a_check(remembered: RememberedMembers, uid: str, seconds: float, now: float) -> bool:
+    """Check a load balancer for drift; tell whether its members were read."""
+    known = remembered.begin(uid, "f", is_check=True)
+    is_read = known.since == now
+    if is_read:
+        remembered.note(known, seconds)
+    remembered.end(uid, known, "f")
+    return is_read
+
+
+@pytest.mark.parametrize("are_called", [False, True], ids=["gone", "always in trouble"])
+def test_load_balancers_whose_members_are_never_read_again_stop_no_others(
+    *, are_called: bool
+) -> None:
+    now = [0.0]
+    remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
+    for number in range(100):
+        a_check(remembered, f"dead-{number}", 10.0, now[0])
+    now[0] = 1.0
+    a_check(remembered, "living", 1.0, now[0])
+    reads = 0
+    for _ in range(36):
+        now[0] += 300.0
+        for number in range(100 * are_called):
+            known = remembered.begin(f"dead-{number}", "f", is_check=False)
+            remembered.end(f"dead-{number}", known, "f")
+        reads += a_check(remembered, "living", 1.0, now[0])
+    assert reads >= 30
+
+
+def test_a_turn_that_did_not_end_goes_on_and_counts_as_its_share() -> None:
+    now = [0.0]
+    remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
+    remembered.end("a", lists(rule=ONE), "f")
+    now[0] = 600.0
+    known = remembered.begin("a", "f", is_check=True)
+    known.keep("first", ONE)
+    known.is_partial = True
+    remembered.note(known, 1.0)
+    remembered.end("a", known, "f")
+    now[0] = 1200.0
+    again = remembered.begin("a", "f", is_check=True)
+    assert (again.get("first"), again.get("rule"), again.is_turn) == (ONE, None, True)
+    again.is_partial = False
+    remembered.end("a", again, "f")
+    assert not remembered.begin("a", "f", is_check=False).is_turn
