@@ -13,6 +13,7 @@ import msgspec
 
 from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, Rerecord, StagePlan
@@ -37,6 +38,8 @@ from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, Rec
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.requests import Time
 
+#: How many of the nodes' networks a message names.
+_NAMED_NETWORKS = 5
 #: Seconds after which the record of an address that cannot be tagged is renewed.
 RENEW_AFTER = 6 * 3600.0
 
@@ -78,6 +81,8 @@ def plan_address(facts: Facts) -> AddressPlan:
         return _claim_unproven(facts, found)
     if found := find_takeable(facts):
         return _take_over(facts, found)
+    if without_nodes := _refuse_without_nodes(facts):
+        return AddressPlan(without_nodes, recorded=recorded)
     known = by_ip.get(recorded.ip) if recorded and not recorded.is_unclaimed else None
     if known and facts.owner.whose(known) is Whose.FOREIGN_CLUSTER:
         return AddressPlan(refuse_foreign(known), recorded=recorded)
@@ -88,6 +93,20 @@ def plan_address(facts: Facts) -> AddressPlan:
     if found := by_ip.get(request.spec.adopt.address):
         return _adopt(facts, found)
     return _choose(facts)
+
+
+def _refuse_without_nodes(facts: Facts) -> Condition | None:
+    """Return the condition that says that no node is on the network that the Service names.
+
+    It may be another cluster's: a Service may name any network that the account sees.
+    """
+    request = facts.request
+    if not request.instances or any(each.is_on(request.network_id) for each in request.instances):
+        return None
+    name = facts.network.name if facts.network else request.network_id
+    found = join_names(request.networks, limit=_NAMED_NETWORKS) or "no network"
+    message = f"No node of this cluster is on network {name}; they are on {found}"
+    return not_ready("NetworkWithoutNodes", message)
 
 
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:

@@ -54,6 +54,34 @@ def test_a_service_may_name_the_network(world: World, hook: LoadBalancersHook) -
     assert lb.is_ready()
 
 
+def test_a_network_that_no_node_is_on_gets_no_address(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    elsewhere = world.network("net-2")
+    for node in world.nodes.values():
+        node["observed"]["networks"] = node["observed"]["networks"][:1]
+    lb = LoadBalancer(world, network=elsewhere).settle(hook)
+    assert lb.reason("AddressReady") == "NetworkWithoutNodes"
+    assert world.network("net-1") in lb.condition("Ready")["message"]
+    assert world.writes() == {}
+    world.nodes["node-1"]["observed"]["networks"].append({"id": elsewhere, "default": False})
+    lb.wait(hook)
+    assert lb.status["members"]["assigned"] == 1, lb.condition("Ready")
+
+
+def test_an_address_stays_when_all_nodes_have_left_its_network(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [before] = world.addresses()
+    for node in world.nodes.values():
+        node["observed"]["networks"] = node["observed"]["networks"][:1]
+    lb.settle(hook)
+    assert lb.reason() == "NoMembers"
+    assert [each["id"] for each in world.addresses()] == [before["id"]]
+    assert lb.status["address"]["id"] == before["id"]
+
+
 def test_where_no_network_can_balance_the_first_is_named(
     world: World, hook: LoadBalancersHook
 ) -> None:
