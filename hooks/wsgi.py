@@ -29,6 +29,8 @@ from hooks.webhook.hook import Dependencies, Hook
 
 #: The exit code of a process whose settings cannot work.
 BAD_SETTINGS = 2
+#: The part of HOOK_DEADLINE for which a body may wait for memory; the call has the rest.
+HELD_PART = 0.5
 #: The hooks by the names that HOOKS may hold; no other hook's module is imported.
 HOOKS = {
     "nodes": HookEntry("hooks.nodes.hook:NodesHook", needs_cloudstack=True),
@@ -93,6 +95,7 @@ class Process:
             authenticator,
             paths=frozenset(path for hook in hooks.values() for path in hook.routes),
             on_drop=metrics.connection_dropped,
+            held_seconds=config.hook_deadline * HELD_PART,
             context=context,
         )
 

@@ -119,7 +119,7 @@ class CallContext:
             if kind not in self.held_lanes
         )
         remaining = self.deadline.remaining() - ANSWER_MARGIN
-        return self.lanes.held(keys, timeout=min(LANE_TIMEOUT, remaining))
+        return self.lanes.held(keys, Deadline(min(LANE_TIMEOUT, remaining)))
 
     def start(self, command: Command) -> Job:
         """Start a command. Raises CloudStackError."""

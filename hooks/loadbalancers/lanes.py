@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Literal, NamedTuple
 
 from hooks.cloudstack.errors import CloudStackError
+from hooks.http.deadline import Deadline
 
 #: Seconds that a call waits for a lane before it answers; Metacontroller calls again.
 LANE_TIMEOUT = 6.5
@@ -84,17 +85,17 @@ class Lanes:
         self._lanes: dict[LaneKey, _Lane] = {}
 
     @contextmanager
-    def held(self, keys: tuple[LaneKey, ...], *, timeout: float = LANE_TIMEOUT) -> Iterator[None]:
+    def held(self, keys: tuple[LaneKey, ...], deadline: Deadline) -> Iterator[None]:
         """Hold a place in each of these lanes, entered in the order given.
 
         Raises:
-            NetworkBusy: other calls held one of them for `timeout` seconds.
+            NetworkBusy: they were not all free by the deadline.
         """
         with ExitStack() as places:
             for key in keys:
                 width = MEMBERS_AT_ONCE if key.kind == "members" else 1
                 lane = self._lanes.setdefault(key, _Lane(width))
-                if not lane.enter(timeout):
-                    raise NetworkBusy("lane", _BUSY[key.kind].format(key.id))
+                if not lane.enter(deadline.remaining()):
+                    raise NetworkBusy("waiting", _BUSY[key.kind].format(key.id))
                 places.callback(lane.leave)
             yield

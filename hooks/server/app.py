@@ -34,7 +34,7 @@ from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
 from hooks.server.call_log import CallLog, changes_object
-from hooks.server.environ import ARRIVED, PEER_CERTIFICATE, REFUSAL
+from hooks.server.environ import PEER_CERTIFICATE, REFUSAL, STARTED
 from hooks.server.metrics import Metrics
 from hooks.server.rates import Rate
 from hooks.webhook.contract import BadRequest
@@ -136,8 +136,8 @@ class _CallRunner:
 
         def answer() -> ResponseReturnValue:
             now = self._monotonic()
-            # The time in which the call waited for a thread is its own.
-            started = flask.request.environ.get(ARRIVED, now)
+            # The time in which the call waited for memory and for a thread is its own.
+            started = flask.request.environ.get(STARTED, now)
             deadline = Deadline(self._deadline_seconds - (now - started), clock=self._monotonic)
             about = ""
             try:

@@ -26,6 +26,7 @@ class Apps:
         authenticator: who may call the hooks.
         paths: those of the hooks.
         on_drop: is called with the cause when a connection is dropped for others.
+        held_seconds: for which a body waits at most until there is memory for it.
         context: returns how the hooks' port speaks TLS; None for plain HTTP.
     """
 
@@ -35,6 +36,7 @@ class Apps:
     authenticator: Authenticator
     paths: frozenset[str]
     on_drop: Callable[[str], None]
+    held_seconds: float
     context: Callable[[], ssl.SSLContext] | None = None
 
     def __call__(

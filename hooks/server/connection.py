@@ -15,9 +15,9 @@ from hooks.http.bounded_json import parsing_bytes
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.apps import Apps
 from hooks.server.environ import (
-    ARRIVED,
     PEER_CERTIFICATE,
     REFUSAL,
+    STARTED,
     connection_environ,
     request_environ,
 )
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Seconds for the TLS handshake and a whole request, headers and body, however it is sent.
 RECEIVE_SECONDS = 10.0
-#: Seconds that a body waits at most until there is memory for it.
-HELD_SECONDS = 30.0
 #: Seconds for a caller to take a whole response.
 SEND_SECONDS = 10.0
 #: Seconds that a connection stays open between requests; longer than the 90 s after which Go's
@@ -124,6 +122,8 @@ class Connection:
         self._length = 0
         self._reserved = 0
         self._seconds_left = 0.0
+        self._held_since = 0.0
+        self._held_seconds = 0.0
         self._received = 0
         self._chunks = 0
         self._parsing_bytes = 0
@@ -162,6 +162,7 @@ class Connection:
             self._run_when_it_fits()
         elif self._gate.reserve(self, self._next_reserve()):
             self._reserved = self._next_reserve()
+            self._held_seconds += time.monotonic() - self._held_since
             self._enter(Phase.READING, self._seconds_left)
             self._read(b"")
 
@@ -284,8 +285,9 @@ class Connection:
 
     def _refuse(self, error: Unreadable) -> None:
         """Have the app answer why a request cannot be read; the connection ends then."""
-        request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", REFUSAL: (error.status, error.reason)}
-        self._environ = self._common | request
+        unread = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+        asked = {name: self._environ.get(name, value) for name, value in unread.items()}
+        self._environ = self._common | asked | {REFUSAL: (error.status, error.reason)}
         self._in = bytearray()
         self._body = bytearray()
         self._pool = self._apps.pool(self._environ)
@@ -319,6 +321,7 @@ class Connection:
     def _begin_body(self) -> None:
         """Read the body, or call the app without it."""
         self._chunks = 0
+        self._held_seconds = 0.0
         self.is_whole = False
         self._is_chunked = "HTTP_TRANSFER_ENCODING" in self._environ
         self._length = int(self._environ.get("CONTENT_LENGTH") or 0)
@@ -342,8 +345,13 @@ class Connection:
         if self._gate.reserve(self, self._next_reserve()):
             self._reserved = self._next_reserve()
         else:
-            self._seconds_left = self.deadline - time.monotonic()
-            self._enter(Phase.HELD, HELD_SECONDS)
+            self._hold()
+
+    def _hold(self) -> None:
+        """Wait for memory, for what is left of the time that a request may wait for it."""
+        self._held_since = time.monotonic()
+        self._seconds_left = self.deadline - self._held_since
+        self._enter(Phase.HELD, self._apps.held_seconds - self._held_seconds)
 
     def _continue(self) -> None:
         """Ask for the body where the caller waits for that."""
@@ -356,14 +364,17 @@ class Connection:
         if self._gate.reserve_parsing(self, self._parsing_bytes):
             self._run()
         elif self.phase is not Phase.HELD:
-            self._enter(Phase.HELD, HELD_SECONDS)
+            self._hold()
 
     def _run(self) -> None:
         """Call the app with what has arrived, and keep none of it."""
+        now = time.monotonic()
+        if self.phase is Phase.HELD:
+            self._held_seconds += now - self._held_since
         self.phase = Phase.RUNNING
         environ = self._environ | {
             "wsgi.input": io.BytesIO(bytes(self._body)),
-            ARRIVED: time.monotonic(),
+            STARTED: now - self._held_seconds,
         }
         self._environ, self._body = {}, bytearray()
         pool = "side" if self._length > MAX_BODY_BYTES else self._pool

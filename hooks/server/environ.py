@@ -16,8 +16,9 @@ REFUSAL = "hooks.refusal"
 #: Environment variable with the caller's certificate, as `ssl.SSLSocket.getpeercert` returns it.
 PEER_CERTIFICATE = "hooks.peer_certificate"
 
-#: Environment variable with the monotonic seconds at which a request had arrived.
-ARRIVED = "hooks.arrived"
+#: Environment variable with the monotonic seconds from which a call's time counts: when all of it
+#: had arrived, less the time for which its body waited for memory.
+STARTED = "hooks.started"
 
 #: The headers that are read; no other one stays in memory.
 _VARIABLES = {

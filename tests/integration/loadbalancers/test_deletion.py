@@ -8,6 +8,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused, KubeUnreachable
+from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import LaneKey, Lanes
 from hooks.names import (
@@ -29,9 +30,9 @@ class CountedLanes(Lanes):
         self.entered: list[tuple[LaneKey, ...]] = []
 
     @contextmanager
-    def held(self, keys: tuple[LaneKey, ...], *, timeout: float = 6.5) -> Iterator[None]:
+    def held(self, keys: tuple[LaneKey, ...], deadline: Deadline) -> Iterator[None]:
         self.entered.append(keys)
-        with super().held(keys, timeout=timeout):
+        with super().held(keys, deadline):
             yield
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from hooks.http.deadline import Deadline
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE, LaneKey, Lanes, NetworkBusy
 from tests.controlplane.polling import PATIENCE
 
@@ -16,7 +17,7 @@ OWNER, MEMBERS = LaneKey("owner", ""), LaneKey("members", "a")
 
 def is_busy(lanes: Lanes, *keys: LaneKey) -> bool:
     try:
-        with lanes.held(keys, timeout=0.01):
+        with lanes.held(keys, Deadline(0.01)):
             return False
     except NetworkBusy:
         return True
@@ -24,46 +25,56 @@ def is_busy(lanes: Lanes, *keys: LaneKey) -> bool:
 
 def test_a_lane_is_held_by_one_at_a_time_and_free_again_afterwards() -> None:
     lanes = Lanes()
-    with lanes.held((A,)):
+    with lanes.held((A,), Deadline(1)):
         with pytest.raises(NetworkBusy, match="another call is changing network a"):
-            lanes.held((A,), timeout=0.01).__enter__()
+            lanes.held((A,), Deadline(0.01)).__enter__()
         assert not is_busy(lanes, B)
     assert not is_busy(lanes, A)
 
 
 def test_a_lane_is_left_after_an_error_too() -> None:
     lanes = Lanes()
-    with pytest.raises(ValueError, match="broke"), lanes.held((OWNER, A)):
+    with pytest.raises(ValueError, match="broke"), lanes.held((OWNER, A), Deadline(1)):
         raise ValueError("broke")
     assert not is_busy(lanes, OWNER, A)
 
 
 def test_who_gets_the_second_of_two_lanes_not_in_time_keeps_neither() -> None:
     lanes = Lanes()
-    with lanes.held((A,)):
+    with lanes.held((A,), Deadline(1)):
         assert is_busy(lanes, OWNER, A)
         assert not is_busy(lanes, OWNER)
         assert not is_busy(lanes, OWNER, B)
+
+
+def test_two_lanes_are_waited_for_no_longer_than_one() -> None:
+    lanes, times = Lanes(), iter([0.0, 0.0])
+    deadline = Deadline(PATIENCE, clock=lambda: next(times, PATIENCE + 1))
+    with ThreadPoolExecutor(1) as pool, ExitStack() as holding:
+        holding.enter_context(lanes.held((A,), Deadline(1)))
+        pool.submit(lambda: (time.sleep(0.2), holding.close()))
+        with pytest.raises(NetworkBusy):
+            lanes.held((OWNER, A), deadline).__enter__()
 
 
 def test_four_may_change_members_at_once_beside_one_that_changes_rules() -> None:
     lanes = Lanes()
     with ExitStack() as stack:
         for _ in range(MEMBERS_AT_ONCE):
-            stack.enter_context(lanes.held((MEMBERS,), timeout=0.01))
+            stack.enter_context(lanes.held((MEMBERS,), Deadline(0.01)))
         assert is_busy(lanes, MEMBERS)
         assert not is_busy(lanes, A)
     assert not is_busy(lanes, MEMBERS)
 
 
 def test_without_time_left_a_free_lane_is_still_entered() -> None:
-    with Lanes().held((A,), timeout=-1.0):
+    with Lanes().held((A,), Deadline(-1.0)):
         pass
 
 
 def wait_in(lanes: Lanes, key: LaneKey, then: Callable[[], None], timeout: float) -> None:
     try:
-        with lanes.held((key,), timeout=timeout):
+        with lanes.held((key,), Deadline(timeout)):
             then()
     except NetworkBusy:
         return
@@ -72,7 +83,7 @@ def wait_in(lanes: Lanes, key: LaneKey, then: Callable[[], None], timeout: float
 def test_who_waits_is_served_in_order_and_who_gave_up_keeps_no_other_out() -> None:
     lanes = Lanes()
     served: list[int] = []
-    with ThreadPoolExecutor(12) as pool, lanes.held((A,)):
+    with ThreadPoolExecutor(12) as pool, lanes.held((A,), Deadline(1)):
         for number in range(10):
             timeout = 0.0 if number == 3 else PATIENCE
             waiting = pool.submit(wait_in, lanes, A, partial(served.append, number), timeout)

@@ -14,7 +14,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeUnreachable
 from hooks.server.app import MAX_BODY_BYTES, create_app
 from hooks.server.auth import Authenticator
-from hooks.server.environ import ARRIVED, PEER_CERTIFICATE
+from hooks.server.environ import PEER_CERTIFICATE, STARTED
 from hooks.server.metrics import Metrics
 from hooks.settings.reloading import ReloadingFile
 from hooks.settings.tokens import read_tokens
@@ -84,7 +84,7 @@ def test_the_time_in_which_a_call_waits_for_a_thread_is_its_own(
     served.hook.deed = deed
     served.clock.now += 100.0
     for waited in (3.0, 9.0):
-        served.post(environ_overrides={ARRIVED: served.clock.now - waited})
+        served.post(environ_overrides={STARTED: served.clock.now - waited})
     assert seen == [5.0, 0.0]
     assert [line["seconds"] for line in log] == [3.0, 9.0]
 
