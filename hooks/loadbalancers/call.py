@@ -17,6 +17,7 @@ from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.facts import observe, observe_associated
 from hooks.loadbalancers.lanes import NetworkBusy
+from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import actions, status
 from hooks.loadbalancers.plan.actions import Action, KubernetesAction
 from hooks.loadbalancers.plan.effects import state_after
@@ -89,6 +90,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         for. What a release has left is read without: another release enters it again.
         """
         self._finish()
+        self._choose_network()
         if self.known is not None and self.associated:
             self.known = observe_associated(self.known, self.associated, self.context)
         self.associated = ""
@@ -161,6 +163,12 @@ class LoadBalancerCall(Call[Facts, Action]):
         return Plan(
             status.unobserved(request, now, ready, status=self.planned, least_wait=least_wait)
         )
+
+    def _choose_network(self) -> None:
+        """Choose one of the nodes' networks, where none is given."""
+        context = self.context
+        self.request = choose_network(self.request, context.cloud, context.deadline)
+        self.context = replace(context, network_id=self.request.network_id)
 
     def _read(self) -> Facts:
         self.known, self.has_effects = None, False

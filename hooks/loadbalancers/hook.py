@@ -8,7 +8,6 @@ from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, RememberedMembers
-from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
@@ -72,7 +71,6 @@ class LoadBalancersHook(Hook):
         if is_settled(request, wait):
             return CallResult(status.unchanged(request, wait))
         cloud = dependencies.cloud()
-        request = choose_network(request, cloud, deadline)
         uid, recorded = request.metadata.uid, request.recorded.fingerprint
         context = CallContext(
             uid=uid,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.errors import CloudStackError, InvalidParameter
+from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.network import Network
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.plan.networks import why_not_served
@@ -15,18 +15,15 @@ def choose_network(
 ) -> LoadBalancerRequest:
     """Return the request with the first of the nodes' networks that can balance.
 
-    Without one, or while CloudStack does not answer, the request stays as it is: the work that
-    follows says why.
+    If none can, it is the first: the work that follows says why. Raises CloudStackError.
     """
-    if request.is_deleting or request.has_network or len(request.networks) < 2:
+    is_given = request.has_network or request.chosen_network_id
+    if request.is_deleting or is_given or len(request.networks) < 2:
         return request
-    try:
-        for network_id in request.networks:
-            network = read_network(network_id, cloud, deadline)
-            if network is not None and not why_not_served(network):
-                return replace(request, chosen_network_id=network_id)
-    except CloudStackError:
-        return request
+    for network_id in request.networks:
+        network = read_network(network_id, cloud, deadline)
+        if network is not None and not why_not_served(network):
+            return replace(request, chosen_network_id=network_id)
     return replace(request, chosen_network_id=request.networks[0])
 
 

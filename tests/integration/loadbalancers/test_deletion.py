@@ -7,8 +7,8 @@ import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
-from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.http.deadline import Deadline
+from hooks.kube.client import KubeRefused, KubeUnreachable
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import LaneKey, Lanes
 from hooks.names import (

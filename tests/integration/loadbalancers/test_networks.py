@@ -35,6 +35,21 @@ def test_a_network_that_can_balance_is_preferred(world: World, hook: LoadBalance
     assert world.simulator.control.counts() == {}
 
 
+def test_a_network_that_cannot_be_read_is_told_and_no_other_one_chosen(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    wanted = world.network("net-2")
+    world.simulator.control.fault("listNetworks", "error", code=530, when={"id": wanted}, times=9)
+    lb = LoadBalancer(world).settle(hook)
+    ready = lb.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "CloudStackRefused")
+    assert "530" in ready["message"]
+    assert world.writes() == {}
+    world.simulator.control.clear_faults()
+    lb.wait(hook)
+    assert lb.is_ready()
+
+
 def test_another_process_chooses_the_same(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world)
     lb.call(hook)

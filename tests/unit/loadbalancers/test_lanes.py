@@ -47,12 +47,17 @@ def test_who_gets_the_second_of_two_lanes_not_in_time_keeps_neither() -> None:
         assert not is_busy(lanes, OWNER, B)
 
 
+def leave_later(holding: ExitStack) -> None:
+    time.sleep(0.2)
+    holding.close()
+
+
 def test_two_lanes_are_waited_for_no_longer_than_one() -> None:
     lanes, times = Lanes(), iter([0.0, 0.0])
     deadline = Deadline(PATIENCE, clock=lambda: next(times, PATIENCE + 1))
     with ThreadPoolExecutor(1) as pool, ExitStack() as holding:
         holding.enter_context(lanes.held((A,), Deadline(1)))
-        pool.submit(lambda: (time.sleep(0.2), holding.close()))
+        pool.submit(leave_later, holding)
         with pytest.raises(NetworkBusy):
             lanes.held((OWNER, A), deadline).__enter__()
 
