@@ -32,6 +32,8 @@ class LeastRecent(Generic[Value]):
     def get(self, uid: str) -> Value | None:
         """Return a value; None if none is remembered."""
         with self._lock:
+            if uid in self._values:
+                self._values.move_to_end(uid)
             return self._values.get(uid)
 
     def put(self, uid: str, value: Value) -> None:

@@ -4,8 +4,10 @@
 400  the body is no hook request (`field` names the place), or the rest no HTTP
 401  the token is missing or wrong, or there is no client certificate
 404, 405   unknown path, another method than POST
-413, 431, 501   a body over MAX_BODY_BYTES, too large a head, an unknown transfer encoding
-429  CloudStack or the API server failed, and no status can say so; Retry-After grows
+413, 417, 431, 501   a body over MAX_BODY_BYTES, another expectation than 100-continue, too large a
+     head, an unknown transfer encoding
+429  CloudStack or the API server failed, and no status can say so; Retry-After grows. Or no memory
+     became free for the body in time; Retry-After is RETRY_SECONDS
 500  a bug; the answer has a trace id, the log has the trace
 """
 

@@ -1,8 +1,8 @@
 """Gunicorn's worker: one loop reads and writes for all callers, threads compute the responses.
 
 A thread gets a request only when all of it has arrived, and never touches a socket. A caller that
-sends slowly, reads slowly or never hangs up holds a connection and no thread. Probes are answered
-by the loop; metrics, hooks and refusals have threads of their own.
+sends slowly, reads slowly or never hangs up holds a connection and no thread. Probes, metrics,
+hooks and refusals have threads of their own; the loop repeats the first good answer to a probe.
 """
 
 import errno

@@ -51,7 +51,7 @@ class WatchedCluster:
         rounds: the sync rounds of this process, by result.
         objects: the objects in them, by outcome.
 
-    Probes run in one of the two pools, sync and deletion rounds in the other.
+    Probes have one set of pools, sync and deletion rounds another.
     """
 
     def __init__(

@@ -84,8 +84,9 @@ class CallResult:
 
     Attributes:
         response: the answer to Metacontroller.
-        actions: what was done, in order.
-        error: what stopped the work; the response already says so.
+        actions: what was begun, in order; what was refused or failed is among it.
+        error: what stopped the work. The response already says so, unless the object changed faster
+            than it could be written.
         routine: the actions belong to every day, such as the start of a probe, and what they change
             is logged elsewhere.
     """

@@ -199,7 +199,9 @@ def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
             "a load balancer never changes its Service",
             id="another Service",
         ),
-        pytest.param({"loadBalancerName": "a1"}, "rules are found by this name", id="another name"),
+        pytest.param(
+            {"loadBalancerName": "a1"}, "a load balancer keeps the name", id="another name"
+        ),
         pytest.param({"sourceRanges": ["10.0.0.0/8"] * 2}, "Duplicate value", id="a range twice"),
         pytest.param({"mode": "Dry"}, "Unsupported value", id="mode"),
     ],

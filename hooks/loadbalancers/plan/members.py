@@ -23,10 +23,12 @@ class MembersPlan(StagePlan):
         assigned: wanted members that are in every rule.
         wanted: members that every rule should have, with the nodes on other networks, which it
             cannot have; None if that is not known yet.
+        missing: which nodes cannot be members, a text for each cause.
     """
 
     assigned: int = 0
     wanted: int | None = None
+    missing: tuple[str, ...] = ()
 
 
 def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
@@ -54,14 +56,16 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     is_known = bool(in_all) and (rules.is_complete or facts.request.spec.plan_only)
     assigned = wanted_ids.intersection(*in_all) if is_known else frozenset()
     complaints = facts.complaints((*assignments, *removals))
+    missing = _missing(facts, wanted)
     return MembersPlan(
-        condition=_condition(facts, wanted, assigned, complaints),
+        condition=_condition(facts, wanted, assigned, missing, complaints),
         actions=(
             *((MembersTogether(joins),) if len(joins) > 1 else joins),
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
         ),
         assigned=len(assigned),
         wanted=len(facts.request.serving_nodes) if facts.request.instances else None,
+        missing=missing,
     )
 
 
@@ -78,33 +82,43 @@ def _names(facts: Facts, vm_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(names.get(vm_id) or vm_id for vm_id in vm_ids)
 
 
+def _missing(facts: Facts, wanted: Sequence[Instance]) -> tuple[str, ...]:
+    """Name the nodes that cannot be members, a text for each cause."""
+    network_id = facts.request.network_id
+    causes = {
+        "not on the members' network": [
+            each.name for each in facts.request.serving_nodes if not each.is_on(network_id)
+        ],
+        "without a VM in CloudStack": [each.name for each in wanted if not _may_join(facts, each)],
+    }
+    return tuple(
+        f"{cause}: {join_names(nodes, limit=_NAMED_NODES)}"
+        for cause, nodes in causes.items()
+        if nodes
+    )
+
+
 def _condition(
-    facts: Facts, wanted: Sequence[Instance], assigned: Set[str], complaints: Sequence[str]
+    facts: Facts,
+    wanted: Sequence[Instance],
+    assigned: Set[str],
+    missing: Sequence[str],
+    complaints: Sequence[str],
 ) -> Condition:
-    kind = "MembersReady"
+    kind, serving = "MembersReady", facts.request.serving_nodes
     if not facts.request.instances:
         return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
-    serving = facts.request.serving_nodes
-    others = [each.name for each in serving if not each.is_on(facts.request.network_id)]
-    off_network = _listed("not on the members' network", others)
-    absent = [each.name for each in wanted if not _may_join(facts, each)]
-    message = (
-        f"{len(assigned)} of {len(serving)} members are assigned"
-        f"{off_network}{_listed('without a VM in CloudStack', absent)}"
-    )
+    counted = f"{len(assigned)} of {len(serving)} members are assigned"
+    message = "; ".join((counted, *missing))
     if complaints:
         refusals = "; ".join(complaints[:_NAMED_REFUSALS])
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
     if not wanted:
-        return Condition(kind, "False", "NoMembers", f"No node may serve{off_network}")
+        return Condition(kind, "False", "NoMembers", "; ".join(("No node may serve", *missing)))
     if not assigned or any(
-        each.vm_id not in assigned and each.name not in absent for each in wanted
+        each.vm_id not in assigned and _may_join(facts, each) for each in wanted
     ):
         return Condition(kind, "False", "AssigningMembers", message)
-    if len(others) > len(wanted):
+    if len(serving) > 2 * len(wanted):
         return Condition(kind, "False", "MembersElsewhere", message)
     return Condition(kind, "True", "AllAssigned", message)
-
-
-def _listed(label: str, nodes: Sequence[str]) -> str:
-    return f"; {label}: {join_names(nodes, limit=_NAMED_NODES)}" if nodes else ""

@@ -384,6 +384,10 @@ def _members(stages: Stages) -> Json:
     if members.wanted is None:
         return {}
     return {
-        "members": {"assigned": members.assigned, "wanted": members.wanted},
+        "members": {
+            "assigned": members.assigned,
+            "wanted": members.wanted,
+            **({"missing": list(members.missing)} if members.missing else {}),
+        },
         "memberSummary": f"{members.assigned}/{members.wanted}",
     }

@@ -79,8 +79,7 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
         rules = shown.get("ruleSummary") or len(items(shown, "rules"))
         message = f"{address}: rules {rules}, members {shown.get('memberSummary') or 'unknown'}"
         if members.get("assigned") != members.get("wanted"):
-            why = find_condition(load_balancer, "MembersReady").get("message") or ""
-            message = join_sentences([message, *filter(None, why.split("; ")[1:])], limit=MAX_NAMED)
+            message = join_sentences([message, *items(members, "missing")], limit=MAX_NAMED)
     return Condition(names.LOAD_BALANCER_READY, status, reason, message)
 
 

@@ -103,7 +103,10 @@ def test_only_so_many_load_balancers_are_remembered() -> None:
     values: LeastRecent[int] = LeastRecent()
     for number in range(REMEMBERED + 1):
         values.put(str(number), number)
-    assert values.get("0") is None
+        values.get("1")
+    assert (values.get("0"), values.get("1"), values.get("2")) == (None, 1, 2)
+    values.put("one more", 0)
+    assert values.get("3") is None
     assert values.get(str(REMEMBERED)) == REMEMBERED
 
 

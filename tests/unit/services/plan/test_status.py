@@ -386,12 +386,9 @@ def test_a_plan_is_told_beside_what_serves_and_updates_nothing() -> None:
 
 
 def test_the_condition_says_why_members_are_missing() -> None:
-    message = "2 of 5 members are assigned; not on the members' network: n3, n4, n5"
-    members = {**ready("True", "AllAssigned", message), "type": "MembersReady"}
+    missing = ["not on the members' network: n3, n4, n5"]
     answered = serving(
-        conditions=[members, ready()],
-        members={"assigned": 2, "wanted": 5},
-        memberSummary="2/5",
+        members={"assigned": 2, "wanted": 5, "missing": missing}, memberSummary="2/5"
     )
     assert verdict_on(service(), load_balancer(status=answered)).message == (
         "203.0.113.7: rules 1/1, members 2/5; not on the members' network: n3, n4, n5"
