@@ -76,6 +76,16 @@ def test_what_differs_may_stand_beside_it(
     assert len(cloud.list("listFirewallRules", KEY, ipaddressid=address["id"])) == 2
 
 
+def test_without_ports_a_rule_shows_none_and_one_with_ports_may_stand_beside_it(
+    cloud: Cloud, address: Json
+) -> None:
+    rule = created(cloud, address, startport=None, endport=None)
+    assert not {"startport", "endport"} & rule.keys()
+    created(cloud, address)
+    text = cloud.refused("createFirewallRule", 537, **wanted(address, startport=None, endport=None))
+    assert text == "There is already a firewall rule specified with protocol = tcp and no ports"
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

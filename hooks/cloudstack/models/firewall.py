@@ -6,6 +6,21 @@ from typing import Annotated
 from hooks.cloudstack.models.fields import Cidrs, Listing, Lower, Model
 from hooks.cloudstack.models.tags import Tag
 
+#: The protocols that have ports. CloudStack's word `all` means both.
+TRANSPORTS = ("tcp", "udp")
+#: What a rule opens that names no ports.
+ALL_PORTS = (0, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Ports `start` to `end`, both included, of a protocol, for some sources."""
+
+    protocol: str
+    start_port: int
+    end_port: int
+    cidrs: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class FirewallRule(Model):
@@ -22,6 +37,23 @@ class FirewallRule(Model):
     network_id: str = ""
     tags: tuple[Tag, ...] = ()
 
+    @property
+    def opened(self) -> tuple[PortRange, ...]:
+        """Return the ports that it opens, a range for each transport; none for ICMP."""
+        start, end = self.start_port, self.end_port
+        first, last = ALL_PORTS if start is None else (start, end or start)
+        transports = TRANSPORTS if self.protocol == "all" else (self.protocol,)
+        return tuple(
+            PortRange(each, first, last, self.cidrs) for each in transports if each in TRANSPORTS
+        )
+
+    def opens(self, transport: str, port: int) -> bool:
+        """Tell whether it opens a port."""
+        return any(
+            each.protocol == transport and each.start_port <= port <= each.end_port
+            for each in self.opened
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PortForwardingRule(Model):
@@ -35,16 +67,6 @@ class PortForwardingRule(Model):
     public_ip_id: Annotated[str, "ipaddressid"]
     public_port: int
     tags: tuple[Tag, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PortRange:
-    """Ports `start` to `end`, both included, of a protocol, for some sources."""
-
-    protocol: str
-    start_port: int
-    end_port: int
-    cidrs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,7 +260,9 @@ def _many(kind: str, resources: Sequence[str]) -> str:
 
 
 def port_text(ports: PortRange) -> str:
-    """Return `80/tcp` or `80-89/tcp`."""
+    """Return `80/tcp`, `80-89/tcp` or `icmp`."""
+    if ports.protocol == "icmp":
+        return ports.protocol
     end = f"-{ports.end_port}" if ports.end_port != ports.start_port else ""
     return f"{ports.start_port}{end}/{ports.protocol}"
 

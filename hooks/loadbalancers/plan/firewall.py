@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.firewall import ALL_PORTS, FirewallRule, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import (
@@ -29,6 +30,8 @@ from hooks.loadbalancers.plan.rules import RulesPlan, port_key
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
+#: How many firewall rules of others a condition names.
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,10 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
 
     Right firewall rules stay; missing ones are opened, contiguous ports as one. A rule of ours that
     opens too much is closed after its replacement exists. If a user's rule already opens a port,
-    none is created; a user's rule is never changed.
+    none is created; a user's rule is never changed. A rule without ports opens all of them.
     """
-    ranges = facts.request.spec.source_ranges
+    ranges, existing = facts.request.spec.source_ranges, facts.state.firewall
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
-    existing = [rule for rule in facts.state.firewall if rule.start_port is not None]
     right = {rule.id: rule for rule in existing if _is_right(facts, rule, port_keys)}
     wrong = {
         rule.id: rule
@@ -75,7 +77,8 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
         if facts.owner.has_firewall_rule(rule, ()) and rule.id not in right
     }
     active = [rule for rule in existing if rule.state not in _GOING]
-    lacking = _lacking(port_keys, ranges, [rule for rule in active if rule.id not in wrong])
+    staying = [rule for rule in active if rule.id not in wrong]
+    lacking = _lacking(port_keys, ranges, staying)
     opening = _opening(address_id, lacking, active)
     needed = [rule for rule in wrong.values() if any(_overlap(rule, ports) for ports in lacking)]
     kept = set() if facts.request.spec.plan_only else {rule.id for rule in needed}
@@ -90,9 +93,9 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
             )
         )
     )
-    condition = _open_condition(facts, actions, port_keys)
+    others = [rule for rule in staying if rule.id not in right]
     return FirewallPlan(
-        condition,
+        _open_condition(facts, actions, port_keys, others),
         facts.not_refused(actions),
         is_too_wide=not all(covers(ranges, effective(rule.cidrs)) for rule in wrong.values()),
     )
@@ -102,18 +105,8 @@ def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:
     """Tell whether the firewall admits somebody to the port of each rule, or nobody may connect."""
     if not facts.has_firewall or not facts.request.spec.source_ranges:
         return True
-    opened = [
-        ports_of(each)
-        for each in facts.state.firewall
-        if each.start_port is not None and each.state not in _GOING
-    ]
-    return all(
-        any(
-            each.protocol == transport and each.start_port <= number <= each.end_port
-            for each in opened
-        )
-        for transport, number in map(port_key, rules)
-    )
+    active = [each for each in facts.state.firewall if each.state not in _GOING]
+    return all(any(each.opens(*key) for each in active) for key in map(port_key, rules))
 
 
 def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
@@ -164,9 +157,9 @@ def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
 
 
 def ports_of(rule: FirewallRule) -> PortRange:
-    """Return what a firewall rule opens, port 0 if it has no ports."""
-    start = rule.start_port or 0
-    return PortRange(rule.protocol, start, rule.end_port or start, rule.cidrs)
+    """Return what a firewall rule opens, as it is named for people: all ports if it has none."""
+    first, last = ALL_PORTS if rule.start_port is None else (rule.start_port, rule.end_port)
+    return PortRange(rule.protocol, first, last or first, rule.cidrs)
 
 
 def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
@@ -193,11 +186,11 @@ def _lacking(
     lists: dict[tuple[str, ...], int] = {}
     admitting: dict[PortKey, set[int]] = {key: set() for key in ordered}
     for rule in rules:
-        ports = ports_of(rule)
         number = lists.setdefault(effective(rule.cidrs), len(lists))
-        first = bisect_left(ordered, (ports.protocol, ports.start_port))
-        for key in ordered[first : bisect_right(ordered, (ports.protocol, ports.end_port))]:
-            admitting[key].add(number)
+        for ports in rule.opened:
+            first = bisect_left(ordered, (ports.protocol, ports.start_port))
+            for key in ordered[first : bisect_right(ordered, (ports.protocol, ports.end_port))]:
+                admitting[key].add(number)
     alike: dict[frozenset[int], list[PortKey]] = {}
     for key, numbers in admitting.items():
         alike.setdefault(frozenset(numbers), []).append(key)
@@ -223,7 +216,7 @@ def _opening(
     range is written by its halves. A single address has none.
     """
     for ports in lacking:
-        taken = {c for rule in active if _overlap(rule, ports) for c in effective(rule.cidrs)}
+        taken = {c for rule in active if _may_clash(rule, ports) for c in effective(rule.cidrs)}
         cidrs = rewrite_avoiding(ports.cidrs, taken) or ports.cidrs
         yield OpenFirewall(address_id, replace(ports, cidrs=cidrs))
 
@@ -237,19 +230,28 @@ def _replace(
     """
     for new in opening:
         for rule in needed:
-            if _overlap(rule, new.ports) and set(effective(rule.cidrs)) & set(new.ports.cidrs):
+            if _may_clash(rule, new.ports) and set(effective(rule.cidrs)) & set(new.ports.cidrs):
                 yield _close(facts, rule)
         yield new
 
 
 def _overlap(rule: FirewallRule, ports: PortRange) -> bool:
     """Tell whether a rule and a range have a port in common."""
-    own = ports_of(rule)
-    return (
+    return any(
         own.protocol == ports.protocol
         and own.start_port <= ports.end_port
         and ports.start_port <= own.end_port
+        for own in rule.opened
     )
+
+
+def _may_clash(rule: FirewallRule, ports: PortRange) -> bool:
+    """Tell whether CloudStack compares the ranges of a rule with those of new ports.
+
+    It accepts any beside a rule without ports, or of another protocol, `all` among them.
+    """
+    has_ports = rule.start_port is not None
+    return has_ports and rule.protocol == ports.protocol and _overlap(rule, ports)
 
 
 def _close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()) -> CloseFirewall:
@@ -257,7 +259,12 @@ def _close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()
     return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), port_keys), ports)
 
 
-def _open_condition(facts: Facts, actions: Sequence[Action], port_keys: set[PortKey]) -> Condition:
+def _open_condition(
+    facts: Facts,
+    actions: Sequence[Action],
+    port_keys: set[PortKey],
+    others: Iterable[FirewallRule],
+) -> Condition:
     ports = ", ".join(map(port_text, join_ports(port_keys)))
     if complaints := facts.complaints(actions):
         return _condition("False", "FirewallRefused", "; ".join(complaints))
@@ -266,8 +273,17 @@ def _open_condition(facts: Facts, actions: Sequence[Action], port_keys: set[Port
         return _condition("False", "ChangingFirewall", message)
     if not port_keys:
         return _condition("True", "NothingToOpen", "No port is to be open")
-    ranges = ", ".join(facts.request.spec.source_ranges)
-    return _condition("True", "FirewallOpen", f"Open: {ports} for {ranges}")
+    ranges = facts.request.spec.source_ranges
+    message = f"Open: {ports} for {', '.join(ranges)}"
+    wider = [
+        f"{port_text(ports_of(rule))} for {', '.join(effective(rule.cidrs))}"
+        for rule in others
+        if any(rule.opens(*key) for key in port_keys) and not covers(ranges, effective(rule.cidrs))
+    ]
+    if wider:
+        message += f". Firewall rules of others admit more: {join_names(wider, limit=_NAMED)}"
+        return _condition("True", "OpenedByOthers", message)
+    return _condition("True", "FirewallOpen", message)
 
 
 def _condition(status: Status, reason: str, message: str) -> Condition:

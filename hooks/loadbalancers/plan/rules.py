@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hooks.cloudstack.models.firewall import PortRange
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
@@ -215,18 +214,11 @@ def _plan_ports(
 
 def _opened_by_others(facts: Facts) -> list[str]:
     """List the Service's ports that firewall rules without our mark open."""
-    opened = [
-        PortRange(each.protocol, each.start_port, each.end_port or each.start_port, ())
-        for each in facts.state.firewall
-        if each.start_port is not None and not facts.owner.has_firewall_rule(each, ())
-    ]
+    others = [each for each in facts.state.firewall if not facts.owner.has_firewall_rule(each, ())]
     return [
         f"{port.public_port}/{port.transport}"
         for port in facts.request.spec.ports
-        if any(
-            each.protocol == port.transport and each.start_port <= port.public_port <= each.end_port
-            for each in opened
-        )
+        if any(each.opens(port.transport, port.public_port) for each in others)
     ]
 
 

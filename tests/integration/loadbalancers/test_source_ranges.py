@@ -2,6 +2,7 @@
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import LoadBalancer, World, port
 
@@ -37,17 +38,26 @@ def test_a_service_that_cannot_work_lets_in_nobody_new(
     assert (world.rules(), world.firewall()) == (rules, firewall)
 
 
+@pytest.mark.parametrize(
+    "ports",
+    [
+        {"protocol": "tcp", "startport": 1, "endport": 1024},
+        {"protocol": "tcp"},
+        {"protocol": "all"},
+    ],
+    ids=["a range", "all ports", "all protocols"],
+)
 def test_where_nobody_may_connect_a_firewall_rule_of_others_leads_nowhere(
-    world: World, hook: LoadBalancersHook
+    world: World, hook: LoadBalancersHook, ports: Json
 ) -> None:
     lb = LoadBalancer(world).settle(hook)
     [address] = world.addresses()
-    ports = {"protocol": "tcp", "startport": 1, "endport": 1024, "cidrlist": "192.0.2.0/24"}
-    theirs = world.human.done("createFirewallRule", ipaddressid=address["id"], **ports)
+    where = {"ipaddressid": address["id"], "cidrlist": "192.0.2.0/24"}
+    theirs = world.human.done("createFirewallRule", **where, **ports)
     lb.change(sourceRanges=[])
     lb.settle(hook)
     assert world.rules() == []
-    assert world.firewall() == [("tcp", 1, 1024, ("192.0.2.0/24",))]
+    assert [each["id"] for each in world.state()["firewallrules"]] == [theirs["firewallrule"]["id"]]
     assert "firewall rules of others open 80/tcp" in lb.condition("Ready")["message"]
 
     world.human.done("deleteFirewallRule", id=theirs["firewallrule"]["id"])
@@ -55,3 +65,20 @@ def test_where_nobody_may_connect_a_firewall_rule_of_others_leads_nowhere(
     assert lb.is_ready()
     assert len(world.rules()) == 1
     assert world.firewall() == []
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "all"])
+def test_a_rule_of_a_person_for_all_ports_serves_and_is_said_to_admit_more(
+    world: World, hook: LoadBalancersHook, protocol: str
+) -> None:
+    lb = LoadBalancer(world, ports=[]).settle(hook)
+    [address] = world.addresses()
+    where = {"ipaddressid": address["id"], "protocol": protocol}
+    world.human.done("createFirewallRule", **where)
+    before = world.state()["firewallrules"]
+    lb.change(ports=[port(80)], sourceRanges=["10.0.0.0/8"])
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert world.state()["firewallrules"] == before
+    assert lb.reason("FirewallReady") == "OpenedByOthers"
+    assert f"0-65535/{protocol} for 0.0.0.0/0" in lb.condition("FirewallReady")["message"]

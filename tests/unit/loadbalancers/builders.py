@@ -219,6 +219,13 @@ def firewall_rule(
     )
 
 
+def portless(protocol: str, **fields: Any) -> FirewallRule:
+    """Make a firewall rule for all ports, or for all protocols if it is `all`."""
+    values: dict[str, Any] = {"cidrs": EVERYONE, "state": "Active", **fields}
+    name = f"firewall-{protocol}-{'+'.join(values['cidrs'])}"
+    return FirewallRule(name, protocol, f"id-{IP}", **values)
+
+
 def facts(asked: LoadBalancerRequest, *, state: CloudState | None = None, **fields: Any) -> Facts:
     """Make facts; fields of CallState may be given as well."""
     names = {"first_actions", "done", "refusals"} & fields.keys()

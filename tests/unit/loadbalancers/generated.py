@@ -39,6 +39,13 @@ from tests.unit.loadbalancers.model import Model, with_address
 PASSES = 12
 EVERYONE = "0.0.0.0/0"
 PORTS = (80, 81, 82, 443)
+#: The ports at which a model is compared: those that are drawn, and some beside them.
+PORT_KEYS = [
+    (transport, first + number)
+    for transport in ("tcp", "udp")
+    for first in (79, 443, 9999)
+    for number in range(8)
+]
 HUMAN = "human"
 
 specs = st.fixed_dictionaries(
@@ -97,18 +104,19 @@ rules = st.builds(
     st.sampled_from(("Active", "Add", "Revoke")),
 )
 firewall_rules = st.builds(
-    lambda number, start, length, cidrs, owner: FirewallRule(
+    lambda number, protocol, start, length, cidrs, owner: FirewallRule(
         id=f"old-firewall-{number}",
-        protocol="tcp",
+        protocol=protocol,
         public_ip_id=f"id-{IP}",
         start_port=start,
-        end_port=start + length,
+        end_port=None if start is None else start + length,
         cidrs=cidrs,
         state="Active",
         tags=our_tags(request()) if owner == "us" else (Tag("team", "network"),),
     ),
     st.integers(0, 10_000),
-    st.sampled_from((79, *PORTS, 9999)),
+    st.sampled_from(("tcp", "tcp", "tcp", "all")),
+    st.sampled_from((79, *PORTS, 9999, None)),
     st.integers(0, 3),
     st.sampled_from(((EVERYONE,), ("10.0.0.0/8",), ("203.0.113.0/24",))),
     st.sampled_from(("us", "human")),
@@ -236,8 +244,8 @@ def by_port(firewall_rules: Iterable[FirewallRule]) -> dict[tuple[str, int], lis
     """Return the sources that firewall rules admit to each port."""
     found: dict[tuple[str, int], list[str]] = {}
     for firewall_rule in firewall_rules:
-        for number in range(firewall_rule.start_port or 0, (firewall_rule.end_port or 0) + 1):
-            found.setdefault((firewall_rule.protocol, number), []).extend(firewall_rule.cidrs)
+        for port_key in filter(lambda each: firewall_rule.opens(*each), PORT_KEYS):
+            found.setdefault(port_key, []).extend(firewall_rule.cidrs)
     return found
 
 

@@ -231,8 +231,8 @@ class Model:
 
 
 def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:
-    start, end = firewall_rule.start_port or 0, firewall_rule.end_port or 0
-    overlap = start <= ports.end_port and ports.start_port <= end
+    start, end = firewall_rule.start_port, firewall_rule.end_port or 0
+    overlap = start is not None and start <= ports.end_port and ports.start_port <= end
     return (
         firewall_rule.protocol == ports.protocol
         and overlap

@@ -21,6 +21,7 @@ from tests.unit.loadbalancers.builders import (
     facts,
     firewall_rule,
     our_tags,
+    portless,
     request,
     rule,
     texts,
@@ -233,13 +234,73 @@ def test_an_untagged_rule_that_opens_just_what_is_wanted_is_ours_and_gets_its_ta
         pytest.param(
             FirewallRule("icmp", "icmp", f"id-{IP}", cidrs=(ALL,)),
             [f"open firewall port 80/tcp for {ALL}"],
-            id="without ports",
+            id="a protocol that has no ports",
+        ),
+        pytest.param(portless("tcp"), [], id="without ports, so that all are open"),
+        pytest.param(portless("all"), [], id="for all protocols"),
+        pytest.param(
+            portless("udp"),
+            [f"open firewall port 80/tcp for {ALL}"],
+            id="without ports, of another protocol",
         ),
     ],
 )
 def test_a_humans_rule_is_never_touched(theirs: FirewallRule, actions: list[str]) -> None:
     assert texts(plan([rule(80)], theirs).actions) == actions
     assert texts(plan([], theirs).actions) == []
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "all"])
+def test_beside_a_humans_rule_without_ports_only_the_missing_ranges_are_admitted(
+    protocol: str,
+) -> None:
+    asked = request(sourceRanges=["10.0.0.0/8", "192.0.2.0/24"])
+    theirs = portless(protocol, cidrs=TEN)
+    assert texts(plan([rule(80)], theirs, asked=asked).actions) == [
+        "open firewall port 80/tcp for 192.0.2.0/24"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        pytest.param(portless("all"), f"0-65535/all for {ALL}", id="all protocols"),
+        pytest.param(portless("tcp"), f"0-65535/tcp for {ALL}", id="all ports"),
+        pytest.param(firewall_rule(1, 1024, tags=HUMANS), f"1-1024/tcp for {ALL}", id="a range"),
+        pytest.param(firewall_rule(81, tags=HUMANS), "", id="another port"),
+        pytest.param(portless("tcp", cidrs=("10.1.0.0/16",)), "", id="fewer clients"),
+    ],
+)
+def test_what_a_human_admits_beyond_the_source_ranges_is_said(
+    theirs: FirewallRule, named: str
+) -> None:
+    asked = request(sourceRanges=list(TEN))
+    shown = plan([rule(80)], firewall_rule(80, tags=TAGS, cidrs=TEN), theirs, asked=asked).condition
+    assert shown.status == "True"
+    assert shown.reason == ("OpenedByOthers" if named else "FirewallOpen")
+    assert shown.message.endswith(f"admit more: {named}" if named else "for 10.0.0.0/8")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "all"])
+def test_one_of_ours_without_ports_is_closed_after_its_replacement_exists(protocol: str) -> None:
+    wide, narrow = portless(protocol, tags=TAGS), firewall_rule(80, tags=TAGS)
+    assert texts(plan([rule(80)], wide).actions) == [f"open firewall port 80/tcp for {ALL}"]
+    assert texts(plan([rule(80)], wide, narrow).actions) == [
+        f"close firewall ports 0-65535/{protocol} for {ALL}"
+    ]
+
+
+def test_a_single_address_stays_admitted_while_one_of_ours_without_ports_is_replaced() -> None:
+    asked = request(sourceRanges=["203.0.113.7/32"])
+    wide = portless("tcp", tags=TAGS, cidrs=("203.0.113.7/32",))
+    assert texts(plan([rule(80)], wide, asked=asked).actions) == [
+        "open firewall port 80/tcp for 203.0.113.7/32"
+    ]
+
+
+def test_an_untagged_rule_without_ports_is_never_ours() -> None:
+    state = CloudState(firewall=(portless("tcp"), portless("all")))
+    assert close_ports(facts(REQUEST, state=state), [rule(80)]) == ()
 
 
 def test_a_rule_that_is_being_deleted_covers_nothing() -> None:
