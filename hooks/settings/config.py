@@ -147,6 +147,11 @@ class Config:
     allowed_networks: tuple[parsing.Network, ...] = _setting(
         "TARGET_CLUSTER_ALLOWED_NETWORKS", "", parsing.networks
     )
+    #: Whether the token or password in a TargetCluster's kubeconfig may go to an `http` server:
+    #: everybody on the way can read it. A kubeconfig without them may always name one.
+    http_credentials: bool = _setting(
+        "TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS", "false", parsing.boolean
+    )
     #: What target clusters call the cluster with the TargetClusters, in the marks of objects: up to
     #: 63 letters, digits, `-`, `_` and `.`. A cluster that is rebuilt goes on as the former one if
     #: it has its id. Default: the UID of the namespace kube-system.

@@ -67,7 +67,9 @@ class WatchedCluster:
         self.connector = Connector(
             dependencies.kube,
             user_agent=config.operator_name,
-            destinations=Destinations(config.allowed_networks, config.own_servers),
+            destinations=Destinations(
+                config.allowed_networks, config.own_servers, config.http_credentials
+            ),
         )
         self.hub, self.kubeconfig_secrets = shared.hub, shared.kubeconfig_secrets
         self.clock, self.monotonic = dependencies.clock, dependencies.monotonic

@@ -16,7 +16,7 @@ from tests.serving import PROJECT, Hooks
 from tests.targets import servers
 from tests.targets.certificates import Authority
 from tests.targets.driving import target_cluster
-from tests.targets.objects import LOOPBACK, encoded, kubeconfig, secret
+from tests.targets.objects import ON_LOOPBACK_SETTINGS, encoded, kubeconfig, secret
 
 #: As long as a short JWT, with what base64 and URLs write in another way.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJ1bmlxdWUiOiJ4eXoifQ.c2lnbmF0dXJl/b2Zf+c29tZQ=="
@@ -107,7 +107,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
         "HOOKS": "targetclusters",
         "WATCH_NAMESPACE": "",
         "LOG_LEVEL": "debug",
-        "TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK,
+        **ON_LOOPBACK_SETTINGS,
     }
     with Hooks(tmp_path_factory.mktemp("echoes"), environ) as running:
         yield running

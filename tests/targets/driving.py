@@ -61,7 +61,11 @@ class Operator:
                 monotonic=self.clock.monotonic,
                 record=self.events.append,
                 registry=self.registry,
-                **{"allowed_networks": ON_LOOPBACK.allowed, **self.settings},
+                **{
+                    "allowed_networks": ON_LOOPBACK.allowed,
+                    "http_credentials": ON_LOOPBACK.http_credentials,
+                    **self.settings,
+                },
             )
         )
 

@@ -9,7 +9,12 @@ from hooks.targetclusters.access.destinations import Destinations
 
 #: Where the clusters of the tests are, as TARGET_CLUSTER_ALLOWED_NETWORKS and parsed.
 LOOPBACK = "127.0.0.0/8"
-ON_LOOPBACK = Destinations((IPv4Network(LOOPBACK),))
+ON_LOOPBACK = Destinations((IPv4Network(LOOPBACK),), http_credentials=True)
+#: The same as settings of a process.
+ON_LOOPBACK_SETTINGS = {
+    "TARGET_CLUSTER_ALLOWED_NETWORKS": LOOPBACK,
+    "TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS": "true",
+}
 
 
 def kubeconfig(

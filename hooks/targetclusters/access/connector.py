@@ -132,7 +132,8 @@ class Connector:
                 return parsed
             context: ssl.SSLContext | Failure
             try:
-                kubeconfig = replace(read_secret(secret), version=version)
+                found = read_secret(secret, http_credentials=self._destinations.http_credentials)
+                kubeconfig = replace(found, version=version)
                 context = tls_context(kubeconfig)
             except BadKubeconfig as error:
                 context = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")

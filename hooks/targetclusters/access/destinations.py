@@ -25,10 +25,12 @@ class Destinations:
     Attributes:
         allowed: networks that are not refused.
         own: hosts and ports of the operator's own API server.
+        http_credentials: whether tokens and passwords may go to `http` servers.
     """
 
     allowed: tuple[Network, ...] = ()
     own: tuple[tuple[str, int], ...] = ()
+    http_credentials: bool = False
 
     def refusal(self, host: str, port: int) -> str:
         """Return why an IP address is not connected to; empty if it is."""

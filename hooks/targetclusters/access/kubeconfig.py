@@ -35,6 +35,10 @@ _SHOWN = 80
 _PROGRAM = "would run a program in the operator's pod"
 _FILE = "would read a file in the operator's pod; use {} instead"
 _IMPERSONATION = "impersonation is not supported; use the other user's own credentials"
+_CLEARTEXT = (
+    "is {}, which would get the user's token or password in clear text; must be an https URL, or "
+    "TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS can allow it"
+)
 _PROXY = "a proxy is not supported; the operator connects to the server directly"
 
 #: Fields that are refused: the reason for a condition, and what is wrong.
@@ -119,8 +123,12 @@ class Kubeconfig:
 NO_KUBECONFIG = Kubeconfig("")
 
 
-def read_secret(secret: Json) -> Kubeconfig:
+def read_secret(secret: Json, *, http_credentials: bool = False) -> Kubeconfig:
     """Read the kubeconfig in a Secret (core/v1).
+
+    Args:
+        secret: the whole Secret.
+        http_credentials: see `read_untrusted_kubeconfig`.
 
     Raises:
         BadKubeconfig: naming the key or the field.
@@ -138,11 +146,18 @@ def read_secret(secret: Json) -> Kubeconfig:
         raise BadKubeconfig(f"key {key}: is not text in base64") from None
     if not text.strip():
         raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
-    return read_untrusted_kubeconfig(text, key=key)
+    return read_untrusted_kubeconfig(text, key=key, http_credentials=http_credentials)
 
 
-def read_untrusted_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconfig:
+def read_untrusted_kubeconfig(
+    text: str, *, key: str = "kubeconfig", http_credentials: bool = False
+) -> Kubeconfig:
     """Read the current context of a kubeconfig in YAML or JSON.
+
+    Args:
+        text: in YAML or JSON.
+        key: of the Secret that holds it.
+        http_credentials: whether a token or password may go to an `http` server.
 
     Raises:
         BadKubeconfig: naming the field.
@@ -162,12 +177,15 @@ def read_untrusted_kubeconfig(text: str, *, key: str = "kubeconfig") -> Kubeconf
     certificate, key_pem, certificate_end = _client_certificate(user)
     token = user.get("token", str).strip()
     ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
+    server, authorization = _server(cluster), _authorization(user, token)
+    if authorization and urlsplit(server).scheme == "http" and not http_credentials:
+        raise cluster.invalid("server", _CLEARTEXT.format(quote(server)), "HttpRefused")
     return Kubeconfig(
-        server=_server(cluster),
+        server=server,
         server_name=cluster.get("tls-server-name", str),
         ca=cluster.pem("certificate-authority-data"),
         verify=not cluster.get("insecure-skip-tls-verify", bool),
-        authorization=_authorization(user, token),
+        authorization=authorization,
         certificate=certificate,
         key=key_pem,
         expires=min(ends, default=None),

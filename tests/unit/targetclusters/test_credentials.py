@@ -1,7 +1,7 @@
 import pytest
 
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
-from tests.targets import fake_cluster
+from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import IDENTITY, REVIEWS, FakeCluster
 from tests.targets.objects import jwt, kubeconfig, secret
@@ -22,6 +22,26 @@ def test_credentials_that_are_not_accepted_are_told_from_a_cluster_out_of_reach(
         assert watched.says("Reachable") == "True Answered"
         assert watched.says("Ready") == "False Unauthorized"
         assert watched.says("Stalled") == "True Unauthorized"
+
+
+def test_a_token_is_not_sent_over_http_unless_that_is_meant() -> None:
+    with (
+        servers.serving(servers.black_hole) as server,
+        operating(own_cluster(server.url), http_credentials=False) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1)
+        watched.probe()
+        assert watched.says("CredentialsValid") == "False HttpRefused"
+        assert watched.says("Stalled") == "True HttpRefused"
+        message = watched.condition("CredentialsValid")["message"]
+        assert f"Secret target: clusters[c].cluster.server: is '{server.url}'" in message
+        assert server.connections == 0
+        put_kubeconfig(operator, kubeconfig(server.url))
+        watched.change(timeoutSeconds=1)
+        watched.probe()
+        assert watched.says("Reachable") == "False Unreachable"
+        assert server.connections == 1
+        assert b"uthorization" not in b"".join(server.requests)
 
 
 def test_a_rotated_secret_counts_at_the_next_probe() -> None:

@@ -260,6 +260,21 @@ def test_the_servers_path_is_kept_and_its_last_slash_is_not() -> None:
     assert read_untrusted_kubeconfig(kubeconfig(server)).server == server[:-1]
 
 
+@pytest.mark.parametrize("user", [{"token": "hunter2"}, {"username": "u", "password": "hunter2"}])
+@pytest.mark.parametrize("server", ["http://h:80", "HTTP://h:80/", "hTTp://h:80"])
+def test_credentials_over_http_are_refused_unless_that_is_meant(server: str, user: Json) -> None:
+    text = kubeconfig(server, user=user)
+    refused = refusal(text)
+    assert refused.reason == "HttpRefused"
+    assert str(refused) == (
+        f"clusters[c].cluster.server: is '{server.rstrip('/')}', which would get the user's token "
+        "or password in clear text; must be an https URL, or TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS "
+        "can allow it"
+    )
+    assert read_untrusted_kubeconfig(text, http_credentials=True).authorization
+    assert not read_untrusted_kubeconfig(kubeconfig(server)).authorization
+
+
 SHORT = st.text(st.characters(max_codepoint=0x2FF), max_size=8)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | SHORT,
