@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -163,6 +164,8 @@ def read_untrusted_kubeconfig(
         BadKubeconfig: naming the field.
     """
     config = _parse(text, key)
+    for plural in ("contexts", "clusters", "users"):
+        config.check_names(plural)
     name = config.get("current-context", str)
     if not name:
         raise config.invalid("current-context", "is missing; it must name one of contexts")
@@ -215,6 +218,15 @@ class _Mapping:
                 path = f"{plural}[{one_line(name, _SHOWN)}]"
                 return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
         raise self.invalid(plural, f"has no entry named {quote(name)}")
+
+    def check_names(self, plural: str) -> None:
+        """Refuse clusters, users or contexts of one name, as kubectl does, whoever uses them."""
+        entries = [entry for entry in self.get(plural, list) if isinstance(entry, dict)]
+        names = Counter(str(entry.get("name") or "") for entry in entries)
+        for name, count in names.items():
+            if count > 1:
+                problem = f"has {count} entries named {quote(name)}; each must have its own name"
+                raise self.invalid(plural, problem)
 
     def pem(self, key: str) -> str:
         """Return what a field holds in base64; OpenSSL can read it in little time.

@@ -97,6 +97,11 @@ NO_CERTIFICATE = "its certificates cannot be used: "
             "clusters[c].cluster.proxy-url: a proxy is not supported",
             id="a proxy",
         ),
+        pytest.param(
+            kubeconfig(users=[{"name": "u", "user": {"token": token}} for token in ("a", TOKEN)]),
+            "users: has 2 entries named 'u'; each must have its own name",
+            id="two users of a name",
+        ),
         pytest.param(kubeconfig({"server": "ftp://a"}), NO_URL, id="another scheme"),
         pytest.param(
             with_authority(**{"certificate-authority": "/no/ca"}),

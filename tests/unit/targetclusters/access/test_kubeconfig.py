@@ -128,6 +128,15 @@ def test_a_cluster_that_cannot_be_used_is_refused(cluster: Json, reason: str, fi
             r"contexts\[here\]\.context: must be a mapping",
             id="context-no-mapping",
         ),
+        *(
+            pytest.param(
+                {plural: [{"name": name}] * 2},
+                f"^{plural}: has 2 entries named '{name}'; each must have its own name$",
+                id=f"two-{plural}-{name or 'without a name'}",
+            )
+            for plural in ("contexts", "clusters", "users")
+            for name in ("c", "nobody-uses", "")
+        ),
     ],
 )
 def test_a_kubeconfig_that_does_not_hang_together_is_named(top: Json, message: str) -> None:
