@@ -260,6 +260,19 @@ TAG_ORIGIN_USER = "user"
 #: and a seal. It stays if that call dies, and then shows that the address may be ours.
 ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 
+# Load balancers: reasons that a retry or the Service's condition depends on
+
+#: Reason: no node may serve.
+REASON_NO_MEMBERS = "NoMembers"
+#: Reason: no CloudStackInstance is known.
+REASON_NO_INSTANCES = "NoInstances"
+#: Reason: no node with a network is known.
+REASON_NO_NETWORK = "NoNetwork"
+#: Reason: in plan mode, something would be changed.
+REASON_PLAN_ONLY = "PlanOnly"
+#: Reason: the Service asks for what cannot be served.
+REASON_INVALID_SERVICE = "InvalidService"
+
 # Load balancers: events
 
 #: Normal: drift in CloudStack was repaired; the message names what had changed.

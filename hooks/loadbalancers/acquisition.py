@@ -21,7 +21,7 @@ from hooks.names import ANNOTATION_ACQUIRING
 ATTEMPTS = 3
 
 
-class OutOfDate(KubeError):
+class RequestStale(KubeError):
     """The load balancer is no longer as the request shows it, so no answer to that may count."""
 
 
@@ -32,7 +32,7 @@ def associate(action: Associate, context: CallContext) -> str:
     are refused, the address is released again: nothing could show later that it is ours.
 
     Raises:
-        OutOfDate: another call may be acquiring an address; CloudStack was asked for nothing.
+        RequestStale: another call may be acquiring an address; CloudStack was asked for nothing.
         Refused: CloudStack refused the address or its tags, and nothing is left.
         CloudStackError, KubeError: the outcome is unknown, and the record stays.
     """
@@ -56,7 +56,7 @@ def rerecord(record: Rerecord, context: CallContext) -> None:
     """Write, replace or remove a record, if it is still what the plan saw.
 
     Raises:
-        OutOfDate: it is not, or the object is gone or is being deleted.
+        RequestStale: it is not, or the object is gone or is being deleted.
         KubeError: the API server does not answer, or refuses.
     """
     path = f"{load_balancers_path(record.namespace)}/{record.name}"
@@ -81,12 +81,12 @@ def rerecord(record: Rerecord, context: CallContext) -> None:
             continue
         except NotFound:
             break
-    raise OutOfDate(f"CloudStackLoadBalancer {record.namespace}/{record.name} has changed")
+    raise RequestStale(f"CloudStackLoadBalancer {record.namespace}/{record.name} has changed")
 
 
 def forget(record: Rerecord, context: CallContext) -> None:
     """Remove a record unless another has taken its place. Raises KubeError."""
-    with suppress(OutOfDate):
+    with suppress(RequestStale):
         rerecord(record, context)
 
 

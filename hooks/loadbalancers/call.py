@@ -12,7 +12,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.acquisition import OutOfDate
+from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.facts import observe, observe_associated
@@ -141,7 +141,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         """
         with suppress(CloudStackError):
             self._finish()
-        if isinstance(error, OutOfDate):
+        if isinstance(error, RequestStale):
             return None
         request, now = self.request, self.context.clock()
         # The time was spent on work, rather than on waiting for an answer.

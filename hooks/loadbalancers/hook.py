@@ -2,7 +2,7 @@
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import KubeError
+from hooks.kube.cluster_uid import ThisCluster
 from hooks.kube.objects import part
 from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
@@ -23,7 +23,7 @@ class LoadBalancersHook(Hook):
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        self._cluster_id = dependencies.config.cluster_id
+        self._cluster = ThisCluster(dependencies.kube, dependencies.config.cluster_id)
         self._lanes = Lanes()
         self._members = RememberedMembers(
             dependencies.config.drift_share,
@@ -82,7 +82,7 @@ class LoadBalancersHook(Hook):
             cloud=cloud,
             kube=dependencies.kube,
             deadline=deadline,
-            cluster_id=self._read_cluster_id,
+            cluster_id=self._cluster.id,
             jobs=self._jobs,
             drift_resync=dependencies.config.drift_resync,
             clock=dependencies.clock,
@@ -103,13 +103,3 @@ class LoadBalancersHook(Hook):
             self._choices.note(context.uid, address["ip"])
         if not response.get("finalized"):
             self._members.end(context.uid, context.members, answered.get("checkedFor") or "")
-
-    def _read_cluster_id(self, deadline: Deadline) -> str:
-        """Return the setting, else the UID of kube-system, which is read once. Raises KubeError."""
-        if not self._cluster_id:
-            kube = self._dependencies.kube
-            namespace = kube.get("/api/v1/namespaces/kube-system", deadline=deadline)
-            if not (uid := part(namespace, "metadata").get("uid")):
-                raise KubeError("GET /api/v1/namespaces/kube-system: the answer has no uid")
-            self._cluster_id = str(uid)
-        return self._cluster_id

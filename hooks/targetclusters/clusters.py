@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
+from hooks.kube.cluster_uid import ThisCluster
 from hooks.targetclusters.access.connector import Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
-from hooks.targetclusters.identities import Hub
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
 from hooks.targetclusters.sync.memory import SyncMemory
@@ -28,7 +28,7 @@ FORGET_AFTER = 900.0
 class Shared:
     """What all TargetClusters of the process share."""
 
-    hub: Hub
+    hub: ThisCluster
     kubeconfig_secrets: KubeconfigSecrets
     probes: JobPools
     rounds: JobPools

@@ -6,11 +6,11 @@ from typing import cast
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.kube.cluster_uid import ThisCluster
 from hooks.kube.events import Event
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.actions import perform
 from hooks.targetclusters.clusters import Clusters, Shared, WatchedCluster
-from hooks.targetclusters.identities import Hub
 from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan.actions import Action
@@ -46,7 +46,7 @@ class TargetClustersHook(Hook):
             default=config.default_kubeconfig_secret,
             monotonic=dependencies.monotonic,
         )
-        hub = Hub(dependencies.kube, config.hub_id)
+        hub = ThisCluster(dependencies.kube, config.hub_id)
         self._shared = Shared(hub, secrets, self._probes, self._rounds)
         self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))

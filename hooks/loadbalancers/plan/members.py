@@ -9,6 +9,7 @@ from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, St
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import Instance
+from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS
 
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
@@ -107,14 +108,16 @@ def _condition(
 ) -> Condition:
     kind, serving = "MembersReady", facts.request.serving_nodes
     if not facts.request.instances:
-        return Condition(kind, "False", "NoInstances", "No CloudStackInstance is known yet")
+        return Condition(kind, "False", REASON_NO_INSTANCES, "No CloudStackInstance is known yet")
     counted = f"{len(assigned)} of {len(serving)} members are assigned"
     message = "; ".join((counted, *missing))
     if complaints:
         refusals = "; ".join(complaints[:_NAMED_REFUSALS])
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
     if not wanted:
-        return Condition(kind, "False", "NoMembers", "; ".join(("No node may serve", *missing)))
+        return Condition(
+            kind, "False", REASON_NO_MEMBERS, "; ".join(("No node may serve", *missing))
+        )
     if not assigned or any(
         each.vm_id not in assigned and _may_join(facts, each) for each in wanted
     ):

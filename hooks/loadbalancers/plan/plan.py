@@ -34,7 +34,7 @@ from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.recorded import RepeatedDrift
-from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED
+from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED, REASON_NO_NETWORK
 from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Changes that an Event names; the others are counted.
@@ -69,7 +69,7 @@ def not_served(facts: Facts) -> Condition | None:
     """Return the condition that says why the network is not served; None if it is."""
     network, reason = facts.network, "NetworkNotServed"
     if not facts.request.network_id:
-        reason, message = "NoNetwork", "No node with a network is known yet"
+        reason, message = REASON_NO_NETWORK, "No node with a network is known yet"
     elif network is None:
         reason, hint = "NetworkNotVisible", "is the project or account right?"
         message = f"CloudStack does not show network {facts.request.network_id}: {hint}"

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hooks import names
 from hooks.kube.times import CLOCK_SLACK
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
@@ -14,7 +15,14 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 #: Conditions of the stages; Ready sums them up.
 STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady")
 #: Reasons of Ready to wait for nodes or for a person's decision: nothing has failed.
-WAITING = frozenset({"NoMembers", "NoInstances", "NoNetwork", "PlanOnly"})
+WAITING = frozenset(
+    {
+        names.REASON_NO_MEMBERS,
+        names.REASON_NO_INSTANCES,
+        names.REASON_NO_NETWORK,
+        names.REASON_PLAN_ONLY,
+    }
+)
 #: Drift checks in a row that repair the same drift. The next one leaves it for an hour.
 MAX_REPAIRS = 3
 #: Seconds until the first early check, after a repair or a takeover: somebody may undo it.

@@ -39,6 +39,7 @@ from hooks.loadbalancers.plan.schedule import (
 )
 from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.names import REASON_INVALID_SERVICE, REASON_PLAN_ONLY
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -280,13 +281,13 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     """Sum up the conditions: the first that is not True gives the reason."""
     if invalid := facts.request.spec.invalid:
         message = "; ".join(f"{each.field}: {each.message}" for each in invalid)
-        return Condition("Ready", "False", "InvalidService", message)
+        return Condition("Ready", "False", REASON_INVALID_SERVICE, message)
     ip = stages.address.recorded.ip if stages.address.recorded else ""
     if changes:
         if _serves_now(facts, stages):
             return Condition("Ready", "True", "Serving", f"{ip} serves")
         message = f"It does not serve yet; {_counted(changes)} planned, see status.plan"
-        return Condition("Ready", "False", "PlanOnly", message)
+        return Condition("Ready", "False", REASON_PLAN_ONLY, message)
     for stage in stages:
         if stage.condition.status != "True":
             return replace(stage.condition, type="Ready", status="False")
@@ -305,7 +306,7 @@ def _changes_planned(changes: list[str]) -> Condition:
     if not changes:
         return Condition("ChangesPlanned", "False", "NothingPlanned", "Nothing would change")
     message = f"{_counted(changes)} would be made, see status.plan"
-    return Condition("ChangesPlanned", "True", "PlanOnly", message)
+    return Condition("ChangesPlanned", "True", REASON_PLAN_ONLY, message)
 
 
 def _counted(changes: list[str]) -> str:

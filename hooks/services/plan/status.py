@@ -17,13 +17,10 @@ from hooks.services.plan.values import annotation_path
 #: Reasons of the condition that are ours; any other is the load balancer's own.
 PENDING = "Pending"
 RECONCILING = "Reconciling"
-INVALID = "InvalidService"
 NO_NODES = "NoAvailableNodes"
 DELETING = "Deleting"
 NOT_TAKEN_OVER = "NotTakenOver"
 CONTESTED = "Contested"
-#: The load balancer's reason where everything is planned and nothing is done.
-PLANNED = "PlanOnly"
 
 _WARNINGS = (
     names.EVENT_SYNC_FAILED,
@@ -59,7 +56,7 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
         message = join_sentences(problems, limit=MAX_NAMED)
         if len(problems) > MAX_NAMED:
             message += ", see the CloudStackLoadBalancer"
-        return Condition(names.LOAD_BALANCER_READY, "False", INVALID, message)
+        return Condition(names.LOAD_BALANCER_READY, "False", names.REASON_INVALID_SERVICE, message)
     if not facts.has_load_balancer:
         return _unknown(PENDING, "The load balancer is being created")
     if not is_current(load_balancer):
@@ -70,7 +67,7 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
     status = cast("Status", ready.get("status") or "Unknown")
     reason = ready.get("reason") or PENDING
     members = part(load_balancer, "status", "members")
-    if members.get("wanted") == 0 or reason == "NoMembers":
+    if members.get("wanted") == 0 or reason == names.REASON_NO_MEMBERS:
         reason = NO_NODES
     message = ready.get("message") or ""
     if status == "True":
@@ -92,10 +89,14 @@ def is_current(load_balancer: Json) -> bool:
 
 def is_failing(facts: Facts, ready: Condition) -> bool:
     """Tell whether something went wrong, rather than being done, planned or waited for."""
-    if ready.reason in (INVALID, NOT_TAKEN_OVER):
+    if ready.reason in (names.REASON_INVALID_SERVICE, NOT_TAKEN_OVER):
         return True
     load_balancer = facts.load_balancer
-    if ready.status == "True" or ready.reason == PLANNED or not is_current(load_balancer):
+    if (
+        ready.status == "True"
+        or ready.reason == names.REASON_PLAN_ONLY
+        or not is_current(load_balancer)
+    ):
         return False
     if is_true(load_balancer, "Stalled"):
         return True
@@ -209,7 +210,7 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     elif is_failing(facts, ready):
         message = f"Error syncing load balancer: {ready.message}"
         yield event(facts, names.EVENT_SYNC_FAILED, message)
-    elif begins and ready.reason != PLANNED:
+    elif begins and ready.reason != names.REASON_PLAN_ONLY:
         yield event(facts, names.EVENT_ENSURING, "Ensuring load balancer")
 
 

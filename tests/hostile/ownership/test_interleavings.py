@@ -26,7 +26,7 @@ import pytest
 from hooks.cloudstack.errors import Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.loadbalancers.acquisition import OutOfDate
+from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import ANNOTATION_ACQUIRING
 from hooks.webhook.reconcile import CallResult
@@ -143,7 +143,7 @@ class Play:
             self.players[threading.get_ident()] = before
             try:
                 answers[number] = hook.sync(request, Deadline(8))
-            except (Died, OutOfDate):
+            except (Died, RequestStale):
                 pass
             finally:
                 turns.leave(number)

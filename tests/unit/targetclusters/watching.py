@@ -3,9 +3,9 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
+from hooks.kube.cluster_uid import ThisCluster
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.clusters import Shared, WatchedCluster
-from hooks.targetclusters.identities import Hub
 from hooks.targetclusters.jobs import JobPools
 from tests.hooks import dependencies
 from tests.targets.driving import Clock, Driven, Operator, target_cluster
@@ -36,5 +36,5 @@ def record(metadata: Json) -> WatchedCluster:
     idle = JobPools("idle", threads=1)
     own, clock = OwnCluster(), Clock()
     secrets = KubeconfigSecrets(own, default="default", monotonic=clock)
-    shared = Shared(Hub(own, ""), secrets, idle, idle)
+    shared = Shared(ThisCluster(own, ""), secrets, idle, idle)
     return WatchedCluster(metadata, dependencies(own, clock=clock), shared)
