@@ -47,7 +47,8 @@ LABEL_EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-lo
 
 #: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma), which is listed first.
 ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
-#: `true` on a node whose VM is gone permits its deletion although many nodes are missing at once.
+#: `true` on a node whose VM is gone permits its deletion although many nodes are missing at once,
+#: or although CloudStack never had its VM.
 ANNOTATION_CONFIRM_DELETION = "cloudstack.targetcluster.example.com/confirm-deletion"
 
 # Nodes: taints

@@ -65,6 +65,18 @@ def test_a_node_that_is_held_goes_when_a_person_confirms_it(platform: Platform) 
     assert platform.nodes.find("node-2") is not None
 
 
+def test_a_node_whose_vm_was_never_seen_waits_for_a_person(platform: Platform) -> None:
+    join(platform, "node-1")
+    unknown = "cloudstack:///00000000-0000-4000-8000-000000000000"
+    register(platform, "stranger", provider_id=unknown, ready=False)
+    event = platform.until_event("stranger", "NodeDeletionHeld")
+    assert "it never had this VM" in event["message"]
+    [found] = platform.instances.get("stranger")["observed"]["conditions"]
+    assert (found["type"], found["reason"]) == ("VMFound", "NeverSeen")
+    platform.plane.kubectl("annotate", "node", "stranger", f"{ANNOTATION_CONFIRM_DELETION}=true")
+    platform.until_gone("stranger")
+
+
 def test_a_new_node_outlives_calls_for_the_one_before_it(platform: Platform) -> None:
     join(platform, *FIVE)
     former = platform.nodes.get("node-1")

@@ -84,14 +84,17 @@ def reason_to_keep(survey: Survey, seen: SeenAbsence, *, hold: float, confirmed:
 def _doubt(survey: Survey) -> str:
     """Return why the list of VMs may be wrong about this node.
 
-    A Ready node without a VM contradicts the list, unless its VM was rebuilt. A wrong key or
-    project hides all VMs of an owner, so a contradiction speaks of the nodes of its owner, and of
-    those whose owner nobody knows; a few among many are a fault of their own.
+    A VM that it never had may be another cloud's, or of an owner whom it has never shown. A Ready
+    node without a VM contradicts the list, unless its VM was rebuilt. A wrong key or project hides
+    all VMs of an owner, so a contradiction speaks of the nodes of its owner, and of those whose
+    owner nobody knows; a few among many are a fault of their own.
     """
     owner = survey.owner
-    if owner and owner not in survey.owners:
+    if not owner:
+        return "it never had this VM"
+    if owner not in survey.owners:
         return f"it has no VM of {owner} any more, whose this one was"
-    alike = [each for each in survey.nodes if not owner or each.owner in ("", owner)]
+    alike = [each for each in survey.nodes if each.owner in ("", owner)]
     contradictions = sorted(
         each.name for each in alike if each.is_missing and each.is_ready and not each.is_rebuilt
     )

@@ -18,6 +18,7 @@ from hooks.nodes.plan.match import format_provider_id
 VM_FOUND = "VMFound"
 #: Condition: no other Node claims the same VM, or this one is the one that keeps it.
 SOLE_NODE = "SoleNode"
+_KEPT = f"only the annotation {names.ANNOTATION_CONFIRM_DELETION}=true deletes its node"
 
 
 def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str, str]) -> Json:
@@ -49,7 +50,9 @@ def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) ->
         rebuilt: whether a living VM has the node's name.
     """
     absence = facts.absence
-    reason = "Replaced" if rebuilt else "Missing"
+    is_known = bool(owner_of(facts.instance))
+    reason = "Replaced" if rebuilt else "Missing" if is_known else "NeverSeen"
+    message = f"CloudStack has no VM {vm_id}" + ("" if is_known else f", and never had it: {_KEPT}")
     observed = {
         **part(facts.instance or {}, "observed"),
         "state": "Missing",  # CloudStack has no such state
@@ -59,9 +62,7 @@ def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) ->
             "lastSnapshot": timestamp(absence.last_snapshot),
             "nodeReady": ready,
         },
-        "conditions": _conditions(
-            facts, Condition(VM_FOUND, "False", reason, f"CloudStack has no VM {vm_id}")
-        ),
+        "conditions": _conditions(facts, Condition(VM_FOUND, "False", reason, message)),
     }
     return _instance(facts, _spec(facts, vm_id), observed)
 

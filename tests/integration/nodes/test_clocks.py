@@ -38,7 +38,11 @@ class Fleet:
         machines = {vm["name"]: vm["id"] for vm in simulator.control.state()["virtualmachines"]}
         for number, name in enumerate(NODES[len(NODES) - missing :]):
             machines[name] = f"00000000-0000-4000-8000-{number:012}"
-        self.instances: dict[str, Json] = {}
+        account = simulator.user.account
+        seen = {"owner": f"account {account.domain.id}/{account.name}"}
+        self.instances: dict[str, Json] = {
+            name: {"metadata": {"name": name}, "observed": seen} for name in NODES
+        }
         self.kube = MemoryKube()
         for name in NODES:
             self.kube.objects[f"{facts.NODES_PATH}/{name}"] = {
@@ -63,7 +67,7 @@ class Fleet:
             node = self.kube.objects.get(f"{facts.NODES_PATH}/{name}")
             if node is None:
                 continue
-            known = {name: self.instances[name]} if name in self.instances else {}
+            known = {name: self.instances[name]}
             request: Json = {"object": node, "attachments": {INSTANCES: known}}
             answer = hooks[number % len(hooks)].sync(request, Deadline(8))
             response: Any = answer.response

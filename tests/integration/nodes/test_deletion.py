@@ -1,6 +1,7 @@
 """When the nodes hook deletes a Node: once, the very one, and only after a clean no."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -54,10 +55,25 @@ class Overdue:
 
 @pytest.fixture
 def overdue(simulator: Simulator) -> Iterator[Overdue]:
+    with overdue_node(simulator, {"owner": owner_of(simulator)}) as prepared:
+        yield prepared
+
+
+def owner_of(simulator: Simulator) -> str:
+    account = simulator.user.account
+    return f"account {account.domain.id}/{account.name}"
+
+
+@contextmanager
+def overdue_node(simulator: Simulator, observed: Json) -> Iterator[Overdue]:
+    """Call for a node often enough; its Instance says at first what is given."""
     clocks = ProcessClocks()
     request = request_for("node-1", providerID=MISSING)
     request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
     kube = kube_with(request)
+    request["attachments"] = {
+        INSTANCES: {"node-1": {"metadata": {"name": "node-1"}, "observed": observed}}
+    }
     with clocks.cloud(simulator) as cloud:
         hook = make_hook(cloud, clocks.epoch, kube)
         for _ in range(3):
@@ -205,6 +221,21 @@ def test_many_ready_nodes_without_vms_keep_the_node_until_a_person_confirms(
     overdue.kube.objects[NODE]["metadata"]["annotations"] = annotated
     overdue.call()
     assert NODE not in overdue.kube.objects
+
+
+def test_a_node_whose_vm_was_never_seen_is_kept_until_a_person_confirms(
+    simulator: Simulator,
+) -> None:
+    with overdue_node(simulator, {}) as overdue:
+        overdue.call()
+        assert NODE in overdue.kube.objects
+        [event] = overdue.kube.events
+        assert event.reason == "NodeDeletionHeld"
+        assert "it never had this VM" in event.message
+        annotated = {ANNOTATION_CONFIRM_DELETION: "true"}
+        overdue.kube.objects[NODE]["metadata"]["annotations"] = annotated
+        overdue.call()
+        assert NODE not in overdue.kube.objects
 
 
 def test_a_node_that_joins_anew_under_its_name_is_no_contradiction(overdue: Overdue) -> None:

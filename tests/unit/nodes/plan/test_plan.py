@@ -38,10 +38,16 @@ from tests.unit.nodes.objects import (
 
 PROVIDER_ID = f"external-cloudstack://{VM_ID}"
 OTHER: Json = {"key": "example.com/dedicated", "value": "gpu", "effect": "NoExecute"}
+OWNER = "account domain-id/user"
 INSTANCE: Json = {
     "metadata": {"name": "node-1", "uid": "server-made"},
     "spec": {"nodeName": "node-1", "providerID": PROVIDER_ID, "instanceID": VM_ID},
-    "observed": {"state": "Running", "offering": "Small Instance", "servesLoadBalancers": True},
+    "observed": {
+        "state": "Running",
+        "owner": OWNER,
+        "offering": "Small Instance",
+        "servesLoadBalancers": True,
+    },
 }
 
 
@@ -66,10 +72,10 @@ def tainted(**changes: Any) -> Json:
     return make_node(**{"labels": LABELS, "spec": {"taints": [UNINITIALIZED]}, **changes})
 
 
-def surveyed(missing: int, *, of: int) -> Survey:
+def surveyed(missing: int, *, of: int, owner: str = OWNER) -> Survey:
     """Return what is looked up before a deletion, of nodes that are not Ready."""
-    nodes = tuple(SurveyedNode(f"node-{n}", is_missing=n < missing) for n in range(of))
-    return Survey("", nodes, frozenset(), gone=True)
+    nodes = tuple(SurveyedNode(f"node-{n}", owner, is_missing=n < missing) for n in range(of))
+    return Survey(owner, nodes, frozenset({OWNER}), gone=True)
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
