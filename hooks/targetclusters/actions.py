@@ -23,7 +23,7 @@ from hooks.targetclusters.health.model import (
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.plan import actions
-from hooks.targetclusters.plan.facts import DeletionResult, Facts, SyncResult
+from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.identity import Owner
@@ -40,7 +40,7 @@ SOURCES_SECONDS = 20.0
 #: Seconds that a sync or deletion round may take; the next one continues.
 ROUND_SECONDS = 60.0
 
-Result = TypeVar("Result", ProbeResult, SyncResult, DeletionResult)
+Result = TypeVar("Result", ProbeResult, SyncResult)
 _log = logging.getLogger("hooks.targetclusters")
 
 
@@ -111,10 +111,10 @@ class _Jobs:
         self._log_round(result)
         return result
 
-    def delete(self, recorded: Inventory, deadline: Deadline) -> DeletionResult:
+    def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a deletion round."""
         memory, began = self.watched.sync_memory, self.watched.monotonic()
-        result = DeletionResult(
+        result = SyncResult(
             milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
         )
         remaining = {}
@@ -123,7 +123,7 @@ class _Jobs:
                 task = self._task(api, kubeconfig, recorded, deadline)
                 report = delete_all(api, task, memory=memory, deadline=deadline)
                 result = replace(result, report=report)
-                remaining = {"remaining": len(report.remaining.by_key)}
+                remaining = {"remaining": len(report.inventory.by_key)}
         except AccessError as error:
             result = replace(result, failure=self._explained(error.failure, deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)

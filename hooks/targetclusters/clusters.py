@@ -13,7 +13,7 @@ from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
-from hooks.targetclusters.plan.facts import DeletionResult, SyncResult
+from hooks.targetclusters.plan.facts import SyncResult
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
 from hooks.targetclusters.sync.sources import SourceCache
@@ -77,7 +77,7 @@ class WatchedCluster:
         self.deleting_since: float | None = None
         self.probe: JobSlot[ProbeResult] = JobSlot(probes, self.namespace, self.monotonic)
         self.sync: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
-        self.deletion: JobSlot[DeletionResult] = JobSlot(rounds, self.namespace, self.monotonic)
+        self.deletion: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None

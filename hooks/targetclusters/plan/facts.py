@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
@@ -12,13 +11,11 @@ from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport
-
-Report = TypeVar("Report")
+from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport
 
 
 @dataclass(frozen=True)
-class RoundResult(Generic[Report]):
+class SyncResult:
     """The result of a sync round or of a deletion round.
 
     Attributes:
@@ -37,11 +34,9 @@ class RoundResult(Generic[Report]):
     recorded: Inventory
     failure: Failure | None = None
     desired: DesiredSet | None = None
-    report: Report | None = None
+    report: SyncReport | None = None
 
 
-SyncResult = RoundResult[SyncReport]
-DeletionResult = RoundResult[DeleteReport]
 AnyState = JobState[ProbeResult] | JobState[SyncResult]
 
 
@@ -60,7 +55,7 @@ class Facts(TargetClusterRequest):
 
     probe: JobState[ProbeResult]
     sync: JobState[SyncResult]
-    deletion: JobState[DeletionResult]
+    deletion: JobState[SyncResult]
     deleting_since: float | None
     now: float
     monotonic: float

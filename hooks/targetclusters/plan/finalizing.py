@@ -4,7 +4,7 @@ from hooks import names
 from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.targetclusters.health.model import NAMESPACE_DELETED
-from hooks.targetclusters.plan.facts import DeletionResult, Facts
+from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.plan.syncing import SYNCED, Decision
 
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
@@ -47,7 +47,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     """Start the next deletion round when it is due."""
     latest, inventory, new = facts.deletion.latest, facts.inventory, None
     if latest is not None and latest.report is not None and inventory == latest.recorded:
-        inventory = new = latest.report.remaining
+        inventory = new = latest.report.inventory
     children = facts.children_for(new)
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
@@ -82,12 +82,12 @@ def _finalized(message: str, reason: str = "") -> Decision:
     return Decision([], _deleting(message), finalized=True, event=event)
 
 
-def _problem(latest: DeletionResult | None) -> str:
+def _problem(latest: SyncResult | None) -> str:
     if latest is not None and latest.failure is not None:
         return latest.failure.message
     if latest is None or latest.report is None:
         return "no deletion round has finished yet"
-    remaining = len(latest.report.remaining.by_key)
+    remaining = len(latest.report.inventory.by_key)
     return latest.report.error or f"{remaining} objects are still there"
 
 

@@ -9,12 +9,10 @@ from hooks.http.texts import join_names
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.live import LiveState
-from hooks.targetclusters.sync.memory import Compared, SyncMemory
+from hooks.targetclusters.sync.memory import Compared
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
-    Correct,
-    Create,
     Step,
     decide,
     read_live,
@@ -36,7 +34,6 @@ class Applier:
 
     state: LiveState
     policy: SyncPolicy
-    memory: SyncMemory
     clock: Callable[[], float]
 
     def apply_object(self, wanted: ResolvedObject) -> ObjectResult:
@@ -52,25 +49,25 @@ class Applier:
         except KubeError as error:
             message, took = describe_error(error, wanted.entry), target.spent - before
             now = self.clock()
-            self.memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
+            self.state.memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
             return wanted.result("failed", message)
         finally:
             if target.spent > before:
-                self.memory.note_pace(wanted.kind.group_kind, target.spent - before)
+                self.state.memory.note_pace(wanted.kind.group_kind, target.spent - before)
         if result.outcome == "conflict":
-            self.memory.conflicts.add(wanted.key)
+            self.state.memory.conflicts.add(wanted.key)
         else:
-            self.memory.conflicts.discard(wanted.key)
+            self.state.memory.conflicts.discard(wanted.key)
         if result.outcome != "failed":
-            self.memory.retries.pop(wanted.key, None)
+            self.state.memory.retries.pop(wanted.key, None)
         return result
 
     def _apply_object(self, wanted: ResolvedObject) -> ObjectResult:
         live = self.state.objects.get(wanted.key)
-        if live is None and (wanted.entry.uid or wanted.key in self.memory.conflicts):
+        if live is None and (wanted.entry.uid or wanted.key in self.state.memory.conflicts):
             live = self.state.target.find_live(wanted.path, wanted)  # deleted, or without our label
         step = self._decide(wanted, live)
-        retry = self.memory.pending_retry(wanted.key, wanted.digest, now=self.clock())
+        retry = self.state.memory.pending_retry(wanted.key, wanted.digest, now=self.clock())
         if retry is not None and not isinstance(step, ObjectResult):
             times = f"tried {retry.failures} times, " if retry.failures > 1 else ""
             wait = max(1, round(retry.due - self.clock()))
@@ -84,14 +81,12 @@ class Applier:
         match step:
             case ObjectResult():
                 return step
-            case Create():
-                return self._create(wanted)
+            case Apply(LiveObject() as live):
+                return self._apply(live, step, wanted)
             case Apply():
-                return self._apply(step, wanted)
-            case Correct(live):
-                return self._correct(wanted, live)
-            case Compare(live):
-                return self._compare(wanted, live)
+                return self._create(wanted)
+            case Compare(live, corrects):
+                return self._compare(wanted, live, corrects=corrects)
             case _:
                 assert_never(step)
 
@@ -101,13 +96,12 @@ class Applier:
             created = self.state.target.apply_new(wanted.path, body)
         except Conflict:  # it exists but was not listed: without our label, or just created
             step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
-            if isinstance(step, Create):
-                return _overtaken(wanted)
-            return self._take(step, wanted)
+            is_gone = isinstance(step, Apply) and step.live is None
+            return _overtaken(wanted) if is_gone else self._take(step, wanted)
         return wanted.result("applied", live=read_live(created))
 
-    def _apply(self, step: Apply, wanted: ResolvedObject) -> ObjectResult:
-        body = _with_metadata(wanted, uid=step.live.uid)
+    def _apply(self, live: LiveObject, step: Apply, wanted: ResolvedObject) -> ObjectResult:
+        body = _with_metadata(wanted, uid=live.uid)
         try:
             if step.takes_over:
                 self._move_managers(wanted.path)
@@ -115,7 +109,7 @@ class Applier:
         except (Conflict, NotFound):
             if step.force:
                 return _overtaken(wanted)
-            return self._compare(wanted, step.live)  # another manager now owns a field
+            return self._compare(wanted, live)  # another manager now owns a field
         message = "existed before us and is taken over" if step.takes_over else ""
         return wanted.result("applied", message, live=read_live(applied))
 
@@ -133,15 +127,22 @@ class Applier:
             }
             self.state.target.patch(path, {"metadata": metadata})
 
-    def _correct(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
+    def _compare(
+        self, wanted: ResolvedObject, live: LiveObject, *, corrects: bool = False
+    ) -> ObjectResult:
+        """Ask the target what an apply would change, and apply it if that is to be corrected."""
         fields: tuple[str, ...] = ()
         try:
-            compared = self._compare(wanted, live)
-            if compared.outcome != "drifted":
-                return compared
-            fields = compared.fields
+            live, fields = self._differences(wanted, live)
+            if not fields:
+                return wanted.result("unchanged", live=live)
+            message = "was changed on the target; it is left as it is"
+            if not corrects:
+                return wanted.result("drifted", message, live=live, fields=fields)
+        except (Conflict, NotFound):
+            return _overtaken(wanted)
         except KubeRefused as error:
-            if error.code != 400:  # a webhook there does not support dry runs
+            if error.code != 400 or not corrects:  # a webhook there does not support dry runs
                 raise
         try:
             body = _with_metadata(wanted, uid=live.uid)
@@ -149,28 +150,24 @@ class Applier:
         except (Conflict, NotFound):
             return _overtaken(wanted)
         if applied is not None and applied.resource_version == live.resource_version:
-            self.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
+            self.state.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
             return wanted.result("unchanged", live=applied)
         message = "was changed on the target; it is corrected"
         return wanted.result("applied", message, live=applied, fields=fields)
 
-    def _compare(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
-        """Ask the target what an apply would change, unless that is known of this very state."""
-        compared, fields = self.memory.dry_runs.get(wanted.key, (None, ()))
+    def _differences(
+        self, wanted: ResolvedObject, live: LiveObject
+    ) -> tuple[LiveObject, tuple[str, ...]]:
+        """Return what an apply would change of the present object, unless that is known of it."""
+        compared, fields = self.state.memory.dry_runs.get(wanted.key, (None, ()))
         if compared != _compared(wanted, live):
-            try:
-                before = self.state.target.get(wanted.path)
-                body = _with_metadata(wanted, uid=live.uid)
-                after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
-            except (Conflict, NotFound):
-                return _overtaken(wanted)
+            before = self.state.target.get(wanted.path)
+            body = _with_metadata(wanted, uid=live.uid)
+            after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
             live = read_live(before) or live
             fields = changed_fields(before, after)
-            self.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
-        if not fields:
-            return wanted.result("unchanged", live=live)
-        message = "was changed on the target; it is left as it is"
-        return wanted.result("drifted", message, live=live, fields=fields)
+            self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
+        return live, fields
 
 
 def delete_object(

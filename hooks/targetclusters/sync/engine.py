@@ -14,7 +14,8 @@ All calls go through `target`. `memory` is what is kept between rounds.
 
 import time
 from collections.abc import Callable, Collection
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
@@ -40,9 +41,10 @@ from hooks.targetclusters.sync.plan.kinds import (
 )
 from hooks.targetclusters.sync.plan.model import (
     OURS,
-    DeleteReport,
+    DesiredSet,
     ObjectResult,
     SourceProblem,
+    SyncPolicy,
     SyncReport,
     SyncTask,
 )
@@ -84,55 +86,48 @@ def sync_round(
 
 def delete_all(
     target: Kube, task: SyncTask, *, memory: SyncMemory, deadline: Deadline
-) -> DeleteReport:
-    """Delete what the inventory lists and is ours, last applied first.
+) -> SyncReport:
+    """Delete what the inventory lists and is ours, last applied first: a round that wants nothing.
 
-    Call it again with what remains until the report is `complete`. On another cluster than the
-    inventory's it deletes nothing. Never raises for anything that the target does.
+    Call it again with the report's inventory until the report is `complete`: then nothing of ours
+    is left, and the round could see that. On another cluster than the inventory's it deletes
+    nothing. Never raises for anything that the target does.
     """
-    recorded = task.recorded.on(task.cluster)
-    if recorded.cluster.same_as(task.cluster) is False:
-        return DeleteReport((), recorded, _OTHER_CLUSTER)
-    remaining = dict(recorded.by_key)
-    results: list[ObjectResult] = []
-    error = ""
-    calls = Target(target, memory.kinds, deadline)
-    try:
-        whose = Whose(task.owner, former_sets=former_sets.read(calls, recorded))
-        state = LiveState(calls, memory, whose, {}, recorded.by_key)
-        for entry in prune_order(_members(recorded)):
-            results.append(delete_object(state, entry))
-            if results[-1].is_gone:
-                remaining.pop(entry.key, None)
-        if all(map(is_former_set, remaining.values())):
-            former_sets.delete(calls, recorded)
-            remaining.clear()
-    except (RoundEnded, KubeError) as problem:
-        error = one_line(problem, MAX_MESSAGE) or "the round's time was over"
-    return DeleteReport(tuple(results), recorded.with_entries(remaining.values()), error)
+    nothing = replace(task, desired=DesiredSet(), policy=SyncPolicy())
+    report = sync_round(target, nothing, memory=memory, deadline=deadline, clock=time.monotonic)
+    left, error = report.inventory, report.error
+    if left.cluster.same_as(task.cluster) is False:
+        error = _OTHER_CLUSTER
+    elif not (error or report.complete):
+        error = "the round's time was over"
+    if not error and all(map(is_former_set, left.by_key.values())):
+        left = left.with_entries(())
+    return replace(report, inventory=left, error=error, complete=not (error or left.by_key))
 
 
+@dataclass
 class _Round:
     """A round, and its results so far."""
 
-    def __init__(
-        self, target: Target, task: SyncTask, memory: SyncMemory, clock: Callable[[], float]
-    ) -> None:
-        self._target = target
-        self._task = task
-        self._memory = memory
-        self._clock = clock
-        self._recorded = task.recorded.on(task.cluster)
-        self._resolved = ResolvedSet()
-        self._results: dict[ObjectKey, ObjectResult] = {}
-        self._gone_sets: frozenset[ObjectKey] = frozenset()
-        self._unlisted: tuple[ObjectKey, ...] = ()
-        self._new_kinds: set[GroupKind] = set()
+    target: Target
+    task: SyncTask
+    memory: SyncMemory
+    clock: Callable[[], float]
+    resolved: ResolvedSet = field(default_factory=ResolvedSet)
+    results: dict[ObjectKey, ObjectResult] = field(default_factory=dict)
+    gone_sets: frozenset[ObjectKey] = frozenset()
+    unlisted: tuple[ObjectKey, ...] = ()
+    new_kinds: set[GroupKind] = field(default_factory=set)
+
+    @cached_property
+    def recorded(self) -> Inventory:
+        """Return what the inventory says of this cluster."""
+        return self.task.recorded.on(self.task.cluster)
 
     def run(self) -> SyncReport:
         """Take all steps as far as the target allows, and report the results."""
-        if self._recorded.cluster.same_as(self._task.cluster) is False:
-            return SyncReport((), self._recorded, complete=False)
+        if self.recorded.cluster.same_as(self.task.cluster) is False:
+            return SyncReport((), self.recorded, complete=False)
         try:
             self._take_steps()
         except (RoundEnded, KubeError) as error:
@@ -140,36 +135,33 @@ class _Round:
         return self._report("", complete=True)
 
     def _take_steps(self) -> None:
-        desired, recorded = self._task.desired, self._recorded.by_key
-        self._resolved = resolve(desired, self._find_kinds(), self._task.owner, recorded)
-        wanted = {one.key: one for one in self._resolved.objects}
-        self._target.managed_namespaces = frozenset(
+        desired, recorded = self.task.desired, self.recorded.by_key
+        self.resolved = resolve(desired, self._find_kinds(), self.task.owner, recorded)
+        wanted = {one.key: one for one in self.resolved.objects}
+        self.target.managed_namespaces = frozenset(
             key.name for key in wanted if key.kind == NAMESPACE.kind
         )
-        self._memory.keep_only(set(wanted))
-        tools = former_sets.read(self._target, self._recorded)
-        whose = Whose(self._task.owner, desired.source_uids, tools)
+        self.memory.keep_only(set(wanted))
+        tools = former_sets.read(self.target, self.recorded)
+        whose = Whose(self.task.owner, desired.source_uids, tools)
         state = LiveState(
-            self._target, self._memory, whose, wanted, recorded, new_kinds=self._new_kinds
+            self.target, self.memory, whose, wanted, recorded, new_kinds=self.new_kinds
         )
         self._apply(state)
-        self._unlisted = state.unlisted()
+        self.unlisted = state.unlisted()
         left = [entry for key, entry in recorded.items() if not (entry.uid or self._is_known(key))]
         if all(map(is_former_set, left)):
-            self._gone_sets = former_sets.delete(self._target, self._recorded)
-
-    def _is_recorded(self, one: ResolvedObject) -> bool:
-        return one.key in self._recorded.by_key
+            self.gone_sets = former_sets.delete(self.target, self.recorded)
 
     def _find_kinds(self) -> dict[Gvk, Kind | str]:
         """Return the kinds that the target serves or a desired CRD defines; else what is wrong."""
         found: dict[Gvk, Kind | str] = {}
-        defined = defined_kinds(self._task.desired)
-        for gvk in dict.fromkeys(one.gvk for one in self._task.desired.objects):
+        defined = defined_kinds(self.task.desired)
+        for gvk in dict.fromkeys(one.gvk for one in self.task.desired.objects):
             try:
-                kind = self._target.find_kind(*gvk)
+                kind = self.target.find_kind(*gvk)
                 if kind is None and (kind := defined.get(gvk)):
-                    self._new_kinds.add(kind.group_kind)
+                    self.new_kinds.add(kind.group_kind)
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
                 problem = f"the target does not say whether it serves its kind: {error}"
@@ -178,52 +170,49 @@ class _Round:
 
     def _apply(self, state: LiveState) -> None:
         """Apply what is recorded, in order, and prune; kinds that are slow come last."""
-        applier = Applier(state, self._task.policy, self._memory, self._clock)
+        applier = Applier(state, self.task.policy, self.clock)
         await_kind = cache(self._await_kind)
-
-        def apply_object(one: ResolvedObject) -> None:
-            if problem := await_kind(one.kind) or state.problem(one.entry):
-                self._note(one.result("failed", problem, needs_recheck=problem == _NOT_SERVED_YET))
-            else:
-                self._note(applier.apply_object(one))
-
-        later: list[ResolvedObject] = []
-        for one in self._resolved.objects:
-            if not self._is_recorded(one):
-                continue
-            if one.kind.group_kind in self._memory.slow:
-                later.append(one)
-            else:
-                apply_object(one)
-        self._prune(state, without=frozenset(self._memory.slow))
-        for one in sorted(later, key=self._memory.last_due):
-            apply_object(one)
+        slow = self.memory.slow
+        known = [one for one in self.resolved.objects if one.key in self.recorded.by_key]
+        for one in known:
+            if one.kind.group_kind not in slow:
+                self._apply_object(one, applier, await_kind(one.kind))
+        self._prune(state, without=frozenset(slow))
+        for one in sorted(known, key=self.memory.last_due):
+            if one.key not in self.results:
+                self._apply_object(one, applier, await_kind(one.kind))
         self._prune(state, without=frozenset())
+
+    def _apply_object(self, one: ResolvedObject, applier: Applier, problem: str) -> None:
+        if problem := problem or applier.state.problem(one.entry):
+            self._note(one.result("failed", problem, needs_recheck=problem == _NOT_SERVED_YET))
+        else:
+            self._note(applier.apply_object(one))
 
     def _await_kind(self, kind: Kind) -> str:
         """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
-        crd = self._results.get(ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}"))
-        deadline = self._target.deadline.at_most(SERVE_SECONDS)
-        while self._target.find_kind(kind.api_version, kind.kind) is None:
+        crd = self.results.get(ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}"))
+        deadline = self.target.deadline.at_most(SERVE_SECONDS)
+        while self.target.find_kind(kind.api_version, kind.kind) is None:
             if crd is None or crd.outcome not in OURS:
                 return "its CustomResourceDefinition is not on the target"
             if deadline.passed(margin=_SERVE_POLL):
                 return _NOT_SERVED_YET
             time.sleep(_SERVE_POLL)
-            self._target.forget_kinds(kind.api_version)
+            self.target.forget_kinds(kind.api_version)
         return ""
 
     def _prune(self, state: LiveState, *, without: Collection[GroupKind]) -> None:
         """Delete what is recorded and no longer wanted, without objects of some kinds."""
-        applied = {one.entry.uid for one in self._results.values() if one.outcome in OURS}
-        unserved = {(one.entry.key.group_kind, one.entry.name) for one in self._resolved.unresolved}
+        applied = {one.entry.uid for one in self.results.values() if one.outcome in OURS}
+        unserved = {(one.entry.key.group_kind, one.entry.name) for one in self.resolved.unresolved}
         incomplete = self._incomplete_sources()
-        for entry in prune_order(_members(self._recorded)):
-            found = self._results.get(entry.key, _KEPT)
-            is_done = found.outcome != _KEPT.outcome or found.is_gone
+        for entry in prune_order(_members(self.recorded)):
+            found = self.results.get(entry.key)
+            is_done = found is not None and (found.outcome != "skipped" or found.is_gone)
             if entry.key in state.wanted or is_done or entry.key.group_kind in without:
                 continue
-            reason = why_kept(entry, self._task.desired, incomplete, self._task.policy)
+            reason = why_kept(entry, self.task.desired, incomplete, self.task.policy)
             if (entry.key.group_kind, entry.name) in unserved:
                 reason = "is kept: it is wanted, but its kind is not served"
             if reason:
@@ -233,58 +222,54 @@ class _Round:
 
     def _incomplete_sources(self) -> list[str]:
         """Return the sources of which something that is wanted is not on the target."""
-        there = {key for key, one in self._results.items() if one.outcome in OURS}
-        missing = [one.entry for one in self._resolved.objects if one.key not in there]
-        return [one.source for one in (*missing, *(r.entry for r in self._resolved.unresolved))]
+        there = {key for key, one in self.results.items() if one.outcome in OURS}
+        missing = [one.entry for one in self.resolved.objects if one.key not in there]
+        return [one.source for one in (*missing, *(r.entry for r in self.resolved.unresolved))]
 
     def _note(self, result: ObjectResult) -> None:
-        self._results[result.entry.key] = result
+        self.results[result.entry.key] = result
 
     def _is_known(self, key: ObjectKey) -> bool:
         """Tell whether it is known whose an object is, without a former set."""
-        found = self._results.get(key)
+        found = self.results.get(key)
         return found is not None and (found.outcome in (*OURS, "conflict") or found.is_gone)
 
     def _next_inventory(self) -> Inventory:
         """Return what is recorded, wanted or changed, without what is gone."""
-        entries = dict(self._recorded.by_key)
-        entries |= {one.key: one.entry for one in self._resolved.objects}
-        entries |= {key: result.entry for key, result in self._results.items()}
-        gone = {key for key, result in self._results.items() if result.is_gone} | self._gone_sets
-        return self._recorded.with_entries(
+        entries = dict(self.recorded.by_key)
+        entries |= {one.key: one.entry for one in self.resolved.objects}
+        entries |= {key: result.entry for key, result in self.results.items()}
+        gone = {key for key, result in self.results.items() if result.is_gone} | self.gone_sets
+        return self.recorded.with_entries(
             entry for key, entry in entries.items() if key not in gone
         )
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
-        now, recorded = self._clock(), self._recorded.by_key.keys()
+        now, recorded = self.clock(), self.recorded.by_key.keys()
         inventory = self._next_inventory()
-        moves = self._task.recorded.cluster.same_as(self._task.cluster) is False
-        for one in self._resolved.objects:
-            if one.key not in self._results:
+        moves = self.task.recorded.cluster.same_as(self.task.cluster) is False
+        for one in self.resolved.objects:
+            if one.key not in self.results:
                 reason = "was not reached in" if one.key in recorded else "is only recorded in"
                 self._note(one.result("skipped", f"{reason} this round"))
-        results = (*self._results.values(), *self._resolved.unresolved)
-        waits = [self._memory.next_retry(now=now), self._memory.count_unanswered(results)]
-        if any(result.needs_recheck for result in self._results.values()):
+        results = (*self.results.values(), *self.resolved.unresolved)
+        waits = [self.memory.next_retry(now=now), self.memory.count_unanswered(results)]
+        if any(result.needs_recheck for result in self.results.values()):
             waits.append(RECHECK_SECONDS)
         unreadable = (
             SourceProblem("inventory", f"{where}: is no entry; what it stood for is not pruned")
-            for where in self._task.recorded.unreadable
+            for where in self.task.recorded.unreadable
         )
         return SyncReport(
             results=results,
             inventory=inventory,
             complete=complete and not moves and inventory.by_key.keys() <= recorded,
-            problems=(*self._task.desired.problems, *self._resolved.problems, *unreadable),
+            problems=(*self.task.desired.problems, *self.resolved.problems, *unreadable),
             error=error,
             resume_after=min((wait for wait in waits if wait is not None), default=None),
-            unlisted=self._unlisted,
-            label=self._task.owner.selector,
+            unlisted=self.unlisted,
+            label=self.task.owner.selector,
         )
-
-
-#: What an object counts as that a round has done nothing about yet.
-_KEPT = ObjectResult(InventoryEntry(), "skipped")
 
 
 def _members(recorded: Inventory) -> list[InventoryEntry]:

@@ -32,7 +32,7 @@ def test_removes_exactly_the_inventory(world: World) -> None:
     assert report.error == ""
     assert {one.outcome for one in report.results} == {"pruned"}
     assert len(report.results) == 6
-    assert report.remaining.by_key == {}
+    assert report.inventory.by_key == {}
     left = {one["metadata"]["name"] for one in configmaps.list(world.namespace)}
     assert left - {"kube-root-ca.crt"} == {"theirs"}
     assert world.on_target("login", "secrets") is None
@@ -65,7 +65,7 @@ def test_an_object_held_by_a_finalizer_holds_the_rest_of_the_deletion_up_alone(
     report = world.delete()
     assert not report.complete
     assert result(report, "app-3").outcome == "deleting"
-    assert {key.name for key in report.remaining.by_key} == {"app-3"}
+    assert {key.name for key in report.inventory.by_key} == {"app-3"}
     configmaps.patch("app-3", {"metadata": {"finalizers": None}}, world.namespace)
     assert world.delete().complete
 
@@ -76,5 +76,5 @@ def test_without_time_nothing_is_deleted_and_nothing_forgotten(world: World) -> 
     report = world.delete(seconds=0.0)
     assert not report.complete
     assert report.error == "the round's time was over"
-    assert report.remaining == before
+    assert report.inventory == before
     assert len(world.names()) == 5

@@ -16,7 +16,6 @@ from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.plan.model import (
-    DeleteReport,
     DesiredSet,
     ObjectResult,
     SyncPolicy,
@@ -154,7 +153,7 @@ class World:
         """Return what became of an object in the rounds of the last `settle`."""
         return [one.outcome for one in self.history[name]]
 
-    def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> DeleteReport:
+    def delete(self, *, kube: Kube | None = None, seconds: float = 60.0) -> SyncReport:
         """Do one round of deleting everything."""
         report = delete_all(
             kube or self.kube,
@@ -162,7 +161,7 @@ class World:
             memory=self.memory,
             deadline=Deadline(seconds),
         )
-        self.record(report.remaining)
+        self.record(report.inventory)
         return report
 
     def forget(self) -> None:
@@ -197,7 +196,7 @@ class World:
         return Owner(self.hub, f"{self.namespace}/web")
 
 
-def result(report: SyncReport | DeleteReport, name: str) -> ObjectResult:
+def result(report: SyncReport, name: str) -> ObjectResult:
     """Return what became of an object."""
     (found,) = [one for one in report.results if one.entry.name == name]
     return found

@@ -8,12 +8,11 @@ from hooks.kube.conditions import Condition
 from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState, read_checks
 from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
-from hooks.targetclusters.plan.facts import DeletionResult, Facts, SyncResult
+from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
-    DeleteReport,
     DesiredSet,
     ObjectResult,
     Outcome,
@@ -95,9 +94,9 @@ def failure(reason: str, kind: FailureKind = "kubeconfig") -> Failure:
     return Failure(kind, reason, "so it is")
 
 
-def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResult:
+def deletion(given: Inventory, left: Inventory, **changes: Any) -> SyncResult:
     """Write a round of deleting that began ten seconds ago and took one."""
-    done = DeleteReport((), left)
+    done = SyncReport((), left, complete=not left.by_key)
     fields: dict[str, Any] = {
         "started_at": NOW - 10,
         "seconds": 1.0,
@@ -105,7 +104,7 @@ def deletion(given: Inventory, left: Inventory, **changes: Any) -> DeletionResul
         "recorded": given,
         "report": done,
     }
-    return DeletionResult(**{**fields, **changes})
+    return SyncResult(**{**fields, **changes})
 
 
 def finished(latest: Any) -> JobState[Any]:

@@ -20,35 +20,29 @@ _MAX_OWNER = 600
 
 
 @dataclass(frozen=True)
-class Create:
-    """Create an object that must not exist yet."""
-
-
-@dataclass(frozen=True)
 class Apply:
-    """Apply what is new: the source has changed, or the object is taken over."""
+    """Apply what is new: the object itself, what its source changed, or one that is taken over.
 
-    live: LiveObject
-    force: bool
+    Attributes:
+        live: what is there; None if nothing may be there.
+        force: change also what another manager owns.
+    """
+
+    live: LiveObject | None = None
+    force: bool = True
     takes_over: bool = False
 
 
 @dataclass(frozen=True)
-class Correct:
-    """Apply again what somebody seems to have changed on the target."""
-
-    live: LiveObject
-
-
-@dataclass(frozen=True)
 class Compare:
-    """Ask the target what an apply would change, and apply nothing."""
+    """Ask the target what an apply would change, and apply it if that is to be corrected."""
 
     live: LiveObject
+    corrects: bool
 
 
 #: What to do about an object; a result if there is nothing to do.
-Step = ObjectResult | Create | Apply | Correct | Compare
+Step = ObjectResult | Apply | Compare
 
 
 def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | None:
@@ -115,7 +109,7 @@ def decide(
             return wanted.result("unchanged", "has finished and went by itself")
         if wanted.entry.uid and policy.drift == "Report":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
-        return Create()
+        return Apply()
     if live.deleting_since:
         message = "is being deleted on the target; it is created again after that"
         return wanted.result("skipped", message, needs_recheck=True)
@@ -123,10 +117,10 @@ def decide(
         claimed = whose.claimed_by(wanted.entry, live)
         may_take = policy.conflict == "Overwrite" and live.uid not in whose.source_uids
         if may_take and claimed in ("", wanted.takeover_from):
-            return Apply(live, force=True, takes_over=True)
+            return Apply(live, takes_over=True)
         return wanted.result("conflict", f"{stranger}; it is left alone")
     if not live.may_differ:
         return wanted.result("unchanged", live=live)
     if live.applied_hash not in {"", wanted.digest}:
         return Apply(live, force=policy.drift == "Correct")
-    return Correct(live) if policy.drift == "Correct" else Compare(live)
+    return Compare(live, corrects=policy.drift == "Correct")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Annotated
 
 import msgspec
 
@@ -12,9 +13,9 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.plan.identity import (
     API_VERSION,
+    DNS_LABEL,
     KIND,
     ClusterIdentity,
-    is_namespace,
     name_problem,
 )
 
@@ -67,9 +68,9 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
         applied: the hash of what was applied, of a Job that goes by itself when it has finished.
     """
 
-    api_version: str = ""
-    kind: str = ""
-    namespace: str = ""
+    api_version: Annotated[str, msgspec.Meta(pattern=rf"^{API_VERSION.pattern}\Z")]
+    kind: Annotated[str, msgspec.Meta(pattern=rf"^{KIND.pattern}\Z")]
+    namespace: Annotated[str, msgspec.Meta(pattern=rf"^({DNS_LABEL.pattern})?\Z")] = ""
     name: str = ""
     uid: str = ""
     source: str = ""
@@ -249,10 +250,4 @@ def _read_entry(line: str) -> InventoryEntry | None:
         entry = _ENTRY.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    is_valid = (
-        API_VERSION.fullmatch(entry.api_version)
-        and KIND.fullmatch(entry.kind)
-        and is_namespace(entry.namespace)
-        and not name_problem(entry.name)
-    )
-    return entry if is_valid else None
+    return None if name_problem(entry.name) else entry

@@ -184,26 +184,6 @@ class SyncReport:
 
 
 @dataclass(frozen=True)
-class DeleteReport:
-    """What a round of deletion did.
-
-    Attributes:
-        results: one for each object that the round considered.
-        remaining: what may still be on the target.
-        error: as in SyncReport.
-    """
-
-    results: tuple[ObjectResult, ...]
-    remaining: Inventory
-    error: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether nothing of ours is left on the target, and the round could see that."""
-        return not (self.error or self.remaining.by_key)
-
-
-@dataclass(frozen=True)
 class SyncTask:
     """The work of one round.
 

@@ -10,7 +10,7 @@ from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.plan.syncing import Decision
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DeleteReport
+from hooks.targetclusters.sync.plan.model import SyncReport
 from tests.unit.targetclusters.views import (
     NOW,
     children,
@@ -84,7 +84,7 @@ def test_what_is_gone_is_recorded_no_more_and_the_rest_is_gone_on_with() -> None
 
 
 def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
-    failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
+    failed = deletion(AB, AB, report=SyncReport((), AB, complete=False, error="timeout"))
     soon = decided(deletion=finished(replace(failed, started_at=NOW - 2)))
     assert soon.start is None
     assert soon.wait == pytest.approx(RETRY - 1)
@@ -94,7 +94,7 @@ def test_a_round_that_failed_is_tried_again_a_little_later() -> None:
 
 def test_a_round_that_failed_proves_nothing_gone_although_its_inventory_is_lost() -> None:
     lost = Inventory()
-    failed = deletion(lost, lost, report=DeleteReport((), lost, error="timeout"))
+    failed = deletion(lost, lost, report=SyncReport((), lost, complete=False, error="timeout"))
     decision = decided(config_maps=[], deletion=finished(failed), status={"sync": {"objects": 3}})
     assert not decision.finalized
 
@@ -140,7 +140,7 @@ def test_a_cluster_that_never_answers_is_waited_for_as_long_as_the_bound_says() 
 
 
 def test_a_wait_does_not_go_beyond_the_bound() -> None:
-    failed = deletion(AB, AB, report=DeleteReport((), AB, error="timeout"))
+    failed = deletion(AB, AB, report=SyncReport((), AB, complete=False, error="timeout"))
     rounds = finished(replace(failed, started_at=NOW - 1))
     assert decided(deletion=rounds, deleted=598).wait == pytest.approx(2)
     assert decided(

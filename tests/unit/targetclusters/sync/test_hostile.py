@@ -19,7 +19,7 @@ from hooks.names import ANNOTATION_OWNER
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
-from hooks.targetclusters.sync.plan.model import DeleteReport, DesiredSet, SyncReport, SyncTask
+from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport, SyncTask
 from tests import kubes
 from tests.controlplane.polling import PATIENCE, SLACK
 from tests.kubes import Answering
@@ -72,7 +72,7 @@ def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[Sync
         return report, server.calls
 
 
-def run_deletion(answer: Callable[[Call], Answer]) -> DeleteReport:
+def run_deletion(answer: Callable[[Call], Answer]) -> SyncReport:
     with serving(answer) as server:
         return delete_all(target(server.url), task(), memory=SyncMemory(), deadline=Deadline(5))
 
@@ -117,7 +117,7 @@ def test_answers_that_are_none_end_the_round_and_lose_nothing(answer: Answer) ->
     assert not report.synced
     assert report.inventory.by_key == RECORDED.by_key
     deletion = run_deletion(lambda _: answer)
-    assert deletion.remaining.by_key == RECORDED.by_key
+    assert deletion.inventory.by_key == RECORDED.by_key
     assert not deletion.complete
 
 

@@ -10,8 +10,6 @@ from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
-    Correct,
-    Create,
     Step,
     Whose,
     decide,
@@ -49,9 +47,9 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
 @pytest.mark.parametrize(
     ("live", "uid", "policy", "step"),
     [
-        pytest.param(None, "", CORRECT, Create(), id="not there"),
-        pytest.param(None, "", REPORT, Create(), id="not there, drift reported"),
-        pytest.param(None, "uid-1", CORRECT, Create(), id="deleted on the target"),
+        pytest.param(None, "", CORRECT, Apply(), id="not there"),
+        pytest.param(None, "", REPORT, Apply(), id="not there, drift reported"),
+        pytest.param(None, "uid-1", CORRECT, Apply(), id="deleted on the target"),
         pytest.param(
             None,
             "uid-1",
@@ -124,18 +122,20 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             make_live(mark="", may_differ=True),
             "uid-1",
             CORRECT,
-            Correct(make_live(mark="", may_differ=True)),
+            Compare(make_live(mark="", may_differ=True), corrects=True),
             id="ours without its mark",
         ),
-        pytest.param(SUSPECT, "", CORRECT, Correct(SUSPECT), id="edited"),
-        pytest.param(SUSPECT, "", REPORT, Compare(SUSPECT), id="edited, drift reported"),
+        pytest.param(SUSPECT, "", CORRECT, Compare(SUSPECT, corrects=True), id="edited"),
+        pytest.param(
+            SUSPECT, "", REPORT, Compare(SUSPECT, corrects=False), id="edited, drift reported"
+        ),
         pytest.param(OLD, "", CORRECT, Apply(OLD, force=True), id="source changed"),
         pytest.param(OLD, "", REPORT, Apply(OLD, force=False), id="source changed, drift reported"),
         pytest.param(
             make_live(may_differ=True, applied_hash=""),
             "",
             REPORT,
-            Compare(make_live(may_differ=True, applied_hash="")),
+            Compare(make_live(may_differ=True, applied_hash=""), corrects=False),
             id="hash taken off, drift reported",
         ),
     ],
