@@ -39,7 +39,8 @@ class FirewallPlan(StagePlan):
     """The firewall stage: what to do.
 
     Attributes:
-        is_too_wide: a rule of ours admits clients whom the source ranges do not admit.
+        is_too_wide: a rule of ours admits clients whom the source ranges do not admit, or opens a
+            port without a rule.
     """
 
     is_too_wide: bool = False
@@ -58,7 +59,7 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
     if not rules.is_complete and not spec.plan_only and not spec.invalid:
         message = "The firewall is opened after the rules are created"
         return FirewallPlan(_condition("False", "WaitingForRules", message))
-    return open_ports(facts, address_id, (*rules.serving, *rules.future))
+    return open_ports(facts, address_id, (*rules.existing, *rules.future))
 
 
 def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
@@ -97,7 +98,10 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     return FirewallPlan(
         _open_condition(facts, actions, port_keys, others),
         facts.not_refused(actions),
-        is_too_wide=not all(covers(ranges, effective(rule.cidrs)) for rule in wrong.values()),
+        is_too_wide=not all(
+            covers(ranges, effective(rule.cidrs)) and opens_only(rule, port_keys)
+            for rule in wrong.values()
+        ),
     )
 
 

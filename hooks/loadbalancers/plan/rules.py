@@ -81,7 +81,8 @@ class RulesPlan(StagePlan):
         ports: the rule of each port, in the order of the spec.
         serving: the rules that serve now and will stay.
         future: in plan mode, the rules as they would be created, without ids.
-        narrowing: those of the actions that shut out clients whom the source ranges do not admit.
+        narrowing: those of the actions that shut out clients whom the source ranges do not admit,
+            or that lead to node ports which the Service does not have any more.
     """
 
     ports: tuple[PortRule, ...] = ()
@@ -225,22 +226,23 @@ def _opened_by_others(facts: Facts) -> list[str]:
 def _narrowing(
     facts: Facts, ports: Sequence[PortRule], obsolete: Iterable[LoadBalancerRule]
 ) -> tuple[Action, ...]:
-    """Return what shuts out clients by the rules themselves, on the ports that are wanted."""
-    by, keys = enforcement(facts), {(p.transport, p.public_port) for p in facts.request.spec.ports}
-
-    def is_too_wide(rule: LoadBalancerRule) -> bool:
-        return not covers(by.wanted, effective(rule.cidrs))
-
+    """Return what shuts out clients by the rules themselves, and ends rules that lead elsewhere."""
+    by = enforcement(facts)
     # A list beside a firewall that cannot be changed is as wide as it was made.
     lists_count = by.lists_change or not by.firewall
+
+    def is_wrong(rule: LoadBalancerRule, wanted: NewLoadBalancerRule) -> bool:
+        is_too_wide = lists_count and not covers(by.wanted, effective(rule.cidrs))
+        return is_too_wide or rule.private_port != wanted.private_port
+
     changes = (
         action
         for each in ports
-        if lists_count and each.rule and is_too_wide(each.rule)
+        if each.rule and is_wrong(each.rule, each.wanted)
         for action in each.actions
     )
-    closed = (delete_rule(facts, rule) for rule in obsolete if port_key(rule) in keys)
-    return facts.not_refused((*changes, *(closed if by.impossible and not by.wanted else ())))
+    closed = (delete_rule(facts, rule) for rule in obsolete)
+    return facts.not_refused((*changes, *closed))
 
 
 def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLoadBalancerRule:

@@ -26,7 +26,8 @@ def wanted_spec(facts: Facts) -> Json:
     """Return the spec that the Service asks for.
 
     While something in the Service cannot be served, the spec stays as it is and only names that:
-    what was valid last is kept up. The source ranges stay as far as the Service still admits them.
+    what was valid last is kept up. The source ranges stay as far as the Service still admits them,
+    and the ports as far as it still has them.
     """
     reader = Reader(annotations(facts.service))
     if other := find_other_provider(facts):
@@ -45,7 +46,10 @@ def wanted_spec(facts: Facts) -> Json:
         if reader.invalid:
             # Nobody can tell what a misspelt keep-ip means: the address stays.
             is_misspelt = any(each["field"] == _KEEP_IP for each in reader.invalid)
-            present |= {"sourceRanges": still_admitted(present, spec["sourceRanges"])}
+            present |= {
+                "sourceRanges": still_admitted(present, spec["sourceRanges"]),
+                "ports": _still_served(present, facts.service),
+            }
             spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
     else:
         spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
@@ -163,6 +167,22 @@ def _ports(spec: Json, reader: Reader, *, proxy: bool) -> list[Json]:
                 }
             )
     return ports
+
+
+def _still_served(present: Json, service: Json) -> list[Json]:
+    """Return the ports of a load balancer's spec that the Service still has.
+
+    They lead to its node ports of now: one that it gave back may be another Service's.
+    """
+    node_ports = {
+        (each["port"], each.get("protocol") or "TCP"): each.get("nodePort")
+        for each in items(service, "spec", "ports")
+    }
+    return [
+        {**port, "nodePort": node_port}
+        for port in items(present, "ports")
+        if (node_port := node_ports.get((port["publicPort"], port["protocol"])))
+    ]
 
 
 def _algorithm(spec: Json, reader: Reader) -> str:

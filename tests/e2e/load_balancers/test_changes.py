@@ -186,3 +186,20 @@ def test_a_change_that_cannot_be_served_only_narrows_and_keeps_the_members_right
     assert ingress(shop.service("web"))[0]["ip"] == before["address"]
     for node in ("node-1", "node-2"):
         place.label(node, pool=None)
+
+
+def test_a_node_port_that_was_given_back_is_another_services_and_not_led_to(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web", ports=[port(80, 30281), port(8443, 30843)])
+    before = settled(shop, place, 1)
+    shop.change("web", {"algorithm": "fastest"}, ports=[port(80, 30281)])
+    other = {"type": "NodePort", "ports": [{"port": 9, "nodePort": 30843}]}
+    metadata = {"name": "other", "namespace": shop.name}
+    shop.services.create(
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": other}
+    )
+    place.awaited(lambda: set(rules(shop, place)) == {80}, "nothing leads to the other's node port")
+    opened = [("tcp", 80, 80, ("0.0.0.0/0",))]
+    place.awaited(lambda: place.firewall(before[80]["address"]) == opened, "its firewall closes")
+    assert own_condition(shop.service("web"))["reason"] == "InvalidService"

@@ -187,7 +187,7 @@ def test_a_service_that_cannot_work_keeps_what_it_has_and_right_members(
     lb = LoadBalancer(world).settle(hook)
     rules, firewall = world.rules(), world.firewall()
     invalid = [{"field": "spec.ports[0].nodePort", "message": "has no node port"}]
-    lb.change(invalid=invalid, ports=[port(81)])
+    lb.change(invalid=invalid, ports=[port(80), port(81)])
     world.nodes["node-1"]["observed"]["servesLoadBalancers"] = False
     lb.settle(hook)
     assert lb.reason() == "InvalidService"
@@ -198,6 +198,17 @@ def test_a_service_that_cannot_work_keeps_what_it_has_and_right_members(
     lb.settle(hook)
     assert lb.is_ready()
     assert set(world.rules()[0]["members"]) == set(world.nodes) - {"node-1"}
+
+
+def test_a_service_that_cannot_work_gives_back_what_it_has_no_more(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(8443)]).settle(hook)
+    lb.change(invalid=[{"field": "f", "message": "m"}], ports=[port(80, node=31080)])
+    lb.settle(hook)
+    assert [(rule["publicport"], rule["privateport"]) for rule in world.rules()] == [(80, 31080)]
+    assert set(world.rules()[0]["members"]) == set(world.nodes)
+    assert world.firewall() == [("tcp", 80, 80, ("0.0.0.0/0",))]
 
 
 def test_invalid_from_the_start_makes_nothing(world: World, hook: LoadBalancersHook) -> None:

@@ -338,10 +338,31 @@ def test_refusals_beyond_what_the_schema_takes_are_counted() -> None:
 
 def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
     before = spec_of(service())
-    changed = service({"mode": "dry", "keep-ip": "true"}, ports=[port(443, 30443)])
+    ports = [*service()["spec"]["ports"], port(443, 30443)]
+    changed = service({"mode": "dry", "keep-ip": "true"}, ports=ports)
     after = spec_of(changed, load_balancer(before))
     assert [item["field"] for item in after["invalid"]] == [annotation("mode")]
     assert {**after, "invalid": []} == before
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        pytest.param([port(80, 30080)], {80: 30080}, id="a port goes"),
+        pytest.param([port(80, 31080), port(443, 30443)], {80: 31080, 443: 30443}, id="renumbered"),
+        pytest.param([port(80, None), port(443, 30443)], {443: 30443}, id="a node port goes"),
+        pytest.param(
+            [port(80, 30080), {**port(443, 30443), "protocol": "UDP"}], {80: 30080}, id="protocol"
+        ),
+        pytest.param([port(81, 30081)], {}, id="all go"),
+    ],
+)
+def test_while_something_cannot_be_served_only_ports_stay_that_the_service_still_has(
+    now: list[Json], kept: dict[int, int]
+) -> None:
+    before = spec_of(service(ports=[port(80, 30080), port(443, 30443)]))
+    after = spec_of(service({"mode": "dry"}, ports=now), load_balancer(before))
+    assert {each["publicPort"]: each["nodePort"] for each in after["ports"]} == kept
 
 
 @pytest.mark.parametrize("word", ["ture", "yes", ""])
