@@ -10,9 +10,15 @@ from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
-from hooks.loadbalancers.plan.ownership import Whose, describe
+from hooks.loadbalancers.plan.ownership import Whose, describe, value
+from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
-from hooks.loadbalancers.plan.takedown import is_by_controller, others_on, take_down
+from hooks.loadbalancers.plan.takedown import (
+    is_by_controller,
+    is_to_release,
+    others_on,
+    take_down,
+)
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,
@@ -24,6 +30,7 @@ from hooks.names import (
     EVENT_DELETING,
     EVENT_FOREIGN_CLUSTER,
     TAG_ORIGIN,
+    TAG_ORIGIN_USER,
 )
 from hooks.webhook.contract import CompositeResponse, Plan
 
@@ -56,14 +63,13 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     cleaning = _cleanup(facts, address)
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     events = [Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")]
-    if others := others_on(here, address):
-        on_it = join_sentences(list(others), limit=_NAMED_OTHERS)
-        message = f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
-        response = _deleting(facts, message)
-        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"))
-    elif may_restore(here, address) and here.owner.whose(address) is not Whose.OURS:
-        message = f"Address {address.ip_address} had lost tags that say whose it is: {_BY_HAND}"
-        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"))
+    if why_kept := _why_kept(here, address, is_second=address != find_held(facts)):
+        response = _deleting(facts, why_kept)
+        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, why_kept, type="Warning"))
+    elif not is_by_controller(address) or facts.request.spec.keep_address:
+        response = _deleting(
+            facts, f"What is ours on address {address.ip_address} is being deleted"
+        )
     if complaints := facts.complaints(cleaning):
         response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
     return Plan(response, facts.not_refused(cleaning), tuple(events))
@@ -118,6 +124,20 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
     response = status.stopped(facts, "DeletionPlanned", message)
     response["status"] |= status.plan_fields(status.plan_entries(planned))
     return Plan(response)
+
+
+def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:
+    """Say why an address stays that people expect to go; empty if it goes, or stays as asked.
+
+    `facts` are those on the address.
+    """
+    if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
+        on_it = join_sentences(others, limit=_NAMED_OTHERS)
+        return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
+    is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
+    if not is_asked and facts.owner.whose(address) is not Whose.OURS:
+        return f"Address {address.ip_address} had lost tags that say whose it is: {_BY_HAND}"
+    return ""
 
 
 def _cleanup(
@@ -193,10 +213,21 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
 
 
 def _is_left(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address is still the one that was ours, though its tags do not say so."""
-    recorded = facts.request.recorded.address
-    is_same_allocation = recorded is not None and recorded.allocated_at == address.allocated_at
-    return is_same_allocation and not facts.owner.has_another_mark(address)
+    """Tell whether an address is still the one that was ours, though its tags do not say so.
+
+    One that this call has let go of is not, nor one that stays as asked and has no rule of ours.
+    """
+    recorded, spec = facts.request.recorded.address, facts.request.spec
+    if recorded is None or any(
+        isinstance(each, actions.UntagAddress) and each.own.id == address.id
+        for each in facts.call_state.done
+    ):
+        return False
+    is_asked = spec.keep_address or not recorded.associated_by_controller
+    is_same_allocation = recorded.allocated_at == address.allocated_at
+    has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
+    is_expected = is_asked and not has_rules
+    return is_same_allocation and not is_expected and not facts.owner.has_another_mark(address)
 
 
 def _wait_for_sight(facts: Facts) -> Plan[Action]:

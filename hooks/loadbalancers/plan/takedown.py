@@ -35,8 +35,16 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
             for each in state.forwards or ()
         ),
         *((_HIDDEN,) if state.forwards is None else ()),
-        *(("static NAT",) if address.is_static_nat else ()),
+        *_nat(address),
     )
+
+
+def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = False) -> bool:
+    """Tell whether an address of ours goes with the Service, unless others keep it.
+
+    A second one is not for the Service to keep.
+    """
+    return is_by_controller(address) and (is_second or not facts.request.spec.keep_address)
 
 
 def take_down(
@@ -51,8 +59,8 @@ def take_down(
         is_second: another one is the Service's, so it is not for this one to be kept.
     """
     own = facts.owner.own_address(address)
-    is_kept = facts.request.spec.keep_address and not is_second
-    if is_by_controller(address) and not is_kept and not others_on(facts, address):
+    is_released = is_to_release(facts, address, is_second=is_second)
+    if is_released and not others_on(facts, address):
         return (Release(own),)
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
@@ -61,3 +69,12 @@ def take_down(
     if cleaning:
         return (*cleaning, untag) if at_once else cleaning
     return (untag,)
+
+
+def _nat(address: PublicIpAddress) -> tuple[str, ...]:
+    """Name the NAT that an address came to serve: a network or a VM would lose it."""
+    to_vm = f" to VM {address.virtual_machine_id}" if address.virtual_machine_id else ""
+    return (
+        *(("source NAT of its network",) if address.is_source_nat else ()),
+        *((f"static NAT{to_vm}",) if address.is_static_nat or to_vm else ()),
+    )

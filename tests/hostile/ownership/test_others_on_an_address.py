@@ -7,7 +7,7 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import CLOUDSTACK_GROUP, TAG_ORIGIN
-from tests.hostile.ownership.stage import add, holdings, told
+from tests.hostile.ownership.stage import HELD, add, hold, holdings, ip_of, told
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
 from tests.integration.loadbalancers.faults import end_stuck_jobs
 from tests.integration.loadbalancers.test_takeover import (
@@ -81,6 +81,49 @@ def test_the_condition_says_what_keeps_the_address(
     assert [each["ipaddress"] for each in world.addresses()] == [address["ip"]]
 
 
+@pytest.mark.parametrize("nat", ["source NAT", "static NAT"])
+@pytest.mark.parametrize("ports", [[], [port(80)]], ids=["no rule", "a rule"])
+def test_an_address_that_came_to_serve_a_nat_stays(
+    world: World, hook: LoadBalancersHook, nat: str, ports: list[Json]
+) -> None:
+    """CloudStack lets a network move its source NAT to another address of its own."""
+    lb = LoadBalancer(world, ports=ports).settle(hook)
+    [found] = [each for each in world.simulator.world.addresses if each.name == ip_of(lb)]
+    if nat == "source NAT":
+        found.source_nat = True
+    else:
+        found.vm = next(iter(world.simulator.world.vms))
+    lb.delete()
+    world.simulator.control.fault("deleteTags", "job-never-ends")
+    lb.call(hook, seconds=1.5)
+    assert nat in " ".join(each["message"] for each in lb.status["conditions"])
+    end_stuck_jobs(world)
+    lb.settle(hook)
+    assert lb.is_finalized()
+    after = holdings(world, found.name)
+    assert [each["tags"] for each in after["addresses"]] == [{}]
+    assert (after["loadbalancerrules"], after["firewallrules"]) == ([], [])
+    assert f"AddressKept: Address {found.name} is not released" in told(world)
+    assert nat in told(world)
+    assert "disassociateIpAddress" not in world.writes()
+
+
+@pytest.mark.parametrize("kept", ["brought", "kept"])
+def test_an_address_that_stays_as_asked_is_nothing_to_warn_of(
+    world: World, hook: LoadBalancersHook, kept: str
+) -> None:
+    brought = hold(world)
+    lb = LoadBalancer(world, **({"address": HELD} if kept == "brought" else {"keepAddress": True}))
+    lb.settle(hook)
+    add(world, lb.status["address"]["id"], "rule")
+    assert (lb.status["address"]["id"] == brought) is (kept == "brought")
+    lb.delete()
+    world.cluster.events.clear()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert [str(each) for each in world.cluster.events if each.type != "Normal"] == []
+
+
 @pytest.mark.parametrize("code", [432, 531])
 def test_what_may_not_be_listed_may_be_there_and_keeps_the_address(
     world: World, hook: LoadBalancersHook, code: int
@@ -132,8 +175,7 @@ def test_beside_rules_of_a_former_provider(
     after = holdings(world, IP)
     assert foreign(after, made) == foreign(before, made)
     assert after["addresses"][0]["tags"] == {}
-    if asked:
-        check_only_ours_is_gone(world, IP, before, made, FOREIGN[thing])
+    assert "AddressKept" not in told(world)  # a person allocated it, so nobody expects it to go
 
 
 @pytest.mark.parametrize("naming", [existing, fork, in_tree])
