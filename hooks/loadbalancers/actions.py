@@ -125,6 +125,8 @@ def _do(
             what = _TYPES[owns[0].kind], [own.id for own in owns]
             context.wait_for(context.start(delete_tags(*what, keys)))
             context.wait_for(context.start(create_tags(*what, dict(tags))))
+        case actions.OpenFirewall() if action.tags:
+            return _open_tagged(action, context)
         case actions.Assign(rule_id) | actions.Remove(rule_id):
             _change_members(rule_id, action, context)
         case _:
@@ -134,6 +136,20 @@ def _do(
                 context.members.keep(job.resource_id, {})
             return job.resource_id
     return ""
+
+
+def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
+    """Create a firewall rule, and tag it before its job ends; delete it if the tags are refused."""
+    job = context.start(_command(action))
+    tags = create_tags(ResourceType.FIREWALL_RULE, [job.resource_id], dict(action.tags))
+    try:
+        context.wait_for(context.start(tags), job)
+    except Refused as error:
+        if error.command == tags.name:
+            context.wait_for(job)
+            context.wait_for(context.start(firewall.delete_firewall_rule(job.resource_id)))
+        raise
+    return job.resource_id
 
 
 def _change_members(

@@ -188,10 +188,15 @@ class MembersTogether:
 
 @dataclass(frozen=True, slots=True)
 class OpenFirewall:
-    """Open ports of an address."""
+    """Open ports of an address.
+
+    Attributes:
+        tags: given before the job ends, where nothing else could show that the rule is ours.
+    """
 
     address_id: str
     ports: PortRange
+    tags: Tags = ()
 
     def __str__(self) -> str:
         return f"open {_firewall(self.ports)}"

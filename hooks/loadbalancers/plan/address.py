@@ -31,9 +31,9 @@ from hooks.loadbalancers.plan.claims import (
 )
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
-from hooks.loadbalancers.plan.ownership import Whose
+from hooks.loadbalancers.plan.ownership import Whose, is_by_controller
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
-from hooks.loadbalancers.plan.takedown import is_by_controller, take_down
+from hooks.loadbalancers.plan.takedown import take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.requests import Time

@@ -10,15 +10,10 @@ from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
-from hooks.loadbalancers.plan.ownership import Whose, describe, value
+from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
-from hooks.loadbalancers.plan.takedown import (
-    is_by_controller,
-    is_to_release,
-    others_on,
-    take_down,
-)
+from hooks.loadbalancers.plan.takedown import is_to_release, others_on, take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,

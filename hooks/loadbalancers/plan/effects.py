@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
@@ -53,8 +53,8 @@ def state_after(state: CloudState, action: Action, made: str = "") -> CloudState
             for each in changes:
                 state = _with_members(state, each)
             return state
-        case OpenFirewall(address_id, ports):
-            opened = _firewall_rule(address_id, ports, made)
+        case OpenFirewall():
+            opened = _firewall_rule(action, made)
             return replace(state, firewall=(*state.firewall, opened)) if made else None
         case CloseFirewall(own):
             left = tuple(rule for rule in state.firewall if rule.id != own.id)
@@ -128,13 +128,15 @@ def members_after(members: Mapping[str, str], change: Assign | Remove) -> Mappin
     return {vm: name for vm, name in members.items() if vm not in gone}
 
 
-def _firewall_rule(address_id: str, ports: PortRange, made: str) -> FirewallRule:
+def _firewall_rule(action: OpenFirewall, made: str) -> FirewallRule:
+    ports = action.ports
     return FirewallRule(
         id=made,
         protocol=ports.protocol,
-        public_ip_id=address_id,
+        public_ip_id=action.address_id,
         start_port=ports.start_port,
         end_port=ports.end_port,
         cidrs=ports.cidrs,
         state="Active",
+        tags=tuple(Tag(key, value) for key, value in action.tags),
     )

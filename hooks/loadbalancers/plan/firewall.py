@@ -18,7 +18,7 @@ from hooks.loadbalancers.plan.actions import (
     port_text,
 )
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import PortKey, opens_only
+from hooks.loadbalancers.plan.ownership import PortKey, is_by_controller, opens_only
 from hooks.loadbalancers.plan.ranges import (
     covers,
     effective,
@@ -80,7 +80,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     active = [rule for rule in existing if rule.state not in _GOING]
     staying = [rule for rule in active if rule.id not in wrong]
     lacking = _lacking(port_keys, ranges, staying)
-    opening = _opening(address_id, lacking, active)
+    opening = _opening(facts, address_id, lacking, active)
     needed = [rule for rule in wrong.values() if any(_overlap(rule, ports) for ports in lacking)]
     kept = set() if facts.request.spec.plan_only else {rule.id for rule in needed}
     closing = [rule for rule in wrong.values() if rule.id not in kept]
@@ -114,7 +114,10 @@ def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:
 
 
 def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
-    """Return our firewall rules, and untagged ones that open exactly what these rules need."""
+    """Return our firewall rules, and untagged ones that open exactly what these rules need.
+
+    On an address that a person allocated, untagged ones are the person's.
+    """
     port_keys = {port_key(rule) for rule in rules}
     return tuple(
         rule
@@ -132,9 +135,10 @@ def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action
 def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
     """Return the firewall rules that another provider made for its rules: one a port, untagged.
 
-    Those with a mark that we may take are among them.
+    A rule is such a provider's by its name. Those with a mark that we may take are among them.
     """
-    port_keys = {port_key(rule) for rule in rules}
+    former_names = facts.owner.former_names
+    port_keys = {port_key(rule) for rule in rules if rule.name in former_names}
     return tuple(
         rule
         for rule in facts.state.firewall
@@ -167,19 +171,31 @@ def ports_of(rule: FirewallRule) -> PortRange:
 
 
 def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
-    """Tell whether a rule opens only wanted ports, and exactly some of the wanted ranges.
-
-    An untagged one counts: a call that ends between creating and tagging a rule leaves it.
-    """
+    """Tell whether one of ours opens only wanted ports, and exactly some of the wanted ranges."""
     admitted, ranges = effective(rule.cidrs), facts.request.spec.source_ranges
     missing = frozenset(uncovered(ranges, admitted))
     wanted = tuple(each for each in ranges if each not in missing) if missing else ranges
     return (
         rule.state not in _GOING
-        and facts.owner.has_firewall_rule(rule, port_keys)
+        and facts.owner.has_firewall_rule(rule, _ours_untagged(facts, rule, port_keys))
         and opens_only(rule, port_keys)
         and is_equivalent(admitted, wanted)
     )
+
+
+def _ours_untagged(
+    facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey]
+) -> Collection[PortKey]:
+    """Return at which of these ports a rule without our whole mark is ours.
+
+    At all of them if it has a part of the mark, or on an address that we acquired: a call that ends
+    between creating and tagging a rule leaves one. On another address it is a person's.
+    """
+    return port_keys if rule.tags or _is_acquired(facts, rule.public_ip_id) else ()
+
+
+def _is_acquired(facts: Facts, address_id: str) -> bool:
+    return any(each.id == address_id and is_by_controller(each) for each in facts.state.addresses)
 
 
 def _lacking(
@@ -212,17 +228,18 @@ def _lacking(
 
 
 def _opening(
-    address_id: str, lacking: Iterable[PortRange], active: Sequence[FirewallRule]
+    facts: Facts, address_id: str, lacking: Iterable[PortRange], active: Sequence[FirewallRule]
 ) -> Iterator[OpenFirewall]:
     """Open what is lacking, with ranges that CloudStack accepts beside the active rules.
 
     CloudStack refuses a rule that shares a port and the text of a range with another. So a taken
     range is written by its halves. A single address has none.
     """
+    mark = () if _is_acquired(facts, address_id) else facts.owner.mark
     for ports in lacking:
         taken = {c for rule in active if _may_clash(rule, ports) for c in effective(rule.cidrs)}
         cidrs = rewrite_avoiding(ports.cidrs, taken) or ports.cidrs
-        yield OpenFirewall(address_id, replace(ports, cidrs=cidrs))
+        yield OpenFirewall(address_id, replace(ports, cidrs=cidrs), mark)
 
 
 def _replace(
@@ -259,8 +276,8 @@ def _may_clash(rule: FirewallRule, ports: PortRange) -> bool:
 
 
 def _close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()) -> CloseFirewall:
-    ports = ports_of(rule)
-    return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), port_keys), ports)
+    ports, keys = ports_of(rule), _ours_untagged(facts, rule, port_keys)
+    return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), keys), ports)
 
 
 def _open_condition(

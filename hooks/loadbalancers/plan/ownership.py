@@ -217,8 +217,9 @@ class Owner:
     def has_firewall_rule(self, rule: FirewallRule, ports: Collection[PortKey]) -> bool:
         """Tell whether a firewall rule on an address of ours is ours.
 
-        An untagged one counts if it opens only ports of our rules: another provider left it, or a
-        call of ours that ended before it was tagged.
+        An untagged one counts if it opens only these ports: those of rules that another provider
+        left, or, on an address that we acquired, of our rules: a call of ours may have ended before
+        it was tagged.
         """
         is_bare = not rule.tags or self.whose(rule) is Whose.PARTLY
         return self._has(rule) or (is_bare and opens_only(rule, ports))
@@ -298,6 +299,11 @@ def associated(
 def value(resource: Resource, key: str) -> str:
     """Return a tag's value, empty if there is none."""
     return next((tag.value for tag in resource.tags if tag.key == key), "")
+
+
+def is_by_controller(address: PublicIpAddress) -> bool:
+    """Tell whether we acquired an address of ours, so that it is released with the Service."""
+    return value(address, names.TAG_ORIGIN) == names.TAG_ORIGIN_CONTROLLER
 
 
 def describe(resource: Resource) -> str:

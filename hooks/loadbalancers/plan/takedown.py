@@ -4,16 +4,10 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import close_ports, own_firewall, ports_of
-from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, value
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
-from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER
 
 _HIDDEN = "port forwarding rules, if any: this account may not call listPortForwardingRules"
-
-
-def is_by_controller(address: PublicIpAddress) -> bool:
-    """Tell whether we acquired an address of ours, so that it is released with the Service."""
-    return value(address, TAG_ORIGIN) == TAG_ORIGIN_CONTROLLER
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:

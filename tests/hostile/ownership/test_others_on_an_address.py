@@ -124,6 +124,75 @@ def test_an_address_that_stays_as_asked_is_nothing_to_warn_of(
     assert [str(each) for each in world.cluster.events if each.type != "Normal"] == []
 
 
+def open_by_hand(world: World, address: str, **fields: object) -> Json:
+    """Open port 80 to everybody, as we would; return what CloudStack has then."""
+    where = {"ipaddressid": address, "protocol": "tcp", "startport": 80, "endport": 80}
+    made = world.human.done("createFirewallRule", **where, **fields)["firewallrule"]["id"]
+    return next(each for each in world.state()["firewallrules"] if each["id"] == made)
+
+
+@pytest.mark.parametrize("asked", ["address", "adopt"])
+def test_a_persons_firewall_rule_on_the_persons_address_serves_and_stays(
+    world: World, hook: LoadBalancersHook, asked: str
+) -> None:
+    lb = LoadBalancer(world)
+    if asked == "address":
+        address = hold(world)
+        lb.change(address=HELD)
+    else:
+        address = leave_behind(world, lb, existing).address
+        add(world, address, "tag")  # so that the address is not the provider's
+        lb.change(adopt=adoption(lb) | {"names": [f"{lb.name}-tcp-443"]}, address=IP)
+        [left] = world.state()["firewallrules"]
+        world.human.done("deleteFirewallRule", id=left["id"])
+    theirs = open_by_hand(world, address)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert world.state()["firewallrules"] == [theirs]
+    lb.change(ports=[port(80), port(81)])
+    lb.settle(hook)
+    assert theirs in world.state()["firewallrules"]
+    assert len(world.state()["firewallrules"]) == 2
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.state()["firewallrules"] == [theirs]
+
+
+@pytest.mark.parametrize("job", ["done", "never ends"])
+def test_a_firewall_rule_of_ours_on_a_persons_address_has_its_tags_from_the_start(
+    world: World, hook: LoadBalancersHook, job: str
+) -> None:
+    hold(world)
+    lb = LoadBalancer(world, address=HELD)
+    if job == "never ends":
+        world.simulator.control.fault("createFirewallRule", "job-never-ends")
+    while not world.state()["firewallrules"]:
+        lb.call(hook, seconds=2.0)
+    [made] = world.state()["firewallrules"]
+    assert lb.service_uid in made["tags"].values()
+    end_stuck_jobs(world)
+    lb.delete()
+    lb.settle(hook)
+    assert world.state()["firewallrules"] == []
+
+
+def test_a_firewall_rule_on_a_persons_address_that_cannot_be_tagged_goes_again(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    hold(world)
+    lb = LoadBalancer(world, address=HELD)
+    world.simulator.control.fault(
+        "createTags", code=530, when={"resourcetype": "FirewallRule"}, times=None
+    )
+    lb.settle(hook)
+    assert lb.reason() == "FirewallRefused"
+    assert world.state()["firewallrules"] == []
+    world.simulator.control.clear_faults()
+    lb.wait(hook)
+    assert lb.is_ready()
+
+
 @pytest.mark.parametrize("code", [432, 531])
 def test_what_may_not_be_listed_may_be_there_and_keeps_the_address(
     world: World, hook: LoadBalancersHook, code: int

@@ -103,8 +103,8 @@ class Model:
             case plan.Remove(rule_id, _, vm_ids):
                 self._rule(rule_id)
                 self.members.get(rule_id, set()).difference_update(vm_ids)
-            case plan.OpenFirewall(address_id, ports):
-                self._open(address_id, ports)
+            case plan.OpenFirewall(address_id, ports, tags):
+                self._open(address_id, ports, tags)
             case plan.CloseFirewall(own):
                 if self.firewall_rules.pop(own.id, None) is None:
                     raise RefusedError(431, "no such firewall rule")
@@ -214,7 +214,7 @@ class Model:
             raise RefusedError(530, "Failed to assign load balancer rule")
         existing.update(vm_ids)
 
-    def _open(self, address_id: str, ports: PortRange) -> None:
+    def _open(self, address_id: str, ports: PortRange, tags: Tags) -> None:
         self._address(address_id)
         for firewall_rule in self.firewall_rules.values():
             if firewall_rule.public_ip_id == address_id and clash(firewall_rule, ports):
@@ -227,7 +227,7 @@ class Model:
             end_port=ports.end_port,
             cidrs=ports.cidrs,
         )
-        self.firewall_rules[made.id] = made
+        self.firewall_rules[made.id] = tagged(made, tags)
 
 
 def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:

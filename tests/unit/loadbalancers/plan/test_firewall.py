@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
-from hooks.loadbalancers.plan.actions import StagePlan
+from hooks.loadbalancers.plan.actions import OpenFirewall, StagePlan
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
     close_ports,
@@ -20,6 +20,7 @@ from tests.unit.loadbalancers.builders import (
     IP,
     facts,
     firewall_rule,
+    our_address,
     our_tags,
     portless,
     request,
@@ -43,9 +44,8 @@ def plan(
     asked: LoadBalancerRequest = REQUEST,
     **fields: Any,
 ) -> StagePlan:
-    return open_ports(
-        facts(asked, state=CloudState(firewall=firewall_rules), **fields), f"id-{IP}", rules
-    )
+    state = CloudState((our_address(asked),), firewall=firewall_rules)
+    return open_ports(facts(asked, state=state, **fields), f"id-{IP}", rules)
 
 
 @pytest.mark.parametrize(
@@ -325,18 +325,60 @@ def test_a_refusal_is_reported_and_not_repeated() -> None:
 
 def test_a_deletion_closes_our_firewall_rules_and_those_that_lost_their_tag() -> None:
     state = CloudState(
+        addresses=(our_address(REQUEST),),
         firewall=(
             firewall_rule(80),
             firewall_rule(9000, tags=TAGS),
             firewall_rule(81),
             firewall_rule(80, cidrs=TEN),
             firewall_rule(443, tags=FOREIGN),
-        )
+        ),
     )
     assert texts(close_ports(facts(REQUEST, state=state), [rule(80)])) == [
         f"close firewall port 80/tcp for {ALL}",
         f"close firewall port 9000/tcp for {ALL}",
     ]
+
+
+BROUGHT = our_address(REQUEST, by_controller=False)
+
+
+def test_on_an_address_of_a_person_an_untagged_rule_serves_and_stays_the_persons() -> None:
+    state = CloudState((BROUGHT,), firewall=(firewall_rule(80),))
+    known = facts(REQUEST, state=state)
+    result = open_ports(known, BROUGHT.id, [rule(80)])
+    assert (result.actions, result.condition.reason) == ((), "FirewallOpen")
+    assert close_ports(known, [rule(80)]) == ()
+    narrow = open_ports(facts(request(sourceRanges=list(TEN)), state=state), BROUGHT.id, [rule(80)])
+    assert (narrow.actions, narrow.condition.reason) == ((), "OpenedByOthers")
+
+
+@pytest.mark.parametrize(
+    ("existing", "ours"),
+    [
+        pytest.param(firewall_rule(80, tags=TAGS), True, id="our whole mark"),
+        pytest.param(firewall_rule(80, tags=TAGS[1:]), True, id="a part of it"),
+        pytest.param(firewall_rule(80, tags=HUMANS), False, id="a person's tags"),
+    ],
+)
+def test_on_an_address_of_a_person_a_rule_is_ours_by_its_tags(
+    existing: FirewallRule, ours: bool
+) -> None:
+    known = facts(REQUEST, state=CloudState((BROUGHT,), firewall=(existing,)))
+    assert bool(close_ports(known, [rule(80)])) is ours
+
+
+def test_on_an_address_of_a_person_a_rule_is_tagged_as_it_is_created() -> None:
+    for address, tags in ((BROUGHT, facts(REQUEST).owner.mark), (our_address(REQUEST), ())):
+        known = facts(REQUEST, state=CloudState((address,)))
+        [opening] = open_ports(known, address.id, [rule(80)]).actions
+        assert isinstance(opening, OpenFirewall)
+        assert opening.tags == tags
+
+
+def test_without_a_name_of_a_former_provider_nothing_is_left_by_one() -> None:
+    known = facts(REQUEST, state=CloudState(firewall=(firewall_rule(80),)))
+    assert former_firewall(known, [rule(80)]) == ()
 
 
 @pytest.mark.parametrize(
@@ -354,6 +396,7 @@ def test_a_deletion_closes_our_firewall_rules_and_those_that_lost_their_tag() ->
 def test_what_another_provider_opened_is_one_port_of_its_rules(
     existing: FirewallRule, left: bool
 ) -> None:
-    known = facts(REQUEST, state=CloudState(firewall=(existing,)))
+    asked = request(adopt={"names": [rule(80).name]})
+    known = facts(asked, state=CloudState(firewall=(existing,)))
     found = tag_firewall(known, former_firewall(known, [rule(80)]))
     assert bool(found) is left
