@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema
+from requests.exceptions import InvalidHeader
 from urllib3.exceptions import ProxyError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
@@ -101,8 +101,6 @@ def _known(cause: BaseException, host: str, *, sent: bool) -> HttpError | None:
             return HttpError(f"cannot be sent to {host}: {problem}", sent=False)
         case BadTrust():
             return _not_sent(host, str(cause))
-        case InvalidProxyURL() | InvalidSchema():
-            return _not_sent(host, "its proxy must be an http or https URL")
     return None
 
 

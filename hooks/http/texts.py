@@ -1,5 +1,6 @@
 """Writes texts for people: shortened, quoted, on one line, and lists that end in a count."""
 
+import re
 from collections.abc import Sequence
 
 
@@ -17,6 +18,17 @@ def one_line(text: object, limit: int) -> str:
 def quote(value: object, limit: int = 80) -> str:
     """Return a value in quotes, as a message repeats it, shortened."""
     return shorten(repr(value), limit)
+
+
+def show_url(url: str, limit: int = 80) -> str:
+    """Return a URL in quotes, shortened, without what may be secret or was meant as such.
+
+    That is the login, the query, the fragment, and what stands in the place of a port.
+    """
+    shown = re.sub(r"^(\w+:/*)?.*@", r"\1***@", url, flags=re.DOTALL)
+    shown = re.sub(r"([?#]).*", r"\1…", shown, flags=re.DOTALL)
+    host = r"((?:\s*\w+:/+)?+(?:\[[^\]]*\])?+[^:/]*+):(?![0-9]{1,5}(?:/|$)).*"
+    return quote(re.sub(f"^{host}", r"\1:***", shown, flags=re.DOTALL), limit)
 
 
 def join_names(names: Sequence[str], *, limit: int, total: int = 0) -> str:

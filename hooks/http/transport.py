@@ -4,16 +4,14 @@ Redirects are not followed, nothing is sent twice, and no cookie, `.netrc` or va
 environment takes part: a request may carry credentials, and may create something.
 """
 
-import re
 import ssl
 import time
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from socket import socket
 from typing import Any
-from urllib.parse import unquote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from hooks.http import proxies
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import Hider
@@ -82,7 +81,7 @@ class Transport:
         trust: gives the TLS context for the next connection.
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
-        proxy: the URL of the proxy; empty for none.
+        proxy: the URL of the proxy, without a `proxy_problem`; empty for none.
         refusal: returns why an IP address and port may not be connected to; empty if they may.
 
     Attributes:
@@ -106,7 +105,7 @@ class Transport:
         self._max_bytes = max_bytes
         self._refusal = refusal
         self._proxies = {"all": proxy} if proxy else {}
-        self._secrets = tuple(_login_forms(proxy))
+        self._secrets = tuple(proxies.secrets(proxy))
 
     def send(self, request: Request, seconds: float) -> HttpAnswer:
         """Send once and return what comes back within so many seconds, name and TLS included.
@@ -168,12 +167,6 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
         with suppress(ValueError):
             login = b64decode(credential).decode(errors="surrogateescape")
             yield from (login, login.partition(":")[2])
-
-
-def _login_forms(proxy: str) -> Iterator[str]:
-    """Yield the password of a proxy, as it is written, meant and sent."""
-    for login, password in re.findall(r"//([^/@:]*:([^/@]*))@", proxy):
-        yield from (password, unquote(password), b64encode(unquote(login).encode()).decode())
 
 
 def _close(connection: Any) -> None:  # noqa: ANN401 - urllib3's, None once the answer has ended
@@ -261,6 +254,10 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._trust(), **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        authorization = proxies.authorization(proxy)
+        return {"Proxy-Authorization": authorization} if authorization else {}
 
     def build_connection_pool_key_attributes(self, request: Any, *trust: Any) -> Any:  # noqa: ANN401
         host, _ = super().build_connection_pool_key_attributes(request, *trust)

@@ -10,11 +10,9 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
 from hooks.cloudstack.config import CloudConfig
+from hooks.http.proxies import is_excluded, proxy_problem
 from hooks.http.tls import BadTrust, file_context
 from hooks.settings.gcfg import Entry, read_entries
 from hooks.settings.parsing import SettingsError
@@ -27,8 +25,6 @@ _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
 _NAME = re.compile(r"[a-z][a-z-]{1,30}")
-_PROXY = re.compile(r"https?://[^/?#\s]+/?")
-_PROXY_WANTED = "is not an http or https URL; write for example http://proxy.example.com:3128"
 
 
 def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig:
@@ -50,8 +46,8 @@ def parse_cloud_config(text: str, *, warn: Callable[[str], None]) -> CloudConfig
     ]
     if values.get("api-url"):
         problems += _url_problems(values["api-url"])
-    if values.get("proxy") and not _PROXY.fullmatch(values["proxy"]):
-        problems.append(f"proxy {_PROXY_WANTED}")
+    if values.get("proxy") and (problem := proxy_problem(values["proxy"])):
+        problems.append(f"proxy {problem}")
     if problems := problems + bad:
         raise SettingsError(*problems)
     return CloudConfig(**{NAMES[name].name: value for name, value in values.items()})
@@ -88,26 +84,30 @@ def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudC
 def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
     """Return the environment's proxy, with the scheme that may be left out there.
 
-    NO_PROXY may name networks, and a port, of IPs too. Raises SettingsError.
+    Raises SettingsError, also for a NO_PROXY that cannot be read.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    excluded = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").replace(",", " ").split()
-    named = {"no": ",".join(excluded)}
-    networks = [each for each in excluded if is_valid_cidr(each)] if is_ipv4_address(host) else ()
-    if any(proxy_bypass_environment(each, named) for each in (host, address)) or any(
-        address_in_network(host, each) for each in networks
-    ):
+    names = (f"{parts.scheme}_proxy", "all_proxy")
+    variable, given = _first_given(environ, *names)
+    if not given:
         return ""
-    for name in (f"{parts.scheme}_proxy", "all_proxy"):
-        for variable in (name, name.upper()):
-            if given := environ.get(variable):
-                proxy = given if "://" in given else f"http://{given}"
-                if not _PROXY.fullmatch(proxy):
-                    raise SettingsError(f"{variable} {_PROXY_WANTED}")
-                return proxy
-    return ""
+    proxy = given if "://" in given else f"http://{given}"
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    without, excluded = _first_given(environ, "no_proxy")
+    try:
+        if is_excluded(parts.hostname or "", port, excluded):
+            return ""
+    except ValueError as error:
+        raise SettingsError(f"{without} {error}") from None
+    if problem := proxy_problem(proxy):
+        raise SettingsError(f"{variable} {problem}")
+    return proxy
+
+
+def _first_given(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    """Return the first variable that is not empty, in lower case before upper, and its value."""
+    variables = [variable for name in names for variable in (name, name.upper())]
+    return next(((each, environ[each]) for each in variables if environ.get(each)), ("", ""))
 
 
 def read_section(text: str, *, warn: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:

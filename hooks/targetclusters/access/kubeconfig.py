@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import join_names, one_line, quote
+from hooks.http.texts import join_names, one_line, quote, show_url
 from hooks.kube.client import SAFE_PATH
 from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
@@ -271,10 +271,8 @@ def _server(cluster: _Mapping) -> str:
     if len(server) > MAX_SERVER:
         raise cluster.invalid("server", f"is longer than {MAX_SERVER} characters")
     if not _HEADER_TEXT.fullmatch(server) or not _is_base_url(server):
-        # Neither a login nor what may be a key in a query is shown.
-        shown = re.sub(r"([?#]).*", r"\1…", re.sub(r"^(\w+:/*)?.*@", r"\1***@", server, flags=re.S))
         right = "a URL such as https://host:6443, without user, query, fragment, . or .. in it"
-        raise cluster.invalid("server", f"is {quote(shown)}, must be {right}")
+        raise cluster.invalid("server", f"is {show_url(server)}, must be {right}")
     return server.rstrip("/")
 
 

@@ -80,10 +80,12 @@ def test_only_the_url_and_the_keys_are_needed() -> None:
         ),
         pytest.param(
             GOOD + "proxy = socks5://me:PASSWORD-1@proxy\n",
-            ["proxy is not an http or https URL"],
+            ["proxy is 'socks5://***@proxy'; must be an http or https URL"],
             id="SOCKS",
         ),
-        pytest.param(GOOD + "proxy = proxy:3128\n", ["proxy is not an http"], id="no scheme of it"),
+        pytest.param(
+            GOOD + "proxy = proxy:3128\n", ["proxy begins with neither"], id="no scheme of it"
+        ),
         pytest.param(
             '[Global]\napi-key = "KEY-1\n', ["line 2: the value's double"], id="open quotes"
         ),
