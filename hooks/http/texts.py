@@ -1,18 +1,36 @@
 """Writes texts for people: shortened, quoted, on one line, and lists that end in a count."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
+
+#: Stands where a character was that cannot be seen, or changes how those around it are shown.
+MARK = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str) -> str:
+    """Return a text with marks for what a terminal obeys or does not show, of the same length.
+
+    That is control characters and the ends of lines, Unicode's format characters, which turn or
+    join others, halves of characters, and what Unicode does not know.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _shown(each) for each in text)
+
+
+def _shown(char: str) -> str:
+    return " " if unicodedata.category(char) == "Zs" else MARK
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return at most `limit` characters of a text; one that is cut ends in an ellipsis."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    """Return at most `limit` characters, printable; a text that is cut ends in an ellipsis."""
+    return printable(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 def one_line(text: object, limit: int) -> str:
-    """Return what another server wrote as one line of printable characters, shortened."""
-    start = str(text or "")[: 4 * limit]
-    return shorten(" ".join("".join(c if c.isprintable() else " " for c in start).split()), limit)
+    """Return what another server wrote, printable, shortened, each white space one blank."""
+    return shorten(" ".join(str(text or "")[: 4 * limit].split()), limit)
 
 
 def quote(value: object, limit: int = 80) -> str:

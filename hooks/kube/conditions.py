@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import shorten
+from hooks.http.texts import printable, shorten
 from hooks.kube.times import timestamp
 
 #: Characters of a message; the CRDs allow no more.
@@ -16,12 +16,19 @@ Status = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True)
 class Condition:
-    """One aspect of an object's state: true, false or unknown."""
+    """One aspect of an object's state: true, false or unknown.
+
+    The message becomes what is shown of it, printable, so that it equals the one in the status.
+    """
 
     type: str
     status: Status
     reason: str
     message: str = ""
+
+    def __post_init__(self) -> None:
+        """Replace what cannot be seen in the message."""
+        object.__setattr__(self, "message", printable(self.message))
 
 
 def merge_conditions(

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
+
+#: Characters of an Event's message; the API server refuses longer ones.
+MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class Event:
-    """One Event: a reason in CamelCase and a sentence for people."""
+    """One Event: a reason in CamelCase and a sentence for people.
+
+    The message becomes what is shown of it: MAX_MESSAGE printable characters at most.
+    """
 
     regarding: Reference
     reason: str
     message: str
     type: Literal["Normal", "Warning"] = "Normal"
+
+    def __post_init__(self) -> None:
+        """Cut the message."""
+        object.__setattr__(self, "message", shorten(self.message, MAX_MESSAGE))

@@ -11,7 +11,6 @@ from typing import Literal
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
-from hooks.http.texts import shorten
 from hooks.kube.client import Conflict, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.kube.events import Event
 from hooks.kube.times import timestamp
@@ -27,8 +26,6 @@ UNAUTHORIZED = 401
 ALL_NAMESPACES = ""
 #: Seconds in which a repetition of an Event is not written.
 EVENT_REPEAT_SECONDS = 600.0
-#: Characters of an Event's message; the API server refuses longer ones.
-MAX_MESSAGE = 1024
 #: How many Events wait to be written at most, and how many written ones are remembered.
 MAX_WAITING = 1024
 MAX_REMEMBERED = 4096
@@ -215,7 +212,7 @@ def _body(event: Event, source: tuple[str, str], recorded_at: str) -> Json:
         },
         "type": event.type,
         "reason": event.reason,
-        "message": shorten(event.message, MAX_MESSAGE),
+        "message": event.message,
         "source": {"component": component, "host": instance},
         "reportingComponent": component,
         "reportingInstance": instance,

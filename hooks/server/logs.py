@@ -45,7 +45,8 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _OWN_FIELDS}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, default=str))
+        # JSON's escapes keep all from a terminal but DEL.
+        return redact(json.dumps(line, default=str)).replace("\x7f", "\\u007f")
 
 
 def logging_config(level: str) -> dict[str, Any]:

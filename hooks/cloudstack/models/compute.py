@@ -6,7 +6,10 @@ from types import MappingProxyType
 from typing import Annotated
 
 from hooks.cloudstack.models.fields import Listing, Model, OptionalIp, each
+from hooks.http.texts import shorten
 
+#: Characters of an owner; CloudStack has no longer ones.
+MAX_OWNER = 255
 _GONE_STATES = frozenset({"Destroyed", "Expunging", "Expunged", "Error"})
 #: Network cards and service offering cost the server 4 ms a VM; `details=min`, which has
 #: neither, 2 ms, and everything 5 ms (measured on 4.22).
@@ -70,8 +73,9 @@ class VirtualMachine(Model):
     def owner(self) -> str:
         """Name the project, or the domain and the account, that the VM belongs to."""
         if self.project_id:
-            return f"project {self.project_id}"
-        return f"account {self.domain_id}/{self.account}" if self.account else ""
+            return shorten(f"project {self.project_id}", MAX_OWNER)
+        named = f"account {self.domain_id}/{self.account}" if self.account else ""
+        return shorten(named, MAX_OWNER)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,5 +1,7 @@
 """Decides which of the addresses that CloudStack shows is ours, or may become ours."""
 
+import re
+
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
@@ -138,7 +140,7 @@ def refuse_unconfirmed(request: LoadBalancerRequest) -> Condition:
 def unsettled(found: PublicIpAddress) -> Condition:
     """Return the condition of an address that CloudStack is busy with."""
     message = f"{found.ip_address} is in state {found.state} in CloudStack"
-    return not_ready(f"Address{found.state}", message)
+    return not_ready(f"Address{re.sub('[^A-Za-z]', '', found.state)[:64]}", message)
 
 
 def not_ready(reason: str, message: str) -> Condition:

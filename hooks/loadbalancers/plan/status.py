@@ -49,6 +49,8 @@ SOON = 1.0
 #: Characters of a condition's message, and entries of `status.plan`.
 MAX_TEXT = 1000
 _PLAN_ENTRIES = 1024
+#: Characters of a rule's name, and of CloudStack's words for its state and kind; it has no longer.
+_MAX_NAME, _MAX_WORD = 255, 64
 
 #: Reasons that pass once CloudStack has finished what it is doing.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
@@ -366,15 +368,16 @@ def _rule(facts: Facts, each: PortRule) -> Json:
     """Write the rule of a port: as CloudStack has it, else as it is wanted."""
     rule = each.rule or each.wanted
     written: Json = {
-        "name": rule.name,
-        "protocol": rule.protocol,
+        "name": shorten(rule.name, _MAX_NAME),
+        "protocol": shorten(rule.protocol, _MAX_WORD),
         "publicPort": each.wanted.public_port,
         "nodePort": rule.private_port,
-        "algorithm": rule.algorithm,
+        "algorithm": shorten(rule.algorithm, _MAX_WORD),
     }
     if each.rule:
         members = len(facts.state.members_of(each.rule.id))
-        written |= {"id": each.rule.id, "state": each.rule.state, "members": members}
+        state = shorten(each.rule.state, _MAX_WORD)
+        written |= {"id": each.rule.id, "state": state, "members": members}
     if each.problem:
         written["reason"] = shorten(each.problem, MAX_TEXT)
     return written

@@ -7,12 +7,17 @@ was in every update, whether or not the CRD has a status subresource (seen on 4.
 from hooks import names
 from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import items, labels, part
 from hooks.kube.times import timestamp
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.labels import serves_load_balancers
 from hooks.nodes.plan.match import format_provider_id
+
+#: Characters of an id or a state, and of a name, that are shown; CloudStack has no longer ones.
+_MAX_WORD = 64
+_MAX_NAME = 255
 
 #: Condition: CloudStack has the VM of the node.
 VM_FOUND = "VMFound"
@@ -72,14 +77,18 @@ def _observed(facts: Facts, vm: VirtualMachine, sole: Condition) -> Json:
     addresses = [ip for nic in nics for ip in _addresses(nic)]
     found = Condition(VM_FOUND, "True", "Found", f"CloudStack has VM {vm.name} ({vm.id})")
     return {
-        "state": vm.state,
+        "state": shorten(vm.state, _MAX_WORD),
         **({"address": addresses[0]} if addresses else {}),
         "owner": vm.owner,
-        "offering": vm.offering_name,
-        "zone": vm.zone_name,
-        "zoneID": vm.zone_id,
+        "offering": shorten(vm.offering_name, _MAX_NAME),
+        "zone": shorten(vm.zone_name, _MAX_NAME),
+        "zoneID": shorten(vm.zone_id, _MAX_WORD),
         "networks": [
-            {"id": nic.network_id, "default": nic.is_default, "addresses": _addresses(nic)}
+            {
+                "id": shorten(nic.network_id, _MAX_WORD),
+                "default": nic.is_default,
+                "addresses": _addresses(nic),
+            }
             for nic in vm.nics
         ],
         "conditions": _conditions(facts, found, sole),

@@ -230,7 +230,7 @@ def _named_results(report: SyncReport) -> list[Json]:
 
 
 def _named(outcome: str, name: str, message: str, fields: tuple[str, ...] = ()) -> Json:
-    entry: Json = {"outcome": outcome.capitalize(), "object": name}
+    entry: Json = {"outcome": outcome.capitalize(), "object": shorten(name, MAX_MESSAGE)}
     if message:
         entry["message"] = shorten(message, MAX_MESSAGE)
     if fields:

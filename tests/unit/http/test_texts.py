@@ -2,7 +2,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from hooks.http.texts import join_names, join_sentences, one_line, quote, shorten
+from hooks.http.texts import (
+    join_names,
+    join_sentences,
+    one_line,
+    printable,
+    quote,
+    shorten,
+)
+from hooks.kube.conditions import Condition
+from hooks.kube.events import Event, Reference
 
 
 @pytest.mark.parametrize(
@@ -21,9 +30,9 @@ def test_a_text_is_shortened_to_a_limit(text: str, short: str) -> None:
     ("text", "line"),
     [
         pytest.param("two\nlines", "two lines", id="two lines"),
-        pytest.param("bell\x07 and\t tab ", "bell and tab", id="control characters"),
-        pytest.param("a\n\x00b", "a b", id="a null character"),
-        pytest.param("\ud800", "", id="half a character"),
+        pytest.param("bell\x07\t a tab ", "bell� a tab", id="control characters"),
+        pytest.param("a\n\x00b", "a �b", id="a null character"),
+        pytest.param("\ud800", "�", id="half a character"),
         pytest.param(None, "", id="nothing"),
         pytest.param(["v1"], "['v1']", id="not a text"),
         pytest.param(ValueError("wrong"), "wrong", id="an error"),
@@ -33,6 +42,36 @@ def test_a_text_is_shortened_to_a_limit(text: str, short: str) -> None:
 )
 def test_a_servers_text_becomes_one_line(text: object, line: str) -> None:
     assert one_line(text, 12) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("café 日本 ☃ 👍", "café 日本 ☃ 👍", id="what can be seen"),
+        pytest.param("a\u0301\ufe0f", "a\u0301\ufe0f", id="what belongs to the one before"),
+        pytest.param("a\xa0b\u3000c", "a b c", id="other blanks"),
+        pytest.param("\x1b[31mred\x1b[0m", "�[31mred�[0m", id="colours of a terminal"),
+        pytest.param("\x9b2J", "�2J", id="the same in one character"),
+        pytest.param("\x1b]0;title\x07", "�]0;title�", id="the title of a terminal"),
+        pytest.param("a\nb\r\nc\x85d\u2028e\u2029f", "a�b��c�d�e�f", id="ends of lines"),
+        pytest.param("a\tb\x0bc\x0cd", "a�b�c�d", id="tabulators"),
+        pytest.param("a\x00b\x08c\x7fd", "a�b�c�d", id="null, backspace, delete"),
+        pytest.param("\u202egpj.exe\u202c", "�gpj.exe�", id="turned around"),
+        pytest.param("\u2066a\u2069\u200f\u061c", "�a���", id="other directions"),
+        pytest.param("ad\u200bm\u00adin\ufeff\u2060", "ad�m�in��", id="without a width"),
+        pytest.param("x\U000e0041\U000e007f", "x��", id="tags"),
+        pytest.param("\ud83d\ude00 \udc80", "�� �", id="halves of characters"),
+        pytest.param("\ue000\uffff\U0010ffff", "���", id="of nobody"),
+        pytest.param("\ufff9a\ufffbb", "�a�b", id="notes between lines"),
+    ],
+)
+def test_what_cannot_be_seen_becomes_a_mark(text: str, shown: str) -> None:
+    assert shorten(text, 80) == shown
+    assert Condition("Ready", "False", "Because", text).message == shown
+    assert Event(Reference("v1", "Node", "n", "u"), "Because", text).message == shown
+    assert one_line(text, 80).isprintable()
+    assert len(printable(text)) == len(text)
+    assert printable(shown) == shown
 
 
 def test_a_value_is_quoted_and_shortened() -> None:
