@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol, TypeVar
@@ -22,6 +22,7 @@ from hooks.cloudstack.polling import FIRST_POLL, JobTimes
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.texts import join_names, quote
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -46,6 +47,8 @@ MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05
 
+#: Reads the status of a job.
+QUERY_JOB = "queryAsyncJobResult"
 #: Commands that take `projectid`. Without it, lists do not show what is in a project.
 IN_PROJECT = frozenset(
     {
@@ -152,7 +155,7 @@ class Client:
         listing = model.LISTING
         params = {**_filters(listing, where), "page": number, "pagesize": size}
         answer = self.call(listing.command, params, deadline)
-        rows, counted = _rows(listing, answer)
+        rows, counted = _rows(listing, answer, params)
         return _models(model, rows), len(rows) if counted is None else counted
 
     def list_all(self, model: type[M], deadline: Deadline, **where: object) -> tuple[M, ...]:
@@ -191,7 +194,7 @@ class Client:
         total = 0
         for page in count(1):
             answer = self.call(listing.command, {**params, **_page(page)}, deadline)
-            rows, counted = _rows(listing, answer)
+            rows, counted = _rows(listing, answer, params)
             found += _models(model, rows)  # of a page, only they stay in memory
             page_ids = [str(row["id"]) for row in rows if "id" in row]
             former, total = total, total if counted is None else counted
@@ -222,6 +225,7 @@ class Client:
         Raises:
             Refused: the job failed (`failed_job` is set), or its status may not be read.
             JobRunning: it did not end within the deadline, or its status could not be read.
+            Unreachable: the answer is about another job.
         """
         started = self._monotonic() if job.started is None else job.started
         for polls in count():
@@ -273,12 +277,17 @@ class Client:
             self._quiet_until = max(self._quiet_until, until)
 
     def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
-        """Read a job's status; None where no answer came: the job runs on."""
+        """Read a job's status; None where no answer came: the job runs on.
+
+        Raises Unreachable for the status of another job.
+        """
         try:
-            answer = self.call("queryAsyncJobResult", {"jobid": job.id}, deadline)
-            return _parsed("queryAsyncJobResult", JobStatus.from_json, answer)
+            answer = self.call(QUERY_JOB, {"jobid": job.id}, deadline)
+            status = _parsed(QUERY_JOB, JobStatus.from_json, answer)
         except (Unreachable, Throttled):
             return None
+        _check_ids(QUERY_JOB, "jobid", [job.id], [answer])
+        return status
 
 
 def error_label(error: CloudStackError) -> str:
@@ -315,11 +324,14 @@ def _filters(listing: Listing, where: Mapping[str, object]) -> dict[str, object]
     return parameters(**{**listing.defaults, **where})
 
 
-def _rows(listing: Listing, answer: Answer) -> tuple[list[Answer], int | None]:
+def _rows(
+    listing: Listing, answer: Answer, params: Mapping[str, object]
+) -> tuple[list[Answer], int | None]:
     """Return the objects of a page, and how many there are if it says so.
 
-    An empty page has no list, and nothing else but the count. Raises Unreachable for other forms:
-    what cannot be read must not be taken for nothing.
+    An empty page has no list, and nothing else but the count. Raises Unreachable for other forms,
+    and for objects of other ids than those that were asked for: what cannot be read must not be
+    taken for nothing, and what was not meant is not acted upon.
     """
     command, key = listing.command, listing.key
     rows, counted = answer.get(key, []), answer.get("count")
@@ -329,7 +341,20 @@ def _rows(listing: Listing, answer: Answer) -> tuple[list[Answer], int | None]:
         raise Unreachable(command, f"a list was expected under {key!r}, there are other keys")
     if counted is not None and type(counted) is not int:
         raise Unreachable(command, "a whole number was expected under 'count'")
+    asked = params.get("ids") or [params.get("id")]
+    if isinstance(asked, list | tuple) and asked != [None]:
+        _check_ids(command, "id", asked, rows)
     return rows, counted
+
+
+def _check_ids(command: str, key: str, asked: Sequence[object], rows: Iterable[Answer]) -> None:
+    """Refuse an answer about something else than what was asked for; CloudStack ignores case."""
+    wanted = {str(each).lower() for each in asked}
+    for row in rows:
+        if row.get(key) is not None and str(row[key]).lower() not in wanted:
+            names = join_names([str(each) for each in asked], limit=3)
+            problem = f"asked for {key} {names}, the answer is about {quote(row[key])}"
+            raise Unreachable(command, problem)
 
 
 def _models(model: type[M], rows: Iterable[Answer]) -> tuple[M, ...]:

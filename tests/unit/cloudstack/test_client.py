@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
@@ -15,8 +16,11 @@ from hooks.cloudstack.errors import (
     Unauthorized,
     Unreachable,
 )
-from hooks.cloudstack.models.compute import Zone
+from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.fields import Model
 from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
+from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.polling import USUAL
 from tests.unit.cloudstack.transports import Script, Scripted
 
@@ -270,6 +274,66 @@ def test_an_answer_that_is_no_list_of_zones_is_told_and_not_retried(
         listed(script)
     assert str(caught.value) == f"listZones: {words}"
     assert len(script.calls) == 1
+
+
+ID, OTHER = "6d0f2b1e-2c43-4c36-9a51-0c8c1f6f6a10", "f3b8a9a4-58d7-4d53-9b0e-7d1f6f1b3a55"
+BY_ID: dict[type[Model], dict[str, Any]] = {
+    Network: {"name": "n"},
+    PublicIpAddress: {"ipaddress": "203.0.113.7", "state": "Allocated"},
+    VirtualMachine: {"name": "n", "state": "Running"},
+    LoadBalancerRule: {"name": "n", "publicipid": "p", "publicport": "1", "privateport": "2"},
+    KubernetesCluster: {"name": "n", "state": "Running"},
+}
+
+
+@pytest.mark.parametrize("model", BY_ID, ids=lambda model: model.__name__)
+def test_what_was_not_asked_for_by_its_id_is_refused(model: type[Model]) -> None:
+    listing = model.LISTING
+
+    def answered(*ids: str) -> list[str]:
+        rows = [{"id": each, **BY_ID[model]} for each in ids]
+        script = Script([{"count": len(ids), listing.key: rows}])
+        found: list[Any] = [*script.client().list_all(model, script.deadline(8), id=ID)]
+        assert len(script.calls) == 1
+        return [each.id for each in found]
+
+    assert answered(ID) == [ID]
+    assert answered(ID.upper()) == [ID.upper()]
+    for ids in ((OTHER,), (ID, OTHER), (OTHER, ID)):
+        with pytest.raises(Unreachable) as caught:
+            answered(*ids)
+        wanted = f"{listing.command}: asked for id {ID}, the answer is about '{OTHER}'"
+        assert str(caught.value) == wanted
+        assert not caught.value.transient
+
+
+def test_of_several_ids_each_may_be_answered_and_no_other() -> None:
+    row = {"name": "n", "state": "Running"}
+    for ids, is_good in (([OTHER, ID], True), ([ID], True), ([ID, "x"], False)):
+        rows = {"count": len(ids), "virtualmachine": [{"id": each, **row} for each in ids]}
+        script = Script([rows])
+        with (
+            nullcontext() if is_good else pytest.raises(Unreachable, match=f"{ID}, {OTHER}, .*'x'")
+        ):
+            found = script.client().list_all(VirtualMachine, script.deadline(8), ids=[ID, OTHER])
+            assert [vm.id for vm in found] == ids
+
+
+def test_the_members_of_a_rule_have_ids_of_their_own() -> None:
+    row = {"loadbalancerruleinstance": {"id": OTHER, "name": "n"}, "lbvmipaddresses": ["10.0.0.1"]}
+    script = Script([{"count": 1, "lbrulevmidip": [row]}])
+    found = script.client().list_all(Member, script.deadline(8), id=ID)
+    assert [each.virtual_machine_id for each in found] == [OTHER]
+
+
+def test_the_status_of_another_job_ends_the_wait() -> None:
+    done = {"jobid": "other", "jobstatus": 1, "jobresult": {}}
+    script = Script([JOB, {"jobid": "J", "jobstatus": 0}, done])
+    with pytest.raises(Unreachable) as caught:
+        job_of(script, "createTags", seconds=8)
+    wanted = "queryAsyncJobResult: asked for jobid j, the answer is about 'other'"
+    assert str(caught.value) == wanted
+    assert len(script.calls) == 3
 
 
 def test_one_object_is_found_under_its_key() -> None:

@@ -266,7 +266,7 @@ def project_of(simulator: Simulator) -> str:
 def test_the_limit_of_addresses_is_of_whoever_owns_them(
     project_id: str, command: str, key: str
 ) -> None:
-    owner = {"id": "o", "name": "o", "iplimit": "20", "iptotal": 3}
+    owner = {"id": project_id or "o", "name": "o", "iplimit": "20", "iptotal": 3}
     with serving(lambda call: ok(call, {"count": 1, key: [owner]})) as api:
         config = CloudConfig(api.url, "the-key", "the-secret", project_id=project_id)
         with closing(Cloud(config)) as cloud:
