@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from hooks.http.texts import shorten
 
-#: Characters of a key that a path shows.
+#: Characters of a key that a path shows, and of the whole path.
 MAX_KEY = 253
+MAX_PATH = 512
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -18,8 +19,8 @@ def join_path(field: str, key: str) -> str:
     """Return the path of a field's field: `spec.ports`, `metadata.labels["example.com/team"]`."""
     key = shorten(key, MAX_KEY)
     if "." in key or "/" in key:
-        return f"{field}[{json.dumps(key)}]"
-    return f"{field}.{key}" if field else key
+        return shorten(f"{field}[{json.dumps(key)}]", MAX_PATH)
+    return shorten(f"{field}.{key}" if field else key, MAX_PATH)
 
 
 def field_path(parts: Sequence[Part]) -> str:
@@ -33,4 +34,4 @@ def field_path(parts: Sequence[Part]) -> str:
             text += f".{part}" if text else part
         else:
             text += f"[{part}]"
-    return text
+    return shorten(text, MAX_PATH)

@@ -23,7 +23,7 @@ class Nic(Model):
     id: str
     network_id: str
     ip_address: OptionalIp = ""
-    ip6_address: str = ""
+    ip6_address: OptionalIp = ""
     is_default: bool = False
 
 

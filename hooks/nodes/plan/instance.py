@@ -18,6 +18,8 @@ from hooks.nodes.plan.match import format_provider_id
 #: Characters of an id or a state, and of a name, that are shown; CloudStack has no longer ones.
 _MAX_WORD = 64
 _MAX_NAME = 255
+#: Networks that are shown of a VM; it cannot have more.
+_MAX_NETWORKS = 64
 
 #: Condition: CloudStack has the VM of the node.
 VM_FOUND = "VMFound"
@@ -89,7 +91,7 @@ def _observed(facts: Facts, vm: VirtualMachine, sole: Condition) -> Json:
                 "default": nic.is_default,
                 "addresses": _addresses(nic),
             }
-            for nic in vm.nics
+            for nic in vm.nics[:_MAX_NETWORKS]
         ],
         "conditions": _conditions(facts, found, sole),
     }

@@ -14,7 +14,7 @@ from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, hos
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 
-_PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]+)")
+_PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]{1,64})")
 _ANYBODYS = Scope()
 
 

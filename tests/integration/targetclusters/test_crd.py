@@ -1,5 +1,6 @@
 """The CRD on a real API server: what it refuses, fills in, and hands on to the hook."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.request import Spec, read
 from tests.controlplane import ControlPlane
-from tests.controlplane.api import ApiError, Object
+from tests.controlplane.api import MERGE_PATCH, ApiError, Object
 from tests.schemas import schema_of
 from tests.targets.admitted import admitted
 from tests.targets.driving import target_cluster
@@ -77,6 +78,32 @@ def test_what_makes_no_sense_is_refused_by_name(
     with pytest.raises(ApiError) as refused:
         admit(control_plane, spec)
     assert named in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "named"),
+    [
+        pytest.param({"version": "v" * 65}, "status.version", id="text"),
+        pytest.param({"nodes": {"notReady": ["n"] * 11}}, "status.nodes.notReady", id="list"),
+        pytest.param({"capacity": {f"r-{n}": "1" for n in range(17)}}, "status.capacity", id="map"),
+        pytest.param(
+            {"sync": {"results": [{"outcome": "Drifted", "object": "o", "fields": ["f" * 513]}]}},
+            "status.sync.results[0].fields[0]",
+            id="path of a field",
+        ),
+    ],
+)
+def test_a_status_beyond_its_bounds_is_refused(
+    control_plane: ControlPlane, status: Json, named: str
+) -> None:
+    call = control_plane.api.call
+    body: Json = {**target_cluster("bounds", "default"), "metadata": {"name": "bounds"}}
+    with suppress(ApiError):  # it is there
+        call("POST", PATH, body)
+    headers = {"Content-Type": MERGE_PATCH}
+    with pytest.raises(ApiError) as refused:
+        call("PATCH", f"{PATH}/bounds/status", {"status": status}, headers=headers)
+    assert f"{named}: Too" in refused.value.message
 
 
 def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:

@@ -18,6 +18,8 @@ from hooks.nodes.plan.match import format_provider_id, parse_provider_id
         pytest.param("cloudstack://a/b/c", None, id="too many parts"),
         pytest.param("xcloudstack://abc", None, id="another scheme that ends alike"),
         pytest.param("abc", None, id="no scheme"),
+        pytest.param(f"cloudstack://{'a' * 64}", "a" * 64, id="the longest id"),
+        pytest.param(f"cloudstack://{'a' * 65}", None, id="longer than any id"),
         pytest.param("", None, id="empty"),
     ],
 )
