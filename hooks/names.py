@@ -95,7 +95,13 @@ EVENT_DELETING_NODE = "DeletingNode"
 EVENT_DELETION_HELD = "NodeDeletionHeld"
 #: Warning: the node is Ready and its VM gone, but another VM has the node's name; delete the Node.
 EVENT_INSTANCE_REPLACED = "InstanceReplaced"
-#: Warning: CloudStack has no VM for the node.
+#: Warning: a node cannot be initialised, for CloudStack has no VM of its id or name; the message
+#: says where was looked, and what would help.
+EVENT_NOT_INITIALISED = "NodeNotInitialised"
+#: Warning: the node's provider id is meant to be CloudStack's, and names no VM; the message says
+#: which one would.
+EVENT_PROVIDER_ID_MALFORMED = "ProviderIDMalformed"
+#: Warning: CloudStack has no VM for a node that is initialised, or never waited for it.
 EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 #: Warning: several VMs have the node's name; nothing happens until only one is left.
 EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"

@@ -241,7 +241,7 @@ def test_an_api_server_that_hangs_delays_no_answer_by_its_events(
                 unknown = deepcopy(NODE)
                 unknown["object"]["metadata"].update(name=f"unknown-{number}", uid=f"uid-{number}")
                 assert hooks.post("/nodes/sync", unknown).code == 200
-            assert hooks.metric("hook_events_total", reason="InstanceNotFound") == 4
+            assert hooks.metric("hook_events_total", reason="NodeNotInitialised") == 4
             assert min(line["seconds"] for line in hooks.calls()) < 1.0
             os.kill(hooks.process.pid, signal.SIGTERM)
             until(lambda: not hooks.process.alive, "the process ends")
@@ -261,7 +261,7 @@ def test_events_reach_the_api_server_and_the_last_ones_at_the_stop(hooks: Hooks)
         for path, each in hooks.api_server.store.objects.items()
         if path.startswith("/api/v1/namespaces/default/events/")
     ]
-    assert (event["reason"], event["involvedObject"]["name"]) == ("InstanceNotFound", "unknown")
+    assert (event["reason"], event["involvedObject"]["name"]) == ("NodeNotInitialised", "unknown")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "reload"])

@@ -47,6 +47,17 @@ def kept_instance(facts: Facts) -> list[Json]:
     return [_instance(facts, part(before, "spec"), part(before, "observed"))] if before else []
 
 
+def malformed_instance(facts: Facts, message: str) -> Json:
+    """Repeat what is known of a VM that the provider id does not name; nothing serves without."""
+    before = facts.instance or {}
+    condition = Condition(VM_FOUND, "False", names.EVENT_PROVIDER_ID_MALFORMED, message)
+    observed = {**part(before, "observed"), "conditions": _conditions(facts, condition)}
+    made = _instance(facts, part(before, "spec") or {"nodeName": facts.name}, observed)
+    if not owner_of(before):
+        made["observed"]["servesLoadBalancers"] = False
+    return made
+
+
 def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) -> Json:
     """Repeat the Instance with a record that its VM is missing.
 

@@ -15,6 +15,9 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 
 _PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]{1,64})")
+#: What is meant to be one of them, and what the ids of VMs look like.
+_OURS = re.compile(r"\s*(?:external-)?cloudstack\s*:", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ANYBODYS = Scope()
 
 
@@ -55,7 +58,20 @@ class Foreign:
     provider_id: str
 
 
-Match = Found | Missing | Ambiguous | Foreign
+@dataclass(frozen=True)
+class Malformed:
+    """The node's provider id is meant to be CloudStack's, and can name no VM.
+
+    Attributes:
+        provider_id: as the node has it.
+        namesakes: living VMs with the node's name.
+    """
+
+    provider_id: str
+    namesakes: tuple[VirtualMachine, ...] = ()
+
+
+Match = Found | Missing | Ambiguous | Foreign | Malformed
 
 
 def format_provider_id(vm_id: str) -> str:
@@ -86,35 +102,41 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot, scope: Callable[[]
     """
     if not provider_id:
         return _by_name(name, snapshot, scope())
-    vm_id = parse_provider_id(provider_id)
-    if vm_id is None:
+    if not _OURS.match(provider_id):
         return Foreign(provider_id)
+    vm_id = parse_provider_id(provider_id) or ""
     vm = snapshot.by_id.get(vm_id) or snapshot.by_id.get(vm_id.lower())
     if vm and vm.exists:
         return Found(vm)
-    match _by_name(name, snapshot, where := scope()):
-        case Found(namesake):
-            return Missing(vm_id, (namesake,), where)
-        case Ambiguous(namesakes):
-            return Missing(vm_id, namesakes, where)
-    return Missing(vm_id, scope=where)
+    namesakes = _namesakes(name, snapshot, where := scope())
+    if not vm and not _UUID.fullmatch(vm_id):
+        return Malformed(provider_id, namesakes)
+    return Missing(vm_id, namesakes, where)
 
 
 def _by_name(name: str, snapshot: Snapshot, scope: Scope) -> Found | Ambiguous | Missing:
+    match _namesakes(name, snapshot, scope):
+        case ():
+            others = _namesakes(name, snapshot, _ANYBODYS)
+            return Missing(None, others, scope)
+        case (vm,):
+            return Found(vm)
+        case several:
+            return Ambiguous(several)
+
+
+def _namesakes(name: str, snapshot: Snapshot, scope: Scope) -> tuple[VirtualMachine, ...]:
     """Compare names exactly, then ignoring case, then without domains; the first match decides.
 
-    If several match alike, one in the scope's zone is taken.
+    If several match alike, those in the scope's zone are taken.
     """
-    named = [vm for vm in snapshot.by_host.get(host_part(name), ()) if vm.exists]
-    existing = tuple(vm for vm in named if scope.covers(vm))
+    alike = snapshot.by_host.get(host_part(name), ())
+    existing = tuple(vm for vm in alike if vm.exists and scope.covers(vm))
     for found in (
         tuple(vm for vm in existing if vm.name == name),
         tuple(vm for vm in existing if vm.name.lower() == name.lower()),
         existing,
     ):
-        near = tuple(vm for vm in found if vm.zone_id == scope.zone_id) or found
-        if len(near) == 1:
-            return Found(near[0])
-        if near:
-            return Ambiguous(near)
-    return Missing(None, tuple(named), scope)
+        if found:
+            return tuple(vm for vm in found if vm.zone_id == scope.zone_id) or found
+    return ()

@@ -19,6 +19,7 @@ from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import reason_to_keep
 from hooks.nodes.plan.instance import (
     kept_instance,
+    malformed_instance,
     missing_instance,
     present_instance,
     rivals_instance,
@@ -28,20 +29,26 @@ from hooks.nodes.plan.match import (
     Ambiguous,
     Foreign,
     Found,
+    Malformed,
     Missing,
     format_provider_id,
     parse_provider_id,
 )
 from hooks.nodes.plan.rivals import keeper
+from hooks.nodes.plan.unfound import (
+    MAX_NAMED,
+    contradiction_event,
+    is_uninitialised,
+    malformed_event,
+    not_found_event,
+    warning,
+)
 from hooks.webhook.contract import DecoratorResponse, Plan
 
 #: Seconds until Metacontroller calls again for a node that is not Ready.
 NOT_READY_RESYNC = 15.0
 #: Seconds until Metacontroller calls again for a node that has no VM, or several.
 NOT_FOUND_RESYNC = 30.0
-
-#: How many of anything a message names.
-_MAX_NAMED = 5
 
 NodePlan = Plan[NodeAction]
 
@@ -59,10 +66,13 @@ def plan_node(facts: Facts) -> NodePlan:
             named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
             return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
-        case Missing(str() as vm_id, namesakes):
-            return _missing(facts, vm_id, namesakes)
+        case Malformed() as malformed:
+            event = malformed_event(facts.node, malformed)
+            return _answer_without_labels([malformed_instance(facts, event.message)], event)
+        case Missing(str() as vm_id) as missing:
+            return _missing(facts, vm_id, missing)
         case Missing() as missing:  # Nothing is deleted: it may be another cloud's node.
-            event = _warning(facts, names.EVENT_INSTANCE_NOT_FOUND, _not_found(facts, missing))
+            event = not_found_event(facts.node, missing)
             return _answer_without_labels(_instance_without_vm(facts), event)
         case Found(vm):
             return _found(facts, vm)
@@ -84,9 +94,9 @@ def _found(facts: Facts, vm: VirtualMachine) -> NodePlan:
         return _initialised(facts, vm)
     claimants = [facts.node, *facts.rivals]
     kept_by = part(keeper(vm, claimants), "metadata").get("name")
-    named = join_names(sorted(each["metadata"]["name"] for each in claimants), limit=_MAX_NAMED)
+    named = join_names(sorted(each["metadata"]["name"] for each in claimants), limit=MAX_NAMED)
     text = f"VM {vm.name} ({vm.id}) is claimed by the nodes {named}; {kept_by} keeps it"
-    event = _warning(facts, names.EVENT_INSTANCE_CLAIMED_TWICE, text)
+    event = warning(facts.node, names.EVENT_INSTANCE_CLAIMED_TWICE, text)
     if kept_by != facts.name:
         instance = rivals_instance(facts, vm, text)
         return _answer_without_labels([instance], event)
@@ -103,11 +113,11 @@ def _initialised(facts: Facts, vm: VirtualMachine) -> NodePlan:
         response["resyncAfterSeconds"] = NOT_READY_RESYNC
     if not desired.items() <= labels(facts.cached).items() or is_deleting(facts.node):
         return Plan(response)
-    is_waiting = any(taint.get("key") == names.TAINT_UNINITIALIZED for taint in _taints(facts.node))
+    is_waiting = is_uninitialised(facts.node)
     try:
         addresses = desired_addresses(facts.node, vm)
     except UnusableAddressesError as error:
-        event = _warning(facts, names.EVENT_ADDRESSES_UNUSABLE, str(error))
+        event = warning(facts.node, names.EVENT_ADDRESSES_UNUSABLE, str(error))
         return Plan(response, () if is_waiting else _spec_patch(facts.node, vm), (event,))
     if addresses != observed_addresses(facts.node):
         return Plan(response, (AddressPatch(*_version(facts.node), addresses),))
@@ -130,17 +140,18 @@ def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:
     return () if taints == observed else (SpecPatch(*_version(node), new_id, tuple(taints)),)
 
 
-def _missing(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) -> NodePlan:
-    ready = is_true(facts.node, "Ready")
+def _missing(facts: Facts, vm_id: str, missing: Missing) -> NodePlan:
+    ready, rebuilt = is_true(facts.node, "Ready"), bool(missing.namesakes)
     response = DecoratorResponse(
         labels={},
-        attachments=[missing_instance(facts, vm_id, ready=ready, rebuilt=bool(namesakes))],
+        attachments=[missing_instance(facts, vm_id, ready=ready, rebuilt=rebuilt)],
         resyncAfterSeconds=NOT_FOUND_RESYNC if ready else NOT_READY_RESYNC,
     )
+    waiting = (not_found_event(facts.node, missing),) if is_uninitialised(facts.node) else ()
     if ready:
-        return Plan(response, (), (_contradiction(facts, vm_id, namesakes),))
+        return Plan(response, (), (*waiting, contradiction_event(facts.node, missing)))
     if facts.survey is None or facts.seen is None or not is_deletion_due(facts):
-        return Plan(response)
+        return Plan(response, (), waiting)
     reason = reason_to_keep(
         facts.survey,
         facts.seen,
@@ -149,34 +160,11 @@ def _missing(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) ->
     )
     if reason:
         text = f"VM {vm_id} is gone, the node is kept: {reason}"
-        return Plan(response, (), (_warning(facts, names.EVENT_DELETION_HELD, text),))
+        held = warning(facts.node, names.EVENT_DELETION_HELD, text)
+        return Plan(response, (), (*waiting, held))
     text = f"Deleting node {facts.name} because it does not exist in the cloud provider"
     event = Event(Reference.to(facts.node), names.EVENT_DELETING_NODE, text)
     return Plan(response, (NodeDeletion(*_version(facts.node)),), (event,))
-
-
-def _contradiction(facts: Facts, vm_id: str, namesakes: tuple[VirtualMachine, ...]) -> Event:
-    """Say that a node is Ready without a VM, and what to do if its VM was rebuilt."""
-    kept = "but the node is Ready: it is not deleted, and serves no load balancer"
-    lost = f"CloudStack has no VM {vm_id}, {kept}"
-    if not namesakes:
-        return _warning(facts, names.EVENT_DELETION_HELD, lost)
-    named = join_names([f"{vm.name} ({vm.id})" for vm in namesakes], limit=_MAX_NAMED)
-    text = (
-        f"{lost}. VM {named} has its name: if it was rebuilt, delete the Node and restart kubelet, "
-        "which registers it again with the new provider id"
-    )
-    return _warning(facts, names.EVENT_INSTANCE_REPLACED, text)
-
-
-def _not_found(facts: Facts, missing: Missing) -> str:
-    text = f"CloudStack has no VM named {facts.name} in {missing.scope}"
-    if others := sorted({f"{vm.account} of domain {vm.domain_path}" for vm in missing.namesakes}):
-        named = join_names(others, limit=_MAX_NAMED)
-        return (
-            f"{text}; account {named} has one: account and domain in the cloud-config can name it"
-        )
-    return text
 
 
 def _instance_without_vm(facts: Facts) -> list[Json]:
@@ -189,7 +177,7 @@ def _instance_without_vm(facts: Facts) -> list[Json]:
 
 
 def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:
-    return _answer_without_labels(kept_instance(facts), _warning(facts, reason, message))
+    return _answer_without_labels(kept_instance(facts), warning(facts.node, reason, message))
 
 
 def _answer_without_labels(instances: list[Json], event: Event) -> NodePlan:
@@ -197,10 +185,6 @@ def _answer_without_labels(instances: list[Json], event: Event) -> NodePlan:
         labels={}, attachments=instances, resyncAfterSeconds=NOT_FOUND_RESYNC
     )
     return Plan(response, (), (event,))
-
-
-def _warning(facts: Facts, reason: str, message: str) -> Event:
-    return Event(Reference.to(facts.node), reason, message, "Warning")
 
 
 def _taints(node: Json) -> list[Json]:

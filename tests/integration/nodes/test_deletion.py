@@ -68,7 +68,7 @@ def owner_of(simulator: Simulator) -> str:
 def overdue_node(simulator: Simulator, observed: Json) -> Iterator[Overdue]:
     """Call for a node often enough; its Instance says at first what is given."""
     clocks = ProcessClocks()
-    request = request_for("node-1", providerID=MISSING)
+    request = request_for("node-1", providerID=MISSING, taints=[])
     request["object"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
     kube = kube_with(request)
     request["attachments"] = {

@@ -48,7 +48,7 @@ def test_an_administrators_key_takes_no_other_accounts_vm_by_its_name(tmp_path: 
         kube = kube_with(request_for("node-9"))
         assert answered(simulator, request_for("node-9"), kube=kube)["attachments"] == []
         [event] = kube.events
-        assert event.reason == "InstanceNotFound"
+        assert event.reason == "NodeNotInitialised"
         assert "in account admin, domain" in event.message
         assert "account other of domain ROOT has one" in event.message
 

@@ -1,8 +1,8 @@
 import pytest
 
 from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine
-from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Match, Missing, match_vm
-from tests.unit.nodes.objects import make_vm
+from hooks.nodes.plan.match import Ambiguous, Foreign, Found, Malformed, Match, Missing, match_vm
+from tests.unit.nodes.objects import VM_ID, make_vm
 
 A = make_vm(id="a", name="node-1")
 B = make_vm(id="b", name="Node-1")
@@ -30,9 +30,9 @@ GONE = make_vm(id="gone", name="node-1", state="Destroyed")
         pytest.param("x", "cloudstack:///B", (B,), Found(B), id="ids in either case"),
         pytest.param(
             "node-1",
-            "cloudstack:///z",
+            f"cloudstack:///{VM_ID}",
             (A,),
-            Missing("z", (A,)),
+            Missing(VM_ID, (A,)),
             id="an unknown id is not matched by name",
         ),
         pytest.param(
@@ -47,6 +47,31 @@ def test_finds_the_vm_of_a_node(
     name: str, provider_id: str, vms: tuple[VirtualMachine, ...], expected: Match
 ) -> None:
     assert matched(name, provider_id, vms) == expected
+
+
+@pytest.mark.parametrize(
+    "provider_id",
+    [
+        pytest.param("cloudstack:///node-1", id="a name in an id's place"),
+        pytest.param("external-cloudstack://", id="no id"),
+        pytest.param("external-cloudstack:///", id="no id, empty region"),
+        pytest.param(f"cloudstack:{VM_ID}", id="no slashes"),
+        pytest.param(f"cloudstack://a/b/{VM_ID}", id="too many parts"),
+        pytest.param(f"cloudstack://{VM_ID}/", id="a slash at the end"),
+        pytest.param(f"cloudstack:///{VM_ID} ", id="a space at the end"),
+        pytest.param(f" cloudstack:///{VM_ID}", id="a space in front"),
+        pytest.param(f"CloudStack:///{VM_ID}", id="another case"),
+        pytest.param(f"cloudstack:///{VM_ID[:-1]}", id="a digit too few"),
+        pytest.param("cloudstack:///${INSTANCE_ID}", id="a variable that nobody replaced"),
+    ],
+)
+def test_a_provider_id_of_ours_that_can_name_no_vm_is_malformed(provider_id: str) -> None:
+    assert matched("node-1", provider_id, (A,)) == Malformed(provider_id, (A,))
+
+
+@pytest.mark.parametrize("provider_id", ["xcloudstack://a", "cloudstack-eu://a", VM_ID, "kind://a"])
+def test_a_provider_id_of_another_scheme_is_foreign(provider_id: str) -> None:
+    assert matched("node-1", provider_id, (A,)) == Foreign(provider_id)
 
 
 @pytest.mark.parametrize("state", ["Destroyed", "Expunging", "Error"])

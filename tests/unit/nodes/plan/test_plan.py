@@ -206,12 +206,6 @@ class TestANodeWithoutAVM:
         assert made.response == {"labels": {}, "attachments": []}
         assert (made.actions, made.events) == ((), ())
 
-    def test_by_its_name_gets_an_event_and_no_write(self) -> None:
-        made = plan(make_facts(tainted(), Missing(None)))
-        assert made.response == {"labels": {}, "attachments": [], "resyncAfterSeconds": 30}
-        assert made.actions == ()
-        assert reasons(made) == [EVENT_INSTANCE_NOT_FOUND]
-
     def test_by_its_name_has_lost_the_vm_that_its_instance_names(self) -> None:
         made = plan(make_facts(make_node(), Missing(None), instance=INSTANCE))
         [lost] = attachments(made)
