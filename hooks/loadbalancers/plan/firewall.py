@@ -137,8 +137,7 @@ def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Fi
 
     A rule is such a provider's by its name. Those with a mark that we may take are among them.
     """
-    former_names = facts.owner.former_names
-    port_keys = {port_key(rule) for rule in rules if rule.name in former_names}
+    port_keys = {port_key(rule) for rule in rules if facts.owner.is_former(rule)}
     return tuple(
         rule
         for rule in facts.state.firewall

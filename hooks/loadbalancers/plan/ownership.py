@@ -13,7 +13,6 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cached_property
 from typing import Literal, Protocol
 
 from hooks import names
@@ -106,7 +105,8 @@ class Owner:
 
     Attributes:
         takeover_from: the id of the cluster to take over from; empty for none.
-        former_names: exact names that other providers gave to rules of this Service.
+        former_prefixes: what names begin with that other providers gave to rules of this Service;
+            transport and port follow, or the port alone.
         still_wants: the Service was read from the API server in this call, has this UID, and wants
             a load balancer.
     """
@@ -116,7 +116,7 @@ class Owner:
     service: str
     uid: str
     takeover_from: str = ""
-    former_names: frozenset[str] = frozenset()
+    former_prefixes: frozenset[str] = frozenset()
     still_wants: bool = False
 
     @classmethod
@@ -124,19 +124,20 @@ class Owner:
         """Return the owner of a load balancer's resources.
 
         Former names count only in a form that names this very Service: by its UID, or by its
-        namespace and name.
+        namespace and name. A port that was dropped while no provider ran has a rule as well.
         """
         service, namespace = request.spec.service, request.service_namespace
-        prefix = re.escape(load_balancer_name(service.uid))
+        own = re.escape(load_balancer_name(service.uid))
         fork = rf"{_FORK_PREFIX}.+_{re.escape(namespace)}_{re.escape(service.name)}"
-        form = re.compile(rf"{prefix}-\d+|({prefix}|{fork})-{_PROTOCOL_AND_PORT}")
+        form = re.compile(rf"(?P<prefix>{own}|{fork})-({_PROTOCOL_AND_PORT}|\d+)")
+        former = filter(None, map(form.fullmatch, request.spec.adopt.names))
         return cls(
             cluster=cluster_id,
             namespace=namespace,
             service=service.name,
             uid=service.uid,
             takeover_from=request.spec.takeover_from,
-            former_names=frozenset(filter(form.fullmatch, request.spec.adopt.names)),
+            former_prefixes=frozenset(name["prefix"] for name in former),
             still_wants=still_wants,
         )
 
@@ -210,9 +211,14 @@ class Owner:
         One without our tags counts by its whole name: CloudStack's names are not unique.
         """
         if self.whose(rule) in NOBODYS:
-            is_named = self._own_name.fullmatch(rule.name) or rule.name in self.former_names
-            return bool(is_named)
+            own = load_balancer_name(self.uid)
+            return self.is_former(rule) or _names(own, rule, _PROTOCOL_AND_PORT)
         return self._has(rule)
+
+    def is_former(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether another provider gave a rule its name, for a port that may be gone."""
+        forms = {True: _PROTOCOL_AND_PORT, False: rf"{_PROTOCOL_AND_PORT}|\d+"}
+        return any(_names(each, rule, forms[is_fork_name(each)]) for each in self.former_prefixes)
 
     def has_firewall_rule(self, rule: FirewallRule, ports: Collection[PortKey]) -> bool:
         """Tell whether a firewall rule on an address of ours is ours.
@@ -263,10 +269,6 @@ class Owner:
         """Tell whether we wrote a record, for this Service."""
         expected = self.seal(key, record.ip, record.since)
         return bool(record.ip) and hmac.compare_digest(expected.seal.encode(), record.seal.encode())
-
-    @cached_property
-    def _own_name(self) -> re.Pattern[str]:
-        return re.compile(rf"{re.escape(load_balancer_name(self.uid))}-{_PROTOCOL_AND_PORT}")
 
     def _has(self, resource: Resource) -> bool:
         return self.whose(resource) is Whose.OURS or self.may_take(resource)
@@ -329,6 +331,12 @@ def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:
         return False
     opened = range(rule.start_port, (rule.end_port or rule.start_port) + 1)
     return len(opened) <= len(ports) and all((rule.protocol, port) in ports for port in opened)
+
+
+def _names(prefix: str, rule: LoadBalancerRule, form: str) -> bool:
+    """Tell whether a rule's name is this prefix with a suffix of this form."""
+    suffix = rule.name.removeprefix(f"{prefix}-")
+    return suffix != rule.name and bool(re.fullmatch(form, suffix))
 
 
 def _title(kind: TaggedKind, resource_id: str, name: str, *, is_ours: bool) -> Own:

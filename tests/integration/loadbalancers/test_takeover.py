@@ -131,6 +131,24 @@ def test_rules_address_and_firewall_rules_are_adopted_renamed_and_tagged(
     assert world.remains() == NOTHING
 
 
+@pytest.mark.parametrize("name", [existing, fork, in_tree])
+def test_a_port_that_was_dropped_while_no_provider_ran_goes(
+    world: World, hook: LoadBalancersHook, name: Any
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(8080)])
+    before = leave_behind(world, lb, name)
+    lb.change(ports=[port(80)])
+    lb.change(adopt=adoption(lb))
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert ids(world) == {80: before.rules[80]}
+    assert world.firewall() == [("tcp", 80, 80, ("0.0.0.0/0",))]
+    assert lb.status["address"]["associatedByController"] is True
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
 def test_an_address_that_the_user_had_brought_to_the_old_provider_stays(
     world: World, hook: LoadBalancersHook
 ) -> None:
