@@ -294,6 +294,8 @@ EVENT_FOREIGN_CLUSTER = "ForeignCluster"
 EVENT_ADDRESS_LOST = "AddressLost"
 #: Normal: an address that was lost is the Service's again.
 EVENT_ADDRESS_REGAINED = "AddressRegained"
+#: Normal: the Service names the address that it has, which is the user's from then on and stays.
+EVENT_ADDRESS_NAMED = "AddressNamed"
 #: Warning: an address is not released: it is not wholly ours; the message says what is on it.
 EVENT_ADDRESS_KEPT = "AddressKept"
 #: Warning: a person let go of a load balancer; everything stays in CloudStack.

@@ -17,6 +17,7 @@ class RecordedAddress(View, frozen=True):
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.
         tries: choices that turned out to be taken.
         published: the Service may show it.
+        named: the Service names it since it was acquired, or since it became the user's.
     """
 
     ip: str = ""
@@ -27,6 +28,7 @@ class RecordedAddress(View, frozen=True):
     allocated_at: Time | None = None
     tries: int = 0
     published: bool = False
+    named: bool = False
 
     @property
     def is_unclaimed(self) -> bool:

@@ -264,6 +264,13 @@ class LoadBalancerRequest:
         text = self.metadata.annotations.get(ANNOTATION_ABANDON, "")
         return text.strip().lower() == "true"
 
+    def names_anew(self, ip: str) -> bool:
+        """Tell whether the Service names an address that it had before it named it."""
+        recorded = self.recorded.address
+        if recorded is None or recorded.is_unclaimed or recorded.named:
+            return False
+        return recorded.ip == self.spec.address == ip
+
     @cached_property
     def acquiring(self) -> Acquiring:
         """Return the record that a call acquires an address; an empty one if there is none."""

@@ -94,6 +94,14 @@ class Retag:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAddress(Retag):
+    """Make an address that we acquired the user's: the Service names it now."""
+
+    def __str__(self) -> str:
+        return f"keep address {self.owns[0].name} when the Service goes"
+
+
+@dataclass(frozen=True, slots=True)
 class UntagAddress:
     """Remove our tags from an address that stays allocated."""
 

@@ -112,7 +112,8 @@ def _refuse_without_nodes(facts: Facts) -> Condition | None:
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Keep an address that is ours, and release any second one.
 
-    If it lost tags that say whose it is, they are restored before anything else is done.
+    If it lost tags that say whose it is, they are restored before anything else is done. If the
+    Service names it later than it got it, it becomes the user's.
     """
     request = facts.request
     by_controller = is_by_controller(found)
@@ -132,6 +133,9 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     if complaints := facts.complaints(actions):
         condition = not_ready("TagRefused", "; ".join(complaints))
     is_proven = facts.owner.whose(found) is Whose.OURS
+    is_given = is_proven and by_controller and request.names_anew(found.ip_address)
+    if is_given:
+        actions = (*actions, tags.give_to_user(facts, found))
     if is_proven:
         actions = (*actions, *_release_others(facts, found), *_settle_record(facts))
     recorded = RecordedAddress(
@@ -141,6 +145,7 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         associated_by_controller=by_controller,
         allocated_at=None if found.allocated_at is None else Time(found.allocated_at),
         published=_is_published(request.recorded.address, found.ip_address),
+        named=request.spec.address == found.ip_address and not is_given,
     )
     return AddressPlan(
         condition=condition,

@@ -61,7 +61,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     if why_kept := _why_kept(here, address, is_second=address != find_held(facts)):
         response = _deleting(facts, why_kept)
         events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, why_kept, type="Warning"))
-    elif not is_by_controller(address) or facts.request.spec.keep_address:
+    elif not any(isinstance(each, actions.Release) for each in cleaning):
         response = _deleting(
             facts, f"What is ours on address {address.ip_address} is being deleted"
         )

@@ -1,11 +1,15 @@
-"""Tells people that an address was lost, and that it is back: nothing else shows it afterwards."""
+"""Tells people that an address was lost, that it is back, or that it is theirs from now on.
 
-from collections.abc import Iterator
+Nothing else shows it afterwards.
+"""
+
+from collections.abc import Iterable, Iterator
 
 from hooks.kube.events import Event
+from hooks.loadbalancers.plan.actions import Action, KeepAddress
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.names import EVENT_ADDRESS_LOST, EVENT_ADDRESS_REGAINED
+from hooks.names import EVENT_ADDRESS_LOST, EVENT_ADDRESS_NAMED, EVENT_ADDRESS_REGAINED
 
 
 def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
@@ -27,6 +31,14 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
     elif not recorded and adopted and planned and planned.ip != adopted:
         message = f"{adopted}, which the Service showed, is not its address in CloudStack"
         yield _lost(facts, message, address)
+
+
+def naming_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:
+    """Return the Event that an address becomes the user's by these actions."""
+    if any(isinstance(each, KeepAddress) for each in actions):
+        ip = facts.request.spec.address
+        message = f"The Service names {ip}, which it has: it stays allocated when the Service goes"
+        yield Event(facts.request.service, EVENT_ADDRESS_NAMED, message)
 
 
 def _lost(facts: Facts, message: str, address: AddressPlan) -> Event:

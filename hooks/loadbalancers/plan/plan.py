@@ -11,7 +11,8 @@ Read these in order; each stage returns its condition and its actions:
 6. status.py     what is answered
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address)
 
-ownership.py says whose something is; losses.py tells that an address was lost.
+ownership.py says whose something is; losses.py tells that an address was lost,
+is back, or is the user's.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """
@@ -27,7 +28,7 @@ from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
-from hooks.loadbalancers.plan.losses import address_events
+from hooks.loadbalancers.plan.losses import address_events, naming_events
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.rules import plan_rules
@@ -58,7 +59,7 @@ def plan(facts: Facts) -> Plan[Action]:
     is_drift = is_drift_check(facts)
     if is_drift and repeated.times > MAX_REPAIRS:
         return _contested(facts, actions, repeated)
-    events = list(address_events(facts, stages.address))
+    events = [*address_events(facts, stages.address), *naming_events(facts, actions)]
     if is_drift and actions:
         message = f"Repaired what had changed in CloudStack: {_named(actions)}"
         events.append(Event(facts.request.service, EVENT_REPAIRED, message))

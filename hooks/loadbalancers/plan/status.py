@@ -357,6 +357,7 @@ def _address(address: RecordedAddress | None) -> Json:
     if address.id:
         written |= {"id": address.id, "networkID": address.network_id}
         written["associatedByController"] = address.associated_by_controller
+        written |= {"named": True} if address.named else {}
     if address.allocated_at is not None:
         written["allocatedAt"] = timestamp(address.allocated_at)
     if address.chosen_at is not None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from hooks import names
-from hooks.loadbalancers.plan.actions import AddTags, Retag
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.loadbalancers.plan.actions import AddTags, KeepAddress, Retag
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import Resource, TaggedKind, Tags
 
@@ -18,6 +19,12 @@ def address_tags(facts: Facts, *, by_controller: bool) -> Tags:
     """
     origin = names.TAG_ORIGIN_CONTROLLER if by_controller else names.TAG_ORIGIN_USER
     return (*facts.owner.mark, (names.TAG_ORIGIN, origin))
+
+
+def give_to_user(facts: Facts, address: PublicIpAddress) -> KeepAddress:
+    """Change the origin of an address with our whole mark: it stays when the Service goes."""
+    own = facts.owner.own_address(address)
+    return KeepAddress((own,), (names.TAG_ORIGIN,), ((names.TAG_ORIGIN, names.TAG_ORIGIN_USER),))
 
 
 def complete(

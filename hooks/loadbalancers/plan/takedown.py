@@ -38,7 +38,9 @@ def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = F
 
     A second one is not for the Service to keep.
     """
-    return is_by_controller(address) and (is_second or not facts.request.spec.keep_address)
+    request = facts.request
+    is_kept = request.spec.keep_address or request.names_anew(address.ip_address)
+    return is_by_controller(address) and (is_second or not is_kept)
 
 
 def take_down(

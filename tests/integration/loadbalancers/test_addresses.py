@@ -72,6 +72,53 @@ def test_an_address_that_the_user_brought_is_used_and_left(
     assert world.remains() == {**NOTHING, "addresses": [FREE]}
 
 
+@pytest.mark.parametrize("goes", ["later", "at once"])
+def test_an_address_that_the_service_names_later_is_the_users(
+    world: World, hook: LoadBalancersHook, goes: str
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    ip = lb.status["address"]["ip"]
+    lb.change(address=ip)
+    if goes == "later":
+        lb.settle(hook)
+        assert lb.is_ready()
+        assert lb.status["address"]["associatedByController"] is False
+        assert world.cluster.reasons().count("AddressNamed") == 1
+        lb.change(address="")
+        lb.settle(hook)
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == {**NOTHING, "addresses": [ip]}
+    assert "AddressKept" not in world.cluster.reasons()
+
+
+def test_an_address_that_is_named_later_is_only_listed_in_plan_mode(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    ip = lb.status["address"]["ip"]
+    lb.change(address=ip, mode="Plan")
+    lb.settle(hook)
+    assert lb.status["plan"] == [f"keep address {ip} when the Service goes"]
+    assert lb.status["address"]["associatedByController"] is True
+    lb.change(mode="Apply")
+    lb.settle(hook)
+    assert lb.status["address"]["associatedByController"] is False
+
+
+def test_an_address_that_the_service_named_before_it_was_acquired_goes_with_it(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, address=FREE).settle(hook)
+    lb.change(ports=[port(80), port(443)])
+    lb.settle(hook)
+    assert lb.status["address"]["named"] is True
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
 def test_an_address_to_be_kept_stays_without_rules_firewall_rules_and_tags(
     world: World, hook: LoadBalancersHook
 ) -> None:
