@@ -89,6 +89,7 @@ class CallContext:
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
+        default_class: whether Services without a class get a load balancer from us.
         clock, monotonic: as Dependencies has them.
     """
 
@@ -104,6 +105,7 @@ class CallContext:
     cluster_id: Callable[[Deadline], str]
     jobs: RunningJobs
     drift_resync: float
+    default_class: bool
     clock: Callable[[], float]
     monotonic: Monotonic
     held_lanes: set[str] = field(default_factory=set)

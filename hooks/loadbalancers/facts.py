@@ -11,21 +11,24 @@ from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
 from hooks.kube.objects import annotations, finalizers, is_deleting, part
-from hooks.kube.services import service_path, still_wants
+from hooks.kube.services import service_path, still_wants, wants_load_balancer
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
-from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
+from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, Heir, LiveService
 from hooks.loadbalancers.plan.ownership import Owner, Whose, value
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     ANNOTATION_ABANDON,
+    ANNOTATION_ADDRESS,
     ANNOTATION_MODE,
+    ANNOTATION_NETWORK,
     TAG_NAMESPACE,
     TAG_SERVICE,
     TAG_SERVICE_UID,
@@ -133,20 +136,30 @@ def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveSer
     try:
         service = context.kube.get(path, deadline=context.deadline)
         # In a namespace that is being deleted, the Service may go after its load balancer.
-        wants = still_wants(service, request.spec.service.uid) and not is_deleting(
-            context.kube.get(namespace_path, deadline=context.deadline)
-        )
+        stays = not is_deleting(context.kube.get(namespace_path, deadline=context.deadline))
     except NotFound:
         return LiveService(still_wants=False)
     metadata, notes = part(service, "metadata"), annotations(service)
     return LiveService(
-        wants,
+        stays and still_wants(service, request.spec.service.uid),
         metadata.get("resourceVersion") or "",
         finalizers(service),
         is_confirmed=metadata.get("uid") == request.spec.service.uid,
         plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
         is_abandoned=str(notes.get(ANNOTATION_ABANDON)).strip().lower() == "true",
+        heir=_heir(service, request, context) if stays else None,
     )
+
+
+def _heir(service: Json, request: LoadBalancerRequest, context: CallContext) -> Heir | None:
+    """Return a Service that was made again under another UID; None if it wants nothing of ours."""
+    uid, notes = str(part(service, "metadata").get("uid") or ""), annotations(service)
+    wants = wants_load_balancer(service, without_class=context.default_class)
+    if uid == request.spec.service.uid or is_deleting(service) or not wants:
+        return None
+    asked = notes.get(ANNOTATION_ADDRESS) or part(service, "spec").get("loadBalancerIP")
+    network = notes.get(ANNOTATION_NETWORK)
+    return Heir(uid, str(asked or "").strip(), str(network or "").strip())
 
 
 class _Reader:

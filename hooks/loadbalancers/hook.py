@@ -85,6 +85,7 @@ class LoadBalancersHook(Hook):
             cluster_id=self._cluster.id,
             jobs=self._jobs,
             drift_resync=dependencies.config.drift_resync,
+            default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,
         )

@@ -26,6 +26,7 @@ from hooks.names import (
     EVENT_FOREIGN_CLUSTER,
     TAG_ORIGIN,
     TAG_ORIGIN_USER,
+    TAG_SERVICE_UID,
 )
 from hooks.webhook.contract import CompositeResponse, Plan
 
@@ -40,7 +41,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
 
     If the Service still wants the load balancer, nothing is touched, and our finalizer holds the
     Service. The object that is made again finds the address and the rules by their tags. Nor is
-    anything touched if a person lets go, or in plan mode, which waits for a person.
+    anything touched if a person lets go, or in plan mode, which waits for a person, or while a
+    Service that was made again may take it over.
     """
     service, unknown = facts.service, _unknown_outcome(facts)
     if service and service.still_wants:
@@ -52,6 +54,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         return unknown or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
+    if waiting := _wait_for_heir(facts, address):
+        return waiting
     here = facts.on(address.id)
     if _is_plan_only(facts):
         return _hold(facts, _cleanup(facts, address, at_once=True))
@@ -176,6 +180,25 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
         return None
     message = f"A call that acquires address {record.ip} may still be running"
     return Plan(status.stopped(facts, "AcquiringAddress", message, back_off=OUTAGE))
+
+
+def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | None:
+    """Wait while the Service that was made again may take the address over; None if it may not.
+
+    This object stays until then: if that Service goes before, nobody else would clean up.
+    """
+    heir = facts.service.heir if facts.service else None
+    has_own = heir is not None and any(
+        facts.owner.whose(each) is Whose.INHERITED and value(each, TAG_SERVICE_UID) == heir.uid
+        for each in facts.state.addresses
+    )
+    if heir is None or has_own or not heir.may_have(address):
+        return None
+    message = (
+        f"The Service was made again: address {address.ip_address} and its rules stay until its "
+        "new load balancer has taken them over"
+    )
+    return Plan(status.stopped(facts, "AwaitingTakeover", message, back_off=OUTAGE))
 
 
 def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:

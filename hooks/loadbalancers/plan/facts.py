@@ -55,6 +55,23 @@ class CloudState:
 
 
 @dataclass(frozen=True, slots=True)
+class Heir:
+    """The Service that was made again under another UID, and asks for a load balancer of ours.
+
+    Attributes:
+        address, network: what it asks for; empty for any.
+    """
+
+    uid: str
+    address: str = ""
+    network: str = ""
+
+    def may_have(self, address: PublicIpAddress) -> bool:
+        """Tell whether an address is as the Service asks."""
+        return self.address in ("", address.ip_address) and self.network in ("", address.network_id)
+
+
+@dataclass(frozen=True, slots=True)
 class LiveService:
     """A Service as the API server has it now.
 
@@ -63,6 +80,7 @@ class LiveService:
         is_confirmed: it has our UID.
         plan_only, is_abandoned: what its annotations say, if it is confirmed.
         resource_version, finalizers: as they were read; empty if the Service is gone.
+        heir: the Service that has the name now; None if it has our UID, or wants nothing of ours.
     """
 
     still_wants: bool
@@ -71,6 +89,7 @@ class LiveService:
     is_confirmed: bool = False
     plan_only: bool = False
     is_abandoned: bool = False
+    heir: Heir | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +146,14 @@ class Facts:
     @cached_property
     def owner(self) -> Owner:
         """Return the Service as its mark names it."""
-        return Owner.of(self.request, self.cluster_id, still_wants=self.still_wants)
+        service = self.service
+        is_last = self.request.is_deleting and service is not None and service.heir is None
+        return Owner.of(
+            self.request,
+            self.cluster_id,
+            still_wants=self.still_wants,
+            is_last=is_last and not self.still_wants,
+        )
 
     def on(self, address_id: str) -> "Facts":
         """Return the facts without what is on other addresses."""

@@ -109,6 +109,8 @@ class Owner:
             transport and port follow, or the port alone.
         still_wants: the Service was read from the API server in this call, has this UID, and wants
             a load balancer.
+        is_last: the load balancer is deleted, and in this call the API server had no Service of
+            this name, under any UID, that wants one.
     """
 
     cluster: str
@@ -118,9 +120,17 @@ class Owner:
     takeover_from: str = ""
     former_prefixes: frozenset[str] = frozenset()
     still_wants: bool = False
+    is_last: bool = False
 
     @classmethod
-    def of(cls, request: LoadBalancerRequest, cluster_id: str, *, still_wants: bool) -> "Owner":
+    def of(
+        cls,
+        request: LoadBalancerRequest,
+        cluster_id: str,
+        *,
+        still_wants: bool,
+        is_last: bool = False,
+    ) -> "Owner":
         """Return the owner of a load balancer's resources.
 
         Former names count only in a form that names this very Service: by its UID, or by its
@@ -139,6 +149,7 @@ class Owner:
             takeover_from=request.spec.takeover_from,
             former_prefixes=frozenset(name["prefix"] for name in former),
             still_wants=still_wants,
+            is_last=is_last,
         )
 
     @property
@@ -169,9 +180,12 @@ class Owner:
         return Whose.OTHER if is_other else Whose.PARTLY
 
     def may_take(self, resource: Resource) -> bool:
-        """Tell whether a resource becomes ours by giving it our mark in the place of its own."""
-        whose = self.whose(resource)
-        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and self.still_wants)
+        """Tell whether a resource becomes ours by giving it our mark in the place of its own.
+
+        Nobody else wants what a Service of our name left, or began to take over before it went.
+        """
+        whose, is_only = self.whose(resource), self.still_wants or self.is_last
+        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and is_only)
 
     def has_another_mark(self, resource: Resource) -> bool:
         """Tell whether a resource has a mark that differs from ours, rather than lacks a part."""

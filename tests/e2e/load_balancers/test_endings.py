@@ -1,5 +1,6 @@
 """However something ends, no address is lost that is wanted, and none left that is not."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -57,6 +58,24 @@ def test_a_load_balancer_that_is_deleted_by_hand_finds_what_it_had(
     assert watch.always_there(before[0]["id"])
     assert ingress(shop.service("web"))[0]["ip"] == before[0]["address"]
     shop.await_service("web", lambda one: "finalizers" not in one["metadata"], "is held no longer")
+
+
+def test_a_service_that_is_replaced_by_force_keeps_its_address(
+    shop: Namespace, place: Site
+) -> None:
+    made = shop.create("web")
+    [before], old = state(shop, place, "web"), uids(shop)
+    written = json.dumps(
+        {key: made[key] for key in ("apiVersion", "kind", "spec")}
+        | {"metadata": {"name": "web", "namespace": shop.name}}
+    )
+    with place.watched() as watch:
+        shop.cluster.kubectl("replace", "--force", "-f", "-", stdin=written)
+        until(lambda: uids(shop) and not uids(shop) & old, "the old load balancer is gone")
+        [after] = state(shop, place, "web")
+    assert (after["id"], after["address"]) == (before["id"], before["address"])
+    assert watch.always_there(before["id"])
+    assert ingress(shop.service("web"))[0]["ip"] == before["address"]
 
 
 def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from hooks import names
+from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.hostile.ownership.stage import (
+    HELD,
     PORTS,
+    PREFIX,
     Place,
     Tenant,
     add,
@@ -22,6 +25,7 @@ from tests.hostile.ownership.stage import (
     ip_of,
     new_uid,
     settled,
+    told,
 )
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook
 from tests.integration.loadbalancers.test_crashes import die_after
@@ -257,12 +261,99 @@ def test_a_service_made_again_before_the_first_is_taken_down_inherits(
 def test_a_service_made_again_after_the_first_is_taken_down_has_one_address(
     original: LoadBalancer, hook: LoadBalancersHook
 ) -> None:
-    lb = again(original)
+    original.delete()
     call_for(original, hook, 900)
     assert original.is_finalized()
-    settled(lb, hook)
+    lb = settled(LoadBalancer(original.world, uid=new_uid("web"), ports=PORTS), hook)
     assert lb.is_ready()
     assert [each["ipaddress"] for each in original.world.addresses()] == [ip_of(lb)]
+
+
+def test_the_first_stays_until_the_new_one_has_taken_over(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    """`kubectl replace --force`, or a Service from a backup: its deletion comes first here."""
+    world, ip = original.world, ip_of(original)
+    before = holdings(world, ip)
+    lb = again(original)
+    call_for(original, hook, 300)
+    assert original.reason() == "AwaitingTakeover"
+    assert ip in original.condition("Ready")["message"]
+    assert holdings(world, ip) == before
+    settled(lb, hook)
+    assert ip_of(lb) == ip
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    check_is_wholly(lb, "c-1", before)
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [
+        pytest.param({"annotations": {PREFIX + "address": HELD}}, {}, id="another address"),
+        pytest.param({}, {"loadBalancerIP": HELD}, id="another address in the spec"),
+        pytest.param({"annotations": {PREFIX + "network": "n-2"}}, {}, id="another network"),
+        pytest.param({"annotations": {PREFIX + "disabled": "true"}}, {}, id="disabled"),
+        pytest.param({"deletionTimestamp": "2027-01-15T08:00:00Z"}, {}, id="going itself"),
+        pytest.param({}, {"type": "ClusterIP"}, id="no load balancer"),
+        pytest.param({}, {"loadBalancerClass": "example.com/other"}, id="another controller's"),
+    ],
+)
+def test_the_first_goes_with_what_the_new_one_does_not_ask_for(
+    original: LoadBalancer, hook: LoadBalancersHook, metadata: Json, spec: Json
+) -> None:
+    lb = again(original)
+    service = original.world.cluster.objects[lb.service_path]
+    service["metadata"] |= metadata
+    service["spec"] |= spec
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert original.world.remains() == NOTHING
+
+
+def test_the_first_goes_if_services_without_a_class_are_not_ours_any_more(
+    original: LoadBalancer, cloud: Cloud
+) -> None:
+    again(original)
+    hook = make_hook(original.world, cloud, default_load_balancer_class=False)
+    call_for(original, hook, 900)
+    assert original.world.remains() == NOTHING
+
+
+def test_the_first_goes_if_the_new_one_has_an_address_of_its_own(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    world = original.world
+    service = world.cluster.objects[original.service_path]
+    lb = LoadBalancer(world, uid=new_uid("web"), ports=PORTS, address=HELD)
+    settled(lb, hook)
+    lb.change(address="")
+    original.delete(service_too=False)
+    assert service["metadata"]["uid"] == original.service_uid
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert [each["ipaddress"] for each in world.addresses()] == [HELD]
+    assert lb.wait(hook).is_ready()
+
+
+def test_nothing_is_left_if_the_new_one_goes_before_it_has_taken_over() -> None:
+    for last in range(9):
+        with fresh_world() as (world, hook):
+            original = LoadBalancer(world, ports=PORTS).settle(hook)
+            lb = again(original)
+            original.call(hook)
+            if last:
+                die_after(world, lb, [hook], last - 1)
+            lb.delete()
+            for each in (lb, original):
+                call_for(each, hook, 900)
+                assert each.is_finalized()
+            ip = original.status["address"]["ip"]
+            is_told = f"AddressKept: Address {ip}" in told(world)
+            assert world.remains() == NOTHING or is_told, last
 
 
 @pytest.mark.parametrize("turn", range(6))

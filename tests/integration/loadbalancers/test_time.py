@@ -297,6 +297,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         cluster_id=lambda _: "c-1",
         jobs=jobs,
         drift_resync=300.0,
+        default_class=True,
         clock=lambda: world.now,
         monotonic=world.monotonic,
     )
