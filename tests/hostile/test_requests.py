@@ -142,4 +142,5 @@ def test_bodies_that_wait_for_each_other_come_to_an_end(hooks: Hooks) -> None:
     body = json.dumps(NODE | {"pad": "x" * 15_000_000}).encode()
     with ThreadPoolExecutor(12) as pool:
         codes = list(pool.map(lambda _: hooks.post("/nodes/sync", body, TOKEN).code, range(12)))
+    assert 200 in codes
     assert set(codes) <= {200, 429}  # on a slow machine some wait for too long
