@@ -75,6 +75,31 @@ def test_a_service_gets_an_address_serves_and_leaves(shop: Namespace) -> None:
     )
 
 
+def test_an_address_that_was_removed_is_not_shown_again(shop: Namespace) -> None:
+    shop.create("web")
+    balancer = made(shop, "web")
+    answer(shop, balancer)
+    shop.await_ready("web")
+    hold(shop, balancer, OWN_FINALIZER)
+    shop.change("web", type="ClusterIP")
+    shop.await_service("web", lambda one: own_condition(one)["reason"] == "Deleting", "goes")
+
+    shop.change("web", type="LoadBalancer")
+    again = shop.await_service(
+        "web", lambda one: own_condition(one)["reason"] == "Pending", "waits for the next"
+    )
+    assert ingress(again) == []
+    hold(shop, balancer)
+    following = shop.await_load_balancer(
+        "web", lambda one: one["metadata"]["uid"] != balancer["metadata"]["uid"], "is the next"
+    )
+    answer(shop, following, address={"ip": "203.0.113.8", "id": "ip-2", "published": False})
+    assert ingress(shop.await_ready("web")) == []
+    answer(shop, following, address={"ip": "203.0.113.8", "id": "ip-2", "published": True})
+    shop.await_service("web", lambda one: ingress(one) != [], "shows an address")
+    assert ingress(shop.service("web")) == [{"ip": "203.0.113.8", "ipMode": "VIP"}]
+
+
 def test_tcp_and_udp_on_one_port_stay_two_ports_through_every_change(shop: Namespace) -> None:
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 31053},

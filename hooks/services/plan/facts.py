@@ -44,9 +44,9 @@ class Facts:
     contest: Contest | None = None
 
     @property
-    def has_load_balancer(self) -> bool:
-        """Tell whether there is a load balancer that is not being deleted."""
-        return bool(self.load_balancer) and not is_deleting(self.load_balancer)
+    def live_load_balancer(self) -> Json:
+        """Return the load balancer; empty where it is being deleted: the next one has nothing of it."""
+        return {} if is_deleting(self.load_balancer) else self.load_balancer
 
     @property
     def is_ours(self) -> bool:

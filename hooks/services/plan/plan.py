@@ -45,7 +45,7 @@ def plan(facts: Facts) -> Plan[Action]:
         return _clean_up(facts)
     if not is_wanted:
         return _release(facts) if facts.own_condition else Plan({"attachments": []})
-    if deleting and not facts.has_load_balancer:
+    if deleting and not facts.live_load_balancer:
         # Its load balancer is gone or going; or the deletion began before there was one.
         was_taken_over = facts.own_condition.get("reason") != status.NOT_TAKEN_OVER
         return _release(facts) if facts.is_ours and was_taken_over else _refuse(facts)
@@ -189,7 +189,7 @@ def _finalizers_to_remove(
     removable = set()
     if is_taken_over and (is_held or not facts.load_balancer):
         removable.add(names.SERVICE_FINALIZER)
-    if is_held and facts.has_load_balancer:
+    if is_held and facts.live_load_balancer:
         removable.add(names.CLEANUP_FINALIZER)
     return _without_finalizers(facts.service, removable)
 

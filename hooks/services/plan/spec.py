@@ -40,8 +40,8 @@ def wanted_spec(facts: Facts) -> Json:
     spec = _read_spec(facts.service, reader)
     for key, message in unknown_annotations(reader.annotations):
         reader.ignore(annotation_path(key), message)
-    if facts.has_load_balancer:
-        present = dict(part(facts.load_balancer, "spec"))
+    if facts.live_load_balancer:
+        present = dict(part(facts.live_load_balancer, "spec"))
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
         if reader.invalid:
             # Nobody can tell what a misspelt keep-ip means: the address stays.
@@ -110,7 +110,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
 
 def _note_network(facts: Facts, spec: Json, reader: Reader) -> None:
     """Note that an address keeps its network, where the Service names another."""
-    present = part(facts.load_balancer, "status", "address").get("networkID")
+    present = part(facts.live_load_balancer, "status", "address").get("networkID")
     asked = spec.get("network")
     if present and asked and asked != present:
         problem = f"the address is in network {present}, which cannot change on a live Service"

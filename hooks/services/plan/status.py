@@ -42,7 +42,7 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
     """
     condition = _served_condition(facts, spec)
     notes = []
-    planned = find_condition(facts.load_balancer, "ChangesPlanned")
+    planned = find_condition(facts.live_load_balancer, "ChangesPlanned")
     if condition.status == "True" and planned.get("status") == "True":
         notes = [planned.get("message") or ""]
     notes += [f"{each['field']}: {each['message']}" for each in spec.get("ignored") or ()]
@@ -50,14 +50,14 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
 
 
 def _served_condition(facts: Facts, spec: Json) -> Condition:
-    load_balancer = facts.load_balancer
+    load_balancer = facts.live_load_balancer
     if spec["invalid"]:
         problems = [f"{each['field']}: {each['message']}" for each in spec["invalid"]]
         message = join_sentences(problems, limit=MAX_NAMED)
         if len(problems) > MAX_NAMED:
             message += ", see the CloudStackLoadBalancer"
         return Condition(names.LOAD_BALANCER_READY, "False", names.REASON_INVALID_SERVICE, message)
-    if not facts.has_load_balancer:
+    if not load_balancer:
         return _unknown(PENDING, "The load balancer is being created")
     if not is_current(load_balancer):
         return _unknown(RECONCILING, "The load balancer is being changed to what the Service asks")
@@ -91,7 +91,7 @@ def is_failing(facts: Facts, ready: Condition) -> bool:
     """Tell whether something went wrong, rather than being done, planned or waited for."""
     if ready.reason in (names.REASON_INVALID_SERVICE, NOT_TAKEN_OVER):
         return True
-    load_balancer = facts.load_balancer
+    load_balancer = facts.live_load_balancer
     if (
         ready.status == "True"
         or ready.reason == names.REASON_PLAN_ONLY
@@ -132,12 +132,13 @@ def service_status(facts: Facts, condition: Condition | None, published: Json) -
 def published_address(facts: Facts, spec: Json) -> Json:
     """Return what `status.loadBalancer` shows of a load balancer that is wanted.
 
-    A published address stays until the load balancer has another one to publish. With the PROXY
+    What the Service shows stays until the load balancer has another address to publish; one that is
+    being deleted has none, so what was removed is not shown again. With the PROXY
     protocol on, nodes must not short-circuit the address: members would get connections without
     the protocol's header (KEP-1860). An API server that knows `ipMode` shows one beside each IP. So
     where there is none beside ours, it is dropped, and nothing is left to write.
     """
-    status = part(facts.load_balancer, "status")
+    status = part(facts.live_load_balancer, "status")
     address = part(status, "address")
     if not address.get("published") or not address.get("ip"):
         return part(facts.service, "status", "loadBalancer")
@@ -161,7 +162,7 @@ def contested(facts: Facts, contest: Contest) -> Condition:
         )
     ingress = items(facts.service, "status", "loadBalancer", "ingress")
     shown = ", ".join(each.get("ip") or each.get("hostname") or "?" for each in ingress)
-    ours = part(facts.load_balancer, "status", "address").get("ip") or "our address"
+    ours = part(facts.live_load_balancer, "status", "address").get("ip") or "our address"
     return Condition(
         names.LOAD_BALANCER_READY,
         "False",
@@ -198,7 +199,7 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
         return
     for note in _new_notes(facts, ready):
         yield event(facts, names.EVENT_UNKNOWN_ANNOTATION, note)
-    is_plan_only = part(facts.load_balancer, "spec").get("mode") == "Plan"
+    is_plan_only = part(facts.live_load_balancer, "spec").get("mode") == "Plan"
     if ready.reason == NO_NODES != old.get("reason"):
         message = "There are no available nodes for LoadBalancer"
         yield event(facts, names.EVENT_UNAVAILABLE, message)

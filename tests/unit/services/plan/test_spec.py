@@ -404,3 +404,5 @@ def test_another_network_for_a_live_service_is_told_to_have_no_effect() -> None:
         }
     ]
     assert "ignored" not in spec_of(service({"network": "n-1"}), present)
+    going = {**present, "metadata": {**present["metadata"], "deletionTimestamp": "2026-03-01"}}
+    assert "ignored" not in spec_of(service({"network": "n-2"}), going)

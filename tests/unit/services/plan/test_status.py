@@ -190,9 +190,22 @@ def test_a_published_address_is_never_withdrawn(balancer: Json | None) -> None:
     assert status_of(observed, balancer)["loadBalancer"] == published
 
 
-def test_a_service_without_an_address_shows_none_before_its_load_balancer_says_so() -> None:
-    chosen = serving(address={"ip": "203.0.113.7"})
-    assert status_of(service(), load_balancer(status=chosen))["loadBalancer"] == {}
+@pytest.mark.parametrize(
+    "balancer",
+    [
+        pytest.param(
+            load_balancer(status=serving(address={"ip": "203.0.113.7"})), id="does not say so yet"
+        ),
+        pytest.param(
+            load_balancer(status=serving(), deletionTimestamp=EARLIER), id="is being deleted"
+        ),
+    ],
+)
+@pytest.mark.parametrize("notes", [{}, {"hostname": "lb.example.com"}])
+def test_a_service_without_an_address_shows_none_while_its_load_balancer(
+    balancer: Json, notes: dict[str, str]
+) -> None:
+    assert status_of(service(notes), balancer)["loadBalancer"] == {}
 
 
 def test_everything_else_in_the_status_is_kept_in_its_place() -> None:
@@ -302,6 +315,14 @@ EVENTS = [
         load_balancer(status=serving(conditions=[ready("Unknown", "Unreachable", "no answer")])),
         ["SyncLoadBalancerFailed"],
         id="cannot be looked at",
+    ),
+    pytest.param(
+        own_condition("False", "Deleting", "The load balancer is being deleted"),
+        load_balancer(
+            status=serving(conditions=[FAILED, condition("Stalled")]), deletionTimestamp=EARLIER
+        ),
+        ["EnsuringLoadBalancer"],
+        id="is wanted again while the one before fails to go",
     ),
     pytest.param(
         own_condition("Unknown", "Unreachable", "no answer"),
