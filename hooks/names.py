@@ -149,6 +149,14 @@ LABEL_MEMBER_OF = "targetcluster.example.com/member-of"
 #: On an object in a source: the owner, as it is in front of the `:` of the annotation `owner`,
 #: from which `conflictPolicy: Overwrite` takes the object over.
 ANNOTATION_TAKEOVER = "targetcluster.example.com/takeover-from"
+#: `"false"` on an object in a source: it stays on the target when it leaves the source, and in the
+#: inventory. Default `"true"`.
+ANNOTATION_PRUNE = "targetcluster.example.com/prune"
+#: `"true"` on an object in a source: where a target refuses to change a field, the object is
+#: deleted there and made again. Default `"false"`.
+ANNOTATION_REPLACE = "targetcluster.example.com/replace"
+#: `Correct` or `Report` on an object in a source: its own `driftPolicy`. Default: the policy's.
+ANNOTATION_DRIFT = "targetcluster.example.com/drift"
 #: The field manager that a target's API server shows.
 FIELD_MANAGER = "target-cluster-operator"
 

@@ -261,7 +261,7 @@ def _problem(value: object, kind: object, error: str) -> str:
     wanted = _wanted(kind)
     if value is None or (value == "" and get_origin(kind) is Annotated):
         return f"is missing; it must be {wanted}"
-    if wanted not in _WORDS.values():
+    if wanted not in _WORDS.values() or get_origin(kind) is Literal:
         return f"is {quote(value)}, must be {wanted}"
     if not error.startswith("Expected"):
         return error

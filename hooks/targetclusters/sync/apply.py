@@ -78,6 +78,15 @@ class Applier:
         return decide(wanted, live, policy=self.policy, whose=self.state.whose)
 
     def _take(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
+        try:
+            return self._take_step(step, wanted)
+        except KubeRefused as error:
+            is_refused = error.code == 422 and wanted.switches.replace == "true"
+            if is_refused and (live := self._replaceable(step, wanted)):
+                return self._replace(wanted, live)
+            raise
+
+    def _take_step(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
         match step:
             case ObjectResult():
                 return step
@@ -168,6 +177,42 @@ class Applier:
             fields = changed_fields(before, after)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
+
+    def _replaceable(self, step: Step, wanted: ResolvedObject) -> LiveObject | None:
+        """Return what is there if it is ours by its mark, and to be changed; else None."""
+        if isinstance(step, ObjectResult) or step.live is None:
+            return None
+        changes = step.corrects if isinstance(step, Compare) else not step.takes_over
+        is_ours = step.live.mark == self.state.whose.owner.mark(wanted.key.place)
+        return step.live if changes and is_ours else None
+
+    def _replace(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
+        """Delete an object and make it again, if the target takes the new one.
+
+        A dry run under another name tells: what is wrong with the new one itself deletes nothing.
+        """
+        target, trial = (
+            self.state.target,
+            f"{wanted.key.name[:54].rstrip('-.')}-{wanted.digest[:8]}",
+        )
+        path = wanted.kind.path(wanted.key.namespace, trial)
+        try:
+            target.apply(path, _with_metadata(wanted, name=trial), force=True, dry_run=True)
+        except KubeRefused as error:
+            text = f"is not replaced: the target refuses the new one too: {error.text}"
+            raise KubeRefused(f"PATCH {path}", error.code, text) from error
+        if not _delete(target, wanted.path, live):
+            return _overtaken(wanted)
+        if target.find(wanted.path) is not None:
+            message = "is being deleted on the target to be replaced"
+            return wanted.result("skipped", message, needs_recheck=True)
+        body = _with_metadata(wanted, resourceVersion=CREATE_ONLY)
+        try:
+            created = read_live(target.apply_new(wanted.path, body))
+        except Conflict:
+            return _overtaken(wanted)
+        message = "is replaced: the target refuses to change it"
+        return wanted.result("applied", message, live=created)
 
 
 def delete_object(

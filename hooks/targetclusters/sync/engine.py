@@ -44,7 +44,6 @@ from hooks.targetclusters.sync.plan.model import (
     DesiredSet,
     ObjectResult,
     SourceProblem,
-    SyncPolicy,
     SyncReport,
     SyncTask,
 )
@@ -93,7 +92,7 @@ def delete_all(
     is left, and the round could see that. On another cluster than the inventory's it deletes
     nothing. Never raises for anything that the target does.
     """
-    nothing = replace(task, desired=DesiredSet(), policy=SyncPolicy())
+    nothing = replace(task, desired=DesiredSet(), deletes=True)
     report = sync_round(target, nothing, memory=memory, deadline=deadline, clock=time.monotonic)
     left, error = report.inventory, report.error
     if left.cluster.same_as(task.cluster) is False:
@@ -213,7 +212,9 @@ class _Round:
             if entry.key in state.wanted or is_done or entry.key.group_kind in without:
                 continue
             reason = why_kept(entry, self.task.desired, incomplete, self.task.policy)
-            if (entry.key.group_kind, entry.name) in unserved:
+            if self.task.deletes:
+                reason = ""
+            elif (entry.key.group_kind, entry.name) in unserved:
                 reason = "is kept: it is wanted, but its kind is not served"
             if reason:
                 self._note(ObjectResult(entry, "skipped", reason))

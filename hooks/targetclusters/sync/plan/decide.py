@@ -104,10 +104,11 @@ def decide(
     wanted: ResolvedObject, live: LiveObject | None, *, policy: SyncPolicy, whose: Whose
 ) -> Step:
     """Decide what to do about one object; `live` is None if the target does not have it."""
+    drift = wanted.switches.drift or policy.drift
     if live is None:
         if wanted.entry.applied == wanted.digest:
             return wanted.result("unchanged", "has finished and went by itself")
-        if wanted.entry.uid and policy.drift == "Report":
+        if wanted.entry.uid and drift == "Report" and wanted.switches.replace == "false":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Apply()
     if live.deleting_since:
@@ -116,11 +117,11 @@ def decide(
     if stranger := whose.stranger(wanted.entry, live):
         claimed = whose.claimed_by(wanted.entry, live)
         may_take = policy.conflict == "Overwrite" and live.uid not in whose.source_uids
-        if may_take and claimed in ("", wanted.takeover_from):
+        if may_take and claimed in ("", wanted.switches.takeover_from):
             return Apply(live, takes_over=True)
         return wanted.result("conflict", f"{stranger}; it is left alone")
     if not live.may_differ:
         return wanted.result("unchanged", live=live)
     if live.applied_hash not in {"", wanted.digest}:
-        return Apply(live, force=policy.drift == "Correct")
-    return Compare(live, corrects=policy.drift == "Correct")
+        return Apply(live, force=drift == "Correct")
+    return Compare(live, corrects=drift == "Correct")

@@ -65,6 +65,7 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
         namespace: empty for cluster-scoped objects.
         uid: as the target gave it; empty until the object has been applied.
         source: where it comes from, such as `ConfigMap/web`; empty if that is not known.
+        kept: it stays on the target when it leaves its source.
         applied: the hash of what was applied, of a Job that goes by itself when it has finished.
     """
 
@@ -74,6 +75,7 @@ class InventoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="ca
     name: str = ""
     uid: str = ""
     source: str = ""
+    kept: bool = False
     applied: str = ""
 
     @property

@@ -5,13 +5,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations
-from hooks.names import ANNOTATION_TAKEOVER
 from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
 from hooks.targetclusters.sync.plan.identity import API_VERSION, DNS_LABEL, KIND, name_problem
-from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
+from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem, Switches
 from hooks.targetclusters.untrusted_yaml import NO_SIZE, InvalidField, Size, documents
+from hooks.webhook.contract import BadRequest
+from hooks.webhook.requests import convert
 
 #: How many problems of one source are named; a source that is not a manifest has thousands.
 MAX_PROBLEMS = 20
@@ -72,7 +76,7 @@ def read_manifests(
         for number, document in enumerate(documents(texts[key], count), start=1):
             for path, candidate in _candidates(document):
                 try:
-                    objects.append(desired_object(source, _body(candidate, path)))
+                    objects.append(desired_object(source, _body(candidate, path), path))
                 except InvalidField as error:
                     where = f"key {key}, document {number}"
                     problems.append(SourceProblem(source, str(error), where))
@@ -83,15 +87,27 @@ def read_manifests(
     return SourceContents(tuple(objects), tuple(problems), size)
 
 
-def desired_object(source: str, body: Json) -> DesiredObject:
+def desired_object(source: str, body: Json, path: str = "") -> DesiredObject:
     """Return an object as its source wants it: without what is said only to us or about it there.
 
     Args:
         source: such as `ConfigMap/web`.
         body: the object as it is in the source.
+        path: of the object in a document.
+
+    Raises:
+        InvalidField: an annotation of ours has a value that it cannot have.
     """
-    former = str(annotations(body).get(ANNOTATION_TAKEOVER) or "")
-    return DesiredObject(source, _owned_fields(body), takeover_from=former)
+    try:
+        field = f"{path}.metadata.annotations".lstrip(".")
+        switches = convert(annotations(body), Switches, field)
+    except BadRequest as error:
+        named = InventoryEntry(body["apiVersion"], body["kind"], name=body["metadata"]["name"])
+        value, must, right = error.problem.rpartition("must ")
+        is_secret = structs.replace(named, source=source).is_confidential
+        problem = f"{'' if is_secret else value}{must}{right}"
+        raise InvalidField(f"{named.kind} {named.name}, {error.field}", problem) from None
+    return DesiredObject(source, _owned_fields(body), switches=switches)
 
 
 def without(metadata: Json, prefixes: tuple[str, ...]) -> Json:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
@@ -39,6 +40,28 @@ class SyncPolicy(View, frozen=True):
     conflict: ConflictPolicy = msgspec.field(name="conflictPolicy", default="Keep")
 
 
+class Switches(View, frozen=True):
+    """What annotations of an object in a source say about it alone.
+
+    Attributes:
+        prune: false: it stays on the target when it leaves the source.
+        replace: true: it may be deleted and made again where the target refuses a change.
+        drift: its own drift policy; None for that of all.
+        takeover_from: the owner that it may be taken over from; empty for none.
+    """
+
+    prune: Literal["true", "false"] = msgspec.field(name=names.ANNOTATION_PRUNE, default="true")
+    replace: Literal["true", "false"] = msgspec.field(
+        name=names.ANNOTATION_REPLACE, default="false"
+    )
+    drift: DriftPolicy | None = msgspec.field(name=names.ANNOTATION_DRIFT, default=None)
+    takeover_from: str = msgspec.field(name=names.ANNOTATION_TAKEOVER, default="")
+
+
+#: The switches of an object without such annotations.
+DEFAULT = Switches()
+
+
 @dataclass(frozen=True)
 class SourceProblem:
     """Something in a source that cannot be synced; str() never quotes a Secret.
@@ -65,13 +88,12 @@ class DesiredObject:
         source: such as `ConfigMap/web`.
         body: apiVersion, kind, metadata and the rest, without labels and annotations of ours.
         namespace: where it goes if its kind is namespaced; only the target knows which kinds are.
-        takeover_from: the owner that it may be taken over from; empty for none.
     """
 
     source: str
     body: Json = field(repr=False)
     namespace: str = "default"
-    takeover_from: str = ""
+    switches: Switches = DEFAULT
 
     @property
     def gvk(self) -> Gvk:
@@ -192,6 +214,7 @@ class SyncTask:
         cluster: where the kubeconfig leads to.
         recorded: the inventory as Metacontroller shows it; nothing outside it is applied.
         desired: what the sources want; not used by a deletion.
+        deletes: everything goes, whatever the sources and the policy say.
     """
 
     owner: Owner
@@ -199,3 +222,4 @@ class SyncTask:
     recorded: Inventory
     desired: DesiredSet = DesiredSet()
     policy: SyncPolicy = field(default_factory=SyncPolicy)
+    deletes: bool = False

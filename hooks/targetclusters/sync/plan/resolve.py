@@ -9,11 +9,17 @@ from msgspec import structs
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
-from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
+from hooks.names import (
+    ANNOTATION_APPLIED_HASH,
+    ANNOTATION_OWNER,
+    ANNOTATION_PRUNE,
+    LABEL_MEMBER_OF,
+)
 from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.targetclusters.sync.plan.model import (
+    DEFAULT,
     OURS,
     DesiredObject,
     DesiredSet,
@@ -21,6 +27,7 @@ from hooks.targetclusters.sync.plan.model import (
     ObjectResult,
     Outcome,
     SourceProblem,
+    Switches,
     SyncPolicy,
 )
 
@@ -56,14 +63,13 @@ class ResolvedObject:
         entry: with the UID that the inventory holds, empty if it holds none.
         body: with its namespace, our label, our mark and the hash.
         digest: the hash that the body carries.
-        takeover_from: the owner that it may be taken over from; empty for none.
     """
 
     entry: InventoryEntry
     kind: Kind
     body: Json = field(repr=False)
     digest: str
-    takeover_from: str = ""
+    switches: Switches = DEFAULT
 
     @property
     def key(self) -> ObjectKey:
@@ -132,7 +138,8 @@ def resolve(
         kind = kinds[one.gvk]
         namespace = one.namespace if isinstance(kind, Kind) and kind.namespaced else ""
         name = one.body["metadata"]["name"]
-        entry = InventoryEntry(*one.gvk, namespace, name, source=one.source)
+        kept = one.switches.prune == "false"
+        entry = InventoryEntry(*one.gvk, namespace, name, source=one.source, kept=kept)
         if isinstance(kind, str):
             named = structs.replace(entry, namespace=one.body["metadata"].get("namespace", ""))
             unresolved.append(ObjectResult(named, "failed", kind))
@@ -180,6 +187,8 @@ def why_kept(
         incomplete: the sources of which something that is wanted is not on the target.
         policy: says whether anything is pruned.
     """
+    if entry.kept:
+        return f'is no longer wanted; {ANNOTATION_PRUNE}: "false" keeps it'
     if not policy.prune:
         return "is no longer wanted; pruning is off"
     if not desired.has_all_sources:
@@ -208,4 +217,4 @@ def _complete(
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     annotations = {**annotations, ANNOTATION_APPLIED_HASH: digest}
     body = {**desired.body, "metadata": {**metadata, "annotations": annotations}}
-    return ResolvedObject(entry, kind, body, digest, desired.takeover_from)
+    return ResolvedObject(entry, kind, body, digest, desired.switches)

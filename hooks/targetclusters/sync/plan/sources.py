@@ -22,7 +22,7 @@ from hooks.targetclusters.sync.plan.manifests import (
     without,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
-from hooks.targetclusters.untrusted_yaml import Size
+from hooks.targetclusters.untrusted_yaml import InvalidField, Size
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import ObjectName, View, convert
 
@@ -207,7 +207,10 @@ def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object])
     texts = [str(text) for pairs in held for pair in pairs.items() for text in pair]
     size = Size(len(texts) // 2, sum(map(len, texts)))
     spend(size)
-    return SourceContents((desired_object(name, body),), size=size)
+    try:
+        return SourceContents((desired_object(name, body),), size=size)
+    except InvalidField as error:
+        return SourceContents((), (SourceProblem(name, str(error)),))
 
 
 def _manifests(

@@ -61,7 +61,7 @@ def make_live(**changes: Any) -> LiveObject:
     return LiveObject(**{**facts, **changes})
 
 
-def make_entry(name: str, kind: Kind = CONFIG_MAP, **changes: str) -> InventoryEntry:
+def make_entry(name: str, kind: Kind = CONFIG_MAP, **changes: Any) -> InventoryEntry:
     namespace = "shop" if kind.namespaced else ""
-    fields = {"namespace": namespace, "source": "ConfigMap/app", **changes}
+    fields: dict[str, Any] = {"namespace": namespace, "source": "ConfigMap/app", **changes}
     return InventoryEntry(api_version=kind.api_version, kind=kind.kind, name=name, **fields)

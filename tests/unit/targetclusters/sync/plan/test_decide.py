@@ -15,7 +15,13 @@ from hooks.targetclusters.sync.plan.decide import (
     decide,
     read_live,
 )
-from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Outcome, SyncPolicy
+from hooks.targetclusters.sync.plan.model import (
+    LiveObject,
+    ObjectResult,
+    Outcome,
+    Switches,
+    SyncPolicy,
+)
 from tests.unit.targetclusters.sync.objects import (
     CLUSTER_ROLE,
     MARK,
@@ -144,6 +150,22 @@ def test_decides(live: LiveObject | None, uid: str, policy: SyncPolicy, step: St
     assert decide(make_wanted(uid=uid), live, policy=policy, whose=WHOSE) == step
 
 
+@pytest.mark.parametrize(
+    ("live", "policy", "switches", "step"),
+    [
+        pytest.param(SUSPECT, CORRECT, Switches(drift="Report"), Compare(SUSPECT, False), id="r"),
+        pytest.param(SUSPECT, REPORT, Switches(drift="Correct"), Compare(SUSPECT, True), id="c"),
+        pytest.param(None, REPORT, Switches(drift="Correct"), Apply(), id="gone, corrected"),
+        pytest.param(None, REPORT, Switches(replace="true"), Apply(), id="gone, replaced"),
+    ],
+)
+def test_a_switch_of_an_object_decides_before_the_policy(
+    live: LiveObject | None, policy: SyncPolicy, switches: Switches, step: Step
+) -> None:
+    wanted = replace(make_wanted(uid="uid-1"), switches=switches)
+    assert decide(wanted, live, policy=policy, whose=WHOSE) == step
+
+
 def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
     live = make_live(mark="", part_of="ours once", may_differ=True, applied_hash="old")
     step = decide(make_wanted(), live, policy=CORRECT, whose=WHOSE)
@@ -158,7 +180,7 @@ def test_another_owners_is_taken_over_where_its_source_names_that_owner(
     former: str, taken: bool
 ) -> None:
     live = make_live(mark="hub-2/fleet/web:shop/a")
-    wanted = replace(make_wanted(), takeover_from=former)
+    wanted = replace(make_wanted(), switches=Switches(takeover_from=former))
     step = decide(wanted, live, policy=OVERWRITE, whose=WHOSE)
     assert (step == Apply(live, force=True, takes_over=True)) is taken
     assert isinstance(decide(wanted, live, policy=CORRECT, whose=WHOSE), ObjectResult)

@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,9 +25,14 @@ from hooks.targetclusters.sync.plan.inventory import (
 MIB = 1024 * 1024
 
 
-def entry(name: str, **changes: str) -> InventoryEntry:
-    fields = {"api_version": "v1", "kind": "ConfigMap", "namespace": "shop", **changes}
-    return InventoryEntry(name=name, **fields)
+def entry(name: str, **changes: Any) -> InventoryEntry:
+    fields: dict[str, Any] = {
+        "api_version": "v1",
+        "kind": "ConfigMap",
+        "namespace": "shop",
+        **changes,
+    }
+    return InventoryEntry(name=name, **(fields | changes))
 
 
 #: An entry as a line holds it.

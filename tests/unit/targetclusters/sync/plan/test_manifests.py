@@ -128,6 +128,29 @@ def test_a_problem_names_source_key_document_and_field(text: str, problem: str) 
     assert problem in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "value", "problem"),
+    [
+        pytest.param("prune", "no", "is 'no', must be true or false", id="prune"),
+        pytest.param("replace", "True", "is 'True', must be true or false", id="replace"),
+        pytest.param("drift", "report", "is 'report', must be Correct or Report", id="drift"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_a_switch_with_a_wrong_value_is_named_without_a_secrets_value(
+    kind: str, annotation: str, value: str, problem: str
+) -> None:
+    key = f"targetcluster.example.com/{annotation}"
+    one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "annotations": {key: value}}}
+    objects, (found,) = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": [one]}))
+    assert objects == []
+    right = problem if kind == "ConfigMap" else problem.partition(", ")[2]
+    assert found == (
+        "ConfigMap/app, key app.yaml, document 1: "
+        f'{kind} a, items[0].metadata.annotations["{key}"]: {right}'
+    )
+
+
 def names(document: object) -> list[tuple[str, str]]:
     objects, problems = read(json.dumps(document))
     assert problems == []

@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
-from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SyncPolicy
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, Switches, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import (
     ResolvedSet,
     defined_kinds,
@@ -123,6 +123,14 @@ ENTRY = make_entry("old")
 )
 def test_keeps(wanted: DesiredSet, policy: SyncPolicy, reason: str) -> None:
     assert why_kept(ENTRY, wanted, [], policy) == reason
+
+
+def test_what_its_source_said_is_not_to_be_pruned_is_recorded_so_and_kept() -> None:
+    one = replace(make_desired(), switches=Switches(prune="false"))
+    (found,) = resolve(desired(one), KINDS, OWNER, {}).objects
+    assert found.entry.kept
+    reason = why_kept(found.entry, desired(), [], SyncPolicy())
+    assert reason == 'is no longer wanted; targetcluster.example.com/prune: "false" keeps it'
 
 
 def test_what_was_found_without_a_source_is_kept_while_any_source_has_problems() -> None:

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.plan.manifests import SourceContents
+from hooks.targetclusters.sync.plan.model import Switches
 from hooks.targetclusters.sync.plan.sources import (
     Selector,
     Source,
@@ -268,6 +270,23 @@ def test_a_copy_may_have_another_name_and_namespace() -> None:
     (held,) = read_contents(source, config_map()).objects
     copy = place(source, held)
     assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
+
+
+def test_switches_are_read_of_a_copy_and_a_wrong_one_is_a_problem() -> None:
+    def copy(value: str) -> SourceContents:
+        annotations = {"targetcluster.example.com/prune": value}
+        metadata = {"name": "app", "namespace": "fleet", "annotations": annotations}
+        return read_contents(Source("ConfigMap"), {"metadata": metadata})
+
+    (one,) = copy("false").objects
+    assert (one.switches, one.body["metadata"].get("annotations")) == (Switches("false"), None)
+    found = copy("no")
+    assert found.objects == ()
+    (problem,) = map(str, found.problems)
+    assert problem == (
+        'ConfigMap/app: ConfigMap app, metadata.annotations["targetcluster.example.com/prune"]: '
+        "is 'no', must be true or false"
+    )
 
 
 def test_the_token_of_a_service_account_is_refused() -> None:
