@@ -100,7 +100,7 @@ class Applier:
                 assert_never(step)
 
     def _create(self, wanted: ResolvedObject) -> ObjectResult:
-        body = _with_metadata(wanted, resourceVersion=CREATE_ONLY)
+        body = _with_metadata(wanted.body, resourceVersion=CREATE_ONLY)
         try:
             created = self.state.target.apply_new(wanted.path, body)
         except Conflict:  # it exists but was not listed: without our label, or just created
@@ -110,10 +110,10 @@ class Applier:
         return wanted.result("applied", live=read_live(created))
 
     def _apply(self, live: LiveObject, step: Apply, wanted: ResolvedObject) -> ObjectResult:
-        body = _with_metadata(wanted, uid=live.uid)
         try:
             if step.takes_over:
                 self._move_managers(wanted.path)
+            body = self._body(wanted, live)
             applied = self.state.target.apply(wanted.path, body, force=step.force)
         except (Conflict, NotFound):
             if step.force:
@@ -154,7 +154,7 @@ class Applier:
             if error.code != 400 or not corrects:  # a webhook there does not support dry runs
                 raise
         try:
-            body = _with_metadata(wanted, uid=live.uid)
+            body = self._body(wanted, live)
             applied = read_live(self.state.target.apply(wanted.path, body, force=True))
         except (Conflict, NotFound):
             return _overtaken(wanted)
@@ -171,12 +171,23 @@ class Applier:
         compared, fields = self.state.memory.dry_runs.get(wanted.key, (None, ()))
         if compared != _compared(wanted, live):
             before = self.state.target.get(wanted.path)
-            body = _with_metadata(wanted, uid=live.uid)
+            body = _with_metadata(wanted.beside(before), uid=live.uid)
             after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
             live = read_live(before) or live
             fields = changed_fields(before, after)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
+
+    def _body(self, wanted: ResolvedObject, live: LiveObject) -> Json:
+        """Return what is applied to an object, which is read again if some fields are left as is.
+
+        Raises NotFound.
+        """
+        if not wanted.ignored:
+            return _with_metadata(wanted.body, uid=live.uid)
+        found = self.state.target.get(wanted.path)
+        version = str(part(found, "metadata").get("resourceVersion") or "")
+        return _with_metadata(wanted.beside(found), uid=live.uid, resourceVersion=version)
 
     def _replaceable(self, step: Step, wanted: ResolvedObject) -> LiveObject | None:
         """Return what is there if it is ours by its mark, and to be changed; else None."""
@@ -196,8 +207,9 @@ class Applier:
             f"{wanted.key.name[:54].rstrip('-.')}-{wanted.digest[:8]}",
         )
         path = wanted.kind.path(wanted.key.namespace, trial)
+        new = wanted.beside(target.get(wanted.path)) if wanted.ignored else wanted.body
         try:
-            target.apply(path, _with_metadata(wanted, name=trial), force=True, dry_run=True)
+            target.apply(path, _with_metadata(new, name=trial), force=True, dry_run=True)
         except KubeRefused as error:
             text = f"is not replaced: the target refuses the new one too: {error.text}"
             raise KubeRefused(f"PATCH {path}", error.code, text) from error
@@ -206,7 +218,7 @@ class Applier:
         if target.find(wanted.path) is not None:
             message = "is being deleted on the target to be replaced"
             return wanted.result("skipped", message, needs_recheck=True)
-        body = _with_metadata(wanted, resourceVersion=CREATE_ONLY)
+        body = _with_metadata(new, resourceVersion=CREATE_ONLY)
         try:
             created = read_live(target.apply_new(wanted.path, body))
         except Conflict:
@@ -281,8 +293,8 @@ def _compared(wanted: ResolvedObject, live: LiveObject) -> Compared:
     return wanted.digest, live.uid, live.resource_version
 
 
-def _with_metadata(wanted: ResolvedObject, **metadata: str) -> Json:
-    return {**wanted.body, "metadata": {**wanted.body["metadata"], **metadata}}
+def _with_metadata(body: Json, **metadata: str) -> Json:
+    return {**body, "metadata": {**body["metadata"], **metadata}}
 
 
 def _overtaken(wanted: ResolvedObject) -> ObjectResult:

@@ -135,7 +135,8 @@ class _Round:
 
     def _take_steps(self) -> None:
         desired, recorded = self.task.desired, self.recorded.by_key
-        self.resolved = resolve(desired, self._find_kinds(), self.task.owner, recorded)
+        kinds, ignored = self._find_kinds(), self.task.policy.ignored
+        self.resolved = resolve(desired, kinds, self.task.owner, recorded, ignored)
         wanted = {one.key: one for one in self.resolved.objects}
         self.target.managed_namespaces = frozenset(
             key.name for key in wanted if key.kind == NAMESPACE.kind

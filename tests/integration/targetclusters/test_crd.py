@@ -30,6 +30,11 @@ def source(**fields: Any) -> Json:
     return {"resourceSyncPolicy": {"sources": [{"kind": "ConfigMap", **fields}]}}
 
 
+def ignoring(*pointers: str) -> Json:
+    ignored = {"kind": "ConfigMap", "jsonPointers": list(pointers)}
+    return {"resourceSyncPolicy": {"ignoreDifferences": [ignored]}}
+
+
 @pytest.mark.parametrize(
     ("spec", "named"),
     [
@@ -67,6 +72,8 @@ def source(**fields: Any) -> Json:
             'Unsupported value: "Pod"',
             id="a-pod",
         ),
+        pytest.param(ignoring("data.a"), "jsonPointers[0]", id="no-pointer"),
+        pytest.param(ignoring(), "jsonPointers", id="no-pointers"),
         pytest.param({"deletionPolicy": "Keep"}, "spec.deletionPolicy", id="no-policy"),
         pytest.param({"autoHealing": {"maxRetry": -1}}, "maxRetry", id="fewer-than-no-tries"),
         pytest.param({"suspended": True}, 'unknown field "spec.suspended"', id="misspelt"),

@@ -23,6 +23,7 @@ from hooks.targetclusters.sync.plan.model import (
     SyncTask,
 )
 from hooks.targetclusters.sync.sources import SourceCache, read_sources
+from hooks.webhook.requests import convert
 from tests.controlplane.cluster import Cluster
 from tests.kubes import Watched
 
@@ -112,11 +113,7 @@ class World:
 
     def round(self, *, kube: Kube | None = None, seconds: float = 60.0) -> SyncReport:
         """Do one round, and have Metacontroller write the inventory that it answers."""
-        policy = SyncPolicy(
-            prune=self.policy.get("prune", True),
-            drift=self.policy.get("driftPolicy", "Correct"),
-            conflict=self.policy.get("conflictPolicy", "Keep"),
-        )
+        policy = convert(self.policy, SyncPolicy)
         task = replace(self.task(kube), desired=self.gather(), policy=policy)
         report = sync_round(
             kube or self.kube,

@@ -146,6 +146,11 @@ def test_no_child_is_an_error_of_ours(client: FlaskClient, data: Any, name: str)
             {"resourceSyncPolicy": {"driftPolicy": 7}}, "resourceSyncPolicy.driftPolicy", id="type"
         ),
         pytest.param(
+            {"resourceSyncPolicy": {"ignoreDifferences": [{"kind": "A", "jsonPointers": ["a"]}]}},
+            "resourceSyncPolicy.ignoreDifferences[0].jsonPointers[0]",
+            id="no-pointer",
+        ),
+        pytest.param(
             {"healthChecks": {"minReadyNodes": "80"}}, "healthChecks.minReadyNodes", id="no-share"
         ),
         pytest.param(

@@ -51,7 +51,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str):
         return None
-    body = wanted.body if wanted else {}
+    body = wanted.beside(obj) if wanted else {}
     # The items of a list have no apiVersion and kind.
     content = {k: v for k, v in body.items() if k not in {"apiVersion", "kind"}}
     return LiveObject(

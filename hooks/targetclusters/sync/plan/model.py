@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,10 +12,16 @@ from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import Gvk
-from hooks.webhook.requests import View
+from hooks.webhook.requests import NonEmpty, View
 
 DriftPolicy = Literal["Correct", "Report"]
 ConflictPolicy = Literal["Keep", "Overwrite"]
+JsonPointer = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(/([^/~]|~[01])+)+\Z", description="a JSON pointer such as /spec/replicas"
+    ),
+]
 Outcome = Literal[
     "applied", "unchanged", "pruned", "drifted", "deleting", "conflict", "failed", "skipped"
 ]
@@ -26,6 +32,14 @@ OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted")
 TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted", "deleting")
 
 
+class IgnoredFields(View, frozen=True, kw_only=True):
+    """Fields of a kind that are left as the target has them."""
+
+    group: str = ""
+    kind: NonEmpty
+    json_pointers: tuple[JsonPointer, ...]
+
+
 class SyncPolicy(View, frozen=True):
     """What `spec.resourceSyncPolicy` says about objects that differ from what is wanted.
 
@@ -33,11 +47,13 @@ class SyncPolicy(View, frozen=True):
         prune: delete what is no longer wanted.
         drift: apply again what somebody edited on the target, or only report it.
         conflict: leave alone what existed before us, or take it over.
+        ignored: fields that are neither changed nor reported.
     """
 
     prune: bool = True
     drift: DriftPolicy = msgspec.field(name="driftPolicy", default="Correct")
     conflict: ConflictPolicy = msgspec.field(name="conflictPolicy", default="Keep")
+    ignored: tuple[IgnoredFields, ...] = msgspec.field(name="ignoreDifferences", default=())
 
 
 class Switches(View, frozen=True):

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from msgspec import structs
 
@@ -16,6 +17,7 @@ from hooks.names import (
     LABEL_MEMBER_OF,
 )
 from hooks.targetclusters.sync.plan.identity import Owner
+from hooks.targetclusters.sync.plan.ignored import Path, ignored_paths, leave
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.targetclusters.sync.plan.model import (
@@ -23,6 +25,7 @@ from hooks.targetclusters.sync.plan.model import (
     OURS,
     DesiredObject,
     DesiredSet,
+    IgnoredFields,
     LiveObject,
     ObjectResult,
     Outcome,
@@ -63,6 +66,7 @@ class ResolvedObject:
         entry: with the UID that the inventory holds, empty if it holds none.
         body: with its namespace, our label, our mark and the hash.
         digest: the hash that the body carries.
+        ignored: the fields that are left as they are on the target.
     """
 
     entry: InventoryEntry
@@ -70,6 +74,11 @@ class ResolvedObject:
     body: Json = field(repr=False)
     digest: str
     switches: Switches = DEFAULT
+    ignored: tuple[Path, ...] = ()
+
+    def beside(self, live: Json) -> Json:
+        """Return the body that is applied to a live object, which keeps the ignored fields."""
+        return reduce(lambda body, path: leave(body, live, path), self.ignored, self.body)
 
     @property
     def key(self) -> ObjectKey:
@@ -126,6 +135,7 @@ def resolve(
     kinds: Mapping[Gvk, Kind | str],
     owner: Owner,
     recorded: Mapping[ObjectKey, InventoryEntry],
+    ignored: Iterable[IgnoredFields] = (),
 ) -> ResolvedSet:
     """Resolve each desired object to an object of this owner on the target.
 
@@ -149,7 +159,8 @@ def resolve(
         else:
             if before := recorded.get(entry.key):
                 entry = structs.replace(entry, uid=before.uid, applied=before.applied)
-            resolved[entry.key] = _complete(one, kind, entry, owner)
+            left = ignored_paths(ignored, entry.key.group_kind)
+            resolved[entry.key] = replace(_complete(one, kind, entry, owner), ignored=left)
     ordered = sorted(resolved.values(), key=lambda one: apply_order(one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
 

@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.targetclusters.sync.plan.ignored import ignored_paths, leave
+from hooks.targetclusters.sync.plan.model import IgnoredFields
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "path", "left"),
+    [
+        pytest.param({"a": 1, "b": 2}, {"a": 5}, "a", {"a": 5, "b": 2}, id="as it is there"),
+        pytest.param({"a": 1, "b": 2}, {}, "a", {"b": 2}, id="not there"),
+        pytest.param({"b": 2}, {"a": 5}, "a", {"b": 2, "a": 5}, id="only there"),
+        pytest.param({}, {"a": {"b": 5, "c": 6}}, "a b", {"a": {"b": 5}}, id="deep, only there"),
+        pytest.param({"x": 1}, {}, "a b", {"x": 1}, id="nowhere"),
+        pytest.param({"a": 1}, {"a": {"b": 5}}, "a b", {"a": 1}, id="of another type"),
+        pytest.param({"a": {"b": 1}}, {"a": 5}, "a b", {"a": {}}, id="of another type there"),
+        pytest.param([1, 2], [5, 6], "1", [1, 6], id="an item"),
+        pytest.param([1, 2], [5], "1", [1], id="no such item there"),
+        pytest.param([1], [5, 6], "1", [1], id="no such item"),
+        pytest.param([{"x": 1}], [{"x": 5}], "0 x", [{"x": 5}], id="in an item"),
+        pytest.param(
+            [{"name": "a", "x": 1}],
+            [{"name": "b", "x": 6}, {"name": "a", "x": 5}],
+            "0 x",
+            [{"name": "a", "x": 5}],
+            id="in the item of that name",
+        ),
+    ],
+)
+def test_leaves_a_field_as_it_is_on_the_target(
+    wanted: Any, live: Any, path: str, left: object
+) -> None:
+    assert leave(wanted, live, path.split()) == left
+
+
+def test_fields_are_ignored_by_group_and_kind_and_never_an_identity() -> None:
+    pointers = (
+        "/spec/replicas",
+        "/metadata/annotations/a~1b~0c",
+        "/metadata/annotations/targetcluster.example.com~1owner",
+        "/metadata/labels",
+        "/metadata/name",
+        "/metadata",
+        "/kind",
+        "/apiVersion",
+    )
+    ignored = [IgnoredFields(group="apps", kind="Deployment", json_pointers=pointers)]
+    assert ignored_paths(ignored, ("apps", "Deployment")) == (
+        ("spec", "replicas"),
+        ("metadata", "annotations", "a/b~c"),
+    )
+    assert ignored_paths(ignored, ("", "Deployment")) == ()
+    assert ignored_paths(ignored, ("apps", "StatefulSet")) == ()
+
+
+VALUES = st.recursive(
+    st.none() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=8,
+)
+
+
+@given(VALUES, VALUES, st.lists(st.sampled_from(["a", "b", "0", "1"]), min_size=1, max_size=4))
+def test_a_target_may_have_anything_there_and_once_left_is_left(
+    wanted: Any, live: object, path: list[str]
+) -> None:
+    left = leave(wanted, live, path)
+    assert type(left) is type(wanted)
+    assert leave(left, left, path) == left
