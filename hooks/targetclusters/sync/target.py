@@ -55,7 +55,10 @@ def describe_error(error: KubeError, entry: InventoryEntry) -> str:
     code = error.code if isinstance(error, (KubeRefused, KubeUnreachable)) else 0
     if entry.is_confidential and code:
         return f"refused with {code}; the message is left out because it may quote a secret"
-    return one_line(error.text if isinstance(error, KubeRefused) else error, MAX_MESSAGE)
+    text = error.text if isinstance(error, KubeRefused) else str(error)
+    if len(text) > MAX_MESSAGE:  # a value that is refused comes first, and why at the end
+        text = f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 3 :]}"
+    return one_line(text, MAX_MESSAGE)
 
 
 class Target:

@@ -238,37 +238,3 @@ def test_large_texts_with_many_commas_are_read_again_and_found_unchanged(world: 
         world.source(f"map-{number}", {"areas.geojson": text})
     assert world.settle().synced
     assert world.round().counts == {"unchanged": 5}
-
-
-def test_a_job_that_went_by_itself_is_made_again_only_when_its_source_changes(
-    world: World,
-) -> None:
-    def put(image: str, **spec: object) -> None:
-        pod = {"containers": [{"name": "c", "image": image}], "restartPolicy": "Never"}
-        body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}}
-        text = json.dumps({**body, "spec": {"template": {"spec": pod}, **spec}})
-        world.source("bundle", {"job.json": text}, label="")
-
-    def is_there() -> bool:
-        return world.on_target("once", "jobs", "batch/v1") is not None
-
-    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
-    jobs = world.target.api.resource("batch/v1", "jobs")
-    put("one", ttlSecondsAfterFinished=0)
-    world.settle()
-    jobs.delete("once", world.namespace)
-    report = world.settle()
-    assert report.synced
-    assert result(report, "once").message == "has finished and went by itself"
-    world.forget()
-    assert world.settle().synced
-    assert not is_there()
-    put("two", ttlSecondsAfterFinished=0)
-    world.settle()
-    assert is_there()
-    jobs.delete("once", world.namespace)
-    put("two")
-    world.settle()
-    jobs.delete("once", world.namespace)
-    world.settle()
-    assert is_there()

@@ -62,6 +62,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or ""),
         deleting_since=one_line(metadata.get("deletionTimestamp") or "", 40),
         finalizers=tuple(one_line(each, 100) for each in finalizers(obj)[:_NAMED]),
+        goes_by_itself=part(obj, "spec").get("ttlSecondsAfterFinished") is not None,
         may_differ=may_differ(content, obj),
     )
 

@@ -146,6 +146,7 @@ class LiveObject:
         applied_hash: the hash that it carries.
         deleting_since: when its deletion was requested; empty if it was not.
         finalizers: what its deletion waits for.
+        goes_by_itself: a Job that is so is deleted when it has finished, whoever asked for that.
         may_differ: it may lack something that is wanted.
     """
 
@@ -156,6 +157,7 @@ class LiveObject:
     applied_hash: str = ""
     deleting_since: str = ""
     finalizers: tuple[str, ...] = ()
+    goes_by_itself: bool = False
     may_differ: bool = False
 
 

@@ -9,7 +9,6 @@ from functools import reduce
 from msgspec import structs
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import part
 from hooks.names import (
     ANNOTATION_APPLIED_HASH,
     ANNOTATION_OWNER,
@@ -90,13 +89,6 @@ class ResolvedObject:
         """Return the object's path on the target."""
         return self.kind.path(self.entry.namespace, self.entry.name)
 
-    @property
-    def goes_by_itself(self) -> bool:
-        """Tell whether it is a Job that is deleted when it has finished."""
-        spec = part(self.body, "spec")
-        is_job = self.key.group_kind == ("batch", "Job")
-        return is_job and spec.get("ttlSecondsAfterFinished") is not None
-
     def result(
         self,
         outcome: Outcome,
@@ -109,7 +101,8 @@ class ResolvedObject:
         """Return what happened to the object, which is on the target as `live`."""
         entry = self.entry
         if live and outcome in OURS:
-            applied = self.digest if self.goes_by_itself else ""
+            is_job = self.key.group_kind == ("batch", "Job")
+            applied = self.digest if is_job and live.goes_by_itself else ""
             entry = structs.replace(entry, uid=live.uid, applied=applied)
         return ObjectResult(entry, outcome, message, fields, needs_recheck=needs_recheck)
 
