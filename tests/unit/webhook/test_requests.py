@@ -170,6 +170,9 @@ Named = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+\Z", description="a small w
             "f.kind: is 'C', must be A or B",
             id="another word",
         ),
+        pytest.param(
+            "no", Literal["true", "false"], "f: is 'no', must be true or false", id="words of a type"
+        ),
         pytest.param("A", Named, "f: is 'A', must be a small word", id="pattern"),
         pytest.param("", Named, "f: is missing; it must be a small word", id="nothing"),
         pytest.param("x%", Percent, "f: is 'x%', must be a percentage such as 80%", id="own type"),
