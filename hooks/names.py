@@ -264,6 +264,9 @@ TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
 #: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
 #: stays allocated.
 TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
+#: Tag on an address while one of our calls releases, untags or takes it over: since when, and a
+#: name of the call. Until it is gone, no other call does so.
+TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
 #: Value of the tag `address-origin` of an address that we allocated.
 TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user allocated.

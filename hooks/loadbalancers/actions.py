@@ -19,6 +19,7 @@ from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
 from hooks.loadbalancers.plan.effects import members_after
 from hooks.loadbalancers.plan.facts import Refusal
+from hooks.names import TAG_LEASE
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 #: CloudStack's types of the kinds of resources that are tagged.
@@ -123,7 +124,7 @@ def _do(
             rerecord(action, context) if action.after else forget(action, context)
         case actions.Retag(owns, keys, tags):
             what = _TYPES[owns[0].kind], [own.id for own in owns]
-            context.wait_for(context.start(delete_tags(*what, keys)))
+            context.wait_for(context.start(delete_tags(*what, dict.fromkeys(keys))))
             context.wait_for(context.start(create_tags(*what, dict(tags))))
         case actions.OpenFirewall() if action.tags:
             return _open_tagged(action, context)
@@ -185,6 +186,7 @@ def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
         case actions.AddTags(kind, ids, _, tags):
             return create_tags(_TYPES[kind], ids, dict(tags))
         case actions.UntagAddress(own, keys):
-            return delete_tags(ResourceType.ADDRESS, [own.id], keys)
+            removed = dict.fromkeys((*keys, TAG_LEASE))
+            return delete_tags(ResourceType.ADDRESS, [own.id], removed)
         case _:
             assert_never(action)

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused, Throttled, Unreachable
+from hooks.cloudstack.errors import (
+    CloudStackError,
+    JobRunning,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
@@ -15,18 +22,22 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.facts import observe, observe_associated
+from hooks.loadbalancers.facts import observe, observe_again, observe_associated
+from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.lanes import NetworkBusy
 from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import actions, status
 from hooks.loadbalancers.plan.actions import Action, KubernetesAction
 from hooks.loadbalancers.plan.effects import state_after
-from hooks.loadbalancers.plan.facts import CallState, Facts
+from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.leases import find_address, lease_on, needs_lease
+from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.contract import Plan
-from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall
+from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall, Outdated
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
 _REASONS = {
@@ -63,12 +74,17 @@ class LoadBalancerCall(Call[Facts, Action]):
     known: Facts | None = None
     has_effects: bool = False
     associated: str = ""
+    _handover: Handover = field(init=False)
     _beside: list[tuple[Action, "Future[Outcome]"]] = field(default_factory=list)
     _recording: threading.Lock = field(default_factory=threading.Lock)
     _lane: ExitStack = field(default_factory=ExitStack)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="beside")
     )
+
+    def __post_init__(self) -> None:
+        """Hold the lease that the last call left."""
+        self._handover = Handover(self.context)
 
     def __enter__(self) -> Self:
         return self
@@ -79,24 +95,23 @@ class LoadBalancerCall(Call[Facts, Action]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what still runs beside; jobs that outlive the call are remembered."""
+        """Wait for what still runs beside; jobs that outlive the call are remembered.
+
+        A process that ends leaves its lease: what it was doing may go on in CloudStack.
+        """
         self._pool.shutdown()
         self._leave_network()
+        if error is None or isinstance(error, Exception):
+            self._handover.end()
 
     def observe(self) -> Facts:
-        """Return what is known of CloudStack, else read it.
-
-        Before a deletion, the lane comes first: nothing may come on the address while it is waited
-        for. What a release has left is read without: another release enters it again.
-        """
+        """Return what is known of CloudStack, else read it."""
         self._finish()
         self._choose_network()
         if self.known is not None and self.associated:
             self.known = observe_associated(self.known, self.associated, self.context)
         self.associated = ""
         if self.known is None:
-            if self.request.is_deleting and not self._has_released():
-                self._enter_network()
             return self._read()
         self.known = replace(self.known, call_state=self.call_state, now=self.context.clock())
         return self.known
@@ -122,13 +137,14 @@ class LoadBalancerCall(Call[Facts, Action]):
             return
         if not isinstance(action, actions.OpenFirewall | actions.CloseFirewall):
             self._finish()
-        if isinstance(action, actions.Release) and not self._still_planned(action):
+        if not self._may_do(action):
             return
         begin = (lambda: None) if isinstance(action, KubernetesAction) else self._begin
         try:
             self._note(action, perform(action, self.context, begin))
         except Exception:
             self.known = None
+            self._handover.leave()
             raise
         finally:
             if isinstance(action, actions.Release):
@@ -173,17 +189,62 @@ class LoadBalancerCall(Call[Facts, Action]):
     def _read(self) -> Facts:
         self.known, self.has_effects = None, False
         self.known = observe(self.request, self.call_state, self.context)
+        self._note_leases(self.known)
         return self.known
 
-    def _has_released(self) -> bool:
-        return any(isinstance(each, actions.Release) for each in self.call_state.done)
+    def _note_leases(self, facts: Facts) -> None:
+        """Note since when leases show; what a call that died left on a serving address goes."""
+        is_serving = not (facts.request.is_deleting or facts.request.spec.plan_only)
+        for each in filter(lease_on, facts.state.addresses):
+            is_old = self.context.leases.see(each.id, lease_on(each)) > LONGEST_CALL
+            if is_old and is_serving and facts.owner.whose(each) is Whose.OURS:
+                self._handover.inherit(each)
 
-    def _still_planned(self, release: actions.Release) -> bool:
-        """Enter the lane, and plan again if it was not held when CloudStack was read."""
-        if "network" in self.context.held_lanes:
+    def _may_do(self, action: Action) -> bool:
+        """Take the lease that an action needs; return False if that is refused.
+
+        Before a release, the lane comes first: what is read is as new as it can be.
+
+        Raises:
+            Outdated: what is read under the lease changes the plan.
+        """
+        if not isinstance(action, actions.TAKEDOWNS):
             return True
-        self._enter_network()
-        return release in plan(self._read()).actions
+        facts = self.known or self._read()
+        if not needs_lease(action, facts):
+            return True
+        if isinstance(action, actions.Release):
+            self._enter_network()
+        try:
+            facts = self._under_lease(action, facts)
+        except Unauthorized:
+            raise
+        except Refused as error:
+            self._note(action, Outcome((Refusal(action, error.code, error.text),)))
+            return False
+        if action not in plan(facts).actions:
+            raise Outdated(f"CloudStack has changed: {action} is not right any more")
+        return True
+
+    def _under_lease(self, action: Action, facts: Facts) -> Facts:
+        """Hold the lease on an action's address, and return what was read under it.
+
+        People know nothing of leases: before a release, everything is read again in any case.
+
+        Raises:
+            Outdated: the address is gone, or the lease is.
+            CloudStackError: another call has the lease, or it is not known who has it.
+        """
+        address = find_address(action, facts)
+        is_read = address is not None and self._handover.is_held(address)
+        if address and not (is_read and not isinstance(action, actions.Release)):
+            self._handover.begin(address)
+            self.known = observe_again(facts, address.id, self.context)
+            facts = self.known or self._read()
+            address = find_address(action, facts)
+        if address is None or not self._handover.is_held(address):
+            raise Outdated(f"CloudStack has changed: {action} has no lease")
+        return facts
 
     def _enter_network(self) -> None:
         """Hold the lane of the network until a release, or the call, ends. Raises NetworkBusy."""
@@ -207,6 +268,8 @@ class LoadBalancerCall(Call[Facts, Action]):
             done=(*self.call_state.done, action),
             refusals=(*self.call_state.refusals, *outcome.refusals),
         )
+        if isinstance(action, actions.Release | actions.UntagAddress) and not outcome.refusals:
+            self._handover.forget()
         if self.known is None or outcome.refusals:
             self.known = None
         elif isinstance(action, actions.Associate):

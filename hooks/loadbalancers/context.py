@@ -13,7 +13,7 @@ from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, LaneKey, Lanes
-from hooks.loadbalancers.memory import Choices, LeastRecent, MemberLists
+from hooks.loadbalancers.memory import Choices, Leases, LeastRecent, MemberLists
 from hooks.webhook.reconcile import ANSWER_MARGIN
 
 #: Seconds after which a job is not waited for any more: it hangs.
@@ -86,6 +86,7 @@ class CallContext:
         members: what is known of the members of its rules.
         note_lists: is told how many seconds lists of members took.
         choices: which addresses were chosen lately.
+        leases: which leases were seen on addresses.
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
@@ -99,6 +100,7 @@ class CallContext:
     members: MemberLists
     note_lists: Callable[[MemberLists, float], None]
     choices: Choices
+    leases: Leases
     cloud: Cloud
     kube: Kube
     deadline: Deadline

@@ -81,6 +81,15 @@ def observe_associated(facts: Facts, address_id: str, context: CallContext) -> F
     return replace(facts, state=replace(facts.state, addresses=(*others, *listed)))
 
 
+def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
+    """Read an address again, and what is on those that count.
+
+    Returns None if CloudStack does not show it: everything is to be read. Raises CloudStackError.
+    """
+    found = observe_associated(facts, address_id, context)
+    return found and replace(found, state=_Reader(found, context).contents(found))
+
+
 def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     """Read CloudStack: version, network, addresses, and what is on those that count."""
     request = facts.request

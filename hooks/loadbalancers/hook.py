@@ -7,7 +7,7 @@ from hooks.kube.objects import part
 from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
-from hooks.loadbalancers.memory import Choices, RememberedMembers
+from hooks.loadbalancers.memory import Choices, Leases, RememberedMembers
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
@@ -31,6 +31,7 @@ class LoadBalancersHook(Hook):
             dependencies.monotonic,
         )
         self._choices = Choices(dependencies.monotonic)
+        self._leases = Leases(dependencies.monotonic)
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
 
@@ -79,6 +80,7 @@ class LoadBalancersHook(Hook):
             members=self._members.begin(uid, recorded, is_check=recorded == fingerprint(request)),
             note_lists=self._members.note,
             choices=self._choices,
+            leases=self._leases,
             cloud=cloud,
             kube=dependencies.kube,
             deadline=deadline,

@@ -200,3 +200,30 @@ class Choices:
     def _recent(self) -> dict[str, str]:
         since = self._monotonic() - CHOICE_SECONDS
         return {uid: ip for uid, (ip, at) in self._choices.items() if at >= since}
+
+
+class Leases:
+    """The leases on addresses: how long this process has seen each, and those that calls left.
+
+    How old a lease is, its time cannot tell: that is of another process's clock.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._seen: LeastRecent[tuple[str, float]] = LeastRecent()
+        self._left: LeastRecent[tuple[str, str]] = LeastRecent()
+
+    def see(self, address_id: str, text: str) -> float:
+        """Note a lease on an address; return the seconds since this process first saw it."""
+        seen, now = self._seen.get(address_id), self._monotonic()
+        since = seen[1] if seen and seen[0] == text else now
+        self._seen.put(address_id, (text, since))
+        return now - since
+
+    def leave(self, uid: str, address_id: str, text: str) -> None:
+        """Leave a lease to the next call of a load balancer."""
+        self._left.put(uid, (address_id, text))
+
+    def inherit(self, uid: str) -> tuple[str, str]:
+        """Take the lease that the last call of a load balancer left: address and text, or empty."""
+        return self._left.pop(uid) or ("", "")

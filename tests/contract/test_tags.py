@@ -78,6 +78,19 @@ def test_a_tag_is_deleted_once(cloud: Cloud, tagged: tuple[Json, dict[str, str]]
     assert cloud.failed("deleteTags", 530, **one) == "Failed to delete tags"
 
 
+def test_a_tag_is_deleted_by_its_value_only_if_it_has_that(
+    cloud: Cloud, tagged: tuple[Json, dict[str, str]]
+) -> None:
+    vm, tags = tagged
+    key = "example.com/cluster"
+    one = {"resourcetype": "UserVm", "resourceids": vm["id"], "tags[0].key": key}
+    other = {**one, "tags[0].value": f"not {tags[key]}"}
+    assert cloud.failed("deleteTags", 530, **other) == "Failed to delete tags"
+    assert tags_of(cloud, vm) == tags
+    cloud.done("deleteTags", **{**one, "tags[0].value": tags[key]})
+    assert key not in tags_of(cloud, vm)
+
+
 def test_a_kind_or_a_thing_that_is_none_is_refused(cloud: Cloud) -> None:
     kind = {"resourcetype": "Bogus", "resourceids": NOBODY, "tags": {"a": "b"}}
     outcome = cloud.call("createTags", **kind)

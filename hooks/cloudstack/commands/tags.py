@@ -31,9 +31,14 @@ def create_tags(
 
 
 def delete_tags(
-    resource_type: ResourceType, resource_ids: Sequence[str], keys: Sequence[str]
+    resource_type: ResourceType, resource_ids: Sequence[str], tags: Mapping[str, str | None]
 ) -> Command:
-    """Take tags off resources, by key, whatever their value."""
-    tags = [{"key": key} for key in keys]
+    """Take tags off resources, by key and value; None for any value.
+
+    If no resource has any of them, the job fails.
+    """
     what = {"resource_type": resource_type, "resource_ids": resource_ids}
-    return command("deleteTags", **what, tags=tags)
+    entries = [
+        {"key": key} | ({} if value is None else {"value": value}) for key, value in tags.items()
+    ]
+    return command("deleteTags", **what, tags=entries)

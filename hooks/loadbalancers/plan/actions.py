@@ -103,7 +103,7 @@ class KeepAddress(Retag):
 
 @dataclass(frozen=True, slots=True)
 class UntagAddress:
-    """Remove our tags from an address that stays allocated."""
+    """Remove our tags from an address that stays allocated, and the lease with them."""
 
     own: Own
     keys: tuple[str, ...]
@@ -254,6 +254,8 @@ CommandAction = (
     | OpenFirewall
     | CloseFirewall
 )
+#: Actions that delete or take over, which nothing does that was not read in this call.
+TAKEDOWNS = (Release, UntagAddress, Retag, DeleteRule, CloseFirewall)
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService | Rerecord
 Action = CommandAction | Associate | Retag | MembersTogether | KubernetesAction

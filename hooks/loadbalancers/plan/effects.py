@@ -1,6 +1,6 @@
 """Says what CloudStack shows after an action that it carried out, so that it need not be read."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from hooks.loadbalancers.plan.actions import (
     MembersTogether,
     OpenFirewall,
     Remove,
+    Retag,
     UpdateRule,
 )
 from hooks.loadbalancers.plan.facts import CloudState
@@ -38,7 +39,7 @@ def state_after(state: CloudState, action: Action, made: str = "") -> CloudState
         made: the id of what it made; empty if it made nothing.
     """
     match action:
-        case AddTags():
+        case AddTags() | Retag():
             return _tagged(state, action)
         case CreateRule(rule):
             return _with_rule(state, _rule(rule, made)) if made else None
@@ -63,22 +64,31 @@ def state_after(state: CloudState, action: Action, made: str = "") -> CloudState
             return None
 
 
-def _tagged(state: CloudState, action: AddTags) -> CloudState:
+def _tagged(state: CloudState, action: AddTags | Retag) -> CloudState:
     added = tuple(Tag(key, value) for key, value in action.tags)
+    if isinstance(action, Retag):
+        kind, removed = action.owns[0].kind, action.keys
+        ids = tuple(own.id for own in action.owns)
+    else:
+        kind, ids, removed = action.kind, action.ids, ()
 
     def tag(resources: Iterable[Tagged]) -> tuple[Tagged, ...]:
         return tuple(
-            replace(each, tags=(*each.tags, *added)) if each.id in action.ids else each  # type: ignore[type-var]
+            replace(each, tags=(*_without(each, removed), *added)) if each.id in ids else each  # type: ignore[type-var]
             for each in resources
         )
 
-    match action.kind:
+    match kind:
         case "address":
             return replace(state, addresses=tag(state.addresses))
         case "rule":
             return replace(state, rules=tag(state.rules))
         case _:
             return replace(state, firewall=tag(state.firewall))
+
+
+def _without(resource: Resource, keys: Collection[str]) -> tuple[Tag, ...]:
+    return tuple(each for each in resource.tags if each.key not in keys)
 
 
 def _with_rule(state: CloudState, rule: LoadBalancerRule) -> CloudState:

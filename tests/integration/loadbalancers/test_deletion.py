@@ -56,7 +56,7 @@ def test_a_deletion_releases_the_address_with_everything_in_one_job(
     lb.settle(hook)
     assert lb.is_finalized()
     assert world.remains() == NOTHING
-    assert world.writes() == {"disassociateIpAddress": 1}
+    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1}
     assert world.cluster.reasons() == [EVENT_DELETING, EVENT_DELETED]
 
 

@@ -19,7 +19,7 @@ from hooks.loadbalancers.actions import perform
 from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, Lanes, NetworkBusy
-from hooks.loadbalancers.memory import Choices, MemberLists
+from hooks.loadbalancers.memory import Choices, Leases, MemberLists
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.names import EVENT_REPAIRED
 from tests.controlplane.polling import PATIENCE
@@ -291,6 +291,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         members=MemberLists(),
         note_lists=lambda *_: None,
         choices=Choices(world.monotonic),
+        leases=Leases(world.monotonic),
         cloud=cloud,
         kube=world.cluster,
         deadline=Deadline(0.5),

@@ -11,6 +11,7 @@ from hooks.loadbalancers.memory import (
     CHOICE_SECONDS,
     REMEMBERED,
     Choices,
+    Leases,
     LeastRecent,
     MemberLists,
     RememberedMembers,
@@ -119,6 +120,25 @@ def test_choices_are_remembered_for_a_while_and_kept_from_others() -> None:
     assert choices.of_others("a") == {"192.0.2.2"}
     now[0] = CHOICE_SECONDS + 1
     assert (choices.of("a"), choices.of_others("a")) == ("", frozenset())
+
+
+def test_a_lease_is_as_old_as_this_process_has_seen_it() -> None:
+    now = [0.0]
+    leases = Leases(lambda: now[0])
+    assert leases.see("ip-1", "a") == 0
+    now[0] = 100.0
+    assert (leases.see("ip-1", "a"), leases.see("ip-2", "a")) == (100, 0)
+    assert leases.see("ip-1", "b") == 0
+    now[0] = 150.0
+    assert leases.see("ip-1", "a") == 0, "it was gone meanwhile"
+
+
+def test_a_lease_that_a_call_leaves_is_the_next_calls_alone() -> None:
+    leases = Leases(lambda: 0.0)
+    leases.leave("uid", "ip-1", "a")
+    assert leases.inherit("other") == ("", "")
+    assert leases.inherit("uid") == ("ip-1", "a")
+    assert leases.inherit("uid") == ("", "")
 
 
 @dataclass

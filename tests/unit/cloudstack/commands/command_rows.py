@@ -280,10 +280,10 @@ ROWS = [
     ),
     writing(
         tags.delete_tags,
-        (ADDRESS, ["a"], ["k", "l"]),
+        (ADDRESS, ["a"], {"k": None, "l": "v"}),
         "deleteTags",
         resourcetype="PublicIpAddress",
         resourceids=["a"],
-        tags=[{"key": "k"}, {"key": "l"}],
+        tags=[{"key": "k"}, {"key": "l", "value": "v"}],
     ),
 ]

@@ -144,7 +144,7 @@ def test_starting_a_command_returns_its_job() -> None:
             id="a change to no sources would change nothing",
         ),
         pytest.param(
-            lambda client, deadline: client.start(tags.delete_tags(ADDRESS, ["a"], []), deadline),
+            lambda client, deadline: client.start(tags.delete_tags(ADDRESS, ["a"], {}), deadline),
             "tags",
             id="no keys would delete every tag",
         ),

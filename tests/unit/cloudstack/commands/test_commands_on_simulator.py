@@ -286,7 +286,7 @@ def test_a_key_that_is_on_an_address_already_fails_the_whole_tagging(place: Plac
     with pytest.raises(Refused) as caught:
         place.done(client.start(tags.create_tags(ADDRESS, [address.id], yours), Deadline(8)))
     assert caught.value.failed_job
-    place.done(client.start(tags.delete_tags(ADDRESS, [address.id], ["lock"]), Deadline(8)))
+    place.done(client.start(tags.delete_tags(ADDRESS, [address.id], {"lock": None}), Deadline(8)))
     place.done(client.start(tags.create_tags(ADDRESS, [address.id], yours), Deadline(8)))
 
 

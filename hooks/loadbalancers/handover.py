@@ -1,0 +1,98 @@
+"""Takes a lease on an address before it is released, untagged or taken over.
+
+CloudStack's deletions know no precondition: what was ours when it was read may be another's when
+it is deleted. Whoever hands an address over takes the lease first, reads the address again, and
+goes on if that changes nothing.
+"""
+
+from uuid import uuid4
+
+from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
+from hooks.cloudstack.errors import CloudStackError, Refused
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.plan.leases import lease_on, new_lease
+from hooks.loadbalancers.recorded import LONGEST_CALL
+from hooks.names import TAG_LEASE
+
+
+class Handover:
+    """The lease that one call holds on one address at a time.
+
+    A call that does not know how its action ended leaves the lease to the next call of the load
+    balancer, if that is in this process. Any other call replaces it in the end.
+    """
+
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
+        self._address_id, self._text = context.leases.inherit(context.uid)
+        self._is_unsettled = False
+
+    def begin(self, address: PublicIpAddress) -> None:
+        """Put our lease on an address, in the place of one whose call has surely ended.
+
+        Raises:
+            Refused: another call has the lease, or the address cannot be tagged.
+            CloudStackError: it is not known who has it.
+        """
+        present = lease_on(address)
+        if self.is_held(address):
+            return
+        self.end()
+        if present:
+            self._remove_old(address, present)
+        self._address_id = address.id
+        self._text = new_lease(self._context.clock(), uuid4().hex)
+        tags = create_tags(ResourceType.ADDRESS, [address.id], {TAG_LEASE: self._text})
+        try:
+            self._context.wait_for(self._context.start(tags))
+        except Refused:
+            self.forget()
+            raise
+
+    def is_held(self, address: PublicIpAddress) -> bool:
+        """Tell whether the lease on an address, as it was read, is ours."""
+        return address.id == self._address_id and lease_on(address) == self._text
+
+    def inherit(self, address: PublicIpAddress) -> None:
+        """Count the lease on an address as ours, so that it goes at the end of the call."""
+        self._address_id, self._text = address.id, lease_on(address)
+
+    def leave(self) -> None:
+        """Leave the lease to the next call: how an action ended is unknown, or it goes on."""
+        self._is_unsettled = True
+
+    def forget(self) -> None:
+        """Hold no lease: it has gone with its address, or with the mark."""
+        self._address_id = self._text = ""
+
+    def end(self) -> None:
+        """Take the lease off an address that stays, or leave it to the next call."""
+        if not self._address_id:
+            return
+        left, self._address_id = (self._address_id, self._text), ""
+        if self._is_unsettled:
+            self._context.leases.leave(self._context.uid, *left)
+            return
+        try:
+            self._delete(*left)
+        except Refused:
+            pass
+        except CloudStackError:
+            self._context.leases.leave(self._context.uid, *left)
+
+    def _remove_old(self, address: PublicIpAddress, present: str) -> None:
+        seen = self._context.leases.see(address.id, present)
+        if seen <= LONGEST_CALL:
+            problem = (
+                f"another call releases, untags or takes over {address.ip_address}, by its tag "
+                f"{TAG_LEASE} {present}. A lease that has been seen for {LONGEST_CALL:g} s is "
+                f"replaced, this one for {seen:.0f} s"
+            )
+            raise Refused("createTags", 0, problem)
+        # Of two who replace it, one finds it gone or another's, and is refused.
+        self._delete(address.id, present)
+
+    def _delete(self, address_id: str, text: str) -> None:
+        command = delete_tags(ResourceType.ADDRESS, [address_id], {TAG_LEASE: text})
+        self._context.wait_for(self._context.start(command))

@@ -1,0 +1,59 @@
+"""Says which actions need a lease on an address, and what a lease says.
+
+A lease is a tag. CloudStack refuses a tag whose key is there, so of several calls one gets it, and
+no address changes hands between that call's last look and its write.
+"""
+
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.kube.times import moment
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    CloseFirewall,
+    DeleteRule,
+    Release,
+    Retag,
+    UntagAddress,
+)
+from hooks.loadbalancers.plan.claims import find_held
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.ownership import value
+from hooks.names import TAG_LEASE
+
+
+def needs_lease(action: Action, facts: Facts) -> bool:
+    """Tell whether an action hands an address over, or takes down what is on one.
+
+    Rules of an address that serves on are changed without.
+    """
+    match action:
+        case Release() | UntagAddress() | Retag():
+            return True
+        case DeleteRule() | CloseFirewall():
+            return facts.request.is_deleting or find_address(action, facts) != find_held(facts)
+        case _:
+            return False
+
+
+def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
+    """Return the address that an action changes, or changes something on; None if it is gone."""
+    match action:
+        case Retag((own, *_)):
+            pass
+        case Release(own) | UntagAddress(own) | DeleteRule(own) | CloseFirewall(own):
+            pass
+        case _:
+            return None
+    places = {each.id: each.public_ip_id for each in facts.state.rules}
+    places |= {each.id: each.public_ip_id for each in facts.state.firewall}
+    address_id = own.id if own.kind == "address" else places.get(own.id)
+    return next((each for each in facts.state.addresses if each.id == address_id), None)
+
+
+def new_lease(now: float, call: str) -> str:
+    """Return the text of a lease: since when, which is for people to read, and the call's name."""
+    return f"{moment(now)} {call}"
+
+
+def lease_on(address: PublicIpAddress) -> str:
+    """Return the text of the lease on an address, empty if there is none."""
+    return value(address, TAG_LEASE)
