@@ -14,10 +14,15 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
 from hooks.kube.objects import annotations, finalizers, is_deleting, part
-from hooks.kube.services import service_path, still_wants, wants_load_balancer
+from hooks.kube.services import (
+    load_balancer_name,
+    service_path,
+    still_wants,
+    wants_load_balancer,
+)
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.networks import read_network
-from hooks.loadbalancers.plan.actions import Assign
+from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, Heir, LiveService
@@ -191,7 +196,7 @@ class _Reader:
         """Read what is on the addresses that count, beside the addresses themselves."""
         found = find_candidates(facts)
         if not found:
-            return facts.state
+            return replace(facts.state, rules=self._rules_by_name(facts))
         may_change_hands = (
             self._request.is_deleting
             or len(found) > 1
@@ -208,6 +213,17 @@ class _Reader:
             forwards=self._forwards(found) if may_change_hands else (),
             vms=self._vms(),
         )
+
+    def _rules_by_name(self, facts: Facts) -> tuple[LoadBalancerRule, ...]:
+        """List the rules with our names, for a deletion that finds no address of ours.
+
+        They tell a person what stays. After a release of this call, none is left.
+        """
+        has_released = any(isinstance(each, Release) for each in facts.call_state.done)
+        if not self._request.is_deleting or has_released:
+            return ()
+        name = load_balancer_name(self._request.spec.service.uid)
+        return self._client.list_all(LoadBalancerRule, self._deadline, keyword=name)
 
     def address_limit(self) -> ResourceLimit | None:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""

@@ -24,17 +24,21 @@ def _protocol(answer: Answer, name: str) -> str:
 class LoadBalancerRule(Model):
     """A load balancer rule: one public port of an address.
 
-    Listed by the id of a deleted one: InvalidParameter. The filter `name` compares whole names.
+    Listed by the id of a deleted one: InvalidParameter. The filter `name` compares whole names,
+    `keyword` any part of them.
 
     Attributes:
         state: Add until the first member is assigned, then Active; Revoke while it goes.
         protocol: tcp, udp, tcp-proxy or ssl.
         algorithm: roundrobin, leastconn or source; an update accepts any other text.
         cidrs: the sources that may connect; empty where the server is older than 4.18.
+        public_ip: the address itself; empty where it is not known.
     """
 
     LISTING = Listing(
-        "listLoadBalancerRules", "loadbalancerrule", "id name public_ip_id network_id tags"
+        "listLoadBalancerRules",
+        "loadbalancerrule",
+        "id name keyword public_ip_id network_id tags",
     )
     id: str
     name: str
@@ -47,6 +51,7 @@ class LoadBalancerRule(Model):
     network_id: str = ""
     cidrs: Annotated[Cidrs, "cidrlist"] = ()
     tags: tuple[Tag, ...] = ()
+    public_ip: Annotated[str, "publicip"] = ""
 
 
 @dataclass(frozen=True, slots=True)

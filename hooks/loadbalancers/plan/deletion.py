@@ -10,8 +10,8 @@ from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
+from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
 from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
-from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.takedown import is_to_release, others_on, take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL
@@ -32,7 +32,6 @@ from hooks.webhook.contract import CompositeResponse, Plan
 
 #: How many things of others on an address a message names.
 _NAMED_OTHERS = 5
-_BY_HAND = "it stays allocated, release it by hand if nobody needs it"
 _LET_GO = f'annotation {ANNOTATION_ABANDON}: "true" leaves everything in CloudStack and lets go'
 
 
@@ -135,7 +134,7 @@ def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str
         return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
     is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
     if not is_asked and facts.owner.whose(address) is not Whose.OURS:
-        return f"Address {address.ip_address} had lost tags that say whose it is: {_BY_HAND}"
+        return f"Address {address.ip_address} had lost tags that say whose it is: {BY_HAND}"
     return ""
 
 
@@ -209,43 +208,20 @@ def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
 def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
     request, recorded = facts.request, facts.request.recorded.address
-    is_claimed = recorded is not None and not recorded.is_unclaimed
     if facts.network is None and _may_exist(facts):
         return _wait_for_sight(facts)
-    event = Event(request.service, EVENT_DELETED, "Deleted load balancer")
+    events = list(kept_addresses(facts))
     for each in facts.state.addresses:
-        if recorded is None or each.ip_address != recorded.ip or not is_claimed:
+        if recorded is None or recorded.is_unclaimed or each.ip_address != recorded.ip:
             continue
         if each.state == "Releasing" and each.id == recorded.id:
             return _wait_for_release(facts, each)
         if facts.owner.whose(each) is Whose.FOREIGN_CLUSTER:
             message = f"Address {each.ip_address} belongs to Service {describe(each)}, and stays"
-            event = Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning")
-        elif _is_left(facts, each):
-            message = (
-                f"Address {each.ip_address} has lost the tags that say whose it is, so what is on "
-                f"it stays too: {_BY_HAND}"
-            )
-            event = Event(request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
-    return Plan(_finalized(facts), events=(event,))
-
-
-def _is_left(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address is still the one that was ours, though its tags do not say so.
-
-    One that this call has let go of is not, nor one that stays as asked and has no rule of ours.
-    """
-    recorded, spec = facts.request.recorded.address, facts.request.spec
-    if recorded is None or any(
-        isinstance(each, actions.UntagAddress) and each.own.id == address.id
-        for each in facts.call_state.done
-    ):
-        return False
-    is_asked = spec.keep_address or not recorded.associated_by_controller
-    is_same_allocation = recorded.allocated_at == address.allocated_at
-    has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
-    is_expected = is_asked and not has_rules
-    return is_same_allocation and not is_expected and not facts.owner.has_another_mark(address)
+            events.append(Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning"))
+    if not events:
+        events = [Event(request.service, EVENT_DELETED, "Deleted load balancer")]
+    return Plan(_finalized(facts), events=tuple(events))
 
 
 def _wait_for_sight(facts: Facts) -> Plan[Action]:

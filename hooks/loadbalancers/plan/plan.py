@@ -9,10 +9,11 @@ Read these in order; each stage returns its condition and its actions:
 4. firewall.py   opened for the rules that exist
 5. schedule.py   when the next check is due, and how often the same drift was found
 6. status.py     what is answered
-7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address)
+7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
+                  leftovers.py: what stays)
 
 ownership.py says whose something is; losses.py tells that an address was lost,
-is back, or is the user's.
+is back, or is the user's; leases.py says what needs a lease first.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

@@ -8,7 +8,7 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, MARK_KEYS
-from tests.hostile.ownership.stage import call_for, cluster, holdings, ip_of, told
+from tests.hostile.ownership.stage import call_for, cluster, holdings, ip_of, new_uid, told
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World
 
 
@@ -71,6 +71,52 @@ def test_what_nothing_proves_stays_and_people_are_told(
     assert holdings(lb.world, ip_of(lb)) == before
     assert f"AddressKept: Address {ip_of(lb)}" in told(lb.world)
     assert names.EVENT_DELETED not in lb.world.cluster.reasons()
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        *(
+            ((key,), f"has lost tags that say whose it is ({key.split('/')[1]})")
+            for key in MARK_KEYS
+        ),
+        (ADDRESS_KEYS, "has rule"),
+    ],
+)
+@pytest.mark.parametrize("with_rule_tags", [True, False])
+def test_without_a_status_people_are_told_what_stays(
+    lb: LoadBalancer,
+    hook: LoadBalancersHook,
+    keys: tuple[str, ...],
+    said: str,
+    *,
+    with_rule_tags: bool,
+) -> None:
+    if not with_rule_tags:
+        untag_rules(lb)
+    ip = ip_of(lb)
+    untag_address(lb, *keys)
+    before = holdings(lb.world, ip)
+    del lb.parent["status"]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert holdings(lb.world, ip) == before
+    assert f"AddressKept: Address {ip} {said}" in told(lb.world)
+    assert names.EVENT_DELETED not in lb.world.cluster.reasons()
+
+
+def test_of_the_addresses_of_a_namesake_nothing_is_said(
+    lb: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    namesake = LoadBalancer(lb.world, "web", namespace="other", uid=new_uid("web")).settle(hook)
+    untag_address(lb, names.TAG_CLUSTER)
+    del namesake.parent["status"]
+    namesake.delete()
+    lb.world.cluster.events.clear()
+    call_for(namesake, hook, 900)
+    assert namesake.is_finalized()
+    assert ip_of(lb) not in told(lb.world)
 
 
 def test_an_address_that_somebody_else_has_meanwhile_is_no_reason_for_an_event(
