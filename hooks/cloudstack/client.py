@@ -234,13 +234,28 @@ class Client:
             if deadline.passed(margin=pause):
                 raise JobRunning(job.command, job.id)
             self._pause(pause)
-            status = self._job_status(job, deadline)
+            status = self.job_status(job, deadline)
             if status is None or status.pending:
                 continue
             self._job_times.note(job.command, self._monotonic() - started, polls + 1)
             if status.code is not None:
                 raise error_of(job.command, status.code, status.text, failed_job=True)
             return
+
+    def job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
+        """Read a job's status; None where no answer came: the job runs on.
+
+        Raises:
+            Refused: the status may not be read.
+            Unreachable: it is the status of another job.
+        """
+        try:
+            answer = self.call(QUERY_JOB, {"jobid": job.id}, deadline)
+            status = _parsed(QUERY_JOB, JobStatus.from_json, answer)
+        except (Unreachable, Throttled):
+            return None
+        _check_ids(QUERY_JOB, "jobid", [job.id], [answer])
+        return status
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
         """Add which resources are meant: the project's, else all that the account may see."""
@@ -275,19 +290,6 @@ class Client:
         until = self._monotonic() + min(seconds, MAX_QUIET)
         with self._lock:
             self._quiet_until = max(self._quiet_until, until)
-
-    def _job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
-        """Read a job's status; None where no answer came: the job runs on.
-
-        Raises Unreachable for the status of another job.
-        """
-        try:
-            answer = self.call(QUERY_JOB, {"jobid": job.id}, deadline)
-            status = _parsed(QUERY_JOB, JobStatus.from_json, answer)
-        except (Unreachable, Throttled):
-            return None
-        _check_ids(QUERY_JOB, "jobid", [job.id], [answer])
-        return status
 
 
 def error_label(error: CloudStackError) -> str:

@@ -14,11 +14,13 @@ from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan import ownership
 from hooks.loadbalancers.plan.actions import Associate, Rerecord
-from hooks.loadbalancers.plan.ownership import Own
+from hooks.loadbalancers.plan.ownership import Own, Wanted
 from hooks.names import ANNOTATION_ACQUIRING
 
 #: How often a record is written if its object changes in between.
 ATTEMPTS = 3
+#: Seconds by which times of CloudStack may be rounded.
+TIME_SLACK = 2.0
 
 
 class RequestStale(KubeError):
@@ -28,8 +30,9 @@ class RequestStale(KubeError):
 def associate(action: Associate, context: CallContext) -> str:
     """Acquire an address, and tag it before its job ends; return its id.
 
-    The record is written first, and removed once the tags or a refusal say how it went. If the tags
-    are refused, the address is released again: nothing could show later that it is ours.
+    The record is written first, and removed once the tags or a refusal say how it went. The address
+    is read before it is tagged: an answer that names somebody else's gives it no tag of ours. If
+    the tags are refused, the address is released again: nothing could show later that it is ours.
 
     Raises:
         RequestStale: another call may be acquiring an address; CloudStack was asked for nothing.
@@ -41,9 +44,12 @@ def associate(action: Associate, context: CallContext) -> str:
     command = network.associate_ip_address(
         network_id=action.network_id, ip_address=action.ip or None
     )
+    started = context.monotonic()
     try:
         job = context.start(command)
-        _tag(job, action, context)
+        wanted = _wanted(job, action, context.monotonic() - started, context)
+        _associated(job, wanted, context)
+        _tag(job, action, wanted, context)
     except CloudStackError as error:
         if _is_settled(error):
             _forget(action, context)
@@ -95,24 +101,37 @@ def _forget(action: Associate, context: CallContext) -> None:
         forget(action.record.undo, context)
 
 
-def _tag(job: Job, action: Associate, context: CallContext) -> None:
+def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -> Wanted:
+    """Return what a job was asked for. CloudStack allocates an address before it makes its job.
+
+    Both times are of CloudStack's clock, and `seconds` those that its answer took.
+    """
+    status = context.cloud.client.job_status(job, context.deadline)
+    created = status.created if status else None
+    since = 0.0 if created is None else created - seconds - TIME_SLACK
+    return Wanted(action.ip, action.network_id, since)
+
+
+def _tag(job: Job, action: Associate, wanted: Wanted, context: CallContext) -> None:
     """Tag the address of a job that runs; release it again if that is refused."""
     tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
     try:
         context.wait_for(context.start(tags), job)
     except Refused as error:
         if error.command == tags.name:
-            _release(job, action, context)
+            _release(job, wanted, context)
         raise
 
 
-def _release(job: Job, action: Associate, context: CallContext) -> None:
+def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
     """Release what a job acquired. Raises Unreachable if that is refused, so that it counts."""
     try:
         context.wait_for(job)
-    except Refused:
-        return  # CloudStack has released it
-    own = _associated(job, action, context)
+    except Refused as error:
+        if error.command == job.command:
+            return  # CloudStack has released it
+        raise
+    own = _associated(job, wanted, context)
     release = network.disassociate_ip_address(own.id)
     try:
         context.wait_for(context.start(release))
@@ -120,14 +139,14 @@ def _release(job: Job, action: Associate, context: CallContext) -> None:
         raise Unreachable(release.name, f"{own.name} is still allocated: {error.text}") from error
 
 
-def _associated(job: Job, action: Associate, context: CallContext) -> Own:
-    """Read what a job acquired; return our title to it. Raises Unreachable if it has none."""
+def _associated(job: Job, wanted: Wanted, context: CallContext) -> Own:
+    """Read what a job acquires; return our title to it. Raises Unreachable if it has none."""
     client, deadline, address_id = context.cloud.client, context.deadline, job.resource_id
     found = client.list_all(PublicIpAddress, deadline, id=address_id)
     rules = client.list_all(LoadBalancerRule, deadline, public_ip_id=address_id)
     try:
         [address] = found
-        return ownership.associated(address, rules, ip=action.ip, network_id=action.network_id)
+        return ownership.associated(address, rules, wanted)
     except (ValueError, ownership.NotOurs):
         problem = f"address {address_id} is not the one that was asked for, and is left as it is"
         raise Unreachable(job.command, problem) from None
@@ -135,8 +154,9 @@ def _associated(job: Job, action: Associate, context: CallContext) -> Own:
 
 def _is_settled(error: CloudStackError) -> bool:
     """Tell whether an error says that no address was acquired, or that it was released."""
-    was_sent = isinstance(error, Unreachable) and error.sent
-    return isinstance(error, Refused) or (
-        error.command == "associateIpAddress"
-        and (isinstance(error, Throttled) or (isinstance(error, Unreachable) and not was_sent))
+    was_not_sent = isinstance(error, Throttled) or (
+        isinstance(error, Unreachable) and not error.sent
     )
+    if error.command == "associateIpAddress":
+        return isinstance(error, Refused) or was_not_sent
+    return isinstance(error, Refused) and error.command == "createTags"

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from hooks.cloudstack.models.fields import Answer, number, optional, optional_number, required
+from hooks.cloudstack.models.fields import (
+    Answer,
+    number,
+    optional,
+    optional_number,
+    read_moment,
+    required,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job's status: `pending` or ended; `code` and `text` are set when it failed."""
+    """A job's status.
+
+    Attributes:
+        pending: it has not ended.
+        code, text: set when it failed.
+        created: when CloudStack accepted it, by its own clock; None if it does not say.
+    """
 
     pending: bool
     code: int | None = None
     text: str = ""
+    created: float | None = None
 
     @classmethod
     def from_json(cls, answer: Answer) -> "JobStatus":
@@ -41,11 +55,13 @@ class JobStatus:
         status = number(answer, "job", "jobstatus")
         result = answer.get("jobresult")
         failure = result if isinstance(result, dict) else {}
+        created = read_moment(answer, "created")
         if status in (0, 1):
-            return cls(pending=status == 0)
+            return cls(pending=status == 0, created=created)
         code = optional_number(answer, "job", "jobresultcode")
         return cls(
             pending=False,
             code=code or optional_number(failure, "job", "errorcode") or 530,
             text=optional(failure, "errortext") or "no reason given",
+            created=created,
         )

@@ -83,6 +83,21 @@ class Own:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a call asked CloudStack for when it associated an address.
+
+    Attributes:
+        ip: empty for any.
+        network_id: for which.
+        since: epoch seconds of CloudStack's own clock before which it was not associated.
+    """
+
+    ip: str
+    network_id: str
+    since: float = 0.0
+
+
 class NotOurs(Exception):
     """Something was about to be deleted or retagged that is not proven ours."""
 
@@ -295,20 +310,21 @@ class Owner:
 
 
 def associated(
-    address: PublicIpAddress, rules: Collection[LoadBalancerRule], *, ip: str, network_id: str
+    address: PublicIpAddress, rules: Collection[LoadBalancerRule], wanted: Wanted
 ) -> Own:
     """Return our title to an address that this very call has associated, before it is tagged.
 
     Raises NotOurs if it is not what was asked for, or somebody uses it: the answer may be wrong.
 
     Args:
-        address: as CloudStack lists it now.
+        address: as CloudStack lists it after the answer.
         rules: what is on it.
-        ip: that was asked for; empty for any.
-        network_id: for which.
+        wanted: what was asked for.
     """
-    is_asked_for = ip in ("", address.ip_address) and address.network_id == network_id
-    is_ours = is_asked_for and not address.tags and not rules
+    is_asked_for = wanted.ip in ("", address.ip_address) and address.network_id == wanted.network_id
+    is_new = address.allocated_at is None or address.allocated_at >= wanted.since
+    is_unused = not (address.tags or rules or address.is_static_nat or address.is_source_nat)
+    is_ours = is_asked_for and is_new and is_unused
     return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
 

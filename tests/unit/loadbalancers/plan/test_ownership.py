@@ -4,7 +4,7 @@ import pytest
 
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
-from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Whose
+from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Wanted, Whose, associated
 from hooks.loadbalancers.plan.takedown import others_on, take_down
 from hooks.loadbalancers.recorded import Acquiring
 from hooks.names import (
@@ -216,3 +216,30 @@ def test_mode_and_abandon_are_read_from_the_annotations_of_the_object_too() -> N
     asked = request(mode="Plan", metadata={"annotations": notes})
     assert (asked.mode, asked.is_abandoned) == ("apply", True)
     assert (request(mode="Plan").mode, request().is_abandoned) == ("plan", False)
+
+
+@pytest.mark.parametrize("ip", [IP, ""])
+@pytest.mark.parametrize("allocated_at", [NOW, NOW + 5, None])
+def test_what_an_association_made_is_ours_before_it_is_tagged(
+    ip: str, allocated_at: float | None
+) -> None:
+    made = address(allocated_at=allocated_at, state="Allocating")
+    assert associated(made, (), Wanted(ip, made.network_id, NOW)).id == made.id
+
+
+@pytest.mark.parametrize(
+    ("made", "rules"),
+    [
+        pytest.param(address("198.51.100.8"), (), id="another address"),
+        pytest.param(address(network_id="net-2"), (), id="another network's"),
+        pytest.param(address(network_id=""), (), id="no network's"),
+        pytest.param(address(allocated_at=NOW - 1), (), id="allocated before"),
+        pytest.param(address(tags=(Tag("k", "v"),)), (), id="tagged"),
+        pytest.param(address(is_static_nat=True), (), id="static NAT"),
+        pytest.param(address(is_source_nat=True), (), id="source NAT"),
+        pytest.param(address(), (rule(80),), id="with a rule"),
+    ],
+)
+def test_what_an_answer_merely_names_is_not_ours(made: Any, rules: Any) -> None:
+    with pytest.raises(NotOurs):
+        associated(made, rules, Wanted(IP, address().network_id, NOW))
