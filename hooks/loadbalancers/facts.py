@@ -205,14 +205,14 @@ class _Reader:
         rules = [rule for each in found for rule in self._rules(each)]
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
-        return replace(
+        state = replace(
             facts.state,
             rules=tuple(rules),
             members=self._members(counting, facts.owner),
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
-            forwards=self._forwards(found) if may_change_hands else (),
             vms=self._vms(),
         )
+        return self._with_forwards(state, found) if may_change_hands else state
 
     def _rules_by_name(self, facts: Facts) -> tuple[LoadBalancerRule, ...]:
         """List the rules with our names, for a deletion that finds no address of ours.
@@ -326,24 +326,22 @@ class _Reader:
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
 
-    def _forwards(
-        self, addresses: Iterable[PublicIpAddress]
-    ) -> tuple[PortForwardingRule, ...] | None:
+    def _with_forwards(self, state: CloudState, on: Iterable[PublicIpAddress]) -> CloudState:
         """List the port forwarding rules of addresses, which are never ours.
 
-        They keep an address from being claimed or released. Returns None if the account's role may
+        They keep an address from being claimed or released, and so does an account whose role may
         not list them: others may have made some.
         """
-        found: list[PortForwardingRule] = []
-        for each in addresses:
+        forwards: list[PortForwardingRule] = []
+        for each in on:
             if each.state != "Allocated":
                 continue
             try:
                 where = {"ip_address_id": each.id}
-                found += self._client.list_all(PortForwardingRule, self._deadline, **where)
+                forwards += self._client.list_all(PortForwardingRule, self._deadline, **where)
             except Forbidden:
-                return None
-        return tuple(found)
+                return replace(state, hides_forwards=True)
+        return replace(state, forwards=tuple(forwards))
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""

@@ -29,7 +29,7 @@ from hooks.loadbalancers.plan.claims import (
     refuse_unconfirmed,
     unsettled,
 )
-from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.facts import HIDDEN_FORWARDS, Facts
 from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
 from hooks.loadbalancers.plan.ownership import Whose, is_by_controller
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
@@ -237,8 +237,12 @@ def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> 
 
 
 def _claim_unproven(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Claim what a call of ours may have acquired, and renew its record while that is refused."""
+    """Claim what a call of ours may have acquired, and renew its record while that cannot be."""
     planned = _claim(facts, found, by_controller=True)
+    if facts.state.hides_forwards:
+        message = f"{found.ip_address} may be a call's of ours. It has {HIDDEN_FORWARDS}"
+        recorded = _choice(facts, found)
+        planned = AddressPlan(not_ready("AddressNotProven", message), recorded=recorded)
     if facts.now - facts.acquiring.since <= RENEW_AFTER:
         return planned
     after = facts.owner.seal(facts.seal_key, found.ip_address, facts.now)

@@ -36,7 +36,7 @@ def is_left_by_provider(here: Facts, address: PublicIpAddress) -> bool:
     others = (
         len(here.state.rules) - len(rules),
         len(here.state.firewall) - len(former_firewall(here, rules)),
-        here.state.forwards != (),
+        here.state.other_forwards,
     )
     is_proven = any(here.state.members_of(each.id) for each in rules) and not _strangers(
         here, rules

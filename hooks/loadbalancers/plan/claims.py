@@ -61,7 +61,7 @@ def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
 
 
 def find_unproven(facts: Facts) -> PublicIpAddress | None:
-    """Return the address that a call of ours may have acquired, if nobody has tagged or used it.
+    """Return the address that a call of ours may have acquired, if nobody is seen to use it.
 
     Our record names it: that call recorded the address when CloudStack showed it as free, and its
     outcome is unknown. A call that CloudStack refused has removed its record.

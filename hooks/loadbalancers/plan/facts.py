@@ -14,6 +14,9 @@ from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
 
+#: What may be on an address of an account that may not list port forwarding rules.
+HIDDEN_FORWARDS = "port forwarding rules, if any: this account may not call listPortForwardingRules"
+
 
 @dataclass(frozen=True, slots=True)
 class CloudState:
@@ -26,8 +29,8 @@ class CloudState:
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
         firewall: all firewall rules of these addresses.
-        forwards: all port forwarding rules of these addresses; read where they matter, and None
-            if this account may not list them.
+        forwards: all port forwarding rules of these addresses; read where they matter.
+        hides_forwards: this account may not list them, so there may be some.
         vms: ids of the VMs that CloudStack has on the network; None if not asked.
     """
 
@@ -36,7 +39,8 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
-    forwards: tuple[PortForwardingRule, ...] | None = ()
+    forwards: tuple[PortForwardingRule, ...] = ()
+    hides_forwards: bool = False
     vms: frozenset[str] | None = None
 
     def members_of(self, rule_id: str) -> frozenset[str]:
@@ -49,9 +53,15 @@ class CloudState:
             self,
             rules=tuple(each for each in self.rules if each.public_ip_id == address_id),
             firewall=tuple(each for each in self.firewall if each.public_ip_id == address_id),
-            forwards=self.forwards
-            and tuple(each for each in self.forwards if each.public_ip_id == address_id),
+            forwards=tuple(each for each in self.forwards if each.public_ip_id == address_id),
         )
+
+    @property
+    def other_forwards(self) -> tuple[str, ...]:
+        """Name the port forwarding rules, none of which is ours, and those that may be hidden."""
+        hidden = (HIDDEN_FORWARDS,) if self.hides_forwards else ()
+        ports = (f"{each.public_port}/{each.protocol}" for each in self.forwards)
+        return (*(f"port forwarding rule {port}" for port in ports), *hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from hooks.loadbalancers.plan.firewall import close_ports, own_firewall, ports_o
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 
-_HIDDEN = "port forwarding rules, if any: this account may not call listPortForwardingRules"
-
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
     """Name what is on an address of ours and not ours: releasing the address would remove it.
@@ -24,11 +22,7 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
             for each in state.firewall
             if each.id not in ours
         ),
-        *(
-            f"port forwarding rule {each.public_port}/{each.protocol}"
-            for each in state.forwards or ()
-        ),
-        *((_HIDDEN,) if state.forwards is None else ()),
+        *state.other_forwards,
         *_nat(address),
     )
 

@@ -7,7 +7,19 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import CLOUDSTACK_GROUP, TAG_ORIGIN
-from tests.hostile.ownership.stage import HELD, add, hold, holdings, ip_of, told
+from tests.hostile.ownership.stage import (
+    HELD,
+    Died,
+    Tap,
+    add,
+    call_for,
+    hold,
+    holdings,
+    ip_of,
+    settled,
+    tapped,
+    told,
+)
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
 from tests.integration.loadbalancers.faults import end_stuck_jobs
 from tests.integration.loadbalancers.test_takeover import (
@@ -207,6 +219,32 @@ def test_what_may_not_be_listed_may_be_there_and_keeps_the_address(
     lb.settle(hook)
     assert lb.is_finalized()
     check_only_ours_is_gone(world, address["ip"], before, made, "listPortForwardingRules")
+
+
+def test_what_may_be_hidden_on_the_address_of_a_call_that_died_keeps_it_from_being_claimed(
+    world: World,
+) -> None:
+    lb = LoadBalancer(world)
+
+    def die(_number: int, command: str) -> None:
+        if command == "createTags":
+            raise Died
+
+    with tapped(world, Tap(before=die)) as dying:
+        lb.call(dying)
+        with pytest.raises(Died):
+            lb.call(dying)
+    [acquired] = world.addresses()
+    world.simulator.control.fault("listPortForwardingRules", code=432, times=None)
+    with tapped(world, Tap()) as hook:
+        for _ in range(3):
+            call_for(lb, hook, 7 * 3600)
+            assert lb.reason("AddressReady") == "AddressNotProven"
+            assert [each["tags"] for each in world.addresses()] == [{}]
+        world.simulator.control.clear_faults()
+        settled(lb, hook)
+        assert lb.is_ready()
+    assert [each["id"] for each in world.addresses()] == [acquired["id"]]
 
 
 def test_once_the_human_has_removed_his_things_the_address_goes_whole(
