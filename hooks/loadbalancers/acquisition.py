@@ -1,5 +1,6 @@
 """Acquires an address so that a crash at any point leaves a trace: a record, or the tags."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from hooks.cloudstack.commands import network
@@ -131,7 +132,9 @@ def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
         if error.command == job.command:
             return  # CloudStack has released it
         raise
-    own = _associated(job, wanted, context)
+    client, address_id = context.cloud.client, job.resource_id
+    rules = client.list_all(LoadBalancerRule, context.deadline, public_ip_id=address_id)
+    own = _associated(job, wanted, context, rules)
     release = network.disassociate_ip_address(own.id)
     try:
         context.wait_for(context.start(release))
@@ -139,11 +142,12 @@ def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
         raise Unreachable(release.name, f"{own.name} is still allocated: {error.text}") from error
 
 
-def _associated(job: Job, wanted: Wanted, context: CallContext) -> Own:
+def _associated(
+    job: Job, wanted: Wanted, context: CallContext, rules: Sequence[LoadBalancerRule] = ()
+) -> Own:
     """Read what a job acquires; return our title to it. Raises Unreachable if it has none."""
-    client, deadline, address_id = context.cloud.client, context.deadline, job.resource_id
-    found = client.list_all(PublicIpAddress, deadline, id=address_id)
-    rules = client.list_all(LoadBalancerRule, deadline, public_ip_id=address_id)
+    address_id = job.resource_id
+    found = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
     try:
         [address] = found
         return ownership.associated(address, rules, wanted)

@@ -203,8 +203,6 @@ class LoadBalancerCall(Call[Facts, Action]):
     def _may_do(self, action: Action) -> bool:
         """Take the lease that an action needs; return False if that is refused.
 
-        Before a release, the lane comes first: what is read is as new as it can be.
-
         Raises:
             Outdated: what is read under the lease changes the plan.
         """
@@ -213,8 +211,6 @@ class LoadBalancerCall(Call[Facts, Action]):
         facts = self.known or self._read()
         if not needs_lease(action, facts):
             return True
-        if isinstance(action, actions.Release):
-            self._enter_network()
         try:
             facts = self._under_lease(action, facts)
         except Unauthorized:
@@ -229,7 +225,8 @@ class LoadBalancerCall(Call[Facts, Action]):
     def _under_lease(self, action: Action, facts: Facts) -> Facts:
         """Hold the lease on an action's address, and return what was read under it.
 
-        People know nothing of leases: before a release, everything is read again in any case.
+        People know nothing of leases: before a release, everything is read again in any case, in
+        the lane, as new as it can be. The tag comes before: it locks nothing.
 
         Raises:
             Outdated: the address is gone, or the lease is.
@@ -239,6 +236,12 @@ class LoadBalancerCall(Call[Facts, Action]):
         is_read = address is not None and self._handover.is_held(address)
         if address and not (is_read and not isinstance(action, actions.Release)):
             self._handover.begin(address)
+            if isinstance(action, actions.Release):
+                try:
+                    self._enter_network()
+                except NetworkBusy:
+                    self._handover.leave()
+                    raise
             self.known = observe_again(facts, address.id, self.context)
             facts = self.known or self._read()
             address = find_address(action, facts)

@@ -81,10 +81,6 @@ def gone(service: Json) -> None:
     service.clear()
 
 
-def remade(service: Json) -> None:
-    service["metadata"]["uid"] = "another"
-
-
 def being_deleted(service: Json) -> None:
     service["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
 
@@ -110,7 +106,6 @@ def disabled(service: Json) -> None:
     [
         pytest.param(still_wanted, True, id="somebody deleted the object only"),
         pytest.param(of_class(LOAD_BALANCER_CLASS), True, id="our class"),
-        pytest.param(remade, False, id="another Service of the same name"),
         pytest.param(being_deleted, False, id="being deleted"),
         pytest.param(cluster_ip, False, id="type ClusterIP"),
         pytest.param(of_class("other/class"), False, id="another's class"),

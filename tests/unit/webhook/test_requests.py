@@ -171,7 +171,10 @@ Named = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+\Z", description="a small w
             id="another word",
         ),
         pytest.param(
-            "no", Literal["true", "false"], "f: is 'no', must be true or false", id="words of a type"
+            "no",
+            Literal["true", "false"],
+            "f: is 'no', must be true or false",
+            id="words of a type",
         ),
         pytest.param("A", Named, "f: is 'A', must be a small word", id="pattern"),
         pytest.param("", Named, "f: is missing; it must be a small word", id="nothing"),
