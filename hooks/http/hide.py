@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
+from itertools import chain
 from typing import AnyStr
 
 #: What stands where a credential was.
@@ -23,6 +24,8 @@ SHORTEST_HIDDEN = 8
 _STEPS = 4
 #: A text with more escapes is hidden whole: to decode them would take seconds.
 MAX_ESCAPES = 500_000
+#: A text with more credentials is hidden whole: to list them would take much memory.
+MAX_FOUND = 100_000
 
 #: Characters of a text that is decoded at any time. Longer ones take turns, so that many hostile
 #: answers at once take the memory of one.
@@ -129,16 +132,18 @@ def _hide(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
 
 
 def _hide_steps(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
-    spans = list(_find(text, needles))
+    spans: list[tuple[int, int]] = []
     steps: list[_Step] = []
     try:
-        for step in _steps(text, pattern):
+        for step in chain([_Step(text)], _steps(text, pattern)):
             steps.append(step)
             for start, end in _find(step.text, needles):
                 first, last = start, end - 1
                 for each in reversed(steps):
                     first, last = each.source(first)[0], each.source(last)[1] - 1
                 spans.append((first, last + 1))
+                if len(spans) > MAX_FOUND:
+                    return HIDDEN
     except OverflowError:
         return HIDDEN
     return _replace(text, spans)
@@ -188,11 +193,16 @@ def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
 
 
 def _find(text: str, needles: set[str]) -> Iterator[tuple[int, int]]:
+    """Yield where needles are; those of one needle that overlap or touch are one."""
     for needle in needles:
-        start = text.find(needle)
+        length, start = len(needle), text.find(needle)
         while start >= 0:
-            yield start, start + len(needle)
-            start = text.find(needle, start + 1)
+            end = start + length
+            # The last one that begins in this one or right after it.
+            while (last := text.rfind(needle, end - length + 1, end + length)) >= 0:
+                end = last + length
+            yield start, end
+            start = text.find(needle, end)
 
 
 def _replace(text: str, spans: list[tuple[int, int]]) -> str:

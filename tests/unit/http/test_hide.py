@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.http.hide import MAX_ESCAPES, Hider, hide
+from hooks.http.hide import HIDDEN, MAX_ESCAPES, MAX_FOUND, Hider, hide
 
 SECRET = "s3cr3t/with+signs=="
 
@@ -130,3 +130,32 @@ def test_many_hostile_answers_at_once_take_the_memory_of_one() -> None:
     assert one < 100 * 40_000
     assert peak_of_hiding(40_000, at_once=8) < 2 * one
     assert peak_of_hiding(160_000) < 4.5 * one
+
+
+@pytest.mark.parametrize("unit", ["a", "ab", "abcab"])
+def test_a_credential_that_repeats_itself_costs_no_more_than_the_text(unit: str) -> None:
+    secret, text = (unit * 20)[:16], unit * 200_000
+    tracemalloc.start()
+    shown = hide(f"<{text}>", [secret])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert shown.startswith("<***")
+    assert len(shown) < len("<***>") + len(secret)
+    assert peak < 8 * len(text)
+
+
+@given(st.text("ab", min_size=8, max_size=12), st.text("ab", max_size=60))
+def test_all_that_overlaps_is_hidden_and_nothing_else(secret: str, text: str) -> None:
+    covered = {
+        start + offset
+        for start in range(len(text))
+        if text.startswith(secret, start)
+        for offset in range(len(secret))
+    }
+    kept = "".join(char for index, char in enumerate(text) if index not in covered)
+    assert hide(text, [secret]).replace(HIDDEN, "") == kept
+
+
+def test_a_text_with_too_many_credentials_is_hidden_whole() -> None:
+    assert hide(f"{SECRET} " * MAX_FOUND, [SECRET]).count(HIDDEN) == MAX_FOUND
+    assert hide(f"{SECRET} " * (MAX_FOUND + 1), [SECRET]) == HIDDEN
