@@ -107,6 +107,9 @@ EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: several Nodes claim one VM; the message says which one keeps it.
 EVENT_INSTANCE_CLAIMED_TWICE = "InstanceClaimedTwice"
+#: Warning: the name of the node's zone leaves no label value, or another zone's; the message says
+#: which value it got.
+EVENT_ZONE_LABEL = "ZoneLabelChosen"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 

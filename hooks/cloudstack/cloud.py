@@ -63,6 +63,7 @@ class Cloud:
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
         how = Fetching(self._executor, clocks.monotonic, cache_observer)
         self._free_counts: dict[str, int] = {}
+        self._zones = SingleFlightCache("listZones", self._list_zones, FACTS_TTL, how)
         self._zone_ids = SingleFlightCache("listZones", self._find_zone, inf, how)
         self._owners = SingleFlightCache("listAccounts", self._find_owner, FACTS_TTL, how)
         self._snapshots = SingleFlightCache("listVirtualMachines", self._list, vm_cache_ttl, how)
@@ -84,6 +85,10 @@ class Cloud:
             UnknownZone: CloudStack has no such zone, by name or id.
         """
         return self._zone_ids.get(self.config.zone, deadline) if self.config.zone else ""
+
+    def zones(self, deadline: Deadline) -> tuple[Zone, ...]:
+        """Return all zones, at most 10 minutes old."""
+        return self._zones.get("", deadline)
 
     def snapshot(self, deadline: Deadline) -> Snapshot:
         """Return all virtual machines that the keys see, or of the configured project."""
@@ -160,6 +165,9 @@ class Cloud:
         for found in (*(z for z in zones if z.name == zone), *(z for z in zones if z.id == zone)):
             return found.id
         raise UnknownZone("listZones", zone, tuple(known.name for known in zones))
+
+    def _list_zones(self, _key: str, deadline: Deadline) -> tuple[Zone, ...]:
+        return tuple(self.client.list_all(Zone, deadline))
 
     def _find_owner(self, _key: str, deadline: Deadline) -> Scope:
         """Find the keys' own account. Keys that may not ask are no administrator's."""

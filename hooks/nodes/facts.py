@@ -15,6 +15,7 @@ from hooks.nodes.context import INSTANCES_PATH, CallContext
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import Survey, SurveyedNode
 from hooks.nodes.plan.instance import owner_of
+from hooks.nodes.plan.labels import is_label_value
 from hooks.nodes.plan.match import Found, Missing, is_same_vm, match_vm
 from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
@@ -59,7 +60,8 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
                 return _before_deletion(facts, vm_id, snapshot, context)
         case Found(vm):
             context.absences.forget(facts.name)
-            return replace(facts, rivals=_rivals(facts.name, vm.id, context))
+            zones = () if is_label_value(vm.zone_name) else context.cloud.zones(context.deadline)
+            return replace(facts, rivals=_rivals(facts.name, vm.id, context), zones=zones)
         case _:
             context.absences.forget(facts.name)
     return facts

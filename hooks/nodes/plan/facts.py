@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hooks.cloudstack.models.compute import Zone
 from hooks.http.bounded_json import Json
 from hooks.names import TERMINATION_TAINTS
 from hooks.nodes.plan.absence import (
@@ -33,6 +34,7 @@ class Facts:
         survey: what is looked up before a deletion; None where none is due.
         is_recorded_vm_listed: the snapshot has the VM that the Instance names.
         rivals: other Nodes that claim the same VM.
+        zones: all zones, where a label cannot hold the name of the VM's; else none.
     """
 
     cached: Json
@@ -49,6 +51,7 @@ class Facts:
     survey: Survey | None = None
     is_recorded_vm_listed: bool = False
     rivals: tuple[Json, ...] = ()
+    zones: tuple[Zone, ...] = ()
 
     @property
     def name(self) -> str:

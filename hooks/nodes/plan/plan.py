@@ -24,7 +24,7 @@ from hooks.nodes.plan.instance import (
     present_instance,
     rivals_instance,
 )
-from hooks.nodes.plan.labels import desired_labels
+from hooks.nodes.plan.labels import desired_labels, explain_zone
 from hooks.nodes.plan.match import (
     Ambiguous,
     Foreign,
@@ -105,14 +105,16 @@ def _found(facts: Facts, vm: VirtualMachine) -> NodePlan:
 
 
 def _initialised(facts: Facts, vm: VirtualMachine) -> NodePlan:
-    desired = desired_labels(facts.cached, vm, region=facts.region, legacy=facts.legacy_labels)
+    desired = desired_labels(
+        facts.cached, vm, region=facts.region, legacy=facts.legacy_labels, zones=facts.zones
+    )
     response = DecoratorResponse(
         labels=dict(desired), attachments=[present_instance(facts, vm, desired)]
     )
     if not is_true(facts.node, "Ready"):
         response["resyncAfterSeconds"] = NOT_READY_RESYNC
     if not desired.items() <= labels(facts.cached).items() or is_deleting(facts.node):
-        return Plan(response)
+        return Plan(response, (), _zone_events(facts, vm, desired))
     is_waiting = is_uninitialised(facts.node)
     try:
         addresses = desired_addresses(facts.node, vm)
@@ -123,6 +125,13 @@ def _initialised(facts: Facts, vm: VirtualMachine) -> NodePlan:
         return Plan(response, (AddressPatch(*_version(facts.node), addresses),))
     event = Event(Reference.to(facts.node), names.EVENT_SYNCED, "Node synced successfully")
     return Plan(response, _spec_patch(facts.node, vm), (event,) if is_waiting else ())
+
+
+def _zone_events(facts: Facts, vm: VirtualMachine, desired: dict[str, str]) -> tuple[Event, ...]:
+    """Say once, as the label is set, why it is not the zone's name alone."""
+    is_set = labels(facts.cached).get(names.LABEL_ZONE) == desired.get(names.LABEL_ZONE)
+    why = "" if is_set else explain_zone(vm, facts.zones)
+    return (warning(facts.node, names.EVENT_ZONE_LABEL, why),) if why else ()
 
 
 def _spec_patch(node: Json, vm: VirtualMachine) -> tuple[NodeAction, ...]:

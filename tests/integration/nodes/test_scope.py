@@ -43,6 +43,20 @@ def test_zone_chooses_among_vms_of_one_name(tmp_path: Path, zone: str) -> None:
         assert zone_of(answered(simulator, request_for("both"), **where)) == zone
 
 
+@pytest.mark.parametrize(("name", "lists"), [("Tokyo-1", 0), ("Tokyo 1", 1), ("東京", 1)])
+def test_zones_are_listed_where_a_label_cannot_hold_the_name_of_one(
+    tmp_path: Path, name: str, lists: int
+) -> None:
+    with Simulator(write_world(tmp_path, TWO_ZONES)) as simulator:
+        first, second = simulator.world.zones
+        first.name, second.name = name, "Tokyo1"
+        answer = answered(simulator, request_for("node-1"), account="user")
+        label = answer["labels"]["topology.kubernetes.io/zone"]
+        value = {"Tokyo-1": "Tokyo-1", "Tokyo 1": f"Tokyo1-{first.id[:8]}"}
+        assert label == value.get(name, f"zone-{first.id[:8]}")
+        assert len(simulator.control.calls("listZones")) == lists
+
+
 def test_an_administrators_key_takes_no_other_accounts_vm_by_its_name(tmp_path: Path) -> None:
     with Simulator(write_world(tmp_path, TWO_ACCOUNTS)) as simulator:
         kube = kube_with(request_for("node-9"))

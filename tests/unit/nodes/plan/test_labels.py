@@ -1,13 +1,23 @@
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.cloudstack.models.compute import Zone
 from hooks.http.bounded_json import Json
-from hooks.names import TERMINATION_TAINTS
+from hooks.names import EVENT_ZONE_LABEL, TERMINATION_TAINTS
 from hooks.nodes.plan.instance import present_instance
-from hooks.nodes.plan.labels import clean_label_value, desired_labels, serves_load_balancers
+from hooks.nodes.plan.labels import (
+    clean_label_value,
+    desired_labels,
+    explain_zone,
+    serves_load_balancers,
+    zone_label_value,
+)
+from hooks.nodes.plan.match import Found
+from hooks.nodes.plan.plan import plan_node
 from tests.unit.nodes.objects import make_facts, make_node, make_vm
 
 MODERN = {
@@ -44,6 +54,73 @@ def test_a_cleaned_value_is_one_that_the_api_server_admits(text: str) -> None:
     value = clean_label_value(text)
     assert re.fullmatch(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", value)
     assert len(value) <= 63
+
+
+LONG = "x" * 70
+ZONES = (
+    Zone("1a2b3c4d-0000", "Zürich 1"),
+    Zone("5e6f7a8b-0000", "Zrich1"),
+    Zone("9c0d1e2f-0000", "東京"),
+    Zone("3a4b5c6d-0000", "大阪"),
+    Zone("7e8f9a0b-0000", f"{LONG}a"),
+    Zone("1c2d3e4f-0000", f"{LONG}b"),
+    Zone("5a6b7c8d-0000", "Bern (West)"),
+    Zone("9e0f1a2b-0000", "Genève"),
+)
+
+
+@pytest.mark.parametrize(
+    ("zone", "value"),
+    [
+        pytest.param(ZONES[0], "Zrich1-1a2b3c4d", id="what another zone's name is already"),
+        pytest.param(ZONES[1], "Zrich1", id="a name that a label can hold"),
+        pytest.param(ZONES[2], "zone-9c0d1e2f", id="nothing left"),
+        pytest.param(ZONES[3], "zone-3a4b5c6d", id="nothing left of another"),
+        pytest.param(ZONES[4], f"{'x' * 54}-7e8f9a0b", id="too long, and another alike"),
+        pytest.param(ZONES[5], f"{'x' * 54}-1c2d3e4f", id="the other one"),
+        pytest.param(ZONES[6], "BernWest", id="alone: as the existing provider has it"),
+        pytest.param(ZONES[7], "Genve", id="alone, with a letter beyond ASCII"),
+        pytest.param(Zone("", ""), "", id="no zone"),
+    ],
+)
+def test_each_zone_has_a_value_of_its_own(zone: Zone, value: str) -> None:
+    vm = make_vm(zone_id=zone.id, zone_name=zone.name)
+    assert zone_label_value(vm, ZONES) == value
+    assert bool(explain_zone(vm, ZONES)) == (zone.id[:8] in value and bool(zone.id))
+    labels = desired_labels(make_node(), vm, region="", legacy="true", zones=ZONES)
+    keys = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region")
+    assert [labels.get(key, "") for key in keys] == [value, value]
+
+
+@given(st.lists(st.text(max_size=70), unique=True, max_size=5))
+def test_no_two_zones_share_a_value_that_is_never_empty(texts: list[str]) -> None:
+    zones = [Zone(f"{n:08}-0000", text) for n, text in enumerate(texts)]
+    values = [
+        zone_label_value(make_vm(zone_id=zone.id, zone_name=zone.name), zones)
+        for zone in zones
+        if zone.name
+    ]
+    assert len(set(values)) == len(values)
+    assert all(re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", v) for v in values)
+
+
+@pytest.mark.parametrize(
+    ("zone", "why"),
+    [
+        (ZONES[0], "zone 'Zürich 1' reads 'Zrich1' as a label, and so does 'Zrich1'"),
+        (ZONES[2], "zone '東京' has no character that a label can hold"),
+    ],
+)
+def test_a_zone_whose_value_holds_its_id_is_told_as_the_label_is_set(zone: Zone, why: str) -> None:
+    vm = make_vm(zone_id=zone.id, zone_name=zone.name)
+    first = plan_node(make_facts(make_node(), Found(vm), zones=ZONES))
+    [event] = first.events
+    assert (event.reason, event.type) == (EVENT_ZONE_LABEL, "Warning")
+    assert event.message.startswith(why)
+    assert zone_label_value(vm, ZONES) in event.message
+    set_labels: Any = dict(first.response)["labels"]
+    later = plan_node(make_facts(make_node(labels=set_labels), Found(vm), zones=ZONES))
+    assert EVENT_ZONE_LABEL not in [event.reason for event in later.events]
 
 
 def test_labels_are_those_of_the_vm() -> None:
