@@ -30,8 +30,9 @@ class CloudConfig:
     #: `true`: any certificate of the server is accepted. Default: `false`.
     ssl_no_verify: bool = False
     #: A file (PEM) with the certificate authorities to trust, in place of the public ones, or a
-    #: folder of such files. Default: the one that `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`,
-    #: `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else the public ones.
+    #: folder of such files, or several folders with `:` between them. Default: the one that
+    #: `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else the
+    #: public ones.
     ca_file: str = ""
     #: The proxy to reach the API through, such as `http://proxy.example.com:3128`; it may hold user
     #: and password. Default: the one in `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in

@@ -22,21 +22,23 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     authority key identifier, as many clusters make them) would be refused.
 
     Args:
-        ca_path: a file (PEM) of authorities, or a folder of such files, whatever their names are.
+        ca_path: a file (PEM) of authorities, a folder of such files, whatever their names are, or
+            several folders with `:` between them.
         ca: authorities in PEM, in its place.
         verify: whether the server's certificate is checked at all.
 
     Raises:
         OSError: they cannot be read; ssl.SSLError is one.
     """
-    path = ca_path or DEFAULT_CA_BUNDLE_PATH
+    paths = _authorities(ca_path)
     if ca:
         context = ssl.create_default_context(cadata=ca)
-    elif (folder := Path(path)).is_dir():
-        context = ssl.create_default_context(capath=path)
-        _load_all(context, folder)
+    elif paths[1:] or Path(paths[0]).is_dir():
+        context = ssl.create_default_context(capath=paths[0])
+        for folder in paths:
+            _load_all(context, Path(folder))
     else:
-        context = ssl.create_default_context(cafile=path)
+        context = ssl.create_default_context(cafile=paths[0])
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as Go: an intermediate CA is enough
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not verify:
@@ -46,11 +48,19 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     return context
 
 
+def _authorities(ca_path: str) -> tuple[str, ...]:
+    """Return what is read: one path, or those of several folders that exist, as OpenSSL does."""
+    path = ca_path or DEFAULT_CA_BUNDLE_PATH
+    if os.path.lexists(path):
+        return (path,)
+    return tuple(filter(os.path.lexists, path.split(os.pathsep))) or (path,)
+
+
 def _load_all(context: ssl.SSLContext, folder: Path) -> None:
     """Load every certificate of a folder: OpenSSL finds those alone that are named by a hash."""
     for path in folder.iterdir():
         if path.is_file():
-            with suppress(ssl.SSLError):  # another kind of file
+            with suppress(OSError):  # another kind of file, or a private one
                 context.load_verify_locations(path)
 
 
@@ -62,24 +72,28 @@ def file_context(
     Making one takes 50 ms with the public authorities.
 
     Args:
-        ca_path: a file (PEM) or folder of authorities; empty for the public ones.
+        ca_path: a file (PEM), a folder or several; empty for the public authorities.
         verify: whether the server's certificate is checked at all.
         certificate: files (PEM) of our own certificate and its key; None for none.
 
     Raises:
         BadTrust: naming what cannot be used.
     """
-    paths = (ca_path or DEFAULT_CA_BUNDLE_PATH, *(certificate or ()))
+    own = certificate or ()
+    paths = (*_authorities(ca_path), *own)
     try:
-        return _cached_context(paths, tuple(os.stat(path).st_mtime_ns for path in paths), verify)  # noqa: PTH116
+        changed = tuple(os.stat(path).st_mtime_ns for path in paths)  # noqa: PTH116
+        return _cached_context(ca_path, own, (paths, changed), verify)
     except (OSError, ValueError) as error:
         raise BadTrust(f"{' with '.join(paths)} cannot be used: {error}") from None
 
 
 @lru_cache(maxsize=16)
-def _cached_context(paths: tuple[str, ...], _changed: object, verify: bool) -> ssl.SSLContext:
-    context = new_context(paths[0], verify=verify)
-    if paths[1:]:
+def _cached_context(
+    ca_path: str, own: tuple[str, ...], _changed: object, verify: bool
+) -> ssl.SSLContext:
+    context = new_context(ca_path, verify=verify)
+    if own:
         # Without a password an encrypted key would ask for one on the terminal.
-        context.load_cert_chain(paths[1], paths[2], "")
+        context.load_cert_chain(own[0], own[1], "")
     return context

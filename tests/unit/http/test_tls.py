@@ -1,6 +1,9 @@
 """Which authorities are trusted, and when their files are read."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,68 @@ def test_authorities_in_a_folder_are_found_whatever_their_names_are(tmp_path: Pa
     (tmp_path / "README").write_text("no PEM")
     (tmp_path / "older").mkdir()
     assert len(file_context(str(tmp_path)).get_ca_certs()) == 2
+
+
+def test_several_folders_are_read_as_openssl_reads_them(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "none")]
+    for folder in folders[:2]:
+        folder.mkdir()
+        (folder / "ca.pem").write_text(Authority().pem)
+    listed = ":".join(map(str, folders))
+    first = file_context(listed)
+    assert len(first.get_ca_certs()) == 2
+    assert file_context(listed) is first
+    (folders[1] / "more.pem").write_text(Authority().pem)
+    assert len(file_context(listed).get_ca_certs()) == 3
+    folders[2].mkdir()
+    (folders[2] / "ca.pem").write_text(Authority().pem)
+    assert len(file_context(listed).get_ca_certs()) == 4
+
+
+def test_a_colon_in_the_name_of_a_file_or_folder_separates_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    (folder / "ca.pem").write_text(Authority().pem)
+    assert len(file_context(str(folder)).get_ca_certs()) == 1
+    assert len(file_context(str(folder / "ca.pem")).get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        pytest.param("/nowhere/a:/nowhere/b", "/nowhere/a:/nowhere/b", id="no folder of several"),
+        pytest.param("{0}:{0}/ca.pem", "{0}/ca.pem'", id="a file in the place of a folder"),
+    ],
+)
+def test_folders_that_cannot_be_used_are_named(path: str, named: str, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(Authority().pem)
+    with pytest.raises(BadTrust, match=re.escape(named.format(tmp_path))):
+        file_context(path.format(tmp_path))
+
+
+UNREADABLE = """
+import os, tempfile
+from hooks.http.tls import BadTrust, file_context
+
+with tempfile.TemporaryDirectory() as parent:
+    os.chmod(parent, 0o755)
+    os.mkdir(private := os.path.join(parent, "private"), 0)
+    os.mkdir(public := os.path.join(parent, "public"), 0o755)
+    if is_root := os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        file_context(f"{public}:{private}")
+    except BadTrust as error:
+        assert str(error).endswith(f"Permission denied: '{private}'"), error
+        print("named")
+    if is_root:
+        os.seteuid(0)
+"""
+
+
+def test_a_folder_that_may_not_be_read_is_named() -> None:
+    command = [sys.executable, "-c", UNREADABLE]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "named\n"
 
 
 def test_our_own_certificate_is_read_with_its_key(tmp_path: Path) -> None:
