@@ -45,7 +45,8 @@ LABEL_EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-lo
 
 # Nodes: annotations
 
-#: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma), which is listed first.
+#: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma). It comes first, and
+#: takes the place of the others of its type.
 ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
 #: `true` on a node whose VM is gone permits its deletion although many nodes are missing at once,
 #: or although CloudStack never had its VM.

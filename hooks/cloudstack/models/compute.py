@@ -18,13 +18,18 @@ _NICS_AND_OFFERING = "nics,servoff"
 
 @dataclass(frozen=True, slots=True)
 class Nic(Model):
-    """A network card of a virtual machine; addresses are empty where it has none."""
+    """A network card of a virtual machine; addresses are empty where CloudStack gave it none.
+
+    Attributes:
+        secondary_ips: more IPv4 or IPv6 addresses of the card, which the guest need not have.
+    """
 
     id: str
     network_id: str
     ip_address: OptionalIp = ""
     ip6_address: OptionalIp = ""
     is_default: bool = False
+    secondary_ips: Annotated[tuple[str, ...], each("ipaddress"), "secondaryip"] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,14 @@ class UnusableAddressesError(Exception):
 def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]:
     """Return the node's addresses: internal ones by NIC, the default NIC first, then external.
 
-    The address that kubelet was configured with (`--node-ip`) comes before all others. Host and DNS
-    names stay as kubelet reports them; if it reports no Hostname, that is the name in its label.
+    Kubelet's `--node-ip` comes before all others, takes the place of the others of its type, and
+    may be a secondary address of a NIC; cloud controllers agree on that
+    (`GetNodeAddressesFromNodeIP` of k8s.io/cloud-provider). Host and DNS names stay as kubelet
+    reports them; if it reports no Hostname, that is the name in its label. On networks where
+    CloudStack gives no addresses (L2), all stay as kubelet reports them.
 
     Raises:
-        UnusableAddressesError: the VM has no address, or not the one of kubelet's configuration.
+        UnusableAddressesError: nobody knows an address of the VM, or kubelet's is not one of it.
     """
     addresses: list[NodeAddress] = []
     for nic in sorted(vm.nics, key=lambda nic: not nic.is_default):
@@ -33,29 +36,42 @@ def desired_addresses(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]
     if vm.public_ip:
         addresses.append(("ExternalIP", vm.public_ip))
     if not addresses:
-        raise UnusableAddressesError(f"VM {vm.id} has no address on any NIC")
+        return _reported(node, vm)
+    addresses = _preferred(node, vm, addresses)
     names = [each for each in observed_addresses(node) if each[0] not in _FROM_CLOUDSTACK]
     if not any(kind == "Hostname" for kind, _ in names):
         names.append(("Hostname", labels(node).get(LABEL_HOSTNAME) or vm.name))
-    addresses += names
-    return _preferred(node, tuple(dict.fromkeys(addresses)))
+    return tuple(dict.fromkeys((*addresses, *names)))
 
 
-def _preferred(node: Json, addresses: tuple[NodeAddress, ...]) -> tuple[NodeAddress, ...]:
+def _reported(node: Json, vm: VirtualMachine) -> tuple[NodeAddress, ...]:
+    """Return what kubelet reports, of a VM whose cards have no address in CloudStack."""
+    if not vm.nics:
+        raise UnusableAddressesError(f"VM {vm.id} has no NIC")
+    reported = observed_addresses(node)
+    if not any(kind in _FROM_CLOUDSTACK for kind, _ in reported):
+        raise UnusableAddressesError(
+            f"VM {vm.id} has no address on any NIC in CloudStack, and kubelet reports none; its "
+            "--node-ip can name one"
+        )
+    return reported
+
+
+def _preferred(node: Json, vm: VirtualMachine, addresses: list[NodeAddress]) -> list[NodeAddress]:
+    """Put kubelet's addresses in the place of the others of their type."""
     provided = annotations(node).get(ANNOTATION_PROVIDED_NODE_IP, "")
-    first: list[NodeAddress] = []
+    known = addresses + [("InternalIP", ip) for nic in vm.nics for ip in nic.secondary_ips]
+    enforced: list[NodeAddress] = []
     for text in filter(None, map(str.strip, provided.split(","))):
-        same = [
-            each for each in addresses if each[0] in _FROM_CLOUDSTACK and _same_ip(each[1], text)
-        ]
+        same = [each for each in known if _same_ip(each[1], text)]
         if not same:
-            known = ", ".join(ip for kind, ip in addresses if kind in _FROM_CLOUDSTACK)
             raise UnusableAddressesError(
                 f"annotation {ANNOTATION_PROVIDED_NODE_IP}: {text!r} is not one of the VM's "
-                f"addresses ({known})"
+                f"addresses ({', '.join(ip for _, ip in known)})"
             )
-        first.append(same[0])
-    return tuple(dict.fromkeys((*first, *addresses)))
+        enforced += same
+    types = {kind for kind, _ in enforced}
+    return [*enforced, *(each for each in addresses if each[0] not in types)]
 
 
 def _same_ip(one: str, other: str) -> bool:

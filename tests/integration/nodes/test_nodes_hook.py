@@ -15,13 +15,14 @@ from hooks.cloudstack.errors import CloudStackError, Unreachable
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict
-from hooks.names import TAINT_UNINITIALIZED
+from hooks.names import ANNOTATION_PROVIDED_NODE_IP, TAINT_UNINITIALIZED
 from hooks.nodes.plan.actions import AddressPatch, SpecPatch
 from hooks.webhook.reconcile import CONFLICT_RESUME_AFTER
 from simulator.server import Simulator
 from tests.controlplane.polling import SLACK
 from tests.integration.nodes.running import (
     EXAMPLE,
+    kube_with,
     make_hook,
     open_simulated,
     request_for,
@@ -56,6 +57,22 @@ def test_a_node_that_shows_its_labels_is_written_to_addresses_first_release_last
     assert last.provider_id is not None
     assert last.provider_id.endswith(shown(answer)["attachments"][0]["spec"]["instanceID"])
     assert TAINT_UNINITIALIZED not in str(last.taints)
+
+
+def test_a_secondary_address_that_kubelet_uses_is_the_nodes(
+    simulator: Simulator, cloud: Cloud
+) -> None:
+    vm = next(vm for vm in simulator.world.vms if vm.name == "node-1")
+    vm.nics[0].secondary["secondary-id"] = "10.1.1.77"
+    request = deepcopy(EXAMPLE)
+    request["object"]["metadata"]["annotations"] = {ANNOTATION_PROVIDED_NODE_IP: "10.1.1.77"}
+    hook = make_hook(cloud, kube=kube_with(request))
+    labels = shown(hook.sync(request, Deadline(8)))["labels"]
+    request["object"]["metadata"]["labels"].update(labels)
+    patch, _ = hook.sync(request, Deadline(8)).actions
+    assert isinstance(patch, AddressPatch)
+    internal = [address for kind, address in patch.addresses if kind == "InternalIP"]
+    assert internal == ["10.1.1.77"]
 
 
 @dataclass

@@ -24,9 +24,20 @@ ADDRESSES = [
 ]
 
 
-def make_nic(ip: str = "10.1.1.190", ip6: str = "", *, default: bool = True) -> Nic:
+def make_nic(
+    ip: str = "10.1.1.190",
+    ip6: str = "",
+    *,
+    default: bool = True,
+    secondary: tuple[str, ...] = (),
+) -> Nic:
     return Nic(
-        id=f"nic-{ip}{ip6}", network_id="net", ip_address=ip, ip6_address=ip6, is_default=default
+        id=f"nic-{ip}{ip6}",
+        network_id="net",
+        ip_address=ip,
+        ip6_address=ip6,
+        is_default=default,
+        secondary_ips=secondary,
     )
 
 

@@ -55,7 +55,14 @@ def test_a_virtual_machine_has_its_nics_in_order_and_its_offering() -> None:
         public_ip="203.0.113.7",
         security_group_ids=("group-1",),
         nics=(
-            Nic("nic-1", "net-1", "10.1.1.4", "2001:db8::4", is_default=True),
+            Nic(
+                "nic-1",
+                "net-1",
+                "10.1.1.4",
+                "2001:db8::4",
+                is_default=True,
+                secondary_ips=("10.1.1.40",),
+            ),
             Nic("nic-2", "net-2"),
         ),
     )

@@ -35,24 +35,32 @@ def test_addresses_are_those_of_the_vm(
     assert desired_addresses(make_node(), vm) == expected
 
 
+SECONDARY: NodeAddress = ("InternalIP", "10.1.1.77")
+RICH = make_vm(
+    nics=(
+        make_nic(ip6="2001:db8::5", secondary=("10.1.1.77",)),
+        make_nic("10.1.2.5", default=False),
+    ),
+    public_ip="198.51.100.7",
+)
+
+
 @pytest.mark.parametrize(
     ("provided", "expected"),
     [
-        pytest.param("10.1.2.5", (SECOND, INTERNAL, HOST), id="the second NIC's"),
-        pytest.param("10.1.1.190", (INTERNAL, SECOND, HOST), id="the first NIC's"),
-        pytest.param("", (INTERNAL, SECOND, HOST), id="empty"),
+        pytest.param("10.1.2.5", (SECOND, OUTER, HOST), id="the second NIC's alone of its type"),
+        pytest.param("10.1.1.190", (INTERNAL, OUTER, HOST), id="the first NIC's, of one family"),
+        pytest.param("2001:DB8:0::5, 10.1.1.190", (SIX, INTERNAL, OUTER, HOST), id="two families"),
+        pytest.param("198.51.100.7", (OUTER, INTERNAL, SIX, SECOND, HOST), id="the external one"),
+        pytest.param("10.1.1.77", (SECONDARY, OUTER, HOST), id="a NIC's secondary one"),
+        pytest.param("", (INTERNAL, SIX, SECOND, OUTER, HOST), id="empty: no secondary one"),
     ],
 )
-def test_the_addresses_of_kubelets_configuration_come_first(
+def test_the_addresses_of_kubelets_configuration_are_first_and_alone_of_their_type(
     provided: str, expected: tuple[NodeAddress, ...]
 ) -> None:
     node = make_node(annotations={PROVIDED: provided})
-    assert desired_addresses(node, TWO_NICS) == expected
-
-
-def test_kubelet_may_have_one_address_of_each_family() -> None:
-    node = make_node(annotations={PROVIDED: "2001:DB8:0::5, 10.1.1.190"})
-    assert desired_addresses(node, DUAL) == (SIX, INTERNAL, HOST)
+    assert desired_addresses(node, RICH) == expected
 
 
 @pytest.mark.parametrize("provided", ["10.9.9.9", "node-1", "10.1.1.190,10.9.9.9"])
@@ -97,8 +105,27 @@ def test_an_address_that_the_vm_lost_is_not_kept_beside_the_names() -> None:
 
 
 def test_a_vm_without_a_nic_is_refused() -> None:
-    with pytest.raises(UnusableAddressesError, match="no address on any NIC"):
+    with pytest.raises(UnusableAddressesError, match="has no NIC"):
         desired_addresses(make_node(), make_vm(nics=()))
+
+
+L2 = make_vm(nics=(make_nic(""), make_nic("", default=False)))
+
+
+@pytest.mark.parametrize("provided", ["", "192.168.7.5"])
+def test_on_l2_networks_all_addresses_are_kubelets(provided: str) -> None:
+    shown = (("InternalIP", "192.168.7.5"), ("Hostname", "my-node-1"))
+    node = make_node(
+        annotations={PROVIDED: provided},
+        addresses=[{"type": kind, "address": address} for kind, address in shown],
+    )
+    assert desired_addresses(node, L2) == shown
+
+
+def test_on_l2_networks_a_node_without_an_address_is_told_to_report_one() -> None:
+    node = make_node(addresses=[{"type": "Hostname", "address": "my-node-1"}])
+    with pytest.raises(UnusableAddressesError, match=r"no address on any NIC .*--node-ip can name"):
+        desired_addresses(node, L2)
 
 
 def test_reads_the_addresses_that_a_node_shows_in_their_order() -> None:

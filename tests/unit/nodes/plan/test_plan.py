@@ -176,6 +176,12 @@ class TestANodeWithAVM:
         assert isinstance(patch, AddressPatch)
         assert ("ExternalIP", "198.51.100.7") not in patch.addresses
 
+    def test_on_an_l2_network_is_released_with_the_addresses_that_kubelet_reports(self) -> None:
+        node = tainted(addresses=ADDRESSES)
+        [patch] = plan(make_facts(node, Found(make_vm(nics=(make_nic(""),))))).actions
+        assert isinstance(patch, SpecPatch)
+        assert (patch.provider_id, patch.taints) == (PROVIDER_ID, ())
+
     def test_whose_addresses_cannot_be_used_stays_tainted(self) -> None:
         made = plan(make_facts(tainted(), Found(make_vm(nics=()))))
         assert made.actions == ()
