@@ -45,12 +45,14 @@ LABEL_EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-lo
 
 # Nodes: annotations
 
+#: The prefix of our annotations on Nodes.
+NODE_ANNOTATION_PREFIX = "cloudstack.targetcluster.example.com/"
 #: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma). It comes first, and
 #: takes the place of the others of its type.
 ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
 #: `true` on a node whose VM is gone permits its deletion although many nodes are missing at once,
 #: or although CloudStack never had its VM.
-ANNOTATION_CONFIRM_DELETION = "cloudstack.targetcluster.example.com/confirm-deletion"
+ANNOTATION_CONFIRM_DELETION = NODE_ANNOTATION_PREFIX + "confirm-deletion"
 
 # Nodes: taints
 

@@ -15,6 +15,15 @@ from hooks.nodes.plan.addresses import (
     desired_addresses,
     observed_addresses,
 )
+from hooks.nodes.plan.events import (
+    MAX_NAMED,
+    contradiction_event,
+    is_uninitialised,
+    malformed_event,
+    not_found_event,
+    unknown_annotation_events,
+    warning,
+)
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import reason_to_keep
 from hooks.nodes.plan.instance import (
@@ -35,14 +44,6 @@ from hooks.nodes.plan.match import (
     parse_provider_id,
 )
 from hooks.nodes.plan.rivals import keeper
-from hooks.nodes.plan.unfound import (
-    MAX_NAMED,
-    contradiction_event,
-    is_uninitialised,
-    malformed_event,
-    not_found_event,
-    warning,
-)
 from hooks.webhook.contract import DecoratorResponse, Plan
 
 #: Seconds until Metacontroller calls again for a node that is not Ready.
@@ -59,9 +60,14 @@ def plan_node(facts: Facts) -> NodePlan:
     A write is planned only when the answer changes nothing on the Node: Metacontroller's own
     update carries the version in its cache, and would be refused after a write of ours.
     """
-    match facts.match:
-        case Foreign():
-            return Plan(DecoratorResponse(labels={}, attachments=[]))
+    if isinstance(facts.match, Foreign):
+        return Plan(DecoratorResponse(labels={}, attachments=[]))
+    made = _plan(facts, facts.match)
+    return replace(made, events=(*made.events, *unknown_annotation_events(facts.node)))
+
+
+def _plan(facts: Facts, match: Found | Missing | Ambiguous | Malformed) -> NodePlan:
+    match match:
         case Ambiguous(vms):
             named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"

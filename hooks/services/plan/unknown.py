@@ -1,14 +1,9 @@
-"""Finds annotations of our prefix that do not exist, which are most likely misspelt."""
+"""Finds annotations of a Service's prefix that do not exist."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from hooks import names
-from hooks.http.texts import shorten
-
-#: How many of them are named, and characters of each.
-MAX_UNKNOWN = 4
-MAX_SHOWN = 63
+from hooks.kube import annotations as kube
 
 _PREFIX = names.SERVICE_ANNOTATION_PREFIX
 #: What follows the prefix in the annotations that exist, also in those of other providers.
@@ -20,16 +15,5 @@ KNOWN = tuple(
 
 
 def unknown_annotations(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each annotation of our prefix that does not exist, and what to say about it.
-
-    Args:
-        annotations: of a Service.
-    """
-    unknown = sorted(
-        key for key in annotations if key.startswith(_PREFIX) and key[len(_PREFIX) :] not in KNOWN
-    )
-    for key in unknown[:MAX_UNKNOWN]:
-        word = key[len(_PREFIX) :].lower()
-        nearest = get_close_matches(shorten(word, MAX_SHOWN), KNOWN, n=1)
-        meant = f"; is {_PREFIX}{nearest[0]} meant?" if nearest else ""
-        yield key, f"there is no such annotation, so it has no effect{meant}"
+    """Yield each annotation of a Service that does not exist, and what to say about it."""
+    return kube.unknown_annotations(annotations, _PREFIX, KNOWN)

@@ -3,9 +3,10 @@
 import pytest
 
 from hooks import names
+from hooks.kube.annotations import MAX_UNKNOWN
 from hooks.services.plan.plan import plan
 from hooks.services.plan.spec import wanted_spec
-from hooks.services.plan.unknown import KNOWN, MAX_UNKNOWN, unknown_annotations
+from hooks.services.plan.unknown import KNOWN, unknown_annotations
 from tests.unit.services.objects import (
     PREFIX,
     facts,

@@ -1,11 +1,13 @@
-"""What people are told of a node whose VM is not found: where was looked, and what would help."""
+"""What people are told of a node: where its VM was looked for in vain, and what would help."""
 
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names, quote
+from hooks.kube.annotations import unknown_annotations
 from hooks.kube.events import Event, Reference
-from hooks.kube.objects import items, part
+from hooks.kube.field_paths import join_path
+from hooks.kube.objects import annotations, items, part
 from hooks.nodes.plan.match import Malformed, Missing, format_provider_id
 
 #: How many of anything a message names.
@@ -69,6 +71,17 @@ def contradiction_event(node: Json, missing: Missing) -> Event:
     named = _named(missing.namesakes)
     text = f"{lost}. VM {named} has its name: if it was rebuilt, {_ANEW} with the new provider id"
     return warning(node, names.EVENT_INSTANCE_REPLACED, text)
+
+
+def unknown_annotation_events(node: Json) -> tuple[Event, ...]:
+    """Name each annotation of ours that does not exist, and the nearest that does."""
+    prefix, known = names.NODE_ANNOTATION_PREFIX, names.ANNOTATION_CONFIRM_DELETION
+    unknown = unknown_annotations(annotations(node), prefix, (known.removeprefix(prefix),))
+    found = [(join_path("metadata.annotations", key), message) for key, message in unknown]
+    return tuple(
+        warning(node, names.EVENT_UNKNOWN_ANNOTATION, f"{path}: {message}")
+        for path, message in found
+    )
 
 
 def _named(vms: tuple[VirtualMachine, ...]) -> str:
