@@ -76,25 +76,44 @@ class NodesByVM:
         self._read_at = -inf
         self._reading = threading.Lock()
 
-    def rivals_of(self, node: str, vm_id: str, context: "CallContext") -> tuple[str, ...]:
+    def rivals_of(
+        self, node: str, vm_id: str, context: "CallContext", *, announced: bool
+    ) -> tuple[str, ...]:
         """Return the names of the other nodes whose Instances name a node's VM.
 
-        A list without the node itself is too old after NEW_NODE_TTL. The former list counts while
-        another call reads one, and where none can be read: what is answered without the API server
-        stays answered. At first that is none.
+        A node that is about to be initialised has announced itself: its Instance is there, so a
+        list without it that is older than this call is read again. Of two such nodes, the later one
+        sees the other. For any other node, such a list is too old after NEW_NODE_TTL. The former
+        list counts while another call reads one, and where none can be read: what is answered
+        without the API server stays answered. At first that is none.
+
+        Args:
+            node: its name.
+            vm_id: of its VM.
+            context: where to read.
+            announced: whether the node is about to be initialised.
         """
         known = self._nodes.get(vm_id.lower(), ())
         ttl = self._ttl if node in known else min(self._ttl, NEW_NODE_TTL)
-        if self._monotonic() - self._read_at >= ttl and self._reading.acquire(blocking=False):
-            try:
-                self._nodes = _read_nodes_by_vm(context)
-                self._read_at = self._monotonic()
-            except KubeError as error:
-                self._read_at = self._monotonic() + PAUSE
-                _log.warning("Instances not read", extra={"error": str(error)})
-            finally:
-                self._reading.release()
+        if announced and node not in known and self._read_at < context.started:
+            if self._reading.acquire(timeout=context.deadline.at_most(READ_SECONDS).remaining()):
+                self._read(context, since=context.started)
+        elif self._monotonic() - self._read_at >= ttl and self._reading.acquire(blocking=False):
+            self._read(context)
         return tuple(each for each in self._nodes.get(vm_id.lower(), ()) if each != node)
+
+    def _read(self, context: "CallContext", *, since: float = inf) -> None:
+        """Read the list, unless one was begun since then, and let the next one read."""
+        begun = self._monotonic()
+        try:
+            if self._read_at < since:
+                self._nodes = _read_nodes_by_vm(context)
+                self._read_at = begun
+        except KubeError as error:
+            self._read_at = self._monotonic() + PAUSE
+            _log.warning("Instances not read", extra={"error": str(error)})
+        finally:
+            self._reading.release()
 
 
 def _read_nodes_by_vm(context: "CallContext") -> dict[str, list[str]]:
@@ -112,6 +131,7 @@ class CallContext:
 
     Attributes:
         clock: as Dependencies has it.
+        started: when the call came, in monotonic seconds.
     """
 
     cloud: Cloud
@@ -121,3 +141,4 @@ class CallContext:
     absences: Absences
     nodes_by_vm: NodesByVM
     clock: Callable[[], float]
+    started: float

@@ -9,9 +9,11 @@ from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
-from hooks.kube.objects import is_deleting, is_true, part
+from hooks.kube.objects import is_deleting, is_true, labels, part
 from hooks.kube.times import timestamp
+from hooks.names import LABEL_REGION
 from hooks.nodes.context import INSTANCES_PATH, CallContext
+from hooks.nodes.plan.events import is_uninitialised
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import Survey, SurveyedNode
 from hooks.nodes.plan.instance import owner_of
@@ -61,7 +63,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
         case Found(vm):
             context.absences.forget(facts.name)
             zones = () if is_label_value(vm.zone_name) else context.cloud.zones(context.deadline)
-            return replace(facts, rivals=_rivals(facts.name, vm.id, context), zones=zones)
+            return replace(facts, rivals=_rivals(facts, vm.id, context), zones=zones)
         case _:
             context.absences.forget(facts.name)
     return facts
@@ -72,10 +74,14 @@ def _is_listed(instance: Json | None, snapshot: Snapshot) -> bool:
     return vm is not None and vm.exists
 
 
-def _rivals(name: str, vm_id: str, context: CallContext) -> tuple[Json, ...]:
-    """Read the other Nodes that claim a VM, by Instances that may be some seconds old."""
+def _rivals(facts: Facts, vm_id: str, context: CallContext) -> tuple[Json, ...]:
+    """Read the other Nodes that claim a VM, by Instances that may be some seconds old.
+
+    A Node that waits and has its labels was answered before, so its Instance is there.
+    """
+    waits = is_uninitialised(facts.node) and LABEL_REGION in labels(facts.node)
     found = []
-    for other in context.nodes_by_vm.rivals_of(name, vm_id, context):
+    for other in context.nodes_by_vm.rivals_of(facts.name, vm_id, context, announced=waits):
         with suppress(NotFound):
             node = context.kube.get(f"{NODES_PATH}/{other}", deadline=context.deadline)
             if is_same_vm(node, vm_id) or not part(node, "spec").get("providerID"):

@@ -48,6 +48,7 @@ class NodesHook(Hook):
             absences=self._absences,
             nodes_by_vm=self._nodes_by_vm,
             clock=dependencies.clock,
+            started=dependencies.monotonic(),
         )
         call, record = _Call(request, context), OncePerCall(dependencies.record)
         return reconcile(call, deadline=deadline, record=record)

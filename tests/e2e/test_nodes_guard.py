@@ -1,17 +1,20 @@
 """Nodes whose VMs are gone, on a real API server: who is deleted, who is kept, who is told what."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import pytest
 import requests
 
 from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes.request import INSTANCES
+from tests.controlplane import polling
 from tests.controlplane.api import Object
 from tests.controlplane.polling import PATIENCE
 from tests.e2e.cloud import Cloud
 from tests.e2e.nodes import SHUTDOWN, UNINITIALIZED, has_taint, initialised, register, set_ready
-from tests.e2e.platform import Platform
+from tests.e2e.platform import RESYNC_SECONDS, Platform
 
 FIVE = ("node-1", "node-2", "node-3", "node-4", "node-5")
 
@@ -41,8 +44,10 @@ def test_a_vm_rebuilt_under_its_name_is_told_and_keeps_no_dead_node(platform: Pl
     event = platform.until_event("node-2", "InstanceReplaced")
     assert f"VM node-2 ({new}) has its name" in event["message"]
     platform.until_gone("node-1")
-    log = platform.hooks.process.log.read_text()
-    assert log.count('"actions": ["NodeDeletion"]') == 1
+    deletion, written = '"actions": ["NodeDeletion"]', platform.hooks.process.log.read_text
+    polling.until(lambda: deletion in written(), "the call that deleted the Node is logged")
+    log = written()
+    assert log.count(deletion) == 1
     assert not [line for line in log.splitlines() if '"outcome": "retry"' in line and "404" in line]
     assert platform.nodes.get("node-2")["spec"]["providerID"] != f"external-cloudstack://{new}"
     platform.nodes.delete("node-2")
@@ -115,6 +120,29 @@ def test_a_node_that_claims_another_ones_vm_is_left_and_both_are_told(platform: 
     assert served["node-1"]["servesLoadBalancers"] is True
     assert served["thief"]["servesLoadBalancers"] is False
     assert platform.nodes.get("node-1")["spec"] == owner["spec"]
+
+
+@pytest.mark.parametrize("names", [("node-1", "thief"), ("b-thief", "a-thief")])
+def test_of_two_nodes_that_claim_one_vm_at_once_one_is_initialised(
+    platform: Platform, names: tuple[str, str]
+) -> None:
+    provider_id = f"external-cloudstack://{Cloud.of(platform.simulator).find('node-1')['id']}"
+    with ThreadPoolExecutor() as executor:
+        list(executor.map(partial(register, platform, provider_id=provider_id), names))
+    for name in names:
+        platform.until_event(name, "InstanceClaimedTwice", within=4 * RESYNC_SECONDS)
+
+    def settled() -> list[str]:
+        observed = {name: platform.instances.get(name)["observed"] for name in names}
+        served = [name for name in names if observed[name]["servesLoadBalancers"]]
+        return served if len(served) == 1 else []
+
+    [kept_by] = polling.until(settled, "one Node keeps the VM", within=4 * RESYNC_SECONDS)
+    assert kept_by == "node-1" or "node-1" not in names
+    platform.until_node(kept_by, initialised)
+    [other] = [platform.nodes.get(name) for name in names if name != kept_by]
+    assert has_taint(other, UNINITIALIZED)
+    assert "addresses" not in other["status"]
 
 
 def test_kubectl_waits_for_a_vm_that_is_gone_and_shows_since_when(platform: Platform) -> None:

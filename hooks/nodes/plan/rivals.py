@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from hooks.cloudstack.models.compute import VirtualMachine, host_part
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
+from hooks.nodes.plan.events import is_uninitialised
 
 
 def keeper(vm: VirtualMachine, nodes: Sequence[Json]) -> Json:
     """Return the Node whose name is the VM's, as names are compared for a match; else the oldest.
+
+    Of equal age, one that is initialised keeps what it has.
 
     Args:
         vm: what they claim.
@@ -17,7 +20,7 @@ def keeper(vm: VirtualMachine, nodes: Sequence[Json]) -> Json:
     return min(nodes, key=lambda node: _rank(vm, node))
 
 
-def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, str]:
+def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, bool, str]:
     metadata = part(node, "metadata")
     name = str(metadata.get("name", ""))
     alike = (
@@ -27,4 +30,5 @@ def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, str]:
         True,
     )
     # Times as Kubernetes writes them sort as text; one without is new.
-    return alike.index(True), str(metadata.get("creationTimestamp") or "~"), name
+    created = str(metadata.get("creationTimestamp") or "~")
+    return alike.index(True), created, is_uninitialised(node), name

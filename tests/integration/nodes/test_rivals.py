@@ -10,6 +10,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.nodes import facts
 from hooks.nodes.context import INSTANCES_PATH
+from hooks.nodes.request import INSTANCES
 from simulator.server import Simulator
 from tests.integration.nodes.clocks import ProcessClocks
 from tests.integration.nodes.running import kube_with, make_hook, request_for, shown
@@ -103,3 +104,46 @@ def test_a_list_without_the_node_itself_is_soon_too_old(simulator: Simulator) ->
         clocks.advance(1)
         hook.sync(request, Deadline(8))
     assert kube.reasons() == ["InstanceClaimedTwice"]
+
+
+@pytest.mark.parametrize("names", [("node-1", "thief"), ("a", "b"), ("b", "a")])
+def test_of_two_nodes_that_claim_one_vm_in_the_same_moment_one_is_initialised(
+    simulator: Simulator, names: tuple[str, str]
+) -> None:
+    vm_id = next(vm.id for vm in simulator.world.vms if vm.name == "node-1")
+    requests = [request_for(name, providerID=f"external-cloudstack://{vm_id}") for name in names]
+    kube, clocks = MemoryKube(), ProcessClocks()
+    for name, request in zip(names, requests, strict=True):
+        request["object"]["metadata"]["uid"] = f"uid-{name}"
+        kube.objects[f"{facts.NODES_PATH}/{name}"] = deepcopy(request["object"])
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        for request in requests:
+            answer = shown(hook.sync(request, Deadline(8)))
+            request["object"]["metadata"]["labels"] |= answer["labels"]
+            request["attachments"] = {
+                INSTANCES: {each["metadata"]["name"]: each for each in answer["attachments"]}
+            }
+        assert kube.writes == []
+        for request in requests:
+            for name, instance in request["attachments"][INSTANCES].items():
+                kube.objects[f"{INSTANCES_PATH}/{name}"] = instance
+        clocks.advance(0.1)  # much less than a list without a node is used
+        for request in requests:
+            hook.sync(request, Deadline(8))
+    kept_by = "node-1" if "node-1" in names else min(names)
+    assert {path.split("/")[4] for _, path, _ in kube.writes} == {kept_by}
+    assert kube.reasons().count("InstanceClaimedTwice") == 2
+    assert kube.reads.count(INSTANCES_PATH) == 2
+
+
+def test_a_list_that_cannot_be_read_keeps_no_node_that_waits(simulator: Simulator) -> None:
+    clocks = ProcessClocks()
+    kube, request = cluster(simulator, "node-2")
+    request["object"]["metadata"]["labels"]["topology.kubernetes.io/region"] = "zone-1"
+    kube.refused["list"] = KubeUnreachable("GET: timeout")
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        for _ in range(3):
+            assert hook.sync(request, Deadline(8)).error is None
+    assert kube.reads.count(INSTANCES_PATH) <= 1

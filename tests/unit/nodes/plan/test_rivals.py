@@ -9,7 +9,13 @@ from hooks.names import EVENT_INSTANCE_CLAIMED_TWICE
 from hooks.nodes.plan.match import Found
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from hooks.nodes.plan.rivals import keeper
-from tests.unit.nodes.objects import make_facts, make_initialised_node, make_node, make_vm
+from tests.unit.nodes.objects import (
+    UNINITIALIZED,
+    make_facts,
+    make_initialised_node,
+    make_node,
+    make_vm,
+)
 
 
 def named(name: str, created: str = "2026-01-02T00:00:00Z") -> Json:
@@ -35,6 +41,12 @@ def test_where_no_name_is_the_vms_the_oldest_keeps_it() -> None:
     nodes = [named("a", "2026-01-03T00:00:00Z"), named("b", "2026-01-01T00:00:00Z")]
     assert keeper(make_vm(name="renamed"), nodes)["metadata"]["name"] == "b"
     assert keeper(make_vm(name="renamed"), [named("a", ""), *nodes])["metadata"]["name"] == "b"
+
+
+def test_of_equal_age_the_one_that_is_initialised_keeps_it() -> None:
+    waiting = named("a")
+    waiting["spec"] = {"taints": [UNINITIALIZED]}
+    assert keeper(make_vm(name="renamed"), [waiting, named("b")])["metadata"]["name"] == "b"
 
 
 def planned(node: Json, rival: Json) -> NodePlan:
