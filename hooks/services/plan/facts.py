@@ -45,7 +45,7 @@ class Facts:
 
     @property
     def live_load_balancer(self) -> Json:
-        """Return the load balancer; empty where it is being deleted: the next has nothing of it."""
+        """Return the load balancer; empty where that is being deleted: what it has ends with it."""
         return {} if is_deleting(self.load_balancer) else self.load_balancer
 
     @property
