@@ -1,7 +1,7 @@
 """Services of type LoadBalancer: each becomes a CloudStackLoadBalancer.
 
 A call reads the request (`request`), decides (`plan`), and writes what Metacontroller cannot: a
-Service's finalizers, and a load balancer without an owner.
+Service's finalizers, a load balancer without an owner, and the deletion of one whose Service goes.
 """
 
 from contextlib import suppress
@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused
+from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.names import EVENT_SYNC_FAILED
 from hooks.services.contests import Contests
-from hooks.services.plan.plan import Action, CreateForCleanup, plan
+from hooks.services.plan.plan import Action, CreateForCleanup, DeleteLoadBalancer, plan
 from hooks.services.plan.status import event
 from hooks.services.request import read
 from hooks.webhook.hook import Dependencies, Handler, Hook
@@ -75,5 +75,10 @@ def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
         with suppress(Conflict):
             path = load_balancers_path(action.manifest["metadata"]["namespace"])
             kube.create(path, action.manifest, deadline=deadline)
+    elif isinstance(action, DeleteLoadBalancer):
+        path = f"{load_balancers_path(action.namespace)}/{action.name}"
+        # Another of this name, or none, is what was to be.
+        with suppress(Conflict, NotFound):
+            kube.delete(path, deadline=deadline, options={"preconditions": {"uid": action.uid}})
     else:
         kube.patch(action.path, action.patch, deadline=deadline)

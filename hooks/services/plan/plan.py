@@ -30,7 +30,20 @@ class CreateForCleanup:
     manifest: Json
 
 
-Action = CreateForCleanup | ServiceFinalizers
+@dataclass(frozen=True)
+class DeleteLoadBalancer:
+    """Delete the load balancer of a Service that is being deleted itself.
+
+    Attributes:
+        namespace, name, uid: of the CloudStackLoadBalancer.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+
+
+Action = CreateForCleanup | DeleteLoadBalancer | ServiceFinalizers
 
 
 def plan(facts: Facts) -> Plan[Action]:
@@ -44,9 +57,12 @@ def plan(facts: Facts) -> Plan[Action]:
     if is_held and not facts.load_balancer and (deleting or not is_wanted):
         return _clean_up(facts)
     if not is_wanted:
-        return _release(facts) if facts.own_condition else Plan({"attachments": []})
-    if deleting and not facts.live_load_balancer:
-        # Its load balancer is gone or going; or the deletion began before there was one.
+        given_up = Plan({"attachments": []}, _deletion(facts))
+        return _release(facts) if facts.own_condition else given_up
+    # What a former provider left is taken over first; then its finalizer goes, then all of it.
+    has_former = names.SERVICE_FINALIZER in finalizers(facts.service)
+    if deleting and not (has_former and facts.live_load_balancer):
+        # Where there is no load balancer, it is gone; or the deletion began before there was one.
         was_taken_over = facts.own_condition.get("reason") != status.NOT_TAKEN_OVER
         return _release(facts) if facts.is_ours and was_taken_over else _refuse(facts)
     return _serve(facts)
@@ -89,7 +105,11 @@ def _contested(facts: Facts, contest: Contest, response: DecoratorResponse) -> P
 
 
 def _release(facts: Facts) -> Plan[Action]:
-    """Delete the load balancer. Our condition stays on the Service until it is gone."""
+    """Delete the load balancer. Our condition stays on the Service until it is gone.
+
+    Metacontroller deletes no attachment of an object that is being deleted. Its garbage collection
+    would wait for every finalizer on the Service, and Kubernetes' service controller does not.
+    """
     service, load_balancer = facts.service, facts.load_balancer
     begins = facts.own_condition.get("reason") != status.DELETING
     # The address is removed once. One that appears later is another controller's.
@@ -111,7 +131,14 @@ def _release(facts: Facts) -> Plan[Action]:
     response = {"attachments": [], "status": status.service_status(facts, condition, published)}
     event = status.event(facts, names.EVENT_DELETING, "Deleting load balancer")
     removals = _finalizers_to_remove(facts, response, is_taken_over=True)
-    return Plan(response, removals, (event,) if begins else ())
+    return Plan(response, (*_deletion(facts), *removals), (event,) if begins else ())
+
+
+def _deletion(facts: Facts) -> tuple[DeleteLoadBalancer, ...]:
+    metadata = part(facts.live_load_balancer, "metadata")
+    if not (metadata and is_deleting(facts.service)):
+        return ()
+    return (DeleteLoadBalancer(metadata["namespace"], metadata["name"], metadata["uid"]),)
 
 
 def _clean_up(facts: Facts) -> Plan[Action]:

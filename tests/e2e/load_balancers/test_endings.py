@@ -12,7 +12,7 @@ from tests.controlplane.api import ApiError, Object
 from tests.controlplane.polling import PATIENCE, until
 from tests.e2e.platform import PROJECT
 from tests.e2e.site import CONTROLLERS, Site
-from tests.e2e.watching import Namespace, ingress
+from tests.e2e.watching import Namespace, ingress, own_condition
 
 CRD = PROJECT / "crds/cloudstackloadbalancers.yaml"
 
@@ -192,6 +192,32 @@ def test_foreground_deletion_waits_for_cloudstack(shop: Namespace, place: Site) 
     shop.cluster.kubectl("delete", "service", "web", "-n", shop.name, "--cascade=foreground")
     await_released(place, *before, within=0)
     assert shop.services.find("web", shop.name) is None
+
+
+def test_a_service_that_somebody_holds_gives_back_its_address_at_once(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web", {"mode": "apply"})
+    before = state(shop, place, "web")
+    shop.services.patch("web", {"metadata": {"finalizers": ["example.com/hold"]}}, shop.name)
+    shop.change("web", {"mode": "plan"})
+    shop.await_load_balancer("web", lambda one: one["spec"]["mode"] == "Plan", "only plans")
+    delete_it(shop)
+    shop.await_service(
+        "web",
+        lambda one: "changes are planned" in own_condition(one).get("message", ""),
+        "says what the deletion waits for",
+    )
+    assert own_condition(shop.service("web"))["reason"] == "Deleting"
+    assert place.rules(before[0]["name"]) == before
+
+    shop.change("web", {"mode": "apply"})
+    await_released(place, *before)
+    shop.await_no_load_balancer("web")
+    left = shop.await_service("web", lambda one: not own_condition(one), "says nothing any more")
+    assert left["status"] == {"loadBalancer": {}}
+    assert "DeletedLoadBalancer" in shop.events("web")
+    shop.services.patch("web", {"metadata": {"finalizers": None}}, shop.name)
 
 
 def test_a_namespace_takes_its_ten_services_along(shop: Namespace, place: Site) -> None:

@@ -134,6 +134,33 @@ def test_what_cleans_up_is_created_once_and_before_the_service_is_let_go() -> No
     assert kube.objects[SERVICE_PATH]["metadata"]["finalizers"] == ["example.com/other"]
 
 
+HELD_BY_SOMEBODY = request(
+    service(
+        metadata={
+            "finalizers": ["example.com/other"],
+            "deletionTimestamp": "2026-03-01T09:59:00Z",
+        },
+        status=ours(SERVES, ip="203.0.113.7"),
+    ),
+    load_balancer(status=serving(), finalizers=[]),
+)
+ITS_LOAD_BALANCER = (
+    "/apis/cloudstack.targetcluster.example.com/v1alpha1"
+    f"/namespaces/default/cloudstackloadbalancers/{NAME}"
+)
+
+
+@pytest.mark.parametrize("uid", ["0f3cf4a9-9ac6-4e1e-9a5e-6d8c0f1b4d11", "another", None])
+def test_the_load_balancer_of_a_service_that_goes_is_deleted_and_no_other(uid: str | None) -> None:
+    kube = MemoryKube()
+    if uid:
+        kube.objects[ITS_LOAD_BALANCER] = load_balancer(finalizers=[], uid=uid)
+    answer = hook(kube).sync(HELD_BY_SOMEBODY, Deadline(8))
+    assert answer.error is None
+    assert [(verb, path) for verb, path, _ in kube.writes] == [("delete", ITS_LOAD_BALANCER)]
+    assert (ITS_LOAD_BALANCER in kube.objects) is (uid == "another")
+
+
 def broken(path: str, value: object) -> Json:
     """Make a request with one value put somewhere; None takes the field away."""
     body = request(service(), load_balancer(status=serving()))

@@ -4,7 +4,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.services.plan.facts import Facts
-from hooks.services.plan.plan import plan
+from hooks.services.plan.plan import DeleteLoadBalancer, plan
 from hooks.webhook.contract import Plan
 from tests.unit.services.objects import (
     CONDITION,
@@ -220,14 +220,51 @@ def test_a_service_is_released_only_when_the_old_finalizer_is_removed() -> None:
     assert answer.events == ()
 
 
-def test_a_deleted_service_keeps_its_load_balancer_until_it_is_gone() -> None:
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(service(metadata=DELETED, status=ours(SERVES, ip="203.0.113.7")), id="serves"),
+        pytest.param(
+            service(metadata=DELETED, status=ours(SERVES), type="ClusterIP"), id="ClusterIP"
+        ),
+        pytest.param(service(metadata=DELETED), id="has shown nothing yet"),
+    ],
+)
+def test_a_deleted_service_that_somebody_holds_gives_its_load_balancer_back(observed: Json) -> None:
     balancer = load_balancer(status=serving())
-    observed = settled(service(metadata=DELETED, status=ours(SERVES, ip="203.0.113.7")), balancer)
     answer = planned(observed, balancer)
-    assert response_of(answer)["status"]["loadBalancer"] == {
-        "ingress": [{"ip": "203.0.113.7", "ipMode": "VIP"}]
-    }
-    assert answer.events == ()
+    assert answer.actions == (DeleteLoadBalancer("default", NAME, balancer["metadata"]["uid"]),)
+    assert [event.reason for event in answer.events] == ["DeletingLoadBalancer"]
+    observed = settled(observed, balancer)
+    assert observed["status"]["loadBalancer"] == {}
+    assert observed["status"]["conditions"][0]["reason"] == "Deleting"
+
+    held = ready("False", "DeletionPlanned", "3 changes are planned")
+    going = load_balancer(status=serving(conditions=[held]), deletionTimestamp=EARLIER)
+    observed = settled(observed, going)
+    answer = planned(observed, going)
+    assert (answer.actions, answer.events) == ((), ())
+    assert observed["status"]["conditions"][0]["message"] == (
+        "The load balancer is being deleted: 3 changes are planned"
+    )
+    assert [event.reason for event in planned(observed).events] == ["DeletedLoadBalancer"]
+    assert settled(observed)["status"] == {"loadBalancer": {}}
+    assert planned(settled(observed)) == Plan({"attachments": []})
+
+
+def test_a_load_balancer_of_a_deleted_service_whose_condition_was_removed_goes_too() -> None:
+    observed = service(metadata=DELETED, type="ClusterIP")
+    (action,) = planned(observed, load_balancer()).actions
+    assert isinstance(action, DeleteLoadBalancer)
+
+
+def test_a_deleted_service_is_taken_over_before_its_load_balancer_goes() -> None:
+    balancer = load_balancer(status=serving())
+    observed = settled(service(metadata=HELD | DELETED, status=ours(SERVES)), balancer)
+    assert planned(observed, balancer).actions == TAKEN_OFF
+    observed["metadata"]["finalizers"] = ["example.com/other"]
+    (action,) = planned(observed, balancer).actions
+    assert isinstance(action, DeleteLoadBalancer)
 
 
 def test_a_load_balancer_that_is_deleted_with_its_service_gets_an_event() -> None:
