@@ -47,7 +47,7 @@ class ServicesHook(Hook):
         dependencies = self._dependencies
         facts = read(body, dependencies.config, now=dependencies.clock())
         planned = plan(facts)
-        shown = (planned.response.get("status") or {}).get("loadBalancer")
+        shown = planned.response.get("status")
         if shown and (contest := self._contests.judge(facts, shown)):
             planned = plan(replace(facts, contest=contest))
         response = planned.response.copy()

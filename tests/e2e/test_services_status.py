@@ -8,6 +8,7 @@ from pathlib import Path
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, manifests, metacontroller
+from tests.controlplane.api import Object
 from tests.controlplane.polling import until
 from tests.e2e.answering import answer, hold, made
 from tests.e2e.older import older
@@ -21,13 +22,14 @@ THEIRS = "192.0.2.200"
 
 
 class Fighter:
-    """A second load balancer controller: it writes its address wherever it sees another one."""
+    """A second controller: it writes its part of the status wherever it sees another one."""
 
-    def __init__(self, shop: Namespace, service: str) -> None:
+    def __init__(self, shop: Namespace, service: str, theirs: Object) -> None:
         self.writes = 0
         self._path = f"{shop.services.path(shop.name, service)}/status"
         self._shop = shop
         self._service = service
+        self._theirs = theirs
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -42,12 +44,13 @@ class Fighter:
 
     def _run(self) -> None:
         while not self._end.wait(0.005):
-            if [one["ip"] for one in ingress(self._shop.service(self._service))] == [THEIRS]:
+            status = self._shop.service(self._service)["status"]
+            if all(status.get(key) == value for key, value in self._theirs.items()):
                 continue
             self._shop.cluster.api.call(
                 "PATCH",
                 self._path,
-                {"status": {"loadBalancer": {"ingress": [{"ip": THEIRS}]}}},
+                {"status": self._theirs},
                 headers={"Content-Type": "application/merge-patch+json"},
                 params={"fieldManager": "second-balancer"},
             )
@@ -69,7 +72,8 @@ def test_a_fight_over_the_status_ends_after_a_few_rounds_and_names_the_other(
         shop.create("web")
         answer(shop, made(shop, "web"))
         shop.await_ready("web")
-        with Fighter(shop, "web").fighting() as fighter:
+        theirs = {"loadBalancer": {"ingress": [{"ip": THEIRS, "ipMode": "VIP"}]}}
+        with Fighter(shop, "web", theirs).fighting() as fighter:
             told = shop.await_service(
                 "web", lambda one: own_condition(one)["reason"] == "Contested", "is contested"
             )
@@ -86,6 +90,41 @@ def test_a_fight_over_the_status_ends_after_a_few_rounds_and_names_the_other(
         emptied = {"status": {"loadBalancer": {"ingress": None}}}
         shop.services.patch("web", emptied, shop.name, subresource="status")
         shop.await_ready("web")
+
+
+def test_a_fight_over_the_conditions_ends_after_a_few_rounds_and_names_the_other(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    condition = {
+        "type": "example.com/Satisfied",
+        "status": "False",
+        "reason": "NoPool",
+        "message": "",
+        "lastTransitionTime": "2026-03-01T10:00:00Z",
+    }
+    with (
+        Simulator() as simulator,
+        calling(
+            control_plane,
+            Hooks(control_plane, simulator, tmp_path, {"HOOKS": "services"}),
+            ["services"],
+        ),
+        namespace(control_plane) as shop,
+    ):
+        shop.create("web")
+        answer(shop, made(shop, "web"))
+        shop.await_ready("web")
+        with Fighter(shop, "web", {"conditions": [condition]}).fighting() as fighter:
+            until(lambda: "LoadBalancerContested" in shop.events("web"), "it is told")
+            [message] = shop.messages("web", "LoadBalancerContested")
+            assert "most likely second-balancer, replaces the conditions" in message
+            until(lambda: not own_condition(shop.service("web")), "ours is removed at last")
+            calm = shop.service("web")["metadata"]["resourceVersion"], fighter.writes
+            time.sleep(3)
+            after = shop.service("web")
+            assert (after["metadata"]["resourceVersion"], fighter.writes) == calm
+        assert [one["ip"] for one in ingress(after)] == ["203.0.113.7"]
+        assert after["status"]["conditions"] == [condition]
 
 
 def test_an_api_server_that_drops_ip_mode_is_written_to_once(

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import find_condition, is_deleting
 from hooks.names import LOAD_BALANCER_READY
+from hooks.services.plan.writers import Writer
 
 
 @dataclass(frozen=True)
 class Contest:
-    """A fight with another controller over the address that a Service shows.
+    """A fight with another controller over what a Service shows of ours.
 
     Attributes:
-        writer: the other one, as the API server names it; empty if that is unknown.
+        writer: the other one.
+        is_over_address: it is over the address; else over our condition.
         is_new: it is noticed just now.
     """
 
-    writer: str
+    writer: Writer
+    is_over_address: bool
     is_new: bool = False
 
 
@@ -32,7 +35,7 @@ class Facts:
         former_cluster_name: the `--cluster-name` of the former provider; its fork writes it into
             the names of rules.
         default_network: the id of the network for Services that name none; empty to choose one.
-        contest: the fight over the address that the Service shows; None if there is none.
+        contest: the fight over what the Service shows; None if there is none.
     """
 
     service: Json

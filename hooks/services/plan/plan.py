@@ -47,6 +47,12 @@ Action = CreateForCleanup | DeleteLoadBalancer | ServiceFinalizers
 
 
 def plan(facts: Facts) -> Plan[Action]:
+    """Decide which load balancer a Service has, and what it shows; what is fought over stays."""
+    planned = _decide(facts)
+    return _contested(facts, facts.contest, planned) if facts.contest else planned
+
+
+def _decide(facts: Facts) -> Plan[Action]:
     """Decide whether a Service is served, released, or left to others."""
     # The setting is for Services that have no load balancer yet: a change releases no address.
     without_class = facts.default_class or facts.is_ours
@@ -78,8 +84,6 @@ def _serve(facts: Facts) -> Plan[Action]:
     response: DecoratorResponse = {"attachments": [_load_balancer(facts.service, spec)]}
     if not facts.is_ours:
         return Plan(response)
-    if facts.contest:
-        return _contested(facts, facts.contest, response)
     ready = status.ready_condition(facts, spec)
     published = status.published_address(facts, spec)
     response["status"] = status.service_status(facts, ready, published)
@@ -91,17 +95,17 @@ def _serve(facts: Facts) -> Plan[Action]:
     )
 
 
-def _contested(facts: Facts, contest: Contest, response: DecoratorResponse) -> Plan[Action]:
-    """Leave the address to another controller, and say so once: it may remove our condition too."""
-    observed = part(facts.service, "status")
+def _contested(facts: Facts, contest: Contest, planned: Plan[Action]) -> Plan[Action]:
+    """Leave the status to another controller, and say so once: it may remove our condition too."""
+    observed, response = part(facts.service, "status"), planned.response.copy()
     response["status"] = observed
-    if not contest.is_new and not facts.own_condition:
-        return Plan(response)
+    if not contest.is_new and not (facts.own_condition and contest.is_over_address):
+        return Plan(response, planned.actions)
     condition = status.contested(facts, contest)
     shown = part(observed, "loadBalancer")
     response["status"] = status.service_status(facts, condition, shown)
     event = status.event(facts, names.EVENT_CONTESTED, condition.message)
-    return Plan(response, events=(event,) if contest.is_new else ())
+    return Plan(response, planned.actions, (event,) if contest.is_new else ())
 
 
 def _release(facts: Facts) -> Plan[Action]:

@@ -155,38 +155,34 @@ def published_address(facts: Facts, spec: Json) -> Json:
 
 
 def contested(facts: Facts, contest: Contest) -> Condition:
-    """Return the condition of a Service whose address another controller replaces."""
+    """Return the condition of a Service in whose status another controller replaces ours."""
     if not contest.is_new and facts.own_condition.get("reason") == CONTESTED:
-        return Condition(
-            names.LOAD_BALANCER_READY, "False", CONTESTED, facts.own_condition.get("message") or ""
-        )
+        message = facts.own_condition.get("message") or ""
+    else:
+        fight = _address_fight(facts, contest) if contest.is_over_address else _fight(contest)
+        message = f"{fight}. The status is left as it is for an hour"
+    return Condition(names.LOAD_BALANCER_READY, "False", CONTESTED, message)
+
+
+def _address_fight(facts: Facts, contest: Contest) -> str:
     ingress = items(facts.service, "status", "loadBalancer", "ingress")
     shown = ", ".join(each.get("ip") or each.get("hostname") or "?" for each in ingress)
     ours = part(facts.live_load_balancer, "status", "address").get("ip") or "our address"
-    return Condition(
-        names.LOAD_BALANCER_READY,
-        "False",
-        CONTESTED,
-        f"{contest.writer or 'Somebody'} replaces {ours} in this Service's status again and again, "
-        f"now by {shown or 'nothing'}: two load balancer controllers serve it. Stop one of them, "
-        "or give the Service a loadBalancerClass. The status is left as it is for an hour",
+    return (
+        f"{contest.writer.manager or 'Somebody'} replaces {ours} in this Service's status again "
+        f"and again, now by {shown or 'nothing'}: two load balancer controllers serve it. Stop one "
+        "of them, or give the Service a loadBalancerClass"
     )
 
 
-def last_writer(service: Json) -> tuple[str, str]:
-    """Return who else wrote the address that a Service shows, and when.
-
-    The API server notes the last writer of each field (`metadata.managedFields`). Ours is the entry
-    with our condition. Both are empty if the address is ours, or nobody's.
-    """
-    ours = f'k:{{"type":"{names.LOAD_BALANCER_READY}"}}'
-    for entry in items(service, "metadata", "managedFields"):
-        status = part(entry, "fieldsV1", "f:status")
-        if "f:ingress" in part(status, "f:loadBalancer") and ours not in part(
-            status, "f:conditions"
-        ):
-            return entry.get("manager") or "", entry.get("time") or ""
-    return "", ""
+def _fight(contest: Contest) -> str:
+    writer = contest.writer
+    likely = "" if writer.wrote_condition else "most likely "
+    who = f"Another controller, {likely}{writer.manager}," if writer.manager else "Somebody"
+    return (
+        f"{who} replaces the conditions of this Service's status again and again, also "
+        f"{names.LOAD_BALANCER_READY}. Stop it, or make it leave conditions of others as they are"
+    )
 
 
 def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:

@@ -1,4 +1,6 @@
-"""A fight over the address that a Service shows ends after a few rounds, and is told."""
+"""A fight over what a Service shows ends after a few rounds, and is told."""
+
+from collections.abc import Callable
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -7,6 +9,7 @@ from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.unit.services.objects import (
     CONDITION,
+    NAME,
     NOW,
     load_balancer,
     ours,
@@ -18,6 +21,13 @@ from tests.unit.services.objects import (
 
 OURS = {"ingress": [{"ip": "203.0.113.7", "ipMode": "VIP"}]}
 THEIRS = {"ingress": [{"ip": "192.0.2.200", "ipMode": "VIP"}]}
+KEY = f'k:{{"type":"{CONDITION}"}}'
+ITS_KEY = 'k:{"type":"cilium.io/IPAMRequestSatisfied"}'
+ITS_OWN: Json = {"type": "cilium.io/IPAMRequestSatisfied", "status": "False"}
+PATH = (
+    "/apis/cloudstack.targetcluster.example.com/v1alpha1"
+    f"/namespaces/default/cloudstackloadbalancers/{NAME}"
+)
 SERVES = own_condition(message="203.0.113.7: rules 1/1, members 2/2")
 
 
@@ -29,6 +39,12 @@ class Cluster:
         self.version = 1
         self.status: Json = ours(SERVES, ip="203.0.113.7")
         self.writer = ""
+        self.theirs: Json = {}
+        self.own_time = "2026-03-01T10:00:00Z"
+        self.kind, self.deleted = "LoadBalancer", ""
+        self.members = 2
+        self.is_held = True
+        self.answer: Json = {}
         self.kube = MemoryKube()
         self.hook = self.restarted()
 
@@ -48,27 +64,32 @@ class Cluster:
             "operation": "Update",
             "subresource": "status",
             "time": "2026-03-01T10:00:00Z",
-            "fieldsV1": {"f:status": {"f:loadBalancer": {"f:ingress": {}}}},
+            "fieldsV1": {"f:status": self.theirs},
         }
-        condition: Json = {f'k:{{"type":"{CONDITION}"}}': {}}
+        ours: Json = {"f:loadBalancer": {"f:ingress": {}}}
+        if self.condition():
+            ours["f:conditions"] = {KEY: {"f:type": {}, "f:status": {}}}
         us = {
             "manager": "metacontroller",
-            "fieldsV1": {"f:status": {"f:conditions": condition}},
+            "time": self.own_time,
+            "fieldsV1": {"f:status": ours},
         }
         fields = [us, *([other] if self.writer else [])]
-        metadata = {"resourceVersion": str(self.version), "managedFields": fields}
-        return service(metadata=metadata, status=self.status)
+        metadata: Json = {"resourceVersion": str(self.version), "managedFields": fields}
+        if self.deleted:
+            metadata["deletionTimestamp"] = self.deleted
+        return service(metadata=metadata, status=self.status, type=self.kind)
 
     def sync(self) -> bool:
         """Call the hook, and write what it answers; tell whether that changed anything."""
-        answer = self.hook.sync(
-            request(self.observed(), load_balancer(status=serving())), Deadline(8)
-        )
+        answered = self.answer or serving(memberSummary=f"{self.members}/{self.members}")
+        balancer = load_balancer(status=answered) if self.is_held else None
+        answer = self.hook.sync(request(self.observed(), balancer), Deadline(8))
         status = dict(answer.response)["status"]
         assert isinstance(status, dict)
         if status == self.status:
             return False
-        if status["loadBalancer"] != self.status["loadBalancer"]:
+        if self.writer != "cilium-operator":
             self.writer = ""
         self.status = status
         self.version += 1
@@ -77,7 +98,19 @@ class Cluster:
     def replace(self, shown: Json = THEIRS, writer: str = "metallb-controller") -> None:
         """Replace the address as another controller does."""
         self.status = {**self.status, "loadBalancer": shown}
-        self.writer = writer
+        self.writer, self.theirs = writer, {"f:loadBalancer": {"f:ingress": {}}}
+        self.version += 1
+
+    def replace_conditions(self) -> None:
+        """Replace the conditions as a controller does that knows only its own."""
+        self.status = {**self.status, "conditions": [ITS_OWN]}
+        self.writer, self.theirs = "cilium-operator", {"f:conditions": {ITS_KEY: {"f:type": {}}}}
+        self.version += 1
+
+    def change_condition(self) -> None:
+        """Change our condition as a controller does that means to know better."""
+        self.status = {**self.status, "conditions": [{**self.condition(), "status": "False"}]}
+        self.writer, self.theirs = "rival", {"f:conditions": {KEY: {"f:status": {}}}}
         self.version += 1
 
     def condition(self) -> Json:
@@ -169,3 +202,82 @@ def test_an_answer_that_could_not_be_written_is_no_fight() -> None:
         answer = cluster.hook.sync(body, Deadline(8))
         response: Json = dict(answer.response)
         assert response["status"]["loadBalancer"] == OURS
+
+
+def fight_over_the_condition(cluster: Cluster, replacing: Callable[[], None]) -> int:
+    """Let both write in turns; return how often we did."""
+    writes = 0
+    for _ in range(50):
+        replacing()
+        writes += cluster.sync()
+        cluster.sync()  # shows what was written
+    return writes
+
+
+def test_a_writer_that_removes_our_condition_is_left_alone_after_three_rounds_and_named() -> None:
+    cluster = Cluster()
+    assert fight_over_the_condition(cluster, cluster.replace_conditions) == 4
+    assert cluster.status == {"loadBalancer": OURS, "conditions": [ITS_OWN]}
+    assert cluster.kube.reasons() == ["LoadBalancerContested"]
+    assert cluster.kube.events[0].message.startswith(
+        "Another controller, most likely cilium-operator, replaces the conditions of this "
+        f"Service's status again and again, also {CONDITION}"
+    )
+    cluster.monotonic += 3601
+    assert cluster.sync()
+    assert cluster.condition()["status"] == "True"
+
+
+def test_a_writer_that_changes_our_condition_is_left_alone_after_three_rounds_and_named() -> None:
+    cluster = Cluster()
+    assert fight_over_the_condition(cluster, cluster.change_condition) == 4
+    assert cluster.kube.reasons() == ["LoadBalancerContested"]
+    assert "Another controller, rival, replaces" in cluster.kube.events[0].message
+
+
+def test_a_writer_so_quick_that_our_condition_never_shows_is_noticed_too() -> None:
+    cluster = Cluster()
+    cluster.sync()
+    writes = 0
+    for second in range(50):
+        cluster.replace_conditions()
+        writes += cluster.sync()
+        cluster.own_time = f"2026-03-01T10:00:{second + 1:02}Z"
+    assert writes == 4
+    assert cluster.kube.reasons() == ["LoadBalancerContested"]
+
+
+def test_a_condition_that_changes_with_what_it_says_is_no_fight() -> None:
+    cluster = Cluster()
+    cluster.replace()
+    for members in range(20):
+        cluster.members = members
+        assert cluster.sync()
+        assert not cluster.sync()
+    assert cluster.kube.reasons() == ["UpdatedLoadBalancer"] * 20
+
+
+def test_a_service_that_is_ours_again_and_again_is_no_fight() -> None:
+    cluster = Cluster()
+    cluster.status = {"loadBalancer": {}}
+    for _ in range(10):
+        cluster.is_held = True
+        cluster.kind = "LoadBalancer"
+        cluster.answer = {"observedGeneration": 1}
+        assert cluster.sync()
+        assert not cluster.sync()
+        cluster.kind = "ClusterIP"
+        assert cluster.sync()
+        cluster.is_held = False
+        assert cluster.sync()
+        assert not cluster.condition()
+    assert "LoadBalancerContested" not in cluster.kube.reasons()
+
+
+def test_a_fight_over_a_deleted_service_does_not_keep_its_load_balancer() -> None:
+    cluster = Cluster()
+    cluster.deleted = "2026-03-01T10:00:00Z"
+    cluster.kube.objects[PATH] = load_balancer(finalizers=["example.com/kept"])
+    assert fight_over_the_condition(cluster, cluster.replace_conditions) == 4
+    assert cluster.kube.reasons().count("LoadBalancerContested") == 1
+    assert {verb for verb, *_ in cluster.kube.writes} == {"delete"}
