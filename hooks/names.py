@@ -288,6 +288,8 @@ ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 
 #: Reason: no node may serve.
 REASON_NO_MEMBERS = "NoMembers"
+#: Reason: the VM of no member runs.
+REASON_NO_RUNNING_MEMBERS = "NoRunningMembers"
 #: Reason: no CloudStackInstance is known.
 REASON_NO_INSTANCES = "NoInstances"
 #: Reason: no node with a network is known.

@@ -149,6 +149,7 @@ class _InstanceSpec(View, frozen=True):
 
 class _Observed(View, frozen=True):
     networks: tuple[NetworkAttachment, ...] = ()
+    state: str = ""
     serves_load_balancers: bool = False
     missing: Json | None = None
 
@@ -173,6 +174,11 @@ class Instance(Object, frozen=True, kw_only=True):
     def is_missing(self) -> bool:
         """Tell whether CloudStack lacked the VM when it was last asked."""
         return self.observed.missing is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether the VM was stopped when CloudStack was last asked."""
+        return self.observed.state == "Stopped"
 
     def is_on(self, network_id: str) -> bool:
         """Tell whether the VM has a card on the network."""
@@ -284,6 +290,18 @@ class LoadBalancerRequest:
             each
             for each in self.instances
             if each.observed.serves_load_balancers and selector <= each.metadata.labels.items()
+        )
+
+    @cached_property
+    def members(self) -> tuple[Instance, ...]:
+        """Return the nodes that every rule should have: those that may serve, on the network."""
+        return tuple(each for each in self.serving_nodes if each.is_on(self.network_id))
+
+    @property
+    def has_no_running_members(self) -> bool:
+        """Tell whether there are members, and the VM of none of them runs."""
+        return bool(self.members) and all(
+            each.is_stopped or each.is_missing for each in self.members
         )
 
     @property

@@ -28,9 +28,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     load balancers that don't use it keep their fingerprint.
     """
     spec = request.spec
-    network_id = request.network_id
-    serving = request.serving_nodes
-    members = [each for each in serving if each.is_on(network_id)]
+    network_id, members = request.network_id, request.members
     return {
         "serviceName": (spec.service.name, ""),
         "serviceUID": (spec.service.uid, ""),
@@ -53,8 +51,12 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "networkID": (network_id, ""),
         "members": (sorted(each.vm_id for each in members), []),
         "missing": (sorted(each.vm_id for each in members if each.is_missing), []),
-        "offNetwork": (sorted(each.name for each in serving if not each.is_on(network_id)), []),
+        "offNetwork": (
+            sorted(each.name for each in request.serving_nodes if not each.is_on(network_id)),
+            [],
+        ),
         "noInstances": (not request.instances, False),
+        "noneRuns": (request.has_no_running_members, False),
     }
 
 

@@ -9,7 +9,7 @@ from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, St
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import Instance
-from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS
+from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS, REASON_NO_RUNNING_MEMBERS
 
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
@@ -24,7 +24,7 @@ class MembersPlan(StagePlan):
         assigned: wanted members that are in every rule.
         wanted: members that every rule should have, with the nodes on other networks, which it
             cannot have; None if that is not known yet.
-        missing: which nodes cannot be members, a text for each cause.
+        missing: which nodes cannot be members, or do not run, a text for each cause.
     """
 
     assigned: int = 0
@@ -37,7 +37,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
     Members are added before others are removed, so that no rule is without any in between.
     """
-    wanted = [each for each in facts.request.serving_nodes if each.is_on(facts.request.network_id)]
+    wanted = facts.request.members
     wanted_ids = frozenset(each.vm_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
@@ -84,13 +84,17 @@ def _names(facts: Facts, vm_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def _missing(facts: Facts, wanted: Sequence[Instance]) -> tuple[str, ...]:
-    """Name the nodes that cannot be members, a text for each cause."""
+    """Name the nodes that cannot be members, or do not run, a text for each cause.
+
+    A stopped VM stays a member, as a node that is not Ready does (KEP-3458): it may be back soon.
+    """
     network_id = facts.request.network_id
     causes = {
         "not on the members' network": [
             each.name for each in facts.request.serving_nodes if not each.is_on(network_id)
         ],
         "without a VM in CloudStack": [each.name for each in wanted if not _may_join(facts, each)],
+        "with a stopped VM": [each.name for each in wanted if each.is_stopped],
     }
     return tuple(
         f"{cause}: {join_names(nodes, limit=_NAMED_NODES)}"
@@ -122,6 +126,8 @@ def _condition(
         each.vm_id not in assigned and _may_join(facts, each) for each in wanted
     ):
         return Condition(kind, "False", "AssigningMembers", message)
+    if facts.request.has_no_running_members:
+        return Condition(kind, "False", REASON_NO_RUNNING_MEMBERS, f"None runs: {message}")
     if len(serving) > 2 * len(wanted):
         return Condition(kind, "False", "MembersElsewhere", message)
     return Condition(kind, "True", "AllAssigned", message)

@@ -18,6 +18,7 @@ STAGE_CONDITIONS = ("AddressReady", "RulesReady", "MembersReady", "FirewallReady
 WAITING = frozenset(
     {
         names.REASON_NO_MEMBERS,
+        names.REASON_NO_RUNNING_MEMBERS,
         names.REASON_NO_INSTANCES,
         names.REASON_NO_NETWORK,
         names.REASON_PLAN_ONLY,

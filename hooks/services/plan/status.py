@@ -29,6 +29,9 @@ _WARNINGS = (
     names.EVENT_UNKNOWN_ANNOTATION,
 )
 
+#: Reasons for which no node answers.
+_UNAVAILABLE = (NO_NODES, names.REASON_NO_RUNNING_MEMBERS)
+
 #: How many invalid fields the condition names.
 MAX_NAMED = 8
 
@@ -75,8 +78,7 @@ def _served_condition(facts: Facts, spec: Json) -> Condition:
         address = part(shown, "address").get("ip") or "no address"
         rules = shown.get("ruleSummary") or len(items(shown, "rules"))
         message = f"{address}: rules {rules}, members {shown.get('memberSummary') or 'unknown'}"
-        if members.get("assigned") != members.get("wanted"):
-            message = join_sentences([message, *items(members, "missing")], limit=MAX_NAMED)
+        message = join_sentences([message, *items(members, "missing")], limit=MAX_NAMED)
     return Condition(names.LOAD_BALANCER_READY, status, reason, message)
 
 
@@ -196,7 +198,7 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     for note in _new_notes(facts, ready):
         yield event(facts, names.EVENT_UNKNOWN_ANNOTATION, note)
     is_plan_only = part(facts.live_load_balancer, "spec").get("mode") == "Plan"
-    if ready.reason == NO_NODES != old.get("reason"):
+    if ready.reason in _UNAVAILABLE and ready.reason != old.get("reason"):
         message = "There are no available nodes for LoadBalancer"
         yield event(facts, names.EVENT_UNAVAILABLE, message)
     if ready.status == "True":

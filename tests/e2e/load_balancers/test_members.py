@@ -76,6 +76,24 @@ def test_a_node_that_is_not_ready_stays_a_member(web: Namespace, place: Site) ->
     place.set_ready("node-2", ready=True)
 
 
+def test_a_service_whose_nodes_are_all_stopped_says_so_and_keeps_them(
+    web: Namespace, place: Site
+) -> None:
+    for name in NODES:
+        place.job("stopVirtualMachine", id=place.machine(name))
+        place.set_ready(name, ready=False)
+    said = web.await_service(
+        "web", lambda one: own_condition(one)["reason"] == "NoRunningMembers", "says so"
+    )
+    assert own_condition(said)["status"] == "False"
+    assert set(rule(web, place)["members"]) == set(NODES)
+    assert ingress(said)[0]["ip"] == rule(web, place)["address"]
+    for name in NODES:
+        place.job("startVirtualMachine", id=place.machine(name))
+        place.set_ready(name, ready=True)
+    await_members(web, place, *NODES)
+
+
 def test_an_address_is_shown_when_its_first_member_is_in(shop: Namespace, place: Site) -> None:
     shop.create("web", {"node-selector": "pool=late"})
     waiting = shop.await_service(

@@ -56,6 +56,20 @@ def test_what_does_not_matter_of_a_node_costs_no_call(
     assert world.simulator.control.counts() == {}
 
 
+def test_members_whose_vms_are_all_stopped_stay_and_are_told(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    for state, reason in (("Stopped", "NoRunningMembers"), ("Running", "Serving")):
+        for node in world.nodes.values():
+            node["observed"]["state"] = state
+        world.simulator.control.clear_calls()
+        lb.settle(hook)
+        assert lb.reason() == reason
+        assert members(world) == set(world.nodes)
+        assert world.writes() == {}
+
+
 def test_members_come_before_others_go(world: World, hook: LoadBalancersHook) -> None:
     kept = {"node-1": world.nodes.pop("node-1")}
     others, world.nodes = world.nodes, kept

@@ -124,3 +124,11 @@ def test_another_service_of_the_same_name_has_another_fingerprint() -> None:
     other = body()
     other["parent"]["spec"]["service"]["uid"] = "another"
     assert fingerprint(read(other)) != fingerprint(request())
+
+
+def test_a_vm_that_is_stopped_matters_only_if_no_other_runs() -> None:
+    stopped = {name: instance(name, state="Stopped") for name in NODES}
+    running = {name: instance(name, state="Running") for name in NODES}
+    one = fingerprint(request(nodes=running | {"n1": stopped["n1"]}))
+    assert one == fingerprint(request(nodes=running)) == fingerprint(request())
+    assert fingerprint(request(nodes=stopped)) != one

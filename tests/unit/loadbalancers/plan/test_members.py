@@ -1,5 +1,6 @@
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.members import plan_members
@@ -78,6 +79,49 @@ def test_a_missing_vm_is_neither_added_nor_removed() -> None:
         assert planned.actions == ()
         assert planned.condition.status == "True"
         assert "without a VM in CloudStack: n3" in planned.condition.message
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason", "said"),
+    [
+        pytest.param(
+            {"n3": instance("n3", state="Stopped")},
+            "AllAssigned",
+            "3 of 3 members are assigned; with a stopped VM: n3",
+            id="one",
+        ),
+        pytest.param(
+            {name: instance(name, state="Stopped") for name in NODES},
+            "NoRunningMembers",
+            "None runs: 3 of 3 members are assigned; with a stopped VM: n1, n2, n3",
+            id="all",
+        ),
+        pytest.param(
+            {name: instance(name, state="Stopped") for name in ("n1", "n2")}
+            | {"n3": instance("n3", state="Missing", missing={"since": "x"})},
+            "NoRunningMembers",
+            "None runs: 3 of 3 members are assigned; without a VM in CloudStack: n3; "
+            "with a stopped VM: n1, n2",
+            id="all others are missing",
+        ),
+        pytest.param(
+            {name: instance(name, state="Stopped") for name in ("n1", "n2")}
+            | {"n3": instance("n3", state="Migrating")},
+            "AllAssigned",
+            "3 of 3 members are assigned; with a stopped VM: n1, n2",
+            id="but one that migrates",
+        ),
+    ],
+)
+def test_a_stopped_vm_stays_a_member_and_is_named(
+    nodes: dict[str, Json], reason: str, said: str
+) -> None:
+    state = CloudState(members={"rule-tcp-80": dict.fromkeys(ALL, "")})
+    planned = plan_members(facts(request(nodes=NODES | nodes), state=state), rules_plan(rule(80)))
+    assert planned.actions == ()
+    assert (planned.condition.reason, planned.condition.message) == (reason, said)
+    assert (planned.condition.status == "True") is (reason == "AllAssigned")
+    assert (planned.assigned, planned.wanted) == (3, 3)
 
 
 def test_after_a_refusal_only_vms_that_cloudstack_has_are_tried() -> None:

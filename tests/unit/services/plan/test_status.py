@@ -361,6 +361,12 @@ EVENTS = [
         id="has no node left",
     ),
     pytest.param(
+        own_condition(),
+        load_balancer(status=serving(conditions=[ready("False", "NoRunningMembers", "None runs")])),
+        ["UnAvailableLoadBalancer", "EnsuringLoadBalancer"],
+        id="has no node that runs",
+    ),
+    pytest.param(
         own_condition("False", "NoAvailableNodes", "none"),
         load_balancer(
             status=serving(
@@ -406,11 +412,18 @@ def test_a_plan_is_told_beside_what_serves_and_updates_nothing() -> None:
     assert list(status.transition_events(known, verdict)) == []
 
 
-def test_the_condition_says_why_members_are_missing() -> None:
-    missing = ["not on the members' network: n3, n4, n5"]
+@pytest.mark.parametrize(
+    ("wanted", "missing"),
+    [
+        pytest.param(5, "not on the members' network: n3, n4, n5", id="no members"),
+        pytest.param(2, "with a stopped VM: n2", id="stopped"),
+    ],
+)
+def test_the_condition_says_which_members_are_missing(wanted: int, missing: str) -> None:
     answered = serving(
-        members={"assigned": 2, "wanted": 5, "missing": missing}, memberSummary="2/5"
+        members={"assigned": 2, "wanted": wanted, "missing": [missing]},
+        memberSummary=f"2/{wanted}",
     )
     assert verdict_on(service(), load_balancer(status=answered)).message == (
-        "203.0.113.7: rules 1/1, members 2/5; not on the members' network: n3, n4, n5"
+        f"203.0.113.7: rules 1/1, members 2/{wanted}; {missing}"
     )
