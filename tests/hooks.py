@@ -18,6 +18,7 @@ def dependencies(
     *,
     clock: Callable[[], float],
     monotonic: Monotonic | None = None,
+    pause: Callable[[float], None] = lambda _seconds: None,
     cloud: Callable[[], Cloud] | None = None,
     record: Record = lambda _: None,
     registry: CollectorRegistry | None = None,
@@ -25,7 +26,7 @@ def dependencies(
 ) -> Dependencies:
     """Return what `build` takes; settings that are not given have their defaults.
 
-    The clock never steps unless `monotonic` is given.
+    The clock never steps unless `monotonic` is given, and nobody waits unless `pause` is.
     """
     return Dependencies(
         config=Config(**settings),
@@ -35,6 +36,7 @@ def dependencies(
         registry=registry or CollectorRegistry(),
         clock=clock,
         monotonic=monotonic or clock,
+        pause=pause,
     )
 
 

@@ -22,7 +22,7 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.facts import observe, observe_again, observe_associated
+from hooks.loadbalancers.facts import await_return, observe, observe_again, observe_associated
 from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.lanes import NetworkBusy
 from hooks.loadbalancers.networks import choose_network
@@ -112,6 +112,8 @@ class LoadBalancerCall(Call[Facts, Action]):
             self.known = observe_associated(self.known, self.associated, self.context)
         self.associated = ""
         if self.known is None:
+            if self.request.is_deleting and self.call_state.first_actions is None:
+                await_return(self.request, self.context)
             return self._read()
         self.known = replace(self.known, call_state=self.call_state, now=self.context.clock())
         return self.known

@@ -91,7 +91,7 @@ class CallContext:
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
         default_class: whether Services without a class get a load balancer from us.
-        clock, monotonic: as Dependencies has them.
+        clock, monotonic, pause: as Dependencies has them.
     """
 
     uid: str
@@ -110,6 +110,7 @@ class CallContext:
     default_class: bool
     clock: Callable[[], float]
     monotonic: Monotonic
+    pause: Callable[[float], None]
     held_lanes: set[str] = field(default_factory=set)
 
     def lane(self, *kinds: Literal["owner", "network", "members"]) -> AbstractContextManager[None]:

@@ -41,6 +41,9 @@ from hooks.names import (
 
 #: Lists of members that one call reads at once; more only slow each other down in the server.
 LISTS_AT_ONCE = 4
+#: How often a Service that is gone is looked for again, and the seconds between two looks.
+RETURN_LOOKS = 4
+RETURN_PAUSE = 0.15
 
 
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
@@ -72,6 +75,26 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     is_left_alone = is_left_alone and not facts.acquiring.ip
     return facts if is_left_alone else _with_cloud_state(facts, context)
+
+
+def await_return(request: LoadBalancerRequest, context: CallContext) -> None:
+    """Give a Service that was deleted a moment to be made again, before its load balancer goes.
+
+    `kubectl replace --force` deletes a Service and makes it again at once. A deletion that has
+    begun is not held up again. Raises KubeError.
+    """
+    recorded = request.recorded.address
+    has_begun = request.recorded.condition("Ready").reason == "Deleting"
+    if not request.is_owned or not recorded or recorded.is_unclaimed or has_begun:
+        return
+    path = service_path(request.service_namespace, request.spec.service.name)
+    for _ in range(RETURN_LOOKS):
+        try:
+            context.kube.get(path, deadline=context.deadline)
+        except NotFound:
+            context.pause(min(RETURN_PAUSE, context.deadline.remaining() / 2))
+        else:
+            return
 
 
 def observe_associated(facts: Facts, address_id: str, context: CallContext) -> Facts | None:

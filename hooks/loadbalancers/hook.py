@@ -90,6 +90,7 @@ class LoadBalancersHook(Hook):
             default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,
+            pause=dependencies.pause,
         )
         self._checks.note(uid)
         record = OncePerCall(dependencies.record)

@@ -43,6 +43,7 @@ class Dependencies:
         registry: for the hook's own metrics.
         clock: epoch seconds, which may step: for what is written, not for durations.
         monotonic: monotonic seconds.
+        pause: waits for some seconds.
     """
 
     config: Config
@@ -52,3 +53,4 @@ class Dependencies:
     registry: CollectorRegistry
     clock: Callable[[], float] = time.time
     monotonic: Monotonic = time.monotonic
+    pause: Callable[[float], None] = time.sleep

@@ -342,6 +342,23 @@ def test_the_first_goes_if_the_new_one_has_an_address_of_its_own(
     assert lb.wait(hook).is_ready()
 
 
+def test_the_first_is_not_taken_down_in_the_moment_between_the_two(
+    original: LoadBalancer, cloud: Cloud
+) -> None:
+    world, made = original.world, list[LoadBalancer]()
+
+    def pause(seconds: float) -> None:
+        assert seconds > 0
+        if not made:
+            made.append(LoadBalancer(world, uid=new_uid("web"), ports=PORTS))
+
+    original.delete()
+    before = holdings(world, ip_of(original))
+    original.call(make_hook(world, cloud, pause=pause))
+    assert original.reason() == "AwaitingTakeover"
+    assert holdings(world, ip_of(original)) == before
+
+
 def test_nothing_is_left_if_the_new_one_goes_before_it_has_taken_over() -> None:
     for last in range(9):
         with fresh_world() as (world, hook):

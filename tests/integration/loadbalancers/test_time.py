@@ -301,6 +301,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
         default_class=True,
         clock=lambda: world.now,
         monotonic=world.monotonic,
+        pause=lambda _seconds: None,
     )
     world.simulator.control.fault("createTags", "job-never-ends")
     with pytest.raises(JobRunning):
