@@ -83,9 +83,8 @@ def await_return(request: LoadBalancerRequest, context: CallContext) -> None:
     `kubectl replace --force` deletes a Service and makes it again at once. A deletion that has
     begun is not held up again. Raises KubeError.
     """
-    recorded = request.recorded.address
     has_begun = request.recorded.condition("Ready").reason == "Deleting"
-    if not request.is_owned or not recorded or recorded.is_unclaimed or has_begun:
+    if not request.is_owned or not request.recorded.claimed or has_begun:
         return
     path = service_path(request.service_namespace, request.spec.service.name)
     for _ in range(RETURN_LOOKS):

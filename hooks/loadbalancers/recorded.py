@@ -30,11 +30,6 @@ class RecordedAddress(View, frozen=True):
     published: bool = False
     named: bool = False
 
-    @property
-    def is_unclaimed(self) -> bool:
-        """Tell whether it is chosen and not known to be ours yet."""
-        return not self.id
-
 
 @dataclass(frozen=True, slots=True)
 class Acquiring:
@@ -102,6 +97,11 @@ class RecordedStatus(View, frozen=True):
         """Drop an address without an IP, which is none."""
         if self.address and not self.address.ip:
             msgspec.structs.force_setattr(self, "address", None)
+
+    @property
+    def claimed(self) -> RecordedAddress | None:
+        """Return the address that was seen to be ours; None where none was, or is only chosen."""
+        return self.address if self.address and self.address.id else None
 
     def condition(self, kind: str) -> ConditionView:
         """Return the condition of a type, one without a status where there is none."""

@@ -272,10 +272,8 @@ class LoadBalancerRequest:
 
     def names_anew(self, ip: str) -> bool:
         """Tell whether the Service names an address that it had before it named it."""
-        recorded = self.recorded.address
-        if recorded is None or recorded.is_unclaimed or recorded.named:
-            return False
-        return recorded.ip == self.spec.address == ip
+        claimed = self.recorded.claimed
+        return claimed is not None and not claimed.named and claimed.ip == self.spec.address == ip
 
     @cached_property
     def acquiring(self) -> Acquiring:
@@ -307,9 +305,7 @@ class LoadBalancerRequest:
     @property
     def has_network(self) -> bool:
         """Tell whether the network is given: by the address that we have, or by the Service."""
-        recorded = self.recorded.address
-        has_address = recorded and not recorded.is_unclaimed and recorded.network_id
-        return bool(has_address or self.spec.network)
+        return bool(self._address_network or self.spec.network)
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
@@ -339,12 +335,15 @@ class LoadBalancerRequest:
         This is the network of the address that we have, else the one that the Service asks for,
         the one that can balance, the one in use, or the first of the nodes' networks.
         """
-        recorded, used = self.recorded.address, self.recorded.network_id
-        if recorded and not recorded.is_unclaimed and recorded.network_id:
-            return recorded.network_id
-        if given := self.spec.network or self.chosen_network_id:
+        used = self.recorded.network_id
+        if given := self._address_network or self.spec.network or self.chosen_network_id:
             return given
         return used if used in self.networks else next(iter(self.networks), "")
+
+    @property
+    def _address_network(self) -> str:
+        claimed = self.recorded.claimed
+        return claimed.network_id if claimed else ""
 
 
 def read(body: Json) -> LoadBalancerRequest:

@@ -83,7 +83,8 @@ def plan_address(facts: Facts) -> AddressPlan:
         return _take_over(facts, found)
     if without_nodes := _refuse_without_nodes(facts):
         return AddressPlan(without_nodes, recorded=recorded)
-    known = by_ip.get(recorded.ip) if recorded and not recorded.is_unclaimed else None
+    claimed = request.recorded.claimed
+    known = by_ip.get(claimed.ip) if claimed else None
     if known and facts.owner.whose(known) is Whose.FOREIGN_CLUSTER:
         return AddressPlan(refuse_foreign(known), recorded=recorded)
     if wanted:
@@ -272,7 +273,7 @@ def _choose(facts: Facts) -> AddressPlan:
     if request.spec.plan_only or action in facts.call_state.done or not free:
         planned = _associate(facts, action, "A free address is being associated")
         return replace(planned, chooses=not request.spec.plan_only)
-    tries = recorded.tries + 1 if recorded and recorded.is_unclaimed else 0
+    tries = recorded.tries + 1 if recorded and not request.recorded.claimed else 0
     return _choice_made(facts, free[0], tries=tries)
 
 

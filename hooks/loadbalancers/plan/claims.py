@@ -20,8 +20,9 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     recorded = request.recorded.address
     ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
     if not request.is_deleting:
-        claimed = recorded.ip if recorded and not recorded.is_unclaimed else ""
-        if any(each.ip_address == claimed for each in ours) and not facts.acquiring.ip:
+        claimed = request.recorded.claimed
+        has_claimed = claimed and any(each.ip_address == claimed.ip for each in ours)
+        if has_claimed and not facts.acquiring.ip:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
@@ -38,11 +39,10 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
 
 def find_held(facts: Facts) -> PublicIpAddress | None:
     """Return the address that is ours: the recorded one, else one with rules, else the first."""
-    recorded = facts.request.recorded.address
+    claimed = facts.request.recorded.claimed
 
     def rank(address: PublicIpAddress) -> tuple[bool, bool, str]:
-        is_recorded = recorded is not None and recorded.ip == address.ip_address
-        is_claimed = is_recorded and recorded is not None and not recorded.is_unclaimed
+        is_claimed = claimed is not None and claimed.ip == address.ip_address
         has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
         return not is_claimed, not has_rules, address.ip_address
 
@@ -56,7 +56,7 @@ def find_held(facts: Facts) -> PublicIpAddress | None:
 
 def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether an address is ours though somebody removed tags from it."""
-    recorded = facts.request.recorded.address
+    recorded = facts.request.recorded.claimed
     return facts.owner.may_restore(recorded, address, facts.on(address.id).state.rules)
 
 

@@ -150,7 +150,7 @@ def _cleanup(
         is_second = address != find_held(facts)
         return take_down(here, address, at_once=at_once, is_second=is_second)
     if is_by_controller(address):
-        recorded, rules = here.request.recorded.address, here.state.rules
+        recorded, rules = here.request.recorded.claimed, here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
         return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
     wanted = tags.address_tags(here, by_controller=False)
@@ -207,12 +207,12 @@ def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
 
 def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
-    request, recorded = facts.request, facts.request.recorded.address
+    request, recorded = facts.request, facts.request.recorded.claimed
     if facts.network is None and _may_exist(facts):
         return _wait_for_sight(facts)
     events = list(kept_addresses(facts))
     for each in facts.state.addresses:
-        if recorded is None or recorded.is_unclaimed or each.ip_address != recorded.ip:
+        if recorded is None or each.ip_address != recorded.ip:
             continue
         if each.state == "Releasing" and each.id == recorded.id:
             return _wait_for_release(facts, each)

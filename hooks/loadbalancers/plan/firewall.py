@@ -73,9 +73,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
     right = {rule.id: rule for rule in existing if _is_right(facts, rule, port_keys)}
     wrong = {
-        rule.id: rule
-        for rule in existing
-        if facts.owner.has_firewall_rule(rule, ()) and rule.id not in right
+        rule.id: rule for rule in existing if facts.owner.has_mark(rule) and rule.id not in right
     }
     active = [rule for rule in existing if rule.state not in _GOING]
     staying = [rule for rule in active if rule.id not in wrong]
@@ -122,7 +120,7 @@ def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Firew
     return tuple(
         rule
         for rule in facts.state.firewall
-        if facts.owner.has_firewall_rule(rule, ()) or _is_right(facts, rule, port_keys)
+        if facts.owner.has_mark(rule) or _is_right(facts, rule, port_keys)
     )
 
 
@@ -141,7 +139,7 @@ def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Fi
     return tuple(
         rule
         for rule in facts.state.firewall
-        if facts.owner.has_firewall_rule(rule, ())
+        if facts.owner.has_mark(rule)
         or (rule.start_port == rule.end_port and facts.owner.has_firewall_rule(rule, port_keys))
     )
 

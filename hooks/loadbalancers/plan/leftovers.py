@@ -60,11 +60,11 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
 
 def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether this call let go of an address, or it stays as asked, without rules of ours."""
-    recorded, done = facts.request.recorded.address, facts.call_state.done
+    recorded, done = facts.request.recorded.claimed, facts.call_state.done
     if any(isinstance(each, UntagAddress) and each.own.id == address.id for each in done):
         return True
     is_users = value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
-    if recorded is not None and not recorded.is_unclaimed:
+    if recorded is not None:
         is_users = not recorded.associated_by_controller
     is_asked = facts.request.spec.keep_address or is_users
     return is_asked and not own_rules(facts.owner, facts.on(address.id).state.rules)
@@ -72,12 +72,8 @@ def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
 
 def _is_recorded(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether the status has this very allocation as ours."""
-    recorded = facts.request.recorded.address
-    return (
-        recorded is not None
-        and not recorded.is_unclaimed
-        and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
-    )
+    recorded, found = facts.request.recorded.claimed, (address.ip_address, address.allocated_at)
+    return recorded is not None and (recorded.ip, recorded.allocated_at) == found
 
 
 def _named_rules(facts: Facts, ip: str) -> str:

@@ -21,7 +21,7 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
     request, service = facts.request, facts.request.service
     recorded, adopted = request.recorded.address, request.spec.adopt.address
     planned = address.recorded
-    if recorded and not recorded.is_unclaimed:
+    if recorded and request.recorded.claimed:
         if planned is not None and not planned.id:
             message = f"CloudStack does not show {recorded.ip} as this Service's address any more"
             yield _lost(facts, f"{message}: somebody released it, or removed its tags", address)

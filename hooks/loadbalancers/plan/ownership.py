@@ -225,7 +225,6 @@ class Owner:
         lacking = set(self.mark) - {(tag.key, tag.value) for tag in address.tags}
         return (
             recorded is not None
-            and not recorded.is_unclaimed
             and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
             and not self.has_another_mark(address)
             and (
@@ -248,6 +247,10 @@ class Owner:
         """Tell whether another provider gave a rule its name, for a port that may be gone."""
         forms = {True: _PROTOCOL_AND_PORT, False: rf"{_PROTOCOL_AND_PORT}|\d+"}
         return any(_names(each, rule, forms[is_fork_name(each)]) for each in self.former_prefixes)
+
+    def has_mark(self, rule: FirewallRule) -> bool:
+        """Tell whether a firewall rule on an address of ours is ours by its mark alone."""
+        return self._has(rule)
 
     def has_firewall_rule(self, rule: FirewallRule, ports: Collection[PortKey]) -> bool:
         """Tell whether a firewall rule on an address of ours is ours.

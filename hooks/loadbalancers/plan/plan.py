@@ -117,11 +117,11 @@ def _named(actions: Sequence[Action]) -> str:
 
 def _refuse_network(facts: Facts, refusal: Condition) -> CompositeResponse:
     """Refuse the members' network. A load balancer that has its address keeps what is known."""
-    recorded = facts.request.recorded.address
-    if recorded and not recorded.is_unclaimed:
+    recorded = facts.request.recorded
+    if recorded.claimed:
         return status.stopped(facts, refusal.reason, refusal.message)
-    stages = Stages(AddressPlan(refusal, recorded=recorded))
-    return status.planned(facts, stages, (), facts.request.recorded.repeated_drift)
+    stages = Stages(AddressPlan(refusal, recorded=recorded.address))
+    return status.planned(facts, stages, (), recorded.repeated_drift)
 
 
 def _delete_orphan(facts: Facts) -> Plan[Action]:

@@ -215,7 +215,7 @@ def _plan_ports(
 
 def _opened_by_others(facts: Facts) -> list[str]:
     """List the Service's ports that firewall rules without our mark open."""
-    others = [each for each in facts.state.firewall if not facts.owner.has_firewall_rule(each, ())]
+    others = [each for each in facts.state.firewall if not facts.owner.has_mark(each)]
     return [
         f"{port.public_port}/{port.transport}"
         for port in facts.request.spec.ports

@@ -110,7 +110,7 @@ def test_a_status_is_read_back() -> None:
     assert recorded.address == RecordedAddress(
         "198.51.100.9", "a-1", NET, True, None, Time(NOW - 3600), 0, True
     )
-    assert not recorded.address.is_unclaimed
+    assert recorded.claimed is recorded.address
     assert (recorded.last_check, recorded.next_check) == (NOW - 60, NOW + 240)
     assert (recorded.fingerprint, recorded.repeated_drift) == ("abc", RepeatedDrift("w", 2))
     assert recorded.condition("Ready").status == "True"
@@ -119,9 +119,9 @@ def test_a_status_is_read_back() -> None:
 
 
 def test_a_choice_is_an_address_without_an_id_and_without_an_ip_there_is_none() -> None:
-    some = request(status=chosen("198.51.100.9", tries=2)).recorded.address
-    assert some == RecordedAddress("198.51.100.9", chosen_at=Time(NOW - 10), tries=2)
-    assert some.is_unclaimed
+    some = request(status=chosen("198.51.100.9", tries=2)).recorded
+    assert some.address == RecordedAddress("198.51.100.9", chosen_at=Time(NOW - 10), tries=2)
+    assert some.claimed is None
     assert request(status=chosen("")).recorded.address is None
     assert request(status={"address": {"published": False}}).recorded.address is None
 

@@ -186,7 +186,7 @@ def test_a_lost_address_is_not_taken_for_ours(existing: list[PublicIpAddress]) -
     result = plan(request(status=recorded(published=True)), *existing, free=(OTHER,))
     assert result.awaits_status
     assert result.recorded is not None
-    assert result.recorded.is_unclaimed
+    assert not result.recorded.id
     wanted = OTHER if existing else IP
     assert result.recorded.ip == wanted
     assert result.recorded.published is (wanted == IP)
