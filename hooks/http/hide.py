@@ -23,7 +23,7 @@ SHORTEST_HIDDEN = 8
 #: How many times a text is decoded: JSON in JSON in a query is three texts in one.
 _STEPS = 4
 #: A text with more escapes is hidden whole: to decode them would take seconds.
-MAX_ESCAPES = 500_000
+MAX_ESCAPES = 200_000
 #: A text with more credentials is hidden whole: to list them would take much memory.
 MAX_FOUND = 100_000
 
