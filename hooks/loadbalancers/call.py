@@ -102,7 +102,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         self._pool.shutdown()
         self._leave_network()
         if error is None or isinstance(error, Exception):
-            self._handover.end()
+            self._handover.close()
 
     def observe(self) -> Facts:
         """Return what is known of CloudStack, else read it."""
@@ -200,7 +200,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         for each in filter(lease_on, facts.state.addresses):
             is_old = self.context.leases.see(each.id, lease_on(each)) > LONGEST_CALL
             if is_old and is_serving and facts.owner.whose(each) is Whose.OURS:
-                self._handover.inherit(each)
+                self._handover.remove_at_end(each)
 
     def _may_do(self, action: Action) -> bool:
         """Take the lease that an action needs; return False if that is refused.

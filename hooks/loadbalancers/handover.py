@@ -5,6 +5,7 @@ it is deleted. Whoever hands an address over takes the lease first, reads the ad
 goes on if that changes nothing.
 """
 
+from contextlib import suppress
 from uuid import uuid4
 
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
@@ -27,6 +28,7 @@ class Handover:
         self._context = context
         self._address_id, self._text = context.leases.inherit(context.uid)
         self._is_unsettled = False
+        self._old: dict[str, str] = {}
 
     def begin(self, address: PublicIpAddress) -> None:
         """Put our lease on an address, in the place of one whose call has surely ended.
@@ -54,9 +56,9 @@ class Handover:
         """Tell whether the lease on an address, as it was read, is ours."""
         return address.id == self._address_id and lease_on(address) == self._text
 
-    def inherit(self, address: PublicIpAddress) -> None:
-        """Count the lease on an address as ours, so that it goes at the end of the call."""
-        self._address_id, self._text = address.id, lease_on(address)
+    def remove_at_end(self, address: PublicIpAddress) -> None:
+        """Take the lease of a call that has surely ended off an address when this call ends."""
+        self._old[address.id] = lease_on(address)
 
     def leave(self) -> None:
         """Leave the lease to the next call: how an action ended is unknown, or it goes on."""
@@ -65,6 +67,13 @@ class Handover:
     def forget(self) -> None:
         """Hold no lease: it has gone with its address, or with the mark."""
         self._address_id = self._text = ""
+
+    def close(self) -> None:
+        """End, with what is to be removed at the end."""
+        self.end()
+        for address_id, text in self._old.items():
+            with suppress(CloudStackError):
+                self._delete(address_id, text)
 
     def end(self) -> None:
         """Take the lease off an address that stays, or leave it to the next call."""

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 import pytest
 
 from hooks import names
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.deadline import Deadline
+from hooks.loadbalancers.context import CallContext, RunningJobs
+from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.lanes import Lanes
+from hooks.loadbalancers.memory import Choices, Leases, MemberLists
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from tests.hostile.ownership.stage import (
     PORTS,
@@ -16,6 +23,7 @@ from tests.hostile.ownership.stage import (
     call_for,
     cluster,
     fresh_world,
+    hold,
     holdings,
     ip_of,
     new_uid,
@@ -197,3 +205,38 @@ def test_a_lease_of_a_takeover_that_died_goes_from_the_address_that_serves() -> 
             lb.wait(elsewhere)
         assert leases(lb.world) == []
         assert lb.is_ready()
+
+
+def test_an_old_lease_that_is_only_removed_is_nobodys_meanwhile(world: World, cloud: Cloud) -> None:
+    """Two processes may find it old at once, so neither may hand the address over by it."""
+    address_id = hold(world)
+    tag = {"resourcetype": "PublicIpAddress", "resourceids": address_id}
+    world.human.done("createTags", **tag, tags={names.TAG_LEASE: "long ago"})
+    [found] = cloud.client.list_all(PublicIpAddress, Deadline(8), id=address_id)
+    handover = Handover(context_of(world, cloud))
+    handover.remove_at_end(found)
+    assert not handover.is_held(found)
+    handover.close()
+    assert leases(world) == []
+
+
+def context_of(world: World, cloud: Cloud) -> CallContext:
+    """Make the context of a call."""
+    return CallContext(
+        uid="u-1",
+        network_id=world.network("net-1"),
+        lanes=Lanes(),
+        members=MemberLists(),
+        note_lists=lambda *_: None,
+        choices=Choices(world.monotonic),
+        leases=Leases(world.monotonic),
+        cloud=cloud,
+        kube=world.cluster,
+        deadline=Deadline(8),
+        cluster_id=lambda _: "c-1",
+        jobs=RunningJobs(),
+        drift_resync=300.0,
+        default_class=True,
+        clock=lambda: world.now,
+        monotonic=world.monotonic,
+    )
