@@ -5,6 +5,7 @@ CEL rules are not evaluated here; a real API server does that in the end-to-end 
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -33,6 +34,25 @@ class Schema:
         """List where a value is not what the schema says; an unknown field is a problem too."""
         errors = self._validator.iter_errors(value)
         return [f"{error.json_path}: {error.message}" for error in errors]
+
+
+def full(schema: Json) -> Any:
+    """Make a value that has every field which a schema names."""
+    match schema.get("type"):
+        case "object":
+            others = schema.get("additionalProperties")
+            made = {"key": full(others)} if isinstance(others, dict) else {}
+            return made | {name: full(each) for name, each in schema.get("properties", {}).items()}
+        case "array":
+            return [full(schema["items"])]
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case _ if schema.get("format") == "date-time":
+            return "2027-01-15T08:00:00Z"
+        case _:
+            return schema["enum"][0] if "enum" in schema else "x"
 
 
 def crd(plural: str) -> Json:

@@ -82,10 +82,16 @@ class _LoadBalancerSpec(View, frozen=True):
     source_ranges: tuple[str, ...] = ()
 
 
+class _Members(View, frozen=True):
+    assigned: int | None = None
+    wanted: int | None = None
+    missing: tuple[str, ...] = ()
+
+
 class _LoadBalancerStatus(View, frozen=True):
     address: Json | None = None
     rules: tuple[Json, ...] = ()
-    members: dict[str, int] | None = None
+    members: _Members | None = None
     conditions: tuple[ConditionView, ...] = ()
 
 

@@ -239,4 +239,5 @@ def context_of(world: World, cloud: Cloud) -> CallContext:
         default_class=True,
         clock=lambda: world.now,
         monotonic=world.monotonic,
+        pause=lambda _seconds: None,
     )
