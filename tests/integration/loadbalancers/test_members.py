@@ -130,9 +130,9 @@ def test_a_node_of_another_network_is_named_and_left_out(
         world.nodes[each]["observed"]["networks"] = [{"id": other, "default": True}]
     lb = LoadBalancer(world).settle(hook)
     assert members(world) == {"node-1", "node-2", "node-5.example.com"}
-    assert lb.status["members"] == {"assigned": 3, "wanted": 5}
-    message = lb.condition("MembersReady")["message"]
-    assert message.endswith("not on the members' network: node-3, node-4")
+    missing = "not on the members' network: node-3, node-4"
+    assert lb.status["members"] == {"assigned": 3, "wanted": 5, "missing": [missing]}
+    assert lb.condition("MembersReady")["message"].endswith(missing)
     assert lb.is_ready()
 
 

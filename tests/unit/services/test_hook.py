@@ -54,6 +54,14 @@ def test_a_sync_calls_no_server() -> None:
     assert (answer.actions, answer.error, kube.writes, kube.events) == ((), None, [], [])
 
 
+def test_members_that_are_missing_are_read_and_named() -> None:
+    members = {"assigned": 2, "wanted": 3, "missing": ["without a VM in CloudStack: n3"]}
+    body = request(service(), load_balancer(status=serving(members=members)))
+    response: Json = dict(hook(MemoryKube()).sync(body, Deadline(8)).response)
+    (condition,) = response["status"]["conditions"]
+    assert condition["message"].endswith("; without a VM in CloudStack: n3")
+
+
 def test_events_of_a_transition_are_recorded() -> None:
     kube = MemoryKube()
     hook(kube).sync(request(service(), load_balancer()), Deadline(8))
@@ -223,6 +231,7 @@ def test_a_body_that_is_no_service_is_refused_by_its_field(
         pytest.param({"address": "203.0.113.7"}, id="address"),
         pytest.param({"rules": [None]}, id="rules"),
         pytest.param({"members": {"wanted": "2"}}, id="members"),
+        pytest.param({"members": {"missing": "n3"}}, id="members that are missing"),
     ],
 )
 def test_an_attachment_of_another_shape_is_refused_by_its_field(status: Json) -> None:
