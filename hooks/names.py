@@ -273,6 +273,9 @@ TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
 #: Tag on an address while one of our calls releases, untags or takes it over: since when, and a
 #: name of the call. Until it is gone, no other call does so.
 TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
+#: Tag on an address that a person allocated, while one of our calls opens its firewall: which ports
+#: to whom. It stays if that call dies, and then shows that the new firewall rule is ours.
+TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
 #: Value of the tag `address-origin` of an address that we allocated.
 TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user allocated.

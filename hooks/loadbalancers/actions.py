@@ -19,7 +19,7 @@ from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
 from hooks.loadbalancers.plan.effects import members_after
 from hooks.loadbalancers.plan.facts import Refusal
-from hooks.names import TAG_LEASE
+from hooks.names import TAG_LEASE, TAG_OPENING
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 #: CloudStack's types of the kinds of resources that are tagged.
@@ -140,6 +140,27 @@ def _do(
 
 
 def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
+    """Create a firewall rule whose tags alone show that it is ours; return its id.
+
+    A tag of the address shows it until then. It stays if the outcome is unknown.
+    """
+    address, opening = [action.address_id], {TAG_OPENING: actions.opening_text(action.ports)}
+
+    def settle() -> None:
+        with suppress(Refused):  # another call has done so
+            context.wait_for(context.start(delete_tags(ResourceType.ADDRESS, address, opening)))
+
+    context.wait_for(context.start(create_tags(ResourceType.ADDRESS, address, opening)))
+    try:
+        made = _create_tagged(action, context)
+    except Refused:
+        settle()
+        raise
+    settle()
+    return made
+
+
+def _create_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
     """Create a firewall rule, and tag it before its job ends; delete it if the tags are refused."""
     job = context.start(_command(action))
     tags = create_tags(ResourceType.FIREWALL_RULE, [job.resource_id], dict(action.tags))

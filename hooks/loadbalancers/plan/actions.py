@@ -3,6 +3,7 @@
 An id that is not known yet is empty. Plan mode shows such actions; no call does them.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
@@ -199,7 +200,8 @@ class OpenFirewall:
     """Open ports of an address.
 
     Attributes:
-        tags: given before the job ends, where nothing else could show that the rule is ours.
+        tags: given before the job ends, where nothing else shows that the rule is ours. Until then,
+            a tag of the address shows it; see `opening_text`.
     """
 
     address_id: str
@@ -280,6 +282,12 @@ def port_text(ports: PortRange) -> str:
         return ports.protocol
     end = f"-{ports.end_port}" if ports.end_port != ports.start_port else ""
     return f"{ports.start_port}{end}/{ports.protocol}"
+
+
+def opening_text(ports: PortRange) -> str:
+    """Return the tag that shows which firewall rule is being made. CloudStack makes none twice."""
+    cidrs = hashlib.sha256(" ".join(sorted(ports.cidrs)).encode()).hexdigest()[:16]
+    return f"{port_text(ports)} {cidrs}"
 
 
 def _firewall(ports: PortRange) -> str:

@@ -7,6 +7,7 @@ from itertools import chain
 
 from hooks.cloudstack.models.firewall import ALL_PORTS, FirewallRule, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition, Status
 from hooks.loadbalancers.plan import tags
@@ -15,10 +16,18 @@ from hooks.loadbalancers.plan.actions import (
     CloseFirewall,
     OpenFirewall,
     StagePlan,
+    UntagAddress,
+    opening_text,
     port_text,
 )
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import PortKey, is_by_controller, opens_only
+from hooks.loadbalancers.plan.ownership import (
+    PortKey,
+    Whose,
+    is_by_controller,
+    opens_only,
+    value,
+)
 from hooks.loadbalancers.plan.ranges import (
     covers,
     effective,
@@ -27,6 +36,7 @@ from hooks.loadbalancers.plan.ranges import (
     uncovered,
 )
 from hooks.loadbalancers.plan.rules import RulesPlan, port_key
+from hooks.names import TAG_OPENING
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
@@ -71,6 +81,8 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     """
     ranges, existing = facts.request.spec.source_ranges, facts.state.firewall
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
+    if begun := _settle_opening(facts, address_id):
+        return FirewallPlan(_open_condition(facts, begun, port_keys, ()), facts.not_refused(begun))
     right = {rule.id: rule for rule in existing if _is_right(facts, rule, port_keys)}
     wrong = {
         rule.id: rule for rule in existing if facts.owner.has_mark(rule) and rule.id not in right
@@ -144,6 +156,19 @@ def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Fi
     )
 
 
+def begun_firewall(facts: Facts, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
+    """Return the firewall rule that a call of ours made before it died, without tags."""
+    text = value(address, TAG_OPENING)
+    return tuple(
+        rule
+        for rule in facts.state.firewall
+        if rule.public_ip_id == address.id
+        and not rule.tags
+        and rule.state not in _GOING
+        and opening_text(ports_of(rule)) == text
+    )
+
+
 def tag_firewall(facts: Facts, rules: Iterable[FirewallRule]) -> tuple[Action, ...]:
     """Give the firewall rules our mark."""
     return tags.complete(facts, "firewall rule", rules, lambda rule: port_text(ports_of(rule)))
@@ -193,6 +218,16 @@ def _ours_untagged(
 
 def _is_acquired(facts: Facts, address_id: str) -> bool:
     return any(each.id == address_id and is_by_controller(each) for each in facts.state.addresses)
+
+
+def _settle_opening(facts: Facts, address_id: str) -> tuple[Action, ...]:
+    """Finish what a call that died began: its rule is tagged, then the address is untagged."""
+    for address in facts.state.addresses:
+        is_ours = address.id == address_id and facts.owner.whose(address) is Whose.OURS
+        if is_ours and value(address, TAG_OPENING):
+            untag = UntagAddress(facts.owner.own_address(address), (TAG_OPENING,))
+            return tag_firewall(facts, begun_firewall(facts, address)) or (untag,)
+    return ()
 
 
 def _lacking(

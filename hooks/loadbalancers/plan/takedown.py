@@ -3,9 +3,16 @@
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.firewall import close_ports, own_firewall, ports_of
+from hooks.loadbalancers.plan.firewall import (
+    begun_firewall,
+    close_ports,
+    own_firewall,
+    ports_of,
+    tag_firewall,
+)
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
+from hooks.names import TAG_OPENING
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
@@ -52,10 +59,12 @@ def take_down(
     is_released = is_to_release(facts, address, is_second=is_second)
     if is_released and not others_on(facts, address):
         return (Release(own),)
+    if begun := tag_firewall(facts, begun_firewall(facts, address)):
+        return begun
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
     present = {tag.key for tag in address.tags}
-    untag = UntagAddress(own, tuple(key for key in ADDRESS_KEYS if key in present))
+    untag = UntagAddress(own, tuple(key for key in (*ADDRESS_KEYS, TAG_OPENING) if key in present))
     if cleaning:
         return (*cleaning, untag) if at_once else cleaning
     return (untag,)

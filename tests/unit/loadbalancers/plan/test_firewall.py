@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,17 +6,18 @@ import pytest
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.tags import Tag
-from hooks.loadbalancers.plan.actions import OpenFirewall, StagePlan
+from hooks.loadbalancers.plan.actions import OpenFirewall, StagePlan, opening_text
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.firewall import (
     close_ports,
     former_firewall,
     join_ports,
     open_ports,
+    ports_of,
     tag_firewall,
 )
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
+from hooks.names import TAG_CLUSTER, TAG_OPENING, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (
     IP,
     facts,
@@ -374,6 +376,24 @@ def test_on_an_address_of_a_person_a_rule_is_tagged_as_it_is_created() -> None:
         [opening] = open_ports(known, address.id, [rule(80)]).actions
         assert isinstance(opening, OpenFirewall)
         assert opening.tags == tags
+
+
+@pytest.mark.parametrize(
+    ("existing", "action"),
+    [
+        pytest.param((firewall_rule(80),), "tag firewall rule 80/tcp", id="it was created"),
+        pytest.param((), f"untag address {IP}", id="it was not"),
+        pytest.param((firewall_rule(80, tags=TAGS),), f"untag address {IP}", id="and tagged"),
+        pytest.param((firewall_rule(80, cidrs=TEN),), f"untag address {IP}", id="a person's"),
+    ],
+)
+def test_what_a_call_that_died_began_is_finished_first(
+    existing: tuple[FirewallRule, ...], action: str
+) -> None:
+    opening = Tag(TAG_OPENING, opening_text(ports_of(firewall_rule(80))))
+    address = replace(BROUGHT, tags=(*BROUGHT.tags, opening))
+    known = facts(REQUEST, state=CloudState((address,), firewall=existing))
+    assert texts(open_ports(known, address.id, [rule(80), rule(443)]).actions) == [action]
 
 
 def test_without_a_name_of_a_former_provider_nothing_is_left_by_one() -> None:
