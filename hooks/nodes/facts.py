@@ -16,7 +16,7 @@ from hooks.nodes.context import INSTANCES_PATH, CallContext
 from hooks.nodes.plan.events import is_uninitialised
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.guard import Survey, SurveyedNode
-from hooks.nodes.plan.instance import owner_of
+from hooks.nodes.plan.instance import of_vm, owner_of
 from hooks.nodes.plan.labels import is_label_value
 from hooks.nodes.plan.match import Found, Missing, is_same_vm, match_vm
 from hooks.nodes.plan.plan import is_deletion_due
@@ -120,7 +120,7 @@ def _before_deletion(facts: Facts, vm_id: str, snapshot: Snapshot, context: Call
     listed = {vm.id.lower() for vm in snapshot.vms if vm.exists}
     instances = list(context.kube.list(INSTANCES_PATH, deadline=context.deadline))
     survey = Survey(
-        owner=owner_of(facts.instance),
+        owner=owner_of(of_vm(facts.instance, vm_id)),
         nodes=tuple(_surveyed(instance, listed, snapshot, context) for instance in instances),
         owners=frozenset(vm.owner for vm in snapshot.vms),
         gone=_is_gone(vm_id, context),

@@ -79,10 +79,12 @@ def plan_address(facts: Facts) -> AddressPlan:
         return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
     if found := find_claimable(facts):
         return _claim_unproven(facts, found)
-    if found := find_takeable(facts):
-        return _take_over(facts, found)
-    if without_nodes := _refuse_without_nodes(facts):
+    without_nodes, found = _refuse_without_nodes(facts), find_takeable(facts)
+    is_inherited = found is not None and facts.owner.whose(found) is Whose.INHERITED
+    if without_nodes and not is_inherited:
         return AddressPlan(without_nodes, recorded=recorded)
+    if found:
+        return _take_over(facts, found)
     claimed = request.recorded.claimed
     known = by_ip.get(claimed.ip) if claimed else None
     if known and facts.owner.whose(known) is Whose.FOREIGN_CLUSTER:

@@ -10,8 +10,10 @@ from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, LiveService
+from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
 from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
+from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.takedown import is_to_release, others_on, take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL
@@ -30,6 +32,10 @@ from hooks.names import (
 )
 from hooks.webhook.contract import CompositeResponse, Plan
 
+#: Reason: the Service was made again, and may take over what this one has.
+_AWAITING = "AwaitingTakeover"
+#: Once the seconds between two looks are more than this, rules wait no longer for that.
+_RULES_STAY = 10.0
 #: How many things of others on an address a message names.
 _NAMED_OTHERS = 5
 _LET_GO = f'annotation {ANNOTATION_ABANDON}: "true" leaves everything in CloudStack and lets go'
@@ -184,7 +190,9 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
 def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | None:
     """Wait while the Service that was made again may take the address over; None if it may not.
 
-    This object stays until then: if that Service goes before, nobody else would clean up.
+    This object stays until then: if that Service goes before, nobody else would clean up. The rules
+    stay only for a moment. A Service that is refused takes nothing over, and may have given back
+    the node ports that they lead to.
     """
     heir = facts.service.heir if facts.service else None
     has_own = heir is not None and any(
@@ -193,11 +201,18 @@ def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | Non
     )
     if heir is None or has_own or not heir.may_have(address):
         return None
+    here, recorded = facts.on(address.id), facts.request.recorded
+    is_waiting = recorded.condition("Ready").reason == _AWAITING
+    is_late = is_waiting and OUTAGE.wait(facts.request) > _RULES_STAY and not _is_plan_only(facts)
+    rules = own_rules(facts.owner, here.state.rules)
+    closing = (*close_ports(here, rules), *(delete_rule(here, each) for each in rules))
+    what = "stays, without rules," if is_late else "and its rules stay"
     message = (
-        f"The Service was made again: address {address.ip_address} and its rules stay until its "
-        "new load balancer has taken them over"
+        f"The Service was made again: address {address.ip_address} {what} until its new load "
+        "balancer has taken over"
     )
-    return Plan(status.stopped(facts, "AwaitingTakeover", message, back_off=OUTAGE))
+    response = status.stopped(facts, _AWAITING, message, back_off=OUTAGE)
+    return Plan(response, facts.not_refused(closing) if is_late else ())
 
 
 def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:

@@ -22,6 +22,9 @@ LISTS_CHANGE_SINCE = (4, 22)
 #: State of a rule that is being deleted.
 REVOKED = "Revoke"
 
+#: Reason: rules are being created, changed or deleted.
+CHANGING_RULES = "ChangingRules"
+
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
@@ -128,15 +131,18 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
 
     Rules change in place if CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR
     list. A rule with another node port is deleted and created again. Create before delete, except
-    on the same public port, where CloudStack may refuse the second rule (TCP beside UDP).
+    on the same public port, where CloudStack may refuse the second rule (TCP beside UDP), and where
+    an earlier call came to no end: what is obsolete does not wait for a creation that fails.
     """
     own = own_rules(facts.owner, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)
     current = {each.rule.id for each in ports if each.rule}
-    new_ports = {each.wanted.public_port for each in ports if each.is_new}
     obsolete = [rule for rule in own if rule.id not in current]
-    early = [delete_rule(facts, rule) for rule in obsolete if rule.public_port in new_ports]
-    late = [delete_rule(facts, rule) for rule in obsolete if rule.public_port not in new_ports]
+    new_ports = {each.wanted.public_port for each in ports if each.is_new}
+    goes_on = facts.request.recorded.condition("RulesReady").reason == CHANGING_RULES
+    first = [each for each in obsolete if goes_on or each.public_port in new_ports]
+    early = [delete_rule(facts, each) for each in first]
+    late = [delete_rule(facts, each) for each in obsolete if each not in first]
     serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
     tagging = tag_rules(facts, serving)
     actions = (
@@ -298,5 +304,5 @@ def _condition(
     if problems:
         return Condition("RulesReady", "False", "RulesRefused", f"{message}; {'; '.join(problems)}")
     if has_work:
-        return Condition("RulesReady", "False", "ChangingRules", message)
+        return Condition("RulesReady", "False", CHANGING_RULES, message)
     return Condition("RulesReady", "True", "RulesStand", message)

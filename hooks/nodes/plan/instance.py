@@ -67,12 +67,12 @@ def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) ->
         ready: whether the node is Ready all the same.
         rebuilt: whether a living VM has the node's name.
     """
-    absence = facts.absence
-    is_known = bool(owner_of(facts.instance))
+    absence, known = facts.absence, of_vm(facts.instance, vm_id)
+    is_known = bool(owner_of(known))
     reason = "Replaced" if rebuilt else "Missing" if is_known else "NeverSeen"
     message = f"CloudStack has no VM {vm_id}" + ("" if is_known else f", and never had it: {_KEPT}")
     observed = {
-        **part(facts.instance or {}, "observed"),
+        **part(known or {}, "observed"),
         "state": "Missing",  # CloudStack has no such state
         "missing": {
             "since": timestamp(absence.since),
@@ -118,6 +118,12 @@ def _conditions(facts: Facts, *conditions: Condition) -> list[Json]:
         each for each in before if isinstance(each, dict) and isinstance(each.get("type"), str)
     ]
     return merge_conditions(previous, conditions, now=facts.taken_at, generation=None)
+
+
+def of_vm(instance: Json | None, vm_id: str) -> Json | None:
+    """Return a node's Instance; None if what it observed is another VM's."""
+    recorded = str(part(instance or {}, "spec").get("instanceID") or "")
+    return instance if recorded.lower() in ("", vm_id.lower()) else None
 
 
 def owner_of(instance: Json | None) -> str:

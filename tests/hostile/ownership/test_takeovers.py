@@ -279,7 +279,7 @@ def test_the_first_stays_until_the_new_one_has_taken_over(
     world, ip = original.world, ip_of(original)
     before = holdings(world, ip)
     lb = again(original)
-    call_for(original, hook, 300)
+    call_for(original, hook, 5)
     assert original.reason() == "AwaitingTakeover"
     assert ip in original.condition("Ready")["message"]
     assert holdings(world, ip) == before
@@ -291,6 +291,24 @@ def test_the_first_stays_until_the_new_one_has_taken_over(
     lb.delete()
     lb.settle(hook)
     assert world.remains() == NOTHING
+
+
+def test_rules_do_not_wait_for_a_new_one_that_takes_nothing_over(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    """It is refused, and may have given the node ports back; the address is still its own."""
+    world, ip = original.world, ip_of(original)
+    lb = again(original)
+    lb.change(invalid=[{"field": "f", "message": "m"}])
+    call_for(original, hook, 300)
+    assert original.reason() == "AwaitingTakeover"
+    assert (world.rules(), world.firewall()) == ([], [])
+    assert [each["ipaddress"] for each in world.addresses()] == [ip]
+    lb.change(invalid=[])
+    settled(lb, hook)
+    assert (lb.is_ready(), ip_of(lb)) == (True, ip)
+    call_for(original, hook, 900)
+    assert original.is_finalized()
 
 
 @pytest.mark.parametrize(
