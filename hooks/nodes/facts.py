@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from hooks.cloudstack import Snapshot
 from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
-from hooks.kube.objects import is_deleting, is_true, labels, part
+from hooks.kube.objects import OBJECT_NAME, is_deleting, is_true, labels, part
 from hooks.kube.times import timestamp
 from hooks.names import LABEL_REGION
 from hooks.nodes.context import INSTANCES_PATH, CallContext
@@ -63,7 +64,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
         case Found(vm):
             context.absences.forget(facts.name)
             zones = () if is_label_value(vm.zone_name) else context.cloud.zones(context.deadline)
-            return replace(facts, rivals=_rivals(facts, vm.id, context), zones=zones)
+            return replace(facts, rivals=_rivals(facts, vm, snapshot, context), zones=zones)
         case _:
             context.absences.forget(facts.name)
     return facts
@@ -74,17 +75,29 @@ def _is_listed(instance: Json | None, snapshot: Snapshot) -> bool:
     return vm is not None and vm.exists
 
 
-def _rivals(facts: Facts, vm_id: str, context: CallContext) -> tuple[Json, ...]:
+def _rivals(
+    facts: Facts, vm: VirtualMachine, snapshot: Snapshot, context: CallContext
+) -> tuple[Json, ...]:
     """Read the other Nodes that claim a VM, by Instances that may be some seconds old.
 
-    A Node that waits and has its labels was answered before, so its Instance is there.
+    A Node that waits and has its labels was answered before, so its Instance is there. Before it is
+    initialised, the Node with the VM's name is looked for too, which may have no Instance yet.
     """
     waits = is_uninitialised(facts.node) and LABEL_REGION in labels(facts.node)
+    listed = context.nodes_by_vm.rivals_of(facts.name, vm.id, context, announced=waits)
+    namesake = vm.name.lower()
+    looks = waits and namesake not in (facts.name, *listed) and OBJECT_NAME.fullmatch(namesake)
     found = []
-    for other in context.nodes_by_vm.rivals_of(facts.name, vm_id, context, announced=waits):
+    for other in (*listed, namesake) if looks else listed:
         with suppress(NotFound):
             node = context.kube.get(f"{NODES_PATH}/{other}", deadline=context.deadline)
-            if is_same_vm(node, vm_id) or not part(node, "spec").get("providerID"):
+            provider_id = part(node, "spec").get("providerID") or ""
+            if other not in listed:
+                scope = partial(context.cloud.scope, context.deadline)
+                claims = match_vm(other, provider_id, snapshot, scope) == Found(vm)
+            else:
+                claims = is_same_vm(node, vm.id) or not provider_id
+            if claims:
                 found.append(node)
     return tuple(found)
 

@@ -133,9 +133,13 @@ def test_of_two_nodes_that_claim_one_vm_at_once_one_is_initialised(
         platform.until_event(name, "InstanceClaimedTwice", within=4 * RESYNC_SECONDS)
 
     def settled() -> list[str]:
-        observed = {name: platform.instances.get(name)["observed"] for name in names}
-        served = [name for name in names if observed[name]["servesLoadBalancers"]]
-        return served if len(served) == 1 else []
+        instances = {each["metadata"]["name"]: each for each in platform.instances.list()}
+        served = [
+            name
+            for name, instance in instances.items()
+            if instance["observed"]["servesLoadBalancers"]
+        ]
+        return served if len(served) == 1 and set(instances) == set(names) else []
 
     [kept_by] = polling.until(settled, "one Node keeps the VM", within=4 * RESYNC_SECONDS)
     assert kept_by == "node-1" or "node-1" not in names

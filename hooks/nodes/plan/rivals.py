@@ -11,7 +11,7 @@ from hooks.nodes.plan.events import is_uninitialised
 def keeper(vm: VirtualMachine, nodes: Sequence[Json]) -> Json:
     """Return the Node whose name is the VM's, as names are compared for a match; else the oldest.
 
-    Of equal age, one that is initialised keeps what it has.
+    One that is initialised keeps what it has from older ones that wait.
 
     Args:
         vm: what they claim.
@@ -20,7 +20,7 @@ def keeper(vm: VirtualMachine, nodes: Sequence[Json]) -> Json:
     return min(nodes, key=lambda node: _rank(vm, node))
 
 
-def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, bool, str]:
+def _rank(vm: VirtualMachine, node: Json) -> tuple[int, bool, str, str]:
     metadata = part(node, "metadata")
     name = str(metadata.get("name", ""))
     alike = (
@@ -31,4 +31,4 @@ def _rank(vm: VirtualMachine, node: Json) -> tuple[int, str, bool, str]:
     )
     # Times as Kubernetes writes them sort as text; one without is new.
     created = str(metadata.get("creationTimestamp") or "~")
-    return alike.index(True), created, is_uninitialised(node), name
+    return alike.index(True), is_uninitialised(node), created, name

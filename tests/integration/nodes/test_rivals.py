@@ -137,6 +137,21 @@ def test_of_two_nodes_that_claim_one_vm_in_the_same_moment_one_is_initialised(
     assert kube.reads.count(INSTANCES_PATH) == 2
 
 
+@pytest.mark.parametrize("has_id", [True, False], ids=["with a provider id", "by its name"])
+def test_a_node_with_the_vms_name_that_was_never_called_is_seen_before_another_is_initialised(
+    simulator: Simulator, cloud: Cloud, has_id: bool
+) -> None:
+    kube, request = cluster(simulator, "node-1")
+    del kube.objects[f"{INSTANCES_PATH}/node-1"]
+    if not has_id:
+        del kube.objects[f"{facts.NODES_PATH}/node-1"]["spec"]["providerID"]
+    hook = make_hook(cloud, kube=kube)
+    request["object"]["metadata"]["labels"] |= shown(hook.sync(request, Deadline(8)))["labels"]
+    hook.sync(request, Deadline(8))
+    assert kube.writes == []
+    assert kube.reasons() == ["InstanceClaimedTwice"]
+
+
 def test_a_list_that_cannot_be_read_keeps_no_node_that_waits(simulator: Simulator) -> None:
     clocks = ProcessClocks()
     kube, request = cluster(simulator, "node-2")

@@ -43,8 +43,9 @@ def test_where_no_name_is_the_vms_the_oldest_keeps_it() -> None:
     assert keeper(make_vm(name="renamed"), [named("a", ""), *nodes])["metadata"]["name"] == "b"
 
 
-def test_of_equal_age_the_one_that_is_initialised_keeps_it() -> None:
-    waiting = named("a")
+@pytest.mark.parametrize("created", ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"])
+def test_one_that_is_initialised_keeps_it_from_one_that_waits(created: str) -> None:
+    waiting = named("a", created)
     waiting["spec"] = {"taints": [UNINITIALIZED]}
     assert keeper(make_vm(name="renamed"), [waiting, named("b")])["metadata"]["name"] == "b"
 
