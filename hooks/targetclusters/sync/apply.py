@@ -15,14 +15,13 @@ from hooks.targetclusters.sync.plan.decide import (
     Compare,
     Step,
     decide,
-    read_live,
 )
 from hooks.targetclusters.sync.plan.drift import changed_fields
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.managers import LAST_APPLIED, move_managers
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
-from hooks.targetclusters.sync.target import Target, describe_error
+from hooks.targetclusters.sync.target import Target, describe_error, read_answer
 
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
@@ -107,7 +106,7 @@ class Applier:
             step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
             is_gone = isinstance(step, Apply) and step.live is None
             return _overtaken(wanted) if is_gone else self._take(step, wanted)
-        return wanted.result("applied", live=read_live(created))
+        return wanted.result("applied", live=_read_written(wanted, created))
 
     def _apply(self, live: LiveObject, step: Apply, wanted: ResolvedObject) -> ObjectResult:
         try:
@@ -120,7 +119,7 @@ class Applier:
                 return _overtaken(wanted)
             return self._compare(wanted, live)  # another manager now owns a field
         message = "existed before us and is taken over" if step.takes_over else ""
-        return wanted.result("applied", message, live=read_live(applied))
+        return wanted.result("applied", message, live=_read_written(wanted, applied))
 
     def _move_managers(self, path: str) -> None:
         """Make ours what client-side apply set, so that what leaves the source leaves the object.
@@ -155,10 +154,11 @@ class Applier:
                 raise
         try:
             body = self._body(wanted, live)
-            applied = read_live(self.state.target.apply(wanted.path, body, force=True))
+            answer = self.state.target.apply(wanted.path, body, force=True)
         except (Conflict, NotFound):
             return _overtaken(wanted)
-        if applied is not None and applied.resource_version == live.resource_version:
+        applied = _read_written(wanted, answer)
+        if applied.resource_version == live.resource_version:
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
             return wanted.result("unchanged", live=applied)
         message = "was changed on the target; it is corrected"
@@ -171,9 +171,9 @@ class Applier:
         compared, fields = self.state.memory.dry_runs.get(wanted.key, (None, ()))
         if compared != _compared(wanted, live):
             before = self.state.target.get(wanted.path)
+            live = read_answer(f"GET {wanted.path}", before)
             body = _with_metadata(wanted.beside(before), uid=live.uid)
             after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
-            live = read_live(before) or live
             fields = changed_fields(before, after)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
@@ -220,11 +220,11 @@ class Applier:
             return wanted.result("skipped", message, needs_recheck=True)
         body = _with_metadata(new, resourceVersion=CREATE_ONLY)
         try:
-            created = read_live(target.apply_new(wanted.path, body))
+            created = target.apply_new(wanted.path, body)
         except Conflict:
             return _overtaken(wanted)
         message = "is replaced: the target refuses to change it"
-        return wanted.result("applied", message, live=created)
+        return wanted.result("applied", message, live=_read_written(wanted, created))
 
 
 def delete_object(
@@ -295,6 +295,10 @@ def _compared(wanted: ResolvedObject, live: LiveObject) -> Compared:
 
 def _with_metadata(body: Json, **metadata: str) -> Json:
     return {**body, "metadata": {**body["metadata"], **metadata}}
+
+
+def _read_written(wanted: ResolvedObject, answer: Json) -> LiveObject:
+    return read_answer(f"PATCH {wanted.path}", answer)
 
 
 def _overtaken(wanted: ResolvedObject) -> ObjectResult:

@@ -18,7 +18,7 @@ from hooks.kube.client import (
 )
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
-from hooks.targetclusters.sync.plan.decide import read_live
+from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import (
     NAMESPACE,
@@ -59,6 +59,14 @@ def describe_error(error: KubeError, entry: InventoryEntry) -> str:
     if len(text) > MAX_MESSAGE:  # a value that is refused comes first, and why at the end
         text = f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 3 :]}"
     return one_line(text, MAX_MESSAGE)
+
+
+def read_answer(what: str, obj: Json, wanted: ResolvedObject | None = None) -> LiveObject:
+    """Read what matters of the answer to a call. Raises KubeError if that is not an object."""
+    live = read_live(obj, wanted)
+    if live is None:
+        raise KubeError(f"{what}: the answer's {unusable_field(obj)} is no usable text")
+    return live
 
 
 class Target:
@@ -124,10 +132,7 @@ class Target:
     def find_live(self, path: str, wanted: ResolvedObject | None = None) -> LiveObject | None:
         """Read what matters of an object, compared with what is wanted; None if it is not there."""
         found = self.find(path)
-        live = read_live(found, wanted) if found is not None else None
-        if found is not None and live is None:
-            raise KubeUnreachable(f"GET {path}: the answer is not an object")
-        return live
+        return None if found is None else read_answer(f"GET {path}", found, wanted)
 
     def list(self, path: str, *, labels: str, limit: int) -> Iterator[Json]:
         """Read a collection's objects by label. Raises KubeError if there are more than `limit`."""

@@ -17,6 +17,10 @@ from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 #: How many finalizers of an object, and how many characters of an owner, are kept.
 _NAMED = 5
 _MAX_OWNER = 600
+#: Characters of a UID or a resourceVersion, and of a label or a hash; an honest target has no more.
+_MAX_ID = 128
+#: Characters of a mark of ours: three names of 63, 63 and 253 characters, and the object's place.
+_MAX_MARK = 800
 
 
 @dataclass(frozen=True)
@@ -45,26 +49,41 @@ class Compare:
 Step = ObjectResult | Apply | Compare
 
 
+def unusable_field(obj: Json) -> str:
+    """Return the field for which the target's answer is no object; empty for an object."""
+    metadata = part(obj, "metadata")
+    for name in ("uid", "resourceVersion"):
+        value = metadata.get(name)
+        if not isinstance(value, str) or len(value) > _MAX_ID:
+            return f"metadata.{name}"
+    return ""
+
+
 def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | None:
     """Read what matters of an object; None if the target's answer is not an object."""
-    metadata = part(obj, "metadata")
-    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
-    if not isinstance(uid, str) or not isinstance(version, str):
+    if unusable_field(obj):
         return None
+    metadata = part(obj, "metadata")
     body = wanted.beside(obj) if wanted else {}
     # The items of a list have no apiVersion and kind.
     content = {k: v for k, v in body.items() if k not in {"apiVersion", "kind"}}
     return LiveObject(
-        uid=uid,
-        resource_version=version,
-        mark=str(annotations(obj).get(ANNOTATION_OWNER) or ""),
-        part_of=str(labels(obj).get(LABEL_PART_OF) or ""),
-        applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or ""),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        mark=_read_mark(annotations(obj).get(ANNOTATION_OWNER)),
+        part_of=str(labels(obj).get(LABEL_PART_OF) or "")[:_MAX_ID],
+        applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or "")[:_MAX_ID],
         deleting_since=one_line(metadata.get("deletionTimestamp") or "", 40),
         finalizers=tuple(one_line(each, 100) for each in finalizers(obj)[:_NAMED]),
         goes_by_itself=part(obj, "spec").get("ttlSecondsAfterFinished") is not None,
         may_differ=may_differ(content, obj),
     )
+
+
+def _read_mark(value: object) -> str:
+    """Read a mark; one that is longer than any of ours is somebody else's, whatever it says."""
+    mark = str(value or "")
+    return mark if len(mark) <= _MAX_MARK else f"{mark[:_MAX_OWNER].replace(':', ' ')}…"
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,28 @@ def test_no_message_about_a_deletion_quotes_a_secret(entry: InventoryEntry) -> N
     assert "hunter2" not in str(report)
 
 
+@pytest.mark.parametrize("field", ["uid", "resourceVersion"])
+@pytest.mark.parametrize("method", ["PATCH", "GET"])
+def test_what_a_target_calls_an_object_does_not_fill_the_inventory(field: str, method: str) -> None:
+    named = {"uid": "u", "resourceVersion": "1"}
+
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if "limit=" in call.path:
+            return 200, {"items": []}
+        if call.method == "GET" and method == "PATCH":
+            return 404, STATUS
+        return 200, {"metadata": {**named, field: "u" * 100_000}}
+
+    report, _ = run(answer)
+    found = next(one for one in report.results if one.entry.name == "a")
+    assert found.outcome == "failed"
+    assert f"configmaps/a: the answer's metadata.{field} is no usable text" in found.message
+    assert report.inventory.by_key[found.entry.key] == make_entry("a", uid="u")
+    assert len(repr(report)) < 10_000
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["u", "1", "a", "apps/v1"]),
     lambda inner: (

@@ -14,7 +14,11 @@ from hooks.targetclusters.sync.plan.decide import (
     Whose,
     decide,
     read_live,
+    unusable_field,
 )
+from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF as PART_OF
+from hooks.targetclusters.sync.plan.identity import Owner
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
     LiveObject,
     ObjectResult,
@@ -238,6 +242,36 @@ def test_sees_deletion_and_what_it_waits_for() -> None:
     metadata |= {"deletionTimestamp": since, "finalizers": held}
     live = read_live(make_body(metadata=metadata))
     assert live == LiveObject("u", "1", deleting_since=since, finalizers=tuple(held))
+
+
+@pytest.mark.parametrize("field", ["uid", "resourceVersion"])
+@pytest.mark.parametrize("value", ["u" * 129, None, 7, {}])
+def test_an_answer_whose_identity_is_no_short_text_is_no_object(field: str, value: object) -> None:
+    obj = make_body(metadata={"uid": "u" * 128, "resourceVersion": "1" * 128})
+    assert read_live(obj) is not None
+    obj["metadata"][field] = value
+    assert read_live(obj) is None
+    assert unusable_field(obj) == f"metadata.{field}"
+
+
+@pytest.mark.parametrize("mark", ["m" * 2**20, MARK + "x" * 2**20, f"{OWNER}:" + "x" * 2**20])
+def test_a_mark_longer_than_any_of_ours_is_cut_and_somebody_elses(mark: str) -> None:
+    huge = {ANNOTATION_OWNER: mark, ANNOTATION_APPLIED_HASH: mark}
+    metadata = {"uid": "u", "resourceVersion": "1", "annotations": huge, "labels": {PART_OF: mark}}
+    live = read_live(make_body(metadata=metadata))
+    assert live is not None
+    assert len(repr(live)) < 2_000
+    assert WHOSE.stranger(make_entry("a", uid="u"), live).startswith("belongs to ")
+
+
+def test_the_longest_mark_of_ours_is_ours() -> None:
+    owner = Owner("h" * 63, f"{'n' * 63}/{'c' * 253}")
+    entry = InventoryEntry("v1", "ConfigMap", "n" * 63, "a" * 253)
+    marked = {ANNOTATION_OWNER: owner.mark(entry.key.place)}
+    metadata = {"uid": "u", "resourceVersion": "1", "annotations": marked}
+    live = read_live(make_body(metadata=metadata))
+    assert live is not None
+    assert not Whose(owner).stranger(entry, live)
 
 
 JSON_VALUES = st.recursive(
