@@ -32,7 +32,11 @@ def move_managers(obj: Json) -> list[Json] | None:
 
 
 def _is_whole(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("fieldsV1"), dict)
+    return isinstance(entry, dict) and _is_tree(entry.get("fieldsV1"))
+
+
+def _is_tree(fields: object) -> bool:
+    return isinstance(fields, dict) and all(map(_is_tree, fields.values()))
 
 
 def _is_client_side(entry: Json) -> bool:

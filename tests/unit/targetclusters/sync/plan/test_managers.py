@@ -32,6 +32,16 @@ def test_fields_of_several_managers_and_ours_are_united() -> None:
     assert moved(one, two, ours) == [entry(FIELD_MANAGER, fields, "Apply")]
 
 
+@pytest.mark.parametrize("fields", [{"f:data": 1}, {"f:data": {"f:a": []}}, {"f:data": None}])
+def test_fields_that_are_no_tree_of_maps_count_as_none(fields: Json) -> None:
+    broken = entry("kubectl-create", fields)
+    good = entry("kubectl-client-side-apply", {"f:data": {"f:b": {}}})
+    ours = entry(FIELD_MANAGER, {"f:data": {"f:b": {}}}, "Apply")
+    assert moved(broken, good) == [ours]
+    assert moved(good, entry(FIELD_MANAGER, fields, "Apply")) == [ours]
+    assert moved(broken, broken) is None
+
+
 @pytest.mark.parametrize(
     "entries",
     [
