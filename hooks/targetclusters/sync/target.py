@@ -214,25 +214,31 @@ class Target:
         try:
             yield self.deadline.at_most(seconds)
         except KubeError as error:
-            if isinstance(error, KubeRefused) and error.code == 401:
-                raise RoundEnded(str(error)) from error
             is_silent = isinstance(error, KubeUnreachable)
             self._silent_calls = self._silent_calls + 1 if is_silent else 0
-            if is_silent and (self.deadline.passed(margin=MARGIN) or self._is_lost()):
-                raise RoundEnded(str(error)) from error
+            if why := self._why_lost(error):
+                raise RoundEnded(why) from error
             raise
         finally:
             self.spent += time.monotonic() - began
         self._silent_calls = 0
 
-    def _is_lost(self) -> bool:
-        """Tell whether nothing at all answers any more, after several calls without an answer."""
-        if self._silent_calls < SILENT_CALLS:
-            return False
+    def _why_lost(self, error: KubeError) -> str:
+        """Return why no more calls make sense after an error of one; empty if they do.
+
+        A webhook too may answer 401, or not at all, so `/version` is asked: only what the target
+        says there is about the target.
+        """
+        is_401 = isinstance(error, KubeRefused) and error.code == 401
+        if isinstance(error, KubeUnreachable) and self.deadline.passed(margin=MARGIN):
+            return "the round's time was over before a usable answer came"
+        if not is_401 and self._silent_calls < SILENT_CALLS:
+            return ""
         self._silent_calls = 0
-        with suppress(KubeRefused):
-            try:
-                self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
-            except KubeUnreachable:
-                return True
-        return False
+        try:
+            self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
+        except KubeUnreachable as lost:
+            return "" if is_401 else str(lost)
+        except KubeRefused as refused:
+            return str(refused) if refused.code == 401 else ""
+        return ""

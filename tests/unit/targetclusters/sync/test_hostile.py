@@ -88,7 +88,7 @@ STATUS: Json = {"kind": "Status", "message": "no"}
 @pytest.mark.parametrize(
     ("status", "error", "calls"),
     [
-        pytest.param(401, "no (401)", 1, id="credentials not taken"),
+        pytest.param(401, "GET /version: no (401)", 2, id="credentials not taken"),
         pytest.param(503, "no (503)", 4, id="not available"),
         pytest.param(429, "no (429)", 4, id="throttled"),
     ],
@@ -180,6 +180,39 @@ def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
         ("a", "new"),
         ("d", ""),
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "ended"),
+    [
+        pytest.param((200, {}), False, id="credentials taken"),
+        pytest.param((403, STATUS), False, id="credentials known"),
+        pytest.param((503, STATUS), False, id="not known"),
+        pytest.param((401, STATUS), True, id="credentials not taken"),
+    ],
+)
+def test_a_401_about_one_object_stops_no_other(version: Answer, ended: bool) -> None:
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if call.path == "/version":
+            return version
+        if "limit=" in call.path:
+            return 200, {"items": []}
+        if call.method == "PATCH" and "/configmaps/" in call.path:
+            return 401, {"message": "a webhook says no"}
+        if call.method == "PATCH":
+            return 200, {"metadata": {"uid": "new", "resourceVersion": "2"}}
+        return 404, STATUS
+
+    report, _ = run(answer)
+    outcomes = {r.entry.name: r.outcome for r in report.results}
+    if ended:
+        assert report.error == "GET /version: no (401)"
+        assert outcomes["d"] == "skipped"
+    else:
+        assert report.error == ""
+        assert outcomes == {"a": "failed", "d": "applied", "gone": "pruned"}
 
 
 def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
