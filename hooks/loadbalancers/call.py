@@ -31,10 +31,9 @@ from hooks.loadbalancers.plan.actions import Action, KubernetesAction
 from hooks.loadbalancers.plan.effects import state_after
 from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.leases import find_address, lease_on, needs_lease
+from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
 from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.plan import plan
-from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.contract import Plan
 from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall, Outdated
@@ -198,7 +197,8 @@ class LoadBalancerCall(Call[Facts, Action]):
         """Note since when leases show; what a call that died left on a serving address goes."""
         is_serving = not (facts.request.is_deleting or facts.request.spec.plan_only)
         for each in filter(lease_on, facts.state.addresses):
-            is_old = self.context.leases.see(each.id, lease_on(each)) > LONGEST_CALL
+            text = lease_on(each)
+            is_old = self.context.leases.see(each.id, text) > lease_seconds(text)
             if is_old and is_serving and facts.owner.whose(each) is Whose.OURS:
                 self._handover.remove_at_end(each)
 

@@ -12,9 +12,11 @@ from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tag
 from hooks.cloudstack.errors import CloudStackError, Refused
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.plan.leases import lease_on, new_lease
-from hooks.loadbalancers.recorded import LONGEST_CALL
+from hooks.loadbalancers.plan.leases import lease_on, lease_seconds, new_lease
 from hooks.names import TAG_LEASE
+
+#: Seconds for which a job may run on after the call that started it.
+JOB_SECONDS = 30.0
 
 
 class Handover:
@@ -37,20 +39,23 @@ class Handover:
             Refused: another call has the lease, or the address cannot be tagged.
             CloudStackError: it is not known who has it.
         """
-        present = lease_on(address)
-        if self.is_held(address):
+        context, present = self._context, lease_on(address)
+        is_held, seen = self.is_held(address), context.leases.see(address.id, present)
+        if is_held and seen <= lease_seconds(present) / 2:
             return
         self.end()
-        if present:
+        if present and not is_held:
             self._remove_old(address, present)
         self._address_id = address.id
-        self._text = new_lease(self._context.clock(), uuid4().hex)
+        seconds = context.deadline.remaining() + JOB_SECONDS
+        self._text = new_lease(context.clock(), seconds, uuid4().hex)
         tags = create_tags(ResourceType.ADDRESS, [address.id], {TAG_LEASE: self._text})
         try:
             self._context.wait_for(self._context.start(tags))
         except Refused:
             self.forget()
             raise
+        context.leases.see(address.id, self._text)
 
     def is_held(self, address: PublicIpAddress) -> bool:
         """Tell whether the lease on an address, as it was read, is ours."""
@@ -91,12 +96,12 @@ class Handover:
             self._context.leases.leave(self._context.uid, *left)
 
     def _remove_old(self, address: PublicIpAddress, present: str) -> None:
-        seen = self._context.leases.see(address.id, present)
-        if seen <= LONGEST_CALL:
+        seen, seconds = self._context.leases.see(address.id, present), lease_seconds(present)
+        if seen <= seconds:
             problem = (
                 f"another call releases, untags or takes over {address.ip_address}, by its tag "
-                f"{TAG_LEASE} {present}. A lease that has been seen for {LONGEST_CALL:g} s is "
-                f"replaced, this one for {seen:.0f} s"
+                f"{TAG_LEASE} {present}. It is replaced after {seconds:.0f} s, and has been seen "
+                f"for {seen:.0f} s"
             )
             raise Refused("createTags", 0, problem)
         # Of two who replace it, one finds it gone or another's, and is refused.

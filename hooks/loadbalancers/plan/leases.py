@@ -4,6 +4,8 @@ A lease is a tag. CloudStack refuses a tag whose key is there, so of several cal
 no address changes hands between that call's last look and its write.
 """
 
+import re
+
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.times import moment
 from hooks.loadbalancers.plan.actions import (
@@ -17,7 +19,10 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.claims import find_held
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import value
+from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import TAG_LEASE
+
+_LEASE = re.compile(r"\S+ (?P<seconds>\d{1,4})s \S+")
 
 
 def needs_lease(action: Action, facts: Facts) -> bool:
@@ -49,9 +54,21 @@ def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
     return next((each for each in facts.state.addresses if each.id == address_id), None)
 
 
-def new_lease(now: float, call: str) -> str:
-    """Return the text of a lease: since when, which is for people to read, and the call's name."""
-    return f"{moment(now)} {call}"
+def new_lease(now: float, seconds: float, call: str) -> str:
+    """Return the text of a lease.
+
+    Args:
+        now: epoch seconds; since when it holds is for people to read.
+        seconds: for which it holds, counted by whoever sees it.
+        call: the call's name.
+    """
+    return f"{moment(now)} {min(seconds, LONGEST_CALL):.0f}s {call}"
+
+
+def lease_seconds(text: str) -> float:
+    """Return for how long a lease holds at most; what says nothing usable, as the longest call."""
+    found = _LEASE.fullmatch(text)
+    return min(float(found["seconds"]), LONGEST_CALL) if found else LONGEST_CALL
 
 
 def lease_on(address: PublicIpAddress) -> str:

@@ -14,6 +14,7 @@ from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, Leases, MemberLists
+from hooks.loadbalancers.plan.leases import lease_seconds
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from tests.hostile.ownership.stage import (
     PORTS,
@@ -152,7 +153,7 @@ def test_a_lease_of_a_call_that_died_holds_as_long_as_a_call_may_take(
         lb.call(other)
         assert lb.reason() == "DeletionRefused"
         assert leases(world)[0] in lb.condition("Ready")["message"]
-        call_for(lb, other, LONGEST_CALL - 100)
+        call_for(lb, other, lease_seconds(leases(world)[0]) / 2)
         assert not lb.is_finalized()
         call_for(lb, other, 600)
         assert lb.is_finalized()

@@ -17,8 +17,15 @@ from hooks.loadbalancers.plan.actions import (
     UntagAddress,
 )
 from hooks.loadbalancers.plan.facts import CloudState
-from hooks.loadbalancers.plan.leases import find_address, lease_on, needs_lease, new_lease
+from hooks.loadbalancers.plan.leases import (
+    find_address,
+    lease_on,
+    lease_seconds,
+    needs_lease,
+    new_lease,
+)
 from hooks.loadbalancers.plan.ownership import Own
+from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import TAG_LEASE
 from tests.unit.loadbalancers.builders import (
     NOW,
@@ -83,7 +90,10 @@ def test_a_claim_needs_no_lease() -> None:
 
 
 def test_a_lease_is_read_as_it_was_written() -> None:
-    text = new_lease(NOW, "0123abcd")
-    assert text.endswith("Z 0123abcd")
+    text = new_lease(NOW, 38.0, "0123abcd")
+    assert text.endswith("Z 38s 0123abcd")
+    assert lease_seconds(text) == 38
+    assert lease_seconds(new_lease(NOW, 9000.0, "a")) == LONGEST_CALL
+    assert lease_seconds("somebody's") == lease_seconds("a 9999s b") == LONGEST_CALL
     assert lease_on(address(tags=(Tag(TAG_LEASE, text),))) == text
     assert lease_on(HERE) == ""
