@@ -19,8 +19,8 @@ def admitted(schema: Json) -> st.SearchStrategy[Any]:
         case "object":
             return _object(schema)
         case "array":
-            most = min(4, schema.get("maxItems", 4))
-            return st.lists(admitted(schema["items"]), max_size=most)
+            least, most = schema.get("minItems", 0), min(4, schema.get("maxItems", 4))
+            return st.lists(admitted(schema["items"]), min_size=least, max_size=most)
         case "string":
             return _string(schema)
         case "integer":

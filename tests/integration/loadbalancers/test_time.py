@@ -274,7 +274,7 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
             }
             lb.delete()
             for _ in range(100):
-                lb.call(hook, seconds=0.7)
+                lb.call(hook, seconds=1.5)
                 if lb.is_finalized():
                     break
             assert lb.is_finalized()
