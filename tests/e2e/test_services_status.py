@@ -57,14 +57,14 @@ class Fighter:
             self.writes += 1
 
 
-def test_a_fight_over_the_status_ends_after_a_few_rounds_and_names_the_other(
-    control_plane: ControlPlane, tmp_path: Path
-) -> None:
+@contextmanager
+def serving(control_plane: ControlPlane, folder: Path) -> Iterator[Namespace]:
+    """Run the services hook alone, with a Service `web` that is ready."""
     with (
         Simulator() as simulator,
         calling(
             control_plane,
-            Hooks(control_plane, simulator, tmp_path, {"HOOKS": "services"}),
+            Hooks(control_plane, simulator, folder, {"HOOKS": "services"}),
             ["services"],
         ),
         namespace(control_plane) as shop,
@@ -72,6 +72,13 @@ def test_a_fight_over_the_status_ends_after_a_few_rounds_and_names_the_other(
         shop.create("web")
         answer(shop, made(shop, "web"))
         shop.await_ready("web")
+        yield shop
+
+
+def test_a_fight_over_the_status_ends_after_a_few_rounds_and_names_the_other(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    with serving(control_plane, tmp_path) as shop:
         theirs = {"loadBalancer": {"ingress": [{"ip": THEIRS, "ipMode": "VIP"}]}}
         with Fighter(shop, "web", theirs).fighting() as fighter:
             told = shop.await_service(
@@ -102,18 +109,7 @@ def test_a_fight_over_the_conditions_ends_after_a_few_rounds_and_names_the_other
         "message": "",
         "lastTransitionTime": "2026-03-01T10:00:00Z",
     }
-    with (
-        Simulator() as simulator,
-        calling(
-            control_plane,
-            Hooks(control_plane, simulator, tmp_path, {"HOOKS": "services"}),
-            ["services"],
-        ),
-        namespace(control_plane) as shop,
-    ):
-        shop.create("web")
-        answer(shop, made(shop, "web"))
-        shop.await_ready("web")
+    with serving(control_plane, tmp_path) as shop:
         with Fighter(shop, "web", {"conditions": [condition]}).fighting() as fighter:
             until(lambda: "LoadBalancerContested" in shop.events("web"), "it is told")
             [message] = shop.messages("web", "LoadBalancerContested")

@@ -9,11 +9,8 @@ from hooks import names
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.deadline import Deadline
-from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.lanes import Lanes
-from hooks.loadbalancers.memory import Choices, Leases, MemberLists
 from hooks.loadbalancers.plan.leases import lease_seconds
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from tests.hostile.ownership.stage import (
@@ -31,6 +28,7 @@ from tests.hostile.ownership.stage import (
     settled,
     tapped,
 )
+from tests.integration.loadbalancers.contexts import make_context
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World
 
 HOUR = 3600.0
@@ -214,31 +212,8 @@ def test_an_old_lease_that_is_only_removed_is_nobodys_meanwhile(world: World, cl
     tag = {"resourcetype": "PublicIpAddress", "resourceids": address_id}
     world.human.done("createTags", **tag, tags={names.TAG_LEASE: "long ago"})
     [found] = cloud.client.list_all(PublicIpAddress, Deadline(8), id=address_id)
-    handover = Handover(context_of(world, cloud))
+    handover = Handover(make_context(world, cloud))
     handover.remove_at_end(found)
     assert not handover.is_held(found)
     handover.close()
     assert leases(world) == []
-
-
-def context_of(world: World, cloud: Cloud) -> CallContext:
-    """Make the context of a call."""
-    return CallContext(
-        uid="u-1",
-        network_id=world.network("net-1"),
-        lanes=Lanes(),
-        members=MemberLists(),
-        note_lists=lambda *_: None,
-        choices=Choices(world.monotonic),
-        leases=Leases(world.monotonic),
-        cloud=cloud,
-        kube=world.cluster,
-        deadline=Deadline(8),
-        cluster_id=lambda _: "c-1",
-        jobs=RunningJobs(),
-        drift_resync=300.0,
-        default_class=True,
-        clock=lambda: world.now,
-        monotonic=world.monotonic,
-        pause=lambda _seconds: None,
-    )

@@ -14,15 +14,14 @@ from hooks.cloudstack import Client, Clocks
 from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
 from hooks.cloudstack.models.jobs import Job
-from hooks.http.deadline import Deadline
 from hooks.loadbalancers.actions import perform
-from hooks.loadbalancers.context import CallContext, RunningJobs
+from hooks.loadbalancers.context import RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.lanes import LANE_TIMEOUT, Lanes, NetworkBusy
-from hooks.loadbalancers.memory import Choices, Leases, MemberLists
+from hooks.loadbalancers.lanes import LANE_TIMEOUT, NetworkBusy
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.names import EVENT_REPAIRED
 from tests.controlplane.polling import PATIENCE
+from tests.integration.loadbalancers.contexts import make_context
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
     World,
@@ -284,25 +283,7 @@ def test_a_call_that_runs_out_of_time_answers_and_the_next_one_asks_nothing_twic
 
 def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(world: World) -> None:
     cloud, jobs = world.open_cloud(), RunningJobs()
-    context = CallContext(
-        uid="u-1",
-        network_id=world.network("net-1"),
-        lanes=Lanes(),
-        members=MemberLists(),
-        note_lists=lambda *_: None,
-        choices=Choices(world.monotonic),
-        leases=Leases(world.monotonic),
-        cloud=cloud,
-        kube=world.cluster,
-        deadline=Deadline(0.5),
-        cluster_id=lambda _: "c-1",
-        jobs=jobs,
-        drift_resync=300.0,
-        default_class=True,
-        clock=lambda: world.now,
-        monotonic=world.monotonic,
-        pause=lambda _seconds: None,
-    )
+    context = make_context(world, cloud, seconds=0.5, jobs=jobs)
     world.simulator.control.fault("createTags", "job-never-ends")
     with pytest.raises(JobRunning):
         perform(Associate("", world.network("net-1"), (("a", "b"),)), context)

@@ -1,0 +1,56 @@
+import pytest
+
+from hooks.http.bounded_json import Json
+from tests.unit.services.objects import load_balancer, port, service
+from tests.unit.services.plan.test_spec import annotation, spec_of
+
+
+def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
+    before = spec_of(service())
+    ports = [*service()["spec"]["ports"], port(443, 30443)]
+    changed = service({"mode": "dry", "keep-ip": "true"}, ports=ports)
+    after = spec_of(changed, load_balancer(before))
+    assert [item["field"] for item in after["invalid"]] == [annotation("mode")]
+    assert {**after, "invalid": []} == before
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        pytest.param([port(80, 30080)], {80: 30080}, id="a port goes"),
+        pytest.param([port(80, 31080), port(443, 30443)], {80: 31080, 443: 30443}, id="renumbered"),
+        pytest.param([port(80, None), port(443, 30443)], {443: 30443}, id="a node port goes"),
+        pytest.param(
+            [port(80, 30080), {**port(443, 30443), "protocol": "UDP"}], {80: 30080}, id="protocol"
+        ),
+        pytest.param([port(81, 30081)], {}, id="all go"),
+    ],
+)
+def test_while_something_cannot_be_served_only_ports_stay_that_the_service_still_has(
+    now: list[Json], kept: dict[int, int]
+) -> None:
+    before = spec_of(service(ports=[port(80, 30080), port(443, 30443)]))
+    after = spec_of(service({"mode": "dry"}, ports=now), load_balancer(before))
+    assert {each["publicPort"]: each["nodePort"] for each in after["ports"]} == kept
+
+
+@pytest.mark.parametrize("word", ["ture", "yes", ""])
+def test_a_misspelt_keep_ip_keeps_the_address(word: str) -> None:
+    before = spec_of(service())
+    for present in (None, load_balancer(before), load_balancer({**before, "keepAddress": True})):
+        spec = spec_of(service({"keep-ip": word}), present)
+        assert spec["keepAddress"] is True
+        assert [item["field"] for item in spec["invalid"]] == [annotation("keep-ip")]
+
+
+def test_a_valid_spec_replaces_the_invalid_one() -> None:
+    present = {**spec_of(service()), "invalid": [{"field": "f", "message": "m"}]}
+    changed = service(ports=[port(443, 30443)])
+    assert spec_of(changed, load_balancer(present)) == spec_of(changed)
+
+
+def test_the_spec_of_a_load_balancer_that_is_being_deleted_is_not_kept() -> None:
+    present = spec_of(service())
+    going = load_balancer(present, deletionTimestamp="2026-03-01T09:59:00Z")
+    changed = service({"mode": "dry"}, ports=[port(443, 30443)])
+    assert spec_of(changed, going)["ports"] == spec_of(changed)["ports"] != present["ports"]
