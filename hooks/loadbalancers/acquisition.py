@@ -50,7 +50,8 @@ def associate(action: Associate, context: CallContext) -> str:
         job = context.start(command)
         wanted = _wanted(job, action, context.monotonic() - started, context)
         _associated(job, wanted, context)
-        _tag(job, action, wanted, context)
+        tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
+        context.tag_made(job, tags, lambda: _release(job, wanted, context))
     except CloudStackError as error:
         if _is_settled(error):
             _forget(action, context)
@@ -113,17 +114,6 @@ def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -
     return Wanted(action.ip, action.network_id, since)
 
 
-def _tag(job: Job, action: Associate, wanted: Wanted, context: CallContext) -> None:
-    """Tag the address of a job that runs; release it again if that is refused."""
-    tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
-    try:
-        context.wait_for(context.start(tags), job)
-    except Refused as error:
-        if error.command == tags.name:
-            _release(job, wanted, context)
-        raise
-
-
 def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
     """Release what a job acquired. Raises Unreachable if that is refused, so that it counts."""
     try:
@@ -137,7 +127,7 @@ def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
     own = _associated(job, wanted, context, rules)
     release = network.disassociate_ip_address(own.id)
     try:
-        context.wait_for(context.start(release))
+        context.run(release)
     except Refused as error:
         raise Unreachable(release.name, f"{own.name} is still allocated: {error.text}") from error
 

@@ -124,8 +124,8 @@ def _do(
             rerecord(action, context) if action.after else forget(action, context)
         case actions.Retag(owns, keys, tags):
             what = _TYPES[owns[0].kind], [own.id for own in owns]
-            context.wait_for(context.start(delete_tags(*what, dict.fromkeys(keys))))
-            context.wait_for(context.start(create_tags(*what, dict(tags))))
+            context.run(delete_tags(*what, dict.fromkeys(keys)))
+            context.run(create_tags(*what, dict(tags)))
         case actions.OpenFirewall() if action.tags:
             return _open_tagged(action, context)
         case actions.Assign(rule_id) | actions.Remove(rule_id):
@@ -148,9 +148,9 @@ def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
 
     def settle() -> None:
         with suppress(Refused):  # another call has done so
-            context.wait_for(context.start(delete_tags(ResourceType.ADDRESS, address, opening)))
+            context.run(delete_tags(ResourceType.ADDRESS, address, opening))
 
-    context.wait_for(context.start(create_tags(ResourceType.ADDRESS, address, opening)))
+    context.run(create_tags(ResourceType.ADDRESS, address, opening))
     try:
         made = _create_tagged(action, context)
     except Refused:
@@ -164,13 +164,12 @@ def _create_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
     """Create a firewall rule, and tag it before its job ends; delete it if the tags are refused."""
     job = context.start(_command(action))
     tags = create_tags(ResourceType.FIREWALL_RULE, [job.resource_id], dict(action.tags))
-    try:
-        context.wait_for(context.start(tags), job)
-    except Refused as error:
-        if error.command == tags.name:
-            context.wait_for(job)
-            context.wait_for(context.start(firewall.delete_firewall_rule(job.resource_id)))
-        raise
+
+    def delete() -> None:
+        context.wait_for(job)
+        context.run(firewall.delete_firewall_rule(job.resource_id))
+
+    context.tag_made(job, tags, delete)
     return job.resource_id
 
 
@@ -180,7 +179,7 @@ def _change_members(
     """Change a rule's members, which are not known until the change is seen to be done."""
     known = context.members.get(rule_id)
     context.members.forget(rule_id)
-    context.wait_for(context.start(_command(action)))
+    context.run(_command(action))
     if known is not None:
         context.members.keep(rule_id, members_after(known, action))
 

@@ -182,10 +182,12 @@ class LoadBalancerCall(Call[Facts, Action]):
         )
 
     def _choose_network(self) -> None:
-        """Choose one of the nodes' networks, where none is given."""
+        """Choose one of the nodes' networks, where none is given; once a call."""
         context = self.context
-        self.request = choose_network(self.request, context.cloud, context.deadline)
-        self.context = replace(context, network_id=self.request.network_id)
+        chosen = choose_network(self.request, context.cloud, context.deadline)
+        if chosen is not self.request:
+            self.request = chosen
+            self.context = replace(context, network_id=chosen.network_id)
 
     def _read(self) -> Facts:
         self.known, self.has_effects = None, False

@@ -130,6 +130,22 @@ class CallContext:
         """Start a command. Raises CloudStackError."""
         return self.cloud.client.start(command, self.deadline)
 
+    def run(self, command: Command) -> None:
+        """Carry out a command to its end. Raises CloudStackError."""
+        self.wait_for(self.start(command))
+
+    def tag_made(self, job: Job, tags: Command, undo: Callable[[], None]) -> None:
+        """Tag what a running job makes, and wait for both; undo that if the tags are refused.
+
+        Raises CloudStackError.
+        """
+        try:
+            self.wait_for(self.start(tags), job)
+        except Refused as error:
+            if error.command == tags.name:
+                undo()
+            raise
+
     def wait_for(self, *jobs: Job) -> None:
         """Wait for jobs of this call; remember those that outlive it. Raises CloudStackError."""
         for index, job in enumerate(jobs):

@@ -40,18 +40,19 @@ class Handover:
             CloudStackError: it is not known who has it.
         """
         context, present = self._context, lease_on(address)
-        is_held, seen = self.is_held(address), context.leases.see(address.id, present)
+        is_held = self.is_held(address)
+        seen = context.leases.see(address.id, present) if present else 0.0
         if is_held and seen <= lease_seconds(present) / 2:
             return
         self.end()
         if present and not is_held:
-            self._remove_old(address, present)
+            self._remove_old(address, present, seen)
         self._address_id = address.id
         seconds = context.deadline.remaining() + JOB_SECONDS
         self._text = new_lease(context.clock(), seconds, uuid4().hex)
         tags = create_tags(ResourceType.ADDRESS, [address.id], {TAG_LEASE: self._text})
         try:
-            self._context.wait_for(self._context.start(tags))
+            context.run(tags)
         except Refused:
             self.forget()
             raise
@@ -95,9 +96,8 @@ class Handover:
         except CloudStackError:
             self._context.leases.leave(self._context.uid, *left)
 
-    def _remove_old(self, address: PublicIpAddress, present: str) -> None:
-        seen, seconds = self._context.leases.see(address.id, present), lease_seconds(present)
-        if seen <= seconds:
+    def _remove_old(self, address: PublicIpAddress, present: str, seen: float) -> None:
+        if seen <= (seconds := lease_seconds(present)):
             problem = (
                 f"another call releases, untags or takes over {address.ip_address}, by its tag "
                 f"{TAG_LEASE} {present}. It is replaced after {seconds:.0f} s, and has been seen "
@@ -108,5 +108,4 @@ class Handover:
         self._delete(address.id, present)
 
     def _delete(self, address_id: str, text: str) -> None:
-        command = delete_tags(ResourceType.ADDRESS, [address_id], {TAG_LEASE: text})
-        self._context.wait_for(self._context.start(command))
+        self._context.run(delete_tags(ResourceType.ADDRESS, [address_id], {TAG_LEASE: text}))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.times import moment, read_time
 from hooks.webhook.requests import ConditionView, Time, View
 
@@ -29,6 +30,10 @@ class RecordedAddress(View, frozen=True):
     tries: int = 0
     published: bool = False
     named: bool = False
+
+    def is_of(self, address: PublicIpAddress) -> bool:
+        """Tell whether CloudStack still shows the very allocation that was recorded."""
+        return (self.ip, self.allocated_at) == (address.ip_address, address.allocated_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,18 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
                 return _before_deletion(facts, vm_id, snapshot, context)
         case Found(vm):
             context.absences.forget(facts.name)
-            zones = () if is_label_value(vm.zone_name) else context.cloud.zones(context.deadline)
-            return replace(facts, rivals=_rivals(facts, vm, snapshot, context), zones=zones)
+            return _with_others(facts, vm, snapshot, context)
         case _:
             context.absences.forget(facts.name)
     return facts
+
+
+def _with_others(
+    facts: Facts, vm: VirtualMachine, snapshot: Snapshot, context: CallContext
+) -> Facts:
+    """Read the other Nodes that claim a VM, and all zones where a label cannot hold its zone's."""
+    zones = () if is_label_value(vm.zone_name) else context.cloud.zones(context.deadline)
+    return replace(facts, rivals=_rivals(facts, vm, snapshot, context), zones=zones)
 
 
 def _is_listed(instance: Json | None, snapshot: Snapshot) -> bool:

@@ -1,6 +1,5 @@
 """How to reach the API server: by a kubeconfig, or by the service account of a pod."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
-from hooks.http.texts import quote
 from hooks.http.tls import BadTrust, file_context
+from hooks.kube.kubeconfigs import NAMED_LISTS, repeated_name
 from hooks.settings.reloading import ReloadingFile
 
 #: The folder of a pod's service account: its namespace, its token, the CA of the API server.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_LISTS = ("contexts", "clusters", "users")
 #: What the libraries raise for a file of another shape.
 _MALFORMED = (ConfigException, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
 
@@ -36,7 +34,10 @@ def read_own_kubeconfig(path: str) -> Configuration:
         load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
         url = urlsplit(configuration.host)
         content = yaml.safe_load(text)
-        again = list(filter(None, (_given_twice(content, plural) for plural in _LISTS)))
+        found = {
+            plural: repeated_name(each["name"] for each in content.get(plural) or ())
+            for plural in NAMED_LISTS
+        }
         context = _named(content, "context", content["current-context"])
         cluster = context["cluster"]
         has_proxy = bool(_named(content, "cluster", cluster).get("proxy-url"))
@@ -47,8 +48,9 @@ def read_own_kubeconfig(path: str) -> Configuration:
     except _MALFORMED as error:
         missing = f": {error}" if "File does not exist" in str(error) else ""
         raise ValueError(f"is not a kubeconfig{missing}") from None
-    if again:
-        raise ValueError(f"{again[0]}; each must have its own name")
+    for plural, problem in found.items():
+        if problem:
+            raise ValueError(f"{plural}: {problem}")
     if has_proxy:
         raise ValueError(f"clusters[{cluster}].cluster.proxy-url: a proxy is not supported")
     if url.scheme not in {"http", "https"} or not url.hostname:
@@ -69,17 +71,6 @@ def _check_certificates(configuration: Configuration) -> None:
 def _named(content: Any, kind: str, name: object) -> Any:  # noqa: ANN401 - a part of a kubeconfig
     """Return the context, cluster or user of a name; an empty one if there is none."""
     return next((each[kind] for each in content.get(f"{kind}s") or () if each["name"] == name), {})
-
-
-def _given_twice(content: Any, plural: str) -> str:  # noqa: ANN401 - a kubeconfig
-    """Say which name several clusters, users or contexts have: the library takes the first."""
-    names = Counter(str(each["name"]) for each in content.get(plural) or ())
-    found = (
-        f"{plural}: has {count} entries named {quote(name)}"
-        for name, count in names.items()
-        if count > 1
-    )
-    return next(found, "")
 
 
 def _follow_token(configuration: Configuration, path: str) -> None:

@@ -124,17 +124,7 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     actions: tuple[Action, ...] = tags.complete(
         facts, "address", [found], lambda each: each.ip_address, wanted
     )
-    condition = Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
-    if request.spec.address not in ("", found.ip_address):
-        message = (
-            f"The Service asks for {request.spec.address} and has {found.ip_address}. The address "
-            "of a live Service cannot change yet: delete the Service and create it again"
-        )
-        condition = not_ready("AddressChangeNotServed", message)
-    if found.state != "Allocated":
-        condition = unsettled(found)
-    if complaints := facts.complaints(actions):
-        condition = not_ready("TagRefused", "; ".join(complaints))
+    condition = _kept_condition(facts, found, actions)
     is_proven = facts.owner.whose(found) is Whose.OURS
     is_given = is_proven and by_controller and request.names_anew(found.ip_address)
     if is_given:
@@ -157,6 +147,22 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         is_ours=is_proven and found.state == "Allocated",
         recorded=recorded,
     )
+
+
+def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action, ...]) -> Condition:
+    """Return what an address that is ours comes to; `tagging` restores tags that it lost."""
+    asked = facts.request.spec.address
+    if complaints := facts.complaints(tagging):
+        return not_ready("TagRefused", "; ".join(complaints))
+    if found.state != "Allocated":
+        return unsettled(found)
+    if asked not in ("", found.ip_address):
+        message = (
+            f"The Service asks for {asked} and has {found.ip_address}. The address of a live "
+            "Service cannot change yet: delete the Service and create it again"
+        )
+        return not_ready("AddressChangeNotServed", message)
+    return Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
 
 
 def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:

@@ -108,11 +108,13 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     return FirewallPlan(
         _open_condition(facts, actions, port_keys, others),
         facts.not_refused(actions),
-        is_too_wide=not all(
-            covers(ranges, effective(rule.cidrs)) and opens_only(rule, port_keys)
-            for rule in wrong.values()
-        ),
+        is_too_wide=any(_opens_too_much(facts, rule, port_keys) for rule in wrong.values()),
     )
+
+
+def _opens_too_much(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
+    ranges = facts.request.spec.source_ranges
+    return not (covers(ranges, effective(rule.cidrs)) and opens_only(rule, port_keys))
 
 
 def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:

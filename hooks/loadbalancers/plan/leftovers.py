@@ -72,8 +72,8 @@ def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
 
 def _is_recorded(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether the status has this very allocation as ours."""
-    recorded, found = facts.request.recorded.claimed, (address.ip_address, address.allocated_at)
-    return recorded is not None and (recorded.ip, recorded.allocated_at) == found
+    recorded = facts.request.recorded.claimed
+    return recorded is not None and recorded.is_of(address)
 
 
 def _named_rules(facts: Facts, ip: str) -> str:

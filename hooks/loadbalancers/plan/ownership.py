@@ -225,7 +225,7 @@ class Owner:
         lacking = set(self.mark) - {(tag.key, tag.value) for tag in address.tags}
         return (
             recorded is not None
-            and (recorded.ip, recorded.allocated_at) == (address.ip_address, address.allocated_at)
+            and recorded.is_of(address)
             and not self.has_another_mark(address)
             and (
                 {key for key, _ in lacking} <= {names.TAG_SERVICE}

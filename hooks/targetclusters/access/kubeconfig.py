@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from cryptography import x509
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names, one_line, quote, show_url
 from hooks.kube.client import SAFE_PATH
+from hooks.kube.kubeconfigs import NAMED_LISTS, repeated_name
 from hooks.targetclusters.untrusted_yaml import InvalidField, documents
 
 #: Keys of the Secret, the first that exists counts; without any of them, its only key.
@@ -164,19 +165,13 @@ def read_untrusted_kubeconfig(
         BadKubeconfig: naming the field.
     """
     config = _parse(text, key)
-    for plural in ("contexts", "clusters", "users"):
-        config.check_names(plural)
-    name = config.get("current-context", str)
-    if not name:
-        raise config.invalid("current-context", "is missing; it must name one of contexts")
-    context = config.named("contexts", "context", name)
-    cluster = config.named("clusters", "cluster", context.get("cluster", str))
-    user_name = context.get("user", str)
-    user = config.named("users", "user", user_name) if user_name else _Mapping({})
-    for mapping, refused in ((cluster, REFUSED_CLUSTER_FIELDS), (user, REFUSED_USER_FIELDS)):
-        for field_name, (reason, problem) in refused.items():
-            if mapping.values.get(field_name):
-                raise mapping.invalid(field_name, problem, reason)
+    for plural in NAMED_LISTS:
+        entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
+        if problem := repeated_name(each.get("name") or "" for each in entries):
+            raise config.invalid(plural, problem)
+    cluster, user = config.current()
+    cluster.refuse_fields(REFUSED_CLUSTER_FIELDS)
+    user.refuse_fields(REFUSED_USER_FIELDS)
     certificate, key_pem, certificate_end = _client_certificate(user)
     token = user.get("token", str).strip()
     ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
@@ -219,14 +214,23 @@ class _Mapping:
                 return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
         raise self.invalid(plural, f"has no entry named {quote(name)}")
 
-    def check_names(self, plural: str) -> None:
-        """Refuse clusters, users or contexts of one name, as kubectl does, whoever uses them."""
-        entries = [entry for entry in self.get(plural, list) if isinstance(entry, dict)]
-        names = Counter(str(entry.get("name") or "") for entry in entries)
-        for name, count in names.items():
-            if count > 1:
-                problem = f"has {count} entries named {quote(name)}; each must have its own name"
-                raise self.invalid(plural, problem)
+    def current(self) -> tuple["_Mapping", "_Mapping"]:
+        """Return cluster and user of the current context of a kubeconfig."""
+        name = self.get("current-context", str)
+        if not name:
+            raise self.invalid("current-context", "is missing; it must name one of contexts")
+        context = self.named("contexts", "context", name)
+        user = context.get("user", str)
+        return (
+            self.named("clusters", "cluster", context.get("cluster", str)),
+            self.named("users", "user", user) if user else _Mapping({}),
+        )
+
+    def refuse_fields(self, refused: Mapping[str, tuple[str, str]]) -> None:
+        """Refuse fields that are not empty; each has a reason and a problem."""
+        for name, (reason, problem) in refused.items():
+            if self.values.get(name):
+                raise self.invalid(name, problem, reason)
 
     def pem(self, key: str) -> str:
         """Return what a field holds in base64; OpenSSL can read it in little time.

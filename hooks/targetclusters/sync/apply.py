@@ -202,10 +202,8 @@ class Applier:
 
         A dry run under another name tells: what is wrong with the new one itself deletes nothing.
         """
-        target, trial = (
-            self.state.target,
-            f"{wanted.key.name[:54].rstrip('-.')}-{wanted.digest[:8]}",
-        )
+        target = self.state.target
+        trial = f"{wanted.key.name[:54].rstrip('-.')}-{wanted.digest[:8]}"
         path = wanted.kind.path(wanted.key.namespace, trial)
         new = wanted.beside(target.get(wanted.path)) if wanted.ignored else wanted.body
         try:
