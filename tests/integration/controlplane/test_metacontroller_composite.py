@@ -88,16 +88,17 @@ def test_a_child_without_the_label_is_released(scene: Scene) -> None:
 
 
 def test_an_orphan_with_the_label_is_adopted(scene: Scene) -> None:
-    scene.answers("sync", {})
+    def keep_what_is_sent(request: Object) -> Object:
+        return {"children": [scene.part()] if any(request["children"].values()) else []}
+
+    scene.answers("sync", keep_what_is_sent)
     scene.compose(children=[("parts", "InPlace")])
     widget = scene.widget()
-    scene.called("sync")
     orphan = scene.part()
     orphan["metadata"] |= {
         "namespace": "default",
         "labels": {"controller-uid": widget["metadata"]["uid"]},
     }
-    scene.answers("sync", {"children": [scene.part()]})
     scene.parts.create(orphan)
 
     def adopted() -> bool:
