@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-#: How much earlier than one interval after the last a job is due at most, as a part of the
-#: interval: clusters that were all added at once drift apart, and none waits longer.
-SPREAD = 0.05
+#: When a job is due at the earliest after the last one, as a part of the interval.
+EARLIEST = 0.4
+#: A job that started so shortly before its turn has had it, as a part of the interval.
+TAKEN = 0.01
 #: Seconds until a running job is polled: at least, and at most.
 MIN_POLL = 0.25
 MAX_POLL = 5.0
@@ -41,11 +42,22 @@ class JobState(Generic[T]):
 def next_due(last: float, interval: float, *, key: str) -> float:
     """Return when the next job is due, in epoch seconds; the same in every replica.
 
+    Each cluster has its turn somewhere in the interval, so those that were all added at once, or
+    called at once after a restart, are spread evenly over it by their third job. No two
+    jobs are further apart than the interval.
+
     Args:
         last: epoch seconds at which the last one was started.
         interval: seconds.
         key: what the job is about.
     """
-    digest = hashlib.sha256(f"{key} {last:.3f}".encode()).digest()
-    chance = int.from_bytes(digest[:4]) / 0xFFFFFFFF
-    return last + interval * (1 - SPREAD * chance)
+    digest = hashlib.sha256(key.encode()).digest()
+    turn = int.from_bytes(digest[:4]) / 2**32
+    ahead = (turn - last / interval) % 1
+    if ahead < TAKEN:
+        wait = 1.0
+    elif ahead < EARLIEST:
+        wait = (1 + ahead) / 2  # half of the time until its turn after this one
+    else:
+        wait = ahead
+    return last + interval * wait

@@ -11,7 +11,7 @@ from hooks.kube.times import CLOCK_SLACK, moment, timestamp
 from hooks.targetclusters.clusters import FORGET_AFTER, Clusters
 from hooks.targetclusters.plan.actions import StartProbe
 from hooks.targetclusters.plan.plan import plan_sync
-from hooks.targetclusters.plan.schedule import SPREAD
+from hooks.targetclusters.plan.schedule import EARLIEST
 from hooks.targetclusters.plan.syncing import decide
 from hooks.targetclusters.request import Interval, ResourceSync, Spec
 from tests.controlplane.polling import until
@@ -95,7 +95,7 @@ def test_a_probe_is_due_by_the_time_that_has_passed(step: float, since: float) -
     assert [type(action) for action in plan.actions] == ([StartProbe] if since > INTERVAL else [])
     if since < INTERVAL:
         wait = plan.response["resyncAfterSeconds"]
-        assert INTERVAL * (1 - SPREAD) - since <= wait <= INTERVAL - since
+        assert INTERVAL * EARLIEST - since <= wait <= INTERVAL - since
 
 
 @pytest.mark.parametrize("ahead", [CLOCK_SLACK + 1, HOUR, YEAR])
