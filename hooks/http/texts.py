@@ -45,7 +45,7 @@ def show_url(url: str, limit: int = 80) -> str:
     """
     shown = re.sub(r"^(\w+:/*)?.*@", r"\1***@", url, flags=re.DOTALL)
     shown = re.sub(r"([?#]).*", r"\1…", shown, flags=re.DOTALL)
-    host = r"((?:\s*\w+:/+)?+(?:\[[^\]]*\])?+[^:/]*+):(?![0-9]{1,5}(?:/|$)).*"
+    host = r"((?:\s*\w+:/+)?+(?:\[[^\]]*\])?+[^:/]*+):(?![0-9]{1,5}(?:[/?#]|$)).*"
     return quote(re.sub(f"^{host}", r"\1:***", shown, flags=re.DOTALL), limit)
 
 

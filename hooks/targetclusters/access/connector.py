@@ -190,9 +190,7 @@ def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
     if not kubeconfig.ca and not kubeconfig.certificate:
         return file_context(verify=kubeconfig.verify)  # shared: reading all of them takes 50 ms
     try:
-        # Python takes only ASCII; texts between the certificates may hold anything.
-        ca = kubeconfig.ca.encode("ascii", "replace").decode()
-        context = new_context(ca=ca, verify=kubeconfig.verify)
+        context = new_context(ca=kubeconfig.ca, verify=kubeconfig.verify)
     except ssl.SSLError:
         message = "certificate-authority-data: is not a certificate in PEM"
         raise BadKubeconfig(message) from None

@@ -1,6 +1,11 @@
-"""Reads a kubeconfig from its Secret; refuses one that refers to anything outside of itself."""
+"""Reads a kubeconfig from its Secret; refuses one that refers to anything outside of itself.
+
+What kubectl (1.36) does not read is refused here too, and so is what it reads in a way that its
+author hardly means: a test holds both to a real kubectl, form by form.
+"""
 
 import base64
+import codecs
 import hashlib
 import json
 import re
@@ -23,17 +28,23 @@ SECRET_KEYS = ("kubeconfig", "value", "config")
 MAX_CHARACTERS = 256 * 1024
 #: The longest URL of a server; the CRD allows no more in the status.
 MAX_SERVER = 2048
+_AUTHORITIES = "certificate-authority-data"
+_UNVERIFIED = "insecure-skip-tls-verify"
 #: The most characters and PEM blocks of a field: room for a bundle of authorities, for a chain, and
 #: for the longest RSA key with its parameters.
 PEM_BOUNDS = {
-    "certificate-authority-data": (128 * 1024, 100),
+    _AUTHORITIES: (128 * 1024, 100),
     "client-certificate-data": (64 * 1024, 20),
     "client-key-data": (32 * 1024, 4),
 }
 
-#: How many keys of a Secret, and how much of a name or path, a message shows.
+#: What kubectl takes as a kubeconfig, where it says what it is.
+_TYPE = {"apiVersion": "v1", "kind": "Config"}
+#: How many keys of a Secret or entries of a list, and how much of a name or path, a message shows.
 _NAMED_KEYS = 10
+_NAMED_ENTRIES = 5
 _SHOWN = 80
+_SHOWN_ENTRY = 40
 _PROGRAM = "would run a program in the operator's pod"
 _FILE = "would read a file in the operator's pod; use {} instead"
 _IMPERSONATION = "impersonation is not supported; use the other user's own credentials"
@@ -64,6 +75,7 @@ _TYPES = {str: "a string", bool: "true or false", list: "a list", dict: "a mappi
 _PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----([^-]*)-----END")
 #: What an HTTP header can hold; a library would quote anything else in its error.
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
+_LINE_BREAKS = str.maketrans("", "", "\r\n")
 #: The end of the year 9999, the last time that can be written.
 _LAST_TIME = 253402300799.0
 
@@ -143,9 +155,10 @@ def read_secret(secret: Json, *, http_credentials: bool = False) -> Kubeconfig:
         raise BadKubeconfig(message, "KubeconfigMissing")
     key = keys[0]
     try:
-        text = base64.b64decode(data[key], validate=True).decode()
+        content = base64.b64decode(data[key], validate=True)
     except (ValueError, TypeError):
-        raise BadKubeconfig(f"key {key}: is not text in base64") from None
+        raise BadKubeconfig(f"key {key}: is not base64") from None
+    text = _decode(content, key)
     if not text.strip():
         raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
     return read_untrusted_kubeconfig(text, key=key, http_credentials=http_credentials)
@@ -165,6 +178,9 @@ def read_untrusted_kubeconfig(
         BadKubeconfig: naming the field.
     """
     config = _parse(text, key)
+    for name, right in _TYPE.items():
+        if (value := config.get(name, str)) not in ("", right):
+            raise config.invalid(name, f"is {quote(value)}, must be {right}")
     for plural in NAMED_LISTS:
         entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
         if problem := repeated_name(each.get("name") or "" for each in entries):
@@ -173,16 +189,21 @@ def read_untrusted_kubeconfig(
     cluster.refuse_fields(REFUSED_CLUSTER_FIELDS)
     user.refuse_fields(REFUSED_USER_FIELDS)
     certificate, key_pem, certificate_end = _client_certificate(user)
-    token = user.get("token", str).strip()
+    token = user.get("token", str)
     ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
     server, authorization = _server(cluster), _authorization(user, token)
     if authorization and urlsplit(server).scheme == "http" and not http_credentials:
         raise cluster.invalid("server", _CLEARTEXT.format(quote(server)), "HttpRefused")
+    ca, verify = cluster.pem(_AUTHORITIES), not cluster.get(_UNVERIFIED, bool)
+    if ca and not verify:
+        raise cluster.invalid(
+            _UNVERIFIED, f"is true beside {_AUTHORITIES}; must be only one of them"
+        )
     return Kubeconfig(
         server=server,
         server_name=cluster.get("tls-server-name", str),
-        ca=cluster.pem("certificate-authority-data"),
-        verify=not cluster.get("insecure-skip-tls-verify", bool),
+        ca=ca,
+        verify=verify,
         authorization=authorization,
         certificate=certificate,
         key=key_pem,
@@ -206,42 +227,48 @@ class _Mapping:
             raise self.invalid(key, f"must be {_TYPES[kind]}")
         return value
 
-    def named(self, plural: str, singular: str, name: str) -> "_Mapping":
-        """Return one of the named clusters, users or contexts."""
-        for entry in self.get(plural, list):
-            if isinstance(entry, dict) and entry.get("name") == name:
+    def entry(self, key: str, config: "_Mapping", plural: str) -> "_Mapping":
+        """Return what a field names of the contexts, clusters or users of a kubeconfig."""
+        name, singular = self.get(key, str), plural.removesuffix("s")
+        entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
+        for entry in entries:
+            if name and entry.get("name") == name:
                 path = f"{plural}[{one_line(name, _SHOWN)}]"
                 return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
-        raise self.invalid(plural, f"has no entry named {quote(name)}")
+        known = [quote(each.get("name"), _SHOWN_ENTRY) for each in entries]
+        right = f"must be one of {plural}: {join_names(known, limit=_NAMED_ENTRIES) or 'none'}"
+        raise self.invalid(key, f"is {quote(name) if name else 'missing'}, {right}")
 
     def current(self) -> tuple["_Mapping", "_Mapping"]:
         """Return cluster and user of the current context of a kubeconfig."""
-        name = self.get("current-context", str)
-        if not name:
-            raise self.invalid("current-context", "is missing; it must name one of contexts")
-        context = self.named("contexts", "context", name)
+        context = self.entry("current-context", self, "contexts")
         user = context.get("user", str)
         return (
-            self.named("clusters", "cluster", context.get("cluster", str)),
-            self.named("users", "user", user) if user else _Mapping({}),
+            context.entry("cluster", self, "clusters"),
+            context.entry("user", self, "users") if user else _Mapping({}),
         )
 
     def refuse_fields(self, refused: Mapping[str, tuple[str, str]]) -> None:
-        """Refuse fields that are not empty; each has a reason and a problem."""
+        """Refuse fields that are not empty texts or lists; each has a reason and a problem."""
         for name, (reason, problem) in refused.items():
-            if self.values.get(name):
+            if self.values.get(name) not in (None, "", []):
                 raise self.invalid(name, problem, reason)
 
     def pem(self, key: str) -> str:
         """Return what a field holds in base64; OpenSSL can read it in little time.
 
         An encrypted key names how often its password is hashed: up to 2**31 times, for an hour.
+        Python takes only ASCII, and texts between the blocks may hold anything.
         """
+        encoded = self.get(key, str).translate(_LINE_BREAKS)
+        if "-----BEGIN " in encoded:
+            raise self.invalid(key, "is PEM, must be PEM in base64")
         try:
-            encoded = "".join(self.get(key, str).split())
-            text = base64.b64decode(encoded, validate=True).decode("ascii")
+            content = base64.b64decode(encoded, validate=True)
         except ValueError:
-            raise self.invalid(key, "is not PEM in base64") from None
+            problem = "is not PEM in base64, in which only line breaks may stand"
+            raise self.invalid(key, problem) from None
+        text = content.decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
         length, blocks = PEM_BOUNDS[key]
         if len(text) > length or text.count("-----BEGIN ") > blocks:
             raise self.invalid(key, f"holds more than {length} characters or {blocks} PEM blocks")
@@ -252,6 +279,16 @@ class _Mapping:
     def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
         """Return the error about a field."""
         return BadKubeconfig(f"{self.path}.{key}: {problem}".removeprefix("."), reason)
+
+
+def _decode(content: bytes, key: str) -> str:
+    """Decode a kubeconfig by its byte order mark, as kubectl does: PowerShell writes UTF-16."""
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeError:
+        right = "must be text in UTF-8, or in UTF-16 with a byte order mark"
+        raise BadKubeconfig(f"key {key}: is not valid Unicode, {right}") from None
 
 
 def _parse(text: str, key: str) -> _Mapping:
@@ -268,7 +305,7 @@ def _parse(text: str, key: str) -> _Mapping:
 
 
 def _server(cluster: _Mapping) -> str:
-    server = cluster.get("server", str).strip()
+    server = cluster.get("server", str)
     if not server:
         message = "is missing; it must be a URL such as https://host:6443"
         raise cluster.invalid("server", message, "NoServer")
@@ -293,12 +330,17 @@ def _is_base_url(server: str) -> bool:
 
 
 def _authorization(user: _Mapping, token: str) -> str:
-    if token:
-        if not _HEADER_TEXT.fullmatch(token):
-            raise user.invalid("token", "contains characters that a token cannot have")
-        return f"Bearer {token}"
     username, password = user.get("username", str), user.get("password", str)
-    if not username and not password:
+    if token:
+        if username or password:
+            raise user.invalid("token", "stands beside username or password; must be only one")
+        if not _HEADER_TEXT.fullmatch(token):
+            problem = "contains blanks, line breaks or other characters that no token has"
+            raise user.invalid("token", problem)
+        return f"Bearer {token}"
+    if not username:
+        if password:
+            raise user.invalid("username", "is missing; a password needs one")
         return ""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 

@@ -18,7 +18,7 @@ from hooks.targetclusters.access.kubeconfig import (
 from tests.controlplane.polling import SLACK
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
-from tests.targets.objects import ON_LOOPBACK, kubeconfig
+from tests.targets.objects import ON_LOOPBACK, encoded, kubeconfig
 
 TIMEOUT = 0.5
 MAX_ANSWER_BYTES = 1_000_000
@@ -160,7 +160,8 @@ def test_a_server_that_is_not_the_right_one_is_told_nothing(
 def test_texts_between_the_authorities_may_hold_anything(tmp_path: Path) -> None:
     certificate = AUTHORITY.issue("server", host="127.0.0.1")
     with servers.serving(servers.answering(b"{}"), tls=certificate, folder=tmp_path) as server:
-        config = Kubeconfig(server.url, ca=f"# Zürich — Wurzel\n{AUTHORITY.pem}")
+        authority = {"certificate-authority-data": encoded(f"# Zürich — Wurzel\n{AUTHORITY.pem}")}
+        config = read_untrusted_kubeconfig(kubeconfig(server.url, cluster=authority))
         with connected(config) as api:
             assert api.get("/version", deadline=Deadline(5)) == {}
 

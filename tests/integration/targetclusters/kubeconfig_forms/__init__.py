@@ -1,0 +1,1 @@
+"""Forms of kubeconfigs, as people and tools write them."""
