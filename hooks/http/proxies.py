@@ -1,4 +1,4 @@
-"""Reads the URL of a proxy, so that nothing after it reads another; and which hosts need none."""
+"""Reads the URL of a proxy, so that nothing after it reads another; and lists of hosts."""
 
 import re
 from base64 import b64encode
@@ -11,7 +11,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from hooks.http.texts import show_url
 
@@ -54,19 +54,22 @@ def secrets(url: str) -> Iterator[str]:
         yield from (hidden, unquote(hidden), authorization(url).removeprefix("Basic "))
 
 
-def is_excluded(host: str, port: int | None, excluded: str) -> bool:
-    """Tell whether a host needs no proxy by a NO_PROXY: names, domains, addresses and networks.
+def is_listed(url: str, hosts: str) -> bool:
+    """Tell whether the server of a URL is in a list such as NO_PROXY.
 
     Args:
-        host: of the URL, without brackets.
-        port: of the URL.
-        excluded: with commas or blanks between them; names and addresses may have a port.
+        url: with a scheme; http and https have the usual ports.
+        hosts: names, which stand for all below them too, domains, addresses, networks, or `*` for
+            any, with commas or blanks between them; names and addresses may have a port.
 
     Raises:
-        ValueError: one of them is nothing of that.
+        ValueError: one of the hosts is nothing of that.
     """
-    entries = excluded.lower().replace(",", " ").split()
-    return any([_covers(entry, host.lower().rstrip("."), port) for entry in entries])  # noqa: C419 - all are read
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    entries = hosts.lower().replace(",", " ").split()
+    return any([_covers(entry, host, port) for entry in entries])  # noqa: C419 - all are read
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

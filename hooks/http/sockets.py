@@ -49,6 +49,7 @@ class Budget:
             come before it.
         idle_seconds: after which no connection is used for it.
         refusal: returns why an IP address and port may not be connected to; empty if they may.
+            None for none that may not.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Budget:
         *,
         max_bytes: int,
         idle_seconds: float,
-        refusal: Callable[[str, int], str],
+        refusal: Callable[[str, int], str] | None = None,
     ) -> None:
         self.idle_seconds = idle_seconds
         self.refusal = refusal
@@ -151,9 +152,10 @@ def connect(host: str, port: int) -> socket.socket:
         NotConnected: none does, or none may be connected to, or the name is unknown.
     """
     problem = "it has no address"
+    refuse = BUDGET.get().refusal
     for family, kind, protocol, _, address in look_up(host, port):
         # The address is checked that is connected to: a name may stand for another one each time.
-        if refusal := BUDGET.get().refusal(address[0], address[1]):
+        if refuse and (refusal := refuse(address[0], address[1])):
             problem = refusal
             continue
         sock = _Socket(family, kind, protocol)
@@ -167,6 +169,23 @@ def connect(host: str, port: int) -> socket.socket:
             sock.close()
             problem = error.strerror or "no answer"
     raise NotConnected(problem)
+
+
+def check_tunnel(host: str, port: int) -> None:
+    """Check where a proxy is to connect to, as far as its name stands for an address here as well.
+
+    Raises:
+        NotConnected: one of its addresses may not be connected to.
+    """
+    if (refuse := BUDGET.get().refusal) is None:
+        return
+    try:
+        addresses = [each[4] for each in look_up(host, port)]
+    except NotConnected:
+        return  # only the proxy knows the name
+    for address in addresses:
+        if refusal := refuse(address[0], address[1]):
+            raise NotConnected(refusal)
 
 
 def look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:

@@ -23,7 +23,7 @@ from hooks.http import proxies
 from hooks.http.bounded_json import parse_json
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import Hider
-from hooks.http.sockets import BUDGET, Budget, TooLarge, connect, spending
+from hooks.http.sockets import BUDGET, Budget, TooLarge, check_tunnel, connect, spending
 from hooks.http.tls import BadTrust
 
 #: Connections kept open: as many as hooks may call at once.
@@ -82,7 +82,8 @@ class Transport:
         server_name: what the server's certificate must be for; empty for the URL's host.
         max_bytes: of an answer.
         proxy: the URL of the proxy, without a `proxy_problem`; empty for none.
-        refusal: returns why an IP address and port may not be connected to; empty if they may.
+        refusal: returns why an IP address and port may not be connected to, by us or by the proxy;
+            empty if they may.
 
     Attributes:
         idle_seconds: after which a connection is not used again.
@@ -99,7 +100,7 @@ class Transport:
         server_name: str = "",
         max_bytes: int = MAX_ANSWER_BYTES,
         proxy: str = "",
-        refusal: Callable[[str, int], str] = lambda *_: "",
+        refusal: Callable[[str, int], str] | None = None,
     ) -> None:
         self._adapter = _Adapter(trust, server_name, self.pool_size)
         self._max_bytes = max_bytes
@@ -188,6 +189,8 @@ class _Connection(HTTPConnection):
     _is_connecting = False
 
     def _new_conn(self) -> socket:
+        if self._tunnel_host and self._tunnel_port:
+            check_tunnel(self._tunnel_host, self._tunnel_port)
         return connect(self._dns_host, self.port)
 
     def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's response

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.http.proxies import is_excluded, proxy_problem
+from hooks.http.proxies import is_listed, proxy_problem
 from hooks.http.tls import BadTrust, file_context
 from hooks.settings.gcfg import Entry, read_entries
 from hooks.settings.parsing import SettingsError
@@ -86,16 +86,14 @@ def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
 
     Raises SettingsError, also for a NO_PROXY that cannot be read.
     """
-    parts = urlsplit(url)
-    names = (f"{parts.scheme}_proxy", "all_proxy")
+    names = (f"{urlsplit(url).scheme}_proxy", "all_proxy")
     variable, given = _first_given(environ, *names)
     if not given:
         return ""
     proxy = given if "://" in given else f"http://{given}"
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     without, excluded = _first_given(environ, "no_proxy")
     try:
-        if is_excluded(parts.hostname or "", port, excluded):
+        if is_listed(url, excluded):
             return ""
     except ValueError as error:
         raise SettingsError(f"{without} {error}") from None

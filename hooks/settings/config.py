@@ -147,6 +147,10 @@ class Config:
     allowed_networks: tuple[parsing.Network, ...] = _setting(
         "TARGET_CLUSTER_ALLOWED_NETWORKS", "", parsing.networks
     )
+    #: The proxies that kubeconfigs of TargetClusters may name (`proxy-url`), with commas between
+    #: them: hosts, which stand for all below them too, addresses or networks, hosts and addresses
+    #: with or without a port, such as `proxy.example.com:3128`; `*` is any. Default: none.
+    allowed_proxies: str = _setting("TARGET_CLUSTER_ALLOWED_PROXIES", "", parsing.hosts)
     #: Whether the token or password in a TargetCluster's kubeconfig may go to an `http` server:
     #: everybody on the way can read it. A kubeconfig without them may always name one.
     http_credentials: bool = _setting(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hooks.http.proxies import is_listed
 from hooks.kube.durations import parse_duration
 from hooks.kube.objects import OBJECT_NAME
 
@@ -85,6 +86,12 @@ def networks(text: str) -> tuple[Network, ...]:
         return tuple(map(ipaddress.ip_network, names(text)))
     except ValueError:
         raise ValueError("is not a list of networks; write such as 127.0.0.0/8,::1/128") from None
+
+
+def hosts(text: str) -> str:
+    """Check hosts, domains, addresses and networks with commas between them."""
+    is_listed("http://any", text)  # reads all of them
+    return text
 
 
 def port(text: str) -> int:

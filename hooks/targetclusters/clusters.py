@@ -68,7 +68,10 @@ class WatchedCluster:
             dependencies.kube,
             user_agent=config.operator_name,
             destinations=Destinations(
-                config.allowed_networks, config.own_servers, config.http_credentials
+                allowed=config.allowed_networks,
+                own=config.own_servers,
+                proxies=config.allowed_proxies,
+                http_credentials=config.http_credentials,
             ),
         )
         self.hub, self.kubeconfig_secrets = shared.hub, shared.kubeconfig_secrets

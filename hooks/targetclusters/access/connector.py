@@ -17,12 +17,8 @@ from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.objects import part
 from hooks.targetclusters.access.destinations import Destinations
-from hooks.targetclusters.access.kubeconfig import (
-    NO_KUBECONFIG,
-    BadKubeconfig,
-    Kubeconfig,
-    read_secret,
-)
+from hooks.targetclusters.access.kubeconfig import NO_KUBECONFIG, Kubeconfig, read_secret
+from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
 
 #: Where a client certificate lies while it is being loaded; memory, where the system has it.
@@ -132,7 +128,7 @@ class Connector:
                 return parsed
             context: ssl.SSLContext | Failure
             try:
-                found = read_secret(secret, http_credentials=self._destinations.http_credentials)
+                found = read_secret(secret, self._destinations)
                 kubeconfig = replace(found, version=version)
                 context = tls_context(kubeconfig)
             except BadKubeconfig as error:
@@ -166,6 +162,7 @@ def connect(
         lambda: context,
         server_name=kubeconfig.server_name,
         max_bytes=max_answer_bytes,
+        proxy=kubeconfig.proxy,
         refusal=destinations.refusal,
     )
     api = ApiServer(

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hooks.http.proxies import is_listed
 from hooks.http.sockets import NotConnected, look_up
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -25,12 +26,19 @@ class Destinations:
     Attributes:
         allowed: networks that are not refused.
         own: hosts and ports of the operator's own API server.
+        proxies: through which they may lead, as `is_listed` reads hosts; a proxy's own address is
+            checked like any other's.
         http_credentials: whether tokens and passwords may go to `http` servers.
     """
 
     allowed: tuple[Network, ...] = ()
     own: tuple[tuple[str, int], ...] = ()
+    proxies: str = ""
     http_credentials: bool = False
+
+    def allow_proxy(self, url: str) -> bool:
+        """Return whether kubeconfigs may name a proxy."""
+        return is_listed(url, self.proxies)
 
     def refusal(self, host: str, port: int) -> str:
         """Return why an IP address is not connected to; empty if it is."""

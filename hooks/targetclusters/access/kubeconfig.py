@@ -5,46 +5,37 @@ author hardly means: a test holds both to a real kubectl, form by form.
 """
 
 import base64
-import codecs
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import join_names, one_line, quote, show_url
+from hooks.http.proxies import proxy_problem
+from hooks.http.texts import join_names, quote, show_url
 from hooks.kube.client import SAFE_PATH
 from hooks.kube.kubeconfigs import NAMED_LISTS, repeated_name
-from hooks.targetclusters.untrusted_yaml import InvalidField, documents
+from hooks.targetclusters.access.destinations import Destinations
+from hooks.targetclusters.access.kubeconfig_fields import (
+    AUTHORITIES,
+    BadKubeconfig,
+    Fields,
+    decode,
+    parse,
+)
 
 #: Keys of the Secret, the first that exists counts; without any of them, its only key.
 SECRET_KEYS = ("kubeconfig", "value", "config")
-#: The longest kubeconfig; parsing a longer one takes over a second.
-MAX_CHARACTERS = 256 * 1024
 #: The longest URL of a server; the CRD allows no more in the status.
 MAX_SERVER = 2048
-_AUTHORITIES = "certificate-authority-data"
-_UNVERIFIED = "insecure-skip-tls-verify"
-#: The most characters and PEM blocks of a field: room for a bundle of authorities, for a chain, and
-#: for the longest RSA key with its parameters.
-PEM_BOUNDS = {
-    _AUTHORITIES: (128 * 1024, 100),
-    "client-certificate-data": (64 * 1024, 20),
-    "client-key-data": (32 * 1024, 4),
-}
-
 #: What kubectl takes as a kubeconfig, where it says what it is.
 _TYPE = {"apiVersion": "v1", "kind": "Config"}
-#: How many keys of a Secret or entries of a list, and how much of a name or path, a message shows.
+_UNVERIFIED = "insecure-skip-tls-verify"
+#: How many keys of a Secret a message names.
 _NAMED_KEYS = 10
-_NAMED_ENTRIES = 5
-_SHOWN = 80
-_SHOWN_ENTRY = 40
 _PROGRAM = "would run a program in the operator's pod"
 _FILE = "would read a file in the operator's pod; use {} instead"
 _IMPERSONATION = "impersonation is not supported; use the other user's own credentials"
@@ -52,7 +43,13 @@ _CLEARTEXT = (
     "is {}, which would get the user's token or password in clear text; must be an https URL, or "
     "TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS can allow it"
 )
-_PROXY = "a proxy is not supported; the operator connects to the server directly"
+_PROXY = (
+    "is {}, which is not allowed; leave it out to connect directly, or "
+    "TARGET_CLUSTER_ALLOWED_PROXIES can allow it"
+)
+_PROXY_FOR_HTTP = (
+    "stands beside an http server, which would be asked in clear text; must be left out"
+)
 
 #: Fields that are refused: the reason for a condition, and what is wrong.
 REFUSED_USER_FIELDS = {
@@ -67,31 +64,14 @@ REFUSED_USER_FIELDS = {
     "as-user-extra": ("KubeconfigUnsupported", _IMPERSONATION),
 }
 REFUSED_CLUSTER_FIELDS = {
-    "certificate-authority": ("FilePathRefused", _FILE.format("certificate-authority-data")),
-    "proxy-url": ("KubeconfigUnsupported", _PROXY),
+    "certificate-authority": ("FilePathRefused", _FILE.format(AUTHORITIES)),
 }
 
-_TYPES = {str: "a string", bool: "true or false", list: "a list", dict: "a mapping"}
 _PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----([^-]*)-----END")
 #: What an HTTP header can hold; a library would quote anything else in its error.
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
-_LINE_BREAKS = str.maketrans("", "", "\r\n")
 #: The end of the year 9999, the last time that can be written.
 _LAST_TIME = 253402300799.0
-
-T = TypeVar("T", str, bool, list[object], Json)
-
-
-class BadKubeconfig(Exception):
-    """A kubeconfig that cannot be used; str() names the field and never quotes a credential.
-
-    Attributes:
-        reason: in CamelCase, for a condition.
-    """
-
-    def __init__(self, message: str, reason: str = "KubeconfigInvalid") -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -106,6 +86,7 @@ class Kubeconfig:
         authorization: the HTTP header's value; empty for none.
         certificate: PEM of the client certificate; empty for none.
         key: PEM of the certificate's key.
+        proxy: the URL of the proxy to it; empty for none.
         expires: epoch seconds at which the certificate or the token expires, whichever is first;
             None for never.
         version: what changes with the content of its Secret; empty if it is of none.
@@ -118,6 +99,7 @@ class Kubeconfig:
     authorization: str = field(default="", repr=False)
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
     expires: float | None = None
     version: tuple[str, ...] = ()
 
@@ -135,14 +117,15 @@ class Kubeconfig:
 
 #: Stands for one that could not be read.
 NO_KUBECONFIG = Kubeconfig("")
+_ONLY_OTHER_MACHINES = Destinations()
 
 
-def read_secret(secret: Json, *, http_credentials: bool = False) -> Kubeconfig:
+def read_secret(secret: Json, destinations: Destinations = _ONLY_OTHER_MACHINES) -> Kubeconfig:
     """Read the kubeconfig in a Secret (core/v1).
 
     Args:
         secret: the whole Secret.
-        http_credentials: see `read_untrusted_kubeconfig`.
+        destinations: where it may lead.
 
     Raises:
         BadKubeconfig: naming the key or the field.
@@ -158,26 +141,26 @@ def read_secret(secret: Json, *, http_credentials: bool = False) -> Kubeconfig:
         content = base64.b64decode(data[key], validate=True)
     except (ValueError, TypeError):
         raise BadKubeconfig(f"key {key}: is not base64") from None
-    text = _decode(content, key)
+    text = decode(content, key)
     if not text.strip():
         raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
-    return read_untrusted_kubeconfig(text, key=key, http_credentials=http_credentials)
+    return read_untrusted_kubeconfig(text, destinations, key=key)
 
 
 def read_untrusted_kubeconfig(
-    text: str, *, key: str = "kubeconfig", http_credentials: bool = False
+    text: str, destinations: Destinations = _ONLY_OTHER_MACHINES, *, key: str = "kubeconfig"
 ) -> Kubeconfig:
     """Read the current context of a kubeconfig in YAML or JSON.
 
     Args:
         text: in YAML or JSON.
+        destinations: where it may lead, as far as its text says.
         key: of the Secret that holds it.
-        http_credentials: whether a token or password may go to an `http` server.
 
     Raises:
         BadKubeconfig: naming the field.
     """
-    config = _parse(text, key)
+    config = parse(text, key)
     for name, right in _TYPE.items():
         if (value := config.get(name, str)) not in ("", right):
             raise config.invalid(name, f"is {quote(value)}, must be {right}")
@@ -192,12 +175,12 @@ def read_untrusted_kubeconfig(
     token = user.get("token", str)
     ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
     server, authorization = _server(cluster), _authorization(user, token)
-    if authorization and urlsplit(server).scheme == "http" and not http_credentials:
+    if authorization and urlsplit(server).scheme == "http" and not destinations.http_credentials:
         raise cluster.invalid("server", _CLEARTEXT.format(quote(server)), "HttpRefused")
-    ca, verify = cluster.pem(_AUTHORITIES), not cluster.get(_UNVERIFIED, bool)
+    ca, verify = cluster.pem(AUTHORITIES), not cluster.get(_UNVERIFIED, bool)
     if ca and not verify:
         raise cluster.invalid(
-            _UNVERIFIED, f"is true beside {_AUTHORITIES}; must be only one of them"
+            _UNVERIFIED, f"is true beside {AUTHORITIES}; must be only one of them"
         )
     return Kubeconfig(
         server=server,
@@ -207,104 +190,12 @@ def read_untrusted_kubeconfig(
         authorization=authorization,
         certificate=certificate,
         key=key_pem,
+        proxy=_proxy(cluster, server, destinations),
         expires=min(ends, default=None),
     )
 
 
-@dataclass(frozen=True)
-class _Mapping:
-    """A mapping in a kubeconfig, and its path."""
-
-    values: Json
-    path: str = ""
-
-    def get(self, key: str, kind: type[T]) -> T:
-        """Return a value; an empty one of its kind if it is missing."""
-        value = self.values.get(key)
-        if value is None:
-            return kind()
-        if not isinstance(value, kind):
-            raise self.invalid(key, f"must be {_TYPES[kind]}")
-        return value
-
-    def entry(self, key: str, config: "_Mapping", plural: str) -> "_Mapping":
-        """Return what a field names of the contexts, clusters or users of a kubeconfig."""
-        name, singular = self.get(key, str), plural.removesuffix("s")
-        entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
-        for entry in entries:
-            if name and entry.get("name") == name:
-                path = f"{plural}[{one_line(name, _SHOWN)}]"
-                return _Mapping(_Mapping(entry, path).get(singular, dict), f"{path}.{singular}")
-        known = [quote(each.get("name"), _SHOWN_ENTRY) for each in entries]
-        right = f"must be one of {plural}: {join_names(known, limit=_NAMED_ENTRIES) or 'none'}"
-        raise self.invalid(key, f"is {quote(name) if name else 'missing'}, {right}")
-
-    def current(self) -> tuple["_Mapping", "_Mapping"]:
-        """Return cluster and user of the current context of a kubeconfig."""
-        context = self.entry("current-context", self, "contexts")
-        user = context.get("user", str)
-        return (
-            context.entry("cluster", self, "clusters"),
-            context.entry("user", self, "users") if user else _Mapping({}),
-        )
-
-    def refuse_fields(self, refused: Mapping[str, tuple[str, str]]) -> None:
-        """Refuse fields that are not empty texts or lists; each has a reason and a problem."""
-        for name, (reason, problem) in refused.items():
-            if self.values.get(name) not in (None, "", []):
-                raise self.invalid(name, problem, reason)
-
-    def pem(self, key: str) -> str:
-        """Return what a field holds in base64; OpenSSL can read it in little time.
-
-        An encrypted key names how often its password is hashed: up to 2**31 times, for an hour.
-        Python takes only ASCII, and texts between the blocks may hold anything.
-        """
-        encoded = self.get(key, str).translate(_LINE_BREAKS)
-        if "-----BEGIN " in encoded:
-            raise self.invalid(key, "is PEM, must be PEM in base64")
-        try:
-            content = base64.b64decode(encoded, validate=True)
-        except ValueError:
-            problem = "is not PEM in base64, in which only line breaks may stand"
-            raise self.invalid(key, problem) from None
-        text = content.decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
-        length, blocks = PEM_BOUNDS[key]
-        if len(text) > length or text.count("-----BEGIN ") > blocks:
-            raise self.invalid(key, f"holds more than {length} characters or {blocks} PEM blocks")
-        if "ENCRYPTED" in text:  # the block's name, or its header Proc-Type: 4,ENCRYPTED
-            raise self.invalid(key, "holds an encrypted key; must be a key without a password")
-        return text
-
-    def invalid(self, key: str, problem: str, reason: str = "KubeconfigInvalid") -> BadKubeconfig:
-        """Return the error about a field."""
-        return BadKubeconfig(f"{self.path}.{key}: {problem}".removeprefix("."), reason)
-
-
-def _decode(content: bytes, key: str) -> str:
-    """Decode a kubeconfig by its byte order mark, as kubectl does: PowerShell writes UTF-16."""
-    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeError:
-        right = "must be text in UTF-8, or in UTF-16 with a byte order mark"
-        raise BadKubeconfig(f"key {key}: is not valid Unicode, {right}") from None
-
-
-def _parse(text: str, key: str) -> _Mapping:
-    """Parse YAML; no error quotes the text."""
-    if len(text) > MAX_CHARACTERS:
-        raise BadKubeconfig(f"key {key}: is longer than {MAX_CHARACTERS} characters")
-    config = next(documents(text), None)
-    if isinstance(config, InvalidField):
-        where = f", {one_line(config.field, _SHOWN)}" if config.field else ""
-        raise BadKubeconfig(f"key {key}{where}: {config.message}")
-    if not isinstance(config, dict):
-        raise BadKubeconfig(f"key {key}: is not a kubeconfig")
-    return _Mapping(config)
-
-
-def _server(cluster: _Mapping) -> str:
+def _server(cluster: Fields) -> str:
     server = cluster.get("server", str)
     if not server:
         message = "is missing; it must be a URL such as https://host:6443"
@@ -315,6 +206,19 @@ def _server(cluster: _Mapping) -> str:
         right = "a URL such as https://host:6443, without user, query, fragment, . or .. in it"
         raise cluster.invalid("server", f"is {show_url(server)}, must be {right}")
     return server.rstrip("/")
+
+
+def _proxy(cluster: Fields, server: str, destinations: Destinations) -> str:
+    url = cluster.get("proxy-url", str)
+    if not url:
+        return ""
+    if problem := proxy_problem(url):
+        raise cluster.invalid("proxy-url", problem)
+    if not destinations.allow_proxy(url):
+        raise cluster.invalid("proxy-url", _PROXY.format(show_url(url)), "ProxyRefused")
+    if urlsplit(server).scheme == "http":
+        raise cluster.invalid("proxy-url", _PROXY_FOR_HTTP)
+    return url
 
 
 def _is_base_url(server: str) -> bool:
@@ -329,7 +233,7 @@ def _is_base_url(server: str) -> bool:
     return usable and is_plain and (not path or bool(SAFE_PATH.fullmatch(path)))
 
 
-def _authorization(user: _Mapping, token: str) -> str:
+def _authorization(user: Fields, token: str) -> str:
     username, password = user.get("username", str), user.get("password", str)
     if token:
         if username or password:
@@ -345,7 +249,7 @@ def _authorization(user: _Mapping, token: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _client_certificate(user: _Mapping) -> tuple[str, str, float | None]:
+def _client_certificate(user: Fields) -> tuple[str, str, float | None]:
     """Return certificate and key in PEM, and when the certificate, first of a chain, expires."""
     names = ("client-certificate-data", "client-key-data")
     certificate, key = (user.pem(name) for name in names)

@@ -12,7 +12,7 @@ from hooks.kube.client import KubeError
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.destinations import Destinations
 from tests.controlplane.polling import PATIENCE
-from tests.integration.targetclusters.kubeconfig_forms import documents, servers, users
+from tests.integration.targetclusters.kubeconfig_forms import documents, proxies, servers, users
 from tests.integration.targetclusters.kubeconfig_forms.form import Form
 from tests.integration.targetclusters.kubeconfig_forms.recorder import Recorder, Sent, recording
 from tests.targets.objects import ON_LOOPBACK, secret
@@ -26,12 +26,13 @@ FORMS = {
         "context": documents.CONTEXTS,
         "server": servers.SERVERS,
         "authority": servers.AUTHORITIES,
+        "proxy": proxies.PROXIES,
         "user": users.USERS,
     }.items()
     for form in table
 }
-#: As in a cluster, but for loopback, where the servers are.
-DESTINATIONS = Destinations(ON_LOOPBACK.allowed)
+#: As in a cluster, but for loopback, where the servers and a proxy are.
+DESTINATIONS = Destinations(ON_LOOPBACK.allowed, proxies="127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +47,10 @@ def test_a_kubeconfig_is_read_as_kubectl_does_or_what_is_wrong_is_named(
 ) -> None:
     text = form.text(recorder)
     content = text if isinstance(text, bytes) else text.encode()
-    recorder.sent.clear()
+    recorder.clear()
     kubectl(control_plane_binaries.kubectl, content, tmp_path)
     assert recorder.sent == ([form.kubectl] if form.kubectl else [])
-    recorder.sent.clear()
+    recorder.clear()
     problem = operator(content)
     if isinstance(form.operator, Sent):
         assert (problem, recorder.sent) == ("", [form.operator])

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +19,18 @@ class Proxy:
 
     Attributes:
         refusal: the status with which it refuses everything; 0 to serve.
+        port: of this machine, to which each tunnel leads; 0 for where it is to lead.
     """
 
     url: str = ""
     refusal: int = 0
+    port: int = 0
     requests: list[str] = field(default_factory=list)
     credentials: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def proxying(refusal: int = 0) -> Iterator[Proxy]:
+def proxying(refusal: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """Serve on a free port of 127.0.0.1 until the block ends."""
     proxy = Proxy(refusal=refusal)
 
@@ -35,8 +38,9 @@ def proxying(refusal: int = 0) -> Iterator[Proxy]:
         def do_CONNECT(self) -> None:  # noqa: N802 - a name looked for
             if not self.note():
                 return
-            host, _, port = self.path.partition(":")
-            with socket.create_connection((host, int(port)), timeout=PATIENCE) as upstream:
+            host, _, port = self.path.rpartition(":")
+            there = ("127.0.0.1", proxy.port) if proxy.port else (host, int(port))
+            with socket.create_connection(there, timeout=PATIENCE) as upstream:
                 self.send_response(200)
                 self.end_headers()
                 back = threading.Thread(target=pump, args=(upstream, self.connection))
@@ -50,7 +54,8 @@ def proxying(refusal: int = 0) -> Iterator[Proxy]:
                 return
             url = urlsplit(self.path)
             upstream = http.client.HTTPConnection(str(url.hostname), url.port, timeout=PATIENCE)
-            headers = {name: self.headers[name] for name in ("Content-Type", "User-Agent")}
+            passed = ("Content-Type", "User-Agent")
+            headers = {name: self.headers[name] for name in passed if name in self.headers}
             upstream.request(self.command, url.path, self.body(), headers)
             answer = upstream.getresponse()
             self.reply(answer.status, answer.read(), {"Content-Type": "application/json"})
@@ -65,7 +70,7 @@ def proxying(refusal: int = 0) -> Iterator[Proxy]:
                 self.reply(proxy.refusal, b"", {"Connection": "close"})
             return not proxy.refusal
 
-    with loopback.serving(Handler) as proxy.url:
+    with loopback.serving(Handler, tls=tls) as proxy.url:
         yield proxy
 
 

@@ -143,6 +143,12 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
             "allowed_networks",
             (IPv4Network("127.0.0.0/8"), IPv6Network("::1")),
         ),
+        (
+            "TARGET_CLUSTER_ALLOWED_PROXIES",
+            "a.example:80, ::1",
+            "allowed_proxies",
+            "a.example:80, ::1",
+        ),
         ("TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS", "true", "http_credentials", True),
         ("TARGET_CLUSTER_HUB_ID", "dc-1.Main_2", "hub_id", "dc-1.Main_2"),
     ],
@@ -185,6 +191,10 @@ def test_a_variable_sets_its_field(
         (
             {"TARGET_CLUSTER_ALLOWED_NETWORKS": "10.0.0.1/8"},
             "TARGET_CLUSTER_ALLOWED_NETWORKS: '10.0.0.1/8' is not a list of networks",
+        ),
+        (
+            {"TARGET_CLUSTER_ALLOWED_PROXIES": "a, http://b"},
+            "TARGET_CLUSTER_ALLOWED_PROXIES: 'a, http://b' names 'http://b'; must be a host,",
         ),
         (
             {"TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS": "yes"},

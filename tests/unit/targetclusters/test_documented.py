@@ -19,7 +19,7 @@ GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
 EXAMPLE = PROJECT / "examples/10-cluster-watched"
 
 _REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
-_CALLS = {"Failure", "BadKubeconfig", "Condition", "_result", "_synced", "_unknown"}
+_CALLS = {"invalid", "Failure", "BadKubeconfig", "Condition", "_result", "_synced", "_unknown"}
 _STATUSES = {"True", "False", "Unknown"}
 
 
@@ -27,12 +27,17 @@ def reasons() -> Iterator[str]:
     """Find the reasons in the source of what is not well."""
     for file in sorted((PROJECT / "hooks/targetclusters").rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text())):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _CALLS:
+            if isinstance(call, ast.Call) and _called(call) in _CALLS:
                 texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
                 if "True" not in texts:
                     yield from (
                         text for text in texts if isinstance(text, str) and _REASON.fullmatch(text)
                     )
+
+
+def _called(call: ast.Call) -> str:
+    """Return the name of the function or method that is called."""
+    return str(getattr(call.func, "id", getattr(call.func, "attr", "")))
 
 
 def test_every_reason_for_trouble_is_explained() -> None:

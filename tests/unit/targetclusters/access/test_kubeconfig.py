@@ -7,13 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.access.kubeconfig import (
-    BadKubeconfig,
-    read_secret,
-    read_untrusted_kubeconfig,
-)
+from hooks.targetclusters.access.kubeconfig import read_secret, read_untrusted_kubeconfig
+from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
 from tests.controlplane.polling import SLACK
-from tests.targets.objects import encoded, kubeconfig, secret
+from tests.targets.objects import ON_LOOPBACK, encoded, kubeconfig, secret
 from tests.unit.targetclusters.access.kubeconfigs import AUTHORITY, SERVER, refusal
 
 
@@ -95,7 +92,10 @@ def test_a_user_that_reaches_beyond_the_kubeconfig_is_refused(
             "certificate-authority",
             id="ca-file",
         ),
-        pytest.param({"proxy-url": "http://p"}, "KubeconfigUnsupported", "proxy-url", id="proxy"),
+        pytest.param({"proxy-url": "http://p"}, "ProxyRefused", "proxy-url", id="proxy"),
+        pytest.param(
+            {"proxy-url": "socks5://p"}, "KubeconfigInvalid", "proxy-url", id="another-proxy"
+        ),
         pytest.param({"server": ""}, "NoServer", "server", id="no-server"),
         pytest.param({"server": "target:6443"}, "KubeconfigInvalid", "server", id="no-scheme"),
         pytest.param({"server": "https://u:p@h"}, "KubeconfigInvalid", "server", id="user-in-url"),
@@ -290,7 +290,7 @@ def test_credentials_over_http_are_refused_unless_that_is_meant(server: str, use
         "or password in clear text; must be an https URL, or TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS "
         "can allow it"
     )
-    assert read_untrusted_kubeconfig(text, http_credentials=True).authorization
+    assert read_untrusted_kubeconfig(text, ON_LOOPBACK).authorization
     assert not read_untrusted_kubeconfig(kubeconfig(server)).authorization
 
 

@@ -4,11 +4,8 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
-from hooks.targetclusters.access.kubeconfig import (
-    PEM_BOUNDS,
-    BadKubeconfig,
-    read_untrusted_kubeconfig,
-)
+from hooks.targetclusters.access.kubeconfig import read_untrusted_kubeconfig
+from hooks.targetclusters.access.kubeconfig_fields import PEM_BOUNDS, BadKubeconfig
 from tests.targets.certificates import FAR, encrypted
 from tests.targets.objects import encoded, jwt, kubeconfig
 from tests.unit.targetclusters.access.kubeconfigs import AUTHORITY, SERVER, refusal

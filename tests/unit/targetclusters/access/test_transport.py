@@ -10,11 +10,8 @@ import pytest
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError, KubeUnreachable
 from hooks.targetclusters.access import connector
-from hooks.targetclusters.access.kubeconfig import (
-    BadKubeconfig,
-    Kubeconfig,
-    read_untrusted_kubeconfig,
-)
+from hooks.targetclusters.access.kubeconfig import Kubeconfig, read_untrusted_kubeconfig
+from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
 from tests.controlplane.polling import SLACK
 from tests.targets import servers
 from tests.targets.certificates import Authority, Certificate
