@@ -16,6 +16,8 @@ from io import StringIO
 from itertools import chain
 from typing import AnyStr
 
+from hooks.http.deadline import Deadline
+
 #: What stands where a credential was.
 HIDDEN = "***"
 #: Characters that a credential has at least; a shorter text would be found in innocent words too.
@@ -50,9 +52,16 @@ _BASES = {"u": 16, "x": 16, "percent": 16, "hex": 16, "decimal": 10}
 
 
 class Hider:
-    """Hides the same secrets in several texts; what they look like takes longer than most texts."""
+    """Hides the same secrets in several texts; what they look like takes longer than most texts.
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    Args:
+        secrets: what to hide.
+        deadline: until when a large text waits for its turn, without one not at all; then it is
+            hidden whole.
+    """
+
+    def __init__(self, secrets: Iterable[str], deadline: Deadline | None = None) -> None:
+        self._deadline = deadline or Deadline(0)
         needles = {form for secret in secrets for form in _forms(secret)}
         has_quotes = any('"' in needle or "\\" in needle for needle in needles)
         self._pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
@@ -64,9 +73,18 @@ class Hider:
         if not (text and self._needles):
             return text
         if isinstance(text, str):
-            return _hide(text, self._needles, self._pattern)
-        shown = _hide(text.decode(errors="surrogateescape"), self._needles, self._pattern)
-        return shown.encode(errors="surrogateescape")
+            return self._hide(text)
+        return self._hide(text.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+    def _hide(self, text: str) -> str:
+        if len(text) <= _SMALL:
+            return _hide_steps(text, self._needles, self._pattern)
+        if not _large.acquire(timeout=self._deadline.remaining()):
+            return HIDDEN
+        try:
+            return _hide_steps(text, self._needles, self._pattern)
+        finally:
+            _large.release()
 
 
 def hide(text: AnyStr, secrets: Iterable[str]) -> AnyStr:
@@ -122,13 +140,6 @@ class _Step:
         start, end = self.starts[found], self.ends[found]
         after = index - self.positions[found] - self.lengths[found]
         return (start, end) if after < 0 else (end + after, end + after + 1)
-
-
-def _hide(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
-    if len(text) <= _SMALL:
-        return _hide_steps(text, needles, pattern)
-    with _large:
-        return _hide_steps(text, needles, pattern)
 
 
 def _hide_steps(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:

@@ -143,7 +143,7 @@ class Transport:
                 body = _read(reply.raw, self._max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
             return failure(error, request.url, secrets, sent=budget.sent)
-        hide = Hider(secrets).hide
+        hide = Hider(secrets, budget.deadline).hide
         return HttpAnswer(
             reply.status_code,
             hide(body),

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.http.hide import HIDDEN, MAX_ESCAPES, MAX_FOUND, Hider, hide
+from hooks.http.deadline import Deadline
+from hooks.http.hide import HIDDEN, MAX_ESCAPES, MAX_FOUND, Hider, _large, hide
+from hooks.http.tls import file_context
+from hooks.http.transport import Transport
+from hooks.kube.client import ApiServer, KubeUnreachable
+from tests.controlplane.polling import PATIENCE
+from tests.unit.api_server import serving
 
 SECRET = "s3cr3t/with+signs=="
 
@@ -111,15 +117,33 @@ def test_a_hider_hides_in_one_text_after_the_other() -> None:
     assert hider.hide(SECRET.encode()) == b"***"
 
 
+@pytest.mark.parametrize("deadline", [None, Deadline(0.1)], ids=["none", "soon"])
+def test_a_large_text_that_gets_no_turn_in_time_is_hidden_whole(deadline: Deadline | None) -> None:
+    """Another large text is being decoded for as long as the lock is held."""
+    large = "innocent " * 10_000
+    with _large:
+        assert Hider([SECRET], deadline).hide(large) == HIDDEN
+        assert Hider([SECRET], deadline).hide(f"short {SECRET}") == f"short {HIDDEN}"
+    assert Hider([SECRET], deadline).hide(large) == large
+
+
+def test_an_answer_that_gets_no_turn_in_time_is_none() -> None:
+    answer = {"items": ["innocent"] * 10_000}
+    with serving(lambda _: (200, answer)) as server:
+        kube = ApiServer(server.url, Transport(file_context), secrets=(SECRET,))
+        assert kube.get("/a", deadline=Deadline(PATIENCE)) == answer
+        with _large, pytest.raises(KubeUnreachable, match="HTTP 200 without a JSON object"):
+            kube.get("/a", deadline=Deadline(0.3))
+
+
 def peak_of_hiding(escapes: int, *, at_once: int = 1) -> int:
     """Return the most bytes that hiding takes, of a text in which everything is escaped."""
     text = "\\u0041" * escapes
     tracemalloc.start()
     try:
         with ThreadPoolExecutor(at_once) as threads:
-            assert set(threads.map(lambda _: len(hide(text, [SECRET])), range(at_once))) == {
-                len(text)
-            }
+            hider = Hider([SECRET], Deadline(PATIENCE))
+            assert set(threads.map(hider.hide, [text] * at_once)) == {text}
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
