@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hooks.http.bounded_json import Json
+from hooks.http.texts import join_names
 from hooks.kube.objects import part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, read_time
 from hooks.targetclusters.health.model import Failure, ProbeResult
@@ -133,6 +134,16 @@ class Facts(TargetClusterRequest):
             for one in self.inventory.set_aside
         ]
         return ", ".join(left)
+
+    def dropped(self, new: Inventory) -> str:
+        """Say which lists of former clusters a new inventory no longer holds; empty for none.
+
+        One of the present cluster is not dropped: its entries are the inventory again.
+        """
+        kept = {str(one.cluster) for one in (new, *new.set_aside)}
+        gone = [one for one in self.inventory.set_aside if str(one.cluster) not in kept]
+        named = [f"{self.count_objects(one)} objects on {one.cluster}" for one in gone]
+        return join_names(named, limit=3)
 
     @property
     def lost_inventory(self) -> bool:

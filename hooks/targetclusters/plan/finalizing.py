@@ -5,7 +5,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.targetclusters.health.model import NAMESPACE_DELETED
 from hooks.targetclusters.plan.facts import Facts, SyncResult
-from hooks.targetclusters.plan.syncing import SYNCED, Decision
+from hooks.targetclusters.plan.syncing import SYNCED, Decision, dropped_event
 
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0
@@ -48,17 +48,17 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     latest, inventory, new = facts.deletion.latest, facts.inventory, None
     if latest is not None and latest.report is not None and inventory == latest.recorded:
         inventory = new = latest.report.inventory
-    children = facts.children_for(new)
+    children, event = facts.children_for(new), dropped_event(facts, new)
     if facts.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
-        return Decision(children, condition, wait=left)
+        return Decision(children, condition, wait=left, event=event)
     wait = facts.deletion.poll_delay(facts.monotonic)
     if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
         wait = facts.deletion.started + latest.seconds + pause - facts.monotonic
     if wait is not None and wait > 0:
-        return Decision(children, _deleting(problem), wait=min(left, wait))
-    return Decision(children, _deleting(problem), wait=0.0, start=inventory)
+        return Decision(children, _deleting(problem), wait=min(left, wait), event=event)
+    return Decision(children, _deleting(problem), wait=0.0, start=inventory, event=event)
 
 
 def _is_empty(facts: Facts) -> bool:

@@ -46,7 +46,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
     )
-    events = _transition_events(facts, status)
+    events = (*_transition_events(facts, status), *_decided_events(facts, decision))
     if decision.start is not None and facts.lost_inventory:
         events = (*events, _event(facts, names.EVENT_INVENTORY_LOST, _LOST))
     return Plan(response, tuple(jobs), events)
@@ -66,8 +66,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     )
     if not decision.finalized:
         response["resyncAfterSeconds"] = _rounded(decision.wait or 0.0)
-    events = () if decision.event is None else (_event(facts, *decision.event),)
-    return Plan(response, jobs, events)
+    return Plan(response, jobs, _decided_events(facts, decision))
 
 
 def answer_unwatched(request: TargetClusterRequest, *, finalizing: bool) -> CompositeResponse:
@@ -139,6 +138,10 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
             case _:
                 pass
     return tuple(events)
+
+
+def _decided_events(facts: Facts, decision: syncing.Decision) -> tuple[Event, ...]:
+    return () if decision.event is None else (_event(facts, *decision.event),)
 
 
 def _event(facts: Facts, reason: str, message: str) -> Event:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from hooks import names
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
@@ -73,7 +74,8 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     sync = _sync_status(facts)
     condition = _condition(facts, checks, sync)
     unrecorded = _unrecorded(facts)
-    decision = Decision(facts.children_for(unrecorded), condition, sync)
+    event = dropped_event(facts, unrecorded)
+    decision = Decision(facts.children_for(unrecorded), condition, sync, event=event)
     stopped = condition.reason in ("Disabled", "Suspended")
     wait = facts.sync.poll_delay(facts.monotonic)
     if wait is not None:
@@ -85,6 +87,17 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
         return replace(decision, wait=RECORDED_WITHIN)
     wait = max(0.0, _until_due(facts, sync, condition.reason))
     return replace(decision, wait=wait, start=None if wait else facts.inventory)
+
+
+def dropped_event(facts: Facts, new: Inventory | None) -> tuple[str, str] | None:
+    """Return reason and message of an Event about lists that a new inventory drops."""
+    if new is None or not (dropped := facts.dropped(new)):
+        return None
+    message = (
+        f"the kubeconfig led to many clusters, so {dropped} are no longer listed; the label "
+        f"{names.LABEL_MEMBER_OF} finds them there"
+    )
+    return names.EVENT_CLUSTER_CHANGED, message
 
 
 def _unrecorded(facts: Facts) -> Inventory | None:

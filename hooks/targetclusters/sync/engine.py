@@ -27,6 +27,7 @@ from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.decide import Whose
 from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import (
+    MAX_PARTS,
     GroupKind,
     Inventory,
     InventoryEntry,
@@ -63,6 +64,10 @@ _SERVE_POLL = 0.1
 #: Seconds until the next round if an object is changing.
 RECHECK_SECONDS = 5.0
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
+_FULL = (
+    f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps hold no more, also of what "
+    "is no longer wanted and not deleted"
+)
 _NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
 
@@ -251,7 +256,9 @@ class _Round:
         inventory = self._next_inventory()
         moves = self.task.recorded.cluster.same_as(self.task.cluster) is False
         for one in self.resolved.objects:
-            if one.key not in self.results:
+            if one.key not in self.results and one.key not in inventory.by_key:
+                self._note(one.result("failed", _FULL))
+            elif one.key not in self.results:
                 reason = "was not reached in" if one.key in recorded else "is only recorded in"
                 self._note(one.result("skipped", f"{reason} this round"))
         results = (*self.results.values(), *self.resolved.unresolved)

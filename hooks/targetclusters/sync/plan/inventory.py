@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated
@@ -21,6 +21,9 @@ from hooks.targetclusters.sync.plan.identity import (
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
+#: ConfigMaps of one inventory, and of all that are set aside together: 10,000 objects fit, and a
+#: request of Metacontroller, in which JSON escapes their quotes, holds both.
+MAX_PARTS = 6
 #: The key of a ConfigMap's data that holds the entries, one JSON object a line.
 DATA_KEY = "entries.jsonl"
 #: The keys of a ConfigMap's data that say which cluster the objects are on.
@@ -115,7 +118,10 @@ class Inventory:
         return {entry.key: entry for entries in self.parts for entry in entries}
 
     def with_entries(self, entries: Iterable[InventoryEntry]) -> "Inventory":
-        """Return an inventory of exactly these entries, each in the ConfigMap that holds it."""
+        """Return an inventory of exactly these entries, each in the ConfigMap that holds it.
+
+        New ones for which no ConfigMap has room are left out once there are MAX_PARTS.
+        """
         wanted = {entry.key: entry for entry in entries}
         parts = [_Part() for _ in self.parts]
         for new, old in zip(parts, self.parts, strict=True):
@@ -123,7 +129,9 @@ class Inventory:
                 if entry.key in wanted and new.add(wanted[entry.key]):
                     del wanted[entry.key]
         for key in sorted(wanted):
-            if not any(new.add(wanted[key]) for new in parts):
+            if any(new.add(wanted[key]) for new in parts):
+                continue
+            if len(parts) < MAX_PARTS or key in self.by_key:
                 parts.append(_Part(wanted[key]))
         while parts and not parts[-1].entries:
             parts.pop()
@@ -135,6 +143,9 @@ class Inventory:
         Entries of another cluster are first copied to an inventory set aside, and leave this one
         when the request shows the copy: ConfigMaps are written one after the other, and a
         process may die between any two. So `cluster` of the result may still be the former one.
+
+        The oldest that are set aside are dropped once all of them have more than MAX_PARTS
+        ConfigMaps: a target can say at each look that it is another cluster.
         """
         here, kept = self.cluster, {str(one.cluster): one for one in self.set_aside}
         if here.same_as(cluster) is not False:
@@ -143,20 +154,23 @@ class Inventory:
             return replace(self, cluster=here, set_aside=tuple(kept.values()))
         own = Inventory(self.parts, cluster=here)
         if self.by_key and kept.get(str(here)) != own:
-            kept[str(here)] = own
-            return replace(self, set_aside=tuple(kept.values()))
+            older = [one for key, one in kept.items() if key != str(here)]
+            return replace(self, set_aside=(*_newest(older, own, cluster), own))
         back = next((one for one in self.set_aside if one.cluster.same_as(cluster)), Inventory())
         here = cluster.completed_by(back.cluster)
         return Inventory(back.parts, cluster=here, set_aside=self.set_aside)
 
     @classmethod
     def from_config_maps(cls, config_maps: Iterable[Json]) -> "Inventory":
-        """Read the inventory's ConfigMaps, in any order; never raises."""
+        """Read the inventory's ConfigMaps, in any order; never raises.
+
+        Those set aside are sorted by the time since when, the oldest first.
+        """
         listed: dict[str, dict[int, Json]] = {"": {}}
         for config_map in config_maps:
             if match := _PART.search(str(part(config_map, "metadata").get("name"))):
                 listed.setdefault(match[1] or "", {})[int(match[2] or 1)] = config_map
-        own, *aside = (_read(listed[key]) for key in sorted(listed))
+        own, *aside = (_read(listed[of]) for of in sorted(listed, key=lambda of: _age(of, listed)))
         return replace(own, set_aside=tuple(one for one in aside if one.parts))
 
     def to_config_maps(self, *, name: str, namespace: str) -> list[Json]:
@@ -196,6 +210,23 @@ def part_name(cluster: str, number: int, of: str = "") -> str:
 
 def _short(cluster: ClusterIdentity) -> str:
     return hashlib.sha256(str(cluster).encode()).hexdigest()[:8]
+
+
+def _age(of: str, listed: Mapping[str, Mapping[int, Json]]) -> tuple[bool, str, str]:
+    """Return a sort key: the inventory itself, then those set aside by when they were made."""
+    made = (part(one, "metadata").get("creationTimestamp") for one in listed[of].values())
+    return of != "", min((str(each) for each in made if each), default="~"), of
+
+
+def _newest(
+    older: list[Inventory], own: Inventory, cluster: ClusterIdentity
+) -> Iterator[Inventory]:
+    """Return those set aside that may stay beside the newest, or are of the present cluster."""
+    room = MAX_PARTS - len(own.parts)
+    for number, one in enumerate(older):
+        is_back = one.cluster.same_as(cluster)
+        if is_back or sum(len(each.parts) for each in older[number:]) <= room:
+            yield one
 
 
 def _read(config_maps: Mapping[int, Json]) -> Inventory:

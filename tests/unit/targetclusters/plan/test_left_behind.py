@@ -42,6 +42,28 @@ def test_a_condition_and_one_event_name_what_is_left_on_the_former_cluster() -> 
     assert "ClusterChanged" not in [event.reason for event in again.events]
 
 
+def test_an_event_says_which_list_of_a_former_cluster_is_dropped() -> None:
+    left = [inventory("a", "b").on(ClusterIdentity(f"uid-{number}")) for number in range(3)]
+    before = replace(inventory("c"), set_aside=tuple(left), cluster=ClusterIdentity("uid-3"))
+    shown = tuple(before.to_config_maps(name="example", namespace="team"))
+    before = facts(config_maps=shown).inventory
+    after = replace(before, set_aside=before.set_aside[1:])
+    latest = round_(before, report(after))
+    planned = plan_sync(facts(config_maps=shown, sync=finished(latest)))
+    said = [event.message for event in planned.events if event.reason == "ClusterChanged"]
+    dropped = before.set_aside[0].cluster
+    assert said[-1].startswith(
+        f"the kubeconfig led to many clusters, so 2 objects on {dropped} are no longer listed"
+    )
+    assert len(decide(facts(config_maps=shown, sync=finished(latest)), checks()).children) == 3
+
+
+def test_the_list_of_a_cluster_that_is_the_present_one_again_is_not_dropped() -> None:
+    before = inventory("a").on(ClusterIdentity("uid-1")).on(ClusterIdentity("uid-2"))
+    back = before.on(ClusterIdentity("uid-2")).on(ClusterIdentity("uid-1"))
+    assert facts(config_maps=tuple(children(back))).dropped(back.on(ClusterIdentity("uid-1"))) == ""
+
+
 def test_without_anything_left_the_condition_is_not_there() -> None:
     status = plan_sync(facts()).response["status"]
     assert find_condition({"status": status}, "ClusterChanged") == {}

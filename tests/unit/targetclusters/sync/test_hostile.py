@@ -233,6 +233,36 @@ def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
 def test_no_message_about_a_deletion_quotes_a_secret(entry: InventoryEntry) -> None:
     mark = OWNER.mark(entry.key.place)
     live = {"uid": "u", "resourceVersion": "1", "annotations": {ANNOTATION_OWNER: mark}}
+def test_an_object_for_which_the_inventory_has_no_room_is_named_and_not_applied() -> None:
+    large = "x" * 200
+    left = [
+        make_entry(f"{number:05}-{large}", uid="u", source="ConfigMap/old", kept=True)
+        for number in range(20_000)
+    ]
+    small = [make_entry(f"s{number:05}", uid="u", kept=True) for number in range(100)]
+    full = Inventory().with_entries(left)
+    full = full.with_entries([*full.by_key.values(), *small])
+    writes = []
+
+    def answer(call: Call) -> Answer:
+        writes.extend([call] if call.method != "GET" else [])
+        return 200, DISCOVERY.get(call.path, {"items": []})
+
+    with serving(answer) as server:
+        report = sync_round(
+            target(server.url),
+            task(full),
+            memory=SyncMemory(),
+            deadline=Deadline(PATIENCE),
+            clock=time.monotonic,
+        )
+    found = {one.entry.name: one for one in report.results}
+    assert found["a"].outcome == "failed"
+    assert found["a"].message.startswith("is not applied: the inventory is full")
+    assert report.inventory.by_key == full.by_key
+    assert not writes
+
+
 
     def answer(call: Call) -> Answer:
         if call.path in DISCOVERY:

@@ -15,6 +15,7 @@ from hooks.targetclusters.sync.plan.identity import (
 )
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
+    MAX_PARTS,
     PART_BYTES,
     Inventory,
     InventoryEntry,
@@ -240,3 +241,81 @@ def test_an_inventory_that_is_set_aside_has_a_name_of_its_own() -> None:
     names = [one["metadata"]["name"] for one in shown(moved)]
     assert names == ["web-inventory", moved.set_aside[0].name_set_aside("web")]
     assert re.fullmatch("web-inventory-of-[0-9a-f]{8}", names[1])
+
+
+class Hub:
+    """The ConfigMaps of an inventory, as the hub keeps them from one round to the next."""
+
+    def __init__(self) -> None:
+        self.maps: dict[str, Json] = {}
+        self.writes = 0
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory.from_config_maps(self.maps.values())
+
+    def write(self, inventory: Inventory) -> None:
+        self.writes += 1
+        new = {one["metadata"]["name"]: one for one in shown(inventory)}
+        for name, one in new.items():
+            known = self.maps.get(name, {}).get("metadata", {})
+            made = known.get("creationTimestamp", f"2026-11-22T00:{self.writes:05}Z")
+            one["metadata"]["creationTimestamp"] = made
+        self.maps = new
+
+    def sync(self, number: int, entries: list[InventoryEntry]) -> Inventory:
+        """Let the target say which cluster it is, and want these entries there."""
+        for _ in range(3):
+            self.write(self.inventory.on(ClusterIdentity(f"uid-{number}")))
+        returned = self.inventory
+        self.write(returned.with_entries(entries))
+        return returned
+
+    @property
+    def set_aside(self) -> list[str]:
+        return [str(one.cluster) for one in self.inventory.set_aside]
+
+
+def test_a_target_that_is_another_cluster_at_each_look_fills_no_more_than_a_bound() -> None:
+    hub = Hub()
+    for number in range(40):
+        hub.sync(number, [entry("a"), entry("b")])
+        assert len(hub.maps) <= 1 + MAX_PARTS
+    assert hub.set_aside == [f"uid-{number}" for number in range(39 - MAX_PARTS, 39)]
+
+
+def test_the_largest_inventory_is_set_aside_whole_and_beside_others_as_long_as_they_fit() -> None:
+    hub = Hub()
+    hub.sync(0, many(10_000))
+    large = hub.inventory.by_key
+    hub.sync(1, [entry("a")])
+    assert [one.by_key for one in hub.inventory.set_aside] == [large]
+    hub.sync(2, many(10_000))
+    assert hub.set_aside == ["uid-0", "uid-1"]
+    hub.sync(3, [])
+    assert hub.set_aside == ["uid-1", "uid-2"]
+
+
+def test_the_cluster_that_the_kubeconfig_leads_back_to_is_not_dropped() -> None:
+    hub = Hub()
+    for number in range(1 + MAX_PARTS):
+        hub.sync(number, [entry(f"of-{number}")])
+    back = hub.sync(0, [])
+    assert {key.name for key in back.by_key} == {"of-0"}
+    assert len(back.set_aside) == MAX_PARTS
+
+
+def test_a_full_inventory_takes_no_new_object_and_loses_none() -> None:
+    full = Inventory().with_entries(many(20_000))
+    assert len(full.parts) == MAX_PARTS
+    assert len(full.by_key) < 20_000
+    more = full.with_entries([*full.by_key.values(), entry("z" * 253)])
+    assert more == full
+    uid = "u" * 128
+    grown = full.with_entries(
+        InventoryEntry(e.api_version, e.kind, e.namespace, e.name, uid, e.source)
+        for e in full.by_key.values()
+    )
+    assert grown.by_key.keys() == full.by_key.keys()
+    fewer = full.with_entries([*list(full.by_key.values())[1:], entry("z" * 200)])
+    assert entry("z" * 200).key in fewer.by_key
