@@ -215,7 +215,7 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
     counts = {key: sync[key] for key in _REASONS if sync.get(key)}
     if counts:
         listed = ", ".join(f"{count} {key}" for key, count in counts.items())
-        message = f"{listed} (of {sync['objects']} objects)"
+        message = f"{listed} (of {sync['objects']} objects){_first(sync)}"
         return _synced("False", _REASONS[next(iter(counts))], message)
     if not report.complete:
         return _synced("False", "Progressing", "objects are being applied")
@@ -229,6 +229,14 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
 
 
 def _synced(status: Status, reason: str, message: str) -> Condition:
+def _first(sync: Json) -> str:
+    """Say what is wrong with the first object that a status names."""
+    for named in sync["results"][:1]:
+        name, message = named["object"], named.get("message", "")
+        return f"; {message if message.startswith(name) else f'{name}: {message}'}"
+    return ""
+
+
     return Condition(SYNCED, status, reason, message)
 
 

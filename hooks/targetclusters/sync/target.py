@@ -1,8 +1,9 @@
 """Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -67,6 +68,14 @@ def read_answer(what: str, obj: Json, wanted: ResolvedObject | None = None) -> L
     if live is None:
         raise KubeError(f"{what}: the answer's {unusable_field(obj)} is no usable text")
     return live
+@contextmanager
+def _within_bounds(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise KubeError(f"GET {path}: the answer {error}") from None
+
+
 
 
 class Target:
@@ -91,7 +100,7 @@ class Target:
         self._kube = kube
         self._silent_calls = 0
         self._asked: dict[str, KubeError | None] = {}
-        self._versions: Mapping[str, tuple[str, ...]] | None = None
+        self._versions: Mapping[str, Sequence[str]] | None = None
 
     def find_kind(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served; None if the target does not serve it."""
@@ -196,13 +205,20 @@ class Target:
         group, slash, _ = api_version.partition("/")
         if slash and api_version not in self._groups().get(group, ()):
             return {}
-        answer = self.find(version_path(api_version))
-        return {} if answer is None else parse_resource_list(api_version, answer)
+        path = version_path(api_version)
+        answer = self.find(path)
+        with _within_bounds(path):
+            return {} if answer is None else parse_resource_list(api_version, answer)
 
-    def _groups(self) -> Mapping[str, tuple[str, ...]]:
+    def _groups(self) -> Mapping[str, Sequence[str]]:
         """Ask for all groups: the answer for a group that is not served is not JSON."""
         if self._versions is None:
-            self._versions = parse_group_list(self.get("/apis"))
+            answer = self.get("/apis")
+            with _within_bounds("/apis"):
+                self._versions = parse_group_list(answer)
+            gone = self.served.keys() - set(chain.from_iterable(self._versions.values()))
+            for api_version in gone - {"v1"}:
+                del self.served[api_version]
         return self._versions
 
     @contextmanager

@@ -1,13 +1,20 @@
 """How an API server serves a kind of object: its path, and whether it is namespaced."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import OBJECT_NAME, items, part
+from hooks.targetclusters.sync.plan.identity import API_VERSION, KIND
 from hooks.targetclusters.sync.plan.inventory import GroupKind
+
+#: How many kinds of one version are read, and how many versions of groups; no honest target is
+#: known to serve a third of that. With the lengths of their names that bounds what is kept.
+MAX_KINDS = 1_000
+MAX_VERSIONS = 5_000
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
@@ -55,24 +62,36 @@ def version_path(api_version: str) -> str:
 
 
 def parse_resource_list(api_version: str, answer: Json) -> Mapping[str, Kind]:
-    """Read the kinds in an APIResourceList; what has no path of its own, as `pods/log`, is none."""
+    """Read the kinds in an APIResourceList; what has no path of its own, as `pods/log`, is none.
+
+    Raises ValueError, which continues "the answer ", if there are more than MAX_KINDS.
+    """
     found: dict[str, Kind] = {}
     for resource in _maps(items(answer, "resources")):
         kind, plural = resource.get("kind"), resource.get("name")
-        if isinstance(kind, str) and _is_plural(plural):
+        if _matches(kind, KIND) and _matches(plural, OBJECT_NAME):
             found[kind] = Kind(api_version, kind, plural, resource.get("namespaced") is True)
+            if len(found) > MAX_KINDS:
+                raise ValueError(f"lists more than {MAX_KINDS} kinds")
     return found
 
 
-def parse_group_list(answer: Json) -> Mapping[str, tuple[str, ...]]:
-    """Read an APIGroupList: each group's versions such as `apps/v1`, the preferred one first."""
-    found: dict[str, tuple[str, ...]] = {}
-    for group in _maps(items(answer, "groups")):
-        listed = [part(group, "preferredVersion"), *_maps(items(group, "versions"))]
-        versions = (version.get("groupVersion") for version in listed)
-        found[str(group.get("name"))] = tuple(
-            dict.fromkeys(v for v in versions if isinstance(v, str))
-        )
+def parse_group_list(answer: Json) -> Mapping[str, Sequence[str]]:
+    """Read an APIGroupList: each group's versions such as `apps/v1`, the preferred one first.
+
+    Raises ValueError, which continues "the answer ", if there are more than MAX_VERSIONS.
+    """
+    groups = _maps(items(answer, "groups"))
+    listed = (
+        version.get("groupVersion")
+        for group in groups
+        for version in (part(group, "preferredVersion"), *_maps(items(group, "versions")))
+    )
+    found: dict[str, list[str]] = {}
+    for number, version in enumerate(dict.fromkeys(v for v in listed if _matches(v, API_VERSION))):
+        if number == MAX_VERSIONS:
+            raise ValueError(f"lists more than {MAX_VERSIONS} versions of groups")
+        found.setdefault(version.rpartition("/")[0], []).append(version)
     return found
 
 
@@ -80,7 +99,7 @@ def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
     """Read the kinds that a CustomResourceDefinition defines; none if it is malformed."""
     spec, names = part(crd, "spec"), part(crd, "spec", "names")
     group, kind, plural = spec.get("group"), names.get("kind"), names.get("plural")
-    if not (isinstance(group, str) and isinstance(kind, str) and _is_plural(plural)):
+    if not (isinstance(group, str) and isinstance(kind, str) and _matches(plural, OBJECT_NAME)):
         return {}
     namespaced = spec.get("scope") == "Namespaced"
     return {
@@ -90,8 +109,8 @@ def parse_crd(crd: Json) -> Mapping[Gvk, Kind]:
     }
 
 
-def _is_plural(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and OBJECT_NAME.fullmatch(value) is not None
+def _matches(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _maps(values: list[Any]) -> list[Json]:

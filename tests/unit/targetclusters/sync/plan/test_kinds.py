@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.sync.plan.kinds import (
+    MAX_KINDS,
+    MAX_VERSIONS,
     Kind,
     parse_crd,
     parse_group_list,
@@ -43,6 +45,7 @@ def test_kinds_are_read_and_subresources_left_out() -> None:
             {"name": "deployments", "kind": "Deployment", "namespaced": True},
             {"name": "deployments/scale", "kind": "Scale", "namespaced": True},
             {"name": "../evil", "kind": "Evil", "namespaced": False},
+            {"name": "evils", "kind": "E" * 64, "namespaced": False},
             "nonsense",
         ]
     }
@@ -57,8 +60,23 @@ def test_versions_are_read_with_the_preferred_one_first() -> None:
         "versions": [{"groupVersion": "batch/v1beta1"}, {"groupVersion": "batch/v1"}],
         "preferredVersion": {"groupVersion": "batch/v1"},
     }
-    assert parse_group_list({"groups": [group, 5]}) == {"batch": ("batch/v1", "batch/v1beta1")}
+    evil = {"name": "evil", "versions": [{"groupVersion": "../v1"}, {"groupVersion": "v" * 999}]}
+    answer = {"groups": [group, 5, evil]}
+    assert parse_group_list(answer) == {"batch": ["batch/v1", "batch/v1beta1"]}
     assert version_path("batch/v1") == "/apis/batch/v1"
+
+
+def test_more_kinds_or_versions_than_any_honest_target_has_are_refused() -> None:
+    kinds = [{"name": f"a{n}", "kind": f"A{n}"} for n in range(MAX_KINDS + 1)]
+    assert len(parse_resource_list("v1", {"resources": kinds[1:] * 2})) == MAX_KINDS
+    with pytest.raises(ValueError, match=f"lists more than {MAX_KINDS} kinds"):
+        parse_resource_list("v1", {"resources": kinds})
+    versions = [{"groupVersion": f"g{n}/v1"} for n in range(MAX_VERSIONS + 1)]
+    groups = [{"name": "g", "versions": [version]} for version in versions]
+    assert len(parse_group_list({"groups": groups[1:] * 2})) == MAX_VERSIONS
+    for many in (groups, [{"name": "g", "versions": versions}]):
+        with pytest.raises(ValueError, match=f"lists more than {MAX_VERSIONS} versions of groups"):
+            parse_group_list({"groups": many})
 
 
 JSON_VALUES = st.recursive(
