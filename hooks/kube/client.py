@@ -58,19 +58,31 @@ class KubeError(Exception):
 
     Attributes:
         code: the HTTP status of an answer in JSON; 0 for any other, which may be a proxy's.
+        text: the server's own words, which str() repeats; empty where there are none.
         retry_after: seconds that it asks to be left alone; 0 where it does not.
     """
 
     code = 0
+    text = ""
     retry_after = 0.0
+
+    @property
+    def without_text(self) -> str:
+        """Return what failed without the server's words, which may repeat what was sent to it."""
+        if self.code:
+            return f"refused with {self.code}"
+        return "no usable answer" if self.text else str(self)
 
 
 class KubeUnreachable(KubeError):
     """No usable answer came back; a write may have been done."""
 
-    def __init__(self, message: str, *, code: int = 0, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, message: str, *, code: int = 0, text: str = "", retry_after: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.text = text
         self.retry_after = retry_after
 
 
@@ -296,14 +308,16 @@ def _object(what: str, answer: HttpAnswer) -> Json:
         content = None
         problem = f"{problem}: the answer {error}"
     if not isinstance(content, dict):
-        if is_transient and (line := answer.body.split(b"\n")[0]):
-            problem = f"{one_line(line.decode(errors='replace'), MAX_LINE)} ({code})"
-        raise KubeUnreachable(f"{what}: {problem}", retry_after=wait)
+        line = one_line(answer.body.split(b"\n")[0].decode(errors="replace"), MAX_LINE)
+        text = line if is_transient else ""
+        problem = f"{text} ({code})" if text else problem
+        raise KubeUnreachable(f"{what}: {problem}", text=text, retry_after=wait)
     if code < 300:
         return content
     text = str(content.get("message") or content.get("reason") or "no reason given")
     if is_transient:
-        raise KubeUnreachable(f"{what}: {text} ({code})", code=code, retry_after=wait)
+        message = f"{what}: {text} ({code})"
+        raise KubeUnreachable(message, code=code, text=text, retry_after=wait)
     raise {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
 
 

@@ -217,18 +217,18 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
         listed = ", ".join(f"{count} {key}" for key, count in counts.items())
         message = f"{listed} (of {sync['objects']} objects){_first(sync)}"
         return _synced("False", _REASONS[next(iter(counts))], message)
-    if not report.complete:
+    if not report.synced:
         return _synced("False", "Progressing", "objects are being applied")
     message = f"{sync['objects']} objects are in sync"
     if report.unlisted:
+        named = (str(key) for key in report.unlisted if key.kind != "Secret")
         message += (
             f"; {len(report.unlisted)} more on the cluster have our mark and are in no inventory, "
-            f"such as {report.unlisted[0]}; the label {report.label} finds them"
+            f"such as {next(named, 'a Secret')}; the label {report.label} finds them"
         )
     return _synced("True", "Synced", message)
 
 
-def _synced(status: Status, reason: str, message: str) -> Condition:
 def _first(sync: Json) -> str:
     """Say what is wrong with the first object that a status names."""
     for named in sync["results"][:1]:
@@ -237,6 +237,7 @@ def _first(sync: Json) -> str:
     return ""
 
 
+def _synced(status: Status, reason: str, message: str) -> Condition:
     return Condition(SYNCED, status, reason, message)
 
 

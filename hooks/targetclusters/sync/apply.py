@@ -1,11 +1,10 @@
 """Writes one object of a target: creates, changes, corrects, only compares, or deletes it."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import join_names
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.live import LiveState
@@ -15,6 +14,7 @@ from hooks.targetclusters.sync.plan.decide import (
     Compare,
     Step,
     decide,
+    describe_deletion,
 )
 from hooks.targetclusters.sync.plan.drift import changed_fields
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
@@ -25,6 +25,16 @@ from hooks.targetclusters.sync.target import Target, describe_error, read_answer
 
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
+#: How many rounds in a row may find an object changed between a look and a write, before it fails.
+REPEATED = 3
+
+
+class _Overtaken(Exception):
+    """An object changed on the target since it was looked at, as an error told."""
+
+    def __init__(self, told: KubeError) -> None:
+        super().__init__(str(told))
+        self.told = told
 
 
 @dataclass(frozen=True)
@@ -41,24 +51,26 @@ class Applier:
         Raises:
             RoundEnded: no more calls in this round.
         """
-        target = self.state.target
+        target, memory = self.state.target, self.state.memory
         before = target.spent
         try:
             result = self._apply_object(wanted)
-        except KubeError as error:
-            message, took = describe_error(error, wanted.entry), target.spent - before
-            now = self.clock()
-            self.state.memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
-            return wanted.result("failed", message)
+        except (KubeError, _Overtaken) as error:
+            result, took = _failure(self.state, wanted.entry, error), target.spent - before
+            if result.outcome == "failed":
+                message, now = result.message, self.clock()
+                memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
+            return result
         finally:
             if target.spent > before:
-                self.state.memory.note_pace(wanted.kind.group_kind, target.spent - before)
+                memory.note_pace(wanted.kind.group_kind, target.spent - before)
         if result.outcome == "conflict":
-            self.state.memory.conflicts.add(wanted.key)
+            memory.conflicts.add(wanted.key)
         else:
-            self.state.memory.conflicts.discard(wanted.key)
+            memory.conflicts.discard(wanted.key)
         if result.outcome != "failed":
-            self.state.memory.retries.pop(wanted.key, None)
+            memory.retries.pop(wanted.key, None)
+            memory.overtaken.pop(wanted.key, None)
         return result
 
     def _apply_object(self, wanted: ResolvedObject) -> ObjectResult:
@@ -102,10 +114,11 @@ class Applier:
         body = _with_metadata(wanted.body, resourceVersion=CREATE_ONLY)
         try:
             created = self.state.target.apply_new(wanted.path, body)
-        except Conflict:  # it exists but was not listed: without our label, or just created
+        except Conflict as error:  # it was not listed: without our label, or just created
             step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
-            is_gone = isinstance(step, Apply) and step.live is None
-            return _overtaken(wanted) if is_gone else self._take(step, wanted)
+            if isinstance(step, Apply) and step.live is None:
+                raise _Overtaken(error) from None
+            return self._take(step, wanted)
         return wanted.result("applied", live=_read_written(wanted, created))
 
     def _apply(self, live: LiveObject, step: Apply, wanted: ResolvedObject) -> ObjectResult:
@@ -114,9 +127,9 @@ class Applier:
                 self._move_managers(wanted.path)
             body = self._body(wanted, live)
             applied = self.state.target.apply(wanted.path, body, force=step.force)
-        except (Conflict, NotFound):
+        except (Conflict, NotFound) as error:
             if step.force:
-                return _overtaken(wanted)
+                raise _Overtaken(error) from None
             return self._compare(wanted, live)  # another manager now owns a field
         message = "existed before us and is taken over" if step.takes_over else ""
         return wanted.result("applied", message, live=_read_written(wanted, applied))
@@ -147,16 +160,16 @@ class Applier:
             message = "was changed on the target; it is left as it is"
             if not corrects:
                 return wanted.result("drifted", message, live=live, fields=fields)
-        except (Conflict, NotFound):
-            return _overtaken(wanted)
+        except (Conflict, NotFound) as error:
+            raise _Overtaken(error) from None
         except KubeRefused as error:
             if error.code != 400 or not corrects:  # a webhook there does not support dry runs
                 raise
         try:
             body = self._body(wanted, live)
             answer = self.state.target.apply(wanted.path, body, force=True)
-        except (Conflict, NotFound):
-            return _overtaken(wanted)
+        except (Conflict, NotFound) as error:
+            raise _Overtaken(error) from None
         applied = _read_written(wanted, answer)
         if applied.resource_version == live.resource_version:
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
@@ -174,7 +187,8 @@ class Applier:
             live = read_answer(f"GET {wanted.path}", before)
             body = _with_metadata(wanted.beside(before), uid=live.uid)
             after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
-            fields = changed_fields(before, after)
+            known = wanted.body if wanted.entry.is_confidential else None
+            fields = changed_fields(before, after, known=known)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
 
@@ -211,16 +225,15 @@ class Applier:
         except KubeRefused as error:
             text = f"is not replaced: the target refuses the new one too: {error.text}"
             raise KubeRefused(f"PATCH {path}", error.code, text) from error
-        if not _delete(target, wanted.path, live):
-            return _overtaken(wanted)
-        if target.find(wanted.path) is not None:
-            message = "is being deleted on the target to be replaced"
-            return wanted.result("skipped", message, needs_recheck=True)
+        _delete(target, wanted.path, live)
+        if (left := target.find_live(wanted.path)) is not None:
+            message = f"{describe_deletion(wanted.entry, left)}, to be replaced"
+            return wanted.result("deleting", message, needs_recheck=True)
         body = _with_metadata(new, resourceVersion=CREATE_ONLY)
         try:
             created = target.apply_new(wanted.path, body)
-        except Conflict:
-            return _overtaken(wanted)
+        except Conflict as error:
+            raise _Overtaken(error) from None
         message = "is replaced: the target refuses to change it"
         return wanted.result("applied", message, live=_read_written(wanted, created))
 
@@ -238,13 +251,31 @@ def delete_object(
     Raises:
         RoundEnded: no more calls in this round.
     """
-    problem = state.problem(entry)
-    if not problem:
-        try:
-            return _delete_object(state, entry, applied)
-        except KubeError as error:
-            problem = describe_error(error, entry)
-    return ObjectResult(entry, "failed", f"is not deleted: {problem}")
+    if problem := state.problem(entry):
+        return ObjectResult(entry, "failed", f"is not deleted: {problem}")
+    try:
+        result = _delete_object(state, entry, applied)
+    except (KubeError, _Overtaken) as error:
+        result = _failure(state, entry, error)
+        is_failed = result.outcome == "failed"
+        return replace(result, message=f"is not deleted: {result.message}") if is_failed else result
+    state.memory.overtaken.pop(entry.key, None)
+    return result
+
+
+def _failure(
+    state: LiveState, entry: InventoryEntry, error: "KubeError | _Overtaken"
+) -> ObjectResult:
+    """Return what an error about an object means; one that changes meanwhile is looked at again."""
+    told = error.told if isinstance(error, _Overtaken) else error
+    message = describe_error(told, confidential=entry.is_confidential)
+    if isinstance(error, _Overtaken):
+        state.memory.overtaken[entry.key] += 1
+        times, changed = state.memory.overtaken[entry.key], "changed on the target meanwhile"
+        if times < REPEATED:
+            return ObjectResult(entry, "skipped", changed, needs_recheck=True)
+        message = f"{changed}, {times} times in a row: {message}"
+    return ObjectResult(entry, "failed", message)
 
 
 def _delete_object(
@@ -264,27 +295,24 @@ def _delete_object(
         return ObjectResult(entry, "skipped", message, is_gone=True)
     if stranger := state.whose.stranger(entry, live):
         return ObjectResult(entry, "skipped", f"{stranger}; it is left alone", is_gone=True)
-    if not live.deleting_since and not _delete(state.target, path, live):
-        message = "changed on the target meanwhile; it is looked at again"
-        return ObjectResult(entry, "skipped", message, needs_recheck=True)
+    if not live.deleting_since:
+        _delete(state.target, path, live)
     left = state.target.find_live(path)
     if left is None or left.uid != live.uid:
         return ObjectResult(entry, "pruned", is_gone=True)
-    held = f", held by finalizer {join_names(left.finalizers, limit=3)}" if left.finalizers else ""
-    message = f"is being deleted since {left.deleting_since}{held}"
-    return ObjectResult(entry, "deleting", message, needs_recheck=True)
+    return ObjectResult(entry, "deleting", describe_deletion(entry, left), needs_recheck=True)
 
 
-def _delete(target: Target, path: str, live: LiveObject) -> bool:
-    """Delete an object, also if only its version has changed; False if it is another now."""
+def _delete(target: Target, path: str, live: LiveObject) -> None:
+    """Delete an object, also if only its version has changed. Raises _Overtaken."""
     try:
         target.delete(path, live)
-    except Conflict:
-        again = target.find_live(path)
-        if again is None or (again.uid, again.mark) != (live.uid, live.mark):
-            return False
+    except Conflict as error:
+        if (again := target.find_live(path)) is None:
+            return
+        if (again.uid, again.mark) != (live.uid, live.mark):
+            raise _Overtaken(error) from None
         target.delete(path, again)
-    return True
 
 
 def _compared(wanted: ResolvedObject, live: LiveObject) -> Compared:
@@ -297,7 +325,3 @@ def _with_metadata(body: Json, **metadata: str) -> Json:
 
 def _read_written(wanted: ResolvedObject, answer: Json) -> LiveObject:
     return read_answer(f"PATCH {wanted.path}", answer)
-
-
-def _overtaken(wanted: ResolvedObject) -> ObjectResult:
-    return wanted.result("skipped", "changed on the target meanwhile", needs_recheck=True)

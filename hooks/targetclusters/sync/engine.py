@@ -56,7 +56,7 @@ from hooks.targetclusters.sync.plan.resolve import (
     resolve,
     why_kept,
 )
-from hooks.targetclusters.sync.target import MAX_MESSAGE, RoundEnded, Target
+from hooks.targetclusters.sync.target import MAX_MESSAGE, RoundEnded, Target, describe_error
 
 #: Seconds that a round waits for the target to serve the kinds of CRDs that it applied.
 SERVE_SECONDS = 10.0
@@ -146,7 +146,7 @@ class _Round:
         self.target.managed_namespaces = frozenset(
             key.name for key in wanted if key.kind == NAMESPACE.kind
         )
-        self.memory.keep_only(set(wanted))
+        self.memory.keep_only(wanted.keys(), recorded.keys())
         tools = former_sets.read(self.target, self.recorded)
         whose = Whose(self.task.owner, desired.source_uids, tools)
         state = LiveState(
@@ -161,16 +161,18 @@ class _Round:
     def _find_kinds(self) -> dict[Gvk, Kind | str]:
         """Return the kinds that the target serves or a desired CRD defines; else what is wrong."""
         found: dict[Gvk, Kind | str] = {}
-        defined = defined_kinds(self.task.desired)
-        for gvk in dict.fromkeys(one.gvk for one in self.task.desired.objects):
+        desired = self.task.desired
+        defined = defined_kinds(desired)
+        confidential = {one.gvk for one in desired.objects if one.is_confidential}
+        for gvk in dict.fromkeys(one.gvk for one in desired.objects):
             try:
                 kind = self.target.find_kind(*gvk)
                 if kind is None and (kind := defined.get(gvk)):
                     self.new_kinds.add(kind.group_kind)
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
-                problem = f"the target does not say whether it serves its kind: {error}"
-                found[gvk] = one_line(problem, MAX_MESSAGE)
+                why = describe_error(error, confidential=gvk in confidential)
+                found[gvk] = f"the target does not say whether it serves its kind: {why}"
         return found
 
     def _apply(self, state: LiveState) -> None:
@@ -214,7 +216,8 @@ class _Round:
         incomplete = self._incomplete_sources()
         for entry in prune_order(_members(self.recorded)):
             found = self.results.get(entry.key)
-            is_done = found is not None and (found.outcome != "skipped" or found.is_gone)
+            is_kept = found is not None and found.outcome == "skipped" and not found.needs_recheck
+            is_done = found is not None and (found.is_gone or not is_kept)
             if entry.key in state.wanted or is_done or entry.key.group_kind in without:
                 continue
             reason = why_kept(entry, self.task.desired, incomplete, self.task.policy)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hooks.http.texts import one_line
 from hooks.kube.client import KubeError, KubeRefused, NotFound
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.memory import SyncMemory
@@ -14,12 +13,16 @@ from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, 
 from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
-from hooks.targetclusters.sync.target import MAX_MESSAGE, Target
+from hooks.targetclusters.sync.target import Target, describe_error
 
 #: Up to this many namespaces are listed one by one; a kubeconfig for them alone then suffices.
 SINGLE_NAMESPACES = 3
 #: How many more objects of ours than expected a target may list.
 UNEXPECTED = 1_000
+_NOT_LISTED = "cannot be listed"
+
+#: What is wrong with a kind, and the error that says why.
+_Problem = tuple[str, KubeError | None]
 
 
 @dataclass
@@ -43,7 +46,7 @@ class LiveState:
     objects: dict[ObjectKey, LiveObject] = field(default_factory=dict)
     _kinds: dict[GroupKind, Kind | None] = field(default_factory=dict)
     _places: dict[GroupKind, set[str]] = field(default_factory=dict)
-    _problems: dict[tuple[GroupKind, str], str] = field(default_factory=dict)
+    _problems: dict[tuple[GroupKind, str], _Problem] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Note in which namespaces each kind is listed, and in which version if it is wanted."""
@@ -61,7 +64,7 @@ class LiveState:
                 kind = self.target.find_kind(entry.api_version, name)
                 self._kinds[group_kind] = kind = kind or self.target.find_in_group(group, name)
             except KubeError as error:
-                self._note(group_kind, f"the target does not say what it serves: {error}")
+                self._note(group_kind, "the target does not say what it serves", error)
                 return None
             if kind is not None and group_kind not in self.new_kinds:
                 before = self.target.spent
@@ -73,8 +76,10 @@ class LiveState:
         """Return why nothing is known of an object; empty if it would have been listed."""
         self.kind(entry)
         group_kind = entry.key.group_kind
-        everywhere = self._problems.get((group_kind, ""), "")
-        return everywhere or self._problems.get((group_kind, entry.namespace), "")
+        everywhere = self._problems.get((group_kind, ""))
+        what, error = everywhere or self._problems.get((group_kind, entry.namespace)) or ("", None)
+        why = describe_error(error, confidential=entry.is_confidential) if error else ""
+        return f"{what}: {why}" if why else what
 
     def unlisted(self) -> tuple[ObjectKey, ...]:
         """Return the objects with our mark that are neither wanted nor in the inventory."""
@@ -96,7 +101,7 @@ class LiveState:
             try:
                 self._list_in(kind, namespace)
             except KubeRefused as error:
-                self._note(kind.group_kind, f"cannot be listed: {error}", namespace)
+                self._note(kind.group_kind, _NOT_LISTED, error, namespace)
 
     def _list_in(self, kind: Kind, namespace: str) -> None:
         """List a kind in a namespace, or in all. Raises KubeRefused."""
@@ -107,11 +112,11 @@ class LiveState:
                 self._add(kind, item)
         except NotFound:
             self.target.forget_kinds(kind.api_version)
-            self._note(kind.group_kind, f"{kind.api_version} is no longer served")
+            self._note(kind.group_kind, f"{kind.api_version} is no longer served", None)
         except KubeRefused:
             raise
         except KubeError as error:
-            self._note(kind.group_kind, f"cannot be listed: {error}")
+            self._note(kind.group_kind, _NOT_LISTED, error)
 
     def _add(self, kind: Kind, item: object) -> None:
         item = item if isinstance(item, dict) else {}
@@ -123,5 +128,7 @@ class LiveState:
             if live is not None:
                 self.objects[key] = live
 
-    def _note(self, group_kind: GroupKind, problem: str, namespace: str = "") -> None:
-        self._problems[group_kind, namespace] = one_line(problem, MAX_MESSAGE)
+    def _note(
+        self, group_kind: GroupKind, what: str, error: KubeError | None, namespace: str = ""
+    ) -> None:
+        self._problems[group_kind, namespace] = what, error

@@ -1,6 +1,7 @@
 """What the sync engine remembers of a target between rounds; losing it only costs calls."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.backoff import delay
@@ -49,6 +50,7 @@ class SyncMemory:
             target says; none if it only writes them in another form.
         conflicts: the objects that are somebody else's.
         unanswered: how many rounds in a row met something that does not answer.
+        overtaken: how many rounds in a row found an object changed between a look and a write.
         slow: the kinds whose last call was slow; a round does everything else before them.
     """
 
@@ -57,6 +59,7 @@ class SyncMemory:
     dry_runs: dict[ObjectKey, tuple[Compared, tuple[str, ...]]] = field(default_factory=dict)
     conflicts: set[ObjectKey] = field(default_factory=set)
     unanswered: int = 0
+    overtaken: Counter[ObjectKey] = field(default_factory=Counter)
     slow: set[GroupKind] = field(default_factory=set)
 
     def note_failure(
@@ -89,11 +92,13 @@ class SyncMemory:
         retry = self.retries.get(one.key)
         return retry.due if retry else 0.0
 
-    def keep_only(self, keys: set[ObjectKey]) -> None:
-        """Forget objects that are no longer wanted."""
-        self.retries = {key: value for key, value in self.retries.items() if key in keys}
-        self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in keys}
-        self.conflicts &= keys
+    def keep_only(self, wanted: Collection[ObjectKey], recorded: Collection[ObjectKey]) -> None:
+        """Forget objects that are no longer wanted, or no longer recorded."""
+        self.retries = {key: value for key, value in self.retries.items() if key in wanted}
+        self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in wanted}
+        self.conflicts.intersection_update(wanted)
+        kept = {key: count for key, count in self.overtaken.items() if key in recorded}
+        self.overtaken = Counter(kept)
 
     def count_unanswered(self, results: Iterable[ObjectResult]) -> float | None:
         """Count a round with failures that belong to no object; return the wait for the next."""

@@ -20,7 +20,6 @@ from hooks.kube.client import (
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
-from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.kinds import (
     NAMESPACE,
     Kind,
@@ -51,12 +50,11 @@ class RoundEnded(Exception):
     """No more calls in this round; str() says why, and is empty if the time is over."""
 
 
-def describe_error(error: KubeError, entry: InventoryEntry) -> str:
-    """Say why a call about an object failed; if it has secrets, only what cannot quote them."""
-    code = error.code if isinstance(error, (KubeRefused, KubeUnreachable)) else 0
-    if entry.is_confidential and code:
-        return f"refused with {code}; the message is left out because it may quote a secret"
+def describe_error(error: KubeError, *, confidential: bool) -> str:
+    """Say why a call failed; about what has secrets, without the target's words."""
     text = error.text if isinstance(error, KubeRefused) else str(error)
+    if confidential and (error.code or error.text):
+        text = f"{error.without_text}; the message is left out because it may quote a secret"
     if len(text) > MAX_MESSAGE:  # a value that is refused comes first, and why at the end
         text = f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 3 :]}"
     return one_line(text, MAX_MESSAGE)
@@ -68,14 +66,14 @@ def read_answer(what: str, obj: Json, wanted: ResolvedObject | None = None) -> L
     if live is None:
         raise KubeError(f"{what}: the answer's {unusable_field(obj)} is no usable text")
     return live
+
+
 @contextmanager
 def _within_bounds(path: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
         raise KubeError(f"GET {path}: the answer {error}") from None
-
-
 
 
 class Target:
@@ -112,7 +110,7 @@ class Target:
             except KubeError as error:
                 self._asked[api_version] = error
         if kind not in kinds and (known := self._asked.get(api_version)):
-            raise KubeError(str(known)) from known
+            raise known
         return kinds.get(kind)
 
     def find_in_group(self, group: str, kind: str) -> Kind | None:
@@ -243,7 +241,7 @@ class Target:
         """Return why no more calls make sense after an error of one; empty if they do.
 
         A webhook too may answer 401, or not at all, so `/version` is asked: only what the target
-        says there is about the target.
+        says there is about the target. Its words may repeat what was sent before, and are left out.
         """
         is_401 = isinstance(error, KubeRefused) and error.code == 401
         if isinstance(error, KubeUnreachable) and self.deadline.passed(margin=MARGIN):
@@ -253,8 +251,7 @@ class Target:
         self._silent_calls = 0
         try:
             self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
-        except KubeUnreachable as lost:
-            return "" if is_401 else str(lost)
-        except KubeRefused as refused:
-            return str(refused) if refused.code == 401 else ""
+        except KubeError as lost:
+            is_lost = lost.code == 401 or (isinstance(lost, KubeUnreachable) and not is_401)
+            return f"GET /version: {lost.without_text}" if is_lost else ""
         return ""

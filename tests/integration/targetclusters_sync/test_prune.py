@@ -75,7 +75,11 @@ def test_comes_back_after_a_deletion_that_was_under_way(world: World) -> None:
     patch(world, "app", {"metadata": {"finalizers": ["example.org/wait"]}})
     world.target.api.resource("v1", "configmaps").delete("app", world.namespace)
     report = world.round()
-    assert result(report, "app").outcome == "skipped"
+    assert result(report, "app").outcome == "deleting"
+    assert (
+        "held by finalizer example.org/wait; it is created again" in result(report, "app").message
+    )
+    assert not report.synced
     assert report.resume_after is not None
     patch(world, "app", {"metadata": {"finalizers": None}})
     assert result(world.round(), "app").outcome == "applied"
@@ -148,7 +152,7 @@ def test_an_object_made_anew_under_the_old_name_is_not_deleted_for_the_old_one(
             configmaps.create(manifest("old", namespace=world.namespace))
 
     report = world.round(kube=Watched(world.kube.kube, before=make_anew))
-    assert result(report, "old").message == "changed on the target meanwhile; it is looked at again"
+    assert result(report, "old").message == "changed on the target meanwhile"
     assert world.data("old") == {}
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
-from hooks.http.texts import one_line
+from hooks.http.texts import join_names, one_line
 from hooks.kube.objects import annotations, finalizers, labels, part
+from hooks.kube.times import read_time, timestamp
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER
 from hooks.targetclusters.sync.plan.drift import may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
@@ -21,6 +22,8 @@ _MAX_OWNER = 600
 _MAX_ID = 128
 #: Characters of a mark of ours: three names of 63, 63 and 253 characters, and the object's place.
 _MAX_MARK = 800
+#: In the place of what a target wrote into an object with secrets, which may repeat one.
+_NOT_SHOWN = "(not shown: it may quote a secret)"
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,26 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         mark=_read_mark(annotations(obj).get(ANNOTATION_OWNER)),
         part_of=str(labels(obj).get(LABEL_PART_OF) or "")[:_MAX_ID],
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or "")[:_MAX_ID],
-        deleting_since=one_line(metadata.get("deletionTimestamp") or "", 40),
+        deleting_since=_read_since(metadata.get("deletionTimestamp")),
         finalizers=tuple(one_line(each, 100) for each in finalizers(obj)[:_NAMED]),
         goes_by_itself=part(obj, "spec").get("ttlSecondsAfterFinished") is not None,
         may_differ=may_differ(content, obj),
     )
+
+
+def _read_since(value: object) -> str:
+    """Read since when an object is being deleted; a target's word that is no time is left out."""
+    if not value:
+        return ""
+    since = read_time(value) if isinstance(value, str) else None
+    return "an unknown time" if since is None else timestamp(since)
+
+
+def describe_deletion(entry: InventoryEntry, live: LiveObject) -> str:
+    """Say since when an object is being deleted and by what it is held."""
+    names = _NOT_SHOWN if entry.is_confidential else join_names(live.finalizers, limit=3)
+    held = f", held by finalizer {names}" if live.finalizers else ""
+    return f"is being deleted since {live.deleting_since}{held}"
 
 
 def _read_mark(value: object) -> str:
@@ -110,7 +128,8 @@ class Whose:
         if live.uid in self.source_uids:
             return "is itself a source"
         if claimed := self.claimed_by(entry, live):
-            return "" if claimed == str(self.owner) else f"belongs to {claimed}"
+            shown = _NOT_SHOWN if entry.is_confidential else claimed
+            return "" if claimed == str(self.owner) else f"belongs to {shown}"
         is_ours = live.part_of in self.former_sets or live.uid == entry.uid != ""
         return "" if is_ours else "existed before us"
 
@@ -132,8 +151,8 @@ def decide(
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Apply()
     if live.deleting_since:
-        message = "is being deleted on the target; it is created again after that"
-        return wanted.result("skipped", message, needs_recheck=True)
+        message = f"{describe_deletion(wanted.entry, live)}; it is created again after that"
+        return wanted.result("deleting", message, needs_recheck=True)
     if stranger := whose.stranger(wanted.entry, live):
         claimed = whose.claimed_by(wanted.entry, live)
         may_take = policy.conflict == "Overwrite" and live.uid not in whose.source_uids

@@ -45,14 +45,30 @@ def may_differ(wanted: object, live: object) -> bool:
     return not _equal(wanted, live)
 
 
-def changed_fields(before: Json, after: Json) -> tuple[str, ...]:
-    """Name the fields in which two states of one object differ, except for the server's own."""
+def changed_fields(before: Json, after: Json, *, known: Json | None = None) -> tuple[str, ...]:
+    """Name the fields in which two states of one object differ, except for the server's own.
+
+    Where `known` is given, nothing is named but its fields: another is said by what it is in.
+    """
     paths = (path for path in _changed(before, after, ()) if not _is_ignored(path))
-    names = list(dict.fromkeys(map(field_path, paths)))
+    if known is not None:
+        paths = (_known_part(path, known) for path in paths)
+    names = list(dict.fromkeys(field_path(path) or "another field" for path in paths))
     if len(names) <= FIELDS_NAMED:
         return tuple(names)
     kept = FIELDS_NAMED - 1
     return (*names[:kept], f"… and {len(names) - kept} more")
+
+
+def _known_part(path: _Path, known: object) -> _Path:
+    """Return the beginning of a path that exists in what is known."""
+    for length, key in enumerate(path):
+        if isinstance(known, list):
+            known = _by_name(known) or dict(enumerate(known))
+        if not isinstance(known, dict) or key not in known:
+            return path[:length]
+        known = known[key]
+    return path
 
 
 def _is_ignored(path: _Path) -> bool:

@@ -116,6 +116,11 @@ class DesiredObject:
         """Return apiVersion and kind."""
         return self.body["apiVersion"], self.body["kind"]
 
+    @property
+    def is_confidential(self) -> bool:
+        """Tell whether it is a Secret or comes from one, so no answer about it may be quoted."""
+        return InventoryEntry(*self.gvk, source=self.source).is_confidential
+
 
 @dataclass(frozen=True)
 class DesiredSet:
@@ -220,7 +225,8 @@ class SyncReport:
     @property
     def synced(self) -> bool:
         """Tell whether the target is as the sources want it."""
-        return self.complete and not (self.error or self.problems or self.troubled)
+        changes = any(result.needs_recheck for result in self.results)
+        return self.complete and not (self.error or self.problems or self.troubled or changes)
 
 
 @dataclass(frozen=True)

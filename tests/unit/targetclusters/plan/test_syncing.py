@@ -18,7 +18,7 @@ from hooks.targetclusters.plan.syncing import (
     decide,
 )
 from hooks.targetclusters.request import ResourceSync
-from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
 from tests.unit.targetclusters.views import (
     NOW,
@@ -288,6 +288,37 @@ def test_ten_are_named_and_the_others_counted() -> None:
         "object": "ConfigMap team/o-000",
         "message": "why",
     }
+
+
+@pytest.mark.parametrize(
+    ("problems", "said"),
+    [
+        pytest.param(0, "1 failed (of 1 objects); ConfigMap team/b: why", id="an object"),
+        pytest.param(1, "2 failed (of 1 objects); ConfigMap/0: is not there", id="a source"),
+    ],
+)
+def test_the_condition_says_what_is_wrong_with_the_first(problems: int, said: str) -> None:
+    named = tuple(SourceProblem(f"ConfigMap/{n}", "is not there") for n in range(problems))
+    latest = round_(A, report(A, outcomes={"a": "unchanged", "b": "failed"}, problems=named))
+    assert settled(sync=finished(latest), status={}).condition.message == said
+
+
+def test_what_is_changing_is_not_called_synced() -> None:
+    reported = report(A, outcomes={"a": "skipped"}, resume_after=5.0)
+    changing = tuple(replace(one, needs_recheck=True) for one in reported.results)
+    for results, wanted in ((reported.results, "True Synced"), (changing, "False Progressing")):
+        latest = round_(A, replace(reported, results=results))
+        assert summary(settled(sync=finished(latest), status={})) == wanted
+
+
+def test_no_name_of_a_secret_on_the_target_is_shown() -> None:
+    """The name is the target's word: it may be what a Secret holds."""
+    unlisted = (ObjectKey("", "Secret", "team", "hunter2"), ObjectKey("", "Pod", "team", "p"))
+    for found, named in ((unlisted, "such as Pod team/p;"), (unlisted[:1], "such as a Secret;")):
+        reported = replace(report(A, outcomes={"a": "unchanged"}), unlisted=found)
+        condition = settled(sync=finished(round_(A, reported)), status={}).condition
+        assert named in condition.message
+        assert "hunter2" not in condition.message
 
 
 def test_the_condition_stays_until_a_round_changes_it() -> None:

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.http.tls import file_context
-from hooks.http.transport import Transport
-from hooks.kube.client import ApiServer, Conflict, KubeRefused, KubeUnreachable, NotFound
+from hooks.kube.client import Conflict, KubeRefused, KubeUnreachable, NotFound
 from hooks.names import ANNOTATION_OWNER
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
+from hooks.targetclusters.sync.plan.kinds import MAX_KINDS
 from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport, SyncTask
 from tests import kubes
 from tests.controlplane.polling import PATIENCE, SLACK
@@ -32,6 +31,7 @@ from tests.unit.targetclusters.sync.objects import (
     make_desired,
     make_entry,
 )
+from tests.unit.targetclusters.sync.rounds import CORE, DISCOVERY, STATUS, after_discovery, target
 
 OBJECTS = (make_desired("a", data={"x": "1"}), make_desired("d", DEPLOYMENT, spec={"replicas": 1}))
 RECORDED = Inventory().with_entries(
@@ -41,23 +41,10 @@ RECORDED = Inventory().with_entries(
         make_entry("gone", DEPLOYMENT, source="ConfigMap/old"),
     ]
 )
-CORE: Json = {
-    "resources": [
-        {"name": "configmaps", "kind": "ConfigMap", "namespaced": True},
-        {"name": "secrets", "kind": "Secret", "namespaced": True},
-    ]
-}
-APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
-GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
-DISCOVERY = {"/api/v1": CORE, "/apis": GROUPS, "/apis/apps/v1": APPS}
 
 
 def task(recorded: Inventory = RECORDED) -> SyncTask:
     return SyncTask(OWNER, TARGET, recorded, DesiredSet(OBJECTS))
-
-
-def target(url: str) -> ApiServer:
-    return ApiServer(url, Transport(file_context, max_bytes=1_000_000))
 
 
 def run(answer: Callable[[Call], Answer], *, seconds: float = 5.0) -> tuple[SyncReport, list[Call]]:
@@ -77,18 +64,10 @@ def run_deletion(answer: Callable[[Call], Answer]) -> SyncReport:
         return delete_all(target(server.url), task(), memory=SyncMemory(), deadline=Deadline(5))
 
 
-def after_discovery(answer: Answer) -> Callable[[Call], Answer]:
-    """Answer discovery as an API server does, and everything else with `answer`."""
-    return lambda call: (200, DISCOVERY[call.path]) if call.path in DISCOVERY else answer
-
-
-STATUS: Json = {"kind": "Status", "message": "no"}
-
-
 @pytest.mark.parametrize(
     ("status", "error", "calls"),
     [
-        pytest.param(401, "GET /version: no (401)", 2, id="credentials not taken"),
+        pytest.param(401, "GET /version: refused with 401", 2, id="credentials not taken"),
         pytest.param(503, "no (503)", 4, id="not available"),
         pytest.param(429, "no (429)", 4, id="throttled"),
     ],
@@ -208,7 +187,7 @@ def test_a_401_about_one_object_stops_no_other(version: Answer, ended: bool) -> 
     report, _ = run(answer)
     outcomes = {r.entry.name: r.outcome for r in report.results}
     if ended:
-        assert report.error == "GET /version: no (401)"
+        assert report.error == "GET /version: refused with 401"
         assert outcomes["d"] == "skipped"
     else:
         assert report.error == ""
@@ -217,7 +196,7 @@ def test_a_401_about_one_object_stops_no_other(version: Answer, ended: bool) -> 
 
 def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
     text = "bad\n\x1b[31m" + "x" * 5000
-    report, _ = run(after_discovery((422, {"message": text})))
+    report, _ = run(after_discovery(lambda _: (422, {"message": text})))
     for message in (report.error, *(r.message for r in report.results)):
         assert len(message) < 400
         assert message.isprintable()
@@ -233,6 +212,27 @@ def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
 def test_no_message_about_a_deletion_quotes_a_secret(entry: InventoryEntry) -> None:
     mark = OWNER.mark(entry.key.place)
     live = {"uid": "u", "resourceVersion": "1", "annotations": {ANNOTATION_OWNER: mark}}
+
+    def answer(call: Call) -> Answer:
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if call.method == "DELETE":
+            return 403, {"message": "a webhook denied {password: hunter2}"}
+        if call.method == "GET" and "limit=" not in call.path:
+            return 200, {"metadata": live}
+        return 200, {"items": [{"metadata": {**live, "name": entry.name, "namespace": "shop"}}]}
+
+    recorded = Inventory().with_entries([entry])
+    with serving(answer) as server:
+        report = delete_all(
+            target(server.url), task(recorded), memory=SyncMemory(), deadline=Deadline(5)
+        )
+    found = next(one for one in report.results if one.entry.name == entry.name)
+    assert found.outcome == "failed"
+    assert "refused with 403" in found.message
+    assert "hunter2" not in str(report)
+
+
 def test_an_object_for_which_the_inventory_has_no_room_is_named_and_not_applied() -> None:
     large = "x" * 200
     left = [
@@ -263,27 +263,6 @@ def test_an_object_for_which_the_inventory_has_no_room_is_named_and_not_applied(
     assert not writes
 
 
-
-    def answer(call: Call) -> Answer:
-        if call.path in DISCOVERY:
-            return 200, DISCOVERY[call.path]
-        if call.method == "DELETE":
-            return 403, {"message": "a webhook denied {password: hunter2}"}
-        if call.method == "GET" and "limit=" not in call.path:
-            return 200, {"metadata": live}
-        return 200, {"items": [{"metadata": {**live, "name": entry.name, "namespace": "shop"}}]}
-
-    recorded = Inventory().with_entries([entry])
-    with serving(answer) as server:
-        report = delete_all(
-            target(server.url), task(recorded), memory=SyncMemory(), deadline=Deadline(5)
-        )
-    found = next(one for one in report.results if one.entry.name == entry.name)
-    assert found.outcome == "failed"
-    assert "refused with 403" in found.message
-    assert "hunter2" not in str(report)
-
-
 @pytest.mark.parametrize("field", ["uid", "resourceVersion"])
 @pytest.mark.parametrize("method", ["PATCH", "GET"])
 def test_what_a_target_calls_an_object_does_not_fill_the_inventory(field: str, method: str) -> None:
@@ -304,6 +283,37 @@ def test_what_a_target_calls_an_object_does_not_fill_the_inventory(field: str, m
     assert f"configmaps/a: the answer's metadata.{field} is no usable text" in found.message
     assert report.inventory.by_key[found.entry.key] == make_entry("a", uid="u")
     assert len(repr(report)) < 10_000
+
+
+def test_kinds_without_end_stop_their_own_objects_and_fill_no_memory() -> None:
+    rounds = itertools.count()
+
+    def answer(call: Call) -> Answer:
+        if call.path == "/apis/apps/v1":
+            names = [f"x{number}" for number in range(MAX_KINDS + 1)]
+            return 200, {"resources": [{"name": name, "kind": name} for name in names]}
+        if call.path == "/apis":
+            new = [{"groupVersion": f"apps/v{next(rounds) * 50 + n}"} for n in range(2, 50)]
+            known = {"groupVersion": "apps/v1"}
+            return 200, {"groups": [{"name": "apps", "versions": [known, *new]}]}
+        if call.path in DISCOVERY:
+            return 200, DISCOVERY[call.path]
+        if "limit=" in call.path:
+            return 200, {"items": []}
+        return (200, live) if call.method == "PATCH" else (404, STATUS)
+
+    memory, reports = SyncMemory(), []
+    live = {"metadata": {"uid": "u", "resourceVersion": "1"}}
+    with serving(answer) as server:
+        for _ in range(4):
+            kube, left = target(server.url), Deadline(20)
+            reports.append(sync_round(kube, task(), memory=memory, deadline=left, clock=time.time))
+    told = {one.entry.name: (one.outcome, one.message) for one in reports[-1].results}
+    assert told["a"][0] == "applied"
+    assert told["d"][0] == "failed"
+    assert f"the answer lists more than {MAX_KINDS} kinds" in told["d"][1]
+    assert sum(map(len, memory.kinds.values())) <= len(CORE["resources"])
+    assert len(memory.kinds) < 60
 
 
 VALUES = st.recursive(

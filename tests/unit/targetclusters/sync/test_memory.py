@@ -43,6 +43,7 @@ def test_objects_that_nobody_wants_are_forgotten() -> None:
     memory = SyncMemory()
     memory.note_failure(KEY, "digest", "refused", now=0.0)
     memory.conflicts.add(KEY)
-    memory.keep_only(set())
+    memory.overtaken[KEY] += 1
+    memory.keep_only(set(), set())
     assert memory == SyncMemory()
     assert memory.next_retry(now=0.0) is None

@@ -76,8 +76,8 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             "",
             CORRECT,
             result(
-                "skipped",
-                "is being deleted on the target; it is created again after that",
+                "deleting",
+                "is being deleted since 2026-11-22T02:10:00Z; it is created again after that",
                 needs_recheck=True,
             ),
             id="being deleted",
