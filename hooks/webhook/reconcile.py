@@ -84,7 +84,7 @@ class CallResult:
 
     Attributes:
         response: the answer to Metacontroller.
-        actions: what was begun, in order; what was refused or failed is among it.
+        actions: what was tried, in order, also what was refused, or failed, or got no answer.
         error: what stopped the work. The response already says so, unless the object changed faster
             than it could be written.
         routine: the actions belong to every day, such as the start of a probe, and what they change
@@ -107,21 +107,22 @@ def reconcile(call: Call[Facts, Action], *, deadline: Deadline, record: OncePerC
     Raises:
         CloudStackError, KubeError: the call has no answer for it.
     """
-    done: list[Action] = []
+    tried: list[Action] = []
     try:
-        return _work(call, deadline, record, done)
+        return _work(call, deadline, record, tried)
     except (CloudStackError, KubeError) as error:
         answer = call.trouble(error)
         if answer is None:
             raise
         record(*answer.events)
-        return CallResult(answer.response, tuple(done), error)
+        return CallResult(answer.response, tuple(tried), error)
 
 
 def _work(
-    call: Call[Facts, Action], deadline: Deadline, record: OncePerCall, done: list[Action]
+    call: Call[Facts, Action], deadline: Deadline, record: OncePerCall, tried: list[Action]
 ) -> CallResult:
-    """Repeat the passes, and add each action to `done`, which an error leaves to the caller."""
+    """Repeat the passes, and add each action to `tried`, which an error leaves to the caller."""
+    done: list[Action] = []
     passes = conflicts = 0
     while True:
         plan = call.plan(call.observe())
@@ -130,11 +131,12 @@ def _work(
         if plan.actions and (is_repeated or passes > MAX_PASSES):
             left = join_sentences([str(action) for action in plan.actions], limit=5)
             _log.warning("work does not end", extra={"passes": passes, "left": left})
-            return CallResult(_resumed(plan.response), tuple(done))
+            return CallResult(_resumed(plan.response), tuple(tried))
         try:
             for action in plan.actions:
                 if deadline.passed(margin=ANSWER_MARGIN):
-                    return CallResult(_resumed(plan.response), tuple(done))
+                    return CallResult(_resumed(plan.response), tuple(tried))
+                tried.append(action)
                 call.act(action)
                 done.append(action)
         except Outdated as error:
@@ -142,11 +144,11 @@ def _work(
             if conflicts == MAX_CONFLICTS:
                 response = plan.response.copy()
                 response["resyncAfterSeconds"] = CONFLICT_RESUME_AFTER
-                return CallResult(response, tuple(done), error)
+                return CallResult(response, tuple(tried), error)
             continue
         record(*plan.events)
         if not plan.actions:
-            return CallResult(plan.response, tuple(done))
+            return CallResult(plan.response, tuple(tried))
 
 
 def _resumed(response: Response) -> Response:

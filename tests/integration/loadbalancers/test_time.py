@@ -124,7 +124,7 @@ def test_a_call_does_not_wait_long_for_a_busy_network_and_writes_nothing(world: 
         answer = second.call(hook)  # returns although the first one still has the network
         assert world.writes() == {}
         go_on.set()
-        assert answer.actions == ()
+        assert [type(each) for each in answer.actions] == [Associate]  # tried, and not begun
         assert answer.response["resyncAfterSeconds"] == 1  # type: ignore[typeddict-item]
         assert "another call is acquiring an address" in second.condition("Reconciling")["message"]
         holder.join()
