@@ -117,17 +117,15 @@ class _Jobs:
         result = SyncResult(
             milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
         )
-        remaining = {}
         try:
             with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, kubeconfig):
                 task = self._task(api, kubeconfig, recorded, deadline)
                 report = delete_all(api, task, memory=memory, deadline=deadline)
                 result = replace(result, report=report)
-                remaining = {"remaining": len(report.inventory.by_key)}
         except AccessError as error:
             result = replace(result, failure=self._explained(error.failure, deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
-        _log.info("resources deleted", extra=self._log_fields(result, **remaining))
+        self._log_deletion(result)
         return result
 
     def _open(
@@ -202,6 +200,21 @@ class _Jobs:
         _log.log(level, "resources synced", extra=extra)
         if report.complete or report.error:
             self.watched.count_round(success=report.synced, outcomes=outcomes)
+
+    def _log_deletion(self, result: SyncResult) -> None:
+        """Log a deletion round: what it deleted, and why it did not delete the rest."""
+        report = result.report
+        if report is None:
+            _log.warning("resources not deleted", extra=self._log_fields(result))
+            return
+        deleted = report.counts.get("pruned", 0)
+        extra = self._log_fields(result, deleted=deleted, remaining=len(report.inventory.by_key))
+        if report.error:
+            extra["problem"] = report.error
+        if deleted or report.complete:
+            _log.info("resources deleted", extra=extra)
+        else:
+            _log.warning("resources not deleted", extra=extra)
 
     def _log_fields(self, result: Result, **more: object) -> dict[str, object]:
         problem = {"problem": result.failure.message} if result.failure else {}
