@@ -1,6 +1,6 @@
 """Reads YAML from untrusted sources into JSON values, as Kubernetes' own tools read it.
 
-YAML 1.1 without what JSON cannot hold: timestamps and sexagesimal numbers stay strings, keys are
+YAML 1.1 without what JSON cannot hold: timestamps and sexagesimal numbers stay strings, keys become
 strings, no value contains itself. No message quotes a value: it may be a secret.
 """
 
@@ -34,6 +34,7 @@ _PLAIN_TAGS = frozenset(_TAG + name for name in ("plain", "int", "float", "bool"
 #: JSON readers do not agree on longer numbers.
 _MAX_DIGITS = 40
 _INTEGERS = range(-(2**63), 2**64)  # int64 and uint64
+_KEYS = range(-(2**63), 2**63)  # int64 alone
 _BAD_TAG = "has a tag for which JSON has no value"
 _TOO_LARGE = "is a number too large for Kubernetes; quote it to make it a string"
 
@@ -222,10 +223,7 @@ def _mapping(node: yaml.MappingNode, at: tuple[Part, ...]) -> dict[str, Value]:
     own: dict[str, Value] = {}
     merged: dict[str, Value] = {}
     for key_node, value_node in node.value:
-        key = _scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
-        if not isinstance(key, str):
-            line = key_node.start_mark.line + 1
-            raise _invalid(at, f"has a key in line {line} that is not a string; quote it")
+        key = _key(key_node, at)
         if key == "<<" and key_node.tag == f"{_TAG}plain":
             _merge(merged, value_node, (*at, key))
             continue
@@ -233,6 +231,23 @@ def _mapping(node: yaml.MappingNode, at: tuple[Part, ...]) -> dict[str, Value]:
             raise _invalid((*at, key), "is a duplicate key")
         own[key] = _value(value_node, (*at, key))
     return {**merged, **own}
+
+
+def _key(node: yaml.Node, at: tuple[Part, ...]) -> str:
+    """Read a key; whole numbers and booleans become texts, as sigs.k8s.io/yaml writes them.
+
+    It shortens numbers with a fraction, such as 1.10, so these are refused.
+    """
+    match _scalar(node, at) if isinstance(node, yaml.ScalarNode) else None:
+        case str(key):
+            return key
+        case bool(key):
+            return str(key).lower()
+        case int(key) if key in _KEYS:
+            return str(key)
+    line = node.start_mark.line + 1
+    problem = "that is neither a string nor a whole number nor a boolean; quote it"
+    raise _invalid(at, f"has a key in line {line} {problem}")
 
 
 def _merge(merged: dict[str, Value], node: yaml.Node, at: tuple[Part, ...]) -> None:

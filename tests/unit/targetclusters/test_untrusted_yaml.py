@@ -55,6 +55,22 @@ def test_reads_a_value_as_kubernetes_does(text: str, value: object) -> None:
     assert only(f"v: {text}") == {"v": value}
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("8080: web", "8080"),
+        ("010: web", "8"),
+        ("-5: web", "-5"),
+        ("on: web", "true"),
+        ("No: web", "false"),
+        ('"on": web', "on"),
+        ("!!str 8080: web", "8080"),
+    ],
+)
+def test_reads_a_key_as_kubectl_does(text: str, key: str) -> None:
+    assert only(text) == {key: "web"}
+
+
 def test_aliases_repeat_and_merge_keys_merge() -> None:
     text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: {<<: [{q: 1}, {q: 2, r: 3}]}\nd: *a"
     assert only(text) == {
@@ -69,8 +85,11 @@ def test_aliases_repeat_and_merge_keys_merge() -> None:
     ("text", "field", "message"),
     [
         pytest.param("a: {b: 1, b: 2}", "a.b", "is a duplicate key", id="key twice"),
-        pytest.param("a:\n  1: x", "a", "key in line 2 that is not a string", id="number as key"),
-        pytest.param("? [a]\n: b", "", "key in line 1 that is not a string", id="list as key"),
+        pytest.param("a:\n  1.10: x", "a", "key in line 2 that is neither", id="fraction as key"),
+        pytest.param(f"{2**63}: x", "", "key in line 1 that is neither", id="large number as key"),
+        pytest.param("~: x", "", "key in line 1 that is neither", id="null as key"),
+        pytest.param("? [a]\n: b", "", "key in line 1 that is neither", id="list as key"),
+        pytest.param('1: a\n"1": b', "1", "is a duplicate key", id="key twice, once as a number"),
         pytest.param("a: [{b: !thing x}]", "a[0].b", "tag", id="unknown tag"),
         pytest.param("a: !!binary aGk=", "a", "tag", id="bytes"),
         pytest.param("a: !!set {x}", "a", "tag", id="set"),
