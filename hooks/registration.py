@@ -99,11 +99,13 @@ def _check_reachable(config: Config) -> None:
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Register the controllers of the hooks that the environment names; return the exit code."""
+    dictConfig(logging_config("info"))
     try:
         config = from_environ(environ, known_hooks=HOOKS, warn=_log.warning)
         _check_reachable(config)
     except SettingsError as error:
-        sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+        for problem in error.problems:
+            _log.error("setting refused", extra={"problem": problem})
         return BAD_SETTINGS
     dictConfig(logging_config(config.log_level))
     kube = ApiServer.of(config.api_server)

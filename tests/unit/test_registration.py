@@ -1,6 +1,8 @@
 """The controllers that a pod registers: whose, aimed where, and what goes wrong."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from kubernetes.client import Configuration
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeRefused, NotFound
-from hooks.registration import controllers, main, register
+from hooks.registration import controllers, register
 from hooks.settings.config import Config
 from hooks.settings.parsing import address
 from hooks.wsgi import BAD_SETTINGS
@@ -121,9 +123,27 @@ def test_a_kind_that_never_comes_is_told_when_time_is_up() -> None:
     assert 4 <= now[0] <= 5
 
 
-def test_settings_that_cannot_work_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main({"HOOKS": "nodes"}) == BAD_SETTINGS
-    assert "CLOUD_CONFIG: is needed by nodes" in capsys.readouterr().err
+def refused_settings(environ: dict[str, str]) -> list[Any]:
+    """Run the init container with settings that cannot work; return its lines in the log."""
+    command = [sys.executable, "-m", "hooks.registration"]
+    ended = subprocess.run(
+        command, check=False, env=environ, cwd=PROJECT, capture_output=True, text=True
+    )
+    assert ended.returncode == BAD_SETTINGS
+    return [json.loads(line) for line in ended.stderr.splitlines()]
+
+
+def test_settings_that_cannot_work_are_named_in_the_form_of_every_other_line(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "cloud-config"
+    file.write_text(
+        "[Global]\napi-url = http://127.0.0.1:9\napi-key = k\nsecret-key = s\nregoin = x\n"
+    )
+    warned, *refused = refused_settings({"CLOUD_CONFIG": str(file), "BIND": "x", "HOOKS": "nodes"})
+    assert "regoin" in warned["message"]
+    assert {line["message"] for line in refused} == {"setting refused"}
+    assert any(line["problem"].startswith("BIND: ") for line in refused)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +154,12 @@ def test_settings_that_cannot_work_are_named(capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_hooks_that_the_pods_own_metacontroller_cannot_call_are_not_registered(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], bind: str, said: str
+    tmp_path: Path, bind: str, said: str
 ) -> None:
     (tmp_path / "token").write_text("a-token-that-is-long-enough-for-anybody\n")
     token = str(tmp_path / "token")
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig("http://127.0.0.1:9")))
     environ = {"HOOKS": "services", "BIND": bind, "HOOKS_TOKEN_FILE": token}
     environ["KUBECONFIG_FILE"] = str(tmp_path / "kubeconfig")
-    assert main(environ) == BAD_SETTINGS
-    assert said in capsys.readouterr().err
+    [line] = refused_settings(environ)
+    assert said in line["problem"]
