@@ -63,7 +63,7 @@ class HttpAnswer:
     """An answer, whatever its status; `retry_after` and `date` are headers as they came."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     content_type: str = ""
     retry_after: str = ""
     date: str = ""

@@ -1,10 +1,10 @@
 """The Kubernetes API as the hooks use it: reads, and the few writes that Metacontroller cannot do.
 
 KubeError                       catch this one; str() is fit for a status, never secret
-├── KubeUnreachable             no usable answer: connection, timeout, 5xx, too large, no JSON
-├── NotFound                    404
-├── Conflict                    409: the object changed since it was read, or is there already
-└── KubeRefused                 any other refusal: `code`, `text`
+├── KubeUnreachable             no usable answer: connection, timeout, 410, 429, 5xx, no JSON object
+└── KubeRefused                 the API server said no: `code`, `text`
+    ├── NotFound                404: the object, or its kind, is not there
+    └── Conflict                409: the object changed since it was read, or is there already
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from threading import Lock
@@ -111,7 +111,7 @@ class KubeRequest:
     path: str
     deadline: Deadline
     params: Params = None
-    body: Json | None = None
+    body: Json | None = field(default=None, repr=False)
     content_type: str = JSON
     accept: str = JSON
 

@@ -3,7 +3,7 @@
 import base64
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hooks.http.bounded_json import Json
@@ -47,7 +47,7 @@ class BadKubeconfig(Exception):
 class Fields:
     """A mapping in a kubeconfig, and its path."""
 
-    values: Json
+    values: Json = field(repr=False)
     path: str = ""
 
     def get(self, key: str, kind: type[T]) -> T:

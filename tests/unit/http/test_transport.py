@@ -11,7 +11,7 @@ import pytest
 
 from hooks.http.errors import HttpError
 from hooks.http.tls import file_context
-from hooks.http.transport import Request, Transport
+from hooks.http.transport import HttpAnswer, Request, Transport
 from tests import loopback
 from tests.controlplane.polling import PATIENCE
 
@@ -81,3 +81,7 @@ def test_nothing_is_sent_when_no_time_is_left() -> None:
 def test_a_request_shows_neither_its_credentials_nor_its_body() -> None:
     request = Request("GET", "http://x/", {"Authorization": "Bearer t0ken"}, b"b0dy", ("s3cret",))
     assert repr(request) == "Request(method='GET', url='http://x/')"
+
+
+def test_an_answer_does_not_show_its_body() -> None:
+    assert "s3cret" not in repr(HttpAnswer(200, b'{"data": {"kubeconfig": "s3cret"}}'))

@@ -14,6 +14,7 @@ from hooks.kube.client import (
     Conflict,
     KubeError,
     KubeRefused,
+    KubeRequest,
     KubeUnreachable,
     NotFound,
 )
@@ -302,3 +303,5 @@ def test_nothing_is_asked_when_no_time_is_left() -> None:
 
 def test_its_repr_shows_no_secret() -> None:
     assert repr(api("https://api:6443")) == "ApiServer(https://api:6443)"
+    body = {"kind": "Secret", "data": {"password": "aHVudGVyMg=="}}
+    assert "aHVudGVyMg" not in repr(KubeRequest("PATCH", "/x", Deadline(1), body=body))
