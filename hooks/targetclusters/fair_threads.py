@@ -1,4 +1,7 @@
-"""Threads that namespaces share: however long the jobs of one take, others find a free thread."""
+"""Threads that namespaces share: however long the jobs of one take, others find a free thread.
+
+Those are up to FIRST_JOBS namespaces; the next waits for one of their jobs to end.
+"""
 
 import threading
 from collections import Counter, deque
@@ -17,8 +20,8 @@ _Taken = tuple[str, Future[Any], Callable[[], Any]]
 class FairThreads:
     """Runs one job of each namespace at once, and more while it holds fewer threads than are free.
 
-    So one namespace holds half of the threads at most, and none waits for another's jobs. Jobs of a
-    namespace start in order.
+    So one namespace holds half of the threads at most, and none of FIRST_JOBS namespaces waits for
+    another's jobs. Jobs of a namespace start in order.
 
     Args:
         name: starts the threads' names.

@@ -39,7 +39,7 @@ class _Overtaken(Exception):
 
 @dataclass(frozen=True)
 class Applier:
-    """Applies the objects of one round; its clock gives epoch seconds."""
+    """Applies the objects of one round; its clock gives monotonic seconds."""
 
     state: LiveState
     policy: SyncPolicy

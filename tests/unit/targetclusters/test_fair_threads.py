@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hooks.targetclusters.fair_threads import FairThreads
+from hooks.targetclusters.fair_threads import FIRST_JOBS, FairThreads
 from tests.controlplane.polling import PATIENCE, until
 
 
@@ -60,6 +60,15 @@ def test_no_namespace_waits_for_the_jobs_of_others() -> None:
                 fair.submit(f"{number}", held.job("dead"))
             assert fair.submit(f"healthy-{number}", lambda: "done").result(5) == "done"
         assert 50 <= len(held.began) <= 16 + 50
+
+
+def test_more_namespaces_than_first_jobs_wait_until_one_of_them_ends() -> None:
+    with holding(1) as (fair, held):
+        jobs = [fair.submit(f"{n}", held.job(f"{n}")) for n in range(FIRST_JOBS + 2)]
+        until(lambda: len(held.began) == FIRST_JOBS + 1, "jobs begin", every=0.005)
+        assert held.began == [f"{n}" for n in range(FIRST_JOBS + 1)]
+        held.gate.set()
+        assert jobs[-1].result(PATIENCE) == f"{FIRST_JOBS + 1}"
 
 
 def test_an_error_is_the_callers_and_frees_the_thread() -> None:
