@@ -25,9 +25,8 @@ _KEEP_IP = annotation_path(names.ANNOTATION_KEEP_IP)
 def wanted_spec(facts: Facts) -> Json:
     """Return the spec that the Service asks for.
 
-    While something in the Service cannot be served, the spec stays as it is and only names that:
-    what was valid last is kept up. The source ranges stay as far as the Service still admits them,
-    and the ports as far as it still has them.
+    While something in the Service cannot be served, the spec of its load balancer stays as it is
+    and only names that: what was valid last is kept up, as far as the Service still asks for it.
     """
     reader = Reader(annotations(facts.service))
     if other := find_other_provider(facts):
@@ -40,22 +39,16 @@ def wanted_spec(facts: Facts) -> Json:
     spec = _read_spec(facts.service, reader)
     for key, message in unknown_annotations(reader.annotations):
         reader.ignore(annotation_path(key), message)
-    if facts.live_load_balancer:
-        present = dict(part(facts.live_load_balancer, "spec"))
-        spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
-        if reader.invalid:
-            # Nobody can tell what a misspelt keep-ip means: the address stays.
-            is_misspelt = any(each["field"] == _KEEP_IP for each in reader.invalid)
-            present |= {
-                "sourceRanges": still_admitted(present, spec["sourceRanges"]),
-                "ports": _still_served(present, facts.service),
-            }
-            spec = {**spec, **present} | ({"keepAddress": True} if is_misspelt else {})
-    else:
-        spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
     _note_network(facts, spec, reader)
     if facts.default_network:
         spec.setdefault("network", facts.default_network)
+    if facts.live_load_balancer:
+        present = part(facts.live_load_balancer, "spec")
+        spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
+        if reader.invalid:
+            spec = _frozen(present, spec, facts.service, reader)
+    else:
+        spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1
@@ -167,6 +160,26 @@ def _ports(spec: Json, reader: Reader, *, proxy: bool) -> list[Json]:
                 }
             )
     return ports
+
+
+def _frozen(present: Json, asked: Json, service: Json, reader: Reader) -> Json:
+    """Return the present spec, without what the Service no longer asks for.
+
+    Source ranges and ports only become fewer. A takeover that the Service no longer names ends: it
+    is about what belongs to others.
+    """
+    spec = {
+        **present,
+        "adopt": asked["adopt"],
+        "sourceRanges": still_admitted(present, asked["sourceRanges"]),
+        "ports": _still_served(present, service),
+    }
+    if spec.get("takeoverFrom") != asked.get("takeoverFrom"):
+        spec.pop("takeoverFrom", None)
+    # Nobody can tell what a misspelt keep-ip means: the address stays.
+    if any(each["field"] == _KEEP_IP for each in reader.invalid):
+        spec["keepAddress"] = True
+    return spec
 
 
 def _still_served(present: Json, service: Json) -> list[Json]:

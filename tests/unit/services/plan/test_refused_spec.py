@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from hooks.http.bounded_json import Json
-from tests.unit.services.objects import load_balancer, port, service
+from hooks.services.plan.spec import wanted_spec
+from tests.unit.services.objects import facts, load_balancer, port, service
 from tests.unit.services.plan.test_spec import annotation, spec_of
 
 
@@ -12,6 +15,33 @@ def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
     after = spec_of(changed, load_balancer(before))
     assert [item["field"] for item in after["invalid"]] == [annotation("mode")]
     assert {**after, "invalid": []} == before
+
+
+def test_while_something_cannot_be_served_nothing_is_added_that_was_left_out() -> None:
+    before = spec_of(service())
+    asked = {"takeover-from": "old-cluster", "network": "net-2", "hostname": "lb.example.com"}
+    observed, balancer = service({**asked, "mode": "dry"}), load_balancer(before)
+    assert {**spec_of(observed, balancer), "invalid": []} == before
+    after = wanted_spec(replace(facts(observed, balancer), default_network="net-1"))
+    assert {**after, "invalid": []} == before
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        pytest.param("old-cluster", "old-cluster", id="still named"),
+        pytest.param("another", None, id="another is named"),
+        pytest.param("x" * 256, None, id="invalid now"),
+        pytest.param(None, None, id="named no longer"),
+    ],
+)
+def test_while_something_cannot_be_served_a_takeover_goes_on_only_if_it_is_still_named(
+    now: str | None, kept: str | None
+) -> None:
+    before = spec_of(service({"takeover-from": "old-cluster"}))
+    named = {} if now is None else {"takeover-from": now}
+    after = spec_of(service({**named, "mode": "dry"}), load_balancer(before))
+    assert after.get("takeoverFrom") == kept
 
 
 @pytest.mark.parametrize(
