@@ -23,6 +23,7 @@ from hooks.server.heads import MAX_HEAD_BYTES, MAX_HEADERS
 from hooks.server.worker import LARGE_BODY_BUDGET, MAX_FILES, OWN_FILES, PARSE_BUDGET
 from hooks.settings.cloud_config import NAMES
 from hooks.settings.config import settings
+from hooks.targetclusters.fair_threads import FIRST_JOBS
 from hooks.webhook.requests import MAX_VALUES
 from hooks.wsgi import HOOKS
 from tools.reference import described, pages, table
@@ -240,6 +241,9 @@ def test_the_limits_in_the_documentation_are_those_of_the_code() -> None:
     assert f"{MAX_FILES:,} at most) and keeps {OWN_FILES}" in decisions
     assert f"open for {STRANGER_IDLE_SECONDS:g}." in text
     assert f"dropped for {LINGER_SECONDS:g} seconds" in decisions
+    assert f"and none of {FIRST_JOBS}\nwaits for another" in decisions
+    targets = (PROJECT / "docs/explanation/target-clusters.md").read_text()
+    assert f"every namespace of up to {FIRST_JOBS} has a thread at once" in targets
 
 
 def test_the_reasons_that_troubleshooting_explains_are_those_of_the_hooks() -> None:

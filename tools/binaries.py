@@ -42,7 +42,7 @@ class Binaries:
 def ensure(report: Report = print, environ: Mapping[str, str] = os.environ) -> Binaries:
     """Return all programs; build those that neither KUBEBUILDER_ASSETS nor the cache has.
 
-    A cold build takes about ten minutes on two cores, 2 GiB of memory and 4 GB of disk.
+    A cold build takes about ten minutes on two cores, 2 GiB of memory and 6 GB of disk.
     """
     places = locate(environ)
     MODULE.ensure(places, report, environ)

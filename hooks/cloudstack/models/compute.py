@@ -1,4 +1,4 @@
-"""Virtual machines and what they are made from: zones, offerings, clusters of them."""
+"""Virtual machines, zones, and clusters of virtual machines."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -39,11 +39,11 @@ def is_label_value(text: str) -> bool:
 
 
 def zone_label_value(vm: VirtualMachine, zones: Sequence[Zone]) -> str:
-    """Return the value of a VM's zone; never one that another zone has, and empty without a zone.
+    """Return the value of a VM's zone; empty without a zone.
 
     A name that a label can hold is its value. Another one loses what it cannot hold, and gets a
-    part of the zone's id if nothing or another zone's value is left. So a zone's value hangs on
-    the zones that there are, and not on those that have VMs.
+    part of the zone's id if nothing is left, or what another zone's name leaves too. So a zone's
+    value depends on all zones, and not on those that have VMs.
 
     Args:
         vm: of the zone.

@@ -1,4 +1,4 @@
-"""Reads and deletes the ConfigMaps of ApplySets that earlier versions made on a target.
+"""Reads and deletes the ConfigMaps of ApplySets that earlier builds made on a target.
 
 What is refused about them stops nothing: the objects are told by the inventory.
 """
