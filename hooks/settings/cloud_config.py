@@ -61,11 +61,18 @@ def read_cloud_config(
         text = Path(path).read_bytes().decode()
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not UTF-8 at byte {error.start}") from None
-    return fill_from_environ(parse_cloud_config(text, warn=warn), environ)
+    return fill_from_environ(parse_cloud_config(text, warn=warn), environ, warn=warn)
 
 
-def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudConfig:
+def fill_from_environ(
+    config: CloudConfig, environ: Mapping[str, str], *, warn: Callable[[str], None]
+) -> CloudConfig:
     """Return the config with the authorities and the proxy of the environment where it has none.
+
+    Args:
+        config: as the file has it.
+        environ: the environment.
+        warn: called for each entry of NO_PROXY that excludes nothing.
 
     Raises:
         SettingsError: one of them cannot be used; it names the variable.
@@ -77,29 +84,40 @@ def fill_from_environ(config: CloudConfig, environ: Mapping[str, str]) -> CloudC
             file_context(authorities)
         except BadTrust as error:
             raise SettingsError(f"{name}: {error}") from None
-    proxy = config.proxy or _environment_proxy(config.api_url, environ)
+    proxy = config.proxy or _environment_proxy(config.api_url, environ, warn)
     return replace(config, ca_file=authorities, proxy=proxy)
 
 
-def _environment_proxy(url: str, environ: Mapping[str, str]) -> str:
+def _environment_proxy(url: str, environ: Mapping[str, str], warn: Callable[[str], None]) -> str:
     """Return the environment's proxy, with the scheme that may be left out there.
 
-    Raises SettingsError, also for a NO_PROXY that cannot be read.
+    Raises SettingsError.
     """
     names = (f"{urlsplit(url).scheme}_proxy", "all_proxy")
     variable, given = _first_given(environ, *names)
     if not given:
         return ""
     proxy = given if "://" in given else f"http://{given}"
-    without, excluded = _first_given(environ, "no_proxy")
-    try:
-        if is_listed(url, excluded):
-            return ""
-    except ValueError as error:
-        raise SettingsError(f"{without} {error}") from None
+    if _is_excluded(url, environ, warn):
+        return ""
     if problem := proxy_problem(proxy):
         raise SettingsError(f"{variable} {problem}")
     return proxy
+
+
+def _is_excluded(url: str, environ: Mapping[str, str], warn: Callable[[str], None]) -> bool:
+    """Tell whether NO_PROXY names a URL's server.
+
+    An entry that cannot name any is ignored, as curl, requests and Go ignore it.
+    """
+    variable, hosts = _first_given(environ, "no_proxy")
+    found = False
+    for entry in hosts.replace(",", " ").split():
+        try:
+            found |= is_listed(url, entry)
+        except ValueError as error:
+            warn(f"{variable} {error}; it is ignored")
+    return found
 
 
 def _first_given(environ: Mapping[str, str], *names: str) -> tuple[str, str]:

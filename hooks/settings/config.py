@@ -184,7 +184,8 @@ def from_environ(
     Args:
         environ: an empty variable counts as not set, except WATCH_NAMESPACE.
         known_hooks: by the names that HOOKS may hold.
-        warn: called for each line of the cloud-config without a meaning.
+        warn: called for each line of the cloud-config without a meaning, and for each entry of
+            NO_PROXY that excludes nothing.
         service_account: the folder of a pod's service account.
 
     Raises:

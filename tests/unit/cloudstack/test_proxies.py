@@ -60,7 +60,7 @@ def version_at(
     seconds: float = 5,
 ) -> str:
     config = CloudConfig(url, "key", "secret", proxy=proxy, ca_file=str(ca or ""))
-    with closing(Cloud(fill_from_environ(config, environ or {}))) as cloud:
+    with closing(Cloud(fill_from_environ(config, environ or {}, warn=pytest.fail))) as cloud:
         return ".".join(map(str, cloud.capabilities(Deadline(seconds)).version))
 
 
@@ -161,7 +161,8 @@ def test_hosts_without_a_proxy_are_called_directly(variable: str, hosts: str, pl
 )
 def test_which_hosts_no_proxy_names(url: str, hosts: str, expected: str) -> None:
     environ = {"HTTPS_PROXY": NOBODY, "NO_PROXY": hosts}
-    assert fill_from_environ(CloudConfig(url, "key", "secret"), environ).proxy == expected
+    config = CloudConfig(url, "key", "secret")
+    assert fill_from_environ(config, environ, warn=pytest.fail).proxy == expected
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
@@ -183,14 +184,20 @@ def test_which_hosts_no_proxy_names(url: str, hosts: str, expected: str) -> None
         ("me:pass-word@a", "me:***"),
     ],
 )
-def test_a_no_proxy_that_excludes_nothing_is_refused(variable: str, entry: str, shown: str) -> None:
-    config = CloudConfig("https://a.example.com/client/api", "key", "secret")
-    environ = {"HTTPS_PROXY": NOBODY, variable: f"a.example.com, {entry}"}
-    with pytest.raises(SettingsError) as caught:
-        fill_from_environ(config, environ)
-    assert str(caught.value).startswith(f"{variable} names '{shown}'; must be a host, ")
-    del environ["HTTPS_PROXY"]
-    assert fill_from_environ(config, environ) == config
+def test_an_entry_of_no_proxy_that_excludes_nothing_is_told_and_the_others_count(
+    variable: str, entry: str, shown: str
+) -> None:
+    environ = {"HTTPS_PROXY": NOBODY, variable: f"{entry}, a.example.com, {entry}"}
+    for host, expected in (("a.example.com", ""), ("b.example.com", NOBODY)):
+        config = CloudConfig(f"https://{host}/client/api", "key", "secret")
+        told: list[str] = []
+        assert fill_from_environ(config, environ, warn=told.append).proxy == expected
+        assert len(told) == 2
+        for each in told:
+            assert each.startswith(f"{variable} names '{shown}'; must be a host, ")
+            assert each.endswith("; it is ignored")
+        without_proxy = {variable: environ[variable]}
+        assert fill_from_environ(config, without_proxy, warn=pytest.fail) == config
 
 
 def test_the_proxy_of_the_cloud_config_wins_over_the_environment(plain: Api) -> None:
@@ -279,6 +286,7 @@ def test_a_variable_that_names_no_http_proxy_is_named(variable: str, proxy: str)
     with pytest.raises(
         SettingsError, match=f"^{variable} is '.*must be an http or https U"
     ) as caught:
-        fill_from_environ(config, {variable: proxy})
+        fill_from_environ(config, {variable: proxy}, warn=pytest.fail)
     assert "PASSWORD" not in str(caught.value)
-    assert not fill_from_environ(config, {variable: proxy, "NO_PROXY": "*"}).proxy
+    without = {variable: proxy, "NO_PROXY": "*"}
+    assert not fill_from_environ(config, without, warn=pytest.fail).proxy

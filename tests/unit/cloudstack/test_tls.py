@@ -54,7 +54,7 @@ def version_at(
     url: str, environ: Mapping[str, str] | None = None, *, ssl_no_verify: bool = False
 ) -> tuple[int, ...]:
     config = CloudConfig(url, "key", "secret", ssl_no_verify=ssl_no_verify)
-    with closing(Cloud(fill_from_environ(config, environ or {}))) as cloud:
+    with closing(Cloud(fill_from_environ(config, environ or {}, warn=pytest.fail))) as cloud:
         return cloud.capabilities(Deadline(5)).version
 
 

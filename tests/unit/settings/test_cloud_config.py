@@ -176,11 +176,11 @@ def test_the_environment_names_authorities_as_requests_and_openssl_read_it(
         (tmp_path / name).write_text(Authority().pem)
     environ = {name: each and str(tmp_path / each) for name, each in variables.items()}
     wanted = str(tmp_path / expected) if expected else ""
-    assert fill_from_environ(parse(GOOD), environ).ca_file == wanted
+    assert fill_from_environ(parse(GOOD), environ, warn=pytest.fail).ca_file == wanted
 
 
 @pytest.mark.parametrize("variable", CA_VARIABLES)
 def test_a_variable_that_names_no_authorities_is_named(variable: str) -> None:
     wanted = f"^{variable}: /no/ca cannot be used: .*No such file or directory"
     with pytest.raises(SettingsError, match=wanted):
-        fill_from_environ(parse(GOOD), {variable: "/no/ca"})
+        fill_from_environ(parse(GOOD), {variable: "/no/ca"}, warn=pytest.fail)
