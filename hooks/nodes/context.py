@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from math import inf
 
 from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import CloudStackError
 from hooks.http.deadline import Deadline, Monotonic
-from hooks.kube.client import Kube, KubeError
+from hooks.kube.client import Kube, KubeError, KubeUnreachable
 from hooks.kube.objects import part
 from hooks.names import CLOUDSTACK_API
 from hooks.nodes.plan.absence import SeenAbsence
+from hooks.nodes.plan.guard import SurveyedNode
 from hooks.settings.config import Config
 
 _log = logging.getLogger("hooks.nodes")
 
 #: Where the API server lists Instances.
 INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
-#: Seconds that reading the list of Instances may take, and before a failed one is read again.
+#: Seconds that reading the list of Instances may take.
 READ_SECONDS = 2.0
+#: Seconds that a survey's failure serves all calls, and by which a list of Instances counts as
+#: newer where reading it fails.
 PAUSE = 5.0
+#: Seconds that a survey of all nodes is used; one by an older snapshot is not.
+SURVEY_TTL = 15.0
 #: Seconds that a list is used for a node that it does not have.
 NEW_NODE_TTL = 1.0
 #: Nodes that are remembered.
@@ -59,6 +65,56 @@ class Absences:
         """Forget a node whose VM is not missing."""
         with self._lock:
             self._seen.pop(node, None)
+
+
+class Surveys:
+    """The newest survey of all nodes: read by one call for all others.
+
+    Args:
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(self, monotonic: Monotonic) -> None:
+        self._monotonic = monotonic
+        self._newest: tuple[SurveyedNode, ...] | Exception = ()
+        self._taken = self._fresh_until = -inf
+        self._reading = threading.Lock()
+
+    def get(
+        self, taken: float, read: Callable[[], tuple[SurveyedNode, ...]], deadline: Deadline
+    ) -> tuple[SurveyedNode, ...]:
+        """Return the newest survey, unless it is too old; a failure serves all calls for PAUSE.
+
+        Args:
+            taken: when the caller's snapshot was taken, in monotonic seconds; a survey by an older
+                one does not serve it.
+            read: makes a survey by that snapshot.
+            deadline: of the call.
+
+        Raises:
+            KubeError, CloudStackError: it could not be read, or not within the time of this call.
+        """
+        if not self._reading.acquire(timeout=deadline.remaining()):
+            raise KubeUnreachable("survey of all nodes: no answer within the time of this call")
+        try:
+            if self._taken < taken or self._monotonic() >= self._fresh_until:
+                self._newest, ttl = _outcome(read)
+                self._taken, self._fresh_until = taken, self._monotonic() + ttl
+            if isinstance(self._newest, Exception):
+                raise self._newest.with_traceback(None)  # which would grow with each call
+            return self._newest
+        finally:
+            self._reading.release()
+
+
+def _outcome(
+    read: Callable[[], tuple[SurveyedNode, ...]],
+) -> tuple[tuple[SurveyedNode, ...] | Exception, float]:
+    """Return a survey or why there is none, and for how many seconds that serves."""
+    try:
+        return read(), SURVEY_TTL
+    except (KubeError, CloudStackError) as error:
+        return error, PAUSE
 
 
 class NodesByVM:
@@ -140,5 +196,6 @@ class CallContext:
     config: Config
     absences: Absences
     nodes_by_vm: NodesByVM
+    surveys: Surveys
     clock: Callable[[], float]
     started: float

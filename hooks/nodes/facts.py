@@ -14,9 +14,10 @@ from hooks.kube.objects import OBJECT_NAME, is_deleting, is_true, labels, part
 from hooks.kube.times import timestamp
 from hooks.names import LABEL_REGION
 from hooks.nodes.context import INSTANCES_PATH, CallContext
+from hooks.nodes.plan.absence import SeenAbsence
 from hooks.nodes.plan.events import is_uninitialised
 from hooks.nodes.plan.facts import Facts
-from hooks.nodes.plan.guard import Survey, SurveyedNode
+from hooks.nodes.plan.guard import Survey, SurveyedNode, is_confirmed, reason_to_keep
 from hooks.nodes.plan.instance import of_vm, owner_of
 from hooks.nodes.plan.labels import is_label_value
 from hooks.nodes.plan.match import Found, Missing, is_same_vm, match_vm
@@ -60,7 +61,7 @@ def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:
             seen = context.absences.note(facts.name, subject, snapshot.taken_monotonic)
             facts = replace(facts, seen=seen)
             if is_deletion_due(facts):
-                return _before_deletion(facts, vm_id, snapshot, context)
+                return _before_deletion(facts, seen, snapshot, context)
         case Found(vm):
             context.absences.forget(facts.name)
             return _with_others(facts, vm, snapshot, context)
@@ -132,20 +133,29 @@ def as_deleted(node: Json, context: CallContext) -> Json:
     return {**node, "metadata": {**node["metadata"], **marked}}
 
 
-def _before_deletion(facts: Facts, vm_id: str, snapshot: Snapshot, context: CallContext) -> Facts:
-    """Read the Node again, look at all others, and ask for the VM by its id."""
-    node = read_again(facts.node, context)
+def _before_deletion(
+    facts: Facts, seen: SeenAbsence, snapshot: Snapshot, context: CallContext
+) -> Facts:
+    """Read the Node again; then what may keep it; and ask for the VM by its id if nothing does."""
+    node, vm_id = read_again(facts.node, context), seen.vm_id
     if is_deleting(node) or not is_same_vm(node, vm_id):
         return replace(facts, node=node)
+    survey = Survey(owner_of(of_vm(facts.instance, vm_id)), snapshot.owners)
+    confirmed = is_confirmed(node)
+    if survey.has_owner and not confirmed:
+        read = partial(_survey, snapshot, context)
+        nodes = context.surveys.get(snapshot.taken_monotonic, read, context.deadline)
+        survey = replace(survey, nodes=nodes)
+    reason = reason_to_keep(survey, seen, hold=facts.guard_hold, confirmed=confirmed)
+    is_gone = not reason and _is_gone(vm_id, context)
+    return replace(facts, node=node, survey=survey, is_gone=is_gone)
+
+
+def _survey(snapshot: Snapshot, context: CallContext) -> tuple[SurveyedNode, ...]:
+    """Find out of all our nodes whose VMs are missing."""
     listed = {vm.id.lower() for vm in snapshot.vms if vm.exists}
-    instances = list(context.kube.list(INSTANCES_PATH, deadline=context.deadline))
-    survey = Survey(
-        owner=owner_of(of_vm(facts.instance, vm_id)),
-        nodes=tuple(_surveyed(instance, listed, snapshot, context) for instance in instances),
-        owners=frozenset(vm.owner for vm in snapshot.vms),
-        gone=_is_gone(vm_id, context),
-    )
-    return replace(facts, node=node, survey=survey)
+    instances = context.kube.list(INSTANCES_PATH, deadline=context.deadline)
+    return tuple(_surveyed(instance, listed, snapshot, context) for instance in instances)
 
 
 def _surveyed(

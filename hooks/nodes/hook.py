@@ -8,7 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, NotFound
 from hooks.nodes.actions import perform
-from hooks.nodes.context import Absences, CallContext, NodesByVM
+from hooks.nodes.context import Absences, CallContext, NodesByVM, Surveys
 from hooks.nodes.facts import as_deleted, observe, read_again
 from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
@@ -24,6 +24,7 @@ class NodesHook(Hook):
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
         self._absences = Absences()
+        self._surveys = Surveys(dependencies.monotonic)
         self._nodes_by_vm = NodesByVM(dependencies.config.vm_cache_ttl, dependencies.monotonic)
 
     @property
@@ -47,6 +48,7 @@ class NodesHook(Hook):
             config=dependencies.config,
             absences=self._absences,
             nodes_by_vm=self._nodes_by_vm,
+            surveys=self._surveys,
             clock=dependencies.clock,
             started=dependencies.monotonic(),
         )

@@ -93,6 +93,7 @@ class Snapshot:
         vms: in CloudStack's order, destroyed ones included where CloudStack shows them.
         by_id: the VM of an id.
         by_host: the VMs of a name without case and domain, as `host_part` returns it.
+        owners: whose they are.
     """
 
     taken_at: float
@@ -100,6 +101,7 @@ class Snapshot:
     vms: tuple[VirtualMachine, ...]
     by_id: Mapping[str, VirtualMachine]
     by_host: Mapping[str, tuple[VirtualMachine, ...]]
+    owners: frozenset[str]
 
     def __len__(self) -> int:
         return len(self.vms)
@@ -119,6 +121,7 @@ class Snapshot:
             vms=listed,
             by_id=MappingProxyType({vm.id: vm for vm in listed}),
             by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
+            owners=frozenset(vm.owner for vm in listed),
         )
 
 

@@ -44,6 +44,11 @@ class SeenAbsence:
     snapshots: int = 1
 
     @property
+    def vm_id(self) -> str:
+        """Return the id of the VM."""
+        return self.subject[1]
+
+    @property
     def seconds(self) -> float:
         """Return the seconds between the first snapshot without the VM and the newest."""
         return self.last - self.first

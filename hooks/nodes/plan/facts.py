@@ -32,6 +32,7 @@ class Facts:
         guard_hold: seconds for which many vanished nodes are kept.
         seen: how long this process has seen the VM missing; None where it is not.
         survey: what is looked up before a deletion; None where none is due.
+        is_gone: CloudStack was asked for the VM by its id and has none; the last thing looked up.
         is_recorded_vm_listed: the snapshot has the VM that the Instance names.
         rivals: other Nodes that claim the same VM.
         zones: all zones, where a label cannot hold the name of the VM's; else none.
@@ -49,6 +50,7 @@ class Facts:
     termination_taints: tuple[str, ...] = TERMINATION_TAINTS
     seen: SeenAbsence | None = None
     survey: Survey | None = None
+    is_gone: bool = False
     is_recorded_vm_listed: bool = False
     rivals: tuple[Json, ...] = ()
     zones: tuple[Zone, ...] = ()

@@ -6,7 +6,9 @@ others for ever. A person may confirm what the guard holds.
 
 from dataclasses import dataclass
 
+from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
+from hooks.kube.objects import annotations
 from hooks.names import ANNOTATION_CONFIRM_DELETION
 from hooks.nodes.plan.absence import SeenAbsence
 
@@ -41,15 +43,18 @@ class Survey:
 
     Attributes:
         owner: whose the node's VM was when it was last seen; empty where it never was.
-        nodes: all of ours, this one too.
         owners: whose VMs the snapshot has.
-        gone: CloudStack, asked for this VM by its id, has none.
+        nodes: all of ours, this one too; empty where they decide nothing.
     """
 
     owner: str
-    nodes: tuple[SurveyedNode, ...]
     owners: frozenset[str]
-    gone: bool
+    nodes: tuple[SurveyedNode, ...] = ()
+
+    @property
+    def has_owner(self) -> bool:
+        """Tell whether the snapshot has VMs of the node's owner, so that the other nodes count."""
+        return bool(self.owner) and self.owner in self.owners
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -57,14 +62,16 @@ class Survey:
         return tuple(sorted(each.name for each in self.nodes if each.is_missing))
 
 
-def reason_to_keep(survey: Survey, seen: SeenAbsence, *, hold: float, confirmed: bool) -> str:
-    """Return why the node must be kept; empty where it may be deleted.
+def is_confirmed(node: Json) -> bool:
+    """Tell whether a person has confirmed that a Node may be deleted."""
+    return annotations(node).get(ANNOTATION_CONFIRM_DELETION) == "true"
 
-    What a person confirms is what the other reasons ask to confirm. Many missing nodes may be an
-    outage or an autoscaler: they are kept for `hold` seconds.
+
+def reason_to_keep(survey: Survey, seen: SeenAbsence, *, hold: float, confirmed: bool) -> str:
+    """Return why the node must be kept, unless a person has confirmed its deletion; empty if not.
+
+    Many missing nodes may be an outage or an autoscaler: they are kept for `hold` seconds.
     """
-    if not survey.gone:
-        return "CloudStack still knows its VM by id"
     if confirmed:
         return ""
     confirm = f"the annotation {ANNOTATION_CONFIRM_DELETION}=true on this node deletes it"

@@ -7,7 +7,7 @@ from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.events import Event, Reference
-from hooks.kube.objects import annotations, is_deleting, is_true, items, labels, part
+from hooks.kube.objects import is_deleting, is_true, items, labels, part
 from hooks.nodes.plan.absence import is_overdue
 from hooks.nodes.plan.actions import AddressPatch, NodeAction, NodeDeletion, SpecPatch
 from hooks.nodes.plan.addresses import (
@@ -25,7 +25,7 @@ from hooks.nodes.plan.events import (
     warning,
 )
 from hooks.nodes.plan.facts import Facts
-from hooks.nodes.plan.guard import reason_to_keep
+from hooks.nodes.plan.guard import is_confirmed, reason_to_keep
 from hooks.nodes.plan.instance import (
     kept_instance,
     malformed_instance,
@@ -171,8 +171,10 @@ def _missing(facts: Facts, vm_id: str, missing: Missing) -> NodePlan:
         facts.survey,
         facts.seen,
         hold=facts.guard_hold,
-        confirmed=annotations(facts.node).get(names.ANNOTATION_CONFIRM_DELETION) == "true",
+        confirmed=is_confirmed(facts.node),
     )
+    if not reason and not facts.is_gone:
+        reason = "CloudStack still knows its VM by id"
     if reason:
         text = f"VM {vm_id} is gone, the node is kept: {reason}"
         held = warning(facts.node, names.EVENT_DELETION_HELD, text)

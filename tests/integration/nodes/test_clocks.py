@@ -2,77 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from hooks.cloudstack import Cloud
-from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline
 from hooks.kube.times import timestamp
-from hooks.nodes import facts
-from hooks.nodes.context import INSTANCES_PATH
-from hooks.nodes.hook import NodesHook
-from hooks.nodes.request import INSTANCES
 from simulator.server import Simulator
-from tests.hooks import dependencies
 from tests.integration.nodes.clocks import ProcessClocks
-from tests.memory_kube import MemoryKube
+from tests.integration.nodes.fleets import Fleet
 
 HOUR = 3600.0
 GRACE, HOLD = 60.0, 600.0
 #: Seconds between two calls for each node: each finds a new snapshot.
 ROUND = 20.0
 NODES = [f"node-{number:05}" for number in range(1, 11)]
-
-
-class Fleet:
-    """Ten nodes that are not Ready; the VMs of the last ones are missing.
-
-    Attributes:
-        instances: as the last answers have them.
-        deleted: the names of the nodes that were deleted.
-    """
-
-    def __init__(self, simulator: Simulator, *, missing: int) -> None:
-        machines = {vm["name"]: vm["id"] for vm in simulator.control.state()["virtualmachines"]}
-        for number, name in enumerate(NODES[len(NODES) - missing :]):
-            machines[name] = f"00000000-0000-4000-8000-{number:012}"
-        account = simulator.user.account
-        seen = {"owner": f"account {account.domain.id}/{account.name}"}
-        self.instances: dict[str, Json] = {
-            name: {"metadata": {"name": name}, "observed": seen} for name in NODES
-        }
-        self.kube = MemoryKube()
-        for name in NODES:
-            self.kube.objects[f"{facts.NODES_PATH}/{name}"] = {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"},
-                "spec": {"providerID": f"external-cloudstack://{machines[name]}"},
-                "status": {"conditions": [{"type": "Ready", "status": "False"}]},
-            }
-
-    @property
-    def deleted(self) -> list[str]:
-        return [name for name in NODES if f"{facts.NODES_PATH}/{name}" not in self.kube.objects]
-
-    def hook(self, cloud: Cloud, clocks: ProcessClocks) -> NodesHook:
-        """Start a process."""
-        return NodesHook(dependencies(self.kube, cloud=lambda: cloud, clock=clocks.epoch))
-
-    def call(self, *hooks: NodesHook) -> None:
-        """Call for each node that there is, as Metacontroller does; hooks take turns."""
-        for number, name in enumerate(NODES):
-            node = self.kube.objects.get(f"{facts.NODES_PATH}/{name}")
-            if node is None:
-                continue
-            known = {name: self.instances[name]}
-            request: Json = {"object": node, "attachments": {INSTANCES: known}}
-            answer = hooks[number % len(hooks)].sync(request, Deadline(8))
-            response: Any = answer.response
-            [self.instances[name]] = response["attachments"]
-            self.kube.objects[f"{INSTANCES_PATH}/{name}"] = self.instances[name]
 
 
 @pytest.fixture

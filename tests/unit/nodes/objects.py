@@ -115,5 +115,6 @@ def make_facts(cached: Json, match: Match | None = None, /, **changes: Any) -> F
         "legacy_labels": "auto",
         "missing_grace": 60.0,
         "guard_hold": 600.0,
+        "is_gone": True,
     }
     return Facts(**{**facts, **changes})

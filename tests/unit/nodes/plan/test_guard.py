@@ -14,7 +14,6 @@ def survey(
     of: int,
     ready: int = 0,
     rebuilt: int = 0,
-    gone: bool = True,
     owner: str = OURS,
     owners: tuple[str, ...] = (OURS,),
     more: tuple[SurveyedNode, ...] = (),
@@ -30,7 +29,7 @@ def survey(
         )
         for n in range(of)
     )
-    return Survey(owner, (*nodes, *more), frozenset(owners), gone)
+    return Survey(owner, frozenset(owners), (*nodes, *more))
 
 
 def bogus(count: int, owner: str = "") -> tuple[SurveyedNode, ...]:
@@ -48,7 +47,6 @@ def bogus(count: int, owner: str = "") -> tuple[SurveyedNode, ...]:
         pytest.param(survey(3, of=12), False, id="a quarter"),
         pytest.param(survey(3, of=10), True, id="the autoscaler removes three of ten"),
         pytest.param(survey(10, of=10), True, id="all at once"),
-        pytest.param(survey(1, of=10, gone=False), True, id="CloudStack has it by id after all"),
         pytest.param(survey(2, of=3, ready=1), True, id="a third of three is Ready"),
         pytest.param(survey(2, of=10, ready=1), False, id="one of ten is Ready: its own fault"),
         pytest.param(survey(4, of=10, ready=3, owners=(OURS,)), True, id="three of ten are Ready"),
@@ -112,10 +110,24 @@ def test_the_confirmation_works_wherever_the_reason_asks_for_it(held: Survey) ->
     assert reason_to_keep(held, SEEN, hold=HOLD, confirmed=True) == ""
 
 
-def test_nobody_confirms_the_deletion_of_a_node_whose_vm_is_there() -> None:
-    there = survey(1, of=10, gone=False)
-    reason = reason_to_keep(there, SEEN, hold=HOLD, confirmed=True)
-    assert reason == "CloudStack still knows its VM by id"
+@pytest.mark.parametrize(
+    ("surveyed", "decide"),
+    [
+        pytest.param(survey(1, of=4), True, id="its owner's VMs are listed"),
+        pytest.param(survey(1, of=4, owners=(THEIRS,)), False, id="only others' VMs are listed"),
+        pytest.param(survey(1, of=4, owner="", owners=(OURS, "")), False, id="never seen"),
+    ],
+)
+def test_the_other_nodes_decide_only_where_the_list_has_vms_of_the_owner(
+    surveyed: Survey, decide: bool
+) -> None:
+    assert surveyed.has_owner is decide
+    if not decide:
+        alone = Survey(surveyed.owner, surveyed.owners)
+        reasons = [
+            reason_to_keep(each, SEEN, hold=HOLD, confirmed=False) for each in (surveyed, alone)
+        ]
+        assert reasons[0] == reasons[1] != ""
 
 
 def test_a_long_list_of_names_is_cut() -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 from hooks.names import ANNOTATION_CONFIRM_DELETION, EVENT_DELETION_HELD
 from hooks.nodes.plan.actions import NodeDeletion
-from hooks.nodes.plan.guard import Survey, SurveyedNode
+from hooks.nodes.plan.guard import Survey
 from hooks.nodes.plan.match import Missing
 from hooks.nodes.plan.plan import NodePlan, plan_node
 from tests.unit.nodes.objects import VM_ID, make_facts, make_initialised_node, make_vm, seen_missing
 
-ALONE = Survey("", (SurveyedNode("node-1", is_missing=True),), frozenset(), gone=True)
+ALONE = Survey("", frozenset())
 
 
 def plan(match: Missing, annotations: dict[str, str] | None = None, **node: Any) -> NodePlan:

@@ -75,7 +75,7 @@ def tainted(**changes: Any) -> Json:
 def surveyed(missing: int, *, of: int, owner: str = OWNER) -> Survey:
     """Return what is looked up before a deletion, of nodes that are not Ready."""
     nodes = tuple(SurveyedNode(f"node-{n}", owner, is_missing=n < missing) for n in range(of))
-    return Survey(owner, nodes, frozenset({OWNER}), gone=True)
+    return Survey(owner, frozenset({OWNER}), nodes)
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
@@ -349,6 +349,17 @@ class TestAVMThatIsGone:
         )
         [deletion] = plan(self.facts(missing_for=60, survey=survey, node=confirmed)).actions
         assert isinstance(deletion, NodeDeletion)
+
+    @pytest.mark.parametrize("annotations", [{}, {ANNOTATION_CONFIRM_DELETION: "true"}])
+    def test_keeps_its_node_if_cloudstack_has_it_by_id_also_if_a_person_confirmed(
+        self, annotations: dict[str, str]
+    ) -> None:
+        node = make_initialised_node(ready=False, annotations=annotations)
+        known = surveyed(1, of=10)
+        made = plan(self.facts(missing_for=60, survey=known, node=node, is_gone=False))
+        assert made.actions == ()
+        assert reasons(made) == [EVENT_DELETION_HELD]
+        assert made.events[0].message.endswith("CloudStack still knows its VM by id")
 
     def test_does_not_delete_what_is_being_deleted(self) -> None:
         survey = surveyed(1, of=10)
