@@ -162,6 +162,12 @@ def host_part(name: str) -> str:
     return name.lower().partition(".")[0]
 
 
+def is_same_host(one: str, other: str) -> bool:
+    """Tell whether two names are one host's: but for case, and for a domain that one lacks."""
+    host, names = host_part(one), (one.lower(), other.lower())
+    return names[0] == names[1] or (host == host_part(other) and host in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Zone(Model):
     """A zone that the account may use."""

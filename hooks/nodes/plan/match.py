@@ -10,7 +10,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, host_part
+from hooks.cloudstack.models.compute import (
+    Scope,
+    Snapshot,
+    VirtualMachine,
+    host_part,
+    is_same_host,
+)
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 
@@ -126,7 +132,9 @@ def _by_name(name: str, snapshot: Snapshot, scope: Scope) -> Found | Ambiguous |
 
 
 def _namesakes(name: str, snapshot: Snapshot, scope: Scope) -> tuple[VirtualMachine, ...]:
-    """Compare names exactly, then ignoring case, then without domains; the first match decides.
+    """Compare names exactly, then ignoring case, then without a domain that only one of them has.
+
+    The first match decides.
 
     If several match alike, those in the scope's zone are taken.
     """
@@ -135,7 +143,7 @@ def _namesakes(name: str, snapshot: Snapshot, scope: Scope) -> tuple[VirtualMach
     for found in (
         tuple(vm for vm in existing if vm.name == name),
         tuple(vm for vm in existing if vm.name.lower() == name.lower()),
-        existing,
+        tuple(vm for vm in existing if is_same_host(vm.name, name)),
     ):
         if found:
             return tuple(vm for vm in found if vm.zone_id == scope.zone_id) or found

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hooks.cloudstack.models.compute import VirtualMachine, host_part
+from hooks.cloudstack.models.compute import VirtualMachine, is_same_host
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 from hooks.nodes.plan.events import is_uninitialised
@@ -26,7 +26,7 @@ def _rank(vm: VirtualMachine, node: Json) -> tuple[int, bool, str, str]:
     alike = (
         name == vm.name,
         name.lower() == vm.name.lower(),
-        host_part(name) == host_part(vm.name),
+        is_same_host(name, vm.name),
         True,
     )
     # Times as Kubernetes writes them sort as text; one without is new.
