@@ -58,7 +58,8 @@ ANNOTATION_CONFIRM_DELETION = NODE_ANNOTATION_PREFIX + "confirm-deletion"
 
 #: On a node that waits for its cloud controller; removed when the node is initialised.
 TAINT_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
-#: On a node that is not ready because its VM is stopped (effect NoSchedule), until the VM runs.
+#: On a node that is not ready because its VM is stopped (effect NoSchedule), until the VM runs or
+#: the node is ready.
 TAINT_SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
 #: Announces a node's end: set by the cluster autoscaler on a node that it is about to remove.
 TAINT_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"
@@ -248,9 +249,10 @@ EVENT_ENSURED = "EnsuredLoadBalancer"
 EVENT_UPDATED = "UpdatedLoadBalancer"
 #: Warning: the load balancer cannot be created or changed; the message says why.
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
-#: Warning: an annotation of our prefix is none of ours; the message names the nearest one.
+#: Warning, also on Nodes: an annotation of our prefix is none of ours; the message names the
+#: nearest one.
 EVENT_UNKNOWN_ANNOTATION = "UnknownAnnotation"
-#: Warning: no node can be a member.
+#: Warning: no node can be a member, or no member runs.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
 #: Normal: the Service's load balancer is being deleted.
 EVENT_DELETING = "DeletingLoadBalancer"

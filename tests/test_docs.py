@@ -111,6 +111,13 @@ def test_every_setting_and_name_of_the_cloud_config_is_listed() -> None:
         assert f"| `{name}` |" in text
 
 
+def test_the_page_of_names_lists_single_names() -> None:
+    text = (PROJECT / "docs/reference/names.md").read_text()
+    listed = re.findall(r"^\| `(.+)` \|", text, re.MULTILINE)
+    assert len(listed) > 100
+    assert [name for name in listed if not re.fullmatch(r"[\w./-]+", name)] == []
+
+
 def test_a_constant_without_a_description_cannot_be_listed() -> None:
     source = '#: Said.\nFIRST = "a"\n# --- More ---\n#: Said\n#: twice.\nSECOND = "b"\n'
     assert described(source) == {

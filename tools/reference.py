@@ -84,12 +84,14 @@ def settings_page() -> str:
 
 
 def names_page() -> str:
-    """List every name that others see, by the sections of `hooks/names.py`."""
+    """List every single name that others see, by the sections of `hooks/names.py`."""
     source = Path(names.__file__).read_text(encoding="utf-8")
     parts = []
     for title, constants in described(source).items():
         rows = [
-            (f"`{getattr(names, constant)}`", sentence) for constant, sentence in constants.items()
+            (f"`{name}`", sentence)
+            for constant, sentence in constants.items()
+            if isinstance(name := getattr(names, constant), str)
         ]
         parts += [f"## {title}", table(("name", "meaning"), rows)]
     return page(
