@@ -6,11 +6,12 @@ Service's finalizers, a load balancer without an owner, and the deletion of one 
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import assert_never
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused, NotFound
-from hooks.kube.services import load_balancers_path
+from hooks.kube.services import ServiceFinalizers, load_balancers_path
 from hooks.names import EVENT_SYNC_FAILED
 from hooks.services.contests import Contests
 from hooks.services.plan.plan import Action, CreateForCleanup, DeleteLoadBalancer, plan
@@ -50,6 +51,9 @@ class ServicesHook(Hook):
         shown = planned.response.get("status")
         if shown and (contest := self._contests.judge(facts, shown)):
             planned = plan(replace(facts, contest=contest))
+        # First: if a write fails, the answer still shows the change, and the next call tells none.
+        for each in planned.events:
+            dependencies.record(each)
         response = planned.response.copy()
         done: list[Action] = []
         try:
@@ -63,22 +67,23 @@ class ServicesHook(Hook):
                 message = f"Error syncing load balancer: {error}"
                 dependencies.record(event(facts, EVENT_SYNC_FAILED, message))
             return CallResult(response, tuple(done), error)
-        for each in planned.events:
-            dependencies.record(each)
         return CallResult(response, tuple(done))
 
 
 def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
     """Do one action. Raises KubeError; Conflict if the Service changed since it was read."""
-    if isinstance(action, CreateForCleanup):
-        # Where an earlier call created it and was interrupted, it exists already.
-        with suppress(Conflict):
-            path = load_balancers_path(action.manifest["metadata"]["namespace"])
-            kube.create(path, action.manifest, deadline=deadline)
-    elif isinstance(action, DeleteLoadBalancer):
-        path = f"{load_balancers_path(action.namespace)}/{action.name}"
-        # Another of this name, or none, is what was to be.
-        with suppress(Conflict, NotFound):
-            kube.delete(path, deadline=deadline, options={"preconditions": {"uid": action.uid}})
-    else:
-        kube.patch(action.path, action.patch, deadline=deadline)
+    match action:
+        case CreateForCleanup(manifest):
+            # Where an earlier call created it and was interrupted, it exists already.
+            with suppress(Conflict):
+                path = load_balancers_path(manifest["metadata"]["namespace"])
+                kube.create(path, manifest, deadline=deadline)
+        case DeleteLoadBalancer(namespace, name, uid):
+            # Another of this name, or none, is what was to be.
+            with suppress(Conflict, NotFound):
+                path = f"{load_balancers_path(namespace)}/{name}"
+                kube.delete(path, deadline=deadline, options={"preconditions": {"uid": uid}})
+        case ServiceFinalizers():
+            kube.patch(action.path, action.patch, deadline=deadline)
+        case _:
+            assert_never(action)

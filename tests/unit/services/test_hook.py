@@ -169,6 +169,18 @@ def test_the_load_balancer_of_a_service_that_goes_is_deleted_and_no_other(uid: s
     assert (ITS_LOAD_BALANCER in kube.objects) is (uid == "another")
 
 
+def test_a_deletion_is_told_once_also_if_it_is_refused_at_first() -> None:
+    kube = MemoryKube()
+    kube.refused["delete"] = KubeUnreachable("DELETE: no connection")
+    answer = hook(kube).sync(HELD_BY_SOMEBODY, Deadline(8))
+    assert answer.error is kube.refused.pop("delete")
+    assert kube.reasons() == ["DeletingLoadBalancer"]
+    body = deepcopy(HELD_BY_SOMEBODY)
+    body["object"]["status"] = dict(answer.response)["status"]
+    assert hook(kube).sync(body, Deadline(8)).error is None
+    assert kube.reasons() == ["DeletingLoadBalancer"]
+
+
 def broken(path: str, value: object) -> Json:
     """Make a request with one value put somewhere; None takes the field away."""
     body = request(service(), load_balancer(status=serving()))
