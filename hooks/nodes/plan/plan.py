@@ -71,7 +71,8 @@ def _plan(facts: Facts, match: Found | Missing | Ambiguous | Malformed) -> NodeP
         case Ambiguous(vms):
             named = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
             text = f"{len(vms)} VMs have the node's name, and none of them is used: {named}"
-            return _unchanged(facts, names.EVENT_INSTANCE_AMBIGUOUS, text)
+            event = warning(facts.node, names.EVENT_INSTANCE_AMBIGUOUS, text)
+            return _answer_without_labels(kept_instance(facts), event)
         case Malformed() as malformed:
             event = malformed_event(facts.node, malformed)
             return _answer_without_labels([malformed_instance(facts, event.message)], event)
@@ -191,10 +192,6 @@ def _instance_without_vm(facts: Facts) -> list[Json]:
         return kept_instance(facts)
     ready = is_true(facts.node, "Ready")
     return [missing_instance(facts, vm_id, ready=ready, rebuilt=False)]
-
-
-def _unchanged(facts: Facts, reason: str, message: str) -> NodePlan:
-    return _answer_without_labels(kept_instance(facts), warning(facts.node, reason, message))
 
 
 def _answer_without_labels(instances: list[Json], event: Event) -> NodePlan:

@@ -1,4 +1,4 @@
-"""The facts that a plan of a Service is made from: the request and two settings."""
+"""The facts that a plan of a Service is made from: request, settings, and who fights over it."""
 
 from dataclasses import dataclass
 

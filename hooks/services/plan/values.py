@@ -25,8 +25,6 @@ _DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*")
 _LABEL_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"((?=[^/]{{1,253}}/){_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_LABEL_NAME}")
 _LABEL_VALUE = re.compile(f"({_LABEL_NAME})?")
-
-
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
