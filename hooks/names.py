@@ -301,6 +301,8 @@ REASON_NO_INSTANCES = "NoInstances"
 REASON_NO_NETWORK = "NoNetwork"
 #: Reason: in plan mode, something would be changed.
 REASON_PLAN_ONLY = "PlanOnly"
+#: Reason: it serves, and firewall rules of others admit more clients than the Service does.
+REASON_OPENED_BY_OTHERS = "OpenedByOthers"
 #: Reason: the Service asks for what cannot be served.
 REASON_INVALID_SERVICE = "InvalidService"
 
@@ -324,5 +326,8 @@ EVENT_ADDRESS_NAMED = "AddressNamed"
 EVENT_ADDRESS_KEPT = "AddressKept"
 #: Warning: a person let go of a load balancer; everything stays in CloudStack.
 EVENT_ABANDONED = "AbandonedLoadBalancer"
+#: Warning: firewall rules of others admit more clients than the Service does; the message names
+#: them.
+EVENT_OPENED_BY_OTHERS = "OpenedByOthers"
 #: Normal: a CloudStackLoadBalancer without an owner is being deleted: its Service is gone.
 EVENT_ORPHANED = "OrphanedLoadBalancer"

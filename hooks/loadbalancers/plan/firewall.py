@@ -35,11 +35,17 @@ from hooks.loadbalancers.plan.ranges import (
     rewrite_avoiding,
     uncovered,
 )
-from hooks.loadbalancers.plan.rules import RulesPlan, port_key
-from hooks.names import TAG_OPENING
+from hooks.loadbalancers.plan.rules import RulesPlan, enforcement, port_key
+from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
+#: Reasons: firewall rules are being opened or closed; CloudStack refused to.
+_CHANGING, _REFUSED = "ChangingFirewall", "FirewallRefused"
+#: Reason: the firewall admits whom the Service admits.
+_OPEN = "FirewallOpen"
+#: Reasons of an earlier call that did not open what was to take the place of something.
+_UNFINISHED = (_CHANGING, _REFUSED)
 #: How many firewall rules of others a condition names.
 _NAMED = 5
 
@@ -60,24 +66,27 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
     """Plan the firewall of the Service's address.
 
     Ports are opened once all rules exist, so that contiguous ports share a firewall rule. While a
-    Service asks for what it cannot have, no rule is created, and none is waited for.
+    Service asks for what it cannot have, no rule is created, and none is waited for. Nor does what
+    admits too many wait: a creation may never end.
     """
     spec = facts.request.spec
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
         return FirewallPlan(_condition("True", "NoFirewall", message))
-    if not rules.is_complete and not spec.plan_only and not spec.invalid:
-        message = "The firewall is opened after the rules are created"
-        return FirewallPlan(_condition("False", "WaitingForRules", message))
-    return open_ports(facts, address_id, (*rules.existing, *rules.future))
+    planned = open_ports(facts, address_id, rules.existing if spec.invalid else rules.wanted)
+    if rules.is_complete or spec.plan_only or spec.invalid or planned.is_too_wide:
+        return planned
+    message = "The firewall is opened after the rules are created"
+    return FirewallPlan(_condition("False", "WaitingForRules", message))
 
 
 def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
     """Admit the source ranges to the ports of the rules, and nobody else by a rule of ours.
 
     Right firewall rules stay; missing ones are opened, contiguous ports as one. A rule of ours that
-    opens too much is closed after its replacement exists. If a user's rule already opens a port,
-    none is created; a user's rule is never changed. A rule without ports opens all of them.
+    opens too much is closed after its replacement exists, or before that where an earlier call came
+    to no end. If a user's rule already opens a port, none is created; a user's rule is never
+    changed. A rule without ports opens all of them.
     """
     ranges, existing = facts.request.spec.source_ranges, facts.state.firewall
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
@@ -91,13 +100,21 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     staying = [rule for rule in active if rule.id not in wrong]
     lacking = _lacking(port_keys, ranges, staying)
     opening = _opening(facts, address_id, lacking, active)
-    needed = [rule for rule in wrong.values() if any(_overlap(rule, ports) for ports in lacking)]
+    too_wide = [rule for rule in wrong.values() if _opens_too_much(facts, rule, port_keys)]
+    goes_on = facts.request.recorded.condition("FirewallReady").reason in _UNFINISHED
+    first = too_wide if goes_on else []
+    needed = [
+        rule
+        for rule in wrong.values()
+        if rule not in first and any(_overlap(rule, ports) for ports in lacking)
+    ]
     kept = set() if facts.request.spec.plan_only else {rule.id for rule in needed}
     closing = [rule for rule in wrong.values() if rule.id not in kept]
     # In plan mode, a rule that is replaced would be closed twice.
     actions = tuple(
         dict.fromkeys(
             (
+                *(_close(facts, rule) for rule in first),
                 *_replace(facts, opening, needed),
                 *(_close(facts, rule) for rule in closing),
                 *tag_firewall(facts, right.values()),
@@ -108,7 +125,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     return FirewallPlan(
         _open_condition(facts, actions, port_keys, others),
         facts.not_refused(actions),
-        is_too_wide=any(_opens_too_much(facts, rule, port_keys) for rule in wrong.values()),
+        is_too_wide=bool(too_wide),
     )
 
 
@@ -322,10 +339,10 @@ def _open_condition(
 ) -> Condition:
     ports = ", ".join(map(port_text, join_ports(port_keys)))
     if complaints := facts.complaints(actions):
-        return _condition("False", "FirewallRefused", "; ".join(complaints))
+        return _condition("False", _REFUSED, "; ".join(complaints))
     if actions:
         message = f"Ports that should be open: {ports or 'none'}"
-        return _condition("False", "ChangingFirewall", message)
+        return _condition("False", _CHANGING, message)
     if not port_keys:
         return _condition("True", "NothingToOpen", "No port is to be open")
     ranges = facts.request.spec.source_ranges
@@ -335,10 +352,12 @@ def _open_condition(
         for rule in others
         if any(rule.opens(*key) for key in port_keys) and not covers(ranges, effective(rule.cidrs))
     ]
-    if wider:
-        message += f". Firewall rules of others admit more: {join_names(wider, limit=_NAMED)}"
-        return _condition("True", "OpenedByOthers", message)
-    return _condition("True", "FirewallOpen", message)
+    if not wider:
+        return _condition("True", _OPEN, message)
+    message += f". Firewall rules of others admit more: {join_names(wider, limit=_NAMED)}"
+    if enforcement(facts).rule_lists:
+        return _condition("True", _OPEN, f"{message}; the lists of the rules do not")
+    return _condition("True", REASON_OPENED_BY_OTHERS, message)
 
 
 def _condition(status: Status, reason: str, message: str) -> Condition:

@@ -1,6 +1,6 @@
-"""Tells people that an address was lost, that it is back, or that it is theirs from now on.
+"""Tells people what others did to a load balancer, or what becomes theirs.
 
-Nothing else shows it afterwards.
+That an address was lost, is back, or is the user's from now on, nothing else shows afterwards.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,14 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import Action, KeepAddress
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.names import EVENT_ADDRESS_LOST, EVENT_ADDRESS_NAMED, EVENT_ADDRESS_REGAINED
+from hooks.loadbalancers.plan.firewall import FirewallPlan
+from hooks.names import (
+    EVENT_ADDRESS_LOST,
+    EVENT_ADDRESS_NAMED,
+    EVENT_ADDRESS_REGAINED,
+    EVENT_OPENED_BY_OTHERS,
+    REASON_OPENED_BY_OTHERS,
+)
 
 
 def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
@@ -39,6 +46,14 @@ def naming_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:
         ip = facts.request.spec.address
         message = f"The Service names {ip}, which it has: it stays allocated when the Service goes"
         yield Event(facts.request.service, EVENT_ADDRESS_NAMED, message)
+
+
+def opening_events(facts: Facts, firewall: FirewallPlan) -> Iterator[Event]:
+    """Return the Event that others open the Service wider than it asks, when that begins."""
+    request, condition = facts.request, firewall.condition
+    was_open = request.recorded.condition("FirewallReady").reason == REASON_OPENED_BY_OTHERS
+    if condition.reason == REASON_OPENED_BY_OTHERS and not was_open:
+        yield Event(request.service, EVENT_OPENED_BY_OTHERS, condition.message, type="Warning")
 
 
 def _lost(facts: Facts, message: str, address: AddressPlan) -> Event:

@@ -32,7 +32,7 @@ from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
-from hooks.loadbalancers.plan.losses import address_events, naming_events
+from hooks.loadbalancers.plan.losses import address_events, naming_events, opening_events
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.rules import plan_rules
@@ -58,16 +58,29 @@ def plan(facts: Facts) -> Plan[Action]:
     stages = plan_stages(facts)
     if spec.plan_only:
         return Plan(status.planned(facts, stages, (), RepeatedDrift()))
-    actions = stages.safe_actions if spec.invalid else stages.actions
+    actions = stages.safe_actions if spec.invalid else _next_actions(stages)
     repeated = count_drift(facts, actions)
     is_drift = is_drift_check(facts)
     if is_drift and repeated.times > MAX_REPAIRS:
         return _contested(facts, actions, repeated)
-    events = [*address_events(facts, stages.address), *naming_events(facts, actions)]
+    events = [
+        *address_events(facts, stages.address),
+        *naming_events(facts, actions),
+        *opening_events(facts, stages.firewall),
+    ]
     if is_drift and actions:
         message = f"Repaired what had changed in CloudStack: {_named(actions)}"
         events.append(Event(facts.request.service, EVENT_REPAIRED, message))
     return Plan(status.planned(facts, stages, actions, repeated), actions, tuple(events))
+
+
+def _next_actions(stages: Stages) -> tuple[Action, ...]:
+    """Return the actions of all stages, or first those that shut clients out by the firewall.
+
+    Nothing else comes before these: it may never end.
+    """
+    closing = stages.firewall.actions if stages.firewall.is_too_wide else ()
+    return closing or stages.actions
 
 
 def not_served(facts: Facts) -> Condition | None:

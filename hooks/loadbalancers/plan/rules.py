@@ -99,6 +99,12 @@ class RulesPlan(StagePlan):
         return tuple(each.rule for each in self.ports if each.rule)
 
     @property
+    def wanted(self) -> tuple[LoadBalancerRule, ...]:
+        """Return those, and the rules that are to be created."""
+        new = (_created(each.wanted) for each in self.ports if each.is_new)
+        return (*self.existing, *new)
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether no rule is still to be created."""
         return not any(each.is_new for each in self.ports)

@@ -39,7 +39,7 @@ from hooks.loadbalancers.plan.schedule import (
 )
 from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import REASON_INVALID_SERVICE, REASON_PLAN_ONLY
+from hooks.names import REASON_INVALID_SERVICE, REASON_OPENED_BY_OTHERS, REASON_PLAN_ONLY
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -293,6 +293,8 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     for stage in stages:
         if stage.condition.status != "True":
             return replace(stage.condition, type="Ready", status="False")
+    if (firewall := stages.firewall.condition).reason == REASON_OPENED_BY_OTHERS:
+        return Condition("Ready", "True", firewall.reason, f"{ip} serves. {firewall.message}")
     return Condition("Ready", "True", "Serving", f"{ip} serves")
 
 

@@ -4,7 +4,13 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+from tests.integration.loadbalancers.driver import (
+    LoadBalancer,
+    World,
+    make_hook,
+    port,
+    start_simulator,
+)
 
 INVALID = [{"field": "spec.ports[0].nodePort", "message": "has no node port"}]
 
@@ -80,5 +86,53 @@ def test_a_rule_of_a_person_for_all_ports_serves_and_is_said_to_admit_more(
     lb.settle(hook)
     assert lb.is_ready()
     assert world.state()["firewallrules"] == before
-    assert lb.reason("FirewallReady") == "OpenedByOthers"
-    assert f"0-65535/{protocol} for 0.0.0.0/0" in lb.condition("FirewallReady")["message"]
+    message = lb.condition("FirewallReady")["message"]
+    assert f"0-65535/{protocol} for 0.0.0.0/0; the lists of the rules do not" in message
+
+
+def test_without_lists_of_rules_that_change_people_are_told_of_whoever_may_connect() -> None:
+    with start_simulator(api_version="4.20") as simulator:
+        world = World(simulator)
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        lb = LoadBalancer(world, sourceRanges=["10.0.0.0/8"]).settle(hook)
+        [address] = world.addresses()
+        where = {"ipaddressid": address["id"], "protocol": "tcp"}
+        theirs = world.human.done("createFirewallRule", **where)["firewallrule"]
+        lb.wait(hook).wait(hook)
+        assert (lb.is_ready(), lb.reason()) == (True, "OpenedByOthers")
+        assert "0-65535/tcp for 0.0.0.0/0" in lb.condition("Ready")["message"]
+        assert world.cluster.reasons().count("OpenedByOthers") == 1
+        world.human.done("deleteFirewallRule", id=theirs["id"])
+        lb.wait(hook)
+        assert (lb.is_ready(), lb.reason()) == (True, "Serving")
+        cloud.close()
+        world.close()
+
+
+@pytest.mark.parametrize("version", ["4.20", "4.22"])
+@pytest.mark.parametrize(
+    "command", ["createLoadBalancerRule", "createFirewallRule", "updateLoadBalancerRule"]
+)
+def test_whoever_is_not_admitted_any_more_is_shut_out_though_a_job_never_ends(
+    version: str, command: str
+) -> None:
+    with start_simulator(api_version=version) as simulator:
+        world = World(simulator)
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        lb = LoadBalancer(world).settle(hook)
+        simulator.control.fault(command, "job-never-ends", times=None)
+        lb.change(ports=[port(80), port(81)], sourceRanges=["10.0.0.0/8"], algorithm="source")
+        for _ in range(3):
+            lb.call(hook, seconds=1.0)
+            world.advance(lb.next_look() + 31)
+        assert ("tcp", 80, 80, ("0.0.0.0/0",)) not in world.firewall()
+        assert all(cidrs == ("10.0.0.0/8",) for *_, cidrs in world.firewall())
+        simulator.control.clear_faults()
+        for _ in range(3):
+            lb.wait(hook)
+        assert lb.is_ready()
+        assert world.firewall() == [("tcp", 80, 81, ("10.0.0.0/8",))]
+        cloud.close()
+        world.close()

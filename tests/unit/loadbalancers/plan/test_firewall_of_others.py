@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import OpenFirewall, opening_text
@@ -20,10 +21,12 @@ from tests.unit.loadbalancers.builders import (
     firewall_rule,
     our_address,
     portless,
+    recorded,
     request,
     rule,
     texts,
 )
+from tests.unit.loadbalancers.plan.planning import condition, planned, state, status
 from tests.unit.loadbalancers.plan.test_firewall import (
     ALL,
     FOREIGN,
@@ -111,23 +114,44 @@ def test_beside_a_humans_rule_without_ports_only_the_missing_ranges_are_admitted
 def test_what_a_human_admits_beyond_the_source_ranges_is_said(
     theirs: FirewallRule, named: str
 ) -> None:
-    asked = request(sourceRanges=list(TEN))
-    shown = plan([rule(80)], firewall_rule(80, tags=TAGS, cidrs=TEN), theirs, asked=asked).condition
+    asked, ours = request(sourceRanges=list(TEN)), firewall_rule(80, tags=TAGS, cidrs=TEN)
+    shown = plan([rule(80)], ours, theirs, asked=asked, version=OLD).condition
     assert shown.status == "True"
     assert shown.reason == ("OpenedByOthers" if named else "FirewallOpen")
     assert shown.message.endswith(f"admit more: {named}" if named else "for 10.0.0.0/8")
+    shut_out = plan([rule(80)], ours, theirs, asked=asked).condition
+    assert (shut_out.status, shut_out.reason) == ("True", "FirewallOpen")
+    assert shut_out.message.endswith("lists of the rules do not" if named else "for 10.0.0.0/8")
 
 
+def test_a_service_that_others_open_wider_is_ready_and_says_so_once() -> None:
+    asked = request(status=recorded(), sourceRanges=list(TEN))
+    ours = firewall_rule(80, tags=TAGS, cidrs=TEN)
+    opened = state(rule(80, tags=TAGS), firewall_rules=(ours, portless("tcp")))
+    made = planned(asked, opened, version=OLD)
+    ready = condition(made)
+    assert (ready["status"], ready["reason"]) == ("True", "OpenedByOthers")
+    assert f"0-65535/tcp for {ALL}" in ready["message"]
+    [event] = made.events
+    assert (event.type, event.reason) == ("Warning", "OpenedByOthers")
+    assert f"0-65535/tcp for {ALL}" in event.message
+    again = request(status=status(made), sourceRanges=list(TEN))
+    assert planned(again, opened, version=OLD).events == ()
+
+
+#: A CloudStack whose rules have no lists that change.
+OLD = Capabilities((4, 20))
 BROUGHT = our_address(REQUEST, by_controller=False)
 
 
 def test_on_an_address_of_a_person_an_untagged_rule_serves_and_stays_the_persons() -> None:
-    state = CloudState((BROUGHT,), firewall=(firewall_rule(80),))
-    known = facts(REQUEST, state=state)
+    existing = CloudState((BROUGHT,), firewall=(firewall_rule(80),))
+    known = facts(REQUEST, state=existing)
     result = open_ports(known, BROUGHT.id, [rule(80)])
     assert (result.actions, result.condition.reason) == ((), "FirewallOpen")
     assert close_ports(known, [rule(80)]) == ()
-    narrow = open_ports(facts(request(sourceRanges=list(TEN)), state=state), BROUGHT.id, [rule(80)])
+    asked = request(sourceRanges=list(TEN))
+    narrow = open_ports(facts(asked, state=existing, version=OLD), BROUGHT.id, [rule(80)])
     assert (narrow.actions, narrow.condition.reason) == ((), "OpenedByOthers")
 
 

@@ -1,4 +1,4 @@
-"""A Service that asks for what it cannot have lets in nobody whom it does not admit any more."""
+"""Whoever is not admitted any more is shut out first, also where the Service cannot work."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from tests.unit.loadbalancers.builders import (
     NET,
     NETWORK,
     firewall_rule,
+    port,
     recorded,
     request,
     rule,
@@ -77,3 +78,42 @@ def test_what_is_narrow_enough_is_not_repaired() -> None:
         state(narrow, firewall_rules=(firewall,)),
     )
     assert made.actions == ()
+
+
+CLOSE = "close firewall port 80/tcp for 0.0.0.0/0"
+OPEN = "open firewall ports 80-81/tcp for 10.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    ("reason", "actions"),
+    [
+        pytest.param("FirewallOpen", [OPEN], id="what takes its place comes first"),
+        pytest.param("ChangingFirewall", [CLOSE, OPEN], id="an earlier call came to no end"),
+        pytest.param("FirewallRefused", [CLOSE, OPEN], id="it was refused"),
+    ],
+)
+def test_what_the_firewall_admits_too_many_to_waits_for_no_rule(
+    reason: str, actions: list[str]
+) -> None:
+    conditions = [{"type": "FirewallReady", "status": "False", "reason": reason}]
+    asked = request(
+        status={**recorded(), "conditions": conditions},
+        ports=[port(80), port(81)],
+        sourceRanges=TEN,
+    )
+    old = Capabilities((4, 20))
+    wide = state(rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, tags=TAGS),))
+    assert texts(planned(asked, wide, version=old).actions) == actions
+    new = firewall_rule(80, 81, tags=TAGS, cidrs=("10.0.0.0/8",))
+    both = state(rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, tags=TAGS), new))
+    assert texts(planned(asked, both, version=old).actions) == [CLOSE]
+    right = planned(asked, state(rule(80, tags=TAGS), firewall_rules=(new,)), version=old)
+    assert texts(right.actions)[0].startswith(f"create rule {NAME}-tcp-81")
+
+
+def test_a_firewall_rule_for_a_rule_that_is_still_to_be_created_stays() -> None:
+    asked = request(status=recorded(), ports=[port(80), port(81)])
+    existing = state(rule(80, tags=TAGS), firewall_rules=(firewall_rule(80, 81, tags=TAGS),))
+    made = planned(asked, existing)
+    assert not any("firewall" in text for text in texts(made.actions))
+    assert condition(made, "FirewallReady")["reason"] == "WaitingForRules"

@@ -255,6 +255,14 @@ def test_a_plan_is_told_beside_what_serves_and_updates_nothing() -> None:
     assert list(status.transition_events(known, verdict)) == []
 
 
+def test_what_others_open_wider_is_told_beside_what_serves() -> None:
+    opened = {**ready("True", "OpenedByOthers", "Others admit more"), "type": "FirewallReady"}
+    answered = serving(conditions=[ready("True", "OpenedByOthers"), opened])
+    verdict = verdict_on(service(), load_balancer(status=answered))
+    assert (verdict.status, verdict.reason) == ("True", "OpenedByOthers")
+    assert verdict.message == "203.0.113.7: rules 1/1, members 2/2; Others admit more"
+
+
 @pytest.mark.parametrize(
     ("wanted", "missing"),
     [
