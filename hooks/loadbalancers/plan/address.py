@@ -36,6 +36,7 @@ from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.plan.takedown import take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.names import REASON_NO_INSTANCES
 from hooks.webhook.requests import Time
 
 #: How many of the nodes' networks a message names.
@@ -104,9 +105,12 @@ def _refuse_without_nodes(facts: Facts) -> Condition | None:
     It may be another cluster's: a Service may name any network that the account sees.
     """
     request = facts.request
-    if not request.instances or any(each.is_on(request.network_id) for each in request.instances):
+    if any(each.is_on(request.network_id) for each in request.instances):
         return None
     name = facts.network.name if facts.network else request.network_id
+    if not request.instances:
+        message = f"No CloudStackInstance is known yet, so none is seen to be on network {name}"
+        return not_ready(REASON_NO_INSTANCES, message)
     found = join_names(request.networks, limit=_NAMED_NETWORKS) or "no network"
     message = f"No node of this cluster is on network {name}; they are on {found}"
     return not_ready("NetworkWithoutNodes", message)

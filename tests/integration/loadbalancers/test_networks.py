@@ -84,6 +84,22 @@ def test_a_network_that_no_node_is_on_gets_no_address(
     assert lb.status["members"]["assigned"] == 1, lb.condition("Ready")
 
 
+def test_a_network_that_the_service_names_gets_no_address_while_no_node_is_known(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    nodes = dict(world.nodes)
+    world.nodes.clear()
+    lb = LoadBalancer(world, network=world.network("net-2")).settle(hook)
+    assert lb.reason() == lb.reason("AddressReady") == "NoInstances"
+    assert "net-2" in lb.condition("Ready")["message"]
+    assert world.writes() == {}
+    assert "address" not in lb.status
+    world.nodes.update(nodes)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert lb.status["networkID"] == world.network("net-2")
+
+
 def test_an_address_stays_when_all_nodes_have_left_its_network(
     world: World, hook: LoadBalancersHook
 ) -> None:
