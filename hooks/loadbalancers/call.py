@@ -22,9 +22,10 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.facts import await_return, observe, observe_again, observe_associated
+from hooks.loadbalancers.facts import observe, observe_again, observe_associated
 from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.lanes import NetworkBusy
+from hooks.loadbalancers.live_service import await_return
 from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import actions, status
 from hooks.loadbalancers.plan.actions import Action, KubernetesAction

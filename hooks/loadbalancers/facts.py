@@ -11,39 +11,21 @@ from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.http.bounded_json import Json
-from hooks.kube.client import NotFound
-from hooks.kube.objects import annotations, finalizers, is_deleting, part
-from hooks.kube.services import (
-    load_balancer_name,
-    service_path,
-    still_wants,
-    wants_load_balancer,
-)
+from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
-from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, Heir, LiveService
-from hooks.loadbalancers.plan.ownership import Owner, Whose, value
+from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
+from hooks.loadbalancers.plan.ownership import Owner, Whose
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import (
-    ANNOTATION_ABANDON,
-    ANNOTATION_ADDRESS,
-    ANNOTATION_MODE,
-    ANNOTATION_NETWORK,
-    TAG_NAMESPACE,
-    TAG_SERVICE,
-    TAG_SERVICE_UID,
-)
+from hooks.names import TAG_SERVICE, TAG_SERVICE_UID
 
 #: Lists of members that one call reads at once; more only slow each other down in the server.
 LISTS_AT_ONCE = 4
-#: How often a Service that is gone is looked for again, and the seconds between two looks.
-RETURN_LOOKS = 4
-RETURN_PAUSE = 0.15
 
 
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
@@ -59,7 +41,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     )
     cluster_id = context.cluster_id(deadline)
     if request.lacks_namespace:
-        tagged = _tagged_namespace(request, cluster_id, context)
+        tagged = tagged_namespace(request, cluster_id, context)
         request = replace(request, tagged_namespace=tagged)
     facts = Facts(
         request=request,
@@ -71,29 +53,10 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     )
     # The Service matters for a deletion, and for an object without an owner.
     if request.is_deleting or not request.is_owned:
-        facts = replace(facts, service=_live_service(request, context))
+        facts = replace(facts, service=read_service(request, context))
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     is_left_alone = is_left_alone and not facts.acquiring.ip
     return facts if is_left_alone else _with_cloud_state(facts, context)
-
-
-def await_return(request: LoadBalancerRequest, context: CallContext) -> None:
-    """Give a Service that was deleted a moment to be made again, before its load balancer goes.
-
-    `kubectl replace --force` deletes a Service and makes it again at once. A deletion that has
-    begun is not held up again. Raises KubeError.
-    """
-    has_begun = request.recorded.condition("Ready").reason == "Deleting"
-    if not request.is_owned or not request.recorded.claimed or has_begun:
-        return
-    path = service_path(request.service_namespace, request.spec.service.name)
-    for _ in range(RETURN_LOOKS):
-        try:
-            context.kube.get(path, deadline=context.deadline)
-        except NotFound:
-            context.pause(min(RETURN_PAUSE, context.deadline.remaining() / 2))
-        else:
-            return
 
 
 def observe_associated(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
@@ -128,7 +91,7 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     reader = _Reader(facts, context)
     facts = replace(facts, state=CloudState(reader.addresses()))
     if facts.service is None and _may_claim(facts):
-        facts = replace(facts, service=_live_service(request, context))
+        facts = replace(facts, service=read_service(request, context))
     state = reader.contents(facts)
     facts = replace(facts, state=state, address_limit=reader.address_limit())
     may_choose = not request.is_deleting and facts.network and not request.spec.invalid
@@ -144,58 +107,6 @@ def _may_claim(facts: Facts) -> bool:
     """
     whose = {facts.owner.whose(each) for each in facts.state.addresses}
     return Whose.OURS not in whose or Whose.INHERITED in whose
-
-
-def _tagged_namespace(request: LoadBalancerRequest, cluster_id: str, context: CallContext) -> str:
-    """Return the namespace in the mark of an address with the Service's UID, empty without any.
-
-    Cluster, name and UID in the mark must be those of the Service.
-    """
-    service = request.spec.service
-    tags = {TAG_SERVICE_UID: service.uid}
-    for each in context.cloud.client.list_all(PublicIpAddress, context.deadline, tags=tags):
-        namespace = value(each, TAG_NAMESPACE)
-        owner = Owner(cluster_id, namespace, service.name, service.uid)
-        if owner.whose(each) is Whose.OURS:
-            return namespace
-    return ""
-
-
-def _live_service(request: LoadBalancerRequest, context: CallContext) -> LiveService:
-    """Read the Service where its mark says that it lives.
-
-    Raises:
-        KubeError: the API server does not answer.
-    """
-    namespace_path = f"/api/v1/namespaces/{request.service_namespace}"
-    path = service_path(request.service_namespace, request.spec.service.name)
-    try:
-        service = context.kube.get(path, deadline=context.deadline)
-        # In a namespace that is being deleted, the Service may go after its load balancer.
-        stays = not is_deleting(context.kube.get(namespace_path, deadline=context.deadline))
-    except NotFound:
-        return LiveService(still_wants=False)
-    metadata, notes = part(service, "metadata"), annotations(service)
-    return LiveService(
-        stays and still_wants(service, request.spec.service.uid),
-        metadata.get("resourceVersion") or "",
-        finalizers(service),
-        is_confirmed=metadata.get("uid") == request.spec.service.uid,
-        plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
-        is_abandoned=str(notes.get(ANNOTATION_ABANDON)).strip().lower() == "true",
-        heir=_heir(service, request, context) if stays else None,
-    )
-
-
-def _heir(service: Json, request: LoadBalancerRequest, context: CallContext) -> Heir | None:
-    """Return a Service that was made again under another UID; None if it wants nothing of ours."""
-    uid, notes = str(part(service, "metadata").get("uid") or ""), annotations(service)
-    wants = wants_load_balancer(service, without_class=context.default_class)
-    if uid == request.spec.service.uid or is_deleting(service) or not wants:
-        return None
-    asked = notes.get(ANNOTATION_ADDRESS) or part(service, "spec").get("loadBalancerIP")
-    network = notes.get(ANNOTATION_NETWORK)
-    return Heir(uid, str(asked or "").strip(), str(network or "").strip())
 
 
 class _Reader:

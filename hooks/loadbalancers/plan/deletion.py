@@ -9,7 +9,7 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
-from hooks.loadbalancers.plan.facts import Facts, LiveService
+from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
 from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
@@ -34,6 +34,8 @@ from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Reason: the Service was made again, and may take over what this one has.
 _AWAITING = "AwaitingTakeover"
+#: Reason: the same, and its annotation leaves everything in CloudStack if it goes before.
+_LEFT_TO_HEIR = "LeftToNewService"
 #: Once the seconds between two looks are more than this, rules wait no longer for that.
 _RULES_STAY = 10.0
 #: How many things of others on an address a message names.
@@ -52,7 +54,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     service, unknown = facts.service, _unknown_outcome(facts)
     if service and service.still_wants:
         return unknown or _keep_everything(facts, service)
-    if facts.request.is_abandoned or (service and service.is_confirmed and service.is_abandoned):
+    if _is_abandoned(facts):
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:
@@ -109,6 +111,18 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     )
     message = "The Service still wants its load balancer; CloudStack is left as it is"
     return Plan(_deleting(facts, message), (hold,))
+
+
+def _is_abandoned(facts: Facts) -> bool:
+    """Tell whether a person lets go: by an annotation on this, on its Service, or on its heir.
+
+    The annotation of a Service that was made again counts if that went while this waited for it.
+    """
+    service, request = facts.service, facts.request
+    was_left = request.recorded.condition("Ready").reason == _LEFT_TO_HEIR
+    is_asked = service is not None and service.is_confirmed and service.is_abandoned
+    has_heir = service is not None and service.heir is not None
+    return request.is_abandoned or is_asked or (was_left and not has_heir)
 
 
 def _abandon(facts: Facts) -> Plan[Action]:
@@ -204,15 +218,25 @@ def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | Non
     here, recorded = facts.on(address.id), facts.request.recorded
     is_waiting = recorded.condition("Ready").reason == _AWAITING
     is_late = is_waiting and OUTAGE.wait(facts.request) > _RULES_STAY and not _is_plan_only(facts)
+    is_late = is_late and not heir.is_abandoned
     rules = own_rules(facts.owner, here.state.rules)
     closing = (*close_ports(here, rules), *(delete_rule(here, each) for each in rules))
-    what = "stays, without rules," if is_late else "and its rules stay"
-    message = (
-        f"The Service was made again: address {address.ip_address} {what} until its new load "
-        "balancer has taken over"
-    )
-    response = status.stopped(facts, _AWAITING, message, back_off=OUTAGE)
+    what = f"{address.ip_address} {'stays, without rules,' if is_late else 'and its rules stay'}"
+    reason = _LEFT_TO_HEIR if heir.is_abandoned else _AWAITING
+    response = status.stopped(facts, reason, _awaiting(heir, what), back_off=OUTAGE)
     return Plan(response, facts.not_refused(closing) if is_late else ())
+
+
+def _awaiting(heir: Heir, what: str) -> str:
+    """Say what waits for the Service that was made again, and what keeps that from taking over."""
+    messages = [
+        f"The Service was made again: address {what} until its new load balancer has taken over"
+    ]
+    if heir.is_abandoned:
+        messages.append(f"Its annotation {ANNOTATION_ABANDON} leaves them if it goes before")
+    if heir.complaint:
+        messages.append(f"The new load balancer says: {heir.complaint}")
+    return ". ".join(messages)
 
 
 def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:

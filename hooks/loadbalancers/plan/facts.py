@@ -70,15 +70,27 @@ class Heir:
 
     Attributes:
         address, network: what it asks for; empty for any.
+        members_network: of its load balancer's members; empty while that is not known.
+        complaint: why its load balancer is not ready; empty if it is, or does not say so.
+        is_abandoned: its load balancer's end leaves everything in CloudStack.
     """
 
     uid: str
     address: str = ""
     network: str = ""
+    members_network: str = ""
+    complaint: str = ""
+    is_abandoned: bool = False
 
     def may_have(self, address: PublicIpAddress) -> bool:
-        """Tell whether an address is as the Service asks."""
-        return self.address in ("", address.ip_address) and self.network in ("", address.network_id)
+        """Tell whether an address is as the Service asks, and its members could be reached there.
+
+        One that the Service names waits for it also if its members are elsewhere: a person decides.
+        """
+        if address.is_static_nat or address.is_source_nat:
+            return False
+        network = self.network or ("" if self.address else self.members_network)
+        return self.address in ("", address.ip_address) and network in ("", address.network_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.hostile.ownership.stage import (
+    ABANDON,
     HELD,
     PORTS,
     PREFIX,
@@ -140,6 +141,93 @@ def test_the_first_goes_if_the_new_one_has_an_address_of_its_own(
     assert original.is_finalized()
     assert [each["ipaddress"] for each in world.addresses()] == [HELD]
     assert lb.wait(hook).is_ready()
+
+
+@pytest.mark.parametrize("quota", [True, False], ids=["a full quota", "no quota"])
+def test_the_first_does_not_wait_for_a_new_one_whose_nodes_are_elsewhere(
+    original: LoadBalancer, hook: LoadBalancersHook, *, quota: bool
+) -> None:
+    """The new one needs an address on another network, and a full quota has none until then."""
+    world = original.world
+    if quota:
+        account = world.simulator.user.account
+        used = sum(each.account is account for each in world.simulator.world.addresses)
+        account.limits["public_ip"] = used
+    elsewhere = world.network("net-2")
+    for node in world.nodes.values():
+        node["observed"]["networks"][0] |= {"id": elsewhere}
+    lb = again(original)
+    for _ in range(12):
+        lb.call(hook)
+        original.call(hook)
+        world.advance(max(lb.next_look(), 0 if original.is_finalized() else original.next_look()))
+    assert original.is_finalized()
+    assert settled(lb, hook).is_ready()
+    assert lb.status["networkID"] == elsewhere
+    assert [each["ipaddress"] for each in world.addresses()] == [ip_of(lb)]
+
+
+def test_an_address_that_the_new_one_names_waits_and_says_what_keeps_it(
+    original: LoadBalancer, hook: LoadBalancersHook
+) -> None:
+    world, ip = original.world, ip_of(original)
+    for node in world.nodes.values():
+        node["observed"]["networks"][0] |= {"id": world.network("net-2")}
+    original.delete()
+    lb = LoadBalancer(world, uid=new_uid("web"), ports=PORTS, address=ip)
+    notes = {PREFIX + "address": ip}
+    world.cluster.objects[lb.service_path]["metadata"]["annotations"] = notes
+    lb.settle(hook)
+    assert lb.reason() == "AddressElsewhere"
+    call_for(original, hook, 300)
+    assert original.reason() == "AwaitingTakeover"
+    assert lb.condition("Ready")["message"] in original.condition("Ready")["message"]
+    assert [each["ipaddress"] for each in world.addresses()] == [ip]
+
+
+@pytest.mark.parametrize("object_too", [True, False], ids=["with its object", "before that"])
+def test_a_new_one_that_is_abandoned_before_it_has_taken_over_leaves_everything(
+    original: LoadBalancer, hook: LoadBalancersHook, *, object_too: bool
+) -> None:
+    world, ip = original.world, ip_of(original)
+    before = holdings(world, ip)
+    lb = again(original)
+    world.cluster.objects[lb.service_path]["metadata"]["annotations"] = {ABANDON: "true"}
+    lb.parent["metadata"]["annotations"] = {ABANDON: "true"}
+    call_for(original, hook, 300)
+    assert original.reason() == "LeftToNewService"
+    assert ABANDON in original.condition("Ready")["message"]
+    assert holdings(world, ip) == before
+    lb.delete()
+    if object_too:
+        call_for(lb, hook, 900)
+        assert lb.is_finalized()
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert holdings(world, ip) == before
+    assert f"AbandonedLoadBalancer: The load balancer was let go of: address {ip}" in told(world)
+
+
+@pytest.mark.parametrize("then", ["it is taken back", "another address", "no load balancer"])
+def test_what_a_new_one_abandons_that_has_no_claim_to_it_goes(
+    original: LoadBalancer, hook: LoadBalancersHook, then: str
+) -> None:
+    lb = again(original)
+    service = original.world.cluster.objects[lb.service_path]
+    service["metadata"]["annotations"] = {ABANDON: "true"}
+    if then == "it is taken back":
+        original.call(hook)
+        service["metadata"]["annotations"] = {}
+        call_for(original, hook, 60)
+        assert original.reason() == "AwaitingTakeover"
+        del original.world.cluster.objects[lb.service_path]
+    elif then == "another address":
+        service["metadata"]["annotations"][PREFIX + "address"] = HELD
+    else:
+        service["spec"]["type"] = "ClusterIP"
+    call_for(original, hook, 900)
+    assert original.is_finalized()
+    assert original.world.remains() == NOTHING
 
 
 def test_the_first_is_not_taken_down_in_the_moment_between_the_two(
