@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from hooks.http.hide import HIDDEN
+
 #: JSON values as Python has them. A Kubernetes object, an answer, or any part of one: read, never
 #: changed in place.
 Json = dict[str, Any]
@@ -107,6 +109,10 @@ def _count_values(value: object) -> int:
 
 def _problem(error: Exception, data: bytes | bytearray) -> str:
     """Say what is wrong with the text, and where."""
+    if data == HIDDEN.encode():
+        return (
+            "was hidden whole: it may hold credentials, and has too many escapes to find them all"
+        )
     try:
         data.decode()
     except UnicodeDecodeError as wrong:

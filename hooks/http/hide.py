@@ -1,7 +1,7 @@
 """Takes credentials out of what may be shown: answers, which may echo them, and error texts.
 
-A server may write a credential in any of the ways that texts are written within texts. A text is
-therefore decoded step by step, and what a credential was decoded from is replaced.
+A server may write a credential in any of the ways that texts are written within texts. A text that
+may hold one is therefore decoded step by step, and what a credential was decoded from is replaced.
 """
 
 import json
@@ -17,6 +17,7 @@ from itertools import chain
 from typing import AnyStr
 
 from hooks.http.deadline import Deadline
+from hooks.http.skeletons import Skeletons
 
 #: What stands where a credential was.
 HIDDEN = "***"
@@ -24,7 +25,8 @@ HIDDEN = "***"
 SHORTEST_HIDDEN = 8
 #: How many times a text is decoded: JSON in JSON in a query is three texts in one.
 _STEPS = 4
-#: A text with more escapes is hidden whole: to decode them would take seconds.
+#: A text that may hold a credential and has more escapes is hidden whole: to decode them would take
+#: seconds.
 MAX_ESCAPES = 200_000
 #: A text with more credentials is hidden whole: to list them would take much memory.
 MAX_FOUND = 100_000
@@ -58,6 +60,9 @@ class Hider:
         secrets: what to hide.
         deadline: until when a large text waits for its turn, without one not at all; then it is
             hidden whole.
+
+    Attributes:
+        needles: how the secrets look in texts that are decoded.
     """
 
     def __init__(self, secrets: Iterable[str], deadline: Deadline | None = None) -> None:
@@ -66,11 +71,12 @@ class Hider:
         has_quotes = any('"' in needle or "\\" in needle for needle in needles)
         self._pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
         decoded = (step.text for needle in needles for step in _steps(needle, self._pattern))
-        self._needles = needles.union(decoded)
+        self.needles = needles.union(decoded)
+        self._skeletons = Skeletons(self.needles)
 
     def hide(self, text: AnyStr) -> AnyStr:
         """Replace each of the secrets, as `hide`."""
-        if not (text and self._needles):
+        if not (text and self.needles):
             return text
         if isinstance(text, str):
             return self._hide(text)
@@ -78,13 +84,20 @@ class Hider:
 
     def _hide(self, text: str) -> str:
         if len(text) <= _SMALL:
-            return _hide_steps(text, self._needles, self._pattern)
+            return self._hide_if_there(text)
         if not _large.acquire(timeout=self._deadline.remaining()):
             return HIDDEN
         try:
-            return _hide_steps(text, self._needles, self._pattern)
+            return self._hide_if_there(text)
         finally:
             _large.release()
+
+    def _hide_if_there(self, text: str) -> str:
+        return self.hide_exactly(text) if self._skeletons.may_be_in(text) else text
+
+    def hide_exactly(self, text: str) -> str:
+        """Decode a text step by step, and replace what the secrets were decoded from."""
+        return _hide_steps(text, self.needles, self._pattern)
 
 
 def hide(text: AnyStr, secrets: Iterable[str]) -> AnyStr:
