@@ -117,6 +117,15 @@ EVENT_ZONE_LABEL = "ZoneLabelChosen"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
 
+# TargetClusters: shards
+
+#: On a TargetCluster: which shard of the operator looks after it; without it, the operator itself.
+LABEL_SHARD = "targetcluster.example.com/shard"
+#: The CompositeController of TargetClusters; a shard's has `-` and its name behind that.
+TARGET_CLUSTERS_CONTROLLER = "targetclusters"
+#: What Metacontroller's finalizer on a TargetCluster begins with; the controller's name follows.
+CONTROLLER_FINALIZER = "metacontroller.io/compositecontroller-"
+
 # TargetClusters: events
 
 #: Normal: the cluster is reachable and healthy.

@@ -146,6 +146,15 @@ class Clusters:
             watched.retire()
             self._forget_uncalled()
 
+    def let_go(self, cluster: Json) -> bool:
+        """Stop the jobs of a TargetCluster for another process; return whether all have ended."""
+        metadata = cluster["metadata"]
+        with self._lock:
+            watched = self._clusters.get((metadata["namespace"], metadata["name"]))
+            has_ended = watched is None or not watched.retire()
+            self._forget_uncalled()
+            return has_ended
+
     def _forget_uncalled(self) -> None:
         """Retire records without calls; keep retired ones while a job of theirs runs.
 

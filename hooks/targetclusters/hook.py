@@ -15,7 +15,12 @@ from hooks.targetclusters.jobs import JobPools
 from hooks.targetclusters.metrics import ClusterMetrics
 from hooks.targetclusters.plan.actions import Action
 from hooks.targetclusters.plan.facts import Facts
-from hooks.targetclusters.plan.plan import answer_unwatched, plan_finalize, plan_sync
+from hooks.targetclusters.plan.plan import (
+    answer_unchanged,
+    answer_waiting,
+    plan_finalize,
+    plan_sync,
+)
 from hooks.targetclusters.request import TargetClusterRequest, read
 from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler, Hook
@@ -59,12 +64,22 @@ class TargetClustersHook(Hook):
     def sync(self, request: Json, deadline: Deadline) -> CallResult:
         """Answer a sync request. Raises BadRequest."""
         del deadline
-        return self._answer(request, plan_sync)
+        asked = self._read(request)
+        if not self._is_watched(asked):
+            return CallResult(answer_unchanged(asked, finalized=False))
+        if asked.other_shard:
+            return CallResult(answer_waiting(asked, now=self._dependencies.clock()))
+        return self._answer(asked, plan_sync)
 
     def finalize(self, request: Json, deadline: Deadline) -> CallResult:
-        """Answer a finalize request. Raises BadRequest."""
+        """Answer a finalize request: one about a deletion, or a hand-over. Raises BadRequest."""
         del deadline
-        return self._answer(request, plan_finalize)
+        asked = self._read(request)
+        if not self._is_watched(asked):
+            return CallResult(answer_unchanged(asked, finalized=True))
+        if not asked.is_deleting:
+            return self._let_go(asked)
+        return self._answer(asked, plan_finalize)
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop soon."""
@@ -74,13 +89,25 @@ class TargetClustersHook(Hook):
     def _watch(self, metadata: Json) -> WatchedCluster:
         return WatchedCluster(metadata, self._dependencies, self._shared)
 
-    def _answer(self, body: Json, plan: Callable[[Facts], Plan[Action]]) -> CallResult:
+    def _read(self, body: Json) -> TargetClusterRequest:
+        return read(body, default_secret=self._dependencies.config.default_kubeconfig_secret)
+
+    def _is_watched(self, request: TargetClusterRequest) -> bool:
+        namespaces = self._dependencies.config.watch_namespaces
+        return not namespaces or request.cluster["metadata"]["namespace"] in namespaces
+
+    def _let_go(self, request: TargetClusterRequest) -> CallResult:
+        """Leave a TargetCluster to another shard, as it is, once none of its jobs runs here."""
+        has_ended = self._clusters.let_go(request.cluster)
+        response = answer_unchanged(request, finalized=has_ended)
+        if not has_ended:
+            response["resyncAfterSeconds"] = RESUME_AFTER
+        return CallResult(response)
+
+    def _answer(
+        self, request: TargetClusterRequest, plan: Callable[[Facts], Plan[Action]]
+    ) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""
-        config = self._dependencies.config
-        request = read(body, default_secret=config.default_kubeconfig_secret)
-        namespaces = config.watch_namespaces
-        if namespaces and request.cluster["metadata"]["namespace"] not in namespaces:
-            return CallResult(answer_unwatched(request, finalizing=plan is plan_finalize))
         watched = self._clusters.get(request.cluster)
         if plan is plan_finalize and watched.deleting_since is None:
             watched.deleting_since = watched.monotonic()

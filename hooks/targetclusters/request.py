@@ -8,7 +8,12 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.kube.durations import parse_duration
-from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP
+from hooks.names import (
+    API_VERSION,
+    CONTROLLER_FINALIZER,
+    TARGET_CLUSTER_GROUP,
+    TARGET_CLUSTERS_CONTROLLER,
+)
 from hooks.targetclusters.sync.plan.model import SyncPolicy
 from hooks.webhook.requests import (
     ConditionView,
@@ -179,6 +184,7 @@ class _Metadata(View, frozen=True):
     uid: str = ""
     generation: int | None = None
     deletion_timestamp: Time | None = None
+    finalizers: tuple[str, ...] = ()
 
 
 class _TargetCluster(View, frozen=True, kw_only=True):
@@ -193,7 +199,16 @@ class _ConfigMap(Object, frozen=True, kw_only=True):
     data: Json = msgspec.field(default_factory=dict)
 
 
-class _Request(View, frozen=True):
+class _ControllerMetadata(View, frozen=True):
+    name: str = ""
+
+
+class _Controller(View, frozen=True):
+    metadata: _ControllerMetadata = _ControllerMetadata()
+
+
+class _Request(View, frozen=True, kw_only=True):
+    controller: _Controller = _Controller()
     parent: _TargetCluster
     children: dict[Annotated[str, exactly(_CONFIG_MAPS)], dict[str, _ConfigMap]] = msgspec.field(
         default_factory=dict
@@ -208,11 +223,33 @@ class TargetClusterRequest:
     Attributes:
         cluster: the TargetCluster as it came.
         config_maps: its children, which hold the inventory, as they came, by name.
+        controller: the name of the controller for which Metacontroller calls; empty for none.
     """
 
     cluster: Json
     spec: Spec
     config_maps: tuple[Json, ...]
+    controller: str
+
+    @property
+    def is_deleting(self) -> bool:
+        """Tell whether it is being deleted; if not, a finalize call hands it to another shard."""
+        return bool(self.cluster["metadata"].get("deletionTimestamp"))
+
+    @property
+    def other_shard(self) -> str:
+        """Return another controller of ours that has not let it go, empty for none.
+
+        Metacontroller's finalizer stays until the finalize hook of its controller has answered.
+        """
+        finalizers = self.cluster["metadata"].get("finalizers") or ()
+        held = [
+            each.removeprefix(CONTROLLER_FINALIZER)
+            for each in finalizers
+            if each.startswith(CONTROLLER_FINALIZER)
+        ]
+        ours = [each for each in held if f"{each}-".startswith(f"{TARGET_CLUSTERS_CONTROLLER}-")]
+        return next((each for each in ours if self.controller not in ("", each)), "")
 
     @property
     def children(self) -> list[Json]:
@@ -238,7 +275,8 @@ def read(body: Json, *, default_secret: str) -> TargetClusterRequest:
     Raises:
         BadRequest: naming the field.
     """
-    parent = convert(body, _Request).parent
+    request = convert(body, _Request)
+    parent = request.parent
     spec = parent.spec
     if not spec.kubeconfig_secret:
         spec = msgspec.structs.replace(spec, kubeconfig_secret=default_secret)
@@ -247,4 +285,5 @@ def read(body: Json, *, default_secret: str) -> TargetClusterRequest:
         cluster=body["parent"],
         spec=spec,
         config_maps=tuple(config_maps[name] for name in sorted(config_maps)),
+        controller=request.controller.metadata.name,
     )

@@ -2,21 +2,20 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
-from tests.controlplane.api import Object, Resource
 from tests.deploy import installed
-from tests.deploy.checkout import make_checkout, run
-from tests.deploy.pods import Moved, Pod, moved, secret_of_files
+from tests.deploy.checkout import make_checkout
+from tests.deploy.pods import Moved, secret_of_files
+from tests.deploy.reader import Reader, move
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
-from tests.deploy.site import Site, ids
+from tests.deploy.site import ids
 from tests.documented.pages import sections
 from tests.documented.runs import HELM
 from tests.e2e.targetclusters.test_monitoring import EXAMPLE
@@ -32,42 +31,6 @@ OPERATOR = (NAMESPACE, "target-cluster-operator")
 NODES = names_of(10)
 
 
-@dataclass
-class Reader(Site):
-    """Somebody with the repository, kubectl, helm and an empty cluster, who follows the guide."""
-
-    def does(self, section: str, part: slice = slice(None)) -> None:
-        """Run the commands of a section of the guide, or a part of its blocks."""
-        for block in sections(HELM)[section][part]:
-            self.says(block.code)
-
-    def says(self, command: str) -> None:
-        """Run a command."""
-        run(command, self.folder, self.cluster.kubeconfig)
-
-    def resource(self, version: str, plural: str) -> Resource:
-        return self.cluster.api.resource(version, plural)
-
-    def deployment(self, of: tuple[str, str]) -> Object:
-        """Return a Deployment as the API server has it."""
-        namespace, name = of
-        return self.resource("apps/v1", "deployments").get(name, namespace)
-
-    @contextmanager
-    def running(self, of: tuple[str, str]) -> Iterator[Pod]:
-        """Run the pod of a Deployment that is installed."""
-        self.pods += 1
-        folder = self.folder / f"pod-{self.pods}"
-        # What listens for Prometheus at every address does so on loopback here.
-        settings = {"METRICS_BIND": "127.0.0.1"}
-        with Pod(self.cluster, self.deployment(of), folder, settings=settings).running() as pod:
-            yield pod
-
-    def crds(self) -> set[str]:
-        found = self.resource("apiextensions.k8s.io/v1", "customresourcedefinitions").list()
-        return {crd["metadata"]["name"] for crd in found}
-
-
 @pytest.fixture
 def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> Iterator[Reader]:
     """Lay out what the reader has. The chart's ports are free ones: tests share a machine."""
@@ -77,18 +40,6 @@ def reader(empty_cluster: ControlPlane, helm_program: Path, tmp_path: Path) -> I
     with Simulator(world="large", vms=len(NODES)) as simulator:
         write_cloud_config(folder / "cloud-config", simulator)
         yield Reader(empty_cluster, simulator, folder, nodes=NODES)
-
-
-def move(files: Path) -> Mapping[int, int]:
-    """Move the ports in all manifests of a chart; return where to."""
-    texts = {file: file.read_text() for file in sorted(files.rglob("*.yaml"))}
-    ports = moved("\n---\n".join(texts.values())).ports
-    for file, manifests in texts.items():
-        numbers = "|".join(map(str, ports))
-        file.write_text(
-            re.sub(rf"\b({numbers})\b", lambda found: str(ports[int(found[1])]), manifests)
-        )
-    return ports
 
 
 def cluster_is_looked_after(reader: Reader, stack: ExitStack) -> None:

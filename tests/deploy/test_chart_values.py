@@ -82,6 +82,7 @@ OTHER: dict[str, Any] = {
     f"{CLOUD}.tolerations": [{"key": "example.com/reserved", "operator": "Exists"}],
     f"{CLOUD}.podAnnotations": {"example.com/team": "platform"},
     f"{OPERATOR}.enabled": False,
+    f"{OPERATOR}.shard": "a1",
     f"{OPERATOR}.metacontroller": "own",
     f"{OPERATOR}.replicas": 3,
     f"{OPERATOR}.settings": {"LOG_LEVEL": "debug"},
@@ -243,6 +244,7 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
             f"/{CLOUD}/metacontrollerAccount",
             id="no account",
         ),
+        pytest.param({f"{OPERATOR}.shard": "a-b"}, f"/{OPERATOR}/shard", id="no shard"),
         pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),
         pytest.param({"image.repository": "https://x/y"}, "/image/repository", id="no repository"),
         pytest.param({"apiServer.port": 0}, "/apiServer/port", id="no port"),
@@ -264,6 +266,10 @@ def test_a_wrong_value_is_refused_by_its_name(
         pytest.param({f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": True}, id="operator"),
         pytest.param(
             {f"{OPERATOR}.enabled": True, f"{OPERATOR}.metacontroller": "own"}, id="both operators"
+        ),
+        pytest.param(
+            {f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": True, f"{OPERATOR}.shard": "a"},
+            id="shard",
         ),
     ],
 )

@@ -39,7 +39,7 @@ FLAGS = {
     "describe": set(),
     "diff": {"-f"},
     "expose": {"--port", "--type"},
-    "label": set(),
+    "label": {"--all", "--overwrite"},
     "get": {"-A", "-L", "-l", "-o", "--all-namespaces", "--field-selector"},
     "logs": {"--all-containers", "--since"},
     "patch": {"-p", "--type", "--patch-file"},

@@ -37,6 +37,8 @@ TARGETS = (
 MIGRATION = GUIDES / "migrate.md"
 #: By its sections, which are installations of their own: tests/deploy/test_chart_installed.py.
 HELM = GUIDES / "helm.md"
+#: The same, with two operators: tests/deploy/test_shards.py.
+SHARDS = GUIDES / "shards.md"
 #: On any API server: tests/deploy/test_ingress_examples.py.
 INGRESS = tuple(sorted(EXAMPLES.glob("*-ingress-*/README.md")))
 # Blocks of `make run` and `curl`, on any page: tests/integration/test_documented.py.
@@ -46,6 +48,7 @@ ON_A_CLUSTER = {
     **dict.fromkeys((*SERVED, *TARGETS), "tests/deploy/test_documented.py"),
     MIGRATION: "tests/deploy/test_migration.py",
     HELM: "tests/deploy/test_chart_installed.py",
+    SHARDS: "tests/deploy/test_shards.py",
     **dict.fromkeys(INGRESS, "tests/deploy/test_ingress_examples.py"),
 }
 

@@ -12,6 +12,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube
 from hooks.kube.events import Event
+from hooks.kube.times import timestamp
 from hooks.targetclusters.hook import TargetClustersHook
 from hooks.targetclusters.plan.schedule import MIN_POLL
 from tests.controlplane.polling import PATIENCE, until
@@ -105,12 +106,17 @@ def target_cluster(name: str = "example", namespace: str = NAMESPACE, **spec: ob
 
 @dataclass
 class Driven:
-    """One TargetCluster, and what the hook has answered of it: what Metacontroller would write."""
+    """One TargetCluster, and what the hook has answered of it: what Metacontroller would write.
+
+    Attributes:
+        controller: the name of the CompositeController that calls.
+    """
 
     operator: Operator
     cluster: Json
     children: list[Json] = field(default_factory=list)
     answers: list[Json] = field(default_factory=list)
+    controller: str = "targetclusters"
 
     @property
     def status(self) -> Json:
@@ -122,7 +128,7 @@ class Driven:
         """Write what Metacontroller would post now."""
         maps = {f"{c['metadata']['namespace']}/{c['metadata']['name']}": c for c in self.children}
         return {
-            "controller": {},
+            "controller": {"metadata": {"name": self.controller}},
             "parent": self.cluster,
             "children": {"ConfigMap.v1": maps},
             "related": {},
@@ -130,7 +136,17 @@ class Driven:
         }
 
     def call(self, *, finalizing: bool = False) -> Json:
-        """Call once; take up what is answered, as Metacontroller does."""
+        """Call once, if finalizing about a deletion; take up what is answered."""
+        if finalizing:
+            deleted = {"deletionTimestamp": timestamp(self.operator.clock.now)}
+            self.cluster = {**self.cluster, "metadata": {**deleted, **self.cluster["metadata"]}}
+        return self._call(finalizing=finalizing)
+
+    def hand_over(self) -> Json:
+        """Call once, as when the controller's selector no longer selects the TargetCluster."""
+        return self._call(finalizing=True)
+
+    def _call(self, *, finalizing: bool) -> Json:
         handler = self.operator.hook.finalize if finalizing else self.operator.hook.sync
         answer = handler(self.request(finalizing=finalizing), Deadline(8))
         assert answer.error is None

@@ -6,7 +6,7 @@ its Deployment. Takes:
   settings  the environment of its hooks, by variable
   added     optional files that the other operator does not have
   leftOut   names of objects that are left out
-  replaced  texts to replace in all objects but the Deployment, by the old text
+  replaced  texts to replace in all objects: a list of pairs, old and new
   root      the chart
 */}}
 {{- define "cloudstack-metacontroller.operator" -}}
@@ -27,6 +27,9 @@ its Deployment. Takes:
 {{- range $files }}
 {{- $path := printf "files/%s/%s.yaml" $.name . }}
 {{- range $text := $.root.Files.Get $path | required $path | splitList "\n---\n" }}
+{{- range $.replaced }}
+{{- $text = replace (first .) (last .) $text }}
+{{- end }}
 {{- $object := fromYaml $text }}
 {{- if not (has $object.metadata.name $.leftOut) }}
 ---
@@ -39,9 +42,6 @@ its Deployment. Takes:
 ) }}
 {{- toYaml $object }}
 {{- else }}
-{{- range $old, $new := $.replaced }}
-{{- $text = replace $old $new $text }}
-{{- end }}
 {{- trim $text }}
 {{- end }}
 {{ end }}

@@ -2,6 +2,7 @@
 
 from hooks import names
 from hooks.http.bounded_json import Json
+from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, part
 from hooks.targetclusters.health.judge import REACHABLE
@@ -69,12 +70,37 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     return Plan(response, jobs, _decided_events(facts, decision))
 
 
-def answer_unwatched(request: TargetClusterRequest, *, finalizing: bool) -> CompositeResponse:
-    """Return the answer for a namespace that is not watched: no change, no delay of a deletion."""
+def answer_unchanged(request: TargetClusterRequest, *, finalized: bool) -> CompositeResponse:
+    """Return the answer about what somebody else looks after: no change."""
     status = request.cluster.get("status") or {}
     response = CompositeResponse(status=status, children=request.children)
-    if finalizing:
+    if finalized:
         response["finalized"] = True
+    return response
+
+
+def answer_waiting(request: TargetClusterRequest, *, now: float) -> CompositeResponse:
+    """Return the answer while another shard looks after a TargetCluster: only that is said.
+
+    No time is given for the next call: Metacontroller calls when the finalizer goes.
+    """
+    response = answer_unchanged(request, finalized=False)
+    other, status = request.other_shard, response["status"]
+    message = (
+        f"the controller {other} has not let it go; if that is gone for good, remove its "
+        f"finalizer {names.CONTROLLER_FINALIZER}{other}"
+    )
+    waiting = (
+        Condition("Ready", "Unknown", "AwaitingShard", message),
+        Condition("Reconciling", "True", "AwaitingShard", message),
+    )
+    before = status.get("conditions") or []
+    said = merge_conditions(
+        before, waiting, now=now, generation=request.cluster["metadata"].get("generation")
+    )
+    types = [condition.type for condition in waiting]
+    kept = [condition for condition in before if condition.get("type") not in types]
+    response["status"] = {**status, "conditions": [*said, *kept]}
     return response
 
 

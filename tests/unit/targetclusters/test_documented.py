@@ -91,7 +91,11 @@ def test_the_controller_asks_the_hook_that_answers() -> None:
     assert spec["parentResource"] == {
         "apiVersion": f"{names.TARGET_CLUSTER_GROUP}/{names.API_VERSION}",
         "resource": "targetclusters",
+        "labelSelector": {
+            "matchExpressions": [{"key": names.LABEL_SHARD, "operator": "DoesNotExist"}]
+        },
     }
+    assert yaml.safe_load(file.read_text())["metadata"]["name"] == names.TARGET_CLUSTERS_CONTROLLER
     for call in ("sync", "finalize"):
         hook = spec["hooks"][call]
         assert hook["version"] == "v2"

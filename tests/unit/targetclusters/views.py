@@ -121,6 +121,7 @@ def facts(**changes: Any) -> Facts:
         "cluster": target_cluster(),
         "spec": SPEC,
         "config_maps": (),
+        "controller": "",
         "probe": finished(
             ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
         ),
