@@ -70,6 +70,18 @@ def test_plan_mode_on_a_live_service_shows_what_would_change(
     assert len(world.rules()) == 2
 
 
+def test_plan_mode_counts_the_members_of_a_rule_that_would_be_replaced(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    served = lb.status["memberSummary"]
+    lb.change(mode="Plan", ports=[port(80, 31080)])
+    lb.settle(hook)
+    assert lb.status["plan"][0] == f"delete rule {lb.name}-tcp-80"
+    assert lb.status["memberSummary"] == served == "5/5"
+    assert lb.is_ready()
+
+
 @pytest.mark.parametrize("lost", ["loadbalancerrules", "firewallrules", "members"])
 def test_plan_mode_does_not_call_ready_what_serves_no_more(
     world: World, hook: LoadBalancersHook, lost: str
