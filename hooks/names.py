@@ -284,6 +284,9 @@ TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
 #: Tag on an address while one of our calls releases, untags or takes it over: since when, and a
 #: name of the call. Until it is gone, no other call does so.
 TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
+#: Tag on an address while a Service takes it over from one of the same namespace and name: cluster
+#: and UID of both. If that comes to no end, it shows whose the address was, and whose it becomes.
+TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
 #: Tag on an address that a person allocated, while one of our calls opens its firewall: which ports
 #: to whom. It stays if that call dies, and then shows that the new firewall rule is ours.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"

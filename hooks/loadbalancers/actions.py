@@ -122,10 +122,8 @@ def _do(
             return associate(action, context)
         case actions.Rerecord():
             rerecord(action, context) if action.after else forget(action, context)
-        case actions.Retag(owns, keys, tags):
-            what = _TYPES[owns[0].kind], [own.id for own in owns]
-            context.run(delete_tags(*what, dict.fromkeys(keys)))
-            context.run(create_tags(*what, dict(tags)))
+        case actions.Retag():
+            _retag(action, context)
         case actions.OpenFirewall() if action.tags:
             return _open_tagged(action, context)
         case actions.Assign(rule_id) | actions.Remove(rule_id):
@@ -137,6 +135,14 @@ def _do(
                 context.members.keep(job.resource_id, {})
             return job.resource_id
     return ""
+
+
+def _retag(action: actions.Retag, context: CallContext) -> None:
+    """Replace tags of resources: CloudStack refuses a key that is there."""
+    what = _TYPES[action.owns[0].kind], [own.id for own in action.owns]
+    if action.keys:
+        context.run(delete_tags(*what, dict.fromkeys(action.keys)))
+    context.run(create_tags(*what, dict(action.tags)))
 
 
 def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:

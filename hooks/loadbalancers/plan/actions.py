@@ -82,7 +82,7 @@ class Retag:
 
     Attributes:
         owns: the resources.
-        keys: of the tags that differ.
+        keys: of the tags that differ; empty if none does.
         tags: those that are missing then.
     """
 
@@ -100,6 +100,22 @@ class KeepAddress(Retag):
 
     def __str__(self) -> str:
         return f"keep address {self.owns[0].name} when the Service goes"
+
+
+@dataclass(frozen=True, slots=True)
+class BeginTakeover(Retag):
+    """Show on an address that we take it over, and from whom."""
+
+    def __str__(self) -> str:
+        return f"begin to take over address {self.owns[0].name}"
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack(Retag):
+    """Give an address the mark back that it had before we began to take it over."""
+
+    def __str__(self) -> str:
+        return f"give address {self.owns[0].name} back"
 
 
 @dataclass(frozen=True, slots=True)

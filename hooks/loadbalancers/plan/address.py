@@ -19,13 +19,16 @@ from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, Rerecord, StagePlan
 from hooks.loadbalancers.plan.adoption import is_left_by_provider, refuse_adoption
 from hooks.loadbalancers.plan.claims import (
+    find_begun,
     find_claimable,
     find_held,
     find_takeable,
     find_unfit,
     find_unproven,
+    is_still_asked_for,
     not_ready,
     refuse_foreign,
+    refuse_second_takeover,
     refuse_unconfirmed,
     unsettled,
 )
@@ -33,6 +36,7 @@ from hooks.loadbalancers.plan.facts import HIDDEN_FORWARDS, Facts
 from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
 from hooks.loadbalancers.plan.ownership import Whose, is_by_controller
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
+from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.plan.takedown import take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -78,8 +82,8 @@ def plan_address(facts: Facts) -> AddressPlan:
         return _keep(facts, held)
     if not facts.still_wants:
         return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
-    if found := find_claimable(facts):
-        return _claim_unproven(facts, found)
+    if planned := _undo_takeover(facts) or _claim_unproven(facts):
+        return planned
     without_nodes, found = _refuse_without_nodes(facts), find_takeable(facts)
     is_inherited = found is not None and facts.owner.whose(found) is Whose.INHERITED
     if without_nodes and not is_inherited:
@@ -120,7 +124,8 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Keep an address that is ours, and release any second one.
 
     If it lost tags that say whose it is, they are restored before anything else is done. If the
-    Service names it later than it got it, it becomes the user's.
+    Service names it later than it got it, it becomes the user's. A takeover ends when everything
+    on the address has our mark.
     """
     request = facts.request
     by_controller = is_by_controller(found)
@@ -134,7 +139,8 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     if is_given:
         actions = (*actions, tags.give_to_user(facts, found))
     if is_proven:
-        actions = (*actions, *_release_others(facts, found), *_settle_record(facts))
+        ending = tags.end_takeover(facts, found)
+        actions = (*actions, *ending, *_release_others(facts, found), *_settle_record(facts))
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
@@ -224,13 +230,34 @@ def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> Addr
 
 
 def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Give our mark to an address of a Service of our name: rules first, the address last."""
-    if unfit := find_unfit(facts, found):
+    """Give our mark to an address of a Service of our name, after a tag shows that this begins.
+
+    By that tag, what is on the address is ours as soon as the address is; see `_keep`.
+    """
+    if unfit := find_unfit(facts, found) or refuse_second_takeover(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
     wanted = tags.address_tags(facts, by_controller=is_by_controller(found))
-    last = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)
-    # Once the address has our mark, nothing would find a rule that kept the old one.
-    return _mark(facts, found, _tag_contents(facts, found) or last)
+    marking = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)
+    if facts.owner.takes_over(found):
+        return _mark(facts, found, marking)
+    later = marking if facts.request.spec.plan_only else ()
+    return _mark(facts, found, (tags.begin_takeover(facts, found), *later))
+
+
+def _undo_takeover(facts: Facts) -> AddressPlan | None:
+    """Give an address back that we began to take over, if the Service does not ask for it any more.
+
+    None if there is none.
+    """
+    found = find_begun(facts)
+    if found is None or is_still_asked_for(facts, found):
+        return None
+    actions = (tags.undo_takeover(facts, found),)
+    condition = not_ready("UndoingTakeover", f"{found.ip_address} goes back to its Service before")
+    if complaints := facts.complaints(actions):
+        condition = not_ready("TagRefused", "; ".join(complaints))
+    recorded = facts.request.recorded.address
+    return AddressPlan(condition, facts.not_refused(actions), recorded=recorded)
 
 
 def _tag_contents(facts: Facts, found: PublicIpAddress) -> tuple[Action, ...]:
@@ -249,8 +276,14 @@ def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> 
     return AddressPlan(condition, actions, address_id=found.id, recorded=recorded)
 
 
-def _claim_unproven(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Claim what a call of ours may have acquired, and renew its record while that cannot be."""
+def _claim_unproven(facts: Facts) -> AddressPlan | None:
+    """Claim what a call of ours may have acquired, and renew its record while that cannot be.
+
+    None if there is no such address.
+    """
+    found = find_claimable(facts)
+    if found is None:
+        return None
     planned = _claim(facts, found, by_controller=True)
     if facts.state.hides_forwards:
         message = f"{found.ip_address} may be a call's of ours. It has {HIDDEN_FORWARDS}"
@@ -258,7 +291,7 @@ def _claim_unproven(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         planned = AddressPlan(not_ready("AddressNotProven", message), recorded=recorded)
     if facts.now - facts.acquiring.since <= RENEW_AFTER:
         return planned
-    after = facts.owner.seal(facts.seal_key, found.ip_address, facts.now)
+    after = seal(facts.owner.mark, facts.seal_key, found.ip_address, facts.now)
     return replace(planned, actions=(_rerecord(facts, after), *planned.actions))
 
 
@@ -291,7 +324,8 @@ def _choose(facts: Facts) -> AddressPlan:
 
 def _association(facts: Facts, ip: str = "") -> Associate:
     """Return what acquires an address, or any free one."""
-    record = _rerecord(facts, facts.owner.seal(facts.seal_key, ip, facts.now)) if ip else None
+    sealed = seal(facts.owner.mark, facts.seal_key, ip, facts.now) if ip else None
+    record = _rerecord(facts, sealed) if sealed else None
     wanted = tags.address_tags(facts, by_controller=True)
     return Associate(ip, facts.request.network_id, wanted, record)
 

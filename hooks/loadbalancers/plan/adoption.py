@@ -13,12 +13,8 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.claims import not_ready
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall
-from hooks.loadbalancers.plan.ownership import (
-    NOBODYS,
-    describe,
-    is_fork_name,
-    is_former_name,
-)
+from hooks.loadbalancers.plan.former_names import is_fork_name, is_former_name
+from hooks.loadbalancers.plan.ownership import NOBODYS, describe
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.names import ANNOTATION_ADDRESS, ANNOTATION_TAKEOVER_FROM
 

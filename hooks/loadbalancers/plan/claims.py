@@ -5,10 +5,11 @@ import re
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import SEAL_AGE, Whose, describe
+from hooks.loadbalancers.plan.ownership import Whose, describe, takeover_on
 from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.seals import SEAL_AGE, has_sealed
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import ANNOTATION_TAKEOVER_FROM
+from hooks.names import ANNOTATION_TAKEOVER_FROM, TAG_TAKEOVER
 
 
 def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
@@ -33,6 +34,7 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
         for each in facts.state.addresses
         if each in ours
         or owner.may_take(each)
+        or owner.is_source_of(each)
         or (each.ip_address in named and not owner.has_another_mark(each))
     )
 
@@ -67,7 +69,7 @@ def find_unproven(facts: Facts) -> PublicIpAddress | None:
     outcome is unknown. A call that CloudStack refused has removed its record.
     """
     record = facts.acquiring
-    if not facts.owner.has_sealed(facts.seal_key, record):
+    if not has_sealed(facts.owner.mark, facts.seal_key, record):
         return None
     for address in facts.state.addresses:
         state = facts.on(address.id).state
@@ -99,6 +101,35 @@ def find_takeable(facts: Facts) -> PublicIpAddress | None:
         and (facts.owner.whose(each) is Whose.FROM_TAKEOVER or find_unfit(facts, each) is None)
     ]
     return min(takeable, key=rank, default=None)
+
+
+def find_begun(facts: Facts) -> PublicIpAddress | None:
+    """Return an address that we have begun to take over, and not given our mark yet."""
+    begun = filter(facts.owner.takes_over, facts.state.addresses)
+    return min(begun, key=lambda each: each.ip_address, default=None)
+
+
+def is_still_asked_for(facts: Facts, found: PublicIpAddress) -> bool:
+    """Tell whether the Service still wants an address that we have begun to take over."""
+    owner, wanted = facts.owner, facts.request.spec.address
+    cluster, _ = owner.takeover_of(found).source
+    is_inherited = cluster == owner.cluster
+    is_named = wanted in ("", found.ip_address)
+    if is_inherited:
+        return is_named and find_unfit(facts, found) is None
+    return is_named and cluster in (None, owner.takeover_from)
+
+
+def refuse_second_takeover(facts: Facts, found: PublicIpAddress) -> Condition | None:
+    """Return the condition of an address that another cluster takes over; None if none does."""
+    takeover, owner = takeover_on(found), facts.owner
+    if takeover is None or takeover.by[0] in (owner.cluster, owner.takeover_from):
+        return None
+    message = (
+        f"{found.ip_address} is being taken over by the same Service of cluster {takeover.by[0]}. "
+        f"If that is gone, remove tag {TAG_TAKEOVER} in CloudStack"
+    )
+    return not_ready("AddressInUse", message)
 
 
 def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:

@@ -8,13 +8,14 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.claims import find_held, find_unproven, may_restore
+from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, may_restore
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
 from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
+from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.plan.takedown import is_to_release, others_on, take_down
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
@@ -58,7 +59,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:
-        return unknown or _nothing_left(facts)
+        return _undo_takeover(facts) or unknown or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     if waiting := _wait_for_heir(facts, address):
@@ -144,6 +145,28 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
     return Plan(response)
 
 
+def _undo_takeover(facts: Facts) -> Plan[Action] | None:
+    """Undo a takeover that has begun and came to no end; None if there is none.
+
+    What had our mark nowhere is not ours to delete: it stays, as if nothing had begun.
+    """
+    found = find_begun(facts)
+    if found is None:
+        return None
+    undoing = (tags.undo_takeover(facts, found),)
+    if _is_plan_only(facts):
+        return _hold(facts, undoing)
+    message = (
+        f"Address {found.ip_address} was about to be taken over, and stays with its rules what it "
+        f"was: Service {describe(found)}'s"
+    )
+    response = _deleting(facts, message)
+    if complaints := facts.complaints(undoing):
+        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
+    event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
+    return Plan(response, facts.not_refused(undoing), (event,))
+
+
 def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:
     """Say why an address stays that people expect to go; empty if it goes, or stays as asked.
 
@@ -153,7 +176,8 @@ def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str
         on_it = join_sentences(others, limit=_NAMED_OTHERS)
         return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
     is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
-    if not is_asked and facts.owner.whose(address) is not Whose.OURS:
+    is_proven = facts.owner.whose(address) is Whose.OURS or facts.owner.is_source_of(address)
+    if not (is_asked or is_proven):
         return f"Address {address.ip_address} had lost tags that say whose it is: {BY_HAND}"
     return ""
 
@@ -163,17 +187,18 @@ def _cleanup(
 ) -> tuple[Action, ...]:
     """Take the address down; it gets the tags first that it lacks, so that it is surely ours.
 
-    One that lost some of our tags is not released: its origin becomes the user's.
+    One that lost some of our tags is not released: its origin becomes the user's. Where a takeover
+    that came to no end removed them, it has its origin.
     """
     here = facts.on(address.id)
     if facts.owner.whose(address) is Whose.OURS:
         is_second = address != find_held(facts)
         return take_down(here, address, at_once=at_once, is_second=is_second)
-    if is_by_controller(address):
+    if is_by_controller(address) and not facts.owner.is_source_of(address):
         recorded, rules = here.request.recorded.claimed, here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
         return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
-    wanted = tags.address_tags(here, by_controller=False)
+    wanted = tags.address_tags(here, by_controller=is_by_controller(address))
     return tags.complete(here, "address", [address], lambda each: each.ip_address, wanted)
 
 
@@ -190,7 +215,7 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
             f"{_LET_GO}"
         )
         return Plan(status.stopped(facts, "AddressNotProven", message))
-    if not facts.owner.has_sealed(facts.seal_key, record):
+    if not has_sealed(facts.owner.mark, facts.seal_key, record):
         return None
     if facts.network is None:
         return _wait_for_sight(facts)

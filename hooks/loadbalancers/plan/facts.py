@@ -170,12 +170,13 @@ class Facts:
         """Return the Service as its mark names it."""
         service = self.service
         is_last = self.request.is_deleting and service is not None and service.heir is None
-        return Owner.of(
+        owner = Owner.of(
             self.request,
             self.cluster_id,
             still_wants=self.still_wants,
             is_last=is_last and not self.still_wants,
         )
+        return owner.with_takeovers(self.state.addresses)
 
     def on(self, address_id: str) -> "Facts":
         """Return the facts without what is on other addresses."""

@@ -7,7 +7,7 @@ from hooks.http.texts import join_names
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import UntagAddress
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import MARK_KEYS, value
+from hooks.loadbalancers.plan.ownership import MARK_KEYS, takeover_on, value
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.names import (
     EVENT_ADDRESS_KEPT,
@@ -48,7 +48,7 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
     present = {tag.key for tag in address.tags if (tag.key, tag.value) in ours}
     is_named = TAG_SERVICE_UID in present or {TAG_NAMESPACE, TAG_SERVICE} <= present
     is_others = address.state == "Releasing" or facts.owner.has_another_mark(address)
-    if is_others or _is_expected(facts, address):
+    if is_others or takeover_on(address) or _is_expected(facts, address):
         return ""
     if is_named:
         lacking = [key.rpartition("/")[2] for key in MARK_KEYS if key not in present]

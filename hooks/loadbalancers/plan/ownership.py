@@ -5,13 +5,8 @@ its Service. CloudStack lists what has any of several tags, so all four are comp
 the answer. What a Service, a status or a CloudStackLoadBalancer says proves nothing by itself.
 """
 
-import base64
-import hashlib
-import hmac
-import json
-import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Literal, Protocol
 
@@ -21,8 +16,14 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.kube.services import load_balancer_name
-from hooks.kube.times import moment
-from hooks.loadbalancers.recorded import Acquiring, RecordedAddress
+from hooks.loadbalancers.plan.former_names import (
+    fork_prefix,
+    former_prefixes,
+    has_prefix,
+    is_former,
+)
+from hooks.loadbalancers.plan.takeover_tag import Takeover
+from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
@@ -35,13 +36,6 @@ PortKey = tuple[str, int]
 MARK_KEYS = (names.TAG_CLUSTER, names.TAG_NAMESPACE, names.TAG_SERVICE, names.TAG_SERVICE_UID)
 #: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
 ADDRESS_KEYS = (*MARK_KEYS, names.TAG_ORIGIN)
-#: Seconds for which the seal of a record holds. Both times are of the hooks' own clock.
-SEAL_AGE = 86400.0
-
-_PROTOCOL_AND_PORT = r"(tcp|udp|tcp-proxy)-\d+"
-#: How the fork of the existing provider begins the names of its rules; its cluster's name follows.
-_FORK_PREFIX = "K8s_svc_"
-_FORMER_NAME = re.compile(rf"(a[0-9a-f]{{31}}|{_FORK_PREFIX}.+)(-{_PROTOCOL_AND_PORT}|-\d+)")
 
 
 class Whose(Enum):
@@ -126,6 +120,7 @@ class Owner:
             a load balancer.
         is_last: the load balancer is deleted, and in this call the API server had no Service of
             this name, under any UID, that wants one.
+        takeovers: those by this Service that have begun, as tags of addresses say.
     """
 
     cluster: str
@@ -136,6 +131,7 @@ class Owner:
     former_prefixes: frozenset[str] = frozenset()
     still_wants: bool = False
     is_last: bool = False
+    takeovers: tuple[Takeover, ...] = ()
 
     @classmethod
     def of(
@@ -148,24 +144,25 @@ class Owner:
     ) -> "Owner":
         """Return the owner of a load balancer's resources.
 
-        Former names count only in a form that names this very Service: by its UID, or by its
-        namespace and name. A port that was dropped while no provider ran has a rule as well.
+        Former names count only in a form that names this very Service.
         """
         service, namespace = request.spec.service, request.service_namespace
-        own = re.escape(load_balancer_name(service.uid))
-        fork = rf"{_FORK_PREFIX}.+_{re.escape(namespace)}_{re.escape(service.name)}"
-        form = re.compile(rf"(?P<prefix>{own}|{fork})-({_PROTOCOL_AND_PORT}|\d+)")
-        former = filter(None, map(form.fullmatch, request.spec.adopt.names))
         return cls(
             cluster=cluster_id,
             namespace=namespace,
             service=service.name,
             uid=service.uid,
             takeover_from=request.spec.takeover_from,
-            former_prefixes=frozenset(name["prefix"] for name in former),
+            former_prefixes=former_prefixes(namespace, service, request.spec.adopt.names),
             still_wants=still_wants,
             is_last=is_last,
         )
+
+    def with_takeovers(self, addresses: Iterable[PublicIpAddress]) -> "Owner":
+        """Return this with the takeovers that tags of addresses show to be ours."""
+        found = (takeover_on(each) for each in addresses if self.has_name_of(each))
+        by_us = tuple(each for each in found if each and each.by == (self.cluster, self.uid))
+        return replace(self, takeovers=by_us)
 
     @property
     def mark(self) -> Tags:
@@ -178,9 +175,7 @@ class Owner:
         ours = dict(self.mark)
         found = {tag.key: tag.value for tag in resource.tags if tag.key in ours}
         cluster, uid = found.get(names.TAG_CLUSTER), found.get(names.TAG_SERVICE_UID)
-        has_our_name = all(
-            found.get(key) == ours[key] for key in (names.TAG_NAMESPACE, names.TAG_SERVICE)
-        )
+        has_our_name = self.has_name_of(resource)
         if not found:
             return Whose.UNMARKED
         if found == ours:
@@ -200,7 +195,39 @@ class Owner:
         Nobody else wants what a Service of our name left, or began to take over before it went.
         """
         whose, is_only = self.whose(resource), self.still_wants or self.is_last
-        return whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and is_only)
+        is_begun = whose is not Whose.OURS and self._has_begun_with(resource)
+        return is_begun or whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and is_only)
+
+    def has_name_of(self, resource: Resource) -> bool:
+        """Tell whether a resource is marked for a Service of our namespace and name."""
+        found = value(resource, names.TAG_NAMESPACE), value(resource, names.TAG_SERVICE)
+        return found == (self.namespace, self.service)
+
+    def takeover_of(self, address: PublicIpAddress) -> Takeover:
+        """Return what we record before we take an address over, from whom it was before."""
+        source = _cluster_and_uid(address)
+        if before := takeover_on(address):
+            source = (source[0] or before.source[0], source[1] or before.source[1])
+        return Takeover((self.cluster, self.uid), source)
+
+    def takes_over(self, address: PublicIpAddress) -> bool:
+        """Tell whether we have begun to take an address over, and not given it our mark yet."""
+        takeover = takeover_on(address)
+        is_by_us = takeover is not None and takeover in self.takeovers
+        return is_by_us and self.whose(address) is not Whose.OURS and self.may_take(address)
+
+    def is_source_of(self, address: PublicIpAddress) -> bool:
+        """Tell whether an address lost our mark to another Service that has not given it its own.
+
+        A takeover that came to no end leaves it so.
+        """
+        takeover = takeover_on(address)
+        return (
+            takeover is not None
+            and takeover.source == (self.cluster, self.uid)
+            and takeover.half == _cluster_and_uid(address)
+            and self.has_name_of(address)
+        )
 
     def has_another_mark(self, resource: Resource) -> bool:
         """Tell whether a resource has a mark that differs from ours, rather than lacks a part."""
@@ -209,7 +236,7 @@ class Owner:
 
     def is_vouched_for(self, rule: LoadBalancerRule) -> bool:
         """Tell whether a person named the fork's cluster of a rule as the one to take over from."""
-        prefix = f"{_FORK_PREFIX}{self.takeover_from}_{self.namespace}_{self.service}-"
+        prefix = fork_prefix(self.takeover_from, self.namespace, self.service)
         return bool(self.takeover_from) and rule.name.startswith(prefix)
 
     def may_restore(
@@ -220,8 +247,11 @@ class Owner:
         The status records this allocation, and CloudStack shows a trace that only we leave: the
         mark on the address but for the name, or our whole mark on a rule. A copy of the cluster has
         the UID too, and who writes load balancers in another namespace knows it. Restored tags
-        never include an origin that would release the address.
+        never include an origin that would release the address. An address that a takeover left
+        half done has its origin.
         """
+        if self.is_source_of(address):
+            return True
         lacking = set(self.mark) - {(tag.key, tag.value) for tag in address.tags}
         return (
             recorded is not None
@@ -240,13 +270,12 @@ class Owner:
         """
         if self.whose(rule) in NOBODYS:
             own = load_balancer_name(self.uid)
-            return self.is_former(rule) or _names(own, rule, _PROTOCOL_AND_PORT)
+            return self.is_former(rule) or has_prefix(own, rule.name)
         return self._has(rule)
 
     def is_former(self, rule: LoadBalancerRule) -> bool:
         """Tell whether another provider gave a rule its name, for a port that may be gone."""
-        forms = {True: _PROTOCOL_AND_PORT, False: rf"{_PROTOCOL_AND_PORT}|\d+"}
-        return any(_names(each, rule, forms[is_fork_name(each)]) for each in self.former_prefixes)
+        return any(is_former(each, rule.name) for each in self.former_prefixes)
 
     def has_mark(self, rule: FirewallRule) -> bool:
         """Tell whether a firewall rule on an address of ours is ours by its mark alone."""
@@ -287,23 +316,14 @@ class Owner:
         """Return our title to something that we may take. Raises NotOurs."""
         return _title(kind, resource.id, name, is_ours=self.may_take(resource))
 
-    def seal(self, key: bytes, ip: str, since: float) -> Acquiring:
-        """Return the record that a call acquires an address, with what proves that we wrote it.
-
-        `since` is in epoch seconds.
-        """
-        values = (*(value for _, value in self.mark), ip, moment(since))
-        digest = hmac.digest(key, json.dumps(values).encode(), hashlib.sha256)
-        seal = base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
-        return Acquiring.of(ip, since, seal)
-
-    def has_sealed(self, key: bytes, record: Acquiring) -> bool:
-        """Tell whether we wrote a record, for this Service."""
-        expected = self.seal(key, record.ip, record.since)
-        return bool(record.ip) and hmac.compare_digest(expected.seal.encode(), record.seal.encode())
-
     def _has(self, resource: Resource) -> bool:
         return self.whose(resource) is Whose.OURS or self.may_take(resource)
+
+    def _has_begun_with(self, resource: Resource) -> bool:
+        """Tell whether a resource has the mark that a takeover of ours replaces, or half of it."""
+        mark = _cluster_and_uid(resource)
+        is_replaced = any(mark in (each.source, each.half) for each in self.takeovers)
+        return is_replaced and self.has_name_of(resource)
 
     def _is_taken_over(self, cluster: str | None, uid: str | None) -> bool:
         """Tell whether a mark is that of the other cluster, or one that we began to replace."""
@@ -331,6 +351,11 @@ def associated(
     return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
 
+def takeover_on(address: PublicIpAddress) -> Takeover | None:
+    """Return the takeover that has begun on an address; None if none has."""
+    return Takeover.read(value(address, names.TAG_TAKEOVER))
+
+
 def value(resource: Resource, key: str) -> str:
     """Return a tag's value, empty if there is none."""
     return next((tag.value for tag in resource.tags if tag.key == key), "")
@@ -348,16 +373,6 @@ def describe(resource: Resource) -> str:
     return f"{name} of cluster {cluster}" if cluster else name
 
 
-def is_former_name(name: str) -> bool:
-    """Tell whether a former provider names rules like this, of any Service."""
-    return bool(_FORMER_NAME.fullmatch(name))
-
-
-def is_fork_name(name: str) -> bool:
-    """Tell whether the fork of the existing provider gave a rule's name, which holds no UID."""
-    return name.startswith(_FORK_PREFIX)
-
-
 def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:
     """Tell whether a firewall rule opens no other ports than these."""
     if rule.start_port is None:
@@ -366,10 +381,10 @@ def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:
     return len(opened) <= len(ports) and all((rule.protocol, port) in ports for port in opened)
 
 
-def _names(prefix: str, rule: LoadBalancerRule, form: str) -> bool:
-    """Tell whether a rule's name is this prefix with a suffix of this form."""
-    suffix = rule.name.removeprefix(f"{prefix}-")
-    return suffix != rule.name and bool(re.fullmatch(form, suffix))
+def _cluster_and_uid(resource: Resource) -> tuple[str | None, str | None]:
+    return value(resource, names.TAG_CLUSTER) or None, value(
+        resource, names.TAG_SERVICE_UID
+    ) or None
 
 
 def _title(kind: TaggedKind, resource_id: str, name: str, *, is_ours: bool) -> Own:

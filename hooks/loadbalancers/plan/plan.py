@@ -13,10 +13,11 @@ Read these in order; each stage returns its condition and its actions:
                   leftovers.py: what stays)
 
 They use facts.py (what is known), actions.py (what may be done), networks.py (which networks can
-have a load balancer), ownership.py (whose something is), tags.py (which tags are missing),
-ranges.py (lists of source ranges) and fingerprint.py (what is asked for, as one short text).
-losses.py tells that an address was lost, is back, or is the user's. The call asks leases.py what
-needs a lease first, and effects.py what CloudStack shows after an action.
+have a load balancer), ownership.py (whose something is; it compares former_names.py and
+takeover_tag.py), tags.py (which tags are missing), seals.py (records that are ours), ranges.py
+(lists of source ranges) and fingerprint.py (what is asked for, as one short text). losses.py tells
+that an address was lost, is back, or is the user's. The call asks leases.py what needs a lease
+first, and effects.py what CloudStack shows after an action.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

@@ -12,7 +12,8 @@ from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Owner, PortKey, Whose, is_former_name
+from hooks.loadbalancers.plan.former_names import is_former_name
+from hooks.loadbalancers.plan.ownership import Owner, PortKey, Whose
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
 from hooks.loadbalancers.request import EVERYONE, Port
 

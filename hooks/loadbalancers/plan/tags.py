@@ -5,9 +5,16 @@ from typing import TypeVar
 
 from hooks import names
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.loadbalancers.plan.actions import AddTags, KeepAddress, Retag
+from hooks.loadbalancers.plan.actions import (
+    AddTags,
+    BeginTakeover,
+    GiveBack,
+    KeepAddress,
+    Retag,
+    UntagAddress,
+)
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Resource, TaggedKind, Tags
+from hooks.loadbalancers.plan.ownership import Resource, TaggedKind, Tags, takeover_on, value
 
 Tagged = TypeVar("Tagged", bound=Resource)
 
@@ -25,6 +32,34 @@ def give_to_user(facts: Facts, address: PublicIpAddress) -> KeepAddress:
     """Change the origin of an address with our whole mark: it stays when the Service goes."""
     own = facts.owner.own_address(address)
     return KeepAddress((own,), (names.TAG_ORIGIN,), ((names.TAG_ORIGIN, names.TAG_ORIGIN_USER),))
+
+
+def begin_takeover(facts: Facts, address: PublicIpAddress) -> BeginTakeover:
+    """Show on an address that we take it over, before its mark changes."""
+    own = facts.owner.taken("address", address, address.ip_address)
+    keys = (names.TAG_TAKEOVER,) if value(address, names.TAG_TAKEOVER) else ()
+    text = facts.owner.takeover_of(address).text
+    return BeginTakeover((own,), keys, ((names.TAG_TAKEOVER, text),))
+
+
+def end_takeover(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, ...]:
+    """End the takeover of an address with our whole mark, if all that is ours there has it too."""
+    here, takeover = facts.on(address.id).state, takeover_on(address)
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    if takeover not in facts.owner.takeovers or any(map(facts.owner.may_take, contents)):
+        return ()
+    return (UntagAddress(facts.owner.own_address(address), (names.TAG_TAKEOVER,)),)
+
+
+def undo_takeover(facts: Facts, address: PublicIpAddress) -> GiveBack | UntagAddress:
+    """Give an address that we have begun to take over its mark back, and then end that."""
+    own = facts.owner.taken("address", address, address.ip_address)
+    keys = (names.TAG_CLUSTER, names.TAG_SERVICE_UID)
+    source = zip(keys, facts.owner.takeover_of(address).source, strict=True)
+    lacking = tuple((key, text) for key, text in source if text and not value(address, key))
+    if lacking:
+        return GiveBack((own,), (), lacking)
+    return UntagAddress(own, (names.TAG_TAKEOVER,))
 
 
 def complete(

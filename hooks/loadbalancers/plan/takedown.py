@@ -12,7 +12,7 @@ from hooks.loadbalancers.plan.firewall import (
 )
 from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
-from hooks.names import TAG_OPENING
+from hooks.names import TAG_OPENING, TAG_TAKEOVER
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
@@ -64,7 +64,8 @@ def take_down(
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
     present = {tag.key for tag in address.tags}
-    untag = UntagAddress(own, tuple(key for key in (*ADDRESS_KEYS, TAG_OPENING) if key in present))
+    keys = (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
+    untag = UntagAddress(own, tuple(key for key in keys if key in present))
     if cleaning:
         return (*cleaning, untag) if at_once else cleaning
     return (untag,)

@@ -5,21 +5,25 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import TAG_SERVICE_UID
 from tests.hostile.ownership.stage import (
     ABANDON,
     HELD,
     PORTS,
     PREFIX,
+    Tap,
     call_for,
     fresh_world,
     holdings,
     ip_of,
     new_uid,
     settled,
+    tapped,
     told,
 )
-from tests.hostile.ownership.test_takeovers import check_is_wholly
+from tests.hostile.ownership.test_takeovers import check_is_wholly, without_lease
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, make_hook
+from tests.integration.loadbalancers.faults import end_stuck_jobs
 from tests.integration.loadbalancers.test_crashes import die_after
 
 
@@ -141,6 +145,40 @@ def test_the_first_goes_if_the_new_one_has_an_address_of_its_own(
     assert original.is_finalized()
     assert [each["ipaddress"] for each in world.addresses()] == [HELD]
     assert lb.wait(hook).is_ready()
+
+
+@pytest.mark.parametrize("first", ["waits", "is abandoned"])
+def test_a_new_one_that_names_another_address_half_way_leaves_nothing_on_the_first(
+    first: str,
+) -> None:
+    for last in range(9):
+        with fresh_world() as (world, hook):
+            original = LoadBalancer(world, ports=PORTS).settle(hook)
+            before = holdings(world, ip_of(original))
+            lb = again(original)
+            if first == "is abandoned":
+                original.parent["metadata"]["annotations"] = {ABANDON: "true"}
+            original.call(hook)
+            die_after(world, lb, [hook], last)
+            end_stuck_jobs(world)
+            world.advance(1)
+            if lb.service_uid in [each["tags"].get(TAG_SERVICE_UID) for each in world.addresses()]:
+                continue  # it has the address, and a live Service keeps its own
+            lb.change(address=HELD)
+            notes = {PREFIX + "address": HELD}
+            world.cluster.objects[lb.service_path]["metadata"]["annotations"] = notes
+            with tapped(world, Tap()) as successor:
+                assert settled(lb, successor).is_ready(), last
+                call_for(original, successor, 900)
+            assert ip_of(lb) == HELD
+            if first == "waits":
+                assert [each["ipaddress"] for each in world.addresses()] == [HELD], last
+            else:
+                assert without_lease(world, before) == before, last
+            assert original.is_finalized()
+            lb.delete()
+            lb.settle(hook)
+            assert first == "is abandoned" or world.remains() == NOTHING
 
 
 @pytest.mark.parametrize("quota", [True, False], ids=["a full quota", "no quota"])

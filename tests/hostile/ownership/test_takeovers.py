@@ -11,6 +11,7 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.hostile.ownership.stage import (
+    HELD,
     PORTS,
     Place,
     Tenant,
@@ -117,16 +118,56 @@ def test_a_takeover_goes_on_where_a_call_died(cluster_id: str) -> None:
 def test_a_takeover_that_died_and_whose_service_is_deleted_then_leaves_no_half(
     cluster_id: str,
 ) -> None:
-    """What is not wholly ours is not released; so either all of it goes or the address stays."""
-    for last in range(4):
+    """Either everything is ours, and goes, or all of it is again what it was."""
+    left = set()
+    for last in range(12):
         with rebuilding(cluster_id) as (lb, before, new_hook, (world, hook)):
             die_after(world, lb, [hook], last)
             lb.delete()
             call_for(lb, new_hook(), 900)
             assert lb.is_finalized()
-            state = world.remains()
-            ip = before["addresses"][0]["ipaddress"]
-            assert state == NOTHING or state["addresses"] == [ip]
+            is_gone = world.remains() == NOTHING
+            assert is_gone or without_lease(world, before) == before, last
+            left.add(is_gone)
+    assert left == {True, False}
+
+
+def without_lease(world: World, before: Json) -> Json:
+    """Return what is on the address of before, without the lease of a call that died."""
+    found = holdings(world, before["addresses"][0]["ipaddress"])
+    for each in found["addresses"]:
+        each["tags"].pop(names.TAG_LEASE, None)
+    return found
+
+
+def test_a_cluster_that_lives_has_what_was_taken_from_it_half_again() -> None:
+    with fresh_world() as (world, hook), cluster(world, "c-2") as (new, elsewhere):
+        original = LoadBalancer(world, ports=PORTS).settle(hook)
+        before = holdings(world, ip_of(original))
+        lb = rebuilt(new, "c-2")
+        kind = {"resourcetype": "PublicIpAddress"}
+        world.simulator.control.fault("deleteTags", "stop-after", when=kind, executed=True)
+        lb.call(elsewhere, seconds=3.0)
+        assert world.simulator.control.armed.stopped
+        world.simulator.control.clear_faults()
+        assert without_lease(world, before) != before
+        assert original.wait(hook).is_ready()
+        [address] = holdings(world, ip_of(original))["addresses"]
+        assert address["tags"].items() >= before["addresses"][0]["tags"].items()
+
+
+@pytest.mark.parametrize("why", ["another address", "no takeover"])
+def test_a_takeover_that_died_and_is_not_wanted_any_more_is_undone(why: str) -> None:
+    undone = list[int]()
+    for last in range(12):
+        with rebuilding("c-2") as (lb, before, new_hook, (world, hook)):
+            die_after(world, lb, [hook], last)
+            lb.change(**({"address": HELD} if why == "another address" else {"takeoverFrom": ""}))
+            settled(lb, new_hook())
+            if lb.is_ready() and ip_of(lb) != before["addresses"][0]["ipaddress"]:
+                assert without_lease(world, before) == before, last
+                undone.append(last)
+    assert len(undone) >= 3
 
 
 def test_the_cluster_that_was_thought_gone_touches_nothing_when_it_comes_back(

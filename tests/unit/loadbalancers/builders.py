@@ -14,6 +14,7 @@ from hooks.loadbalancers.plan.actions import Associate, CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
+from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.recorded import Acquiring
 from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
 from hooks.names import ANNOTATION_ACQUIRING
@@ -129,7 +130,7 @@ def chosen(ip: str = IP, *, tries: int = 0, at: str = "2027-01-15T07:59:50Z") ->
 
 def record(ip: str = IP, since: float = NOW - 10, *, uid: str = UID) -> Acquiring:
     """Make the record of a call for the Service `default/web` that acquires an address."""
-    return Owner(CLUSTER_ID, "default", "web", uid).seal(SEAL_KEY, ip, since)
+    return seal(Owner(CLUSTER_ID, "default", "web", uid).mark, SEAL_KEY, ip, since)
 
 
 def acquiring(ip: str = IP, since: float = NOW - 10, *, text: str | None = None) -> Json:

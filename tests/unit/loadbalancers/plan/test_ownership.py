@@ -5,6 +5,7 @@ import pytest
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Wanted, Whose, associated
+from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.plan.takedown import others_on, take_down
 from hooks.loadbalancers.recorded import Acquiring
 from hooks.names import (
@@ -162,11 +163,11 @@ def test_the_namespace_of_the_service_counts_in_kube_system_alone() -> None:
 
 def test_a_seal_is_that_of_one_record_of_one_service_by_one_key() -> None:
     others = {
-        Owner("c-2", "default", "web", UID).seal(SEAL_KEY, IP, NOW),
-        Owner(CLUSTER_ID, "evil", "web", UID).seal(SEAL_KEY, IP, NOW),
-        Owner(CLUSTER_ID, "default", "till", UID).seal(SEAL_KEY, IP, NOW),
+        seal(Owner("c-2", "default", "web", UID).mark, SEAL_KEY, IP, NOW),
+        seal(Owner(CLUSTER_ID, "evil", "web", UID).mark, SEAL_KEY, IP, NOW),
+        seal(Owner(CLUSTER_ID, "default", "till", UID).mark, SEAL_KEY, IP, NOW),
         record(IP, NOW, uid="another"),
-        OWNER.seal(b"another", IP, NOW),
+        seal(OWNER.mark, b"another", IP, NOW),
         record("198.51.100.8", NOW),
         record(IP, NOW + 1),
     }
