@@ -67,6 +67,9 @@ class Api:
         left = attempt.seconds - (time.monotonic() - began)
         if left > 0:
             self._closing.wait(left)
+        if attempt.job is not None:
+            with self._lock:
+                attempt.job.work.answered()
         return reply
 
     def _reply(self, attempt: Attempt) -> Reply:
@@ -132,6 +135,7 @@ class Api:
             plan = self._timing.plan(work.load, now)
             attempt.seconds += plan.answer_after
             due = plan.due
+        attempt.seconds += work.answer_after
         number = world.number("job")
         job = Job(world.identity("job", str(number))[0], number, user, command.java, work, now, due)
         fault = attempt.fault

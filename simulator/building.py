@@ -1,4 +1,4 @@
-"""Makes and connects projects, networks and VMs, for commands and for world files."""
+"""Makes and connects projects, VPCs, networks and VMs, for commands and for world files."""
 
 from ipaddress import IPv4Address, IPv4Network
 
@@ -6,7 +6,10 @@ from simulator.errors import ApiError
 from simulator.model import (
     Account,
     Address,
+    LoadBalancerRule,
     Network,
+    NetworkAclItem,
+    NetworkAclList,
     NetworkOffering,
     Nic,
     Project,
@@ -14,6 +17,7 @@ from simulator.model import (
     Template,
     User,
     VirtualMachine,
+    Vpc,
     Zone,
 )
 from simulator.world import World
@@ -50,6 +54,31 @@ def make_project(world: World, name: str, owner: Account, displaytext: str = "")
     return world.projects.add(account.project)
 
 
+def make_vpc(world: World, name: str, owner: Account, zone: Zone, cidr: IPv4Network) -> Vpc:
+    """Make a VPC, which takes an address for source NAT."""
+    vpc_id, number = world.identity("vpc", name)
+    vpc = world.vpcs.add(Vpc(vpc_id, number, name, world.clock.now(), owner, name, zone, cidr))
+    take_source_nat(world, zone, owner, vpc)
+    return vpc
+
+
+def make_acl_list(
+    world: World, name: str, vpc: Vpc | None, description: str | None = None
+) -> NetworkAclList:
+    """Make a list of network ACL items; one of no VPC is a default list."""
+    kept_apart = name if vpc is None else f"{vpc.name}/{name}"
+    acl_id, number = world.identity("acl", kept_apart)
+    text = name if description is None else description
+    return world.acl_lists.add(NetworkAclList(acl_id, number, name, world.clock.now(), text, vpc))
+
+
+def make_acl_item(world: World, acl: NetworkAclList, position: int) -> NetworkAclItem:
+    """Make an item that allows all ingress; callers set what differs."""
+    item_id, number = world.identity("aclitem", f"{acl.id}/{position}")
+    now = world.clock.now()
+    return world.acl_items.add(NetworkAclItem(item_id, number, "", now, acl, position))
+
+
 def make_network(
     world: World, name: str, owner: Account, offering: NetworkOffering, zone: Zone
 ) -> Network:
@@ -78,34 +107,62 @@ def implement(world: World, network: Network) -> None:
     network.state = "Implemented"
     if not lacks_source_nat(world, network):
         return
-    free = next((a for a in world.addresses if a.state == "Free" and a.zone is network.zone), None)
+    take_source_nat(world, network.zone, network.account, network)
+
+
+def take_source_nat(world: World, zone: Zone, owner: Account, place: Network | Vpc) -> None:
+    """Give a network or a VPC the first free address of its zone, for source NAT."""
+    free = next((a for a in world.addresses if a.state == "Free" and a.zone is zone), None)
     if free is None:
         raise ApiError(533, "Insufficient address capacity")
-    allocate(world, free, network.account, network)
+    allocate(world, free, owner, place)
     free.state, free.source_nat = "Allocated", True
 
 
 def lacks_source_nat(world: World, network: Network) -> bool:
-    """Tell whether a network's first address is still to become its source NAT address."""
-    return "SourceNat" in network.offering.services and not any(
-        address.source_nat for address in world.addresses if address.network is network
-    )
+    """Tell whether a network's first address is still to become its source NAT address.
+
+    A tier has none of its own: that of its VPC serves it.
+    """
+    if network.vpc is not None or "SourceNat" not in network.offering.services:
+        return False
+    return not any(a.source_nat for a in world.addresses if a.network is network)
 
 
-def allocate(world: World, address: Address, owner: Account, network: Network | None) -> None:
-    """Give a free address to an account, for one of its networks."""
+def allocate(world: World, address: Address, owner: Account, place: Network | Vpc | None) -> None:
+    """Give a free address to an account, for one of its networks or VPCs."""
     address.state = "Allocating"
-    address.account, address.network = owner, network
+    address.account = owner
+    address.network = place if isinstance(place, Network) else None
+    address.vpc = place if isinstance(place, Vpc) else None
     address.allocated = world.clock.now()
 
 
 def release(address: Address) -> None:
     """Free an address, and clear everything of its user, tags included."""
     address.state, address.source_nat = "Free", False
-    address.account, address.network, address.vm = None, None, None
+    address.account, address.network, address.vpc, address.vm = None, None, None, None
     address.guest = ""
     address.allocated = 0.0
     address.tags.clear()
+
+
+def remove_rule(world: World, rule: LoadBalancerRule) -> None:
+    """Remove a load balancer rule with its policies; the server keeps its tags."""
+    world.rules.remove(rule)
+    for policy in rule.policies:
+        world.policies.remove(policy)
+    if rule.tags:
+        world.tagged_remains.add(rule)
+    leave_tier(world, rule.address)
+
+
+def leave_tier(world: World, address: Address) -> None:
+    """Let a VPC's address without rules leave the tier: the next rule may be for another one."""
+    if address.vpc is None:
+        return
+    if not any(each.address is address for each in (*world.rules, *world.forwarding_rules)):
+        address.network = None
 
 
 def make_vm(

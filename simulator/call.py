@@ -63,6 +63,11 @@ class Command:
     summary: str
 
     @property
+    def label(self) -> str:
+        """Return the name that error texts have."""
+        return self.envelope.removesuffix("response")
+
+    @property
     def listing(self) -> bool:
         """Tell whether the command lists, and so takes pages."""
         return "pagesize" in self.parameters
@@ -120,15 +125,21 @@ class Call:
 
         Several tags are alternatives: a resource with one of them is shown.
         """
+        return [resource for resource in self.owned(resources) if self.has_tags(resource)]
+
+    def owned(self, resources: Iterable[O]) -> list[O]:
+        """Return the resources that a list shows by account, project and `listall`."""
         allowed = self._scope()
-        wanted = self.args.pairs("tags")
         return [
             resource
             for resource in resources
-            if resource.account is not None
-            and allowed(resource.account)
-            and (not wanted or any(resource.tags.get(k) == v for k, v in wanted.items()))
+            if resource.account is not None and allowed(resource.account)
         ]
+
+    def has_tags(self, resource: Tagged) -> bool:
+        """Tell whether a resource has one of the tags in the filter, or there is no filter."""
+        wanted = self.args.pairs("tags")
+        return not wanted or any(resource.tags.get(key) == wanted[key] for key in wanted)
 
     def _scope(self) -> Callable[[Account], bool]:
         """Return a function that tells whether an owner's resources are listed."""
@@ -218,7 +229,7 @@ def check_arguments(
     for parameter in command.parameters.values():
         if parameter.name not in plain and parameter.name not in maps:
             if parameter.required:
-                raise missing_parameter(command.name, parameter.name)
+                raise missing_parameter(command.label, parameter.name)
             continue
         check_version(world, command, parameter)
         if parameter.name in plain:
@@ -261,7 +272,7 @@ def check_version(world: World, command: Command, parameter: Parameter) -> None:
 def check_value(command: Command, parameter: Parameter, value: str) -> None:
     """Refuse a value of the wrong type, or that is too long."""
     if parameter.kind == "integer" and not re.fullmatch(r"[+-]?\d{1,18}", value):
-        raise invalid_value(command.name, parameter.name, value)
+        raise invalid_value(command.label, parameter.name, value)
     longest = max(map(len, value.split(","))) if parameter.kind == "list" else len(value)
     if not parameter.many and longest > parameter.length:
         raise invalid(
@@ -281,7 +292,7 @@ def resolve(
             continue
         resource = world.find(parameter.kind, word)
         if resource is None:
-            raise unknown_entity(command.name, parameter.name, word)
+            raise unknown_entity(command.label, parameter.name, word)
         found.append(resource)
     return found
 

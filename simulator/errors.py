@@ -33,7 +33,7 @@ def missing_parameter(command: str, name: str) -> ApiError:
     """Refuse a call without a required parameter."""
     return ApiError(
         431,
-        f"Unable to execute API command {command.lower()} due to missing parameter {name}",
+        f"Unable to execute API command {command} due to missing parameter {name}",
     )
 
 
@@ -41,7 +41,7 @@ def invalid_value(command: str, name: str, value: str) -> ApiError:
     """Refuse a value that is not of the parameter's type."""
     return ApiError(
         431,
-        f"Unable to execute API command {command.lower()} due to invalid value {value} "
+        f"Unable to execute API command {command} due to invalid value {value} "
         f"for parameter {name}",
     )
 
@@ -50,7 +50,7 @@ def unknown_entity(command: str, name: str, value: str) -> ApiError:
     """Refuse an id that names no resource, or that is not an id."""
     return ApiError(
         431,
-        f"Unable to execute API command {command.lower()} due to invalid value. "
+        f"Unable to execute API command {command} due to invalid value. "
         f"Invalid parameter {name} value={value} due to incorrect long value format, "
         "or entity does not exist or due to incorrect parameter annotation for the field "
         "in api cmd class.",

@@ -22,6 +22,8 @@ class Work:
         created: the id that the answer has beside `jobid`.
         instance: type and id of what the job works on.
         load: what it costs a real server; None for a short fixed time.
+        answer_after: seconds until the call is answered.
+        answered: is called when it is.
     """
 
     finish: Callable[[], Result]
@@ -29,6 +31,8 @@ class Work:
     created: str | None = None
     instance: tuple[str, str | None] | None = None
     load: Load | None = None
+    answer_after: float = 0.0
+    answered: Callable[[], None] = lambda: None
 
 
 @dataclass(eq=False)

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 import yaml
 
-from simulator.building import implement, make_network, make_project, make_vm, plug
+from simulator.building import (
+    implement,
+    make_acl_item,
+    make_acl_list,
+    make_network,
+    make_project,
+    make_vm,
+    make_vpc,
+    plug,
+)
 from simulator.clock import Clock
 from simulator.model import (
     Account,
@@ -17,6 +26,7 @@ from simulator.model import (
     Domain,
     Entity,
     Network,
+    NetworkAclList,
     NetworkOffering,
     ServiceOffering,
     Template,
@@ -34,11 +44,21 @@ Document = Mapping[str, Any]
 ISOLATED = (
     "SourceNat", "Vpn", "PortForwarding", "Lb", "Firewall", "StaticNat", "Dhcp", "Dns", "UserData",
 )  # fmt: skip
+TIER = (
+    "Dns", "StaticNat", "UserData", "NetworkACL", "PortForwarding", "SourceNat", "Vpn", "Dhcp",
+)  # fmt: skip
+WITH_SOURCE_NAT = "DefaultIsolatedNetworkOfferingWithSourceNatService"
+FOR_VPC = "DefaultIsolatedNetworkOfferingForVpcNetworks"
 OFFERINGS = {
-    "DefaultIsolatedNetworkOfferingWithSourceNatService": ("Isolated", ISOLATED, False),
+    WITH_SOURCE_NAT: ("Isolated", ISOLATED, False),
     "DefaultIsolatedNetworkOffering": ("Isolated", ("Dhcp", "Dns", "UserData"), False),
-    "DefaultIsolatedNetworkOfferingForVpcNetworks": ("Isolated", ISOLATED, True),
+    FOR_VPC: ("Isolated", ("Lb", *TIER), True),
+    f"{FOR_VPC}NoLB": ("Isolated", TIER, True),
     "DefaultSharedNetworkOffering": ("Shared", ("Dhcp", "Dns", "UserData"), False),
+}
+DEFAULT_LISTS = {
+    "default_deny": ("Default Network ACL Deny All", "Deny"),
+    "default_allow": ("Default Network ACL Allow All", "Allow"),
 }
 
 
@@ -111,8 +131,9 @@ class _Loader:
     def load(self, vms: int | None) -> None:
         """Make everything."""
         known = {
-            "zones", "accounts", "projects", "serviceofferings", "templates", "networks",
-            "publicaddresses", "virtualmachines", "generate", "expunge", "mixedports",
+            "zones", "accounts", "projects", "serviceofferings", "templates", "vpcs",
+            "networkacllists", "networks", "publicaddresses", "virtualmachines", "generate",
+            "expunge", "mixedports",
         }  # fmt: skip
         for name in self._document:
             if name not in known:
@@ -124,6 +145,8 @@ class _Loader:
         self._load_accounts()
         self._load_catalogue()
         self._load_addresses()
+        self._load_vpcs()
+        self._load_acl_lists()
         self._load_networks()
         for index, entry in enumerate(self._entries("virtualmachines")):
             self._load_vm(f"virtualmachines[{index}]", entry)
@@ -199,16 +222,50 @@ class _Loader:
                 address_id, number = self._world.identity("address", name)
                 self._world.addresses.add(Address(address_id, number, name, EPOCH, zone))
 
+    def _load_vpcs(self) -> None:
+        for index, entry in enumerate(self._entries("vpcs")):
+            field = f"vpcs[{index}]"
+            zone, owner = self._zone(field, entry), self._owner(field, entry)
+            make_vpc(self._world, entry["name"], owner, zone, IPv4Network(entry["cidr"]))
+
+    def _load_acl_lists(self) -> None:
+        for name, (description, action) in DEFAULT_LISTS.items():
+            acl = make_acl_list(self._world, name, None, description)
+            for number, traffic in enumerate(("Ingress", "Egress"), start=1):
+                fields = {"number": number, "action": action, "traffictype": traffic}
+                self._load_acl_item(acl, {"protocol": "all", **fields})
+        for index, entry in enumerate(self._entries("networkacllists")):
+            field = f"networkacllists[{index}]"
+            vpc = self._named(self._world.vpcs, f"{field}.vpc", entry["vpc"])
+            acl = make_acl_list(self._world, entry["name"], vpc)
+            for number, item in enumerate(entry.get("items", [])):
+                self._load_acl_item(acl, self._entry(f"{field}.items[{number}]", item))
+
+    def _load_acl_item(self, acl: NetworkAclList, entry: Document) -> None:
+        item = make_acl_item(self._world, acl, entry["number"])
+        item.protocol = entry["protocol"]
+        if "startport" in entry:
+            item.ports = entry["startport"], entry.get("endport", entry["startport"])
+        item.cidrs = list(entry.get("cidrlist", item.cidrs))
+        item.action = entry.get("action", "Allow")
+        item.traffic = entry.get("traffictype", "Ingress")
+        item.reason, item.state = entry.get("reason"), "Active"
+
     def _load_networks(self) -> None:
         for index, entry in enumerate(self._entries("networks")):
             field = f"networks[{index}]"
             offering = self._named(
                 self._world.network_offerings,
                 f"{field}.offering",
-                entry.get("offering", "DefaultIsolatedNetworkOfferingWithSourceNatService"),
+                entry.get("offering", FOR_VPC if "vpc" in entry else WITH_SOURCE_NAT),
             )
             zone, owner = self._zone(field, entry), self._owner(field, entry)
             network = make_network(self._world, entry["name"], owner, offering, zone)
+            if "vpc" in entry:
+                network.vpc = self._named(self._world.vpcs, f"{field}.vpc", entry["vpc"])
+                network.zone, network.account = network.vpc.zone, network.vpc.account
+            if "acl" in entry:
+                network.acl = self._named(self._world.acl_lists, f"{field}.acl", entry["acl"])
             if "cidr" in entry:
                 network.cidr = IPv4Network(entry["cidr"])
             if "ip6cidr" in entry:

@@ -101,8 +101,56 @@ class Owned(Entity):
 
 
 @dataclass(eq=False, slots=True)
+class Vpc(Owned):
+    """A VPC: its tiers are networks that share one router."""
+
+    displaytext: str
+    zone: Zone
+    cidr: IPv4Network
+
+
+@dataclass(eq=False, slots=True)
+class NetworkAclList(Entity):
+    """A list of network ACL items; the two default lists are of no VPC, and nobody changes them."""
+
+    description: str
+    vpc: Vpc | None
+    tags: dict[str, str] = field(default_factory=dict, init=False)
+
+    @property
+    def account(self) -> Account | None:
+        """Return the owner; a default list has none."""
+        return None if self.vpc is None else self.vpc.account
+
+
+@dataclass(eq=False, slots=True)
+class NetworkAclItem(Entity):
+    """An item of a network ACL list; `position` is what the API calls its number."""
+
+    acl: NetworkAclList
+    position: int
+    protocol: str = "all"
+    ports: tuple[int, int] | None = None
+    icmp: tuple[int, int] | None = None
+    cidrs: list[str] = field(default_factory=lambda: ["0.0.0.0/0"])
+    action: str = "Allow"
+    traffic: str = "Ingress"
+    reason: str | None = None
+    state: str = "Add"
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def account(self) -> Account | None:
+        """Return the owner; an item of a default list has none."""
+        return self.acl.account
+
+
+@dataclass(eq=False, slots=True)
 class Network(Owned):
-    """A guest network: `Allocated` until its first VM starts, then `Implemented`."""
+    """A guest network: `Allocated` until its first VM starts, then `Implemented`.
+
+    One with a `vpc` is a tier of it; `acl` is the tier's list of network ACL items, if any.
+    """
 
     displaytext: str
     zone: Zone
@@ -110,6 +158,8 @@ class Network(Owned):
     cidr: IPv4Network
     vlan: int
     ip6cidr: IPv6Network | None = None
+    vpc: Vpc | None = None
+    acl: NetworkAclList | None = None
     state: str = "Allocated"
     used: set[int] = field(default_factory=set)
     lowest_free: int = 2
@@ -164,11 +214,15 @@ class VirtualMachine(Owned):
 
 @dataclass(eq=False, slots=True)
 class Address(Entity):
-    """A public address; a free one has no owner."""
+    """A public address; a free one has no owner.
+
+    One of a `vpc` has a network, one of its tiers, only while it has rules.
+    """
 
     zone: Zone
     state: str = "Free"
     account: Account | None = None
+    vpc: Vpc | None = None
     network: Network | None = None
     source_nat: bool = False
     allocated: float = 0.0
@@ -187,7 +241,11 @@ class Member:
 
 @dataclass(eq=False, slots=True)
 class LoadBalancerRule(Owned):
-    """A load balancer rule: in state `Add` until it has a member, then `Active`."""
+    """A load balancer rule: in state `Add` until it has a member, then `Active`.
+
+    `ranges_changed` means that `cidrs` are not those of its creation: the server writes them in
+    another form.
+    """
 
     address: Address
     network: Network
@@ -196,6 +254,7 @@ class LoadBalancerRule(Owned):
     protocol: str
     algorithm: str
     cidrs: list[str] = field(default_factory=list)
+    ranges_changed: bool = False
     description: str = ""
     members: list[Member] = field(default_factory=list)
     policies: "list[StickinessPolicy]" = field(default_factory=list)
@@ -245,9 +304,14 @@ class PortForwardingRule(Owned):
 
 @dataclass(eq=False, slots=True)
 class StickinessPolicy(Entity):
-    """How a rule keeps a client on one member."""
+    """How a rule keeps a client on one member.
+
+    It is `pending` until its job ends, and `contested` if another one of the rule was pending too.
+    """
 
     rule: LoadBalancerRule
     method: str
     description: str
     parameters: dict[str, str]
+    pending: bool = True
+    contested: bool = False

@@ -9,6 +9,8 @@ from simulator.model import (
     FirewallRule,
     LoadBalancerRule,
     Network,
+    NetworkAclItem,
+    NetworkAclList,
     PortForwardingRule,
     VirtualMachine,
 )
@@ -23,7 +25,9 @@ def dump(world: World) -> dict[str, Any]:
         "world": world.name,
         "apiversion": world.api_version,
         "virtualmachines": [dump_vm(vm) for vm in world.vms],
+        "vpcs": [{"id": vpc.id, "name": vpc.name} for vpc in world.vpcs],
         "networks": [dump_network(network) for network in world.networks],
+        "networkacllists": [dump_acl_list(world, acl) for acl in world.acl_lists],
         "addresses": [dump_address(a) for a in world.addresses if a.state != "Free"],
         "freeaddresses": sum(address.state == "Free" for address in world.addresses),
         "loadbalancerrules": [dump_rule(rule) for rule in world.rules],
@@ -68,8 +72,41 @@ def dump_network(network: Network) -> dict[str, Any]:
         "name": network.name,
         "state": network.state,
         "cidr": str(network.cidr),
+        "vpc": None if network.vpc is None else network.vpc.id,
+        "acl": None if network.acl is None else network.acl.id,
         "tags": dict(network.tags),
         **owner_of(network.account),
+    }
+
+
+def dump_acl_list(world: World, acl: NetworkAclList) -> dict[str, Any]:
+    """Show a list of network ACL items, with its items in the order of their numbers."""
+    items = sorted(
+        (item for item in world.acl_items if item.acl is acl), key=lambda item: item.position
+    )
+    return {
+        "id": acl.id,
+        "name": acl.name,
+        "vpc": None if acl.vpc is None else acl.vpc.id,
+        "items": [dump_acl_item(item) for item in items],
+        **owner_of(acl.account),
+    }
+
+
+def dump_acl_item(item: NetworkAclItem) -> dict[str, Any]:
+    """Show a network ACL item."""
+    first, last = item.ports or (None, None)
+    return {
+        "id": item.id,
+        "number": item.position,
+        "action": item.action,
+        "traffictype": item.traffic,
+        "protocol": item.protocol,
+        "startport": first,
+        "endport": last,
+        "cidrlist": list(item.cidrs),
+        "reason": item.reason,
+        "tags": dict(item.tags),
     }
 
 
@@ -81,6 +118,7 @@ def dump_address(address: Address) -> dict[str, Any]:
         "state": address.state,
         "sourcenat": address.source_nat,
         "network": None if address.network is None else address.network.id,
+        "vpc": None if address.vpc is None else address.vpc.id,
         "staticnat": None if address.vm is None else address.vm.id,
         "tags": dict(address.tags),
         **owner_of(address.account),

@@ -3,22 +3,25 @@
 The figures were measured on a running CloudStack 4.22 with simulated hypervisors. It locks the
 rows of an address and its network, and retries slowly: concurrent writes of rules and addresses
 take far longer than the same writes one after the other. Addresses lock by owner as well: an owner
-who acquires two at once, for two networks, waits for seconds. An assignment sends the router the
-configuration of the whole network, and a release sends it for each rule that it deletes.
+who acquires two at once, for two networks or VPCs, waits for seconds. Network ACL items lock
+nothing. An assignment sends the router the configuration of the whole network, and a release sends
+it for each rule that it deletes.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
-    "address", "rule", "firewall", "release", "assignment", "removal", "stickiness", "tags", "vm"
-]
+    "address", "rule", "firewall", "acl", "release", "assignment", "removal", "stickiness", "tags",
+    "vm",
+]  # fmt: skip
 
 # Seconds that each kind takes alone.
 ALONE: dict[Kind, float] = {
     "address": 0.13,
     "rule": 0.12,
     "firewall": 0.11,
+    "acl": 0.09,
     "release": 0.1,
     "assignment": 0.12,
     "removal": 0.12,
@@ -34,7 +37,7 @@ CONFIGURED_MEMBER = 0.00123  # more for each member in the network's configurati
 REMOVED_MEMBER = 0.0023  # more for each member of the rule that one is removed from
 SAME_ADDRESS = 0.45  # more for each other write under way on the address
 SAME_NETWORK = 0.12  # more for each other write under way on the network
-SAME_OWNER = 5.0  # more for an address while one is being acquired for another network
+SAME_OWNER = 5.0  # more for an address for each one that is being acquired for another network
 TOGETHER = 0.42  # more, as a share, for each other change of members under way
 TOGETHER_MEMBER = 0.0003  # and more for each member in the configuration
 
@@ -46,7 +49,7 @@ LISTED_MEMBER = 0.004
 READ_TOGETHER = 0.45  # more, as a share, for each other list of members under way
 
 #: Kinds that lock nothing.
-_FREE = frozenset({"stickiness", "tags", "vm"})
+_FREE = frozenset({"acl", "stickiness", "tags", "vm"})
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Load:
 
     Attributes:
         kind: of the write.
+        network: whose rows it locks; for an address of a VPC without rules, the VPC.
         owner: who owns the address that is acquired.
         rules: as many are deleted with an address.
         members: of those rules, or in the network's configuration after an assignment, or of the
@@ -120,8 +124,7 @@ class Timing:
         here = sum(busy.address == load.address for busy in writes.locked)
         cost = alone(load) + SAME_ADDRESS * here + SAME_NETWORK * (others - here)
         start = max([now, *(busy.end for busy in writes.locked)])
-        if self._is_owner_locked(load, now):
-            cost += SAME_OWNER
+        cost += SAME_OWNER * self._acquired_elsewhere(load, now)
         owner = load.owner if load.kind == "address" else ""
         writes.locked.append(_Busy(start + cost, load.address, owner))
         return Plan(start - now, start + cost)
@@ -136,14 +139,15 @@ class Timing:
         self._reads.append(now + seconds)
         return seconds
 
-    def _is_owner_locked(self, load: Load, now: float) -> bool:
-        """Tell whether the owner is acquiring an address for another network."""
-        return load.kind == "address" and any(
+    def _acquired_elsewhere(self, load: Load, now: float) -> int:
+        """Return how many addresses the owner is acquiring for other networks."""
+        if load.kind != "address" or not load.owner:
+            return 0
+        return sum(
             busy.end > now and busy.owner == load.owner
             for network, writes in self._networks.items()
             if network != load.network
             for busy in writes.locked
-            if busy.owner
         )
 
     def _change_members(self, writes: NetworkWrites, load: Load, now: float) -> Plan:

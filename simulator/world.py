@@ -15,6 +15,8 @@ from simulator.model import (
     FirewallRule,
     LoadBalancerRule,
     Network,
+    NetworkAclItem,
+    NetworkAclList,
     NetworkOffering,
     PortForwardingRule,
     Project,
@@ -23,6 +25,7 @@ from simulator.model import (
     Template,
     User,
     VirtualMachine,
+    Vpc,
     Zone,
 )
 from simulator.parameters import Version, version
@@ -103,6 +106,9 @@ class World:
         self.offerings: Table[ServiceOffering] = Table()
         self.templates: Table[Template] = Table()
         self.network_offerings: Table[NetworkOffering] = Table()
+        self.vpcs: Table[Vpc] = Table()
+        self.acl_lists: Table[NetworkAclList] = Table()
+        self.acl_items: Table[NetworkAclItem] = Table()
         self.networks: Table[Network] = Table(keep=True)
         self.vms: Table[VirtualMachine] = Table(keep=True)
         self.addresses: Table[Address] = Table()
@@ -110,9 +116,17 @@ class World:
         self.firewall_rules: Table[FirewallRule] = Table()
         self.forwarding_rules: Table[PortForwardingRule] = Table()
         self.policies: Table[StickinessPolicy] = Table()
+        #: Rules that are gone, whose tags the server still has.
+        self.tagged_remains: Table[LoadBalancerRule] = Table()
+        #: Lists of ACL items for whose next number a call that is not yet answered has looked.
+        self.numbering: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._issued: set[str] = set()
-        self._tables: dict[str, Table[Any]] = {
+        self._tables = self._tables_by_kind()
+
+    def _tables_by_kind(self) -> dict[str, Table[Any]]:
+        """Return the tables by the kinds that id parameters name."""
+        return {
             "domain": self.domains,
             "account": self.accounts,
             "user": self.users,
@@ -121,6 +135,9 @@ class World:
             "offering": self.offerings,
             "template": self.templates,
             "networkoffering": self.network_offerings,
+            "vpc": self.vpcs,
+            "acl": self.acl_lists,
+            "aclitem": self.acl_items,
             "network": self.networks,
             "vm": self.vms,
             "address": self.addresses,

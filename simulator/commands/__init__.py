@@ -2,6 +2,8 @@
 
 from simulator.commands import (
     accounts,
+    acl_items,
+    acl_lists,
     addresses,
     catalogue,
     firewall,
@@ -17,10 +19,13 @@ from simulator.commands import (
     tags,
     virtual_machines,
     vm_lists,
+    vpcs,
 )
 
 __all__ = [
     "accounts",
+    "acl_items",
+    "acl_lists",
     "addresses",
     "catalogue",
     "firewall",
@@ -36,4 +41,5 @@ __all__ = [
     "tags",
     "virtual_machines",
     "vm_lists",
+    "vpcs",
 ]

@@ -1,65 +1,89 @@
-"""Public addresses: associated with a network, released with everything on them."""
+"""Public addresses: associated with a network or a VPC, released with everything on them."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from simulator.building import allocate, lacks_source_nat, release
+from simulator.building import allocate, lacks_source_nat, leave_tier, release, remove_rule
 from simulator.call import Answer, Call, describe
 from simulator.clock import timestamp
 from simulator.commands.limits import check_limit
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
-from simulator.model import Account, Address, Network, Project, VirtualMachine, Zone
+from simulator.model import Account, Address, Network, Project, VirtualMachine, Vpc, Zone
 from simulator.registry import command
 from simulator.timing import Load
 from simulator.views import view_owner, view_tags
 from simulator.world import World
 
 NO_ADDRESS = "Insufficient address capacity"
+TIER_ALONE = (
+    "Can't assign ip to the network directly when network belongs to VPC."
+    "Specify vpcId to associate ip address to VPC"
+)
 INTERNAL = "Internal error executing command, please contact your system administrator"
 
 
 @command(
     "associateIpAddress",
-    "networkid:network ipaddress zoneid:zone vpcid:uuid projectid:project account "
+    "networkid:network ipaddress zoneid:zone vpcid:vpc projectid:project account "
     "domainid:domain isportable:boolean regionid:integer",
     job="user.address.AssociateIPAddrCmd",
 )
 def associate_ip_address(call: Call) -> Work:
-    """Associate a public address with a network: the requested one, or any free one.
+    """Associate a public address with a network or a VPC: the requested one, or any free one.
 
-    The first one of a network that has no VM yet becomes its source NAT address.
+    The first one of a network that has no VM yet becomes its source NAT address. For a tier
+    alone the job fails.
     """
-    network, owner, zone = requested_target(call)
-    check_limit(call.world, owner, "public_ip")
-    address = free_address(call.world, zone, call.args.text("ipaddress"))
+    target = requested_target(call)
+    check_limit(call.world, target.owner, "public_ip")
+    address = free_address(call.world, target.zone, call.args.text("ipaddress"))
     if address is None:
         raise ApiError(533, NO_ADDRESS)
-    allocate(call.world, address, owner, network)
+    place = target.place
+    allocate(call.world, address, target.owner, place)
 
     def finish() -> Result:
-        shown = view_address(call, address)
+        if isinstance(place, Network) and place.vpc is not None:
+            release(address)
+            raise invalid(TIER_ALONE)
+        early = view_address(call, address)
         address.state = "Allocated"
-        address.source_nat = network is not None and lacks_source_nat(call.world, network)
-        return {"ipaddress": shown}
+        if isinstance(place, Network):
+            address.source_nat = lacks_source_nat(call.world, place)
+        return {"ipaddress": view_address(call, address) if isinstance(place, Vpc) else early}
 
     return Work(
         finish,
         lambda: release(address),
         address.id,
         ("IpAddress", address.id),
-        Load("address", address.network.id if address.network else "", address.id, owner.id),
+        Load("address", place.id if place else "", address.id, target.owner.id),
     )
 
 
-def requested_target(call: Call) -> tuple[Network | None, Account, Zone]:
-    """Return the network, the owner and the zone of a requested address."""
+@dataclass(frozen=True)
+class Target:
+    """Where an address is wanted: a network, a VPC or neither, the owner, and the zone."""
+
+    place: Network | Vpc | None
+    owner: Account
+    zone: Zone
+
+
+def requested_target(call: Call) -> Target:
+    """Return the target of a requested address; the VPC counts where a tier is given too."""
+    vpc = call.args.entity("vpcid", Vpc)
     network = call.args.entity("networkid", Network)
     zone = call.args.entity("zoneid", Zone)
+    if vpc is not None:
+        call.check_owner(vpc.account)
+        return Target(vpc, vpc.account, vpc.zone)
     if network is not None:
         if network not in call.world.networks:
             raise invalid(f"Unable to find network by network id {network.number}")
         call.check_owner(network.account)
-        return network, network.account, network.zone
+        return Target(network, network.account, network.zone)
     if zone is None:
         raise invalid(
             "Unable to figure out zone to assign IP to. "
@@ -67,7 +91,7 @@ def requested_target(call: Call) -> tuple[Network | None, Account, Zone]:
         )
     owner = call.owner()
     own = [n for n in call.world.networks if n.account is owner and n.zone is zone]
-    return own[0] if len(own) == 1 else None, owner, zone
+    return Target(own[0] if len(own) == 1 else None, owner, zone)
 
 
 def free_address(world: World, zone: Zone, wanted: str | None) -> Address | None:
@@ -105,9 +129,10 @@ def disassociate_ip_address(call: Call) -> Work:
         return {"success": True}
 
     rules = [rule for rule in world.rules if rule.address is address]
+    place = address.network or address.vpc
     load = Load(
         "release",
-        address.network.id if address.network else "",
+        place.id if place else "",
         address.id,
         rules=len(rules),
         members=sum(len(rule.members) for rule in rules),
@@ -119,15 +144,14 @@ def drop_rules(world: World, address: Address) -> None:
     """Delete every rule of an address."""
     for rule in world.rules:
         if rule.address is address:
-            world.rules.remove(rule)
-            for policy in rule.policies:
-                world.policies.remove(policy)
+            remove_rule(world, rule)
     for firewall in world.firewall_rules:
         if firewall.address is address:
             world.firewall_rules.remove(firewall)
     for forwarding in world.forwarding_rules:
         if forwarding.address is address:
             world.forwarding_rules.remove(forwarding)
+    leave_tier(world, address)
     if address.vm is not None:
         address.vm.static_nat = None
 
@@ -135,7 +159,7 @@ def drop_rules(world: World, address: Address) -> None:
 @command(
     "listPublicIpAddresses",
     "id:address ipaddress state zoneid:zone associatednetworkid:network "
-    "networkid:anynetwork@4.13 vpcid:uuid projectid:project account domainid:domain "
+    "networkid:anynetwork@4.13 vpcid:vpc projectid:project account domainid:domain "
     "listall:boolean isrecursive:boolean allocatedonly:boolean forvirtualnetwork:boolean "
     "forloadbalancing:boolean issourcenat:boolean isstaticnat:boolean tags:map "
     "physicalnetworkid:uuid vlanid:uuid retrieveonlyresourcecount:boolean "
@@ -170,6 +194,8 @@ def selected(call: Call, address: Address, state: str) -> bool:
         and call.equals("ipaddress", address.name)
         and call.selects("zoneid", address.zone)
         and call.selects("associatednetworkid", address.network)
+        # The filter counts for addresses that somebody has: free ones are of no VPC.
+        and (address.account is None or call.selects("vpcid", address.vpc))
         and (place is None or place is address.zone)
         and ("issourcenat" not in call.args or call.args.flag("issourcenat") == address.source_nat)
         and (
@@ -209,14 +235,21 @@ def view_address(call: Call, address: Address) -> dict[str, Any]:
     return shown | {
         "networkid": address.zone.public_network,
         "state": address.state,
+        **({} if address.vpc is None else {"vpcid": address.vpc.id, "vpcname": address.vpc.name}),
         "tags": view_tags(address.tags),
         "isportable": False,
         **({"fordisplay": True} if call.account.admin else {}),
-        "hasrules": False,
+        "hasrules": has_rules(call.world, address),
         "forsystemvms": False,
         "forprovider": False,
         "hasannotations": False,
     }
+
+
+def has_rules(world: World, address: Address) -> bool:
+    """Tell whether an address has a rule of any kind."""
+    kinds = (world.rules, world.firewall_rules, world.forwarding_rules)
+    return any(rule.address is address for rules in kinds for rule in rules)
 
 
 @command(

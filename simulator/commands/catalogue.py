@@ -7,6 +7,7 @@ from simulator.clock import timestamp
 from simulator.errors import invalid
 from simulator.model import NetworkOffering, ServiceOffering, Template, Zone
 from simulator.registry import command
+from simulator.services import provider_of
 
 TEMPLATE_FILTERS = (
     "all", "featured", "self", "selfexecutable", "sharedexecutable", "executable", "community",
@@ -229,7 +230,8 @@ def view_network_offering(offering: NetworkOffering) -> dict[str, Any]:
         "state": "Enabled",
         "guestiptype": offering.guestiptype,
         "service": [
-            {"name": name, "provider": [{"name": "VirtualRouter"}]} for name in offering.services
+            {"name": name, "provider": [{"name": provider_of(name, offering)}]}
+            for name in offering.services
         ],
         "forvpc": offering.forvpc,
         "ispersistent": False,
@@ -237,17 +239,6 @@ def view_network_offering(offering: NetworkOffering) -> dict[str, Any]:
         "internetprotocol": "IPv4",
         "hasannotations": False,
     }
-
-
-@command(
-    "listVPCs",
-    "id:uuid name displaytext zoneid:zone state cidr account domainid:domain projectid:project "
-    "listall:boolean isrecursive:boolean restartrequired:boolean supportedservices:list "
-    "vpcofferingid:uuid showicon:boolean tags:map",
-)
-def list_vpcs(_call: Call) -> Answer:
-    """List the VPCs: no world has one."""
-    return {}
 
 
 @command(

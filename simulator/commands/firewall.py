@@ -100,6 +100,9 @@ def read_ports(call: Call) -> tuple[int, int] | None:
 def firewall_target(call: Call) -> tuple[Address, Network]:
     """Return the address and the network of a new firewall rule."""
     address = call.args.entity("ipaddressid", Address)
+    if address is not None and address.vpc is not None:
+        call.check_owner(address.account)
+        raise no_firewall(address)
     if address is None or address.account is None or address.network is None:
         raise invalid(
             "Unable to create firewall rule ; ip with specified id is not associated "
@@ -107,8 +110,13 @@ def firewall_target(call: Call) -> tuple[Address, Network]:
         )
     call.check_owner(address.account)
     if "Firewall" not in address.network.offering.services:
-        raise invalid(f"There is no new provider for IP {address.name} of service Firewall!")
+        raise no_firewall(address)
     return address, address.network
+
+
+def no_firewall(address: Address) -> ApiError:
+    """Refuse a firewall rule where nothing would apply it."""
+    return invalid(f"There is no new provider for IP {address.name} of service Firewall!")
 
 
 def read_protocol(call: Call, network: Network) -> str:
@@ -172,6 +180,40 @@ def forwarding_conflict(
             continue
         if rule.ports[0] <= ports[1] and ports[0] <= rule.ports[1]:
             raise conflict(rule, ports)
+
+
+def opens_firewall(call: Call, address: Address) -> bool:
+    """Tell whether a new rule opens the firewall: by default, but on a VPC's address never."""
+    if address.vpc is None:
+        return call.args.flag("openfirewall", default=True)
+    if call.args.flag("openfirewall"):
+        raise ApiError(431, "Can't have openFirewall=true when IP address belongs to VPC")
+    return False
+
+
+def rule_network(call: Call, address: Address, purpose: str) -> Network:
+    """Return the network of a new rule.
+
+    On an address of a VPC the first rule chooses the tier, and others go to that tier, whatever
+    network they name.
+    """
+    network, wanted = address.network, call.args.entity("networkid", Network)
+    if address.vpc is not None:
+        if network is not None:
+            return network
+        if wanted is None:
+            raise ApiError(
+                431, f"IP address ID={address.number} is not associated with any network"
+            )
+        if wanted.vpc is address.vpc:
+            return wanted
+    elif network is not None and wanted in {None, network}:
+        return network
+    raise ApiError(
+        431,
+        f"Unable to create {purpose} rule ; specified sourceip id is not associated "
+        "with any network",
+    )
 
 
 def open_firewall(world: World, new: LoadBalancerRule | PortForwardingRule) -> None:

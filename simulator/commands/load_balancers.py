@@ -1,10 +1,17 @@
 """Load balancer rules: one for each port of an address."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Any
 
+from simulator.building import remove_rule
 from simulator.call import Answer, Call
-from simulator.commands.firewall import conflict, forwarding_conflict, open_firewall
+from simulator.commands.firewall import (
+    conflict,
+    forwarding_conflict,
+    open_firewall,
+    opens_firewall,
+    rule_network,
+)
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import Address, LoadBalancerRule, Network, VirtualMachine
@@ -15,6 +22,7 @@ from simulator.world import World
 
 PROTOCOLS = ("tcp", "udp", "tcp-proxy", "ssl")
 ALGORITHMS = frozenset({"roundrobin", "leastconn", "source"})
+CHANGEABLE = ("algorithm", "name", "protocol", "description", "cidrlist")
 NOT_SUPPORTED = "LB service provider cannot support this rule"
 MAX_PORT = 65535
 
@@ -54,9 +62,10 @@ def create_load_balancer_rule(call: Call) -> Work:
         cidrs=cidrs,
         description=call.args.text("description") or "",
     )
-    if call.args.flag("openfirewall", default=True):
+    if opens_firewall(call, address):
         open_firewall(call.world, rule)
     call.world.rules.add(rule)
+    address.network = network
     return Work(
         finish=lambda: {"loadbalancer": view_rule(call, rule)},
         undo=lambda: drop_rule(call.world, rule),
@@ -82,14 +91,8 @@ def rule_target(call: Call) -> tuple[Address, Network]:
         raise ApiError(
             431, "Unable to create load balancer rule; specified sourceip id has static nat enabled"
         )
-    network = address.network
-    wanted = call.args.entity("networkid", Network)
-    if network is None or (wanted is not None and wanted is not network):
-        raise ApiError(
-            431,
-            "Unable to create load balancer rule ; specified sourceip id is not associated "
-            "with any network",
-        )
+    opens_firewall(call, address)
+    network = rule_network(call, address, "load balancer")
     if "Lb" not in network.offering.services:
         raise ApiError(431, f"LB service is not supported in the network {network.id}")
     return address, network
@@ -123,9 +126,14 @@ def read_port(call: Call, name: str) -> int:
 
 
 def check_provider(network: Network, protocol: str) -> None:
-    """Refuse UDP where the network's load balancer is the virtual router."""
-    if protocol == "udp" and not network.zone.udp:
+    """Refuse UDP where the network's load balancer is its router."""
+    if protocol == "udp" and not can_udp(network):
         raise ApiError(431, NOT_SUPPORTED)
+
+
+def can_udp(network: Network) -> bool:
+    """Tell whether the network's load balancer can do UDP; the router of a VPC never can."""
+    return network.zone.udp and network.vpc is None
 
 
 def transport(protocol: str) -> str:
@@ -146,9 +154,7 @@ def check_port_free(world: World, address: Address, port: int, protocol: str) ->
 
 def drop_rule(world: World, rule: LoadBalancerRule) -> None:
     """Remove a rule, and the firewall rule that its creation opened."""
-    world.rules.remove(rule)
-    for policy in rule.policies:
-        world.policies.remove(policy)
+    remove_rule(world, rule)
     for firewall in world.firewall_rules:
         if firewall.opened_by is rule:
             world.firewall_rules.remove(firewall)
@@ -173,29 +179,44 @@ def check_exists(world: World, rule: LoadBalancerRule) -> None:
     job="user.loadbalancer.UpdateLoadBalancerRuleCmd",
 )
 def update_load_balancer_rule(call: Call) -> Work:
-    """Change a rule in place; any algorithm is accepted, and no change is an error."""
+    """Change a rule in place; any algorithm is accepted, and no change is an error.
+
+    An empty list of ranges takes them all off. The job shows the state `Add`, whatever it is.
+    """
     rule = required_rule(call)
     args = call.args
-    cidrs = [checked_cidr(cidr) for cidr in args.items("cidrlist")]
     wanted = args.text("protocol")
 
     def finish() -> Result:
         check_exists(call.world, rule)
-        if not any(name in args for name in ("algorithm", "name", "protocol", "description")) and (
-            not cidrs
-        ):
+        if not any(name in args for name in CHANGEABLE):
             raise ApiError(530, f"Failed to update load balancer rule: {rule.text}")
+        cidrs = updated_cidrs(call)
         protocol = rule.protocol if wanted is None else read_protocol(wanted)
-        if protocol == "udp" and not rule.network.zone.udp:
+        if protocol == "udp" and not can_udp(rule.network):
             raise invalid(f"Modifications in lb rule {rule.text} are not supported.")
         rule.protocol = protocol
         rule.algorithm = args.text("algorithm") or rule.algorithm
         rule.name = args.text("name") or rule.name
         rule.description = args.text("description") or rule.description
-        rule.cidrs = cidrs or rule.cidrs
-        return {"loadbalancer": view_rule(call, rule)}
+        if cidrs is not None:
+            rule.cidrs, rule.ranges_changed = cidrs, True
+        return {"loadbalancer": {**view_rule(call, rule), "state": "Add"}}
 
     return Work(finish, load=Load("rule", rule.network.id, rule.address.id))
+
+
+def updated_cidrs(call: Call) -> list[str] | None:
+    """Return the ranges of an update, which takes IPv4 only; None if it has none."""
+    if "cidrlist" not in call.args:
+        return None
+    cidrs = call.args.items("cidrlist")
+    try:
+        for cidr in cidrs:
+            IPv4Network(cidr, strict=False)
+    except ValueError:
+        raise invalid(f"Invalid CIDR list: {','.join(cidrs)}") from None
+    return cidrs
 
 
 @command(
@@ -238,7 +259,9 @@ def list_load_balancer_rules(call: Call) -> Answer:
 
 
 def view_rule(call: Call, rule: LoadBalancerRule) -> dict[str, Any]:
-    """Show a rule: ports are strings, ranges one string with spaces between."""
+    """Show a rule: ports are strings, ranges one string, with spaces or, once changed, commas."""
+    between = "," if rule.ranges_changed else " "
+    ranges = {"cidrlist": between.join(rule.cidrs)} if rule.cidrs or rule.ranges_changed else {}
     return {
         "id": rule.id,
         "name": rule.name,
@@ -249,7 +272,7 @@ def view_rule(call: Call, rule: LoadBalancerRule) -> dict[str, Any]:
         "privateport": str(rule.privateport),
         "algorithm": rule.algorithm,
         "networkid": rule.network.id,
-        **({"cidrlist": " ".join(rule.cidrs)} if rule.cidrs else {}),
+        **ranges,
         **view_owner(rule.account),
         "state": rule.state,
         "zoneid": rule.network.zone.id,

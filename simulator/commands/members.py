@@ -44,7 +44,7 @@ def wanted_members(call: Call) -> list[tuple[VirtualMachine, str | None]]:
     for entry in call.args.maps("vmidipmap"):
         vm = call.world.vms.find(entry.get("vmid", ""))
         if vm is None:
-            raise unknown_entity(call.command.name, "vmidipmap", entry.get("vmid", ""))
+            raise unknown_entity(call.command.label, "vmidipmap", entry.get("vmid", ""))
         call.check_owner(vm.account)
         wanted.append((vm, entry.get("vmip")))
     return wanted

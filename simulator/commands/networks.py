@@ -1,6 +1,5 @@
 """Guest networks: created empty, implemented with their first VM, deleted when empty."""
 
-import json
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from typing import Any
 
@@ -11,34 +10,54 @@ from simulator.commands.addresses import drop_rules
 from simulator.commands.limits import check_limit
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
-from simulator.model import Network, NetworkOffering, Zone
+from simulator.model import Account, Network, NetworkAclList, NetworkOffering, Vpc, Zone
 from simulator.registry import command
+from simulator.services import view_service
 from simulator.views import view_owner, view_tags
 
 
 @command(
     "createNetwork",
     "name! networkofferingid:networkoffering! displaytext zoneid:zone projectid:project account "
-    "domainid:domain gateway netmask startip endip vlan networkdomain acltype vpcid:uuid "
-    "aclid:uuid ip6gateway ip6cidr physicalnetworkid:uuid isolatedpvlan subdomainaccess:boolean "
+    "domainid:domain gateway netmask startip endip vlan networkdomain acltype vpcid:vpc "
+    "aclid:acl ip6gateway ip6cidr physicalnetworkid:uuid isolatedpvlan subdomainaccess:boolean "
     "dns1@4.17 dns2@4.17 publicmtu:integer@4.17 privatemtu:integer@4.17",
 )
 def create_network(call: Call) -> Answer:
-    """Create a guest network."""
+    """Create a guest network, or a tier of a VPC."""
     offering = call.args.entity("networkofferingid", NetworkOffering)
     zone = call.args.entity("zoneid", Zone)
+    vpc = call.args.entity("vpcid", Vpc)
     assert offering is not None  # noqa: S101 - required
     if zone is None:
         raise invalid("Zone id or physical network id must be specified")
-    if offering.forvpc:
+    if vpc is not None:
+        check_tier(call, vpc, offering)
+    elif offering.forvpc:
         raise invalid("Network offering can be used for VPC networks only")
-    owner = call.owner()
+    owner = call.owner() if vpc is None else vpc.account
     check_limit(call.world, owner, "network")
     cidr = read_cidr(call)
     network = make_network(call.world, call.args.required("name"), owner, offering, zone)
     network.displaytext = call.args.text("displaytext") or network.name
     network.cidr = cidr
+    network.vpc, network.acl = vpc, call.args.entity("aclid", NetworkAclList)
     return {"network": view_network(call, network)}
+
+
+def check_tier(call: Call, vpc: Vpc, offering: NetworkOffering) -> None:
+    """Refuse a tier of somebody else's VPC, or that does not fit into it."""
+    call.check_owner(vpc.account)
+    if not offering.forvpc:
+        raise invalid("Cannot create new network of VPC: the offering is not for VPC networks")
+    cidr, acl = read_cidr(call), call.args.entity("aclid", NetworkAclList)
+    if not cidr.subnet_of(vpc.cidr):
+        raise invalid(f"Network cidr {cidr} is not within vpc cidr range {vpc.cidr}")
+    tiers = [network for network in call.world.networks if network.vpc is vpc]
+    if any(tier.cidr.overlaps(cidr) for tier in tiers):
+        raise invalid(f"Network cidr {cidr} crosses other network cidr of vpc {vpc.name}")
+    if acl is not None and acl.vpc not in {None, vpc}:
+        raise invalid("ACL doesn't belong to the VPC")
 
 
 def read_cidr(call: Call) -> IPv4Network:
@@ -71,7 +90,8 @@ def delete_network(call: Call) -> Work:
         for address in call.world.addresses:
             if address.network is network:
                 drop_rules(call.world, address)
-                release(address)
+                if network.vpc is None:
+                    release(address)
         call.world.networks.remove(network)
         return {"success": True}
 
@@ -81,7 +101,7 @@ def delete_network(call: Call) -> Work:
 @command(
     "listNetworks",
     "id:network name@4.22 type zoneid:zone projectid:project account domainid:domain "
-    "listall:boolean isrecursive:boolean vpcid:uuid forvpc:boolean "
+    "listall:boolean isrecursive:boolean vpcid:vpc forvpc:boolean "
     "networkofferingid:networkoffering supportedservices:list traffictype acltype "
     "canusefordeploy:boolean issystem:boolean "
     "networkfilter@4.17 physicalnetworkid:uuid restartrequired:boolean "
@@ -101,7 +121,8 @@ def list_networks(call: Call) -> Answer:
         and call.equals("type", network.offering.guestiptype)
         and call.equals("traffictype", "Guest")
         and call.equals("acltype", "Account")
-        and not call.args.flag("forvpc")
+        and call.selects("vpcid", network.vpc)
+        and ("forvpc" not in call.args or call.args.flag("forvpc") == (network.vpc is not None))
         and not call.args.flag("issystem")
         and services <= set(network.offering.services)
         and call.matches(network.name, network.displaytext)
@@ -128,10 +149,7 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         **ip6,
         "zoneid": network.zone.id,
         "zonename": network.zone.name,
-        "networkofferingid": network.offering.id,
-        "networkofferingname": network.offering.name,
-        "networkofferingdisplaytext": network.offering.displaytext,
-        "networkofferingconservemode": True,
+        **view_offering(network.offering),
         "issystem": False,
         "state": network.state,
         "related": network.id,
@@ -139,10 +157,13 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         "type": network.offering.guestiptype,
         "acltype": "Account",
         **view_owner(network.account),
-        "service": [view_service(name, network.zone) for name in network.offering.services],
-        "networkdomain": network_domain(network),
+        "service": [
+            view_service(name, network.offering, network.zone) for name in network.offering.services
+        ],
+        "networkdomain": network_domain(network.account),
         "restartrequired": False,
         "specifyvlan": False,
+        **view_tier(network),
         "canusefordeploy": True,
         "ispersistent": False,
         "tags": view_tags(network.tags),
@@ -151,66 +172,29 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
     }
 
 
-def network_domain(network: Network) -> str:
-    """Return the DNS domain of a network, which contains its owner's number."""
-    return f"cs{network.account.number}cloud.internal"
-
-
-def view_service(name: str, zone: Zone) -> dict[str, Any]:
-    """Show a service of a network with its provider and capabilities."""
-    capabilities = CAPABILITIES.get(name, {})
-    provider = "ExternalLoadBalancer" if name == "Lb" and zone.udp else "VirtualRouter"
+def view_offering(offering: NetworkOffering) -> dict[str, Any]:
+    """Show the offering of a network."""
     return {
-        "name": name,
-        "provider": [{"name": provider}],
-        "capability": [
-            {"name": key, "value": value, "canchooseservicecapability": False}
-            for key, value in capabilities.items()
-        ],
+        "networkofferingid": offering.id,
+        "networkofferingname": offering.name,
+        "networkofferingdisplaytext": offering.displaytext,
+        "networkofferingconservemode": True,
     }
 
 
-def sticky(method: str, *parameters: str, flags: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Describe a stickiness method as the capabilities do."""
-    names = [(name, False) for name in parameters] + [(name, True) for name in flags]
-    return {
-        "methodname": method,
-        "paramlist": [
-            {"paramname": name, "required": False, "isflag": flag, "description": " "}
-            for name, flag in names
-        ],
-        "description": method,
-    }
+def view_tier(network: Network) -> dict[str, Any]:
+    """Show the VPC and the list of ACL items of a tier; one without a list has no such fields."""
+    if network.vpc is None:
+        return {}
+    shown = {"vpcid": network.vpc.id, "vpcname": network.vpc.name}
+    if network.acl is not None:
+        shown |= {"aclid": network.acl.id, "aclname": network.acl.name}
+    return shown
 
 
-STICKINESS = [
-    sticky("LbCookie", "cookie-name", "mode", "domain", flags=("nocache", "indirect", "postonly")),
-    sticky(
-        "AppCookie", "cookie-name", "length", "holdtime", "mode",
-        flags=("request-learn", "prefix"),
-    ),
-    sticky("SourceBased", "tablesize", "expire"),
-]  # fmt: skip
-
-# The capabilities name udp, though the virtual router refuses it.
-CAPABILITIES: dict[str, dict[str, str]] = {
-    "Lb": {
-        "LbSchemes": "Public",
-        "SupportedStickinessMethods": json.dumps(STICKINESS),
-        "SupportedLbAlgorithms": "roundrobin,leastconn,source",
-        "SupportedLBIsolation": "dedicated",
-        "SupportedProtocols": "tcp, udp, tcp-proxy, ssl",
-    },
-    "SourceNat": {"SupportedSourceNatTypes": "peraccount", "RedundantRouter": "false"},
-    "PortForwarding": {"SupportedProtocols": "tcp,udp"},
-    "Firewall": {
-        "SupportedProtocols": "tcp,udp,icmp",
-        "MultipleIps": "true",
-        "TrafficStatistics": "per public ip",
-        "SupportedTrafficDirection": "ingress, egress",
-    },
-    "Dhcp": {"DhcpAccrossMultipleSubnets": "true"},
-}
+def network_domain(owner: Account) -> str:
+    """Return the DNS domain of an account's networks, which contains its number."""
+    return f"cs{owner.number}cloud.internal"
 
 
 def usable_network(call: Call, network: Network) -> Network:

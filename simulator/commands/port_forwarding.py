@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from simulator.building import leave_tier
 from simulator.call import Answer, Call
 from simulator.commands.firewall import (
     checked_cidr,
     conflict,
     forwarding_conflict,
     open_firewall,
+    opens_firewall,
     read_protocol,
+    rule_network,
 )
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
@@ -51,9 +54,10 @@ def create_port_forwarding_rule(call: Call) -> Work:
         guest=nic.ipaddress,
         cidrs=[checked_cidr(cidr) for cidr in call.args.items("cidrlist")],
     )
-    if call.args.flag("openfirewall", default=True):
+    if opens_firewall(call, address):
         open_firewall(call.world, rule)
     call.world.forwarding_rules.add(rule)
+    address.network = network
 
     def finish() -> Result:
         rule.state = "Active"
@@ -73,7 +77,8 @@ def forwarding_target(call: Call) -> tuple[Address, Network, VirtualMachine, Nic
     address = call.args.entity("ipaddressid", Address)
     vm = call.args.entity("virtualmachineid", VirtualMachine)
     assert address is not None and vm is not None  # noqa: S101, PT018 - required
-    if address.account is None or address.network is None or address.state != "Allocated":
+    ready = address.account is not None and address.state == "Allocated"
+    if not ready or (address.network is None and address.vpc is None):
         raise invalid(
             "Unable to create port forwarding rule ; ip with specified id is not associated "
             "with any network"
@@ -83,7 +88,8 @@ def forwarding_target(call: Call) -> tuple[Address, Network, VirtualMachine, Nic
         raise invalid(
             "Unable to create port forwarding rule; specified sourceip id has static nat enabled"
         )
-    network = address.network
+    opens_firewall(call, address)
+    network = rule_network(call, address, "port forwarding")
     if "PortForwarding" not in network.offering.services:
         raise invalid(f"There is no new provider for IP {address.name} of service PortForwarding!")
     nic = next((nic for nic in vm.nics if nic.network is network), None)
@@ -121,6 +127,7 @@ def check_ports_free(world: World, address: Address, ports: tuple[int, int], pro
 def drop_forwarding(world: World, rule: PortForwardingRule) -> None:
     """Remove a rule, and the firewall rule that its creation opened."""
     world.forwarding_rules.remove(rule)
+    leave_tier(world, rule.address)
     for firewall in world.firewall_rules:
         if firewall.opened_by is rule:
             world.firewall_rules.remove(firewall)

@@ -5,20 +5,26 @@ from typing import Any
 
 from simulator.call import Answer, Call
 from simulator.commands.load_balancers import check_exists, required_rule
-from simulator.commands.networks import STICKINESS
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
 from simulator.model import LoadBalancerRule, StickinessPolicy
 from simulator.registry import command
+from simulator.services import STICKINESS
 from simulator.timing import Load
 from simulator.world import World
 
 METHODS = {
-    method["methodname"]: {entry["paramname"] for entry in method["paramlist"]}
+    method["methodname"].lower(): {entry["paramname"] for entry in method["paramlist"]}
     for method in STICKINESS
 }
-# Values that HAProxy takes: a number with a unit of size, or of time.
-FORMS = {"tablesize": r"\d+[kmg]?", "expire": r"\d+[dhms]?", "holdtime": r"\d+[dhms]?"}
+# The form of each value that is checked, and what the server says of another one.
+TIME = (r"\d+[smhd]", "in timeformat")
+FORMS = {
+    "tablesize": (r"\d+[kmg]", "in size format"),
+    "expire": TIME,
+    "holdtime": TIME,
+    "length": (r"\d+", "a number"),
+}
 
 
 @command(
@@ -28,29 +34,21 @@ FORMS = {"tablesize": r"\d+[kmg]?", "expire": r"\d+[dhms]?", "holdtime": r"\d+[d
     envelope="createLBStickinessPolicy",
 )
 def create_lb_stickiness_policy(call: Call) -> Work:
-    """Add a stickiness policy to a rule."""
+    """Set the stickiness policy of a rule, in place of the one it has.
+
+    If several are set at once, all fail.
+    """
     rule = required_rule(call, "lbruleid")
-    method = call.args.required("methodname")
-    parameters = {
-        entry.get("name", ""): entry.get("value", "") for entry in call.args.maps("param")
-    }
-    check_method(rule, method, parameters)
-    name = call.args.required("name")
-    policy_id, number = call.world.identity("policy", f"{rule.id}/{name}")
-    policy = StickinessPolicy(
-        id=policy_id,
-        number=number,
-        name=name,
-        created=call.world.clock.now(),
-        rule=rule,
-        method=method,
-        description=call.args.text("description") or "",
-        parameters=parameters,
-    )
+    policy = read_policy(call, rule)
+    contest(rule, policy)
     rule.policies.append(call.world.policies.add(policy))
 
     def finish() -> Result:
         check_exists(call.world, rule)
+        policy.pending = False
+        if policy.contested:
+            drop_policy(call.world, policy)
+            raise ApiError(530, "Failed to create stickiness policy")
         for older in [other for other in rule.policies if other is not policy]:
             drop_policy(call.world, older)
         return {"stickinesspolicies": view_policies(rule, [policy])}
@@ -64,20 +62,74 @@ def create_lb_stickiness_policy(call: Call) -> Work:
     )
 
 
+def read_policy(call: Call, rule: LoadBalancerRule) -> StickinessPolicy:
+    """Return the policy that a call wants for a rule."""
+    method, name = call.args.required("methodname"), call.args.required("name")
+    given = {entry.get("name", ""): entry.get("value", "") for entry in call.args.maps("param")}
+    parameters = {key: value for key, value in given.items() if value}
+    check_method(rule, method, parameters)
+    policy_id, number = call.world.identity("policy", f"{rule.id}/{name}")
+    return StickinessPolicy(
+        id=policy_id,
+        number=number,
+        name=name,
+        created=call.world.clock.now(),
+        rule=rule,
+        method=method,
+        description=call.args.text("description") or "",
+        parameters=parameters,
+    )
+
+
+def contest(rule: LoadBalancerRule, policy: StickinessPolicy) -> None:
+    """Note that policies of a rule are being set at once, the new one among them."""
+    rivals = [other for other in rule.policies if other.pending]
+    for each in [*rivals, policy] if rivals else []:
+        each.contested = True
+
+
 def check_method(rule: LoadBalancerRule, method: str, parameters: dict[str, str]) -> None:
-    """Refuse a method or parameter that the load balancer does not know, and a third policy."""
-    if method not in METHODS:
+    """Refuse a method, parameter or value that the load balancer does not know.
+
+    Few values are checked: any mode and any cookie name will do.
+    """
+    if method.lower() not in METHODS:
         raise invalid(f"Failed to match Stickiness method name for LB rule:{rule.number}")
-    unknown = sorted(set(parameters) - METHODS[method])
+    unknown = sorted(set(parameters) - METHODS[method.lower()])
     if unknown:
         raise invalid(f"Failed : Stickiness policy does not support param name :{unknown[0]}")
-    for name, form in FORMS.items():
-        if name in parameters and not re.fullmatch(form, parameters[name]):
-            raise invalid(f"Failed to create Stickiness policy: Validation Failed {rule.text}")
-    if len(rule.policies) > 1:
-        raise invalid(
-            f"Failed to create Stickiness policy: Already two policies attached {rule.number}"
-        )
+    for name, (form, wanted) in FORMS.items():
+        value = parameters.get(name)
+        if value is not None and not re.fullmatch(form, value):
+            which = "rule id" if method.lower() == "appcookie" else "rule"
+            raise invalid(
+                f"Failed LB in validation {which}: {rule.text} "
+                f"Cause: {name} is not {wanted}: {value}"
+            )
+
+
+@command(
+    "updateLBStickinessPolicy",
+    "id:policy! fordisplay:boolean customid",
+    job="user.loadbalancer.UpdateLBStickinessPolicyCmd",
+)
+def update_lb_stickiness_policy(call: Call) -> Work:
+    """Change nothing that counts, whatever parameters of the policy are sent."""
+    policy = required_policy(call)
+
+    def finish() -> Result:
+        check_exists(call.world, policy.rule)
+        return {"stickinesspolicies": view_policies(policy.rule, [policy])}
+
+    return Work(finish, load=Load("stickiness"))
+
+
+def required_policy(call: Call) -> StickinessPolicy:
+    """Return the policy that a call's required `id` names."""
+    policy = call.args.entity("id", StickinessPolicy)
+    assert policy is not None  # noqa: S101 - required
+    call.check_owner(policy.rule.account)
+    return policy
 
 
 def drop_policy(world: World, policy: StickinessPolicy) -> None:
@@ -94,9 +146,7 @@ def drop_policy(world: World, policy: StickinessPolicy) -> None:
 )
 def delete_lb_stickiness_policy(call: Call) -> Work:
     """Delete a stickiness policy."""
-    policy = call.args.entity("id", StickinessPolicy)
-    assert policy is not None  # noqa: S101 - required
-    call.check_owner(policy.rule.account)
+    policy = required_policy(call)
 
     def finish() -> Result:
         if policy not in call.world.policies:

@@ -20,15 +20,19 @@ KINDS = {
     "loadbalancer": ("LoadBalancer", "rule"),
     "firewallrule": ("FirewallRule", "firewallrule"),
     "portforwardingrule": ("PortForwardingRule", "portforwardingrule"),
+    "vpc": ("Vpc", "vpc"),
+    "networkacl": ("NetworkACL", "aclitem"),
 }
-OTHER_KINDS = frozenset({"template", "iso", "volume", "snapshot", "project", "vpc", "networkacl"})
+OTHER_KINDS = frozenset({"template", "iso", "volume", "snapshot", "project"})
+#: Kinds that the server knows, and never tags.
+UNTAGGED = frozenset({"networkacllist", "lbstickinesspolicy"})
 
 
 def kind_of(name: str) -> tuple[str, str]:
     """Return the API's name and the table's of a resource type, whatever its case."""
     if name.lower() in KINDS:
         return KINDS[name.lower()]
-    if name.lower() in OTHER_KINDS:
+    if name.lower() in OTHER_KINDS | UNTAGGED:
         return name, "none"
     raise invalid(f"Invalid resource type {name}")
 
@@ -45,6 +49,8 @@ def create_tags(call: Call) -> Work:
     wanted = call.args.pairs("tags")
 
     def finish() -> Result:
+        if shown.lower() in UNTAGGED:
+            raise invalid(f"The resource type {shown} doesn't support resource tags")
         resources = [taggable(call, table, shown, entity_id) for entity_id in ids]
         for resource in resources:
             for key in wanted:
@@ -63,13 +69,21 @@ def create_tags(call: Call) -> Work:
     job="user.tag.DeleteTagsCmd",
 )
 def delete_tags(call: Call) -> Work:
-    """Remove tags from resources: those with the keys and values, or all without keys."""
+    """Remove tags from resources: those with the keys and values, or all without keys.
+
+    The tags of a load balancer rule that is gone are still there to be removed.
+    """
     shown, table = kind_of(call.args.required("resourcetype"))
     ids = call.args.items("resourceids")
     entries = call.args.maps("tags")
 
     def finish() -> Result:
-        resources = [taggable(call, table, shown, entity_id) for entity_id in ids]
+        if shown.lower() in UNTAGGED:
+            raise ApiError(530, "Failed to delete tags")
+        resources = [
+            remains_of(call, entity_id) or taggable(call, table, shown, entity_id)
+            for entity_id in ids
+        ]
         found = [
             (resource, key)
             for resource in resources
@@ -84,6 +98,14 @@ def delete_tags(call: Call) -> Work:
         return {"success": True}
 
     return Work(finish, load=Load("tags"))
+
+
+def remains_of(call: Call, entity_id: str) -> Tagged | None:
+    """Return a load balancer rule that is gone and has left tags."""
+    rule = call.world.tagged_remains.find(entity_id)
+    if rule is not None:
+        call.check_owner(rule.account)
+    return rule
 
 
 def taggable(call: Call, table: str, shown: str, entity_id: str) -> Tagged:
@@ -120,8 +142,8 @@ def list_tags(call: Call) -> Answer:
 
 
 def resources_of(world: World, table: str) -> list[Tagged]:
-    """Return the resources of a table."""
-    return world.resources(table)
+    """Return the resources of a table, and the load balancer rules that have left tags."""
+    return [*world.resources(table), *(world.tagged_remains if table == "rule" else ())]
 
 
 def view_entry(shown: str, resource: Tagged, key: str, value: str) -> dict[str, Any]:

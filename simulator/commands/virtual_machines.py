@@ -22,10 +22,7 @@ from simulator.registry import command
 from simulator.timing import Load
 from simulator.world import World
 
-EXPUNGE_DENIED = (
-    "Parameter expunge can be passed by Admin only. "
-    "Or when the allow.user.expunge.recover.vm key is set."
-)
+EXPUNGE_DENIED = "Account does not have permission for expunging."
 
 
 @command(
@@ -88,7 +85,7 @@ def check_name_free(world: World, name: str | None, networks: list[Network]) -> 
             if any(nic.network is network for nic in vm.nics):
                 raise invalid(
                     f"The vm with hostName {name} already exists in the network domain: "
-                    f"{network_domain(network)}; network={network.name}"
+                    f"{network_domain(network.account)}; network={network.name}"
                 )
 
 
@@ -255,13 +252,16 @@ def update_virtual_machine(call: Call) -> Answer:
     job="user.vm.DestroyVMCmd",
 )
 def destroy_virtual_machine(call: Call) -> Work:
-    """Destroy a VM; administrators still see it until it is expunged, which users may not do."""
+    """Destroy a VM; administrators still see it until it is expunged, which users may not do.
+
+    If a user asks for that as well, the job fails.
+    """
     vm = required_vm(call)
     expunged = call.args.flag("expunge")
-    if expunged:
-        check_may_expunge(call)
 
     def work() -> None:
+        if expunged and not may_expunge(call):
+            raise ApiError(530, EXPUNGE_DENIED)
         for rule in call.world.rules:
             rule.members[:] = [member for member in rule.members if member.vm is not vm]
         if expunged:
@@ -289,9 +289,14 @@ def expunging(job: Work) -> Work:
     return Work(finish, job.undo, job.created, job.instance, job.load)
 
 
+def may_expunge(call: Call) -> bool:
+    """Tell whether the caller may expunge: users only if the installation permits it."""
+    return call.account.admin or call.world.settings.expunge
+
+
 def check_may_expunge(call: Call) -> None:
-    """Refuse to expunge for ordinary users, unless the installation permits it."""
-    if not (call.account.admin or call.world.settings.expunge):
+    """Refuse to expunge or to recover for those who may not."""
+    if not may_expunge(call):
         raise denied(EXPUNGE_DENIED)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.errors import invalid
-from simulator.model import Network, Nic, VirtualMachine
+from simulator.model import Network, Nic, VirtualMachine, Vpc
 from simulator.registry import command
 from simulator.views import view_owner, view_tags
 
@@ -26,7 +26,7 @@ GONE = frozenset({"Destroyed", "Expunging"})
     "accumulate:boolean@4.17 "
     "affinitygroupid:uuid forvirtualnetwork:boolean groupid:uuid haenable:boolean@4.15 "
     "hostid:uuid clusterid:uuid@4.16 isoid:uuid keypair podid:uuid "
-    "retrieveonlyresourcecount:boolean showicon:boolean@4.16 storageid:uuid vpcid:uuid "
+    "retrieveonlyresourcecount:boolean showicon:boolean@4.16 storageid:uuid vpcid:vpc "
     "backupofferingid:uuid@4.17 securitygroupid:uuid@4.15 userdata:boolean@4.18 "
     "isvnf:boolean@4.19 arch@4.20",
 )
@@ -59,7 +59,7 @@ def in_state(call: Call, vm: VirtualMachine) -> bool:
 
 def selected(call: Call, vm: VirtualMachine) -> bool:
     """Tell whether the filters select a VM."""
-    network = call.args.entity("networkid", Network)
+    network, vpc = call.args.entity("networkid", Network), call.args.entity("vpcid", Vpc)
     return (
         call.equals("name", vm.name)
         and call.equals("hypervisor", vm.hypervisor)
@@ -68,6 +68,7 @@ def selected(call: Call, vm: VirtualMachine) -> bool:
         and call.selects("templateid", vm.template)
         and call.selects("userid", vm.user)
         and (network is None or any(nic.network is network for nic in vm.nics))
+        and (vpc is None or any(nic.network.vpc is vpc for nic in vm.nics))
         and call.matches(vm.name, vm.displayname)
     )
 
@@ -198,7 +199,7 @@ def view_nics(vm: VirtualMachine) -> dict[str, Any]:
 
 def view_nic(vm: VirtualMachine, nic: Nic, index: int) -> dict[str, Any]:
     """Show a NIC; its VLAN is known while the VM runs."""
-    plugged = f"vlan://{nic.network.vlan}"
+    plugged, vpc = f"vlan://{nic.network.vlan}", nic.network.vpc
     uris = {"isolationuri": plugged, "broadcasturi": plugged} if vm.state in UP else {}
     ip6 = {}
     if nic.ip6address is not None and nic.network.ip6cidr is not None:
@@ -222,6 +223,7 @@ def view_nic(vm: VirtualMachine, nic: Nic, index: int) -> dict[str, Any]:
         **ip6,
         "extradhcpoption": [],
         "deviceid": str(index),
+        **({} if vpc is None else {"vpcid": vpc.id, "vpcname": vpc.name}),
     }
 
 

@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -20,6 +21,10 @@ from tests.contract.cloud import Cloud, Credentials, Json
 WORLDS = ("small", "two-zones")
 LOG = logging.getLogger(__name__)
 REAL_URL = os.environ.get("CLOUDSTACK_URL")
+#: Marks tests that need a VPC: they run on the world that has one.
+ON_VPC = pytest.mark.parametrize(
+    "users", ["real" if REAL_URL else "vpc"], indirect=True, scope="session"
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,32 @@ class Maker:
     expunge: bool
     made: list[tuple[str, dict[str, str]]]
 
+    def acl_list(self, vpc: Json) -> Json:
+        """Make an empty list of network ACL items in a VPC."""
+        made = self.cloud.done("createNetworkACLList", name=unique("acl"), vpcid=vpc["id"])
+        self.made.append(("deleteNetworkACLList", {"id": made["networkacllist"]["id"]}))
+        return dict(made["networkacllist"])
+
+    def tier(self, vpc: Json, offering: Json, **fields: object) -> Json:
+        """Make a tier of a VPC, in a range that no other tier has."""
+        [found] = self.cloud.list("listVPCs", "vpc", id=vpc["id"])
+        taken = [IPv4Network(tier["cidr"]) for tier in found["network"]]
+        ranges = IPv4Network(vpc["cidr"]).subnets(new_prefix=24)
+        free = next(one for one in ranges if not any(one.overlaps(other) for other in taken))
+        made = self.cloud.ok(
+            "createNetwork",
+            name=unique("tier"),
+            displaytext="contract test",
+            networkofferingid=offering["id"],
+            zoneid=self.place["zoneid"],
+            vpcid=vpc["id"],
+            gateway=free[1],
+            netmask=free.netmask,
+            **fields,
+        )["network"]
+        self.made.append(("deleteNetwork", {"id": made["id"]}))
+        return dict(made)
+
     def network(self, **fields: object) -> Json:
         """Make an isolated network."""
         made = self.cloud.ok(
@@ -153,9 +184,20 @@ class Maker:
 
     def address(self, network: Json, **fields: object) -> Json:
         """Associate a public address with a network."""
-        made = self.cloud.done("associateIpAddress", networkid=network["id"], **fields)["ipaddress"]
+        return self.associated(networkid=network["id"], **fields)
+
+    def associated(self, **fields: object) -> Json:
+        """Associate a public address with what the fields name."""
+        made = self.cloud.done("associateIpAddress", **fields)["ipaddress"]
         self.made.append(("disassociateIpAddress", {"id": made["id"]}))
         return dict(made)
+
+    def release(self, address: Json) -> None:
+        """Release a public address that a test no longer needs, unless it did so itself."""
+        entry = ("disassociateIpAddress", {"id": address["id"]})
+        if entry in self.made:
+            self.made.remove(entry)
+            self.cloud.job("disassociateIpAddress", id=address["id"])
 
     def remove(self) -> None:
         """Remove everything, the last first.
@@ -217,7 +259,72 @@ def stranger(maker: Maker) -> Json:
 
 
 @pytest.fixture
-def address(maker: Maker, network: Json, vms: list[Json]) -> Json:
+def address(maker: Maker, network: Json, vms: list[Json]) -> Iterator[Json]:
     """A public address of the network, without rules."""
     assert vms, "an address can be used when the network is implemented"
-    return maker.address(network)
+    made = maker.address(network)
+    yield made
+    maker.release(made)
+
+
+@pytest.fixture(scope="session")
+def vpc(cloud: Cloud, zone: Json) -> Json:
+    """A VPC of the user's own."""
+    found = cloud.list("listVPCs", "vpc", zoneid=zone["id"], state="Enabled")
+    if not found:
+        pytest.skip("the user has no VPC in the zone")
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def tier_offering(cloud: Cloud, zone: Json) -> Json:
+    """An offering for tiers whose load balancer is the VPC's router."""
+    found = cloud.list(
+        "listNetworkOfferings",
+        "networkoffering",
+        forvpc=True,
+        state="Enabled",
+        zoneid=zone["id"],
+        supportedservices="Lb,NetworkACL",
+    )
+    routed = [
+        offering
+        for offering in found
+        for service in offering["service"]
+        if service.get("name") == "Lb" and service["provider"][0]["name"] == "VpcVirtualRouter"
+    ]
+    if not routed:
+        pytest.skip("the zone has no offering for tiers with load balancing by the router")
+    return routed[0]
+
+
+@pytest.fixture(scope="session")
+def acl_list(maker: Maker, vpc: Json) -> Json:
+    """A list of network ACL items, empty at first."""
+    return maker.acl_list(vpc)
+
+
+@pytest.fixture(scope="session")
+def tier(maker: Maker, vpc: Json, tier_offering: Json, acl_list: Json) -> Json:
+    """A tier with a list of its own."""
+    return maker.tier(vpc, tier_offering, aclid=acl_list["id"])
+
+
+@pytest.fixture
+def bare_tier(maker: Maker, vpc: Json, tier_offering: Json) -> Json:
+    """Another tier of the VPC, without a list."""
+    return maker.tier(vpc, tier_offering)
+
+
+@pytest.fixture(scope="session")
+def tier_vms(maker: Maker, tier: Json) -> list[Json]:
+    """Two running VMs of the tier."""
+    return [maker.vm(tier) for _ in range(2)]
+
+
+@pytest.fixture
+def vpc_address(maker: Maker, vpc: Json) -> Iterator[Json]:
+    """A public address of the VPC, without rules."""
+    made = maker.associated(vpcid=vpc["id"])
+    yield made
+    maker.release(made)

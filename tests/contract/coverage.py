@@ -14,6 +14,10 @@ COVERED = {
     "createLoadBalancerRule": (
         "test_load_balancers::test_a_rule_shows_its_ports_as_strings_and_waits_for_members"
     ),
+    "createNetworkACL": (
+        "test_acl_items::test_an_item_shows_its_ports_as_strings_and_its_number_as_one"
+    ),
+    "createNetworkACLList": "test_acl_lists::test_names_are_not_unique",
     "createNetwork": "test_networks::test_a_network_needs_an_offering_and_a_zone",
     "createPortForwardingRule": (
         "test_port_forwarding::test_a_rule_shows_its_ports_as_strings_and_its_vm"
@@ -23,6 +27,8 @@ COVERED = {
     "deleteFirewallRule": "test_firewall::test_a_deleted_rule_is_unknown",
     "deleteLBStickinessPolicy": "test_stickiness::test_a_deleted_policy_leaves_the_rule",
     "deleteLoadBalancerRule": "test_load_balancers::test_a_deleted_rule_is_unknown",
+    "deleteNetworkACL": "test_acl_items::test_a_deleted_item_is_unknown",
+    "deleteNetworkACLList": "test_acl_lists::test_a_list_that_a_tier_has_cannot_be_deleted",
     "deleteNetwork": "test_networks::test_an_empty_network_can_be_deleted",
     "deletePortForwardingRule": "test_port_forwarding::test_a_deleted_rule_is_unknown",
     "deleteProject": "test_projects::test_a_project_with_vms_cannot_be_deleted",
@@ -47,6 +53,10 @@ COVERED = {
     "listLoadBalancerRules": (
         "test_load_balancers::test_rules_are_found_by_address_name_network_and_keyword"
     ),
+    "listNetworkACLLists": (
+        "test_acl_lists::test_the_lists_of_a_vpc_come_newest_first_and_the_default_ones_last"
+    ),
+    "listNetworkACLs": "test_acl_items::test_an_item_by_its_tier_goes_to_the_tiers_list",
     "listNetworkOfferings": (
         "test_catalogue::test_network_offerings_are_filtered_by_type_and_services"
     ),
@@ -62,7 +72,7 @@ COVERED = {
     "listTags": "test_tags::test_tags_are_listed_one_by_one",
     "listTemplates": "test_catalogue::test_templates_need_a_filter",
     "listUsers": "test_catalogue::test_a_user_sees_itself_alone_and_no_secret",
-    "listVPCs": "test_catalogue::test_vpcs_and_affinity_groups_are_listed",
+    "listVPCs": "test_vpc_addresses::test_a_vpc_shows_its_tiers_and_its_services",
     "listVirtualMachines": (
         "test_virtual_machines::test_vms_are_filtered_by_state_zone_and_network"
     ),
@@ -76,9 +86,18 @@ COVERED = {
     ),
     "removeFromLoadBalancerRule": "test_members::test_a_rule_is_active_while_it_has_members",
     "removeNicFromVirtualMachine": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "replaceNetworkACLList": (
+        "test_acl_lists::test_a_tier_gets_another_list_or_the_same_and_the_items_stay_in_the_former"
+    ),
     "scaleVirtualMachine": "test_virtual_machines::test_a_stopped_vm_takes_another_size",
     "startVirtualMachine": ("test_virtual_machines::test_starting_a_running_vm_fails_in_the_job"),
     "stopVirtualMachine": "test_virtual_machines::test_stopping_twice_is_no_failure",
+    "updateLBStickinessPolicy": (
+        "test_stickiness::test_an_update_of_a_policy_succeeds_and_changes_nothing"
+    ),
+    "updateNetworkACLItem": (
+        "test_acl_items::test_a_wrong_update_fails_in_the_job_and_changes_nothing"
+    ),
     "updateLoadBalancerRule": (
         "test_load_balancers::test_protocol_name_and_algorithm_change_in_place"
     ),

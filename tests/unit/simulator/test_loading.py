@@ -18,7 +18,7 @@ networks: [{name: net-1, cidr: 10.1.1.0/24}]
 
 
 def test_the_worlds_that_come_along_have_names() -> None:
-    assert world_names() == ["large", "small", "two-zones", "udp"]
+    assert world_names() == ["large", "small", "two-zones", "udp", "vpc"]
 
 
 def test_the_small_world_is_what_the_examples_count_on() -> None:
@@ -32,6 +32,26 @@ def test_the_small_world_is_what_the_examples_count_on() -> None:
     assert nodes["node-1"].id == "920ccd77-3985-59c0-a17b-d277cf1410b0"
     assert [vm.name for vm in world.vms if vm.account.project] == ["project-node-1"]
     assert sum(address.state == "Free" for address in world.addresses) > 150
+
+
+def test_the_vpc_world_has_a_tier_of_each_kind() -> None:
+    world = load_world("vpc")
+    tiers = {
+        network.name: network.acl and network.acl.name
+        for network in world.networks
+        if network.vpc is not None and network.vpc.name == "vpc-1"
+    }
+    assert tiers == {"tier-1": "acl-1", "tier-2": "default_deny", "tier-3": None}
+    nodes = {vm.name: vm.nics[0].network.name for vm in world.vms if vm.account.name == "user"}
+    assert nodes == {
+        "node-1": "tier-1",
+        "node-2": "tier-1",
+        "node-3": "tier-2",
+        "node-4": "tier-3",
+        "node-5": "net-1",
+    }
+    items = [item.position for item in world.acl_items if item.acl.name == "acl-1"]
+    assert sorted(items) == [10, 100]
 
 
 def test_ids_are_the_same_in_every_run_and_unlike_in_every_world() -> None:
@@ -78,6 +98,10 @@ def test_the_time_of_a_world_grows_with_its_vms() -> None:
             r"virtualmachines\[0\].networks: 'net-9' does not exist; known: 'net-1'",
         ),
         (
+            "vpcs: [{name: v, cidr: 10.30.0.0/16}]\nnetworkacllists: [{name: a, vpc: w}]",
+            r"networkacllists\[0\].vpc: 'w' does not exist; known: 'v'",
+        ),
+        (
             "virtualmachines: [{name: a, networks: [net-1]}]",
             r"virtualmachines\[0\].offering: missing",
         ),
@@ -100,7 +124,7 @@ def test_a_world_of_ones_own_is_loaded_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "vms", "text"),
     [
-        ("nope", None, "known: large, small, two-zones, udp"),
+        ("nope", None, "known: large, small, two-zones, udp, vpc"),
         ("small", 3, "generate: missing: this world has a fixed number of VMs"),
     ],
 )

@@ -54,6 +54,8 @@ def members(each: int) -> Callable[[Timing], Start]:
         pytest.param(rules, 10, 1, 1.2, id="10 rules in turn"),
         pytest.param(rules, 10, 2, 5.2, id="10 rules, two at once"),
         pytest.param(rules, 10, 4, 15.2, id="10 rules, four at once"),
+        pytest.param(rules, 8, 2, 5.3, id="8 rules of a VPC's address, two at once"),
+        pytest.param(rules, 8, 4, 10.4, id="8 rules of a VPC's address, four at once"),
         pytest.param(firewall, 1, 1, 0.11, id="a firewall rule"),
         pytest.param(firewall, 10, 2, 5.2, id="10 firewall rules, two at once"),
         pytest.param(firewall, 10, 4, 15.3, id="10 firewall rules, four at once"),
@@ -161,6 +163,22 @@ def test_an_owner_waits_for_addresses_of_two_networks_and_two_owners_do_not() ->
     timing.plan(Load("address", "one", "a", "user"), 0.0)
     assert timing.plan(Load("address", "two", "b", "other"), 0.0).due < 1
     assert 5 < timing.plan(Load("address", "three", "c", "user"), 0.0).due < 6
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(2, 5, 6), (4, 10, 16)])
+def test_an_owner_waits_for_each_address_that_is_acquired_elsewhere(
+    count: int, least: int, most: int
+) -> None:
+    timing = Timing()
+    plans = [timing.plan(Load("address", f"net-{n}", f"a-{n}", "user"), 0.0) for n in range(count)]
+    assert least < max(plan.due for plan in plans) < most
+
+
+def test_acl_items_lock_nothing() -> None:
+    timing = Timing()
+    items = [timing.plan(Load("acl"), 0.0) for _ in range(8)]
+    assert [plan.due for plan in items] == pytest.approx([0.09] * 8)
+    assert timing.plan(Load("rule", "tier", "address"), 0.0).due == pytest.approx(0.12)
 
 
 def test_networks_do_not_wait_for_one_another() -> None:

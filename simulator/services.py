@@ -1,0 +1,72 @@
+"""The services of networks: providers, capabilities and stickiness methods."""
+
+import json
+from typing import Any
+
+from simulator.model import NetworkOffering, Zone
+
+
+def view_service(name: str, offering: NetworkOffering, zone: Zone) -> dict[str, Any]:
+    """Show a service of a network with its provider and capabilities."""
+    capabilities = CAPABILITIES.get(name, {})
+    return {
+        "name": name,
+        "provider": [{"name": provider_of(name, offering, zone)}],
+        "capability": [
+            {"name": key, "value": value, "canchooseservicecapability": False}
+            for key, value in capabilities.items()
+        ],
+    }
+
+
+def provider_of(name: str, offering: NetworkOffering, zone: Zone | None = None) -> str:
+    """Return who provides a service: a router, or the zone's load balancer that can do UDP."""
+    if offering.forvpc:
+        return "VpcVirtualRouter"
+    external = zone is not None and zone.udp and name == "Lb"
+    return "ExternalLoadBalancer" if external else "VirtualRouter"
+
+
+def sticky(method: str, *parameters: str, flags: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe a stickiness method as the capabilities do."""
+    names = [(name, False) for name in parameters] + [(name, True) for name in flags]
+    return {
+        "methodname": method,
+        "paramlist": [
+            {"paramname": name, "required": False, "isflag": flag, "description": " "}
+            for name, flag in names
+        ],
+        "description": method,
+    }
+
+
+STICKINESS = [
+    sticky("LbCookie", "cookie-name", "mode", "domain", flags=("nocache", "indirect", "postonly")),
+    sticky(
+        "AppCookie", "cookie-name", "length", "holdtime", "mode",
+        flags=("request-learn", "prefix"),
+    ),
+    sticky("SourceBased", "tablesize", "expire"),
+]  # fmt: skip
+
+# The capabilities name udp, though the routers refuse it.
+CAPABILITIES: dict[str, dict[str, str]] = {
+    "Lb": {
+        "LbSchemes": "Public",
+        "SupportedStickinessMethods": json.dumps(STICKINESS),
+        "SupportedLbAlgorithms": "roundrobin,leastconn,source",
+        "SupportedLBIsolation": "dedicated",
+        "SupportedProtocols": "tcp, udp, tcp-proxy, ssl",
+        "SslTermination": "true",
+    },
+    "SourceNat": {"SupportedSourceNatTypes": "peraccount", "RedundantRouter": "false"},
+    "PortForwarding": {"SupportedProtocols": "tcp,udp"},
+    "NetworkACL": {"SupportedProtocols": "tcp,udp,icmp"},
+    "Firewall": {
+        "SupportedProtocols": "tcp,udp,icmp",
+        "MultipleIps": "true",
+        "TrafficStatistics": "per public ip",
+        "SupportedTrafficDirection": "ingress, egress",
+    },
+    "Dhcp": {"DhcpAccrossMultipleSubnets": "true"},
+}
