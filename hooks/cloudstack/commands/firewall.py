@@ -24,7 +24,8 @@ def create_network_acl(
 ) -> Command:
     """Add an item that allows ingress; its id is the job's `resource_id`.
 
-    A number that is taken, or one of the lists that every zone has, is InvalidParameter.
+    A number that is taken, or one of the default lists, is InvalidParameter. The server accepts a
+    second item for the same ports, so list them first.
     """
     values = {"acl_id": acl_id, "number": number, "reason": reason, **_values(ports)}
     return command("createNetworkACL", action="Allow", traffic_type="Ingress", **values)
@@ -33,7 +34,10 @@ def create_network_acl(
 def update_network_acl_item(
     item_id: str, number: int | None = None, ports: PortRange | None = None
 ) -> Command:
-    """Change an item in place; None leaves a field as it is."""
+    """Change an item in place; None leaves a field as it is, and tags and reason stay.
+
+    A number that is taken fails in the job.
+    """
     values = _values(ports) if ports else {}
     return command("updateNetworkACLItem", id=item_id, number=number, **values)
 

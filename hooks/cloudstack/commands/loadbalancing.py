@@ -10,6 +10,8 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoa
 def create_load_balancer_rule(rule: NewLoadBalancerRule) -> Command:
     """Create a rule; its id is the job's `resource_id`, and takes tags and members at once.
 
+    On a VPC's address the first rule chooses the tier. A rule that names another one later is
+    created on the first: compare the network of what was made.
     A port that another rule of the address has is refused with 537; a protocol that the provider
     cannot do is InvalidParameter.
     """
@@ -48,7 +50,8 @@ def create_lb_stickiness_policy(
 ) -> Command:
     """Make a rule keep clients on their member, by a method such as LbCookie.
 
-    A method that the rule cannot do is InvalidParameter.
+    It takes the place of the policy that the rule has, unless it is refused: a method or a
+    parameter that the rule cannot do is InvalidParameter. Of several at once, all fail.
     """
     values = {"name": name, "method_name": method, "param": pairs(params, key="name") or None}
     return command("createLBStickinessPolicy", lb_rule_id=rule_id, **values)

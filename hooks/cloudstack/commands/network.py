@@ -6,10 +6,10 @@ from hooks.cloudstack.commands.parameters import Command, command
 def associate_ip_address(
     *, network_id: str | None = None, vpc_id: str | None = None, ip_address: str | None = None
 ) -> Command:
-    """Acquire an address for a network or a VPC: the one given, else any.
+    """Acquire an address for an isolated network or a VPC: the one given, else any.
 
     Its id is the job's `resource_id`, and it can be tagged at once. An address that is taken, even
-    by us, is refused with ADDRESS_TAKEN.
+    by us, is refused with ADDRESS_TAKEN. For the tier of a VPC, without the VPC, the job fails.
     """
     where = {"network_id": network_id, "vpc_id": vpc_id}
     return command("associateIpAddress", **where, ip_address=ip_address)

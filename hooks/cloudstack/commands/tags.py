@@ -35,7 +35,8 @@ def delete_tags(
 ) -> Command:
     """Take tags off resources, by key and value; None for any value.
 
-    If no resource has any of them, the job fails.
+    If no resource has any of them, the job fails. Those of a load balancer rule outlive it, and can
+    be taken off then too.
     """
     what = {"resource_type": resource_type, "resource_ids": resource_ids}
     entries = [

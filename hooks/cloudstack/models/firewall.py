@@ -71,7 +71,7 @@ class PortForwardingRule(Model):
 
 @dataclass(frozen=True, slots=True)
 class NetworkAclList(Model):
-    """A list of network ACL items; the two that every zone has are of no VPC."""
+    """A list of network ACL items; the two default ones are of no VPC, and cannot be changed."""
 
     LISTING = Listing("listNetworkACLLists", "networkacllist", "id")
     id: str
@@ -81,13 +81,17 @@ class NetworkAclList(Model):
 
 @dataclass(frozen=True, slots=True)
 class NetworkAcl(Model):
-    """An item of a network ACL list.
+    """An item of a network ACL list; one for all ports has none.
+
+    Listed by the id of a deleted one: InvalidParameter.
 
     Attributes:
         number: its position, unique in its list: lower numbers are matched first.
         action: Allow or Deny.
         traffic_type: Ingress or Egress.
         protocol: tcp, udp, icmp, all or a protocol number.
+        cidrs: IPv4 and IPv6, as they were sent: a CIDR may have the bits of a host.
+        reason: free text; empty without one.
     """
 
     LISTING = Listing("listNetworkACLs", "networkacl", "id acl_id network_id tags")
@@ -99,7 +103,7 @@ class NetworkAcl(Model):
     traffic_type: str = ""
     start_port: int | None = None
     end_port: int | None = None
-    cidrs: Annotated[tuple[str, ...], "cidrlist"] = ()
+    cidrs: Annotated[Cidrs, "cidrlist"] = ()
     state: str = ""
     reason: str = ""
     tags: tuple[Tag, ...] = ()

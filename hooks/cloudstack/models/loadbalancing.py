@@ -31,7 +31,8 @@ class LoadBalancerRule(Model):
         state: Add until the first member is assigned, then Active; Revoke while it goes.
         protocol: tcp, udp, tcp-proxy or ssl.
         algorithm: roundrobin, leastconn or source; an update accepts any other text.
-        cidrs: the sources that may connect; empty where the server is older than 4.18.
+        cidrs: the sources that may connect; empty for everyone, and where the server is older
+            than 4.18.
         public_ip: the address itself; empty where it is not known.
     """
 
@@ -79,8 +80,7 @@ class NewLoadBalancerRule:
 class LoadBalancerRuleChange:
     """What updateLoadBalancerRule may change in place; None leaves a field as it is.
 
-    `cidrs` needs 4.22 and may not be empty: CloudStack cannot remove the list, so
-    `0.0.0.0/0` means everyone.
+    `cidrs` needs 4.22, takes IPv4 only, and may not be empty: `0.0.0.0/0` means everyone.
     """
 
     name: str | None = None

@@ -70,7 +70,9 @@ class PublicIpAddress(Model):
     Attributes:
         state: Allocated, Allocating, Releasing, Free, Reserved.
         network_id: of the guest network it is associated with (`associatednetworkid`; the
-            answer's own `networkid` is the public network), empty for a VPC's.
+            answer's own `networkid` is the public network). A VPC's address has one, a tier, only
+            while it has rules; then a rule for another tier is created on this one.
+        vpc_id: of the VPC that it is associated with, else empty.
         allocated_at: epoch seconds; None for a free address.
         virtual_machine_id: of the VM whose static NAT it is, else empty.
     """

@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.compute import Nic, VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Answer, Malformed
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
@@ -47,6 +47,12 @@ from hooks.cloudstack.models.network import PublicIpAddress
             {"id": "r", "name": "n", "publicipid": "i", "publicport": "http", "privateport": "1"},
             "a load balancer rule with 'publicport' 'http', a whole number was expected",
             id="rule, port in words",
+        ),
+        pytest.param(
+            NetworkAcl.from_json,
+            {"id": "i", "protocol": "tcp", "cidrlist": "10.0.0.0/8,10.0.0.0/33"},
+            "'cidrlist' with '10.0.0.0/33', a CIDR was expected",
+            id="ACL item, a CIDR that is none",
         ),
         pytest.param(
             PublicIpAddress.from_json,

@@ -152,6 +152,23 @@ def test_a_load_balancer_rule_has_its_ports_as_strings_and_its_sources_in_one() 
     assert rule.cidrs == ("10.0.0.0/8", "192.168.0.0/16")
 
 
+@pytest.mark.parametrize(
+    ("shown", "cidrs"),
+    [
+        pytest.param({"cidrlist": "10.0.0.0/8 192.168.0.0/16"}, 2, id="as created"),
+        pytest.param({"cidrlist": "10.0.0.0/8,192.168.0.0/16"}, 2, id="as updated"),
+        pytest.param({"cidrlist": ""}, 0, id="emptied"),
+        pytest.param({}, 0, id="created without"),
+    ],
+)
+def test_the_sources_of_a_rule_are_read_in_each_form_and_none_are_everyone(
+    shown: Answer, cidrs: int
+) -> None:
+    rule = {"id": "r", "name": "n", "publicipid": "i", "publicport": "80", "privateport": "1"}
+    found = LoadBalancerRule.from_json({**rule, **shown})
+    assert found.cidrs == ("10.0.0.0/8", "192.168.0.0/16")[:cidrs]
+
+
 def test_a_firewall_rule_has_its_ports_as_numbers_and_may_have_none() -> None:
     ports = FirewallRule.from_json(
         {"id": "f", "ipaddressid": "ip-1", "protocol": "TCP", "startport": 80, "endport": 89}
@@ -176,6 +193,9 @@ def test_an_acl_item_has_its_ports_as_strings_and_its_number_as_a_number() -> No
         }
     )
     assert (item.start_port, item.end_port, item.number) == (30080, 30081, 11)
+    every = {"id": "i", "protocol": "all", "number": 2, "cidrlist": "0.0.0.0/0,::/0"}
+    item = NetworkAcl.from_json(every)
+    assert (item.start_port, item.cidrs, item.reason) == (None, ("0.0.0.0/0", "::/0"), "")
 
 
 def test_a_member_is_told_with_the_addresses_that_serve() -> None:
