@@ -44,10 +44,11 @@ PAGE = "5"
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 #: Characters of a target's message that are kept.
 MAX_MESSAGE = 300
+_CUT = "the round's time was over before a usable answer came"
 
 
 class RoundEnded(Exception):
-    """No more calls in this round; str() says why, and is empty if the time is over."""
+    """No more calls in this round; str() says why, and is empty if only the time is over."""
 
 
 def describe_error(error: KubeError, *, confidential: bool) -> str:
@@ -96,7 +97,7 @@ class Target:
         self.managed_namespaces: frozenset[str] = frozenset()
         self.served = served
         self._kube = kube
-        self._silent_calls = 0
+        self._silent_calls, self._has_answered = 0, False
         self._asked: dict[str, KubeError | None] = {}
         self._versions: Mapping[str, Sequence[str]] | None = None
 
@@ -224,18 +225,22 @@ class Target:
         """Bound a call, and count those in a row that get no usable answer."""
         if self.deadline.passed(margin=MARGIN):
             raise RoundEnded
-        began = time.monotonic()
+        began, left = time.monotonic(), self.deadline.remaining()
         try:
             yield self.deadline.at_most(seconds)
         except KubeError as error:
             is_silent = isinstance(error, KubeUnreachable)
             self._silent_calls = self._silent_calls + 1 if is_silent else 0
+            if is_silent and self.deadline.passed(margin=MARGIN):
+                # A call that had little time says nothing of a target that answers others.
+                is_slow = left < CALL_SECONDS and self._has_answered
+                raise RoundEnded("" if is_slow else _CUT) from error
             if why := self._why_lost(error):
                 raise RoundEnded(why) from error
             raise
         finally:
             self.spent += time.monotonic() - began
-        self._silent_calls = 0
+        self._silent_calls, self._has_answered = 0, True
 
     def _why_lost(self, error: KubeError) -> str:
         """Return why no more calls make sense after an error of one; empty if they do.
@@ -244,8 +249,6 @@ class Target:
         says there is about the target. Its words may repeat what was sent before, and are left out.
         """
         is_401 = isinstance(error, KubeRefused) and error.code == 401
-        if isinstance(error, KubeUnreachable) and self.deadline.passed(margin=MARGIN):
-            return "the round's time was over before a usable answer came"
         if not is_401 and self._silent_calls < SILENT_CALLS:
             return ""
         self._silent_calls = 0
