@@ -55,19 +55,19 @@ class ServicesHook(Hook):
         for each in planned.events:
             dependencies.record(each)
         response = planned.response.copy()
-        done: list[Action] = []
+        tried: list[Action] = []
         try:
             for action in planned.actions:
+                tried.append(action)
                 _perform(action, dependencies.kube, deadline)
-                done.append(action)
         except KubeError as error:
             is_refused = isinstance(error, KubeRefused) and not isinstance(error, Conflict)
             response["resyncAfterSeconds"] = REFUSED_RETRY_AFTER if is_refused else RETRY_AFTER
             if is_refused:
                 message = f"Error syncing load balancer: {error}"
                 dependencies.record(event(facts, EVENT_SYNC_FAILED, message))
-            return CallResult(response, tuple(done), error)
-        return CallResult(response, tuple(done))
+            return CallResult(response, tuple(tried), error)
+        return CallResult(response, tuple(tried))
 
 
 def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
@@ -84,6 +84,7 @@ def _perform(action: Action, kube: Kube, deadline: Deadline) -> None:
                 path = f"{load_balancers_path(namespace)}/{name}"
                 kube.delete(path, deadline=deadline, options={"preconditions": {"uid": uid}})
         case ServiceFinalizers():
-            kube.patch(action.path, action.patch, deadline=deadline)
+            with suppress(NotFound):  # it is gone, and holds nothing any more
+                kube.patch(action.path, action.patch, deadline=deadline)
         case _:
             assert_never(action)

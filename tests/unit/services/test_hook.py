@@ -95,11 +95,20 @@ def test_a_finalizer_that_could_not_be_removed_is_tried_again(
     answer = hook(kube).sync(HANDED_OVER, Deadline(8))
     response = dict(answer.response)
     assert answer.error is failure
+    assert len(answer.actions) == 1  # it was tried
     assert response["resyncAfterSeconds"] == seconds
     assert response["status"] == HANDED_OVER["object"]["status"]
     assert [event.message for event in kube.events] == (
         ["Error syncing load balancer: PATCH: forbidden (403)"] if is_recorded else []
     )
+
+
+def test_a_service_that_is_gone_before_its_finalizer_is_removed_is_no_failure() -> None:
+    kube = MemoryKube()
+    answer = hook(kube).sync(HANDED_OVER, Deadline(8))
+    assert [verb for verb, *_ in kube.writes] == ["patch"]
+    assert (answer.error, kube.events) == (None, [])
+    assert "resyncAfterSeconds" not in answer.response
 
 
 ABANDONED = request(
