@@ -23,8 +23,7 @@ _log = logging.getLogger("hooks.nodes")
 INSTANCES_PATH = f"/apis/{CLOUDSTACK_API}/cloudstackinstances"
 #: Seconds that reading the list of Instances may take.
 READ_SECONDS = 2.0
-#: Seconds that a survey's failure serves all calls, and by which a list of Instances counts as
-#: newer where reading it fails.
+#: Seconds for which a failure, of a survey or of reading the list of Instances, serves all calls.
 PAUSE = 5.0
 #: Seconds that a survey of all nodes is used; one by an older snapshot is not.
 SURVEY_TTL = 15.0
@@ -129,7 +128,8 @@ class NodesByVM:
         self._ttl = ttl
         self._monotonic = monotonic
         self._nodes: dict[str, list[str]] = {}
-        self._read_at = -inf
+        # When the list was last begun to be read, and when with success.
+        self._tried_at = self._read_at = -inf
         self._reading = threading.Lock()
 
     def rivals_of(
@@ -138,10 +138,10 @@ class NodesByVM:
         """Return the names of the other nodes whose Instances name a node's VM.
 
         A node that is about to be initialised has announced itself: its Instance is there, so a
-        list without it that is older than this call is read again. Of two such nodes, the later one
-        sees the other. For any other node, such a list is too old after NEW_NODE_TTL. The former
-        list counts while another call reads one, and where none can be read: what is answered
-        without the API server stays answered. At first that is none.
+        list without it that is older than this call is read again, once. Of two such nodes, the
+        later one sees the other. For any other node, such a list is too old after NEW_NODE_TTL.
+        The former list counts while another call reads one, and where none can be read: what is
+        answered without the API server stays answered. At first that is none.
 
         Args:
             node: its name.
@@ -150,23 +150,27 @@ class NodesByVM:
             announced: whether the node is about to be initialised.
         """
         known = self._nodes.get(vm_id.lower(), ())
-        ttl = self._ttl if node in known else min(self._ttl, NEW_NODE_TTL)
-        if announced and node not in known and self._read_at < context.started:
+        if announced and node not in known and self._tried_at < context.started:
             if self._reading.acquire(timeout=context.deadline.at_most(READ_SECONDS).remaining()):
                 self._read(context, since=context.started)
-        elif self._monotonic() - self._read_at >= ttl and self._reading.acquire(blocking=False):
+        elif self._is_due(is_new=node not in known) and self._reading.acquire(blocking=False):
             self._read(context)
         return tuple(each for each in self._nodes.get(vm_id.lower(), ()) if each != node)
 
+    def _is_due(self, *, is_new: bool) -> bool:
+        """Tell whether the list is too old, for a node that it does not have or for any other."""
+        ttl = min(self._ttl, NEW_NODE_TTL) if is_new else self._ttl
+        has_failed = self._tried_at > self._read_at
+        return self._monotonic() - self._tried_at >= (PAUSE if has_failed else ttl)
+
     def _read(self, context: "CallContext", *, since: float = inf) -> None:
         """Read the list, unless one was begun since then, and let the next one read."""
-        begun = self._monotonic()
         try:
-            if self._read_at < since:
+            if self._tried_at < since:
+                begun = self._tried_at = self._monotonic()
                 self._nodes = _read_nodes_by_vm(context)
                 self._read_at = begun
         except KubeError as error:
-            self._read_at = self._monotonic() + PAUSE
             _log.warning("Instances not read", extra={"error": str(error)})
         finally:
             self._reading.release()

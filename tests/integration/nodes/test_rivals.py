@@ -9,7 +9,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.nodes import facts
-from hooks.nodes.context import INSTANCES_PATH
+from hooks.nodes.context import INSTANCES_PATH, PAUSE
+from hooks.nodes.hook import NodesHook
 from hooks.nodes.request import INSTANCES
 from simulator.server import Simulator
 from tests.integration.nodes.clocks import ProcessClocks
@@ -106,28 +107,39 @@ def test_a_list_without_the_node_itself_is_soon_too_old(simulator: Simulator) ->
     assert kube.reasons() == ["InstanceClaimedTwice"]
 
 
+def waiting(simulator: Simulator, kube: MemoryKube, *names: str) -> list[Json]:
+    """Make Nodes that claim the VM of node-1; return their calls."""
+    vm_id = next(vm.id for vm in simulator.world.vms if vm.name == "node-1")
+    requests = [request_for(name, providerID=f"external-cloudstack://{vm_id}") for name in names]
+    for name, request in zip(names, requests, strict=True):
+        request["object"]["metadata"]["uid"] = f"uid-{name}"
+        kube.objects[f"{facts.NODES_PATH}/{name}"] = deepcopy(request["object"])
+    return requests
+
+
+def announce(hook: NodesHook, kube: MemoryKube, requests: list[Json]) -> None:
+    """Call for each Node, and write labels and Instances only after all calls."""
+    for request in requests:
+        answer = shown(hook.sync(request, Deadline(8)))
+        request["object"]["metadata"]["labels"] |= answer["labels"]
+        request["attachments"] = {
+            INSTANCES: {each["metadata"]["name"]: each for each in answer["attachments"]}
+        }
+    assert kube.writes == []
+    for request in requests:
+        for name, instance in request["attachments"][INSTANCES].items():
+            kube.objects[f"{INSTANCES_PATH}/{name}"] = instance
+
+
 @pytest.mark.parametrize("names", [("node-1", "thief"), ("a", "b"), ("b", "a")])
 def test_of_two_nodes_that_claim_one_vm_in_the_same_moment_one_is_initialised(
     simulator: Simulator, names: tuple[str, str]
 ) -> None:
-    vm_id = next(vm.id for vm in simulator.world.vms if vm.name == "node-1")
-    requests = [request_for(name, providerID=f"external-cloudstack://{vm_id}") for name in names]
     kube, clocks = MemoryKube(), ProcessClocks()
-    for name, request in zip(names, requests, strict=True):
-        request["object"]["metadata"]["uid"] = f"uid-{name}"
-        kube.objects[f"{facts.NODES_PATH}/{name}"] = deepcopy(request["object"])
+    requests = waiting(simulator, kube, *names)
     with clocks.cloud(simulator) as cloud:
         hook = make_hook(cloud, clocks.epoch, kube)
-        for request in requests:
-            answer = shown(hook.sync(request, Deadline(8)))
-            request["object"]["metadata"]["labels"] |= answer["labels"]
-            request["attachments"] = {
-                INSTANCES: {each["metadata"]["name"]: each for each in answer["attachments"]}
-            }
-        assert kube.writes == []
-        for request in requests:
-            for name, instance in request["attachments"][INSTANCES].items():
-                kube.objects[f"{INSTANCES_PATH}/{name}"] = instance
+        announce(hook, kube, requests)
         clocks.advance(0.1)  # much less than a list without a node is used
         for request in requests:
             hook.sync(request, Deadline(8))
@@ -135,6 +147,46 @@ def test_of_two_nodes_that_claim_one_vm_in_the_same_moment_one_is_initialised(
     assert {path.split("/")[4] for _, path, _ in kube.writes} == {kept_by}
     assert kube.reasons().count("InstanceClaimedTwice") == 2
     assert kube.reads.count(INSTANCES_PATH) == 2
+
+
+def test_after_a_list_that_failed_the_next_of_them_reads_it_again(simulator: Simulator) -> None:
+    kube, clocks = MemoryKube(), ProcessClocks()
+    requests = waiting(simulator, kube, "a", "b")
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        announce(hook, kube, requests)
+        clocks.advance(0.1)
+        kube.refused["list"] = KubeUnreachable("GET: timeout")
+        hook.sync(requests[0], Deadline(8))
+        del kube.refused["list"]
+        clocks.advance(0.1)
+        hook.sync(requests[1], Deadline(8))
+    assert {path.split("/")[4] for _, path, _ in kube.writes} == {"a"}
+    assert kube.reasons().count("InstanceClaimedTwice") == 1
+    assert kube.reads.count(INSTANCES_PATH) == 3
+
+
+def test_a_list_that_failed_is_read_again_sooner_than_one_that_was_read(
+    simulator: Simulator,
+) -> None:
+    clocks = ProcessClocks()
+    kube, request = cluster(simulator, "node-2")
+    kube.objects[f"{INSTANCES_PATH}/thief"] = {
+        "metadata": {"name": "thief"},
+        "spec": {"instanceID": next(vm.id for vm in simulator.world.vms if vm.name == "node-2")},
+    }
+    with clocks.cloud(simulator) as cloud:
+        hook = make_hook(cloud, clocks.epoch, kube)
+        hook.sync(request, Deadline(8))
+        clocks.advance(15)
+        kube.refused["list"] = KubeUnreachable("GET: timeout")
+        hook.sync(request, Deadline(8))
+        clocks.advance(PAUSE - 0.5)
+        hook.sync(request, Deadline(8))
+        assert kube.reads.count(INSTANCES_PATH) == 2
+        clocks.advance(0.5)
+        hook.sync(request, Deadline(8))
+    assert kube.reads.count(INSTANCES_PATH) == 3
 
 
 @pytest.mark.parametrize("has_id", [True, False], ids=["with a provider id", "by its name"])
