@@ -5,6 +5,7 @@
     ├── Throttled                   asked to slow down: `retry_after` seconds
     ├── UnknownZone                 the configured zone is not there
     ├── JobRunning                  our time ended before the job did: `job_id`
+    ├── CallStopped                 a command was not begun; it has no `command`
     └── Refused                     CloudStack refused: `command`, `code`, `text`
         └── Unauthorized, InvalidParameter, Forbidden
 
@@ -72,6 +73,14 @@ class JobRunning(CloudStackError):
     def __init__(self, command: str, job_id: str) -> None:
         super().__init__(command, f"job {job_id} still runs")
         self.job_id = job_id
+
+
+class CallStopped(CloudStackError):
+    """A hook's call stopped before a command was begun."""
+
+    def __init__(self, message: str) -> None:
+        Exception.__init__(self, message)
+        self.command = ""
 
 
 class Refused(CloudStackError):

@@ -9,7 +9,7 @@ from typing import assert_never
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
+from hooks.cloudstack.errors import CallStopped, Refused, Unauthorized
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.acquisition import associate, forget, rerecord
@@ -30,7 +30,7 @@ _TYPES = {
 }
 
 
-class TimeUp(CloudStackError):
+class TimeUp(CallStopped):
     """The call's time ended before this action was started."""
 
 
@@ -77,14 +77,18 @@ def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]
     match action:
         case actions.Associate():
             return context.lane("owner", "network")
-        case actions.Assign() | actions.Remove():
+        case actions.Assign() | actions.Remove() | actions.MembersTogether():
             return context.lane("members")
         case actions.AddTags() | actions.Retag() | actions.UntagAddress():
             return nullcontext()
         case actions.DeleteOrphan() | actions.HoldService() | actions.Rerecord():
             return nullcontext()
-        case _:
+        case actions.CreateRule() | actions.UpdateRule() | actions.DeleteRule():
             return context.lane("network")
+        case actions.OpenFirewall() | actions.CloseFirewall() | actions.Release():
+            return context.lane("network")
+        case _:
+            assert_never(action)
 
 
 def _change_together(
@@ -94,7 +98,7 @@ def _change_together(
 
     def change(each: actions.Assign | actions.Remove) -> Outcome:
         if context.deadline.passed(margin=ANSWER_MARGIN):
-            raise TimeUp("deadline", f"no time is left to {each}")
+            raise TimeUp(f"no time is left to {each}")
         return perform(each, context, begin)
 
     with ThreadPoolExecutor(MEMBERS_AT_ONCE, thread_name_prefix="members") as pool:

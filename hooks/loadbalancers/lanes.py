@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal, NamedTuple
 
-from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.errors import CallStopped
 from hooks.http.deadline import Deadline
 
 #: Seconds that a call waits for a lane before it answers; Metacontroller calls again.
@@ -21,7 +21,7 @@ LANE_TIMEOUT = 6.5
 MEMBERS_AT_ONCE = 4
 
 
-class NetworkBusy(CloudStackError):
+class NetworkBusy(CallStopped):
     """Other calls are writing to the network; this write was not begun."""
 
 
@@ -96,6 +96,6 @@ class Lanes:
                 width = MEMBERS_AT_ONCE if key.kind == "members" else 1
                 lane = self._lanes.setdefault(key, _Lane(width))
                 if not lane.enter(deadline.remaining()):
-                    raise NetworkBusy("waiting", _BUSY[key.kind].format(key.id))
+                    raise NetworkBusy(_BUSY[key.kind].format(key.id))
                 places.callback(lane.leave)
             yield

@@ -1,8 +1,8 @@
-"""Says what CloudStack shows after an action that it carried out, so that it need not be read."""
+"""Says what CloudStack shows after an action that it carried out, to save the read."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from hooks.cloudstack.models.firewall import FirewallRule
 from hooks.cloudstack.models.loadbalancing import (
@@ -15,13 +15,19 @@ from hooks.loadbalancers.plan.actions import (
     Action,
     AddTags,
     Assign,
+    Associate,
     CloseFirewall,
     CreateRule,
+    DeleteOrphan,
     DeleteRule,
+    HoldService,
     MembersTogether,
     OpenFirewall,
+    Release,
     Remove,
+    Rerecord,
     Retag,
+    UntagAddress,
     UpdateRule,
 )
 from hooks.loadbalancers.plan.facts import CloudState
@@ -30,7 +36,9 @@ from hooks.loadbalancers.plan.ownership import Resource
 Tagged = TypeVar("Tagged", bound=Resource)
 
 
-def state_after(state: CloudState, action: Action, made: str = "") -> CloudState | None:
+def state_after(  # noqa: C901 - a case each
+    state: CloudState, action: Action, made: str = ""
+) -> CloudState | None:
     """Return the state after an action that succeeded; None if CloudStack has to be read.
 
     Args:
@@ -60,8 +68,12 @@ def state_after(state: CloudState, action: Action, made: str = "") -> CloudState
         case CloseFirewall(own):
             left = tuple(rule for rule in state.firewall if rule.id != own.id)
             return replace(state, firewall=left)
-        case _:
+        case Associate() | UntagAddress() | Release():
             return None
+        case DeleteOrphan() | HoldService() | Rerecord():
+            return None
+        case _:
+            assert_never(action)
 
 
 def _tagged(state: CloudState, action: AddTags | Retag) -> CloudState:
