@@ -37,8 +37,7 @@ def present_instance(facts: Facts, vm: VirtualMachine, desired_labels: dict[str,
 def rivals_instance(facts: Facts, vm: VirtualMachine, message: str) -> Json:
     """Describe a VM that another Node keeps: this node serves no load balancer for it."""
     observed = _observed(facts, vm, Condition(SOLE_NODE, "False", "ClaimedTwice", message))
-    made = _instance(facts, _spec(facts, vm.id), observed)
-    return {**made, "observed": {**made["observed"], "servesLoadBalancers": False}}
+    return _instance(facts, _spec(facts, vm.id), observed, may_serve=False)
 
 
 def kept_instance(facts: Facts) -> list[Json]:
@@ -48,14 +47,15 @@ def kept_instance(facts: Facts) -> list[Json]:
 
 
 def malformed_instance(facts: Facts, message: str) -> Json:
-    """Repeat what is known of a VM that the provider id does not name; nothing serves without."""
+    """Repeat what is known of a VM that the provider id does not name.
+
+    Without such a VM, the node serves no load balancer.
+    """
     before = facts.instance or {}
     condition = Condition(VM_FOUND, "False", names.EVENT_PROVIDER_ID_MALFORMED, message)
     observed = {**part(before, "observed"), "conditions": _conditions(facts, condition)}
-    made = _instance(facts, part(before, "spec") or {"nodeName": facts.name}, observed)
-    if not owner_of(before):
-        made["observed"]["servesLoadBalancers"] = False
-    return made
+    spec = part(before, "spec") or {"nodeName": facts.name}
+    return _instance(facts, spec, observed, may_serve=bool(owner_of(before)))
 
 
 def missing_instance(facts: Facts, vm_id: str, *, ready: bool, rebuilt: bool) -> Json:
@@ -140,8 +140,14 @@ def _spec(facts: Facts, vm_id: str) -> Json:
 
 
 def _instance(
-    facts: Facts, spec: Json, observed: Json, desired_labels: dict[str, str] | None = None
+    facts: Facts,
+    spec: Json,
+    observed: Json,
+    desired_labels: dict[str, str] | None = None,
+    *,
+    may_serve: bool = True,
 ) -> Json:
+    serves = serves_load_balancers(facts.node, facts.termination_taints)
     return {
         "apiVersion": names.CLOUDSTACK_API,
         "kind": names.INSTANCE_KIND,
@@ -150,8 +156,5 @@ def _instance(
             "labels": {**labels(facts.cached), **(desired_labels or {})},
         },
         "spec": spec,
-        "observed": {
-            **observed,
-            "servesLoadBalancers": serves_load_balancers(facts.node, facts.termination_taints),
-        },
+        "observed": {**observed, "servesLoadBalancers": may_serve and serves},
     }
