@@ -15,7 +15,7 @@ READY: Json = {
     "probe": {"durationSeconds": 0.25},
     "lastContactTime": "2027-01-15T08:00:00Z",
     "credentialExpiry": "2027-01-16T08:00:00Z",
-    "sync": {"objects": 7, "applied": 2, "failed": 1, "durationSeconds": 1.5},
+    "sync": {"objects": 7, "applied": 2, "deleting": 3, "failed": 1, "durationSeconds": 1.5},
 }
 
 
@@ -58,6 +58,7 @@ def test_a_status_is_shown(exposition: Exposition) -> None:
     assert exposition("target_cluster_resource_sync_duration_seconds") == 1.5
     assert exposition("target_cluster_resources", state="inventory") == 7
     assert exposition("target_cluster_resources", state="failed") == 1
+    assert exposition("target_cluster_resources", state="deleting") == 3
 
 
 @pytest.mark.parametrize(
