@@ -176,6 +176,11 @@ ANNOTATION_DRIFT = "targetcluster.example.com/drift"
 #: The field manager that a target's API server shows.
 FIELD_MANAGER = "target-cluster-operator"
 
+# Nodes and Services: events
+
+#: Warning: an annotation of our prefix is none of ours; the message names the nearest one.
+EVENT_UNKNOWN_ANNOTATION = "UnknownAnnotation"
+
 # Services: class and condition
 
 #: `spec.loadBalancerClass` of a Service that we serve even if the cluster has another default.
@@ -258,9 +263,6 @@ EVENT_ENSURED = "EnsuredLoadBalancer"
 EVENT_UPDATED = "UpdatedLoadBalancer"
 #: Warning: the load balancer cannot be created or changed; the message says why.
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
-#: Warning, also on Nodes: an annotation of our prefix is none of ours; the message names the
-#: nearest one.
-EVENT_UNKNOWN_ANNOTATION = "UnknownAnnotation"
 #: Warning: no node can be a member, or no member runs.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"
 #: Normal: the Service's load balancer is being deleted.

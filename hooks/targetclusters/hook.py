@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import fields
 from typing import cast
 
 from hooks.http.bounded_json import Json
@@ -61,25 +62,25 @@ class TargetClustersHook(Hook):
         """Map the paths to the methods that answer them."""
         return {"/targetclusters/sync": self.sync, "/targetclusters/finalize": self.finalize}
 
-    def sync(self, request: Json, deadline: Deadline) -> CallResult:
+    def sync(self, body: Json, deadline: Deadline) -> CallResult:
         """Answer a sync request. Raises BadRequest."""
         del deadline
-        asked = self._read(request)
-        if not self._is_watched(asked):
-            return CallResult(answer_unchanged(asked, finalized=False))
-        if asked.other_shard:
-            return CallResult(answer_waiting(asked, now=self._dependencies.clock()))
-        return self._answer(asked, plan_sync)
+        request = self._read(body)
+        if not self._is_watched(request):
+            return CallResult(answer_unchanged(request, finalized=False))
+        if request.other_shard:
+            return CallResult(answer_waiting(request, now=self._dependencies.clock()))
+        return self._answer(request, plan_sync)
 
-    def finalize(self, request: Json, deadline: Deadline) -> CallResult:
+    def finalize(self, body: Json, deadline: Deadline) -> CallResult:
         """Answer a finalize request: one about a deletion, or a hand-over. Raises BadRequest."""
         del deadline
-        asked = self._read(request)
-        if not self._is_watched(asked):
-            return CallResult(answer_unchanged(asked, finalized=True))
-        if not asked.is_deleting:
-            return self._let_go(asked)
-        return self._answer(asked, plan_finalize)
+        request = self._read(body)
+        if not self._is_watched(request):
+            return CallResult(answer_unchanged(request, finalized=True))
+        if not request.is_deleting:
+            return self._let_go(request)
+        return self._answer(request, plan_finalize)
 
     def close(self) -> None:
         """Start no more jobs, and let those that run stop soon."""
@@ -109,7 +110,7 @@ class TargetClustersHook(Hook):
     ) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""
         watched = self._clusters.get(request.cluster)
-        if plan is plan_finalize and watched.deleting_since is None:
+        if request.is_deleting and watched.deleting_since is None:
             watched.deleting_since = watched.monotonic()
         started: list[Action] = []
         events: dict[Event, None] = {}
@@ -123,16 +124,17 @@ class TargetClustersHook(Hook):
             for action in new:
                 perform(action, facts, watched)
             started += new
+        response = planned.response.copy()
         if planned.actions:  # a job that was started or stopped shows nothing yet
-            wait = planned.response.get("resyncAfterSeconds", RESUME_AFTER)
-            planned.response["resyncAfterSeconds"] = min(wait, RESUME_AFTER)
+            wait = response.get("resyncAfterSeconds", RESUME_AFTER)
+            response["resyncAfterSeconds"] = min(wait, RESUME_AFTER)
         for event in events:
             self._record(event)
-        if planned.response.get("finalized"):
+        if response.get("finalized"):
             self._clusters.forget(watched)
         else:
-            watched.status = cast("Json", planned.response.get("status") or {})
-        return CallResult(planned.response, tuple(started), routine=True)
+            watched.status = cast("Json", response.get("status") or {})
+        return CallResult(response, tuple(started), routine=True)
 
     def _record(self, event: Event) -> None:
         """Log an Event, and write it."""
@@ -144,8 +146,9 @@ class TargetClustersHook(Hook):
 
 def _observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
     """Return what is known now, without a wait; raises whatever bug ended a job."""
+    known = {each.name: getattr(request, each.name) for each in fields(request)}
     return Facts(
-        **vars(request),
+        **known,
         probe=watched.probe.state(),
         sync=watched.sync.state(),
         deletion=watched.deletion.state(),
