@@ -53,16 +53,13 @@ QUERY_JOB = "queryAsyncJobResult"
 IN_PROJECT = frozenset(
     {
         "associateIpAddress",
-        "authorizeSecurityGroupIngress",
         "listFirewallRules",
-        "listKubernetesClusters",
         "listLoadBalancerRules",
         "listNetworkACLLists",
         "listNetworkACLs",
         "listNetworks",
         "listPortForwardingRules",
         "listPublicIpAddresses",
-        "listSecurityGroups",
         "listVirtualMachines",
     }
 )

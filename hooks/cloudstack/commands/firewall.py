@@ -1,4 +1,4 @@
-"""Firewall rules, network ACL items and security groups."""
+"""Firewall rules and network ACL items."""
 
 from dataclasses import asdict
 
@@ -45,20 +45,6 @@ def update_network_acl_item(
 def delete_network_acl(item_id: str) -> Command:
     """Delete an ACL item; one that is gone is InvalidParameter."""
     return command("deleteNetworkACL", id=item_id)
-
-
-def authorize_security_group_ingress(group_id: str, ports: PortRange) -> Command:
-    """Allow connections to a security group; each CIDR becomes its own rule.
-
-    The job's `resource_id` is not the rules' id: list the group to find them.
-    """
-    values = _values(ports)
-    return command("authorizeSecurityGroupIngress", security_group_id=group_id, **values)
-
-
-def revoke_security_group_ingress(rule_id: str) -> Command:
-    """Delete an ingress rule of a security group."""
-    return command("revokeSecurityGroupIngress", id=rule_id)
 
 
 def _values(ports: PortRange) -> dict[str, object]:

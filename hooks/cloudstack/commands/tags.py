@@ -13,8 +13,6 @@ class ResourceType(StrEnum):
     LOAD_BALANCER_RULE = "LoadBalancer"
     FIREWALL_RULE = "FirewallRule"
     NETWORK_ACL = "NetworkACL"
-    SECURITY_GROUP = "SecurityGroup"
-    SECURITY_GROUP_RULE = "SecurityGroupRule"
     VIRTUAL_MACHINE = "UserVm"
 
 

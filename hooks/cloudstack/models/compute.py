@@ -1,4 +1,4 @@
-"""Virtual machines, zones, and clusters of virtual machines."""
+"""Virtual machines and their zones."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -63,7 +63,6 @@ class VirtualMachine(Model):
     offering_name: Annotated[str, "serviceofferingname"] = ""
     nics: Annotated[tuple[Nic, ...], "nic"] = ()
     public_ip: str = ""
-    security_group_ids: Annotated[tuple[str, ...], each("id"), "securitygroup"] = ()
     project_id: str = ""
     account: str = ""
     domain_id: str = ""
@@ -175,16 +174,3 @@ class Zone(Model):
     LISTING = Listing("listZones", "zone", "name")
     id: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class KubernetesCluster(Model):
-    """A cluster of the CloudStack Kubernetes Service; its state is Running, Stopped, ….
-
-    Where that service is off, listing them is Unauthorized or Forbidden.
-    """
-
-    LISTING = Listing("listKubernetesClusters", "kubernetescluster", "id")
-    id: str
-    name: str
-    state: str

@@ -107,26 +107,3 @@ class NetworkAcl(Model):
     state: str = ""
     reason: str = ""
     tags: tuple[Tag, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class IngressRule(Model):
-    """What a security group allows from one CIDR; `cidr` is empty if the source is a group."""
-
-    id: Annotated[str, "ruleid"]
-    protocol: Lower
-    start_port: int | None = None
-    end_port: int | None = None
-    cidr: str = ""
-    tags: tuple[Tag, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SecurityGroup(Model):
-    """A security group and its ingress rules."""
-
-    LISTING = Listing("listSecurityGroups", "securitygroup", "id virtual_machine_id")
-    id: str
-    name: str
-    ingress_rules: Annotated[tuple[IngressRule, ...], "ingressrule"] = ()
-    tags: tuple[Tag, ...] = ()

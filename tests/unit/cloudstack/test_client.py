@@ -13,7 +13,7 @@ from hooks.cloudstack.errors import (
     Throttled,
     Unreachable,
 )
-from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.compute import VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Model
 from hooks.cloudstack.models.jobs import Job
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
@@ -278,7 +278,6 @@ BY_ID: dict[type[Model], dict[str, Any]] = {
     PublicIpAddress: {"ipaddress": "203.0.113.7", "state": "Allocated"},
     VirtualMachine: {"name": "n", "state": "Running"},
     LoadBalancerRule: {"name": "n", "publicipid": "p", "publicport": "1", "privateport": "2"},
-    KubernetesCluster: {"name": "n", "state": "Running"},
 }
 
 

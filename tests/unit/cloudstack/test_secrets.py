@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from hooks.cloudstack import Cloud, CloudConfig
-from hooks.cloudstack.commands.compute import start_virtual_machine
+from hooks.cloudstack.commands.firewall import delete_firewall_rule
 from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.models.compute import Zone
 from hooks.http.deadline import Deadline
@@ -75,7 +75,7 @@ def call_everything(cloud: Cloud) -> Iterator[CloudStackError]:
     for call in (
         lambda: cloud.client.list_all(Zone, deadline),
         lambda: cloud.client.wait_for(
-            cloud.client.start(start_virtual_machine("vm"), Deadline(2)), Deadline(2)
+            cloud.client.start(delete_firewall_rule("rule"), Deadline(2)), Deadline(2)
         ),
         lambda: cloud.snapshot(Deadline(2)),
     ):

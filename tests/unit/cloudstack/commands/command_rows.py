@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.commands import firewall, loadbalancing, network, tags
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
-from hooks.cloudstack.models.compute import KubernetesCluster, VirtualMachine, Zone
+from hooks.cloudstack.models.compute import VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Model
 from hooks.cloudstack.models.firewall import (
     FirewallRule,
@@ -15,7 +15,6 @@ from hooks.cloudstack.models.firewall import (
     NetworkAclList,
     PortForwardingRule,
     PortRange,
-    SecurityGroup,
 )
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
@@ -27,7 +26,7 @@ from hooks.cloudstack.models.loadbalancing import (
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from tests.unit.cloudstack.transports import Script
 
-MODULES: list[ModuleType] = [compute, firewall, loadbalancing, network, tags]
+MODULES: list[ModuleType] = [firewall, loadbalancing, network, tags]
 PROJECT = "the-project"
 PORTS = PortRange("tcp", 80, 89, ("10.0.0.0/8", "192.168.0.0/16"))
 RULE = NewLoadBalancerRule("web-tcp-80", "ip", "net", 80, 30080)
@@ -110,20 +109,8 @@ ROWS = [
         ids=("a", "b"),
         details="min",
     ),
-    writing(compute.start_virtual_machine, ("vm",), "startVirtualMachine", id="vm"),
-    writing(compute.stop_virtual_machine, ("vm",), "stopVirtualMachine", id="vm"),
-    Row(
-        compute.stop_virtual_machine,
-        "stopVirtualMachine",
-        {"id": "vm", "forced": True},
-        ("vm",),
-        {"forced": True},
-    ),
-    writing(compute.reboot_virtual_machine, ("vm",), "rebootVirtualMachine", id="vm"),
     listing_outside(Zone, "listZones", {}),
     listing_outside(Zone, "listZones", {"name": "z"}, name="z"),
-    listing(KubernetesCluster, "listKubernetesClusters", {"id": "c"}, id="c"),
-    writing(compute.start_kubernetes_cluster, ("c",), "startKubernetesCluster", id="c"),
     listing(Network, "listNetworks", {"id": "n"}, id="n"),
     listing(Network, "listNetworks", {"vpcid": "v"}, vpc_id="v"),
     listing(
@@ -256,20 +243,6 @@ ROWS = [
     ),
     writing(firewall.update_network_acl_item, ("i", 7), "updateNetworkACLItem", id="i", number=7),
     writing(firewall.delete_network_acl, ("i",), "deleteNetworkACL", id="i"),
-    listing(
-        SecurityGroup,
-        "listSecurityGroups",
-        {"virtualmachineid": "vm"},
-        virtual_machine_id="vm",
-    ),
-    Row(
-        firewall.authorize_security_group_ingress,
-        "authorizeSecurityGroupIngress",
-        {"securitygroupid": "g", **PORTS_SENT},
-        ("g", PORTS),
-        in_project=True,
-    ),
-    writing(firewall.revoke_security_group_ingress, ("i",), "revokeSecurityGroupIngress", id="i"),
     writing(
         tags.create_tags,
         (ADDRESS, ["a", "b"], TAGS),

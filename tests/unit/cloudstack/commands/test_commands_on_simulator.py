@@ -10,7 +10,7 @@ import pytest
 
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.client import IN_PROJECT
-from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.commands import firewall, loadbalancing, network, tags
 from hooks.cloudstack.errors import (
     ADDRESS_TAKEN,
     CloudStackError,
@@ -22,7 +22,6 @@ from hooks.cloudstack.errors import (
     Unauthorized,
     Unreachable,
 )
-from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.cloudstack.models.firewall import FirewallRule, PortRange
 from hooks.cloudstack.models.jobs import Job
 from hooks.cloudstack.models.loadbalancing import (
@@ -234,20 +233,6 @@ def test_what_the_server_takes_is_what_is_sent_and_the_project_where_it_is_taken
         taken = set(known.parameters)
         assert set(row.run(project_id="p")) <= taken, row.command
         assert (row.command in IN_PROJECT) == ("projectid" in taken), row.command
-
-
-def test_machines_are_stopped_started_and_rebooted(place: Place) -> None:
-    client, vm_id = place.cloud.client, place.vm_ids[0]
-    place.done(client.start(compute.stop_virtual_machine(vm_id), Deadline(8)))
-    [stopped] = client.list_all(VirtualMachine, Deadline(8), id=vm_id, details="min")
-    assert stopped.state == "Stopped"
-    with pytest.raises(Refused) as caught:
-        place.done(client.start(compute.reboot_virtual_machine(vm_id), Deadline(8)))
-    assert caught.value.failed_job
-    place.done(client.start(compute.start_virtual_machine(vm_id), Deadline(8)))
-    place.done(client.start(compute.reboot_virtual_machine(vm_id), Deadline(8)))
-    [running] = client.list_all(VirtualMachine, Deadline(8), id=vm_id)
-    assert running.state == "Running"
 
 
 def test_the_limit_of_addresses_goes_with_their_use(place: Place) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.cloudstack.models.compute import Nic, VirtualMachine
 from hooks.cloudstack.models.fields import Answer
-from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, SecurityGroup
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.jobs import JobStatus
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
@@ -53,7 +53,6 @@ def test_a_virtual_machine_has_its_nics_in_order_and_its_offering() -> None:
         zone_name="west",
         offering_name="Small Instance",
         public_ip="203.0.113.7",
-        security_group_ids=("group-1",),
         nics=(
             Nic(
                 "nic-1",
@@ -221,26 +220,6 @@ def test_stickiness_policies_are_wrapped_once_more_by_their_rule() -> None:
     )
     params = (("expire", "3h"), ("tablesize", "200k"))
     assert of_rule.policies == (StickinessPolicy("p", "s", "SourceBased", params),)
-
-
-def test_a_security_group_tells_what_it_lets_in() -> None:
-    group = SecurityGroup.from_json(
-        {
-            "id": "g",
-            "name": "nodes",
-            "ingressrule": [
-                {
-                    "ruleid": "r",
-                    "protocol": "tcp",
-                    "startport": 30080,
-                    "endport": 30080,
-                    "cidr": "10.0.0.0/8",
-                }
-            ],
-        }
-    )
-    [rule] = group.ingress_rules
-    assert (rule.id, rule.start_port, rule.cidr) == ("r", 30080, "10.0.0.0/8")
 
 
 @pytest.mark.parametrize(
