@@ -83,7 +83,7 @@ class LoadBalancerCall(Call[Facts, Action]):
     )
 
     def __post_init__(self) -> None:
-        """Hold the lease that the last call left."""
+        """Go on with the lease that the last call of this load balancer left."""
         self._handover = Handover(self.context)
 
     def __enter__(self) -> Self:
@@ -238,10 +238,10 @@ class LoadBalancerCall(Call[Facts, Action]):
             CloudStackError: another call has the lease, or it is not known who has it.
         """
         address = find_address(action, facts)
-        is_read = address is not None and self._handover.is_held(address)
-        if address and not (is_read and not isinstance(action, actions.Release)):
+        is_release = isinstance(action, actions.Release)
+        if address and (is_release or not self._handover.is_held(address)):
             self._handover.begin(address)
-            if isinstance(action, actions.Release):
+            if is_release:
                 try:
                     self._enter_network()
                 except NetworkBusy:

@@ -42,7 +42,8 @@ class Handover:
         context, present = self._context, lease_on(address)
         is_held = self.is_held(address)
         seen = context.leases.see(address.id, present) if present else 0.0
-        if is_held and seen <= lease_seconds(present) / 2:
+        needs_renewal = seen > lease_seconds(present) / 2
+        if is_held and not needs_renewal:
             return
         self.end()
         if present and not is_held:

@@ -44,13 +44,15 @@ def read_service(request: LoadBalancerRequest, context: CallContext) -> LiveServ
     except NotFound:
         return LiveService(still_wants=False)
     metadata, notes = part(service, "metadata"), annotations(service)
+    is_confirmed = metadata.get("uid") == request.spec.service.uid
+    mode = str(notes.get(ANNOTATION_MODE, "apply")).strip().lower()
     return LiveService(
         stays and still_wants(service, request.spec.service.uid),
         metadata.get("resourceVersion") or "",
         finalizers(service),
-        is_confirmed=metadata.get("uid") == request.spec.service.uid,
-        plan_only=str(notes.get(ANNOTATION_MODE, "apply")).strip().lower() != "apply",
-        is_abandoned=_is_abandoned(service),
+        is_confirmed=is_confirmed,
+        plan_only=is_confirmed and mode != "apply",
+        is_abandoned=is_confirmed and _is_abandoned(service),
         heir=_heir(service, request, context) if stays else None,
     )
 

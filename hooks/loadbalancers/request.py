@@ -100,7 +100,7 @@ class Spec(View, frozen=True):
     """What the Service asks for.
 
     Attributes:
-        load_balancer_name: in no use: names of rules are made from the Service's UID.
+        load_balancer_name: counts in the fingerprint alone: the Service's UID names the rules.
     """
 
     service: ServiceName

@@ -48,12 +48,16 @@ def find_held(facts: Facts) -> PublicIpAddress | None:
         has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
         return not is_claimed, not has_rules, address.ip_address
 
-    held = [
+    return min(own_addresses(facts), key=rank, default=None)
+
+
+def own_addresses(facts: Facts) -> list[PublicIpAddress]:
+    """Return the addresses that are ours, also those from which somebody removed tags."""
+    return [
         each
         for each in facts.state.addresses
         if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
     ]
-    return min(held, key=rank, default=None)
 
 
 def may_restore(facts: Facts, address: PublicIpAddress) -> bool:

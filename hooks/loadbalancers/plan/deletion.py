@@ -8,7 +8,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, may_restore
+from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, own_addresses
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
@@ -85,11 +85,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
 def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
     """Return an address that is ours: the Service's own after any second one."""
     held = find_held(facts)
-    own = [
-        each
-        for each in facts.state.addresses
-        if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
-    ]
+    own = own_addresses(facts)
     return min(own, key=lambda each: (each == held, each.ip_address), default=None)
 
 
@@ -207,7 +203,7 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
 
     Nothing proves whose it is, so it is not claimed in order to be released: a person decides.
     """
-    record, released = facts.acquiring, facts.call_state.done
+    record, has_acted = facts.acquiring, bool(facts.call_state.done)
     if found := find_unproven(facts):
         message = (
             f"Address {found.ip_address} was allocated when a call of ours that did not end was "
@@ -220,7 +216,7 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
     if facts.network is None:
         return _wait_for_sight(facts)
     is_listed = any(each.ip_address == record.ip for each in facts.state.addresses)
-    if is_listed or released or abs(facts.now - record.since) > LONGEST_CALL:
+    if is_listed or has_acted or abs(facts.now - record.since) > LONGEST_CALL:
         return None
     message = f"A call that acquires address {record.ip} may still be running"
     return Plan(status.stopped(facts, "AcquiringAddress", message, back_off=OUTAGE))

@@ -146,7 +146,7 @@ class Facts:
         now: epoch seconds.
         cluster_id: marks this cluster's resources in CloudStack.
         drift_resync: seconds between two drift checks.
-        version: of CloudStack; 0 until it is read.
+        version: CloudStack's, and so what it can; can nothing until it is read.
         network: the members' network; None if there is none, or CloudStack does not show it.
         service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of records.

@@ -42,9 +42,13 @@ def needs_lease(action: Action, facts: Facts) -> bool:
 def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
     """Return the address that an action changes, or changes something on; None if it is gone."""
     match action:
-        case Retag((own, *_)):
-            pass
-        case Release(own) | UntagAddress(own) | DeleteRule(own) | CloseFirewall(own):
+        case (
+            Retag((own, *_))
+            | Release(own)
+            | UntagAddress(own)
+            | DeleteRule(own)
+            | CloseFirewall(own)
+        ):
             pass
         case _:
             return None

@@ -119,7 +119,8 @@ def plan_stages(facts: Facts) -> Stages:
 def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:
     """Do nothing for an hour: something undoes our repairs again and again."""
     message = (
-        f"Something has undone this load balancer {drift.times} times in a row: {_named(actions)}. "
+        f"Something has undone the same repairs {drift.times - 1} times in a row: "
+        f"{_named(actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
     response = status.stopped(facts, "Contested", message, back_off=CONTESTED)

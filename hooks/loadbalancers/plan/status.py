@@ -1,6 +1,6 @@
 """Writes the status of a load balancer, and decides when the next check is due.
 
-Every answer is one of these:
+Every answer but the last one of a deletion is one of these:
 
 - `planned`      CloudStack was read and planned for: everything in the status is new
 - `unchanged`    nothing is due: the recorded status

@@ -102,6 +102,7 @@ def test_drift_that_comes_back_again_and_again_is_left_for_an_hour() -> None:
     contested = planned(request(status=before), existing, now=now)
     assert contested.actions == ()
     assert [event.reason for event in contested.events] == [EVENT_CONTESTED]
+    assert "undone the same repairs 3 times in a row" in contested.events[0].message
     assert condition(contested)["reason"] == "Contested"
     assert wait(contested) == 3600
     again = planned(request(status=status(contested)), existing, now=now + 3601)
