@@ -99,8 +99,8 @@ EVENT_DELETING_NODE = "DeletingNode"
 EVENT_DELETION_HELD = "NodeDeletionHeld"
 #: Warning: the node is Ready and its VM gone, but another VM has the node's name; delete the Node.
 EVENT_INSTANCE_REPLACED = "InstanceReplaced"
-#: Warning: a node cannot be initialised, for CloudStack has no VM of its id or name; the message
-#: says where was looked, and what would help.
+#: Warning: a node cannot be initialised, because CloudStack has no VM of its id or name; the
+#: message says where was looked, and what would help.
 EVENT_NOT_INITIALISED = "NodeNotInitialised"
 #: Warning: the node's provider id is meant to be CloudStack's, and names no VM; the message says
 #: which one would.

@@ -114,9 +114,8 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, secret.replace(" ", "+"), data.decode("latin-1"))
     yield "".join(chr(high << 8 | low) for high, low in zip(units[::2], units[1::2], strict=True))
     yield from (data.hex(), data.hex().upper())
-    if (
-        '"' in secret or "\\" in secret
-    ):  # what is decoded does not tell a last backslash from a quote's
+    if '"' in secret or "\\" in secret:
+        # What is decoded does not tell a last backslash from a quote's.
         quoted = json.dumps(secret)[1:-1]
         yield from (quoted, json.dumps(quoted)[1:-1])
     for before in range(3):  # bytes in front of it within the same four characters

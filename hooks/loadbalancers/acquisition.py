@@ -115,7 +115,7 @@ def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -
 
 
 def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
-    """Release what a job acquired. Raises Unreachable if that is refused, so that it counts."""
+    """Release what a job acquired. A refused release is Unreachable: the record must stay."""
     try:
         context.wait_for(job)
     except Refused as error:

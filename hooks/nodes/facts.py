@@ -79,7 +79,7 @@ def _with_others(
 
 
 def _is_listed(instance: Json | None, snapshot: Snapshot) -> bool:
-    vm = snapshot.by_id.get(str(part(instance or {}, "spec").get("instanceID") or ""))
+    vm = snapshot.find(str(part(instance or {}, "spec").get("instanceID") or ""))
     return vm is not None and vm.exists
 
 

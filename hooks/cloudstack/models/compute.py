@@ -90,7 +90,7 @@ class Snapshot:
         taken_at: epoch seconds before the VMs were listed.
         taken_monotonic: the same in monotonic seconds; tells snapshots and their distance.
         vms: in CloudStack's order, destroyed ones included where CloudStack shows them.
-        by_id: the VM of an id.
+        by_id: the VM of an id, in lower case; see `find`.
         by_host: the VMs of a name without case and domain, as `host_part` returns it.
         owners: whose they are.
     """
@@ -105,6 +105,10 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.vms)
 
+    def find(self, vm_id: str) -> VirtualMachine | None:
+        """Return the VM of an id, in whatever case that is written."""
+        return self.by_id.get(vm_id.lower())
+
     @classmethod
     def of(
         cls, vms: Iterable[VirtualMachine], *, taken_at: float, taken_monotonic: float
@@ -118,7 +122,7 @@ class Snapshot:
             taken_at=taken_at,
             taken_monotonic=taken_monotonic,
             vms=listed,
-            by_id=MappingProxyType({vm.id: vm for vm in listed}),
+            by_id=MappingProxyType({vm.id.lower(): vm for vm in listed}),
             by_host=MappingProxyType({name: tuple(group) for name, group in groups.items()}),
             owners=frozenset(vm.owner for vm in listed),
         )
@@ -162,7 +166,7 @@ def host_part(name: str) -> str:
 
 
 def is_same_host(one: str, other: str) -> bool:
-    """Tell whether two names are one host's: but for case, and for a domain that one lacks."""
+    """Tell whether two names are one host's, whatever their case, and if one lacks the domain."""
     host, names = host_part(one), (one.lower(), other.lower())
     return names[0] == names[1] or (host == host_part(other) and host in names)
 

@@ -111,7 +111,7 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot, scope: Callable[[]
     if not _OURS.match(provider_id):
         return Foreign(provider_id)
     vm_id = parse_provider_id(provider_id) or ""
-    vm = snapshot.by_id.get(vm_id) or snapshot.by_id.get(vm_id.lower())
+    vm = snapshot.find(vm_id)
     if vm and vm.exists:
         return Found(vm)
     namesakes = _namesakes(name, snapshot, where := scope())

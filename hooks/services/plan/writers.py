@@ -47,7 +47,7 @@ def find_writers(service: Json, own: str) -> Writers:
 
     Args:
         service: the Service.
-        own: our name, as read before. It is read anew from a Service that has our condition: ours
+        own: our name, as read before. It is read again from a Service that has our condition: ours
             is the entry with its type.
     """
     entries = {

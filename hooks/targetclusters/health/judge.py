@@ -39,8 +39,8 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
     """Return what a probe says about each condition; those that it leaves open are absent."""
     if probe.failure is not None:
         return _judge_failure(probe.failure)
-    whom = f" as {probe.user}" if probe.user else ""
-    message = f"the cluster accepts the kubeconfig's credentials{whom}"
+    user = f" as {probe.user}" if probe.user else ""
+    message = f"the cluster accepts the kubeconfig's credentials{user}"
     if probe.two_credentials:
         message += "; of certificate and token in the kubeconfig, a cluster takes the certificate"
     if not probe.verified:
