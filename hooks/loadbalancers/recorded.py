@@ -69,7 +69,8 @@ class Acquiring:
 
 #: There is no record.
 NO_RECORD = Acquiring()
-#: Seconds after which a call that wrote a record has surely ended.
+#: Seconds after which a call that wrote a record has surely ended: the longest HOOK_DEADLINE, and
+#: 30 s for its last job.
 LONGEST_CALL = 330.0
 
 

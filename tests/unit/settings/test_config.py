@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hooks.loadbalancers.context import MAX_JOB_AGE
+from hooks.loadbalancers.handover import JOB_SECONDS
+from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import TERMINATION_TAINTS
 from hooks.settings.config import Config, from_environ, settings
 from hooks.settings.parsing import ListenAddress, SettingsError
@@ -382,3 +385,12 @@ def test_every_setting_has_a_variable_of_its_own_and_a_default_that_works() -> N
 def test_settings_cannot_be_changed(read: Read) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         read().log_level = "debug"  # type: ignore[misc]
+
+
+def test_no_call_outlives_what_its_leases_and_records_count_for(read: Read) -> None:
+    """A longer call would lose its lease, and its record of an address, while it works."""
+    longest = LONGEST_CALL - JOB_SECONDS
+    assert read({"HOOK_DEADLINE": f"{longest:g}s"}).hook_deadline == longest
+    with pytest.raises(SettingsError, match=f"HOOK_DEADLINE: .* is not from 1s to {longest:g}s"):
+        read({"HOOK_DEADLINE": f"{longest + 1:g}s"})
+    assert MAX_JOB_AGE == JOB_SECONDS
