@@ -188,7 +188,13 @@ def enforcement(facts: Facts) -> Enforcement:
         impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
     elif not firewall and not lists and ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
-    return Enforcement(ranges, firewall, change or (lists and not firewall), change, impossible)
+    return Enforcement(
+        wanted=ranges,
+        firewall=firewall,
+        rule_lists=change or (lists and not firewall),
+        lists_change=change,
+        impossible=impossible,
+    )
 
 
 def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
