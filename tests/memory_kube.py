@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import MERGE_PATCH, Conflict, KubeError, KubeRefused, NotFound
+from hooks.kube.client import (
+    MERGE_PATCH,
+    Conflict,
+    KubeError,
+    KubeRefused,
+    KubeUnreachable,
+    NotFound,
+)
 from hooks.kube.events import Event
 from tests.kubes import Answering, Call
 from tools.api_server import RefusedError, Request, Store
@@ -50,7 +57,8 @@ class MemoryKube(Answering):
 
     def answer(self, call: Call) -> Json:
         """Carry out a call; a refusal is raised as the client does."""
-        assert call.deadline.remaining() > 0
+        if call.deadline.remaining() <= 0:
+            raise KubeUnreachable(f"{call.method} {call.path}: not sent, no time is left")
         body = call.body or {}
         if call.writes:
             self.writes.append((call.verb, call.path, deepcopy(body)))

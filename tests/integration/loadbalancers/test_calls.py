@@ -36,7 +36,7 @@ def members(world: World, lb: LoadBalancer) -> list[set[str]]:
 
 
 def settle(hook: LoadBalancersHook, lb: LoadBalancer) -> None:
-    lb.settle(hook, seconds=30)
+    lb.settle(hook, seconds=300)
 
 
 def ports(count: int) -> list[dict[str, object]]:
@@ -49,7 +49,7 @@ def test_what_a_load_balancer_with_so_many_ports_costs(
 ) -> None:
     LoadBalancer(world, "first").settle(hook)
     world.simulator.control.clear_calls()
-    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=30)
+    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=300)
     assert lb.is_ready()
     assert sum(world.writes().values()) == 4 + 2 * count + 1
     assert reads(world) <= 8 + count
@@ -60,14 +60,14 @@ def test_what_a_load_balancer_with_so_many_ports_costs(
 def test_a_node_that_leaves_or_joins_costs_no_list_of_members_however_many_rules(
     world: World, hook: LoadBalancersHook, count: int
 ) -> None:
-    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=30)
+    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=300)
     world.simulator.control.clear_calls()
     node = world.nodes.pop("node-1")
-    lb.settle(hook, seconds=30)
+    lb.settle(hook, seconds=300)
     assert world.writes() == {"removeFromLoadBalancerRule": count}
     assert members(world, lb) == [set(world.nodes)] * count
     world.nodes["node-1"] = node
-    lb.settle(hook, seconds=30)
+    lb.settle(hook, seconds=300)
     assert world.writes()["assignToLoadBalancerRule"] == count
     assert members(world, lb) == [set(world.nodes)] * count
     assert lists_of_members(world) == 0
@@ -230,9 +230,9 @@ def test_calls_do_not_grow_with_the_number_of_members() -> None:
             world = World(simulator)
             cloud = world.open_cloud()
             hook = make_hook(world, cloud)
-            lb = LoadBalancer(world, ports=ports(3)).settle(hook, seconds=30)
+            lb = LoadBalancer(world, ports=ports(3)).settle(hook, seconds=300)
             world.nodes.pop("node-00001")
-            lb.settle(hook, seconds=30)
+            lb.settle(hook, seconds=300)
             assert members(world, lb) == [set(world.nodes)] * 3
             counts = simulator.control.counts()
             counts.pop("queryAsyncJobResult")

@@ -1,6 +1,7 @@
 """Hooks crash after any write, and their answer is lost; the next calls repair everything."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from tests.integration.loadbalancers.lies import let_lie
 from tests.integration.loadbalancers.test_addresses import FREE, allocate, only_one_is_free
 from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
 
+#: Crashes that are tried at once, each in a world of its own.
+AT_ONCE = 4
 #: More writes than any scenario makes.
 MOST_WRITES = 40
 
@@ -180,7 +183,8 @@ def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
 ) -> None:
     wanted, writes = undisturbed(scenario)
     assert writes > 0
-    for last in range(writes):
+
+    def crash(last: int) -> None:
         with fresh_world(lying=lying) as (world, new_hook):
             hooks = [new_hook() for _ in range(replicas)]
             lb = scenario.begin(world, hooks[0])
@@ -198,6 +202,9 @@ def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
                 settle(world, lb, hooks)
             assert world.remains() == {**NOTHING, "addresses": list(scenario.left)}
             assert world.simulator.control.ignored_parameters() == []
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # most of the time goes into waiting
+        list(pool.map(crash, range(writes)))
 
 
 def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> None:

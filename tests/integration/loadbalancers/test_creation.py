@@ -115,7 +115,7 @@ def test_contiguous_ports_share_a_firewall_rule_and_writes_stay_within_four_plus
     world: World, hook: LoadBalancersHook
 ) -> None:
     ports = [*range(80, 90), 443, 8443]
-    LoadBalancer(world, ports=[port(each) for each in ports]).settle(hook)
+    LoadBalancer(world, ports=[port(each) for each in ports]).settle(hook, seconds=300)
     assert world.firewall() == [
         ("tcp", 80, 89, EVERYONE),
         ("tcp", 443, 443, EVERYONE),
