@@ -55,6 +55,14 @@ class Enforcement:
             return not covers(effective(rule.cidrs), self.wanted)
         return not is_equivalent(effective(rule.cidrs), effective(self.wanted))
 
+    def is_too_wide(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule's list admits clients who are not wanted.
+
+        Beside a firewall, a list that cannot be changed is as wide as it was made.
+        """
+        counts = self.lists_change or not self.firewall
+        return counts and not covers(self.wanted, effective(rule.cidrs))
+
 
 @dataclass(frozen=True, slots=True)
 class PortRule:
@@ -139,7 +147,8 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     Rules change in place if CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR
     list. A rule with another node port is deleted and created again. Create before delete, except
     on the same public port, where CloudStack may refuse the second rule (TCP beside UDP), and where
-    an earlier call came to no end: what is obsolete does not wait for a creation that fails.
+    an earlier call came to no end: what is obsolete does not wait for a creation that fails. Nor
+    does a rule whose list admits too many, if the list cannot be changed.
     """
     own = own_rules(facts.owner, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)
@@ -150,12 +159,16 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     first = [each for each in obsolete if goes_on or each.public_port in new_ports]
     early = [delete_rule(facts, each) for each in first]
     late = [delete_rule(facts, each) for each in obsolete if each not in first]
+    new = tuple(action for each in ports if each.is_new for action in each.actions)
+    by = enforcement(facts)
+    if goes_on or any(each.is_new and each.rule and by.is_too_wide(each.rule) for each in ports):
+        new = _creations_last(new)
     serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
     tagging = tag_rules(facts, serving)
     actions = (
         *(action for each in ports if not each.is_new for action in each.actions),
         *early,
-        *(action for each in ports if each.is_new for action in each.actions),
+        *new,
         *late,
         *tagging,
     )
@@ -247,21 +260,23 @@ def _narrowing(
 ) -> tuple[Action, ...]:
     """Return what shuts out clients by the rules themselves, and ends rules that lead elsewhere."""
     by = enforcement(facts)
-    # A list beside a firewall that cannot be changed is as wide as it was made.
-    lists_count = by.lists_change or not by.firewall
 
     def is_wrong(rule: LoadBalancerRule, wanted: NewLoadBalancerRule) -> bool:
-        is_too_wide = lists_count and not covers(by.wanted, effective(rule.cidrs))
-        return is_too_wide or rule.private_port != wanted.private_port
+        return by.is_too_wide(rule) or rule.private_port != wanted.private_port
 
-    changes = (
+    changes = [
         action
         for each in ports
         if each.rule and is_wrong(each.rule, each.wanted)
         for action in each.actions
-    )
+    ]
     closed = (delete_rule(facts, rule) for rule in obsolete)
-    return facts.not_refused((*changes, *closed))
+    return facts.not_refused(_creations_last((*changes, *closed)))
+
+
+def _creations_last(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """Sort actions so that no creation comes before what closes something: it may never end."""
+    return tuple(sorted(actions, key=lambda each: isinstance(each, CreateRule)))
 
 
 def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLoadBalancerRule:

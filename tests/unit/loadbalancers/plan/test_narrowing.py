@@ -117,3 +117,36 @@ def test_a_firewall_rule_for_a_rule_that_is_still_to_be_created_stays() -> None:
     made = planned(asked, existing)
     assert not any("firewall" in text for text in texts(made.actions))
     assert condition(made, "FirewallReady")["reason"] == "WaitingForRules"
+
+
+@pytest.mark.parametrize("invalid", [[], INVALID], ids=["valid", "refused"])
+def test_lists_that_cannot_change_are_closed_before_any_rule_is_created(invalid: list[Any]) -> None:
+    asked = request(
+        status=recorded(),
+        ports=[port(79), port(80), port(81)],
+        sourceRanges=TEN,
+        invalid=invalid,
+    )
+    existing = state(rule(80, tags=TAGS), rule(81, tags=TAGS))
+    made = planned(asked, existing, network=LB_ONLY, version=Capabilities((4, 20)))
+    assert texts(made.actions)[:2] == [f"delete rule {NAME}-tcp-80", f"delete rule {NAME}-tcp-81"]
+    assert any(text.startswith("create") for text in texts(made.actions)[2:])
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_first"),
+    [
+        pytest.param("RulesStand", False, id="one port after the other"),
+        pytest.param("ChangingRules", True, id="an earlier call came to no end"),
+    ],
+)
+def test_rules_that_lead_to_former_node_ports_wait_for_no_creation_for_ever(
+    reason: str, *, is_first: bool
+) -> None:
+    conditions = [{"type": "RulesReady", "status": "False", "reason": reason}]
+    asked = request(
+        status={**recorded(), "conditions": conditions}, ports=[port(80, 31000), port(81, 31001)]
+    )
+    made = texts(planned(asked, state(rule(80, tags=TAGS), rule(81, tags=TAGS))).actions)
+    second = made.index(f"delete rule {NAME}-tcp-81")
+    assert (second == 1) is is_first
