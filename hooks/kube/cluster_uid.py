@@ -4,9 +4,10 @@ import re
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, KubeError
+from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import part
 
-_PATH = "/api/v1/namespaces/kube-system"
+_PATH = NAMESPACE.path(name="kube-system")
 _UID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 
 

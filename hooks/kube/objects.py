@@ -1,13 +1,8 @@
 """Reads parts of any Kubernetes object; what is missing or of another type reads as empty."""
 
-import re
 from typing import Any
 
 from hooks.http.bounded_json import Json
-
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-#: What names of objects look like (a DNS subdomain of RFC 1123); such a name fits into a path.
-OBJECT_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 
 
 def part(obj: Json, *path: str) -> Json:

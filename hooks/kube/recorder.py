@@ -13,6 +13,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Conflict, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.kube.events import Event
+from hooks.kube.kinds import EVENT
 from hooks.kube.times import timestamp
 
 #: Seconds that writing one Event may take, and all that wait when the process stops.
@@ -175,7 +176,7 @@ class EventRecorder:
 
     def _write(self, body: Json) -> None:
         """Create the Event, or count up the one that is there. Raises KubeError."""
-        path = f"/api/v1/namespaces/{body['metadata']['namespace']}/events"
+        path = EVENT.path(body["metadata"]["namespace"])
         deadline = Deadline(EVENT_SECONDS)
         try:
             self._kube.create(path, body, deadline=deadline)

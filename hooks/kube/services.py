@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
+from hooks.kube.kinds import SERVICE
 from hooks.kube.objects import annotations, is_deleting, part
 from hooks.names import ANNOTATION_DISABLED, CLOUDSTACK_API, LOAD_BALANCER_CLASS
 
@@ -40,7 +41,7 @@ def load_balancer_name(uid: str) -> str:
 
 def service_path(namespace: str, name: str) -> str:
     """Return a Service's path in the Kubernetes API."""
-    return f"/api/v1/namespaces/{namespace}/services/{name}"
+    return SERVICE.path(namespace, name)
 
 
 def load_balancers_path(namespace: str) -> str:

@@ -3,6 +3,7 @@
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
+from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
 from hooks.kube.services import (
     load_balancer_name,
@@ -35,7 +36,7 @@ def read_service(request: LoadBalancerRequest, context: CallContext) -> LiveServ
     Raises:
         KubeError: the API server does not answer.
     """
-    namespace_path = f"/api/v1/namespaces/{request.service_namespace}"
+    namespace_path = NAMESPACE.path(name=request.service_namespace)
     path = service_path(request.service_namespace, request.spec.service.name)
     try:
         service = context.kube.get(path, deadline=context.deadline)

@@ -10,7 +10,9 @@ from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
-from hooks.kube.objects import OBJECT_NAME, is_deleting, is_true, labels, part
+from hooks.kube.kinds import NODE
+from hooks.kube.objects import is_deleting, is_true, labels, part
+from hooks.kube.patterns import OBJECT_NAME
 from hooks.kube.times import timestamp
 from hooks.names import LABEL_REGION
 from hooks.nodes.context import INSTANCES_PATH, CallContext
@@ -25,7 +27,7 @@ from hooks.nodes.plan.plan import is_deletion_due
 from hooks.nodes.request import NodeRequest
 
 #: Where the API server lists Nodes.
-NODES_PATH = "/api/v1/nodes"
+NODES_PATH = NODE.path()
 
 
 def observe(request: NodeRequest, node: Json, context: CallContext) -> Facts:

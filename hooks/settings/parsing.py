@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hooks.http.proxies import is_listed
 from hooks.kube.durations import parse_duration
-from hooks.kube.objects import OBJECT_NAME
+from hooks.kube.patterns import OBJECT_NAME
 
 #: The values of LOG_LEVEL, and the levels of the standard library.
 LOG_LEVELS = {

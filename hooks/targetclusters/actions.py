@@ -9,6 +9,7 @@ from typing import TypeVar, assert_never
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import METADATA, ApiServer, KubeError
+from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import is_deleting
 from hooks.kube.times import milliseconds
 from hooks.targetclusters.access.connector import AccessError
@@ -26,9 +27,8 @@ from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
-from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DesiredSet, SyncTask
+from hooks.targetclusters.sync.plan.model import DesiredSet, Owner, SyncTask
 from hooks.targetclusters.sync.sources import read_sources
 
 #: Seconds in which the kubeconfig's Secret is read.
@@ -142,7 +142,7 @@ class _Jobs:
         """Tell a Secret that was deleted alone from one that went with its namespace."""
         if failure.reason != SECRET_NOT_FOUND:
             return failure
-        path, own = f"/api/v1/namespaces/{self.watched.namespace}", self.watched.connector.own
+        path, own = NAMESPACE.path(name=self.watched.namespace), self.watched.connector.own
         with suppress(KubeError):
             if is_deleting(own.get(path, deadline=deadline, accept=METADATA)):
                 return replace(failure, reason=NAMESPACE_DELETED)

@@ -3,7 +3,7 @@
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Kube, KubeRefused
 from hooks.kube.cluster_uid import read_cluster_uid
-from hooks.targetclusters.sync.plan.identity import ClusterIdentity
+from hooks.kube.identity import ClusterIdentity
 
 
 def read_identity(target: Kube, ca: str, deadline: Deadline) -> ClusterIdentity:

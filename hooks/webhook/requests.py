@@ -16,7 +16,7 @@ import msgspec
 from hooks.http.bounded_json import BadJson, Json, TooManyValues, parse_json
 from hooks.http.texts import quote, shorten
 from hooks.kube.field_paths import join_path
-from hooks.kube.objects import OBJECT_NAME
+from hooks.kube.patterns import OBJECT_NAME
 from hooks.kube.times import epoch
 from hooks.webhook.contract import BadRequest
 

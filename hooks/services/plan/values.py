@@ -9,6 +9,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.texts import quote, shorten
 from hooks.kube.conditions import MAX_MESSAGE
 from hooks.kube.field_paths import join_path
+from hooks.kube.patterns import DNS_NAME, LABEL_KEY, LABEL_VALUE
 
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
@@ -20,11 +21,6 @@ MAX_PORTS = 256
 #: Labels of a node selector.
 MAX_LABELS = 64
 
-_DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*")
-_LABEL_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_LABEL_KEY = re.compile(rf"((?=[^/]{{1,253}}/){_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_LABEL_NAME}")
-_LABEL_VALUE = re.compile(f"({_LABEL_NAME})?")
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -131,7 +127,7 @@ def dns_name(text: str) -> str:
     An empty text stays empty.
     """
     name = text.strip()
-    if text and not _DNS_NAME.fullmatch(name):
+    if text and not DNS_NAME.fullmatch(name):
         raise InvalidValue(f"{quote(text)} is not a DNS name; write one such as lb.example.com")
     if re.fullmatch(r"[0-9.]+", name):
         raise InvalidValue(f"{quote(text)} is an address; write a DNS name such as lb.example.com")
@@ -149,7 +145,7 @@ def node_selector(text: str) -> dict[str, str]:
     for part in map(str.strip, parts):
         key, equals, value = (word.strip() for word in part.partition("="))
         value = value.removeprefix("=").lstrip()
-        if not (equals and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
+        if not (equals and LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)):
             raise InvalidValue(f"{quote(part)} is not a label; write key=value, such as pool=edge")
         if selector.setdefault(key, value) != value:
             raise InvalidValue(

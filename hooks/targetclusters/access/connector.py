@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context, new_context
 from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
+from hooks.kube.kinds import SECRET
 from hooks.kube.objects import part
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig import NO_KUBECONFIG, Kubeconfig, read_secret
@@ -100,7 +100,7 @@ class Connector:
 
     def _read(self, namespace: str, secret: str, deadline: Deadline) -> _Parsed:
         """Read the Secret; once it was parsed, its metadata, and the rest if its version is new."""
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(secret, safe='')}"
+        path = SECRET.path(namespace, secret)
         try:
             if self._parsed is not None:
                 version = _version(path, self.own.get(path, deadline=deadline, accept=METADATA))

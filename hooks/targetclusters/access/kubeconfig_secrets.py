@@ -4,15 +4,18 @@ Who may create a TargetCluster could have the operator copy another's kubeconfig
 """
 
 import threading
-from urllib.parse import quote
 
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube, KubeError, NotFound
+from hooks.kube.kinds import Kind
 from hooks.kube.objects import part
-from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP
+from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 
 #: Seconds for which the list of a namespace's TargetClusters is used.
 LIST_TTL = 5.0
+_TARGET_CLUSTER = Kind(
+    f"{TARGET_CLUSTER_GROUP}/{API_VERSION}", TARGET_CLUSTER_KIND, "targetclusters", namespaced=True
+)
 
 
 class KubeconfigSecrets:
@@ -44,9 +47,8 @@ class KubeconfigSecrets:
             }
             if namespace in self._listed:
                 return self._listed[namespace][1]
-        path = f"/apis/{TARGET_CLUSTER_GROUP}/{API_VERSION}/namespaces/{quote(namespace, safe='')}"
         try:
-            clusters = list(self._own.list(f"{path}/targetclusters", deadline=deadline))
+            clusters = list(self._own.list(_TARGET_CLUSTER.path(namespace), deadline=deadline))
         except NotFound as error:  # of the kind, not of a source
             raise KubeError(str(error)) from error
         named = (part(cluster, "spec").get("kubeconfigSecret") for cluster in clusters)

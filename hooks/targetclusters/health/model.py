@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hooks.targetclusters.sync.plan.identity import ClusterIdentity
+from hooks.kube.identity import ClusterIdentity
 from hooks.targetclusters.sync.plan.model import DesiredSet
 
 #: How many nodes or pods a status names; the others are only counted.

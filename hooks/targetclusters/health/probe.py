@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
-from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
+from hooks.kube.kinds import NODE, POD
 from hooks.kube.objects import is_deleting, is_true, part
 from hooks.kube.quantities import add_quantities, write_quantities
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
@@ -178,7 +178,7 @@ def _read_nodes(target: ApiServer, down: set[str], deadline: Deadline) -> Nodes:
     allocatable: dict[str, Decimal] = {}
 
     def nodes() -> Iterator[tuple[str, bool]]:
-        for node in target.list("/api/v1/nodes", deadline=deadline, params={"limit": PAGE_SIZE}):
+        for node in target.list(NODE.path(), deadline=deadline, params={"limit": PAGE_SIZE}):
             status = part(node, "status")
             add_quantities(capacity, status.get("capacity"))
             add_quantities(allocatable, status.get("allocatable"))
@@ -197,7 +197,7 @@ def _count_pods(
 
     def pods() -> Iterator[tuple[str, bool]]:
         for namespace in namespaces:
-            path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+            path = POD.path(namespace)
             for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
                 on_node = one_line(part(pod, "spec").get("nodeName"), 253)
                 if not (_is_finished(pod) or on_node in down):

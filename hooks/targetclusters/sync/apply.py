@@ -16,9 +16,8 @@ from hooks.targetclusters.sync.plan.decide import (
     decide,
     describe_deletion,
 )
-from hooks.targetclusters.sync.plan.drift import changed_fields
+from hooks.targetclusters.sync.plan.fields import LAST_APPLIED, changed_fields, move_managers
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
-from hooks.targetclusters.sync.plan.managers import LAST_APPLIED, move_managers
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 from hooks.targetclusters.sync.target import Target, describe_error, read_answer
@@ -90,36 +89,49 @@ class Applier:
 
     def _take(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
         try:
-            return self._take_step(step, wanted)
-        except KubeRefused as error:
-            is_refused = error.code == 422 and wanted.switches.replace == "true"
-            if is_refused and (live := self._replaceable(step, wanted)):
-                return self._replace(wanted, live)
+            return self._take_or_replace(step, wanted)
+        except (Conflict, NotFound) as error:
+            was_there = not isinstance(step, ObjectResult) and step.live is not None
+            if isinstance(error, Conflict) or was_there:
+                raise _Overtaken(error) from None
             raise
 
-    def _take_step(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
-        match step:
-            case ObjectResult():
-                return step
-            case Apply(LiveObject() as live):
-                return self._apply(live, step, wanted)
-            case Apply():
-                return self._create(wanted)
-            case Compare(live, corrects):
-                return self._compare(wanted, live, corrects=corrects)
-            case _:
-                assert_never(step)
+    def _take_or_replace(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
+        try:
+            match step:
+                case ObjectResult():
+                    return step
+                case Apply(LiveObject() as live):
+                    return self._apply(live, step, wanted)
+                case Apply():
+                    return self._create(wanted)
+                case Compare(live, corrects):
+                    return self._compare(wanted, live, corrects=corrects)
+                case _:
+                    assert_never(step)
+        except KubeRefused as error:
+            if error.code == 422 and (former := self._replaceable(step, wanted)):
+                return self._replace(wanted, former)
+            raise
+
+    def _replaceable(self, step: Step, wanted: ResolvedObject) -> LiveObject | None:
+        """Return what is there if it may be replaced: ours by its mark, and to be changed."""
+        if wanted.switches.replace == "false" or isinstance(step, ObjectResult) or not step.live:
+            return None
+        changes = step.corrects if isinstance(step, Compare) else not step.takes_over
+        is_ours = step.live.mark == self.state.whose.owner.mark(wanted.key.place)
+        return step.live if changes and is_ours else None
 
     def _create(self, wanted: ResolvedObject) -> ObjectResult:
         body = _with_metadata(wanted.body, resourceVersion=CREATE_ONLY)
         try:
             created = self.state.target.apply_new(wanted.path, body)
-        except Conflict as error:  # it was not listed: without our label, or just created
+        except Conflict:  # it was not listed: without our label, or just created
             step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
             if isinstance(step, Apply) and step.live is None:
-                raise _Overtaken(error) from None
+                raise
             return self._take(step, wanted)
-        return wanted.result("applied", live=_read_written(wanted, created))
+        return wanted.result("applied", live=created)
 
     def _apply(self, live: LiveObject, step: Apply, wanted: ResolvedObject) -> ObjectResult:
         try:
@@ -127,26 +139,21 @@ class Applier:
                 self._move_managers(wanted.path)
             body = self._body(wanted, live)
             applied = self.state.target.apply(wanted.path, body, force=step.force)
-        except (Conflict, NotFound) as error:
+        except (Conflict, NotFound):
             if step.force:
-                raise _Overtaken(error) from None
+                raise
             return self._compare(wanted, live)  # another manager now owns a field
         message = "existed before us and is taken over" if step.takes_over else ""
-        return wanted.result("applied", message, live=_read_written(wanted, applied))
+        return wanted.result("applied", message, live=applied)
 
     def _move_managers(self, path: str) -> None:
-        """Make ours what client-side apply set, so that what leaves the source leaves the object.
-
-        Raises Conflict and NotFound.
-        """
+        """Make ours what client-side apply set: what leaves the source leaves the object then."""
         found = self.state.target.get(path)
         if fields := move_managers(found):
-            metadata = {
-                "annotations": {LAST_APPLIED: None},
-                "managedFields": fields,
-                "resourceVersion": part(found, "metadata").get("resourceVersion"),
-            }
-            self.state.target.patch(path, {"metadata": metadata})
+            version = part(found, "metadata").get("resourceVersion")
+            removed = {LAST_APPLIED: None}
+            new = {"annotations": removed, "managedFields": fields, "resourceVersion": version}
+            self.state.target.patch(path, {"metadata": new})
 
     def _compare(
         self, wanted: ResolvedObject, live: LiveObject, *, corrects: bool = False
@@ -160,17 +167,10 @@ class Applier:
             message = "was changed on the target; it is left as it is"
             if not corrects:
                 return wanted.result("drifted", message, live=live, fields=fields)
-        except (Conflict, NotFound) as error:
-            raise _Overtaken(error) from None
         except KubeRefused as error:
             if error.code != 400 or not corrects:  # a webhook there does not support dry runs
                 raise
-        try:
-            body = self._body(wanted, live)
-            answer = self.state.target.apply(wanted.path, body, force=True)
-        except (Conflict, NotFound) as error:
-            raise _Overtaken(error) from None
-        applied = _read_written(wanted, answer)
+        applied = self.state.target.apply(wanted.path, self._body(wanted, live), force=True)
         if applied.resource_version == live.resource_version:
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
             return wanted.result("unchanged", live=applied)
@@ -186,30 +186,19 @@ class Applier:
             before = self.state.target.get(wanted.path)
             live = read_answer(f"GET {wanted.path}", before)
             body = _with_metadata(wanted.beside(before), uid=live.uid)
-            after = self.state.target.apply(wanted.path, body, force=True, dry_run=True)
+            after = self.state.target.dry_run(wanted.path, body)
             known = wanted.body if wanted.entry.is_confidential else None
             fields = changed_fields(before, after, known=known)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
 
     def _body(self, wanted: ResolvedObject, live: LiveObject) -> Json:
-        """Return what is applied to an object, which is read again if some fields are left as is.
-
-        Raises NotFound.
-        """
+        """Return what is applied to an object; it is read again if some fields are left as is."""
         if not wanted.ignored:
             return _with_metadata(wanted.body, uid=live.uid)
         found = self.state.target.get(wanted.path)
         version = str(part(found, "metadata").get("resourceVersion") or "")
         return _with_metadata(wanted.beside(found), uid=live.uid, resourceVersion=version)
-
-    def _replaceable(self, step: Step, wanted: ResolvedObject) -> LiveObject | None:
-        """Return what is there if it is ours by its mark, and to be changed; else None."""
-        if isinstance(step, ObjectResult) or step.live is None:
-            return None
-        changes = step.corrects if isinstance(step, Compare) else not step.takes_over
-        is_ours = step.live.mark == self.state.whose.owner.mark(wanted.key.place)
-        return step.live if changes and is_ours else None
 
     def _replace(self, wanted: ResolvedObject, live: LiveObject) -> ObjectResult:
         """Delete an object and make it again, if the target takes the new one.
@@ -221,7 +210,7 @@ class Applier:
         path = wanted.kind.path(wanted.key.namespace, trial)
         new = wanted.beside(target.get(wanted.path)) if wanted.ignored else wanted.body
         try:
-            target.apply(path, _with_metadata(new, name=trial), force=True, dry_run=True)
+            target.dry_run(path, _with_metadata(new, name=trial))
         except KubeRefused as error:
             text = f"is not replaced: the target refuses the new one too: {error.text}"
             raise KubeRefused(f"PATCH {path}", error.code, text) from error
@@ -229,13 +218,10 @@ class Applier:
         if (left := target.find_live(wanted.path)) is not None:
             message = f"{describe_deletion(wanted.entry, left)}, to be replaced"
             return wanted.result("deleting", message, needs_recheck=True)
-        body = _with_metadata(new, resourceVersion=CREATE_ONLY)
-        try:
-            created = target.apply_new(wanted.path, body)
-        except Conflict as error:
-            raise _Overtaken(error) from None
-        message = "is replaced: the target refuses to change it"
-        return wanted.result("applied", message, live=_read_written(wanted, created))
+        created = target.apply_new(wanted.path, _with_metadata(new, resourceVersion=CREATE_ONLY))
+        return wanted.result(
+            "applied", "is replaced: the target refuses to change it", live=created
+        )
 
 
 def delete_object(
@@ -321,7 +307,3 @@ def _compared(wanted: ResolvedObject, live: LiveObject) -> Compared:
 
 def _with_metadata(body: Json, **metadata: str) -> Json:
     return {**body, "metadata": {**body["metadata"], **metadata}}
-
-
-def _read_written(wanted: ResolvedObject, answer: Json) -> LiveObject:
-    return read_answer(f"PATCH {wanted.path}", answer)

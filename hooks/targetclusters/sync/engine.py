@@ -6,7 +6,7 @@ The modules, in the order in which a round uses them; `plan` holds those that de
     target     asks which kinds the target serves: plan.kinds
                plan.resolve completes and orders the desired objects -> ResolvedSet
     live       lists what is on the target when it is needed -> LiveState
-    apply      applies or deletes an object: plan.decide, plan.drift -> ObjectResult
+    apply      applies or deletes an object: plan.decide, plan.fields -> ObjectResult
                plan.inventory holds what is to be recorded before the next round
 
 All calls go through `target`. `memory` is what is kept between rounds.
@@ -20,6 +20,7 @@ from functools import cache, cached_property
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
+from hooks.kube.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, GroupKind, Gvk, Kind
 from hooks.targetclusters.sync import former_sets
 from hooks.targetclusters.sync.apply import Applier, delete_object
 from hooks.targetclusters.sync.live import LiveState
@@ -28,17 +29,9 @@ from hooks.targetclusters.sync.plan.decide import Whose
 from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import (
     MAX_PARTS,
-    GroupKind,
     Inventory,
     InventoryEntry,
     ObjectKey,
-)
-from hooks.targetclusters.sync.plan.kinds import (
-    CRD_GROUP,
-    CRD_KIND,
-    NAMESPACE,
-    Gvk,
-    Kind,
 )
 from hooks.targetclusters.sync.plan.model import (
     OURS,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from hooks.kube.client import KubeRefused
+from hooks.kube.kinds import CONFIG_MAP
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.plan.decide import read_live
 from hooks.targetclusters.sync.plan.former_sets import is_former_set, read_tool, set_id
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import CONFIG_MAP
 from hooks.targetclusters.sync.target import Target
 
 

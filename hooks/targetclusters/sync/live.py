@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hooks.kube.client import KubeError, KubeRefused, NotFound
+from hooks.kube.kinds import GroupKind, Kind
 from hooks.kube.objects import part
+from hooks.kube.patterns import DNS_LABEL, name_problem
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.decide import Whose, read_live
-from hooks.targetclusters.sync.plan.identity import is_namespace, name_problem
-from hooks.targetclusters.sync.plan.inventory import GroupKind, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import Kind
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 from hooks.targetclusters.sync.target import Target, describe_error
@@ -122,7 +122,8 @@ class LiveState:
         item = item if isinstance(item, dict) else {}
         metadata = part(item, "metadata")
         name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
-        if not name_problem(name) and is_namespace(namespace):
+        is_placed = namespace == "" or DNS_LABEL.fullmatch(str(namespace))
+        if is_placed and not name_problem(name):
             key = ObjectKey(kind.group, kind.kind, namespace, name)
             live = read_live(item, self.wanted.get(key))
             if live is not None:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.backoff import delay
-from hooks.targetclusters.sync.plan.inventory import GroupKind, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import Kind
+from hooks.kube.kinds import GroupKind, Kind
+from hooks.targetclusters.sync.plan.inventory import ObjectKey
 from hooks.targetclusters.sync.plan.model import ObjectResult
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 

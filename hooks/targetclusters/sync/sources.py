@@ -10,8 +10,8 @@ from msgspec import structs
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
+from hooks.kube.kinds import Kind
 from hooks.kube.objects import part
-from hooks.targetclusters.sync.plan.kinds import Kind
 from hooks.targetclusters.sync.plan.manifests import SourceContents
 from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
 from hooks.targetclusters.sync.plan.sources import (

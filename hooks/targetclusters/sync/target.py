@@ -17,16 +17,16 @@ from hooks.kube.client import (
     KubeUnreachable,
     NotFound,
 )
-from hooks.names import FIELD_MANAGER
-from hooks.targetclusters.sync.memory import ServedKinds
-from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
-from hooks.targetclusters.sync.plan.kinds import (
+from hooks.kube.kinds import (
     NAMESPACE,
     Kind,
     parse_group_list,
     parse_resource_list,
     version_path,
 )
+from hooks.names import FIELD_MANAGER
+from hooks.targetclusters.sync.memory import ServedKinds
+from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
@@ -160,21 +160,15 @@ class Target:
         with self._call() as deadline:
             self._kube.patch(path, body, deadline=deadline, params=params)
 
-    def apply(self, path: str, body: Json, *, force: bool, dry_run: bool = False) -> Json:
+    def apply(self, path: str, body: Json, *, force: bool) -> LiveObject:
         """Apply a body server-side. Raises Conflict on a field of another manager unless forced."""
-        params = {
-            "fieldManager": FIELD_MANAGER,
-            "force": "true" if force else "false",
-            "fieldValidation": "Strict",
-            **({"dryRun": "All"} if dry_run else {}),
-        }
-        with self._call() as deadline:
-            answer = self._kube.patch(
-                path, body, deadline=deadline, content_type=APPLY_PATCH, params=params
-            )
-        return answer or {}
+        return read_answer(f"PATCH {path}", self._apply(path, body, force=force))
 
-    def apply_new(self, path: str, body: Json) -> Json:
+    def dry_run(self, path: str, body: Json) -> Json:
+        """Return what an object would be if a body were applied."""
+        return self._apply(path, body, force=True, dryRun="All")
+
+    def apply_new(self, path: str, body: Json) -> LiveObject:
         """Apply a body, and create its namespace if that is missing and not managed.
 
         Such a namespace does not become ours and is never deleted: others may use it too.
@@ -190,6 +184,14 @@ class Target:
         with suppress(Conflict), self._call() as deadline:  # it may have been created meanwhile
             self._kube.create(NAMESPACE.path(), new, deadline=deadline)
         return self.apply(path, body, force=True)
+
+    def _apply(self, path: str, body: Json, *, force: bool, **more: str) -> Json:
+        params = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **more}
+        params["fieldValidation"] = "Strict"
+        with self._call() as deadline:
+            return self._kube.patch(
+                path, body, deadline=deadline, content_type=APPLY_PATCH, params=params
+            )
 
     def delete(self, path: str, live: LiveObject) -> None:
         """Delete the very object that was read. Raises Conflict if it has changed."""

@@ -13,11 +13,11 @@ from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
-from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
 from hooks.targetclusters.sync.plan.model import (
     DesiredSet,
     ObjectResult,
+    Owner,
     SyncPolicy,
     SyncReport,
     SyncTask,

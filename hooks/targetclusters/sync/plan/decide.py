@@ -8,11 +8,10 @@ from hooks.http.texts import join_names, one_line
 from hooks.kube.objects import annotations, finalizers, labels, part
 from hooks.kube.times import read_time, timestamp
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER
-from hooks.targetclusters.sync.plan.drift import may_differ
+from hooks.targetclusters.sync.plan.fields import may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
-from hooks.targetclusters.sync.plan.identity import Owner, marked_owner
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
-from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
+from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Owner, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
 #: How many finalizers of an object, and how many characters of an owner, are kept.
@@ -135,7 +134,7 @@ class Whose:
 
     def claimed_by(self, entry: InventoryEntry, live: LiveObject) -> str:
         """Return the owner that an object names; empty for none."""
-        marked = marked_owner(live.mark, entry.key.place) or self.former_sets.get(live.part_of)
+        marked = _marked_owner(live.mark, entry.key.place) or self.former_sets.get(live.part_of)
         return one_line(marked, _MAX_OWNER)
 
 
@@ -164,3 +163,12 @@ def decide(
     if live.applied_hash not in {"", wanted.digest}:
         return Apply(live, force=drift == "Correct")
     return Compare(live, corrects=drift == "Correct")
+
+
+def _marked_owner(mark: str, place: str) -> str:
+    """Return whose mark an object at this place carries; empty for none and for a copied one.
+
+    A copy of an object carries the mark of the original, which names another place.
+    """
+    owner, colon, marked = mark.partition(":")
+    return "" if colon and marked != place else owner

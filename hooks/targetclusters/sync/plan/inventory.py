@@ -10,14 +10,10 @@ from typing import Annotated
 import msgspec
 
 from hooks.http.bounded_json import Json
+from hooks.kube.identity import ClusterIdentity
+from hooks.kube.kinds import GroupKind
 from hooks.kube.objects import part
-from hooks.targetclusters.sync.plan.identity import (
-    API_VERSION,
-    DNS_LABEL,
-    KIND,
-    ClusterIdentity,
-    name_problem,
-)
+from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
 
 #: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
 PART_BYTES = 900_000
@@ -32,9 +28,6 @@ _CLUSTER_UID, _CLUSTER_CA = "clusterUID", "clusterCA"
 _UID_PLACEHOLDER = "-" * 36
 _MAX_NAME = 253
 _PART = re.compile(r"-inventory(?:-of-([0-9a-f]{8}))?(?:-([1-9][0-9]{0,2}))?$")
-
-#: A kind in any version: its group, empty for the core group, and its name.
-GroupKind = tuple[str, str]
 
 
 @dataclass(frozen=True, order=True)

@@ -9,8 +9,8 @@ from msgspec import structs
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import annotations
-from hooks.targetclusters.sync.plan.drift import SERVER_OWNED
-from hooks.targetclusters.sync.plan.identity import API_VERSION, DNS_LABEL, KIND, name_problem
+from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
+from hooks.targetclusters.sync.plan.fields import SERVER_OWNED
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem, Switches
 from hooks.targetclusters.untrusted_yaml import NO_SIZE, InvalidField, Size, documents

@@ -1,5 +1,6 @@
 """The data of a sync round: what the sources want, the work to do, and what the round reports."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +10,9 @@ import msgspec
 
 from hooks import names
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
+from hooks.kube.identity import ClusterIdentity
+from hooks.kube.kinds import Gvk
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import Gvk
 from hooks.webhook.requests import NonEmpty, View
 
 DriftPolicy = Literal["Correct", "Report"]
@@ -76,6 +77,36 @@ class Switches(View, frozen=True):
 
 #: The switches of an object without such annotations.
 DEFAULT = Switches()
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A TargetCluster as a target knows it.
+
+    Attributes:
+        hub: the id of the cluster with the TargetCluster.
+        cluster: the TargetCluster's `namespace/name`.
+    """
+
+    hub: str
+    cluster: str
+
+    def __str__(self) -> str:
+        return f"{self.hub}/{self.cluster}"
+
+    @property
+    def selector(self) -> str:
+        """Return the label selector by which the objects of this owner are listed."""
+        return f"{names.LABEL_MEMBER_OF}={self.member}"
+
+    @property
+    def member(self) -> str:
+        """Return the value of the label that the objects of this owner carry."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:32]
+
+    def mark(self, place: str) -> str:
+        """Return the mark of an object at `namespace/name`, without a namespace `/name`."""
+        return f"{self}:{place}"
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ from functools import reduce
 from msgspec import structs
 
 from hooks.http.bounded_json import Json
+from hooks.kube.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.names import (
     ANNOTATION_APPLIED_HASH,
     ANNOTATION_OWNER,
     ANNOTATION_PRUNE,
     LABEL_MEMBER_OF,
 )
-from hooks.targetclusters.sync.plan.identity import Owner
-from hooks.targetclusters.sync.plan.ignored import Path, ignored_paths, leave
+from hooks.targetclusters.sync.plan.fields import Path, ignored_paths, leave
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
-from hooks.targetclusters.sync.plan.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
 from hooks.targetclusters.sync.plan.model import (
     DEFAULT,
     OURS,
@@ -28,6 +27,7 @@ from hooks.targetclusters.sync.plan.model import (
     LiveObject,
     ObjectResult,
     Outcome,
+    Owner,
     SourceProblem,
     Switches,
     SyncPolicy,

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -12,8 +11,8 @@ from msgspec import structs
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import items, part
+from hooks.kube.patterns import DNS_LABEL, LABEL_KEY, LABEL_VALUE
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
-from hooks.targetclusters.sync.plan.identity import DNS_LABEL
 from hooks.targetclusters.sync.plan.manifests import (
     COPY_TRACKING,
     SourceContents,
@@ -43,8 +42,6 @@ _COPIED_MAPS = (
     ("metadata", "labels"),
     ("metadata", "annotations"),
 )
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 class Selector(str):
@@ -60,8 +57,8 @@ class Selector(str):
         if not isinstance(pairs, dict) or not pairs:
             raise ValueError(cls.wanted)
         for key, text in pairs.items():
-            is_label = isinstance(text, str) and _LABEL_VALUE.fullmatch(text)
-            if not (is_label and _LABEL_KEY.fullmatch(key)):
+            is_label = isinstance(text, str) and LABEL_VALUE.fullmatch(text)
+            if not (is_label and LABEL_KEY.fullmatch(key)):
                 raise ValueError(cls.wanted)
         return cls(",".join(f"{key}={text}" for key, text in sorted(pairs.items())))
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from hooks.http.bounded_json import Json
+from hooks.kube.identity import ClusterIdentity
 from hooks.kube.objects import find_condition
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import plan_sync
 from hooks.targetclusters.plan.syncing import decide
-from hooks.targetclusters.sync.plan.identity import ClusterIdentity
 from hooks.targetclusters.sync.plan.inventory import ObjectKey
 from tests.unit.targetclusters.views import (
     checks,

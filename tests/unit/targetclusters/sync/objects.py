@@ -3,10 +3,10 @@
 from typing import Any
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.identity import ClusterIdentity, Owner
+from hooks.kube.identity import ClusterIdentity
+from hooks.kube.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
-from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
-from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, LiveObject
+from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, LiveObject, Owner
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject, resolve
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeRefused, KubeUnreachable, NotFound
+from hooks.kube.kinds import MAX_KINDS
 from hooks.names import ANNOTATION_OWNER
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
-from hooks.targetclusters.sync.plan.kinds import MAX_KINDS
 from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport, SyncTask
 from tests import kubes
 from tests.controlplane.polling import PATIENCE, SLACK

@@ -17,12 +17,12 @@ from hooks.targetclusters.sync.plan.decide import (
     unusable_field,
 )
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF as PART_OF
-from hooks.targetclusters.sync.plan.identity import Owner
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
     LiveObject,
     ObjectResult,
     Outcome,
+    Owner,
     Switches,
     SyncPolicy,
 )

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.kube.field_paths import Part, field_path
 from hooks.names import ANNOTATION_APPLIED_HASH
-from hooks.targetclusters.sync.plan.drift import FIELDS_NAMED, changed_fields, may_differ
+from hooks.targetclusters.sync.plan.fields import FIELDS_NAMED, changed_fields, may_differ
 
 
 @pytest.mark.parametrize(

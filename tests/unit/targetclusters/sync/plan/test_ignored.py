@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.targetclusters.sync.plan.ignored import ignored_paths, leave
+from hooks.targetclusters.sync.plan.fields import ignored_paths, leave
 from hooks.targetclusters.sync.plan.model import IgnoredFields
 
 

@@ -7,12 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.identity import (
-    DNS_LABEL,
-    KIND,
-    ClusterIdentity,
-    name_problem,
-)
+from hooks.kube.identity import ClusterIdentity
+from hooks.kube.patterns import DNS_LABEL, KIND, name_problem
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
     MAX_PARTS,

@@ -2,7 +2,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.names import FIELD_MANAGER
-from hooks.targetclusters.sync.plan.managers import move_managers
+from hooks.targetclusters.sync.plan.fields import move_managers
 
 
 def entry(manager: str, fields: Json | None = None, operation: str = "Update") -> Json:

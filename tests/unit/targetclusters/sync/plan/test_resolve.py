@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from hooks.targetclusters.sync.plan.kinds import NAMESPACE, Kind
+from hooks.kube.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, Switches, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import (
     ResolvedSet,

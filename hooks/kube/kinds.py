@@ -7,9 +7,8 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import OBJECT_NAME, items, part
-from hooks.targetclusters.sync.plan.identity import API_VERSION, KIND
-from hooks.targetclusters.sync.plan.inventory import GroupKind
+from hooks.kube.objects import items, part
+from hooks.kube.patterns import API_VERSION, KIND, OBJECT_NAME
 
 #: How many kinds of one version are read, and how many versions of groups; no honest target is
 #: known to serve a third of that. With the lengths of their names that bounds what is kept.
@@ -18,6 +17,8 @@ MAX_VERSIONS = 5_000
 
 #: A kind as objects name it: apiVersion and kind.
 Gvk = tuple[str, str]
+#: A kind in any version: its group, empty for the core group, and its name.
+GroupKind = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ class Kind:
 
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
+SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
+POD = Kind("v1", "Pod", "pods", namespaced=True)
+EVENT = Kind("v1", "Event", "events", namespaced=True)
+SERVICE = Kind("v1", "Service", "services", namespaced=True)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
 CRD_KIND = "CustomResourceDefinition"
 CRD_GROUP = "apiextensions.k8s.io"
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.kinds import (
+from hooks.kube.kinds import (
     MAX_KINDS,
     MAX_VERSIONS,
     Kind,

@@ -1,0 +1,227 @@
+"""Decides about fields: which ones differ, are left as the target has them, or were client-side."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from hooks.http.bounded_json import Json
+from hooks.kube.field_paths import Part, field_path
+from hooks.kube.kinds import GroupKind
+from hooks.kube.objects import items, part
+from hooks.names import ANNOTATION_APPLIED_HASH, FIELD_MANAGER, TARGET_CLUSTER_GROUP
+from hooks.targetclusters.sync.plan.model import IgnoredFields
+
+#: How many fields of one object are named; the last one then says how many more there are.
+FIELDS_NAMED = 20
+
+#: Metadata that only the API server of an object sets.
+SERVER_OWNED = frozenset(
+    (
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    )
+)
+#: Two states that are nested deeper count as different: an honest target has no more levels.
+_MAX_DEPTH = 200
+_Path = tuple[Part, ...]
+#: The way to a field, as a JSON pointer (RFC 6901) has it.
+Path = tuple[str, ...]
+#: The managers of client-side apply, whose fields kubectl too moves when it changes to server-side
+#: apply (`csaupgrade` in client-go).
+CLIENT_SIDE = ("before-first-apply", "kubectl-client-side-apply", "kubectl-create")
+#: Where client-side apply keeps what it applied.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def may_differ(wanted: object, live: object) -> bool:
+    """Tell whether a live object may lack something that is wanted.
+
+    Maps may hold more than is wanted; lists and values may not. False is certain. True may be wrong
+    if the API server writes a value in another form (`1000m` as `1`) or adds to a list: then only
+    a server-side dry run tells.
+    """
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return any(
+            may_differ(value, live[key]) if key in live else value is not None
+            for key, value in wanted.items()
+        )
+    if isinstance(wanted, list) and isinstance(live, list):
+        return len(wanted) != len(live) or any(map(may_differ, wanted, live))
+    return not _equal(wanted, live)
+
+
+def changed_fields(before: Json, after: Json, *, known: Json | None = None) -> tuple[str, ...]:
+    """Name the fields in which two states of one object differ, except for the server's own.
+
+    Where `known` is given, nothing is named but its fields: another is said by what it is in.
+    """
+    paths = (path for path in _changed(before, after, ()) if not _is_ignored(path))
+    if known is not None:
+        paths = (_known_part(path, known) for path in paths)
+    names = list(dict.fromkeys(field_path(path) or "another field" for path in paths))
+    if len(names) <= FIELDS_NAMED:
+        return tuple(names)
+    kept = FIELDS_NAMED - 1
+    return (*names[:kept], f"… and {len(names) - kept} more")
+
+
+def _known_part(path: _Path, known: object) -> _Path:
+    """Return the beginning of a path that exists in what is known."""
+    for length, key in enumerate(path):
+        if isinstance(known, list):
+            known = _by_name(known) or dict(enumerate(known))
+        if not isinstance(known, dict) or key not in known:
+            return path[:length]
+        known = known[key]
+    return path
+
+
+def _is_ignored(path: _Path) -> bool:
+    """Tell whether a field is not wanted by anybody, or set by the server or the operator."""
+    return (
+        path[0] in ("apiVersion", "kind", "status")
+        or (path[0] == "metadata" and not SERVER_OWNED.isdisjoint(path[1:2]))
+        or path == ("metadata", "annotations", ANNOTATION_APPLIED_HASH)
+    )
+
+
+def _changed(before: object, after: object, path: _Path) -> Iterator[_Path]:
+    """Walk two states; list items are matched by their name if they all have one."""
+    if len(path) > _MAX_DEPTH:
+        yield path
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            if key not in before or key not in after:
+                yield (*path, key)
+            else:
+                yield from _changed(before[key], after[key], (*path, key))
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _changed_items(before, after, path)
+    elif not _equal(before, after):
+        yield path
+
+
+def _changed_items(before: list[object], after: list[object], path: _Path) -> Iterator[_Path]:
+    old, new = _by_name(before), _by_name(after)
+    if old is None or new is None:
+        if len(before) != len(after):
+            yield path
+            return
+        old, new = dict(enumerate(before)), dict(enumerate(after))
+    yield from _changed(old, new, path)
+    if list(old) != list(new) and old.keys() == new.keys():
+        yield path
+
+
+def _by_name(items: list[object]) -> dict[Part, object] | None:
+    """Return list items by their `name`; None unless each has one of its own."""
+    named: dict[Part, object] = {}
+    for item in items:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or name in named:
+            return None
+        named[name] = item
+    return named
+
+
+def _equal(one: object, other: object) -> bool:
+    """Compare as JSON does: true is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def ignored_paths(ignored: Iterable[IgnoredFields], kind: GroupKind) -> tuple[Path, ...]:
+    """Return which fields of a kind are left; never those by which an object is known as ours."""
+    pointers = (p for one in ignored if (one.group, one.kind) == kind for p in one.json_pointers)
+    paths = (tuple(map(_unescape, pointer[1:].split("/"))) for pointer in pointers)
+    return tuple(path for path in paths if not _is_identity(path))
+
+
+def leave(wanted: Any, live: object, path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what is wanted, with the field at a path as `live` has it, or left out.
+
+    Of a list whose items have names, the item that is named so counts, wherever it is.
+    """
+    key, *rest = path
+    if isinstance(wanted, list):
+        index = int(key) if key.isdecimal() and int(key) < len(wanted) else None
+        if index is None:
+            return wanted
+        items = live if isinstance(live, list) else []
+        there = [item for item in items if _name(item) == _name(wanted[index]) is not None]
+        found = there or items[index : index + 1]
+        if not rest:
+            return [*wanted[:index], *found[:1], *wanted[index + 1 :]]
+        inner = leave(wanted[index], next(iter(found), None), rest)
+        return [*wanted[:index], inner, *wanted[index + 1 :]]
+    if not isinstance(wanted, dict):
+        return wanted
+    fields = live if isinstance(live, dict) else {}
+    kept = {name: value for name, value in wanted.items() if name != key}
+    if not rest:
+        return {**kept, key: fields[key]} if key in fields else kept
+    inner = leave(wanted.get(key, {}), fields.get(key), rest)
+    return {**wanted, key: inner} if inner or key in wanted else wanted
+
+
+def _unescape(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _is_identity(path: Path) -> bool:
+    if path[0] != "metadata":
+        return path[0] in ("apiVersion", "kind")
+    is_pair = len(path) > 2 and path[1] in ("labels", "annotations")
+    return not is_pair or path[2].startswith(f"{TARGET_CLUSTER_GROUP}/")
+
+
+def _name(item: object) -> object:
+    return item.get("name") if isinstance(item, dict) else None
+
+
+def move_managers(obj: Json) -> list[Json] | None:
+    """Return `managedFields` in which we own what client-side apply set; None if it set nothing.
+
+    Then a field that leaves the source also leaves the object.
+    """
+    entries = [entry for entry in items(obj, "metadata", "managedFields") if _is_whole(entry)]
+    moved = [entry for entry in entries if _is_client_side(entry)]
+    if not moved:
+        return None
+    version = moved[0].get("apiVersion")
+    ours = [entry for entry in entries if _is_ours(entry)]
+    fields: Json = {}
+    for entry in (*ours, *moved):
+        if entry.get("apiVersion") == version:
+            fields = _union(fields, part(entry, "fieldsV1"))
+    kept = [entry for entry in entries if entry not in moved and entry not in ours]
+    new = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": version}
+    return [*kept, {**new, "fieldsType": "FieldsV1", "fieldsV1": fields}]
+
+
+def _is_whole(entry: object) -> bool:
+    return isinstance(entry, dict) and _is_tree(entry.get("fieldsV1"))
+
+
+def _is_tree(fields: object) -> bool:
+    return isinstance(fields, dict) and all(map(_is_tree, fields.values()))
+
+
+def _is_client_side(entry: Json) -> bool:
+    is_update = entry.get("operation") == "Update" and not entry.get("subresource")
+    return is_update and entry.get("manager") in CLIENT_SIDE
+
+
+def _is_ours(entry: Json) -> bool:
+    return (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply")
+
+
+def _union(one: Json, other: Json) -> Json:
+    """Unite two sets of fields: trees whose branches are names of fields."""
+    both = {key: _union(one[key], other[key]) for key in one.keys() & other.keys()}
+    return {**one, **other, **both}
