@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
+from hooks import names
 from hooks.http.bounded_json import Json
+from hooks.kube.annotations import unknown_annotations
+from hooks.kube.field_paths import join_path
 from hooks.kube.objects import annotations
 from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
 from hooks.targetclusters.sync.plan.fields import SERVER_OWNED
@@ -19,6 +22,16 @@ from hooks.webhook.requests import convert
 
 #: How many problems of one source are named; a source that is not a manifest has thousands.
 MAX_PROBLEMS = 20
+_PREFIX = f"{names.TARGET_CLUSTER_GROUP}/"
+#: What follows the prefix in annotations that exist; the last two are on objects of targets.
+_SWITCHES = [
+    name.removeprefix(_PREFIX)
+    for name in (
+        *(each.encode_name for each in structs.fields(Switches)),
+        names.ANNOTATION_OWNER,
+        names.ANNOTATION_APPLIED_HASH,
+    )
+]
 
 #: Labels and annotations by which a tool knows its objects where they come from: on a target they
 #: would make the tool there take an object for its own.
@@ -34,7 +47,7 @@ _TRACKING = (
     "objectset.rio.cattle.io/",
     "olm.",
     "operators.coreos.com/",
-    "targetcluster.example.com/",
+    _PREFIX,
 )
 #: Labels by which Argo CD and Helm may know a ConfigMap or Secret that is copied; a manifest that
 #: names them wants them.
@@ -75,10 +88,12 @@ def read_manifests(
     for key in sorted(texts):
         for number, document in enumerate(documents(texts[key], count), start=1):
             for path, candidate in _candidates(document):
+                where = f"key {key}, document {number}"
                 try:
-                    objects.append(desired_object(source, _body(candidate, path), path))
+                    body = _body(candidate, path)
+                    objects.append(desired_object(source, body, path))
+                    problems += unknown_switches(source, body, where)
                 except InvalidField as error:
-                    where = f"key {key}, document {number}"
                     problems.append(SourceProblem(source, str(error), where))
     if len(problems) > MAX_PROBLEMS:
         more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
@@ -108,6 +123,14 @@ def desired_object(source: str, body: Json, path: str = "") -> DesiredObject:
         problem = f"{'' if is_secret else value}{must}{right}"
         raise InvalidField(f"{named.kind} {named.name}, {error.field}", problem) from None
     return DesiredObject(source, _owned_fields(body), switches=switches)
+
+
+def unknown_switches(source: str, body: Json, where: str = "") -> Iterator[SourceProblem]:
+    """Name each annotation of ours that does not exist: what is meant by it is not known."""
+    for key, problem in unknown_annotations(annotations(body), _PREFIX, _SWITCHES):
+        name = f"{body['kind']} {body['metadata']['name']}"
+        path = join_path("metadata.annotations", key)
+        yield SourceProblem(source, f"{name}, {path}: {problem}", where)
 
 
 def without(metadata: Json, prefixes: tuple[str, ...]) -> Json:
@@ -216,5 +239,5 @@ def _with_data(body: Json, path: str) -> Json:
 
 
 def _type(value: object) -> str:
-    names = {list: "a list", str: "a string", bool: "true or false", type(None): "nothing"}
-    return names.get(type(value), "a number")
+    words = {list: "a list", str: "a string", bool: "true or false", type(None): "nothing"}
+    return words.get(type(value), "a number")

@@ -18,6 +18,7 @@ from hooks.targetclusters.sync.plan.manifests import (
     SourceContents,
     desired_object,
     read_manifests,
+    unknown_switches,
     without,
 )
 from hooks.targetclusters.sync.plan.model import DesiredObject, SourceProblem
@@ -205,7 +206,8 @@ def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object])
     size = Size(len(texts) // 2, sum(map(len, texts)))
     spend(size)
     try:
-        return SourceContents((desired_object(name, body),), size=size)
+        problems = tuple(unknown_switches(name, body))
+        return SourceContents((desired_object(name, body),), problems, size)
     except InvalidField as error:
         return SourceContents((), (SourceProblem(name, str(error)),))
 

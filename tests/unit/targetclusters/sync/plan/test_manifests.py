@@ -151,6 +151,24 @@ def test_a_switch_with_a_wrong_value_is_named_without_a_secrets_value(
     )
 
 
+def test_a_switch_that_does_not_exist_is_named_with_the_nearest_and_the_object_stays() -> None:
+    def annotated(*words: str) -> str:
+        annotations = {f"targetcluster.example.com/{word}": "false" for word in words}
+        metadata = {"name": "a", "annotations": annotations}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+
+    objects, (found,) = read(annotated("prun"))
+    assert len(objects) == 1
+    assert found == (
+        "ConfigMap/app, key app.yaml, document 1: ConfigMap a, "
+        'metadata.annotations["targetcluster.example.com/prun"]: there is no such annotation, so '
+        "it has no effect; is targetcluster.example.com/prune meant?"
+    )
+    assert read(annotated("prune", "replace", "takeover-from", "owner", "applied-hash"))[1] == []
+    problems = read(annotated("xyz", *(f"prune{number}" for number in range(100))))[1]
+    assert len(problems) == 4
+
+
 def names(document: object) -> list[tuple[str, str]]:
     objects, problems = read(json.dumps(document))
     assert problems == []

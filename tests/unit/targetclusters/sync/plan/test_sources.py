@@ -280,6 +280,10 @@ def test_switches_are_read_of_a_copy_and_a_wrong_one_is_a_problem() -> None:
 
     (one,) = copy("false").objects
     assert (one.switches, one.body["metadata"].get("annotations")) == (Switches("false"), None)
+    metadata = {"name": "app", "annotations": {"targetcluster.example.com/Drift": "Report"}}
+    unknown = read_contents(Source("Secret"), {"metadata": metadata})
+    assert len(unknown.objects) == 1
+    assert "is targetcluster.example.com/drift meant?" in str(unknown.problems[0])
     found = copy("no")
     assert found.objects == ()
     (problem,) = map(str, found.problems)
