@@ -25,11 +25,11 @@ from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
+from hooks.targetclusters.sources.reading import read_sources
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DesiredSet, Owner, SyncTask
-from hooks.targetclusters.sync.sources import read_sources
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0

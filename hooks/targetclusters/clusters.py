@@ -14,9 +14,9 @@ from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
+from hooks.targetclusters.sources.reading import SourceCache
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
-from hooks.targetclusters.sync.sources import SourceCache
 from hooks.webhook.hook import Dependencies
 
 #: Seconds after which a cluster without calls is forgotten. Metacontroller calls for each cluster

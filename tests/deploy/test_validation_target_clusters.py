@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hooks.targetclusters.sync.plan.sources import parse_sources, why_not_a_source
+from hooks.targetclusters.sources.plan.selection import parse_sources, why_not_a_source
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError

@@ -1,8 +1,8 @@
 """Applies what the sources want to a target, and deletes there what they no longer want.
 
-The modules, in the order in which a round uses them; `plan` holds those that decide:
+What the sources want is a DesiredSet (plan.model), from `targetclusters.sources`. The modules, in
+the order in which a round uses them; `plan` holds those that decide:
 
-    sources    reads the sources: plan.sources, plan.manifests -> DesiredSet (plan.model)
     target     asks which kinds the target serves: plan.kinds
                plan.resolve completes and orders the desired objects -> ResolvedSet
     live       lists what is on the target when it is needed -> LiveState

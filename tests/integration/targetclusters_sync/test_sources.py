@@ -7,11 +7,10 @@ from kubernetes.client import Configuration
 
 from hooks.http.bounded_json import Json
 from hooks.kube.client import METADATA, METADATA_LIST, ApiServer
+from hooks.targetclusters.sources.reading import READ_SINGLY
 from hooks.targetclusters.sync.plan.model import DesiredSet
-from hooks.targetclusters.sync.sources import READ_SINGLY
 from tests.integration.targetclusters_sync.worlds import KUBECONFIG, World, manifest
 from tests.kubes import Watched
-from tests.unit.targetclusters.sync.objects import is_confidential
 
 SYNC = "targetcluster.example.com/sync"
 
@@ -163,7 +162,7 @@ def test_manifests_are_read_from_secrets_too_and_are_confidential(world: World) 
     world.source("app", {"x.json": json.dumps(manifest("a"))}, kind="Secret", label="")
     desired = world.gather()
     assert names(desired) == ["a"]
-    assert is_confidential(desired.objects[0])
+    assert desired.objects[0].is_confidential
 
 
 def test_a_source_that_may_not_be_read_keeps_what_came_from_it(world: World) -> None:

@@ -11,6 +11,7 @@ from hooks.kube.client import Kube
 from hooks.names import LABEL_SYNC
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.identities import read_identity
+from hooks.targetclusters.sources.reading import SourceCache, read_sources
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
@@ -22,7 +23,6 @@ from hooks.targetclusters.sync.plan.model import (
     SyncReport,
     SyncTask,
 )
-from hooks.targetclusters.sync.sources import SourceCache, read_sources
 from hooks.webhook.requests import convert
 from tests.controlplane.cluster import Cluster
 from tests.kubes import Watched

@@ -4,8 +4,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.access.kubeconfig_secrets import LIST_TTL, KubeconfigSecrets
+from hooks.targetclusters.sources.reading import read_sources
 from hooks.targetclusters.sync.plan.model import DesiredSet
-from hooks.targetclusters.sync.sources import read_sources
 from tests.kubes import Call
 from tests.targets.driving import Clock, target_cluster
 from tests.targets.objects import secret

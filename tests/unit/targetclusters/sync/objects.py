@@ -39,10 +39,6 @@ def make_desired(
     return DesiredObject(source, make_body(name, kind, **changes), namespace="shop")
 
 
-def is_confidential(one: DesiredObject) -> bool:
-    return InventoryEntry(*one.gvk, source=one.source).is_confidential
-
-
 def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> ResolvedObject:
     one = desired or make_desired(data={"color": "red"})
     name, kind = one.body["metadata"]["name"], KINDS[one.gvk]

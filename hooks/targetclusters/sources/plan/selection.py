@@ -13,7 +13,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import items, part
 from hooks.kube.patterns import DNS_LABEL, LABEL_KEY, LABEL_VALUE
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
-from hooks.targetclusters.sync.plan.manifests import (
+from hooks.targetclusters.sources.plan.manifests import (
     COPY_TRACKING,
     SourceContents,
     desired_object,

@@ -12,9 +12,8 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
 from hooks.kube.kinds import Kind
 from hooks.kube.objects import part
-from hooks.targetclusters.sync.plan.manifests import SourceContents
-from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
-from hooks.targetclusters.sync.plan.sources import (
+from hooks.targetclusters.sources.plan.manifests import SourceContents
+from hooks.targetclusters.sources.plan.selection import (
     FIELD,
     Selector,
     Source,
@@ -25,6 +24,7 @@ from hooks.targetclusters.sync.plan.sources import (
     read_contents,
     why_not_a_source,
 )
+from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
 from hooks.targetclusters.untrusted_yaml import NO_SIZE, Size
 
 #: How many objects one TargetCluster may apply to its target.

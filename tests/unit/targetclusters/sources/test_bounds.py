@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hooks.http.deadline import Deadline
+from hooks.targetclusters.sources.reading import MAX_SIZE, SourceCache, read_sources
 from hooks.targetclusters.sync.plan.model import DesiredSet
-from hooks.targetclusters.sync.sources import MAX_SIZE, SourceCache, read_sources
 from tests.targets.driving import target_cluster
 from tests.targets.own_cluster import OwnCluster
 

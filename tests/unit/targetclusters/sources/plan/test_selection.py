@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.manifests import SourceContents
-from hooks.targetclusters.sync.plan.model import Switches
-from hooks.targetclusters.sync.plan.sources import (
+from hooks.targetclusters.sources.plan.manifests import SourceContents
+from hooks.targetclusters.sources.plan.selection import (
     Selector,
     Source,
     parse_sources,
@@ -16,7 +15,7 @@ from hooks.targetclusters.sync.plan.sources import (
     read_contents,
     why_not_a_source,
 )
-from tests.unit.targetclusters.sync.objects import is_confidential
+from hooks.targetclusters.sync.plan.model import Switches
 
 AT = "resourceSyncPolicy.sources[0]"
 SELECTOR = "must be a selector with matchLabels that labels can have, and at least one"
@@ -255,14 +254,14 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
         "binaryData": {"c": "ZA=="},
         "immutable": True,
     }
-    assert not is_confidential(copy)
+    assert not copy.is_confidential
 
 
 def test_a_secret_keeps_its_type_and_is_confidential() -> None:
     obj = config_map(type="kubernetes.io/tls", data={"tls.key": "eA=="})
     (copy,) = read_contents(Source("Secret"), obj).objects
     assert copy.body["type"] == "kubernetes.io/tls"
-    assert is_confidential(copy)
+    assert copy.is_confidential
 
 
 def test_a_copy_may_have_another_name_and_namespace() -> None:
@@ -336,7 +335,7 @@ def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str 
     found = read_contents(source, config_map(**obj))
     assert len(found.objects) == count
     assert {place(source, one).namespace for one in found.objects} <= {"there"}
-    assert all(is_confidential(one) is (kind == "Secret") for one in found.objects)
+    assert all(one.is_confidential is (kind == "Secret") for one in found.objects)
     assert [str(one) for one in found.problems] == ([problem] if problem else [])
 
 

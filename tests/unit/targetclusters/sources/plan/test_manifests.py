@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.sync.plan.manifests import MAX_PROBLEMS, read_manifests
-from tests.unit.targetclusters.sync.objects import is_confidential
+from hooks.targetclusters.sources.plan.manifests import MAX_PROBLEMS, read_manifests
 
 WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
 OBJECT = "must be an object with apiVersion, kind and metadata"
@@ -266,7 +265,7 @@ def test_what_is_or_comes_from_a_secret_is_confidential(
 ) -> None:
     text = WEB.replace("ConfigMap", kind)
     (one,) = read_manifests(source, {"k": text}).objects
-    assert is_confidential(one) is confidential
+    assert one.is_confidential is confidential
 
 
 def test_of_many_problems_the_first_are_told_and_the_rest_is_counted() -> None:
