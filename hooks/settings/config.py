@@ -130,9 +130,11 @@ class Config:
     #: The namespaces whose TargetClusters are watched, with commas between them; set but empty: all
     #: of them. Default: the namespace of the process.
     watch_namespaces: tuple[str, ...] = _setting("WATCH_NAMESPACE", "", parsing.object_names)
-    #: The name of the pod, shown in Events. Default: the name of the host.
+    #: The name of the pod, shown in Events, and in Leases for TargetClusters. Default: the name of
+    #: the host.
     pod_name: str = _setting("POD_NAME", "", parsing.object_name)
-    #: The namespace of the process. Default: that of the pod's service account.
+    #: The namespace of the process, which holds Leases for TargetClusters; without one there are no
+    #: Leases. Default: that of the pod's service account.
     pod_namespace: str = _setting("POD_NAMESPACE", "", parsing.object_name)
     #: The name that Events and the audit logs of target clusters show. Default:
     #: `target-cluster-operator` if HOOKS is `targetclusters` alone, else

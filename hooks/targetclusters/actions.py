@@ -1,7 +1,8 @@
 """Starts the jobs of a TargetCluster, and does what they do: probe, sync and delete."""
 
 import logging
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
@@ -97,7 +98,7 @@ class _Jobs:
             milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
         )
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, kubeconfig):
+            with self._writing(deadline) as (api, kubeconfig):
                 task = self._task(api, kubeconfig, recorded, deadline)
                 desired = self._read_sources(deadline)
                 task = replace(task, desired=desired)
@@ -118,7 +119,7 @@ class _Jobs:
             milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
         )
         try:
-            with self._open(deadline, target.MAX_ANSWER_BYTES) as (api, kubeconfig):
+            with self._writing(deadline) as (api, kubeconfig):
                 task = self._task(api, kubeconfig, recorded, deadline)
                 report = delete_all(api, task, memory=memory, deadline=deadline)
                 result = replace(result, report=report)
@@ -137,6 +138,15 @@ class _Jobs:
             max_answer_bytes=max_answer_bytes,
             deadline=deadline.at_most(SECRET_SECONDS),
         )
+
+    @contextmanager
+    def _writing(self, deadline: Deadline) -> Iterator[tuple[ApiServer, Kubeconfig]]:
+        """Open the cluster while no other replica writes to it. Raises AccessError."""
+        with (
+            self.watched.lease.held(deadline, self.watched.clock()),
+            self._open(deadline, target.MAX_ANSWER_BYTES) as opened,
+        ):
+            yield opened
 
     def _explained(self, failure: Failure, deadline: Deadline) -> Failure:
         """Tell a Secret that was deleted alone from one that went with its namespace."""

@@ -14,6 +14,7 @@ from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
+from hooks.targetclusters.round_lease import RoundLease
 from hooks.targetclusters.sources.reading import SourceCache
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
@@ -43,6 +44,7 @@ class WatchedCluster:
         deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
         sources: what its sources held when they were last read; used under `sources_lock`.
+        lease: of its rounds.
         hub: the cluster with the TargetCluster.
         kubeconfig_secrets: which Secrets are no sources.
         sync_memory: of its sync rounds.
@@ -73,6 +75,13 @@ class WatchedCluster:
                 proxies=config.allowed_proxies,
                 http_credentials=config.http_credentials,
             ),
+        )
+        self.lease = RoundLease(
+            dependencies.kube,
+            config.pod_namespace,
+            f"{self.namespace}/{self.name}",
+            holder=config.pod_name,
+            monotonic=dependencies.monotonic,
         )
         self.hub, self.kubeconfig_secrets = shared.hub, shared.kubeconfig_secrets
         self.clock, self.monotonic = dependencies.clock, dependencies.monotonic

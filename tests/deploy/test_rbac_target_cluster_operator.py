@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hooks.targetclusters.round_lease import lease_name
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.api import Object
 from tests.deploy import installed
@@ -74,6 +75,17 @@ metadata:
 stringData:
   password: hunter2
 """
+#: Another replica's, which writes to the cluster just then.
+LEASE_NAME = lease_name(f"{NAMESPACE}/shop")
+LEASE = f"""
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata:
+  name: {LEASE_NAME}
+  namespace: {NAMESPACE}
+spec:
+  holderIdentity: another
+"""
 
 
 class PodHooks(TargetHooks):
@@ -115,11 +127,19 @@ def ready(cluster: ControlPlane, folder: Path) -> Iterator[TargetPlatform]:
 def a_cluster_is_watched_and_supplied(platform: TargetPlatform, target: Cluster) -> None:
     platform.put_secret("shop-kubeconfig", kubeconfig_of(target))
     platform.plane.apply(SOURCE)
+    platform.plane.apply(LEASE)
     platform.plane.apply(CLUSTER)
     platform.until_says("shop", "Ready", "True Healthy")
+    polling.until(lambda: is_looked_at(platform.plane), "the replica waits for another one")
+    platform.plane.api.resource("coordination.k8s.io/v1", "leases").delete(LEASE_NAME, NAMESPACE)
     platform.until_says("shop", "ResourcesSynced", "True Synced")
     copies = target.api.resource("v1", "configmaps")
     polling.until(lambda: copies.find("web", NAMESPACE), "the source is on the target")
+
+
+def is_looked_at(cluster: ControlPlane) -> bool:
+    asked = [each.get("objectRef", {}) for each in cluster.audited() if each["verb"] == "get"]
+    return any((each.get("resource"), each.get("name")) == ("leases", LEASE_NAME) for each in asked)
 
 
 def an_event_repeats(platform: TargetPlatform, target: Cluster) -> None:
