@@ -1,7 +1,7 @@
 """The operator's own API server, in memory, as far as the hook reads it."""
 
 from hooks.http.bounded_json import Json
-from hooks.kube.client import METADATA
+from hooks.kube.client import METADATA, KubeUnreachable
 from tests.kubes import Call
 from tests.memory_kube import MemoryKube
 
@@ -36,6 +36,8 @@ class OwnCluster(MemoryKube):
     def answer(self, call: Call) -> Json:
         """Return the answer to a read; this hook writes nothing by itself but Leases."""
         assert call.verb in ("get", "list") or "/leases" in call.path, call
+        if call.deadline.passed():  # of a job that was stopped
+            raise KubeUnreachable(f"{call.method} {call.path}: not sent, no time is left")
         answer = super().answer(call)
         if call.verb == "get" and call.accept != METADATA:
             self.whole_reads.append(call.path)
