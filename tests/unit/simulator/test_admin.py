@@ -155,3 +155,16 @@ def test_addresses_run_out(admin: Cloud, user: Cloud) -> None:
     assert user.ok("listPublicIpAddresses", state="Free", zoneid=zone["id"]) == {}
     text = user.refused("associateIpAddress", 533, networkid=network)
     assert text == "Insufficient address capacity"
+
+
+@pytest.mark.parametrize("name", ["default_allow", "default_deny"])
+def test_administrators_do_not_change_the_default_lists_either(admin: Cloud, name: str) -> None:
+    [acl] = admin.list("listNetworkACLLists", "networkacllist", name=name)
+    [first, _] = admin.list("listNetworkACLs", "networkacl", aclid=acl["id"])
+    assert (acl["fordisplay"], first["fordisplay"]) == (True, True)
+    text = "Default ACL cannot be modified"
+    item = {"aclid": acl["id"], "protocol": "tcp", "startport": 80}
+    assert admin.refused("createNetworkACL", 431, **item) == text
+    assert admin.failed("updateNetworkACLItem", 431, id=first["id"], action="Allow") == text
+    admin.failed("deleteNetworkACL", 431, id=first["id"])
+    admin.failed("deleteNetworkACLList", 431, id=acl["id"])
