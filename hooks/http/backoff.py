@@ -2,26 +2,25 @@
 
 import re
 import threading
-from collections import OrderedDict
 from email.utils import parsedate_to_datetime
+
+from hooks.http.recent import Recent
 
 #: Seconds to wait after an object's first failure, and at most.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
-#: How many failing objects are remembered; the count of a forgotten one starts again.
-REMEMBERED = 10_000
 #: Seconds that a server's Retry-After counts for, at least and at most.
 MIN_RETRY_AFTER = 0.1
 MAX_RETRY_AFTER = 600.0
 
 
-def delay(failures: int, *, first: float, longest: float, factor: float = 2.0) -> float:
+def delay(failures: int, *, first: float, longest: float) -> float:
     """Return the seconds to wait after so many failures in a row.
 
-    That is `first` after one, then `factor` times as long after each, and `longest` at most.
+    That is `first` after one, then twice as long after each, and `longest` at most.
     """
     # The exponent is cut off before the power grows past what a float holds.
-    return min(longest, first * factor ** min(max(0, failures - 1), 64))
+    return min(longest, first * 2.0 ** min(max(0, failures - 1), 64))
 
 
 def retry_after(header: str, now: float) -> float | None:
@@ -45,7 +44,7 @@ def clamp_retry_after(seconds: float) -> float:
 
 
 class Backoff:
-    """Counts the failures in a row of each object; the counts are lost on a restart.
+    """Counts the failures in a row of each object; the counts may be lost at any moment.
 
     Args:
         longest: the most seconds to wait.
@@ -53,16 +52,13 @@ class Backoff:
 
     def __init__(self, longest: float = LONGEST_DELAY) -> None:
         self._longest = longest
-        self._failures: OrderedDict[str, int] = OrderedDict()
+        self._failures = Recent[int]()
         self._lock = threading.Lock()
 
     def failed(self, key: str) -> float:
         """Count a failure and return the seconds to wait."""
         with self._lock:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            self._failures.move_to_end(key)
-            while len(self._failures) > REMEMBERED:
-                self._failures.popitem(last=False)
         return delay(failures, first=FIRST_DELAY, longest=self._longest)
 
     def succeeded(self, key: str) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.recent import Recent
 from hooks.kube.client import Conflict, Kube, KubeError, KubeUnreachable, NotFound
 from hooks.kube.events import Event
 from hooks.kube.kinds import EVENT
@@ -27,9 +28,8 @@ UNAUTHORIZED = 401
 ALL_NAMESPACES = ""
 #: Seconds in which a repetition of an Event is not written.
 EVENT_REPEAT_SECONDS = 600.0
-#: How many Events wait to be written at most, and how many written ones are remembered.
+#: How many Events wait to be written at most.
 MAX_WAITING = 1024
-MAX_REMEMBERED = 4096
 
 #: Why an Event is not written: the queue is full, it is refused, a bug, the process stops.
 Cause = Literal["full", "refused", "failed", "stopped"]
@@ -74,7 +74,7 @@ class EventRecorder:
         # namespace.
         self._changed = threading.Condition()
         self._waiting: OrderedDict[str, Json] = OrderedDict()
-        self._done: OrderedDict[str, float] = OrderedDict()
+        self._done = Recent[float]()
         self._pauses: dict[str, Deadline] = {}
         self._is_full = False
         self._flush: Deadline | None = None
@@ -170,9 +170,6 @@ class EventRecorder:
             self._waiting.pop(name, None)
             self._is_full = self._is_full and bool(self._waiting)
             self._done[name] = self._monotonic()
-            self._done.move_to_end(name)
-            while len(self._done) > MAX_REMEMBERED:
-                self._done.popitem(last=False)
 
     def _write(self, body: Json) -> None:
         """Create the Event, or count up the one that is there. Raises KubeError."""

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -10,6 +9,7 @@ from math import inf
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.recent import Recent
 from hooks.kube.client import Kube, KubeError, KubeUnreachable
 from hooks.kube.objects import part
 from hooks.names import CLOUDSTACK_API
@@ -29,15 +29,13 @@ PAUSE = 5.0
 SURVEY_TTL = 15.0
 #: Seconds that a list is used for a node that it does not have.
 NEW_NODE_TTL = 1.0
-#: Nodes that are remembered.
-REMEMBERED = 10_000
 
 
 class Absences:
     """The missing VMs, by the names of their nodes; losing this costs only time."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, SeenAbsence] = OrderedDict()
+        self._seen = Recent[SeenAbsence]()
         self._lock = threading.Lock()
 
     def note(self, node: str, subject: tuple[str, str, float], taken: float) -> SeenAbsence:
@@ -50,14 +48,12 @@ class Absences:
             taken: when the snapshot was taken, in monotonic seconds.
         """
         with self._lock:
-            before = self._seen.pop(node, None)
+            before = self._seen.get(node)
             is_same = before is not None and before.subject == subject
             seen = (
                 before.extend(taken) if before and is_same else SeenAbsence(subject, taken, taken)
             )
             self._seen[node] = seen
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
             return seen
 
     def forget(self, node: str) -> None:

@@ -2,21 +2,20 @@
 
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
+from hooks.http.recent import Recent
 from hooks.kube.objects import items, part
 
 #: Seconds that one summary is about, at least: it is written with the first call after them.
 SUMMARY_SECONDS = 60.0
 #: Seconds in which an error that an object has had before has no line of its own again.
 REPEAT_SECONDS = 3600.0
-#: Objects whose last error is remembered.
-MAX_REMEMBERED = 4096
 
 
 def changes_object(obj: Json, answer: Mapping[str, Any]) -> bool:
@@ -72,7 +71,7 @@ class CallLog:
         self._clock = clock
         self._lock = threading.Lock()
         # The error of each object, by a hash of its text, and since when it has had a line.
-        self._errors: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._errors = Recent[tuple[int, float]]()
         self._summary: _Summary | None = None
 
     def level(self, outcome: str, about: str, *, changed: bool, error: str) -> int:
@@ -122,7 +121,4 @@ class CallLog:
         if known == text and now - since < REPEAT_SECONDS:
             return True
         self._errors[about] = (text, now)
-        self._errors.move_to_end(about)
-        if len(self._errors) > MAX_REMEMBERED:
-            self._errors.popitem(last=False)
         return False

@@ -1,11 +1,11 @@
 """Notices that another controller replaces what a Service shows of ours, again and again."""
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
+from hooks.http.recent import Recent
 from hooks.kube.objects import find_condition, part
 from hooks.names import LOAD_BALANCER_READY
 from hooks.services.plan.facts import Contest, Facts
@@ -16,8 +16,6 @@ from hooks.services.plan.writers import Writers, find_writers
 MAX_REPLACED = 3
 WITHIN = 600.0
 HELD = 3600.0
-#: Services that are remembered.
-REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Contests:
 
     def __init__(self, monotonic: Monotonic) -> None:
         self._monotonic = monotonic
-        self._services: OrderedDict[str, _Service] = OrderedDict()
+        self._services = Recent[_Service]()
         self._own_name = ""
         self._lock = threading.Lock()
 
@@ -133,7 +131,7 @@ class Contests:
                 return known.judge(look)
             if not look.is_taken:
                 return None
-            known = self._remember(uid)
+            known = self._services[uid] = _Service()
             if facts.own_condition.get("reason") == CONTESTED and look.writers.others[0].manager:
                 return known.leave(look, is_new=False)  # an earlier process saw the fight
             return known.judge(look)
@@ -152,12 +150,6 @@ class Contests:
             writers=writers,
             now=self._monotonic(),
         )
-
-    def _remember(self, uid: str) -> _Service:
-        known = self._services[uid] = _Service()
-        while len(self._services) > REMEMBERED:
-            self._services.popitem(last=False)
-        return known
 
 
 def _is_same(observed: Json, planned: Json) -> bool:

@@ -2,7 +2,8 @@ from email.utils import formatdate
 
 import pytest
 
-from hooks.http.backoff import LONGEST_DELAY, REMEMBERED, Backoff, delay, retry_after
+from hooks.http.backoff import LONGEST_DELAY, Backoff, delay, retry_after
+from hooks.http.recent import REMEMBERED
 
 NOW = 1_800_000_000.0
 
@@ -44,14 +45,9 @@ def test_no_more_objects_are_remembered_than_the_bound() -> None:
     assert backoff.failed(str(REMEMBERED - 1)) == 2
 
 
-@pytest.mark.parametrize(
-    ("failures", "factor", "seconds"),
-    [(0, 2.0, 3), (1, 2.0, 3), (2, 2.0, 6), (3, 2.0, 12), (3, 1.5, 6.75), (9, 2.0, 60)],
-)
-def test_a_delay_grows_by_its_factor_up_to_its_bound(
-    failures: int, factor: float, seconds: float
-) -> None:
-    assert delay(failures, first=3, longest=60, factor=factor) == seconds
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 3), (1, 3), (2, 6), (3, 12), (9, 60)])
+def test_a_delay_doubles_up_to_its_bound(failures: int, seconds: float) -> None:
+    assert delay(failures, first=3, longest=60) == seconds
 
 
 def test_a_delay_after_any_number_of_failures_is_a_number() -> None:

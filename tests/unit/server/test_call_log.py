@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.errors import Unreachable
+from hooks.http.recent import REMEMBERED
 from hooks.server.auth import Authenticator
 from hooks.server.call_log import (
-    MAX_REMEMBERED,
     REPEAT_SECONDS,
     SUMMARY_SECONDS,
     CallLog,
@@ -156,7 +156,7 @@ def test_the_errors_that_are_remembered_are_bounded() -> None:
         return log.level("retry", name, changed=False, error="down")
 
     assert level("first") == logging.WARNING
-    for number in range(MAX_REMEMBERED):
+    for number in range(REMEMBERED):
         level(f"object-{number}")
     assert level("first") == logging.WARNING
-    assert level(f"object-{MAX_REMEMBERED - 1}") == logging.DEBUG
+    assert level(f"object-{REMEMBERED - 1}") == logging.DEBUG
