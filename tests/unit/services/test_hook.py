@@ -6,8 +6,10 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeError, KubeRefused, KubeUnreachable
 from hooks.names import CLEANUP_FINALIZER, LOAD_BALANCER_FINALIZER
+from hooks.server.call_log import changes_object
 from hooks.services.hook import ServicesHook
 from hooks.webhook.contract import BadRequest
+from tests.bench.log import settled
 from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.unit.services.objects import (
@@ -52,6 +54,13 @@ def test_a_sync_calls_no_server() -> None:
     response: Json = dict(answer.response)
     assert [made["kind"] for made in response["attachments"]] == ["CloudStackLoadBalancer"]
     assert (answer.actions, answer.error, kube.writes, kube.events) == ((), None, [], [])
+
+
+def test_the_bench_of_the_log_calls_about_a_service_whose_answer_changes_nothing() -> None:
+    body = settled()
+    answer = dict(hook(MemoryKube()).sync(body, Deadline(8)).response)
+    assert answer["status"] == body["object"]["status"]
+    assert not changes_object(body["object"], answer)
 
 
 def test_members_that_are_missing_are_read_and_named() -> None:
