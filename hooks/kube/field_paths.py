@@ -24,9 +24,10 @@ def join_path(field: str, key: str) -> str:
 
 
 def field_path(parts: Sequence[Part]) -> str:
-    """Return a path: `spec.containers[web].image`, `metadata.labels[example.com/team]`.
+    """Return a path: `spec.rules[0].host`, `metadata.labels[example.com/team]`.
 
-    Keys with dots, and positions or names of list items, are in brackets.
+    Positions, and keys and names of list items with other characters than letters, digits, `-` and
+    `_`, are in brackets.
     """
     text = ""
     for part in (shorten(part, MAX_KEY) if isinstance(part, str) else part for part in parts):
