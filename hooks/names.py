@@ -156,9 +156,9 @@ EVENT_INVENTORY_LOST = "InventoryLost"
 LABEL_SYNC = "targetcluster.example.com/sync"
 #: On each object of a target: a hash of what the operator last applied there.
 ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
-#: On each object of a target, the owner mark: its owner, and the object's own namespace and name:
-#: `HUB/NAMESPACE/NAME:OBJECT-NAMESPACE/OBJECT-NAME`. HUB is the hub's id, NAMESPACE/NAME the
-#: TargetCluster. Another value gives the object to another owner.
+#: On each object of a target, the owner mark: its owner, and the object's own kind, namespace and
+#: name: `HUB/NAMESPACE/NAME:KIND.GROUP/OBJECT-NAMESPACE/OBJECT-NAME`. HUB is the hub's id,
+#: NAMESPACE/NAME the TargetCluster. Another value gives the object to another owner.
 ANNOTATION_OWNER = "targetcluster.example.com/owner"
 #: On each object of a target: a hash of its owner, by which a person and the operator list it.
 LABEL_MEMBER_OF = "targetcluster.example.com/member-of"

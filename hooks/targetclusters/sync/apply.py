@@ -119,7 +119,7 @@ class Applier:
         if wanted.switches.replace == "false" or isinstance(step, ObjectResult) or not step.live:
             return None
         changes = step.corrects if isinstance(step, Compare) else not step.takes_over
-        is_ours = step.live.mark == self.state.whose.owner.mark(wanted.key.place)
+        is_ours = self.state.whose.is_marked(wanted.key, step.live)
         return step.live if changes and is_ours else None
 
     def _create(self, wanted: ResolvedObject) -> ObjectResult:

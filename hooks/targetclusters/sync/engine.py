@@ -141,7 +141,8 @@ class _Round:
         )
         self.memory.keep_only(wanted.keys(), recorded.keys())
         tools = former_sets.read(self.target, self.recorded)
-        whose = Whose(self.task.owner, desired.source_uids, tools)
+        uids = frozenset(entry.uid for entry in recorded.values() if entry.uid)
+        whose = Whose(self.task.owner, desired.source_uids, tools, uids)
         state = LiveState(
             self.target, self.memory, whose, wanted, recorded, new_kinds=self.new_kinds
         )

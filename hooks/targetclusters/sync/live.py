@@ -87,9 +87,7 @@ class LiveState:
         return tuple(
             key
             for key, live in self.objects.items()
-            if key not in known
-            and not live.deleting_since
-            and live.mark == self.whose.owner.mark(key.place)
+            if key not in known and not live.deleting_since and self.whose.is_marked(key, live)
         )
 
     def _list(self, kind: Kind, namespaces: list[str]) -> None:

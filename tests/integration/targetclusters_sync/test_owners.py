@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hooks.names import ANNOTATION_OWNER, ANNOTATION_TAKEOVER, FIELD_MANAGER, LABEL_MEMBER_OF
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
@@ -39,6 +40,49 @@ def test_two_hubs_with_one_name_conflict_and_delete_nothing_of_each_other(world:
     assert world.data("app") == {"whose": "first"}
     world.settle()
     assert world.data("app") is None
+
+
+def test_an_object_of_another_kind_with_copied_marks_is_somebody_elses(world: World) -> None:
+    """Operators copy all labels and annotations of an object to what they make for it."""
+    world.source("bundle", {"app.json": json.dumps(manifest("app", {"a": "b"}))}, label="")
+    world.policy = BUNDLE
+    world.settle()
+    marked = (world.on_target("app") or {})["metadata"]
+    copied = {key: marked[key] for key in ("name", "namespace", "labels", "annotations")}
+    secrets = world.target.api.resource("v1", "secrets")
+    theirs = {"apiVersion": "v1", "kind": "Secret", "metadata": copied, "data": {"p": "dGhlaXJz"}}
+    secrets.create(theirs)
+    ours = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}}
+    texts = {"app.json": json.dumps(manifest("app")), "secret.json": json.dumps(ours)}
+    world.source("bundle", texts, label="")
+    report = world.settle()
+    outcomes = {one.entry.kind: one.outcome for one in report.results}
+    assert outcomes == {"ConfigMap": "unchanged", "Secret": "conflict"}
+    assert report.unlisted == ()
+    world.source("bundle", {"app.json": json.dumps(manifest("app"))}, label="")
+    world.settle()
+    assert (secrets.find("app", world.namespace) or {})["data"] == {"p": "dGhlaXJz"}
+
+
+def test_what_an_earlier_build_applied_is_ours_whatever_the_inventory_knows(world: World) -> None:
+    """Its mark names no kind; the process died before the inventory had the object's UID."""
+    world.source("app", {"a": "1"})
+    world.settle()
+    former = world.owner.mark(f"{world.namespace}/app")
+    body = manifest("app", {"a": "1"}, annotations={ANNOTATION_OWNER: former})
+    body["metadata"]["labels"] = {LABEL_MEMBER_OF: world.owner.member}
+    world.target.kubectl(
+        *("apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "-n", world.namespace),
+        *("-f", "-"),
+        stdin=json.dumps(body),
+    )
+    entries = world.recorded.by_key.values()
+    world.recorded = Inventory().with_entries(structs.replace(one, uid="") for one in entries)
+    world.source("app", {"a": "2"})
+    assert world.settle().synced
+    assert world.data("app") == {"a": "2"}
+    marked = (world.on_target("app") or {})["metadata"]["annotations"][ANNOTATION_OWNER]
+    assert marked == world.owner.mark(f"ConfigMap/{world.namespace}/app")
 
 
 def test_another_owners_object_moves_where_its_source_names_the_former_owner(world: World) -> None:

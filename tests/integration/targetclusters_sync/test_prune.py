@@ -181,7 +181,7 @@ def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
 def test_an_entry_is_found_in_whatever_version_its_kind_is_served(
     world: World, version: str
 ) -> None:
-    marks = {ANNOTATION_OWNER: world.owner.mark(f"{world.namespace}/d")}
+    marks = {ANNOTATION_OWNER: world.owner.mark(f"Deployment.apps/{world.namespace}/d")}
     template: Json = {"metadata": {"labels": {"a": "b"}}}
     template["spec"] = {"containers": [{"name": "c", "image": "i"}]}
     deployments = world.target.api.resource("apps/v1", "deployments")

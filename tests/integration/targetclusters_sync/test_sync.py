@@ -149,7 +149,7 @@ def test_what_is_applied_is_ours_by_field_manager_mark_and_hash(world: World) ->
     fields = found["metadata"]["managedFields"]
     assert [(one["manager"], one["operation"]) for one in fields] == [(FIELD_MANAGER, "Apply")]
     marks = found["metadata"]["annotations"]
-    place = f"{world.namespace}/app"
+    place = f"ConfigMap/{world.namespace}/app"
     assert marks[ANNOTATION_OWNER] == f"hub/{world.namespace}/web:{place}"
     assert ANNOTATION_APPLIED_HASH in marks
 

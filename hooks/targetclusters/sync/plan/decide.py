@@ -8,9 +8,9 @@ from hooks.http.texts import join_names, one_line
 from hooks.kube.objects import annotations, finalizers, labels, part
 from hooks.kube.times import read_time, timestamp
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER
-from hooks.targetclusters.sync.plan.fields import may_differ
+from hooks.targetclusters.sync.plan.fields import is_applied, may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
-from hooks.targetclusters.sync.plan.inventory import InventoryEntry
+from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Owner, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
@@ -20,7 +20,7 @@ _MAX_OWNER = 600
 #: Characters of a UID or a resourceVersion, and of a label or a hash; an honest target has no more.
 _MAX_ID = 128
 #: Characters of a mark of ours: three names of 63, 63 and 253 characters, and the object's place.
-_MAX_MARK = 800
+_MAX_MARK = 1100
 #: In the place of what a target wrote into an object with secrets, which may repeat one.
 _NOT_SHOWN = "(not shown: it may quote a secret)"
 
@@ -73,6 +73,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         mark=_read_mark(annotations(obj).get(ANNOTATION_OWNER)),
+        mark_is_applied=is_applied(obj, "f:metadata", "f:annotations", f"f:{ANNOTATION_OWNER}"),
         part_of=str(labels(obj).get(LABEL_PART_OF) or "")[:_MAX_ID],
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or "")[:_MAX_ID],
         deleting_since=_read_since(metadata.get("deletionTimestamp")),
@@ -112,11 +113,13 @@ class Whose:
         source_uids: the UIDs of its sources.
         former_sets: the ids of ApplySets that earlier versions made, each with the tool that
             manages it; empty for us.
+        recorded_uids: of all objects in the inventory: an Event has two groups and one UID.
     """
 
     owner: Owner
     source_uids: frozenset[str] = frozenset()
     former_sets: Mapping[str, str] = field(default_factory=dict)
+    recorded_uids: frozenset[str] = frozenset()
 
     def stranger(self, entry: InventoryEntry, live: LiveObject) -> str:
         """Say whose an object is that is not ours, `live` in the place of `entry`; else empty.
@@ -129,13 +132,30 @@ class Whose:
         if claimed := self.claimed_by(entry, live):
             shown = _NOT_SHOWN if entry.is_confidential else claimed
             return "" if claimed == str(self.owner) else f"belongs to {shown}"
-        is_ours = live.part_of in self.former_sets or live.uid == entry.uid != ""
+        is_recorded = live.uid == entry.uid != "" or live.uid in self.recorded_uids
+        is_ours = live.part_of in self.former_sets or is_recorded
         return "" if is_ours else "existed before us"
 
     def claimed_by(self, entry: InventoryEntry, live: LiveObject) -> str:
         """Return the owner that an object names; empty for none."""
-        marked = _marked_owner(live.mark, entry.key.place) or self.former_sets.get(live.part_of)
+        marked = self._marked_owner(entry.key, live) or self.former_sets.get(live.part_of)
         return one_line(marked, _MAX_OWNER)
+
+    def is_marked(self, key: ObjectKey, live: LiveObject) -> bool:
+        """Tell whether an object carries our mark for its own place."""
+        return ":" in live.mark and self._marked_owner(key, live) == str(self.owner)
+
+    def _marked_owner(self, key: ObjectKey, live: LiveObject) -> str:
+        """Return whose mark an object carries; empty for none and for a copied one.
+
+        A copy of an object carries the mark of the original, which names another place. A mark of
+        an earlier build names no kind: ours counts only if we wrote it.
+        """
+        owner, colon, place = live.mark.partition(":")
+        if not colon or place == key.place:
+            return owner
+        counts = live.mark_is_applied or owner != str(self.owner)
+        return owner if counts and place == key.former_place else ""
 
 
 def decide(
@@ -163,12 +183,3 @@ def decide(
     if live.applied_hash not in {"", wanted.digest}:
         return Apply(live, force=drift == "Correct")
     return Compare(live, corrects=drift == "Correct")
-
-
-def _marked_owner(mark: str, place: str) -> str:
-    """Return whose mark an object at this place carries; empty for none and for a copied one.
-
-    A copy of an object carries the mark of the original, which names another place.
-    """
-    owner, colon, marked = mark.partition(":")
-    return "" if colon and marked != place else owner

@@ -204,6 +204,13 @@ def move_managers(obj: Json) -> list[Json] | None:
     return [*kept, {**new, "fieldsType": "FieldsV1", "fieldsV1": fields}]
 
 
+def is_applied(obj: Json, *path: str) -> bool:
+    """Tell whether we applied a field, by its path in `fieldsV1`, and nobody has changed it."""
+    *above, key = path
+    entries = (entry for entry in items(obj, "metadata", "managedFields") if _is_whole(entry))
+    return any(_is_ours(entry) and key in part(entry, "fieldsV1", *above) for entry in entries)
+
+
 def _is_whole(entry: object) -> bool:
     return isinstance(entry, dict) and _is_tree(entry.get("fieldsV1"))
 

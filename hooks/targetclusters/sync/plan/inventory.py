@@ -45,12 +45,21 @@ class ObjectKey:
         return self.group, self.kind
 
     def __str__(self) -> str:
-        kind = f"{self.kind}.{self.group}" if self.group else self.kind
-        return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self._kind} {where}{self.name}"
+
+    @property
+    def _kind(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
     def place(self) -> str:
-        """Return namespace and name as an object's mark has them."""
+        """Return kind, namespace and name as an object's mark has them."""
+        return f"{self._kind}/{self.namespace}/{self.name}"
+
+    @property
+    def former_place(self) -> str:
+        """Return what the mark of an earlier build has: no kind."""
         return f"{self.namespace}/{self.name}"
 
 

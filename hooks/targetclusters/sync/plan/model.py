@@ -105,7 +105,7 @@ class Owner:
         return hashlib.sha256(str(self).encode()).hexdigest()[:32]
 
     def mark(self, place: str) -> str:
-        """Return the mark of an object at `namespace/name`, without a namespace `/name`."""
+        """Return the mark of an object at a place, such as `Deployment.apps/shop/web`."""
         return f"{self}:{place}"
 
 
@@ -178,6 +178,7 @@ class LiveObject:
 
     Attributes:
         mark: the owner mark that it carries.
+        mark_is_applied: a TargetCluster's operator wrote the mark, by the field's manager.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
         deleting_since: when its deletion was requested; empty if it was not.
@@ -189,6 +190,7 @@ class LiveObject:
     uid: str
     resource_version: str
     mark: str = ""
+    mark_is_applied: bool = False
     part_of: str = ""
     applied_hash: str = ""
     deleting_since: str = ""

@@ -24,7 +24,7 @@ KINDS = {
     for kind in (CONFIG_MAP, SECRET, DEPLOYMENT, CLUSTER_ROLE, CRD, NAMESPACE)
 }
 OWNER = Owner("hub", "fleet/web")
-MARK = OWNER.mark("shop/a")
+MARK = OWNER.mark("ConfigMap/shop/a")
 TARGET = ClusterIdentity("uid-of-target")
 
 

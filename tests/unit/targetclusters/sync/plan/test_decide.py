@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.http.bounded_json import Json
-from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
+from hooks.names import (
+    ANNOTATION_APPLIED_HASH,
+    ANNOTATION_OWNER,
+    FIELD_MANAGER,
+    LABEL_MEMBER_OF,
+)
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
@@ -91,7 +96,7 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             id="made by others",
         ),
         pytest.param(
-            make_live(mark="hub-2/fleet/web:shop/a"),
+            make_live(mark="hub-2/fleet/web:ConfigMap/shop/a"),
             "uid-1",
             OVERWRITE,
             result("conflict", "belongs to hub-2/fleet/web; it is left alone", uid="uid-1"),
@@ -104,8 +109,35 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             result("conflict", "belongs to helm; it is left alone", uid="uid-1"),
             id="handed over",
         ),
+        *[
+            pytest.param(
+                make_live(mark=OWNER.mark(place)), "", CORRECT, result("conflict", LEFT), id=title
+            )
+            for title, place in (
+                ("a copy", "ConfigMap/shop/b"),
+                ("a copy of another kind", "Secret/shop/a"),
+                ("a copy of another group", "ConfigMap.example.org/shop/a"),
+                ("a copy of another namespace", "ConfigMap/shop-2/a"),
+                ("a copy of an earlier build's", "shop/a"),
+            )
+        ],
+        *[
+            pytest.param(live, uid, CORRECT, result("unchanged", uid="uid-1"), id=title)
+            for title, live, uid in (
+                (
+                    "of an earlier build, which wrote it",
+                    make_live(mark=OWNER.mark("shop/a"), mark_is_applied=True),
+                    "",
+                ),
+                ("of an earlier build, recorded", make_live(mark=OWNER.mark("shop/a")), "uid-1"),
+            )
+        ],
         pytest.param(
-            make_live(mark=OWNER.mark("shop/b")), "", CORRECT, result("conflict", LEFT), id="a copy"
+            make_live(mark="hub-2/fleet/web:shop/a"),
+            "",
+            OVERWRITE,
+            result("conflict", "belongs to hub-2/fleet/web; it is left alone"),
+            id="another owner's of an earlier build, overwrite",
         ),
         pytest.param(
             make_live(uid="uid-of-source"),
@@ -183,7 +215,7 @@ def test_an_object_of_a_former_set_of_ours_is_ours() -> None:
 def test_another_owners_is_taken_over_where_its_source_names_that_owner(
     former: str, taken: bool
 ) -> None:
-    live = make_live(mark="hub-2/fleet/web:shop/a")
+    live = make_live(mark="hub-2/fleet/web:ConfigMap/shop/a")
     wanted = replace(make_wanted(), switches=Switches(takeover_from=former))
     step = decide(wanted, live, policy=OVERWRITE, whose=WHOSE)
     assert (step == Apply(live, force=True, takes_over=True)) is taken
@@ -266,12 +298,31 @@ def test_a_mark_longer_than_any_of_ours_is_cut_and_somebody_elses(mark: str) -> 
 
 def test_the_longest_mark_of_ours_is_ours() -> None:
     owner = Owner("h" * 63, f"{'n' * 63}/{'c' * 253}")
-    entry = InventoryEntry("v1", "ConfigMap", "n" * 63, "a" * 253)
+    entry = InventoryEntry(f"{'g' * 253}/v1", "K" * 63, "n" * 63, "a" * 253)
     marked = {ANNOTATION_OWNER: owner.mark(entry.key.place)}
     metadata = {"uid": "u", "resourceVersion": "1", "annotations": marked}
     live = read_live(make_body(metadata=metadata))
     assert live is not None
     assert not Whose(owner).stranger(entry, live)
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "ours"),
+    [
+        (FIELD_MANAGER, "Apply", True),
+        (FIELD_MANAGER, "Update", False),
+        ("kubectl", "Apply", False),
+    ],
+)
+def test_who_wrote_a_mark_is_told_by_the_manager_of_its_field(
+    manager: str, operation: str, ours: bool
+) -> None:
+    fields: Json = {"f:metadata": {"f:annotations": {f"f:{ANNOTATION_OWNER}": {}}}}
+    managed = [{"manager": manager, "operation": operation, "fieldsV1": fields}]
+    metadata = {"uid": "u", "resourceVersion": "1", "managedFields": managed}
+    live = read_live(make_body(metadata=metadata))
+    assert live is not None
+    assert live.mark_is_applied is ours
 
 
 JSON_VALUES = st.recursive(
