@@ -88,7 +88,8 @@ def _problem(latest: SyncResult | None) -> str:
     if latest is None or latest.report is None:
         return "no deletion round has finished yet"
     remaining = len(latest.report.inventory.by_key)
-    return latest.report.error or f"{remaining} objects are still there"
+    first = next((f"; {one.entry.key}: {one.message}" for one in latest.report.troubled), "")
+    return latest.report.error or f"{remaining} objects are still there{first}"
 
 
 def _deleting(message: str) -> Condition:

@@ -45,7 +45,9 @@ from hooks.targetclusters.sync.plan.resolve import (
     ResolvedObject,
     ResolvedSet,
     defined_kinds,
+    is_custom,
     prune_order,
+    prune_rank,
     resolve,
     why_kept,
 )
@@ -56,6 +58,9 @@ SERVE_SECONDS = 10.0
 _SERVE_POLL = 0.1
 #: Seconds until the next round if an object is changing.
 RECHECK_SECONDS = 5.0
+#: Seconds that what is deleted waits for what goes before it: half of the default finalizeTimeout.
+HOLD_SECONDS = 300.0
+_HOLDS = "what is deleted after it waits"
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
 _FULL = (
     f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps hold no more, also of what "
@@ -206,23 +211,63 @@ class _Round:
     def _prune(self, state: LiveState, *, without: Collection[GroupKind]) -> None:
         """Delete what is recorded and no longer wanted, without objects of some kinds."""
         applied = {one.entry.uid for one in self.results.values() if one.outcome in OURS}
+        why = self._why_kept()
+        first: InventoryEntry | None = None  # of what holds back all that is deleted after it
+        for entry in prune_order(_members(self.recorded)):
+            if entry.key in state.wanted:
+                continue
+            if reason := why(entry):
+                if not self._is_done(entry):
+                    self._note(ObjectResult(entry, "skipped", reason))
+                continue
+            if not self._is_done(entry) and entry.key.group_kind not in without:
+                if first and prune_rank(first.key) < prune_rank(entry.key):
+                    self._hold(entry, first)
+                else:
+                    self._note(delete_object(state, entry, applied=applied))
+            first = first or (entry if self._holds(entry) else None)
+
+    def _why_kept(self) -> Callable[[InventoryEntry], str]:
+        """Return what says why an object is not pruned; empty if it is."""
         unserved = {(one.entry.key.group_kind, one.entry.name) for one in self.resolved.unresolved}
         incomplete = self._incomplete_sources()
-        for entry in prune_order(_members(self.recorded)):
-            found = self.results.get(entry.key)
-            is_kept = found is not None and found.outcome == "skipped" and not found.needs_recheck
-            is_done = found is not None and (found.is_gone or not is_kept)
-            if entry.key in state.wanted or is_done or entry.key.group_kind in without:
-                continue
-            reason = why_kept(entry, self.task.desired, incomplete, self.task.policy)
+
+        def why(entry: InventoryEntry) -> str:
             if self.task.deletes:
-                reason = ""
-            elif (entry.key.group_kind, entry.name) in unserved:
-                reason = "is kept: it is wanted, but its kind is not served"
-            if reason:
-                self._note(ObjectResult(entry, "skipped", reason))
-            else:
-                self._note(delete_object(state, entry, applied=applied))
+                return ""
+            reason = why_kept(entry, self.task.desired, incomplete, self.task.policy)
+            if not reason and (entry.key.group_kind, entry.name) in unserved:
+                return "is kept: it is wanted, but its kind is not served"
+            return reason
+
+        return why
+
+    def _is_done(self, entry: InventoryEntry) -> bool:
+        """Tell whether this round has decided about an object; what waits is decided again."""
+        found = self.results.get(entry.key)
+        is_overtaken = entry.key in self.memory.overtaken
+        return found is not None and (found.is_gone or found.outcome != "skipped" or is_overtaken)
+
+    def _holds(self, entry: InventoryEntry) -> bool:
+        """Tell whether an object that is to be deleted is still there, for some minutes only.
+
+        A refused deletion holds only if it is of an object that may need its controller.
+        """
+        found = self.results.get(entry.key)
+        is_refused = found is not None and found.outcome == "failed" and not is_custom(entry.key)
+        if is_refused or (found is not None and found.is_gone):
+            self.memory.deleting.pop(entry.key, None)
+            return False
+        now = self.clock()
+        return now - self.memory.deleting.setdefault(entry.key, now) < HOLD_SECONDS
+
+    def _hold(self, entry: InventoryEntry, first: InventoryEntry) -> None:
+        """Let an object wait for one that is deleted before it, and whose controller it may be."""
+        until = f"waits until {first.key} is gone, for up to {HOLD_SECONDS / 60:g} minutes"
+        self._note(ObjectResult(entry, "skipped", until, needs_recheck=True))
+        if (found := self.results.get(first.key)) and _HOLDS not in found.message:
+            message = f"{found.message}; {_HOLDS}, for up to {HOLD_SECONDS / 60:g} minutes"
+            self._note(replace(found, message=message))
 
     def _incomplete_sources(self) -> list[str]:
         """Return the sources of which something that is wanted is not on the target."""

@@ -51,6 +51,8 @@ class SyncMemory:
         conflicts: the objects that are somebody else's.
         unanswered: how many rounds in a row met something that does not answer.
         overtaken: how many rounds in a row found an object changed between a look and a write.
+        deleting: objects that were to be deleted and did not go, with the monotonic seconds of the
+            first try.
         slow: the kinds whose last call was slow; a round does everything else before them.
     """
 
@@ -60,6 +62,7 @@ class SyncMemory:
     conflicts: set[ObjectKey] = field(default_factory=set)
     unanswered: int = 0
     overtaken: Counter[ObjectKey] = field(default_factory=Counter)
+    deleting: dict[ObjectKey, float] = field(default_factory=dict)
     slow: set[GroupKind] = field(default_factory=set)
 
     def note_failure(
@@ -97,6 +100,8 @@ class SyncMemory:
         self.retries = {key: value for key, value in self.retries.items() if key in wanted}
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in wanted}
         self.conflicts.intersection_update(wanted)
+        pruned = {key: since for key, since in self.deleting.items() if key in recorded}
+        self.deleting = {key: since for key, since in pruned.items() if key not in wanted}
         kept = {key: count for key, count in self.overtaken.items() if key in recorded}
         self.overtaken = Counter(kept)
 

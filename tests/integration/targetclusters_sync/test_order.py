@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.sync.engine import HOLD_SECONDS
 from tests.controlplane import polling
 from tests.integration.targetclusters_sync.worlds import World, manifest, result
 
@@ -62,6 +65,59 @@ def test_everything_goes_again_the_other_way_round(world: World) -> None:
     assert pruned == ["w", f"widgets.{group}"]
     assert world.settle().counts["unchanged"] == 1
     assert world.target.api.resource("v1", "configmaps").find("app", world.namespace)
+
+
+def deployment(name: str) -> Json:
+    template = {"metadata": {"labels": {"a": name}}}
+    spec = {"template": {**template, "spec": {"containers": [{"name": "c", "image": "i"}]}}}
+    spec["selector"] = {"matchLabels": {"a": name}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize("prefix", ["acid", "zeta"])
+@pytest.mark.parametrize("goes", ["with its TargetCluster", "from its source"])
+def test_a_controller_stays_until_the_objects_that_it_finalizes_are_gone(
+    world: World, prefix: str, goes: str
+) -> None:
+    group = f"{prefix}.{world.namespace}.example.org"
+    body = widget(group)
+    body["metadata"]["finalizers"] = ["operator/cleanup"]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator"}}
+    bundle(world, crd(group), body, deployment("operator"), account)
+    assert world.settle().synced
+    bundle(world, manifest("other"))
+    step = world.delete if goes == "with its TargetCluster" else world.round
+    step()
+    report = step()
+    assert {r.entry.name: r.outcome for r in report.results if r.entry.name != "other"} == {
+        "w": "deleting",
+        "operator": "skipped",
+        f"widgets.{group}": "skipped",
+    }
+    assert "held by finalizer operator/cleanup; what is" in result(report, "w").message
+    assert result(report, f"widgets.{group}").message.startswith("waits until Widget.")
+    assert not report.synced
+    assert world.on_target("operator", "deployments", "apps/v1")
+    patch = {"metadata": {"finalizers": None}}
+    world.target.api.resource(f"{group}/v1", "widgets").patch("w", patch, world.namespace)
+    step()
+    assert world.on_target("operator", "deployments", "apps/v1") is None
+    assert world.on_target("operator", "serviceaccounts") is None
+
+
+def test_what_does_not_go_holds_back_the_rest_for_minutes_only(world: World) -> None:
+    held = manifest("app", finalizers=["example.org/never"])
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "last"}}
+    bundle(world, account, held)
+    assert world.settle().synced
+    world.policy["sources"] = [{"kind": "ConfigMap", "name": "none"}]
+    assert result(world.round(), "last").outcome == "skipped"
+    world.clock += HOLD_SECONDS
+    assert result(world.round(), "last").outcome == "pruned"
+    world.target.api.resource("v1", "configmaps").patch(
+        "app", {"metadata": {"finalizers": None}}, world.namespace
+    )
+    assert result(world.round(), "app").outcome == "pruned"
 
 
 def test_an_object_without_its_crd_is_named_and_stops_no_other(world: World) -> None:

@@ -55,6 +55,17 @@ _FIRST = (
 )
 #: Kinds that may refuse other objects of one set until their own backend works.
 _LAST = ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+#: The groups of Kubernetes itself (1.36). Objects of any other need a controller that is an object.
+_BUILT_IN = frozenset(
+    (
+        *("", "apps", "autoscaling", "batch", "extensions", "policy", CRD_GROUP),
+        *("admissionregistration.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io"),
+        *("authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io"),
+        *("discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io"),
+        *("networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io"),
+        *("scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +165,7 @@ def resolve(
                 entry = structs.replace(entry, uid=before.uid, applied=before.applied)
             left = ignored_paths(ignored, entry.key.group_kind)
             resolved[entry.key] = replace(_complete(one, kind, entry, owner), ignored=left)
-    ordered = sorted(resolved.values(), key=lambda one: apply_order(one.key))
+    ordered = sorted(resolved.values(), key=lambda one: (apply_rank(one.key), one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
 
 
@@ -168,16 +179,31 @@ def defined_kinds(desired: DesiredSet) -> Mapping[Gvk, Kind]:
     return found
 
 
-def apply_order(key: ObjectKey) -> tuple[int, ObjectKey]:
-    """Return a sort key by which an object comes after those that it needs."""
+def is_custom(key: ObjectKey) -> bool:
+    """Tell whether an object is of a kind that Kubernetes itself does not have."""
+    return key.group not in _BUILT_IN
+
+
+def apply_rank(key: ObjectKey) -> int:
+    """Return a rank that is lower for what others need: a CRD's objects need its controller."""
+    if is_custom(key):
+        return len(_FIRST) + 1
     if key.kind in _LAST:
-        return len(_FIRST) + 1, key
-    return (_FIRST.index(key.kind) if key.kind in _FIRST else len(_FIRST)), key
+        return len(_FIRST) + 2
+    return _FIRST.index(key.kind) if key.kind in _FIRST else len(_FIRST)
+
+
+def prune_rank(key: ObjectKey) -> int:
+    """Return a rank that is lower for what is deleted before others: the reverse of applying.
+
+    Only an APIService goes after the objects that it serves.
+    """
+    return -len(_FIRST) if key.kind == "APIService" else -apply_rank(key)
 
 
 def prune_order(entries: Iterable[InventoryEntry]) -> list[InventoryEntry]:
-    """Sort objects in the order in which they are deleted: the reverse of applying."""
-    return sorted(entries, key=lambda entry: apply_order(entry.key), reverse=True)
+    """Sort objects in the order in which they are deleted."""
+    return sorted(entries, key=lambda entry: (prune_rank(entry.key), entry.key))
 
 
 def why_kept(

@@ -7,6 +7,7 @@ from hooks.kube.kinds import NAMESPACE, Kind
 from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, Switches, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import (
     ResolvedSet,
+    apply_rank,
     defined_kinds,
     prune_order,
     resolve,
@@ -152,6 +153,23 @@ def test_is_pruned_in_the_reverse_order_of_applying() -> None:
     entries = [make_entry("n", NAMESPACE), make_entry("d", DEPLOYMENT), make_entry("c", CRD)]
     found = prune_order([*entries, make_entry("a")])
     assert [entry.name for entry in found] == ["d", "a", "c", "n"]
+
+
+@pytest.mark.parametrize(
+    "group", ["acid.example.org", "zeta.example.org", "gateway.networking.k8s.io"]
+)
+def test_an_object_of_a_crd_comes_after_its_controller_and_goes_before_it(group: str) -> None:
+    """The controller takes the finalizers off; an APIService serves until nothing is left."""
+    custom = Kind(f"{group}/v1", "Db", "dbs", namespaced=True)
+    accounts = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
+    api = Kind("apiregistration.k8s.io/v1", "APIService", "apiservices", namespaced=False)
+    kinds = (NAMESPACE, CRD, accounts, DEPLOYMENT, custom)
+    entries = [make_entry(kind.kind, kind) for kind in (api, *kinds)]
+    pruned = [entry.name for entry in prune_order(entries)]
+    assert [name for name in pruned if name != "APIService"] == [k.kind for k in reversed(kinds)]
+    assert pruned.index("Db") < pruned.index("APIService")
+    applied = sorted(entries, key=lambda entry: apply_rank(entry.key))
+    assert [entry.name for entry in applied] == [*(kind.kind for kind in kinds), "APIService"]
 
 
 def test_crds_define_kinds() -> None:
