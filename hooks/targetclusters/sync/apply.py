@@ -269,7 +269,10 @@ def _delete_object(
 ) -> ObjectResult:
     kind = state.kind(entry)
     if kind is None:
-        message = "is gone: the target does not serve its kind"
+        if state.target.is_defined(*entry.key.group_kind):
+            message = "is not deleted: the target does not serve its kind now; it stays recorded"
+            return ObjectResult(entry, "failed", message)
+        message = "is gone: the target has no such kind"
         return ObjectResult(entry, "pruned", message, is_gone=True)
     path = kind.path(entry.namespace, entry.name)
     # An object that is not listed is gone, or no longer carries our label.

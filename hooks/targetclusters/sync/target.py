@@ -10,6 +10,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import (
     APPLY_PATCH,
+    METADATA_LIST,
     Conflict,
     Kube,
     KubeError,
@@ -18,12 +19,16 @@ from hooks.kube.client import (
     NotFound,
 )
 from hooks.kube.kinds import (
+    CRD_GROUP,
+    CRD_KIND,
     NAMESPACE,
+    GroupKind,
     Kind,
     parse_group_list,
     parse_resource_list,
     version_path,
 )
+from hooks.kube.objects import part
 from hooks.names import FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
@@ -39,9 +44,13 @@ LIST_SECONDS = 60.0
 MARGIN = 0.2
 #: Calls in a row without a usable answer after which the round asks whether anything answers.
 SILENT_CALLS = 3
-#: Whole objects in one page, and the bytes that they may take: 1.6 MiB each.
-PAGE = "5"
+#: Whole objects in the first page of a list, and the bytes that an answer may take: 1.6 MiB each.
+PAGE = 5
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+#: Objects in one page of names.
+NAMES_PAGE = "100"
+_CRDS = Kind(f"{CRD_GROUP}/v1", CRD_KIND, "customresourcedefinitions", namespaced=False)
+_API_SERVICES = Kind("apiregistration.k8s.io/v1", "APIService", "apiservices", namespaced=False)
 #: Characters of a target's message that are kept.
 MAX_MESSAGE = 300
 _CUT = "the round's time was over before a usable answer came"
@@ -100,6 +109,7 @@ class Target:
         self._silent_calls, self._has_answered = 0, False
         self._asked: dict[str, KubeError | None] = {}
         self._versions: Mapping[str, Sequence[str]] | None = None
+        self._defined: dict[GroupKind, bool] = {}
 
     def find_kind(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served; None if the target does not serve it."""
@@ -119,11 +129,44 @@ class Target:
         versions = self._groups().get(group, ()) if group else ("v1",)
         return next(filter(None, (self.find_kind(version, kind) for version in versions)), None)
 
+    def is_defined(self, group: str, kind: str) -> bool:
+        """Tell whether a kind that is not served is defined, so its objects may still be there.
+
+        A CustomResourceDefinition keeps its objects while no version of it is served, and so does
+        the server of an APIService that does not answer.
+        """
+        if (group, kind) not in self._defined:
+            self._defined[group, kind] = bool(group) and (
+                any(
+                    part(self.find(path) or {}, "spec", "names").get("kind") == kind
+                    for path in self._find_named(_CRDS, group)
+                )
+                or any(
+                    part(self.find(path) or {}, "spec", "service")
+                    for path in self._find_named(_API_SERVICES, group)
+                )
+            )
+        return self._defined[group, kind]
+
+    def _find_named(self, kind: Kind, group: str) -> Iterator[str]:
+        """Return the paths of what is named after a group, such as `widgets.example.org`."""
+        try:
+            with self._call(LIST_SECONDS) as deadline:
+                params = {"limit": NAMES_PAGE}
+                listed = self._kube.list(
+                    kind.path(), deadline=deadline, accept=METADATA_LIST, params=params
+                )
+                named = [str(part(one, "metadata").get("name")) for one in listed]
+        except NotFound:
+            named = []
+        return (kind.path(name=name) for name in named if name.partition(".")[2] == group)
+
     def forget_kinds(self, api_version: str) -> None:
         """Ask again: what the target serves under this version has changed."""
         self.served.pop(api_version, None)
         self._asked.pop(api_version, None)
         self._versions = None
+        self._defined.clear()
 
     def get(self, path: str) -> Json:
         """Read an object. Raises NotFound."""
@@ -144,7 +187,7 @@ class Target:
 
     def list(self, path: str, *, labels: str, limit: int) -> Iterator[Json]:
         """Read a collection's objects by label. Raises KubeError if there are more than `limit`."""
-        params = {"labelSelector": labels, "limit": PAGE}
+        params = {"labelSelector": labels, "limit": str(PAGE)}
         with self._call(LIST_SECONDS) as deadline:
             items = self._kube.list(
                 path, deadline=deadline, params=params, page_seconds=CALL_SECONDS

@@ -120,6 +120,45 @@ def test_what_does_not_go_holds_back_the_rest_for_minutes_only(world: World) -> 
     assert result(world.round(), "app").outcome == "pruned"
 
 
+def test_what_a_target_does_not_serve_for_a_while_stays_recorded(world: World) -> None:
+    """Its CRD is there, so its objects are too."""
+    group = f"{world.namespace}.example.org"
+    definitions = world.target.api.resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+    definitions.create(crd(group))
+    bundle(world, widget(group), manifest("app"))
+    polling.until(lambda: world.settle().synced, "the kind is served")
+
+    def serve(*, served: bool) -> None:
+        patch = [{"op": "replace", "path": "/spec/versions/0/served", "value": served}]
+        world.target.kubectl(
+            *("patch", "crd", f"widgets.{group}", "--type=json", "-p", json.dumps(patch))
+        )
+        polling.until(lambda: is_served(world, group) is served, "the target takes it up")
+        world.forget()
+
+    serve(served=False)
+    bundle(world, manifest("app"))
+    report = world.settle()
+    found = result(report, "w")
+    told = "is not deleted: the target does not serve its kind now; it stays recorded"
+    assert (found.outcome, found.message, report.synced) == ("failed", told, False)
+    assert found.entry.key in world.recorded.by_key
+    assert {key.name for key in world.delete().inventory.by_key} == {"w", "app"}
+    serve(served=True)
+
+    def is_pruned() -> bool:
+        return found.entry.key not in world.round().inventory.by_key
+
+    polling.until(is_pruned, "the storage of the kind is initialised again")
+    assert world.on_target("w", "widgets", f"{group}/v1") is None
+    definitions.delete(f"widgets.{group}")
+
+
+def is_served(world: World, group: str) -> bool:
+    groups = json.loads(world.target.kubectl("get", "--raw", "/apis"))["groups"]
+    return group in {one["name"] for one in groups}
+
+
 def test_an_object_without_its_crd_is_named_and_stops_no_other(world: World) -> None:
     group = f"{world.namespace}.example.org"
     bundle(world, widget(group), manifest("app"))

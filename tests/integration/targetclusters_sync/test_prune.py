@@ -173,7 +173,7 @@ def test_an_entry_whose_kind_is_served_no_more_is_gone(world: World) -> None:
     entry = InventoryEntry("gone.example.org/v1", "Gone", world.namespace, "g", source="x")
     world.recorded = Inventory().with_entries([entry])
     report = world.round()
-    assert result(report, "g").message == "is gone: the target does not serve its kind"
+    assert result(report, "g").message == "is gone: the target has no such kind"
     assert entry.key not in report.inventory.by_key
 
 
