@@ -19,12 +19,14 @@ from math import inf
 from threading import Lock
 from urllib.parse import urlencode
 
+import msgspec
 from kubernetes.client import Configuration
 
 from hooks.http.backoff import retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline, run_detached
 from hooks.http.errors import HttpError
+from hooks.http.sockets import TooLarge
 from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
@@ -44,6 +46,8 @@ SAFE_PATH = re.compile(
 
 #: Objects in one page of a list.
 PAGE_SIZE = 500
+#: By how much a page may be larger than the one before.
+PAGE_GROWTH = 5
 #: Characters of an answer's text that an error shows.
 MAX_LINE = 300
 #: What the API server's audit log shows of us.
@@ -116,6 +120,30 @@ class KubeRequest:
     accept: str = JSON
 
 
+@dataclass(frozen=True)
+class Pages:
+    """How a list is read.
+
+    Attributes:
+        seconds: that each page may take.
+        max_bytes: pages grow while their items are likely to fit into that; 0 for one size.
+    """
+
+    seconds: float = inf
+    max_bytes: int = 0
+
+    def next_limit(self, limit: int, items: list[Json]) -> int:
+        """Return how many items to ask for after a page; 0 for as many as at first."""
+        if not (self.max_bytes and items):
+            return 0
+        fitting = self.max_bytes * len(items) // len(msgspec.json.encode(items))
+        return min(PAGE_SIZE, PAGE_GROWTH * limit, fitting)
+
+
+#: A list whose pages all have one size.
+ONE_SIZE = Pages()
+
+
 class Kube(ABC):
     """A Kubernetes API. Objects are dicts."""
 
@@ -142,22 +170,31 @@ class Kube(ABC):
         deadline: Deadline,
         params: Params = None,
         accept: str = JSON,
-        page_seconds: float = inf,
+        pages: Pages = ONE_SIZE,
     ) -> Iterator[Json]:
-        """Read a collection in pages of PAGE_SIZE; items carry no kind of their own.
+        """Read a collection in pages, of PAGE_SIZE or a `limit`; items carry no kind of their own.
 
-        Each page may take `page_seconds`, all of them as long as the deadline says.
+        All pages may take as long as the deadline says. One of several that turns out too large is
+        asked for again with the first limit.
         Raises as `call`, at any page; KubeUnreachable too if the list expires between pages (410).
         """
         query = {"limit": str(PAGE_SIZE), **(params or {})}
+        first = query["limit"]
         while True:
-            each = deadline.at_most(page_seconds)
-            page = self.call(KubeRequest("GET", path, each, query, accept=accept))
+            each = deadline.at_most(pages.seconds)
+            try:
+                page = self.call(KubeRequest("GET", path, each, query, accept=accept))
+            except KubeUnreachable as error:
+                if query["limit"] == first or not isinstance(error.__cause__, TooLarge):
+                    raise
+                query = {**query, "limit": first}
+                continue
             items, token = _page(f"GET {path}", page)
             yield from items
             if not token:
                 return
             query = {**query, "continue": token}
+            query["limit"] = str(max(int(first), pages.next_limit(int(query["limit"]), items)))
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         """Create an object in the collection at `path`. Raises as `call`."""

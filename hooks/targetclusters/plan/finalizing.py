@@ -55,6 +55,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     wait = facts.deletion.poll_delay(facts.monotonic)
     if wait is None and latest is not None:
         pause = NEXT_ROUND if latest.report and not latest.report.error else RETRY
+        pause = max(pause, latest.report.pause if latest.report else 0.0)
         wait = facts.deletion.started + latest.seconds + pause - facts.monotonic
     if wait is not None and wait > 0:
         return Decision(children, _deleting(problem), wait=min(left, wait), event=event)

@@ -85,7 +85,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
         return decision
     if unrecorded is not None:
         return replace(decision, wait=RECORDED_WITHIN)
-    wait = max(0.0, _until_due(facts, sync, condition.reason))
+    wait = max(0.0, _pause_left(facts), _until_due(facts, sync, condition.reason))
     return replace(decision, wait=wait, start=None if wait else facts.inventory)
 
 
@@ -111,6 +111,14 @@ def _unrecorded(facts: Facts) -> Inventory | None:
         return None
     wanted = latest.report.inventory
     return None if wanted == facts.inventory else wanted
+
+
+def _pause_left(facts: Facts) -> float:
+    """Return the seconds for which the target still asks to be left alone."""
+    latest = facts.sync.latest
+    if latest is None or latest.report is None or not latest.report.pause:
+        return 0.0
+    return facts.sync.started + latest.seconds + latest.report.pause - facts.monotonic
 
 
 def _until_due(facts: Facts, sync: Json, reason: str) -> float:

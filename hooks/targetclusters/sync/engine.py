@@ -318,6 +318,7 @@ class _Round:
             problems=(*self.task.desired.problems, *self.resolved.problems, *unreadable),
             error=error,
             resume_after=min((wait for wait in waits if wait is not None), default=None),
+            pause=self.target.pause,
             unlisted=self.unlisted,
             label=self.task.owner.selector,
         )

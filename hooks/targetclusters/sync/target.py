@@ -17,6 +17,7 @@ from hooks.kube.client import (
     KubeRefused,
     KubeUnreachable,
     NotFound,
+    Pages,
 )
 from hooks.kube.kinds import (
     CRD_GROUP,
@@ -49,6 +50,7 @@ PAGE = 5
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 #: Objects in one page of names.
 NAMES_PAGE = "100"
+_PAGES = Pages(CALL_SECONDS, MAX_ANSWER_BYTES // 4)
 _CRDS = Kind(f"{CRD_GROUP}/v1", CRD_KIND, "customresourcedefinitions", namespaced=False)
 _API_SERVICES = Kind("apiregistration.k8s.io/v1", "APIService", "apiservices", namespaced=False)
 #: Characters of a target's message that are kept.
@@ -95,6 +97,7 @@ class Target:
     Attributes:
         deadline: of the round.
         spent: seconds that the calls of the round took so far.
+        pause: seconds for which the target asks to be left alone.
         managed_namespaces: namespaces that the round applies as objects; `apply_new` creates none.
         served: the kinds that the target serves, as earlier rounds found them. A version that lacks
             a kind is asked once more in each round: a CRD may have added the kind.
@@ -103,6 +106,7 @@ class Target:
     def __init__(self, kube: Kube, served: ServedKinds, deadline: Deadline) -> None:
         self.deadline = deadline
         self.spent = 0.0
+        self.pause = 0.0
         self.managed_namespaces: frozenset[str] = frozenset()
         self.served = served
         self._kube = kube
@@ -189,9 +193,7 @@ class Target:
         """Read a collection's objects by label. Raises KubeError if there are more than `limit`."""
         params = {"labelSelector": labels, "limit": str(PAGE)}
         with self._call(LIST_SECONDS) as deadline:
-            items = self._kube.list(
-                path, deadline=deadline, params=params, page_seconds=CALL_SECONDS
-            )
+            items = self._kube.list(path, deadline=deadline, params=params, pages=_PAGES)
             for number, item in enumerate(items):
                 if number >= limit:
                     raise KubeError(f"GET {path}: lists more than {limit} objects of ours")
@@ -297,6 +299,9 @@ class Target:
         if not is_401 and self._silent_calls < SILENT_CALLS:
             return ""
         self._silent_calls = 0
+        if error.retry_after:
+            self.pause = error.retry_after
+            return f"the target asks for a pause of {self.pause:g} s: {error.without_text}"
         try:
             self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
         except KubeError as lost:

@@ -231,6 +231,7 @@ class SyncReport:
         problems: those of the sources and of resolving them.
         error: what ended the round early, empty if nothing did.
         resume_after: seconds until another round has something to do; None if it has not.
+        pause: seconds for which the target asks to be left alone; 0 if it does not.
         unlisted: objects on the target with our mark that no inventory lists.
         label: what selects all objects of ours on the target.
     """
@@ -241,6 +242,7 @@ class SyncReport:
     problems: tuple[SourceProblem, ...] = ()
     error: str = ""
     resume_after: float | None = None
+    pause: float = 0.0
     unlisted: tuple[ObjectKey, ...] = ()
     label: str = ""
 

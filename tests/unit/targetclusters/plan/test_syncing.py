@@ -205,6 +205,16 @@ def test_a_round_is_due(changes: Json) -> None:
         ),
         pytest.param(
             {
+                "sync": finished(
+                    round_(A, replace(report(A, complete=False, error="429"), pause=60.0))
+                ),
+                "status": counted(SETTLED, attempts=1),
+                "generation": 2,
+            },
+            id="the-target-asks-for-a-pause",
+        ),
+        pytest.param(
+            {
                 "sync": finished(round_(A, report(A, complete=False, error="timeout"))),
                 "status": counted(SETTLED, attempts=3),
             },

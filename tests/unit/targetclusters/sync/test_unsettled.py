@@ -1,15 +1,30 @@
 """What is neither on the target nor refused there is not called synced, and is named in time."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from hooks.http.bounded_json import Json
+from hooks.http.deadline import Deadline
+from hooks.kube.client import KubeUnreachable
 from hooks.targetclusters.sync.apply import REPEATED
-from hooks.targetclusters.sync.plan.model import SyncReport
-from tests.unit.api_server import Answer, Call
-from tests.unit.targetclusters.sync.objects import make_desired, make_entry, make_wanted
-from tests.unit.targetclusters.sync.rounds import STATUS, after_discovery, sync
+from hooks.targetclusters.sync.engine import sync_round
+from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.plan.inventory import Inventory
+from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport, SyncTask
+from hooks.targetclusters.sync.target import SILENT_CALLS
+from tests.kubes import Answering, Call
+from tests.unit import api_server
+from tests.unit.api_server import Answer
+from tests.unit.targetclusters.sync.objects import (
+    OWNER,
+    TARGET,
+    make_desired,
+    make_entry,
+    make_wanted,
+)
+from tests.unit.targetclusters.sync.rounds import DISCOVERY, STATUS, after_discovery, sync
 
 DESIRED = make_desired("a", data={"x": "1"})
 CHANGED = (409, {"message": "the object has been modified"})
@@ -44,7 +59,7 @@ def test_a_wanted_object_that_is_being_deleted_is_not_synced(
     assert report.resume_after is not None
 
 
-def always_changed(call: Call) -> Answer:
+def always_changed(call: api_server.Call) -> Answer:
     """Answer 409 to whatever would change the object, which looks changed each time."""
     if "limit=" in call.path:
         return 200, {"items": [live() | {"data": {"x": "2"}}]}
@@ -53,7 +68,7 @@ def always_changed(call: Call) -> Answer:
     return (200, live() | {"data": {"x": "2"}}) if call.method == "GET" else CHANGED
 
 
-def never_created(call: Call) -> Answer:
+def never_created(call: api_server.Call) -> Answer:
     """Answer 409 to a creation, and that there is no such object."""
     if "limit=" in call.path:
         return 200, {"items": []}
@@ -62,7 +77,7 @@ def never_created(call: Call) -> Answer:
 
 @pytest.mark.parametrize("answer", [always_changed, never_created])
 def test_an_object_that_is_overtaken_in_several_rounds_has_failed(
-    answer: Callable[[Call], Answer],
+    answer: Callable[[api_server.Call], Answer],
 ) -> None:
     reports = sync(
         after_discovery(answer), DESIRED, recorded=[make_entry("a")], rounds=REPEATED + 1
@@ -80,7 +95,7 @@ def test_an_object_that_is_not_deleted_because_it_changes_has_failed() -> None:
     """Each look finds another object of ours there."""
     uids = iter(range(1000))
 
-    def answer(call: Call) -> Answer:
+    def answer(call: api_server.Call) -> Answer:
         found = live(uid=f"u-{next(uids)}")
         if "limit=" in call.path:
             return 200, {"items": [found]}
@@ -94,10 +109,36 @@ def test_an_object_that_is_not_deleted_because_it_changes_has_failed() -> None:
     assert reports[-1].inventory.by_key == {entry.key: entry}
 
 
+class Throttling(Answering):
+    """Answers discovery and lists, and every write with 429."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def answer(self, call: Call) -> Json:
+        self.calls.append(call)
+        if call.writes:
+            raise KubeUnreachable("PATCH: too many requests (429)", code=429, retry_after=30.0)
+        return DISCOVERY.get(call.path, {"items": []})
+
+
+def test_a_target_that_asks_for_a_pause_gets_it() -> None:
+    entries = [make_entry(f"c{number}") for number in range(20)]
+    desired = DesiredSet(tuple(make_desired(entry.name) for entry in entries))
+    task = SyncTask(OWNER, TARGET, Inventory().with_entries(entries), desired)
+    kube = Throttling()
+    report = sync_round(
+        kube, task, memory=SyncMemory(), deadline=Deadline(20), clock=time.monotonic
+    )
+    assert sum(call.writes for call in kube.calls) == SILENT_CALLS
+    assert report.pause == 30.0
+    assert report.error == "the target asks for a pause of 30 s: refused with 429"
+
+
 def test_an_object_that_settles_is_counted_from_the_start() -> None:
     rounds = 0
 
-    def answer(call: Call) -> Answer:
+    def answer(call: api_server.Call) -> Answer:
         nonlocal rounds
         rounds += "limit=" in call.path
         if rounds % REPEATED == 0:
