@@ -34,18 +34,38 @@ _SWITCHES = [
 ]
 
 #: Labels and annotations by which a tool knows its objects where they come from: on a target they
-#: would make the tool there take an object for its own.
+#: would make the tool there take an object for its own. What else these tools read, such as
+#: `argocd.argoproj.io/secret-type`, is content. What ends with `/` is a prefix.
 _TRACKING = (
-    "applyset.kubernetes.io/",
-    "argocd.argoproj.io/",
+    "applyset.kubernetes.io/additional-namespaces",
+    "applyset.kubernetes.io/contains-group-kinds",
+    "applyset.kubernetes.io/contains-group-resources",
+    "applyset.kubernetes.io/id",
+    "applyset.kubernetes.io/part-of",
+    "applyset.kubernetes.io/tooling",
+    "argocd.argoproj.io/installation-id",
+    "argocd.argoproj.io/instance",
+    "argocd.argoproj.io/tracking-id",
     "config.k8s.io/owning-inventory",
-    "helm.toolkit.fluxcd.io/",
-    "kapp.k14s.io/",
+    "helm.toolkit.fluxcd.io/name",
+    "helm.toolkit.fluxcd.io/namespace",
+    "kapp.k14s.io/app",
+    "kapp.k14s.io/association",
+    "kapp.k14s.io/identity",
+    "kapp.k14s.io/original",
+    "kapp.k14s.io/original-diff-md5",
     "kubectl.kubernetes.io/last-applied-configuration",
-    "kustomize.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
+    "kustomize.toolkit.fluxcd.io/checksum",
+    "kustomize.toolkit.fluxcd.io/name",
+    "kustomize.toolkit.fluxcd.io/namespace",
+    "meta.helm.sh/release-name",
+    "meta.helm.sh/release-namespace",
     "objectset.rio.cattle.io/",
-    "olm.",
+    "olm.operatorframework.io/owner-kind",
+    "olm.operatorframework.io/owner-name",
+    "olm.owner",
+    "olm.owner.kind",
+    "olm.owner.namespace",
     "operators.coreos.com/",
     _PREFIX,
 )
@@ -133,12 +153,15 @@ def unknown_switches(source: str, body: Json, where: str = "") -> Iterator[Sourc
         yield SourceProblem(source, f"{name}, {path}: {problem}", where)
 
 
-def without(metadata: Json, prefixes: tuple[str, ...]) -> Json:
-    """Return metadata without the labels and annotations whose keys begin so."""
+def without(metadata: Json, names: tuple[str, ...]) -> Json:
+    """Return metadata without these labels and annotations; a name with `/` at its end begins them."""
+    prefixes = tuple(name for name in names if name.endswith("/"))
     kept = {key: value for key, value in metadata.items() if key not in ("labels", "annotations")}
     for name in ("labels", "annotations"):
         pairs = metadata.get(name) or {}
-        if left := {k: v for k, v in pairs.items() if not k.startswith(prefixes)}:
+        if left := {
+            k: v for k, v in pairs.items() if k not in names and not k.startswith(prefixes)
+        }:
             kept[name] = left
     return kept
 

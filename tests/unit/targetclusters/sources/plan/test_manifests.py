@@ -243,6 +243,19 @@ def test_what_an_api_server_or_another_tool_says_of_an_object_is_left_out() -> N
     }
 
 
+def test_what_tools_on_the_target_read_is_content() -> None:
+    read_there = {
+        "argocd.argoproj.io/secret-type": "repository",
+        "kapp.k14s.io/change-group": "x",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        "olm.managed": "true",
+        "olm.owner-not": "x",
+    }
+    metadata = {"name": "a", "labels": {**read_there, "olm.owner": "x"}, "annotations": read_there}
+    (body,), _ = read(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}))
+    assert body["metadata"] == {"name": "a", "labels": read_there, "annotations": read_there}
+
+
 def test_a_secrets_texts_become_data_which_a_target_shows_again() -> None:
     (body,), _ = read(
         "{apiVersion: v1, kind: Secret, metadata: {name: s},"

@@ -228,7 +228,7 @@ def test_a_copy_is_the_object_less_what_ties_it_to_its_cluster() -> None:
                 "app.kubernetes.io/managed-by": "Helm",
                 "helm.sh/chart": "shop-1.0",
                 "kapp.k14s.io/app": "1",
-                "olm.managed": "true",
+                "olm.owner": "x",
                 "operators.coreos.com/shop": "",
             },
             "annotations": {
