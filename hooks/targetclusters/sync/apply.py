@@ -147,7 +147,7 @@ class Applier:
         return wanted.result("applied", message, live=applied)
 
     def _move_managers(self, path: str) -> None:
-        """Make ours what client-side apply set: what leaves the source leaves the object then."""
+        """Make ours what the tool before us set: what leaves the source leaves the object then."""
         found = self.state.target.get(path)
         if fields := move_managers(found):
             version = part(found, "metadata").get("resourceVersion")

@@ -85,6 +85,24 @@ def test_what_an_earlier_build_applied_is_ours_whatever_the_inventory_knows(worl
     assert marked == world.owner.mark(f"ConfigMap/{world.namespace}/app")
 
 
+@pytest.mark.parametrize(
+    "manager", ["kubectl", "helm", "argocd-controller", "kustomize-controller"]
+)
+def test_a_field_of_a_tool_that_leaves_the_source_leaves_the_object(
+    world: World, manager: str
+) -> None:
+    body = json.dumps(manifest("app", {"keep": "1", "leaves": "2"}, namespace=world.namespace))
+    world.target.kubectl(
+        *("apply", "--server-side", f"--field-manager={manager}", "-f", "-"), stdin=body
+    )
+    world.policy = {"conflictPolicy": "Overwrite"}
+    world.source("app", {"keep": "1", "leaves": "2"})
+    assert result(world.settle(), "app").message in ("", "existed before us and is taken over")
+    world.source("app", {"keep": "1"})
+    world.settle()
+    assert world.data("app") == {"keep": "1"}
+
+
 def test_another_owners_object_moves_where_its_source_names_the_former_owner(world: World) -> None:
     other = other_hub(world)
     world.source("app", {"whose": "first"})

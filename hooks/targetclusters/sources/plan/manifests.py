@@ -154,7 +154,7 @@ def unknown_switches(source: str, body: Json, where: str = "") -> Iterator[Sourc
 
 
 def without(metadata: Json, names: tuple[str, ...]) -> Json:
-    """Return metadata without these labels and annotations; a name with `/` at its end begins them."""
+    """Return metadata without labels and annotations; a name with `/` at its end is a prefix."""
     prefixes = tuple(name for name in names if name.endswith("/"))
     kept = {key: value for key, value in metadata.items() if key not in ("labels", "annotations")}
     for name in ("labels", "annotations"):

@@ -1,4 +1,4 @@
-"""Decides about fields: which ones differ, are left as the target has them, or were client-side."""
+"""Decides about fields: which ones differ, are left as the target has them, or were a tool's."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -35,6 +35,8 @@ Path = tuple[str, ...]
 #: The managers of client-side apply, whose fields kubectl too moves when it changes to server-side
 #: apply (`csaupgrade` in client-go).
 CLIENT_SIDE = ("before-first-apply", "kubectl-client-side-apply", "kubectl-create")
+#: The managers of tools that a person may take objects from, however they apply.
+TOOLS = ("argocd-controller", "helm", "helm-controller", "kubectl", "kustomize-controller")
 #: Where client-side apply keeps what it applied.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -185,12 +187,12 @@ def _name(item: object) -> object:
 
 
 def move_managers(obj: Json) -> list[Json] | None:
-    """Return `managedFields` in which we own what client-side apply set; None if it set nothing.
+    """Return `managedFields` in which we own what the tool before us set; None if it set nothing.
 
     Then a field that leaves the source also leaves the object.
     """
     entries = [entry for entry in items(obj, "metadata", "managedFields") if _is_whole(entry)]
-    moved = [entry for entry in entries if _is_client_side(entry)]
+    moved = [entry for entry in entries if _is_tools(entry)]
     if not moved:
         return None
     version = moved[0].get("apiVersion")
@@ -219,9 +221,11 @@ def _is_tree(fields: object) -> bool:
     return isinstance(fields, dict) and all(map(_is_tree, fields.values()))
 
 
-def _is_client_side(entry: Json) -> bool:
-    is_update = entry.get("operation") == "Update" and not entry.get("subresource")
-    return is_update and entry.get("manager") in CLIENT_SIDE
+def _is_tools(entry: Json) -> bool:
+    if entry.get("subresource"):
+        return False
+    is_client_side = entry.get("operation") == "Update" and entry.get("manager") in CLIENT_SIDE
+    return is_client_side or entry.get("manager") in TOOLS
 
 
 def _is_ours(entry: Json) -> bool:

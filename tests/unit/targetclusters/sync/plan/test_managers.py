@@ -2,7 +2,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.names import FIELD_MANAGER
-from hooks.targetclusters.sync.plan.fields import move_managers
+from hooks.targetclusters.sync.plan.fields import TOOLS, move_managers
 
 
 def entry(manager: str, fields: Json | None = None, operation: str = "Update") -> Json:
@@ -22,6 +22,16 @@ def test_what_client_side_apply_set_becomes_ours(manager: str) -> None:
     before = entry(manager, {"f:data": {"f:a": {}}})
     ours = entry(FIELD_MANAGER, {"f:data": {"f:a": {}}}, "Apply")
     assert moved(before, other) == [other, ours]
+
+
+@pytest.mark.parametrize("operation", ["Update", "Apply"])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_a_tool_applied_becomes_ours(tool: str, operation: str) -> None:
+    other = entry("cainjector", {"f:data": {"f:ca": {}}}, "Apply")
+    before = entry(tool, {"f:data": {"f:a": {}}}, operation)
+    status = {**entry(tool, {"f:status": {}}, operation), "subresource": "status"}
+    ours = entry(FIELD_MANAGER, {"f:data": {"f:a": {}}}, "Apply")
+    assert moved(before, other, status) == [other, status, ours]
 
 
 def test_fields_of_several_managers_and_ours_are_united() -> None:
