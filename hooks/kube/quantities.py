@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
-from kubernetes.utils.quantity import parse_quantity
-
 #: The resources that are added up; a cluster may invent any number of others.
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 
 #: What is parsed: numbers of a bounded size, since a cluster sends what it likes.
 _QUANTITY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?")
 _BINARY = {f"{unit}i": 1024 ** (6 - index) for index, unit in enumerate("EPTGMK")}
+_SUFFIXES = {
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("num", start=-3)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
+    **{unit: Decimal(size) for unit, size in _BINARY.items()},
+}
 
 
 def read_quantity(text: object) -> Decimal | None:
@@ -24,8 +28,8 @@ def read_quantity(text: object) -> Decimal | None:
 
 @lru_cache(maxsize=1024)  # most nodes of a cluster have the same quantities
 def _parse(text: str) -> Decimal:
-    parsed: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
-    return parsed
+    number = text.rstrip("numkKMGTPEi")  # 1E3 is a number, and 1E has a suffix
+    return Decimal(number) * _SUFFIXES[text[len(number) :]]
 
 
 def add_quantities(totals: dict[str, Decimal], quantities: object) -> None:
