@@ -138,6 +138,8 @@ EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
 EVENT_RESOURCES_SYNCED = "ResourcesSynced"
 #: Warning: resources on the cluster are not in sync; the message says why.
 EVENT_RESOURCES_NOT_SYNCED = "ResourcesNotSynced"
+#: Normal: objects that somebody changed on the cluster were corrected, with the fields.
+EVENT_DRIFT_CORRECTED = "DriftCorrected"
 #: Normal: the TargetCluster is deleted, and so is everything that it synced to the cluster.
 EVENT_RESOURCES_DELETED = "ResourcesDeleted"
 #: Warning: the TargetCluster is deleted, and what it synced to the cluster stays there.

@@ -20,7 +20,7 @@ from hooks.targetclusters.sync.plan.model import Outcome
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily, UnknownMetricFamily)
 
 _EPOCH = "in seconds since 1970."
-_STATES = "applied, unchanged, pruned, drifted, deleting, conflicts, failed"
+_STATES = "applied, unchanged, pruned, drifted, contested, deleting, conflicts, failed"
 #: Gauges with one value for each cluster: the name after `target_cluster_`, the field of a status
 #: that holds the value, a number or a time, and the help.
 _GAUGES = (

@@ -30,10 +30,18 @@ _REASONS = {
     "failed": "Failed",
     "conflicts": "Conflict",
     "drifted": "Drifted",
+    "contested": "Contested",
     "deleting": "Deleting",
 }
 #: The outcomes that a status counts under their own names.
-_COUNTED: tuple[Outcome, ...] = ("applied", "unchanged", "pruned", "drifted", "deleting")
+_COUNTED: tuple[Outcome, ...] = (
+    "applied",
+    "unchanged",
+    "pruned",
+    "drifted",
+    "contested",
+    "deleting",
+)
 #: How many problems and objects a status names; the others are counted.
 _MAX_NAMED = 10
 _MAX_FIELDS = 20
@@ -74,7 +82,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     sync = _sync_status(facts)
     condition = _condition(facts, checks, sync)
     unrecorded = _unrecorded(facts)
-    event = dropped_event(facts, unrecorded)
+    event = dropped_event(facts, unrecorded) or _corrected_event(facts)
     decision = Decision(facts.children_for(unrecorded), condition, sync, event=event)
     stopped = condition.reason in ("Disabled", "Suspended")
     wait = facts.sync.poll_delay(facts.monotonic)
@@ -98,6 +106,20 @@ def dropped_event(facts: Facts, new: Inventory | None) -> tuple[str, str] | None
         f"{names.LABEL_MEMBER_OF} finds them there"
     )
     return names.EVENT_CLUSTER_CHANGED, message
+
+
+def _corrected_event(facts: Facts) -> tuple[str, str] | None:
+    """Return reason and message of an Event about drift that a round corrected, once for each."""
+    latest = facts.sync.latest
+    if latest is None or latest.report is None:
+        return None
+    corrected = [one for one in latest.report.results if one.corrects_drift]
+    if not corrected or facts.is_counted(latest, part(facts.status, "sync").get("lastTime")):
+        return None
+    named = [f"{one.entry.key} ({', '.join(one.fields)})" for one in corrected[:_MAX_NAMED]]
+    more = f" and {len(corrected) - _MAX_NAMED} more" if len(corrected) > _MAX_NAMED else ""
+    message = f"changed on the cluster, and corrected: {'; '.join(named)}{more}"
+    return names.EVENT_DRIFT_CORRECTED, shorten(message, MAX_MESSAGE)
 
 
 def _unrecorded(facts: Facts) -> Inventory | None:

@@ -24,8 +24,13 @@ from hooks.targetclusters.sync.target import Target, describe_error, read_answer
 
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
-#: How many rounds in a row may find an object changed between a look and a write, before it fails.
+#: How many rounds in a row may find an object changed between a look and a write, before it fails,
+#: or correct what another writer changes.
 REPEATED = 3
+
+
+#: What is said of an object whose drift was corrected.
+CORRECTED = "was changed on the target; it is corrected"
 
 
 class _Overtaken(Exception):
@@ -85,6 +90,8 @@ class Applier:
         return self._take(step, wanted)
 
     def _decide(self, wanted: ResolvedObject, live: LiveObject | None) -> Step:
+        if live is not None and not live.may_differ:
+            self.state.memory.corrections.pop(wanted.key, None)
         return decide(wanted, live, policy=self.policy, whose=self.state.whose)
 
     def _take(self, step: Step, wanted: ResolvedObject) -> ObjectResult:
@@ -125,7 +132,7 @@ class Applier:
     def _create(self, wanted: ResolvedObject) -> ObjectResult:
         body = _with_metadata(wanted.body, resourceVersion=CREATE_ONLY)
         try:
-            created = self.state.target.apply_new(wanted.path, body)
+            created = self.state.target.apply_new(wanted, body)
         except Conflict:  # it was not listed: without our label, or just created
             step = self._decide(wanted, self.state.target.find_live(wanted.path, wanted))
             if isinstance(step, Apply) and step.live is None:
@@ -138,7 +145,7 @@ class Applier:
             if step.takes_over:
                 self._move_managers(wanted.path)
             body = self._body(wanted, live)
-            applied = self.state.target.apply(wanted.path, body, force=step.force)
+            applied = self.state.target.apply(wanted, body, force=step.force)
         except (Conflict, NotFound):
             if step.force:
                 raise
@@ -163,6 +170,7 @@ class Applier:
         try:
             live, fields = self._differences(wanted, live)
             if not fields:
+                self.state.memory.corrections.pop(wanted.key, None)
                 return wanted.result("unchanged", live=live)
             message = "was changed on the target; it is left as it is"
             if not corrects:
@@ -170,12 +178,17 @@ class Applier:
         except KubeRefused as error:
             if error.code != 400 or not corrects:  # a webhook there does not support dry runs
                 raise
-        applied = self.state.target.apply(wanted.path, self._body(wanted, live), force=True)
+        applied = self.state.target.apply(wanted, self._body(wanted, live), force=True)
         if applied.resource_version == live.resource_version:
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, applied), ()
             return wanted.result("unchanged", live=applied)
-        message = "was changed on the target; it is corrected"
-        return wanted.result("applied", message, live=applied, fields=fields)
+        result = wanted.result("applied", CORRECTED, live=applied, fields=fields)
+        self.state.memory.corrections[wanted.key] += 1
+        times = self.state.memory.corrections[wanted.key]
+        if result.outcome != "applied" or times < REPEATED:
+            return result
+        message = f"is changed on the target again and again: corrected {times} times in a row"
+        return replace(result, outcome="contested", message=message)
 
     def _differences(
         self, wanted: ResolvedObject, live: LiveObject
@@ -184,7 +197,7 @@ class Applier:
         compared, fields = self.state.memory.dry_runs.get(wanted.key, (None, ()))
         if compared != _compared(wanted, live):
             before = self.state.target.get(wanted.path)
-            live = read_answer(f"GET {wanted.path}", before)
+            live = read_answer(f"GET {wanted.path}", before, wanted)
             body = _with_metadata(wanted.beside(before), uid=live.uid)
             after = self.state.target.dry_run(wanted.path, body)
             known = wanted.body if wanted.entry.is_confidential else None
@@ -218,7 +231,7 @@ class Applier:
         if (left := target.find_live(wanted.path)) is not None:
             message = f"{describe_deletion(wanted.entry, left)}, to be replaced"
             return wanted.result("deleting", message, needs_recheck=True)
-        created = target.apply_new(wanted.path, _with_metadata(new, resourceVersion=CREATE_ONLY))
+        created = target.apply_new(wanted, _with_metadata(new, resourceVersion=CREATE_ONLY))
         return wanted.result(
             "applied", "is replaced: the target refuses to change it", live=created
         )

@@ -53,6 +53,7 @@ class SyncMemory:
         overtaken: how many rounds in a row found an object changed between a look and a write.
         deleting: objects that were to be deleted and did not go, with the monotonic seconds of the
             first try.
+        corrections: how many rounds in a row corrected an object that somebody had changed.
         slow: the kinds whose last call was slow; a round does everything else before them.
     """
 
@@ -63,6 +64,7 @@ class SyncMemory:
     unanswered: int = 0
     overtaken: Counter[ObjectKey] = field(default_factory=Counter)
     deleting: dict[ObjectKey, float] = field(default_factory=dict)
+    corrections: Counter[ObjectKey] = field(default_factory=Counter)
     slow: set[GroupKind] = field(default_factory=set)
 
     def note_failure(
@@ -100,6 +102,8 @@ class SyncMemory:
         self.retries = {key: value for key, value in self.retries.items() if key in wanted}
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in wanted}
         self.conflicts.intersection_update(wanted)
+        counts = {key: count for key, count in self.corrections.items() if key in wanted}
+        self.corrections = Counter(counts)
         pruned = {key: since for key, since in self.deleting.items() if key in recorded}
         self.deleting = {key: since for key, since in pruned.items() if key not in wanted}
         kept = {key: count for key, count in self.overtaken.items() if key in recorded}

@@ -205,21 +205,22 @@ class Target:
         with self._call() as deadline:
             self._kube.patch(path, body, deadline=deadline, params=params)
 
-    def apply(self, path: str, body: Json, *, force: bool) -> LiveObject:
+    def apply(self, wanted: ResolvedObject, body: Json, *, force: bool) -> LiveObject:
         """Apply a body server-side. Raises Conflict on a field of another manager unless forced."""
-        return read_answer(f"PATCH {path}", self._apply(path, body, force=force))
+        applied = self._apply(wanted.path, body, force=force)
+        return read_answer(f"PATCH {wanted.path}", applied, wanted)
 
     def dry_run(self, path: str, body: Json) -> Json:
         """Return what an object would be if a body were applied."""
         return self._apply(path, body, force=True, dryRun="All")
 
-    def apply_new(self, path: str, body: Json) -> LiveObject:
+    def apply_new(self, wanted: ResolvedObject, body: Json) -> LiveObject:
         """Apply a body, and create its namespace if that is missing and not managed.
 
         Such a namespace does not become ours and is never deleted: others may use it too.
         """
         try:
-            return self.apply(path, body, force=True)
+            return self.apply(wanted, body, force=True)
         except NotFound:
             name = body["metadata"].get("namespace", "")
             namespace = NAMESPACE.path(name=name)
@@ -228,7 +229,7 @@ class Target:
         new = {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}}
         with suppress(Conflict), self._call() as deadline:  # it may have been created meanwhile
             self._kube.create(NAMESPACE.path(), new, deadline=deadline)
-        return self.apply(path, body, force=True)
+        return self.apply(wanted, body, force=True)
 
     def _apply(self, path: str, body: Json, *, force: bool, **more: str) -> Json:
         params = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **more}

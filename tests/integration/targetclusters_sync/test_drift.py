@@ -7,6 +7,8 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER, LABEL_MEMBER_OF
+from hooks.targetclusters.sync.apply import REPEATED
+from tests.controlplane import polling
 from tests.integration.targetclusters_sync.worlds import World, result
 from tests.kubes import Call, Watched
 
@@ -134,6 +136,80 @@ def test_what_the_target_writes_in_another_way_is_no_drift(world: World) -> None
     assert len(asked) == 1
     assert world.kube.writes == []
     assert world.on_target("web", "deployments", "apps/v1") == before
+
+
+_PINNED = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: NAME}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}
+    resourceRules:
+      - apiGroups: [apps]
+        apiVersions: [v1]
+        operations: [CREATE, UPDATE]
+        resources: [deployments]
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration: {expression: "Object{spec: Object.spec{replicas: 1}}"}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: NAME}
+spec: {policyName: NAME}
+"""
+
+
+def replicas(world: World, name: str) -> int:
+    created = world.target.kubectl(
+        *("create", "deployment", name, "--image=i", "--replicas=3", "--dry-run=server"),
+        *("-n", world.namespace, "-o", "json"),
+    )
+    found: int = json.loads(created)["spec"]["replicas"]
+    return found
+
+
+def test_what_the_target_itself_sets_is_named_and_not_called_synced(world: World) -> None:
+    world.target.kubectl("apply", "-f", "-", stdin=_PINNED.replace("NAME", world.namespace))
+    polling.until(lambda: replicas(world, "probe") == 1, "the policy is in force")
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
+    world.source("bundle", {"web.yaml": json.dumps(DEPLOYMENT)})
+    for report in (world.settle(), world.round(), world.round()):
+        found = result(report, "web")
+        told = "the target sets spec.replicas to 1"
+        assert (found.outcome, found.message, report.synced) == ("contested", told, False)
+        assert found.entry.uid
+    world.kube.calls.clear()
+    world.round()
+    assert world.kube.writes == []
+    ignored = {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}
+    world.policy["ignoreDifferences"] = [ignored]
+    assert world.settle().synced
+    world.source("bundle", {})
+    world.settle()
+    kinds = "mutatingadmissionpolicy,mutatingadmissionpolicybinding"
+    world.target.kubectl("delete", kinds, world.namespace)
+
+
+def test_a_controller_that_changes_an_object_back_each_time_is_told(world: World) -> None:
+    world.source("app", {"color": "red"})
+    assert world.settle().synced
+    for times in range(1, REPEATED + 2):
+        edit(world, "app", {"data": {"color": "blue"}})
+        report = world.round()
+        found = result(report, "app")
+        assert found.fields == ("data.color",)
+        assert found.corrects_drift
+        assert report.synced is (times < REPEATED)
+        told = f"is changed on the target again and again: corrected {times} times in a row"
+        assert (found.message == told) is (found.outcome == "contested") is (times >= REPEATED)
+        assert world.data("app") == {"color": "red"}
+    assert world.round().synced
+    edit(world, "app", {"data": {"color": "blue"}})
+    assert world.round().synced
 
 
 def test_a_field_of_a_list_item_is_named_by_the_items_name(world: World) -> None:

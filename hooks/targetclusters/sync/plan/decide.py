@@ -12,6 +12,7 @@ from hooks.targetclusters.sync.plan.fields import is_applied, may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Owner, SyncPolicy
+from hooks.targetclusters.sync.plan.notation import set_otherwise
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
 #: How many finalizers of an object, and how many characters of an owner, are kept.
@@ -69,6 +70,8 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
     body = wanted.beside(obj) if wanted else {}
     # The items of a list have no apiVersion and kind.
     content = {k: v for k, v in body.items() if k not in {"apiVersion", "kind"}}
+    differs = may_differ(content, obj)
+    shows_values = not (wanted and wanted.entry.is_confidential)
     return LiveObject(
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
@@ -79,7 +82,8 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         deleting_since=_read_since(metadata.get("deletionTimestamp")),
         finalizers=tuple(one_line(each, 100) for each in finalizers(obj)[:_NAMED]),
         goes_by_itself=part(obj, "spec").get("ttlSecondsAfterFinished") is not None,
-        may_differ=may_differ(content, obj),
+        may_differ=differs,
+        set_otherwise=set_otherwise(content, obj, shows_values=shows_values) if differs else (),
     )
 
 

@@ -77,7 +77,7 @@ def _known_part(path: _Path, known: object) -> _Path:
     """Return the beginning of a path that exists in what is known."""
     for length, key in enumerate(path):
         if isinstance(known, list):
-            known = _by_name(known) or dict(enumerate(known))
+            known = by_name(known) or dict(enumerate(known))
         if not isinstance(known, dict) or key not in known:
             return path[:length]
         known = known[key]
@@ -110,7 +110,7 @@ def _changed(before: object, after: object, path: _Path) -> Iterator[_Path]:
 
 
 def _changed_items(before: list[object], after: list[object], path: _Path) -> Iterator[_Path]:
-    old, new = _by_name(before), _by_name(after)
+    old, new = by_name(before), by_name(after)
     if old is None or new is None:
         if len(before) != len(after):
             yield path
@@ -121,7 +121,7 @@ def _changed_items(before: list[object], after: list[object], path: _Path) -> It
         yield path
 
 
-def _by_name(items: list[object]) -> dict[Part, object] | None:
+def by_name(items: Sequence[object]) -> dict[Part, object] | None:
     """Return list items by their `name`; None unless each has one of its own."""
     named: dict[Part, object] = {}
     for item in items:

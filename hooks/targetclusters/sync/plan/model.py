@@ -24,13 +24,21 @@ JsonPointer = Annotated[
     ),
 ]
 Outcome = Literal[
-    "applied", "unchanged", "pruned", "drifted", "deleting", "conflict", "failed", "skipped"
+    "applied",
+    "unchanged",
+    "pruned",
+    "drifted",
+    "contested",
+    "deleting",
+    "conflict",
+    "failed",
+    "skipped",
 ]
 
 #: Outcomes of an object that is on the target and ours.
-OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted")
+OURS: tuple[Outcome, ...] = ("applied", "unchanged", "drifted", "contested")
 #: Outcomes that need a person's attention, the most urgent first.
-TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted", "deleting")
+TROUBLED: tuple[Outcome, ...] = ("failed", "conflict", "drifted", "contested", "deleting")
 
 
 class IgnoredFields(View, frozen=True, kw_only=True):
@@ -185,6 +193,7 @@ class LiveObject:
         finalizers: what its deletion waits for.
         goes_by_itself: a Job that is so is deleted when it has finished, whoever asked for that.
         may_differ: it may lack something that is wanted.
+        set_otherwise: wanted fields that it has with another value, such as `spec.replicas to 1`.
     """
 
     uid: str
@@ -197,6 +206,7 @@ class LiveObject:
     finalizers: tuple[str, ...] = ()
     goes_by_itself: bool = False
     may_differ: bool = False
+    set_otherwise: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +227,11 @@ class ObjectResult:
     fields: tuple[str, ...] = ()
     is_gone: bool = False
     needs_recheck: bool = False
+
+    @property
+    def corrects_drift(self) -> bool:
+        """Tell whether fields that somebody changed on the target were applied again."""
+        return self.outcome in ("applied", "contested") and bool(self.fields)
 
 
 @dataclass(frozen=True)

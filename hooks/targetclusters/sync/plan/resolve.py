@@ -115,6 +115,9 @@ class ResolvedObject:
             is_job = self.key.group_kind == ("batch", "Job")
             applied = self.digest if is_job and live.goes_by_itself else ""
             entry = structs.replace(entry, uid=live.uid, applied=applied)
+            if live.set_otherwise and outcome != "drifted":
+                outcome = "contested"
+                message = f"the target sets {', '.join(live.set_otherwise)}"
         return ObjectResult(entry, outcome, message, fields, needs_recheck=needs_recheck)
 
 

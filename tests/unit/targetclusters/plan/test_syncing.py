@@ -313,6 +313,17 @@ def test_the_condition_says_what_is_wrong_with_the_first(problems: int, said: st
     assert settled(sync=finished(latest), status={}).condition.message == said
 
 
+def test_drift_that_was_corrected_is_told_once() -> None:
+    reported = report(A, outcomes={"a": "applied", "b": "applied"})
+    first, second = reported.results
+    results = (replace(first, fields=("data.color", "data.size")), second)
+    latest = round_(A, replace(reported, results=results))
+    decision = settled(sync=finished(latest), status={})
+    message = "changed on the cluster, and corrected: ConfigMap team/a (data.color, data.size)"
+    assert decision.event == ("DriftCorrected", message)
+    assert settled(sync=finished(latest), status=counted(latest)).event is None
+
+
 def test_what_is_changing_is_not_called_synced() -> None:
     reported = report(A, outcomes={"a": "skipped"}, resume_after=5.0)
     changing = tuple(replace(one, needs_recheck=True) for one in reported.results)

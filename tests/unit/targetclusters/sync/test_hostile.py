@@ -134,6 +134,12 @@ def test_a_target_that_never_answers_takes_no_longer_than_the_round_has() -> Non
     assert report.inventory.by_key == RECORDED.by_key
 
 
+def applied(call: Call, uid: str, version: str) -> Json:
+    """Answer a call with what it applies."""
+    metadata = {**call.body["metadata"], "uid": uid, "resourceVersion": version}
+    return {**call.body, "metadata": metadata}
+
+
 def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
     def answer(call: Call) -> Answer:
         if call.path in DISCOVERY:
@@ -143,7 +149,7 @@ def test_an_object_that_the_target_fails_on_stops_no_other() -> None:
         if call.method == "PATCH" and "/deployments/" in call.path:
             return 500, {"message": "failed calling webhook"}
         if call.method == "PATCH":
-            return 200, {"metadata": {"uid": "new", "resourceVersion": "2"}}
+            return 200, applied(call, "new", "2")
         return 404, STATUS
 
     report, _ = run(answer)
@@ -181,7 +187,7 @@ def test_a_401_about_one_object_stops_no_other(version: Answer, ended: bool) -> 
         if call.method == "PATCH" and "/configmaps/" in call.path:
             return 401, {"message": "a webhook says no"}
         if call.method == "PATCH":
-            return 200, {"metadata": {"uid": "new", "resourceVersion": "2"}}
+            return 200, applied(call, "new", "2")
         return 404, STATUS
 
     report, _ = run(answer)
@@ -300,10 +306,9 @@ def test_kinds_without_end_stop_their_own_objects_and_fill_no_memory() -> None:
             return 200, DISCOVERY[call.path]
         if "limit=" in call.path:
             return 200, {"items": []}
-        return (200, live) if call.method == "PATCH" else (404, STATUS)
+        return (200, applied(call, "u", "1")) if call.method == "PATCH" else (404, STATUS)
 
     memory, reports = SyncMemory(), []
-    live = {"metadata": {"uid": "u", "resourceVersion": "1"}}
     with serving(answer) as server:
         for _ in range(4):
             kube, left = target(server.url), Deadline(20)

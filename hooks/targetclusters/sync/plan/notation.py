@@ -1,0 +1,123 @@
+"""Decides whether a target holds another value than was asked for, or only another notation."""
+
+import json
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from hooks.http.bounded_json import Json
+from hooks.http.texts import shorten
+from hooks.kube.durations import parse_duration
+from hooks.kube.field_paths import Part, field_path
+from hooks.kube.quantities import read_quantity
+from hooks.kube.times import read_time
+from hooks.targetclusters.sync.plan.fields import by_name
+
+#: How many fields are named, and characters of a value that are shown.
+FIELDS_NAMED = 5
+MAX_SHOWN = 60
+#: Values that are compared; of what a target or a source makes larger, the rest counts as equal.
+MAX_COMPARED = 200_000
+_ABSENT = object()
+_Difference = tuple[tuple[Part, ...], object]
+
+
+def set_otherwise(wanted: Json, live: Json, *, shows_values: bool) -> tuple[str, ...]:
+    """Name the wanted fields that a target holds with another value: `spec.replicas to 1`.
+
+    What may be another notation counts as the same: another type, equal quantities, durations,
+    times or addresses, whitespace, case, and an empty value that is left out.
+    """
+    found: list[str] = []
+    for path, value in _Comparison().differences(wanted, live, ()):
+        if value is _ABSENT:
+            shown = "nothing"
+        else:
+            shown = shorten(json.dumps(value), MAX_SHOWN) if shows_values else "another value"
+        found.append(f"{field_path(path)} to {shown}")
+        if len(found) == FIELDS_NAMED:
+            break
+    return tuple(found)
+
+
+class _Comparison:
+    """Compares values up to a bound."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COMPARED
+
+    def differences(
+        self, wanted: object, live: object, path: tuple[Part, ...]
+    ) -> Iterator[_Difference]:
+        """Walk what is wanted, and return where the target has something else, and what."""
+        self._left -= 1
+        if self._left < 0:
+            return
+        if isinstance(wanted, dict) and isinstance(live, dict):
+            for key, value in wanted.items():
+                if key in live:
+                    yield from self.differences(value, live[key], (*path, key))
+                elif not _is_empty(value):
+                    yield (*path, key), _ABSENT
+        elif isinstance(wanted, list) and isinstance(live, list):
+            yield from self._item_differences(wanted, live, path)
+        elif type(wanted) is type(live) and not _is_same(wanted, live):
+            yield path, live
+
+    def _item_differences(
+        self, wanted: list[object], live: list[object], path: tuple[Part, ...]
+    ) -> Iterator[_Difference]:
+        """Compare lists by the names of their items, else by position; a target may add items."""
+        ours, theirs = by_name(wanted), by_name(live)
+        if ours and theirs:
+            yield from self.differences(ours, theirs, path)
+            return
+        for index, one in enumerate(wanted):
+            pair = live[index : index + 1]
+            found = [
+                each for other in pair for each in self.differences(one, other, (*path, index))
+            ]
+            if pair and not found and type(one) is type(pair[0]):
+                continue
+            others = (*live[:index], *live[index + 1 :])
+            if any(self._is_found(one, other) for other in others):
+                continue
+            if len(wanted) != len(live):
+                yield path, live
+                return
+            yield from found
+
+    def _is_found(self, wanted: object, live: object) -> bool:
+        same_type = type(wanted) is type(live)
+        return same_type and next(self.differences(wanted, live, ()), None) is None
+
+
+def _is_empty(value: object) -> bool:
+    """Tell whether a value is what its absence stands for."""
+    return all(map(_is_empty, value.values())) if isinstance(value, dict) else not value
+
+
+def _is_same(wanted: object, live: object) -> bool:
+    """Tell whether two values of one type are equal, or texts that may mean the same."""
+    if wanted == live or not (isinstance(wanted, str) and isinstance(live, str)):
+        return wanted == live
+    if "".join(wanted.split()).casefold() == "".join(live.split()).casefold():
+        return True
+    return any(
+        value is not None and value == read(live)
+        for read in (read_quantity, _read_duration, read_time, _read_address)
+        for value in (read(wanted),)
+    )
+
+
+def _read_duration(text: str) -> float | None:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return None
+
+
+def _read_address(text: str) -> object:
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None
