@@ -30,6 +30,7 @@ from hooks.http.sockets import TooLarge
 from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
+from hooks.kube.objects import items
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -50,6 +51,15 @@ PAGE_SIZE = 500
 PAGE_GROWTH = 5
 #: Characters of an answer's text that an error shows.
 MAX_LINE = 300
+#: What is shown of the causes of a refusal: fields and reasons that no object can make up.
+CAUSE_FIELDS = frozenset(("data", "immutable", "metadata", "rules", "spec", "type"))
+CAUSE_REASONS = frozenset(
+    f"FieldValue{what}"
+    for what in (
+        *("Duplicate", "Forbidden", "Invalid", "NotFound", "NotSupported", "Required"),
+        *("TooLong", "TooMany", "TypeInvalid"),
+    )
+)
 #: What the API server's audit log shows of us.
 USER_AGENT = "cloudstack-metacontroller"
 
@@ -64,17 +74,21 @@ class KubeError(Exception):
         code: the HTTP status of an answer in JSON; 0 for any other, which may be a proxy's.
         text: the server's own words, which str() repeats; empty where there are none.
         retry_after: seconds that it asks to be left alone; 0 where it does not.
+        causes: the fields that it refuses, each with the reason, as far as both are Kubernetes' own
+            words: `data: FieldValueForbidden`.
     """
 
     code = 0
     text = ""
     retry_after = 0.0
+    causes: tuple[str, ...] = ()
 
     @property
     def without_text(self) -> str:
         """Return what failed without the server's words, which may repeat what was sent to it."""
         if self.code:
-            return f"refused with {self.code}"
+            causes = f" ({', '.join(self.causes)})" if self.causes else ""
+            return f"refused with {self.code}{causes}"
         return "no usable answer" if self.text else str(self)
 
 
@@ -132,11 +146,11 @@ class Pages:
     seconds: float = inf
     max_bytes: int = 0
 
-    def next_limit(self, limit: int, items: list[Json]) -> int:
+    def next_limit(self, limit: int, listed: list[Json]) -> int:
         """Return how many items to ask for after a page; 0 for as many as at first."""
-        if not (self.max_bytes and items):
+        if not (self.max_bytes and listed):
             return 0
-        fitting = self.max_bytes * len(items) // len(msgspec.json.encode(items))
+        fitting = self.max_bytes * len(listed) // len(msgspec.json.encode(listed))
         return min(PAGE_SIZE, PAGE_GROWTH * limit, fitting)
 
 
@@ -189,12 +203,12 @@ class Kube(ABC):
                     raise
                 query = {**query, "limit": first}
                 continue
-            items, token = _page(f"GET {path}", page)
-            yield from items
+            listed, token = _page(f"GET {path}", page)
+            yield from listed
             if not token:
                 return
             query = {**query, "continue": token}
-            query["limit"] = str(max(int(first), pages.next_limit(int(query["limit"]), items)))
+            query["limit"] = str(max(int(first), pages.next_limit(int(query["limit"]), listed)))
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         """Create an object in the collection at `path`. Raises as `call`."""
@@ -355,15 +369,26 @@ def _object(what: str, answer: HttpAnswer) -> Json:
     if is_transient:
         message = f"{what}: {text} ({code})"
         raise KubeUnreachable(message, code=code, text=text, retry_after=wait)
-    raise {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
+    refused = {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
+    refused.causes = tuple(dict.fromkeys(_causes(content)))
+    raise refused
+
+
+def _causes(status: Json) -> Iterator[str]:
+    for cause in items(status, "details", "causes"):
+        if not isinstance(cause, dict):
+            continue
+        field, reason = str(cause.get("field")).split(".")[0].split("[")[0], cause.get("reason")
+        if field in CAUSE_FIELDS and reason in CAUSE_REASONS:
+            yield f"{field}: {reason}"
 
 
 def _page(what: str, answer: Json) -> tuple[list[Json], str]:
     """Read a page of a list; return its objects, and the token of the next page."""
-    items = answer.get("items") or []
+    listed = answer.get("items") or []
     metadata = answer.get("metadata") or {}
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise KubeUnreachable(f"{what}: the answer's items are not a list of objects")
     if not isinstance(metadata, dict):
         raise KubeUnreachable(f"{what}: the answer's metadata is not an object")
-    return items, str(metadata.get("continue") or "")
+    return listed, str(metadata.get("continue") or "")

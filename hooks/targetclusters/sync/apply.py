@@ -226,7 +226,9 @@ class Applier:
             target.dry_run(path, _with_metadata(new, name=trial))
         except KubeRefused as error:
             text = f"is not replaced: the target refuses the new one too: {error.text}"
-            raise KubeRefused(f"PATCH {path}", error.code, text) from error
+            refused = KubeRefused(f"PATCH {path}", error.code, text)
+            refused.causes = error.causes
+            raise refused from error
         _delete(target, wanted.path, live)
         if (left := target.find_live(wanted.path)) is not None:
             message = f"{describe_deletion(wanted.entry, left)}, to be replaced"

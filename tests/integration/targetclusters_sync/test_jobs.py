@@ -38,7 +38,7 @@ def test_one_that_went_by_itself_is_made_again_only_when_its_source_changes(jobs
     go(jobs)
     report = jobs.settle()
     assert report.synced
-    assert result(report, "once").message == "has finished and went by itself"
+    assert result(report, "once").message == "has finished or was deleted; it is not made again"
     jobs.forget()
     assert jobs.settle().synced
     assert image(jobs) is None

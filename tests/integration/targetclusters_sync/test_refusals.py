@@ -182,3 +182,18 @@ def test_a_list_with_a_name_twice_stays_refused_and_is_named(world: World) -> No
     assert result(report, "good").outcome == "applied"
     assert result(report, "twice").outcome == "failed"
     assert 'duplicate entries for key [name="A"]' in result(report, "twice").message
+
+
+def test_a_refused_secret_is_told_by_its_field_and_without_its_value(world: World) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "immutable": True}
+
+    def put(value: str) -> None:
+        bundle(world, {**secret, "stringData": {"p": value}}, kind="Secret")
+
+    put("hunter-one")
+    assert world.settle().synced
+    put("hunter-two")
+    report = world.settle()
+    told = "refused with 422 (data: FieldValueForbidden); the message is left out"
+    assert result(report, "s").message.startswith(told)
+    assert "hunter" not in str(report)

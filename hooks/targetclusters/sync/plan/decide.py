@@ -169,7 +169,7 @@ def decide(
     drift = wanted.switches.drift or policy.drift
     if live is None:
         if wanted.entry.applied == wanted.digest:
-            return wanted.result("unchanged", "has finished and went by itself")
+            return wanted.result("unchanged", "has finished or was deleted; it is not made again")
         if wanted.entry.uid and drift == "Report" and wanted.switches.replace == "false":
             return wanted.result("drifted", "was deleted on the target; it is not created again")
         return Apply()
