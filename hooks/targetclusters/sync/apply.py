@@ -16,7 +16,12 @@ from hooks.targetclusters.sync.plan.decide import (
     decide,
     describe_deletion,
 )
-from hooks.targetclusters.sync.plan.fields import LAST_APPLIED, changed_fields, move_managers
+from hooks.targetclusters.sync.plan.fields import (
+    LAST_APPLIED,
+    changed_fields,
+    move_managers,
+    without_taken,
+)
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, SyncPolicy
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
@@ -221,9 +226,10 @@ class Applier:
         target = self.state.target
         trial = f"{wanted.key.name[:54].rstrip('-.')}-{wanted.digest[:8]}"
         path = wanted.kind.path(wanted.key.namespace, trial)
-        new = wanted.beside(target.get(wanted.path)) if wanted.ignored else wanted.body
+        found = target.get(wanted.path)
+        new = wanted.beside(found)
         try:
-            target.dry_run(path, _with_metadata(new, name=trial))
+            target.dry_run(path, _with_metadata(without_taken(new, found), name=trial))
         except KubeRefused as error:
             text = f"is not replaced: the target refuses the new one too: {error.text}"
             refused = KubeRefused(f"PATCH {path}", error.code, text)

@@ -1,5 +1,6 @@
 """Annotations on an object in a source that decide about it alone, on a real target."""
 
+import ipaddress
 import json
 from typing import Any
 
@@ -170,3 +171,31 @@ def test_a_wrong_value_is_named_and_its_source_is_not_pruned(world: World) -> No
         f"metadata.annotations[\"{ANNOTATION_PRUNE}\"]: is 'no', must be true or false"
     )
     assert world.names() == {"app"}
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_service_with_a_node_port_of_its_own_is_replaced(world: World, free: bool) -> None:
+    """The trial under another name cannot have the port that the Service itself has taken."""
+
+    def service(name: str, port: int, **spec: Any) -> Json:
+        ports = [{"port": 80, "nodePort": port}]
+        metadata = {"name": name, "annotations": REPLACE}
+        spec = {"type": "NodePort", "selector": {"a": "b"}, "ports": ports, **spec}
+        return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+    services = world.target.api.resource("v1", "services")
+    bundle(world, service("svc", 31987), service("other", 31988))
+    assert world.settle().synced
+    found = services.get("svc", world.namespace)
+    address = ipaddress.ip_address(found["spec"]["clusterIP"])
+    listed = world.target.api.resource("v1", "services").list()
+    used = {one["spec"].get("clusterIP") for one in listed}
+    moved = next(str(one) for n in range(50, 99) if str(one := address + n) not in used)
+    changed = service("svc", 31987 if free else 31988, clusterIP=moved)
+    bundle(world, changed, service("other", 31988))
+    report = world.settle()
+    now = services.get("svc", world.namespace)
+    assert (now["metadata"]["uid"] != found["metadata"]["uid"]) is free
+    assert report.synced is free
+    bundle(world)
+    world.settle()

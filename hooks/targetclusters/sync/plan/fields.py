@@ -186,6 +186,27 @@ def _name(item: object) -> object:
     return item.get("name") if isinstance(item, dict) else None
 
 
+def without_taken(service: Json, live: Json) -> Json:
+    """Return a Service without addresses and node ports that the live one has taken, else as is.
+
+    Only one Service may have them, so under another name they are refused.
+    """
+    if (service["apiVersion"], service["kind"]) != ("v1", "Service"):
+        return service
+    wanted, taken = part(service, "spec"), part(live, "spec")
+    node_ports = {one.get("nodePort") for one in items(live, "spec", "ports")}
+    fields = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+    spec = {k: v for k, v in wanted.items() if k not in fields or v != taken.get(k)}
+    if isinstance(ports := wanted.get("ports"), list):
+        spec["ports"] = [
+            {k: v for k, v in one.items() if k != "nodePort" or v not in node_ports}
+            if isinstance(one, dict)
+            else one
+            for one in ports
+        ]
+    return {**service, "spec": spec}
+
+
 def move_managers(obj: Json) -> list[Json] | None:
     """Return `managedFields` in which we own what the tool before us set; None if it set nothing.
 
