@@ -162,6 +162,9 @@ ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
 #: name: `HUB/NAMESPACE/NAME:KIND.GROUP/OBJECT-NAMESPACE/OBJECT-NAME`. HUB is the hub's id,
 #: NAMESPACE/NAME the TargetCluster. Another value gives the object to another owner.
 ANNOTATION_OWNER = "targetcluster.example.com/owner"
+#: On a namespace of a target that the operator created as it was missing: the owner, as it is in
+#: front of the `:` of the annotation `owner`. A source of that TargetCluster may describe it later.
+ANNOTATION_CREATED_FOR = "targetcluster.example.com/created-for"
 #: On each object of a target: a hash of its owner, by which a person and the operator list it.
 LABEL_MEMBER_OF = "targetcluster.example.com/member-of"
 #: On an object in a source: the owner, as it is in front of the `:` of the annotation `owner`,

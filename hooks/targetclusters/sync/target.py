@@ -30,7 +30,7 @@ from hooks.kube.kinds import (
     version_path,
 )
 from hooks.kube.objects import part
-from hooks.names import FIELD_MANAGER
+from hooks.names import ANNOTATION_CREATED_FOR, ANNOTATION_OWNER, FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
 from hooks.targetclusters.sync.plan.model import LiveObject
@@ -217,7 +217,8 @@ class Target:
     def apply_new(self, wanted: ResolvedObject, body: Json) -> LiveObject:
         """Apply a body, and create its namespace if that is missing and not managed.
 
-        Such a namespace does not become ours and is never deleted: others may use it too.
+        Such a namespace is never deleted, since others may use it too, unless a source describes
+        it later: it says who created it.
         """
         try:
             return self.apply(wanted, body, force=True)
@@ -226,7 +227,9 @@ class Target:
             namespace = NAMESPACE.path(name=name)
             if not name or name in self.managed_namespaces or self.find(namespace) is not None:
                 raise
-        new = {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}}
+        owner = body["metadata"]["annotations"][ANNOTATION_OWNER].partition(":")[0]
+        metadata = {"name": name, "annotations": {ANNOTATION_CREATED_FOR: owner}}
+        new = {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": metadata}
         with suppress(Conflict), self._call() as deadline:  # it may have been created meanwhile
             self._kube.create(NAMESPACE.path(), new, deadline=deadline)
         return self.apply(wanted, body, force=True)

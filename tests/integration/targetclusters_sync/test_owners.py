@@ -285,3 +285,22 @@ def test_an_object_that_is_handed_over_is_written_to_no_more(world: World, owner
     assert world.settle().synced
     assert world.data("app") == {"n": "theirs"}
     assert world.recorded.by_key == {}
+
+
+def test_a_namespace_that_the_operator_created_may_be_described_later(world: World) -> None:
+    name = f"{world.namespace}-made"
+    body = manifest("app", {"a": "b"}, namespace=name)
+    world.policy = BUNDLE
+    world.source("bundle", {"app.json": json.dumps(body)}, label="")
+    assert world.settle().synced
+    described = {"name": name, "labels": {"team": "shop"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": described}
+    texts = {"app.json": json.dumps(body), "namespace.json": json.dumps(namespace)}
+    world.source("bundle", texts, label="")
+    other = other_hub(world)
+    other.policy = BUNDLE
+    assert result(other.settle(), name).message == "existed before us; it is left alone"
+    report = world.settle()
+    assert report.synced, report.results
+    found = world.target.api.resource("v1", "namespaces").get(name)
+    assert found["metadata"]["labels"]["team"] == "shop"

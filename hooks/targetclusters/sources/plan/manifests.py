@@ -30,6 +30,7 @@ _SWITCHES = [
         *(each.encode_name for each in structs.fields(Switches)),
         names.ANNOTATION_OWNER,
         names.ANNOTATION_APPLIED_HASH,
+        names.ANNOTATION_CREATED_FOR,
     )
 ]
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names, one_line
+from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import annotations, finalizers, labels, part
 from hooks.kube.times import read_time, timestamp
-from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_OWNER
+from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_CREATED_FOR, ANNOTATION_OWNER
 from hooks.targetclusters.sync.plan.fields import is_applied, may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
@@ -77,6 +78,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         resource_version=metadata["resourceVersion"],
         mark=_read_mark(annotations(obj).get(ANNOTATION_OWNER)),
         mark_is_applied=is_applied(obj, "f:metadata", "f:annotations", f"f:{ANNOTATION_OWNER}"),
+        created_for=str(annotations(obj).get(ANNOTATION_CREATED_FOR) or "")[:_MAX_MARK],
         part_of=str(labels(obj).get(LABEL_PART_OF) or "")[:_MAX_ID],
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or "")[:_MAX_ID],
         deleting_since=_read_since(metadata.get("deletionTimestamp")),
@@ -137,7 +139,8 @@ class Whose:
             shown = _NOT_SHOWN if entry.is_confidential else claimed
             return "" if claimed == str(self.owner) else f"belongs to {shown}"
         is_recorded = live.uid == entry.uid != "" or live.uid in self.recorded_uids
-        is_ours = live.part_of in self.former_sets or is_recorded
+        is_created = live.created_for == str(self.owner) and entry.kind == NAMESPACE.kind
+        is_ours = live.part_of in self.former_sets or is_recorded or is_created
         return "" if is_ours else "existed before us"
 
     def claimed_by(self, entry: InventoryEntry, live: LiveObject) -> str:

@@ -187,6 +187,7 @@ class LiveObject:
     Attributes:
         mark: the owner mark that it carries.
         mark_is_applied: a TargetCluster's operator wrote the mark, by the field's manager.
+        created_for: the owner for whom the operator created it, a namespace that was missing.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
         deleting_since: when its deletion was requested; empty if it was not.
@@ -200,6 +201,7 @@ class LiveObject:
     resource_version: str
     mark: str = ""
     mark_is_applied: bool = False
+    created_for: str = ""
     part_of: str = ""
     applied_hash: str = ""
     deleting_since: str = ""
