@@ -250,6 +250,9 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
     if not report.synced:
         return _synced("False", "Progressing", "objects are being applied")
     message = f"{sync['objects']} objects are in sync"
+    if latest.desired and (empty := latest.desired.empty_sources):
+        more = f" and {len(empty) - 1} more hold" if len(empty) > 1 else " holds"
+        message += f"; {empty[0]}{more} no object"
     if report.unlisted:
         named = (str(key) for key in report.unlisted if key.kind != "Secret")
         message += (

@@ -144,6 +144,8 @@ class _Reading:
                 self.failed.add(f"{kind}/{name}")
         read = [(source, self.found.get(_key(source, name))) for source, name in self.selected]
         wanted = [(source, one[1].objects) for source, one in read if one]
+        held = [(f"{key[0]}/{key[2]}", contents) for key, (_, contents) in self.found.items()]
+        empty = [name for name, one in held if not (one.objects or one.problems)]
         count = sum(len(objects) for _, objects in wanted)
         if count > MAX_OBJECTS:
             self.has_all = False
@@ -154,6 +156,7 @@ class _Reading:
             problems=(*self.sources.problems, *self.problems),
             failed_sources=frozenset(self.failed),
             has_all_sources=self.has_all and not self.sources.problems,
+            empty_sources=tuple(empty),
             source_uids=frozenset(version[0] for version, _ in self.found.values()),
         )
 

@@ -188,3 +188,11 @@ def test_an_api_server_out_of_reach_is_no_reason_to_prune(
     assert desired.objects == ()
     assert not desired.has_all_sources
     assert desired.problems
+
+
+def test_a_source_that_was_emptied_is_known_as_empty(world: World) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "app", "as": "Manifests"}]}
+    world.source("app", {"a.json": json.dumps(manifest("a"))}, label="")
+    assert world.gather().empty_sources == ()
+    world.source("app", {"a.yaml": "# nothing"}, label="")
+    assert world.gather().empty_sources == ("ConfigMap/app",)

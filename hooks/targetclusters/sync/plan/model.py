@@ -170,6 +170,7 @@ class DesiredSet:
         problems: what could not be read or understood.
         failed_sources: sources with problems; what came from them is not pruned.
         has_all_sources: every source was listed; if not, nothing at all is pruned.
+        empty_sources: sources that hold no object; what came from them is pruned.
         source_uids: the UIDs of the sources, which are never written to as objects of a target.
     """
 
@@ -177,6 +178,7 @@ class DesiredSet:
     problems: tuple[SourceProblem, ...] = ()
     failed_sources: frozenset[str] = frozenset()
     has_all_sources: bool = True
+    empty_sources: tuple[str, ...] = ()
     source_uids: frozenset[str] = frozenset()
 
 

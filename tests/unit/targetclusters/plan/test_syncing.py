@@ -324,6 +324,20 @@ def test_drift_that_was_corrected_is_told_once() -> None:
     assert settled(sync=finished(latest), status=counted(latest)).event is None
 
 
+@pytest.mark.parametrize(
+    ("empty", "said"),
+    [
+        ((), ""),
+        (("ConfigMap/a",), "; ConfigMap/a holds no object"),
+        (("ConfigMap/a", "ConfigMap/b"), "; ConfigMap/a and 1 more hold no object"),
+    ],
+)
+def test_a_source_that_holds_nothing_is_told(empty: tuple[str, ...], said: str) -> None:
+    desired = DesiredSet(empty_sources=empty)
+    latest = round_(A, report(A, outcomes={"a": "unchanged"}), desired=desired)
+    assert settled(sync=finished(latest), status={}).condition.message.endswith(f"in sync{said}")
+
+
 def test_what_is_changing_is_not_called_synced() -> None:
     reported = report(A, outcomes={"a": "skipped"}, resume_after=5.0)
     changing = tuple(replace(one, needs_recheck=True) for one in reported.results)
