@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from hooks.cloudstack.commands import network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags
-from hooks.cloudstack.errors import CloudStackError, Refused, Throttled, Unreachable
+from hooks.cloudstack.errors import CloudStackError, Refused, Throttled, Unauthorized, Unreachable
 from hooks.cloudstack.models.jobs import Job
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
@@ -16,6 +17,7 @@ from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan import ownership
 from hooks.loadbalancers.plan.actions import Associate, Rerecord
 from hooks.loadbalancers.plan.ownership import Own, Wanted
+from hooks.loadbalancers.plan.seals import seal
 from hooks.names import ANNOTATION_ACQUIRING
 
 #: How often a record is written if its object changes in between.
@@ -31,17 +33,19 @@ class RequestStale(KubeError):
 def associate(action: Associate, context: CallContext) -> str:
     """Acquire an address, and tag it before its job ends; return its id.
 
-    The record is written first, and removed once the tags or a refusal say how it went. The address
-    is read before it is tagged: an answer that names somebody else's gives it no tag of ours. If
-    the tags are refused, the address is released again: nothing could show later that it is ours.
+    The record is written first, or if CloudStack chooses, as soon as it has named an address. It is
+    removed once the tags or a refusal say how it went. The address is read before it is tagged: an
+    answer that names somebody else's gives it no tag of ours. If the tags are refused, the address
+    is released again: nothing could show later that it is ours.
 
     Raises:
         RequestStale: another call may be acquiring an address; CloudStack was asked for nothing.
         Refused: CloudStack refused the address or its tags, and nothing is left.
         CloudStackError, KubeError: the outcome is unknown, and the record stays.
     """
-    if action.record:
-        rerecord(action.record, context)
+    record = action.record
+    if record and record.after:
+        rerecord(record, context)
     command = network.associate_ip_address(
         network_id=action.network_id, ip_address=action.ip or None
     )
@@ -49,14 +53,16 @@ def associate(action: Associate, context: CallContext) -> str:
     try:
         job = context.start(command)
         wanted = _wanted(job, action, context.monotonic() - started, context)
+        if record and not record.after:
+            record = _record_chosen(record, job, wanted, action, context)
         _associated(job, wanted, context)
         tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
         context.tag_made(job, tags, lambda: _release(job, wanted, context))
     except CloudStackError as error:
         if _is_settled(error):
-            _forget(action, context)
+            _forget(record, context)
         raise
-    _forget(action, context)
+    _forget(record, context)
     return job.resource_id
 
 
@@ -98,9 +104,27 @@ def forget(record: Rerecord, context: CallContext) -> None:
         rerecord(record, context)
 
 
-def _forget(action: Associate, context: CallContext) -> None:
-    if action.record:
-        forget(action.record.undo, context)
+def _record_chosen(
+    record: Rerecord, job: Job, wanted: Wanted, action: Associate, context: CallContext
+) -> Rerecord:
+    """Record the address that CloudStack chose, and return the record.
+
+    If that fails, the call goes on: only its tags say then whose the address is.
+    """
+    mark = tuple((key, text) for key, text in action.tags if key in ownership.MARK_KEYS)
+    place = f"{job.resource_id}/{int(wanted.since)}"
+    made = seal(mark, context.cloud.seal_key, place, context.clock())
+    written = replace(record, after=made.text)
+    try:
+        rerecord(written, context)
+    except KubeError:
+        return record
+    return written
+
+
+def _forget(record: Rerecord | None, context: CallContext) -> None:
+    if record and record.after:
+        forget(record.undo, context)
 
 
 def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -> Wanted:
@@ -108,7 +132,10 @@ def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -
 
     Both times are of CloudStack's clock, and `seconds` those that its answer took.
     """
-    status = context.cloud.client.job_status(job, context.deadline)
+    try:
+        status = context.cloud.client.job_status(job, context.deadline)
+    except Refused:
+        status = None
     created = status.created if status else None
     since = 0.0 if created is None else created - seconds - TIME_SLACK
     return Wanted(action.ip, action.network_id, since)
@@ -135,9 +162,17 @@ def _release(job: Job, wanted: Wanted, context: CallContext) -> None:
 def _associated(
     job: Job, wanted: Wanted, context: CallContext, rules: Sequence[LoadBalancerRule] = ()
 ) -> Own:
-    """Read what a job acquires; return our title to it. Raises Unreachable if it has none."""
+    """Read what a job acquires; return our title to it.
+
+    Raises Unreachable if it has none, or may not be read: that refuses no address.
+    """
     address_id = job.resource_id
-    found = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
+    try:
+        found = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
+    except Unauthorized:
+        raise
+    except Refused as error:
+        raise Unreachable(job.command, f"address {address_id} is hidden: {error.text}") from error
     try:
         [address] = found
         return ownership.associated(address, rules, wanted)

@@ -21,6 +21,7 @@ from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.ownership import Owner, Whose
 from hooks.loadbalancers.plan.rules import rules_with_members
+from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID
 
@@ -55,7 +56,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     if request.is_deleting or not request.is_owned:
         facts = replace(facts, service=read_service(request, context))
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
-    is_left_alone = is_left_alone and not facts.acquiring.ip
+    is_left_alone = is_left_alone and not facts.acquiring.place
     return facts if is_left_alone else _with_cloud_state(facts, context)
 
 
@@ -193,10 +194,13 @@ class _Reader:
             self._facts.owner,
         )
         ips = {recorded.ip if recorded else spec.adopt.address: None}
-        ips[self._facts.acquiring.ip] = None
+        acquiring, found = self._facts.acquiring, dict[str, PublicIpAddress]()
+        if not acquiring.is_chosen:
+            ips[acquiring.address] = None
+        elif has_sealed(owner.mark, self._facts.seal_key, acquiring):
+            found |= self._by_id(acquiring.address)
         if not self._request.is_deleting:
             ips[spec.address] = None
-        found: dict[str, PublicIpAddress] = {}
         for ip in filter(None, ips):
             found |= self._list(ip_address=ip)
         has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
@@ -205,6 +209,15 @@ class _Reader:
                 tags={TAG_SERVICE_UID: spec.service.uid, TAG_SERVICE: spec.service.name}
             )
         return tuple(found.values())
+
+    def _by_id(self, address_id: str) -> dict[str, PublicIpAddress]:
+        """List an address by its id, which CloudStack may not know any more."""
+        try:
+            return self._list(id=address_id)
+        except InvalidParameter as error:
+            if error.says_unknown(address_id):
+                return {}
+            raise
 
     def _list(self, **where: object) -> dict[str, PublicIpAddress]:
         if self._zone_id:

@@ -43,13 +43,15 @@ class Acquiring:
     A record that is still there later is of a call whose outcome is unknown.
 
     Attributes:
-        ip: empty if there is no record, or none that can be read.
+        place: the IP that we asked for. If CloudStack chose: `ID/TIME`, what its answer named, and
+            since when of its own clock (epoch seconds). Empty if there is no record, or none that
+            can be read.
         since: epoch seconds.
         seal: proves that we wrote it.
         text: the whole annotation; empty if there is none.
     """
 
-    ip: str = ""
+    place: str = ""
     since: float = 0.0
     seal: str = ""
     text: str = ""
@@ -62,9 +64,28 @@ class Acquiring:
         return cls(text=text) if since is None else cls(words[0], since, words[2], text)
 
     @classmethod
-    def of(cls, ip: str, since: float, seal: str) -> "Acquiring":
+    def of(cls, place: str, since: float, seal: str) -> "Acquiring":
         """Make a record; `since` is in epoch seconds."""
-        return cls(ip, since, seal, f"{ip} {moment(since)} {seal}")
+        return cls(place, since, seal, f"{place} {moment(since)} {seal}")
+
+    @property
+    def address(self) -> str:
+        """Return the IP, or the id of an address that CloudStack chose."""
+        return self.place.partition("/")[0]
+
+    @property
+    def is_chosen(self) -> bool:
+        """Tell whether CloudStack chose, so that the record has an id."""
+        return "/" in self.place
+
+    def names(self, address: PublicIpAddress) -> bool:
+        """Tell whether this is the address, and not an allocation before the call's."""
+        if not self.is_chosen:
+            return address.ip_address == self.place
+        id_, _, since = self.place.partition("/")
+        allocated_at = address.allocated_at
+        is_new = allocated_at is None or not since.isdigit() or allocated_at >= int(since)
+        return address.id == id_ and is_new
 
 
 #: There is no record.

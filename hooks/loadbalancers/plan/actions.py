@@ -37,7 +37,7 @@ class Rerecord:
         return replace(self, before=self.after, after="")
 
     def __str__(self) -> str:
-        ip = (self.after or self.before).split(" ")[0]
+        ip = (self.after or self.before).split(" ")[0].partition("/")[0]
         if self.after:
             return f"record address {ip} as being acquired"
         return f"forget that address {ip} is being acquired"
@@ -48,9 +48,9 @@ class Associate:
     """Acquire an address, and tag it before CloudStack has finished.
 
     Attributes:
-        ip: the address that an earlier call chose; empty for any free one, and then nothing but
-            its tags says whose it is.
-        record: what is recorded before CloudStack is called; None if no address is named.
+        ip: the address that an earlier call chose; empty for any free one.
+        record: what is recorded before CloudStack is called. If no address is named, it says
+            nothing yet, and is written when CloudStack has named one. None to record nothing.
     """
 
     ip: str

@@ -190,7 +190,7 @@ def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
 def _settle_record(facts: Facts) -> tuple[Action, ...]:
     """Forget that a call acquires an address, once nothing more can come of that call."""
     record = facts.acquiring
-    is_over = any(each.ip_address == record.ip for each in facts.state.addresses)
+    is_over = any(map(record.names, facts.state.addresses))
     is_over = is_over or abs(facts.now - record.since) > LONGEST_CALL
     return (_rerecord(facts),) if record.text and is_over and not find_unproven(facts) else ()
 
@@ -323,9 +323,9 @@ def _choose(facts: Facts) -> AddressPlan:
 
 
 def _association(facts: Facts, ip: str = "") -> Associate:
-    """Return what acquires an address, or any free one."""
-    sealed = seal(facts.owner.mark, facts.seal_key, ip, facts.now) if ip else None
-    record = _rerecord(facts, sealed) if sealed else None
+    """Return what acquires an address, or any free one, which is recorded once it is known."""
+    sealed = seal(facts.owner.mark, facts.seal_key, ip, facts.now) if ip else NO_RECORD
+    record = _rerecord(facts, sealed)
     wanted = tags.address_tags(facts, by_controller=True)
     return Associate(ip, facts.request.network_id, wanted, record)
 

@@ -23,19 +23,22 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     if not request.is_deleting:
         claimed = request.recorded.claimed
         has_claimed = claimed and any(each.ip_address == claimed.ip for each in ours)
-        if has_claimed and not facts.acquiring.ip:
+        if has_claimed and not facts.acquiring.place:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
         named = {recorded.ip} if recorded else set()
-    named.add(facts.acquiring.ip)
+
+    def is_named(address: PublicIpAddress) -> bool:
+        return address.ip_address in named or facts.acquiring.names(address)
+
     return tuple(
         each
         for each in facts.state.addresses
         if each in ours
         or owner.may_take(each)
         or owner.is_source_of(each)
-        or (each.ip_address in named and not owner.has_another_mark(each))
+        or (is_named(each) and not owner.has_another_mark(each))
     )
 
 
@@ -79,7 +82,7 @@ def find_unproven(facts: Facts) -> PublicIpAddress | None:
         state = facts.on(address.id).state
         is_used = address.tags or state.rules or state.firewall or state.forwards
         is_new = address.state in ("Allocated", "Allocating")
-        if address.ip_address == record.ip and is_new and not is_used:
+        if record.names(address) and is_new and not is_used:
             return None if find_unfit(facts, address) else address
     return None
 

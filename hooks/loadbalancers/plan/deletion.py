@@ -215,10 +215,10 @@ def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
         return None
     if facts.network is None:
         return _wait_for_sight(facts)
-    is_listed = any(each.ip_address == record.ip for each in facts.state.addresses)
+    is_listed = any(map(record.names, facts.state.addresses))
     if is_listed or has_acted or abs(facts.now - record.since) > LONGEST_CALL:
         return None
-    message = f"A call that acquires address {record.ip} may still be running"
+    message = f"A call that acquires address {record.address} may still be running"
     return Plan(status.stopped(facts, "AcquiringAddress", message, back_off=OUTAGE))
 
 

@@ -204,7 +204,7 @@ class Facts:
         A call that went through has removed it: only one whose outcome is unknown leaves one.
         """
         for action in reversed(self.call_state.done):
-            if isinstance(action, Associate) and action.record:
+            if isinstance(action, Associate) and action.record and action.record.after:
                 return NO_RECORD
             if isinstance(action, Rerecord):
                 return Acquiring.read(action.after)

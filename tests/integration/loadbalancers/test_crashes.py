@@ -10,6 +10,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import ANNOTATION_ACQUIRING
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -227,6 +228,37 @@ def test_a_choice_left_to_cloudstack_is_found_again_by_its_tag(skipped: int) -> 
         hooks = [new_hook()]
         settle(world, lb, hooks)
         assert lb.status["address"]["ip"] == FREE
+        lb.delete()
+        settle(world, lb, hooks)
+        assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize("then", ["it serves", "it is deleted"])
+def test_a_choice_left_to_cloudstack_is_known_though_it_cannot_be_read(then: str) -> None:
+    """What CloudStack named is recorded, so a later call finds it without tags."""
+    with fresh_world() as (world, new_hook), only_one_is_free(world):
+        lb, hook = LoadBalancer(world), new_hook()
+        lb.call(hook)
+        [free] = [each.id for each in world.simulator.world.addresses if each.name == FREE]
+        control = world.simulator.control
+        control.fault("associateIpAddress", "error", code=533, when={"ipaddress": FREE})
+        control.fault("listPublicIpAddresses", "error", code=530, when={"id": free}, times=99)
+        lb.call(hook, seconds=1.0)
+        assert lb.condition("Ready")["status"] == "Unknown"
+        [address] = world.addresses()
+        assert (address["ipaddress"], address["tags"]) == (FREE, {})
+        control.clear_faults()
+        if then == "it is deleted":
+            lb.delete()
+            lb.settle(new_hook())
+            assert lb.reason() == "AddressNotProven"
+            assert FREE in lb.condition("Ready")["message"]
+            return
+        hooks = [new_hook()]
+        settle(world, lb, hooks)
+        assert lb.status["address"]["ip"] == FREE
+        assert lb.status["address"]["associatedByController"] is True
+        assert ANNOTATION_ACQUIRING not in lb.parent["metadata"].get("annotations", {})
         lb.delete()
         settle(world, lb, hooks)
         assert world.remains() == NOTHING

@@ -179,6 +179,23 @@ def test_a_seal_is_that_of_one_record_of_one_service_by_one_key() -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "is_named"),
+    [
+        pytest.param(IP, True, id="asked for"),
+        pytest.param("198.51.100.8", False, id="another one asked for"),
+        pytest.param(f"id-{IP}/0", True, id="chosen by CloudStack, at an unknown time"),
+        pytest.param(f"id-{IP}/{int(NOW)}", True, id="chosen"),
+        pytest.param(f"id-{IP}/{int(NOW) + 1}", False, id="allocated before that"),
+        pytest.param("id-198.51.100.8/0", False, id="another one chosen"),
+        pytest.param("", False, id="no record"),
+    ],
+)
+def test_a_record_names_what_a_call_may_have_acquired(place: str, *, is_named: bool) -> None:
+    made = record(place)
+    assert Acquiring.read(made.text).names(address(IP, allocated_at=NOW)) is is_named
+
+
+@pytest.mark.parametrize(
     ("state", "named"),
     [
         pytest.param({"rules": (rule(6443, "k8s-api"),)}, "rule k8s-api", id="rule"),
