@@ -27,7 +27,7 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
-        named = {recorded.ip} if recorded else set()
+        named = {recorded.ip if recorded else request.spec.adopt.address}
 
     def is_named(address: PublicIpAddress) -> bool:
         return address.ip_address in named or facts.acquiring.names(address)

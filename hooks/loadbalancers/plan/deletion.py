@@ -16,7 +16,12 @@ from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.seals import has_sealed
-from hooks.loadbalancers.plan.takedown import is_to_release, others_on, take_down
+from hooks.loadbalancers.plan.takedown import (
+    is_to_release,
+    marked_alone,
+    others_on,
+    take_down,
+)
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,
@@ -59,7 +64,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         return _abandon(facts)
     address = select_for_deletion(facts)
     if address is None:
-        return _undo_takeover(facts) or unknown or _nothing_left(facts)
+        undoing = _undo_takeover(facts) or _undo_claim(facts)
+        return undoing or unknown or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     if waiting := _wait_for_heir(facts, address):
@@ -161,6 +167,26 @@ def _undo_takeover(facts: Facts) -> Plan[Action] | None:
         response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
     return Plan(response, facts.not_refused(undoing), (event,))
+
+
+def _undo_claim(facts: Facts) -> Plan[Action] | None:
+    """Delete what has our mark on the address that a former provider left; None if nothing has.
+
+    A claim begins with the rules, and came to no end if the address has no mark.
+    """
+    ip = facts.request.spec.adopt.address
+    left = (each for each in facts.state.addresses if each.ip_address == ip)
+    marked = tuple(action for each in left for action in marked_alone(facts, each))
+    if not marked:
+        return None
+    if _is_plan_only(facts):
+        return _hold(facts, marked)
+    message = f"Address {ip} was about to be claimed, only what is ours on it goes: {BY_HAND}"
+    response = _deleting(facts, message)
+    if complaints := facts.complaints(marked):
+        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
+    event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
+    return Plan(response, facts.not_refused(marked), (event,))
 
 
 def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:

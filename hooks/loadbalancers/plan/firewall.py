@@ -114,9 +114,9 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     actions = tuple(
         dict.fromkeys(
             (
-                *(_close(facts, rule) for rule in first),
+                *(close(facts, rule) for rule in first),
                 *_replace(facts, opening, needed),
-                *(_close(facts, rule) for rule in closing),
+                *(close(facts, rule) for rule in closing),
                 *tag_firewall(facts, right.values()),
             )
         )
@@ -158,7 +158,7 @@ def own_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Firew
 def close_ports(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
     """Close the firewall rules that are ours; see `own_firewall`."""
     keys = {port_key(rule) for rule in rules}
-    return tuple(_close(facts, rule, keys) for rule in own_firewall(facts, rules))
+    return tuple(close(facts, rule, keys) for rule in own_firewall(facts, rules))
 
 
 def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[FirewallRule, ...]:
@@ -303,7 +303,7 @@ def _replace(
     for new in opening:
         for rule in needed:
             if _may_clash(rule, new.ports) and set(effective(rule.cidrs)) & set(new.ports.cidrs):
-                yield _close(facts, rule)
+                yield close(facts, rule)
         yield new
 
 
@@ -326,7 +326,8 @@ def _may_clash(rule: FirewallRule, ports: PortRange) -> bool:
     return has_ports and rule.protocol == ports.protocol and _overlap(rule, ports)
 
 
-def _close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()) -> CloseFirewall:
+def close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ()) -> CloseFirewall:
+    """Close a firewall rule that is ours, by its mark or as it opens only these ports."""
     ports, keys = ports_of(rule), _ours_untagged(facts, rule, port_keys)
     return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), keys), ports)
 

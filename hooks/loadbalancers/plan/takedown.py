@@ -5,12 +5,13 @@ from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
     begun_firewall,
+    close,
     close_ports,
     own_firewall,
     ports_of,
     tag_firewall,
 )
-from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, Whose, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.names import TAG_OPENING, TAG_TAKEOVER
 
@@ -69,6 +70,17 @@ def take_down(
     if cleaning:
         return (*cleaning, untag) if at_once else cleaning
     return (untag,)
+
+
+def marked_alone(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
+    """Delete the rules and firewall rules with our whole mark on an address without any mark."""
+    owner, here = facts.owner, facts.on(address.id).state
+    if owner.whose(address) is not Whose.UNMARKED:
+        return ()
+    return (
+        *(close(facts, each) for each in here.firewall if owner.whose(each) is Whose.OURS),
+        *(delete_rule(facts, each) for each in here.rules if owner.whose(each) is Whose.OURS),
+    )
 
 
 def _nat(address: PublicIpAddress) -> tuple[str, ...]:

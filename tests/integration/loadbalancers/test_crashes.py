@@ -233,6 +233,20 @@ def test_a_choice_left_to_cloudstack_is_found_again_by_its_tag(skipped: int) -> 
         assert world.remains() == NOTHING
 
 
+@pytest.mark.parametrize("last", range(5))
+def test_a_claim_that_died_and_whose_service_is_deleted_then_leaves_nothing_marked(
+    last: int,
+) -> None:
+    with fresh_world() as (world, new_hook):
+        lb = left_by_the_fork(world, new_hook())
+        die_after(world, lb, [new_hook()], last)
+        lb.delete()
+        settle(world, lb, [new_hook()])
+        left = world.remains()
+        assert left["tags"] == []
+        assert left == NOTHING or "AddressKept" in world.cluster.reasons()
+
+
 @pytest.mark.parametrize("then", ["it serves", "it is deleted"])
 def test_a_choice_left_to_cloudstack_is_known_though_it_cannot_be_read(then: str) -> None:
     """What CloudStack named is recorded, so a later call finds it without tags."""
