@@ -224,20 +224,37 @@ class Client:
             JobRunning: it did not end within the deadline, or its status could not be read.
             Unreachable: the answer is about another job.
         """
-        started = self._monotonic() if job.started is None else job.started
+        if job.started is None:
+            job = replace(job, started=self._monotonic())
+        with self._job_times.waiting(job.command) as beside:
+            status = self._await_end(job, beside, deadline)
+        if status.code is not None:
+            raise error_of(job.command, status.code, status.text, failed_job=True)
+
+    def _await_end(self, job: Job, beside: int, deadline: Deadline) -> JobStatus:
         for polls in count():
-            pause = self._job_times.pause(job.command, self._monotonic() - started, polls)
+            pause = self._job_times.pause(job.command, self._elapsed(job), polls, beside)
             pause = min(pause, max(deadline.remaining() / 2, FIRST_POLL))
             if deadline.passed(margin=pause):
-                raise JobRunning(job.command, job.id)
+                break
             self._pause(pause)
+            elapsed = self._elapsed(job)
             status = self.job_status(job, deadline)
-            if status is None or status.pending:
-                continue
-            self._job_times.note(job.command, self._monotonic() - started, polls + 1)
-            if status.code is not None:
-                raise error_of(job.command, status.code, status.text, failed_job=True)
-            return
+            if status is not None and not status.pending:
+                self._job_times.note(job.command, elapsed, polls + 1, beside)
+                return status
+        raise JobRunning(job.command, job.id)
+
+    def await_usual(self, *jobs: Job, deadline: Deadline) -> None:
+        """Wait for as long as jobs usually take, and ask nothing: a read shows what they did."""
+        pauses = [self._job_times.until_read(job.command, self._elapsed(job)) for job in jobs]
+        if pauses:
+            self._pause(max(0.0, min(max(pauses), deadline.remaining() / 2)))
+
+    def note_shown(self, *jobs: Job) -> None:
+        """Note that a read has shown in time that jobs are done."""
+        for job in jobs:
+            self._job_times.note_shown(job.command)
 
     def job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
         """Read a job's status; None where no answer came: the job runs on.
@@ -253,6 +270,10 @@ class Client:
             return None
         _check_ids(QUERY_JOB, "jobid", [job.id], [answer])
         return status
+
+    def _elapsed(self, job: Job) -> float:
+        """Return the seconds since a job was accepted, 0 if that is not known."""
+        return 0.0 if job.started is None else self._monotonic() - job.started
 
     def _scoped(self, command: str, params: Mapping[str, object]) -> dict[str, object]:
         """Add which resources are meant: the project's, else all that the account may see."""

@@ -1,6 +1,9 @@
 """Decides when a job is asked about: about when the last jobs of its command were done."""
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 #: Seconds after which a job of an unknown duration is asked about first.
 FIRST_POLL = 0.05
@@ -16,46 +19,93 @@ USUAL = {
     "disassociateIpAddress": 0.3,
 }
 #: Seconds after which a job is asked about first, at most: the next one may be a short one.
-LONGEST_FIRST_POLL = 0.2
+LONGEST_FIRST_POLL = 0.5
 #: Seconds between two polls of a job, at least and at most.
 LEAST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
 #: What a pause grows to, as a part of the seconds that the job has run.
-GROWTH = 0.3
-#: The same while a long job takes little longer than the last ones: it ends soon.
-GROWTH_WHEN_DUE = 0.15
+GROWTH = 0.2
+#: The same while a job takes little longer than the last ones: it ends soon.
+GROWTH_WHEN_DUE = 0.1
 #: A job has taken much longer than the last ones after so many times their seconds.
 OVERDUE = 1.5
-#: A job that had ended at one of its first two polls took less than it seemed to: so much of it.
-SHRINK = 0.93
+#: A job that had ended at one of its first two polls took less than it seemed to: so much of it,
+#: and so much where it ended long before it was expected to.
+SHRINK = 0.98
+SHRINK_WHEN_EARLY = 0.6
+#: So many times as long as jobs usually take, a read waits that is to show what they do.
+READ_LATER = 1.1
+#: Jobs of a command that run at once, from which on more of them make no difference.
+MANY = 4
+#: How much longer a job takes for each that ran when it began, as a part, until one was seen.
+LONGER_BESIDE = 0.5
 
 
 class JobTimes:
-    """How long the last jobs of each command took; losing it costs a few polls."""
+    """How long the last jobs of each command took, by how many ran; losing it costs a few polls."""
 
     def __init__(self) -> None:
-        self._seconds = dict(USUAL)
+        self._seconds = {(command, 0): seconds for command, seconds in USUAL.items()}
+        self._running: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def pause(self, command: str, elapsed: float, polls: int) -> float:
+    @contextmanager
+    def waiting(self, command: str) -> Iterator[int]:
+        """Count a job as running for a block; return how many of its command ran before."""
+        with self._lock:
+            beside = self._running[command]
+            self._running[command] += 1
+        try:
+            yield beside
+        finally:
+            with self._lock:
+                self._running[command] -= 1
+
+    def pause(self, command: str, elapsed: float, polls: int, beside: int = 0) -> float:
         """Return the seconds until a job is asked about.
 
         Args:
             command: that started it.
             elapsed: seconds since then.
             polls: how often it was asked about.
+            beside: how many jobs of the command ran when it began.
         """
         with self._lock:
-            expected = self._seconds.get(command, FIRST_POLL)
+            expected = self._expected(command, beside)
         if not polls:
             return max(0.0, min(expected, LONGEST_FIRST_POLL) - elapsed)
-        is_due = LONGEST_FIRST_POLL < expected <= elapsed < OVERDUE * expected
+        is_due = expected <= elapsed < OVERDUE * expected
         pause = (GROWTH_WHEN_DUE if is_due else GROWTH) * elapsed
         if elapsed < expected <= 4 * elapsed:
             pause = expected - elapsed
         return min(max(pause, LEAST_PAUSE), LONGEST_PAUSE)
 
-    def note(self, command: str, elapsed: float, polls: int) -> None:
-        """Remember that a job had ended after so many seconds and polls."""
+    def until_read(self, command: str, elapsed: float) -> float:
+        """Return the seconds until a read shows what a job does: a little later than a poll.
+
+        A read that comes too early has to be made again.
+        """
         with self._lock:
-            self._seconds[command] = elapsed * SHRINK if polls <= 2 else elapsed
+            expected = READ_LATER * min(self._expected(command), LONGEST_FIRST_POLL)
+        return max(0.0, expected - elapsed)
+
+    def note_shown(self, command: str) -> None:
+        """Remember that a read came in time. It tells no more than that, so little changes."""
+        with self._lock:
+            expected = self._expected(command)
+            least = min(expected, USUAL.get(command, 0.0))
+            self._seconds[(command, 0)] = max(least, expected * SHRINK)
+
+    def note(self, command: str, elapsed: float, polls: int, beside: int = 0) -> None:
+        """Remember that a job had ended after so many seconds, when so many polls were sent."""
+        with self._lock:
+            is_early = polls == 1 and OVERDUE * elapsed < self._expected(command, beside)
+            shrink = SHRINK_WHEN_EARLY if is_early else SHRINK
+            seconds = elapsed * shrink if polls <= 2 else elapsed
+            self._seconds[(command, min(beside, MANY - 1))] = seconds
+
+    def _expected(self, command: str, beside: int = 0) -> float:
+        """Return the seconds of the last job beside as many others, else a guess."""
+        beside = min(beside, MANY - 1)
+        alone = self._seconds.get((command, 0), FIRST_POLL)
+        return self._seconds.get((command, beside), alone * (1 + LONGER_BESIDE * beside))

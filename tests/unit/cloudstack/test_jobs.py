@@ -43,8 +43,8 @@ def test_an_answer_without_a_job_leaves_open_what_happened() -> None:
 
 
 def test_a_job_is_polled_quickly_at_first_and_then_once_a_second() -> None:
-    script = Script([JOB, *[{"jobstatus": 0}] * 20, {"jobstatus": 1, "jobresultcode": 0}])
-    job = job_of(script, "createTags", seconds=20)
+    script = Script([JOB, *[{"jobstatus": 0}] * 30, {"jobstatus": 1, "jobresultcode": 0}])
+    job = job_of(script, "createTags", seconds=60)
     assert job.id == "j"
     first, *rest = script.time.pauses
     assert first == USUAL["createTags"]

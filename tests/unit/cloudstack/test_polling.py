@@ -2,16 +2,18 @@
 
 import pytest
 
-from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, USUAL, JobTimes
+from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, READ_LATER, USUAL, JobTimes
 
 
-def polls_of(times: JobTimes, seconds: float, command: str = "createTags") -> tuple[int, float]:
+def polls_of(
+    times: JobTimes, seconds: float, command: str = "createTags", *, beside: int = 0
+) -> tuple[int, float]:
     """Return how often a job of so many seconds is asked about, and how late its end is seen."""
     elapsed = 0.0
     for polls in range(200):
-        elapsed += times.pause(command, elapsed, polls)
+        elapsed += times.pause(command, elapsed, polls, beside)
         if elapsed >= seconds:
-            times.note(command, elapsed, polls + 1)
+            times.note(command, elapsed, polls + 1, beside)
             return polls + 1, elapsed - seconds
     raise AssertionError("it was never seen to end")
 
@@ -24,10 +26,10 @@ def test_jobs_that_take_as_long_as_the_last_ones_cost_few_polls_and_little_time(
     for _ in range(10):
         polls_of(times, seconds)
     later = [polls_of(times, seconds) for _ in range(20)]
-    most = 1.4 if seconds < LONGEST_FIRST_POLL else 8
+    most = 1.5 if seconds < LONGEST_FIRST_POLL else 8
     assert sum(polls for polls, _ in later) / 20 <= most
     assert max(late for _, late in later) <= max(
-        0.035, (0.3 if seconds < LONGEST_FIRST_POLL else 0.16) * seconds
+        0.035, (0.12 if seconds < LONGEST_FIRST_POLL else 0.16) * seconds
     )
 
 
@@ -54,6 +56,47 @@ def test_commands_have_durations_of_their_own() -> None:
         polls_of(times, 0.15, "createFirewallRule")
     assert times.pause("createTags", 0.0, 0) < 0.06
     assert 0.12 < times.pause("createFirewallRule", 0.0, 0) <= 0.2
+
+
+def test_jobs_that_begin_beside_others_of_their_command_have_durations_of_their_own() -> None:
+    times = JobTimes()
+    for _ in range(10):
+        polls_of(times, 0.12, "assign")
+    assert times.pause("assign", 0.0, 0, beside=2) > 1.5 * times.pause("assign", 0.0, 0)
+    for _ in range(10):
+        polls_of(times, 0.34, "assign", beside=3)
+    assert 0.3 < times.pause("assign", 0.0, 0, beside=3) < 0.4
+    assert times.pause("assign", 0.0, 0, beside=7) == times.pause("assign", 0.0, 0, beside=3)
+    assert times.pause("assign", 0.0, 0) < 0.15
+
+
+def test_jobs_of_a_command_that_run_are_counted() -> None:
+    times = JobTimes()
+    with times.waiting("a") as first, times.waiting("a") as second, times.waiting("b") as other:
+        assert (first, second, other) == (0, 1, 0)
+    with times.waiting("a") as alone:
+        assert alone == 0
+
+
+def test_a_read_waits_a_little_longer_than_a_poll_and_learns_slowly_that_it_came_in_time() -> None:
+    times, usual = JobTimes(), USUAL["createTags"]
+    assert usual < times.until_read("createTags", 0.0) < 1.2 * usual
+    assert times.until_read("createTags", 5.0) == 0.0
+    polls_of(times, 0.3)
+    slow = times.until_read("createTags", 0.0)
+    times.note_shown("createTags")
+    assert 0.9 * slow < times.until_read("createTags", 0.0) < slow
+    for _ in range(300):
+        times.note_shown("createTags")
+    assert times.until_read("createTags", 0.0) == READ_LATER * usual
+
+
+def test_short_jobs_after_a_long_one_are_soon_seen_in_time_again() -> None:
+    times = JobTimes()
+    polls_of(times, 2.4)
+    late = [polls_of(times, 0.3)[1] for _ in range(3)]
+    assert late[0] <= LONGEST_FIRST_POLL - 0.3 + 0.001
+    assert max(late[1:]) <= 0.035
 
 
 def test_a_job_that_has_run_long_enough_is_asked_about_at_once() -> None:
