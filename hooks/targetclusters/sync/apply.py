@@ -6,6 +6,7 @@ from typing import assert_never
 
 from hooks.http.bounded_json import Json
 from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
+from hooks.kube.kinds import CRD_GROUP, CRD_KIND
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import Compared
@@ -306,11 +307,22 @@ def _delete_object(
     if stranger := state.whose.stranger(entry, live):
         return ObjectResult(entry, "skipped", f"{stranger}; it is left alone", is_gone=True)
     if not live.deleting_since:
+        if message := _why_others_need(state, entry, path):
+            return ObjectResult(entry, "failed", message)
         _delete(state.target, path, live)
     left = state.target.find_live(path)
     if left is None or left.uid != live.uid:
         return ObjectResult(entry, "pruned", is_gone=True)
     return ObjectResult(entry, "deleting", describe_deletion(entry, left), needs_recheck=True)
+
+
+def _why_others_need(state: LiveState, entry: InventoryEntry, path: str) -> str:
+    """Return why a CRD stays because of objects of others; empty if it and they may go."""
+    if entry.key.group_kind != (CRD_GROUP, CRD_KIND):
+        return ""
+    other = state.target.find_in_crd(path, state.whose.owner.others_selector)
+    named = "" if entry.is_confidential else f", such as {other}"
+    return f"is not deleted: objects that are not ours would go with it{named}" if other else ""
 
 
 def _delete(target: Target, path: str, live: LiveObject) -> None:

@@ -25,6 +25,7 @@ from hooks.kube.kinds import (
     NAMESPACE,
     GroupKind,
     Kind,
+    parse_crd,
     parse_group_list,
     parse_resource_list,
     version_path,
@@ -164,6 +165,26 @@ class Target:
         except NotFound:
             named = []
         return (kind.path(name=name) for name in named if name.partition(".")[2] == group)
+
+    def find_in_crd(self, path: str, labels: str) -> str:
+        """Name an object of a CustomResourceDefinition that labels select; empty for none.
+
+        What another object owns goes with that, and does not count.
+        """
+        served = parse_crd(self.get(path))
+        if not served:
+            raise KubeError(f"{path}: no version is served, so its objects cannot be listed")
+        kind = next(iter(served.values()))
+        params = {"limit": NAMES_PAGE, "labelSelector": labels}
+        with suppress(NotFound), self._call(LIST_SECONDS) as deadline:
+            for one in self._kube.list(
+                kind.path(), deadline=deadline, accept=METADATA_LIST, params=params
+            ):
+                metadata = part(one, "metadata")
+                if not metadata.get("ownerReferences"):
+                    where = "/".join(str(metadata.get(key) or "") for key in ("namespace", "name"))
+                    return one_line(f"{kind.kind} {where.lstrip('/')}", MAX_MESSAGE)
+        return ""
 
     def forget_kinds(self, api_version: str) -> None:
         """Ask again: what the target serves under this version has changed."""

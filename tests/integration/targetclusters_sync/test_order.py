@@ -154,6 +154,30 @@ def test_what_a_target_does_not_serve_for_a_while_stays_recorded(world: World) -
     definitions.delete(f"widgets.{group}")
 
 
+@pytest.mark.parametrize("goes", ["with its TargetCluster", "from its source"])
+def test_a_crd_with_objects_of_others_stays_and_is_named(world: World, goes: str) -> None:
+    group = f"{world.namespace}.example.org"
+    bundle(world, crd(group), widget(group), manifest("other"))
+    assert world.settle().synced
+    widgets = world.target.api.resource(f"{group}/v1", "widgets")
+    theirs = widget(group)
+    theirs["metadata"] = {"name": "theirs", "namespace": world.namespace}
+    widgets.create(theirs)
+    owner = {"apiVersion": f"{group}/v1", "kind": "Widget", "name": "w", "uid": "x"}
+    owned = {**theirs, "metadata": {**theirs["metadata"], "name": "a", "ownerReferences": [owner]}}
+    widgets.create(owned)
+    bundle(world, manifest("other"))
+    step = world.delete if goes == "with its TargetCluster" else world.round
+    report = step()
+    told = "is not deleted: objects that are not ours would go with it, such as Widget"
+    assert result(report, "w").outcome == "pruned"
+    assert result(report, f"widgets.{group}").message == f"{told} {world.namespace}/theirs"
+    assert not report.synced
+    assert world.on_target("theirs", "widgets", f"{group}/v1")
+    widgets.delete("theirs", world.namespace)
+    assert result(step(), f"widgets.{group}").outcome in ("pruned", "deleting")
+
+
 def is_served(world: World, group: str) -> bool:
     groups = json.loads(world.target.kubectl("get", "--raw", "/apis"))["groups"]
     return group in {one["name"] for one in groups}

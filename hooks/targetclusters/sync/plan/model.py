@@ -108,6 +108,11 @@ class Owner:
         return f"{names.LABEL_MEMBER_OF}={self.member}"
 
     @property
+    def others_selector(self) -> str:
+        """Return the label selector by which the objects of anybody else are listed."""
+        return f"{names.LABEL_MEMBER_OF}!={self.member}"
+
+    @property
     def member(self) -> str:
         """Return the value of the label that the objects of this owner carry."""
         return hashlib.sha256(str(self).encode()).hexdigest()[:32]
