@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hooks.cloudstack.commands import network
 from hooks.cloudstack.commands.tags import ResourceType, create_tags
@@ -16,7 +16,7 @@ from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan import ownership
 from hooks.loadbalancers.plan.actions import Associate, Rerecord
-from hooks.loadbalancers.plan.ownership import Own, Wanted
+from hooks.loadbalancers.plan.ownership import Own, Tags, Wanted
 from hooks.loadbalancers.plan.seals import seal
 from hooks.names import ANNOTATION_ACQUIRING
 
@@ -30,13 +30,13 @@ class RequestStale(KubeError):
     """The load balancer is no longer as the request shows it, so no answer to that may count."""
 
 
-def associate(action: Associate, context: CallContext) -> str:
-    """Acquire an address, and tag it before its job ends; return its id.
+def associate(action: Associate, context: CallContext) -> PublicIpAddress | None:
+    """Acquire an address, and tag it before its job ends; return it as CloudStack shows it then.
 
-    The record is written first, or if CloudStack chooses, as soon as it has named an address. It is
-    removed once the tags or a refusal say how it went. The address is read before it is tagged: an
-    answer that names somebody else's gives it no tag of ours. If the tags are refused, the address
-    is released again: nothing could show later that it is ours.
+    None if it has to be read. The record is written first, or if CloudStack chooses, as soon as it
+    has named an address. It is removed once the tags or a refusal say how it went. The address is
+    read before it is tagged: an answer that names somebody else's gives it no tag of ours. If the
+    tags are refused, the address is released again: nothing could show later that it is ours.
 
     Raises:
         RequestStale: another call may be acquiring an address; CloudStack was asked for nothing.
@@ -56,14 +56,38 @@ def associate(action: Associate, context: CallContext) -> str:
         if record and not record.after:
             record = _record_chosen(record, job, wanted, action, context)
         _associated(job, wanted, context)
+        shown = _Shown(job.resource_id, action.tags, context)
         tags = create_tags(ResourceType.ADDRESS, [job.resource_id], dict(action.tags))
-        context.tag_made(job, tags, lambda: _release(job, wanted, context))
+        context.tag_made(job, tags, lambda: _release(job, wanted, context), shown.is_ready)
     except CloudStackError as error:
         if _is_settled(error):
             _forget(record, context)
         raise
     _forget(record, context)
-    return job.resource_id
+    return shown.address
+
+
+@dataclass
+class _Shown:
+    """An address that is being acquired, as one read shows it instead of a poll for each job.
+
+    Attributes:
+        address: as it was read with its tags and allocated; None before that.
+    """
+
+    id: str
+    tags: Tags
+    context: CallContext
+    address: PublicIpAddress | None = None
+
+    def is_ready(self) -> bool:
+        """Read the address; tell whether it is allocated and has its tags."""
+        client = self.context.cloud.client
+        for each in client.list_all(PublicIpAddress, self.context.deadline, id=self.id):
+            tags = {(tag.key, tag.value) for tag in each.tags}
+            if each.state == "Allocated" and tags.issuperset(self.tags):
+                self.address = each
+        return self.address is not None
 
 
 def rerecord(record: Rerecord, context: CallContext) -> None:

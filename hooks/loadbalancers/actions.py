@@ -10,6 +10,7 @@ from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CallStopped, Refused, Unauthorized
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.acquisition import associate, forget, rerecord
@@ -36,10 +37,17 @@ class TimeUp(CallStopped):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an action came to: what CloudStack refused, and the id of what was made."""
+    """What an action came to.
+
+    Attributes:
+        refusals: what CloudStack refused.
+        made: the id of what was made; empty if nothing was.
+        address: the address that was acquired; None where it has to be read.
+    """
 
     refusals: tuple[Refusal, ...] = ()
     made: str = ""
+    address: PublicIpAddress | None = None
 
 
 def perform(
@@ -65,6 +73,8 @@ def perform(
     try:
         with _lanes(action, context):
             begin()
+            if isinstance(action, actions.Associate):
+                return Outcome(address=associate(action, context))
             return Outcome(made=_do(action, context))
     except Unauthorized:
         raise
@@ -106,10 +116,7 @@ def _change_together(
     return Outcome(tuple(refusal for each in futures for refusal in each.result().refusals))
 
 
-def _do(
-    action: CommandAction | actions.Associate | actions.Retag | KubernetesAction,
-    context: CallContext,
-) -> str:
+def _do(action: CommandAction | actions.Retag | KubernetesAction, context: CallContext) -> str:
     """Do an action, and return the id of what it made."""
     match action:
         case actions.DeleteOrphan(namespace, name, uid):
@@ -122,8 +129,6 @@ def _do(
                 context.kube.patch(action.path, action.patch, deadline=context.deadline)
             except (Conflict, NotFound) as error:
                 raise Outdated(str(error)) from error
-        case actions.Associate():
-            return associate(action, context)
         case actions.Rerecord():
             rerecord(action, context) if action.after else forget(action, context)
         case actions.Retag():
@@ -194,6 +199,11 @@ def _change_members(
         context.members.keep(rule_id, members_after(known, action))
 
 
+def tag_command(action: actions.AddTags) -> Command:
+    """Return the command that writes tags."""
+    return create_tags(_TYPES[action.kind], action.ids, dict(action.tags))
+
+
 def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
     """Return CloudStack's command for an action."""
     match action:
@@ -213,8 +223,8 @@ def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
             return firewall.create_firewall_rule(address_id, ports)
         case actions.CloseFirewall(own):
             return firewall.delete_firewall_rule(own.id)
-        case actions.AddTags(kind, ids, _, tags):
-            return create_tags(_TYPES[kind], ids, dict(tags))
+        case actions.AddTags():
+            return tag_command(action)
         case actions.UntagAddress(own, keys):
             removed = dict.fromkeys((*keys, TAG_LEASE))
             return delete_tags(ResourceType.ADDRESS, [own.id], removed)

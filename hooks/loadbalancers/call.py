@@ -1,6 +1,7 @@
 """One call of one load balancer: what it knows of CloudStack, and what it does beside the rest."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -22,20 +23,21 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.acquisition import RequestStale
 from hooks.loadbalancers.actions import Outcome, TimeUp, perform
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.facts import observe, observe_again, observe_associated
+from hooks.loadbalancers.facts import observe, observe_again, observe_contents
 from hooks.loadbalancers.handover import Handover
 from hooks.loadbalancers.lanes import NetworkBusy
 from hooks.loadbalancers.live_service import await_return
 from hooks.loadbalancers.networks import choose_network
 from hooks.loadbalancers.plan import actions, status
 from hooks.loadbalancers.plan.actions import Action, KubernetesAction
-from hooks.loadbalancers.plan.effects import state_after
+from hooks.loadbalancers.plan.effects import changes_address, state_after, with_address
 from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
 from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.loadbalancers.tagging import Tagging
 from hooks.webhook.contract import Plan
 from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall, Outdated
 
@@ -45,6 +47,11 @@ _REASONS = {
     Refused: "CloudStackRefused",
     Throttled: "CloudStackThrottles",
 }
+#: Changes of members have a lane of their own, and run beside what comes after them: one at a time,
+#: so that members are added before others are removed.
+_MEMBERS = actions.Assign | actions.Remove | actions.MembersTogether
+#: What waits for no tags: it hands nothing over, and takes nothing down.
+_ADDING = actions.CreateRule | actions.UpdateRule | actions.OpenFirewall | _MEMBERS
 
 
 @dataclass
@@ -61,7 +68,6 @@ class LoadBalancerCall(Call[Facts, Action]):
         known: the facts as they were read, with the effects of what was done since; None if they
             are to be read.
         has_effects: `known` holds effects that were not read.
-        associated: id of an address that is still to be read.
     """
 
     request: LoadBalancerRequest
@@ -73,8 +79,9 @@ class LoadBalancerCall(Call[Facts, Action]):
     events: tuple[Event, ...] = ()
     known: Facts | None = None
     has_effects: bool = False
-    associated: str = ""
     _handover: Handover = field(init=False)
+    _tagging: Tagging = field(init=False)
+    _is_address_read: bool = False
     _beside: list[tuple[Action, "Future[Outcome]"]] = field(default_factory=list)
     _recording: threading.Lock = field(default_factory=threading.Lock)
     _lane: ExitStack = field(default_factory=ExitStack)
@@ -85,6 +92,7 @@ class LoadBalancerCall(Call[Facts, Action]):
     def __post_init__(self) -> None:
         """Go on with the lease that the last call of this load balancer left."""
         self._handover = Handover(self.context)
+        self._tagging = Tagging(self.context)
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +108,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         A process that ends leaves its lease: what it was doing may go on in CloudStack.
         """
         self._pool.shutdown()
+        self._tagging.leave()
         self._leave_network()
         if error is None or isinstance(error, Exception):
             self._handover.close()
@@ -108,9 +117,6 @@ class LoadBalancerCall(Call[Facts, Action]):
         """Return what is known of CloudStack, else read it."""
         self._finish()
         self._choose_network()
-        if self.known is not None and self.associated:
-            self.known = observe_associated(self.known, self.associated, self.context)
-        self.associated = ""
         if self.known is None:
             if self.request.is_deleting and self.call_state.first_actions is None:
                 await_return(self.request, self.context)
@@ -122,7 +128,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         """Plan. Events about work in CloudStack are recorded when it begins, not when it ends."""
         planned = plan(facts)
         if not planned.actions and self.has_effects:
-            planned = plan(self._read())
+            planned = plan(self._read_end())
         if self.call_state.first_actions is None:
             self.call_state = replace(self.call_state, first_actions=planned.actions)
         self.planned = planned.response.get("status") or {}
@@ -133,12 +139,18 @@ class LoadBalancerCall(Call[Facts, Action]):
 
     def act(self, action: Action) -> None:
         """Do one action, or begin it beside those after it; the plan decides about refusals."""
-        if _runs_beside(action) and all(_go_together(action, other) for other, _ in self._beside):
+        if isinstance(action, actions.AddTags) and action.kind != "address":
+            self._begin()
+            self._note(action, self._tagging.begin(action))
+            return
+        if isinstance(action, _MEMBERS) and not self._beside:
             future = self._pool.submit(perform, action, self.context, self._begin)
             self._beside.append((action, future))
             return
         if not isinstance(action, actions.OpenFirewall | actions.CloseFirewall):
             self._finish()
+        if not isinstance(action, _ADDING):
+            self._finish_tags()
         if not self._may_do(action):
             return
         begin = (lambda: None) if isinstance(action, KubernetesAction) else self._begin
@@ -191,10 +203,26 @@ class LoadBalancerCall(Call[Facts, Action]):
             self.context = replace(context, network_id=chosen.network_id)
 
     def _read(self) -> Facts:
-        self.known, self.has_effects = None, False
-        self.known = observe(self.request, self.call_state, self.context)
-        self._note_leases(self.known)
-        return self.known
+        return self._look(lambda: observe(self.request, self.call_state, self.context))
+
+    def _read_end(self) -> Facts:
+        """Read what the work may have changed: not the address, where it was read since."""
+        if self.known is None or not self._is_address_read:
+            return self._read()
+        facts = replace(self.known, call_state=self.call_state, now=self.context.clock())
+        return self._look(lambda: observe_contents(facts, self.context))
+
+    def _look(self, read: Callable[[], Facts]) -> Facts:
+        """Read once the tags are usually written, and again if they do not show."""
+        self.known, self.has_effects, self._is_address_read = None, False, True
+        self._tagging.await_usual()
+        facts = read()
+        if not self._tagging.see(facts.state):
+            self._finish_tags()
+            facts = observe(self.request, self.call_state, self.context)
+        self.known = facts
+        self._note_leases(facts)
+        return facts
 
     def _note_leases(self, facts: Facts) -> None:
         """Note since when leases show; what a call that died left on a serving address goes."""
@@ -280,12 +308,20 @@ class LoadBalancerCall(Call[Facts, Action]):
             self._handover.forget()
         if self.known is None or outcome.refusals:
             self.known = None
-        elif isinstance(action, actions.Associate):
-            self.associated = outcome.made
         else:
             state = state_after(self.known.state, action, outcome.made)
+            if outcome.address:
+                state = with_address(self.known.state, outcome.address)
             self.known = None if state is None else replace(self.known, state=state)
         self.has_effects = self.known is not None
+        self._is_address_read &= not changes_address(action)
+
+    def _finish_tags(self) -> None:
+        """Wait for the tags of rules; raise what leaves open whether they are written."""
+        if refusals := self._tagging.finish():
+            self.known = None
+            refusals = (*self.call_state.refusals, *refusals)
+            self.call_state = replace(self.call_state, refusals=refusals)
 
     def _finish(self) -> None:
         """Wait for what runs beside; raise its first error after all have ended."""
@@ -300,18 +336,3 @@ class LoadBalancerCall(Call[Facts, Action]):
                 errors.append(error)
         if errors:
             raise errors[0]
-
-
-def _runs_beside(action: Action) -> bool:
-    """Tell whether an action may run beside those after it: tags lock nothing.
-
-    Those of an address are its claim, which everything else waits for. Members have their lane.
-    """
-    if isinstance(action, actions.AddTags):
-        return action.kind != "address"
-    return isinstance(action, actions.Assign | actions.Remove | actions.MembersTogether)
-
-
-def _go_together(action: Action, other: Action) -> bool:
-    """Tell whether two may run at once: members are added before others are removed."""
-    return isinstance(action, actions.AddTags) or isinstance(other, actions.AddTags)

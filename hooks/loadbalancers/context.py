@@ -8,7 +8,7 @@ from typing import Literal
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.commands.parameters import Command
-from hooks.cloudstack.errors import JobRunning, Refused
+from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused
 from hooks.cloudstack.models.jobs import Job
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
@@ -134,17 +134,34 @@ class CallContext:
         """Carry out a command to its end. Raises CloudStackError."""
         self.wait_for(self.start(command))
 
-    def tag_made(self, job: Job, tags: Command, undo: Callable[[], None]) -> None:
+    def tag_made(
+        self,
+        job: Job,
+        tags: Command,
+        undo: Callable[[], None],
+        is_shown: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Tag what a running job makes, and wait for both; undo that if the tags are refused.
 
+        `is_shown` tells whether a read shows what both jobs do, so that neither is asked about.
         Raises CloudStackError.
         """
         try:
-            self.wait_for(self.start(tags), job)
+            tagging = self.start(tags)
+            if not self._is_shown(is_shown, tagging, job):
+                self.wait_for(tagging, job)
         except Refused as error:
             if error.command == tags.name:
                 undo()
             raise
+
+    def _is_shown(self, is_shown: Callable[[], bool], *jobs: Job) -> bool:
+        self.cloud.client.await_usual(*jobs, deadline=self.deadline)
+        with suppress(CloudStackError):
+            if is_shown():
+                self.cloud.client.note_shown(*jobs)
+                return True
+        return False
 
     def wait_for(self, *jobs: Job) -> None:
         """Wait for jobs of this call; remember those that outlive it. Raises CloudStackError."""

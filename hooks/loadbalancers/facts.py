@@ -18,6 +18,7 @@ from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
+from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.ownership import Owner, Whose
 from hooks.loadbalancers.plan.rules import rules_with_members
@@ -60,25 +61,21 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     return facts if is_left_alone else _with_cloud_state(facts, context)
 
 
-def observe_associated(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
-    """Read an address that this call has just associated, and has nothing on it yet.
+def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
+    """Read an address again, and what is on those that count.
 
     Returns None if CloudStack does not show it: everything is to be read. Raises CloudStackError.
     """
     listed = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
     if [each.id for each in listed] != [address_id]:
         return None
-    others = tuple(each for each in facts.state.addresses if each.id != address_id)
-    return replace(facts, state=replace(facts.state, addresses=(*others, *listed)))
+    found = replace(facts, state=with_address(facts.state, listed[0]))
+    return observe_contents(found, context)
 
 
-def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
-    """Read an address again, and what is on those that count.
-
-    Returns None if CloudStack does not show it: everything is to be read. Raises CloudStackError.
-    """
-    found = observe_associated(facts, address_id, context)
-    return found and replace(found, state=_Reader(found, context).contents(found))
+def observe_contents(facts: Facts, context: CallContext) -> Facts:
+    """Read again what is on the addresses that count. Raises CloudStackError."""
+    return replace(facts, state=_Reader(facts, context).contents(facts))
 
 
 def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:

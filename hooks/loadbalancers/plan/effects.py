@@ -10,6 +10,7 @@ from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRuleChange,
     NewLoadBalancerRule,
 )
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import (
     Action,
@@ -74,6 +75,31 @@ def state_after(  # noqa: C901 - a case each
             return None
         case _:
             assert_never(action)
+
+
+def changes_address(action: Action) -> bool:
+    """Tell whether an action changes an address itself, so that it is read again."""
+    match action:
+        case AddTags(kind):
+            return kind == "address"
+        case OpenFirewall():
+            return bool(action.tags)
+        case Retag() | UntagAddress() | Release():
+            return True
+        case CreateRule() | UpdateRule() | DeleteRule() | CloseFirewall() | Associate():
+            return False
+        case Assign() | Remove() | MembersTogether():
+            return False
+        case DeleteOrphan() | HoldService() | Rerecord():
+            return False
+        case _:
+            assert_never(action)
+
+
+def with_address(state: CloudState, address: PublicIpAddress) -> CloudState:
+    """Return the state with an address as it was just read."""
+    others = tuple(each for each in state.addresses if each.id != address.id)
+    return replace(state, addresses=(*others, address))
 
 
 def _tagged(state: CloudState, action: AddTags | Retag) -> CloudState:

@@ -35,10 +35,12 @@ HASTE = 10
 SOON = 1.5
 
 
-def start_simulator(world: str = "small", **settings: Any) -> Simulator:
+def start_simulator(
+    world: str = "small", *, job_delay: float = 0.005, **settings: Any
+) -> Simulator:
     """Make a simulator whose clock is a day late. Advanced, it still accepts our signatures."""
     clock = Clock(lambda: time.time() - DAY)
-    return Simulator(world, job_delay=0.005, clock=clock, **settings)
+    return Simulator(world, job_delay=job_delay, clock=clock, **settings)
 
 
 SCHEMA = schema_of("cloudstackloadbalancers")
