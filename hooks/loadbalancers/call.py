@@ -32,7 +32,7 @@ from hooks.loadbalancers.plan import actions, status
 from hooks.loadbalancers.plan.actions import Action, KubernetesAction
 from hooks.loadbalancers.plan.effects import changes_address, state_after, with_address
 from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
-from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
 from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.plan import plan
@@ -180,7 +180,7 @@ class LoadBalancerCall(Call[Facts, Action]):
             and isinstance(error, Unreachable)
             and self.context.deadline.passed(margin=ANSWER_MARGIN)
         )
-        is_check = request.recorded.fingerprint == fingerprint(request)
+        is_check = is_asked_still(request.recorded.fingerprint, request)
         if isinstance(error, NetworkBusy) and is_check and not self.call_state.done:
             # The next call finds the same. Shown now, it would not count as drift then.
             return Plan(status.unchanged(request, self.wait))

@@ -231,7 +231,10 @@ class _Reader:
         is remembered when it is read: where a call ends before it has read all, the next one goes
         on.
         """
-        known = {rule.id: self._known_members(rule, owner) for rule in rules}
+        due = self._remembered.due()
+        known = {
+            rule.id: None if rule.id in due else self._known_members(rule, owner) for rule in rules
+        }
         unknown = [rule_id for rule_id, members in known.items() if members is None]
         self._remembered.is_partial = True
         if len(unknown) > 1:
@@ -263,7 +266,7 @@ class _Reader:
         finally:
             self._note_lists(self._remembered, self._monotonic() - started)
         found = {each.virtual_machine_id: each.name for each in members}
-        self._remembered.keep(rule_id, found)
+        self._remembered.read(rule_id, found)
         return found
 
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:

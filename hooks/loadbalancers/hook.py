@@ -9,9 +9,10 @@ from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, Leases, RememberedMembers
 from hooks.loadbalancers.plan import status
-from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.fingerprint import answer_identity, is_asked_still
+from hooks.loadbalancers.plan.members import recorded_members
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
-from hooks.loadbalancers.request import Request, read
+from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import CallResult, OncePerCall, reconcile
@@ -67,17 +68,37 @@ class LoadBalancersHook(Hook):
         dependencies = self._dependencies
         now = dependencies.clock()
         request = read(body)
-        elapsed = self._checks.elapsed(request.metadata.uid)
+        uid = request.metadata.uid
+        elapsed = self._checks.elapsed(uid)
         wait = until_check(request, now, dependencies.config.drift_resync, elapsed=elapsed)
         if is_settled(request, wait):
+            if not self._members.knows(uid):
+                recorded = answer_identity(request.recorded_json)
+                self._members.learn(uid, recorded, recorded_members(request))
             return CallResult(status.unchanged(request, wait))
-        cloud = dependencies.cloud()
-        uid, recorded = request.metadata.uid, request.recorded.fingerprint
-        context = CallContext(
+        context = self._context(request, deadline)
+        self._checks.note(uid)
+        record = OncePerCall(dependencies.record)
+        with LoadBalancerCall(request, context, record, wait) as call:
+            result = reconcile(call, deadline=deadline, record=record)
+        self._remember(context, dict(result.response))
+        return result
+
+    def _context(self, request: LoadBalancerRequest, deadline: Deadline) -> CallContext:
+        """Return what a call works with. What is remembered is the call's until it ends."""
+        dependencies = self._dependencies
+        uid, cloud = request.metadata.uid, dependencies.cloud()
+        members = self._members.begin(
+            uid,
+            answer_identity(request.recorded_json),
+            is_check=is_asked_still(request.recorded.fingerprint, request),
+            told=recorded_members(request),
+        )
+        return CallContext(
             uid=uid,
             network_id=request.network_id,
             lanes=self._lanes,
-            members=self._members.begin(uid, recorded, is_check=recorded == fingerprint(request)),
+            members=members,
             note_lists=self._members.note,
             choices=self._choices,
             leases=self._leases,
@@ -92,12 +113,6 @@ class LoadBalancersHook(Hook):
             monotonic=dependencies.monotonic,
             pause=dependencies.pause,
         )
-        self._checks.note(uid)
-        record = OncePerCall(dependencies.record)
-        with LoadBalancerCall(request, context, record, wait) as call:
-            result = reconcile(call, deadline=deadline, record=record)
-        self._remember(context, dict(result.response))
-        return result
 
     def _remember(self, context: CallContext, response: Json) -> None:
         """Remember what the next call of this load balancer may use."""
@@ -106,4 +121,4 @@ class LoadBalancersHook(Hook):
         if "chosenAt" in address:
             self._choices.note(context.uid, address["ip"])
         if not response.get("finalized"):
-            self._members.end(context.uid, context.members, answered.get("checkedFor") or "")
+            self._members.end(context.uid, context.members, answer_identity(answered))

@@ -7,6 +7,7 @@ a refusal, after which CloudStack is read, or lasts until a drift check reads th
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -18,6 +19,8 @@ CHOICE_SECONDS = 60.0
 #: So many DRIFT_RESYNC long, an unused share of the server's time may be used later. Nor does a
 #: check wait for longer than that for those of others, which may never come.
 SAVED_CHECKS = 3
+#: Lists of members that one check reads anew where it is their turn. The next check goes on.
+LISTS_PER_CHECK = 16
 #: Who was not called for so many DRIFT_RESYNC is not waited for: its load balancer may be gone.
 MISSED_CHECKS = 2
 
@@ -61,22 +64,48 @@ class MemberLists:
     Threads of one call read and change the members of several rules at once.
 
     Attributes:
-        since: monotonic seconds; what was read before that is not in it.
+        since: monotonic seconds, when the last turn to read them began; before all time if they
+            were never read, and the status tells them.
         called: monotonic seconds, when the last call began.
         seconds: that CloudStack took to list them since then.
-        is_turn: a drift check reads them because it is their turn.
+        is_check: the last call checks for drift.
+        is_turn: drift checks read them because it is their turn.
         is_partial: a call ended before it had read all; the next one reads the others.
-        answered: the fingerprints in the statuses that the last two calls answered.
+        answered: what tells the statuses that the last two calls answered from others.
     """
 
-    def __init__(self, since: float = 0.0, *, is_turn: bool = False) -> None:
+    def __init__(
+        self, since: float = 0.0, lists: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self.since = self.called = since
-        self.is_turn = is_turn
-        self.is_partial = False
+        self.is_check = self.is_turn = self.is_partial = False
         self.seconds = 0.0
         self.answered: tuple[str, ...] = ()
-        self._lists: dict[str, Mapping[str, str]] = {}
+        self._lists = dict(lists or {})
+        self._stale: set[str] = set()
         self._lock = threading.Lock()
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether lists are still to be read that an earlier call should have read."""
+        return self.is_partial or bool(self._stale)
+
+    def begin_turn(self, now: float) -> None:
+        """Have all members read anew, by this check and those after it."""
+        with self._lock:
+            self.since, self.seconds, self.is_turn = now, 0.0, True
+            self._stale = set(self._lists)
+
+    def due(self) -> frozenset[str]:
+        """Return the ids of the rules whose members this check reads anew."""
+        with self._lock:
+            return frozenset(sorted(self._stale)[:LISTS_PER_CHECK] if self.is_check else ())
+
+    def read(self, rule_id: str, members: Mapping[str, str]) -> None:
+        """Remember the members of a rule as they were just read."""
+        self.keep(rule_id, members)
+        with self._lock:
+            self._stale.discard(rule_id)
 
     def get(self, rule_id: str) -> Mapping[str, str] | None:
         """Return the names of a rule's members by VM id; None if they have to be read."""
@@ -98,6 +127,7 @@ class MemberLists:
         """Forget the members of all other rules: they are gone."""
         with self._lock:
             self._lists = {each: self._lists[each] for each in rule_ids if each in self._lists}
+            self._stale.intersection_update(rule_ids)
 
 
 class RememberedMembers:
@@ -122,37 +152,66 @@ class RememberedMembers:
         self._used_until = monotonic()
         self._lock = threading.Lock()
         self._lists: LeastRecent[MemberLists] = LeastRecent()
+        self._told: Mapping[str, str] = {}
 
-    def begin(self, uid: str, recorded: str, *, is_check: bool) -> MemberLists:
+    def begin(
+        self,
+        uid: str,
+        recorded: str,
+        *,
+        is_check: bool,
+        told: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> MemberLists:
         """Return what a call may use; it is remembered only if the call ends with `end`.
 
-        Nothing if the status that came is not one that this process answered lately, as after a
-        call of another replica, or if the call checks for drift and it is the turn of its members.
-        Metacontroller may show the status before the last one.
+        If the status that came is not one that this process answered lately, as after a start or a
+        call of another replica, that is what the status tells. Metacontroller may show the status
+        before the last one.
 
         Args:
             uid: of the load balancer.
-            recorded: the fingerprint in the status that came.
+            recorded: what tells the status that came from others, empty if nothing does.
             is_check: nothing new is asked for since that check.
+            told: the members by rule, as that status tells them; nothing if it does not.
         """
         known = self._lists.pop(uid)
         now = self._monotonic()
-        if known is None or recorded not in known.answered:
-            return MemberLists(now)
-        known.called = now
-        is_turn = is_check and not known.is_partial and self._is_due(known, now)
-        return MemberLists(now, is_turn=True) if is_turn else known
+        if known is None or not recorded or recorded not in known.answered:
+            known = self._told_by(told) if told else MemberLists(now)
+        known.called, known.is_check = now, is_check
+        if is_check and known.since < now and not known.goes_on and self._is_due(known, now):
+            known.begin_turn(now)
+        return known
+
+    def knows(self, uid: str) -> bool:
+        """Tell whether anything is remembered of a load balancer."""
+        return self._lists.get(uid) is not None
+
+    def learn(self, uid: str, recorded: str, told: Mapping[str, Mapping[str, str]]) -> None:
+        """Remember what a status tells that is left as it is; see `begin`."""
+        known = self._told_by(told)
+        known.answered = (recorded,)
+        self._lists.put(uid, known)
 
     def end(self, uid: str, known: MemberLists, answered: str) -> None:
-        """Remember what a call knew at its end, and the fingerprint that it answered."""
+        """Remember what a call knew at its end, and what tells its status from others."""
         known.answered = (*known.answered[-1:], answered)
-        known.is_turn &= known.is_partial
+        known.is_turn &= known.goes_on
         self._lists.put(uid, known)
+
+    def _told_by(self, told: Mapping[str, Mapping[str, str]]) -> MemberLists:
+        """Return lists that were never read. Load balancers with the same members share them."""
+        with self._lock:
+            shared, lists = self._told, {}
+            for rule_id, members in told.items():
+                lists[rule_id] = shared = shared if shared == members else members
+            self._told = shared
+        return MemberLists(-inf, lists)
 
     def note(self, known: MemberLists, seconds: float) -> None:
         """Remember how long CloudStack took to list some members.
 
-        What a first look or a refusal needs is read at once, and no part of the share.
+        What a change or a refusal needs is read at once, and no part of the share.
         """
         with self._lock:
             known.seconds += seconds

@@ -102,6 +102,12 @@ class RepeatedDrift(View, frozen=True):
     times: int = 0
 
 
+class RecordedRule(View, frozen=True):
+    """The rule of a port as our own status has it; without an id where there is none."""
+
+    id: str = ""
+
+
 class RecordedStatus(View, frozen=True):
     """What our own status says: all that is remembered of earlier calls.
 
@@ -116,6 +122,7 @@ class RecordedStatus(View, frozen=True):
     last_check: Time | None = msgspec.field(name="lastCheckTime", default=None)
     next_check: Time | None = msgspec.field(name="nextCheckTime", default=None)
     rules_since: Time | None = None
+    rules: tuple[RecordedRule, ...] = ()
     fingerprint: str = msgspec.field(name="checkedFor", default="")
     repeated_drift: RepeatedDrift = RepeatedDrift()
     conditions: tuple[ConditionView, ...] = ()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
 
-#: Raise it when a listed field or a default changes its meaning. Each load balancer is then checked
-#: once more after the upgrade.
+#: Raise it when a listed field or a default changes its meaning. The fingerprint of an earlier
+#: version is replaced at the load balancer's next check: an upgrade does not check all at once.
 VERSION = 1
 
 #: A JSON value by name, and the default at which it is left out.
@@ -17,8 +17,28 @@ Fields = Mapping[str, tuple[object, object]]
 
 def fingerprint(request: LoadBalancerRequest) -> str:
     """Return a short text that changes when the spec, the members or the deletion does."""
+    return _fingerprint(request, VERSION)
+
+
+def is_asked_still(recorded: str, request: LoadBalancerRequest) -> bool:
+    """Tell whether a recorded fingerprint, of this version or an earlier one, is a request's."""
+    return any(recorded == _fingerprint(request, each) for each in range(VERSION, -1, -1))
+
+
+def answer_identity(status: Json) -> str:
+    """Return what tells a status from those that other work answers; empty if nothing does.
+
+    While work goes on there is no fingerprint. Then address and rules tell it, as they are so far.
+    """
+    if recorded := status.get("checkedFor"):
+        return str(recorded)
+    known: Fields = {name: (status.get(name), None) for name in ("address", "rules")}
+    return digest(known) if _used(known) else ""
+
+
+def _fingerprint(request: LoadBalancerRequest, version: int) -> str:
     prefix = "deleting:" if request.is_deleting else ""
-    return prefix + digest(asked_for(request))
+    return prefix + digest(asked_for(request), version)
 
 
 def asked_for(request: LoadBalancerRequest) -> Fields:
@@ -60,9 +80,9 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     }
 
 
-def digest(fields: Fields) -> str:
+def digest(fields: Fields, version: int = VERSION) -> str:
     """Hash the fields that are not at their default; their order does not matter."""
-    text = json.dumps([VERSION, _used(fields)], sort_keys=True)
+    text = json.dumps([version, _used(fields)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

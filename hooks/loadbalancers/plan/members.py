@@ -7,8 +7,9 @@ from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.rules import RulesPlan
-from hooks.loadbalancers.request import Instance
+from hooks.loadbalancers.request import Instance, LoadBalancerRequest
 from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS, REASON_NO_RUNNING_MEMBERS
 
 #: How many nodes, and how many refusals, a condition names.
@@ -68,6 +69,21 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         wanted=len(facts.request.serving_nodes) if facts.request.instances else None,
         missing=missing,
     )
+
+
+def recorded_members(request: LoadBalancerRequest) -> dict[str, dict[str, str]]:
+    """Return the members of rules as the status has them, by rule id; none where it leaves a doubt.
+
+    If all was right for the same request, all wanted nodes were members, and nobody else.
+    """
+    recorded = request.recorded
+    is_known = (
+        recorded.condition("MembersReady").status == "True"
+        and not any(each.is_missing for each in request.members)
+        and is_asked_still(recorded.fingerprint, request)
+    )
+    members = {each.vm_id: each.name for each in request.members}
+    return {rule.id: members for rule in recorded.rules if rule.id} if is_known else {}
 
 
 def _may_join(facts: Facts, instance: Instance) -> bool:

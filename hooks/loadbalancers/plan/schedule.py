@@ -8,7 +8,7 @@ from hooks import names
 from hooks.kube.times import CLOCK_SLACK
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.recorded import RecordedStatus, RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -44,7 +44,7 @@ class RetryRange:
         recorded = request.recorded
         ready = recorded.condition("Ready")
         has_failed = ready.status != "True" and ready.reason not in WAITING
-        if not has_failed or recorded.fingerprint != fingerprint(request):
+        if not has_failed or not is_asked_still(recorded.fingerprint, request):
             return self.first
         return min(self.longest, max(self.first, 2 * _last_wait(recorded)))
 
@@ -87,11 +87,10 @@ def is_settled(request: LoadBalancerRequest, wait: float) -> bool:
     An object without an owner is always checked: its Service may be gone. `wait` is the seconds
     until the next check.
     """
-    recorded = request.recorded
     return (
         (request.is_owned or request.is_deleting)
         and wait > 0
-        and recorded.fingerprint == fingerprint(request)
+        and is_asked_still(request.recorded.fingerprint, request)
     )
 
 

@@ -48,8 +48,15 @@ class LyingMembers(RememberedMembers):
         self._lies = lies or tuple(lies_of(world).values())
         self._calls = count()
 
-    def begin(self, uid: str, recorded: str, *, is_check: bool) -> MemberLists:
-        known = super().begin(uid, recorded, is_check=is_check)
+    def begin(
+        self,
+        uid: str,
+        recorded: str,
+        *,
+        is_check: bool,
+        told: Mapping[str, Members] | None = None,
+    ) -> MemberLists:
+        known = super().begin(uid, recorded, is_check=is_check, told=told)
         lie = self._lies[next(self._calls) % len(self._lies)]
         for rule_id, members in list(known._lists.items()):
             known.keep(rule_id, lie(members))

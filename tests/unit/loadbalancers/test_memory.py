@@ -9,6 +9,7 @@ import pytest
 
 from hooks.loadbalancers.memory import (
     CHOICE_SECONDS,
+    LISTS_PER_CHECK,
     REMEMBERED,
     Choices,
     Leases,
@@ -49,7 +50,52 @@ def test_a_call_uses_what_the_call_before_it_knew() -> None:
 def test_a_drift_check_reads() -> None:
     remembered = remembering()
     remembered.end("uid", lists(rule=ONE), "f1")
-    assert not begun(remembered, "f1", is_check=True)
+    known = remembered.begin("uid", "f1", is_check=True)
+    assert known.due() == {"rule"}
+    known.read("rule", {})
+    assert (known.due(), known.get("rule")) == (frozenset(), {})
+
+
+def test_a_check_reads_only_so_many_lists_and_the_next_one_goes_on() -> None:
+    remembered = remembering()
+    count = LISTS_PER_CHECK + 3
+    remembered.end("uid", lists(**{f"rule-{number:02}": ONE for number in range(count)}), "f1")
+    for is_check, expected in ((True, LISTS_PER_CHECK), (False, 0), (True, 3), (True, 0)):
+        known = remembered.begin("uid", "f1", is_check=is_check)
+        due = known.due()
+        assert len(due) == expected
+        assert all(known.get(f"rule-{number:02}") == ONE for number in range(count))
+        for rule_id in due:
+            known.read(rule_id, ONE)
+        remembered.end("uid", known, "f1")
+
+
+def test_a_status_without_an_identity_is_no_one_answered_before() -> None:
+    remembered = remembering()
+    remembered.end("uid", lists(rule=ONE), "")
+    assert not begun(remembered, "")
+
+
+def test_after_a_start_members_are_as_the_status_tells_until_it_is_their_turn() -> None:
+    now = [1000.0]
+    remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
+    told = {"rule": ONE, "other": dict(ONE)}
+    for uid in ("a", "b"):
+        remembered.learn(uid, "f", told)
+    assert remembered.knows("a")
+    assert not remembered.knows("c")
+    known = remembered.begin("a", "f", is_check=False)
+    assert known.get("rule") is known.get("other") is ONE
+    remembered.end("a", known, "f2")
+    due = []
+    for uid in ("a", "b", "c"):
+        known = remembered.begin(uid, "f2" if uid == "a" else "f", is_check=True, told=told)
+        due.append(len(known.due()))
+        remembered.note(known, 10.0)
+        for rule_id in known.due():
+            known.read(rule_id, ONE)
+        remembered.end(uid, known, "f")
+    assert due == [2, 0, 0], "one turn uses up the share for a while"
 
 
 def test_after_another_replica_has_answered_members_are_read() -> None:
@@ -281,7 +327,8 @@ def test_a_turn_that_did_not_end_goes_on_and_counts_as_its_share() -> None:
     remembered.end("a", known, "f")
     now[0] = 1200.0
     again = remembered.begin("a", "f", is_check=True)
-    assert (again.get("first"), again.get("rule"), again.is_turn) == (ONE, None, True)
+    assert (again.due(), again.is_turn) == (frozenset({"rule"}), True)
+    again.read("rule", ONE)
     again.is_partial = False
     remembered.end("a", again, "f")
     assert not remembered.begin("a", "f", is_check=False).is_turn

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.fingerprint import asked_for, digest, fingerprint
+from hooks.loadbalancers.plan.fingerprint import (
+    VERSION,
+    answer_identity,
+    asked_for,
+    digest,
+    fingerprint,
+    is_asked_still,
+)
 from hooks.loadbalancers.request import read
 from tests.unit.loadbalancers.builders import NODES, body, instance, port, recorded, request
 
@@ -132,3 +139,24 @@ def test_a_vm_that_is_stopped_matters_only_if_no_other_runs() -> None:
     one = fingerprint(request(nodes=running | {"n1": stopped["n1"]}))
     assert one == fingerprint(request(nodes=running)) == fingerprint(request())
     assert fingerprint(request(nodes=stopped)) != one
+
+
+def test_a_fingerprint_of_an_earlier_version_is_of_the_same_request() -> None:
+    fields = asked_for(request())
+    for version in range(VERSION + 1):
+        assert is_asked_still(digest(fields, version), request())
+    assert not is_asked_still(digest(fields, VERSION + 1), request())
+    assert not is_asked_still("", request())
+
+
+def test_statuses_of_work_that_goes_on_are_told_apart_by_address_and_rules() -> None:
+    rules = [{"id": "r-1", "members": 2}]
+    statuses: list[Json] = [
+        {"checkedFor": "f"},
+        {"rules": rules},
+        {"rules": [{"id": "r-1", "members": 3}]},
+        {"address": {"ip": "192.0.2.1"}},
+    ]
+    assert len({answer_identity(each) for each in statuses}) == len(statuses)
+    assert answer_identity({"rules": rules, "conditions": []}) == answer_identity(statuses[1])
+    assert answer_identity({}) == answer_identity({"conditions": []}) == ""
