@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.bench.callers import bench_callers
 from tests.bench.cloudstack_times import bench_cloudstack_times
+from tests.bench.drift import bench_drift_checks
 from tests.bench.loadbalancers import (
+    bench_growth,
     bench_load_balancers,
     bench_many_load_balancers,
     bench_many_members,
@@ -23,6 +25,8 @@ PARTS = {
     "load-balancers": bench_load_balancers,
     "many-members": bench_many_members,
     "many-load-balancers": bench_many_load_balancers,
+    "growth": bench_growth,
+    "drift-checks": bench_drift_checks,
     "target-clusters": bench_target_clusters,
     "source-ranges": bench_source_ranges,
     "callers": bench_callers,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ TARGETS = {
 
 def bench_load_balancers(plane: ControlPlane, folder: Path) -> Iterator[str]:
     """Measure how few and tens are made and deleted, line by line of a table."""
-    with _site(plane, folder / "load-balancers") as made, namespace(made.cluster) as shop:
+    with open_site(plane, folder / "load-balancers") as made, namespace(made.cluster) as shop:
         made.simulator.control.settings(timing="real")
         yield from _table(_few(made, shop))
 
@@ -47,7 +48,7 @@ def bench_many_members(plane: ControlPlane, folder: Path) -> Iterator[str]:
     """Measure load balancers with a hundred members, line by line of a table."""
     with (
         Simulator("large", vms=len(NAMES)) as simulator,
-        _site(plane, folder / "many-members", NAMES, simulator) as made,
+        open_site(plane, folder / "many-members", NAMES, simulator) as made,
         namespace(made.cluster) as shop,
     ):
         simulator.control.settings(timing="real")
@@ -61,24 +62,32 @@ def bench_many_load_balancers(plane: ControlPlane, folder: Path) -> Iterator[str
     """
     with (
         Simulator("large", vms=6) as simulator,
-        _site(plane, folder / "many-load-balancers", NAMES[:4], simulator) as made,
+        open_site(plane, folder / "many-load-balancers", NAMES[:4], simulator) as made,
         namespace(made.cluster) as shop,
     ):
-        _create(made, shop, f"{MANY} Services", [f"d{n}" for n in range(MANY)])
+        create_services(made, shop, f"{MANY} Services", [f"d{n}" for n in range(MANY)])
         made.await_quiet(3)
         simulator.control.settings(timing="real")
         yield from _table(_many(made, shop))
 
 
+def bench_growth(plane: ControlPlane, folder: Path) -> Iterator[str]:
+    """Measure what grows with the Services and the members, line by line of a table."""
+    yield from _table(_growth(plane, folder))
+
+
 @contextmanager
-def _site(
+def open_site(
     plane: ControlPlane,
     folder: Path,
     nodes: tuple[str, ...] = MEMBERS,
     world: str | Simulator = "small",
+    **settings: str,
 ) -> Iterator[Site]:
+    """Open a site whose account may have as many addresses as it needs."""
     folder.mkdir()
-    with site(plane, folder, nodes, world=world, LOG_LEVEL="info", VM_CACHE_TTL="15s") as made:
+    settings = {"LOG_LEVEL": "info", "VM_CACHE_TTL": "15s", **settings}
+    with site(plane, folder, nodes, world=world, **settings) as made:
         _lift_limit(made)
         yield made
 
@@ -103,25 +112,51 @@ def _table(works: Iterator[Work]) -> Iterator[str]:
 
 
 def _few(made: Site, shop: Namespace) -> Iterator[Work]:
-    yield _create(made, shop, "1 Service, 1 port", ["one"])
-    yield _create(made, shop, "1 Service, 10 ports", ["ten"], ports=TEN_PORTS)
-    yield _create(made, shop, "10 Services, 1 port", [f"b{n}" for n in range(10)])
+    yield create_services(made, shop, "the first Service of a process, 1 port", ["first"])
+    shop.services.delete("first", shop.name)
+    made.await_quiet()
+    yield create_services(made, shop, "1 Service, 1 port", ["one"])
+    yield create_services(made, shop, "1 Service, 10 ports", ["ten"], ports=TEN_PORTS)
+    yield create_services(made, shop, "10 Services, 1 port", [f"b{n}" for n in range(10)])
     made.await_quiet()
     name = "these 12 Services deleted, 21 rules"
     yield _measure(made, name, lambda: _delete_all(made, shop))
-    yield _create(made, shop, "40 Services, 1 port", [f"c{n}" for n in range(40)])
+    yield create_services(made, shop, "40 Services, 1 port", [f"c{n}" for n in range(40)])
     made.await_quiet()
     yield _measure(made, "these 40 Services deleted", lambda: _delete_all(made, shop))
 
 
 def _wide(made: Site, shop: Namespace, leaving: str) -> Iterator[Work]:
-    yield _create(made, shop, "1 Service, 1 port, 100 members", ["one"])
-    yield _create(made, shop, "1 Service, 10 ports, 100 members", ["ten"], ports=TEN_PORTS)
+    yield create_services(made, shop, "1 Service, 1 port, 100 members", ["one"])
+    yield create_services(made, shop, "1 Service, 10 ports, 100 members", ["ten"], ports=TEN_PORTS)
     made.await_quiet()
     yield _measure(made, "one node of 100 leaves, 11 rules", lambda: _leave(made, leaving))
     made.await_quiet()
     name = "2 Services deleted, 100 members, 11 rules"
     yield _measure(made, name, lambda: _delete_all(made, shop))
+
+
+def _growth(plane: ControlPlane, folder: Path) -> Iterator[Work]:
+    for count in (10, 40, 100):
+        with (
+            Simulator("large", vms=6, timing="real") as simulator,
+            open_site(plane, folder / f"services-{count}", NAMES[:5], simulator) as made,
+            namespace(made.cluster) as shop,
+        ):
+            names = [f"g{n}" for n in range(count)]
+            yield create_services(made, shop, f"{count} Services, 1 port, 5 members", names)
+    for count in (5, 100, 300):
+        nodes = tuple(f"node-{n:05d}" for n in range(1, count + 1))
+        with (
+            Simulator("large", vms=count, timing="real") as simulator,
+            open_site(plane, folder / f"members-{count}", nodes, simulator) as made,
+            namespace(made.cluster) as shop,
+        ):
+            name, ports = f"1 Service, 3 ports, {count} members", TEN_PORTS[:3]
+            yield create_services(made, shop, name, ["one"], ports=ports)
+            made.await_quiet()
+            name, leaving = f"one node of {count} leaves, 3 rules", partial(_leave, made, nodes[-1])
+            yield _measure(made, name, leaving)
 
 
 def _many(made: Site, shop: Namespace) -> Iterator[Work]:
@@ -136,7 +171,11 @@ def _measure(made: Site, name: str, work: Callable[[], None]) -> Work:
     return measure(made.simulator.control, name, work)
 
 
-def _create(made: Site, shop: Namespace, name: str, services: list[str], **spec: Any) -> Work:
+def create_services(
+    made: Site, shop: Namespace, name: str, services: list[str], **spec: Any
+) -> Work:
+    """Create Services and measure the time until all serve."""
+
     def create() -> None:
         for service in services:
             shop.create(service, **spec)
