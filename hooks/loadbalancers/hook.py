@@ -1,5 +1,7 @@
 """Load balancers: addresses, rules, members and firewall in CloudStack."""
 
+from dataclasses import replace
+
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.cluster_uid import ThisCluster
@@ -7,11 +9,12 @@ from hooks.kube.objects import part
 from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
-from hooks.loadbalancers.memory import Choices, Leases, RememberedMembers
+from hooks.loadbalancers.memory import Choices, LastAnswers, Leases, RememberedMembers
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.fingerprint import answer_identity, is_asked_still
 from hooks.loadbalancers.plan.members import recorded_members
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
+from hooks.loadbalancers.recorded import RecordedStatus
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.hook import Dependencies, Handler, Hook
@@ -33,6 +36,7 @@ class LoadBalancersHook(Hook):
         )
         self._choices = Choices(dependencies.monotonic)
         self._leases = Leases(dependencies.monotonic)
+        self._answers = LastAnswers(dependencies.monotonic)
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
 
@@ -65,24 +69,38 @@ class LoadBalancersHook(Hook):
         Raises:
             BadRequest: a field that is read is missing or of another type.
         """
-        dependencies = self._dependencies
-        now = dependencies.clock()
         request = read(body)
-        uid = request.metadata.uid
-        elapsed = self._checks.elapsed(uid)
-        wait = until_check(request, now, dependencies.config.drift_resync, elapsed=elapsed)
-        if is_settled(request, wait):
-            if not self._members.knows(uid):
-                recorded = answer_identity(request.recorded_json)
-                self._members.learn(uid, recorded, recorded_members(request))
-            return CallResult(status.unchanged(request, wait))
-        context = self._context(request, deadline)
+        uid, shown = request.metadata.uid, request.recorded_json
+        for each in (request, self._as_answered(request)):
+            if is_settled(each, wait := self._until_check(each)):
+                if not self._members.knows(uid):
+                    recorded = answer_identity(each.recorded_json)
+                    self._members.learn(uid, recorded, recorded_members(each))
+                return CallResult(status.unchanged(each, wait))
+        context, wait = self._context(request, deadline), self._until_check(request)
         self._checks.note(uid)
-        record = OncePerCall(dependencies.record)
+        record = OncePerCall(self._dependencies.record)
         with LoadBalancerCall(request, context, record, wait) as call:
             result = reconcile(call, deadline=deadline, record=record)
-        self._remember(context, dict(result.response))
+        self._remember(context, dict(result.response), shown)
         return result
+
+    def _until_check(self, request: LoadBalancerRequest) -> float:
+        """Return the seconds until the next check is due."""
+        now, drift_resync = self._dependencies.clock(), self._dependencies.config.drift_resync
+        elapsed = self._checks.elapsed(request.metadata.uid)
+        return until_check(request, now, drift_resync, elapsed=elapsed)
+
+    def _as_answered(self, request: LoadBalancerRequest) -> LoadBalancerRequest:
+        """Return a request that shows the same status as the last one with what that one answered.
+
+        Metacontroller reads by a watch, which may not have brought its last write yet.
+        """
+        answered = self._answers.of(request.metadata.uid, request.recorded_json)
+        if answered is None:
+            return request
+        recorded = convert(answered, RecordedStatus)
+        return replace(request, recorded=recorded, recorded_json=answered)
 
     def _context(self, request: LoadBalancerRequest, deadline: Deadline) -> CallContext:
         """Return what a call works with. What is remembered is the call's until it ends."""
@@ -114,9 +132,10 @@ class LoadBalancersHook(Hook):
             pause=dependencies.pause,
         )
 
-    def _remember(self, context: CallContext, response: Json) -> None:
-        """Remember what the next call of this load balancer may use."""
+    def _remember(self, context: CallContext, response: Json, shown: Json) -> None:
+        """Remember what the next call of this load balancer may use; `shown` is the status then."""
         answered = part(response, "status")
+        self._answers.note(context.uid, shown, answered)
         address = part(answered, "address")
         if "chosenAt" in address:
             self._choices.note(context.uid, address["ip"])

@@ -10,12 +10,16 @@ from collections.abc import Callable, Collection, Mapping
 from math import inf
 from typing import Generic, TypeVar
 
+from hooks.http.bounded_json import Json
+
 Value = TypeVar("Value")
 
 #: Load balancers that are remembered.
 REMEMBERED = 10_000
 #: Seconds for which a choice of an address is remembered: by then it is associated.
 CHOICE_SECONDS = 60.0
+#: Seconds for which a status may not be shown that was answered: a watch is seldom so late.
+ANSWER_SECONDS = 10.0
 #: So many DRIFT_RESYNC long, an unused share of the server's time may be used later. Nor does a
 #: check wait for longer than that for those of others, which may never come.
 SAVED_CHECKS = 3
@@ -259,6 +263,29 @@ class Choices:
     def _recent(self) -> dict[str, str]:
         since = self._monotonic() - CHOICE_SECONDS
         return {uid: ip for uid, (ip, at) in self._choices.items() if at >= since}
+
+
+class LastAnswers:
+    """The status that each load balancer was last answered, until it is surely shown."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._answers: LeastRecent[tuple[float, Json, Json]] = LeastRecent()
+
+    def note(self, uid: str, shown: Json, answered: Json) -> None:
+        """Remember what a call answered that was shown a status."""
+        since = self._monotonic() - ANSWER_SECONDS
+        for other, (at, _, _) in self._answers.items():
+            if at >= since:
+                break
+            self._answers.pop(other)
+        self._answers.put(uid, (self._monotonic(), shown, answered))
+
+    def of(self, uid: str, shown: Json) -> Json | None:
+        """Return the last answer, if that call was shown the same status; None if there is none."""
+        at, before, answered = self._answers.get(uid) or (-inf, {}, {})
+        is_new = self._monotonic() - at < ANSWER_SECONDS
+        return answered if is_new and before == shown != answered else None
 
 
 class Leases:

@@ -8,6 +8,7 @@ import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.memory import ANSWER_SECONDS
 from tests.integration.loadbalancers.driver import (
     DAY,
     LoadBalancer,
@@ -263,6 +264,40 @@ def test_a_choice_that_metacontroller_does_not_show_yet_is_made_again_without_a_
     assert lb.status["address"]["ip"] == chosen
     asked = world.simulator.control.calls("listPublicIpAddresses")
     assert [call for call in asked if call["params"].get("state") == "Free"] == []
+
+
+def test_a_status_that_metacontroller_does_not_show_yet_costs_nothing(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    shown = lb.status
+    lb.call(hook)
+    answered = lb.status
+    assert lb.is_ready()
+    world.simulator.control.clear_calls()
+    lb.parent["status"] = shown
+    lb.call(hook)
+    assert lb.status == answered
+    assert world.simulator.control.counts() == {}
+    lb.parent["status"] = shown
+    world.advance(ANSWER_SECONDS)
+    lb.call(hook)
+    assert lb.is_ready()
+    assert reads(world) > 0, "it may be somebody else's by now"
+
+
+def test_a_status_that_is_not_shown_yet_hides_no_change(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    shown = lb.status
+    lb.call(hook)
+    lb.parent["status"] = shown
+    lb.change(ports=ports(2))
+    lb.call(hook)
+    assert len(world.rules(lb.name)) == 2
 
 
 def test_calls_do_not_grow_with_the_number_of_members() -> None:
