@@ -60,12 +60,15 @@ manifests: setup  ## write provider.yaml and the files of the Helm chart, both r
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 
+# Half as many again as there are cores, since tests wait for much of their time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2 or 1)')
+
 # Folder by folder, and last the files that share a control plane: --no-loadscope-reorder keeps the order
 # of collection. The tests start hundreds of processes from these sources, so compile the sources once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
 	$(BIN)/python -c "from tools import binaries, helm; binaries.ensure(); helm.ensure()"
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder \
 	  -m "not documentation"
 
 test-shifted: setup  ## the tests without Go parts, 400 days ahead and behind, in other time zones
