@@ -266,7 +266,7 @@ EVENT_ENSURING = "EnsuringLoadBalancer"
 EVENT_ENSURED = "EnsuredLoadBalancer"
 #: Normal: a serving load balancer got other members, rules or another address.
 EVENT_UPDATED = "UpdatedLoadBalancer"
-#: Warning: the load balancer cannot be created or changed; the message says why.
+#: Warning: the load balancer cannot be created, changed or deleted; the message says why.
 EVENT_SYNC_FAILED = "SyncLoadBalancerFailed"
 #: Warning: no node can be a member, or no member runs.
 EVENT_UNAVAILABLE = "UnAvailableLoadBalancer"

@@ -32,6 +32,7 @@ from hooks.names import (
     EVENT_DELETED,
     EVENT_DELETING,
     EVENT_FOREIGN_CLUSTER,
+    EVENT_SYNC_FAILED,
     TAG_ORIGIN,
     TAG_ORIGIN_USER,
     TAG_SERVICE_UID,
@@ -83,9 +84,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         response = _deleting(
             facts, f"What is ours on address {address.ip_address} is being deleted"
         )
-    if complaints := facts.complaints(cleaning):
-        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
-    return Plan(response, facts.not_refused(cleaning), tuple(events))
+    return _unless_refused(facts, response, cleaning, *events)
 
 
 def select_for_deletion(facts: Facts) -> PublicIpAddress | None:
@@ -147,6 +146,19 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
     return Plan(response)
 
 
+def _unless_refused(
+    facts: Facts, response: CompositeResponse, planned: Sequence[Action], *events: Event
+) -> Plan[Action]:
+    """Do what was not refused in this call; say what was, and look again later."""
+    if complaints := facts.complaints(planned):
+        message = "; ".join(complaints)
+        response = status.stopped(facts, "DeletionRefused", message)
+        message = f"The load balancer cannot be deleted: {message}"
+        refused = Event(facts.request.service, EVENT_SYNC_FAILED, message, type="Warning")
+        events = (*events, refused)
+    return Plan(response, facts.not_refused(planned), events)
+
+
 def _undo_takeover(facts: Facts) -> Plan[Action] | None:
     """Undo a takeover that has begun and came to no end; None if there is none.
 
@@ -162,11 +174,8 @@ def _undo_takeover(facts: Facts) -> Plan[Action] | None:
         f"Address {found.ip_address} was about to be taken over, and stays with its rules what it "
         f"was: Service {describe(found)}'s"
     )
-    response = _deleting(facts, message)
-    if complaints := facts.complaints(undoing):
-        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
-    return Plan(response, facts.not_refused(undoing), (event,))
+    return _unless_refused(facts, _deleting(facts, message), undoing, event)
 
 
 def _undo_claim(facts: Facts) -> Plan[Action] | None:
@@ -182,11 +191,8 @@ def _undo_claim(facts: Facts) -> Plan[Action] | None:
     if _is_plan_only(facts):
         return _hold(facts, marked)
     message = f"Address {ip} was about to be claimed, only what is ours on it goes: {BY_HAND}"
-    response = _deleting(facts, message)
-    if complaints := facts.complaints(marked):
-        response = status.stopped(facts, "DeletionRefused", "; ".join(complaints))
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
-    return Plan(response, facts.not_refused(marked), (event,))
+    return _unless_refused(facts, _deleting(facts, message), marked, event)
 
 
 def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:

@@ -116,7 +116,12 @@ class LiveService:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An action that CloudStack refused during this call, and its words."""
+    """An action that was refused during this call.
+
+    Attributes:
+        code: CloudStack's; 0 if another call's lease was in the way.
+        text: CloudStack's words, or who has the lease.
+    """
 
     action: Action
     code: int
@@ -226,6 +231,13 @@ class Facts:
         if action in self.call_state.done:
             return Refusal(action, 0, "CloudStack accepted it, and it has no effect")
         return None
+
+    def is_refused_by_cloudstack(self, action: Action) -> bool:
+        """Tell whether an action was refused, or had no effect, but for another call's lease."""
+        refusal = self.refusal(action)
+        return refusal is not None and (
+            bool(refusal.code) or refusal not in self.call_state.refusals
+        )
 
     def not_refused(self, actions: Iterable[Action]) -> tuple[Action, ...]:
         """Return the actions that were not refused in this call."""

@@ -50,6 +50,9 @@ def take_down(
 ) -> tuple[Action, ...]:
     """Release an address that is wholly ours, else remove what is ours from it: the tags last.
 
+    If CloudStack refuses the release, firewall rules and rules go one by one: their node ports may
+    be another Service's soon. The next call releases again.
+
     Args:
         facts: those on the address.
         address: with our whole mark.
@@ -57,13 +60,14 @@ def take_down(
         is_second: another one is the Service's, so it is not for this one to be kept.
     """
     own = facts.owner.own_address(address)
-    is_released = is_to_release(facts, address, is_second=is_second)
-    if is_released and not others_on(facts, address):
-        return (Release(own),)
-    if begun := tag_firewall(facts, begun_firewall(facts, address)):
-        return begun
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
+    is_released = is_to_release(facts, address, is_second=is_second)
+    if is_released and not others_on(facts, address):
+        release = Release(own)
+        return (*cleaning, release) if facts.is_refused_by_cloudstack(release) else (release,)
+    if begun := tag_firewall(facts, begun_firewall(facts, address)):
+        return begun
     present = {tag.key for tag in address.tags}
     keys = (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
     untag = UntagAddress(own, tuple(key for key in keys if key in present))

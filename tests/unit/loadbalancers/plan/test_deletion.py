@@ -14,6 +14,7 @@ from hooks.names import (
     CLEANUP_FINALIZER,
     EVENT_DELETED,
     EVENT_DELETING,
+    EVENT_SYNC_FAILED,
     TAG_SERVICE_UID,
 )
 from hooks.webhook.contract import Plan
@@ -196,6 +197,31 @@ def test_a_refusal_is_reported_and_tried_again_later() -> None:
     assert ready(planned)["reason"] == "DeletionRefused"
     assert "the router is busy" in ready(planned)["message"]
     assert planned.response.get("resyncAfterSeconds") == 15
+
+
+def test_a_refused_release_takes_firewall_rules_and_rules_down_one_by_one() -> None:
+    asked = going(status=recorded())
+    on_it = {"rules": (rule(80),), "firewall": (firewall_rule(80),)}
+    [release] = teardown(asked, our_address(asked), **on_it).actions
+    refusals = (Refusal(release, 530, "the router is busy"),)
+    planned = teardown(asked, our_address(asked), refusals=refusals, **on_it)
+    assert texts(planned.actions) == [
+        "close firewall port 80/tcp for 0.0.0.0/0",
+        f"delete rule {NAME}-tcp-80",
+    ]
+    assert [(event.type, event.reason) for event in planned.events] == [
+        ("Normal", EVENT_DELETING),
+        ("Warning", EVENT_SYNC_FAILED),
+    ]
+    assert "the router is busy" in planned.events[1].message
+
+
+def test_a_release_that_waits_for_another_calls_lease_takes_nothing_else_down() -> None:
+    asked = going(status=recorded())
+    on_it = {"rules": (rule(80),), "firewall": (firewall_rule(80),)}
+    [release] = teardown(asked, our_address(asked), **on_it).actions
+    refusals = (Refusal(release, 0, "another call has the lease"),)
+    assert teardown(asked, our_address(asked), refusals=refusals, **on_it).actions == ()
 
 
 def test_an_address_that_is_not_visible_is_not_gone_if_its_network_is_not_visible_either() -> None:
