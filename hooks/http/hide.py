@@ -17,7 +17,6 @@ from itertools import chain
 from typing import AnyStr
 
 from hooks.http.deadline import Deadline
-from hooks.http.skeletons import Skeletons
 
 #: What stands where a credential was.
 HIDDEN = "***"
@@ -25,9 +24,10 @@ HIDDEN = "***"
 SHORTEST_HIDDEN = 8
 #: How many times a text is decoded: JSON in JSON in a query is three texts in one.
 _STEPS = 4
-#: A text that may hold a credential and has more escapes is hidden whole: to decode them would take
-#: seconds.
-MAX_ESCAPES = 200_000
+#: A text with more escapes is hidden whole, and one that holds a credential with fewer: there it
+#: counts where each escape was, which takes longer.
+MAX_ESCAPES = 4_000_000
+MAX_ESCAPES_BESIDE_CREDENTIALS = 200_000
 #: A text with more credentials is hidden whole: to list them would take much memory.
 MAX_FOUND = 100_000
 
@@ -60,9 +60,6 @@ class Hider:
         secrets: what to hide.
         deadline: until when a large text waits for its turn, without one not at all; then it is
             hidden whole.
-
-    Attributes:
-        needles: how the secrets look in texts that are decoded.
     """
 
     def __init__(self, secrets: Iterable[str], deadline: Deadline | None = None) -> None:
@@ -71,12 +68,11 @@ class Hider:
         has_quotes = any('"' in needle or "\\" in needle for needle in needles)
         self._pattern = _PATTERN_WITH_QUOTES if has_quotes else _PATTERN
         decoded = (step.text for needle in needles for step in _steps(needle, self._pattern))
-        self.needles = needles.union(decoded)
-        self._skeletons = Skeletons(self.needles)
+        self._needles = needles.union(decoded)
 
     def hide(self, text: AnyStr) -> AnyStr:
         """Replace each of the secrets, as `hide`."""
-        if not (text and self.needles):
+        if not (text and self._needles):
             return text
         if isinstance(text, str):
             return self._hide(text)
@@ -93,11 +89,12 @@ class Hider:
             _large.release()
 
     def _hide_if_there(self, text: str) -> str:
-        return self.hide_exactly(text) if self._skeletons.may_be_in(text) else text
-
-    def hide_exactly(self, text: str) -> str:
-        """Decode a text step by step, and replace what the secrets were decoded from."""
-        return _hide_steps(text, self.needles, self._pattern)
+        try:
+            if not _holds(text, self._needles, self._pattern):
+                return text
+            return _hide_steps(text, self._needles, self._pattern)
+        except OverflowError:
+            return HIDDEN
 
 
 def hide(text: AnyStr, secrets: Iterable[str]) -> AnyStr:
@@ -155,26 +152,24 @@ class _Step:
 
 
 def _hide_steps(text: str, needles: set[str], pattern: re.Pattern[str]) -> str:
+    """Replace what needles were decoded from. Raises OverflowError if it is too much."""
     spans: list[tuple[int, int]] = []
     steps: list[_Step] = []
-    try:
-        for step in chain([_Step(text)], _steps(text, pattern)):
-            steps.append(step)
-            for start, end in _find(step.text, needles):
-                first, last = start, end - 1
-                for each in reversed(steps):
-                    first, last = each.source(first)[0], each.source(last)[1] - 1
-                spans.append((first, last + 1))
-                if len(spans) > MAX_FOUND:
-                    return HIDDEN
-    except OverflowError:
-        return HIDDEN
+    for step in chain([_Step(text)], _steps(text, pattern)):
+        steps.append(step)
+        for start, end in _find(step.text, needles):
+            first, last = start, end - 1
+            for each in reversed(steps):
+                first, last = each.source(first)[0], each.source(last)[1] - 1
+            spans.append((first, last + 1))
+            if len(spans) > MAX_FOUND:
+                raise OverflowError
     return _replace(text, spans)
 
 
 def _steps(text: str, pattern: re.Pattern[str]) -> Iterator[_Step]:
     """Decode a text until nothing in it is escaped. Raises OverflowError on too many escapes."""
-    escapes = MAX_ESCAPES
+    escapes = MAX_ESCAPES_BESIDE_CREDENTIALS
     for _ in range(_STEPS):
         if not any(mark in text for mark in _ESCAPED):
             return
@@ -185,6 +180,34 @@ def _steps(text: str, pattern: re.Pattern[str]) -> Iterator[_Step]:
         text, escapes = step.text, escapes - len(step.positions)
 
 
+def _holds(text: str, needles: set[str], pattern: re.Pattern[str]) -> bool:
+    """Tell whether a text holds a needle once it is decoded. Raises OverflowError, as `_steps`."""
+    for _ in range(_STEPS):
+        if any(needle in text for needle in needles):
+            return True
+        if not any(mark in text for mark in _ESCAPED):
+            return False
+        decoded, escapes = pattern.subn(_char, text, MAX_ESCAPES + 1)
+        if escapes > MAX_ESCAPES:
+            raise OverflowError
+        if decoded == text:
+            return False
+        text = decoded
+    return any(needle in text for needle in needles)
+
+
+def _char(found: re.Match[str]) -> str:
+    """Return what an escape stands for."""
+    kind = found.lastgroup or ""
+    if kind == "none":
+        return ""
+    written = found[kind]
+    if kind in ("plain", "backslash"):
+        return written
+    code = int(written, _BASES[kind])
+    return chr(code) if code <= 0x10FFFF else "?"
+
+
 def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
     decoded = StringIO()
     step = _Step("")
@@ -192,15 +215,7 @@ def _decode(text: str, pattern: re.Pattern[str], most: int) -> _Step:
     for found in pattern.finditer(text):
         if len(step.positions) == most:
             raise OverflowError
-        kind, start = found.lastgroup or "", found.start()
-        written = found[kind]
-        if kind == "none":
-            char = ""
-        elif kind in ("plain", "backslash"):
-            char = written
-        else:
-            code = int(written, _BASES[kind])
-            char = chr(code) if code <= 0x10FFFF else "?"
+        start, char = found.start(), _char(found)
         length += start - at
         step.positions.append(length)
         step.starts.append(start)

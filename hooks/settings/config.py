@@ -197,14 +197,9 @@ def from_environ(
     values = _read_variables(environ, problems)
     read_cloud = partial(read_cloud_config, environ=environ, warn=warn)
     values |= _read_files(values, problems, read_cloud)
-    kubeconfig, read = values["kubeconfig_file"], api_server.read_own_kubeconfig
-    if not kubeconfig and api_server.is_pod(environ, service_account):
-        kubeconfig, read = str(service_account), partial(api_server.read_service_account, environ)
-    if not kubeconfig:
-        problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
-    else:
-        reading = partial(read, kubeconfig)
-        values["api_server"] = _attempt(problems, "KUBECONFIG_FILE", kubeconfig, reading)
+    values["api_server"] = _read_api_server(
+        values["kubeconfig_file"], problems, environ, service_account
+    )
     problems += _contradictions(values, known_hooks)
     if problems:
         raise SettingsError(*problems)
@@ -215,6 +210,19 @@ def from_environ(
     if "WATCH_NAMESPACE" not in environ and values["pod_namespace"]:
         values["watch_namespaces"] = (values["pod_namespace"],)
     return Config(**values)
+
+
+def _read_api_server(
+    kubeconfig: str, problems: list[str], environ: Mapping[str, str], service_account: Path
+) -> Configuration | None:
+    """Read where our API server is, from a kubeconfig or in a pod; None with a problem."""
+    read = api_server.read_own_kubeconfig
+    if not kubeconfig and api_server.is_pod(environ, service_account):
+        kubeconfig, read = str(service_account), partial(api_server.read_service_account, environ)
+    if not kubeconfig:
+        problems.append("KUBECONFIG_FILE: is needed outside of a pod; name a kubeconfig")
+        return None
+    return _attempt(problems, "KUBECONFIG_FILE", kubeconfig, partial(read, kubeconfig))
 
 
 def _read_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:

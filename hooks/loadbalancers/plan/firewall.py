@@ -103,24 +103,16 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     too_wide = [rule for rule in wrong.values() if _opens_too_much(facts, rule, port_keys)]
     goes_on = facts.request.recorded.condition("FirewallReady").reason in _UNFINISHED
     first = too_wide if goes_on else []
-    needed = [
-        rule
-        for rule in wrong.values()
-        if rule not in first and any(_overlap(rule, ports) for ports in lacking)
-    ]
-    kept = set() if facts.request.spec.plan_only else {rule.id for rule in needed}
-    closing = [rule for rule in wrong.values() if rule.id not in kept]
-    # In plan mode, a rule that is replaced would be closed twice.
-    actions = tuple(
-        dict.fromkeys(
-            (
-                *(close(facts, rule) for rule in first),
-                *_replace(facts, opening, needed),
-                *(close(facts, rule) for rule in closing),
-                *tag_firewall(facts, right.values()),
-            )
-        )
+    late = [rule for rule in wrong.values() if rule not in first]
+    needed = [rule for rule in late if any(_overlap(rule, ports) for ports in lacking)]
+    kept = () if facts.request.spec.plan_only else needed
+    in_order = (
+        *(close(facts, rule) for rule in first),
+        *_replace(facts, opening, needed),
+        *(close(facts, rule) for rule in wrong.values() if rule not in kept),
+        *tag_firewall(facts, right.values()),
     )
+    actions = tuple(dict.fromkeys(in_order))  # plan mode closes a rule that is replaced twice
     others = [rule for rule in staying if rule.id not in right]
     return FirewallPlan(
         _open_condition(facts, actions, port_keys, others),

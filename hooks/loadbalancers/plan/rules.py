@@ -178,11 +178,16 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
         actions=facts.not_refused(actions),
         ports=tuple(ports),
         serving=serving,
-        future=tuple(_created(each.wanted) for each in ports if each.is_new)
-        if facts.request.spec.plan_only
-        else (),
+        future=_future(facts, ports),
         narrowing=_narrowing(facts, ports, obsolete),
     )
+
+
+def _future(facts: Facts, ports: Iterable[PortRule]) -> tuple[LoadBalancerRule, ...]:
+    """Return the rules that plan mode has, as if they had been created."""
+    if not facts.request.spec.plan_only:
+        return ()
+    return tuple(_created(each.wanted) for each in ports if each.is_new)
 
 
 def enforcement(facts: Facts) -> Enforcement:

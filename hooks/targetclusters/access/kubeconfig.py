@@ -161,13 +161,7 @@ def read_untrusted_kubeconfig(
         BadKubeconfig: naming the field.
     """
     config = parse(text, key)
-    for name, right in _TYPE.items():
-        if (value := config.get(name, str)) not in ("", right):
-            raise config.invalid(name, f"is {quote(value)}, must be {right}")
-    for plural in NAMED_LISTS:
-        entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
-        if problem := repeated_name(each.get("name") or "" for each in entries):
-            raise config.invalid(plural, problem)
+    _check_lists(config)
     cluster, user = config.current()
     cluster.refuse_fields(REFUSED_CLUSTER_FIELDS)
     user.refuse_fields(REFUSED_USER_FIELDS)
@@ -193,6 +187,17 @@ def read_untrusted_kubeconfig(
         proxy=_proxy(cluster, server, destinations),
         expires=min(ends, default=None),
     )
+
+
+def _check_lists(config: Fields) -> None:
+    """Check that it is a kubeconfig, in whose lists no name comes twice. Raises BadKubeconfig."""
+    for name, right in _TYPE.items():
+        if (value := config.get(name, str)) not in ("", right):
+            raise config.invalid(name, f"is {quote(value)}, must be {right}")
+    for plural in NAMED_LISTS:
+        entries = [each for each in config.get(plural, list) if isinstance(each, dict)]
+        if problem := repeated_name(each.get("name") or "" for each in entries):
+            raise config.invalid(plural, problem)
 
 
 def _server(cluster: Fields) -> str:

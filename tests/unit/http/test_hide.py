@@ -10,7 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hooks.http.deadline import Deadline
-from hooks.http.hide import HIDDEN, MAX_ESCAPES, MAX_FOUND, Hider, _large, hide
+from hooks.http.hide import (
+    HIDDEN,
+    MAX_ESCAPES,
+    MAX_ESCAPES_BESIDE_CREDENTIALS,
+    MAX_FOUND,
+    Hider,
+    _large,
+    hide,
+)
 from hooks.http.tls import file_context
 from hooks.http.transport import Transport
 from hooks.kube.client import ApiServer, KubeUnreachable
@@ -100,9 +108,36 @@ def test_a_short_secret_would_be_found_in_innocent_words() -> None:
     assert hide("a token and a node", ["", "node", "token"]) == "a token and a node"
 
 
+LONG = {
+    "lines": "10.0.0.1 host.example.com\n",
+    "quotes": '{"a": "b"}',
+    "tags": "<b>&amp;</b>",
+    "tabs": "a:\tb\r\n",
+    "backslashes": "^\\\\d+\\s*$ C:\\\\new\\\\",
+    "letters of other alphabets": "Größe, 大きさ\n",
+}
+
+
+@pytest.mark.parametrize("piece", LONG.values(), ids=LONG)
+def test_a_long_answer_stays_as_it_is_however_many_escapes_it_has(piece: str) -> None:
+    text = json.dumps(piece * (MAX_ESCAPES_BESIDE_CREDENTIALS + 1))
+    text = text.replace("<", "\\u003c").replace("&", "\\u0026")
+    assert hide(text, [SECRET]) == text
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_a_credential_among_many_escapes_hides_the_whole(written: Callable[[str], str]) -> None:
+    text = "line\\n" * (MAX_ESCAPES_BESIDE_CREDENTIALS + 1) + written(SECRET)
+    assert hide(text, [SECRET]) == HIDDEN
+
+
+def test_a_text_with_more_escapes_than_are_decoded_is_hidden_whole() -> None:
+    assert hide("\\/" * (MAX_ESCAPES + 1), [SECRET]) == HIDDEN
+
+
 @pytest.mark.parametrize("piece", ["\\", "%25", "\\u005c", "&amp;", "\n ", "&#"])
 def test_escapes_without_end_cost_time_by_their_length_alone(piece: str) -> None:
-    text = piece * (MAX_ESCAPES * 3 // 5)
+    text = piece * (MAX_ESCAPES_BESIDE_CREDENTIALS * 3 // 5)
     assert hide(text, [SECRET]) == text
 
 
