@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 #: When a job is due at the earliest after the last one, as a part of the interval.
 EARLIEST = 0.4
-#: A job that started so shortly before its turn has had it, as a part of the interval.
+#: A job that is recorded so shortly before its turn has had it, as a part of the interval: recorded
+#: times are cut to milliseconds.
 TAKEN = 0.01
 #: Seconds until a running job is polled: at least, and at most.
 MIN_POLL = 0.25
