@@ -366,6 +366,11 @@ def is_by_controller(address: PublicIpAddress) -> bool:
     return value(address, names.TAG_ORIGIN) == names.TAG_ORIGIN_CONTROLLER
 
 
+def is_tag_of_ours(tag: Tag) -> bool:
+    """Tell whether a tag is of a kind that only these hooks write, of this version or another."""
+    return tag.key.startswith(f"{names.CLOUDSTACK_GROUP}/")
+
+
 def describe(resource: Resource) -> str:
     """Return the name of the Service that a resource is tagged for, and its cluster's id."""
     name = f"{value(resource, names.TAG_NAMESPACE)}/{value(resource, names.TAG_SERVICE)}"

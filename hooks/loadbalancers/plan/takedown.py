@@ -11,13 +11,20 @@ from hooks.loadbalancers.plan.firewall import (
     ports_of,
     tag_firewall,
 )
-from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, Whose, is_by_controller
+from hooks.loadbalancers.plan.ownership import (
+    ADDRESS_KEYS,
+    Whose,
+    is_by_controller,
+    is_tag_of_ours,
+)
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.names import TAG_OPENING, TAG_TAKEOVER
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
     """Name what is on an address of ours and not ours: releasing the address would remove it.
+
+    A tag of somebody else's says that the address is more to them than this Service's.
 
     `facts` are those on the address.
     """
@@ -32,6 +39,7 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
         ),
         *state.other_forwards,
         *_nat(address),
+        *(f"tag {each.key}" for each in address.tags if not is_tag_of_ours(each)),
     )
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,15 @@ from hooks.loadbalancers.recorded import Acquiring
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_MODE,
+    CLOUDSTACK_GROUP,
     TAG_CLUSTER,
+    TAG_LEASE,
     TAG_NAMESPACE,
+    TAG_OPENING,
     TAG_ORIGIN,
     TAG_SERVICE,
     TAG_SERVICE_UID,
+    TAG_TAKEOVER,
 )
 from tests.unit.loadbalancers.builders import (
     CLUSTER_ID,
@@ -193,6 +198,24 @@ def test_a_seal_is_that_of_one_record_of_one_service_by_one_key() -> None:
 def test_a_record_names_what_a_call_may_have_acquired(place: str, *, is_named: bool) -> None:
     made = record(place)
     assert Acquiring.read(made.text).names(address(IP, allocated_at=NOW)) is is_named
+
+
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        pytest.param("example.com/purpose", ("tag example.com/purpose",), id="a person's"),
+        pytest.param(TAG_LEASE, (), id="a lease"),
+        pytest.param(TAG_TAKEOVER, (), id="a takeover"),
+        pytest.param(TAG_OPENING, (), id="an opening"),
+        pytest.param(f"{CLOUDSTACK_GROUP}/later", (), id="a later version's"),
+    ],
+)
+def test_a_tag_that_is_not_of_our_group_is_somebody_elses(key: str, others: Any) -> None:
+    asked = request()
+    marked = our_address(asked)
+    existing = replace(marked, tags=(*marked.tags, Tag(key, "1")))
+    here = facts(asked, state=CloudState(addresses=(existing,)))
+    assert others_on(here, existing) == others
 
 
 @pytest.mark.parametrize(
