@@ -337,6 +337,9 @@ EVENT_FOREIGN_CLUSTER = "ForeignCluster"
 #: Warning: the Service's address is not its own in CloudStack any more; the message says which one
 #: it gets.
 EVENT_ADDRESS_LOST = "AddressLost"
+#: Warning: somebody else has the Service's address in CloudStack: the Service does not show it any
+#: more. The message says who.
+EVENT_ADDRESS_WITHDRAWN = "AddressWithdrawn"
 #: Normal: an address that was lost is the Service's again.
 EVENT_ADDRESS_REGAINED = "AddressRegained"
 #: Normal: the Service names the address that it has, which is the user's from then on and stays.

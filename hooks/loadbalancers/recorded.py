@@ -113,11 +113,13 @@ class RecordedStatus(View, frozen=True):
 
     Attributes:
         address: None where none is chosen yet.
+        withdrawn_address: the IP that the Service must not show; empty for none.
         rules_since: since when every rule has existed.
         fingerprint: of what was asked for at the last finished check; empty while work goes on.
     """
 
     address: RecordedAddress | None = None
+    withdrawn_address: str = ""
     network_id: str = msgspec.field(name="networkID", default="")
     last_check: Time | None = msgspec.field(name="lastCheckTime", default=None)
     next_check: Time | None = msgspec.field(name="nextCheckTime", default=None)

@@ -10,6 +10,7 @@ from hooks.loadbalancers.plan.actions import Action, KeepAddress
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
+from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.names import (
     EVENT_ADDRESS_LOST,
     EVENT_ADDRESS_NAMED,
@@ -28,13 +29,13 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
     request, service = facts.request, facts.request.service
     recorded, adopted = request.recorded.address, request.spec.adopt.address
     planned = address.recorded
-    if recorded and request.recorded.claimed:
+    if recorded and address.is_ours and _was_lost(facts, recorded):
+        message = f"{recorded.ip} is this Service's address again"
+        yield Event(service, EVENT_ADDRESS_REGAINED, message)
+    elif recorded and request.recorded.claimed:
         if planned is not None and not planned.id:
             message = f"CloudStack does not show {recorded.ip} as this Service's address any more"
             yield _lost(facts, f"{message}: somebody released it, or removed its tags", address)
-    elif recorded and recorded.published and address.is_ours:
-        message = f"{recorded.ip} is this Service's address again"
-        yield Event(service, EVENT_ADDRESS_REGAINED, message)
     elif not recorded and adopted and planned and planned.ip != adopted:
         message = f"{adopted}, which the Service showed, is not its address in CloudStack"
         yield _lost(facts, message, address)
@@ -54,6 +55,12 @@ def opening_events(facts: Facts, firewall: FirewallPlan) -> Iterator[Event]:
     was_open = request.recorded.condition("FirewallReady").reason == REASON_OPENED_BY_OTHERS
     if condition.reason == REASON_OPENED_BY_OTHERS and not was_open:
         yield Event(request.service, EVENT_OPENED_BY_OTHERS, condition.message, type="Warning")
+
+
+def _was_lost(facts: Facts, recorded: RecordedAddress) -> bool:
+    """Tell whether the recorded address was the Service's before, and then was not."""
+    is_unclaimed = recorded.published and not recorded.id
+    return is_unclaimed or recorded.ip == facts.request.recorded.withdrawn_address
 
 
 def _lost(facts: Facts, message: str, address: AddressPlan) -> Event:

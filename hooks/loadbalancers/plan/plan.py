@@ -8,7 +8,7 @@ Read these in order; each stage returns its condition and its actions:
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist
 5. schedule.py   when the next check is due, and how often the same drift was found
-6. status.py     what is answered
+6. status.py     what is answered (publication.py: which address the Service may show)
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
                   leftovers.py: what stays)
 
@@ -36,6 +36,7 @@ from hooks.loadbalancers.plan.firewall import plan_firewall
 from hooks.loadbalancers.plan.losses import address_events, naming_events, opening_events
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
+from hooks.loadbalancers.plan.publication import withdrawal_events
 from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
@@ -58,7 +59,8 @@ def plan(facts: Facts) -> Plan[Action]:
         return Plan(_refuse_network(facts, refusal))
     stages = plan_stages(facts)
     if spec.plan_only:
-        return Plan(status.planned(facts, stages, (), RepeatedDrift()))
+        response = status.planned(facts, stages, (), RepeatedDrift())
+        return Plan(response, events=tuple(withdrawal_events(facts, stages.address)))
     actions = stages.safe_actions if spec.invalid else _next_actions(stages)
     repeated = count_drift(facts, actions)
     is_drift = is_drift_check(facts)
@@ -66,6 +68,7 @@ def plan(facts: Facts) -> Plan[Action]:
         return _contested(facts, actions, repeated)
     events = [
         *address_events(facts, stages.address),
+        *withdrawal_events(facts, stages.address),
         *naming_events(facts, actions),
         *opening_events(facts, stages.firewall),
     ]
@@ -103,7 +106,8 @@ def plan_stages(facts: Facts) -> Stages:
     address = plan_address(facts)
     if spec.invalid and not address.is_ours:
         recorded = facts.request.recorded.address
-        return Stages(AddressPlan(address.condition, recorded=recorded))
+        known = AddressPlan(address.condition, address_id=address.address_id, recorded=recorded)
+        return Stages(known)
     if not address.is_ours and not spec.plan_only:
         return Stages(address)
     facts = facts.on(address.address_id)

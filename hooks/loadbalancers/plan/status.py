@@ -11,10 +11,7 @@ Every answer but the last one of a deletion is one of these:
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import inf
 from typing import NamedTuple
-
-import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
@@ -27,6 +24,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import FirewallPlan, is_open
 from hooks.loadbalancers.plan.members import MembersPlan
+from hooks.loadbalancers.plan.publication import address_fields, publish, until_published
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import (
     OUTAGE,
@@ -37,13 +35,11 @@ from hooks.loadbalancers.plan.schedule import (
     early_wait,
     regular_wait,
 )
-from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
+from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import REASON_INVALID_SERVICE, REASON_OPENED_BY_OTHERS, REASON_PLAN_ONLY
 from hooks.webhook.contract import CompositeResponse
 
-#: Seconds after the rules are created at which an address is published without a member.
-PUBLISH_AFTER = 30.0
 #: Seconds until Metacontroller calls again while work goes on.
 SOON = 1.0
 #: Characters of a condition's message, and entries of `status.plan`.
@@ -108,10 +104,11 @@ def planned(
     elif _has_failed(ready) and ready.reason not in _PASSING:
         conditions.append(_stalled(ready))
     since = _rules_since(facts, stages)
-    address = _published(facts, stages, since)
+    has_members = bool(stages.members.assigned)
+    address = publish(facts, stages.address, since, has_members=has_members)
     status = _with_conditions(facts.request, {}, conditions, facts.now) | {
         "networkID": facts.request.network_id,
-        **_address(address),
+        **address_fields(facts, stages.address, address),
         "rules": [_rule(facts, each) for each in stages.rules.ports],
         "ruleSummary": f"{len(rules)}/{len(facts.request.spec.ports)}",
         **_members(stages),
@@ -121,17 +118,9 @@ def planned(
     }
     if is_working:
         return _response(facts.request, status, SOON)
-    wait = min(_next_check(facts, ready, drift), _until_published(facts, stages, address, since))
+    wait = max(SOON, until_published(facts, stages.address, address, since))
+    wait = min(_next_check(facts, ready, drift), wait)
     return _checked(facts.request, status, facts.now, wait)
-
-
-def _until_published(
-    facts: Facts, stages: Stages, address: RecordedAddress | None, since: float | None
-) -> float:
-    """Return the seconds until the address may be published, infinite if nothing waits for that."""
-    if address is None or address.published or since is None or not stages.address.is_ours:
-        return inf
-    return max(SOON, since + PUBLISH_AFTER - facts.now)
 
 
 def plan_entries(actions: Iterable[Action]) -> list[str]:
@@ -339,32 +328,6 @@ def _rules_since(facts: Facts, stages: Stages) -> float | None:
         return None
     since = facts.request.recorded.rules_since
     return facts.now if since is None else min(since, facts.now)
-
-
-def _published(facts: Facts, stages: Stages, since: float | None) -> RecordedAddress | None:
-    """Publish the address once a member is in, or after a while; plan mode publishes nothing."""
-    address = stages.address.recorded
-    if address is None or address.published or since is None or not stages.address.is_ours:
-        return address
-    has_waited = facts.now - since >= PUBLISH_AFTER
-    if facts.request.spec.plan_only or not (has_waited or stages.members.assigned):
-        return address
-    return msgspec.structs.replace(address, published=True)
-
-
-def _address(address: RecordedAddress | None) -> Json:
-    if address is None:
-        return {}
-    written: Json = {"ip": address.ip, "published": address.published}
-    if address.id:
-        written |= {"id": address.id, "networkID": address.network_id}
-        written["associatedByController"] = address.associated_by_controller
-        written |= {"named": True} if address.named else {}
-    if address.allocated_at is not None:
-        written["allocatedAt"] = timestamp(address.allocated_at)
-    if address.chosen_at is not None:
-        written |= {"chosenAt": timestamp(address.chosen_at), "tries": address.tries}
-    return {"address": written}
 
 
 def _rule(facts: Facts, each: PortRule) -> Json:

@@ -136,8 +136,9 @@ def service_status(facts: Facts, condition: Condition | None, published: Json) -
 def published_address(facts: Facts, spec: Json) -> Json:
     """Return what `status.loadBalancer` shows of a load balancer that is wanted.
 
-    What the Service shows stays until the load balancer has another address to publish; one that is
-    being deleted has none, so what was removed is not shown again. With the PROXY
+    What the Service shows stays until the load balancer has another address to publish, or says
+    that it is somebody else's now. One that is being deleted has none, so what was removed is not
+    shown again. With the PROXY
     protocol on, nodes must not short-circuit the address: members would get connections without
     the protocol's header (KEP-1860). An API server that knows `ipMode` shows one beside each IP. So
     where there is none beside ours, it is dropped, and nothing is left to write.
@@ -145,7 +146,7 @@ def published_address(facts: Facts, spec: Json) -> Json:
     status = part(facts.live_load_balancer, "status")
     address = part(status, "address")
     if not address.get("published") or not address.get("ip"):
-        return part(facts.service, "status", "loadBalancer")
+        return _without_withdrawn(facts, spec)
     if spec.get("hostname"):
         return {"ingress": [{"hostname": spec["hostname"]}]}
     if rules := items(status, "rules"):
@@ -156,6 +157,26 @@ def published_address(facts: Facts, spec: Json) -> Json:
     if shown == {"ingress": [{"ip": address["ip"]}]}:
         return shown
     return {"ingress": [{"ip": address["ip"], "ipMode": "Proxy" if proxied else "VIP"}]}
+
+
+def _without_withdrawn(facts: Facts, spec: Json) -> Json:
+    """Return what the Service shows, without the address that is somebody else's now.
+
+    The hostname that the Service asks for leads to that address, too.
+    """
+    shown = part(facts.service, "status", "loadBalancer")
+    withdrawn = part(facts.live_load_balancer, "status").get("withdrawnAddress")
+    if not withdrawn:
+        return shown
+    ingress, hostname = items(shown, "ingress"), spec.get("hostname") or ""
+    kept = [
+        each
+        for each in ingress
+        if each.get("ip") != withdrawn and (not hostname or each.get("hostname") != hostname)
+    ]
+    if len(kept) == len(ingress):
+        return shown
+    return {**shown, "ingress": kept} if kept else {}
 
 
 def contested(facts: Facts, contest: Contest) -> Condition:

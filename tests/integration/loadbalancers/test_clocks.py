@@ -8,7 +8,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.plan.status import PUBLISH_AFTER
+from hooks.loadbalancers.plan.publication import PUBLISH_AFTER
 from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook
 
 HOUR, YEAR = 3600.0, 365 * 86400.0

@@ -183,10 +183,39 @@ def test_the_service_shows_what_the_load_balancer_publishes(
         pytest.param(load_balancer(status=serving(address={"published": True})), id="no address"),
     ],
 )
-def test_a_published_address_is_never_withdrawn(balancer: Json | None) -> None:
+def test_what_the_service_shows_stays_until_there_is_another_address(balancer: Json | None) -> None:
     published = {"ingress": [{"ip": "203.0.113.7", "ports": [{"port": 80, "protocol": "TCP"}]}]}
     observed = service(status={"loadBalancer": published})
     assert status_of(observed, balancer)["loadBalancer"] == published
+
+
+@pytest.mark.parametrize(
+    ("observed", "ingress", "expected"),
+    [
+        pytest.param(service(), [{"ip": "203.0.113.7", "ipMode": "VIP"}], {}, id="shown"),
+        pytest.param(
+            service({"hostname": "shop.example.com"}),
+            [{"hostname": "shop.example.com"}],
+            {},
+            id="shown by a hostname",
+        ),
+        pytest.param(
+            service(),
+            [{"ip": "203.0.113.8"}, {"hostname": "shop.example.com"}],
+            {"ingress": [{"ip": "203.0.113.8"}, {"hostname": "shop.example.com"}]},
+            id="others are shown",
+        ),
+    ],
+)
+def test_an_address_that_is_somebody_elses_goes_from_the_status(
+    observed: Json, ingress: list[Json], expected: Json
+) -> None:
+    hidden = {"ip": "203.0.113.9", "published": False}
+    balancer = load_balancer(status=serving(address=hidden, withdrawnAddress="203.0.113.7"))
+    shown = {**observed, "status": {"loadBalancer": {"ingress": ingress}}}
+    written = status_of(shown, balancer)
+    assert written["loadBalancer"] == expected
+    assert status_of({**shown, "status": written}, balancer)["loadBalancer"] == expected
 
 
 @pytest.mark.parametrize(
