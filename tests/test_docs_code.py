@@ -30,6 +30,7 @@ LANGUAGES = {"ini", "json", "python", "sh", "text", "yaml"}
 #: What the commands use that is not ours.
 PROGRAMS = {
     "cat",
+    "cmk",
     "curl",
     "docker",
     "helm",

@@ -1,9 +1,12 @@
 """A reader's checkout: the repository, kubectl and some files, and a shell for what pages say."""
 
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+from simulator.server import Simulator
 from tests.controlplane import ControlPlane
 from tests.deploy.rendering import PROJECT
 from tests.documented.pages import blocks
@@ -25,6 +28,16 @@ def make_checkout(folder: Path, cluster: ControlPlane) -> Path:
         else:
             shutil.copy(source, folder)
     return folder
+
+
+def give_cmk(checkout: Path, simulator: Simulator) -> None:
+    """Put a `cmk` into a checkout that calls a simulator with the user's key."""
+    user = simulator.user
+    program = [sys.executable, "-m", "tests.documented.cmk"]
+    command = shlex.join([*program, simulator.url, user.api_key, user.secret_key])
+    script = checkout / "bin" / "cmk"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(PROJECT))} exec {command} "$@"\n')
+    script.chmod(0o755)
 
 
 def run_block(marker: str, page: Path, folder: Path, cluster: ControlPlane) -> None:

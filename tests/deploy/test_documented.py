@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS
+from hooks.names import TAG_ORIGIN_CONTROLLER
 from simulator.server import Simulator
+from tests.contract.cloud import Cloud, Credentials
 from tests.controlplane import Cluster, ControlPlane, polling
 from tests.controlplane.cluster import KubectlError
 from tests.deploy import installed
-from tests.deploy.checkout import make_checkout, run
+from tests.deploy.checkout import give_cmk, make_checkout, run
 from tests.deploy.pods import Pod, moved
 from tests.deploy.rendering import DEPLOY, PROJECT, text
 from tests.deploy.site import Site
 from tests.documented import kubectl
 from tests.documented.pages import blocks, named
-from tests.documented.runs import SERVED, TARGETS, on_this_machine
+from tests.documented.runs import MOVE, SERVED, TARGETS, on_this_machine
 from tests.e2e.nodes import UNINITIALIZED, initialised
 from tests.e2e.targets import NAMESPACE, add_node
 
@@ -33,10 +36,22 @@ def kubectl_blocks(page: Path) -> list[str]:
     return [each.code for each in found]
 
 
+@dataclass(frozen=True)
+class Served:
+    """A cluster whose cloud controller runs, and its CloudStack."""
+
+    cluster: ControlPlane
+    simulator: Simulator
+
+    def checkout(self, folder: Path) -> Path:
+        """Make a checkout in a folder, with the programs that pages use."""
+        checkout = make_checkout(folder / "checkout", self.cluster)
+        give_cmk(checkout, self.simulator)
+        return checkout
+
+
 @pytest.fixture(scope="module")
-def served(
-    cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ControlPlane]:
+def served(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Run the cloud controller, with a node that may serve."""
     folder = tmp_path_factory.mktemp("served")
     with Simulator() as simulator:
@@ -49,16 +64,45 @@ def served(
             taint = {"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
             nodes.create({"metadata": {"name": "node-2"}, "spec": {"taints": [taint]}})
             polling.until(lambda: initialised(nodes.get("node-2")), "a node")
-            yield cluster
+            yield Served(cluster, simulator)
 
 
 @pytest.mark.parametrize("page", SERVED, ids=named)
 def test_the_commands_of_an_example_work_where_the_cloud_controller_runs(
-    page: Path, served: ControlPlane, tmp_path: Path
+    page: Path, served: Served, tmp_path: Path
 ) -> None:
-    checkout = make_checkout(tmp_path / "checkout", served)
+    checkout = served.checkout(tmp_path)
     for code in kubectl_blocks(page):
-        run(code, checkout, served.kubeconfig)
+        run(code, checkout, served.cluster.kubeconfig)
+
+
+def test_addresses_of_a_cluster_without_a_service_are_listed_and_no_others(
+    served: Served, tmp_path: Path
+) -> None:
+    [code] = [each.code for each in blocks(MOVE, "sh") if "cmk" in each.code]
+    [cluster_id] = re.findall(r"tags\[0\]\.value=([\w-]+)", code)
+    kubernetes = served.cluster.api.resource("v1", "services").get("kubernetes", "default")
+    mark(served.simulator, cluster_id, "kept", kubernetes["metadata"]["uid"])
+    lost = mark(served.simulator, cluster_id, "lost", "3d0f5c2e-5a52-4f0e-9c8b-2f5d1a7c6b90")
+    mark(served.simulator, "another", "elsewhere", "77f0b0d1-3f0c-4d0a-8f39-6a1e2f1f0c55")
+    listed = run(code, served.checkout(tmp_path), served.cluster.kubeconfig)
+    assert listed.splitlines() == [f"{lost}\tdefault\tlost\tcontroller"]
+
+
+def mark(simulator: Simulator, cluster_id: str, service: str, uid: str) -> str:
+    """Acquire an address with the mark of a Service, and return it."""
+    user = simulator.user
+    human = Cloud(simulator.url, Credentials(user.api_key, user.secret_key), 0.01)
+    try:
+        [network, *_] = human.list("listNetworks", "network", type="Isolated")
+        made = human.done("associateIpAddress", networkid=network["id"])["ipaddress"]
+        values = (cluster_id, "default", service, uid, TAG_ORIGIN_CONTROLLER)
+        tags = dict(zip(ADDRESS_KEYS, values, strict=True))
+        kind = "PublicIpAddress"
+        human.done("createTags", resourcetype=kind, resourceids=made["id"], tags=tags)
+    finally:
+        human.close()
+    return str(made["ipaddress"])
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ INSTALLED = tuple(
         "upgrade",
     )
 )
+MOVE = GUIDES / "move.md"
 #: On a cluster whose cloud controller runs: tests/deploy/test_documented.py.
-SERVED = (*sorted(EXAMPLES.glob("0[1-6]-*/README.md")), GUIDES / "move.md")
+SERVED = (*sorted(EXAMPLES.glob("0[1-6]-*/README.md")), MOVE)
 #: Where the target-cluster-operator runs, with a cluster to look after: the same.
 TARGETS = (
     GUIDES / "target-clusters.md",
