@@ -100,6 +100,22 @@ def test_an_address_that_was_removed_is_not_shown_again(shop: Namespace) -> None
     assert ingress(shop.service("web")) == [{"ip": "203.0.113.8", "ipMode": "VIP"}]
 
 
+def test_an_address_that_is_somebody_elses_is_shown_no_more_until_there_is_another(
+    shop: Namespace,
+) -> None:
+    shop.create("web")
+    balancer = made(shop, "web")
+    answer(shop, balancer)
+    assert ingress(shop.await_ready("web")) == [{"ip": "203.0.113.7", "ipMode": "VIP"}]
+    following = {"ip": "203.0.113.8", "id": "", "published": False}
+    answer(shop, balancer, address=following, withdrawnAddress="203.0.113.7")
+    shop.await_service("web", lambda one: ingress(one) == [], "shows no address")
+    following |= {"id": "ip-2", "published": True}
+    answer(shop, balancer, address=following, withdrawnAddress=None)
+    shop.await_service("web", lambda one: ingress(one) != [], "shows an address")
+    assert ingress(shop.service("web")) == [{"ip": "203.0.113.8", "ipMode": "VIP"}]
+
+
 def test_tcp_and_udp_on_one_port_stay_two_ports_through_every_change(shop: Namespace) -> None:
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 31053},
