@@ -111,7 +111,7 @@ def _problem(error: Exception, data: bytes | bytearray) -> str:
     """Say what is wrong with the text, and where."""
     if data == HIDDEN.encode():
         return (
-            "was hidden whole: it may hold credentials, and has too many escapes to find them all"
+            "was hidden whole: it has too many escapes to look for credentials, or no time was left"
         )
     try:
         data.decode()

@@ -90,7 +90,7 @@ def test_counting_takes_time_in_proportion_to_the_length(piece: bytes) -> None:
     ("text", "problem"),
     [
         pytest.param(b"", "is not JSON", id="nothing"),
-        pytest.param(b"***", "was hidden whole: it may hold credentials", id="hidden"),
+        pytest.param(b"***", "was hidden whole", id="hidden"),
         pytest.param(b"<html>", "is not JSON: invalid character at line 1, column 1", id="HTML"),
         pytest.param(b'{\n "a" 1}', "is not JSON: expected ':' at line 2, column 6", id="a line"),
         pytest.param(b'{"a": 1', "is not JSON", id="cut short"),
