@@ -99,7 +99,7 @@ class Connection:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = sock.getsockname()[:2]
-        context = apps.context_at(port)
+        self._context = context = apps.context_at(port)
         self.sock: socket.socket = sock
         if context is not None:
             self.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -139,6 +139,11 @@ class Connection:
         if self._out:
             return EVENT_WRITE if self.phase is Phase.WRITING else EVENT_READ | EVENT_WRITE
         return 0 if self.phase in (Phase.RUNNING, Phase.HELD) else EVENT_READ
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether the certificates that let the caller in have been replaced since."""
+        return self._apps.context_at(self.port) is not self._context
 
     def advance(self) -> None:
         """Do what the socket is ready for. Raises ConnectionOver."""

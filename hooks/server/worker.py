@@ -36,7 +36,7 @@ LARGE_BODY_BUDGET = 64 * 1024 * 1024
 #: does a small one.
 PARSE_BUDGET = 160 * 1024 * 1024
 SMALL_PARSE = 1024 * 1024
-#: Seconds between looks at deadlines; the arbiter hears of the worker as often.
+#: Seconds between looks at deadlines and certificates; the arbiter hears of the worker as often.
 TICK_SECONDS = 0.5
 #: Seconds for which a stopping worker waits for requests that are on their way.
 STOP_IDLE_SECONDS = 2.0
@@ -90,6 +90,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._exceeding: Connection | None = None
         self._parsing: dict[Connection, int] = {}
         self._drops = Rate(1, 0.1)
+        self._next_look = 0.0
         self._answers: dict[str, Response] = {}
         self._pages = Rate(*FRESH_PAGES)
         threads = dict.fromkeys(("probes", "metrics", "side"), SIDE_THREADS)
@@ -156,6 +157,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 step()
             self._write_reply()
         self._drop_overdue()
+        self._drop_outdated()
         self._release_held()
 
     def _wake_up(self) -> None:
@@ -269,12 +271,22 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             else:
                 self._drop(connection)
 
+    def _drop_outdated(self) -> None:
+        """Drop idle callers whose authority may not be trusted any more; others get an answer."""
+        if (now := time.monotonic()) < self._next_look:
+            return
+        self._next_look = now + TICK_SECONDS
+        for connection in list(self._connections):
+            if connection.phase is Phase.IDLE and connection.is_outdated:
+                self._drop(connection)
+
     def _write_reply(self) -> None:
         """Write the first of the responses that are there."""
         if self._done:
             connection, response = self._done.popleft()
             self._release(connection)
-            last = not self.alive or response.status_code == UNAUTHORIZED
+            is_refused = response.status_code == UNAUTHORIZED
+            last = not self.alive or is_refused or connection.is_outdated
             self._attempt(connection, partial(connection.reply, response, last=last))
 
     def _release(self, connection: Connection) -> None:

@@ -131,6 +131,31 @@ def test_callers_need_a_certificate_and_probes_do_not(
         assert len(hooks.calls()) == 2
 
 
+def test_callers_go_with_the_authority_that_let_them_in(
+    tmp_path: Path, environ: dict[str, str], certificates: Certificates
+) -> None:
+    """An idle connection ends; a request that has begun is answered, and is the last one."""
+    renewed = make_certificates(tmp_path / "renewed")
+    hooks = Hooks(tmp_path, {**environ, "TLS_CLIENT_CA_FILE": str(certificates.authority)})
+    hooks.context = client_context(
+        certificates.authority, certificates.client_cert, certificates.client_key
+    )
+    body = json.dumps(NODE).encode()
+    with hooks, hooks.connection() as idle, hooks.connection() as begun:
+        idle.request("POST", "/nodes/sync", body)
+        reply = idle.getresponse()
+        assert (reply.status, reply.read() != b"", idle.sock is not None) == (200, True, True)
+        begun.putrequest("POST", "/nodes/sync")
+        begun.putheader("Content-Length", str(len(body)))
+        begun.endheaders(body[:100])
+        for kind in ("authority", "server_cert", "server_key"):
+            shutil.copy(getattr(renewed, kind), getattr(certificates, kind))
+        assert idle.sock.recv(1) == b""
+        begun.send(body[100:])
+        reply = begun.getresponse()
+        assert (reply.status, reply.getheader("Connection")) == (200, "close")
+
+
 def test_a_token_is_needed_besides_the_certificate(
     tmp_path: Path, environ: dict[str, str], certificates: Certificates
 ) -> None:
