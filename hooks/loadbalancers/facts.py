@@ -18,6 +18,7 @@ from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.claims import find_candidates
+from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.ownership import Owner, Whose
@@ -33,29 +34,32 @@ LISTS_AT_ONCE = 4
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
     """Read the facts. CloudStack is not read for an object that is left as it is.
 
+    Nor is it asked for anything where a person lets go: it may refuse our keys, or be gone.
+
     Raises:
         CloudStackError: something could not be read; a part is never used.
         KubeError: the Service must be read, and the API server does not answer.
     """
     client, deadline = context.cloud.client, context.deadline
-    context.jobs.wait(
-        context.uid, lambda job: client.wait_for(job, deadline), now=context.monotonic()
-    )
-    cluster_id = context.cluster_id(deadline)
-    if request.lacks_namespace:
-        tagged = tagged_namespace(request, cluster_id, context)
-        request = replace(request, tagged_namespace=tagged)
     facts = Facts(
         request=request,
         now=context.clock(),
-        cluster_id=cluster_id,
+        cluster_id=context.cluster_id(deadline),
         drift_resync=context.drift_resync,
         call_state=call_state,
         seal_key=context.cloud.seal_key,
     )
-    # The Service matters for a deletion, and for an object without an owner.
-    if request.is_deleting or not request.is_owned:
-        facts = replace(facts, service=read_service(request, context))
+    if not request.lacks_namespace:
+        facts = _with_service(facts, context)
+    if is_abandoned(facts):
+        return facts
+    context.jobs.wait(
+        context.uid, lambda job: client.wait_for(job, deadline), now=context.monotonic()
+    )
+    if request.lacks_namespace:
+        tagged = tagged_namespace(request, facts.cluster_id, context)
+        request = replace(request, tagged_namespace=tagged)
+        facts = _with_service(replace(facts, request=request), context)
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     is_left_alone = is_left_alone and not facts.acquiring.place
     return facts if is_left_alone else _with_cloud_state(facts, context)
@@ -76,6 +80,17 @@ def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts 
 def observe_contents(facts: Facts, context: CallContext) -> Facts:
     """Read again what is on the addresses that count. Raises CloudStackError."""
     return replace(facts, state=_Reader(facts, context).contents(facts))
+
+
+def _with_service(facts: Facts, context: CallContext) -> Facts:
+    """Read the Service where it matters: for a deletion, and for an object without an owner.
+
+    Raises KubeError.
+    """
+    request = facts.request
+    if request.is_deleting or not request.is_owned:
+        return replace(facts, service=read_service(request, context))
+    return facts
 
 
 def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:

@@ -58,11 +58,12 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     anything touched if a person lets go, or in plan mode, which waits for a person, or while a
     Service that was made again may take it over.
     """
-    service, unknown = facts.service, _unknown_outcome(facts)
+    service, is_let_go = facts.service, is_abandoned(facts)
+    unknown = None if is_let_go else _unknown_outcome(facts)
     if service and service.still_wants:
         return unknown or _keep_everything(facts, service)
-    if _is_abandoned(facts):
-        return _abandon(facts)
+    if is_let_go:
+        return Plan(_finalized(facts), events=(_abandoned(facts),))
     address = select_for_deletion(facts)
     if address is None:
         undoing = _undo_takeover(facts) or _undo_claim(facts)
@@ -103,7 +104,9 @@ def _is_plan_only(facts: Facts) -> bool:
 def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     """Finalize without touching CloudStack, after our finalizer is on the Service."""
     if CLEANUP_FINALIZER in service.finalizers:
-        return Plan(_finalized(facts))
+        is_forgotten = facts.request.is_abandoned and facts.acquiring.address
+        events = (_abandoned(facts),) if is_forgotten else ()
+        return Plan(_finalized(facts), events=events)
     request = facts.request
     hold = actions.HoldService(
         request.service_namespace,
@@ -115,24 +118,29 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     return Plan(_deleting(facts, message), (hold,))
 
 
-def _is_abandoned(facts: Facts) -> bool:
+def is_abandoned(facts: Facts) -> bool:
     """Tell whether a person lets go: by an annotation on this, on its Service, or on its heir.
 
     The annotation of a Service that was made again counts if that went while this waited for it.
+    That of a Service that still wants its load balancer counts later. What CloudStack has matters
+    for none of this.
     """
     service, request = facts.service, facts.request
     was_left = request.recorded.condition("Ready").reason == _LEFT_TO_HEIR
     is_asked = service is not None and service.is_confirmed and service.is_abandoned
     has_heir = service is not None and service.heir is not None
-    return request.is_abandoned or is_asked or (was_left and not has_heir)
+    is_left = not facts.still_wants and (is_asked or (was_left and not has_heir))
+    return request.is_deleting and (request.is_abandoned or is_left)
 
 
-def _abandon(facts: Facts) -> Plan[Action]:
-    recorded = facts.request.recorded.address
+def _abandoned(facts: Facts) -> Event:
+    """Return the Event that tells what stays, as far as our status and record know it."""
+    recorded, acquiring = facts.request.recorded.address, facts.acquiring.address
     what = f"address {recorded.ip} and its rules" if recorded else "its address and rules, if any"
     message = f"The load balancer was let go of: {what} stay in CloudStack as they are"
-    event = Event(facts.request.service, EVENT_ABANDONED, message, type="Warning")
-    return Plan(_finalized(facts), events=(event,))
+    if acquiring and not (recorded and recorded.ip == acquiring):
+        message += f"; so does address {acquiring}, if a call of ours acquired it"
+    return Event(facts.request.service, EVENT_ABANDONED, message, type="Warning")
 
 
 def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:

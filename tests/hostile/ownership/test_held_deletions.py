@@ -91,6 +91,34 @@ def test_it_is_abandoned_by_an_annotation_on_the_load_balancer(
     assert ip_of(lb) in told(lb.world)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"code": 401, "text": "unable to verify user credentials"}, id="keys refused"),
+        pytest.param({"code": 503, "text": "Service Unavailable"}, id="server gone"),
+        pytest.param({"kind": "html"}, id="page of a proxy"),
+    ],
+)
+@pytest.mark.parametrize("on", ["load balancer", "service"])
+def test_it_is_abandoned_while_cloudstack_does_not_serve_us(
+    lb: LoadBalancer, hook: LoadBalancersHook, fault: Json, on: str
+) -> None:
+    """Kubernetes alone decides: the account or the whole CloudStack may be gone for good."""
+    before = holdings(lb.world, ip_of(lb))
+    if on == "service":
+        service(lb)["spec"]["type"] = "ClusterIP"
+    lb.world.simulator.control.fault("*", times=None, **fault)
+    lb.delete(service_too=on == "load balancer")
+    call_for(lb, hook, 60)
+    assert lb.reason() in ("CloudStackRefused", "CloudStackUnreachable")
+    (annotate if on == "load balancer" else annotate_service)(lb, ABANDON, "true")
+    lb.call(hook)
+    assert lb.is_finalized()
+    assert f"address {ip_of(lb)} and its rules stay in CloudStack" in told(lb.world)
+    lb.world.simulator.control.clear_faults()
+    assert holdings(lb.world, ip_of(lb)) == before
+
+
 def test_a_misspelt_mode_on_the_load_balancer_holds(
     lb: LoadBalancer, hook: LoadBalancersHook
 ) -> None:
