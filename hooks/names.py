@@ -346,6 +346,9 @@ EVENT_ADDRESS_REGAINED = "AddressRegained"
 EVENT_ADDRESS_NAMED = "AddressNamed"
 #: Warning: an address is not released: it is not wholly ours; the message says what is on it.
 EVENT_ADDRESS_KEPT = "AddressKept"
+#: Warning: a call that did not end may have acquired an address, and nothing proves it any more;
+#: the message names it.
+EVENT_NOT_PROVEN = "AddressNotProven"
 #: Warning: a person let go of a load balancer; everything stays in CloudStack.
 EVENT_ABANDONED = "AbandonedLoadBalancer"
 #: Warning: firewall rules of others admit more clients than the Service does; the message names

@@ -23,7 +23,6 @@ from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.ownership import Owner, Whose
 from hooks.loadbalancers.plan.rules import rules_with_members
-from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID
 
@@ -209,7 +208,7 @@ class _Reader:
         acquiring, found = self._facts.acquiring, dict[str, PublicIpAddress]()
         if not acquiring.is_chosen:
             ips[acquiring.address] = None
-        elif has_sealed(owner.mark, self._facts.seal_key, acquiring):
+        else:
             found |= self._by_id(acquiring.address)
         if not self._request.is_deleting:
             ips[spec.address] = None

@@ -75,9 +75,13 @@ def find_unproven(facts: Facts) -> PublicIpAddress | None:
     Our record names it: that call recorded the address when CloudStack showed it as free, and its
     outcome is unknown. A call that CloudStack refused has removed its record.
     """
+    is_proven = has_sealed(facts.owner.mark, facts.seal_key, facts.acquiring)
+    return _find_unused(facts) if is_proven else None
+
+
+def _find_unused(facts: Facts) -> PublicIpAddress | None:
+    """Return the address that the record names, if it is allocated and has nothing on it."""
     record = facts.acquiring
-    if not has_sealed(facts.owner.mark, facts.seal_key, record):
-        return None
     for address in facts.state.addresses:
         state = facts.on(address.id).state
         is_used = address.tags or state.rules or state.firewall or state.forwards
@@ -91,6 +95,14 @@ def find_claimable(facts: Facts) -> PublicIpAddress | None:
     """Return the unproven address while our record is new enough to speak for a live Service."""
     is_recent = abs(facts.now - facts.acquiring.since) <= SEAL_AGE
     return find_unproven(facts) if is_recent else None
+
+
+def find_unclaimed(facts: Facts) -> PublicIpAddress | None:
+    """Return the address of a record that nothing confirms, if nobody is seen to use it.
+
+    The record is too old, the CloudStack key that seals it was replaced, or somebody else wrote it.
+    """
+    return None if find_claimable(facts) else _find_unused(facts)
 
 
 def find_takeable(facts: Facts) -> PublicIpAddress | None:

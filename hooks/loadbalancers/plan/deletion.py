@@ -11,7 +11,7 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, own_addresses
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
-from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses
+from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses, unconfirmed_record
 from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
@@ -105,8 +105,8 @@ def _keep_everything(facts: Facts, service: LiveService) -> Plan[Action]:
     """Finalize without touching CloudStack, after our finalizer is on the Service."""
     if CLEANUP_FINALIZER in service.finalizers:
         is_forgotten = facts.request.is_abandoned and facts.acquiring.address
-        events = (_abandoned(facts),) if is_forgotten else ()
-        return Plan(_finalized(facts), events=events)
+        events = (_abandoned(facts),) if is_forgotten else unconfirmed_record(facts)
+        return Plan(_finalized(facts), events=tuple(events))
     request = facts.request
     hold = actions.HoldService(
         request.service_namespace,
@@ -310,7 +310,7 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
     request, recorded = facts.request, facts.request.recorded.claimed
     if facts.network is None and _may_exist(facts):
         return _wait_for_sight(facts)
-    events = list(kept_addresses(facts))
+    events = [*kept_addresses(facts), *unconfirmed_record(facts)]
     for each in facts.state.addresses:
         if recorded is None or each.ip_address != recorded.ip:
             continue

@@ -1,4 +1,4 @@
-"""Tells what a deletion leaves in CloudStack because nothing there proves that it is ours."""
+"""Tells what is left in CloudStack because nothing proves that it is ours."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,13 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_names
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import UntagAddress
+from hooks.loadbalancers.plan.claims import find_unclaimed
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import MARK_KEYS, takeover_on, value
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.names import (
     EVENT_ADDRESS_KEPT,
+    EVENT_NOT_PROVEN,
     TAG_NAMESPACE,
     TAG_ORIGIN,
     TAG_ORIGIN_USER,
@@ -37,6 +39,17 @@ def kept_addresses(facts: Facts) -> Iterator[Event]:
         if why:
             message = f"Address {ip} {why}, so what is on it stays too: {BY_HAND}"
             yield Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
+
+
+def unconfirmed_record(facts: Facts) -> Iterator[Event]:
+    """Return the Event of an address that a call may have acquired, and nothing proves it."""
+    if found := find_unclaimed(facts):
+        message = (
+            f"Address {found.ip_address} is allocated and has no tags. By a record, a call was "
+            "acquiring it for this Service, but the record is more than a day old, or the "
+            f"CloudStack key was replaced since. It is not claimed: {BY_HAND}"
+        )
+        yield Event(facts.request.service, EVENT_NOT_PROVEN, message, type="Warning")
 
 
 def _traces(facts: Facts, address: PublicIpAddress) -> str:

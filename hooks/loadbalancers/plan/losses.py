@@ -1,15 +1,17 @@
-"""Tells people what others did to a load balancer, or what becomes theirs.
+"""Tells people what others did to a load balancer, what becomes theirs, and what is forgotten.
 
-That an address was lost, is back, or is the user's from now on, nothing else shows afterwards.
+That an address was lost, is back, is the user's from now on, or may have been acquired, nothing
+else shows afterwards.
 """
 
 from collections.abc import Iterable, Iterator
 
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan.actions import Action, KeepAddress
+from hooks.loadbalancers.plan.actions import Action, Associate, KeepAddress, Rerecord
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
+from hooks.loadbalancers.plan.leftovers import unconfirmed_record
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.names import (
     EVENT_ADDRESS_LOST,
@@ -55,6 +57,17 @@ def opening_events(facts: Facts, firewall: FirewallPlan) -> Iterator[Event]:
     was_open = request.recorded.condition("FirewallReady").reason == REASON_OPENED_BY_OTHERS
     if condition.reason == REASON_OPENED_BY_OTHERS and not was_open:
         yield Event(request.service, EVENT_OPENED_BY_OTHERS, condition.message, type="Warning")
+
+
+def record_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:
+    """Return the Event of an address that only a record names, which these actions remove.
+
+    It is due before that: nothing else names the address afterwards.
+    """
+    records = (each.record if isinstance(each, Associate) else each for each in actions)
+    removed = [each.before for each in records if isinstance(each, Rerecord)]
+    if facts.acquiring.text in removed:
+        yield from unconfirmed_record(facts)
 
 
 def _was_lost(facts: Facts, recorded: RecordedAddress) -> bool:

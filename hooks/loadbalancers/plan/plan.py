@@ -33,7 +33,12 @@ from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
-from hooks.loadbalancers.plan.losses import address_events, naming_events, opening_events
+from hooks.loadbalancers.plan.losses import (
+    address_events,
+    naming_events,
+    opening_events,
+    record_events,
+)
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.publication import withdrawal_events
@@ -71,6 +76,7 @@ def plan(facts: Facts) -> Plan[Action]:
         *withdrawal_events(facts, stages.address),
         *naming_events(facts, actions),
         *opening_events(facts, stages.firewall),
+        *record_events(facts, actions),
     ]
     if is_drift and actions:
         message = f"Repaired what had changed in CloudStack: {_named(actions)}"

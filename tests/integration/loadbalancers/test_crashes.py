@@ -10,7 +10,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.names import ANNOTATION_ACQUIRING
+from hooks.names import ANNOTATION_ACQUIRING, EVENT_NOT_PROVEN
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -282,3 +282,28 @@ def stamp(world: World) -> str:
     from hooks.kube.times import timestamp
 
     return timestamp(world.now)
+
+
+@pytest.mark.parametrize("then", ["it serves", "it is deleted"])
+def test_an_address_that_nothing_proves_since_the_key_was_replaced_is_told(then: str) -> None:
+    """The record of a call that died is sealed with the key: without it, anybody may have written.
+
+    So the address is not claimed, and a person learns which one it is.
+    """
+    with fresh_world() as (world, new_hook):
+        lb = LoadBalancer(world)
+        lb.call(hook := new_hook())
+        assert die_after(world, lb, [hook], 0)
+        [address] = world.addresses()
+        ip = address["ipaddress"]
+        assert address["tags"] == {}
+        world.simulator.user.secret_key = "replaced"
+        if then == "it is deleted":
+            lb.delete()
+        settle(world, lb, [new_hook()])
+        assert world.cluster.reasons().count(EVENT_NOT_PROVEN) == 1
+        [told] = [each for each in world.cluster.events if each.reason == EVENT_NOT_PROVEN]
+        assert f"Address {ip} is allocated and has no tags" in told.message
+        assert lb.is_finalized() is (then == "it is deleted")
+        assert ip in [each["ipaddress"] for each in world.addresses()]
+        assert lb.status.get("address", {}).get("ip") != ip or lb.is_finalized()
