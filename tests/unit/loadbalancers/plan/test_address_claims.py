@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import AddTags
-from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER, TAG_ORIGIN_USER
+from hooks.names import TAG_NAMESPACE, TAG_ORIGIN, TAG_ORIGIN_CONTROLLER, TAG_ORIGIN_USER
 from tests.unit.loadbalancers.builders import (
     IP,
     NAME,
@@ -22,6 +23,7 @@ FORK = "K8s_svc_kubernetes_default_web-tcp-80"
 ADOPT = {"address": IP, "associatedByController": True, "names": [f"{NAME}-80", FORK]}
 #: Of a rule for port 80: members that are nodes, and one that is none.
 NODES = {"rule-tcp-80": {"vm-n1": "n1", "vm-n2": "n2"}}
+RESERVED = (Tag(TAG_NAMESPACE, "(reserved)"),)
 STRANGER = {"rule-tcp-80": {"vm-n1": "n1", "vm-x": "x"}}
 
 
@@ -42,6 +44,7 @@ def test_a_users_address_is_claimed_with_the_users_origin() -> None:
         pytest.param({"network_id": "other"}, "AddressElsewhere", "other", id="another network"),
         pytest.param({"vpc_id": "vpc-1"}, "AddressElsewhere", "vpc-1", id="a VPC's"),
         pytest.param({"tags": FOREIGN}, "AddressInUse", "shop/till", id="another Service's"),
+        pytest.param({"tags": RESERVED}, "AddressInUse", "(reserved)", id="reserved by a person"),
         pytest.param({"state": "Releasing"}, "AddressReleasing", IP, id="being released"),
     ],
 )
