@@ -138,13 +138,14 @@ def allocate(world: World, address: Address, owner: Account, place: Network | Vp
     address.allocated = world.clock.now()
 
 
-def release(address: Address) -> None:
-    """Free an address, and clear everything of its user, tags included."""
+def release(world: World, address: Address) -> None:
+    """Free an address, and clear everything of its user; before 4.18, its tags stay."""
     address.state, address.source_nat = "Free", False
     address.account, address.network, address.vpc, address.vm = None, None, None, None
     address.guest = ""
     address.allocated = 0.0
-    address.tags.clear()
+    if world.version >= (4, 18):
+        address.tags.clear()
 
 
 def remove_rule(world: World, rule: LoadBalancerRule) -> None:

@@ -17,6 +17,7 @@ from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.networks import read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
+from hooks.loadbalancers.plan.allocations import without_stale_tags
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
@@ -78,7 +79,8 @@ def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts 
 
 def observe_contents(facts: Facts, context: CallContext) -> Facts:
     """Read again what is on the addresses that count. Raises CloudStackError."""
-    return replace(facts, state=_Reader(facts, context).contents(facts))
+    found = replace(facts, state=_Reader(facts, context).contents(facts))
+    return replace(found, state=without_stale_tags(found))
 
 
 def _with_service(facts: Facts, context: CallContext) -> Facts:
@@ -106,6 +108,9 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
         facts = replace(facts, service=read_service(request, context))
     state = reader.contents(facts)
     facts = replace(facts, state=state, address_limit=reader.address_limit())
+    facts = replace(facts, state=without_stale_tags(facts))
+    if facts.service is None and facts.state.addresses != state.addresses:
+        facts = replace(facts, service=read_service(request, context))
     may_choose = not request.is_deleting and facts.network and not request.spec.invalid
     if may_choose and plan_address(facts).chooses:
         facts = replace(facts, state=replace(facts.state, free=reader.free_addresses()))

@@ -45,7 +45,7 @@ def associate_ip_address(call: Call) -> Work:
 
     def finish() -> Result:
         if isinstance(place, Network) and place.vpc is not None:
-            release(address)
+            release(call.world, address)
             raise invalid(TIER_ALONE)
         early = view_address(call, address)
         address.state = "Allocated"
@@ -55,7 +55,7 @@ def associate_ip_address(call: Call) -> Work:
 
     return Work(
         finish,
-        lambda: release(address),
+        lambda: release(call.world, address),
         address.id,
         ("IpAddress", address.id),
         Load("address", place.id if place else "", address.id, target.owner.id),
@@ -125,7 +125,7 @@ def disassociate_ip_address(call: Call) -> Work:
                 530, "ip address is used for source nat purposes and can not be disassociated."
             )
         drop_rules(world, leaving)
-        release(leaving)
+        release(world, leaving)
         return {"success": True}
 
     rules = [rule for rule in world.rules if rule.address is address]

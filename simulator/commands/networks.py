@@ -91,7 +91,7 @@ def delete_network(call: Call) -> Work:
             if address.network is network:
                 drop_rules(call.world, address)
                 if network.vpc is None:
-                    release(address)
+                    release(call.world, address)
         call.world.networks.remove(network)
         return {"success": True}
 

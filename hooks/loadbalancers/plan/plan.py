@@ -17,7 +17,8 @@ have a load balancer), ownership.py (whose something is; it compares former_name
 takeover_tag.py), tags.py (which tags are missing), seals.py (records that are ours), ranges.py
 (lists of source ranges) and fingerprint.py (what is asked for, as one short text). losses.py tells
 that an address was lost, is back, or is the user's. The call asks leases.py what needs a lease
-first, and effects.py what CloudStack shows after an action.
+first, and effects.py what CloudStack shows after an action. Who reads the facts asks allocations.py
+which tags an older CloudStack kept of an earlier allocation.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

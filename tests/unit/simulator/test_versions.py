@@ -22,6 +22,20 @@ def wish(address: Json) -> dict[str, object]:
     }
 
 
+@pytest.mark.parametrize(("version", "kept"), [("4.17", {"team": "red"}), ("4.18", {})])
+def test_tags_of_an_address_go_with_it_since_their_version(
+    connect: Connect, version: str, kept: Json
+) -> None:
+    with Simulator(api_version=version, job_delay=0.001) as simulator:
+        cloud = connect(simulator, simulator.user)
+        made = address(cloud)
+        tags = {"team": "red"}
+        cloud.done("createTags", resourcetype="PublicIpAddress", resourceids=made["id"], tags=tags)
+        cloud.done("disassociateIpAddress", id=made["id"])
+        [found] = [each for each in simulator.world.addresses if each.id == made["id"]]
+        assert found.tags == kept
+
+
 @pytest.mark.parametrize(
     ("version", "on_create", "on_update"),
     [("4.16", False, False), ("4.18", True, False), ("4.22", True, True)],
