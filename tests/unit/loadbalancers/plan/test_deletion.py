@@ -12,8 +12,10 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     ANNOTATION_ABANDON,
     CLEANUP_FINALIZER,
+    EVENT_ABANDONED,
     EVENT_DELETED,
     EVENT_DELETING,
+    EVENT_NOT_PROVEN,
     EVENT_SYNC_FAILED,
     TAG_SERVICE_UID,
 )
@@ -34,6 +36,7 @@ from tests.unit.loadbalancers.builders import (
     rule,
     texts,
 )
+from tests.unit.loadbalancers.plan.addresses import OTHER
 
 GOING = {"deletionTimestamp": "2027-01-15T08:00:00Z"}
 FOREIGN = (Tag(TAG_SERVICE_UID, "another"),)
@@ -145,6 +148,37 @@ def test_what_a_call_may_have_acquired_keeps_the_object_of_a_service_that_wants_
     ):
         assert not is_finalized(planned)
         assert planned.actions == ()
+
+
+@pytest.mark.parametrize("still_wants", [True, False])
+def test_who_lets_go_of_it_is_told_which_address_a_call_may_have_acquired(
+    *, still_wants: bool
+) -> None:
+    metadata = acquiring()
+    metadata["annotations"][ANNOTATION_ABANDON] = "true"
+    service = LiveService(still_wants=still_wants, finalizers=(CLEANUP_FINALIZER,))
+    planned = teardown(going(metadata=metadata), service=service, network=None)
+    assert (planned.actions, is_finalized(planned)) == ((), True)
+    [event] = planned.events
+    assert event.reason == EVENT_ABANDONED
+    assert f"address {IP}, if a call of ours acquired it" in event.message
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param(acquiring(since=NOW - 86460), id="a day old"),
+        pytest.param(acquiring(text=f"{IP} 2027-01-15T07:59:50.000Z x"), id="of another key"),
+    ],
+)
+def test_a_record_that_proves_nothing_is_told_before_it_is_replaced(metadata: Json) -> None:
+    asked = request(status=chosen(OTHER), metadata=metadata)
+    state = CloudState(addresses=(address(IP),))
+    planned = plan(facts(asked, state=state, service=LiveService(still_wants=True)))
+    assert texts(planned.actions) == [f"associate address {OTHER} with network net-1"]
+    [event] = planned.events
+    assert event.reason == EVENT_NOT_PROVEN
+    assert f"Address {IP} is allocated" in event.message
 
 
 def test_of_two_addresses_that_are_ours_keep_ip_keeps_one() -> None:
