@@ -166,7 +166,8 @@ def _frozen(present: Json, asked: Json, service: Json, reader: Reader) -> Json:
     """Return the present spec, without what the Service no longer asks for.
 
     Source ranges and ports only become fewer. A takeover that the Service no longer names ends: it
-    is about what belongs to others.
+    is about what belongs to others. Plan mode and `keep-ip` take back what we may do, so both hold
+    at once, and end with the next valid Service.
     """
     spec = {
         **present,
@@ -176,9 +177,11 @@ def _frozen(present: Json, asked: Json, service: Json, reader: Reader) -> Json:
     }
     if spec.get("takeoverFrom") != asked.get("takeoverFrom"):
         spec.pop("takeoverFrom", None)
-    # Nobody can tell what a misspelt keep-ip means: the address stays.
-    if any(each["field"] == _KEEP_IP for each in reader.invalid):
-        spec["keepAddress"] = True
+    refused = {each["field"] for each in reader.invalid}
+    if asked["mode"] == "Plan" and annotation_path(names.ANNOTATION_MODE) not in refused:
+        spec["mode"] = "Plan"
+    # Nobody can tell what a misspelt keep-ip means: it is read as true, and the address stays.
+    spec["keepAddress"] = asked["keepAddress"] or present.get("keepAddress", True)
     return spec
 
 

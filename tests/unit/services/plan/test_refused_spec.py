@@ -11,7 +11,7 @@ from tests.unit.services.plan.test_spec import annotation, spec_of
 def test_while_something_cannot_be_served_the_rest_stays_as_it_is() -> None:
     before = spec_of(service())
     ports = [*service()["spec"]["ports"], port(443, 30443)]
-    changed = service({"mode": "dry", "keep-ip": "true"}, ports=ports)
+    changed = service({"mode": "dry", "hostname": "lb.example.com"}, ports=ports)
     after = spec_of(changed, load_balancer(before))
     assert [item["field"] for item in after["invalid"]] == [annotation("mode")]
     assert {**after, "invalid": []} == before
@@ -71,6 +71,23 @@ def test_a_misspelt_keep_ip_keeps_the_address(word: str) -> None:
         spec = spec_of(service({"keep-ip": word}), present)
         assert spec["keepAddress"] is True
         assert [item["field"] for item in spec["invalid"]] == [annotation("keep-ip")]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "field", "kept"),
+    [
+        pytest.param({}, {"mode": "plan"}, "mode", "Plan", id="plan mode holds at once"),
+        pytest.param({"mode": "plan"}, {}, "mode", "Plan", id="and stays"),
+        pytest.param({}, {"mode": "paln"}, "mode", "Apply", id="a misspelt mode is none"),
+        pytest.param({}, {"keep-ip": "true"}, "keepAddress", True, id="keep-ip holds at once"),
+        pytest.param({"keep-ip": "true"}, {}, "keepAddress", True, id="and stays too"),
+    ],
+)
+def test_while_something_cannot_be_served_what_forbids_writes_holds(
+    before: dict[str, str], now: dict[str, str], field: str, kept: object
+) -> None:
+    present = load_balancer(spec_of(service(before)))
+    assert spec_of(service({**now, "algorithm": "fastest"}), present)[field] == kept
 
 
 def test_a_valid_spec_replaces_the_invalid_one() -> None:
