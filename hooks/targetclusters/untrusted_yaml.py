@@ -246,7 +246,7 @@ def _key(node: yaml.Node, at: tuple[Part, ...]) -> str:
         case int(key) if key in _KEYS:
             return str(key)
     line = node.start_mark.line + 1
-    problem = "that is neither a string nor a whole number nor a boolean; quote it"
+    problem = "that is neither a string nor a boolean nor a whole number of 64 bits; quote it"
     raise _invalid(at, f"has a key in line {line} {problem}")
 
 

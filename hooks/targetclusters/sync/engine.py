@@ -62,10 +62,7 @@ RECHECK_SECONDS = 5.0
 HOLD_SECONDS = 300.0
 _HOLDS = "what is deleted after it waits"
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
-_FULL = (
-    f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps hold no more, also of what "
-    "is no longer wanted and not deleted"
-)
+_FULL = f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps have no room for it"
 _NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Annotated
 
 import msgspec
@@ -15,11 +16,13 @@ from hooks.kube.kinds import GroupKind
 from hooks.kube.objects import part
 from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
 
-#: Bytes of entries in one ConfigMap; Kubernetes takes 1 MiB, the rest is for entries that grow.
+#: Bytes up to which a ConfigMap takes new entries, as a request of Metacontroller holds them.
 PART_BYTES = 900_000
-#: ConfigMaps of one inventory, and of all that are set aside together: 10,000 objects fit, and a
-#: request of Metacontroller, in which JSON escapes their quotes, holds both.
-MAX_PARTS = 6
+#: Bytes up to which entries that grow stay in their ConfigMap; Kubernetes takes 1 MiB.
+GROWN_BYTES = 1_040_000
+#: ConfigMaps of one inventory. All that are set aside together have twice as many, so that a
+#: cluster's copy and the one that the kubeconfig leads back to fit. One request holds them all.
+MAX_PARTS = 5
 #: The key of a ConfigMap's data that holds the entries, one JSON object a line.
 DATA_KEY = "entries.jsonl"
 #: The keys of a ConfigMap's data that say which cluster the objects are on.
@@ -128,7 +131,7 @@ class Inventory:
         parts = [_Part() for _ in self.parts]
         for new, old in zip(parts, self.parts, strict=True):
             for entry in old:
-                if entry.key in wanted and new.add(wanted[entry.key]):
+                if entry.key in wanted and new.add(wanted[entry.key], room=GROWN_BYTES):
                     del wanted[entry.key]
         for key in sorted(wanted):
             if any(new.add(wanted[key]) for new in parts):
@@ -146,8 +149,9 @@ class Inventory:
         when the request shows the copy: ConfigMaps are written one after the other, and a
         process may die between any two. So `cluster` of the result may still be the former one.
 
-        The oldest that are set aside are dropped once all of them have more than MAX_PARTS
-        ConfigMaps: a target can say at each look that it is another cluster.
+        The oldest that are set aside are dropped once all of them have more than twice MAX_PARTS
+        ConfigMaps: a target can say at each look that it is another cluster. The one of the
+        present cluster is dropped last.
         """
         here, kept = self.cluster, {str(one.cluster): one for one in self.set_aside}
         if here.same_as(cluster) is not False:
@@ -220,15 +224,17 @@ def _age(of: str, listed: Mapping[str, Mapping[int, Json]]) -> tuple[bool, str, 
     return of != "", min((str(each) for each in made if each), default="~"), of
 
 
-def _newest(
-    older: list[Inventory], own: Inventory, cluster: ClusterIdentity
-) -> Iterator[Inventory]:
-    """Return those set aside that may stay beside the newest, or are of the present cluster."""
-    room = MAX_PARTS - len(own.parts)
-    for number, one in enumerate(older):
-        is_back = one.cluster.same_as(cluster)
-        if is_back or sum(len(each.parts) for each in older[number:]) <= room:
-            yield one
+def _newest(older: list[Inventory], own: Inventory, cluster: ClusterIdentity) -> list[Inventory]:
+    """Return those set aside that may stay beside this one, in their order."""
+    room = 2 * MAX_PARTS - len(own.parts)
+    newest = older[::-1]
+    by_worth = sorted(newest, key=lambda one: not one.cluster.same_as(cluster))
+    stay = [
+        one
+        for one, taken in zip(by_worth, accumulate(len(one.parts) for one in by_worth), strict=True)
+        if taken <= room
+    ]
+    return [one for one in older if one in stay]
 
 
 def _read(config_maps: Mapping[int, Json]) -> Inventory:
@@ -260,10 +266,10 @@ class _Part:
         self.entries = list(entries)
         self._size = sum(map(_size, entries))
 
-    def add(self, entry: InventoryEntry) -> bool:
-        """Add an entry; False if there is no room for it."""
+    def add(self, entry: InventoryEntry, *, room: int = PART_BYTES) -> bool:
+        """Add an entry; False if the part would have more bytes than `room`."""
         size = self._size + _size(entry)
-        if size > PART_BYTES:
+        if size > room:
             return False
         self.entries.append(entry)
         self._size = size
@@ -271,8 +277,11 @@ class _Part:
 
 
 def _size(entry: InventoryEntry) -> int:
+    """Return the bytes of an entry's line in a request: a text in JSON, as Go writes it."""
     counted = entry if entry.uid else msgspec.structs.replace(entry, uid=_UID_PLACEHOLDER)
-    return len(msgspec.json.encode(counted)) + 1
+    line = msgspec.json.encode(counted)
+    escaped = 5 * sum(map(line.count, (b"&", b"<", b">")))
+    return len(line) + line.count(b'"') + line.count(b"\\") + escaped + len(r"\n")
 
 
 #: Made with the module: msgspec finds out about a type at its first use, which is not thread-safe.
