@@ -238,8 +238,9 @@ def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Co
 def _round_condition(latest: SyncResult, sync: Json) -> Condition:
     report = latest.report
     if report is None:
-        message = latest.failure.message if latest.failure else "cannot connect to the cluster"
-        return _synced("Unknown", "NoAccess", message)
+        if latest.failure:
+            return _synced("Unknown", latest.failure.reason, latest.failure.message)
+        return _synced("Unknown", "NoAccess", "cannot connect to the cluster")
     if report.error:
         return _synced("False", "Interrupted", report.error)
     counts = {key: sync[key] for key in _REASONS if sync.get(key)}

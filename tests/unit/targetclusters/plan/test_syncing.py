@@ -356,6 +356,16 @@ def test_no_name_of_a_secret_on_the_target_is_shown() -> None:
         assert "hunter2" not in condition.message
 
 
+@pytest.mark.parametrize(
+    "reason", ["LeaseHeld", "LeaseUnwritable", "HubUnknown", "ClusterUnknown", "SecretNotFound"]
+)
+def test_the_condition_says_why_a_round_could_not_begin(reason: str) -> None:
+    latest = round_(A, None, desired=None, failure=failure(reason))
+    condition = decided(sync=finished(latest)).condition
+    assert (condition.status, condition.reason) == ("Unknown", reason)
+    assert condition.message == failure(reason).message
+
+
 def test_the_condition_stays_until_a_round_changes_it() -> None:
     before = {"type": SYNCED, "status": "False", "reason": "Failed", "message": "of 3 objects"}
     decision = decided(status={"conditions": [before]})
