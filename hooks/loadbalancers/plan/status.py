@@ -95,14 +95,13 @@ def planned(
     changes = plan_entries(stages.actions if plan_only and not invalid else ())
     ready = _ready(facts, stages, changes)
     conditions = [*(stage.condition for stage in stages), ready]
-    rules = stages.rules.serving
     if plan_only:
         conditions.append(_changes_planned(changes))
-        rules = stages.rules.existing
     if is_working:
         conditions.append(_reconciling(ready.message))
     elif _has_failed(ready) and ready.reason not in _PASSING:
         conditions.append(_stalled(ready))
+    rules = stages.rules.existing if plan_only else stages.rules.serving
     since = _rules_since(facts, stages)
     has_members = bool(stages.members.assigned)
     address = publish(facts, stages.address, since, has_members=has_members)
@@ -118,9 +117,8 @@ def planned(
     }
     if is_working:
         return _response(facts.request, status, SOON)
-    wait = max(SOON, until_published(facts, stages.address, address, since))
-    wait = min(_next_check(facts, ready, drift), wait)
-    return _checked(facts.request, status, facts.now, wait)
+    shown = max(SOON, until_published(facts, stages.address, address, since))
+    return _checked(facts.request, status, facts.now, min(_next_check(facts, ready, drift), shown))
 
 
 def plan_entries(actions: Iterable[Action]) -> list[str]:

@@ -17,7 +17,6 @@ from hooks.names import (
     EVENT_DELETED,
     EVENT_DELETING,
     EVENT_ORPHANED,
-    EVENT_SYNC_FAILED,
     LOAD_BALANCER_CLASS,
 )
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
@@ -364,44 +363,6 @@ def test_an_orphan_whose_service_lives_is_looked_after(
     lb.settle(hook)
     assert lb.is_ready()
     assert {verb for verb, _, _ in world.cluster.writes} == {"patch"}
-
-
-def test_a_refused_deletion_is_reported_and_tried_again(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    lb = LoadBalancer(world).settle(hook)
-    world.simulator.control.fault(
-        "disassociateIpAddress", "job-failed", code=530, text="the router is busy"
-    )
-    lb.delete()
-    lb.call(hook)
-    assert lb.reason() == "DeletionRefused"
-    assert "the router is busy" in lb.condition("Ready")["message"]
-    lb.wait(hook)
-    assert lb.is_finalized()
-    assert world.remains() == NOTHING
-
-
-@pytest.mark.parametrize("fault", ["error", "job-failed"])
-def test_while_a_release_is_refused_nothing_of_the_service_stays_open(
-    world: World, hook: LoadBalancersHook, fault: str
-) -> None:
-    """Its node ports are free, and the next Service that gets them may be an internal one."""
-    lb = LoadBalancer(world, ports=[port(80), port(443)]).settle(hook)
-    world.simulator.control.fault(
-        "disassociateIpAddress", fault, code=530, text="it is used by a VPN", times=None
-    )
-    lb.delete()
-    lb.settle(hook)
-    assert (world.rules(), world.firewall()) == ([], [])
-    assert len(world.addresses()) == 1
-    assert (lb.reason(), lb.is_finalized()) == ("DeletionRefused", False)
-    [warning] = [event for event in world.cluster.events if event.type == "Warning"]
-    assert (warning.reason, "it is used by a VPN" in warning.message) == (EVENT_SYNC_FAILED, True)
-    world.simulator.control.clear_faults()
-    lb.wait(hook)
-    assert lb.is_finalized()
-    assert world.remains() == NOTHING
 
 
 def test_an_invalid_service_is_deleted_like_any_other(
