@@ -14,7 +14,7 @@ from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
-from hooks.targetclusters.round_lease import RoundLease
+from hooks.targetclusters.round_lease import RoundLease, process_holder
 from hooks.targetclusters.sources.reading import SourceCache
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
@@ -80,7 +80,7 @@ class WatchedCluster:
             dependencies.kube,
             config.pod_namespace,
             f"{self.namespace}/{self.name}",
-            holder=config.pod_name,
+            holder=process_holder(config.pod_name),
             monotonic=dependencies.monotonic,
         )
         self.hub, self.kubeconfig_secrets = shared.hub, shared.kubeconfig_secrets

@@ -1,9 +1,11 @@
 """Lets one replica at a time write to a target: a Lease that exists while a round runs."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
@@ -30,6 +32,14 @@ def lease_name(cluster: str) -> str:
     return f"round-{hashlib.sha256(cluster.encode()).hexdigest()[:16]}"
 
 
+def process_holder(pod: str) -> str:
+    """Name this process as a holder: its pod, its id there, and when it started.
+
+    While gunicorn reloads, the former process of the pod may still write.
+    """
+    return f"{pod}_{os.getpid()}_{_started(os.getpid())}"
+
+
 class RoundLease:
     """The Lease for the rounds of one TargetCluster, as one replica sees it.
 
@@ -38,7 +48,7 @@ class RoundLease:
         namespace: of the operator's pods, where the Lease is; empty outside of a cluster, where
             there is one replica and no Lease.
         cluster: the TargetCluster's `namespace/name`.
-        holder: the replica; a process that is started again is the same one.
+        holder: this process, as `process_holder` names it.
         monotonic: monotonic seconds.
     """
 
@@ -92,7 +102,7 @@ class RoundLease:
             found = self._own.get(LEASE.path(self._namespace, self._name), deadline=seconds)
             uid = str(part(found, "metadata").get("uid"))
             holder = one_line(part(found, "spec").get("holderIdentity"), 253)
-            if holder == self._holder or self._is_left(uid):
+            if self._is_over(holder) or self._is_left(uid):
                 self._delete(uid, seconds)
                 return
         except NotFound:
@@ -103,6 +113,13 @@ class RoundLease:
             message = f"replica {holder} writes to this cluster, by Lease {self._name}"
             raise AccessError(Failure("secret", "LeaseHeld", message))
         time.sleep(POLL)
+
+    def _is_over(self, holder: str) -> bool:
+        """Tell whether no round of a holder runs: it is this process, or was one of this pod."""
+        pod, _, process = self._holder.partition("_")
+        pid, _, started = holder.removeprefix(f"{pod}_").partition("_")
+        is_former = holder.startswith(f"{pod}_") and pid.isdecimal() and bool(process)
+        return holder == self._holder or (is_former and _started(int(pid)) != started)
 
     def _is_left(self, uid: str) -> bool:
         """Tell whether this Lease was there for longer than a round runs."""
@@ -132,3 +149,16 @@ class RoundLease:
     def _failure(self, error: KubeError) -> AccessError:
         message = f"the Lease for the rounds of {self._cluster} cannot be written: {error}"
         return AccessError(Failure("secret", "LeaseUnwritable", one_line(message, 300)))
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in clock ticks of the machine; empty if it does not run.
+
+    The state and the start are fields 3 and 22 of proc_pid_stat(5). Where there is no /proc, all
+    are empty, and no process counts as ended.
+    """
+    try:
+        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    return "" if state in "ZX" else others[18]

@@ -28,7 +28,11 @@ GROUP = "targetcluster.example.com"
 ROLES = Roles(
     render(ALONE),
     {
-        "hooks": [("ClusterRole", "", NAME), ("Role", NAMESPACE, NAME)],
+        "hooks": [
+            ("ClusterRole", "", NAME),
+            ("Role", NAMESPACE, NAME),
+            ("Role", NAMESPACE, f"{NAME}-leases"),
+        ],
         "metacontroller": [
             ("ClusterRole", "", f"{NAME}-metacontroller"),
             ("Role", NAMESPACE, f"{NAME}-metacontroller"),

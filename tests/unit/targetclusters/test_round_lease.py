@@ -5,6 +5,7 @@ import sys
 import threading
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -12,7 +13,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
 from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.actions import ROUND_SECONDS
-from hooks.targetclusters.round_lease import LEASE, LEFT_AFTER, RoundLease
+from hooks.targetclusters.round_lease import LEASE, LEFT_AFTER, RoundLease, process_holder
 from tests.controlplane.polling import PATIENCE, until
 from tests.memory_kube import MemoryKube
 from tests.targets.driving import NOW, Clock
@@ -82,12 +83,50 @@ def left_behind(kube: MemoryKube, holder: str) -> None:
     assert holders(kube) == [holder]
 
 
-def test_a_process_that_is_started_again_goes_on_at_once() -> None:
+def test_a_process_goes_on_at_once_where_it_could_not_give_it_back() -> None:
     kube = MemoryKube()
     left_behind(kube, "one")
     with lease(kube, "one").held(Deadline(0.5), NOW):
         assert holders(kube) == ["one"]
     assert holders(kube) == []
+
+
+#: Prints how a process names itself, and waits until its input ends.
+HOLDER = """
+import sys
+from hooks.targetclusters.round_lease import process_holder
+print(process_holder("pod-1"), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_of_a_pod_waits_for_the_former_one_while_that_runs() -> None:
+    kube, me = MemoryKube(), process_holder("pod-1")
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as former:
+        assert former.stdin is not None
+        assert former.stdout is not None
+        left_behind(kube, former.stdout.readline().strip())
+        with (
+            pytest.raises(AccessError, match="replica pod-1_"),
+            lease(kube, me).held(Deadline(0.5), NOW),
+        ):
+            raise AssertionError
+        with pytest.raises(AccessError), lease(kube, "pod_9_9").held(Deadline(0.5), NOW):
+            raise AssertionError
+        former.stdin.close()
+        former.wait(PATIENCE)
+        with pytest.raises(AccessError), lease(kube, "pod-2_9_9").held(Deadline(0.5), NOW):
+            raise AssertionError
+        with lease(kube, me).held(Deadline(0.5), NOW):
+            assert holders(kube) == [me]
+
+
+def test_a_process_that_has_the_id_of_an_earlier_one_is_another() -> None:
+    kube, me = MemoryKube(), process_holder("pod-1")
+    left_behind(kube, f"{me}0")
+    with lease(kube, me).held(Deadline(0.5), NOW):
+        assert holders(kube) == [me]
 
 
 def test_what_a_dead_replica_left_counts_until_no_round_of_it_can_run() -> None:
