@@ -37,6 +37,10 @@ def kind_of(name: str) -> tuple[str, str]:
     raise invalid(f"Invalid resource type {name}")
 
 
+#: Characters of the columns that hold keys and values.
+MAX_TEXT = 255
+
+
 @command(
     "createTags",
     "resourceids:list! resourcetype! tags:map! customer",
@@ -52,6 +56,8 @@ def create_tags(call: Call) -> Work:
         if shown.lower() in UNTAGGED:
             raise invalid(f"The resource type {shown} doesn't support resource tags")
         resources = [taggable(call, table, shown, entity_id) for entity_id in ids]
+        if any(len(text) > MAX_TEXT for tag in wanted.items() for text in tag):
+            raise ApiError(530, "Data too long for a column of resource_tags")
         for resource in resources:
             for key in wanted:
                 if key in resource.tags:

@@ -45,6 +45,14 @@ def test_a_key_that_is_there_fails_the_whole_call_in_the_job(
     assert tags_of(cloud, vm) == tags
 
 
+def test_a_value_takes_255_characters(cloud: Cloud, tagged: tuple[Json, dict[str, str]]) -> None:
+    vm, tags = tagged
+    wanted = {"resourcetype": "UserVm", "resourceids": vm["id"]}
+    cloud.failed("createTags", 530, tags={"example.com/new": "x" * 256}, **wanted)
+    assert tags_of(cloud, vm) == tags
+    assert cloud.done("createTags", tags={"example.com/new": "ü" * 255}, **wanted)
+
+
 def test_several_tags_in_a_list_are_alternatives(
     cloud: Cloud, tagged: tuple[Json, dict[str, str]]
 ) -> None:

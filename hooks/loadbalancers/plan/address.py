@@ -28,7 +28,7 @@ from hooks.loadbalancers.plan.claims import (
     is_still_asked_for,
     not_ready,
     refuse_foreign,
-    refuse_second_takeover,
+    refuse_takeover,
     refuse_unconfirmed,
     unsettled,
 )
@@ -234,7 +234,7 @@ def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
 
     By that tag, what is on the address is ours as soon as the address is; see `_keep`.
     """
-    if unfit := find_unfit(facts, found) or refuse_second_takeover(facts, found):
+    if unfit := find_unfit(facts, found) or refuse_takeover(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
     wanted = tags.address_tags(facts, by_controller=is_by_controller(found))
     marking = tags.complete(facts, "address", [found], lambda each: each.ip_address, wanted)

@@ -11,6 +11,9 @@ from hooks.loadbalancers.plan.seals import SEAL_AGE, has_sealed
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM, TAG_TAKEOVER
 
+#: The characters that CloudStack takes in the value of a tag.
+MAX_TAG = 255
+
 
 def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     """Return the addresses whose rules have to be read: ours, and those that may become ours.
@@ -139,9 +142,18 @@ def is_still_asked_for(facts: Facts, found: PublicIpAddress) -> bool:
     return is_named and cluster in (None, owner.takeover_from)
 
 
-def refuse_second_takeover(facts: Facts, found: PublicIpAddress) -> Condition | None:
-    """Return the condition of an address that another cluster takes over; None if none does."""
+def refuse_takeover(facts: Facts, found: PublicIpAddress) -> Condition | None:
+    """Return the condition of an address that another cluster takes over; None if none does.
+
+    Or the one of a takeover that no tag can say, because the ids of the two clusters are too long.
+    """
     takeover, owner = takeover_on(found), facts.owner
+    if (length := len(owner.takeover_of(found).text)) > MAX_TAG:
+        message = (
+            f"The tag {TAG_TAKEOVER} on {found.ip_address} would have {length} characters, and "
+            f"CloudStack takes {MAX_TAG}: the ids of the two clusters are too long together"
+        )
+        return not_ready("AddressInUse", message)
     if takeover is None or takeover.by[0] in (owner.cluster, owner.takeover_from):
         return None
     message = (

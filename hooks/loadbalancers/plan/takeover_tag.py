@@ -4,11 +4,17 @@ Both have the same namespace and name. The tag is there before the mark of the a
 goes when all that is on the address has the new mark.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 #: Stands for a tag that was missing.
 _NONE = "-"
+#: Stands for the same cluster as before.
+_SAME = "="
+#: What would end a word or change its meaning. A tag's value takes few characters, so all others,
+#: which the marks hold too, stay as they are.
+_ESCAPED = re.compile(rf"[%\s]|^[{_NONE}{_SAME}]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,15 @@ class Takeover:
         words = [None if word == _NONE else unquote(word) for word in text.split(" ")]
         if len(words) != 4 or not all(words[:2]):
             return None
-        return cls((words[0], words[1]), (words[2], words[3]))
+        source = words[0] if text.split(" ")[2] == _SAME else words[2]
+        return cls((words[0], words[1]), (source, words[3]))
 
     @property
     def text(self) -> str:
-        """Return the tag: four words."""
-        return " ".join(map(_word, (*self.by, *self.source)))
+        """Return the tag: four words, as `CLUSTER UID - -`."""
+        cluster, uid = self.source
+        former = _SAME if cluster and cluster == self.by[0] else _word(cluster)
+        return " ".join((*map(_word, self.by), former, _word(uid)))
 
     @property
     def half(self) -> tuple[str | None, str | None]:
@@ -46,4 +55,6 @@ class Takeover:
 
 def _word(text: str | None) -> str:
     """Write a value as one word."""
-    return _NONE if text is None else quote(text, safe="").replace(_NONE, "%2D")
+    if text is None:
+        return _NONE
+    return _ESCAPED.sub(lambda match: quote(match[0], safe="").replace("-", "%2D"), text)

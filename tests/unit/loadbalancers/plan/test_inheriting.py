@@ -127,11 +127,33 @@ def test_the_service_that_an_address_was_taken_from_half_has_it_again() -> None:
         Takeover(("c 2", "u"), (None, None)),
         Takeover(("c-2", UID), ("c-1", None)),
         Takeover(("-", "100%"), ("c-1", "u")),
+        Takeover(("=", UID), ("=", UID)),
+        Takeover(("c 2", UID), ("=", "-")),
+        Takeover(("a%20b", UID), ("a b\u00a0c", UID)),
+        Takeover(("k8s-eu-west-1-" + "a" * 76, UID), ("k8s-eu-west-1-" + "b" * 76, UID)),
+        Takeover(("ü" * 90, UID), ("é" * 90, UID)),
+        Takeover(("c-" * 85, UID), ("c-" * 85, UID)),
     ],
 )
 def test_a_tag_says_what_was_written(takeover: Takeover) -> None:
     assert Takeover.read(takeover.text) == takeover
     assert len(takeover.text) <= 255
+
+
+def test_a_tag_of_an_earlier_build_is_read() -> None:
+    assert Takeover.read("c%2D2 u c%C3%BC -") == Takeover(("c-2", "u"), ("cü", None))
+
+
+def test_a_takeover_that_no_tag_can_say_is_refused() -> None:
+    old, new = "a" * 100, "b" * 100
+    asked = request(takeoverFrom=old)
+    mark = our_tags(asked, **{names.TAG_CLUSTER: old})
+    state = left(*mark, of_rule=mark)
+    made = plan(replace(facts(asked, state=state), cluster_id=new))
+    assert texts(made.actions) == []
+    assert "the ids of the two clusters are too long together" in str(made.response)
+    made = plan(replace(facts(asked, state=state), cluster_id="b"))
+    assert texts(made.actions) == [f"begin to take over address {IP}"]
 
 
 @pytest.mark.parametrize("text", ["", "c-2", "c-2 u c-1", "- - c-1 u", "c-2 u c-1 u more"])
