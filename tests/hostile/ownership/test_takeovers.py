@@ -123,6 +123,7 @@ def test_a_takeover_that_died_and_whose_service_is_deleted_then_leaves_no_half(
     for last in range(12):
         with rebuilding(cluster_id) as (lb, before, new_hook, (world, hook)):
             die_after(world, lb, [hook], last)
+            world.advance(2)  # the dead call's job ends
             lb.delete()
             call_for(lb, new_hook(), 900)
             assert lb.is_finalized()
