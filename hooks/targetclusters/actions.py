@@ -24,13 +24,14 @@ from hooks.targetclusters.health.model import (
 )
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
 from hooks.targetclusters.identities import read_identity
+from hooks.targetclusters.outdated import is_outdated
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.sources.reading import read_sources
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DesiredSet, Owner, SyncTask
+from hooks.targetclusters.sync.plan.model import DesiredSet, Owner, SyncReport, SyncTask
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0
@@ -41,8 +42,15 @@ SOURCES_SECONDS = 20.0
 #: Seconds that a sync or deletion round may take; the next one continues.
 ROUND_SECONDS = 60.0
 
+#: Seconds in which it is read whether a request still shows what is.
+REQUEST_SECONDS = 10.0
+
 Result = TypeVar("Result", ProbeResult, SyncResult)
 _log = logging.getLogger("hooks.targetclusters")
+
+
+class _Outdated(Exception):
+    """The request that started a round shows no more what is."""
 
 
 def perform(action: actions.Action, facts: Facts, watched: WatchedCluster) -> None:
@@ -106,6 +114,8 @@ class _Jobs:
                     api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
                 )
                 result = replace(result, desired=desired, report=report)
+        except _Outdated:
+            result = replace(result, report=SyncReport((), recorded, complete=False))
         except AccessError as error:
             result = replace(result, failure=error.failure)
         result = replace(result, seconds=self.watched.monotonic() - began)
@@ -123,6 +133,8 @@ class _Jobs:
                 task = self._task(api, kubeconfig, recorded, deadline)
                 report = delete_all(api, task, memory=memory, deadline=deadline)
                 result = replace(result, report=report)
+        except _Outdated:
+            result = replace(result, report=SyncReport((), recorded, complete=False))
         except AccessError as error:
             result = replace(result, failure=self._explained(error.failure, deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
@@ -141,12 +153,29 @@ class _Jobs:
 
     @contextmanager
     def _writing(self, deadline: Deadline) -> Iterator[tuple[ApiServer, Kubeconfig]]:
-        """Open the cluster while no other replica writes to it. Raises AccessError."""
-        with (
-            self.watched.lease.held(deadline, self.watched.clock()),
-            self._open(deadline, target.MAX_ANSWER_BYTES) as opened,
-        ):
-            yield opened
+        """Open the cluster while no other replica writes to it. Raises AccessError, _Outdated."""
+        with self.watched.lease.held(deadline, self.watched.clock()):
+            self._check_current(deadline)
+            with self._open(deadline, target.MAX_ANSWER_BYTES) as opened:
+                yield opened
+
+    def _check_current(self, deadline: Deadline) -> None:
+        """Check what the request showed once more: another replica may have written meanwhile.
+
+        Raises:
+            _Outdated: it is so no more; the next call shows what is.
+            AccessError: it cannot be read.
+        """
+        if not self.watched.lease.is_needed:
+            return
+        try:
+            own = self.watched.connector.own
+            if is_outdated(own, self.facts, deadline.at_most(REQUEST_SECONDS)):
+                raise _Outdated
+        except KubeError as error:
+            message = f"the TargetCluster and its inventory cannot be read: {error}"
+            failure = Failure("secret", "RequestUnverified", one_line(message, target.MAX_MESSAGE))
+            raise AccessError(failure) from error
 
     def _explained(self, failure: Failure, deadline: Deadline) -> Failure:
         """Tell a Secret that was deleted alone from one that went with its namespace."""

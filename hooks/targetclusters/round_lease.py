@@ -60,6 +60,11 @@ class RoundLease:
         self._holder, self._monotonic = holder, monotonic
         self._seen: tuple[str, float] = ("", 0.0)
 
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether there may be other replicas."""
+        return bool(self._namespace)
+
     @contextmanager
     def held(self, deadline: Deadline, now: float) -> Iterator[None]:
         """Hold the Lease, and wait until another replica has given it back.

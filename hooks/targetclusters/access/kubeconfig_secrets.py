@@ -13,7 +13,7 @@ from hooks.names import API_VERSION, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
 
 #: Seconds for which the list of a namespace's TargetClusters is used.
 LIST_TTL = 5.0
-_TARGET_CLUSTER = Kind(
+TARGET_CLUSTER = Kind(
     f"{TARGET_CLUSTER_GROUP}/{API_VERSION}", TARGET_CLUSTER_KIND, "targetclusters", namespaced=True
 )
 
@@ -48,7 +48,7 @@ class KubeconfigSecrets:
             if namespace in self._listed:
                 return self._listed[namespace][1]
         try:
-            clusters = list(self._own.list(_TARGET_CLUSTER.path(namespace), deadline=deadline))
+            clusters = list(self._own.list(TARGET_CLUSTER.path(namespace), deadline=deadline))
         except NotFound as error:  # of the kind, not of a source
             raise KubeError(str(error)) from error
         named = (part(cluster, "spec").get("kubeconfigSecret") for cluster in clusters)

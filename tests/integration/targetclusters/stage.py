@@ -120,7 +120,7 @@ class Stage:
         return {
             obj["metadata"]["name"]
             for obj in self.own.objects.values()
-            if obj.get("kind") == "ConfigMap"
+            if obj.get("kind") == "ConfigMap" and obj["metadata"].get("labels") == LABEL
         }
 
     def on_target(self) -> dict[str, Object]:
