@@ -1,6 +1,7 @@
 """Decides about fields: which ones differ, are left as the target has them, or were a tool's."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from hooks.http.bounded_json import Json
@@ -10,7 +11,7 @@ from hooks.kube.objects import items, part
 from hooks.names import ANNOTATION_APPLIED_HASH, FIELD_MANAGER, TARGET_CLUSTER_GROUP
 from hooks.targetclusters.sync.plan.model import IgnoredFields
 
-#: How many fields of one object are named; the last one then says how many more there are.
+#: How many fields of one object are named; the last one then says that there are more.
 FIELDS_NAMED = 20
 
 #: Metadata that only the API server of an object sets.
@@ -65,23 +66,39 @@ def changed_fields(before: Json, after: Json, *, known: Json | None = None) -> t
     """
     paths = (path for path in _changed(before, after, ()) if not _is_ignored(path))
     if known is not None:
-        paths = (_known_part(path, known) for path in paths)
-    names = list(dict.fromkeys(field_path(path) or "another field" for path in paths))
-    if len(names) <= FIELDS_NAMED:
-        return tuple(names)
-    kept = FIELDS_NAMED - 1
-    return (*names[:kept], f"… and {len(names) - kept} more")
+        find_known = _KnownParts(known)
+        paths = (find_known(path) for path in paths)
+    named: dict[str, None] = {}
+    for path, _ in groupby(paths):
+        named[field_path(path) or "another field"] = None
+        if len(named) > FIELDS_NAMED:  # the rest may be half a million
+            return (*list(named)[: FIELDS_NAMED - 1], "… and more")
+    return tuple(named)
 
 
-def _known_part(path: _Path, known: object) -> _Path:
-    """Return the beginning of a path that exists in what is known."""
-    for length, key in enumerate(path):
+class _KnownParts:
+    """Finds the beginnings of paths that exist in what is known, each list read once."""
+
+    def __init__(self, known: Json) -> None:
+        self._known = known
+        self._read_lists: dict[int, Mapping[Part, object]] = {}
+
+    def __call__(self, path: _Path) -> _Path:
+        """Return the beginning of a path that is known."""
+        known: object = self._known
+        for length, key in enumerate(path):
+            fields = self._fields(known)
+            if key not in fields:
+                return path[:length]
+            known = fields[key]
+        return path
+
+    def _fields(self, known: object) -> Mapping[Part, object]:
         if isinstance(known, list):
-            known = by_name(known) or dict(enumerate(known))
-        if not isinstance(known, dict) or key not in known:
-            return path[:length]
-        known = known[key]
-    return path
+            if id(known) not in self._read_lists:
+                self._read_lists[id(known)] = by_name(known) or dict(enumerate(known))
+            return self._read_lists[id(known)]
+        return known if isinstance(known, dict) else {}
 
 
 def _is_ignored(path: _Path) -> bool:

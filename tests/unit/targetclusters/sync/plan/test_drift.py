@@ -1,3 +1,6 @@
+import tracemalloc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,11 +100,43 @@ def test_names_the_fields_that_changed(before: Json, after: Json, fields: tuple[
     assert changed_fields(before, after) == fields
 
 
-def test_of_many_fields_the_first_are_named_and_the_rest_is_counted() -> None:
-    many = {f"k{number:03}": "1" for number in range(100)}
-    fields = changed_fields({"data": {}}, {"data": many})
+def test_of_many_fields_the_first_are_named() -> None:
+    many = {f"k{number:03}": "1" for number in range(FIELDS_NAMED)}
+    assert changed_fields({"data": {}}, {"data": many}) == tuple(f"data.{key}" for key in many)
+    fields = changed_fields({"data": {}}, {"data": {**many, "l": "1"}})
     assert len(fields) == FIELDS_NAMED
-    assert fields[-1] == "… and 81 more"
+    assert fields[-2:] == ("data.k018", "… and more")
+
+
+def test_the_text_of_fields_that_are_not_named_is_not_kept() -> None:
+    """Each path has 490 characters of four bytes: all together would take 40 MB."""
+    key, after = "😀" * 240, {f"k{number}": 1 for number in range(20_000)}
+    tracemalloc.start()
+    try:
+        changed_fields({"data": {key: {key: {}}}}, {"data": {key: {key: after}}})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+class CountedList(list[object]):
+    """A list that counts how often it is read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[object]:
+        self.reads += 1
+        return super().__iter__()
+
+
+def test_a_list_of_what_is_known_is_read_once_for_all_fields_that_changed() -> None:
+    known = CountedList({"name": f"n{number}"} for number in range(3))
+    first = {"name": "n0", **{f"k{number}": 1 for number in range(100)}}
+    before, after = {"items": list(known)}, {"items": [first, *known[1:]]}
+    known.reads = 0
+    assert changed_fields(before, after, known={"items": known}) == ("items.n0",)
+    assert known.reads == 1
 
 
 def test_a_hostile_depth_is_not_followed() -> None:
