@@ -33,6 +33,8 @@ _MAX_DEPTH = 200
 _Path = tuple[Part, ...]
 #: The way to a field, as a JSON pointer (RFC 6901) has it.
 Path = tuple[str, ...]
+#: Such ways by their first key; an empty tree is the field itself.
+PointerTree = Mapping[str, "PointerTree"]
 #: The managers of client-side apply, whose fields kubectl too moves when it changes to server-side
 #: apply (`csaupgrade` in client-go).
 CLIENT_SIDE = ("before-first-apply", "kubectl-client-side-apply", "kubectl-create")
@@ -161,31 +163,54 @@ def ignored_paths(ignored: Iterable[IgnoredFields], kind: GroupKind) -> tuple[Pa
     return tuple(path for path in paths if not _is_identity(path))
 
 
-def leave(wanted: Any, live: object, path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what is wanted, with the field at a path as `live` has it, or left out.
+def pointer_tree(paths: Iterable[Path]) -> PointerTree:
+    """Return paths as a tree; one below another of them says nothing more."""
+    tree: dict[str, Any] = {}
+    for path in sorted(paths, key=len):
+        node = tree
+        for key in path:
+            is_left_whole = node.get(key) == {}
+            node = node.setdefault(key, {})
+            if is_left_whole:
+                break
+    return tree
+
+
+def leave(wanted: Any, live: object, tree: PointerTree) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what is wanted, with the fields of a tree as `live` has them, or left out.
 
     Of a list whose items have names, the item that is named so counts, wherever it is.
     """
-    key, *rest = path
     if isinstance(wanted, list):
-        index = int(key) if key.isdecimal() and int(key) < len(wanted) else None
-        if index is None:
-            return wanted
-        items = live if isinstance(live, list) else []
-        there = [item for item in items if _name(item) == _name(wanted[index]) is not None]
-        found = there or items[index : index + 1]
-        if not rest:
-            return [*wanted[:index], *found[:1], *wanted[index + 1 :]]
-        inner = leave(wanted[index], next(iter(found), None), rest)
-        return [*wanted[:index], inner, *wanted[index + 1 :]]
+        return _leave_items(wanted, live if isinstance(live, list) else [], tree)
     if not isinstance(wanted, dict):
         return wanted
     fields = live if isinstance(live, dict) else {}
-    kept = {name: value for name, value in wanted.items() if name != key}
-    if not rest:
-        return {**kept, key: fields[key]} if key in fields else kept
-    inner = leave(wanted.get(key, {}), fields.get(key), rest)
-    return {**wanted, key: inner} if inner or key in wanted else wanted
+    left = dict(wanted)
+    for key in sorted((tree.keys() & wanted.keys()) | (tree.keys() & fields.keys())):
+        if below := tree[key]:
+            inner = leave(wanted.get(key, {}), fields.get(key), below)
+            if inner or key in wanted:
+                left[key] = inner
+        elif key in fields:
+            left[key] = fields[key]
+        else:
+            del left[key]
+    return left
+
+
+def _leave_items(wanted: list[Any], live: list[Any], tree: PointerTree) -> list[Any]:
+    """Return the items of a list, those of the tree as they are on the target, or left out."""
+    named = {name: item for item in reversed(live) if (name := _name(item)) is not None}
+    left = []
+    for index, item in enumerate(wanted):
+        if (below := tree.get(str(index))) is None:
+            left.append(item)
+            continue
+        name = _name(item)
+        found = [named[name]] if name in named else live[index : index + 1]
+        left += [leave(item, next(iter(found), None), below)] if below else found
+    return left
 
 
 def _unescape(token: str) -> str:
@@ -199,8 +224,9 @@ def _is_identity(path: Path) -> bool:
     return not is_pair or path[2].startswith(f"{TARGET_CLUSTER_GROUP}/")
 
 
-def _name(item: object) -> object:
-    return item.get("name") if isinstance(item, dict) else None
+def _name(item: object) -> str | None:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def without_taken(service: Json, live: Json) -> Json:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 
 from msgspec import structs
 
@@ -16,7 +15,7 @@ from hooks.names import (
     ANNOTATION_PRUNE,
     LABEL_MEMBER_OF,
 )
-from hooks.targetclusters.sync.plan.fields import Path, ignored_paths, leave
+from hooks.targetclusters.sync.plan.fields import PointerTree, ignored_paths, leave, pointer_tree
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.model import (
     DEFAULT,
@@ -84,11 +83,11 @@ class ResolvedObject:
     body: Json = field(repr=False)
     digest: str
     switches: Switches = DEFAULT
-    ignored: tuple[Path, ...] = ()
+    ignored: PointerTree = field(default_factory=dict)
 
     def beside(self, live: Json) -> Json:
         """Return the body that is applied to a live object, which keeps the ignored fields."""
-        return reduce(lambda body, path: leave(body, live, path), self.ignored, self.body)
+        return leave(self.body, live, self.ignored) if self.ignored else self.body
 
     @property
     def key(self) -> ObjectKey:
@@ -142,7 +141,7 @@ def resolve(
     kinds: Mapping[Gvk, Kind | str],
     owner: Owner,
     recorded: Mapping[ObjectKey, InventoryEntry],
-    ignored: Iterable[IgnoredFields] = (),
+    ignored: Collection[IgnoredFields] = (),
 ) -> ResolvedSet:
     """Resolve each desired object to an object of this owner on the target.
 
@@ -151,6 +150,8 @@ def resolve(
     resolved: dict[ObjectKey, ResolvedObject] = {}
     unresolved: list[ObjectResult] = []
     problems: list[SourceProblem] = []
+    ignoring = {(one.group, one.kind) for one in ignored}
+    left = {each: pointer_tree(ignored_paths(ignored, each)) for each in ignoring}
     for one in desired.objects:
         kind = kinds[one.gvk]
         namespace = one.namespace if isinstance(kind, Kind) and kind.namespaced else ""
@@ -166,8 +167,9 @@ def resolve(
         else:
             if before := recorded.get(entry.key):
                 entry = structs.replace(entry, uid=before.uid, applied=before.applied)
-            left = ignored_paths(ignored, entry.key.group_kind)
-            resolved[entry.key] = replace(_complete(one, kind, entry, owner), ignored=left)
+            complete = _complete(one, kind, entry, owner)
+            ignored_there = left.get(entry.key.group_kind, {})
+            resolved[entry.key] = replace(complete, ignored=ignored_there)
     ordered = sorted(resolved.values(), key=lambda one: (apply_rank(one.key), one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
 

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.targetclusters.sync.plan.fields import ignored_paths, leave
-from hooks.targetclusters.sync.plan.model import IgnoredFields
+from hooks.targetclusters.sync.plan.fields import ignored_paths, leave, pointer_tree
+from hooks.targetclusters.sync.plan.model import DesiredSet, IgnoredFields
+from hooks.targetclusters.sync.plan.resolve import resolve
+from tests.unit.targetclusters.sync.objects import KINDS, OWNER, make_desired
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ from hooks.targetclusters.sync.plan.model import IgnoredFields
 def test_leaves_a_field_as_it_is_on_the_target(
     wanted: Any, live: Any, path: str, left: object
 ) -> None:
-    assert leave(wanted, live, path.split()) == left
+    assert leave(wanted, live, pointer_tree([tuple(path.split())])) == left
 
 
 def test_fields_are_ignored_by_group_and_kind_and_never_an_identity() -> None:
@@ -57,6 +59,38 @@ def test_fields_are_ignored_by_group_and_kind_and_never_an_identity() -> None:
     assert ignored_paths(ignored, ("apps", "StatefulSet")) == ()
 
 
+def test_a_field_that_is_left_whole_is_left_with_all_that_is_in_it() -> None:
+    for paths in ([("a",), ("a", "b")], [("a", "b"), ("a",)]):
+        assert pointer_tree(paths) == {"a": {}}
+    assert pointer_tree([("a", "b"), ("c",), ("a", "d")]) == {"a": {"b": {}, "d": {}}, "c": {}}
+
+
+class CountedDict(dict[str, object]):
+    """A map that counts how often it is read as a whole."""
+
+    reads = 0
+
+    def keys(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - has no public type
+        self.reads += 1
+        return super().keys()
+
+
+def test_a_map_is_read_once_for_all_fields_that_are_left() -> None:
+    wanted = CountedDict({f"k{number}": 1 for number in range(100)})
+    live = {f"k{number}": 2 for number in range(100)}
+    assert leave(wanted, live, pointer_tree((key,) for key in live)) == live
+    assert wanted.reads == 1
+
+
+def test_the_pointers_are_read_once_for_all_objects_of_a_kind() -> None:
+    ignored = [IgnoredFields(kind="ConfigMap", json_pointers=("/data/a",))]
+    wanted = DesiredSet((make_desired("a"), make_desired("b")))
+    found = resolve(wanted, KINDS, OWNER, {}, ignored)
+    first, second = found.objects
+    assert first.ignored == {"data": {"a": {}}}
+    assert first.ignored is second.ignored
+
+
 VALUES = st.recursive(
     st.none() | st.integers(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
@@ -64,10 +98,14 @@ VALUES = st.recursive(
 )
 
 
-@given(VALUES, VALUES, st.lists(st.sampled_from(["a", "b", "0", "1"]), min_size=1, max_size=4))
+PATHS = st.lists(st.sampled_from(["a", "b", "0", "1"]), min_size=1, max_size=4).map(tuple)
+
+
+@given(VALUES, VALUES, st.lists(PATHS, max_size=3))
 def test_a_target_may_have_anything_there_and_once_left_is_left(
-    wanted: Any, live: object, path: list[str]
+    wanted: Any, live: object, paths: list[tuple[str, ...]]
 ) -> None:
-    left = leave(wanted, live, path)
+    tree = pointer_tree(paths)
+    left = leave(wanted, live, tree)
     assert type(left) is type(wanted)
-    assert leave(left, left, path) == left
+    assert leave(left, left, tree) == left
