@@ -89,6 +89,13 @@ class SingleFlightCache(Generic[Key, Value]):
             pass
         raise Unreachable(self._name, "no answer within the time of this call", transient=True)
 
+    def forget(self, key: Key) -> None:
+        """Have a value fetched anew by the next caller, unless a fetch runs."""
+        with self._lock:
+            fetch = self._fetches.get(key)
+            if fetch is not None and fetch.fresh_until is not None:
+                del self._fetches[key]
+
     def _future(self, key: Key) -> "Future[Value]":
         with self._lock:
             now = self._fetching.monotonic()

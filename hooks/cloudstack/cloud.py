@@ -114,6 +114,11 @@ class Cloud:
         """Return a network with its services, at most 10 minutes old; None if there is none."""
         return self._networks.get(network_id, deadline)
 
+    def network_now(self, network_id: str, deadline: Deadline) -> Network | None:
+        """Return a network as CloudStack shows it now, and keep that; None if there is none."""
+        self._networks.forget(network_id)
+        return self._networks.get(network_id, deadline)
+
     def capabilities(self, deadline: Deadline) -> Capabilities:
         """Return what the server is, at most 10 minutes old."""
         return self._capabilities.get("", deadline)

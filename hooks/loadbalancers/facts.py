@@ -1,7 +1,7 @@
 """Reads what a load balancer is planned from: the network, its address and what is on that."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +14,7 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
-from hooks.loadbalancers.networks import read_network
+from hooks.loadbalancers.networks import read_acl, read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.allocations import without_stale_tags
@@ -79,7 +79,7 @@ def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts 
 
 def observe_contents(facts: Facts, context: CallContext) -> Facts:
     """Read again what is on the addresses that count. Raises CloudStackError."""
-    found = replace(facts, state=_Reader(facts, context).contents(facts))
+    found = _Reader(facts, context).with_contents(facts)
     return replace(found, state=without_stale_tags(found))
 
 
@@ -106,8 +106,8 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     facts = replace(facts, state=CloudState(reader.addresses()))
     if facts.service is None and _may_claim(facts):
         facts = replace(facts, service=read_service(request, context))
-    state = reader.contents(facts)
-    facts = replace(facts, state=state, address_limit=reader.address_limit())
+    facts = replace(reader.with_contents(facts), address_limit=reader.address_limit())
+    state = facts.state
     facts = replace(facts, state=without_stale_tags(facts))
     if facts.service is None and facts.state.addresses != state.addresses:
         facts = replace(facts, service=read_service(request, context))
@@ -142,9 +142,17 @@ class _Reader:
         self._uid = context.uid
         self._deadline = context.deadline
 
-    def contents(self, facts: Facts) -> CloudState:
+    def with_contents(self, facts: Facts) -> Facts:
         """Read what is on the addresses that count, beside the addresses themselves."""
         found = find_candidates(facts)
+        state = self._contents(facts, found)
+        tier = facts.network if facts.is_tier else None
+        if tier is None or not (found or self._request.is_deleting):
+            return replace(facts, state=state)
+        tier, items = read_acl(tier, self._cloud, self._deadline)
+        return replace(facts, network=tier, state=replace(state, acl=items))
+
+    def _contents(self, facts: Facts, found: Sequence[PublicIpAddress]) -> CloudState:
         if not found:
             return replace(facts.state, rules=self._rules_by_name(facts))
         may_change_hands = (

@@ -1,9 +1,14 @@
-"""Reads networks, and chooses the members' before there is an address: one that can balance."""
+"""Reads networks, and chooses the members' before there is an address: one that can balance.
+
+What a network offers is kept for ten minutes. The list of a VPC tier may be replaced at any time:
+its items say which one they are of, so a list that is out of date shows without another call.
+"""
 
 from dataclasses import replace
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import InvalidParameter
+from hooks.cloudstack.models.firewall import NetworkAcl
 from hooks.cloudstack.models.network import Network
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.plan.networks import why_not_served
@@ -40,3 +45,17 @@ def read_network(network_id: str, cloud: Cloud, deadline: Deadline) -> Network |
         if error.says_unknown(network_id):
             return None
         raise
+
+
+def read_acl(
+    tier: Network, cloud: Cloud, deadline: Deadline
+) -> tuple[Network, tuple[NetworkAcl, ...]]:
+    """List the items of the list that a tier has now; return the tier with it.
+
+    A list without items does not say which one it is: then the tier is read anew.
+    Raises CloudStackError.
+    """
+    items = cloud.client.list_all(NetworkAcl, deadline, network_id=tier.id)
+    if {each.acl_id for each in items} == {tier.acl_id}:
+        return tier, items
+    return cloud.network_now(tier.id, deadline) or tier, items

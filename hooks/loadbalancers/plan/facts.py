@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
-from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
@@ -29,6 +29,8 @@ class CloudState:
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
         firewall: all firewall rules of these addresses.
+        acl: all items, ours and others', of the list that the tier has now; empty for a network
+            that is no tier, and where nothing of ours may be.
         forwards: all port forwarding rules of these addresses; read where they matter.
         hides_forwards: this account may not list them, so there may be some.
         vms: ids of the VMs that CloudStack has on the network; None if not asked.
@@ -39,6 +41,7 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
+    acl: tuple[NetworkAcl, ...] = ()
     forwards: tuple[PortForwardingRule, ...] = ()
     hides_forwards: bool = False
     vms: frozenset[str] | None = None
@@ -152,7 +155,8 @@ class Facts:
         cluster_id: marks this cluster's resources in CloudStack.
         drift_resync: seconds between two drift checks.
         version: CloudStack's, and so what it can; can nothing until it is read.
-        network: the members' network; None if there is none, or CloudStack does not show it.
+        network: the members' network; None if there is none, or CloudStack does not show it. The
+            list of a tier is the one that it had when `state.acl` was read.
         service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of records.
         address_limit: used and allowed addresses, if CloudStack refused one more.
@@ -219,6 +223,11 @@ class Facts:
     def has_firewall(self) -> bool:
         """Tell whether the network has a firewall."""
         return self.network is not None and self.network.has("Firewall")
+
+    @property
+    def is_tier(self) -> bool:
+        """Tell whether the network is a tier of a VPC."""
+        return self.network is not None and bool(self.network.vpc_id)
 
     def refusal(self, action: Action) -> Refusal | None:
         """Return the refusal of an action in this call, None if it was not refused.

@@ -88,6 +88,29 @@ def test_that_there_is_none_is_kept_for_seconds_only(
     assert cache.get("a", Deadline(5)) == "there it is"
 
 
+def test_a_value_that_is_to_be_forgotten_is_fetched_anew(fetchers: ThreadPoolExecutor) -> None:
+    source = Source()
+    cache = cache_of(source.fetch, fetchers, Time())
+    cache.forget("a")
+    assert [cache.get("a", Deadline(5)), cache.get("b", Deadline(5))] == ["a1", "b2"]
+    cache.forget("a")
+    assert [cache.get("a", Deadline(5)), cache.get("b", Deadline(5))] == ["a3", "b2"]
+
+
+def test_a_fetch_that_runs_is_not_forgotten(fetchers: ThreadPoolExecutor) -> None:
+    gate = threading.Event()
+    source = Source(gate=gate)
+    cache = cache_of(source.fetch, fetchers, Time())
+
+    def get() -> str:
+        cache.forget("a")
+        return cache.get("a", Deadline(5))
+
+    threading.Timer(0.1, gate.set).start()
+    assert together(8, get) == ["a1"] * 8
+    assert source.fetched == ["a"]
+
+
 def test_each_key_has_its_own_value(fetchers: ThreadPoolExecutor) -> None:
     source = Source()
     cache = cache_of(source.fetch, fetchers, Time())
