@@ -1,6 +1,7 @@
 """What one hook writes another one reads: each reads objects with every field that a CRD has."""
 
 from hooks.loadbalancers import request as loadbalancers
+from hooks.loadbalancers.instances import INSTANCES
 from hooks.nodes import request as nodes
 from hooks.services import request as services
 from hooks.settings.config import Config
@@ -22,7 +23,7 @@ def test_services_read_all_of_a_load_balancer() -> None:
 def test_load_balancers_read_all_of_themselves_and_of_instances() -> None:
     request = body()
     request["parent"]["status"] = LOAD_BALANCER["status"]
-    [instance, *_] = request["related"][loadbalancers.INSTANCES].values()
+    [instance, *_] = request["related"][INSTANCES].values()
     instance["observed"] = INSTANCE["observed"]
     assert loadbalancers.read(request).recorded_json == LOAD_BALANCER["status"]
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
+from hooks.loadbalancers.instances import Instance
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.rules import RulesPlan
-from hooks.loadbalancers.request import Instance, LoadBalancerRequest
+from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS, REASON_NO_RUNNING_MEMBERS
 
 #: How many nodes, and how many refusals, a condition names.

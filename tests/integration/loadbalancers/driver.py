@@ -13,7 +13,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.services import load_balancers_path
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.request import INSTANCES
+from hooks.loadbalancers.instances import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
 from hooks.webhook.reconcile import CallResult
 from simulator.clock import Clock

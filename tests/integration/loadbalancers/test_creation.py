@@ -6,7 +6,7 @@ import pytest
 
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.request import INSTANCES
+from hooks.loadbalancers.instances import INSTANCES
 from hooks.names import (
     TAG_CLUSTER,
     TAG_NAMESPACE,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.request import INSTANCES
+from hooks.loadbalancers.instances import INSTANCES
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,

@@ -9,6 +9,7 @@ from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAdd
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
+from hooks.loadbalancers.instances import INSTANCES
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Associate, CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
@@ -16,7 +17,7 @@ from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.recorded import Acquiring
-from hooks.loadbalancers.request import INSTANCES, LoadBalancerRequest, read
+from hooks.loadbalancers.request import LoadBalancerRequest, read
 from hooks.names import ANNOTATION_ACQUIRING
 
 NOW = 1_800_000_000.0

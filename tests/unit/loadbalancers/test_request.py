@@ -1,8 +1,9 @@
 import pytest
 
 from hooks.http.bounded_json import Json
+from hooks.loadbalancers.instances import INSTANCES, NetworkAttachment
 from hooks.loadbalancers.recorded import RecordedAddress, RepeatedDrift
-from hooks.loadbalancers.request import INSTANCES, Adopt, Invalid, NetworkAttachment, Port, read
+from hooks.loadbalancers.request import Adopt, Invalid, Port, read
 from hooks.webhook.contract import BadRequest
 from hooks.webhook.requests import Time
 from tests.unit.loadbalancers.builders import (

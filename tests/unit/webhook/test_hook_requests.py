@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers import request as loadbalancers
+from hooks.loadbalancers.instances import INSTANCES
 from hooks.loadbalancers.plan.plan import plan as plan_load_balancer
 from hooks.names import CLOUDSTACK_API, TARGET_CLUSTER_GROUP
 from hooks.nodes import request as nodes
@@ -163,7 +164,7 @@ def test_a_port_that_no_server_has_is_refused(name: str, part: str, field: str, 
 OTHERS: list[tuple[str, str, str, str, Json]] = [
     ("nodes", "attachments", nodes.INSTANCES, "node-1", {"observed": "x"}),
     ("services", "attachments", services.ATTACHMENTS, KEY, {"status": []}),
-    ("loadbalancers", "related", loadbalancers.INSTANCES, "n1", {"spec": []}),
+    ("loadbalancers", "related", INSTANCES, "n1", {"spec": []}),
     ("targetclusters", "children", "ConfigMap.v1", "team/a", {"data": ["x"]}),
 ]
 HOOKS = [row[0] for row in OTHERS]
