@@ -8,11 +8,11 @@ BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
-.PHONY: help setup lock run check check-types check-all-else format reference manifests test test-shifted \
-  cluster bench image pin-base sbom clean
+.PHONY: help setup lock run check check-types check-all-else format reference manifests test test-clusters test-shifted \
+  cluster bench image pin-base metacontroller sbom version clean
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/.installed  ## make .venv with everything for running, checking and testing
 
@@ -46,6 +46,7 @@ check-all-else:
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tools.manifests --check
 	$(BIN)/python -m tools.helm
+	$(BIN)/python -m tools.actionlint
 	$(BIN)/python -m pytest --quiet -m documentation
 
 format: setup  ## write the format that check asks for
@@ -67,9 +68,12 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2 or 1)'
 # of collection. The tests start hundreds of processes from these sources, so compile the sources once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
-	$(BIN)/python -c "from tools import binaries, helm; binaries.ensure(); helm.ensure()"
+	$(BIN)/python -c "from tools import actionlint, binaries, helm; binaries.ensure(); helm.ensure(); actionlint.ensure()"
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder \
 	  -m "not documentation"
+
+test-clusters: setup  ## the tests end to end and of the manifests, on the Metacontroller of METACONTROLLER_BIN if there is one
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder tests/e2e tests/deploy
 
 test-shifted: setup  ## the tests without Go parts, 400 days ahead and behind, in other time zones
 	$(BIN)/python -m tools.shifted
@@ -106,6 +110,21 @@ pin-base:  ## write the digest that the base image's tag has now into the Docker
 	  sha256:*) sed -i.before "s|^ARG BASE=.*|ARG BASE=$$base@$$digest|" Dockerfile; rm Dockerfile.before ;; \
 	  *) echo "pin-base: $$engine knows no digest of $$base" >&2; exit 1 ;; \
 	esac
+
+# The version that the cloud controller brings along.
+metacontroller:  ## copy the real Metacontroller from its image into .programs/
+	@$(find-engine); \
+	image=$$(sed -n 's|.*name: \(ghcr.io/metacontroller/metacontroller\)$$|\1|p' $(METACONTROLLER_IN)); \
+	tag=$$(sed -n 's/.*newTag: \(v.*\)/\1/p' $(METACONTROLLER_IN)); \
+	set -ex; mkdir -p .programs; \
+	made=$$($$engine create "$$image:$$tag"); \
+	$$engine cp "$$made:/usr/bin/metacontroller" .programs/metacontroller; \
+	$$engine rm "$$made" >/dev/null
+METACONTROLLER_IN = deploy/cloud-controller/kustomization.yaml
+
+version: setup  ## write VERSION wherever it stands, and give the changelog's section its date
+	$(BIN)/python -m tools.release version $(VERSION)
+	$(MAKE) --no-print-directory reference
 
 sbom: setup  ## write what the image holds, as CycloneDX (sbom.cdx.json)
 	$(BIN)/python -m tools.sbom sbom.cdx.json

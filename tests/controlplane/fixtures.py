@@ -7,13 +7,17 @@ import pytest
 
 from tests.controlplane import metacontroller
 from tests.controlplane.cluster import ControlPlane
-from tools import binaries, helm
+from tools import actionlint, binaries, helm
 from tools.binaries import Binaries
 
 _FOLDER = pytest.StashKey[Path]()
 _TESTS = Path(__file__).resolve().parents[1]
 #: What builds the programs, by the fixture that asks for them.
-_PROGRAMS = {"control_plane_binaries": binaries, "helm_program": helm}
+_PROGRAMS = {
+    "control_plane_binaries": binaries,
+    "helm_program": helm,
+    "actionlint_program": actionlint,
+}
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +30,12 @@ def control_plane_binaries() -> Binaries:
 def helm_program() -> Path:
     """Return helm."""
     return helm.ensure()
+
+
+@pytest.fixture(scope="session")
+def actionlint_program() -> Path:
+    """Return actionlint."""
+    return actionlint.ensure()
 
 
 @pytest.fixture(scope="session")
