@@ -198,8 +198,9 @@ LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
 
 #: The prefix of a Service's annotations, which is the existing CloudStack provider's.
 SERVICE_ANNOTATION_PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
-#: `"true"`: members get the client's address by the HAProxy PROXY protocol, on every TCP port. It
-#: can be switched on a live Service. Default `"false"`.
+#: `"true"`: members get the client's address by the HAProxy PROXY protocol, on every TCP port. Or
+#: some of the Service's TCP ports, by number or name, with commas. It can be changed on a live
+#: Service. Default `"false"`.
 ANNOTATION_PROXY_PROTOCOL = SERVICE_ANNOTATION_PREFIX + "proxy-protocol"
 #: A DNS name that the Service's status shows instead of the address. Pods that use it reach the
 #: load balancer; connections to the address would be short-circuited. Default: the address.

@@ -15,7 +15,10 @@ from tests.unit.services.objects import service as judged
 
 ROWS = [
     pytest.param("proxy-protocol", "True", True, id="a boolean in any case"),
-    pytest.param("proxy-protocol", "enabled", False, id="no boolean"),
+    pytest.param("proxy-protocol", "80,", True, id="a port"),
+    pytest.param("proxy-protocol", "80, 443", False, id="one port that is not there"),
+    pytest.param("proxy-protocol", "enabled", False, id="no port and no boolean"),
+    pytest.param("proxy-protocol", "", False, id="an empty list"),
     pytest.param("keep-ip", " false ", True, id="with spaces around"),
     pytest.param("keep-ip", "", False, id="an empty boolean"),
     pytest.param("disabled", "no", False, id="another word for false"),

@@ -9,6 +9,7 @@ from hooks.kube.objects import annotations, items, part
 from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
 from hooks.services.plan.facts import Facts
+from hooks.services.plan.named_ports import proxied_ports
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
 from hooks.services.plan.unknown import unknown_annotations
@@ -85,7 +86,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     return {
         "service": {"name": service["metadata"]["name"], "uid": service["metadata"]["uid"]},
         "loadBalancerName": load_balancer_name(service["metadata"]["uid"]),
-        "ports": _ports(spec, reader, proxy=reader.flag(names.ANNOTATION_PROXY_PROTOCOL)),
+        "ports": _ports(spec, reader),
         "algorithm": _algorithm(spec, reader),
         "sourceRanges": read_source_ranges(spec, reader),
         "address": _address(spec, reader),
@@ -130,11 +131,16 @@ def _refuse_unserved(spec: Json, reader: Reader) -> None:
         )
 
 
-def _ports(spec: Json, reader: Reader, *, proxy: bool) -> list[Json]:
+def _ports(spec: Json, reader: Reader) -> list[Json]:
     """Read the ports, without those that cannot be served."""
     given = items(spec, "ports")
     if len(given) > MAX_PORTS:
         reader.refuse("spec.ports", f"{len(given)} ports are too many; write at most {MAX_PORTS}")
+    proxied = reader.annotation(
+        names.ANNOTATION_PROXY_PROTOCOL,
+        partial(proxied_ports, ports=given),
+        default=frozenset[int](),
+    )
     ports = []
     for index, port in enumerate(given[:MAX_PORTS]):
         protocol = port.get("protocol") or "TCP"
@@ -156,7 +162,7 @@ def _ports(spec: Json, reader: Reader, *, proxy: bool) -> list[Json]:
                     "protocol": protocol,
                     "publicPort": port["port"],
                     "nodePort": port["nodePort"],
-                    "proxyProtocol": proxy and protocol == "TCP",
+                    "proxyProtocol": index in proxied,
                 }
             )
     return ports

@@ -105,6 +105,34 @@ def test_tcp_becomes_proxy_and_tcp_again_in_place(shop: Namespace, place: Site) 
     assert [one["ip"] for one in ingress(shown)] == [before["address"]]
 
 
+def test_proxy_moves_from_port_to_port_and_no_rule_is_made_anew(
+    shop: Namespace, place: Site
+) -> None:
+    ports = [port(number, 30800 + number) for number in (80, 81, 82)]
+    shop.create("web", {"proxy-protocol": "81, tcp-80"}, ports=ports)
+    before = settled(shop, place, 1)
+    with place.watched() as watch:
+        shop.change("web", {"proxy-protocol": "tcp-82,81"})
+        after = settled(shop, place, 2)
+        shown = ingress(shop.service("web"))
+        shop.change("web", {"proxy-protocol": "83"})
+        shop.await_service(
+            "web",
+            lambda one: "'83' is no port of the Service" in own_condition(one).get("message", ""),
+            "names the port that does not exist",
+        )
+        refused = rules(shop, place)
+    protocols = [[one[number]["protocol"] for number in (80, 81, 82)] for one in (before, after)]
+    assert protocols == [["tcp-proxy", "tcp-proxy", "tcp"], ["tcp", "tcp-proxy", "tcp-proxy"]]
+    assert [one["ipMode"] for one in shown] == ["Proxy"]
+    assert {number: one["id"] for number, one in before.items()} == {
+        number: one["id"] for number, one in after.items()
+    }
+    assert refused == after
+    assert all(watch.always_there(one["id"]) for one in before.values())
+    assert all(watch.always_open(before[80]["address"], number) for number in (80, 81, 82))
+
+
 @pytest.mark.parametrize(
     ("change", "algorithm", "ranges"),
     [

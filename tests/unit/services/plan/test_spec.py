@@ -269,7 +269,7 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(
             service({"proxy-protocol": "v2"}),
             annotation("proxy-protocol"),
-            "not a boolean",
+            "'v2' is no port of the Service; write true, false or TCP ports by number or name: 80",
             id="proxy",
         ),
         pytest.param(service({"keep-ip": ""}), annotation("keep-ip"), "not a boolean", id="keep"),
