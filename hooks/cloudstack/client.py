@@ -216,8 +216,8 @@ class Client:
         job = _parsed(command.name, lambda fields: Job.from_json(command.name, fields), answer)
         return replace(job, started=self._monotonic())
 
-    def wait_for(self, job: Job, deadline: Deadline) -> None:
-        """Wait until a job is done.
+    def wait_for(self, job: Job, deadline: Deadline) -> JobStatus:
+        """Wait until a job is done, and return its status.
 
         Raises:
             Refused: the job failed (`failed_job` is set), or its status may not be read.
@@ -230,6 +230,7 @@ class Client:
             status = self._await_end(job, beside, deadline)
         if status.code is not None:
             raise error_of(job.command, status.code, status.text, failed_job=True)
+        return status
 
     def _await_end(self, job: Job, beside: int, deadline: Deadline) -> JobStatus:
         for polls in count():

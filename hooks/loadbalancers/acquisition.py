@@ -47,7 +47,9 @@ def associate(action: Associate, context: CallContext) -> PublicIpAddress | None
     if record and record.after:
         rerecord(record, context)
     command = network.associate_ip_address(
-        network_id=action.network_id, ip_address=action.ip or None
+        network_id=None if action.vpc_id else action.network_id,
+        vpc_id=action.vpc_id or None,
+        ip_address=action.ip or None,
     )
     started = context.monotonic()
     try:
@@ -162,7 +164,7 @@ def _wanted(job: Job, action: Associate, seconds: float, context: CallContext) -
         status = None
     created = status.created if status else None
     since = 0.0 if created is None else created - seconds - TIME_SLACK
-    return Wanted(action.ip, action.network_id, since)
+    return Wanted(action.ip, action.network_id, since, action.vpc_id)
 
 
 def _release(job: Job, wanted: Wanted, context: CallContext) -> None:

@@ -9,7 +9,7 @@ from typing import assert_never
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import CallStopped, Refused, Unauthorized
+from hooks.cloudstack.errors import CONFLICT, CallStopped, Refused, Unauthorized
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
@@ -137,13 +137,33 @@ def _do(action: CommandAction | actions.Retag | KubernetesAction, context: CallC
             return _open_tagged(action, context)
         case actions.Assign(rule_id) | actions.Remove(rule_id):
             _change_members(rule_id, action, context)
+        case actions.CreateRule():
+            return _create_rule(action, context)
         case _:
             job = context.start(_command(action))
             context.wait_for(job)
-            if isinstance(action, actions.CreateRule):
-                context.members.keep(job.resource_id, {})
             return job.resource_id
     return ""
+
+
+def _create_rule(action: actions.CreateRule, context: CallContext) -> str:
+    """Create a rule, and return its id.
+
+    On a VPC's address with rules of another tier, CloudStack creates it there, whatever tier is
+    asked for. Such a rule is deleted again: no member could be assigned to it.
+    """
+    command = _command(action)
+    job = context.start(command)
+    found, wanted = context.end_of(job).network_id, action.rule.network_id
+    if found not in ("", wanted):
+        context.run(loadbalancing.delete_load_balancer_rule(job.resource_id))
+        text = (
+            f"CloudStack created it on tier {found} instead of {wanted}, because the address has "
+            "rules there, so it was deleted again. An address of a VPC serves one tier"
+        )
+        raise Refused(command.name, CONFLICT, text)
+    context.members.keep(job.resource_id, {})
+    return job.resource_id
 
 
 def _retag(action: actions.Retag, context: CallContext) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.errors import CloudStackError, JobRunning, Refused
-from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, LaneKey, Lanes
@@ -35,7 +35,7 @@ class RunningJobs:
         with self._lock:
             self._jobs.put(uid, (*(self._jobs.get(uid) or ()), *jobs))
 
-    def wait(self, uid: str, wait_for: Callable[[Job], None], *, now: float) -> None:
+    def wait(self, uid: str, wait_for: Callable[[Job], object], *, now: float) -> None:
         """Wait for a load balancer's jobs. Until they finish, reads show partial results.
 
         A job that fails is over as well. After any other error, the remaining jobs are kept.
@@ -167,7 +167,18 @@ class CallContext:
         """Wait for jobs of this call; remember those that outlive it. Raises CloudStackError."""
         for index, job in enumerate(jobs):
             try:
-                self.cloud.client.wait_for(job, self.deadline)
+                self.end_of(job)
             except JobRunning:
-                self.jobs.add(self.uid, *((each, self.monotonic()) for each in jobs[index:]))
+                self.jobs.add(self.uid, *((each, self.monotonic()) for each in jobs[index + 1 :]))
                 raise
+
+    def end_of(self, job: Job) -> JobStatus:
+        """Wait for a job of this call, and return its status; remember it if it outlives that.
+
+        Raises CloudStackError.
+        """
+        try:
+            return self.cloud.client.wait_for(job, self.deadline)
+        except JobRunning:
+            self.jobs.add(self.uid, (job, self.monotonic()))
+            raise

@@ -42,26 +42,31 @@ class JobStatus:
         pending: it has not ended.
         code, text: set when it failed.
         created: when CloudStack accepted it, by its own clock; None if it does not say.
+        network_id: of what it made, if that is of a guest network: the job of an address names
+            the public network.
     """
 
     pending: bool
     code: int | None = None
     text: str = ""
     created: float | None = None
+    network_id: str = ""
 
     @classmethod
     def from_json(cls, answer: Answer) -> "JobStatus":
         """Read queryAsyncJobResult: `jobstatus` is 0 pending, 1 done, 2 failed."""
         status = number(answer, "job", "jobstatus")
         result = answer.get("jobresult")
-        failure = result if isinstance(result, dict) else {}
+        fields = result if isinstance(result, dict) else {}
         created = read_moment(answer, "created")
         if status in (0, 1):
-            return cls(pending=status == 0, created=created)
+            made = next((each for each in fields.values() if isinstance(each, dict)), {})
+            network_id = optional(made, "networkid")
+            return cls(pending=status == 0, created=created, network_id=network_id)
         code = optional_number(answer, "job", "jobresultcode")
         return cls(
             pending=False,
-            code=code or optional_number(failure, "job", "errorcode") or 530,
-            text=optional(failure, "errortext") or "no reason given",
+            code=code or optional_number(fields, "job", "errorcode") or 530,
+            text=optional(fields, "errortext") or "no reason given",
             created=created,
         )

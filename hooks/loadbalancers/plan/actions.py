@@ -49,6 +49,8 @@ class Associate:
 
     Attributes:
         ip: the address that an earlier call chose; empty for any free one.
+        network_id: of the network. The address of a tier is its VPC's.
+        vpc_id: of the VPC whose tier the network is, else empty.
         record: what is recorded before CloudStack is called. If no address is named, it says
             nothing yet, and is written when CloudStack has named one. None to record nothing.
     """
@@ -57,10 +59,12 @@ class Associate:
     network_id: str
     tags: Tags
     record: Rerecord | None = field(default=None, compare=False)
+    vpc_id: str = ""
 
     def __str__(self) -> str:
         what = f"address {self.ip}" if self.ip else "a free address"
-        return f"associate {what} with network {self.network_id}"
+        place = f"VPC {self.vpc_id}" if self.vpc_id else f"network {self.network_id}"
+        return f"associate {what} with {place}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hooks.loadbalancers.plan.claims import (
     find_unfit,
     find_unproven,
     is_still_asked_for,
+    network_of,
     not_ready,
     refuse_foreign,
     refuse_takeover,
@@ -144,12 +145,14 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
-        network_id=found.network_id,
+        network_id=network_of(facts, found),
         associated_by_controller=by_controller,
         allocated_at=None if found.allocated_at is None else Time(found.allocated_at),
         published=_is_published(request.recorded.address, found.ip_address),
         named=request.spec.address == found.ip_address and not is_given,
     )
+    if is_proven and request.network_id and recorded.network_id != request.network_id:
+        return _find_network(found, recorded)
     return AddressPlan(
         condition=condition,
         actions=facts.not_refused(actions),
@@ -157,6 +160,13 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         is_ours=is_proven and found.state == "Allocated",
         recorded=recorded,
     )
+
+
+def _find_network(found: PublicIpAddress, recorded: RecordedAddress) -> AddressPlan:
+    """Record an address of ours that no status had: the next call plans for its network."""
+    message = f"{found.ip_address} serves network {recorded.network_id}"
+    condition = not_ready("AddressFound", message)
+    return AddressPlan(condition, address_id=found.id, recorded=recorded, awaits_status=True)
 
 
 def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action, ...]) -> Condition:
@@ -327,7 +337,8 @@ def _association(facts: Facts, ip: str = "") -> Associate:
     sealed = seal(facts.owner.mark, facts.seal_key, ip, facts.now) if ip else NO_RECORD
     record = _rerecord(facts, sealed)
     wanted = tags.address_tags(facts, by_controller=True)
-    return Associate(ip, facts.request.network_id, wanted, record)
+    vpc_id = facts.network.vpc_id if facts.network else ""
+    return Associate(ip, facts.request.network_id, wanted, record, vpc_id)
 
 
 def _rerecord(facts: Facts, after: Acquiring = NO_RECORD) -> Rerecord:

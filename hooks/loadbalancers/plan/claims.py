@@ -173,11 +173,43 @@ def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
         return not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
     if found.is_static_nat:
         return not_ready("AddressIsStaticNAT", f"{ip} is the static NAT address of a VM")
-    if found.vpc_id or found.network_id not in ("", facts.request.network_id):
-        place = f"VPC {found.vpc_id}" if found.vpc_id else f"network {found.network_id}"
-        message = f"{ip} belongs to {place}, the members to network {facts.request.network_id}"
+    if place := _place_elsewhere(facts, found):
+        message = f"{ip} belongs to {place}, the members to {_describe_network(facts)}"
         return not_ready("AddressElsewhere", message)
     return unsettled(found) if found.state == "Releasing" else None
+
+
+def network_of(facts: Facts, found: PublicIpAddress) -> str:
+    """Return the id of the network that an address of ours serves.
+
+    A VPC's address serves one tier: that of its rules, and without any the recorded one or, before
+    there is one, that of the members.
+    """
+    recorded = facts.request.recorded.claimed
+    if not found.vpc_id:
+        return found.network_id
+    if recorded and recorded.ip == found.ip_address and recorded.network_id:
+        return recorded.network_id
+    own = own_rules(facts.owner, facts.on(found.id).state.rules)
+    return next((each.network_id for each in own), "") or facts.request.network_id
+
+
+def _place_elsewhere(facts: Facts, found: PublicIpAddress) -> str:
+    """Name what an address belongs to, if our rules cannot be there; empty if they can."""
+    vpc_id = facts.network.vpc_id if facts.network else ""
+    is_elsewhere = found.network_id not in ("", facts.request.network_id)
+    if found.vpc_id != vpc_id:
+        network = f"network {found.network_id}" if found.network_id else "no VPC"
+        return f"VPC {found.vpc_id}" if found.vpc_id else network
+    if vpc_id and is_elsewhere:
+        return f"tier {found.network_id} of the VPC, which has rules there and no other tier can"
+    return f"network {found.network_id}" if is_elsewhere else ""
+
+
+def _describe_network(facts: Facts) -> str:
+    tier = facts.network if facts.is_tier else None
+    of_vpc = f", a tier of VPC {tier.vpc_id}" if tier else ""
+    return f"network {facts.request.network_id}{of_vpc}"
 
 
 def refuse_foreign(found: PublicIpAddress) -> Condition:

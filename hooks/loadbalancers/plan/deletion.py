@@ -274,7 +274,7 @@ def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | Non
         facts.owner.whose(each) is Whose.INHERITED and value(each, TAG_SERVICE_UID) == heir.uid
         for each in facts.state.addresses
     )
-    if heir is None or has_own or not heir.may_have(address):
+    if heir is None or has_own or not heir.may_have(address, facts.request.network_id):
         return None
     here, recorded = facts.on(address.id), facts.request.recorded
     is_waiting = recorded.condition("Ready").reason == _AWAITING

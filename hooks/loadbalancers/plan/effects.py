@@ -55,8 +55,7 @@ def state_after(  # noqa: C901 - a case each
         case UpdateRule(rule_id, _, change):
             return _changed(state, rule_id, lambda rule: _updated(rule, change))
         case DeleteRule(own):
-            rules = tuple(rule for rule in state.rules if rule.id != own.id)
-            return replace(state, rules=rules)
+            return _without_rule(state, own.id)
         case Assign() | Remove():
             return _with_members(state, action)
         case MembersTogether(changes):
@@ -131,6 +130,17 @@ def _without(resource: Resource, keys: Collection[str]) -> tuple[Tag, ...]:
 
 def _with_rule(state: CloudState, rule: LoadBalancerRule) -> CloudState:
     return replace(state, rules=(*state.rules, rule), members={**state.members, rule.id: {}})
+
+
+def _without_rule(state: CloudState, rule_id: str) -> CloudState:
+    """A VPC's address without rules is of no tier: the next rule may be of another one."""
+    rules = tuple(rule for rule in state.rules if rule.id != rule_id)
+    used = {rule.public_ip_id for rule in rules}
+    addresses = tuple(
+        replace(each, network_id="") if each.vpc_id and each.id not in used else each
+        for each in state.addresses
+    )
+    return replace(state, rules=rules, addresses=addresses)
 
 
 def _rule(new: NewLoadBalancerRule, made: str) -> LoadBalancerRule:

@@ -85,15 +85,17 @@ class Heir:
     complaint: str = ""
     is_abandoned: bool = False
 
-    def may_have(self, address: PublicIpAddress) -> bool:
+    def may_have(self, address: PublicIpAddress, network_id: str) -> bool:
         """Tell whether an address is as the Service asks, and its members could be reached there.
 
         One that the Service names waits for it also if its members are elsewhere: a person decides.
+        `network_id` is what the status records: a VPC's address without rules shows none.
         """
         if address.is_static_nat or address.is_source_nat:
             return False
         network = self.network or ("" if self.address else self.members_network)
-        return self.address in ("", address.ip_address) and network in ("", address.network_id)
+        place = address.network_id or network_id
+        return self.address in ("", address.ip_address) and network in ("", place)
 
 
 @dataclass(frozen=True, slots=True)

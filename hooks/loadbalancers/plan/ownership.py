@@ -85,11 +85,18 @@ class Wanted:
         ip: empty for any.
         network_id: for which.
         since: epoch seconds of CloudStack's own clock before which it was not associated.
+        vpc_id: of the VPC whose tier the network is, else empty.
     """
 
     ip: str
     network_id: str
     since: float = 0.0
+    vpc_id: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Return VPC and network of the address. A VPC's has no network before its first rule."""
+        return self.vpc_id, "" if self.vpc_id else self.network_id
 
 
 class NotOurs(Exception):
@@ -344,7 +351,8 @@ def associated(
         rules: what is on it.
         wanted: what was asked for.
     """
-    is_asked_for = wanted.ip in ("", address.ip_address) and address.network_id == wanted.network_id
+    is_here = (address.vpc_id, address.network_id) == wanted.place
+    is_asked_for = wanted.ip in ("", address.ip_address) and is_here
     is_new = address.allocated_at is None or address.allocated_at >= wanted.since
     is_unused = not (address.tags or rules or address.is_static_nat or address.is_source_nat)
     is_ours = is_asked_for and is_new and is_unused

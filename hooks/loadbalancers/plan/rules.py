@@ -148,7 +148,8 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     list. A rule with another node port is deleted and created again. Create before delete, except
     on the same public port, where CloudStack may refuse the second rule (TCP beside UDP), and where
     an earlier call came to no end: what is obsolete does not wait for a creation that fails. Nor
-    does a rule whose list admits too many, if the list cannot be changed.
+    does a rule whose list admits too many, if the list cannot be changed. A rule of ours that came
+    to be on another tier goes first: as long as it is there, others would come to be there too.
     """
     own = own_rules(facts.owner, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)
@@ -156,7 +157,11 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     obsolete = [rule for rule in own if rule.id not in current]
     new_ports = {each.wanted.public_port for each in ports if each.is_new}
     goes_on = facts.request.recorded.condition("RulesReady").reason == CHANGING_RULES
-    first = [each for each in obsolete if goes_on or each.public_port in new_ports]
+    first = [
+        each
+        for each in obsolete
+        if goes_on or each.public_port in new_ports or _is_misplaced(facts, each)
+    ]
     early = [delete_rule(facts, each) for each in first]
     late = [delete_rule(facts, each) for each in obsolete if each not in first]
     new = tuple(action for each in ports if each.is_new for action in each.actions)
@@ -225,13 +230,33 @@ def delete_rule(facts: Facts, rule: LoadBalancerRule) -> DeleteRule:
     return DeleteRule(facts.owner.own_rule(rule))
 
 
+def _is_misplaced(facts: Facts, rule: LoadBalancerRule) -> bool:
+    """Tell whether a rule is on another tier than the members: CloudStack chose that."""
+    return facts.is_tier and rule.network_id not in ("", facts.request.network_id)
+
+
+def _other_tier(facts: Facts, others: Iterable[LoadBalancerRule]) -> str:
+    """Say why no rule can be created on an address of a VPC; empty if one can.
+
+    CloudStack creates each where the address has rules, whatever tier is asked for.
+    """
+    for rule in others:
+        if _is_misplaced(facts, rule):
+            return (
+                f"the address has rule {rule.name} of tier {rule.network_id}, and an address of a "
+                "VPC serves one tier"
+            )
+    return ""
+
+
 def _plan_ports(
     facts: Facts, own: Sequence[LoadBalancerRule], address_id: str
 ) -> Sequence[PortRule]:
     by = enforcement(facts)
-    own_by_key = {port_key(rule): rule for rule in own}
+    own_by_key = {port_key(rule): rule for rule in own if not _is_misplaced(facts, rule)}
     own_ids = {rule.id for rule in own}
-    taken = {port_key(rule): rule.name for rule in facts.state.rules if rule.id not in own_ids}
+    others = [rule for rule in facts.state.rules if rule.id not in own_ids]
+    other_tier, taken = _other_tier(facts, others), {port_key(rule): rule.name for rule in others}
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
@@ -241,6 +266,8 @@ def _plan_ports(
         refusal = next(filter(None, map(facts.refusal, reversed(actions))), None)
         if key in taken and rule is None:
             actions, problem = (), f"port {port.public_port} is taken by rule {taken[key]}"
+        elif other_tier and rule is None:
+            actions, problem = (), other_tier
         elif by.impossible:
             # Without a rule nobody connects. Any other rule keeps serving as it is.
             rule, actions, problem = rule if by.wanted else None, (), by.impossible

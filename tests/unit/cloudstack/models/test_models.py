@@ -279,6 +279,12 @@ def test_an_account_and_a_project_tell_their_limit_of_addresses(
             id="done",
         ),
         pytest.param(
+            {"jobstatus": 1, "jobresult": {"loadbalancer": {"id": "r", "networkid": "n-1"}}},
+            JobStatus(pending=False, network_id="n-1"),
+            id="done, with what it made",
+        ),
+        pytest.param({"jobstatus": 1}, JobStatus(pending=False), id="done without a result"),
+        pytest.param(
             {"jobstatus": "2", "jobresultcode": 533, "jobresult": {"errortext": "full"}},
             JobStatus(pending=False, code=533, text="full"),
             id="failed",

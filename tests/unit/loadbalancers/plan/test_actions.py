@@ -17,6 +17,10 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
         (actions.Associate("192.0.2.1", "net", ()), "associate address 192.0.2.1 with network net"),
         (actions.Associate("", "net", ()), "associate a free address with network net"),
         (
+            actions.Associate("192.0.2.1", "tier", (), vpc_id="vpc"),
+            "associate address 192.0.2.1 with VPC vpc",
+        ),
+        (
             actions.Rerecord("default", "lb", "uid", "", "192.0.2.1 now seal"),
             "record address 192.0.2.1 as being acquired",
         ),

@@ -3,12 +3,20 @@ from typing import Any
 import pytest
 
 from hooks.cloudstack.models.account import Capabilities
-from hooks.cloudstack.models.network import Network, NetworkService
+from hooks.cloudstack.models.network import Capability, Network, NetworkService
 from hooks.loadbalancers.plan.plan import not_served
 from hooks.loadbalancers.plan.rules import enforcement
 from tests.unit.loadbalancers.builders import NET, NETWORK, facts, instance, request, rule
 
 LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
+
+
+def tier(schemes: str = "") -> Network:
+    """Make a tier whose load balancers have these schemes; none are told if that is empty."""
+    told = (Capability("LbSchemes", schemes),) if schemes else ()
+    return Network(
+        id=NET, name="tier", vpc_id="vpc-1", services=(NetworkService("Lb", capabilities=told),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -18,12 +26,22 @@ LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))
         pytest.param(LB_ONLY, NET, None, "", id="without a firewall"),
         pytest.param(None, "", "NoNetwork", "No node", id="no nodes yet"),
         pytest.param(None, NET, "NetworkNotVisible", "is the project", id="not shown"),
+        pytest.param(tier("Public"), NET, None, "", id="VPC tier"),
+        pytest.param(tier("Internal,Public"), NET, None, "", id="VPC tier with both schemes"),
+        pytest.param(tier(), NET, None, "", id="VPC tier that tells no scheme"),
         pytest.param(
-            Network(id=NET, name="tier", vpc_id="vpc-1", services=NETWORK.services),
+            tier("Internal"),
             NET,
             "NetworkNotServed",
-            "tier is a VPC tier",
-            id="VPC tier",
+            "tier is a VPC tier whose load balancers have the scheme Internal alone",
+            id="VPC tier with internal load balancers alone",
+        ),
+        pytest.param(
+            Network(id=NET, name="tier", vpc_id="vpc-1", services=(NetworkService("NetworkACL"),)),
+            NET,
+            "NetworkNotServed",
+            "no load balancing",
+            id="VPC tier without Lb",
         ),
         pytest.param(
             Network(id=NET, name="plain"), NET, "NetworkNotServed", "no load balancing", id="no Lb"

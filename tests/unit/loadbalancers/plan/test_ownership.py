@@ -268,6 +268,25 @@ def test_what_an_association_made_is_ours_before_it_is_tagged(
     assert associated(made, (), Wanted(ip, made.network_id, NOW)).id == made.id
 
 
+def test_what_an_association_with_a_vpc_made_is_ours_before_it_has_a_tier() -> None:
+    made = address(vpc_id="vpc-1", network_id="")
+    assert associated(made, (), Wanted(IP, address().network_id, NOW, "vpc-1")).id == made.id
+
+
+@pytest.mark.parametrize(
+    ("made", "vpc_id"),
+    [
+        pytest.param(address(vpc_id="vpc-2", network_id=""), "vpc-1", id="another VPC's"),
+        pytest.param(address(), "vpc-1", id="an isolated network's"),
+        pytest.param(address(vpc_id="vpc-1"), "vpc-1", id="of a tier, so it has rules"),
+        pytest.param(address(vpc_id="vpc-1", network_id=""), "", id="a VPC's, for a network"),
+    ],
+)
+def test_what_an_answer_names_elsewhere_is_not_ours(made: Any, vpc_id: str) -> None:
+    with pytest.raises(NotOurs):
+        associated(made, (), Wanted(IP, address().network_id, NOW, vpc_id))
+
+
 @pytest.mark.parametrize(
     ("made", "rules"),
     [

@@ -91,9 +91,13 @@ def test_a_network_without_a_firewall_opens_nothing() -> None:
     assert condition(made, "FirewallReady")["reason"] == "NoFirewall"
 
 
+#: The service of a network whose VMs have security groups.
+SECURITY_GROUPS = NetworkService("SecurityGroup")
+
+
 def test_a_network_that_is_not_served_is_reported_before_anything_is_created() -> None:
-    tier = Network(id=NET, name="tier", vpc_id="v", services=NETWORK.services)
-    made = planned(request(), CloudState(), network=tier)
+    grouped = Network(id=NET, name="sg", services=(*NETWORK.services, SECURITY_GROUPS))
+    made = planned(request(), CloudState(), network=grouped)
     assert made.actions == ()
     assert condition(made)["reason"] == "NetworkNotServed"
     assert condition(made, "Stalled")["status"] == "True"
