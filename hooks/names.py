@@ -315,6 +315,8 @@ ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 REASON_NO_MEMBERS = "NoMembers"
 #: Reason: the VM of no member runs.
 REASON_NO_RUNNING_MEMBERS = "NoRunningMembers"
+#: Reason: members are nodes with a ready endpoint, and no node that may serve has one.
+REASON_NO_ENDPOINTS = "NoReadyEndpoints"
 #: Reason: no CloudStackInstance is known.
 REASON_NO_INSTANCES = "NoInstances"
 #: Reason: no node with a network is known.

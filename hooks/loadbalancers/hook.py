@@ -8,6 +8,7 @@ from hooks.kube.cluster_uid import ThisCluster
 from hooks.kube.objects import part
 from hooks.loadbalancers.call import LoadBalancerCall
 from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
+from hooks.loadbalancers.endpoints import slices_of
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, LastAnswers, Leases, RememberedMembers
 from hooks.loadbalancers.plan import status
@@ -52,16 +53,22 @@ class LoadBalancersHook(Hook):
     def customize(self, body: Json, deadline: Deadline) -> CallResult:
         """Ask for all Instances; the plan decides which of them may serve.
 
+        Where only nodes with an endpoint may, ask for the Service's EndpointSlices too. A deletion
+        needs none, so nobody holds it up by writing more of them than a request may have.
+
         Raises BadRequest.
         """
         del deadline
-        convert(body, Request)
+        parent = convert(body, Request).parent
         instances: Json = {
             "apiVersion": CLOUDSTACK_API,
             "resource": "cloudstackinstances",
             "labelSelector": {},
         }
-        return CallResult({"relatedResources": [instances]})
+        if not parent.spec.is_local or parent.metadata.deletion_timestamp:
+            return CallResult({"relatedResources": [instances]})
+        slices = slices_of(parent.metadata.namespace, parent.spec.service.name)
+        return CallResult({"relatedResources": [instances, slices]})
 
     def sync(self, body: Json, deadline: Deadline) -> CallResult:
         """Answer a sync or finalize request.

@@ -1,4 +1,4 @@
-"""What is read of a load balancer's request: the load balancer itself and the Instances."""
+"""What is read of a load balancer's request: itself, the Instances, and the EndpointSlices."""
 
 import ipaddress
 from collections import Counter
@@ -11,6 +11,7 @@ import msgspec
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
+from hooks.loadbalancers.endpoints import ENDPOINT_SLICES, EndpointNodes, EndpointSlice
 from hooks.loadbalancers.instances import INSTANCES, Instance
 from hooks.loadbalancers.recorded import Acquiring, RecordedStatus
 from hooks.names import (
@@ -116,12 +117,14 @@ class Spec(View, frozen=True):
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:
-        """Drop repeated ranges. Refuse what the schema admits and this version does not serve."""
+        """Drop repeated ranges."""
         ranges = tuple(dict.fromkeys(self.source_ranges))
         msgspec.structs.force_setattr(self, "source_ranges", ranges)
-        if self.external_traffic_policy == "Local":
-            local = Invalid("spec.externalTrafficPolicy", "Local is not served yet; Cluster is")
-            msgspec.structs.force_setattr(self, "invalid", (*self.invalid, local))
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only nodes with an endpoint are members."""
+        return self.external_traffic_policy == "Local"
 
     @property
     def plan_only(self) -> bool:
@@ -141,20 +144,25 @@ class _LoadBalancer(Object, frozen=True, kw_only=True):
     status: RecordedStatus = RecordedStatus()
 
 
+class _Related(View, frozen=True, forbid_unknown_fields=True):
+    instances: dict[str, Instance] = msgspec.field(name=INSTANCES, default_factory=dict)
+    endpoint_slices: dict[str, EndpointSlice] = msgspec.field(
+        name=ENDPOINT_SLICES, default_factory=dict
+    )
+
+
 class Request(View, frozen=True):
     """A request to sync, to finalize, or to choose the related objects."""
 
     parent: _LoadBalancer
     children: NoObjects = msgspec.field(default_factory=dict)
-    related: dict[Annotated[str, exactly(INSTANCES)], dict[str, Instance]] = msgspec.field(
-        default_factory=dict
-    )
+    related: _Related = _Related()
     finalizing: bool = False
 
 
 @dataclass(frozen=True)
 class LoadBalancerRequest:
-    """A sync or finalize request: the load balancer and the Instances.
+    """A sync or finalize request: the load balancer, the Instances, and where endpoints are.
 
     Attributes:
         reference: the load balancer, for Events about it.
@@ -162,6 +170,7 @@ class LoadBalancerRequest:
         recorded: what is read of our own status.
         recorded_json: the same, whole and as it came.
         instances: those whose VM is known, by name.
+        endpoints: the nodes with endpoints of the Service; None if every node may be a member.
         tagged_namespace: the Service's namespace by the tags of its address, if it was asked for.
         chosen_network_id: of the nodes' network that can balance; empty until that is looked up.
     """
@@ -173,6 +182,7 @@ class LoadBalancerRequest:
     recorded: RecordedStatus
     recorded_json: Json
     instances: tuple[Instance, ...]
+    endpoints: EndpointNodes | None = None
     tagged_namespace: str = ""
     chosen_network_id: str = ""
 
@@ -229,7 +239,7 @@ class LoadBalancerRequest:
         return Acquiring.read(self.metadata.annotations.get(ANNOTATION_ACQUIRING, ""))
 
     @cached_property
-    def serving_nodes(self) -> tuple[Instance, ...]:
+    def candidates(self) -> tuple[Instance, ...]:
         """Return the nodes that may serve: in the stable node set, and matching the selector."""
         selector = self.spec.node_selector.items()
         return tuple(
@@ -239,8 +249,35 @@ class LoadBalancerRequest:
         )
 
     @cached_property
+    def _with_endpoints(self) -> tuple[Instance, ...]:
+        """Return the candidates with a ready endpoint, else with one that is ending; perhaps none.
+
+        Somebody must be on the network, or it is as if there were no such endpoint.
+        """
+        endpoints = self.endpoints or EndpointNodes()
+        for names in (endpoints.ready, endpoints.ending):
+            nodes = tuple(each for each in self.candidates if each.name in names)
+            if any(each.is_on(self.network_id) for each in nodes):
+                return nodes
+        return ()
+
+    @property
+    def lacks_endpoints(self) -> bool:
+        """Tell whether members need an endpoint, and no node that could be one has any.
+
+        Who is a member stays one then: control planes that lose their nodes call all endpoints
+        unready, and the nodes go on serving.
+        """
+        return self.endpoints is not None and not self._with_endpoints
+
+    @property
+    def serving_nodes(self) -> tuple[Instance, ...]:
+        """Return the nodes that should serve: those with an endpoint where that matters."""
+        return self._with_endpoints or self.candidates
+
+    @cached_property
     def members(self) -> tuple[Instance, ...]:
-        """Return the nodes that every rule should have: those that may serve, on the network."""
+        """Return the nodes that every rule should have: those that should serve, on the network."""
         return tuple(each for each in self.serving_nodes if each.is_on(self.network_id))
 
     @property
@@ -265,7 +302,7 @@ class LoadBalancerRequest:
         serving = [each for each in self.instances if each.observed.serves_load_balancers]
         nodes: Counter[str] = Counter()
         defaults: Counter[str] = Counter()
-        for instance in self.serving_nodes or serving or self.instances:
+        for instance in self.candidates or serving or self.instances:
             networks = instance.observed.networks
             nodes.update({each.network_id for each in networks})
             defaults.update({each.network_id for each in networks if each.default})
@@ -303,7 +340,7 @@ def read(body: Json) -> LoadBalancerRequest:
     request = convert(body, Request)
     parent = request.parent
     metadata = parent.metadata
-    instances = request.related.get(INSTANCES, {}).values()
+    instances, slices = request.related.instances.values(), request.related.endpoint_slices.values()
     return LoadBalancerRequest(
         metadata=metadata,
         reference=Reference.to(body["parent"]),
@@ -314,4 +351,5 @@ def read(body: Json) -> LoadBalancerRequest:
         instances=tuple(
             each for each in sorted(instances, key=lambda each: each.name) if each.vm_id
         ),
+        endpoints=EndpointNodes.of(slices) if parent.spec.is_local else None,
     )

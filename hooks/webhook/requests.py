@@ -70,9 +70,9 @@ NoObjects = dict[Annotated[str, msgspec.Meta(max_length=0, description="left out
 class View(msgspec.Struct, frozen=True, rename="camel"):
     """The fields that a hook reads of a JSON object.
 
-    Other fields are ignored, and null counts as left out. A field without a default is required. If
-    a field's class has a method `read`, that reads the JSON value or raises ValueError, and the
-    attribute `wanted` says what is right.
+    Other fields are ignored, unless the class forbids them, and null counts as left out. A field
+    without a default is required. If a field's class has a method `read`, that reads the JSON value
+    or raises ValueError, and the attribute `wanted` says what is right.
     """
 
 
@@ -240,6 +240,10 @@ def _check_key(key: str, kind: object, field: str) -> None:
 
 def _fields_without_nulls(value: Json, kind: type[View], field: str) -> Json:
     kept = {}
+    known = [each.encode_name for each in _fields(kind)]
+    for key in value if kind.__struct_config__.forbid_unknown_fields else ():
+        if key not in known:
+            raise BadRequest(join_path(field, key), f"is unexpected, must be {' or '.join(known)}")
     for each in _fields(kind):
         item, place = value.get(each.encode_name), join_path(field, each.encode_name)
         if item is not None:

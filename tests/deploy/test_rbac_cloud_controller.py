@@ -136,7 +136,9 @@ def a_service_is_served(platform: Platform) -> None:
     found = load_balancers(platform)[0]["spec"]
     services.patch("web", {"spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}, "default")
     polling.until(lambda: load_balancers(platform)[0]["spec"] != found, "it is changed")
-    left = {"loadBalancerSourceRanges": None}
+    services.patch("web", {"spec": {"externalTrafficPolicy": "Local"}}, "default")
+    polling.until(lambda: "NoReadyEndpoints" in reasons(platform), "its endpoints are asked for")
+    left = {"loadBalancerSourceRanges": None, "externalTrafficPolicy": None}
     services.patch("web", {"spec": {"type": "ClusterIP", **left}}, "default")
     polling.until(lambda: not load_balancers(platform), "its load balancer goes")
 
@@ -207,6 +209,12 @@ def until_served(platform: Platform, name: str) -> None:
 def load_balancers(platform: Platform) -> list[Object]:
     version = f"{CLOUDSTACK}/v1alpha1"
     return platform.plane.api.resource(version, "cloudstackloadbalancers").list()
+
+
+def reasons(platform: Platform) -> set[str]:
+    """Return the reasons of the conditions of all load balancers."""
+    found = (each.get("status", {}).get("conditions", []) for each in load_balancers(platform))
+    return {condition["reason"] for conditions in found for condition in conditions}
 
 
 @pytest.mark.parametrize("who", AUDITED)

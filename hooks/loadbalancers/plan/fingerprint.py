@@ -76,6 +76,8 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
             [],
         ),
         "noInstances": (not request.instances, False),
+        "externalTrafficPolicy": (spec.external_traffic_policy, "Cluster"),
+        "lacksEndpoints": (request.lacks_endpoints, False),
         "noneRuns": (request.has_no_running_members, False),
     }
 

@@ -11,7 +11,12 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import REASON_NO_INSTANCES, REASON_NO_MEMBERS, REASON_NO_RUNNING_MEMBERS
+from hooks.names import (
+    REASON_NO_ENDPOINTS,
+    REASON_NO_INSTANCES,
+    REASON_NO_MEMBERS,
+    REASON_NO_RUNNING_MEMBERS,
+)
 
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
@@ -39,7 +44,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
 
     Members are added before others are removed, so that no rule is without any in between.
     """
-    wanted = facts.request.members
+    wanted = _wanted(facts)
     wanted_ids = frozenset(each.vm_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
@@ -67,7 +72,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
         ),
         assigned=len(assigned),
-        wanted=len(facts.request.serving_nodes) if facts.request.instances else None,
+        wanted=_count(facts, wanted) if _is_known(facts, wanted) else None,
         missing=missing,
     )
 
@@ -85,6 +90,25 @@ def recorded_members(request: LoadBalancerRequest) -> dict[str, dict[str, str]]:
     )
     members = {each.vm_id: each.name for each in request.members}
     return {rule.id: members for rule in recorded.rules if rule.id} if is_known else {}
+
+
+def _wanted(facts: Facts) -> tuple[Instance, ...]:
+    """Return who should be a member: while no endpoint serves, who is one of any rule by now."""
+    members = facts.request.members
+    if not facts.request.lacks_endpoints:
+        return members
+    present = {vm for known in facts.state.members.values() for vm in known}
+    return tuple(each for each in members if each.vm_id in present)
+
+
+def _count(facts: Facts, wanted: Sequence[Instance]) -> int:
+    """Count the members that are wanted, with the nodes on other networks."""
+    return len(wanted if facts.request.lacks_endpoints else facts.request.serving_nodes)
+
+
+def _is_known(facts: Facts, wanted: Sequence[Instance]) -> bool:
+    """Tell whether it is known who should be a member: not while that waits for an endpoint."""
+    return bool(facts.request.instances and (wanted or not facts.request.lacks_endpoints))
 
 
 def _may_join(facts: Facts, instance: Instance) -> bool:
@@ -127,14 +151,18 @@ def _condition(
     missing: Sequence[str],
     complaints: Sequence[str],
 ) -> Condition:
-    kind, serving = "MembersReady", facts.request.serving_nodes
+    kind, count = "MembersReady", _count(facts, wanted)
     if not facts.request.instances:
         return Condition(kind, "False", REASON_NO_INSTANCES, "No CloudStackInstance is known yet")
-    counted = f"{len(assigned)} of {len(serving)} members are assigned"
+    counted = f"{len(assigned)} of {count} members are assigned"
     message = "; ".join((counted, *missing))
     if complaints:
         refusals = "; ".join(complaints[:_NAMED_REFUSALS])
         return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
+    if facts.request.lacks_endpoints and facts.request.members:
+        stay = f"members stay until one has: {count}" if count else "there is no member until then"
+        message = f"No node that may serve has a ready endpoint of the Service; {stay}"
+        return Condition(kind, "False", REASON_NO_ENDPOINTS, message)
     if not wanted:
         return Condition(
             kind, "False", REASON_NO_MEMBERS, "; ".join(("No node may serve", *missing))
@@ -145,6 +173,6 @@ def _condition(
         return Condition(kind, "False", "AssigningMembers", message)
     if facts.request.has_no_running_members:
         return Condition(kind, "False", REASON_NO_RUNNING_MEMBERS, f"None runs: {message}")
-    if len(serving) > 2 * len(wanted):
+    if count > 2 * len(wanted):
         return Condition(kind, "False", "MembersElsewhere", message)
     return Condition(kind, "True", "AllAssigned", message)

@@ -29,7 +29,8 @@ def publish(
 ) -> RecordedAddress | None:
     """Return the address as it is to be recorded, published or not.
 
-    It is published once a member is in, or after a while; plan mode publishes nothing.
+    It is published once a member is in, or after a while; plan mode publishes nothing. If members
+    are nodes with an endpoint, it does not wait: there may be none before it is published.
 
     Args:
         facts: what was planned from.
@@ -44,7 +45,7 @@ def publish(
         return msgspec.structs.replace(address, published=False)
     if rules_since is None or not planned.is_ours:
         return address
-    has_waited = facts.now - rules_since >= PUBLISH_AFTER
+    has_waited = facts.request.spec.is_local or facts.now - rules_since >= PUBLISH_AFTER
     if address.published or facts.request.spec.plan_only or not (has_waited or has_members):
         return address
     return msgspec.structs.replace(address, published=True)

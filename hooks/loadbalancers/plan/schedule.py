@@ -20,6 +20,7 @@ WAITING = frozenset(
         names.REASON_NO_MEMBERS,
         names.REASON_NO_RUNNING_MEMBERS,
         names.REASON_NO_INSTANCES,
+        names.REASON_NO_ENDPOINTS,
         names.REASON_NO_NETWORK,
         names.REASON_PLAN_ONLY,
     }

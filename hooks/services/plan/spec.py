@@ -67,6 +67,7 @@ def cleanup_spec(facts: Facts) -> Json:
     making anything.
     """
     spec = wanted_spec(facts) | {"adopt": NOTHING_TO_ADOPT, "address": ""}
+    spec["externalTrafficPolicy"] = "Cluster"  # it has no members
     spec.pop("takeoverFrom", None)
     message = f"{names.CLEANUP_FINALIZER} lets this load balancer only clean up"
     spec["invalid"] = [{"field": "metadata.finalizers", "message": message}]
@@ -95,7 +96,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "nodeSelector": reader.annotation(
             names.ANNOTATION_NODE_SELECTOR, values.node_selector, default=dict[str, str]()
         ),
-        "externalTrafficPolicy": "Cluster",
+        "externalTrafficPolicy": spec.get("externalTrafficPolicy") or "Cluster",
         "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
         **({"takeoverFrom": former} if former else {}),
         **({"network": network} if network else {}),
@@ -113,11 +114,6 @@ def _note_network(facts: Facts, spec: Json, reader: Reader) -> None:
 
 def _refuse_unserved(spec: Json, reader: Reader) -> None:
     """Refuse what a Service may ask for and no load balancer of ours does yet."""
-    if spec.get("externalTrafficPolicy") == "Local":
-        reader.refuse(
-            "spec.externalTrafficPolicy",
-            "'Local' is not served yet; write Cluster, or leave it out",
-        )
     families = spec.get("ipFamilies") or ["IPv4"]
     if "IPv4" not in families:
         reader.refuse(

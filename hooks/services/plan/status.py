@@ -30,7 +30,7 @@ _WARNINGS = (
 )
 
 #: Reasons for which no node answers.
-_UNAVAILABLE = (NO_NODES, names.REASON_NO_RUNNING_MEMBERS)
+_UNAVAILABLE = (NO_NODES, names.REASON_NO_RUNNING_MEMBERS, names.REASON_NO_ENDPOINTS)
 
 #: How many invalid fields the condition names.
 MAX_NAMED = 8
@@ -221,7 +221,9 @@ def transition_events(facts: Facts, ready: Condition) -> Iterator[Event]:
     for note in _new_notes(facts, ready):
         yield event(facts, names.EVENT_UNKNOWN_ANNOTATION, note)
     is_plan_only = part(facts.live_load_balancer, "spec").get("mode") == "Plan"
-    if ready.reason in _UNAVAILABLE and ready.reason != old.get("reason"):
+    # Applications may wait for their address before they are ready.
+    is_awaited = ready.reason == names.REASON_NO_ENDPOINTS and before != "True"
+    if ready.reason in _UNAVAILABLE and ready.reason != old.get("reason") and not is_awaited:
         message = "There are no available nodes for LoadBalancer"
         yield event(facts, names.EVENT_UNAVAILABLE, message)
     if ready.status == "True":

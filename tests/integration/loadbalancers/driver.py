@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +12,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.services import load_balancers_path
 from hooks.kube.times import timestamp
+from hooks.loadbalancers.endpoints import ENDPOINT_SLICES
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.instances import INSTANCES
 from hooks.names import API_VERSION, CLOUDSTACK_GROUP, INSTANCE_KIND, LOAD_BALANCER_KIND
@@ -64,12 +65,14 @@ class World:
         simulator: the CloudStack.
         cluster: what the hook's Kube is.
         nodes: the Instances by name, as the request has them.
+        slices: the EndpointSlices of every Service, as the requests have them that ask for them.
         human: calls CloudStack as somebody with the account's key does.
     """
 
     def __init__(self, simulator: Simulator, *, project: str = "", cluster_id: str = "c-1") -> None:
         self.simulator = simulator
         self._booted = self.now - DAY
+        self.slices: dict[str, Json] = {}
         self.cluster = MemoryKube(
             {
                 "/api/v1/namespaces/kube-system": {"metadata": {"uid": cluster_id}},
@@ -144,6 +147,26 @@ class World:
             command: count
             for command, count in self.simulator.control.counts().items()
             if not command.startswith(("list", "query"))
+        }
+
+    def place(self, *nodes: str, ending: Sequence[str] = ()) -> None:
+        """Have a ready endpoint on each of these nodes, and on others one that is ending."""
+        self.slices = {
+            f"default/web-{number}": {
+                "addressType": "IPv4",
+                "endpoints": [
+                    {
+                        "addresses": ["10.0.0.1"],
+                        "nodeName": node,
+                        "conditions": {
+                            "ready": node in nodes,
+                            "serving": True,
+                            "terminating": node in ending,
+                        },
+                    }
+                ],
+            }
+            for number, node in enumerate((*nodes, *ending))
         }
 
     def network(self, name: str) -> str:
@@ -315,16 +338,19 @@ class LoadBalancer:
         self._finalized = False
 
     def request(self) -> Json:
-        related = deepcopy(self.world.nodes)
+        related = {INSTANCES: deepcopy(self.world.nodes)}
         parent = deepcopy(self.parent)
+        is_deleting = "deletionTimestamp" in parent["metadata"]
+        if parent["spec"].get("externalTrafficPolicy") == "Local" and not is_deleting:
+            related[ENDPOINT_SLICES] = deepcopy(self.world.slices)
         if self.late:
             parent["status"] = deepcopy(self._before)
         return {
             "controller": {"kind": "CompositeController", "metadata": {"name": "loadbalancers"}},
             "parent": parent,
             "children": {},
-            "related": {INSTANCES: related},
-            "finalizing": "deletionTimestamp" in self.parent["metadata"],
+            "related": related,
+            "finalizing": is_deleting,
         }
 
     def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> CallResult:

@@ -44,7 +44,12 @@ def begin(lb: LoadBalancer) -> None:
 
 def change(lb: LoadBalancer) -> None:
     lb.world.nodes.pop("node-1")
-    lb.change(ports=[port(80, proxy=True), port(82)], sourceRanges=["10.0.0.0/8"])
+    lb.world.place("node-2", "node-3")
+    lb.change(
+        ports=[port(80, proxy=True), port(82)],
+        sourceRanges=["10.0.0.0/8"],
+        externalTrafficPolicy="Local",
+    )
 
 
 def delete(lb: LoadBalancer) -> None:

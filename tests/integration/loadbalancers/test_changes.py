@@ -216,10 +216,3 @@ def test_invalid_from_the_start_makes_nothing(world: World, hook: LoadBalancersH
     assert world.writes() == {}
     assert lb.reason() == "InvalidService"
     assert "address" not in lb.status
-
-
-def test_traffic_policy_local_is_refused_clearly(world: World, hook: LoadBalancersHook) -> None:
-    lb = LoadBalancer(world, externalTrafficPolicy="Local").settle(hook)
-    assert lb.reason() == "InvalidService"
-    assert "Local is not served yet" in lb.condition("Ready")["message"]
-    assert world.writes() == {}

@@ -77,6 +77,22 @@ def brought_in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
     return brought(world, hook).settle(hook)
 
 
+def local(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    world.place("node-1", "node-2")
+    lb = LoadBalancer(world, ports=[port(80), port(443)], externalTrafficPolicy="Local")
+    return lb.settle(hook)
+
+
+def endpoints_move(world: World, lb: LoadBalancer) -> None:
+    del lb
+    world.place("node-2", "node-3", ending=["node-1"])
+
+
+def traffic_becomes_local(world: World, lb: LoadBalancer) -> None:
+    world.place("node-3")
+    lb.change(externalTrafficPolicy="Local")
+
+
 def nothing_more(world: World, lb: LoadBalancer) -> None:
     del world, lb
 
@@ -106,6 +122,8 @@ SCENARIOS = [
     pytest.param(Scenario(brought, nothing_more, left=(FREE,)), id="create on a brought address"),
     pytest.param(Scenario(left_by_the_fork, nothing_more), id="take over"),
     pytest.param(Scenario(in_use, much), id="change"),
+    pytest.param(Scenario(local, endpoints_move), id="endpoints move"),
+    pytest.param(Scenario(in_use, traffic_becomes_local), id="traffic becomes local"),
     pytest.param(Scenario(in_use, release_behind_our_back), id="repair"),
     pytest.param(Scenario(in_use, deletion), id="delete"),
     pytest.param(Scenario(kept, deletion, left=(FREE,)), id="delete and keep the address"),

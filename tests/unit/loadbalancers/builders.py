@@ -1,5 +1,6 @@
 """Makes what plans are made from, with defaults that a test need not repeat."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hooks.cloudstack.models.account import Capabilities
@@ -9,6 +10,7 @@ from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAdd
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
+from hooks.loadbalancers.endpoints import ENDPOINT_SLICES
 from hooks.loadbalancers.instances import INSTANCES
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Associate, CreateRule
@@ -71,14 +73,42 @@ def instance(name: str, *networks: str, **status: Any) -> Json:
 NODES = {name: instance(name) for name in ("n1", "n2", "n3")}
 
 
+def endpoint(node: str | None, **conditions: bool | None) -> Json:
+    """Describe an endpoint on a node."""
+    placed: Json = {"nodeName": node} if node else {}
+    return {"addresses": ["10.244.0.7"], "conditions": conditions, **placed}
+
+
+READY: dict[str, bool | None] = {"ready": True, "serving": True, "terminating": False}
+ENDING: dict[str, bool | None] = {"ready": False, "serving": True, "terminating": True}
+UNREADY: dict[str, bool | None] = {"ready": False, "serving": False, "terminating": False}
+
+
+def endpoint_slice(*endpoints: Json, address_type: str = "IPv4", **fields: Any) -> Json:
+    """Describe an EndpointSlice of the Service."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-x7k2p", "namespace": "default"},
+        "addressType": address_type,
+        "endpoints": list(endpoints),
+        **fields,
+    }
+
+
 def body(
     *,
     status: Json | None = None,
     nodes: dict[str, Json] | None = None,
     metadata: Json | None = None,
+    slices: Sequence[Json] | None = None,
     **spec: Any,
 ) -> Json:
     """Write a request as Metacontroller does."""
+    related = {INSTANCES: NODES if nodes is None else nodes}
+    if slices is not None:
+        named = {f"default/web-{number}": each for number, each in enumerate(slices)}
+        related[ENDPOINT_SLICES] = named
     return {
         "parent": {
             "apiVersion": "cloudstack.targetcluster.example.com/v1alpha1",
@@ -100,7 +130,7 @@ def body(
             **({"status": status} if status is not None else {}),
         },
         "children": {},
-        "related": {INSTANCES: NODES if nodes is None else nodes},
+        "related": related,
         "finalizing": False,
     }
 

@@ -54,11 +54,6 @@ def test_an_empty_list_of_ranges_admits_nobody() -> None:
     assert request(sourceRanges=[]).spec.source_ranges == ()
 
 
-def test_what_is_not_served_yet_counts_as_invalid() -> None:
-    [invalid] = request(externalTrafficPolicy="Local").spec.invalid
-    assert invalid.field == "spec.externalTrafficPolicy"
-
-
 @pytest.mark.parametrize(
     ("metadata", "finalizing", "is_deleting"),
     [

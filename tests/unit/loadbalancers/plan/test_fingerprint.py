@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,18 @@ from hooks.loadbalancers.plan.fingerprint import (
     is_asked_still,
 )
 from hooks.loadbalancers.request import read
-from tests.unit.loadbalancers.builders import NODES, body, instance, port, recorded, request
+from tests.unit.loadbalancers.builders import (
+    NODES,
+    READY,
+    UNREADY,
+    body,
+    endpoint,
+    endpoint_slice,
+    instance,
+    port,
+    recorded,
+    request,
+)
 
 CASES = Path(__file__).parents[3] / "golden" / "loadbalancers"
 #: Fingerprints of golden requests. They are in the status of every load balancer, so a release that
@@ -57,6 +69,10 @@ def test_a_new_field_at_its_default_changes_nothing() -> None:
     fields = asked_for(request())
     assert digest({**fields, "new": (0, 0)}) == digest(fields)
     assert digest({**fields, "new": (1, 0)}) != digest(fields)
+
+
+def slices(*nodes: str) -> list[Json]:
+    return [endpoint_slice(*(endpoint(node, **READY) for node in nodes))]
 
 
 DEFAULTS: Json = {
@@ -113,6 +129,9 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
         request(adopt={"names": ["a"]}),
         request(nodeSelector={"kubernetes.io/hostname": "n1"}),
         request(externalTrafficPolicy="Local"),
+        request(externalTrafficPolicy="Local", slices=slices("n1")),
+        request(externalTrafficPolicy="Local", slices=slices("n1", "n2")),
+        request(externalTrafficPolicy="Local", slices=slices(*NODES)),
         request(mode="Plan"),
         request(invalid=[{"field": "a", "message": "b"}]),
         request(invalid=[{"field": "a", "message": "c"}]),
@@ -125,6 +144,14 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
         request(nodes={name: instance(name, "other") for name in NODES}),
     ]
     assert len({base, *map(fingerprint, others)}) == len(others) + 1
+
+
+def test_endpoints_matter_by_the_nodes_that_they_are_on_alone() -> None:
+    local = partial(request, externalTrafficPolicy="Local")
+    once = fingerprint(local(slices=slices("n1", "n2")))
+    assert fingerprint(local(slices=[*slices("n2"), *slices("n1", "elsewhere", "n2")])) == once
+    gone = [endpoint_slice(endpoint("n1", **UNREADY))]
+    assert fingerprint(local(slices=gone)) == fingerprint(local(slices=[]))
 
 
 def test_another_service_of_the_same_name_has_another_fingerprint() -> None:

@@ -1,11 +1,19 @@
+from typing import Any
+
 import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.members import plan_members
+from hooks.loadbalancers.plan.fingerprint import fingerprint
+from hooks.loadbalancers.plan.members import plan_members, recorded_members
+from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
     NODES,
+    READY,
+    UNREADY,
+    endpoint,
+    endpoint_slice,
     facts,
     instance,
     recorded,
@@ -197,3 +205,85 @@ def test_nodes_on_other_networks_are_missed(elsewhere: int, status: str, reason:
     assert (planned.condition.status, planned.condition.reason) == (status, reason)
     assert planned.condition.message.startswith(f"2 of {2 + elsewhere} members are assigned")
     assert ("o2" in planned.condition.message) is (elsewhere > 2)
+
+
+@pytest.mark.parametrize(
+    ("existing", "actions"),
+    [
+        pytest.param(set(), ["assign n1 to rule r"], id="none in"),
+        pytest.param({"vm-n1"}, [], id="all in"),
+        pytest.param(ALL, ["remove n2, n3 from rule r"], id="two without an endpoint"),
+        pytest.param(
+            {"vm-n2"}, ["assign n1 to rule r", "remove n2 from rule r"], id="in before out"
+        ),
+    ],
+)
+def test_with_local_traffic_only_nodes_with_an_endpoint_are_members(
+    existing: set[str], actions: list[str]
+) -> None:
+    asked = local(endpoint("n1", **READY), endpoint("n2", **UNREADY))
+    state = CloudState(members={"rule-tcp-80": dict.fromkeys(existing, "")})
+    planned = plan_members(facts(asked, state=state), rules_plan(rule(80, "r")))
+    assert texts(planned.actions) == actions
+    assert (planned.assigned, planned.wanted) == (int("vm-n1" in existing), 1)
+
+
+@pytest.mark.parametrize(
+    ("members", "actions", "counts", "said"),
+    [
+        pytest.param({}, [], (0, None), "there is no member until then", id="nobody"),
+        pytest.param({80: ALL, 81: ALL}, [], (3, 3), "members stay until one has: 3", id="all"),
+        pytest.param(
+            {80: {"vm-n2"}, 81: {"vm-n2"}}, [], (1, 1), "members stay until one has: 1", id="one"
+        ),
+        pytest.param(
+            {80: {"vm-n2"}, 81: set()},
+            ["assign n2 to rule s"],
+            (0, 1),
+            "members stay until one has: 1",
+            id="a new rule gets those of the others",
+        ),
+        pytest.param(
+            {80: {"vm-n2", "vm-gone"}, 81: {"vm-n2"}},
+            ["remove vm-gone from rule r"],
+            (1, 1),
+            "members stay until one has: 1",
+            id="a node that is gone leaves",
+        ),
+    ],
+)
+def test_without_any_endpoint_members_stay(
+    members: dict[int, set[str]],
+    actions: list[str],
+    counts: tuple[int, int | None],
+    said: str,
+) -> None:
+    """A control plane that loses its nodes calls all endpoints unready, and the nodes serve on."""
+    state = CloudState(
+        members={f"rule-tcp-{p}": dict.fromkeys(ids, "") for p, ids in members.items()}
+    )
+    asked = local(endpoint("n1", **UNREADY))
+    rules = rules_plan(rule(80, "r"), rule(81, "s"))
+    planned = plan_members(facts(asked, state=state), rules)
+    assert texts(planned.actions) == actions
+    assert (planned.assigned, planned.wanted) == counts
+    assert (planned.condition.status, planned.condition.reason) == ("False", "NoReadyEndpoints")
+    assert said in planned.condition.message
+
+
+def test_without_an_endpoint_a_status_tells_no_members() -> None:
+    right = {
+        **recorded(),
+        "rules": [{"id": "r-1"}],
+        "conditions": [{"type": "MembersReady", "status": "True"}],
+    }
+    settled = local(endpoint("n1", **READY), status=right)
+    shown = {**right, "checkedFor": fingerprint(settled)}
+    assert recorded_members(local(endpoint("n1", **READY), status=shown)) == {
+        "r-1": {"vm-n1": "n1"}
+    }
+    assert recorded_members(local(endpoint("n1", **UNREADY), status=shown)) == {}
+
+
+def local(*endpoints: Json, **asked: Any) -> LoadBalancerRequest:
+    return request(externalTrafficPolicy="Local", slices=[endpoint_slice(*endpoints)], **asked)

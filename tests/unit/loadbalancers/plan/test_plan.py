@@ -162,6 +162,20 @@ def test_an_address_is_published_when_it_serves_or_took_too_long(
     assert status(made)["address"]["published"] is published
 
 
+@pytest.mark.parametrize(
+    ("existing", "published"),
+    [
+        pytest.param(state(rule(80, tags=TAGS), members=frozenset()), True, id="no member yet"),
+        pytest.param(state(), False, id="no rule yet"),
+    ],
+)
+def test_with_local_traffic_an_address_is_published_when_its_rules_exist(
+    existing: CloudState, published: bool
+) -> None:
+    asked = request(status=recorded(), externalTrafficPolicy="Local", slices=[])
+    assert status(planned(asked, existing))["address"]["published"] is published
+
+
 def test_once_published_it_stays_so() -> None:
     made = planned(request(status=recorded(published=True)), state())
     assert status(made)["address"]["published"] is True

@@ -95,8 +95,12 @@ def test_what_cleans_up_takes_over_and_makes_nothing(change: Json) -> None:
     annotations = {PREFIX + key: value for key, value in notes.items()}
     forged = {**GAP, "annotations": annotations, **change.get("metadata", {})}
     kind = change.get("type", "LoadBalancer")
-    made, _ = planned(service(metadata=forged, status=FOREIGN, type=kind)).actions
+    forged_service = service(
+        metadata=forged, status=FOREIGN, type=kind, externalTrafficPolicy="Local"
+    )
+    made, _ = planned(forged_service).actions
     assert isinstance(made, CreateForCleanup)
+    assert made.manifest["spec"]["externalTrafficPolicy"] == "Cluster"
     assert made.manifest["spec"]["adopt"] == NOTHING_TO_ADOPT
     assert made.manifest["spec"]["address"] == ""
     assert "takeoverFrom" not in made.manifest["spec"]

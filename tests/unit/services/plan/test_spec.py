@@ -140,6 +140,12 @@ def test_a_plain_service_asks_for_the_defaults() -> None:
             "Cluster",
             id="dual stack",
         ),
+        pytest.param(
+            service(externalTrafficPolicy="Local", healthCheckNodePort=31999),
+            "externalTrafficPolicy",
+            "Local",
+            id="Local",
+        ),
     ],
 )
 def test_a_field_or_annotation_is_served(observed: Json, field: str, value: object) -> None:
@@ -297,12 +303,6 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
             annotation("abandon"),
             "'yes' is not a boolean",
             id="abandon",
-        ),
-        pytest.param(
-            service(externalTrafficPolicy="Local"),
-            "spec.externalTrafficPolicy",
-            "'Local' is not served yet; write Cluster, or leave it out",
-            id="Local",
         ),
         pytest.param(
             service(ipFamilies=["IPv6"]),

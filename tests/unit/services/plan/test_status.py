@@ -91,6 +91,16 @@ def status_of(observed: Json, balancer: Json | None) -> Json:
             ("False", "NoAvailableNodes", "no member yet"),
             id="no node to send to",
         ),
+        pytest.param(
+            load_balancer(
+                status=serving(
+                    conditions=[ready("False", "NoReadyEndpoints", "no endpoint yet")],
+                    members=None,
+                )
+            ),
+            ("False", "NoReadyEndpoints", "no endpoint yet"),
+            id="no endpoint to send to",
+        ),
     ],
 )
 def test_the_condition_says_what_the_load_balancer_does(

@@ -139,6 +139,18 @@ EVENTS = [
         id="has no node that runs",
     ),
     pytest.param(
+        own_condition(),
+        load_balancer(status=serving(conditions=[ready("False", "NoReadyEndpoints", "none")])),
+        ["UnAvailableLoadBalancer", "EnsuringLoadBalancer"],
+        id="has no endpoint left",
+    ),
+    pytest.param(
+        own_condition("Unknown", "Reconciling", "soon"),
+        load_balancer(status=serving(conditions=[ready("False", "NoReadyEndpoints", "none")])),
+        [],
+        id="waits for its first endpoint",
+    ),
+    pytest.param(
         own_condition("False", "NoAvailableNodes", "none"),
         load_balancer(
             status=serving(
