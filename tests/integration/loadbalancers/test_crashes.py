@@ -22,6 +22,7 @@ from tests.integration.loadbalancers.driver import (
 from tests.integration.loadbalancers.lies import let_lie
 from tests.integration.loadbalancers.test_addresses import FREE, allocate, only_one_is_free
 from tests.integration.loadbalancers.test_takeover import adoption, fork, leave_behind
+from tests.integration.loadbalancers.vpc import keep_nodes
 
 #: Crashes that are tried at once, each in a world of its own.
 AT_ONCE = 4
@@ -31,12 +32,17 @@ MOST_WRITES = 40
 
 @dataclass(frozen=True)
 class Scenario:
-    """A world, what is done in it, and what is left after everything is deleted."""
+    """A world, what is done in it, and what is left after everything is deleted.
+
+    `place` is the simulator's world, and `network` the one whose VMs are nodes, empty for all.
+    """
 
     begin: Callable[[World, LoadBalancersHook], LoadBalancer]
     ask: Callable[[World, LoadBalancer], None]
     left: tuple[str, ...] = ()
     writes: int = MOST_WRITES
+    place: str = "small"
+    network: str = ""
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -131,13 +137,26 @@ SCENARIOS = [
 ]
 
 
+#: How many replicas crash, and what they are shown and remember.
+VARIANTS = [
+    pytest.param(1, False, False, id="one replica"),
+    pytest.param(2, False, False, id="two replicas"),
+    pytest.param(1, True, False, id="late news"),
+    pytest.param(2, True, True, id="two replicas, late news and a memory that lies"),
+]
+
+
 @contextmanager
-def fresh_world(*, lying: bool = False) -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
+def fresh_world(
+    scenario: Scenario | None = None, *, lying: bool = False
+) -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
     """Start a world; return what makes hooks, each with its own client and memory, or with lies."""
     with ExitStack() as stack:
-        simulator = stack.enter_context(start_simulator())
+        simulator = stack.enter_context(start_simulator(scenario.place if scenario else "small"))
         world = World(simulator)
         stack.callback(world.close)
+        if scenario and scenario.network:
+            keep_nodes(world, scenario.network)
 
         def new_hook() -> LoadBalancersHook:
             cloud = world.open_cloud()
@@ -162,7 +181,7 @@ def shape(world: World) -> Json:
 
 def undisturbed(scenario: Scenario) -> tuple[Json, int]:
     """Play a scenario without a crash; return the result and the number of writes."""
-    with fresh_world() as (world, new_hook):
+    with fresh_world(scenario) as (world, new_hook):
         hook = new_hook()
         lb = scenario.begin(world, hook)
         scenario.ask(world, lb)
@@ -187,24 +206,21 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
     return died
 
 
-@pytest.mark.parametrize(
-    ("replicas", "late", "lying"),
-    [
-        pytest.param(1, False, False, id="one replica"),
-        pytest.param(2, False, False, id="two replicas"),
-        pytest.param(1, True, False, id="late news"),
-        pytest.param(2, True, True, id="two replicas, late news and a memory that lies"),
-    ],
-)
+@pytest.mark.parametrize(("replicas", "late", "lying"), VARIANTS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
     scenario: Scenario, replicas: int, *, late: bool, lying: bool
 ) -> None:
+    crash_everywhere(scenario, replicas, late=late, lying=lying)
+
+
+def crash_everywhere(scenario: Scenario, replicas: int, *, late: bool, lying: bool) -> None:
+    """Play a scenario as often as it has writes; each time the hooks die after one more."""
     wanted, writes = undisturbed(scenario)
     assert writes > 0
 
     def crash(last: int) -> None:
-        with fresh_world(lying=lying) as (world, new_hook):
+        with fresh_world(scenario, lying=lying) as (world, new_hook):
             hooks = [new_hook() for _ in range(replicas)]
             lb = scenario.begin(world, hooks[0])
             scenario.ask(world, lb)

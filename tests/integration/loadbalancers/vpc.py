@@ -1,15 +1,17 @@
 """A cluster whose nodes are on one tier of a VPC, and what people do in that VPC."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.integration.loadbalancers.driver import World, start_simulator
+from tests.integration.loadbalancers.driver import LoadBalancer, World, start_simulator
 
 #: The tier with a list of its own, and two others of its VPC: in default_deny, and without a list.
 TIER, DENYING, LISTLESS = "tier-1", "tier-2", "tier-3"
 #: An address that the VPC's world has free.
 FREE = "198.51.100.77"
+#: The address that another provider leaves.
+LEFT = "198.51.100.50"
 
 
 @contextmanager
@@ -55,6 +57,50 @@ def create_rule(world: World, address_id: str, tier: str, public: int, name: str
         openfirewall="false",
     )
     return str(made["loadbalancer"]["id"])
+
+
+def leave_behind(
+    world: World,
+    lb: LoadBalancer,
+    name: Callable[[LoadBalancer, int], str],
+    *,
+    cidr: str = "",
+    opens: bool = False,
+) -> list[str]:
+    """Make what another provider leaves on a tier; return the ids of the rules.
+
+    Measured: the existing one gives its rules the list 0.0.0.0/0, and opens the tier's list by an
+    item without tags for each port; the fork does neither.
+
+    Args:
+        world: the world.
+        lb: for whose ports.
+        name: how the provider names rules.
+        cidr: of the rules' list; empty for none.
+        opens: whether there are items.
+    """
+    address_id, made = allocate(world, LEFT), []
+    members = ",".join(node["spec"]["instanceID"] for node in world.nodes.values())
+    for each in lb.parent["spec"]["ports"]:
+        public = each["publicPort"]
+        rule = world.human.done(
+            "createLoadBalancerRule",
+            name=name(lb, public),
+            algorithm="roundrobin",
+            protocol="tcp",
+            publicipid=address_id,
+            networkid=world.network(TIER),
+            publicport=public,
+            privateport=each["nodePort"],
+            **({"cidrlist": cidr} if cidr else {}),
+        )
+        made.append(str(rule["loadbalancer"]["id"]))
+        world.human.done("assignToLoadBalancerRule", id=made[-1], virtualmachineids=members)
+        if opens:
+            tier = {"networkid": world.network(TIER), "protocol": "tcp", "cidrlist": "0.0.0.0/0"}
+            world.human.done("createNetworkACL", startport=public, endport=public, **tier)
+    world.simulator.control.clear_calls()
+    return made
 
 
 def tiers_of_rules(world: World) -> list[str]:

@@ -1,0 +1,84 @@
+"""On a VPC tier, hooks crash after any write, and the next calls repair everything."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hooks.loadbalancers.hook import LoadBalancersHook
+from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+from tests.integration.loadbalancers.test_crashes import (
+    VARIANTS,
+    Scenario,
+    crash_everywhere,
+    deletion,
+    much,
+    nothing_more,
+    release_behind_our_back,
+)
+from tests.integration.loadbalancers.test_takeover import adoption, fork
+from tests.integration.loadbalancers.vpc import (
+    DENYING,
+    FREE,
+    TIER,
+    allocate,
+    create_rule,
+    leave_behind,
+)
+
+
+def on_tier(
+    begin: Callable[[World, LoadBalancersHook], LoadBalancer],
+    ask: Callable[[World, LoadBalancer], None],
+    *left: str,
+) -> Scenario:
+    return Scenario(begin, ask, left, place="vpc", network=TIER)
+
+
+def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    return LoadBalancer(world, ports=[port(80), port(81)], sourceRanges=["192.0.2.0/24"])
+
+
+def brought(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    allocate(world)
+    return LoadBalancer(world, address=FREE, ports=[port(80), port(443)])
+
+
+def left_by_the_fork(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    lb = LoadBalancer(world, ports=[port(80), port(443)], sourceRanges=["10.0.0.0/8"])
+    leave_behind(world, lb, fork)
+    lb.change(adopt=adoption(lb))
+    return lb
+
+
+def in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return nothing_yet(world, hook).settle(hook)
+
+
+def put_on_another_tier(world: World, lb: LoadBalancer) -> None:
+    """Leave a rule of ours where CloudStack creates it if the address serves another tier."""
+    for rule in lb.status["rules"]:
+        world.human.done("deleteLoadBalancerRule", id=rule["id"])
+    create_rule(world, lb.status["address"]["id"], DENYING, 80, lb.status["rules"][0]["name"])
+    world.advance(400)
+
+
+SCENARIOS = [
+    pytest.param(on_tier(nothing_yet, nothing_more), id="create"),
+    pytest.param(on_tier(brought, nothing_more, FREE), id="a brought address"),
+    pytest.param(on_tier(left_by_the_fork, nothing_more), id="take over"),
+    pytest.param(on_tier(in_use, much), id="change"),
+    pytest.param(on_tier(in_use, release_behind_our_back), id="repair"),
+    pytest.param(on_tier(in_use, put_on_another_tier), id="rules on another tier"),
+    pytest.param(on_tier(in_use, deletion), id="delete"),
+]
+
+
+@pytest.mark.parametrize(("replicas", "late", "lying"), VARIANTS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
+    scenario: Scenario, replicas: int, *, late: bool, lying: bool
+) -> None:
+    crash_everywhere(scenario, replicas, late=late, lying=lying)
