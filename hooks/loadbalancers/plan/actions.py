@@ -13,6 +13,7 @@ from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
 from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
+from hooks.loadbalancers.request import EVERYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,10 @@ class CreateRule:
 
     def __str__(self) -> str:
         rule = self.rule
+        ranges = f" for {_shown(rule.cidrs)}" if rule.cidrs not in ((), (EVERYONE,)) else ""
         return (
             f"create rule {rule.name}: port {rule.public_port} to {rule.private_port}, "
-            f"{rule.protocol}, {rule.algorithm}"
+            f"{rule.protocol}, {rule.algorithm}{ranges}"
         )
 
 

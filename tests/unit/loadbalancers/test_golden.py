@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hooks.cloudstack.models.account import Capabilities
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
@@ -45,6 +45,7 @@ def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
                 rule: dict.fromkeys(vms, "") for rule, vms in existing.get("members", {}).items()
             },
             firewall=tuple(map(FirewallRule.from_json, existing.get("firewallrule", []))),
+            acl=tuple(map(NetworkAcl.from_json, existing.get("networkacl", []))),
         ),
         service=service_of(existing["service"]) if "service" in existing else LIVE,
     )

@@ -36,6 +36,20 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
             "create rule r: port 80 to 30080, tcp, roundrobin",
         ),
         (
+            actions.CreateRule(
+                NewLoadBalancerRule(
+                    "r", "ip", "net", 80, 30080, cidrs=("10.0.0.0/8", "192.0.2.7/32")
+                )
+            ),
+            "create rule r: port 80 to 30080, tcp, roundrobin for 10.0.0.0/8, 192.0.2.7/32",
+        ),
+        (
+            actions.CreateRule(
+                NewLoadBalancerRule("r", "ip", "net", 80, 30080, cidrs=("0.0.0.0/0",))
+            ),
+            "create rule r: port 80 to 30080, tcp, roundrobin",
+        ),
+        (
             actions.UpdateRule("id", "r", LoadBalancerRuleChange(name="s", cidrs=("a", "b"))),
             "change rule r: name s, cidrs a, b",
         ),
