@@ -25,7 +25,7 @@ TEN = ["10.0.0.0/8"]
 TO_TEN = f"change rule {NAME}-tcp-80: cidrs 10.0.0.0/8"
 REMADE = [
     f"delete rule {NAME}-tcp-80",
-    f"create rule {NAME}-tcp-80: port 80 to 30080, tcp, roundrobin",
+    f"create rule {NAME}-tcp-80: port 80 to 30080, tcp, roundrobin for 10.0.0.0/8",
 ]
 
 
