@@ -325,6 +325,8 @@ REASON_NO_NETWORK = "NoNetwork"
 REASON_PLAN_ONLY = "PlanOnly"
 #: Reason: it serves, and firewall rules of others admit more clients than the Service does.
 REASON_OPENED_BY_OTHERS = "OpenedByOthers"
+#: Reason: another writer undoes what we write, again and again.
+REASON_CONTESTED = "Contested"
 #: Reason: the Service asks for what cannot be served.
 REASON_INVALID_SERVICE = "InvalidService"
 

@@ -16,6 +16,7 @@ from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.cache import LONGEST_FETCH
 from hooks.cloudstack.errors import Unreachable
 from hooks.kube.client import ApiServer
+from hooks.kube.counted import CountedKube
 from hooks.kube.events import Event
 from hooks.kube.recorder import EventRecorder
 from hooks.server.app import create_app
@@ -105,7 +106,7 @@ class Process:
 
     def _hooks(self, config: Config, metrics: Metrics) -> dict[str, Hook]:
         """Build the hooks that are served, on one connection to the API server."""
-        kube = ApiServer.of(config.api_server)
+        kube = CountedKube(ApiServer.of(config.api_server), metrics.kube_call)
         source = config.operator_name, config.pod_name
         recorder = EventRecorder(kube, source=source, on_drop=metrics.event_dropped)
         self._background.callback(recorder.close)

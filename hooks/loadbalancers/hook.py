@@ -11,6 +11,7 @@ from hooks.loadbalancers.context import CallContext, LastChecks, RunningJobs
 from hooks.loadbalancers.endpoints import slices_of
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, LastAnswers, Leases, RememberedMembers
+from hooks.loadbalancers.metrics import LoadBalancerMetrics
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.fingerprint import answer_identity, is_asked_still
 from hooks.loadbalancers.plan.members import recorded_members
@@ -29,7 +30,9 @@ class LoadBalancersHook(Hook):
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
         self._cluster = ThisCluster(dependencies.kube, dependencies.config.cluster_id)
-        self._lanes = Lanes()
+        self._metrics = LoadBalancerMetrics(dependencies.registry, dependencies.monotonic)
+        dependencies.registry.register(self._metrics)
+        self._lanes = Lanes(self._metrics.note_wait, dependencies.monotonic)
         self._members = RememberedMembers(
             dependencies.config.drift_share,
             dependencies.config.drift_resync,
@@ -77,6 +80,12 @@ class LoadBalancersHook(Hook):
             BadRequest: a field that is read is missing or of another type.
         """
         request = read(body)
+        result = self._answer(request, deadline)
+        self._metrics.note(request, dict(result.response), self._dependencies.clock())
+        return result
+
+    def _answer(self, request: LoadBalancerRequest, deadline: Deadline) -> CallResult:
+        """Answer with what is recorded where nothing is due, else do the work."""
         uid, shown = request.metadata.uid, request.recorded_json
         for each in (request, self._as_answered(request)):
             if is_settled(each, wait := self._until_check(each)):

@@ -7,13 +7,14 @@ nothing.
 """
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal, NamedTuple
 
 from hooks.cloudstack.errors import CallStopped
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 
 #: Seconds that a call waits for a lane before it answers; Metacontroller calls again.
 LANE_TIMEOUT = 6.5
@@ -79,10 +80,21 @@ class _Lane:
 
 
 class Lanes:
-    """The lanes of all networks and owners, for all calls of this process."""
+    """The lanes of all networks and owners, for all calls of this process.
 
-    def __init__(self) -> None:
+    Args:
+        note_wait: is told the kind of a lane and how many seconds a call waited for it.
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        note_wait: Callable[[str, float], None] = lambda _kind, _seconds: None,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
         self._lanes: dict[LaneKey, _Lane] = {}
+        self._note_wait = note_wait
+        self._monotonic = monotonic
 
     @contextmanager
     def held(self, keys: tuple[LaneKey, ...], deadline: Deadline) -> Iterator[None]:
@@ -95,7 +107,10 @@ class Lanes:
             for key in keys:
                 width = MEMBERS_AT_ONCE if key.kind == "members" else 1
                 lane = self._lanes.setdefault(key, _Lane(width))
-                if not lane.enter(deadline.remaining()):
+                began = self._monotonic()
+                is_entered = lane.enter(deadline.remaining())
+                self._note_wait(key.kind, self._monotonic() - began)
+                if not is_entered:
                     raise NetworkBusy(_BUSY[key.kind].format(key.id))
                 places.callback(lane.leave)
             yield

@@ -10,6 +10,7 @@ from hooks.kube.client import Conflict, NotFound
 from hooks.nodes.actions import perform
 from hooks.nodes.context import Absences, CallContext, NodesByVM, Surveys
 from hooks.nodes.facts import as_deleted, observe, read_again
+from hooks.nodes.metrics import NodeMetrics
 from hooks.nodes.plan.actions import NodeAction
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.plan import NodePlan, plan_node
@@ -23,6 +24,8 @@ class NodesHook(Hook):
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
+        self._metrics = NodeMetrics(dependencies.monotonic)
+        dependencies.registry.register(self._metrics)
         self._absences = Absences()
         self._surveys = Surveys(dependencies.monotonic)
         self._nodes_by_vm = NodesByVM(dependencies.config.vm_cache_ttl, dependencies.monotonic)
@@ -52,15 +55,16 @@ class NodesHook(Hook):
             clock=dependencies.clock,
             started=dependencies.monotonic(),
         )
-        call, record = _Call(request, context), OncePerCall(dependencies.record)
+        call, record = _Call(request, context, self._metrics), OncePerCall(dependencies.record)
         return reconcile(call, deadline=deadline, record=record)
 
 
 class _Call(Call[Facts, NodeAction]):
     """One call's view of one Node, whose status is kubelet's and has no place for our errors."""
 
-    def __init__(self, request: NodeRequest, context: CallContext) -> None:
+    def __init__(self, request: NodeRequest, context: CallContext, metrics: NodeMetrics) -> None:
         self._request = request
+        self._metrics = metrics
         self._context = context
         self._node = request.node
 
@@ -68,7 +72,9 @@ class _Call(Call[Facts, NodeAction]):
         return observe(self._request, self._node, self._context)
 
     def plan(self, facts: Facts) -> NodePlan:
-        return plan_node(facts)
+        planned = plan_node(facts)
+        self._metrics.note(facts, planned)
+        return planned
 
     def act(self, action: NodeAction) -> None:
         """Do one action, and go on with the Node as it is then."""

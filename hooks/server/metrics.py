@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
+from hooks import VERSION
 from hooks.kube.events import Event
 from hooks.kube.recorder import Cause
 from hooks.settings.reloading import ReloadingFile
@@ -49,6 +50,13 @@ _COUNTERS = {
         ),
         ("cause",),
     ),
+    "kube_api_calls_total": (
+        (
+            "Calls of the Kubernetes API server by the hooks themselves, by verb and outcome: ok, "
+            "the HTTP status of a refusal, or unreachable."
+        ),
+        ("verb", "outcome"),
+    ),
     "cloudstack_api_calls_total": (
         "Calls of the CloudStack API, by command and outcome.",
         ("command", "outcome"),
@@ -63,6 +71,11 @@ _COUNTERS = {
 }
 _GAUGES = {
     "hook_calls_under_way": ("Calls that are being answered now.", _CALL),
+    "cloudstack_api_last_success_timestamp_seconds": (
+        "When a call of the CloudStack API last succeeded, in seconds since 1970, by command.",
+        ("command",),
+    ),
+    "cloudstack_metacontroller_build_info": ("1, with the version that runs.", ("version",)),
     "config_file_good": (
         "1 where the newest content of a configuration file is in use, 0 where it was refused.",
         ("file",),
@@ -98,6 +111,7 @@ class Metrics:
             name: Histogram(name, text, labels, registry=registry, buckets=bounds)
             for name, (text, labels, bounds) in _HISTOGRAMS.items()
         }
+        self._gauges["cloudstack_metacontroller_build_info"].labels(VERSION).set(1)
 
     def hook_call(self, hook: str, call: str, outcome: str, seconds: float) -> None:
         """Count an answer; hook and call are empty for an unknown path."""
@@ -127,7 +141,14 @@ class Metrics:
     def cloudstack_call(self, command: str, outcome: str, seconds: float) -> None:
         """Count a call of the CloudStack API."""
         self._counters["cloudstack_api_calls_total"].labels(command, outcome).inc()
+        if outcome == "ok":
+            succeeded = self._gauges["cloudstack_api_last_success_timestamp_seconds"]
+            succeeded.labels(command).set_to_current_time()
         self._histograms["cloudstack_api_call_duration_seconds"].labels(command).observe(seconds)
+
+    def kube_call(self, verb: str, outcome: str) -> None:
+        """Count a call of the Kubernetes API server."""
+        self._counters["kube_api_calls_total"].labels(verb, outcome).inc()
 
     def cache_request(self, cache: str, hit: bool) -> None:
         """Count a lookup in a cache."""

@@ -7,9 +7,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
 from hooks.http.recent import Recent
 from hooks.kube.objects import find_condition, part
-from hooks.names import LOAD_BALANCER_READY
+from hooks.names import LOAD_BALANCER_READY, REASON_CONTESTED
 from hooks.services.plan.facts import Contest, Facts
-from hooks.services.plan.status import CONTESTED
 from hooks.services.plan.writers import Writers, find_writers
 
 #: Replacements within WITHIN seconds after which the status is left to the other for HELD seconds.
@@ -132,7 +131,10 @@ class Contests:
             if not look.is_taken:
                 return None
             known = self._services[uid] = _Service()
-            if facts.own_condition.get("reason") == CONTESTED and look.writers.others[0].manager:
+            if (
+                facts.own_condition.get("reason") == REASON_CONTESTED
+                and look.writers.others[0].manager
+            ):
                 return known.leave(look, is_new=False)  # an earlier process saw the fight
             return known.judge(look)
 

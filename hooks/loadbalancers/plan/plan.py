@@ -47,7 +47,13 @@ from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.recorded import RepeatedDrift
-from hooks.names import EVENT_CONTESTED, EVENT_ORPHANED, EVENT_REPAIRED, REASON_NO_NETWORK
+from hooks.names import (
+    EVENT_CONTESTED,
+    EVENT_ORPHANED,
+    EVENT_REPAIRED,
+    REASON_CONTESTED,
+    REASON_NO_NETWORK,
+)
 from hooks.webhook.contract import CompositeResponse, Plan
 
 #: Changes that an Event names; the others are counted.
@@ -134,7 +140,7 @@ def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) ->
         f"{_named(actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
-    response = status.stopped(facts, "Contested", message, back_off=CONTESTED)
+    response = status.stopped(facts, REASON_CONTESTED, message, back_off=CONTESTED)
     response["status"]["repeatedDrift"] = {"what": drift.what, "times": drift.times}
     event = Event(facts.request.service, EVENT_CONTESTED, message, type="Warning")
     return Plan(response, events=(event,))

@@ -20,7 +20,6 @@ RECONCILING = "Reconciling"
 NO_NODES = "NoAvailableNodes"
 DELETING = "Deleting"
 NOT_TAKEN_OVER = "NotTakenOver"
-CONTESTED = "Contested"
 
 _WARNINGS = (
     names.EVENT_SYNC_FAILED,
@@ -181,12 +180,12 @@ def _without_withdrawn(facts: Facts, spec: Json) -> Json:
 
 def contested(facts: Facts, contest: Contest) -> Condition:
     """Return the condition of a Service in whose status another controller replaces ours."""
-    if not contest.is_new and facts.own_condition.get("reason") == CONTESTED:
+    if not contest.is_new and facts.own_condition.get("reason") == names.REASON_CONTESTED:
         message = facts.own_condition.get("message") or ""
     else:
         fight = _address_fight(facts, contest) if contest.is_over_address else _fight(contest)
         message = f"{fight}. The status is left as it is for an hour"
-    return Condition(names.LOAD_BALANCER_READY, "False", CONTESTED, message)
+    return Condition(names.LOAD_BALANCER_READY, "False", names.REASON_CONTESTED, message)
 
 
 def _address_fight(facts: Facts, contest: Contest) -> str:

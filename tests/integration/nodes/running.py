@@ -7,6 +7,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.http.bounded_json import Json
 from hooks.kube.client import Kube
@@ -33,10 +35,13 @@ def make_hook(
     cloud: Cloud,
     clock: Callable[[], float] = lambda: 1_800_000_000.0,
     kube: Kube | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> NodesHook:
     kube = kube or kube_with(EXAMPLE)
     record = kube.record if isinstance(kube, MemoryKube) else lambda _: None
-    return NodesHook(dependencies(kube, cloud=lambda: cloud, clock=clock, record=record))
+    return NodesHook(
+        dependencies(kube, cloud=lambda: cloud, clock=clock, record=record, registry=registry)
+    )
 
 
 def kube_with(request: Json) -> MemoryKube:

@@ -1,9 +1,11 @@
+import time
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
+from hooks import VERSION
 from hooks.server.metrics import Metrics, create_metrics_app, process_registry
 from hooks.settings.reloading import ReloadingFile
 
@@ -98,3 +100,31 @@ def test_the_process_is_measured_too() -> None:
     page = create_metrics_app(process_registry()).test_client().get("/metrics").text
     assert "process_resident_memory_bytes" in page
     assert "python_gc_objects_collected_total" in page
+
+
+def test_calls_of_the_api_server_are_counted_by_verb_and_outcome(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.kube_call("patch", "409")
+    metrics.kube_call("patch", "409")
+    labels = {"verb": "patch", "outcome": "409"}
+    assert registry.get_sample_value("kube_api_calls_total", labels) == 2
+
+
+def test_the_last_success_of_a_command_is_no_failure(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    name, labels = "cloudstack_api_last_success_timestamp_seconds", {"command": "listZones"}
+    metrics.cloudstack_call("listZones", "431", 0.1)
+    assert registry.get_sample_value(name, labels) is None
+    before = time.time()
+    metrics.cloudstack_call("listZones", "ok", 0.1)
+    after = time.time()
+    metrics.cloudstack_call("listZones", "unreachable", 0.1)
+    assert before <= (registry.get_sample_value(name, labels) or 0.0) <= after
+
+
+def test_the_version_that_runs_is_shown(metrics: Metrics, registry: CollectorRegistry) -> None:
+    del metrics
+    labels = {"version": VERSION}
+    assert registry.get_sample_value("cloudstack_metacontroller_build_info", labels) == 1
