@@ -64,6 +64,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "source-ranges",
         "static-address",
         "plan-mode",
+        "vpc-tier",
         "proxy-per-port",
     ]
 
