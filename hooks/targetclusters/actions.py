@@ -131,7 +131,9 @@ class _Jobs:
         try:
             with self._writing(deadline) as (api, kubeconfig):
                 task = self._task(api, kubeconfig, recorded, deadline)
-                report = delete_all(api, task, memory=memory, deadline=deadline)
+                report = delete_all(
+                    api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
+                )
                 result = replace(result, report=report)
         except _Outdated:
             result = replace(result, report=SyncReport((), recorded, complete=False))

@@ -9,7 +9,7 @@ from hooks.kube.client import Conflict, KubeError, KubeRefused, NotFound
 from hooks.kube.kinds import CRD_GROUP, CRD_KIND
 from hooks.kube.objects import part
 from hooks.targetclusters.sync.live import LiveState
-from hooks.targetclusters.sync.memory import Compared
+from hooks.targetclusters.sync.memory import Compared, pause_after
 from hooks.targetclusters.sync.plan.decide import (
     Apply,
     Compare,
@@ -30,6 +30,8 @@ from hooks.targetclusters.sync.target import Target, describe_error, read_answer
 
 #: The API server creates an object with this resourceVersion and never changes one (seen on 1.36).
 CREATE_ONLY = "1"
+#: What an API server answers, of one kind or of all, to those who ask too much.
+TOO_MANY = 429
 #: How many rounds in a row may find an object changed between a look and a write, before it fails,
 #: or correct what another writer changes.
 REPEATED = 3
@@ -66,10 +68,9 @@ class Applier:
         try:
             result = self._apply_object(wanted)
         except (KubeError, _Overtaken) as error:
-            result, took = _failure(self.state, wanted.entry, error), target.spent - before
+            result = _failure(self.state, wanted.entry, error)
             if result.outcome == "failed":
-                message, now = result.message, self.clock()
-                memory.note_failure(wanted.key, wanted.digest, message, now=now, took=took)
+                self._note_failure(wanted, result.message, error, target.spent - before)
             return result
         finally:
             if target.spent > before:
@@ -83,6 +84,17 @@ class Applier:
             memory.overtaken.pop(wanted.key, None)
         return result
 
+    def _note_failure(
+        self, wanted: ResolvedObject, message: str, error: Exception, took: float
+    ) -> None:
+        """Remember a failure; one that asks for a pause gets it, and stops writes of its kind."""
+        wait = pause_after(took)
+        if isinstance(error, KubeError) and error.code == TOO_MANY:
+            self.state.throttled[wanted.kind.group_kind] = error
+            wait = max(wait, error.retry_after)
+        memory, now = self.state.memory, self.clock()
+        memory.note_failure(wanted.key, wanted.digest, message, now=now, wait=wait)
+
     def _apply_object(self, wanted: ResolvedObject) -> ObjectResult:
         live = self.state.objects.get(wanted.key)
         if live is None and (wanted.entry.uid or wanted.key in self.state.memory.conflicts):
@@ -90,9 +102,11 @@ class Applier:
         step = self._decide(wanted, live)
         retry = self.state.memory.pending_retry(wanted.key, wanted.digest, now=self.clock())
         if retry is not None and not isinstance(step, ObjectResult):
-            times = f"tried {retry.failures} times, " if retry.failures > 1 else ""
-            wait = max(1, round(retry.due - self.clock()))
-            return wanted.result("failed", f"{retry.message} ({times}again in {wait} s)")
+            return wanted.result("failed", retry.describe(self.clock()))
+        throttled = self.state.throttled.get(wanted.kind.group_kind)
+        if throttled is not None and not isinstance(step, ObjectResult):
+            why = describe_error(throttled, confidential=wanted.entry.is_confidential)
+            return wanted.result("failed", f"waits for the next round: {why}")
         return self._take(step, wanted)
 
     def _decide(self, wanted: ResolvedObject, live: LiveObject | None) -> Step:

@@ -17,14 +17,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.kube.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, GroupKind, Gvk, Kind
 from hooks.targetclusters.sync import former_sets
 from hooks.targetclusters.sync.apply import Applier, delete_object
 from hooks.targetclusters.sync.live import LiveState
-from hooks.targetclusters.sync.memory import SyncMemory
+from hooks.targetclusters.sync.memory import DELETIONS, SyncMemory, pause_after
 from hooks.targetclusters.sync.plan.decide import Whose
 from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import (
@@ -45,6 +45,7 @@ from hooks.targetclusters.sync.plan.resolve import (
     ResolvedObject,
     ResolvedSet,
     defined_kinds,
+    find_order,
     is_custom,
     prune_order,
     prune_rank,
@@ -53,8 +54,10 @@ from hooks.targetclusters.sync.plan.resolve import (
 )
 from hooks.targetclusters.sync.target import MAX_MESSAGE, RoundEnded, Target, describe_error
 
-#: Seconds that a round waits for the target to serve the kinds of CRDs that it applied.
+#: Seconds that a round waits for the target to serve the kinds of CRDs that it applied, together.
 SERVE_SECONDS = 10.0
+#: Seconds of a round after which no more apiVersions are asked that may not say what they serve.
+FIND_SECONDS = 15.0
 _SERVE_POLL = 0.1
 #: Seconds until the next round if an object is changing.
 RECHECK_SECONDS = 5.0
@@ -63,6 +66,7 @@ HOLD_SECONDS = 300.0
 _HOLDS = "what is deleted after it waits"
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
 _FULL = f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps have no room for it"
+_NOT_ASKED = "the target was not asked whether it serves its kind: others took the time for that"
 _NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
 
@@ -72,7 +76,7 @@ def sync_round(
     *,
     memory: SyncMemory,
     deadline: Deadline,
-    clock: Callable[[], float],
+    clock: Monotonic,
 ) -> SyncReport:
     """Apply and prune what the recorded inventory covers, and return the next inventory.
 
@@ -84,7 +88,12 @@ def sync_round(
 
 
 def delete_all(
-    target: Kube, task: SyncTask, *, memory: SyncMemory, deadline: Deadline
+    target: Kube,
+    task: SyncTask,
+    *,
+    memory: SyncMemory,
+    deadline: Deadline,
+    clock: Monotonic = time.monotonic,
 ) -> SyncReport:
     """Delete what the inventory lists and is ours, last applied first: a round that wants nothing.
 
@@ -93,7 +102,7 @@ def delete_all(
     nothing. Never raises for anything that the target does.
     """
     nothing = replace(task, desired=DesiredSet(), deletes=True)
-    report = sync_round(target, nothing, memory=memory, deadline=deadline, clock=time.monotonic)
+    report = sync_round(target, nothing, memory=memory, deadline=deadline, clock=clock)
     left, error = report.inventory, report.error
     if left.cluster.same_as(task.cluster) is False:
         error = _OTHER_CLUSTER
@@ -111,12 +120,14 @@ class _Round:
     target: Target
     task: SyncTask
     memory: SyncMemory
-    clock: Callable[[], float]
+    clock: Monotonic
     resolved: ResolvedSet = field(default_factory=ResolvedSet)
     results: dict[ObjectKey, ObjectResult] = field(default_factory=dict)
     gone_sets: frozenset[ObjectKey] = frozenset()
     unlisted: tuple[ObjectKey, ...] = ()
     new_kinds: set[GroupKind] = field(default_factory=set)
+    serve_until: Deadline | None = None
+    asked_pause: float = 0.0
 
     @cached_property
     def recorded(self) -> Inventory:
@@ -149,7 +160,7 @@ class _Round:
             self.target, self.memory, whose, wanted, recorded, new_kinds=self.new_kinds
         )
         self._apply(state)
-        self.unlisted = state.unlisted()
+        self.unlisted, self.asked_pause = state.unlisted(), state.asked_pause
         left = [entry for key, entry in recorded.items() if not (entry.uid or self._is_known(key))]
         if all(map(is_former_set, left)):
             self.gone_sets = former_sets.delete(self.target, self.recorded)
@@ -160,13 +171,19 @@ class _Round:
         desired = self.task.desired
         defined = defined_kinds(desired)
         confidential = {one.gvk for one in desired.objects if one.is_confidential}
-        for gvk in dict.fromkeys(one.gvk for one in desired.objects):
+        unasked, until = self.memory.unasked, self.target.deadline.at_most(FIND_SECONDS)
+        for gvk in find_order((one.gvk for one in desired.objects), unasked):
+            if until.passed() and gvk[0] not in self.target.served:
+                found[gvk] = _NOT_ASKED
+                continue
             try:
                 kind = self.target.find_kind(*gvk)
+                unasked.pop(gvk[0], None)
                 if kind is None and (kind := defined.get(gvk)):
                     self.new_kinds.add(kind.group_kind)
                 found[gvk] = kind or f"the target serves no {gvk[1]} of {gvk[0]}"
             except KubeError as error:
+                unasked[gvk[0]] += 1
                 why = describe_error(error, confidential=gvk in confidential)
                 found[gvk] = f"the target does not say whether it serves its kind: {why}"
         return found
@@ -180,7 +197,7 @@ class _Round:
         for one in known:
             if one.kind.group_kind not in slow:
                 self._apply_object(one, applier, await_kind(one.kind))
-        self._prune(state, without=frozenset(slow))
+        self._prune(state, without=slow)
         for one in sorted(known, key=self.memory.last_due):
             if one.key not in self.results:
                 self._apply_object(one, applier, await_kind(one.kind))
@@ -195,10 +212,11 @@ class _Round:
     def _await_kind(self, kind: Kind) -> str:
         """Wait until the target serves a kind of a CRD of this round; return what is wrong."""
         crd = self.results.get(ObjectKey(CRD_GROUP, CRD_KIND, "", f"{kind.plural}.{kind.group}"))
-        deadline = self.target.deadline.at_most(SERVE_SECONDS)
+        deadline = self.serve_until or self.target.deadline.at_most(SERVE_SECONDS)
         while self.target.find_kind(kind.api_version, kind.kind) is None:
             if crd is None or crd.outcome not in OURS:
                 return "its CustomResourceDefinition is not on the target"
+            self.serve_until = deadline
             if deadline.passed(margin=_SERVE_POLL):
                 return _NOT_SERVED_YET
             time.sleep(_SERVE_POLL)
@@ -217,12 +235,33 @@ class _Round:
                 if not self._is_done(entry):
                     self._note(ObjectResult(entry, "skipped", reason))
                 continue
+            held_by = first if first and prune_rank(first.key) < prune_rank(entry.key) else None
             if not self._is_done(entry) and entry.key.group_kind not in without:
-                if first and prune_rank(first.key) < prune_rank(entry.key):
-                    self._hold(entry, first)
+                if held_by:
+                    self._hold(entry, held_by)
                 else:
-                    self._note(delete_object(state, entry, applied=applied))
-            first = first or (entry if self._holds(entry) else None)
+                    self._note(self._delete(state, entry, applied))
+            if not held_by and self._holds(entry):  # the time of each begins with its own deletion
+                first = first or entry
+
+    def _delete(
+        self, state: LiveState, entry: InventoryEntry, applied: Collection[str]
+    ) -> ObjectResult:
+        """Delete an object; one that failed after a long time waits, as one that is applied."""
+        memory, before = self.memory, self.target.spent
+        tried = DELETIONS[self.task.deletes]
+        if retry := memory.pending_retry(entry.key, tried, now=self.clock()):
+            return ObjectResult(entry, "failed", retry.describe(self.clock()))
+        try:
+            result = delete_object(state, entry, applied=applied)
+        finally:
+            took = self.target.spent - before
+            memory.note_pace(entry.key.group_kind, took)
+        if result.outcome == "failed" and (wait := pause_after(took)):
+            memory.note_failure(entry.key, tried, result.message, now=self.clock(), wait=wait)
+        else:
+            memory.retries.pop(entry.key, None)
+        return result
 
     def _why_kept(self) -> Callable[[InventoryEntry], str]:
         """Return what says why an object is not pruned; empty if it is."""
@@ -301,7 +340,8 @@ class _Round:
                 reason = "was not reached in" if one.key in recorded else "is only recorded in"
                 self._note(one.result("skipped", f"{reason} this round"))
         results = (*self.results.values(), *self.resolved.unresolved)
-        waits = [self.memory.next_retry(now=now), self.memory.count_unanswered(results)]
+        unanswered = self.memory.count_unanswered(results, at_least=self.asked_pause)
+        waits = [self.memory.next_retry(now=now), unanswered]
         if any(result.needs_recheck for result in self.results.values()):
             waits.append(RECHECK_SECONDS)
         unreadable = (

@@ -35,6 +35,7 @@ class LiveState:
         recorded: the objects that the inventory lists.
         new_kinds: kinds that the target did not serve before this round: there is none to list.
         objects: those that carry our label, of the kinds that were listed so far.
+        throttled: kinds of which a write of this round was refused for now (429), with the message.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class LiveState:
     recorded: Mapping[ObjectKey, InventoryEntry]
     new_kinds: Collection[GroupKind] = ()
     objects: dict[ObjectKey, LiveObject] = field(default_factory=dict)
+    throttled: dict[GroupKind, KubeError] = field(default_factory=dict)
     _kinds: dict[GroupKind, Kind | None] = field(default_factory=dict)
     _places: dict[GroupKind, set[str]] = field(default_factory=dict)
     _problems: dict[tuple[GroupKind, str], _Problem] = field(default_factory=dict)
@@ -58,19 +60,26 @@ class LiveState:
 
         Wanted kinds are listed in the version in which they are wanted.
         """
-        group, name = group_kind = entry.key.group_kind
+        group_kind = entry.key.group_kind
         if group_kind not in self._kinds and (group_kind, "") not in self._problems:
+            before = self.target.spent
             try:
-                kind = self.target.find_kind(entry.api_version, name)
-                self._kinds[group_kind] = kind = kind or self.target.find_in_group(group, name)
-            except KubeError as error:
-                self._note(group_kind, "the target does not say what it serves", error)
-                return None
-            if kind is not None and group_kind not in self.new_kinds:
-                before = self.target.spent
-                self._list(kind, sorted(self._places[group_kind]))
+                self._find(entry)
+            finally:  # also where the round's time is over: the next round does others first
                 self.memory.note_pace(group_kind, self.target.spent - before)
         return self._kinds.get(group_kind)
+
+    def _find(self, entry: InventoryEntry) -> None:
+        """Find out how the target serves an entry's kind, and list that."""
+        group, name = group_kind = entry.key.group_kind
+        try:
+            kind = self.target.find_kind(entry.api_version, name)
+            self._kinds[group_kind] = kind = kind or self.target.find_in_group(group, name)
+        except KubeError as error:
+            self._note(group_kind, "the target does not say what it serves", error)
+            return
+        if kind is not None and group_kind not in self.new_kinds:
+            self._list(kind, sorted(self._places[group_kind]))
 
     def problem(self, entry: InventoryEntry) -> str:
         """Return why nothing is known of an object; empty if it would have been listed."""
@@ -80,6 +89,11 @@ class LiveState:
         what, error = everywhere or self._problems.get((group_kind, entry.namespace)) or ("", None)
         why = describe_error(error, confidential=entry.is_confidential) if error else ""
         return f"{what}: {why}" if why else what
+
+    @property
+    def asked_pause(self) -> float:
+        """Return the seconds for which a kind that was not listed is to be left alone."""
+        return max((e.retry_after for _, e in self._problems.values() if e), default=0.0)
 
     def unlisted(self) -> tuple[ObjectKey, ...]:
         """Return the objects with our mark that are neither wanted nor in the inventory."""

@@ -19,10 +19,19 @@ LONGEST_RETRY = 600.0
 SLOW_SECONDS = 3.0
 WAIT_FACTOR = 10.0
 
+#: What is tried of an object that is to be pruned, or to go with the TargetCluster, in the place of
+#: a digest.
+DELETIONS = ("pruned", "deleted")
+
 #: The kinds that a target served when it was last asked, by apiVersion.
 ServedKinds = dict[str, Mapping[str, Kind]]
 #: The digest of what was compared, with the live object's UID and resourceVersion.
 Compared = tuple[str, str, str]
+
+
+def pause_after(took: float) -> float:
+    """Return the seconds for which what took so long waits longer than other failures."""
+    return min(LONGEST_RETRY, WAIT_FACTOR * took) if took > SLOW_SECONDS else 0.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,11 @@ class Retry:
     digest: str
     message: str
 
+    def describe(self, now: float) -> str:
+        """Say what went wrong, how often, and when it is tried again."""
+        times = f"tried {self.failures} times, " if self.failures > 1 else ""
+        return f"{self.message} ({times}again in {max(1, round(self.due - now))} s)"
+
 
 @dataclass
 class SyncMemory:
@@ -55,6 +69,7 @@ class SyncMemory:
             first try.
         corrections: how many rounds in a row corrected an object that somebody had changed.
         slow: the kinds whose last call was slow; a round does everything else before them.
+        unasked: how often an apiVersion did not say which kinds it has; the others are asked first.
     """
 
     kinds: ServedKinds = field(default_factory=dict)
@@ -66,15 +81,15 @@ class SyncMemory:
     deleting: dict[ObjectKey, float] = field(default_factory=dict)
     corrections: Counter[ObjectKey] = field(default_factory=Counter)
     slow: set[GroupKind] = field(default_factory=set)
+    unasked: Counter[str] = field(default_factory=Counter)
 
     def note_failure(
-        self, key: ObjectKey, digest: str, message: str, *, now: float, took: float = 0.0
+        self, key: ObjectKey, digest: str, message: str, *, now: float, wait: float = 0.0
     ) -> None:
-        """Remember a failure that took some seconds; the delay before the next try doubles."""
+        """Remember a failure; the delay before the next try doubles, and some seconds are added."""
         old = self.retries.get(key)
         failures = old.failures + 1 if old and old.digest == digest else 1
-        wait = delay(failures, first=FIRST_RETRY, longest=LONGEST_RETRY)
-        wait += min(LONGEST_RETRY, WAIT_FACTOR * took if took > SLOW_SECONDS else 0.0)
+        wait += delay(failures, first=FIRST_RETRY, longest=LONGEST_RETRY)
         self.retries[key] = Retry(failures, now + wait, digest, message)
 
     def note_pace(self, group_kind: GroupKind, took: float) -> None:
@@ -99,7 +114,11 @@ class SyncMemory:
 
     def keep_only(self, wanted: Collection[ObjectKey], recorded: Collection[ObjectKey]) -> None:
         """Forget objects that are no longer wanted, or no longer recorded."""
-        self.retries = {key: value for key, value in self.retries.items() if key in wanted}
+        self.retries = {
+            key: value
+            for key, value in self.retries.items()
+            if key in wanted or (value.digest in DELETIONS and key in recorded)
+        }
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in wanted}
         self.conflicts.intersection_update(wanted)
         counts = {key: count for key, count in self.corrections.items() if key in wanted}
@@ -109,12 +128,12 @@ class SyncMemory:
         kept = {key: count for key, count in self.overtaken.items() if key in recorded}
         self.overtaken = Counter(kept)
 
-    def count_unanswered(self, results: Iterable[ObjectResult]) -> float | None:
+    def count_unanswered(self, results: Iterable[ObjectResult], *, at_least: float) -> float | None:
         """Count a round with failures that belong to no object; return the wait for the next."""
         failed = any(r.outcome == "failed" and r.entry.key not in self.retries for r in results)
         self.unanswered = self.unanswered + 1 if failed else 0
         wait = delay(self.unanswered, first=FIRST_RETRY, longest=LONGEST_RETRY)
-        return wait if failed else None
+        return max(wait, at_least) if failed else None
 
     def next_retry(self, *, now: float) -> float | None:
         """Return the seconds until a failed object is due; None if there is none to wait for.

@@ -1,6 +1,5 @@
 """Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -297,7 +296,7 @@ class Target:
         """Bound a call, and count those in a row that get no usable answer."""
         if self.deadline.passed(margin=MARGIN):
             raise RoundEnded
-        began, left = time.monotonic(), self.deadline.remaining()
+        left = self.deadline.remaining()
         try:
             yield self.deadline.at_most(seconds)
         except KubeError as error:
@@ -311,25 +310,26 @@ class Target:
                 raise RoundEnded(why) from error
             raise
         finally:
-            self.spent += time.monotonic() - began
+            self.spent += left - self.deadline.remaining()
         self._silent_calls, self._has_answered = 0, True
 
     def _why_lost(self, error: KubeError) -> str:
         """Return why no more calls make sense after an error of one; empty if they do.
 
-        A webhook too may answer 401, or not at all, so `/version` is asked: only what the target
-        says there is about the target. Its words may repeat what was sent before, and are left out.
+        A webhook too may answer 401, or not at all, and one kind alone may be throttled. So
+        `/version` is asked: only what the target says there is about the target. Its words may
+        repeat what was sent before, and are left out.
         """
         is_401 = isinstance(error, KubeRefused) and error.code == 401
         if not is_401 and self._silent_calls < SILENT_CALLS:
             return ""
         self._silent_calls = 0
-        if error.retry_after:
-            self.pause = error.retry_after
-            return f"the target asks for a pause of {self.pause:g} s: {error.without_text}"
         try:
             self._kube.get("/version", deadline=self.deadline.at_most(CALL_SECONDS))
         except KubeError as lost:
+            if lost.retry_after:
+                self.pause = lost.retry_after
+                return f"the target asks for a pause of {self.pause:g} s: {lost.without_text}"
             is_lost = lost.code == 401 or (isinstance(lost, KubeUnreachable) and not is_401)
             return f"GET /version: {lost.without_text}" if is_lost else ""
         return ""

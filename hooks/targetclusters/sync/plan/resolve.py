@@ -184,6 +184,20 @@ def defined_kinds(desired: DesiredSet) -> Mapping[Gvk, Kind]:
     return found
 
 
+def find_order(kinds: Iterable[Gvk], unasked: Mapping[str, int]) -> list[Gvk]:
+    """Sort kinds in the order in which it is asked how they are served, each once.
+
+    Those of Kubernetes itself come first, which the API server itself has, and last those that
+    were often not answered about, by their apiVersion.
+    """
+
+    def rank(gvk: Gvk) -> tuple[int, bool]:
+        group, slash, _ = gvk[0].partition("/")
+        return unasked.get(gvk[0], 0), bool(slash) and group not in _BUILT_IN
+
+    return sorted(dict.fromkeys(kinds), key=rank)
+
+
 def is_custom(key: ObjectKey) -> bool:
     """Tell whether an object is of a kind that Kubernetes itself does not have."""
     return key.group not in _BUILT_IN

@@ -18,7 +18,10 @@ from tests.kubes import Answering, Call
 from tests.unit import api_server
 from tests.unit.api_server import Answer
 from tests.unit.targetclusters.sync.objects import (
+    CONFIG_MAP,
+    DEPLOYMENT,
     OWNER,
+    SECRET,
     TARGET,
     make_desired,
     make_entry,
@@ -110,27 +113,29 @@ def test_an_object_that_is_not_deleted_because_it_changes_has_failed() -> None:
 
 
 class Throttling(Answering):
-    """Answers discovery and lists, and every write with 429."""
+    """Answers discovery, and everything else with 429."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     def answer(self, call: Call) -> Json:
         self.calls.append(call)
-        if call.writes:
-            raise KubeUnreachable("PATCH: too many requests (429)", code=429, retry_after=30.0)
-        return DISCOVERY.get(call.path, {"items": []})
+        if call.path not in DISCOVERY:
+            raise KubeUnreachable("GET: too many requests (429)", code=429, retry_after=30.0)
+        return DISCOVERY[call.path]
 
 
 def test_a_target_that_asks_for_a_pause_gets_it() -> None:
-    entries = [make_entry(f"c{number}") for number in range(20)]
-    desired = DesiredSet(tuple(make_desired(entry.name) for entry in entries))
+    kinds = (CONFIG_MAP, SECRET, DEPLOYMENT)
+    entries = [make_entry("a", kind) for kind in kinds]
+    desired = DesiredSet(tuple(make_desired("a", kind) for kind in kinds))
     task = SyncTask(OWNER, TARGET, Inventory().with_entries(entries), desired)
     kube = Throttling()
     report = sync_round(
         kube, task, memory=SyncMemory(), deadline=Deadline(20), clock=time.monotonic
     )
-    assert sum(call.writes for call in kube.calls) == SILENT_CALLS
+    asked = [call.path for call in kube.calls if call.path not in DISCOVERY]
+    assert (len(asked), asked[-1]) == (SILENT_CALLS + 1, "/version")
     assert report.pause == 30.0
     assert report.error == "the target asks for a pause of 30 s: refused with 429"
 
