@@ -17,7 +17,7 @@ from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
-from hooks.loadbalancers.request import Spec, read
+from hooks.loadbalancers.request import LoadBalancerRequest, Spec, read
 from hooks.names import TAG_SERVICE_UID
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
@@ -25,9 +25,13 @@ from tests.unit.loadbalancers.builders import (
     LIVE,
     NAME,
     NET,
+    NODES,
+    READY,
     UID,
     address_tags,
     body,
+    endpoint,
+    endpoint_slice,
     facts,
     our_tags,
     port,
@@ -67,12 +71,17 @@ specs = st.fixed_dictionaries(
         "keepAddress": st.booleans(),
         "address": st.sampled_from(("", IP)),
         "proxy": st.booleans(),
+        "endpoints": st.sampled_from((None, None, ("n2",), ("n1", "n3"))),
     }
 )
 
 
 def spec_of(drawn: dict[str, Any]) -> Json:
+    """Make what `body` takes: a spec, and the EndpointSlices if its traffic is local."""
     spec = deepcopy(drawn)
+    if endpoints := spec.pop("endpoints"):
+        spec["externalTrafficPolicy"] = "Local"
+        spec["slices"] = [endpoint_slice(*(endpoint(node, **READY) for node in endpoints))]
     proxy = spec.pop("proxy")
     for each in spec["ports"]:
         each["proxyProtocol"] = proxy and each["protocol"] == "TCP"
@@ -249,8 +258,9 @@ def by_port(firewall_rules: Iterable[FirewallRule]) -> dict[tuple[str, int], lis
     return found
 
 
-def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
-    """Check our rules against the spec; return the ports that are served."""
+def check_rules(model: Model, asked: LoadBalancerRequest) -> set[tuple[str, int]]:
+    """Check our rules against a request; return the ports that are served."""
+    spec, nodes = asked.spec, asked.endpoints.ready if asked.endpoints else NODES
     [address] = our_addresses(model)
     standing = {rule.name: rule for rule in own_rules(model, {address})}
     taken = {
@@ -279,7 +289,7 @@ def check_rules(model: Model, spec: Spec) -> set[tuple[str, int]]:
         assert any(tag.value == UID for tag in rule.tags)
         if spec.source_ranges:
             assert (set(rule.cidrs) or {EVERYONE}) == set(spec.source_ranges)
-        assert model.members[rule.id] == {"vm-n1", "vm-n2", "vm-n3"}
+        assert model.members[rule.id] == {f"vm-{node}" for node in nodes}
         served.add((each.transport, each.public_port))
     assert standing == {}
     return served

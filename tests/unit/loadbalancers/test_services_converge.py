@@ -75,5 +75,5 @@ def test_the_plan_after_apply_is_empty_whatever_services_ask_for_in_turn(
         assert [each for each in play.plan().actions if each not in refused(play)] == []
         assert humans(model) == theirs
         if our_addresses(model):
-            spec = read(play.body).spec
-            check_firewall(model, spec, check_rules(model, spec))
+            request = read(play.body)
+            check_firewall(model, request.spec, check_rules(model, request))
