@@ -278,7 +278,8 @@ EVENT_DELETED = "DeletedLoadBalancer"
 
 # Load balancers: tags in CloudStack
 
-#: Tag: the cluster that an address, a rule or a firewall rule belongs to (`CLUSTER_ID`).
+#: Tag: the cluster that an address, a rule, a firewall rule or an ACL item belongs to
+#: (`CLUSTER_ID`).
 TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
 #: Tag: the namespace of the Service that it belongs to.
 TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
@@ -327,6 +328,9 @@ REASON_PLAN_ONLY = "PlanOnly"
 REASON_OPENED_BY_OTHERS = "OpenedByOthers"
 #: Reason: another writer undoes what we write, again and again.
 REASON_CONTESTED = "Contested"
+#: Reason: it serves by its rules, and the network ACL list of its VPC tier denies clients: a router
+#: that asks the list would shut them out.
+REASON_DENIED_BY_LIST = "DeniedByList"
 #: Reason: the Service asks for what cannot be served.
 REASON_INVALID_SERVICE = "InvalidService"
 
@@ -359,5 +363,8 @@ EVENT_ABANDONED = "AbandonedLoadBalancer"
 #: Warning: firewall rules of others admit more clients than the Service does; the message names
 #: them.
 EVENT_OPENED_BY_OTHERS = "OpenedByOthers"
+#: Warning: the network ACL list of the VPC tier denies clients whom the Service admits; the message
+#: says by which items, and what to do.
+EVENT_DENIED_BY_LIST = "DeniedByList"
 #: Normal: a CloudStackLoadBalancer without an owner is being deleted: its Service is gone.
 EVENT_ORPHANED = "OrphanedLoadBalancer"

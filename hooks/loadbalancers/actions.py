@@ -28,6 +28,7 @@ _TYPES = {
     "address": ResourceType.ADDRESS,
     "rule": ResourceType.LOAD_BALANCER_RULE,
     "firewall rule": ResourceType.FIREWALL_RULE,
+    "ACL item": ResourceType.NETWORK_ACL,
 }
 
 
@@ -83,13 +84,15 @@ def perform(
 
 
 def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]:
-    """Hold the lanes of what an action locks in CloudStack; tags lock nothing."""
+    """Hold the lanes of what an action locks in CloudStack; tags and ACL items lock nothing."""
     match action:
         case actions.Associate():
             return context.lane("owner", "network")
         case actions.Assign() | actions.Remove() | actions.MembersTogether():
             return context.lane("members")
         case actions.AddTags() | actions.Retag() | actions.UntagAddress():
+            return nullcontext()
+        case actions.AddItem() | actions.ChangeItem() | actions.RemoveItem():
             return nullcontext()
         case actions.DeleteOrphan() | actions.HoldService() | actions.Rerecord():
             return nullcontext()
@@ -135,6 +138,9 @@ def _do(action: CommandAction | actions.Retag | KubernetesAction, context: CallC
             _retag(action, context)
         case actions.OpenFirewall() if action.tags:
             return _open_tagged(action, context)
+        case actions.AddItem():
+            undo = firewall.delete_network_acl
+            return _create_tagged(action, ResourceType.NETWORK_ACL, undo, context)
         case actions.Assign(rule_id) | actions.Remove(rule_id):
             _change_members(rule_id, action, context)
         case actions.CreateRule():
@@ -187,7 +193,8 @@ def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
 
     context.run(create_tags(ResourceType.ADDRESS, address, opening))
     try:
-        made = _create_tagged(action, context)
+        undo = firewall.delete_firewall_rule
+        made = _create_tagged(action, ResourceType.FIREWALL_RULE, undo, context)
     except Refused:
         settle()
         raise
@@ -195,14 +202,19 @@ def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
     return made
 
 
-def _create_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
-    """Create a firewall rule, and tag it before its job ends; delete it if the tags are refused."""
+def _create_tagged(
+    action: actions.OpenFirewall | actions.AddItem,
+    kind: ResourceType,
+    undo: Callable[[str], Command],
+    context: CallContext,
+) -> str:
+    """Create something, and tag it before its job ends; undo that if the tags are refused."""
     job = context.start(_command(action))
-    tags = create_tags(ResourceType.FIREWALL_RULE, [job.resource_id], dict(action.tags))
+    tags = create_tags(kind, [job.resource_id], dict(action.tags))
 
     def delete() -> None:
         context.wait_for(job)
-        context.run(firewall.delete_firewall_rule(job.resource_id))
+        context.run(undo(job.resource_id))
 
     context.tag_made(job, tags, delete)
     return job.resource_id
@@ -224,7 +236,7 @@ def tag_command(action: actions.AddTags) -> Command:
     return create_tags(_TYPES[action.kind], action.ids, dict(action.tags))
 
 
-def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
+def _command(action: CommandAction) -> Command:  # noqa: C901, PLR0912 - one line each
     """Return CloudStack's command for an action."""
     match action:
         case actions.Release(own):
@@ -243,6 +255,12 @@ def _command(action: CommandAction) -> Command:  # noqa: C901 - one line each
             return firewall.create_firewall_rule(address_id, ports)
         case actions.CloseFirewall(own):
             return firewall.delete_firewall_rule(own.id)
+        case actions.AddItem(acl_id, _, number, ports, reason):
+            return firewall.create_network_acl(acl_id, number, ports, reason)
+        case actions.ChangeItem(own, number, ports, reason):
+            return firewall.update_network_acl_item(own.id, number, ports, reason)
+        case actions.RemoveItem(own):
+            return firewall.delete_network_acl(own.id)
         case actions.AddTags():
             return tag_command(action)
         case actions.UntagAddress(own, keys):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, Forbidden, InvalidParameter
 from hooks.cloudstack.models.account import ResourceLimit
-from hooks.cloudstack.models.firewall import FirewallRule, PortForwardingRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.services import load_balancer_name
@@ -147,10 +147,23 @@ class _Reader:
         found = find_candidates(facts)
         state = self._contents(facts, found)
         tier = facts.network if facts.is_tier else None
-        if tier is None or not (found or self._request.is_deleting):
+        is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
+        request = self._request
+        matters = request.is_deleting or request.recorded.address or request.spec.plan_only
+        if not (is_in_vpc and (found or matters)):
             return replace(facts, state=state)
-        tier, items = read_acl(tier, self._cloud, self._deadline)
-        return replace(facts, network=tier, state=replace(state, acl=items))
+        items = {each.id: each for each in self._tagged_items()}
+        if tier is not None:
+            tier, listed = read_acl(tier, self._cloud, self._deadline)
+            items |= {each.id: each for each in listed}
+        network = tier or facts.network
+        return replace(facts, network=network, state=replace(state, acl=tuple(items.values())))
+
+    def _tagged_items(self) -> tuple[NetworkAcl, ...]:
+        """List the ACL items with our UID or name: a tier's list may have been replaced."""
+        service = self._request.spec.service
+        tags = {TAG_SERVICE_UID: service.uid, TAG_SERVICE: service.name}
+        return self._client.list_all(NetworkAcl, self._deadline, tags=tags)
 
     def _contents(self, facts: Facts, found: Sequence[PublicIpAddress]) -> CloudState:
         if not found:

@@ -1,4 +1,4 @@
-"""Tags rules and firewall rules without asking about the jobs: the call's next read shows the tags.
+"""Tags what is not an address without asking about the jobs: the call's next read shows the tags.
 
 Tags lock nothing, and nothing waits for those of a rule but what takes down or hands over. So a
 call begins them and goes on. It counts them as there until it reads CloudStack again. If they do
@@ -70,7 +70,12 @@ class Tagging:
 
 
 def _shows(state: CloudState, action: AddTags) -> bool:
-    resources: Iterable[Resource] = state.rules if action.kind == "rule" else state.firewall
+    kinds: dict[str, Iterable[Resource]] = {
+        "rule": state.rules,
+        "firewall rule": state.firewall,
+        "ACL item": state.acl or (),
+    }
+    resources = kinds[action.kind]
     tagged = {
         each.id
         for each in resources

@@ -32,14 +32,17 @@ def create_network_acl(
 
 
 def update_network_acl_item(
-    item_id: str, number: int | None = None, ports: PortRange | None = None
+    item_id: str,
+    number: int | None = None,
+    ports: PortRange | None = None,
+    reason: str | None = None,
 ) -> Command:
-    """Change an item in place; None leaves a field as it is, and tags and reason stay.
+    """Change an item in place; None leaves a field as it is, and tags stay.
 
     A number that is taken fails in the job.
     """
-    values = _values(ports) if ports else {}
-    return command("updateNetworkACLItem", id=item_id, number=number, **values)
+    values = {"number": number, "reason": reason, **(_values(ports) if ports else {})}
+    return command("updateNetworkACLItem", id=item_id, **values)
 
 
 def delete_network_acl(item_id: str) -> Command:

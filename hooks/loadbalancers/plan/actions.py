@@ -246,6 +246,52 @@ class CloseFirewall:
 
 
 @dataclass(frozen=True, slots=True)
+class AddItem:
+    """Add an item that allows clients to the network ACL list of a VPC tier.
+
+    Attributes:
+        acl_name: of the list, for people.
+        reason: proves that the item is ours until it has its tags.
+        tags: given before the job ends.
+    """
+
+    acl_id: str
+    acl_name: str
+    number: int
+    ports: PortRange
+    reason: str
+    tags: Tags
+
+    def __str__(self) -> str:
+        return f"add ACL item {self.number} to {self.acl_name}: {range_text(self.ports)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeItem:
+    """Change an ACL item of ours in place; `reason` proves that it is ours as it becomes."""
+
+    own: Own
+    number: int | None
+    ports: PortRange
+    reason: str
+
+    def __str__(self) -> str:
+        number = f"number {self.number}, " if self.number is not None else ""
+        return f"change ACL item {self.own.name}: {number}{range_text(self.ports)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveItem:
+    """Delete an ACL item of ours; `ports` are the ports that it opens."""
+
+    own: Own
+    ports: PortRange
+
+    def __str__(self) -> str:
+        return f"remove ACL item {self.own.name}: {range_text(self.ports)}"
+
+
+@dataclass(frozen=True, slots=True)
 class HoldService(ServiceFinalizers):
     """Put our finalizer on the Service: it must not go while no object knows its address."""
 
@@ -277,9 +323,12 @@ CommandAction = (
     | Remove
     | OpenFirewall
     | CloseFirewall
+    | AddItem
+    | ChangeItem
+    | RemoveItem
 )
 #: Actions that delete or take over, which nothing does that was not read in this call.
-TAKEDOWNS = (Release, UntagAddress, Retag, DeleteRule, CloseFirewall)
+TAKEDOWNS = (Release, UntagAddress, Retag, DeleteRule, CloseFirewall, RemoveItem)
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService | Rerecord
 Action = CommandAction | Associate | Retag | MembersTogether | KubernetesAction
@@ -306,6 +355,11 @@ def port_text(ports: PortRange) -> str:
     return f"{ports.start_port}{end}/{ports.protocol}"
 
 
+def range_text(ports: PortRange) -> str:
+    """Return `80-89/tcp for 192.0.2.0/24`."""
+    return f"{port_text(ports)} for {_shown(ports.cidrs)}"
+
+
 def opening_text(ports: PortRange) -> str:
     """Return the tag that shows which firewall rule is being made. CloudStack makes none twice."""
     cidrs = hashlib.sha256(" ".join(sorted(ports.cidrs)).encode()).hexdigest()[:16]
@@ -314,7 +368,7 @@ def opening_text(ports: PortRange) -> str:
 
 def _firewall(ports: PortRange) -> str:
     word = "port" if ports.start_port == ports.end_port else "ports"
-    return f"firewall {word} {port_text(ports)} for {_shown(ports.cidrs)}"
+    return f"firewall {word} {range_text(ports)}"
 
 
 def _shown(value: object) -> str:

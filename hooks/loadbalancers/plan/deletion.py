@@ -7,12 +7,19 @@ from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
+from hooks.loadbalancers.plan.acl import remove_items
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, own_addresses
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses, unconfirmed_record
-from hooks.loadbalancers.plan.ownership import Whose, describe, is_by_controller, value
+from hooks.loadbalancers.plan.ownership import (
+    Whose,
+    describe,
+    is_by_controller,
+    takeover_on,
+    value,
+)
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.seals import has_sealed
@@ -67,7 +74,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     address = select_for_deletion(facts)
     if address is None:
         undoing = _undo_takeover(facts) or _undo_claim(facts)
-        return undoing or unknown or _nothing_left(facts)
+        return undoing or unknown or _remove_items(facts) or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     if waiting := _wait_for_heir(facts, address):
@@ -203,6 +210,30 @@ def _undo_claim(facts: Facts) -> Plan[Action] | None:
     return _unless_refused(facts, _deleting(facts, message), marked, event)
 
 
+def _remove_items(facts: Facts) -> Plan[Action] | None:
+    """Remove the ACL items that are left without an address of ours; None if there is none.
+
+    The Service that was made again has taken the address over, and takes them over with it.
+    """
+    removing = remove_items(facts)
+    heir = facts.service.heir if facts.service else None
+    if not removing:
+        return None
+    if heir and any(_takes_over(heir, facts, each) for each in facts.state.addresses):
+        message = _awaiting(heir, "and its ACL items stay")
+        return Plan(status.stopped(facts, _AWAITING, message, back_off=OUTAGE))
+    if _is_plan_only(facts):
+        return _hold(facts, removing)
+    response = _deleting(facts, "Its items in network ACL lists are being deleted")
+    return _unless_refused(facts, response, removing)
+
+
+def _takes_over(heir: Heir, facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether the Service that was made again is about to take over what is ours."""
+    takeover = takeover_on(address)
+    return takeover is not None and takeover.by == (facts.cluster_id, heir.uid)
+
+
 def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:
     """Say why an address stays that people expect to go; empty if it goes, or stays as asked.
 
@@ -223,13 +254,16 @@ def _cleanup(
 ) -> tuple[Action, ...]:
     """Take the address down; it gets the tags first that it lacks, so that it is surely ours.
 
+    ACL items are on no address. They go before it, while it leads people to them.
+
     One that lost some of our tags is not released: its origin becomes the user's. Where a takeover
     that came to no end removed them, it has its origin.
     """
     here = facts.on(address.id)
     if facts.owner.whose(address) is Whose.OURS:
         is_second = address != find_held(facts)
-        return take_down(here, address, at_once=at_once, is_second=is_second)
+        taking = take_down(here, address, at_once=at_once, is_second=is_second)
+        return (*remove_items(facts), *taking)
     if is_by_controller(address) and not facts.owner.is_source_of(address):
         recorded, rules = here.request.recorded.claimed, here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
@@ -281,7 +315,11 @@ def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | Non
     is_late = is_waiting and OUTAGE.wait(facts.request) > _RULES_STAY and not _is_plan_only(facts)
     is_late = is_late and not heir.is_abandoned
     rules = own_rules(facts.owner, here.state.rules)
-    closing = (*close_ports(here, rules), *(delete_rule(here, each) for each in rules))
+    closing = (
+        *remove_items(here),
+        *close_ports(here, rules),
+        *(delete_rule(here, each) for each in rules),
+    )
     what = f"{address.ip_address} {'stays, without rules,' if is_late else 'and its rules stay'}"
     reason = _LEFT_TO_HEIR if heir.is_abandoned else _AWAITING
     response = status.stopped(facts, reason, _awaiting(heir, what), back_off=OUTAGE)

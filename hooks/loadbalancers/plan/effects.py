@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TypeVar, assert_never
 
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
@@ -14,9 +14,11 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import (
     Action,
+    AddItem,
     AddTags,
     Assign,
     Associate,
+    ChangeItem,
     CloseFirewall,
     CreateRule,
     DeleteOrphan,
@@ -26,6 +28,7 @@ from hooks.loadbalancers.plan.actions import (
     OpenFirewall,
     Release,
     Remove,
+    RemoveItem,
     Rerecord,
     Retag,
     UntagAddress,
@@ -37,7 +40,7 @@ from hooks.loadbalancers.plan.ownership import Resource
 Tagged = TypeVar("Tagged", bound=Resource)
 
 
-def state_after(  # noqa: C901 - a case each
+def state_after(  # noqa: C901, PLR0912 - a case each
     state: CloudState, action: Action, made: str = ""
 ) -> CloudState | None:
     """Return the state after an action that succeeded; None if CloudStack has to be read.
@@ -68,6 +71,15 @@ def state_after(  # noqa: C901 - a case each
         case CloseFirewall(own):
             left = tuple(rule for rule in state.firewall if rule.id != own.id)
             return replace(state, firewall=left)
+        case AddItem():
+            return replace(state, acl=(*(state.acl or ()), _item(action, made))) if made else None
+        case ChangeItem(own):
+            acl = state.acl or ()
+            moved = tuple(_moved(each, action) if each.id == own.id else each for each in acl)
+            return replace(state, acl=moved)
+        case RemoveItem(own):
+            acl = tuple(item for item in state.acl or () if item.id != own.id)
+            return replace(state, acl=acl)
         case Associate() | UntagAddress() | Release():
             return None
         case DeleteOrphan() | HoldService() | Rerecord():
@@ -87,7 +99,7 @@ def changes_address(action: Action) -> bool:
             return True
         case CreateRule() | UpdateRule() | DeleteRule() | CloseFirewall() | Associate():
             return False
-        case Assign() | Remove() | MembersTogether():
+        case Assign() | Remove() | MembersTogether() | AddItem() | ChangeItem() | RemoveItem():
             return False
         case DeleteOrphan() | HoldService() | Rerecord():
             return False
@@ -120,8 +132,10 @@ def _tagged(state: CloudState, action: AddTags | Retag) -> CloudState:
             return replace(state, addresses=tag(state.addresses))
         case "rule":
             return replace(state, rules=tag(state.rules))
-        case _:
+        case "firewall rule":
             return replace(state, firewall=tag(state.firewall))
+        case _:
+            return replace(state, acl=tag(state.acl or ()))
 
 
 def _without(resource: Resource, keys: Collection[str]) -> tuple[Tag, ...]:
@@ -197,4 +211,36 @@ def _firewall_rule(action: OpenFirewall, made: str) -> FirewallRule:
         cidrs=ports.cidrs,
         state="Active",
         tags=tuple(Tag(key, value) for key, value in action.tags),
+    )
+
+
+def _item(action: AddItem, made: str) -> NetworkAcl:
+    ports = action.ports
+    return NetworkAcl(
+        id=made,
+        protocol=ports.protocol,
+        acl_id=action.acl_id,
+        acl_name=action.acl_name,
+        number=action.number,
+        action="Allow",
+        traffic_type="Ingress",
+        start_port=ports.start_port,
+        end_port=ports.end_port,
+        cidrs=ports.cidrs,
+        state="Active",
+        reason=action.reason,
+        tags=tuple(Tag(key, value) for key, value in action.tags),
+    )
+
+
+def _moved(item: NetworkAcl, action: ChangeItem) -> NetworkAcl:
+    ports = action.ports
+    return replace(
+        item,
+        protocol=ports.protocol,
+        number=item.number if action.number is None else action.number,
+        start_port=ports.start_port,
+        end_port=ports.end_port,
+        cidrs=ports.cidrs,
+        reason=action.reason,
     )

@@ -29,8 +29,8 @@ class CloudState:
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
         firewall: all firewall rules of these addresses.
-        acl: all items, ours and others', of the list that the tier has now; empty for a network
-            that is no tier, and where nothing of ours may be.
+        acl: all items, ours and others', of the list that the tier has now, and in other lists
+            those with our UID or name; None outside of a VPC, and where they were not read.
         forwards: all port forwarding rules of these addresses; read where they matter.
         hides_forwards: this account may not list them, so there may be some.
         vms: ids of the VMs that CloudStack has on the network; None if not asked.
@@ -41,7 +41,7 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
-    acl: tuple[NetworkAcl, ...] = ()
+    acl: tuple[NetworkAcl, ...] | None = None
     forwards: tuple[PortForwardingRule, ...] = ()
     hides_forwards: bool = False
     vms: frozenset[str] | None = None

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from hooks.cloudstack.models.firewall import ALL_PORTS, FirewallRule, PortRange
+from hooks.cloudstack.models.firewall import ALL_PORTS, FirewallRule, Opening, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_names
@@ -19,13 +19,13 @@ from hooks.loadbalancers.plan.actions import (
     UntagAddress,
     opening_text,
     port_text,
+    range_text,
 )
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import (
     PortKey,
     Whose,
     is_by_controller,
-    opens_only,
     value,
 )
 from hooks.loadbalancers.plan.ranges import (
@@ -40,12 +40,12 @@ from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
 
 #: States of a firewall rule that is being deleted.
 _GOING = frozenset({"Revoke", "Deleting"})
-#: Reasons: firewall rules are being opened or closed; CloudStack refused to.
-_CHANGING, _REFUSED = "ChangingFirewall", "FirewallRefused"
+#: Reasons: what admits the sources is being changed; CloudStack refused to.
+CHANGING_FIREWALL, _REFUSED = "ChangingFirewall", "FirewallRefused"
 #: Reason: the firewall admits whom the Service admits.
 _OPEN = "FirewallOpen"
 #: Reasons of an earlier call that did not open what was to take the place of something.
-_UNFINISHED = (_CHANGING, _REFUSED)
+_UNFINISHED = (CHANGING_FIREWALL, _REFUSED)
 #: How many firewall rules of others a condition names.
 _NAMED = 5
 
@@ -72,12 +72,18 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
     spec = facts.request.spec
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
-        return FirewallPlan(_condition("True", "NoFirewall", message))
+        return FirewallPlan(firewall_condition("True", "NoFirewall", message))
     planned = open_ports(facts, address_id, rules.existing if spec.invalid else rules.wanted)
+    return after_rules(facts, rules, planned)
+
+
+def after_rules(facts: Facts, rules: RulesPlan, planned: FirewallPlan) -> FirewallPlan:
+    """Return the plan, or what waits for rules to be created."""
+    spec = facts.request.spec
     if rules.is_complete or spec.plan_only or spec.invalid or planned.is_too_wide:
         return planned
     message = "The firewall is opened after the rules are created"
-    return FirewallPlan(_condition("False", "WaitingForRules", message))
+    return FirewallPlan(firewall_condition("False", "WaitingForRules", message))
 
 
 def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
@@ -91,18 +97,17 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     ranges, existing = facts.request.spec.source_ranges, facts.state.firewall
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
     if begun := _settle_opening(facts, address_id):
-        return FirewallPlan(_open_condition(facts, begun, port_keys, ()), facts.not_refused(begun))
+        return FirewallPlan(open_condition(facts, begun, port_keys, ()), facts.not_refused(begun))
     right = {rule.id: rule for rule in existing if _is_right(facts, rule, port_keys)}
     wrong = {
         rule.id: rule for rule in existing if facts.owner.has_mark(rule) and rule.id not in right
     }
     active = [rule for rule in existing if rule.state not in _GOING]
     staying = [rule for rule in active if rule.id not in wrong]
-    lacking = _lacking(port_keys, ranges, staying)
+    lacking = lacking_ports(port_keys, ranges, staying)
     opening = _opening(facts, address_id, lacking, active)
-    too_wide = [rule for rule in wrong.values() if _opens_too_much(facts, rule, port_keys)]
-    goes_on = facts.request.recorded.condition("FirewallReady").reason in _UNFINISHED
-    first = too_wide if goes_on else []
+    too_wide = [rule for rule in wrong.values() if opens_too_much(facts, rule, port_keys)]
+    first = too_wide if is_unfinished(facts) else []
     late = [rule for rule in wrong.values() if rule not in first]
     needed = [rule for rule in late if any(_overlap(rule, ports) for ports in lacking)]
     kept = () if facts.request.spec.plan_only else needed
@@ -115,15 +120,21 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     actions = tuple(dict.fromkeys(in_order))  # plan mode closes a rule that is replaced twice
     others = [rule for rule in staying if rule.id not in right]
     return FirewallPlan(
-        _open_condition(facts, actions, port_keys, others),
+        open_condition(facts, actions, port_keys, others),
         facts.not_refused(actions),
         is_too_wide=bool(too_wide),
     )
 
 
-def _opens_too_much(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool:
+def is_unfinished(facts: Facts) -> bool:
+    """Tell whether an earlier call did not come to its end, so that what is open closes first."""
+    return facts.request.recorded.condition("FirewallReady").reason in _UNFINISHED
+
+
+def opens_too_much(facts: Facts, rule: Opening, port_keys: set[PortKey]) -> bool:
+    """Tell whether something opens other ports than these, or for clients not asked for."""
     ranges = facts.request.spec.source_ranges
-    return not (covers(ranges, effective(rule.cidrs)) and opens_only(rule, port_keys))
+    return not (covers(ranges, effective(rule.cidrs)) and rule.opens_only(port_keys))
 
 
 def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:
@@ -197,8 +208,8 @@ def join_ports(port_keys: Iterable[PortKey]) -> list[PortRange]:
     return joined
 
 
-def ports_of(rule: FirewallRule) -> PortRange:
-    """Return what a firewall rule opens, as it is named for people: all ports if it has none."""
+def ports_of(rule: Opening) -> PortRange:
+    """Return what something opens, as it is named for people: all ports if it has none."""
     first, last = ALL_PORTS if rule.start_port is None else (rule.start_port, rule.end_port)
     return PortRange(rule.protocol, first, last or first, rule.cidrs)
 
@@ -211,7 +222,7 @@ def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool
     return (
         rule.state not in _GOING
         and facts.owner.has_firewall_rule(rule, _ours_untagged(facts, rule, port_keys))
-        and opens_only(rule, port_keys)
+        and rule.opens_only(port_keys)
         and is_equivalent(admitted, wanted)
     )
 
@@ -241,8 +252,8 @@ def _settle_opening(facts: Facts, address_id: str) -> tuple[Action, ...]:
     return ()
 
 
-def _lacking(
-    port_keys: Iterable[PortKey], ranges: Sequence[str], rules: Sequence[FirewallRule]
+def lacking_ports(
+    port_keys: Iterable[PortKey], ranges: Sequence[str], rules: Iterable[Opening]
 ) -> list[PortRange]:
     """Return the ports and ranges that no rule admits. Contiguous ports that lack the same join."""
     ordered = sorted(port_keys)
@@ -324,34 +335,37 @@ def close(facts: Facts, rule: FirewallRule, port_keys: Collection[PortKey] = ())
     return CloseFirewall(facts.owner.own_firewall_rule(rule, port_text(ports), keys), ports)
 
 
-def _open_condition(
+def open_condition(
     facts: Facts,
     actions: Sequence[Action],
     port_keys: set[PortKey],
-    others: Iterable[FirewallRule],
+    others: Iterable[Opening],
+    kind: str = "Firewall rules",
 ) -> Condition:
+    """Say what is open, and which things of others, of this kind, admit more."""
     ports = ", ".join(map(port_text, join_ports(port_keys)))
     if complaints := facts.complaints(actions):
-        return _condition("False", _REFUSED, "; ".join(complaints))
+        return firewall_condition("False", _REFUSED, "; ".join(complaints))
     if actions:
         message = f"Ports that should be open: {ports or 'none'}"
-        return _condition("False", _CHANGING, message)
+        return firewall_condition("False", CHANGING_FIREWALL, message)
     if not port_keys:
-        return _condition("True", "NothingToOpen", "No port is to be open")
+        return firewall_condition("True", "NothingToOpen", "No port is to be open")
     ranges = facts.request.spec.source_ranges
     message = f"Open: {ports} for {', '.join(ranges)}"
     wider = [
-        f"{port_text(ports_of(rule))} for {', '.join(effective(rule.cidrs))}"
+        range_text(replace(ports_of(rule), cidrs=effective(rule.cidrs)))
         for rule in others
         if any(rule.opens(*key) for key in port_keys) and not covers(ranges, effective(rule.cidrs))
     ]
     if not wider:
-        return _condition("True", _OPEN, message)
-    message += f". Firewall rules of others admit more: {join_names(wider, limit=_NAMED)}"
+        return firewall_condition("True", _OPEN, message)
+    message += f". {kind} of others admit more: {join_names(wider, limit=_NAMED)}"
     if enforcement(facts).rule_lists:
-        return _condition("True", _OPEN, f"{message}; the lists of the rules do not")
-    return _condition("True", REASON_OPENED_BY_OTHERS, message)
+        return firewall_condition("True", _OPEN, f"{message}; the lists of the rules do not")
+    return firewall_condition("True", REASON_OPENED_BY_OTHERS, message)
 
 
-def _condition(status: Status, reason: str, message: str) -> Condition:
+def firewall_condition(status: Status, reason: str, message: str) -> Condition:
+    """Return the condition of what admits the sources."""
     return Condition("FirewallReady", status, reason, message)

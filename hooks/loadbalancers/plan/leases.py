@@ -40,7 +40,10 @@ def needs_lease(action: Action, facts: Facts) -> bool:
 
 
 def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
-    """Return the address that an action changes, or changes something on; None if it is gone."""
+    """Return the address that an action changes, or changes something on; None if it is gone.
+
+    What is taken over in a network ACL list is taken over with the Service's address.
+    """
     match action:
         case (
             Retag((own, *_))
@@ -52,6 +55,8 @@ def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
             pass
         case _:
             return None
+    if own.kind == "ACL item":
+        return find_held(facts)
     places = {each.id: each.public_ip_id for each in facts.state.rules}
     places |= {each.id: each.public_ip_id for each in facts.state.firewall}
     address_id = own.id if own.kind == "address" else places.get(own.id)

@@ -17,7 +17,9 @@ from hooks.names import (
     EVENT_ADDRESS_LOST,
     EVENT_ADDRESS_NAMED,
     EVENT_ADDRESS_REGAINED,
+    EVENT_DENIED_BY_LIST,
     EVENT_OPENED_BY_OTHERS,
+    REASON_DENIED_BY_LIST,
     REASON_OPENED_BY_OTHERS,
 )
 
@@ -52,11 +54,18 @@ def naming_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:
 
 
 def opening_events(facts: Facts, firewall: FirewallPlan) -> Iterator[Event]:
-    """Return the Event that others open the Service wider than it asks, when that begins."""
+    """Return the Event that others admit more clients than the Service asks, or deny some.
+
+    It is due when that begins.
+    """
     request, condition = facts.request, firewall.condition
-    was_open = request.recorded.condition("FirewallReady").reason == REASON_OPENED_BY_OTHERS
-    if condition.reason == REASON_OPENED_BY_OTHERS and not was_open:
-        yield Event(request.service, EVENT_OPENED_BY_OTHERS, condition.message, type="Warning")
+    kinds = {
+        REASON_OPENED_BY_OTHERS: EVENT_OPENED_BY_OTHERS,
+        REASON_DENIED_BY_LIST: EVENT_DENIED_BY_LIST,
+    }
+    kind = kinds.get(condition.reason)
+    if kind and condition.reason != request.recorded.condition("FirewallReady").reason:
+        yield Event(request.service, kind, condition.message, type="Warning")
 
 
 def record_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:

@@ -1,8 +1,8 @@
 """Decides whose something in CloudStack is. No other module does.
 
-An address, a rule or a firewall rule is marked by four tags: cluster, namespace, name and UID of
-its Service. CloudStack lists what has any of several tags, so all four are compared here, after
-the answer. What a Service, a status or a CloudStackLoadBalancer says proves nothing by itself.
+What we make is marked by four tags: cluster, namespace, name and UID of its Service. CloudStack
+lists what has any of several tags, so all four are compared here, after the answer. What a Service,
+a status or a CloudStackLoadBalancer says proves nothing by itself.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Literal, Protocol
 
 from hooks import names
-from hooks.cloudstack.models.firewall import FirewallRule
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
@@ -28,7 +28,7 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 
 #: Tags as (key, value) pairs, and the kinds of resources that have them.
 Tags = tuple[tuple[str, str], ...]
-TaggedKind = Literal["address", "rule", "firewall rule"]
+TaggedKind = Literal["address", "rule", "firewall rule", "ACL item"]
 #: Transport and public port: two rules of one address cannot have both in common.
 PortKey = tuple[str, int]
 
@@ -142,12 +142,7 @@ class Owner:
 
     @classmethod
     def of(
-        cls,
-        request: LoadBalancerRequest,
-        cluster_id: str,
-        *,
-        still_wants: bool,
-        is_last: bool = False,
+        cls, request: LoadBalancerRequest, cluster_id: str, *, still_wants: bool, is_last: bool
     ) -> "Owner":
         """Return the owner of a load balancer's resources.
 
@@ -276,8 +271,7 @@ class Owner:
         One without our tags counts by its whole name: CloudStack's names are not unique.
         """
         if self.whose(rule) in NOBODYS:
-            own = load_balancer_name(self.uid)
-            return self.is_former(rule) or has_prefix(own, rule.name)
+            return self.is_former(rule) or has_prefix(load_balancer_name(self.uid), rule.name)
         return self._has(rule)
 
     def is_former(self, rule: LoadBalancerRule) -> bool:
@@ -296,7 +290,17 @@ class Owner:
         it was tagged.
         """
         is_bare = not rule.tags or self.whose(rule) is Whose.PARTLY
-        return self._has(rule) or (is_bare and opens_only(rule, ports))
+        return self._has(rule) or (is_bare and rule.opens_only(ports))
+
+    def has_acl_item(self, item: NetworkAcl, *, sealed: bool) -> bool:
+        """Tell whether an ACL item, which is on no address, is ours: by its mark or by its seal.
+
+        It is taken only with an address of its Service, or if no Service of our name is left.
+        """
+        whose = self.whose(item)
+        may_take = bool(self.takeovers) or (self.is_last and whose is Whose.INHERITED)
+        is_bare = sealed and whose in NOBODYS
+        return whose is Whose.OURS or (may_take and self.may_take(item)) or is_bare
 
     def own_address(self, address: PublicIpAddress) -> Own:
         """Return our title to an address with our whole mark. Raises NotOurs."""
@@ -316,8 +320,11 @@ class Owner:
 
     def own_firewall_rule(self, rule: FirewallRule, name: str, ports: Collection[PortKey]) -> Own:
         """Return our title to a firewall rule. Raises NotOurs."""
-        is_ours = self.has_firewall_rule(rule, ports)
-        return _title("firewall rule", rule.id, name, is_ours=is_ours)
+        return _title("firewall rule", rule.id, name, is_ours=self.has_firewall_rule(rule, ports))
+
+    def own_acl_item(self, item: NetworkAcl, name: str, *, sealed: bool) -> Own:
+        """Return our title to an ACL item. Raises NotOurs."""
+        return _title("ACL item", item.id, name, is_ours=self.has_acl_item(item, sealed=sealed))
 
     def taken(self, kind: TaggedKind, resource: Resource, name: str) -> Own:
         """Return our title to something that we may take. Raises NotOurs."""
@@ -345,11 +352,7 @@ def associated(
     """Return our title to an address that this very call has associated, before it is tagged.
 
     Raises NotOurs if it is not what was asked for, or somebody uses it: the answer may be wrong.
-
-    Args:
-        address: as CloudStack lists it after the answer.
-        rules: what is on it.
-        wanted: what was asked for.
+    The address, with these rules, is as CloudStack lists it after the answer.
     """
     is_here = (address.vpc_id, address.network_id) == wanted.place
     is_asked_for = wanted.ip in ("", address.ip_address) and is_here
@@ -386,18 +389,9 @@ def describe(resource: Resource) -> str:
     return f"{name} of cluster {cluster}" if cluster else name
 
 
-def opens_only(rule: FirewallRule, ports: Collection[PortKey]) -> bool:
-    """Tell whether a firewall rule opens no other ports than these."""
-    if rule.start_port is None:
-        return False
-    opened = range(rule.start_port, (rule.end_port or rule.start_port) + 1)
-    return len(opened) <= len(ports) and all((rule.protocol, port) in ports for port in opened)
-
-
 def _cluster_and_uid(resource: Resource) -> tuple[str | None, str | None]:
-    return value(resource, names.TAG_CLUSTER) or None, value(
-        resource, names.TAG_SERVICE_UID
-    ) or None
+    cluster, uid = value(resource, names.TAG_CLUSTER), value(resource, names.TAG_SERVICE_UID)
+    return cluster or None, uid or None
 
 
 def _title(kind: TaggedKind, resource_id: str, name: str, *, is_ours: bool) -> Own:

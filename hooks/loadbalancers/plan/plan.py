@@ -6,7 +6,7 @@ Read these in order; each stage returns its condition and its actions:
                   adoption.py: whether what a former provider left is ours)
 2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
 3. members.py    added and removed by difference
-4. firewall.py   opened for the rules that exist
+4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
 5. schedule.py   when the next check is due, and how often the same drift was found
 6. status.py     what is answered (publication.py: which address the Service may show)
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
@@ -29,6 +29,7 @@ from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import status
+from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan, plan_address
 from hooks.loadbalancers.plan.deletion import plan_deletion
@@ -123,13 +124,15 @@ def plan_stages(facts: Facts) -> Stages:
         return Stages(known)
     if not address.is_ours and not spec.plan_only:
         return Stages(address)
-    facts = facts.on(address.address_id)
+    facts, tier = facts.on(address.address_id), facts.network if facts.is_tier else None
     rules = plan_rules(facts, address.address_id)
     return Stages(
         address=address,
         rules=rules,
         members=plan_members(facts, rules),
-        firewall=plan_firewall(facts, address.address_id, rules),
+        firewall=plan_acl(facts, tier, rules)
+        if tier
+        else plan_firewall(facts, address.address_id, rules),
     )
 
 

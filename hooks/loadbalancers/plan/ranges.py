@@ -37,6 +37,16 @@ def uncovered(ranges: tuple[str, ...], admitted: tuple[str, ...]) -> tuple[str, 
     return tuple(missing)
 
 
+def overlap(ranges: Iterable[str], others: Iterable[str]) -> bool:
+    """Tell whether two lists have a client in common."""
+    first, second = _joined(tuple(ranges)), _joined(tuple(others))
+    at = [bisect_right(second, (version, last, inf)) - 1 for version, _, last in first]
+    return any(
+        number >= 0 and second[number][0] == each[0] and second[number][2] >= each[1]
+        for each, number in zip(first, at, strict=True)
+    )
+
+
 def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str, ...] | None:
     """Rewrite a list without the ranges that are taken, by their halves; it admits the same.
 

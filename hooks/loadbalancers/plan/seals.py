@@ -1,10 +1,11 @@
-"""Seals records: a hash with a key that only we have proves that we wrote one."""
+"""Seals records and ACL items: a hash with a key that only we have proves that we wrote one."""
 
 import base64
 import hashlib
 import hmac
 import json
 
+from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
 from hooks.kube.times import moment
 from hooks.loadbalancers.plan.ownership import Tags
 from hooks.loadbalancers.recorded import Acquiring
@@ -22,13 +23,36 @@ def seal(mark: Tags, key: bytes, place: str, since: float) -> Acquiring:
         place: of the record.
         since: epoch seconds.
     """
-    values = (*(value for _, value in mark), place, moment(since))
-    digest = hmac.digest(key, json.dumps(values).encode(), hashlib.sha256)
-    text = base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
-    return Acquiring.of(place, since, text)
+    return Acquiring.of(place, since, _seal(mark, key, place, moment(since)))
 
 
 def has_sealed(mark: Tags, key: bytes, record: Acquiring) -> bool:
     """Tell whether we wrote a record, for the Service with this mark."""
     expected = seal(mark, key, record.place, record.since)
     return bool(record.place) and hmac.compare_digest(expected.seal.encode(), record.seal.encode())
+
+
+def item_reason(mark: Tags, key: bytes, acl_id: str, number: int | None, ports: PortRange) -> str:
+    """Return the reason of an ACL item: whose it is, for people, and a seal.
+
+    Anybody with the account may copy it. On other ports, for others, under another number or in
+    another list, it proves nothing.
+    """
+    _, namespace, service, _ = (value for _, value in mark)
+    about = (ports.protocol, ports.start_port, ports.end_port, *sorted(ports.cidrs))
+    sealed = _seal(mark, key, "ACL item", acl_id, number, *about)
+    return f"Service {namespace}/{service}, seal {sealed}"
+
+
+def has_sealed_item(mark: Tags, key: bytes, item: NetworkAcl) -> bool:
+    """Tell whether we made an ACL item as it is, for the Service with this mark."""
+    if not item.allows or len(item.opened) != 1:
+        return False
+    expected = item_reason(mark, key, item.acl_id, item.number, item.opened[0])
+    return hmac.compare_digest(expected.encode(), item.reason.encode())
+
+
+def _seal(mark: Tags, key: bytes, *values: object) -> str:
+    text = json.dumps((*(value for _, value in mark), *values))
+    digest = hmac.digest(key, text.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")

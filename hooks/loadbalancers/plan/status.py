@@ -37,7 +37,12 @@ from hooks.loadbalancers.plan.schedule import (
 )
 from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import REASON_INVALID_SERVICE, REASON_OPENED_BY_OTHERS, REASON_PLAN_ONLY
+from hooks.names import (
+    REASON_DENIED_BY_LIST,
+    REASON_INVALID_SERVICE,
+    REASON_OPENED_BY_OTHERS,
+    REASON_PLAN_ONLY,
+)
 from hooks.webhook.contract import CompositeResponse
 
 #: Seconds until Metacontroller calls again while work goes on.
@@ -50,6 +55,8 @@ _MAX_NAME, _MAX_WORD = 255, 64
 
 #: Reasons that pass once CloudStack has finished what it is doing.
 _PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
+#: Reasons for which others admit more or fewer clients than the Service does, which serves.
+_TOLD = (REASON_OPENED_BY_OTHERS, REASON_DENIED_BY_LIST)
 
 
 def _waiting(kind: str) -> Condition:
@@ -280,7 +287,7 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
     for stage in stages:
         if stage.condition.status != "True":
             return replace(stage.condition, type="Ready", status="False")
-    if (firewall := stages.firewall.condition).reason == REASON_OPENED_BY_OTHERS:
+    if (firewall := stages.firewall.condition).reason in _TOLD:
         return Condition("Ready", "True", firewall.reason, f"{ip} serves. {firewall.message}")
     return Condition("Ready", "True", "Serving", f"{ip} serves")
 

@@ -1,4 +1,4 @@
-"""Decides which tags our addresses, rules and firewall rules lack, and which are replaced."""
+"""Decides which tags our addresses, and what is made for them, lack, and which are replaced."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -45,7 +45,7 @@ def begin_takeover(facts: Facts, address: PublicIpAddress) -> BeginTakeover:
 def end_takeover(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, ...]:
     """End the takeover of an address with our whole mark, if all that is ours there has it too."""
     here, takeover = facts.on(address.id).state, takeover_on(address)
-    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall, *(here.acl or ()))
     if takeover not in facts.owner.takeovers or any(map(facts.owner.may_take, contents)):
         return ()
     return (UntagAddress(facts.owner.own_address(address), (names.TAG_TAKEOVER,)),)

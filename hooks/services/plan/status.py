@@ -47,7 +47,7 @@ def ready_condition(facts: Facts, spec: Json) -> Condition:
     planned = find_condition(facts.live_load_balancer, "ChangesPlanned")
     if condition.status == "True" and planned.get("status") == "True":
         notes = [planned.get("message") or ""]
-    if condition.reason == names.REASON_OPENED_BY_OTHERS:
+    if condition.reason in (names.REASON_OPENED_BY_OTHERS, names.REASON_DENIED_BY_LIST):
         notes.append(find_condition(facts.live_load_balancer, "FirewallReady").get("message") or "")
     notes += [f"{each['field']}: {each['message']}" for each in spec.get("ignored") or ()]
     return replace(condition, message=join_sentences([condition.message, *notes], limit=MAX_NAMED))

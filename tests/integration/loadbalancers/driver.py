@@ -179,6 +179,7 @@ class World:
             "addresses": [each["ipaddress"] for each in self.addresses()],
             "rules": [each["name"] for each in state["loadbalancerrules"]],
             "firewall": self.firewall(),
+            "items": [each for each in self.items() if each["tags"] or each["reason"]],
             "tags": [
                 each["tags"]
                 for kind in ("addresses", "loadbalancerrules", "firewallrules")
@@ -187,8 +188,16 @@ class World:
             ],
         }
 
+    def items(self) -> list[Json]:
+        """Return the items of all network ACL lists, each with the name of its list."""
+        return [
+            {**item, "list": each["name"]}
+            for each in self.state()["networkacllists"]
+            for item in each["items"]
+        ]
 
-NOTHING: Json = {"addresses": [], "rules": [], "firewall": [], "tags": []}
+
+NOTHING: Json = {"addresses": [], "rules": [], "firewall": [], "items": [], "tags": []}
 
 
 def instance_of(vm: Json) -> Json:

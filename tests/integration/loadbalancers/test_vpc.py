@@ -250,7 +250,7 @@ def test_no_rule_is_created_where_it_would_come_to_be_on_another_tier(
     lb.wait(hook)
     assert lb.reason() == "RulesRefused"
     assert f"rule theirs of tier {world.network(DENYING)}" in lb.condition("Ready")["message"]
-    assert world.writes() == {}
+    assert world.writes() == {"deleteNetworkACL": 1}
     world.human.done("deleteLoadBalancerRule", id=theirs)
     lb.wait(hook)
     assert lb.is_ready()

@@ -241,7 +241,14 @@ ROWS = [
         ("i",),
         {"ports": PORTS},
     ),
-    writing(firewall.update_network_acl_item, ("i", 7), "updateNetworkACLItem", id="i", number=7),
+    writing(
+        firewall.update_network_acl_item,
+        ("i", 7, None, "why"),
+        "updateNetworkACLItem",
+        id="i",
+        number=7,
+        reason="why",
+    ),
     writing(firewall.delete_network_acl, ("i",), "deleteNetworkACL", id="i"),
     writing(
         tags.create_tags,

@@ -1,0 +1,374 @@
+"""Decides which items of a VPC tier's network ACL list admit the Service's clients.
+
+A tier has no firewall. Its router answers balanced connections itself, and the list is about what
+it forwards: so the lists of the rules restrict the sources, and the tier's list does not, as
+CloudStack's source has it (`CsAddress.fw_vpcrouter`, `CsLoadBalancer`; cloudstack#9054, open, and
+#6460; not measured). A router that asks the list sees the client at the public port alone, so that
+is what an item opens, as the existing provider's do (recorded). An item of ours never comes before
+one by which a person denies something to somebody, and always before one that denies everything to
+everybody.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from math import inf
+
+from hooks.cloudstack.models.firewall import ALL_PORTS, NetworkAcl, PortRange
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.network import Network
+from hooks.http.texts import join_names
+from hooks.kube.conditions import Condition
+from hooks.loadbalancers.plan import tags
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    AddItem,
+    ChangeItem,
+    RemoveItem,
+    range_text,
+)
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.firewall import (
+    CHANGING_FIREWALL,
+    FirewallPlan,
+    after_rules,
+    firewall_condition,
+    is_unfinished,
+    lacking_ports,
+    open_condition,
+    opens_too_much,
+    ports_of,
+)
+from hooks.loadbalancers.plan.ownership import Own, is_tag_of_ours
+from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
+from hooks.loadbalancers.plan.rules import RulesPlan, port_key
+from hooks.loadbalancers.plan.seals import has_sealed_item, item_reason
+from hooks.loadbalancers.request import EVERYONE
+from hooks.names import REASON_DENIED_BY_LIST
+
+#: The list that denies everything, belongs to no VPC, and takes no items.
+DEFAULT_DENY = "default_deny"
+#: What CloudStack says of a number that an item of the list has.
+_TAKEN = "already exists"
+#: Among how many numbers a new item's is chosen, so that two rarely choose the same at once.
+_SPREAD = 1000
+#: The last number that is chosen where no item limits it.
+_LAST = 65535
+#: How many items of others a condition names.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class TierList:
+    """The list that a tier has, as it was read.
+
+    Attributes:
+        own, others: its items, by number: the Service's, and the rest.
+        elsewhere: the Service's items in lists that the tier does not have any more.
+    """
+
+    network: Network
+    own: tuple[NetworkAcl, ...]
+    others: tuple[NetworkAcl, ...]
+    elsewhere: tuple[NetworkAcl, ...]
+
+    @classmethod
+    def of(cls, facts: Facts, network: Network) -> "TierList":
+        """Return the list of the members' network."""
+        own = own_items(facts)
+        ids = {each.id for each in own}
+        listed = _by_number(facts.state.acl or ())
+        here = [each for each in listed if each.acl_id == network.acl_id]
+        return cls(
+            network,
+            tuple(each for each in here if each.id in ids),
+            tuple(each for each in here if each.id not in ids),
+            tuple(each for each in own if each.acl_id != network.acl_id),
+        )
+
+    @cached_property
+    def denying(self) -> tuple[NetworkAcl, ...]:
+        """Return the items by which others deny something."""
+        return tuple(each for each in self.others if each.denies)
+
+    @cached_property
+    def end(self) -> float:
+        """Return the number of the first item that denies everything; infinite without one."""
+        return min((each.number or 0 for each in self.denying if _is_for_all(each)), default=inf)
+
+    @cached_property
+    def begin(self) -> int:
+        """Return the number after the last item before the end that denies something else."""
+        return 1 + max(
+            (n for each in self.denying if (n := each.number or 0) < self.end), default=0
+        )
+
+    @cached_property
+    def admitting(self) -> tuple[NetworkAcl, ...]:
+        """Return the items of people that admit clients before any denies something.
+
+        Those of another Service go with it.
+        """
+        first = min((each.number or 0 for each in self.denying), default=inf)
+        return tuple(each for each in self.allowing if (each.number or 0) < first)
+
+    @cached_property
+    def allowing(self) -> tuple[NetworkAcl, ...]:
+        """Return the items by which people admit clients."""
+        return tuple(
+            each for each in self.others if each.allows and not any(map(is_tag_of_ours, each.tags))
+        )
+
+    @property
+    def why_closed(self) -> str:
+        """Return why it lets nobody in and takes no items; empty if it does."""
+        tier = self.network
+        is_default = tier.acl_name == DEFAULT_DENY and not any(map(_is_particular, self.others))
+        if tier.acl_id and not is_default:
+            return ""
+        what = "list default_deny" if tier.acl_id else "lack of a network ACL list"
+        return (
+            f"The {what} of tier {tier.name} lets nobody in, and takes no items. Make a list "
+            f"(createNetworkACLList name=… vpcid={tier.vpc_id}) and give it to the tier "
+            f"(replaceNetworkACLList aclid=… networkid={tier.id}). Until then only a router that "
+            "does not ask the list lets clients in, as CloudStack's own (cloudstack#9054)"
+        )
+
+
+def plan_acl(facts: Facts, network: Network, rules: RulesPlan) -> FirewallPlan:
+    """Plan the items of the tier's list; `network` is the tier.
+
+    As a firewall's, they come after the rules, and what admits too many waits for nothing.
+    """
+    if facts.state.acl is None:
+        message = "The network ACL list of the tier is not read yet"
+        return FirewallPlan(firewall_condition("False", CHANGING_FIREWALL, message))
+    wanted = rules.existing if facts.request.spec.invalid else rules.wanted
+    return after_rules(facts, rules, admit(facts, TierList.of(facts, network), wanted))
+
+
+def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
+    """Admit the source ranges to the public ports of the rules, by items of ours.
+
+    Contiguous ports share an item, with all ranges. What others admit already needs none. Items of
+    ours change in place. One that admits too many is changed after others are added, or before
+    that where an earlier call came to no end.
+    """
+    ranges = facts.request.spec.source_ranges
+    port_keys = {port_key(rule) for rule in rules} if ranges else set()
+    lacking = lacking_ports(port_keys, ranges, tier.admitting)
+    closed = tier.why_closed if lacking else ""
+    found = _Difference.of(facts, tier, () if closed else lacking)
+    wide = {e.id for e in tier.own if e.allows and opens_too_much(facts, e, port_keys)}
+    closing: tuple[ChangeItem | RemoveItem, ...] = (*found.changed, *found.removed)
+    early = [each for each in closing if each.own.id in wide]
+    first = early if is_unfinished(facts) or not found.added else []
+    actions: tuple[Action, ...] = (
+        *first,
+        *found.added,
+        *(each for each in closing if each not in first),
+        *tags.complete(facts, "ACL item", found.kept, item_name),
+        *(remove_item(facts, each) for each in tier.elsewhere),
+    )
+    condition = open_condition(facts, actions, port_keys, tier.allowing, "Network ACL items")
+    denied = closed or _denied(tier, found)
+    if denied and condition.status == "True":
+        condition = _closed_condition(condition, denied)
+    return FirewallPlan(condition, facts.not_refused(actions), is_too_wide=bool(early))
+
+
+def own_items(facts: Facts) -> tuple[NetworkAcl, ...]:
+    """Return the items that are ours, by number: by their marks, or as a seal proves."""
+    return tuple(
+        each
+        for each in _by_number(facts.state.acl or ())
+        if facts.owner.has_acl_item(each, sealed=_is_sealed(facts, each))
+    )
+
+
+def remove_items(facts: Facts) -> tuple[RemoveItem, ...]:
+    """Remove all items that are ours, from any list."""
+    return tuple(remove_item(facts, each) for each in own_items(facts))
+
+
+def remove_item(facts: Facts, item: NetworkAcl) -> RemoveItem:
+    """Remove an item that is ours."""
+    return RemoveItem(_own(facts, item), ports_of(item))
+
+
+def item_name(item: NetworkAcl) -> str:
+    """Name an item for people."""
+    return f"{item.number} of {item.acl_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What makes the items of ours those that are wanted.
+
+    Attributes:
+        kept: those that stay, right or changed.
+        placed: what they open then, and under which number.
+        unplaced: what no number is free for before everything is denied.
+    """
+
+    added: tuple[AddItem, ...]
+    changed: tuple[ChangeItem, ...]
+    removed: tuple[RemoveItem, ...]
+    kept: tuple[NetworkAcl, ...]
+    placed: tuple[tuple[PortRange, int], ...]
+    unplaced: tuple[PortRange, ...]
+
+    @classmethod
+    def of(cls, facts: Facts, tier: TierList, wanted: Sequence[PortRange]) -> "_Difference":
+        """Compare the items of ours with what is wanted."""
+        numbers, pairs = _Numbers(facts, tier), _pairs(tier.own, wanted)
+        added, changed, placed, unplaced = [], [], [], []
+        for ports, item in pairs:
+            present = item.number if item else None
+            is_placed = present is not None and present < tier.end
+            number = present if is_placed else numbers.choose(ports)
+            if number is None:
+                unplaced.append(ports)
+            else:
+                placed.append((ports, number))
+            reason = item_reason(
+                facts.owner.mark, facts.seal_key, tier.network.acl_id, number or present, ports
+            )
+            if item is None and number is not None:
+                place = tier.network.acl_id, tier.network.acl_name
+                added.append(AddItem(*place, number, ports, reason, facts.owner.mark))
+            elif item and not (number in (None, present) and _says(item, ports)):
+                other = number if number != present else None
+                changed.append(ChangeItem(_own(facts, item), other, ports, reason))
+        kept = tuple(item for _, item in pairs if item)
+        ids = {each.id for each in kept}
+        removed = tuple(remove_item(facts, each) for each in tier.own if each.id not in ids)
+        return cls(tuple(added), tuple(changed), removed, kept, tuple(placed), tuple(unplaced))
+
+
+class _Numbers:
+    """Chooses numbers for items, none twice."""
+
+    def __init__(self, facts: Facts, tier: TierList) -> None:
+        self._first, self._end = tier.begin, tier.end
+        listed = (each.number or 0 for each in (*tier.own, *tier.others))
+        self._taken = {*listed, *_refused(facts)}
+        self._uid = facts.request.spec.service.uid
+
+    def choose(self, ports: PortRange) -> int | None:
+        """Return a free number; None if there is none. The same Service tries the same first.
+
+        So two that choose at the same time rarely choose alike, and two replicas do.
+        """
+        last = int(min(self._end - 1, max(_LAST, self._first + _SPREAD)))
+        text = f"{self._uid} {ports.protocol} {ports.start_port}"
+        digest = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        middle = self._first + digest % max(1, min(_SPREAD, last - self._first + 1))
+        for number in chain(range(middle, last + 1), range(self._first, middle)):
+            if number not in self._taken:
+                self._taken.add(number)
+                return number
+        return None
+
+
+def _refused(facts: Facts) -> Iterator[int]:
+    """Return the numbers that turned out to be taken in this call."""
+    for refusal in facts.call_state.refusals:
+        if isinstance(refusal.action, AddItem | ChangeItem) and _TAKEN in refusal.text:
+            yield refusal.action.number or 0
+
+
+def _pairs(
+    own: Sequence[NetworkAcl], wanted: Sequence[PortRange]
+) -> list[tuple[PortRange, NetworkAcl | None]]:
+    """Give each wanted range an item of ours: one for its ports, else one that shares a port."""
+    usable = [each for each in own if each.allows and len(each.opened) == 1]
+    exact: dict[tuple[str, int, int], NetworkAcl] = {}
+    for item in usable:
+        exact.setdefault(_ports(item.opened[0]), item)
+    pairs: dict[tuple[str, int, int], NetworkAcl | None] = {}
+    for ports in wanted:
+        pairs[_ports(ports)] = exact.get(_ports(ports))
+    used = {each.id for each in pairs.values() if each}
+    free = sorted((_ports(each.opened[0]), each.id) for each in usable if each.id not in used)
+    items, at = {each.id: each for each in usable}, 0
+    for key in sorted(key for key, item in pairs.items() if item is None):
+        protocol, start, end = key
+        while at < len(free) and (free[at][0][0], free[at][0][2]) < (protocol, start):
+            at += 1
+        if at < len(free) and free[at][0][0] == protocol and free[at][0][1] <= end:
+            pairs[key], at = items[free[at][1]], at + 1
+    return [(ports, pairs[_ports(ports)]) for ports in wanted]
+
+
+def _denied(tier: TierList, found: _Difference) -> str:
+    """Say which items of others shut out clients who are wanted; empty if none is known to."""
+    denying = [
+        each
+        for each in tier.denying
+        if any(
+            (each.number or 0) < number and _shares(each, ports) for ports, number in found.placed
+        )
+    ]
+    if found.unplaced:
+        denying += [each for each in tier.denying if each.number == tier.end]
+    if not denying:
+        return ""
+    names = [f"{each.number}: {range_text(ports_of(each))}" for each in denying]
+    return (
+        f"Items of others in network ACL list {tier.network.acl_name} deny clients, if the router "
+        f"asks it: {join_names(names, limit=_NAMED)}"
+    )
+
+
+def _closed_condition(condition: Condition, denied: str) -> Condition:
+    message = f"{denied}. {condition.message}"
+    return firewall_condition("True", REASON_DENIED_BY_LIST, message)
+
+
+def _shares(item: NetworkAcl, ports: PortRange) -> bool:
+    """Tell whether an item is about a port and a client of a range."""
+    return overlap(item.cidrs, ports.cidrs) and any(
+        each.protocol == ports.protocol
+        and each.start_port <= ports.end_port
+        and ports.start_port <= each.end_port
+        for each in item.opened
+    )
+
+
+def _says(item: NetworkAcl, ports: PortRange) -> bool:
+    """Tell whether an item opens just these ports for just these clients."""
+    opened = item.opened
+    return [replace(each, cidrs=ports.cidrs) for each in opened] == [ports] and is_equivalent(
+        item.cidrs, ports.cidrs
+    )
+
+
+def _is_for_all(item: NetworkAcl) -> bool:
+    """Tell whether an item is about everybody, and every port of a transport."""
+    is_whole = any(each.start_port <= 1 and each.end_port == ALL_PORTS[1] for each in item.opened)
+    return is_whole and covers(item.cidrs, (EVERYONE,))
+
+
+def _is_particular(item: NetworkAcl) -> bool:
+    """Tell whether an item is none as the default list's two are: it shows a list of a person's."""
+    return item.allows or item.protocol != "all"
+
+
+def _is_sealed(facts: Facts, item: NetworkAcl) -> bool:
+    return has_sealed_item(facts.owner.mark, facts.seal_key, item)
+
+
+def _own(facts: Facts, item: NetworkAcl) -> Own:
+    name = item_name(item)
+    return facts.owner.own_acl_item(item, name, sealed=_is_sealed(facts, item))
+
+
+def _by_number(items: Iterable[NetworkAcl]) -> list[NetworkAcl]:
+    return sorted(items, key=lambda each: (each.number or 0, each.id))
+
+
+def _ports(ports: PortRange) -> tuple[str, int, int]:
+    return ports.protocol, ports.start_port, ports.end_port
