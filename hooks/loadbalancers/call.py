@@ -109,6 +109,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         """
         self._pool.shutdown()
         self._tagging.leave()
+        self._tagging.untag_gone()
         self._leave_network()
         if error is None or isinstance(error, Exception):
             self._handover.close()
@@ -304,8 +305,11 @@ class LoadBalancerCall(Call[Facts, Action]):
             done=(*self.call_state.done, action),
             refusals=(*self.call_state.refusals, *outcome.refusals),
         )
-        if isinstance(action, actions.Release | actions.UntagAddress) and not outcome.refusals:
+        is_done = not outcome.refusals
+        if is_done and isinstance(action, actions.Release | actions.UntagAddress):
             self._handover.forget()
+        if is_done and isinstance(action, actions.Release | actions.DeleteRule) and self.known:
+            self._tagging.note_gone(self.known, action)
         if self.known is None or outcome.refusals:
             self.known = None
         else:

@@ -3,25 +3,31 @@
 Tags lock nothing, and nothing waits for those of a rule but what takes down or hands over. So a
 call begins them and goes on. It counts them as there until it reads CloudStack again. If they do
 not show then, their jobs tell why.
+
+CloudStack keeps the tags of a rule that is gone. They are taken off when the call ends.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
-from hooks.cloudstack.errors import Refused, Unauthorized
+from hooks.cloudstack.commands.tags import ResourceType, delete_tags
+from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.cloudstack.models.jobs import Job
 from hooks.loadbalancers.actions import Outcome, tag_command
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.plan.actions import AddTags
-from hooks.loadbalancers.plan.facts import CloudState, Refusal
-from hooks.loadbalancers.plan.ownership import Resource
+from hooks.loadbalancers.plan.actions import AddTags, DeleteRule, Release
+from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
+from hooks.loadbalancers.plan.ownership import Resource, Tags, Whose
 
 
 class Tagging:
-    """The tags that one call has begun to write, and not seen yet."""
+    """The tags that one call has begun to write and not seen yet, and those that it leaves over."""
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
         self._begun: list[tuple[AddTags, Job]] = []
+        self._gone: list[str] = []
+        self._mark: Tags = ()
 
     def begin(self, action: AddTags) -> Outcome:
         """Begin to write tags; return what counts until they are seen.
@@ -67,6 +73,25 @@ class Tagging:
         """Leave the jobs to the next call of the load balancer."""
         context = self._context
         context.jobs.add(context.uid, *((job, context.monotonic()) for _, job in self._begun))
+
+    def note_gone(self, facts: Facts, action: DeleteRule | Release) -> None:
+        """Note which rules with our whole mark an action has deleted."""
+        for rule in facts.state.rules:
+            is_gone = action.own.id in (rule.id, rule.public_ip_id)
+            if is_gone and facts.owner.whose(rule) is Whose.OURS:
+                self._gone.append(rule.id)
+                self._mark = facts.owner.mark
+
+    def untag_gone(self) -> None:
+        """Take our tags off rules that are gone: CloudStack keeps them, and shows them in listTags.
+
+        Nothing depends on them, as no id is used again. So one command does it for a whole call,
+        nobody waits for its job, and it is not tried again.
+        """
+        if self._gone:
+            tags = dict(self._mark)
+            with suppress(CloudStackError):
+                self._context.start(delete_tags(ResourceType.LOAD_BALANCER_RULE, self._gone, tags))
 
 
 def _shows(state: CloudState, action: AddTags) -> bool:

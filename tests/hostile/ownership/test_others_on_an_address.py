@@ -260,7 +260,7 @@ def test_once_the_human_has_removed_his_things_the_address_goes_whole(
     world.simulator.control.clear_calls()
     lb.settle(hook)
     assert world.remains() == NOTHING
-    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1}
+    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1, "deleteTags": 1}
 
 
 @pytest.mark.parametrize("asked", ["", IP], ids=["left in the status", "asked for"])

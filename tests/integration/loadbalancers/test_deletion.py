@@ -19,6 +19,7 @@ from hooks.names import (
     EVENT_ORPHANED,
     LOAD_BALANCER_CLASS,
 )
+from tests.controlplane.polling import until
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 
 
@@ -56,8 +57,55 @@ def test_a_deletion_releases_the_address_with_everything_in_one_job(
     lb.settle(hook)
     assert lb.is_finalized()
     assert world.remains() == NOTHING
-    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1}
+    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1, "deleteTags": 1}
     assert world.cluster.reasons() == [EVENT_DELETING, EVENT_DELETED]
+
+
+def tags_of_rules(world: World) -> set[str]:
+    """Return the ids of rules, also of those that are gone, that CloudStack shows tags of."""
+    found = world.human.list("listTags", "tag", resourcetype="LoadBalancer")
+    return {str(each["resourceid"]) for each in found}
+
+
+def test_tags_of_rules_go_though_cloudstack_keeps_them_longer_than_the_rules(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80), port(81), port(82)]).settle(hook)
+    ids = {each["id"] for each in lb.status["rules"]}
+    assert tags_of_rules(world) == ids
+    gone = lb.status["rules"][1]["id"]
+    lb.change(ports=[port(80), port(82)])
+    lb.settle(hook)
+    until(lambda: tags_of_rules(world) == ids - {gone}, "the tags of one rule are gone")
+    lb.delete()
+    lb.settle(hook)
+    until(lambda: not tags_of_rules(world), "all tags are gone")
+
+
+def test_a_persons_tag_of_a_rule_is_left(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    rule = lb.status["rules"][0]["id"]
+    tag = {"tags[0].key": "team", "tags[0].value": "web"}
+    world.human.done("createTags", resourcetype="LoadBalancer", resourceids=rule, **tag)
+    lb.delete()
+    lb.settle(hook)
+
+    def keys() -> list[str]:
+        found = world.human.list("listTags", "tag", resourcetype="LoadBalancer")
+        return [str(each["key"]) for each in found]
+
+    until(lambda: keys() == ["team"], "the person's tag is left alone")
+
+
+def test_tags_that_cloudstack_does_not_take_off_hold_no_deletion_up(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.fault("deleteTags", "error", code=530, times=None)
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
 
 
 def test_nothing_is_finalized_before_the_address_is_gone(
