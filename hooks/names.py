@@ -246,7 +246,8 @@ ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
 #: address. Default: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one of those that can balance that
 #: most nodes are on.
 ANNOTATION_NETWORK = SERVICE_ANNOTATION_PREFIX + "network"
-#: Reserved for one address that serves several Services; refused for now.
+#: The name of an address that several Services of the namespace share: those with the same name use
+#: one. Write it when the Service is created. Default: an address of its own.
 ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"
 
 # Services: finalizers
@@ -287,6 +288,12 @@ TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
 TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
 #: Tag: the UID of the Service that it belongs to. Something is ours if all four of these tags are.
 TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
+#: Tag on an address that several Services of one namespace share, in the place of the two above:
+#: the name of the share.
+TAG_SHARE = "cloudstack.targetcluster.example.com/share"
+#: What begins the tag of each Service that uses a shared address; its UID follows. The value is the
+#: Service's name. When the last one goes, the address is released.
+TAG_USER_PREFIX = "cloudstack.targetcluster.example.com/user-"
 #: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
 #: stays allocated.
 TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
@@ -297,7 +304,8 @@ TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
 #: and UID of both. If that comes to no end, it shows whose the address was, and whose it becomes.
 TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
 #: Tag on an address that a person allocated, while one of our calls opens its firewall: which ports
-#: to whom. It stays if that call dies, and then shows that the new firewall rule is ours.
+#: to whom. It stays if that call dies, and then shows that the new firewall rule is ours. On a
+#: shared address, `-` and the UID of the Service follow.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
 #: Value of the tag `address-origin` of an address that we allocated.
 TAG_ORIGIN_CONTROLLER = "controller"

@@ -137,9 +137,8 @@ def _record_chosen(
 
     If that fails, the call goes on: only its tags say then whose the address is.
     """
-    mark = tuple((key, text) for key, text in action.tags if key in ownership.MARK_KEYS)
     place = f"{job.resource_id}/{int(wanted.since)}"
-    made = seal(mark, context.cloud.seal_key, place, context.clock())
+    made = seal(action.mark, context.cloud.seal_key, place, context.clock())
     written = replace(record, after=made.text)
     try:
         rerecord(written, context)

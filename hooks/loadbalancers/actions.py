@@ -20,7 +20,7 @@ from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
 from hooks.loadbalancers.plan.effects import members_after
 from hooks.loadbalancers.plan.facts import Refusal
-from hooks.names import TAG_LEASE, TAG_OPENING
+from hooks.names import TAG_LEASE
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 #: CloudStack's types of the kinds of resources that are tagged.
@@ -75,7 +75,10 @@ def perform(
         with _lanes(action, context):
             begin()
             if isinstance(action, actions.Associate):
-                return Outcome(address=associate(action, context))
+                acquired = associate(action, context)
+                return Outcome(address=None if action.is_shared else acquired)
+            if isinstance(action, actions.JoinShare):
+                return Outcome(address=_join(action, context))
             return Outcome(made=_do(action, context))
     except Unauthorized:
         raise
@@ -172,6 +175,17 @@ def _create_rule(action: actions.CreateRule, context: CallContext) -> str:
     return job.resource_id
 
 
+def _join(action: actions.JoinShare, context: CallContext) -> PublicIpAddress | None:
+    """Become a user of a shared address; return it as it is then, None if everything is to be read.
+
+    A lease that shows now may be of a call that did not see the new user.
+    """
+    context.run(tag_command(action))
+    client, deadline = context.cloud.client, context.deadline
+    found = client.list_all(PublicIpAddress, deadline, id=action.ids[0])
+    return found[0] if len(found) == 1 else None
+
+
 def _retag(action: actions.Retag, context: CallContext) -> None:
     """Replace tags of resources: CloudStack refuses a key that is there."""
     what = _TYPES[action.owns[0].kind], [own.id for own in action.owns]
@@ -185,7 +199,8 @@ def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:
 
     A tag of the address shows it until then. It stays if the outcome is unknown.
     """
-    address, opening = [action.address_id], {TAG_OPENING: actions.opening_text(action.ports)}
+    address = [action.address_id]
+    opening = {action.opening_key: actions.opening_text(action.ports)}
 
     def settle() -> None:
         with suppress(Refused):  # another call has done so

@@ -34,8 +34,8 @@ from hooks.loadbalancers.plan.effects import changes_address, state_after, with_
 from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
-from hooks.loadbalancers.plan.ownership import Whose
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.loadbalancers.tagging import Tagging
 from hooks.webhook.contract import Plan

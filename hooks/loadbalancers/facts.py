@@ -22,10 +22,12 @@ from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
-from hooks.loadbalancers.plan.ownership import Owner, Whose
+from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import rules_with_members
+from hooks.loadbalancers.plan.share_tags import user_key
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import TAG_SERVICE, TAG_SERVICE_UID
+from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
 
 #: Lists of members that one call reads at once; more only slow each other down in the server.
 LISTS_AT_ONCE = 4
@@ -122,8 +124,10 @@ def _may_claim(facts: Facts) -> bool:
 
     No address that shows is ours, or one is that of a Service of our name.
     """
-    whose = {facts.owner.whose(each) for each in facts.state.addresses}
-    return Whose.OURS not in whose or Whose.INHERITED in whose
+    owner, addresses = facts.owner, facts.state.addresses
+    whose = [owner.whose(each) for each in addresses]
+    is_made_again = Whose.INHERITED in whose or any(map(owner.former_users, addresses))
+    return Whose.OURS not in whose or is_made_again or Whose.SHARED in whose
 
 
 class _Reader:
@@ -139,7 +143,6 @@ class _Reader:
         self._note_lists = context.note_lists
         self._monotonic = context.monotonic
         self._choices = context.choices
-        self._uid = context.uid
         self._deadline = context.deadline
 
     def with_contents(self, facts: Facts) -> Facts:
@@ -206,21 +209,24 @@ class _Reader:
     def free_addresses(self) -> tuple[str, ...]:
         """Return what this process chose lately, else some free addresses of the network's zone.
 
-        The Service's UID says which: the same page of them in every call, while others come and go.
+        The Service's UID, or the share, says which: the same page of them in every call, while
+        others come and go.
         """
         recorded = self._request.recorded.address
-        chosen = self._choices.of(self._uid)
+        chosen = self._choices.of(self._request.chooser)
         if chosen and not (recorded and recorded.ip == chosen):
             return (chosen,)
-        digest = hashlib.sha256(self._request.spec.service.uid.encode()).digest()
+        digest = hashlib.sha256(self._request.chooser.encode()).digest()
         position = int.from_bytes(digest[:4]) / 2**32
         found = self._cloud.free_addresses(self._zone_id, position, self._deadline)
         ips = tuple(each.ip_address for each in found)
-        others = self._choices.of_others(self._uid)
+        others = self._choices.of_others(self._request.chooser)
         return tuple(ip for ip in ips if ip not in others) or ips
 
     def addresses(self) -> tuple[PublicIpAddress, ...]:
         """List addresses by their IPs and, unless the Service's own is among them, by our tags.
+
+        Those of a share are always listed by tags: there may be two.
 
         CloudStack lists what has any of the tags: our UID, or our name, which a Service of another
         UID, namespace or cluster may have as well.
@@ -231,21 +237,29 @@ class _Reader:
             self._facts.owner,
         )
         ips = {recorded.ip if recorded else spec.adopt.address: None}
-        acquiring, found = self._facts.acquiring, dict[str, PublicIpAddress]()
+        acquiring = self._facts.acquiring
+        found = self._tagged() if spec.shared_address else dict[str, PublicIpAddress]()
         if not acquiring.is_chosen:
             ips[acquiring.address] = None
         else:
             found |= self._by_id(acquiring.address)
         if not self._request.is_deleting:
             ips[spec.address] = None
-        for ip in filter(None, ips):
-            found |= self._list(ip_address=ip)
+        known = {each.ip_address for each in found.values()}
+        for ip in ips:
+            if ip and ip not in known:
+                found |= self._list(ip_address=ip)
         has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
-        if self._request.is_deleting or not has_own:
-            found |= self._list(
-                tags={TAG_SERVICE_UID: spec.service.uid, TAG_SERVICE: spec.service.name}
-            )
+        if not spec.shared_address and (self._request.is_deleting or not has_own):
+            found |= self._tagged()
         return tuple(found.values())
+
+    def _tagged(self) -> dict[str, PublicIpAddress]:
+        """List addresses by our tags: of the Service, of its part in a shared one, of its share."""
+        service, share = self._request.spec.service, self._request.spec.shared_address
+        tags = {TAG_SERVICE_UID: service.uid, TAG_SERVICE: service.name}
+        tags[user_key(service.uid)] = service.name
+        return self._list(tags=tags | ({TAG_SHARE: share} if share else {}))
 
     def _by_id(self, address_id: str) -> dict[str, PublicIpAddress]:
         """List an address by its id, which CloudStack may not know any more."""

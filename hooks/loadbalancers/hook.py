@@ -98,7 +98,7 @@ class LoadBalancersHook(Hook):
         record = OncePerCall(self._dependencies.record)
         with LoadBalancerCall(request, context, record, wait) as call:
             result = reconcile(call, deadline=deadline, record=record)
-        self._remember(context, dict(result.response), shown)
+        self._remember(request.chooser, context, dict(result.response), shown)
         return result
 
     def _until_check(self, request: LoadBalancerRequest) -> float:
@@ -148,12 +148,12 @@ class LoadBalancersHook(Hook):
             pause=dependencies.pause,
         )
 
-    def _remember(self, context: CallContext, response: Json, shown: Json) -> None:
+    def _remember(self, chooser: str, context: CallContext, response: Json, shown: Json) -> None:
         """Remember what the next call of this load balancer may use; `shown` is the status then."""
         answered = part(response, "status")
         self._answers.note(context.uid, shown, answered)
         address = part(answered, "address")
         if "chosenAt" in address:
-            self._choices.note(context.uid, address["ip"])
+            self._choices.note(chooser, address["ip"])
         if not response.get("finalized"):
             self._members.end(context.uid, context.members, answer_identity(answered))

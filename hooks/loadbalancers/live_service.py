@@ -14,13 +14,15 @@ from hooks.kube.services import (
 )
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.facts import Heir, LiveService
-from hooks.loadbalancers.plan.ownership import Owner, Whose, value
+from hooks.loadbalancers.plan.ownership import Owner, value
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     ANNOTATION_ABANDON,
     ANNOTATION_ADDRESS,
     ANNOTATION_MODE,
     ANNOTATION_NETWORK,
+    ANNOTATION_SHARED_ADDRESS,
     TAG_NAMESPACE,
     TAG_SERVICE_UID,
 )
@@ -111,6 +113,7 @@ def _heir(service: Json, request: LoadBalancerRequest, context: CallContext) -> 
         uid,
         str(asked or "").strip(),
         str(network or "").strip(),
+        share=str(notes.get(ANNOTATION_SHARED_ADDRESS) or "").strip(),
         members_network=str(part(balancer, "status").get("networkID") or ""),
         complaint=str(ready.get("message") or "") if ready.get("status") == "False" else "",
         is_abandoned=_is_abandoned(service),

@@ -99,6 +99,7 @@ class Spec(View, frozen=True):
 
     Attributes:
         load_balancer_name: counts in the fingerprint alone: the Service's UID names the rules.
+        shared_address: the name of the share whose address it uses; empty for one of its own.
     """
 
     service: ServiceName
@@ -114,6 +115,7 @@ class Spec(View, frozen=True):
     mode: str = "Apply"
     takeover_from: str = ""
     network: str = ""
+    shared_address: str = ""
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:
@@ -227,6 +229,12 @@ class LoadBalancerRequest:
         """Tell whether a person lets go of what is in CloudStack, by an annotation on this."""
         text = self.metadata.annotations.get(ANNOTATION_ABANDON, "")
         return text.strip().lower() == "true"
+
+    @property
+    def chooser(self) -> str:
+        """Return who chooses an address: the share, so that its Services choose the same one."""
+        share = self.spec.shared_address
+        return f"{self.service_namespace}/{share}" if share else self.spec.service.uid
 
     def names_anew(self, ip: str) -> bool:
         """Tell whether the Service names an address that it had before it named it."""

@@ -13,11 +13,13 @@ from contextlib import suppress
 from hooks.cloudstack.commands.tags import ResourceType, delete_tags
 from hooks.cloudstack.errors import CloudStackError, Refused, Unauthorized
 from hooks.cloudstack.models.jobs import Job
+from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.actions import Outcome, tag_command
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.actions import AddTags, DeleteRule, Release
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
-from hooks.loadbalancers.plan.ownership import Resource, Tags, Whose
+from hooks.loadbalancers.plan.ownership import Tags
+from hooks.loadbalancers.plan.whose import Whose
 
 
 class Tagging:

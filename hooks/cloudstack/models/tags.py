@@ -1,6 +1,7 @@
 """Tags of resources."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from hooks.cloudstack.models.fields import Model
 
@@ -11,3 +12,15 @@ class Tag(Model):
 
     key: str
     value: str = ""
+
+
+class Resource(Protocol):
+    """Anything with tags."""
+
+    @property
+    def id(self) -> str:
+        """Return CloudStack's id."""
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """Return all tags."""

@@ -41,10 +41,11 @@ from hooks.loadbalancers.plan.firewall import (
     opens_too_much,
     ports_of,
 )
-from hooks.loadbalancers.plan.ownership import Own, is_tag_of_ours
+from hooks.loadbalancers.plan.ownership import Own
 from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
 from hooks.loadbalancers.plan.rules import RulesPlan, port_key
 from hooks.loadbalancers.plan.seals import has_sealed_item, item_reason
+from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
 from hooks.loadbalancers.request import EVERYONE
 from hooks.names import REASON_DENIED_BY_LIST
 

@@ -14,6 +14,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
 from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
 from hooks.loadbalancers.request import EVERYONE
+from hooks.names import TAG_OPENING, TAG_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Associate:
         ip: the address that an earlier call chose; empty for any free one.
         network_id: of the network. The address of a tier is its VPC's.
         vpc_id: of the VPC whose tier the network is, else empty.
+        mark: of the Service, which seals the record of an address that CloudStack chose.
         record: what is recorded before CloudStack is called. If no address is named, it says
             nothing yet, and is written when CloudStack has named one. None to record nothing.
     """
@@ -59,8 +61,14 @@ class Associate:
     ip: str
     network_id: str
     tags: Tags
+    mark: Tags = field(default=(), compare=False)
     record: Rerecord | None = field(default=None, compare=False)
     vpc_id: str = ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether others may have acquired an address for the same share meanwhile."""
+        return any(key == TAG_SHARE for key, _ in self.tags)
 
     def __str__(self) -> str:
         what = f"address {self.ip}" if self.ip else "a free address"
@@ -79,6 +87,16 @@ class AddTags:
 
     def __str__(self) -> str:
         return f"tag {_many(self.kind, self.names)}"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinShare(AddTags):
+    """Become a user of a shared address. The address is read then: somebody may be releasing it."""
+
+    share: str
+
+    def __str__(self) -> str:
+        return f"join shared address {self.share}, {self.names[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +240,14 @@ class OpenFirewall:
     """Open ports of an address.
 
     Attributes:
-        tags: given before the job ends, where nothing else shows that the rule is ours. Until then,
-            a tag of the address shows it; see `opening_text`.
+        tags: given before the job ends, where nothing else shows that the rule is ours.
+        opening_key: of the tag of the address that shows it until then; see `opening_text`.
     """
 
     address_id: str
     ports: PortRange
     tags: Tags = ()
+    opening_key: str = TAG_OPENING
 
     def __str__(self) -> str:
         return f"open {_firewall(self.ports)}"

@@ -5,15 +5,12 @@ associates it and tags it. Once an address has our tags, they alone say that it 
 dies before leaves its record: then the address may be ours as long as nobody has tagged or used it.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, Rerecord, StagePlan
@@ -25,27 +22,35 @@ from hooks.loadbalancers.plan.claims import (
     find_takeable,
     find_unfit,
     find_unproven,
+    in_own_order,
     is_still_asked_for,
     network_of,
     not_ready,
     refuse_foreign,
     refuse_takeover,
     refuse_unconfirmed,
+    refuse_without_nodes,
     unsettled,
 )
 from hooks.loadbalancers.plan.facts import HIDDEN_FORWARDS, Facts
 from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
-from hooks.loadbalancers.plan.ownership import Whose, is_by_controller
+from hooks.loadbalancers.plan.ownership import is_by_controller
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.plan.seals import seal
+from hooks.loadbalancers.plan.sharing import (
+    find_earlier,
+    find_share,
+    is_leaving,
+    join_share,
+    refuse_change,
+    refuse_share,
+    serves_until,
+)
 from hooks.loadbalancers.plan.takedown import take_down
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
-from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import REASON_NO_INSTANCES
 from hooks.webhook.requests import Time
 
-#: How many of the nodes' networks a message names.
-_NAMED_NETWORKS = 5
 #: Seconds after which the record of an address that cannot be tagged is renewed.
 RENEW_AFTER = 6 * 3600.0
 
@@ -73,24 +78,35 @@ def plan_address(facts: Facts) -> AddressPlan:
     """Keep, take over, claim or acquire the Service's address.
 
     The first of: one that is ours, one that a call of ours may have acquired, one of a Service of
-    our name, the one that the Service asks for, the one chosen before, the one that another
-    provider left, a new one.
+    our name, the one of the share that the Service asks for, the one that it asks for by its IP,
+    the one chosen before, the one that another provider left, a new one.
     """
+    recorded = facts.request.recorded.address
+    if held := find_held(facts):
+        kept, earlier = _keep(facts, held), find_earlier(facts, held)
+        joining = facts.not_refused((join_share(facts, earlier),) if earlier else ())
+        return replace(kept, actions=(*kept.actions, *joining))
+    if not facts.still_wants:
+        return AddressPlan(refuse_unconfirmed(facts.request), recorded=recorded)
+    return _undo_takeover(facts) or _claim_unproven(facts) or _gain(facts)
+
+
+def _gain(facts: Facts) -> AddressPlan:
+    """Take over, share, claim or acquire an address for a Service that has none."""
     request = facts.request
     recorded, wanted = request.recorded.address, request.spec.address
     by_ip = {each.ip_address: each for each in facts.state.addresses}
-    if held := find_held(facts):
-        return _keep(facts, held)
-    if not facts.still_wants:
-        return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
-    if planned := _undo_takeover(facts) or _claim_unproven(facts):
-        return planned
-    without_nodes, found = _refuse_without_nodes(facts), find_takeable(facts)
+    without_nodes, found = refuse_without_nodes(facts), find_takeable(facts)
     is_inherited = found is not None and facts.owner.whose(found) is Whose.INHERITED
     if without_nodes and not is_inherited:
         return AddressPlan(without_nodes, recorded=recorded)
     if found:
         return _take_over(facts, found)
+    shared = find_share(facts)
+    if refused := refuse_share(facts, shared):
+        return AddressPlan(refused, recorded=recorded)
+    if shared:
+        return _mark(facts, shared, (join_share(facts, shared),))
     claimed = request.recorded.claimed
     known = by_ip.get(claimed.ip) if claimed else None
     if known and facts.owner.whose(known) is Whose.FOREIGN_CLUSTER:
@@ -104,23 +120,6 @@ def plan_address(facts: Facts) -> AddressPlan:
     return _choose(facts)
 
 
-def _refuse_without_nodes(facts: Facts) -> Condition | None:
-    """Return the condition that says that no node is on the network that the Service names.
-
-    It may be another cluster's: a Service may name any network that the account sees.
-    """
-    request = facts.request
-    if any(each.is_on(request.network_id) for each in request.instances):
-        return None
-    name = facts.network.name if facts.network else request.network_id
-    if not request.instances:
-        message = f"No CloudStackInstance is known yet, so none is seen to be on network {name}"
-        return not_ready(REASON_NO_INSTANCES, message)
-    found = join_names(request.networks, limit=_NAMED_NETWORKS) or "no network"
-    message = f"No node of this cluster is on network {name}; they are on {found}"
-    return not_ready("NetworkWithoutNodes", message)
-
-
 def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Keep an address that is ours, and release any second one.
 
@@ -130,7 +129,7 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """
     request = facts.request
     by_controller = is_by_controller(found)
-    wanted = tags.address_tags(facts, by_controller=by_controller)
+    wanted = tags.address_tags(facts, by_controller=by_controller, address=found)
     actions: tuple[Action, ...] = tags.complete(
         facts, "address", [found], lambda each: each.ip_address, wanted
     )
@@ -141,7 +140,9 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         actions = (*actions, tags.give_to_user(facts, found))
     if is_proven:
         ending = tags.end_takeover(facts, found)
-        actions = (*actions, *ending, *_release_others(facts, found), *_settle_record(facts))
+        leaving = tags.drop_former_users(facts, found)
+        others = _release_others(facts, found)
+        actions = (*actions, *ending, *leaving, *others, *_settle_record(facts))
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
@@ -157,7 +158,7 @@ def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         condition=condition,
         actions=facts.not_refused(actions),
         address_id=found.id,
-        is_ours=is_proven and found.state == "Allocated",
+        is_ours=is_proven and found.state == "Allocated" and not is_leaving(facts, found),
         recorded=recorded,
     )
 
@@ -176,6 +177,11 @@ def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action,
         return not_ready("TagRefused", "; ".join(complaints))
     if found.state != "Allocated":
         return unsettled(found)
+    if is_leaving(facts, found):
+        message = f"{found.ip_address} may be about to be released by another Service"
+        return not_ready("AddressLeased", message)
+    if refused := refuse_change(facts, found):
+        return refused
     if asked not in ("", found.ip_address):
         message = (
             f"The Service asks for {asked} and has {found.ip_address}. The address of a live "
@@ -192,7 +198,8 @@ def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
         for each in facts.state.addresses
         if each.id != kept.id
         and each.state == "Allocated"
-        and facts.owner.whose(each) is Whose.OURS
+        and facts.owner.has_address(each)
+        and not serves_until(facts, each, kept)
         for action in take_down(facts.on(each.id), each, is_second=True)
     )
 
@@ -235,7 +242,9 @@ def _is_former_providers(facts: Facts, found: PublicIpAddress) -> bool:
 def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> AddressPlan:
     """Make an address ours by its tags, after the rules that another provider left on it."""
     wanted = tags.address_tags(facts, by_controller=by_controller)
-    last = AddTags("address", (found.id,), (found.ip_address,), wanted)
+    present = {(tag.key, tag.value) for tag in found.tags}
+    lacking = tuple(each for each in wanted if each not in present)
+    last = AddTags("address", (found.id,), (found.ip_address,), lacking)
     return _mark(facts, found, (*_tag_contents(facts, found), last))
 
 
@@ -323,7 +332,7 @@ def _choose(facts: Facts) -> AddressPlan:
     request, recorded = facts.request, facts.request.recorded.address
     action = _association(facts)
     before = recorded.ip if recorded else ""
-    free = [ip for ip in _in_own_order(request, facts.state.free) if ip != before]
+    free = [ip for ip in in_own_order(request, facts.state.free) if ip != before]
     # If one was associated in this call and does not show yet, no other is chosen.
     if request.spec.plan_only or action in facts.call_state.done or not free:
         planned = _associate(facts, action, "A free address is being associated")
@@ -338,7 +347,8 @@ def _association(facts: Facts, ip: str = "") -> Associate:
     record = _rerecord(facts, sealed)
     wanted = tags.address_tags(facts, by_controller=True)
     vpc_id = facts.network.vpc_id if facts.network else ""
-    return Associate(ip, facts.request.network_id, wanted, record, vpc_id)
+    mark = facts.owner.mark
+    return Associate(ip, facts.request.network_id, wanted, mark, record, vpc_id)
 
 
 def _rerecord(facts: Facts, after: Acquiring = NO_RECORD) -> Rerecord:
@@ -359,16 +369,6 @@ def _associate(facts: Facts, action: Associate, message: str) -> AddressPlan:
         message = f"{limit.used} of {limit.limit} public addresses are used; {message}"
     condition = not_ready(reasons.get(refusal.code, "AddressRefused"), message)
     return AddressPlan(condition, recorded=recorded)
-
-
-def _in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]:
-    """Sort addresses in an order of the Service's own, the same in every call.
-
-    Two Services that choose at the same time seldom choose the same address. One Service that
-    chooses twice does: Metacontroller may show it the status from before its first choice again.
-    """
-    uid = request.spec.service.uid
-    return sorted(ips, key=lambda ip: hashlib.sha256(f"{uid} {ip}".encode()).digest())
 
 
 def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:

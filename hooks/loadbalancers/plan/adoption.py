@@ -14,8 +14,9 @@ from hooks.loadbalancers.plan.claims import not_ready
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import former_firewall
 from hooks.loadbalancers.plan.former_names import is_fork_name, is_former_name
-from hooks.loadbalancers.plan.ownership import NOBODYS, describe
 from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.share_tags import describe
+from hooks.loadbalancers.plan.whose import NOBODYS
 from hooks.names import ANNOTATION_ADDRESS, ANNOTATION_TAKEOVER_FROM
 
 #: How many rules and members a condition names.
@@ -58,7 +59,7 @@ def _refuse_others(here: Facts, found: PublicIpAddress) -> Condition | None:
     others = [each for each in here.state.rules if each not in own]
     for rule in others:
         if here.owner.has_another_mark(rule):
-            return _in_use(found, f"rules of Service {describe(rule)}")
+            return _in_use(found, f"rules of {describe(rule.tags)}")
     named = [each for each in others if is_former_name(each.name)]
     if strangers := _strangers(here, named):
         return _in_use(found, f"rules {_listed(named)} with {_describe_strangers(strangers)}")

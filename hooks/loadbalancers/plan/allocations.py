@@ -7,10 +7,12 @@ From 4.18 on, an address's tags go when it is released, so they alone say whose 
 from dataclasses import replace
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CloudState, Facts
-from hooks.loadbalancers.plan.ownership import Resource, Whose, is_tag_of_ours
+from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
+from hooks.loadbalancers.plan.whose import Whose
 
 #: The first version all of whose releases drop an address's tags when it is released.
 LEAST_VERSION = (4, 18)

@@ -1,16 +1,23 @@
 """Decides which of the addresses that CloudStack shows is ours, or may become ours."""
 
+import hashlib
 import re
+from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Whose, describe, takeover_on
+from hooks.loadbalancers.plan.ownership import takeover_on
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.seals import SEAL_AGE, has_sealed
+from hooks.loadbalancers.plan.share_tags import Share, describe, share_order
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import ANNOTATION_TAKEOVER_FROM, TAG_TAKEOVER
+from hooks.names import ANNOTATION_TAKEOVER_FROM, REASON_NO_INSTANCES, TAG_TAKEOVER
 
+#: How many of the nodes' networks a message names.
+_NAMED_NETWORKS = 5
 #: The characters that CloudStack takes in the value of a tag.
 MAX_TAG = 255
 
@@ -22,11 +29,11 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     """
     request, owner = facts.request, facts.owner
     recorded = request.recorded.address
-    ours = [each for each in facts.state.addresses if owner.whose(each) is Whose.OURS]
+    ours = [each for each in facts.state.addresses if owner.has_address(each)]
     if not request.is_deleting:
         claimed = request.recorded.claimed
         has_claimed = claimed and any(each.ip_address == claimed.ip for each in ours)
-        if has_claimed and not facts.acquiring.place:
+        if has_claimed and not facts.acquiring.place and not owner.share:
             return tuple(ours)
         named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
     else:
@@ -41,28 +48,42 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
         if each in ours
         or owner.may_take(each)
         or owner.is_source_of(each)
+        or owner.has_share(each)
         or (is_named(each) and not owner.has_another_mark(each))
     )
 
 
 def find_held(facts: Facts) -> PublicIpAddress | None:
-    """Return the address that is ours: the recorded one, else one with rules, else the first."""
-    claimed = facts.request.recorded.claimed
+    """Return the address that is ours: the recorded one, else one with rules, else the first.
+
+    Of the addresses of one share, it is the first of them.
+    """
+    claimed, own = facts.request.recorded.claimed, own_addresses(facts)
+    shared = [each for each in own if facts.owner.has_share(each)]
+    is_other = claimed and all(each.ip_address != claimed.ip for each in shared)
+    if shared and not is_other:
+        return min(shared, key=share_order)
 
     def rank(address: PublicIpAddress) -> tuple[bool, bool, str]:
         is_claimed = claimed is not None and claimed.ip == address.ip_address
         has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
         return not is_claimed, not has_rules, address.ip_address
 
-    return min(own_addresses(facts), key=rank, default=None)
+    return min(own, key=rank, default=None)
 
 
 def own_addresses(facts: Facts) -> list[PublicIpAddress]:
-    """Return the addresses that are ours, also those from which somebody removed tags."""
+    """Return the addresses that are ours, also those from which somebody removed tags.
+
+    For a deletion, an address of our share that nobody uses is among them.
+    """
+    owner, is_deleting = facts.owner, facts.request.is_deleting
     return [
         each
         for each in facts.state.addresses
-        if facts.owner.whose(each) is Whose.OURS or may_restore(facts, each)
+        if owner.whose(each) is Whose.OURS
+        or may_restore(facts, each)
+        or (is_deleting and owner.has_address(each))
     ]
 
 
@@ -119,6 +140,7 @@ def find_takeable(facts: Facts) -> PublicIpAddress | None:
         each
         for each in facts.state.addresses
         if facts.owner.may_take(each)
+        and not facts.owner.share
         and wanted in ("", each.ip_address)
         and (facts.owner.whose(each) is Whose.FROM_TAKEOVER or find_unfit(facts, each) is None)
     ]
@@ -163,12 +185,22 @@ def refuse_takeover(facts: Facts, found: PublicIpAddress) -> Condition | None:
     return not_ready("AddressInUse", message)
 
 
+def in_own_order(request: LoadBalancerRequest, ips: Sequence[str]) -> list[str]:
+    """Sort addresses in an order of the Service's own, the same in every call.
+
+    Two Services that choose at the same time seldom choose the same address. One Service that
+    chooses twice does: Metacontroller may show it the status from before its first choice again.
+    """
+    chooser = request.chooser
+    return sorted(ips, key=lambda ip: hashlib.sha256(f"{chooser} {ip}".encode()).digest())
+
+
 def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
     """Return the condition that says why an address cannot have our rules; None if it can."""
     ip = found.ip_address
-    is_others = facts.owner.whose(found) is not Whose.UNMARKED and not facts.owner.may_take(found)
-    if is_others:
-        return not_ready("AddressInUse", f"{ip} belongs to Service {describe(found)}")
+    is_free = facts.owner.whose(found) in (Whose.UNMARKED, Whose.SHARED)
+    if not is_free and not facts.owner.may_take(found):
+        return not_ready("AddressInUse", f"{ip} belongs to {describe(found.tags)}")
     if found.is_source_nat:
         return not_ready("AddressIsSourceNAT", f"{ip} is the source NAT address of its network")
     if found.is_static_nat:
@@ -214,10 +246,14 @@ def _describe_network(facts: Facts) -> str:
 
 def refuse_foreign(found: PublicIpAddress) -> Condition:
     """Return the condition of an address that another cluster has."""
-    message = (
-        f"{found.ip_address} belongs to Service {describe(found)}, and is left as it is. If that "
-        f"cluster is gone, annotate the Service with {ANNOTATION_TAKEOVER_FROM} and its id"
-    )
+    message = f"{found.ip_address} belongs to {describe(found.tags)}, and is left as it is. "
+    if Share.read(found.tags):
+        message += "A shared address is not taken over: ask for another share, or for another name"
+    else:
+        message += (
+            f"If that cluster is gone, annotate the Service with {ANNOTATION_TAKEOVER_FROM} and "
+            "its id"
+        )
     return not_ready("ForeignCluster", message)
 
 
@@ -229,6 +265,23 @@ def refuse_unconfirmed(request: LoadBalancerRequest) -> Condition:
         "load balancer: no address is claimed for it"
     )
     return not_ready("ServiceNotConfirmed", message)
+
+
+def refuse_without_nodes(facts: Facts) -> Condition | None:
+    """Return the condition that says that no node is on the network that the Service names.
+
+    It may be another cluster's: a Service may name any network that the account sees.
+    """
+    request = facts.request
+    if any(each.is_on(request.network_id) for each in request.instances):
+        return None
+    name = facts.network.name if facts.network else request.network_id
+    if not request.instances:
+        message = f"No CloudStackInstance is known yet, so none is seen to be on network {name}"
+        return not_ready(REASON_NO_INSTANCES, message)
+    found = join_names(request.networks, limit=_NAMED_NETWORKS) or "no network"
+    message = f"No node of this cluster is on network {name}; they are on {found}"
+    return not_ready("NetworkWithoutNodes", message)
 
 
 def unsettled(found: PublicIpAddress) -> Condition:

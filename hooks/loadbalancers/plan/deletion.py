@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.http.texts import join_sentences
+from hooks.http.texts import join_names, join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
@@ -13,22 +13,18 @@ from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses, unconfirmed_record
-from hooks.loadbalancers.plan.ownership import (
-    Whose,
-    describe,
-    is_by_controller,
-    takeover_on,
-    value,
-)
+from hooks.loadbalancers.plan.ownership import is_by_controller, takeover_on, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.seals import has_sealed
+from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.takedown import (
     is_to_release,
     marked_alone,
     others_on,
     take_down,
 )
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
     ANNOTATION_ABANDON,
@@ -89,9 +85,11 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         response = _deleting(facts, why_kept)
         events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, why_kept, type="Warning"))
     elif not any(isinstance(each, actions.Release) for each in cleaning):
-        response = _deleting(
-            facts, f"What is ours on address {address.ip_address} is being deleted"
-        )
+        what = f"What is ours on address {address.ip_address} is being deleted"
+        if users := facts.owner.other_users(address):
+            named = join_names(users, limit=_NAMED_OTHERS)
+            what += f"; the address stays for Services that share it: {named}"
+        response = _deleting(facts, what)
     return _unless_refused(facts, response, cleaning, *events)
 
 
@@ -187,7 +185,7 @@ def _undo_takeover(facts: Facts) -> Plan[Action] | None:
         return _hold(facts, undoing)
     message = (
         f"Address {found.ip_address} was about to be taken over, and stays with its rules what it "
-        f"was: Service {describe(found)}'s"
+        f"was: {describe(found.tags)}'s"
     )
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
     return _unless_refused(facts, _deleting(facts, message), undoing, event)
@@ -239,6 +237,8 @@ def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str
 
     `facts` are those on the address.
     """
+    if facts.owner.other_users(address):
+        return ""
     if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
         on_it = join_sentences(others, limit=_NAMED_OTHERS)
         return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
@@ -260,15 +260,17 @@ def _cleanup(
     that came to no end removed them, it has its origin.
     """
     here = facts.on(address.id)
-    if facts.owner.whose(address) is Whose.OURS:
+    if facts.owner.has_address(address):
         is_second = address != find_held(facts)
         taking = take_down(here, address, at_once=at_once, is_second=is_second)
         return (*remove_items(facts), *taking)
-    if is_by_controller(address) and not facts.owner.is_source_of(address):
+    is_whole = facts.owner.whose(address) is Whose.SHARED or facts.owner.is_source_of(address)
+    if is_by_controller(address) and not is_whole:
         recorded, rules = here.request.recorded.claimed, here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
         return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
-    wanted = tags.address_tags(here, by_controller=is_by_controller(address))
+    by_controller = is_by_controller(address)
+    wanted = tags.address_tags(here, by_controller=by_controller, address=address)
     return tags.complete(here, "address", [address], lambda each: each.ip_address, wanted)
 
 
@@ -355,7 +357,7 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
         if each.state == "Releasing" and each.id == recorded.id:
             return _wait_for_release(facts, each)
         if facts.owner.whose(each) is Whose.FOREIGN_CLUSTER:
-            message = f"Address {each.ip_address} belongs to Service {describe(each)}, and stays"
+            message = f"Address {each.ip_address} belongs to {describe(each.tags)}, and stays"
             events.append(Event(request.service, EVENT_FOREIGN_CLUSTER, message, type="Warning"))
     if not events:
         events = [Event(request.service, EVENT_DELETED, "Deleted load balancer")]

@@ -11,7 +11,7 @@ from hooks.cloudstack.models.loadbalancing import (
     NewLoadBalancerRule,
 )
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.cloudstack.models.tags import Tag
+from hooks.cloudstack.models.tags import Resource, Tag
 from hooks.loadbalancers.plan.actions import (
     Action,
     AddItem,
@@ -24,6 +24,7 @@ from hooks.loadbalancers.plan.actions import (
     DeleteOrphan,
     DeleteRule,
     HoldService,
+    JoinShare,
     MembersTogether,
     OpenFirewall,
     Release,
@@ -35,7 +36,6 @@ from hooks.loadbalancers.plan.actions import (
     UpdateRule,
 )
 from hooks.loadbalancers.plan.facts import CloudState
-from hooks.loadbalancers.plan.ownership import Resource
 
 Tagged = TypeVar("Tagged", bound=Resource)
 
@@ -52,7 +52,7 @@ def state_after(  # noqa: C901, PLR0912 - a case each
     """
     match action:
         case AddTags() | Retag():
-            return _tagged(state, action)
+            return None if isinstance(action, JoinShare) else _tagged(state, action)
         case CreateRule(rule):
             return _with_rule(state, _rule(rule, made)) if made else None
         case UpdateRule(rule_id, _, change):

@@ -11,6 +11,7 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.ownership import Owner
+from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -73,6 +74,7 @@ class Heir:
 
     Attributes:
         address, network: what it asks for; empty for any.
+        share: whose address it asks for; empty for one of its own.
         members_network: of its load balancer's members; empty while that is not known.
         complaint: why its load balancer is not ready; empty if it is, or does not say so.
         is_abandoned: its load balancer's end leaves everything in CloudStack.
@@ -81,6 +83,7 @@ class Heir:
     uid: str
     address: str = ""
     network: str = ""
+    share: str = ""
     members_network: str = ""
     complaint: str = ""
     is_abandoned: bool = False
@@ -91,7 +94,9 @@ class Heir:
         One that the Service names waits for it also if its members are elsewhere: a person decides.
         `network_id` is what the status records: a VPC's address without rules shows none.
         """
-        if address.is_static_nat or address.is_source_nat:
+        share = Share.read(address.tags)
+        is_of_share = (share.name if share else "") == self.share
+        if address.is_static_nat or address.is_source_nat or not is_of_share:
             return False
         network = self.network or ("" if self.address else self.members_network)
         place = address.network_id or network_id

@@ -65,6 +65,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "nodeSelector": (spec.node_selector, {}),
         "planOnly": (spec.plan_only, False),
         "takeoverFrom": (spec.takeover_from, ""),
+        "sharedAddress": (spec.shared_address, ""),
         "heldMode": (request.mode, spec.mode.lower()),
         "abandon": (request.is_abandoned, False),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),

@@ -24,7 +24,6 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import (
     PortKey,
-    Whose,
     is_by_controller,
     value,
 )
@@ -35,7 +34,9 @@ from hooks.loadbalancers.plan.ranges import (
     rewrite_avoiding,
     uncovered,
 )
-from hooks.loadbalancers.plan.rules import RulesPlan, enforcement, port_key
+from hooks.loadbalancers.plan.rules import RulesPlan, enforcement, own_rules, port_key
+from hooks.loadbalancers.plan.share_tags import Share, opening_key
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
 
 #: States of a firewall rule that is being deleted.
@@ -180,7 +181,7 @@ def former_firewall(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Fi
 
 def begun_firewall(facts: Facts, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
     """Return the firewall rule that a call of ours made before it died, without tags."""
-    text = value(address, TAG_OPENING)
+    text = value(address, _opening_key(facts, address))
     return tuple(
         rule
         for rule in facts.state.firewall
@@ -233,21 +234,38 @@ def _ours_untagged(
     """Return at which of these ports a rule without our whole mark is ours.
 
     At all of them if it has a part of the mark, or on an address that we acquired: a call that ends
-    between creating and tagging a rule leaves one. On another address it is a person's.
+    between creating and tagging a rule leaves one. On another address it is a person's. On a shared
+    address it may be another Service's, unless we have the port: nobody else has a rule there.
     """
-    return port_keys if rule.tags or _is_acquired(facts, rule.public_ip_id) else ()
+    if not rule.tags and not _is_acquired(facts, rule.public_ip_id):
+        return ()
+    address = _address(facts, rule.public_ip_id)
+    if address is None or Share.read(address.tags) is None or facts.owner.has_mark(rule):
+        return port_keys
+    return {port_key(each) for each in own_rules(facts.owner, facts.state.rules)} & set(port_keys)
+
+
+def _address(facts: Facts, address_id: str) -> PublicIpAddress | None:
+    return next((each for each in facts.state.addresses if each.id == address_id), None)
 
 
 def _is_acquired(facts: Facts, address_id: str) -> bool:
-    return any(each.id == address_id and is_by_controller(each) for each in facts.state.addresses)
+    address = _address(facts, address_id)
+    return address is not None and is_by_controller(address)
+
+
+def _opening_key(facts: Facts, address: PublicIpAddress) -> str:
+    """Return the key of the tag that shows which firewall rule is being made, a user's own."""
+    return opening_key(facts.owner.uid) if Share.read(address.tags) else TAG_OPENING
 
 
 def _settle_opening(facts: Facts, address_id: str) -> tuple[Action, ...]:
     """Finish what a call that died began: its rule is tagged, then the address is untagged."""
     for address in facts.state.addresses:
         is_ours = address.id == address_id and facts.owner.whose(address) is Whose.OURS
-        if is_ours and value(address, TAG_OPENING):
-            untag = UntagAddress(facts.owner.own_address(address), (TAG_OPENING,))
+        key = _opening_key(facts, address)
+        if is_ours and value(address, key):
+            untag = UntagAddress(facts.owner.own_address(address), (key,))
             return tag_firewall(facts, begun_firewall(facts, address)) or (untag,)
     return ()
 
@@ -289,11 +307,13 @@ def _opening(
     CloudStack refuses a rule that shares a port and the text of a range with another. So a taken
     range is written by its halves. A single address has none.
     """
-    mark = () if _is_acquired(facts, address_id) else facts.owner.mark
+    address = _address(facts, address_id)
+    mark = () if address and is_by_controller(address) else facts.owner.mark
+    key = _opening_key(facts, address) if address else TAG_OPENING
     for ports in lacking:
         taken = {c for rule in active if _may_clash(rule, ports) for c in effective(rule.cidrs)}
         cidrs = rewrite_avoiding(ports.cidrs, taken) or ports.cidrs
-        yield OpenFirewall(address_id, replace(ports, cidrs=cidrs), mark)
+        yield OpenFirewall(address_id, replace(ports, cidrs=cidrs), mark, key)
 
 
 def _replace(

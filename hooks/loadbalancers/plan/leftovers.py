@@ -10,6 +10,7 @@ from hooks.loadbalancers.plan.claims import find_unclaimed
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import MARK_KEYS, takeover_on, value
 from hooks.loadbalancers.plan.rules import own_rules
+from hooks.loadbalancers.plan.share_tags import Share
 from hooks.names import (
     EVENT_ADDRESS_KEPT,
     EVENT_NOT_PROVEN,
@@ -57,10 +58,12 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
 
     Empty if nothing shows it, or the address stays as asked.
     """
+    here = own_rules(facts.owner, facts.on(address.id).state.rules)
     ours = set(facts.owner.mark)
     present = {tag.key for tag in address.tags if (tag.key, tag.value) in ours}
     is_named = TAG_SERVICE_UID in present or {TAG_NAMESPACE, TAG_SERVICE} <= present
     is_others = address.state == "Releasing" or facts.owner.has_another_mark(address)
+    is_others = is_others or (Share.read(address.tags) is not None and not here)
     if is_others or takeover_on(address) or _is_expected(facts, address):
         return ""
     if is_named:

@@ -2,19 +2,19 @@
 
 What we make is marked by four tags: cluster, namespace, name and UID of its Service. CloudStack
 lists what has any of several tags, so all four are compared here, after the answer. What a Service,
-a status or a CloudStackLoadBalancer says proves nothing by itself.
+a status or a CloudStackLoadBalancer says proves nothing by itself. An address that several Services
+share has tags of its own; see share_tags.py.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum, auto
-from typing import Literal, Protocol
+from typing import Literal
 
 from hooks import names
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.cloudstack.models.tags import Tag
+from hooks.cloudstack.models.tags import Resource
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.plan.former_names import (
     fork_prefix,
@@ -22,7 +22,9 @@ from hooks.loadbalancers.plan.former_names import (
     has_prefix,
     is_former,
 )
+from hooks.loadbalancers.plan.share_tags import SHARE_KEYS, Share, share_of, user_key
 from hooks.loadbalancers.plan.takeover_tag import Takeover
+from hooks.loadbalancers.plan.whose import NOBODYS, Whose
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -36,33 +38,6 @@ PortKey = tuple[str, int]
 MARK_KEYS = (names.TAG_CLUSTER, names.TAG_NAMESPACE, names.TAG_SERVICE, names.TAG_SERVICE_UID)
 #: Keys of our tags on addresses. Rules and firewall rules have all of them except the origin.
 ADDRESS_KEYS = (*MARK_KEYS, names.TAG_ORIGIN)
-
-
-class Whose(Enum):
-    """Whose a resource is, by its mark.
-
-    Attributes:
-        OURS: all four tags are ours.
-        INHERITED: of a Service of our cluster, namespace and name under another UID, or without
-            one: ours if the Service that lives now has our UID.
-        FROM_TAKEOVER: of our namespace and name in the cluster that the Service takes over from.
-        FOREIGN_CLUSTER: another cluster's.
-        OTHER: another Service's.
-        PARTLY: some of our four tags, and none that differs.
-        UNMARKED: none of the four.
-    """
-
-    OURS = auto()
-    INHERITED = auto()
-    FROM_TAKEOVER = auto()
-    FOREIGN_CLUSTER = auto()
-    OTHER = auto()
-    PARTLY = auto()
-    UNMARKED = auto()
-
-
-#: Whose a resource is that nobody has, as far as its mark says.
-NOBODYS = (Whose.UNMARKED, Whose.PARTLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +78,13 @@ class NotOurs(Exception):
     """Something was about to be deleted or retagged that is not proven ours."""
 
 
-class Resource(Protocol):
-    """Anything with tags."""
-
-    @property
-    def id(self) -> str:
-        """Return CloudStack's id."""
-
-    @property
-    def tags(self) -> tuple[Tag, ...]:
-        """Return all tags."""
-
-
 @dataclass(frozen=True)
 class Owner:
     """A Service, as the mark of its resources names it.
 
     Attributes:
         takeover_from: the id of the cluster to take over from; empty for none.
+        share: the name of the shared address that it asks for; empty for one of its own.
         former_prefixes: what names begin with that other providers gave to rules of this Service;
             transport and port follow, or the port alone.
         still_wants: the Service was read from the API server in this call, has this UID, and wants
@@ -135,6 +99,7 @@ class Owner:
     service: str
     uid: str
     takeover_from: str = ""
+    share: str = ""
     former_prefixes: frozenset[str] = frozenset()
     still_wants: bool = False
     is_last: bool = False
@@ -155,6 +120,7 @@ class Owner:
             service=service.name,
             uid=service.uid,
             takeover_from=request.spec.takeover_from,
+            share=request.spec.shared_address,
             former_prefixes=former_prefixes(namespace, service, request.spec.adopt.names),
             still_wants=still_wants,
             is_last=is_last,
@@ -172,8 +138,18 @@ class Owner:
         values = (self.cluster, self.namespace, self.service, self.uid)
         return tuple(zip(MARK_KEYS, values, strict=True))
 
+    def address_mark(self, address: Resource | None = None) -> Tags:
+        """Return the mark of an address, or of a new one: of its share if it is shared."""
+        name = share_of(address.tags if address else (), self.share)
+        if not name:
+            return self.mark
+        values = (self.cluster, self.namespace, name, self.service)
+        return tuple(zip((*SHARE_KEYS, user_key(self.uid)), values, strict=True))
+
     def whose(self, resource: Resource) -> Whose:
         """Compare a resource's mark with ours."""
+        if share := Share.read(resource.tags):
+            return share.whose(self.cluster, self.namespace, self.share, self.uid)
         ours = dict(self.mark)
         found = {tag.key: tag.value for tag in resource.tags if tag.key in ours}
         cluster, uid = found.get(names.TAG_CLUSTER), found.get(names.TAG_SERVICE_UID)
@@ -196,9 +172,15 @@ class Owner:
 
         Nobody else wants what a Service of our name left, or began to take over before it went.
         """
-        whose, is_only = self.whose(resource), self.still_wants or self.is_last
+        whose = self.whose(resource)
         is_begun = whose is not Whose.OURS and self._has_begun_with(resource)
-        return is_begun or whose is Whose.FROM_TAKEOVER or (whose is Whose.INHERITED and is_only)
+        is_left = whose is Whose.INHERITED and self.is_sole
+        return is_begun or whose is Whose.FROM_TAKEOVER or is_left
+
+    @property
+    def is_sole(self) -> bool:
+        """Tell whether no other Service of our name wants what one of this name left."""
+        return self.still_wants or self.is_last
 
     def has_name_of(self, resource: Resource) -> bool:
         """Tell whether a resource is marked for a Service of our namespace and name."""
@@ -233,6 +215,8 @@ class Owner:
 
     def has_another_mark(self, resource: Resource) -> bool:
         """Tell whether a resource has a mark that differs from ours, rather than lacks a part."""
+        if Share.read(resource.tags):
+            return self.whose(resource) in (Whose.FOREIGN_CLUSTER, Whose.OTHER)
         ours = dict(self.mark)
         return any(ours.get(tag.key, tag.value) != tag.value for tag in resource.tags)
 
@@ -254,13 +238,14 @@ class Owner:
         """
         if self.is_source_of(address):
             return True
-        lacking = set(self.mark) - {(tag.key, tag.value) for tag in address.tags}
+        present = {(tag.key, tag.value) for tag in address.tags}
+        lacking = set(self.address_mark(address)) - present
         return (
             recorded is not None
             and recorded.is_of(address)
             and not self.has_another_mark(address)
             and (
-                {key for key, _ in lacking} <= {names.TAG_SERVICE}
+                {key for key, _ in lacking} <= {names.TAG_SERVICE, names.TAG_SHARE}
                 or any(self.whose(rule) is Whose.OURS for rule in rules)
             )
         )
@@ -302,10 +287,36 @@ class Owner:
         is_bare = sealed and whose in NOBODYS
         return whose is Whose.OURS or (may_take and self.may_take(item)) or is_bare
 
-    def own_address(self, address: PublicIpAddress) -> Own:
-        """Return our title to an address with our whole mark. Raises NotOurs."""
-        ip = address.ip_address
-        return _title("address", address.id, ip, is_ours=self.whose(address) is Whose.OURS)
+    def has_address(self, address: Resource) -> bool:
+        """Tell whether an address has our whole mark, or is our share's and nobody uses it."""
+        share, whose = Share.read(address.tags), self.whose(address)
+        return whose is Whose.OURS or (whose is Whose.SHARED and not (share and share.users))
+
+    def other_users(self, address: Resource) -> tuple[str, ...]:
+        """Name the other Services that use a shared address, but one of our name that is gone."""
+        share = Share.read(address.tags)
+        gone = (self.uid, *(self.former_users(address) if self.is_sole else ()))
+        users = share.users.items() if share else ()
+        return tuple(sorted(name for uid, name in users if uid not in gone))
+
+    def former_users(self, address: Resource) -> tuple[str, ...]:
+        """Return the UIDs of Services of our name under which a shared address was used before."""
+        share = Share.read(address.tags)
+        users = share.users.items() if share and self.has_address(address) else ()
+        return tuple(uid for uid, name in users if name == self.service and uid != self.uid)
+
+    def has_share(self, address: Resource) -> bool:
+        """Tell whether an address is of the share that the Service asks for, and may be used."""
+        is_asked_for = value(address, names.TAG_SHARE) == self.share != ""
+        return is_asked_for and self.whose(address) in (Whose.OURS, Whose.SHARED)
+
+    def own_address(self, address: PublicIpAddress, *, alone: bool = False) -> Own:
+        """Return our title to an address with our whole mark, or our part in it. Raises NotOurs.
+
+        `alone` asks for a title that no other Service shares.
+        """
+        is_ours = self.has_address(address) and not (alone and self.other_users(address))
+        return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
     def own_restorable(
         self, recorded: RecordedAddress | None, address: PublicIpAddress, rules: Iterable[Resource]
@@ -375,18 +386,6 @@ def value(resource: Resource, key: str) -> str:
 def is_by_controller(address: PublicIpAddress) -> bool:
     """Tell whether we acquired an address of ours, so that it is released with the Service."""
     return value(address, names.TAG_ORIGIN) == names.TAG_ORIGIN_CONTROLLER
-
-
-def is_tag_of_ours(tag: Tag) -> bool:
-    """Tell whether a tag is of a kind that only these hooks write, of this version or another."""
-    return tag.key.startswith(f"{names.CLOUDSTACK_GROUP}/")
-
-
-def describe(resource: Resource) -> str:
-    """Return the name of the Service that a resource is tagged for, and its cluster's id."""
-    name = f"{value(resource, names.TAG_NAMESPACE)}/{value(resource, names.TAG_SERVICE)}"
-    cluster = value(resource, names.TAG_CLUSTER)
-    return f"{name} of cluster {cluster}" if cluster else name
 
 
 def _cluster_and_uid(resource: Resource) -> tuple[str | None, str | None]:

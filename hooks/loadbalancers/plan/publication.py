@@ -16,7 +16,9 @@ from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import NOBODYS, Whose, describe, value
+from hooks.loadbalancers.plan.ownership import value
+from hooks.loadbalancers.plan.share_tags import Share, describe
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.names import EVENT_ADDRESS_WITHDRAWN, TAG_SERVICE_UID
 
@@ -77,7 +79,7 @@ def withdrawal_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
         return
     whose = "was allocated again by somebody else"
     if facts.owner.has_another_mark(taken):
-        whose = f"belongs to Service {describe(taken)}"
+        whose = f"belongs to {describe(taken.tags)}"
     message = f"{taken.ip_address} {whose} in CloudStack: this Service does not show it any more"
     yield Event(facts.request.service, EVENT_ADDRESS_WITHDRAWN, message, type="Warning")
 
@@ -110,10 +112,11 @@ def _is_others(facts: Facts, found: PublicIpAddress) -> bool:
     A mark with our UID is no such proof: somebody may have changed the cluster's id.
     """
     owner, whose = facts.owner, facts.owner.whose(found)
-    if whose in (Whose.OTHER, Whose.FOREIGN_CLUSTER):
+    if whose in (Whose.OTHER, Whose.FOREIGN_CLUSTER) and not Share.read(found.tags):
         return value(found, TAG_SERVICE_UID) not in ("", owner.uid)
     recorded = facts.request.recorded.address
-    if recorded is None or whose not in (Whose.OURS, *NOBODYS) or found.allocated_at is None:
+    is_next = whose in (Whose.INHERITED, Whose.FROM_TAKEOVER, Whose.SHARED)
+    if recorded is None or is_next or found.allocated_at is None:
         return False
     is_acquiring = any(isinstance(each, Associate) for each in facts.call_state.done)
     if is_acquiring or facts.acquiring.names(found):

@@ -13,8 +13,10 @@ from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.former_names import is_former_name
-from hooks.loadbalancers.plan.ownership import Owner, PortKey, Whose
+from hooks.loadbalancers.plan.ownership import Owner, PortKey
 from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.plan.share_tags import describe
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import EVERYONE, Port
 
 #: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
@@ -256,7 +258,7 @@ def _plan_ports(
     own_by_key = {port_key(rule): rule for rule in own if not _is_misplaced(facts, rule)}
     own_ids = {rule.id for rule in own}
     others = [rule for rule in facts.state.rules if rule.id not in own_ids]
-    other_tier, taken = _other_tier(facts, others), {port_key(rule): rule.name for rule in others}
+    other_tier, taken = _other_tier(facts, others), {port_key(rule): rule for rule in others}
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
@@ -265,7 +267,7 @@ def _plan_ports(
         # A refused creation says more than the refused deletion before it.
         refusal = next(filter(None, map(facts.refusal, reversed(actions))), None)
         if key in taken and rule is None:
-            actions, problem = (), f"port {port.public_port} is taken by rule {taken[key]}"
+            actions, problem = (), _taken_by(facts, port, taken[key])
         elif other_tier and rule is None:
             actions, problem = (), other_tier
         elif by.impossible:
@@ -275,6 +277,12 @@ def _plan_ports(
             actions, problem = (), refusal.text
         ports.append(PortRule(wanted, rule, actions, problem))
     return ports
+
+
+def _taken_by(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:
+    """Say which rule has a port of the address, and of which Service it is, if its mark says so."""
+    text = f"port {port.public_port} is taken by rule {rule.name}"
+    return f"{text} of {describe(rule.tags)}" if facts.owner.has_another_mark(rule) else text
 
 
 def _opened_by_others(facts: Facts) -> list[str]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from hooks import names
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.plan.actions import (
     AddTags,
     BeginTakeover,
@@ -14,18 +15,21 @@ from hooks.loadbalancers.plan.actions import (
     UntagAddress,
 )
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import Resource, TaggedKind, Tags, takeover_on, value
+from hooks.loadbalancers.plan.ownership import TaggedKind, Tags, takeover_on, value
+from hooks.loadbalancers.plan.share_tags import user_key
 
 Tagged = TypeVar("Tagged", bound=Resource)
 
 
-def address_tags(facts: Facts, *, by_controller: bool) -> Tags:
-    """Return the tags of this Service's address.
+def address_tags(
+    facts: Facts, *, by_controller: bool, address: PublicIpAddress | None = None
+) -> Tags:
+    """Return the tags of this Service's address; by default, of a new one.
 
     The origin says whether we acquired the address, so that it is released with the Service.
     """
     origin = names.TAG_ORIGIN_CONTROLLER if by_controller else names.TAG_ORIGIN_USER
-    return (*facts.owner.mark, (names.TAG_ORIGIN, origin))
+    return (*facts.owner.address_mark(address), (names.TAG_ORIGIN, origin))
 
 
 def give_to_user(facts: Facts, address: PublicIpAddress) -> KeepAddress:
@@ -49,6 +53,16 @@ def end_takeover(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, 
     if takeover not in facts.owner.takeovers or any(map(facts.owner.may_take, contents)):
         return ()
     return (UntagAddress(facts.owner.own_address(address), (names.TAG_TAKEOVER,)),)
+
+
+def drop_former_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, ...]:
+    """Remove the users of our name that are gone, once nothing on the address has their mark."""
+    here, owner = facts.on(address.id).state, facts.owner
+    former = owner.former_users(address) if owner.is_sole else ()
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    if not former or any(map(owner.may_take, contents)):
+        return ()
+    return (UntagAddress(owner.own_address(address), tuple(map(user_key, former))),)
 
 
 def undo_takeover(facts: Facts, address: PublicIpAddress) -> GiveBack | UntagAddress:

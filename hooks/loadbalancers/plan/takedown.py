@@ -11,20 +11,25 @@ from hooks.loadbalancers.plan.firewall import (
     ports_of,
     tag_firewall,
 )
-from hooks.loadbalancers.plan.ownership import (
-    ADDRESS_KEYS,
-    Whose,
-    is_by_controller,
-    is_tag_of_ours,
-)
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
-from hooks.names import TAG_OPENING, TAG_TAKEOVER
+from hooks.loadbalancers.plan.share_tags import (
+    SHARE_KEYS,
+    Share,
+    is_tag_of_ours,
+    opening_key,
+    user_key,
+)
+from hooks.loadbalancers.plan.tags import give_to_user
+from hooks.loadbalancers.plan.whose import Whose
+from hooks.names import TAG_OPENING, TAG_ORIGIN, TAG_TAKEOVER
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
     """Name what is on an address of ours and not ours: releasing the address would remove it.
 
-    A tag of somebody else's says that the address is more to them than this Service's.
+    A tag of somebody else's says that the address is more to them than this Service's. So do other
+    Services that share it.
 
     `facts` are those on the address.
     """
@@ -40,6 +45,7 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
         *state.other_forwards,
         *_nat(address),
         *(f"tag {each.key}" for each in address.tags if not is_tag_of_ours(each)),
+        *(f"Service {each}" for each in facts.owner.other_users(address)),
     )
 
 
@@ -58,6 +64,9 @@ def take_down(
 ) -> tuple[Action, ...]:
     """Release an address that is wholly ours, else remove what is ours from it: the tags last.
 
+    From an address that other Services share, that is the tag of this one. If this one keeps its
+    address, the address stays when the last of them goes.
+
     If CloudStack refuses the release, firewall rules and rules go one by one: their node ports may
     be another Service's soon. The next call releases again.
 
@@ -72,16 +81,34 @@ def take_down(
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
     is_released = is_to_release(facts, address, is_second=is_second)
     if is_released and not others_on(facts, address):
-        release = Release(own)
+        release = Release(facts.owner.own_address(address, alone=True))
         return (*cleaning, release) if facts.is_refused_by_cloudstack(release) else (release,)
     if begun := tag_firewall(facts, begun_firewall(facts, address)):
         return begun
+    if facts.owner.other_users(address) and _keeps_by_us(facts, address, is_second=is_second):
+        cleaning = (*cleaning, give_to_user(facts, address))
     present = {tag.key for tag in address.tags}
-    keys = (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
+    keys = _keys_of_ours(facts, address)
     untag = UntagAddress(own, tuple(key for key in keys if key in present))
     if cleaning:
         return (*cleaning, untag) if at_once else cleaning
     return (untag,)
+
+
+def _keys_of_ours(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
+    """Return the keys of what is ours among the tags of an address: all, or those of one user."""
+    owner = facts.owner
+    if Share.read(address.tags) is None:
+        return (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
+    former = owner.former_users(address) if owner.is_sole else ()
+    own = (opening_key(owner.uid), *map(user_key, (owner.uid, *former)))
+    return own if owner.other_users(address) else (*SHARE_KEYS, TAG_ORIGIN, *own)
+
+
+def _keeps_by_us(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> bool:
+    """Tell whether an address that we acquired is to stay."""
+    is_to_stay = not is_to_release(facts, address, is_second=is_second)
+    return is_by_controller(address) and is_to_stay
 
 
 def marked_alone(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:

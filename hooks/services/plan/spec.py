@@ -84,6 +84,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
     mode = reader.annotations.get(names.ANNOTATION_MODE, "apply")
     network = reader.annotation(names.ANNOTATION_NETWORK, values.resource_id, default="")
     former = reader.annotation(names.ANNOTATION_TAKEOVER_FROM, values.cluster_id, default="")
+    share = _shared_address(reader, former)
     return {
         "service": {"name": service["metadata"]["name"], "uid": service["metadata"]["uid"]},
         "loadBalancerName": load_balancer_name(service["metadata"]["uid"]),
@@ -100,7 +101,20 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         "mode": reader.read(annotation_path(names.ANNOTATION_MODE), mode, _mode, otherwise="Plan"),
         **({"takeoverFrom": former} if former else {}),
         **({"network": network} if network else {}),
+        **({"sharedAddress": share} if share else {}),
     }
+
+
+def _shared_address(reader: Reader, former: str) -> str:
+    """Read the name of a share; an address of another cluster is not shared by taking it over."""
+    share = reader.annotation(names.ANNOTATION_SHARED_ADDRESS, values.share_name, default="")
+    if share and former:
+        reader.refuse(
+            annotation_path(names.ANNOTATION_TAKEOVER_FROM),
+            f"a shared address is not taken over from cluster {quote(former)}; remove this "
+            f"annotation, or {names.ANNOTATION_SHARED_ADDRESS}",
+        )
+    return share
 
 
 def _note_network(facts: Facts, spec: Json, reader: Reader) -> None:
@@ -119,11 +133,6 @@ def _refuse_unserved(spec: Json, reader: Reader) -> None:
         reader.refuse(
             "spec.ipFamilies",
             f"{quote(families)} has no IPv4, and CloudStack's load balancers serve IPv4 only",
-        )
-    if names.ANNOTATION_SHARED_ADDRESS in reader.annotations:
-        reader.refuse(
-            annotation_path(names.ANNOTATION_SHARED_ADDRESS),
-            "one address for several Services is not served yet; remove the annotation",
         )
 
 

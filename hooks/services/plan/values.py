@@ -22,6 +22,7 @@ MAX_PORTS = 256
 MAX_LABELS = 64
 
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_SHARE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class InvalidValue(ValueError):
@@ -109,6 +110,17 @@ def cluster_id(text: str) -> str:
     name = text.strip()
     if len(name) > MAX_TAG:
         raise InvalidValue(f"{quote(text)} is longer than a tag's {MAX_TAG} characters")
+    return name
+
+
+def share_name(text: str) -> str:
+    """Read the name of a shared address; empty for none. Raises InvalidValue."""
+    name = text.strip()
+    if name and not _SHARE.fullmatch(name):
+        raise InvalidValue(
+            f"{quote(text)} is not a name of a shared address; write at most 63 lower case "
+            "letters, digits and dashes between them, such as front"
+        )
     return name
 
 

@@ -54,7 +54,7 @@ def test_before_4_18_tags_alone_prove_nothing(status: Any) -> None:
     [
         pytest.param(recorded(allocatedAt=moment(NOW)), {}, id="the recorded allocation"),
         pytest.param(chosen(), {}, id="the choice"),
-        pytest.param(None, {"done": (Associate("", NET, (), None),)}, id="acquired in this call"),
+        pytest.param(None, {"done": (Associate("", NET, ()),)}, id="acquired in this call"),
         pytest.param(LATER, {"rules": (rule(80, tags=our_tags(request())),)}, id="a rule"),
         pytest.param(
             LATER,

@@ -281,10 +281,16 @@ def test_every_tcp_port_and_no_udp_port_has_the_proxy_protocol() -> None:
         pytest.param(service({"keep-ip": ""}), annotation("keep-ip"), "not a boolean", id="keep"),
         pytest.param(service({"disabled": "no"}), annotation("disabled"), "not a bool", id="opt"),
         pytest.param(
-            service({"shared-address": "edge"}),
+            service({"shared-address": "Edge_1"}),
             annotation("shared-address"),
-            "one address for several Services is not served yet",
-            id="shared address",
+            "'Edge_1' is not a name of a shared address; write at most 63 lower case letters",
+            id="no share's name",
+        ),
+        pytest.param(
+            service({"shared-address": "edge", "takeover-from": "old"}),
+            annotation("takeover-from"),
+            "a shared address is not taken over from cluster 'old'; remove this annotation",
+            id="takeover of a shared address",
         ),
         pytest.param(
             service({"takeover-from": "x" * 256}),
