@@ -91,9 +91,13 @@ class Play:
         if self.rng.random() < 0.03:
             self.take()
         if self.rng.random() < 0.005:
-            self.rng.choice(self.services).lb.delete()
+            self.delete()
         if may_die and self.rng.random() < 0.5:
             raise Died
+
+    def delete(self) -> None:
+        """Delete a Service."""
+        self.rng.choice(self.services).lb.delete()
 
     def refuse(self) -> None:
         """Let CloudStack refuse a command once, or until the end of the disorder."""
