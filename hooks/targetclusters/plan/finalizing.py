@@ -34,6 +34,8 @@ def decide(facts: Facts) -> Decision:
             return _finalized(message + _elsewhere(facts), names.EVENT_RESOURCES_ORPHANED)
         count = max(synced, recorded)
         message = f"{count} objects were deleted from the cluster{_elsewhere(facts)}"
+        if unlisted := latest.report.described_unlisted:
+            return _finalized(f"{message}; {unlisted}", names.EVENT_RESOURCES_ORPHANED)
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
     problem = _problem(latest)
     if latest is not None and latest.failure and latest.failure.reason == NAMESPACE_DELETED:

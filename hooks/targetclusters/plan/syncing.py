@@ -254,12 +254,8 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
     if latest.desired and (empty := latest.desired.empty_sources):
         more = f" and {len(empty) - 1} more hold" if len(empty) > 1 else " holds"
         message += f"; {empty[0]}{more} no object"
-    if report.unlisted:
-        named = (str(key) for key in report.unlisted if key.kind != "Secret")
-        message += (
-            f"; {len(report.unlisted)} more on the cluster have our mark and are in no inventory, "
-            f"such as {next(named, 'a Secret')}; the label {report.label} finds them"
-        )
+    if unlisted := report.described_unlisted:
+        message += f"; {unlisted}"
     return _synced("True", "Synced", message)
 
 

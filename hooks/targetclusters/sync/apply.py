@@ -221,7 +221,8 @@ class Applier:
             body = _with_metadata(wanted.beside(before), uid=live.uid)
             after = self.state.target.dry_run(wanted.path, body)
             known = wanted.body if wanted.entry.is_confidential else None
-            fields = changed_fields(before, after, known=known)
+            in_time = self.state.target.check_time
+            fields = changed_fields(before, after, known=known, in_time=in_time)
             self.state.memory.dry_runs[wanted.key] = _compared(wanted, live), fields
         return live, fields
 

@@ -13,9 +13,11 @@ All calls go through `target`. `memory` is what is kept between rounds.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+
+from msgspec import structs
 
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.texts import one_line
@@ -110,7 +112,10 @@ def delete_all(
         error = "the round's time was over"
     if not error and all(map(is_former_set, left.by_key.values())):
         left = left.with_entries(())
-    return replace(report, inventory=left, error=error, complete=not (error or left.by_key))
+    memory.left |= dict.fromkeys(report.unlisted)
+    complete = not (error or left.by_key)
+    unlisted = tuple(memory.left)
+    return replace(report, inventory=left, error=error, complete=complete, unlisted=unlisted)
 
 
 @dataclass
@@ -146,8 +151,8 @@ class _Round:
 
     def _take_steps(self) -> None:
         desired, recorded = self.task.desired, self.recorded.by_key
-        kinds, ignored = self._find_kinds(), self.task.policy.ignored
-        self.resolved = resolve(desired, kinds, self.task.owner, recorded, ignored)
+        kinds, in_time = self._find_kinds(), self.target.check_time
+        self.resolved = resolve(self.task, kinds, recorded, in_time=in_time)
         wanted = {one.key: one for one in self.resolved.objects}
         self.target.managed_namespaces = frozenset(
             key.name for key in wanted if key.kind == NAMESPACE.kind
@@ -324,10 +329,24 @@ class _Round:
         entries = dict(self.recorded.by_key)
         entries |= {one.key: one.entry for one in self.resolved.objects}
         entries |= {key: result.entry for key, result in self.results.items()}
+        entries |= self._kept_as_recorded(entries)
         gone = {key for key, result in self.results.items() if result.is_gone} | self.gone_sets
         return self.recorded.with_entries(
             entry for key, entry in entries.items() if key not in gone
         )
+
+    def _kept_as_recorded(
+        self, entries: Mapping[ObjectKey, InventoryEntry]
+    ) -> dict[ObjectKey, InventoryEntry]:
+        """Return the entries that keep what a target says otherwise at each look."""
+        known = {key: one for key, one in self.recorded.by_key.items() if one.uid}
+        kept = {
+            key: structs.replace(entries[key], uid=one.uid, applied=one.applied)
+            for key, one in known.items()
+            if (entries[key].uid, entries[key].applied) != (one.uid, one.applied)
+        }
+        may_rename = self.memory.may_rename(changed=bool(kept), now=self.clock())
+        return {} if may_rename else kept
 
     def _report(self, error: str, *, complete: bool) -> SyncReport:
         now, recorded = self.clock(), self.recorded.by_key.keys()

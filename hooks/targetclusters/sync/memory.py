@@ -69,6 +69,9 @@ class SyncMemory:
             first try.
         corrections: how many rounds in a row corrected an object that somebody had changed.
         slow: the kinds whose last call was slow; a round does everything else before them.
+        left: objects with our mark, in no inventory, that deletion rounds have seen so far.
+        renamed: how many times in a row a round recorded another UID of an object that had one.
+        renamed_at: the monotonic seconds of the last of them.
         unasked: how often an apiVersion did not say which kinds it has; the others are asked first.
     """
 
@@ -81,6 +84,9 @@ class SyncMemory:
     deleting: dict[ObjectKey, float] = field(default_factory=dict)
     corrections: Counter[ObjectKey] = field(default_factory=Counter)
     slow: set[GroupKind] = field(default_factory=set)
+    left: dict[ObjectKey, None] = field(default_factory=dict)
+    renamed: int = 0
+    renamed_at: float = 0.0
     unasked: Counter[str] = field(default_factory=Counter)
 
     def note_failure(
@@ -98,6 +104,21 @@ class SyncMemory:
             self.slow.add(group_kind)
         else:
             self.slow.discard(group_kind)
+
+    def may_rename(self, *, changed: bool, now: float) -> bool:
+        """Tell whether a round may record other UIDs of objects that had some, and count that.
+
+        A target may give an object another UID at each look, and each costs a write of the
+        inventory: the time between two of them doubles as long as it does so.
+        """
+        if not changed:
+            self.renamed = 0
+            return True
+        wait = delay(self.renamed, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        if self.renamed and now < self.renamed_at + wait:
+            return False
+        self.renamed, self.renamed_at = self.renamed + 1, now
+        return True
 
     def pending_retry(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
         """Return the failure because of which an object is not tried yet."""

@@ -291,11 +291,15 @@ class Target:
                 del self.served[api_version]
         return self._versions
 
+    def check_time(self) -> None:
+        """Raise RoundEnded if the round's time is over."""
+        if self.deadline.passed(margin=MARGIN):
+            raise RoundEnded
+
     @contextmanager
     def _call(self, seconds: float = CALL_SECONDS) -> Iterator[Deadline]:
         """Bound a call, and count those in a row that get no usable answer."""
-        if self.deadline.passed(margin=MARGIN):
-            raise RoundEnded
+        self.check_time()
         left = self.deadline.remaining()
         try:
             yield self.deadline.at_most(seconds)

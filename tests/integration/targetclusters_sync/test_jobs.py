@@ -53,6 +53,20 @@ def test_one_that_went_by_itself_is_made_again_only_when_its_source_changes(jobs
     assert image(jobs) == "two"
 
 
+def test_one_that_a_person_deleted_before_its_end_runs_again_once_its_source_changes(
+    jobs: World,
+) -> None:
+    """Whether it had finished by then is not known: a look later, both are gone."""
+    put(jobs, "one", ttlSecondsAfterFinished=3600)
+    jobs.settle()
+    go(jobs)
+    assert jobs.settle().synced
+    assert image(jobs) is None
+    put(jobs, "one", ttlSecondsAfterFinished=3601)
+    assert jobs.settle().synced
+    assert image(jobs) == "one"
+
+
 def test_one_that_the_target_lets_go_by_itself_is_not_made_again_either(jobs: World) -> None:
     put(jobs, "one")
     jobs.settle()

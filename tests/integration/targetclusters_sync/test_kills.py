@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from hooks.kube.client import Kube
+from hooks.names import ANNOTATION_REPLACE
 from tests.integration.targetclusters_sync.worlds import World, manifest
 from tests.kubes import Killed, Watched
 
@@ -39,6 +40,27 @@ def move(world: World) -> None:
     world.policy["targetNamespace"] = f"{world.namespace}-else"
 
 
+def take_over(world: World) -> None:
+    """Let kubectl make an object of the same name first, with a field that no source has."""
+    wish(world)
+    world.policy["conflictPolicy"] = "Overwrite"
+    body = manifest("one", {"v": "theirs", "old": "theirs"}, namespace=world.namespace)
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps"
+    client_side = {"fieldManager": "kubectl-client-side-apply"}
+    world.target.api.call("POST", path, body, params=client_side)
+
+
+def replace_one(world: World) -> None:
+    """Change an object that the target does not let change."""
+    wish(world)
+    marked = {"annotations": {ANNOTATION_REPLACE: "true"}}
+    for value in ("0", "1"):
+        body = {**manifest("one", {"v": value}, **marked), "immutable": True}
+        world.source("bundle", {**bundle(two="1", three="1"), "one": json.dumps(body)}, label="")
+        if value == "0":
+            world.settle()
+
+
 def apply_object(world: World) -> None:
     wish(world)
     world.settle()
@@ -46,6 +68,11 @@ def apply_object(world: World) -> None:
 
 def check_wished(world: World) -> None:
     assert contents(world) == {"one": "1", "two": "1", "three": "1"}
+
+
+def check_taken(world: World) -> None:
+    check_wished(world)
+    assert world.data("one") == {"v": "1"}
 
 
 def check_changed(world: World) -> None:
@@ -110,6 +137,8 @@ def run(world: World, scenario: Scenario, kube: Kube) -> None:
         pytest.param(Scenario(wish, sync, check_wished), id="first"),
         pytest.param(Scenario(change, sync, check_changed), id="change"),
         pytest.param(Scenario(move, sync, check_moved), id="move"),
+        pytest.param(Scenario(take_over, sync, check_taken), id="take-over"),
+        pytest.param(Scenario(replace_one, sync, check_wished), id="replace"),
         pytest.param(Scenario(apply_object, delete, check_gone), id="delete"),
     ],
 )

@@ -1,5 +1,6 @@
 """Decides whose an object is, and what to do about it: compares what is wanted with what is."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,8 +20,10 @@ from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 #: How many finalizers of an object, and how many characters of an owner, are kept.
 _NAMED = 5
 _MAX_OWNER = 600
-#: Characters of a UID or a resourceVersion, and of a label or a hash; an honest target has no more.
+#: Characters of a label or a hash; an honest target has no more.
 _MAX_ID = 128
+#: What a UID and a resourceVersion may be, before one of them reaches an inventory.
+_ID = re.compile(rf"[!-~]{{1,{_MAX_ID}}}")
 #: Characters of a mark of ours: three names of 63, 63 and 253 characters, and the object's place.
 _MAX_MARK = 1100
 #: In the place of what a target wrote into an object with secrets, which may repeat one.
@@ -58,7 +61,7 @@ def unusable_field(obj: Json) -> str:
     metadata = part(obj, "metadata")
     for name in ("uid", "resourceVersion"):
         value = metadata.get(name)
-        if not isinstance(value, str) or len(value) > _MAX_ID:
+        if not isinstance(value, str) or not _ID.fullmatch(value):
             return f"metadata.{name}"
     return ""
 

@@ -1,6 +1,6 @@
 """Decides about fields: which ones differ, are left as the target has them, or were a tool's."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -61,12 +61,20 @@ def may_differ(wanted: object, live: object) -> bool:
     return not _equal(wanted, live)
 
 
-def changed_fields(before: Json, after: Json, *, known: Json | None = None) -> tuple[str, ...]:
+def changed_fields(
+    before: Json,
+    after: Json,
+    *,
+    known: Json | None = None,
+    in_time: Callable[[], object] = lambda: None,
+) -> tuple[str, ...]:
     """Name the fields in which two states of one object differ, except for the server's own.
 
     Where `known` is given, nothing is named but its fields: another is said by what it is in.
+    `in_time` is called for each map and list; it raises once no time is left.
     """
-    paths = (path for path in _changed(before, after, ()) if not _is_ignored(path))
+    walk = _Walk(in_time)
+    paths = (path for path in walk.changed(before, after, ()) if not _is_ignored(path))
     if known is not None:
         find_known = _KnownParts(known)
         paths = (find_known(path) for path in paths)
@@ -112,32 +120,40 @@ def _is_ignored(path: _Path) -> bool:
     )
 
 
-def _changed(before: object, after: object, path: _Path) -> Iterator[_Path]:
-    """Walk two states; list items are matched by their name if they all have one."""
-    if len(path) > _MAX_DEPTH:
-        yield path
-    elif isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            if key not in before or key not in after:
-                yield (*path, key)
-            else:
-                yield from _changed(before[key], after[key], (*path, key))
-    elif isinstance(before, list) and isinstance(after, list):
-        yield from _changed_items(before, after, path)
-    elif not _equal(before, after):
-        yield path
+class _Walk:
+    """Walks two states of an object, as long as there is time."""
 
+    def __init__(self, in_time: Callable[[], object]) -> None:
+        self._in_time = in_time
 
-def _changed_items(before: list[object], after: list[object], path: _Path) -> Iterator[_Path]:
-    old, new = by_name(before), by_name(after)
-    if old is None or new is None:
-        if len(before) != len(after):
+    def changed(self, before: object, after: object, path: _Path) -> Iterator[_Path]:
+        """Find what differs; list items are matched by their name if they all have one."""
+        if len(path) > _MAX_DEPTH:
             yield path
-            return
-        old, new = dict(enumerate(before)), dict(enumerate(after))
-    yield from _changed(old, new, path)
-    if list(old) != list(new) and old.keys() == new.keys():
-        yield path
+        elif isinstance(before, dict) and isinstance(after, dict):
+            self._in_time()
+            for key in sorted(before.keys() | after.keys()):
+                if key not in before or key not in after:
+                    yield (*path, key)
+                else:
+                    yield from self.changed(before[key], after[key], (*path, key))
+        elif isinstance(before, list) and isinstance(after, list):
+            yield from self._changed_items(before, after, path)
+        elif not _equal(before, after):
+            yield path
+
+    def _changed_items(
+        self, before: list[object], after: list[object], path: _Path
+    ) -> Iterator[_Path]:
+        old, new = by_name(before), by_name(after)
+        if old is None or new is None:
+            if len(before) != len(after):
+                yield path
+                return
+            old, new = dict(enumerate(before)), dict(enumerate(after))
+        yield from self.changed(old, new, path)
+        if list(old) != list(new) and old.keys() == new.keys():
+            yield path
 
 
 def by_name(items: Sequence[object]) -> dict[Part, object] | None:

@@ -282,6 +282,17 @@ class SyncReport:
         return sorted(found, key=lambda one: (TROUBLED.index(one.outcome), one.entry.key))
 
     @property
+    def described_unlisted(self) -> str:
+        """Say what on the target has our mark and is in no inventory; empty for nothing."""
+        if not self.unlisted:
+            return ""
+        named = (str(key) for key in self.unlisted if key.kind != "Secret")
+        return (
+            f"{len(self.unlisted)} more on the cluster have our mark and are in no inventory, "
+            f"such as {next(named, 'a Secret')}; the label {self.label} finds them"
+        )
+
+    @property
     def synced(self) -> bool:
         """Tell whether the target is as the sources want it."""
         changes = any(result.needs_recheck for result in self.results)

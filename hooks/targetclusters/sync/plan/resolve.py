@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from msgspec import structs
@@ -22,7 +22,6 @@ from hooks.targetclusters.sync.plan.model import (
     OURS,
     DesiredObject,
     DesiredSet,
-    IgnoredFields,
     LiveObject,
     ObjectResult,
     Outcome,
@@ -30,6 +29,7 @@ from hooks.targetclusters.sync.plan.model import (
     SourceProblem,
     Switches,
     SyncPolicy,
+    SyncTask,
 )
 
 #: Kinds that other objects of one set need, in the order in which they are applied.
@@ -137,22 +137,28 @@ class ResolvedSet:
 
 
 def resolve(
-    desired: DesiredSet,
+    task: SyncTask,
     kinds: Mapping[Gvk, Kind | str],
-    owner: Owner,
     recorded: Mapping[ObjectKey, InventoryEntry],
-    ignored: Collection[IgnoredFields] = (),
+    *,
+    in_time: Callable[[], object],
 ) -> ResolvedSet:
-    """Resolve each desired object to an object of this owner on the target.
+    """Resolve each desired object to an object of the task's owner on the target.
 
-    The kinds say how the target serves each kind, or why that is not known.
+    Args:
+        task: what is wanted, whose it is, and which fields are left as they are.
+        kinds: how the target serves each kind, or why that is not known.
+        recorded: what the inventory says of this target.
+        in_time: called for each object, whose hash takes time; raises once none is left.
     """
     resolved: dict[ObjectKey, ResolvedObject] = {}
     unresolved: list[ObjectResult] = []
     problems: list[SourceProblem] = []
+    ignored = task.policy.ignored
     ignoring = {(one.group, one.kind) for one in ignored}
     left = {each: pointer_tree(ignored_paths(ignored, each)) for each in ignoring}
-    for one in desired.objects:
+    for one in task.desired.objects:
+        in_time()
         kind = kinds[one.gvk]
         namespace = one.namespace if isinstance(kind, Kind) and kind.namespaced else ""
         name = one.body["metadata"]["name"]
@@ -167,7 +173,7 @@ def resolve(
         else:
             if before := recorded.get(entry.key):
                 entry = structs.replace(entry, uid=before.uid, applied=before.applied)
-            complete = _complete(one, kind, entry, owner)
+            complete = _complete(one, kind, entry, task.owner)
             ignored_there = left.get(entry.key.group_kind, {})
             resolved[entry.key] = replace(complete, ignored=ignored_there)
     ordered = sorted(resolved.values(), key=lambda one: (apply_rank(one.key), one.key))

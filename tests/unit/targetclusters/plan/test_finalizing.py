@@ -11,6 +11,7 @@ from hooks.targetclusters.plan.syncing import Decision
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import SyncReport
+from tests.unit.targetclusters.sync.objects import make_entry
 from tests.unit.targetclusters.views import (
     NOW,
     children,
@@ -117,6 +118,21 @@ def test_objects_that_a_lost_inventory_does_not_list_are_said_to_stay() -> None:
     assert reason == "ResourcesOrphaned"
     assert "lists none of the 3 objects that were synced" in message
     assert "targetcluster.example.com/member-of" in message
+
+
+def test_objects_of_ours_that_no_inventory_lists_are_said_to_stay() -> None:
+    """As when the inventory was restored from a backup that is older than they are."""
+    left = (make_entry("a").key,)
+    unlisted = SyncReport((), Inventory(), complete=True, unlisted=left, label="member-of=x")
+    done = decided(deletion=finished(deletion(AB, Inventory(), report=unlisted)))
+    assert done.finalized
+    assert done.event is not None
+    reason, message = done.event
+    assert reason == "ResourcesOrphaned"
+    assert message == (
+        "2 objects were deleted from the cluster; 1 more on the cluster have our mark and are in "
+        "no inventory, such as ConfigMap shop/a; the label member-of=x finds them"
+    )
 
 
 def test_what_earlier_rounds_deleted_is_told_too() -> None:

@@ -1,13 +1,22 @@
 """Objects, kinds and sets for the rows of the tests, each with only what a row changes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hooks.http.bounded_json import Json
 from hooks.kube.identity import ClusterIdentity
-from hooks.kube.kinds import NAMESPACE, Kind
-from hooks.targetclusters.sync.plan.inventory import InventoryEntry
-from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, LiveObject, Owner
-from hooks.targetclusters.sync.plan.resolve import ResolvedObject, resolve
+from hooks.kube.kinds import NAMESPACE, Gvk, Kind
+from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
+from hooks.targetclusters.sync.plan.model import (
+    DesiredObject,
+    DesiredSet,
+    IgnoredFields,
+    LiveObject,
+    Owner,
+    SyncPolicy,
+    SyncTask,
+)
+from hooks.targetclusters.sync.plan.resolve import ResolvedObject, ResolvedSet, resolve
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
@@ -43,8 +52,20 @@ def make_wanted(desired: DesiredObject | None = None, *, uid: str = "") -> Resol
     one = desired or make_desired(data={"color": "red"})
     name, kind = one.body["metadata"]["name"], KINDS[one.gvk]
     entry = make_entry(name, kind, uid=uid)
-    (wanted,) = resolve(DesiredSet((one,)), KINDS, OWNER, {entry.key: entry}).objects
+    (wanted,) = resolved(DesiredSet((one,)), recorded={entry.key: entry}).objects
     return wanted
+
+
+def resolved(
+    desired: DesiredSet,
+    kinds: Mapping[Gvk, Kind | str] = KINDS,
+    *,
+    recorded: Mapping[ObjectKey, InventoryEntry] | None = None,
+    ignored: tuple[IgnoredFields, ...] = (),
+) -> ResolvedSet:
+    """Resolve what is wanted, in no time."""
+    task = SyncTask(OWNER, TARGET, Inventory(), desired, SyncPolicy(ignored=ignored))
+    return resolve(task, kinds, recorded or {}, in_time=lambda: None)
 
 
 def make_live(**changes: Any) -> LiveObject:

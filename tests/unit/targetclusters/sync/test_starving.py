@@ -1,5 +1,6 @@
 """Parts of a target that take all the time there is: everything else arrives within two rounds."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -271,3 +272,66 @@ def definition(kind: Kind) -> DesiredObject:
         namespaced=False,
     )
     return make_desired(f"{kind.plural}.{kind.group}", crd, spec=spec)
+
+
+def test_a_target_that_renames_objects_at_each_look_has_few_inventories_written() -> None:
+    rounds = settled(make_desired("a"), make_desired("b"), kinds=(CONFIG_MAP,))
+    looks = iter(range(10_000))
+
+    def rename(call: Call) -> tuple[float, KubeError | None]:
+        if call.verb == "list":
+            for path, obj in rounds.kube.objects.items():
+                metadata = {**obj["metadata"], "uid": f"uid-{next(looks)}"}
+                rounds.kube.objects[path] = {**obj, "metadata": metadata}
+        return 0.0, None
+
+    rounds.kube.pace = rename
+    written = []
+    for number in range(1, 361):  # an hour, a round every ten seconds
+        before = rounds.recorded
+        report = rounds.run()
+        written += [number] if report.inventory != before else []
+        assert report.synced
+        assert report.inventory.by_key.keys() == before.by_key.keys()
+    assert written[:3] == [1, 2, 4]
+    assert len(written) < 14
+
+
+def test_another_uid_that_stays_is_recorded() -> None:
+    """As of an object that was restored from a backup of the target."""
+    rounds = settled(make_desired("a"), kinds=(CONFIG_MAP,))
+    for uid in ("restored", "again"):
+        for path, obj in rounds.kube.objects.items():
+            rounds.kube.objects[path] = {**obj, "metadata": {**obj["metadata"], "uid": uid}}
+        report = rounds.run()
+        assert {one.uid for one in report.inventory.by_key.values()} == {uid}
+        assert rounds.run().inventory == report.inventory
+
+
+class Impatient(Deadline):
+    """Is over once it was looked at often enough."""
+
+    looks = 0
+    most = 10**9
+
+    def passed(self, *, margin: float = 0.0) -> bool:
+        self.looks += 1
+        return self.looks > self.most or super().passed(margin=margin)
+
+
+def test_a_round_whose_time_is_over_while_it_resolves_ends_and_is_gone_on_with() -> None:
+    desired = tuple(make_desired(f"a{number}") for number in range(50))
+    task = SyncTask(OWNER, TARGET, Inventory(), DesiredSet(desired))
+
+    def run(most: int) -> tuple[SyncReport, int]:
+        kube, deadline = Slow((CONFIG_MAP,)), Impatient(ROUND)
+        deadline.most = most
+        memory = SyncMemory()
+        report = sync_round(kube, task, memory=memory, deadline=deadline, clock=time.monotonic)
+        return report, deadline.looks
+
+    _, whole = run(10**9)
+    assert whole > len(desired)
+    report, looks = run(20)
+    assert looks == 21
+    assert (report.complete, report.error, report.results) == (False, "", ())

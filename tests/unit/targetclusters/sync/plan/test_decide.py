@@ -280,8 +280,8 @@ def test_sees_deletion_and_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize("field", ["uid", "resourceVersion"])
-@pytest.mark.parametrize("value", ["u" * 129, None, 7, {}])
-def test_an_answer_whose_identity_is_no_short_text_is_no_object(field: str, value: object) -> None:
+@pytest.mark.parametrize("value", ["u" * 129, "", "u\n", "u\x1b[31m", "u v", "\u00fc", None, 7, {}])
+def test_an_answer_whose_identity_is_no_short_word_is_no_object(field: str, value: object) -> None:
     obj = make_body(metadata={"uid": "u" * 128, "resourceVersion": "1" * 128})
     assert read_live(obj) is not None
     obj["metadata"][field] = value

@@ -1,5 +1,6 @@
 import tracemalloc
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from hypothesis import given
@@ -137,6 +138,13 @@ def test_a_list_of_what_is_known_is_read_once_for_all_fields_that_changed() -> N
     known.reads = 0
     assert changed_fields(before, after, known={"items": known}) == ("items.n0",)
     assert known.reads == 1
+
+
+def test_states_of_any_size_are_walked_only_as_long_as_there_is_time() -> None:
+    many: Json = {"items": [{"x": {"y": number}} for number in range(1000)]}
+    left = [None] * 100
+    with pytest.raises(IndexError):
+        changed_fields(many, deepcopy(many), in_time=left.pop)
 
 
 def test_a_hostile_depth_is_not_followed() -> None:

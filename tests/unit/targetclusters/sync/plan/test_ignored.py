@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from hooks.targetclusters.sync.plan.fields import ignored_paths, leave, pointer_tree
 from hooks.targetclusters.sync.plan.model import DesiredSet, IgnoredFields
-from hooks.targetclusters.sync.plan.resolve import resolve
-from tests.unit.targetclusters.sync.objects import KINDS, OWNER, make_desired
+from tests.unit.targetclusters.sync.objects import make_desired, resolved
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_a_map_is_read_once_for_all_fields_that_are_left() -> None:
 def test_the_pointers_are_read_once_for_all_objects_of_a_kind() -> None:
     ignored = [IgnoredFields(kind="ConfigMap", json_pointers=("/data/a",))]
     wanted = DesiredSet((make_desired("a"), make_desired("b")))
-    found = resolve(wanted, KINDS, OWNER, {}, ignored)
+    found = resolved(wanted, ignored=tuple(ignored))
     first, second = found.objects
     assert first.ignored == {"data": {"a": {}}}
     assert first.ignored is second.ignored

@@ -10,7 +10,6 @@ from hooks.targetclusters.sync.plan.resolve import (
     apply_rank,
     defined_kinds,
     prune_order,
-    resolve,
     why_kept,
 )
 from tests.unit.targetclusters.sync.objects import (
@@ -18,10 +17,10 @@ from tests.unit.targetclusters.sync.objects import (
     CRD,
     DEPLOYMENT,
     KINDS,
-    OWNER,
     SECRET,
     make_desired,
     make_entry,
+    resolved,
 )
 
 
@@ -48,7 +47,7 @@ def placed(found: ResolvedSet) -> list[str]:
     ],
 )
 def test_an_object_is_placed(one: DesiredObject, key: str) -> None:
-    assert placed(resolve(desired(one), KINDS, OWNER, {})) == [key]
+    assert placed(resolved(desired(one))) == [key]
 
 
 def test_what_others_need_comes_first() -> None:
@@ -63,13 +62,13 @@ def test_what_others_need_comes_first() -> None:
         make_desired("c", CRD),
         make_desired("n", NAMESPACE),
     ]
-    found = resolve(desired(*objects), kinds, OWNER, {})
+    found = resolved(desired(*objects), kinds)
     assert [one.key.name for one in found.objects] == ["n", "c", "s", "a", "b", "d", "h"]
 
 
 def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_named() -> None:
     first, second = make_desired(source="ConfigMap/one"), make_desired(source="ConfigMap/two")
-    found = resolve(desired(first, second), KINDS, OWNER, {})
+    found = resolved(desired(first, second))
     assert [one.entry.source for one in found.objects] == ["ConfigMap/one"]
     assert [str(problem) for problem in found.problems] == [
         "ConfigMap/two: ConfigMap shop/a is also wanted by ConfigMap/one, which takes precedence"
@@ -79,7 +78,7 @@ def test_of_two_sources_that_want_one_object_the_first_wins_and_the_other_is_nam
 def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
     kinds: dict[tuple[str, str], Kind | str] = {("x/v1", "X"): "the target serves no X of x/v1"}
     one = DesiredObject("s", {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a"}})
-    found = resolve(desired(one), kinds, OWNER, {})
+    found = resolved(desired(one), kinds)
     assert found.objects == ()
     assert [(r.outcome, r.message) for r in found.unresolved] == [
         ("failed", "the target serves no X of x/v1")
@@ -88,7 +87,7 @@ def test_an_object_whose_kind_is_not_served_is_named_and_not_placed() -> None:
 
 def test_uids_that_are_recorded_are_known() -> None:
     entry = make_entry("a", uid="uid-1")
-    found = resolve(desired(make_desired()), KINDS, OWNER, {entry.key: entry})
+    found = resolved(desired(make_desired()), recorded={entry.key: entry})
     assert found.objects[0].entry.uid == "uid-1"
 
 
@@ -128,7 +127,7 @@ def test_keeps(wanted: DesiredSet, policy: SyncPolicy, reason: str) -> None:
 
 def test_what_its_source_said_is_not_to_be_pruned_is_recorded_so_and_kept() -> None:
     one = replace(make_desired(), switches=Switches(prune="false"))
-    (found,) = resolve(desired(one), KINDS, OWNER, {}).objects
+    (found,) = resolved(desired(one)).objects
     assert found.entry.kept
     reason = why_kept(found.entry, desired(), [], SyncPolicy())
     assert reason == 'is no longer wanted; targetcluster.example.com/prune: "false" keeps it'
