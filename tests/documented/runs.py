@@ -25,7 +25,10 @@ INSTALLED = tuple(
 )
 MOVE = GUIDES / "move.md"
 #: On a cluster whose cloud controller runs: tests/deploy/test_documented.py.
-SERVED = (*sorted(EXAMPLES.glob("0[1-6]-*/README.md")), MOVE)
+SERVED = (
+    *sorted([*EXAMPLES.glob("0[1-6]-*/README.md"), *EXAMPLES.glob("1[68]-*/README.md")]),
+    MOVE,
+)
 #: Where the target-cluster-operator runs, with a cluster to look after: the same.
 TARGETS = (
     GUIDES / "target-clusters.md",
