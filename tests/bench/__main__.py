@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.bench.callers import bench_callers
 from tests.bench.cloudstack_times import bench_cloudstack_times
 from tests.bench.drift import bench_drift_checks
+from tests.bench.endpoints import bench_endpoints
 from tests.bench.loadbalancers import (
     bench_growth,
     bench_load_balancers,
@@ -27,6 +28,7 @@ PARTS = {
     "many-load-balancers": bench_many_load_balancers,
     "growth": bench_growth,
     "drift-checks": bench_drift_checks,
+    "endpoints": bench_endpoints,
     "target-clusters": bench_target_clusters,
     "source-ranges": bench_source_ranges,
     "callers": bench_callers,
