@@ -15,6 +15,7 @@ from hooks.settings.config import Config
 from hooks.webhook.requests import (
     ConditionView,
     NamespacedMetadata,
+    NonEmpty,
     NoObjects,
     Object,
     PortNumber,
@@ -77,8 +78,13 @@ class _Service(Object, frozen=True, kw_only=True):
     status: _Status = _Status()
 
 
+class _BalancedPort(View, frozen=True):
+    public_port: PortNumber
+    protocol: NonEmpty
+
+
 class _LoadBalancerSpec(View, frozen=True):
-    ports: tuple[Json, ...] = ()
+    ports: tuple[_BalancedPort, ...] = ()
     source_ranges: tuple[str, ...] = ()
 
 

@@ -194,6 +194,14 @@ def test_gos_empty_maps_are_empty(name: str, part: str, kind: str) -> None:
         READS[name]({**BODIES[name], part: empty})
 
 
+def test_a_load_balancers_port_without_a_protocol_is_refused() -> None:
+    attached = load_balancer({"ports": [{"publicPort": 80, "protocol": []}]})
+    body = {**BODIES["services"], "attachments": {services.ATTACHMENTS: {KEY: attached}}}
+    with pytest.raises(BadRequest) as refused:
+        READS["services"](body)
+    assert refused.value.field.endswith(".spec.ports[0].protocol")
+
+
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
