@@ -61,7 +61,7 @@ def read_sources(
 
     Bad sources become `problems`, never an exception. So does an API server that does not answer;
     then `has_all_sources` is false. A source that is named and does not exist is a problem and
-    wants nothing: what came from it is pruned.
+    wants nothing, as one that is empty.
 
     Args:
         own: the API server with the sources.
@@ -94,6 +94,7 @@ class _Reading:
     held: Size = NO_SIZE
     is_full: bool = False
     problems: list[SourceProblem] = field(default_factory=list)
+    missing: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     has_all: bool = True
 
@@ -115,6 +116,7 @@ class _Reading:
         except KubeError as error:
             if source.name and isinstance(error, NotFound):
                 self._note(name, "does not exist")
+                self.missing[name] = None
                 return
             if source.name:
                 self.failed.add(name)
@@ -156,7 +158,7 @@ class _Reading:
             problems=(*self.sources.problems, *self.problems),
             failed_sources=frozenset(self.failed),
             has_all_sources=self.has_all and not self.sources.problems,
-            empty_sources=tuple(empty),
+            empty_sources=(*empty, *self.missing),
             source_uids=frozenset(version[0] for version, _ in self.found.values()),
         )
 

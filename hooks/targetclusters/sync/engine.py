@@ -13,7 +13,7 @@ All calls go through `target`. `memory` is what is kept between rounds.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
@@ -68,6 +68,9 @@ HOLD_SECONDS = 300.0
 _HOLDS = "what is deleted after it waits"
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
 _FULL = f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps have no room for it"
+_EMPTIED = (
+    "stay. To have them deleted, take it out of the sources, or set resourceSyncPolicy.allowEmpty"
+)
 _NOT_ASKED = "the target was not asked whether it serves its kind: others took the time for that"
 _NOT_SERVED_YET = "the target does not serve its CustomResourceDefinition yet"
 
@@ -335,6 +338,16 @@ class _Round:
             entry for key, entry in entries.items() if key not in gone
         )
 
+    def _emptied(self) -> Iterator[SourceProblem]:
+        """Name the sources that hold no object any more, and whose objects are kept for that."""
+        wanted = {one.key for one in self.resolved.objects}
+        left = [one for one in _members(self.recorded) if one.key not in wanted and not one.kept]
+        policy, empty = self.task.policy, self.task.desired.empty_sources
+        for source in () if policy.allow_empty or not policy.prune else empty:
+            if count := sum(one.source == source for one in left):
+                message = f"holds no object any more; the {count} that came from it {_EMPTIED}"
+                yield SourceProblem(source, message)
+
     def _kept_as_recorded(
         self, entries: Mapping[ObjectKey, InventoryEntry]
     ) -> dict[ObjectKey, InventoryEntry]:
@@ -367,11 +380,12 @@ class _Round:
             SourceProblem("inventory", f"{where}: is no entry; what it stood for is not pruned")
             for where in self.task.recorded.unreadable
         )
+        emptied = () if self.task.deletes else self._emptied()
         return SyncReport(
             results=results,
             inventory=inventory,
             complete=complete and not moves and inventory.by_key.keys() <= recorded,
-            problems=(*self.task.desired.problems, *self.resolved.problems, *unreadable),
+            problems=(*self.task.desired.problems, *self.resolved.problems, *unreadable, *emptied),
             error=error,
             resume_after=min((wait for wait in waits if wait is not None), default=None),
             pause=self.target.pause,

@@ -94,9 +94,9 @@ def test_is_kept_while_a_source_cannot_be_read(world: World) -> None:
     report = world.round()
     assert result(report, "app").message == "is kept: ConfigMap/bundle has problems"
     assert world.names() == {"app"}
-    world.source("bundle", {"x": ""})
-    world.round()
-    assert world.names() == set()
+    world.source("bundle", {"x": line.replace("app", "other")})
+    world.settle()
+    assert world.names() == {"other"}
 
 
 def test_is_kept_where_the_sources_are_misspelt(world: World) -> None:
@@ -109,14 +109,37 @@ def test_is_kept_where_the_sources_are_misspelt(world: World) -> None:
     assert world.names() == {"app"}
 
 
-def test_goes_with_a_source_that_is_named_and_gone(world: World) -> None:
-    world.policy = {"sources": [{"kind": "ConfigMap", "name": "app"}]}
-    world.source("app", {"a": "b"})
+EMPTIED = (
+    "ConfigMap/bundle: holds no object any more; the 1 that came from it stay. To have them "
+    "deleted, take it out of the sources, or set resourceSyncPolicy.allowEmpty"
+)
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+@pytest.mark.parametrize("ends", ["is allowed", "is taken out"])
+def test_stays_when_its_source_is_emptied_or_gone_until_somebody_says_so(
+    world: World, emptied: bool, ends: str
+) -> None:
+    world.policy = {"sources": [{"kind": "ConfigMap", "name": "bundle", "as": "Manifests"}]}
+    line = "{apiVersion: v1, kind: ConfigMap, metadata: {name: app}}"
+    world.source("bundle", {"x": line}, label="")
     world.settle()
-    world.unsource("app")
-    report = world.round()
-    assert result(report, "app").outcome == "pruned"
-    assert [str(problem) for problem in report.problems] == ["ConfigMap/app: does not exist"]
+    if emptied:
+        world.source("bundle", {"x": "# a generator failed"}, label="")
+    else:
+        world.unsource("bundle")
+    for _ in range(2):
+        report = world.round()
+        assert result(report, "app").message == "is kept: ConfigMap/bundle holds no object any more"
+        assert str(report.problems[-1]) == EMPTIED
+        assert not report.synced
+    assert world.names() == {"app"}
+    if ends == "is allowed":
+        world.policy["allowEmpty"] = True
+    else:
+        world.policy["sources"] = []
+    assert result(world.round(), "app").outcome == "pruned"
+    assert world.names() == set()
 
 
 def test_nothing_is_pruned_while_the_namespace_of_the_sources_is_being_deleted(

@@ -153,6 +153,7 @@ def test_a_source_that_is_named_and_not_there_is_named(world: World) -> None:
     world.policy = {"sources": [{"kind": "Secret", "name": "app"}]}
     desired = world.gather()
     assert [str(problem) for problem in desired.problems] == ["Secret/app: does not exist"]
+    assert desired.empty_sources == ("Secret/app",)
     assert desired.has_all_sources
     assert desired.failed_sources == frozenset()
 

@@ -54,12 +54,14 @@ class SyncPolicy(View, frozen=True):
 
     Attributes:
         prune: delete what is no longer wanted.
+        allow_empty: delete also what came from a source that holds nothing any more.
         drift: apply again what somebody edited on the target, or only report it.
         conflict: leave alone what existed before us, or take it over.
         ignored: fields that are neither changed nor reported.
     """
 
     prune: bool = True
+    allow_empty: bool = False
     drift: DriftPolicy = msgspec.field(name="driftPolicy", default="Correct")
     conflict: ConflictPolicy = msgspec.field(name="conflictPolicy", default="Keep")
     ignored: tuple[IgnoredFields, ...] = msgspec.field(name="ignoreDifferences", default=())
@@ -175,7 +177,8 @@ class DesiredSet:
         problems: what could not be read or understood.
         failed_sources: sources with problems; what came from them is not pruned.
         has_all_sources: every source was listed; if not, nothing at all is pruned.
-        empty_sources: sources that hold no object; what came from them is pruned.
+        empty_sources: sources that hold no object, or are named and do not exist; what came from
+            them is pruned only if the policy allows that.
         source_uids: the UIDs of the sources, which are never written to as objects of a target.
     """
 

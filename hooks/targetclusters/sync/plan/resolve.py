@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from hooks.http.bounded_json import Json
-from hooks.kube.kinds import CRD_GROUP, CRD_KIND, Gvk, Kind, parse_crd
+from hooks.kube.kinds import CRD_GROUP, CRD_KIND, GroupKind, Gvk, Kind, parse_crd
 from hooks.names import (
     ANNOTATION_APPLIED_HASH,
     ANNOTATION_OWNER,
@@ -22,6 +22,7 @@ from hooks.targetclusters.sync.plan.model import (
     OURS,
     DesiredObject,
     DesiredSet,
+    IgnoredFields,
     LiveObject,
     ObjectResult,
     Outcome,
@@ -154,9 +155,7 @@ def resolve(
     resolved: dict[ObjectKey, ResolvedObject] = {}
     unresolved: list[ObjectResult] = []
     problems: list[SourceProblem] = []
-    ignored = task.policy.ignored
-    ignoring = {(one.group, one.kind) for one in ignored}
-    left = {each: pointer_tree(ignored_paths(ignored, each)) for each in ignoring}
+    left = _ignored_trees(task.policy.ignored)
     for one in task.desired.objects:
         in_time()
         kind = kinds[one.gvk]
@@ -178,6 +177,12 @@ def resolve(
             resolved[entry.key] = replace(complete, ignored=ignored_there)
     ordered = sorted(resolved.values(), key=lambda one: (apply_rank(one.key), one.key))
     return ResolvedSet(tuple(ordered), tuple(unresolved), tuple(problems))
+
+
+def _ignored_trees(ignored: Collection[IgnoredFields]) -> Mapping[GroupKind, PointerTree]:
+    """Return the fields that are left, read once for all objects of a kind."""
+    kinds = {(one.group, one.kind) for one in ignored}
+    return {kind: pointer_tree(ignored_paths(ignored, kind)) for kind in kinds}
 
 
 def defined_kinds(desired: DesiredSet) -> Mapping[Gvk, Kind]:
@@ -250,6 +255,10 @@ def why_kept(
         return "is kept: some sources could not be read"
     if entry.source in desired.failed_sources:
         return f"is kept: {entry.source} has problems"
+    if entry.source in desired.empty_sources and not policy.allow_empty:
+        return f"is kept: {entry.source} holds no object any more"
+    if not entry.source and desired.empty_sources and not policy.allow_empty:
+        return "is kept: it may come from one of the sources that hold no object"
     if not entry.source and desired.failed_sources:
         return "is kept: it may come from one of the sources that have problems"
     if entry.source in incomplete or (not entry.source and incomplete):

@@ -119,6 +119,21 @@ ENTRY = make_entry("old")
             "",
             id="another source has problems",
         ),
+        pytest.param(
+            desired(empty_sources=("ConfigMap/app",)),
+            SyncPolicy(),
+            "is kept: ConfigMap/app holds no object any more",
+            id="its source is empty",
+        ),
+        pytest.param(
+            desired(empty_sources=("ConfigMap/app",)),
+            SyncPolicy(allow_empty=True),
+            "",
+            id="its source may be empty",
+        ),
+        pytest.param(
+            desired(empty_sources=("ConfigMap/other",)), SyncPolicy(), "", id="another one is empty"
+        ),
     ],
 )
 def test_keeps(wanted: DesiredSet, policy: SyncPolicy, reason: str) -> None:
@@ -138,6 +153,10 @@ def test_what_was_found_without_a_source_is_kept_while_any_source_has_problems()
     found = structs.replace(ENTRY, source="")
     reason = why_kept(found, wanted, [], SyncPolicy())
     assert "it may come from one of the sources" in reason
+    emptied = desired(empty_sources=("ConfigMap/other",))
+    reason = why_kept(found, emptied, [], SyncPolicy())
+    assert "it may come from one of the sources" in reason
+    assert why_kept(found, emptied, [], SyncPolicy(allow_empty=True)) == ""
 
 
 @pytest.mark.parametrize("source", ["ConfigMap/app", ""])
