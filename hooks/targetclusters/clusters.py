@@ -3,18 +3,19 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Monotonic
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.cluster_uid import ThisCluster
-from hooks.targetclusters.access.connector import Connector
+from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
-from hooks.targetclusters.round_lease import RoundLease, process_holder
+from hooks.targetclusters.round_lease import LEFT_AFTER, RoundLease, process_holder
 from hooks.targetclusters.sources.reading import SourceCache
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
@@ -43,6 +44,7 @@ class WatchedCluster:
         called_at: of the last call, in monotonic seconds.
         deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
+        release: waits for other replicas while it goes to another shard; else None.
         sources: what its sources held when they were last read; used under `sources_lock`.
         lease: of its rounds.
         hub: the cluster with the TargetCluster.
@@ -90,6 +92,8 @@ class WatchedCluster:
         self.probe: JobSlot[ProbeResult] = JobSlot(probes, self.namespace, self.monotonic)
         self.sync: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
         self.deletion: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
+        self.release: JobSlot[bool] | None = None
+        self._rounds = rounds
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.sync_memory = SyncMemory()
         self.status: Json | None = None
@@ -107,6 +111,32 @@ class WatchedCluster:
         self.probe.wait_for(former.probe.retire())
         self.sync.wait_for(rounds)
         self.deletion.wait_for(rounds)
+
+    def let_go(self) -> bool:
+        """Stop the jobs; return whether none runs any more, here or in another replica.
+
+        The Lease of the rounds tells about the others. One that takes it later finds that the
+        TargetCluster has another shard.
+        """
+        jobs = (self.probe, self.sync, self.deletion)
+        for job in jobs:
+            job.stop()
+        if any(job.is_running for job in jobs):
+            return False
+        if not self.lease.is_needed:
+            return True
+        if self.release is None:
+            self.release = JobSlot(self._rounds, self.namespace, self.monotonic)
+        if self.release.state().latest:
+            return True
+        self.release.start(self._hold_lease, LEFT_AFTER, "quick")
+        return False
+
+    def _hold_lease(self, deadline: Deadline) -> bool:
+        """Hold the Lease for a moment; return whether nobody else held it any more."""
+        with suppress(AccessError), self.lease.held(deadline, self.clock()):
+            return True
+        return False
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""
@@ -154,15 +184,6 @@ class Clusters:
         with self._lock:
             watched.retire()
             self._forget_uncalled()
-
-    def let_go(self, cluster: Json) -> bool:
-        """Stop the jobs of a TargetCluster for another process; return whether all have ended."""
-        metadata = cluster["metadata"]
-        with self._lock:
-            watched = self._clusters.get((metadata["namespace"], metadata["name"]))
-            has_ended = watched is None or not watched.retire()
-            self._forget_uncalled()
-            return has_ended
 
     def _forget_uncalled(self) -> None:
         """Retire records without calls; keep retired ones while a job of theirs runs.

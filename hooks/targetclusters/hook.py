@@ -98,10 +98,13 @@ class TargetClustersHook(Hook):
         return not namespaces or request.cluster["metadata"]["namespace"] in namespaces
 
     def _let_go(self, request: TargetClusterRequest) -> CallResult:
-        """Leave a TargetCluster to another shard, as it is, once none of its jobs runs here."""
-        has_ended = self._clusters.let_go(request.cluster)
+        """Leave a TargetCluster to another shard, as it is, once none of its jobs runs any more."""
+        watched = self._clusters.get(request.cluster)
+        has_ended = watched.let_go()
         response = answer_unchanged(request, finalized=has_ended)
-        if not has_ended:
+        if has_ended:
+            self._clusters.forget(watched)
+        else:
             response["resyncAfterSeconds"] = RESUME_AFTER
         return CallResult(response)
 
@@ -110,6 +113,7 @@ class TargetClustersHook(Hook):
     ) -> CallResult:
         """Plan and start jobs until nothing new is to be started, and answer as planned last."""
         watched = self._clusters.get(request.cluster)
+        watched.release = None
         if request.is_deleting and watched.deleting_since is None:
             watched.deleting_since = watched.monotonic()
         started: list[Action] = []

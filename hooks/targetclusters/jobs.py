@@ -112,8 +112,7 @@ class JobSlot(Generic[T]):
             Exception: whatever ended the last job, once; only a bug does.
         """
         with self._lock:
-            is_running = self._future is not None and not self._future.done()
-            if is_running or self._awaits_former():
+            if self._is_busy():
                 since: float | None = self._since
             else:
                 since, done, self._future = None, self._future, None
@@ -121,6 +120,16 @@ class JobSlot(Generic[T]):
                     self._latest = done.result()
             started, latest = self._latest or (0.0, None)
             return JobState(since, latest, started)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether a job runs or waits, also one of a former slot that this one waits for."""
+        with self._lock:
+            return self._is_busy()
+
+    def _is_busy(self) -> bool:
+        is_running = self._future is not None and not self._future.done()
+        return is_running or self._awaits_former()
 
     def _awaits_former(self) -> bool:
         return not all(job.done() for job in self._former)

@@ -7,6 +7,7 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import METADATA, Kube, NotFound
 from hooks.kube.kinds import CONFIG_MAP
 from hooks.kube.objects import part
+from hooks.names import LABEL_SHARD
 from hooks.targetclusters.access.kubeconfig_secrets import TARGET_CLUSTER
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.targetclusters.sync.plan.inventory import part_name
@@ -50,6 +51,6 @@ def _metadata(own: Kube, path: str, deadline: Deadline) -> Json:
 
 
 def _state(metadata: Json) -> tuple[object, ...]:
-    """Return what is another for a new TargetCluster, a new spec and a deletion."""
-    is_deleting = bool(metadata.get("deletionTimestamp"))
-    return metadata.get("uid"), metadata.get("generation"), is_deleting
+    """Return what is another for a new TargetCluster, spec or shard, and for a deletion."""
+    is_deleting, labels = bool(metadata.get("deletionTimestamp")), part(metadata, "labels")
+    return metadata.get("uid"), metadata.get("generation"), is_deleting, labels.get(LABEL_SHARD)

@@ -6,6 +6,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.names import LABEL_SHARD
 from hooks.targetclusters.access.kubeconfig_secrets import TARGET_CLUSTER
 from hooks.targetclusters.outdated import is_outdated
 from hooks.targetclusters.request import read
@@ -45,6 +46,10 @@ def owned_by(uid: str) -> Callable[[MemoryKube], object]:
             True,
             id="a deletion",
         ),
+        pytest.param(
+            lambda kube: change(kube, labels={LABEL_SHARD: "b"}), True, id="another shard"
+        ),
+        pytest.param(lambda kube: change(kube, labels={"a": "b"}), False, id="another label"),
         pytest.param(lambda kube: kube.objects.pop(PATH), True, id="gone"),
         pytest.param(
             lambda kube: kube.store.put(inventory("example-inventory")), True, id="written"

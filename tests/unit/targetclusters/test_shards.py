@@ -1,8 +1,11 @@
 """A TargetCluster goes from one shard of the operator to another, and two never share one."""
 
+import time
+
 import pytest
 
 from hooks.http.bounded_json import Json
+from hooks.targetclusters.round_lease import LEASE, lease_name
 from tests.controlplane.polling import until
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import Driven, operating
@@ -49,6 +52,25 @@ def test_it_is_held_until_the_jobs_here_have_ended() -> None:
 def test_one_that_was_never_called_for_is_let_go_at_once() -> None:
     with operating(own_cluster("https://h")) as operator:
         assert driven(operator).hand_over()["finalized"] is True
+
+
+def test_a_replica_without_a_round_holds_it_while_another_one_writes() -> None:
+    """A replica that was never called for it either."""
+    own = own_cluster("https://h")
+    name = lease_name("team/example")
+    lease = {"apiVersion": LEASE.api_version, "kind": LEASE.kind}
+    metadata = {"name": name, "namespace": "operators", "uid": "u", "resourceVersion": "1"}
+    spec = {"holderIdentity": "another-replica"}
+    with operating(own, pod_namespace="operators", pod_name="one") as operator:
+        watched = driven(operator)
+        own.store.put({**lease, "metadata": metadata, "spec": spec})
+        for _ in range(20):
+            assert "finalized" not in watched.hand_over()
+            time.sleep(0.01)
+        assert LEASE.path("operators", name) in own.reads
+        del own.objects[LEASE.path("operators", name)]
+        until(lambda: watched.hand_over().get("finalized"), "the other's round has ended")
+        assert LEASE.path("operators", name) not in own.objects
 
 
 def test_one_that_comes_back_is_looked_after_again() -> None:
