@@ -361,6 +361,10 @@ EVENT_ADDRESS_WITHDRAWN = "AddressWithdrawn"
 EVENT_ADDRESS_REGAINED = "AddressRegained"
 #: Normal: the Service names the address that it has, which is the user's from then on and stays.
 EVENT_ADDRESS_NAMED = "AddressNamed"
+#: Normal: the Service asks for another address; the present one serves until that one does.
+EVENT_ADDRESS_CHANGING = "AddressChanging"
+#: Normal: another address serves; the former one is shown and serves a while longer.
+EVENT_ADDRESS_CHANGED = "AddressChanged"
 #: Warning: an address is not released: it is not wholly ours; the message says what is on it.
 EVENT_ADDRESS_KEPT = "AddressKept"
 #: Warning: a call that did not end may have acquired an address, and nothing proves it any more;

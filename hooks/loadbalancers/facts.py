@@ -16,12 +16,12 @@ from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.networks import read_acl, read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
-from hooks.loadbalancers.plan.address import plan_address
 from hooks.loadbalancers.plan.allocations import without_stale_tags
 from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
+from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
@@ -122,12 +122,15 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
 def _may_claim(facts: Facts) -> bool:
     """Tell whether something may become ours, which depends on the Service as it is now.
 
-    No address that shows is ours, or one is that of a Service of our name.
+    No address that shows is ours, or one is that of a Service of our name. Or the Service changes
+    to another address, so that one comes and one goes.
     """
     owner, addresses = facts.owner, facts.state.addresses
     whose = [owner.whose(each) for each in addresses]
     is_made_again = Whose.INHERITED in whose or any(map(owner.former_users, addresses))
-    return Whose.OURS not in whose or is_made_again or Whose.SHARED in whose
+    request, has_one = facts.request, whose.count(Whose.OURS) == 1
+    is_changing = request.asks_another or request.recorded.change is not None
+    return not has_one or is_made_again or Whose.SHARED in whose or is_changing
 
 
 class _Reader:
@@ -226,7 +229,8 @@ class _Reader:
     def addresses(self) -> tuple[PublicIpAddress, ...]:
         """List addresses by their IPs and, unless the Service's own is among them, by our tags.
 
-        Those of a share are always listed by tags: there may be two.
+        Those of a share are always listed by tags: there may be two. So may there be while the
+        Service changes to another address: one that is asked for no more nothing else shows.
 
         CloudStack lists what has any of the tags: our UID, or our name, which a Service of another
         UID, namespace or cluster may have as well.
@@ -236,7 +240,9 @@ class _Reader:
             self._request.spec,
             self._facts.owner,
         )
+        change = self._request.recorded.change
         ips = {recorded.ip if recorded else spec.adopt.address: None}
+        ips |= dict.fromkeys(sorted(self._request.recorded.changing))
         acquiring = self._facts.acquiring
         found = self._tagged() if spec.shared_address else dict[str, PublicIpAddress]()
         if not acquiring.is_chosen:
@@ -250,7 +256,8 @@ class _Reader:
             if ip and ip not in known:
                 found |= self._list(ip_address=ip)
         has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
-        if not spec.shared_address and (self._request.is_deleting or not has_own):
+        has_all = has_own and recorded and not (change or self._request.is_deleting)
+        if not (spec.shared_address or has_all):
             found |= self._tagged()
         return tuple(found.values())
 

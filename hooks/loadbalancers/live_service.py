@@ -4,7 +4,14 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.kube.client import NotFound
 from hooks.kube.kinds import NAMESPACE
-from hooks.kube.objects import annotations, finalizers, find_condition, is_deleting, part
+from hooks.kube.objects import (
+    annotations,
+    finalizers,
+    find_condition,
+    is_deleting,
+    items,
+    part,
+)
 from hooks.kube.services import (
     load_balancer_name,
     load_balancers_path,
@@ -57,6 +64,8 @@ def read_service(request: LoadBalancerRequest, context: CallContext) -> LiveServ
         plan_only=is_confirmed and mode != "apply",
         is_abandoned=is_confirmed and _is_abandoned(service),
         heir=_heir(service, request, context) if stays else None,
+        address=_asked_address(service),
+        shown=_shown(service),
     )
 
 
@@ -99,19 +108,30 @@ def _is_abandoned(service: Json) -> bool:
     return str(annotations(service).get(ANNOTATION_ABANDON)).strip().lower() == "true"
 
 
+def _asked_address(service: Json) -> str:
+    """Return the address that a Service asks for, as it is written; empty for any."""
+    asked = annotations(service).get(ANNOTATION_ADDRESS)
+    return str(asked or part(service, "spec").get("loadBalancerIP") or "").strip()
+
+
+def _shown(service: Json) -> tuple[str, ...]:
+    """Return the IPs and hostnames that a Service's status shows."""
+    ingress = items(service, "status", "loadBalancer", "ingress")
+    return tuple(str(each.get("ip") or each.get("hostname") or "") for each in ingress)
+
+
 def _heir(service: Json, request: LoadBalancerRequest, context: CallContext) -> Heir | None:
     """Return a Service that was made again under another UID; None if it wants nothing of ours."""
     uid, notes = str(part(service, "metadata").get("uid") or ""), annotations(service)
     wants = wants_load_balancer(service, without_class=context.default_class)
     if uid == request.spec.service.uid or is_deleting(service) or not wants:
         return None
-    asked = notes.get(ANNOTATION_ADDRESS) or part(service, "spec").get("loadBalancerIP")
     network = notes.get(ANNOTATION_NETWORK)
     balancer = _balancer_of(uid, request, context)
     ready = find_condition(balancer, "Ready")
     return Heir(
         uid,
-        str(asked or "").strip(),
+        _asked_address(service),
         str(network or "").strip(),
         share=str(notes.get(ANNOTATION_SHARED_ADDRESS) or "").strip(),
         members_network=str(part(balancer, "status").get("networkID") or ""),

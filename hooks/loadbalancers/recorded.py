@@ -36,6 +36,22 @@ class RecordedAddress(View, frozen=True):
         return (self.ip, self.allocated_at) == (address.ip_address, address.allocated_at)
 
 
+class RecordedChange(View, frozen=True):
+    """The change from one address to another, as our own status has it.
+
+    It says in which order things happen to addresses with our mark, never whose one is.
+
+    Attributes:
+        to: the IP that the Service asks for, before anything is done about it in CloudStack.
+        former: the address that served before; None until the new one serves.
+        switched_at: since when the new one serves.
+    """
+
+    to: str = ""
+    former: RecordedAddress | None = None
+    switched_at: Time | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Acquiring:
     """The record that a call of ours acquires an address, as an annotation has it.
@@ -113,12 +129,14 @@ class RecordedStatus(View, frozen=True):
 
     Attributes:
         address: None where none is chosen yet.
+        change: what is known of a change to another address; None while there is none.
         withdrawn_address: the IP that the Service must not show; empty for none.
         rules_since: since when every rule has existed.
         fingerprint: of what was asked for at the last finished check; empty while work goes on.
     """
 
     address: RecordedAddress | None = None
+    change: RecordedChange | None = msgspec.field(name="addressChange", default=None)
     withdrawn_address: str = ""
     network_id: str = msgspec.field(name="networkID", default="")
     last_check: Time | None = msgspec.field(name="lastCheckTime", default=None)
@@ -138,6 +156,24 @@ class RecordedStatus(View, frozen=True):
     def claimed(self) -> RecordedAddress | None:
         """Return the address that was seen to be ours; None where none was, or is only chosen."""
         return self.address if self.address and self.address.id else None
+
+    @property
+    def former(self) -> RecordedAddress | None:
+        """Return the address that served before the one that serves now; None if there is none."""
+        former = self.change.former if self.change else None
+        return former if former and former.ip else None
+
+    @property
+    def changing(self) -> frozenset[str]:
+        """Return the IPs of a change, without that of the address that serves."""
+        change, former = self.change, self.former
+        ips = {change.to if change else "", former.ip if former else ""}
+        return frozenset(ips - {"", self.address.ip if self.address else ""})
+
+    def claimed_as(self, ip: str) -> RecordedAddress | None:
+        """Return the address that was seen to be ours and has this IP, else the one that serves."""
+        former = self.former
+        return former if former and former.ip == ip else self.claimed
 
     def condition(self, kind: str) -> ConditionView:
         """Return the condition of a type, one without a status where there is none."""

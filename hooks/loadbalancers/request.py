@@ -241,6 +241,12 @@ class LoadBalancerRequest:
         claimed = self.recorded.claimed
         return claimed is not None and not claimed.named and claimed.ip == self.spec.address == ip
 
+    @property
+    def asks_another(self) -> bool:
+        """Tell whether the Service has an address and asks for another one."""
+        claimed = self.recorded.claimed
+        return claimed is not None and self.spec.address not in ("", claimed.ip)
+
     @cached_property
     def acquiring(self) -> Acquiring:
         """Return the record that a call acquires an address; an empty one if there is none."""

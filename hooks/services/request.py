@@ -96,6 +96,7 @@ class _Members(View, frozen=True):
 
 class _LoadBalancerStatus(View, frozen=True):
     address: Json | None = None
+    address_change: Json | None = None
     rules: tuple[Json, ...] = ()
     members: _Members | None = None
     conditions: tuple[ConditionView, ...] = ()

@@ -6,14 +6,20 @@ dies before leaves its record: then the address may be ours as long as nobody ha
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import msgspec
 
 from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
-from hooks.loadbalancers.plan.actions import Action, AddTags, Associate, Rerecord, StagePlan
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    AddTags,
+    Associate,
+    Rerecord,
+    StagePlan,
+)
 from hooks.loadbalancers.plan.adoption import is_left_by_provider, refuse_adoption
 from hooks.loadbalancers.plan.claims import (
     find_begun,
@@ -21,16 +27,13 @@ from hooks.loadbalancers.plan.claims import (
     find_held,
     find_takeable,
     find_unfit,
-    find_unproven,
     in_own_order,
     is_still_asked_for,
-    network_of,
     not_ready,
     refuse_foreign,
     refuse_takeover,
     refuse_unconfirmed,
     refuse_without_nodes,
-    unsettled,
 )
 from hooks.loadbalancers.plan.facts import HIDDEN_FORWARDS, Facts
 from hooks.loadbalancers.plan.firewall import former_firewall, tag_firewall
@@ -38,21 +41,37 @@ from hooks.loadbalancers.plan.ownership import is_by_controller
 from hooks.loadbalancers.plan.rules import own_rules, tag_rules
 from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.plan.sharing import (
-    find_earlier,
     find_share,
-    is_leaving,
     join_share,
-    refuse_change,
     refuse_share,
-    serves_until,
 )
-from hooks.loadbalancers.plan.takedown import take_down
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.recorded import LONGEST_CALL, NO_RECORD, Acquiring, RecordedAddress
+from hooks.loadbalancers.recorded import NO_RECORD, Acquiring, RecordedAddress, RecordedChange
 from hooks.webhook.requests import Time
 
 #: Seconds after which the record of an address that cannot be tagged is renewed.
 RENEW_AFTER = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is done on other addresses of ours, while the Service changes from one to another.
+
+    Attributes:
+        actions: all of it.
+        safe: what is done for a Service that asks for what it cannot have.
+        closing: what shuts out clients that the Service does not admit, by the firewall.
+        why_kept: why an address that goes is not released; empty if it is, or stays as asked.
+    """
+
+    actions: tuple[Action, ...] = ()
+    safe: tuple[Action, ...] = ()
+    closing: tuple[Action, ...] = ()
+    why_kept: str = ""
+
+
+#: Nothing is done there.
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,9 @@ class AddressPlan(StagePlan):
         recorded: the address as the status is to record it.
         awaits_status: nothing can be done before the status is written.
         chooses: it matters which addresses are free.
+        change: the change to another address, as the status is to record it.
+        beside: what is done on other addresses of ours.
+        due: seconds until the change goes on.
     """
 
     address_id: str = ""
@@ -72,27 +94,26 @@ class AddressPlan(StagePlan):
     recorded: RecordedAddress | None = None
     awaits_status: bool = False
     chooses: bool = False
+    change: RecordedChange | None = None
+    beside: Beside = NOTHING_BESIDE
+    due: float = inf
 
 
-def plan_address(facts: Facts) -> AddressPlan:
-    """Keep, take over, claim or acquire the Service's address.
+def obtain(facts: Facts) -> AddressPlan:
+    """Get an address for the Service: the one that it asks for, else any.
 
-    The first of: one that is ours, one that a call of ours may have acquired, one of a Service of
-    our name, the one of the share that the Service asks for, the one that it asks for by its IP,
-    the one chosen before, the one that another provider left, a new one.
+    The first of: one that a call of ours may have acquired, one of a Service of our name, the one
+    of the share that the Service asks for, the one that it asks for by its IP, the one chosen
+    before, the one that another provider left, a new one.
     """
-    recorded = facts.request.recorded.address
-    if held := find_held(facts):
-        kept, earlier = _keep(facts, held), find_earlier(facts, held)
-        joining = facts.not_refused((join_share(facts, earlier),) if earlier else ())
-        return replace(kept, actions=(*kept.actions, *joining))
     if not facts.still_wants:
+        recorded = facts.request.recorded.address
         return AddressPlan(refuse_unconfirmed(facts.request), recorded=recorded)
-    return _undo_takeover(facts) or _claim_unproven(facts) or _gain(facts)
+    return undo_takeover(facts) or claim_unproven(facts) or _gain(facts)
 
 
 def _gain(facts: Facts) -> AddressPlan:
-    """Take over, share, claim or acquire an address for a Service that has none."""
+    """Take over, share, claim or acquire an address."""
     request = facts.request
     recorded, wanted = request.recorded.address, request.spec.address
     by_ip = {each.ip_address: each for each in facts.state.addresses}
@@ -118,98 +139,6 @@ def _gain(facts: Facts) -> AddressPlan:
     if found := by_ip.get(request.spec.adopt.address):
         return _adopt(facts, found)
     return _choose(facts)
-
-
-def _keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Keep an address that is ours, and release any second one.
-
-    If it lost tags that say whose it is, they are restored before anything else is done. If the
-    Service names it later than it got it, it becomes the user's. A takeover ends when everything
-    on the address has our mark.
-    """
-    request = facts.request
-    by_controller = is_by_controller(found)
-    wanted = tags.address_tags(facts, by_controller=by_controller, address=found)
-    actions: tuple[Action, ...] = tags.complete(
-        facts, "address", [found], lambda each: each.ip_address, wanted
-    )
-    condition = _kept_condition(facts, found, actions)
-    is_proven = facts.owner.whose(found) is Whose.OURS
-    is_given = is_proven and by_controller and request.names_anew(found.ip_address)
-    if is_given:
-        actions = (*actions, tags.give_to_user(facts, found))
-    if is_proven:
-        ending = tags.end_takeover(facts, found)
-        leaving = tags.drop_former_users(facts, found)
-        others = _release_others(facts, found)
-        actions = (*actions, *ending, *leaving, *others, *_settle_record(facts))
-    recorded = RecordedAddress(
-        ip=found.ip_address,
-        id=found.id,
-        network_id=network_of(facts, found),
-        associated_by_controller=by_controller,
-        allocated_at=None if found.allocated_at is None else Time(found.allocated_at),
-        published=_is_published(request.recorded.address, found.ip_address),
-        named=request.spec.address == found.ip_address and not is_given,
-    )
-    if is_proven and request.network_id and recorded.network_id != request.network_id:
-        return _find_network(found, recorded)
-    return AddressPlan(
-        condition=condition,
-        actions=facts.not_refused(actions),
-        address_id=found.id,
-        is_ours=is_proven and found.state == "Allocated" and not is_leaving(facts, found),
-        recorded=recorded,
-    )
-
-
-def _find_network(found: PublicIpAddress, recorded: RecordedAddress) -> AddressPlan:
-    """Record an address of ours that no status had: the next call plans for its network."""
-    message = f"{found.ip_address} serves network {recorded.network_id}"
-    condition = not_ready("AddressFound", message)
-    return AddressPlan(condition, address_id=found.id, recorded=recorded, awaits_status=True)
-
-
-def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action, ...]) -> Condition:
-    """Return what an address that is ours comes to; `tagging` restores tags that it lost."""
-    asked = facts.request.spec.address
-    if complaints := facts.complaints(tagging):
-        return not_ready("TagRefused", "; ".join(complaints))
-    if found.state != "Allocated":
-        return unsettled(found)
-    if is_leaving(facts, found):
-        message = f"{found.ip_address} may be about to be released by another Service"
-        return not_ready("AddressLeased", message)
-    if refused := refuse_change(facts, found):
-        return refused
-    if asked not in ("", found.ip_address):
-        message = (
-            f"The Service asks for {asked} and has {found.ip_address}. The address of a live "
-            "Service cannot change yet: delete the Service and create it again"
-        )
-        return not_ready("AddressChangeNotServed", message)
-    return Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
-
-
-def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
-    """Release the other addresses that are ours: two replicas may each have acquired one."""
-    return tuple(
-        action
-        for each in facts.state.addresses
-        if each.id != kept.id
-        and each.state == "Allocated"
-        and facts.owner.has_address(each)
-        and not serves_until(facts, each, kept)
-        for action in take_down(facts.on(each.id), each, is_second=True)
-    )
-
-
-def _settle_record(facts: Facts) -> tuple[Action, ...]:
-    """Forget that a call acquires an address, once nothing more can come of that call."""
-    record = facts.acquiring
-    is_over = any(map(record.names, facts.state.addresses))
-    is_over = is_over or abs(facts.now - record.since) > LONGEST_CALL
-    return (_rerecord(facts),) if record.text and is_over and not find_unproven(facts) else ()
 
 
 def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
@@ -251,7 +180,7 @@ def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> Addr
 def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Give our mark to an address of a Service of our name, after a tag shows that this begins.
 
-    By that tag, what is on the address is ours as soon as the address is; see `_keep`.
+    By that tag, what is on the address is ours as soon as the address is; see `keep`.
     """
     if unfit := find_unfit(facts, found) or refuse_takeover(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
@@ -263,7 +192,7 @@ def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     return _mark(facts, found, (tags.begin_takeover(facts, found), *later))
 
 
-def _undo_takeover(facts: Facts) -> AddressPlan | None:
+def undo_takeover(facts: Facts) -> AddressPlan | None:
     """Give an address back that we began to take over, if the Service does not ask for it any more.
 
     None if there is none.
@@ -295,7 +224,7 @@ def _mark(facts: Facts, found: PublicIpAddress, actions: tuple[Action, ...]) -> 
     return AddressPlan(condition, actions, address_id=found.id, recorded=recorded)
 
 
-def _claim_unproven(facts: Facts) -> AddressPlan | None:
+def claim_unproven(facts: Facts) -> AddressPlan | None:
     """Claim what a call of ours may have acquired, and renew its record while that cannot be.
 
     None if there is no such address.
@@ -311,7 +240,7 @@ def _claim_unproven(facts: Facts) -> AddressPlan | None:
     if facts.now - facts.acquiring.since <= RENEW_AFTER:
         return planned
     after = seal(facts.owner.mark, facts.seal_key, found.ip_address, facts.now)
-    return replace(planned, actions=(_rerecord(facts, after), *planned.actions))
+    return replace(planned, actions=(rerecord(facts, after), *planned.actions))
 
 
 def _acquire(facts: Facts, ip: str) -> AddressPlan:
@@ -321,7 +250,9 @@ def _acquire(facts: Facts, ip: str) -> AddressPlan:
     refusal = facts.refusal(action)
     if refusal and refusal.code == ADDRESS_TAKEN and not spec.address:
         return _choose(facts)
+    change = facts.request.recorded.change
     is_written = recorded is not None and recorded.ip == ip and recorded.chosen_at is not None
+    is_written = is_written or (change is not None and change.to == ip and bool(find_held(facts)))
     if refusal or spec.plan_only or is_written:
         return _associate(facts, action, f"{ip} is being associated")
     return _choice_made(facts, ip, tries=0)
@@ -344,14 +275,15 @@ def _choose(facts: Facts) -> AddressPlan:
 def _association(facts: Facts, ip: str = "") -> Associate:
     """Return what acquires an address, or any free one, which is recorded once it is known."""
     sealed = seal(facts.owner.mark, facts.seal_key, ip, facts.now) if ip else NO_RECORD
-    record = _rerecord(facts, sealed)
+    record = rerecord(facts, sealed)
     wanted = tags.address_tags(facts, by_controller=True)
     vpc_id = facts.network.vpc_id if facts.network else ""
     mark = facts.owner.mark
     return Associate(ip, facts.request.network_id, wanted, mark, record, vpc_id)
 
 
-def _rerecord(facts: Facts, after: Acquiring = NO_RECORD) -> Rerecord:
+def rerecord(facts: Facts, after: Acquiring = NO_RECORD) -> Rerecord:
+    """Replace the record that a call acquires an address; remove it by default."""
     metadata = facts.request.metadata
     before = facts.acquiring.text
     return Rerecord(metadata.namespace, metadata.name, metadata.uid, before, after.text)
@@ -376,13 +308,14 @@ def _choice_made(facts: Facts, ip: str, *, tries: int) -> AddressPlan:
         ip,
         chosen_at=Time(facts.now),
         tries=tries,
-        published=_is_published(facts.request.recorded.address, ip),
+        published=is_published(facts.request.recorded.address, ip),
     )
     message = f"{ip} is chosen; it is associated after the status is written"
     return AddressPlan(not_ready("AddressChosen", message), recorded=choice, awaits_status=True)
 
 
-def _is_published(recorded: RecordedAddress | None, ip: str) -> bool:
+def is_published(recorded: RecordedAddress | None, ip: str) -> bool:
+    """Tell whether the Service may show an address already, as the status has it."""
     return recorded is not None and recorded.published and recorded.ip == ip
 
 

@@ -41,9 +41,13 @@ def _is_stale(facts: Facts, address: PublicIpAddress) -> bool:
     made, or a mark on what is on the address, since a release takes all of that along.
     """
     owner, here = facts.owner, facts.state.on(address.id)
-    recorded, done = facts.request.recorded.address, facts.call_state.done
+    status, done = facts.request.recorded, facts.call_state.done
+    is_former = status.former is not None and status.former.ip == address.ip_address
+    recorded = status.former if is_former else status.address
     if owner.whose(address) not in _LINKED or any(isinstance(each, Associate) for each in done):
         return False
+    if address.ip_address in status.changing and not is_former:
+        return False  # the Service changes to it
     if recorded and recorded.ip == address.ip_address:
         is_choice = not recorded.id
         if is_choice or recorded.allocated_at is None or recorded.is_of(address):

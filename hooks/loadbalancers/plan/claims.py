@@ -18,6 +18,8 @@ from hooks.names import ANNOTATION_TAKEOVER_FROM, REASON_NO_INSTANCES, TAG_TAKEO
 
 #: How many of the nodes' networks a message names.
 _NAMED_NETWORKS = 5
+#: Reason: the Service changes to another address.
+CHANGING_ADDRESS = "ChangingAddress"
 #: The characters that CloudStack takes in the value of a tag.
 MAX_TAG = 255
 
@@ -29,15 +31,15 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     """
     request, owner = facts.request, facts.owner
     recorded = request.recorded.address
+    named = {recorded.ip if recorded else request.spec.adopt.address, *request.recorded.changing}
     ours = [each for each in facts.state.addresses if owner.has_address(each)]
     if not request.is_deleting:
         claimed = request.recorded.claimed
         has_claimed = claimed and any(each.ip_address == claimed.ip for each in ours)
-        if has_claimed and not facts.acquiring.place and not owner.share:
+        is_changing = request.asks_another or request.recorded.change is not None
+        if has_claimed and not (facts.acquiring.place or owner.share or is_changing):
             return tuple(ours)
-        named = {recorded.ip if recorded else request.spec.adopt.address, request.spec.address}
-    else:
-        named = {recorded.ip if recorded else request.spec.adopt.address}
+        named.add(request.spec.address)
 
     def is_named(address: PublicIpAddress) -> bool:
         return address.ip_address in named or facts.acquiring.names(address)
@@ -54,9 +56,9 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
 
 
 def find_held(facts: Facts) -> PublicIpAddress | None:
-    """Return the address that is ours: the recorded one, else one with rules, else the first.
+    """Return the address that is ours: the recorded one, else the first that the Service shows.
 
-    Of the addresses of one share, it is the first of them.
+    Else it is one with rules, else the first. Of the addresses of a share, it is the first of them.
     """
     claimed, own = facts.request.recorded.claimed, own_addresses(facts)
     shared = [each for each in own if facts.owner.has_share(each)]
@@ -64,10 +66,13 @@ def find_held(facts: Facts) -> PublicIpAddress | None:
     if shared and not is_other:
         return min(shared, key=share_order)
 
-    def rank(address: PublicIpAddress) -> tuple[bool, bool, str]:
+    shown = facts.service.shown if facts.service else ()
+
+    def rank(address: PublicIpAddress) -> tuple[bool, int, bool, str]:
+        place = (*shown, address.ip_address).index(address.ip_address)
         is_claimed = claimed is not None and claimed.ip == address.ip_address
         has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
-        return not is_claimed, not has_rules, address.ip_address
+        return not is_claimed, place, not has_rules, address.ip_address
 
     return min(own, key=rank, default=None)
 
@@ -87,9 +92,16 @@ def own_addresses(facts: Facts) -> list[PublicIpAddress]:
     ]
 
 
+def is_second(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether an address of ours never was the Service's: two replicas may each get one."""
+    former = facts.request.recorded.former
+    was_ours = former is not None and former.ip == address.ip_address
+    return address != find_held(facts) and not was_ours
+
+
 def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether an address is ours though somebody removed tags from it."""
-    recorded = facts.request.recorded.claimed
+    recorded = facts.request.recorded.claimed_as(address.ip_address)
     return facts.owner.may_restore(recorded, address, facts.on(address.id).state.rules)
 
 
@@ -158,7 +170,7 @@ def is_still_asked_for(facts: Facts, found: PublicIpAddress) -> bool:
     owner, wanted = facts.owner, facts.request.spec.address
     cluster, _ = owner.takeover_of(found).source
     is_inherited = cluster == owner.cluster
-    is_named = wanted in ("", found.ip_address)
+    is_named = wanted == found.ip_address or not (wanted or find_held(facts))
     if is_inherited:
         return is_named and find_unfit(facts, found) is None
     return is_named and cluster in (None, owner.takeover_from)
@@ -217,7 +229,7 @@ def network_of(facts: Facts, found: PublicIpAddress) -> str:
     A VPC's address serves one tier: that of its rules, and without any the recorded one or, before
     there is one, that of the members.
     """
-    recorded = facts.request.recorded.claimed
+    recorded = facts.request.recorded.claimed_as(found.ip_address)
     if not found.vpc_id:
         return found.network_id
     if recorded and recorded.ip == found.ip_address and recorded.network_id:

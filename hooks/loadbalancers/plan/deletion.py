@@ -3,27 +3,28 @@
 from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.http.texts import join_names, join_sentences
+from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan import actions, status, tags
 from hooks.loadbalancers.plan.acl import remove_items
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.claims import find_begun, find_held, find_unproven, own_addresses
+from hooks.loadbalancers.plan.claims import (
+    find_begun,
+    find_held,
+    find_unproven,
+    is_second,
+    own_addresses,
+)
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
-from hooks.loadbalancers.plan.leftovers import BY_HAND, kept_addresses, unconfirmed_record
+from hooks.loadbalancers.plan.leftovers import kept_addresses, unconfirmed_record
 from hooks.loadbalancers.plan.ownership import is_by_controller, takeover_on, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import OUTAGE
 from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.plan.share_tags import describe
-from hooks.loadbalancers.plan.takedown import (
-    is_to_release,
-    marked_alone,
-    others_on,
-    take_down,
-)
+from hooks.loadbalancers.plan.takedown import BY_HAND, marked_alone, take_down, why_kept
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
@@ -37,7 +38,6 @@ from hooks.names import (
     EVENT_FOREIGN_CLUSTER,
     EVENT_SYNC_FAILED,
     TAG_ORIGIN,
-    TAG_ORIGIN_USER,
     TAG_SERVICE_UID,
 )
 from hooks.webhook.contract import CompositeResponse, Plan
@@ -81,9 +81,9 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     cleaning = _cleanup(facts, address)
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     events = [Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")]
-    if why_kept := _why_kept(here, address, is_second=address != find_held(facts)):
-        response = _deleting(facts, why_kept)
-        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, why_kept, type="Warning"))
+    if why_not := why_kept(here, address, is_second=is_second(facts, address)):
+        response = _deleting(facts, why_not)
+        events.append(Event(facts.request.service, EVENT_ADDRESS_KEPT, why_not, type="Warning"))
     elif not any(isinstance(each, actions.Release) for each in cleaning):
         what = f"What is ours on address {address.ip_address} is being deleted"
         if users := facts.owner.other_users(address):
@@ -196,13 +196,14 @@ def _undo_claim(facts: Facts) -> Plan[Action] | None:
 
     A claim begins with the rules, and came to no end if the address has no mark.
     """
-    ip = facts.request.spec.adopt.address
-    left = (each for each in facts.state.addresses if each.ip_address == ip)
+    ips = {facts.request.spec.adopt.address, *facts.request.recorded.changing}
+    left = [each for each in facts.state.addresses if each.ip_address in ips]
     marked = tuple(action for each in left for action in marked_alone(facts, each))
     if not marked:
         return None
     if _is_plan_only(facts):
         return _hold(facts, marked)
+    ip = join_names([each.ip_address for each in left], limit=_NAMED_OTHERS)
     message = f"Address {ip} was about to be claimed, only what is ours on it goes: {BY_HAND}"
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
     return _unless_refused(facts, _deleting(facts, message), marked, event)
@@ -232,23 +233,6 @@ def _takes_over(heir: Heir, facts: Facts, address: PublicIpAddress) -> bool:
     return takeover is not None and takeover.by == (facts.cluster_id, heir.uid)
 
 
-def _why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> str:
-    """Say why an address stays that people expect to go; empty if it goes, or stays as asked.
-
-    `facts` are those on the address.
-    """
-    if facts.owner.other_users(address):
-        return ""
-    if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
-        on_it = join_sentences(others, limit=_NAMED_OTHERS)
-        return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
-    is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
-    is_proven = facts.owner.whose(address) is Whose.OURS or facts.owner.is_source_of(address)
-    if not (is_asked or is_proven):
-        return f"Address {address.ip_address} had lost tags that say whose it is: {BY_HAND}"
-    return ""
-
-
 def _cleanup(
     facts: Facts, address: PublicIpAddress, *, at_once: bool = False
 ) -> tuple[Action, ...]:
@@ -261,12 +245,12 @@ def _cleanup(
     """
     here = facts.on(address.id)
     if facts.owner.has_address(address):
-        is_second = address != find_held(facts)
-        taking = take_down(here, address, at_once=at_once, is_second=is_second)
+        second = is_second(facts, address)
+        taking = take_down(here, address, at_once=at_once, is_second=second)
         return (*remove_items(facts), *taking)
     is_whole = facts.owner.whose(address) is Whose.SHARED or facts.owner.is_source_of(address)
     if is_by_controller(address) and not is_whole:
-        recorded, rules = here.request.recorded.claimed, here.state.rules
+        recorded, rules = here.request.recorded.claimed_as(address.ip_address), here.state.rules
         own = here.owner.own_restorable(recorded, address, rules)
         return (actions.UntagAddress(own, (TAG_ORIGIN,)),)
     by_controller = is_by_controller(address)

@@ -113,6 +113,8 @@ class LiveService:
         plan_only, is_abandoned: what its annotations say, if it is confirmed.
         resource_version, finalizers: as they were read; empty if the Service is gone.
         heir: the Service that has the name now; None if it has our UID, or wants nothing of ours.
+        address: the IP that it asks for, as it is written; empty for any.
+        shown: the IPs and hostnames that its status shows.
     """
 
     still_wants: bool
@@ -122,6 +124,8 @@ class LiveService:
     plan_only: bool = False
     is_abandoned: bool = False
     heir: Heir | None = None
+    address: str = ""
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import MARK_KEYS, takeover_on, value
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.share_tags import Share
+from hooks.loadbalancers.plan.takedown import BY_HAND
 from hooks.names import (
     EVENT_ADDRESS_KEPT,
     EVENT_NOT_PROVEN,
@@ -21,8 +22,6 @@ from hooks.names import (
     TAG_SERVICE_UID,
 )
 
-#: What a person can do about an address that stays.
-BY_HAND = "it stays allocated, release it by hand if nobody needs it"
 #: How many rules an Event names.
 _NAMED = 5
 
@@ -76,7 +75,7 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
 
 def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether this call let go of an address, or it stays as asked, without rules of ours."""
-    recorded, done = facts.request.recorded.claimed, facts.call_state.done
+    recorded, done = facts.request.recorded.claimed_as(address.ip_address), facts.call_state.done
     if any(isinstance(each, UntagAddress) and each.own.id == address.id for each in done):
         return True
     is_users = value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
@@ -88,7 +87,7 @@ def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
 
 def _is_recorded(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether the status has this very allocation as ours."""
-    recorded = facts.request.recorded.claimed
+    recorded = facts.request.recorded.claimed_as(address.ip_address)
     return recorded is not None and recorded.is_of(address)
 
 

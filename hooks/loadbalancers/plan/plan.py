@@ -4,7 +4,8 @@ Read these in order; each stage returns its condition and its actions:
 
 1. address.py    recorded, tagged, shared, asked for, left by another provider, or chosen
                   (claims.py: which; sharing.py: of several Services; adoption.py: whether what a
-                  former provider left is ours)
+                  former provider left is ours; kept_address.py: what becomes of one that is ours;
+                  change.py: another one takes its place)
 2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
@@ -32,10 +33,12 @@ from hooks.kube.events import Event
 from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address
+from hooks.loadbalancers.plan.address import AddressPlan
+from hooks.loadbalancers.plan.change import change_events, plan_change
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
+from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
     address_events,
     naming_events,
@@ -75,13 +78,14 @@ def plan(facts: Facts) -> Plan[Action]:
     if spec.plan_only:
         response = status.planned(facts, stages, (), RepeatedDrift())
         return Plan(response, events=tuple(withdrawal_events(facts, stages.address)))
-    actions = stages.safe_actions if spec.invalid else _next_actions(stages)
+    actions = stages.safe_actions if spec.invalid else stages.closing_actions or stages.actions
     repeated = count_drift(facts, actions)
     is_drift = is_drift_check(facts)
     if is_drift and repeated.times > MAX_REPAIRS:
         return _contested(facts, actions, repeated)
     events = [
         *address_events(facts, stages.address),
+        *change_events(facts, stages.address),
         *withdrawal_events(facts, stages.address),
         *naming_events(facts, actions),
         *opening_events(facts, stages.firewall),
@@ -91,15 +95,6 @@ def plan(facts: Facts) -> Plan[Action]:
         message = f"Repaired what had changed in CloudStack: {_named(actions)}"
         events.append(Event(facts.request.service, EVENT_REPAIRED, message))
     return Plan(status.planned(facts, stages, actions, repeated), actions, tuple(events))
-
-
-def _next_actions(stages: Stages) -> tuple[Action, ...]:
-    """Return the actions of all stages, or first those that shut clients out by the firewall.
-
-    Nothing else comes before these: it may never end.
-    """
-    closing = stages.firewall.actions if stages.firewall.is_too_wide else ()
-    return closing or stages.actions
 
 
 def not_served(facts: Facts) -> Condition | None:
@@ -117,8 +112,12 @@ def not_served(facts: Facts) -> Condition | None:
 
 def plan_stages(facts: Facts) -> Stages:
     """Plan the stages. Rules, members and firewall wait for the address, except in plan mode."""
+    stages = _stages_at(facts, plan_address(facts))
+    return plan_change(facts, stages, lambda address: _stages_at(facts, address))
+
+
+def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
     spec = facts.request.spec
-    address = plan_address(facts)
     if spec.invalid and not address.is_ours:
         recorded = facts.request.recorded.address
         known = AddressPlan(address.condition, address_id=address.address_id, recorded=recorded)

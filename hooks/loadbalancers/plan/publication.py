@@ -19,7 +19,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import value
 from hooks.loadbalancers.plan.share_tags import Share, describe
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.recorded import RecordedAddress
+from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
 from hooks.names import EVENT_ADDRESS_WITHDRAWN, TAG_SERVICE_UID
 
 #: Seconds after the rules are created at which an address is published without a member.
@@ -69,6 +69,7 @@ def address_fields(facts: Facts, planned: AddressPlan, address: RecordedAddress 
     is_ours = address is not None and planned.is_ours
     is_replaced = address is not None and (address.published or (is_ours and address.ip == before))
     withdrawn = taken.ip_address if taken else "" if is_replaced else before
+    fields |= {"addressChange": _change(planned.change)} if planned.change else {}
     return fields | ({"withdrawnAddress": withdrawn} if withdrawn else {})
 
 
@@ -124,6 +125,14 @@ def _is_others(facts: Facts, found: PublicIpAddress) -> bool:
     # A claimed one without a time was recorded when CloudStack showed none.
     is_known = recorded.allocated_at is not None or not recorded.id
     return is_known and not recorded.is_of(found)
+
+
+def _change(change: RecordedChange) -> Json:
+    return {
+        "to": change.to,
+        **({"former": _address(change.former)} if change.former else {}),
+        **({"switchedAt": timestamp(change.switched_at)} if change.switched_at else {}),
+    }
 
 
 def _address(address: RecordedAddress) -> Json:

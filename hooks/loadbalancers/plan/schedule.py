@@ -103,6 +103,7 @@ def was_converged(facts: Facts) -> bool:
     recorded = facts.request.recorded
     return (
         recorded.fingerprint == facts.fingerprint
+        and recorded.change is None
         and recorded.condition("Ready").status in ("True", "Unknown")
         and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
     )

@@ -100,6 +100,11 @@ def refuse_change(facts: Facts, held: PublicIpAddress) -> Condition | None:
     return None
 
 
+def is_shared(facts: Facts, held: PublicIpAddress) -> bool:
+    """Tell whether a Service shares the address that it has, or asks for a share."""
+    return bool(facts.owner.share) or Share.read(held.tags) is not None
+
+
 def is_leaving(facts: Facts, address: PublicIpAddress) -> bool:
     """Tell whether another Service may be releasing a shared address that this one has just joined.
 

@@ -20,6 +20,7 @@ from hooks.kube.objects import find_condition
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
+from hooks.loadbalancers.plan.claims import CHANGING_ADDRESS
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import FirewallPlan, is_open
@@ -53,8 +54,8 @@ _PLAN_ENTRIES = 1024
 #: Characters of a rule's name, and of CloudStack's words for its state and kind; it has no longer.
 _MAX_NAME, _MAX_WORD = 255, 64
 
-#: Reasons that pass once CloudStack has finished what it is doing.
-_PASSING = frozenset({"AddressAllocating", "AddressReleasing"})
+#: Reasons that pass once CloudStack, or a change of address, has finished what it is doing.
+_PASSING = frozenset({"AddressAllocating", "AddressReleasing", CHANGING_ADDRESS})
 #: Reasons for which others admit more or fewer clients than the Service does, which serves.
 _TOLD = (REASON_OPENED_BY_OTHERS, REASON_DENIED_BY_LIST)
 
@@ -73,8 +74,9 @@ class Stages(NamedTuple):
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """Return the actions of all stages, in order."""
-        return tuple(action for stage in self for action in stage.actions)
+        """Return the actions of all stages, in order, then those on other addresses."""
+        own = tuple(action for stage in self for action in stage.actions)
+        return (*own, *self.address.beside.actions)
 
     @property
     def safe_actions(self) -> tuple[Action, ...]:
@@ -83,7 +85,14 @@ class Stages(NamedTuple):
         Its members are kept right, and clients that it admits no more are shut out.
         """
         firewall = self.firewall.actions if self.firewall.is_too_wide else ()
-        return (*self.members.actions, *self.rules.narrowing, *firewall)
+        own = (*self.members.actions, *self.rules.narrowing, *firewall)
+        return (*own, *self.address.beside.safe)
+
+    @property
+    def closing_actions(self) -> tuple[Action, ...]:
+        """Return those that shut clients out by the firewall, which nothing else comes before."""
+        firewall = self.firewall.actions if self.firewall.is_too_wide else ()
+        return (*firewall, *self.address.beside.closing)
 
 
 def planned(
@@ -124,7 +133,8 @@ def planned(
     }
     if is_working:
         return _response(facts.request, status, SOON)
-    shown = max(SOON, until_published(facts, stages.address, address, since))
+    until = until_published(facts, stages.address, address, since)
+    shown = max(SOON, min(until, stages.address.due))
     return _checked(facts.request, status, facts.now, min(_next_check(facts, ready, drift), shown))
 
 

@@ -1,6 +1,7 @@
 """Decides what is removed of one address of ours, and what keeps it from being released."""
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.http.texts import join_sentences
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
@@ -11,7 +12,7 @@ from hooks.loadbalancers.plan.firewall import (
     ports_of,
     tag_firewall,
 )
-from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller
+from hooks.loadbalancers.plan.ownership import ADDRESS_KEYS, is_by_controller, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.share_tags import (
     SHARE_KEYS,
@@ -22,7 +23,12 @@ from hooks.loadbalancers.plan.share_tags import (
 )
 from hooks.loadbalancers.plan.tags import give_to_user
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.names import TAG_OPENING, TAG_ORIGIN, TAG_TAKEOVER
+from hooks.names import TAG_OPENING, TAG_ORIGIN, TAG_ORIGIN_USER, TAG_TAKEOVER
+
+#: What a person can do about an address that stays.
+BY_HAND = "it stays allocated, release it by hand if nobody needs it"
+#: How many things of others on an address a message names.
+_NAMED_OTHERS = 5
 
 
 def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
@@ -109,6 +115,23 @@ def _keeps_by_us(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> 
     """Tell whether an address that we acquired is to stay."""
     is_to_stay = not is_to_release(facts, address, is_second=is_second)
     return is_by_controller(address) and is_to_stay
+
+
+def why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool = False) -> str:
+    """Say why an address stays that people expect to go; empty if it goes, or stays as asked.
+
+    `facts` are those on the address.
+    """
+    if facts.owner.other_users(address):
+        return ""
+    if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
+        on_it = join_sentences(others, limit=_NAMED_OTHERS)
+        return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
+    is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
+    is_proven = facts.owner.whose(address) is Whose.OURS or facts.owner.is_source_of(address)
+    if not (is_asked or is_proven):
+        return f"Address {address.ip_address} had lost tags that say whose it is: {BY_HAND}"
+    return ""
 
 
 def marked_alone(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:

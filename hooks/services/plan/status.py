@@ -135,6 +135,7 @@ def service_status(facts: Facts, condition: Condition | None, published: Json) -
 def published_address(facts: Facts, spec: Json) -> Json:
     """Return what `status.loadBalancer` shows of a load balancer that is wanted.
 
+    While the Service changes to another address, the former one is shown after the new one.
     What the Service shows stays until the load balancer has another address to publish, or says
     that it is somebody else's now. One that is being deleted has none, so what was removed is not
     shown again. With the PROXY
@@ -153,9 +154,21 @@ def published_address(facts: Facts, spec: Json) -> Json:
     else:
         proxied = any(port.get("proxyProtocol") for port in spec.get("ports") or ())
     shown = part(facts.service, "status", "loadBalancer")
-    if shown == {"ingress": [{"ip": address["ip"]}]}:
+    ips = [address["ip"], *_former_address(shown, status)]
+    if shown == {"ingress": [{"ip": each} for each in ips]}:
         return shown
-    return {"ingress": [{"ip": address["ip"], "ipMode": "Proxy" if proxied else "VIP"}]}
+    return {"ingress": [{"ip": each, "ipMode": "Proxy" if proxied else "VIP"} for each in ips]}
+
+
+def _former_address(shown: Json, status: Json) -> list[str]:
+    """Return the address that the Service changes from, while both are shown.
+
+    It is shown on, and never anew: a status cannot make a Service show it.
+    """
+    former = part(status, "addressChange", "former")
+    present = [each.get("ip") for each in items(shown, "ingress")]
+    is_kept = former.get("published") and former.get("ip") in present
+    return [former["ip"]] if is_kept and former["ip"] != part(status, "address")["ip"] else []
 
 
 def _without_withdrawn(facts: Facts, spec: Json) -> Json:

@@ -96,19 +96,24 @@ def test_a_second_one_with_a_humans_things_stays_his(
 
 
 @pytest.mark.parametrize("thing", ["rule", "firewall rule", "port forwarding rule", None])
-def test_a_second_one_that_the_service_asks_for_later_is_read_before_it_goes(
+def test_a_second_one_that_the_service_asks_for_later_serves_and_is_read_before_it_goes(
     world: World, hook: LoadBalancersHook, thing: str | None
 ) -> None:
-    """The recorded one stays, so only the list by the wanted number shows the second."""
+    """The recorded one is ours, so only the list by the wanted number shows the second."""
     lb = LoadBalancer(world).settle(hook)
     ip, second = lb.status["address"]["ip"], "198.51.100.199"
     address = marked_address(lb, second)
     made = add(world, address, thing) if thing else ""
     lb.change(address=second)
     lb.settle(hook)
+    assert lb.status["address"]["ip"] == second
+    lb.change(address=ip)
+    call_for(lb, hook, 900)
     assert lb.status["address"]["ip"] == ip
     assert ips(world) == ([ip, second] if thing else [ip])
-    assert made in str(holdings(world, second))
+    left = holdings(world, second)
+    assert made in str(left)
+    assert [each["tags"] for each in left["addresses"]] == ([{}] if thing else [])
 
 
 def test_one_that_the_user_brought_is_not_released_as_the_second(

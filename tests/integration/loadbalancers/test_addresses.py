@@ -227,21 +227,6 @@ def test_two_services_cannot_have_one_address(world: World, hook: LoadBalancersH
     assert first.is_ready()
 
 
-def test_changing_the_address_of_a_live_service_is_refused_and_the_old_one_serves_on(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    lb = LoadBalancer(world).settle(hook)
-    ip = lb.status["address"]["ip"]
-    lb.change(address=FREE, ports=[port(80), port(443)])
-    lb.settle(hook)
-    assert lb.reason() == "AddressChangeNotServed"
-    assert {rule["address"] for rule in world.rules()} == {ip}
-    assert len(world.rules()) == 2
-    lb.change(address=ip)
-    lb.settle(hook)
-    assert lb.is_ready()
-
-
 def test_a_choice_that_somebody_takes_first_is_made_again(
     world: World, hook: LoadBalancersHook
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.plan.change import SHOWN_TOGETHER
 from hooks.names import ANNOTATION_ACQUIRING, EVENT_NOT_PROVEN
 from tests.integration.loadbalancers.driver import (
     NOTHING,
@@ -112,6 +113,25 @@ def much(world: World, lb: LoadBalancer) -> None:
     world.nodes.pop("node-1")
 
 
+def changing(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    """Make one that has changed to another address, whose former one is about to go."""
+    lb = in_use(world, hook)
+    another_address(world, lb)
+    lb.settle(hook)
+    world.advance(SHOWN_TOGETHER + 1)
+    return lb.settle(hook)
+
+
+def another_address(world: World, lb: LoadBalancer) -> None:
+    del world
+    lb.change(address=FREE)
+
+
+def a_brought_one(world: World, lb: LoadBalancer) -> None:
+    allocate(world, FREE)
+    lb.change(address=FREE)
+
+
 def deletion(world: World, lb: LoadBalancer) -> None:
     del world
     lb.delete()
@@ -131,6 +151,9 @@ SCENARIOS = [
     pytest.param(Scenario(local, endpoints_move), id="endpoints move"),
     pytest.param(Scenario(in_use, traffic_becomes_local), id="traffic becomes local"),
     pytest.param(Scenario(in_use, release_behind_our_back), id="repair"),
+    pytest.param(Scenario(in_use, another_address), id="change the address"),
+    pytest.param(Scenario(in_use, a_brought_one, left=(FREE,)), id="change to a brought address"),
+    pytest.param(Scenario(changing, deletion), id="delete while the address changes"),
     pytest.param(Scenario(in_use, deletion), id="delete"),
     pytest.param(Scenario(kept, deletion, left=(FREE,)), id="delete and keep the address"),
     pytest.param(Scenario(brought_in_use, deletion, left=(FREE,)), id="delete a brought address"),
@@ -186,7 +209,7 @@ def undisturbed(scenario: Scenario) -> tuple[Json, int]:
         lb = scenario.begin(world, hook)
         scenario.ask(world, lb)
         world.simulator.control.clear_calls()
-        lb.settle(hook)
+        settle(world, lb, [hook])
         return shape(world), sum(world.writes().values())
 
 
@@ -199,8 +222,12 @@ def die_after(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook], wr
         if world.simulator.control.armed.stopped:
             lb.parent["status"] = before
             break
-        if lb.is_finalized() or (lb.status == before and not lb.condition("Reconciling")):
+        if lb.is_finalized():
             break
+        if lb.status == before and not lb.condition("Reconciling"):
+            if "addressChange" not in lb.status:
+                break
+            world.advance(lb.next_look())
     died = world.simulator.control.armed.stopped
     world.simulator.control.clear_faults()
     return died
@@ -243,10 +270,10 @@ def crash_everywhere(scenario: Scenario, replicas: int, *, late: bool, lying: bo
 
 
 def settle(world: World, lb: LoadBalancer, hooks: list[LoadBalancersHook]) -> None:
-    """Call and wait until all is well."""
+    """Call and wait until all is well, and a change of address has come to its end."""
     for _ in range(10):
         lb.settle(*hooks)
-        if lb.is_finalized() or lb.is_ready():
+        if lb.is_finalized() or (lb.is_ready() and "addressChange" not in lb.status):
             return
         world.advance(float(lb.answers[-1].response["resyncAfterSeconds"]) + 1)  # type: ignore[typeddict-item]
     raise AssertionError(f"never well: {lb.condition('Ready')}")

@@ -67,6 +67,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "vpc-tier",
         "local-traffic",
         "proxy-per-port",
+        "address-changed",
     ]
 
 

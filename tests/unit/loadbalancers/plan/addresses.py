@@ -5,8 +5,9 @@ from typing import Any
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import Action
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address
+from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
+from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID

@@ -155,14 +155,6 @@ def test_a_tag_that_cannot_be_restored_is_reported() -> None:
     assert "no tags today" in result.condition.message
 
 
-def test_asking_a_live_service_for_another_address_is_refused_and_it_serves_on() -> None:
-    asked = request(status=recorded(), address=OTHER)
-    result = plan(asked, our_address(asked), address(OTHER))
-    assert result.is_ours
-    assert result.condition.reason == "AddressChangeNotServed"
-    assert OTHER in result.condition.message
-
-
 @pytest.mark.parametrize("state", ["Allocating", "Releasing"])
 def test_an_address_that_cloudstack_is_busy_with_takes_no_rules_yet(state: str) -> None:
     asked = request(status=recorded())

@@ -7,9 +7,10 @@ import pytest
 
 from hooks.cloudstack.models.network import Network, NetworkService, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Associate, CreateRule, DeleteRule
-from hooks.loadbalancers.plan.address import AddressPlan, plan_address
+from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.effects import state_after
 from hooks.loadbalancers.plan.facts import CloudState, Heir
+from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
