@@ -191,14 +191,14 @@ def fresh_world(
 
 
 def shape(world: World) -> Json:
-    """Return everything that exists, without ids."""
-    state = world.state()
-    hidden = {"id", "addressid"}
+    """Return everything that exists, without ids, and without numbers and seals of ACL items."""
+    state = world.state() | {"items": world.items()}
+    hidden = {"id", "addressid", "number", "reason"}
     return {
         kind: sorted(
             ({k: v for k, v in each.items() if k not in hidden} for each in state[kind]), key=str
         )
-        for kind in ("addresses", "loadbalancerrules", "firewallrules")
+        for kind in ("addresses", "loadbalancerrules", "firewallrules", "items")
     }
 
 
