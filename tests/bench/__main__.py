@@ -13,6 +13,7 @@ from tests.bench.loadbalancers import (
     bench_load_balancers,
     bench_many_load_balancers,
     bench_many_members,
+    bench_vpc,
 )
 from tests.bench.log import bench_log
 from tests.bench.nodes import bench_nodes
@@ -24,6 +25,7 @@ PARTS = {
     "nodes": bench_nodes,
     "cloudstack-times": bench_cloudstack_times,
     "load-balancers": bench_load_balancers,
+    "vpc": bench_vpc,
     "many-members": bench_many_members,
     "many-load-balancers": bench_many_load_balancers,
     "growth": bench_growth,

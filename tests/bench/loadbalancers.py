@@ -18,6 +18,8 @@ from tests.e2e.watching import Namespace, namespace, serves
 MEMBERS = ("node-1", "node-2", "node-3", "node-4", "node-5.example.com")
 #: Nodes of the world "large".
 NAMES = tuple(f"node-{n:05d}" for n in range(1, 101))
+#: Nodes of the world "vpc" that are on the tier with a list of its own.
+ON_TIER = ("node-1", "node-2")
 MANY = 100
 TEN_PORTS = [{"name": f"p{n}", "port": 80 + n} for n in range(10)]
 #: Seconds of quiet in which nothing may be called.
@@ -34,6 +36,7 @@ TARGETS = {
     "1 Service, 10 ports, 100 members": Target(15.0, (35.5, 41.8)),
     "one node of 100 leaves, 11 rules": Target(6.0, (40.0, 40.0)),
     "2 Services deleted, 100 members, 11 rules": Target(3.0, (33.7, 35.5)),
+    "VPC tier: 1 Service, 2 ports, 2 ranges": Target(2.0, (5.8, 4.7)),
 }
 
 
@@ -42,6 +45,16 @@ def bench_load_balancers(plane: ControlPlane, folder: Path) -> Iterator[str]:
     with open_site(plane, folder / "load-balancers") as made, namespace(made.cluster) as shop:
         made.simulator.control.settings(timing="real")
         yield from _table(_few(made, shop))
+
+
+def bench_vpc(plane: ControlPlane, folder: Path) -> Iterator[str]:
+    """Measure load balancers on a tier of a VPC, line by line of a table."""
+    with (
+        open_site(plane, folder / "vpc", ON_TIER, "vpc") as made,
+        namespace(made.cluster) as shop,
+    ):
+        made.simulator.control.settings(timing="real")
+        yield from _table(_on_tier(made, shop))
 
 
 def bench_many_members(plane: ControlPlane, folder: Path) -> Iterator[str]:
@@ -124,6 +137,34 @@ def _few(made: Site, shop: Namespace) -> Iterator[Work]:
     yield create_services(made, shop, "40 Services, 1 port", [f"c{n}" for n in range(40)])
     made.await_quiet()
     yield _measure(made, "these 40 Services deleted", lambda: _delete_all(made, shop))
+
+
+def _on_tier(made: Site, shop: Namespace) -> Iterator[Work]:
+    """Measure on a tier what is measured elsewhere, and a change of ranges."""
+    create_services(made, shop, "the first of a process", ["first"])
+    made.await_quiet()
+    place, ranges = "VPC tier", ["10.0.0.0/8", "192.0.2.0/24"]
+    yield create_services(made, shop, f"{place}: 1 Service, 1 port", ["one"])
+    name, two = f"{place}: 1 Service, 2 ports, 2 ranges", TEN_PORTS[:2]
+    yield create_services(made, shop, name, ["two"], ports=two, loadBalancerSourceRanges=ranges)
+    yield create_services(made, shop, f"{place}: 1 Service, 10 ports", ["ten"], ports=TEN_PORTS)
+    made.await_quiet()
+    name, narrow = f"{place}: other ranges, 10 ports", partial(_narrow, made, shop, "ten", ranges)
+    yield _measure(made, name, narrow)
+    made.await_quiet()
+    yield create_services(made, shop, f"{place}: 10 Services, 1 port", [f"b{n}" for n in range(10)])
+    made.await_quiet()
+    name = f"{place}: these 14 Services deleted, 24 rules"
+    yield _measure(made, name, lambda: _delete_all(made, shop))
+
+
+def _narrow(made: Site, shop: Namespace, service: str, ranges: list[str]) -> None:
+    shop.change(service, loadBalancerSourceRanges=ranges)
+
+    def is_narrow() -> bool:
+        return all(rule["cidrlist"] == ranges for rule in made.rules_of(shop, service))
+
+    until(is_narrow, f"{service} admits {', '.join(ranges)}", within=WITHIN, every=0.05)
 
 
 def _wide(made: Site, shop: Namespace, leaving: str) -> Iterator[Work]:
