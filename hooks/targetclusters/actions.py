@@ -27,6 +27,7 @@ from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.outdated import is_outdated
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
+from hooks.targetclusters.recording import read_refusal
 from hooks.targetclusters.sources.reading import read_sources
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
@@ -94,6 +95,8 @@ class _Jobs:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
         if spec.sync.enabled and not spec.suspend:
             result = replace(result, desired=self._read_sources(deadline))
+        if self.facts.is_refused:
+            result = replace(result, refusal=self._read_refusal(deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
         reason = {"reason": result.failure.reason} if result.failure else {}
         _log.debug("cluster probed", extra=self._log_fields(result, **reason))
@@ -219,6 +222,13 @@ class _Jobs:
                 cache=self.watched.sources,
                 deadline=deadline.at_most(SOURCES_SECONDS),
             )
+
+    def _read_refusal(self, deadline: Deadline) -> str:
+        """Return why the inventory is not written; empty if that cannot be read."""
+        own, now = self.watched.connector.own, self.watched.clock()
+        with suppress(KubeError):
+            return read_refusal(own, self.facts.cluster, now, deadline.at_most(REQUEST_SECONDS))
+        return ""
 
     def _kubeconfig_secrets(self, deadline: Deadline) -> frozenset[str]:
         """Return the Secrets that are never synced; the list may be older than this spec."""

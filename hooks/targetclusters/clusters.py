@@ -58,12 +58,7 @@ class WatchedCluster:
     Probes have one set of pools, sync and deletion rounds another.
     """
 
-    def __init__(
-        self,
-        metadata: Json,
-        dependencies: Dependencies,
-        shared: Shared,
-    ) -> None:
+    def __init__(self, metadata: Json, dependencies: Dependencies, shared: Shared) -> None:
         probes, rounds = shared.probes, shared.rounds
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")

@@ -78,6 +78,7 @@ class ProbeResult:
         version: empty if the cluster hides it.
         version, nodes, pods: None if the probe ended before them.
         desired: what the sources want on the cluster; None if they were not read.
+        refusal: why the inventory is not written; empty if it is, or if that is not known.
     """
 
     started_at: float
@@ -98,3 +99,4 @@ class ProbeResult:
     nodes: Nodes | Failure | None = None
     pods: ReadyCount | Failure | None = None
     desired: DesiredSet | None = None
+    refusal: str = ""

@@ -14,6 +14,9 @@ from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport
 
+#: Seconds after a round in which Metacontroller writes an inventory, unless it is refused.
+REFUSED_AFTER = 10.0
+
 
 @dataclass(frozen=True)
 class SyncResult:
@@ -112,6 +115,27 @@ class Facts(TargetClusterRequest):
     def inventory(self) -> Inventory:
         """Return the inventory as Metacontroller sent it."""
         return Inventory.from_config_maps(self.config_maps)
+
+    @cached_property
+    def unrecorded(self) -> Inventory | None:
+        """Return the inventory that the last round wants recorded; None if it is, or is outdated.
+
+        A round's wish holds only while the inventory that it started with is the present one: an
+        inventory that somebody else changed stays as it is, and the next round starts with that.
+        """
+        latest = self.sync.latest
+        if latest is None or latest.report is None or self.inventory != latest.recorded:
+            return None
+        wanted = latest.report.inventory
+        return None if wanted == self.inventory else wanted
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether Metacontroller had time to record an inventory and has not."""
+        latest = self.sync.latest
+        if latest is None or self.unrecorded is None:
+            return False
+        return self.monotonic - self.sync.started - latest.seconds > REFUSED_AFTER
 
     def children_for(self, new: Inventory | None) -> list[Json]:
         """Return the ConfigMaps of a new inventory, else the present ones."""

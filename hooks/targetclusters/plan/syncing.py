@@ -81,7 +81,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     """
     sync = _sync_status(facts)
     condition = _condition(facts, checks, sync)
-    unrecorded = _unrecorded(facts)
+    unrecorded = facts.unrecorded
     event = dropped_event(facts, unrecorded) or _corrected_event(facts)
     decision = Decision(facts.children_for(unrecorded), condition, sync, event=event)
     stopped = condition.reason in ("Disabled", "Suspended")
@@ -120,19 +120,6 @@ def _corrected_event(facts: Facts) -> tuple[str, str] | None:
     more = f" and {len(corrected) - _MAX_NAMED} more" if len(corrected) > _MAX_NAMED else ""
     message = f"changed on the cluster, and corrected: {'; '.join(named)}{more}"
     return names.EVENT_DRIFT_CORRECTED, shorten(message, MAX_MESSAGE)
-
-
-def _unrecorded(facts: Facts) -> Inventory | None:
-    """Return the inventory that the last round wants recorded; None if it is, or is outdated.
-
-    A round's wish holds only while the inventory that it started with is the present one: an
-    inventory that somebody else changed stays as it is, and the next round starts with that.
-    """
-    latest = facts.sync.latest
-    if latest is None or latest.report is None or facts.inventory != latest.recorded:
-        return None
-    wanted = latest.report.inventory
-    return None if wanted == facts.inventory else wanted
 
 
 def _pause_left(facts: Facts) -> float:
@@ -226,6 +213,8 @@ def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Co
         condition = checks[check].condition
         if condition.status != "True" and condition.reason != NOT_PROBED:
             return _synced("Unknown", "Unreachable", condition.message)
+    if facts.is_refused:
+        return _not_recorded(facts)
     latest = facts.sync.latest
     if latest is not None and sync.get("lastTime") == moment(latest.started_at):
         return _round_condition(latest, sync)
@@ -233,6 +222,15 @@ def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Co
     if before and before.get("reason") not in _UNKNOWN:
         return _synced(before["status"], before.get("reason") or "", before.get("message") or "")
     return _synced("Unknown", "Pending", "no sync round has finished yet")
+
+
+def _not_recorded(facts: Facts) -> Condition:
+    """Say that nothing new is applied, because the inventory cannot be written, and why."""
+    probe = facts.probe.latest
+    said = probe.refusal if probe else ""
+    why = said or "Metacontroller's Event SyncError on this TargetCluster may say why"
+    message = f"the ConfigMaps with the inventory are not written, so nothing new is applied: {why}"
+    return _synced("False", "NotRecorded", message)
 
 
 def _round_condition(latest: SyncResult, sync: Json) -> Condition:

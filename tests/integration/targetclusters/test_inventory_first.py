@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hooks.kube.times import timestamp
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.controlplane import Cluster
 from tests.integration.targetclusters.stage import Stage, source, staged
@@ -68,6 +69,25 @@ def test_a_cluster_rebuilt_behind_its_address_is_noticed_before_anything_is_writ
     assert stage.driven.says("ClusterChanged") == "True ObjectsLeft"
     assert set_aside
     assert all(clusters == [known] for clusters in set_aside)
+
+
+def test_an_inventory_that_the_api_server_refuses_is_said_in_its_words(stage: Stage) -> None:
+    """Metacontroller writes the status, and says in an Event what became of the children."""
+    said = 'Sync error: configmaps "example-inventory" is forbidden: exceeded quota: maps'
+    metadata = {"name": "example.1", "namespace": stage.namespace}
+    event = {"kind": "Event", "metadata": metadata, "reason": "SyncError", "message": said}
+    driven = stage.driven
+
+    def told() -> bool:
+        driven.children = []
+        stage.own.put({**event, "lastTimestamp": timestamp(stage.clock.now)})
+        return driven.says("ResourcesSynced") == "False NotRecorded" and (
+            said in driven.condition("ResourcesSynced")["message"]
+        )
+
+    driven.settle(told, "the refusal is told")
+    assert stage.on_target() == {}
+    driven.settle(lambda: driven.says("ResourcesSynced") == "True Synced", "it is written again")
 
 
 def change_sources(stage: Stage) -> None:

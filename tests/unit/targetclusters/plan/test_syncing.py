@@ -8,6 +8,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.times import moment
 from hooks.targetclusters.health.judge import CREDENTIALS, NOT_PROBED, REACHABLE
 from hooks.targetclusters.health.model import ProbeResult
+from hooks.targetclusters.plan.facts import REFUSED_AFTER
 from hooks.targetclusters.plan.schedule import EARLIEST, JobState
 from hooks.targetclusters.plan.syncing import (
     FIRST_RETRY,
@@ -35,6 +36,7 @@ from tests.unit.targetclusters.views import (
     with_metadata,
 )
 
+PROBED = ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
 A, AB = inventory("a"), inventory("a", "b")
 SETTLED = round_(A, report(A, outcomes={"a": "unchanged"}))
 
@@ -380,3 +382,27 @@ def test_what_was_not_looked_at_for_a_while_is_looked_at_at_once(reason: str) ->
     decision = settled(status=seen)
     assert summary(decision) == "Unknown Pending"
     assert decision.start == A
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        pytest.param("exceeded quota: maps", "exceeded quota: maps", id="the server says why"),
+        pytest.param("", "Metacontroller's Event SyncError", id="that is not known"),
+    ],
+)
+def test_an_inventory_that_is_not_written_is_said_with_the_reason(refusal: str, said: str) -> None:
+    wanting = round_(A, report(AB, outcomes={"b": "skipped"}, complete=False))
+    probe = finished(replace(PROBED, refusal=refusal))
+    soon = decided(
+        config_maps=children(A),
+        sync=finished(replace(wanting, started_at=NOW - REFUSED_AFTER)),
+        probe=probe,
+    )
+    assert summary(soon) == "False Progressing"
+    states = {"sync": finished(replace(wanting, started_at=NOW - REFUSED_AFTER - 2))}
+    late = decided(config_maps=children(A), probe=probe, **states)
+    assert summary(late) == "False NotRecorded"
+    assert said in late.condition.message
+    assert late.children == children(AB)
+    assert summary(decided(config_maps=children(AB), probe=probe, **states)) != "False NotRecorded"
