@@ -111,12 +111,14 @@ class Unauthorized(Refused):
 class InvalidParameter(Refused):
     """431: a parameter is missing or bad, or an id is unknown."""
 
-    def says_unknown(self, resource_id: str) -> bool:
+    def says_unknown(self, resource_id: str, parameter: str = "id") -> bool:
         """Tell whether CloudStack does not know this id; only the text says so (4.22).
 
         It uses the same text for another parameter's value, such as an unknown project's.
         """
-        return f"parameter id value={resource_id} " in self.text and "not exist" in self.text
+        return (
+            f"parameter {parameter} value={resource_id} " in self.text and "not exist" in self.text
+        )
 
 
 class Forbidden(Refused):

@@ -14,7 +14,7 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
-from hooks.loadbalancers.networks import read_acl, read_network
+from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.allocations import without_stale_tags
 from hooks.loadbalancers.plan.claims import find_candidates
@@ -160,13 +160,20 @@ class _Reader:
             return replace(facts, state=state)
         items = {each.id: each for each in self._tagged_items()}
         if tier is not None:
+            if request.is_deleting and not found:
+                listed = read_items_of_vpc(tier.vpc_id, self._cloud, self._deadline)
+                items |= {each.id: each for each in listed}
             tier, listed = read_acl(tier, self._cloud, self._deadline)
             items |= {each.id: each for each in listed}
         network = tier or facts.network
         return replace(facts, network=network, state=replace(state, acl=tuple(items.values())))
 
     def _tagged_items(self) -> tuple[NetworkAcl, ...]:
-        """List the ACL items with our UID or name: a tier's list may have been replaced."""
+        """List the ACL items with our UID or name: a tier's list may have been replaced.
+
+        One that a call left without tags is looked for in all lists of the VPC, once a deletion is
+        about to end.
+        """
         service = self._request.spec.service
         tags = {TAG_SERVICE_UID: service.uid, TAG_SERVICE: service.name}
         return self._client.list_all(NetworkAcl, self._deadline, tags=tags)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import InvalidParameter
-from hooks.cloudstack.models.firewall import NetworkAcl
+from hooks.cloudstack.models.firewall import NetworkAcl, NetworkAclList
 from hooks.cloudstack.models.network import Network
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.plan.networks import why_not_served
@@ -59,3 +59,16 @@ def read_acl(
     if {each.acl_id for each in items} == {tier.acl_id}:
         return tier, items
     return cloud.network_now(tier.id, deadline) or tier, items
+
+
+def read_items_of_vpc(vpc_id: str, cloud: Cloud, deadline: Deadline) -> tuple[NetworkAcl, ...]:
+    """List the items of all lists of a VPC, one list after the other. Raises CloudStackError."""
+    items: list[NetworkAcl] = []
+    for each in cloud.client.list_all(NetworkAclList, deadline, vpc_id=vpc_id):
+        try:
+            if each.vpc_id:
+                items += cloud.client.list_all(NetworkAcl, deadline, acl_id=each.id)
+        except InvalidParameter as error:
+            if not error.says_unknown(each.id, "aclid"):
+                raise
+    return tuple(items)

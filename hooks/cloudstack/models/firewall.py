@@ -97,7 +97,7 @@ class PortForwardingRule(Model):
 class NetworkAclList(Model):
     """A list of network ACL items; the two default ones are of no VPC, and cannot be changed."""
 
-    LISTING = Listing("listNetworkACLLists", "networkacllist", "id")
+    LISTING = Listing("listNetworkACLLists", "networkacllist", "id vpc_id")
     id: str
     name: str
     vpc_id: str = ""

@@ -22,6 +22,7 @@ from tests.integration.loadbalancers.vpc import (
     TIER,
     allocate,
     create_rule,
+    give_list,
     leave_behind,
 )
 
@@ -65,6 +66,17 @@ def put_on_another_tier(world: World, lb: LoadBalancer) -> None:
     world.advance(400)
 
 
+def another_list(world: World, lb: LoadBalancer) -> None:
+    """Give the tier another list, and shut clients out."""
+    give_list(world)
+    lb.change(sourceRanges=["10.0.0.0/8"], ports=[port(80), port(443)])
+
+
+def another_list_and_deletion(world: World, lb: LoadBalancer) -> None:
+    give_list(world)
+    lb.delete()
+
+
 SCENARIOS = [
     pytest.param(on_tier(nothing_yet, nothing_more), id="create"),
     pytest.param(on_tier(brought, nothing_more, FREE), id="a brought address"),
@@ -72,7 +84,9 @@ SCENARIOS = [
     pytest.param(on_tier(in_use, much), id="change"),
     pytest.param(on_tier(in_use, release_behind_our_back), id="repair"),
     pytest.param(on_tier(in_use, put_on_another_tier), id="rules on another tier"),
+    pytest.param(on_tier(in_use, another_list), id="another list"),
     pytest.param(on_tier(in_use, deletion), id="delete"),
+    pytest.param(on_tier(in_use, another_list_and_deletion), id="delete after another list"),
 ]
 
 

@@ -11,13 +11,22 @@ from tests.integration.loadbalancers.faults import ANSWERS, JOBS, cases, check
 from tests.integration.loadbalancers.vpc import vpc_world
 
 #: What is called otherwise on a tier than on an isolated network, or comes to something else.
-READS = ["listNetworks", "listPublicIpAddresses", "listLoadBalancerRules", "listNetworkACLs"]
+READS = [
+    "listNetworks",
+    "listPublicIpAddresses",
+    "listLoadBalancerRules",
+    "listNetworkACLs",
+    "listNetworkACLLists",
+]
 WRITES = [
     "associateIpAddress",
     "createLoadBalancerRule",
     "updateLoadBalancerRule",
     "deleteLoadBalancerRule",
     "disassociateIpAddress",
+    "createNetworkACL",
+    "updateNetworkACLItem",
+    "deleteNetworkACL",
 ]
 
 

@@ -10,12 +10,17 @@ from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import TAG_SERVICE_UID
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
-from tests.integration.loadbalancers.vpc import DENYING, LISTLESS, TIER, vpc_id, vpc_world
+from tests.integration.loadbalancers.vpc import (
+    DENYING,
+    LIST,
+    LISTLESS,
+    give_list,
+    list_id,
+    vpc_world,
+)
 
 TEN = ["10.0.0.0/8", "192.168.0.0/16"]
 EVERYONE = ["0.0.0.0/0"]
-#: The list of the tier.
-LIST = "acl-1"
 
 
 @pytest.fixture
@@ -41,26 +46,10 @@ def opened(world: World) -> list[tuple[str, int, int, list[str], str]]:
     )
 
 
-def list_id(world: World, name: str = LIST) -> str:
-    return str(
-        next(each["id"] for each in world.state()["networkacllists"] if each["name"] == name)
-    )
-
-
 def add_item(world: World, **fields: Any) -> str:
     """Add an item as a person does; return its id."""
     asked = {"aclid": list_id(world), "protocol": "tcp", "traffictype": "Ingress", **fields}
     return str(world.human.done("createNetworkACL", **asked)["networkacl"]["id"])
-
-
-def give_list(world: World, name: str = "", tier: str = TIER) -> str:
-    """Give a tier another list, a new one unless a name is given; return the list's id."""
-    found = list_id(world, name) if name else ""
-    if not found:
-        made = world.human.done("createNetworkACLList", name="acl-new", vpcid=vpc_id(world))
-        found = str(made["networkacllist"]["id"])
-    world.human.done("replaceNetworkACLList", aclid=found, networkid=world.network(tier))
-    return found
 
 
 def test_ports_and_ranges_are_admitted_by_tagged_items_that_go_before_the_address(
@@ -341,3 +330,18 @@ def test_a_network_that_is_no_tier_is_never_asked_for_items() -> None:
         assert lb.is_finalized()
         assert "listNetworkACLs" not in world.simulator.control.counts()
         cloud.close()
+
+
+def test_an_item_that_a_call_left_untagged_in_the_list_before_goes_with_the_service(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    [left] = ours(world)
+    world.human.done("deleteTags", resourcetype="NetworkACL", resourceids=left["id"])
+    give_list(world)
+    lb.wait(hook)
+    assert [each["list"] for each in ours(world)] == [LIST, "acl-new"]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING

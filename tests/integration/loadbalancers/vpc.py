@@ -8,6 +8,8 @@ from tests.integration.loadbalancers.driver import LoadBalancer, World, start_si
 
 #: The tier with a list of its own, and two others of its VPC: in default_deny, and without a list.
 TIER, DENYING, LISTLESS = "tier-1", "tier-2", "tier-3"
+#: The list of the first.
+LIST = "acl-1"
 #: An address that the VPC's world has free.
 FREE = "198.51.100.77"
 #: The address that another provider leaves.
@@ -114,3 +116,19 @@ def ranges(world: World) -> dict[str, str | None]:
     """Return the list of each rule, by public port, as CloudStack shows it."""
     rules = world.human.list("listLoadBalancerRules", "loadbalancerrule")
     return {each["publicport"]: each.get("cidrlist") for each in rules}
+
+
+def list_id(world: World, name: str = LIST) -> str:
+    """Return the id of a network ACL list."""
+    lists = world.state()["networkacllists"]
+    return next(str(each["id"]) for each in lists if each["name"] == name)
+
+
+def give_list(world: World, name: str = "", tier: str = TIER) -> str:
+    """Give a tier another list, a new one unless a name is given; return the list's id."""
+    if not name:
+        name = "acl-new"
+        world.human.done("createNetworkACLList", name=name, vpcid=vpc_id(world))
+    found = list_id(world, name)
+    world.human.done("replaceNetworkACLList", aclid=found, networkid=world.network(tier))
+    return found

@@ -1,14 +1,15 @@
 """A CloudStack in a few dicts, as strict as the server in what plans depend on.
 
 A port belongs to one rule, a member is assigned once, a tag key is set once, two firewall rules
-share no port and CIDR, an address has one owner. What breaks one of these is refused.
+share no port and CIDR, an address has one owner, two items of an ACL list have no number in
+common. What breaks one of these is refused.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from hooks.cloudstack.models.firewall import FirewallRule, PortRange
+from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, LoadBalancerRuleChange
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
@@ -43,6 +44,7 @@ class Model:
     rules: dict[str, LoadBalancerRule] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     firewall_rules: dict[str, FirewallRule] = field(default_factory=dict)
+    items: dict[str, NetworkAcl] = field(default_factory=dict)
     now: float = NOW
     made: int = 0
 
@@ -69,6 +71,7 @@ class Model:
                 for each in rules_with_members(facts.owner, rules)
             },
             firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id in ids),
+            acl=tuple(self.items.values()) if self.network.vpc_id else None,
         )
 
     def apply(self, action: Action) -> tuple[Refusal, ...]:
@@ -108,6 +111,13 @@ class Model:
             case plan.CloseFirewall(own):
                 if self.firewall_rules.pop(own.id, None) is None:
                     raise RefusedError(431, "no such firewall rule")
+            case plan.AddItem():
+                self._add_item(action)
+            case plan.ChangeItem():
+                self._change_item(action)
+            case plan.RemoveItem(own):
+                if self.items.pop(own.id, None) is None:
+                    raise RefusedError(431, "no such item")
             case _:
                 raise AssertionError(f"no plan for CloudStack: {action}")
 
@@ -116,11 +126,13 @@ class Model:
         if ip not in self.free:
             raise RefusedError(533, "Insufficient address capacity")
         self.free.remove(ip)
+        vpc_id = self.network.vpc_id
         address = PublicIpAddress(
             id=f"id-{ip}",
             ip_address=ip,
             state="Allocated",
-            network_id=network_id,
+            network_id="" if vpc_id else network_id,
+            vpc_id=vpc_id,
             allocated_at=self.now,
         )
         self.addresses[address.id] = address
@@ -180,8 +192,10 @@ class Model:
         elif kind == "rule":
             rules = {i: self._rule(i) for i in ids}
             self.rules |= {i: tagged(each, tags) for i, each in rules.items()}
-        else:
+        elif kind == "firewall rule":
             self.firewall_rules |= {i: tagged(self.firewall_rules[i], tags) for i in ids}
+        else:
+            self.items |= {i: tagged(self.items[i], tags) for i in ids}
 
     def _untag_address(self, address_id: str, keys: tuple[str, ...]) -> None:
         address = self._address(address_id)
@@ -229,6 +243,45 @@ class Model:
         )
         self.firewall_rules[made.id] = tagged(made, tags)
 
+    def _add_item(self, action: plan.AddItem) -> None:
+        self._check_number(action.acl_id, action.number)
+        ports = action.ports
+        made = NetworkAcl(
+            id=self.new_id("item"),
+            protocol=ports.protocol,
+            acl_id=action.acl_id,
+            acl_name=action.acl_name,
+            number=action.number,
+            action="Allow",
+            traffic_type="Ingress",
+            start_port=ports.start_port,
+            end_port=ports.end_port,
+            cidrs=ports.cidrs,
+            state="Active",
+            reason=action.reason,
+        )
+        self.items[made.id] = tagged(made, action.tags)
+
+    def _change_item(self, action: plan.ChangeItem) -> None:
+        item, ports = self.items[action.own.id], action.ports
+        if action.number is not None:
+            self._check_number(item.acl_id, action.number)
+        self.items[item.id] = replace(
+            item,
+            number=item.number if action.number is None else action.number,
+            protocol=ports.protocol,
+            start_port=ports.start_port,
+            end_port=ports.end_port,
+            cidrs=ports.cidrs,
+            reason=action.reason,
+        )
+
+    def _check_number(self, acl_id: str, number: int) -> None:
+        if number < 1 or (acl_id, number) in {(i.acl_id, i.number) for i in self.items.values()}:
+            raise RefusedError(
+                431, f"ACL item with number {number} already exists in ACL: {acl_id}"
+            )
+
 
 def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:
     start, end = firewall_rule.start_port, firewall_rule.end_port or 0
@@ -240,7 +293,7 @@ def clash(firewall_rule: FirewallRule, ports: PortRange) -> bool:
     )
 
 
-Tagged = TypeVar("Tagged", PublicIpAddress, LoadBalancerRule, FirewallRule)
+Tagged = TypeVar("Tagged", PublicIpAddress, LoadBalancerRule, FirewallRule, NetworkAcl)
 
 
 def tagged(resource: Tagged, tags: Tags) -> Tagged:

@@ -221,7 +221,7 @@ ROWS = [
         **PORTS_SENT,
     ),
     writing(firewall.delete_firewall_rule, ("f",), "deleteFirewallRule", id="f"),
-    listing(NetworkAclList, "listNetworkACLLists", {"id": "l"}, id="l"),
+    listing(NetworkAclList, "listNetworkACLLists", {"vpcid": "v"}, vpc_id="v"),
     listing(NetworkAcl, "listNetworkACLs", {"aclid": "l"}, acl_id="l"),
     writing(
         firewall.create_network_acl,

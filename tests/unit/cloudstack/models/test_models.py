@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -195,6 +196,46 @@ def test_an_acl_item_has_its_ports_as_strings_and_its_number_as_a_number() -> No
     every = {"id": "i", "protocol": "all", "number": 2, "cidrlist": "0.0.0.0/0,::/0"}
     item = NetworkAcl.from_json(every)
     assert (item.start_port, item.cidrs, item.reason) == (None, ("0.0.0.0/0", "::/0"), "")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "ports", "opened"),
+    [
+        pytest.param("tcp", (80, 89), [("tcp", 80, 89)], id="ports"),
+        pytest.param("tcp", (80, None), [("tcp", 80, 80)], id="one port"),
+        pytest.param("6", (80, 80), [("tcp", 80, 80)], id="by number"),
+        pytest.param("17", (None, None), [("udp", 0, 65535)], id="all ports"),
+        pytest.param(
+            "all", (None, None), [("tcp", 0, 65535), ("udp", 0, 65535)], id="all protocols"
+        ),
+        pytest.param("icmp", (None, None), [], id="pings"),
+        pytest.param("132", (None, None), [], id="another protocol"),
+    ],
+)
+def test_an_acl_item_is_about_the_ports_of_its_transports(
+    protocol: str, ports: tuple[int | None, int | None], opened: list[tuple[str, int, int]]
+) -> None:
+    start, end = ports
+    item = NetworkAcl("i", protocol, action="Allow", traffic_type="Ingress", start_port=start)
+    item = replace(item, end_port=end)
+    assert [(each.protocol, each.start_port, each.end_port) for each in item.opened] == opened
+    assert item.opens("tcp", 80) is any(protocol == "tcp" for protocol, *_ in opened)
+    assert item.opens_only({("tcp", 80)}) is (opened == [("tcp", 80, 80)])
+
+
+@pytest.mark.parametrize(
+    ("action", "traffic", "is_allowing", "is_denying"),
+    [
+        ("Allow", "Ingress", True, False),
+        ("Deny", "Ingress", False, True),
+        ("Allow", "Egress", False, False),
+    ],
+)
+def test_an_acl_item_allows_or_denies_what_comes_in(
+    action: str, traffic: str, *, is_allowing: bool, is_denying: bool
+) -> None:
+    item = NetworkAcl("i", "tcp", action=action, traffic_type=traffic)
+    assert (item.allows, item.denies) == (is_allowing, is_denying)
 
 
 def test_a_member_is_told_with_the_addresses_that_serve() -> None:

@@ -8,6 +8,7 @@ from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.ownership import Own
 
 OWN = Own("address", "id", "192.0.2.1")
+ITEM = Own("ACL item", "id", "7 of acl")
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
@@ -70,6 +71,22 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
         (
             actions.CloseFirewall(OWN, PortRange("udp", 80, 89, ("a",))),
             "close firewall ports 80-89/udp for a",
+        ),
+        (
+            actions.AddItem("id", "acl", 7, PortRange("tcp", 80, 81, ("a", "b")), "seal", ()),
+            "add ACL item 7 to acl: 80-81/tcp for a, b",
+        ),
+        (
+            actions.ChangeItem(ITEM, None, PortRange("tcp", 80, 80, ("a",)), "seal"),
+            "change ACL item 7 of acl: 80/tcp for a",
+        ),
+        (
+            actions.ChangeItem(ITEM, 9, PortRange("tcp", 80, 80, ("a",)), "seal"),
+            "change ACL item 7 of acl: number 9, 80/tcp for a",
+        ),
+        (
+            actions.RemoveItem(ITEM, PortRange("udp", 53, 53, ("a",))),
+            "remove ACL item 7 of acl: 53/udp for a",
         ),
         (
             actions.AddTags("firewall rule", ("1",), ("80/tcp",), ()),

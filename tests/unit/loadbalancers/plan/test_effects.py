@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 from hypothesis import given
+from hypothesis import strategies as st
 
+from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.plan.effects import state_after
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.request import read
 from tests.unit.loadbalancers.builders import facts
 from tests.unit.loadbalancers.generated import Play, slowly, spec_of, specs, worlds
 from tests.unit.loadbalancers.model import Model
+from tests.unit.loadbalancers.tiers import tiers
 
 
 def shown(state: CloudState) -> CloudState:
@@ -24,16 +27,18 @@ def shown(state: CloudState) -> CloudState:
         firewall=tuple(
             sorted((replace(each, state="", network_id="") for each in state.firewall), key=str)
         ),
+        acl=None if state.acl is None else tuple(sorted(state.acl, key=str)),
     )
 
 
 def ids(state: CloudState) -> set[str]:
-    """Return the ids of rules and firewall rules."""
-    return {each.id for each in state.rules} | {each.id for each in state.firewall}
+    """Return the ids of rules, firewall rules and ACL items."""
+    resources: tuple[Resource, ...] = (*state.rules, *state.firewall, *(state.acl or ()))
+    return {each.id for each in resources}
 
 
 @slowly
-@given(worlds(), specs)
+@given(st.one_of(worlds(), tiers()), specs)
 def test_the_state_after_an_action_is_what_is_read_after_it(
     model: Model, drawn: dict[str, object]
 ) -> None:

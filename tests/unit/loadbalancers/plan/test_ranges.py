@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.loadbalancers.plan.ranges import covers, is_equivalent, rewrite_avoiding
+from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap, rewrite_avoiding
 
 ALL = "0.0.0.0/0"
 HALVES = ("0.0.0.0/1", "128.0.0.0/1")
@@ -49,6 +49,30 @@ def test_a_list_covers_what_it_contains(
     existing: list[str], wanted: list[str], *, admitted: bool
 ) -> None:
     assert covers(existing, wanted) is admitted
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "has_common"),
+    [
+        pytest.param(["10.0.0.0/8"], ["10.1.0.0/16"], True, id="one in another"),
+        pytest.param(["10.0.0.0/8", "192.0.2.0/24"], ["192.0.2.128/25"], True, id="the last"),
+        pytest.param(["10.0.0.0/9"], ["10.128.0.0/9"], False, id="side by side"),
+        pytest.param(["10.0.0.0/8"], ["9.0.0.0/8", "11.0.0.0/8"], False, id="around"),
+        pytest.param(["::/0"], [ALL], False, id="IPv6 and IPv4"),
+        pytest.param([ALL], [], False, id="nobody"),
+    ],
+)
+def test_lists_overlap_if_they_have_a_client_in_common(
+    one: list[str], other: list[str], *, has_common: bool
+) -> None:
+    assert overlap(one, other) is has_common
+    assert overlap(other, one) is has_common
+
+
+@given(st.lists(networks, max_size=5), st.lists(networks, max_size=5))
+def test_lists_overlap_just_if_two_of_their_networks_do(one: list[str], other: list[str]) -> None:
+    pairs = [(ipaddress.ip_network(a), ipaddress.ip_network(b)) for a in one for b in other]
+    assert overlap(one, other) is any(a.overlaps(b) for a, b in pairs)
 
 
 @given(st.lists(networks, max_size=5), st.lists(networks, max_size=5))

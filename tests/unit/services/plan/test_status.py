@@ -294,11 +294,12 @@ def test_a_plan_is_told_beside_what_serves_and_updates_nothing() -> None:
     assert list(status.transition_events(known, verdict)) == []
 
 
-def test_what_others_open_wider_is_told_beside_what_serves() -> None:
-    opened = {**ready("True", "OpenedByOthers", "Others admit more"), "type": "FirewallReady"}
-    answered = serving(conditions=[ready("True", "OpenedByOthers"), opened])
+@pytest.mark.parametrize("reason", ["OpenedByOthers", "DeniedByList"])
+def test_what_others_admit_or_deny_is_told_beside_what_serves(reason: str) -> None:
+    firewall = {**ready("True", reason, "Others admit more"), "type": "FirewallReady"}
+    answered = serving(conditions=[ready("True", reason), firewall])
     verdict = verdict_on(service(), load_balancer(status=answered))
-    assert (verdict.status, verdict.reason) == ("True", "OpenedByOthers")
+    assert (verdict.status, verdict.reason) == ("True", reason)
     assert verdict.message == "203.0.113.7: rules 1/1, members 2/2; Others admit more"
 
 
