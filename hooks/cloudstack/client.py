@@ -203,6 +203,7 @@ class Client:
             if is_last or 0 < total <= len(found):
                 return found
             ids.update(page_ids)
+            del answer, rows  # of two pages, never both are in memory
         problem = f"the list has more than {MAX_OBJECTS} objects"
         raise Unreachable(listing.command, problem)
 

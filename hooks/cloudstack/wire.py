@@ -11,10 +11,11 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 from hooks.cloudstack.config import CloudConfig
-from hooks.cloudstack.errors import Throttled, Unreachable, error_of
+from hooks.cloudstack.errors import CloudStackError, Throttled, Unreachable, error_of
+from hooks.http.answer_memory import Held
 from hooks.http.backoff import clamp_retry_after, retry_after
 from hooks.http.bounded_json import BadJson, Json
-from hooks.http.errors import HttpError
+from hooks.http.errors import HttpError, without_frames
 from hooks.http.hide import HIDDEN
 from hooks.http.texts import one_line, shorten
 from hooks.http.transport import HttpAnswer, Request, Transport
@@ -67,6 +68,13 @@ class Wire:
         Raises:
             CloudStackError: any but JobRunning.
         """
+        try:
+            return self._send(command, params, seconds)
+        except CloudStackError as error:
+            failed = without_frames(error)
+        raise failed
+
+    def _send(self, command: str, params: Mapping[str, object], seconds: float) -> Json:
         answer = self._ask(command, params, seconds)
         if answer.status == TOO_MANY_REQUESTS:
             raise Throttled(command, _retry_after(answer))
@@ -83,7 +91,7 @@ class Wire:
             raise _unexpected(command, answer, f"got {_shown(name)}")
         result = payload.get("jobresult")
         if isinstance(result, dict) and "errortext" in result:
-            return payload | {"jobresult": result | {"errortext": _error_text(result)}}
+            return {**payload, "jobresult": {**result, "errortext": _error_text(result)}}
         return payload
 
     def _ask(self, command: str, params: Mapping[str, object], seconds: float) -> HttpAnswer:
@@ -169,7 +177,7 @@ def _envelope(command: str, answer: HttpAnswer) -> tuple[str, Json]:
     [(name, payload)] = envelope.items()
     if not isinstance(payload, dict):
         raise _unexpected(command, answer, f"got {_shown(name)} without an object in it")
-    return name, payload
+    return name, envelope.holding(payload) if isinstance(envelope, Held) else payload
 
 
 def _media(content_type: str, error: BadJson) -> str:

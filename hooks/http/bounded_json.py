@@ -110,9 +110,7 @@ def _count_values(value: object) -> int:
 def _problem(error: Exception, data: bytes | bytearray) -> str:
     """Say what is wrong with the text, and where."""
     if data == HIDDEN.encode():
-        return (
-            "was hidden whole: it has too many escapes to look for credentials, or no time was left"
-        )
+        return "was hidden whole: it has too many escapes to look for credentials"
     try:
         data.decode()
     except UnicodeDecodeError as wrong:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -11,7 +11,7 @@ from urllib3.exceptions import ProxyError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from hooks.http.hide import hide
-from hooks.http.sockets import NotConnected, TooLarge
+from hooks.http.sockets import NoRoom, NotConnected, TooLarge
 from hooks.http.texts import one_line
 from hooks.http.tls import BadTrust
 
@@ -20,6 +20,7 @@ MAX_TEXT = 400
 #: Characters in which secrets are looked for before the rest is cut off.
 _MAX_SEARCHED = 64 * 1024
 
+Failed = TypeVar("Failed", bound=Exception)
 Wrong = Literal["", "address", "authorities", "name", "tls"]
 #: OpenSSL's codes for a certificate whose authority is not among those that are trusted, and for
 #: one of another host, mail or IP address.
@@ -72,6 +73,12 @@ def failure(error: Exception, url: str, secrets: Iterable[str], *, sent: bool) -
     return found
 
 
+def without_frames(error: Failed) -> Failed:
+    """Return an error without the frames that it went through, which hold answers."""
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _unknown(error: Exception, host: str, *, sent: bool) -> HttpError:
     if not sent and isinstance(error, requests.RequestException) and isinstance(error, ValueError):
         return _not_sent(host, "it is not the address of a server")
@@ -84,6 +91,8 @@ def _known(cause: BaseException, host: str, *, sent: bool) -> HttpError | None:
     match cause:
         case TooLarge():
             return HttpError(f"the answer of {host} {cause}")
+        case NoRoom():
+            return HttpError(f"the answer of {host} {cause}", transient=True)
         case ssl.SSLCertVerificationError(verify_code=code, verify_message=problem):
             message = f"the certificate of {host} is not trusted: {problem}"
             return HttpError(message, sent=False, wrong=_WRONG_BY_CODE.get(code, ""))

@@ -11,7 +11,8 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from hooks.http.deadline import Deadline, run_detached
 
@@ -24,6 +25,8 @@ OVERHEAD_BYTES = 1024 * 1024
 #: each so many bytes of an answer.
 OVERHEAD_LINES = 10_000
 BYTES_PER_LINE = 256
+#: Seconds after which a socket that waits looks whether others wait for its answer's memory.
+LOOK_SECONDS = 2.0
 #: Options of each socket; what was sent must be acknowledged within 20 s, where the system knows.
 _OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -33,12 +36,19 @@ if hasattr(socket, "TCP_USER_TIMEOUT"):
     _OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000))
 
 
+T = TypeVar("T")
+
+
 class NotConnected(OSError):
     """No connection was made; str() says why."""
 
 
 class TooLarge(OSError):
     """More came in than an answer may have; str() says how much that is."""
+
+
+class NoRoom(OSError):
+    """An answer found no memory in time; str() continues "the answer of HOST "."""
 
 
 class Budget:
@@ -50,6 +60,7 @@ class Budget:
         idle_seconds: after which no connection is used for it.
         refusal: returns why an IP address and port may not be connected to; empty if they may.
             None for none that may not.
+        is_given_up: tells whether the rest of the answer is not waited for.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Budget:
     ) -> None:
         self.idle_seconds = idle_seconds
         self.refusal = refusal
+        self.is_given_up: Callable[[], bool] = lambda: False
         self.deadline = Deadline(seconds)
         self.sent = False
         self._max_bytes = max_bytes
@@ -106,14 +118,12 @@ class _Socket(socket.socket):
     """A connection within the budget of whichever request uses it."""
 
     def recv_into(self, *args: Any) -> int:  # noqa: ANN401 - as socket.socket's
-        BUDGET.get().cut(self)
-        count = super().recv_into(*args)
+        count = _wait_for(self, partial(super().recv_into, *args))
         BUDGET.get().take(count)
         return count
 
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401
-        BUDGET.get().cut(self)
-        received = super().recv(*args)
+        received = _wait_for(self, partial(super().recv, *args))
         BUDGET.get().take(len(received))
         return received
 
@@ -128,6 +138,20 @@ class _Socket(socket.socket):
     def makefile(self, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - as socket.socket's
         """Return what http.client reads an answer from, which counts lines."""
         return _Reader(super().makefile("rb", buffering=0))
+
+
+def _wait_for(sock: socket.socket, receive: Callable[[], T]) -> T:
+    """Receive what comes, within the budget and for as long as nobody else needs its memory."""
+    budget = BUDGET.get()
+    while True:
+        if budget.is_given_up():
+            raise NoRoom("comes so slowly that others have waited too long for its memory")
+        budget.cut(sock, LOOK_SECONDS)
+        try:
+            return receive()
+        except TimeoutError:
+            if budget.deadline.passed():
+                raise
 
 
 class _Reader(io.BufferedReader):

@@ -20,22 +20,17 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from hooks.http import proxies
-from hooks.http.bounded_json import parse_json
+from hooks.http.answer_memory import AnswerBounds, Lease
+from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError, failure
 from hooks.http.hide import Hider
-from hooks.http.sockets import BUDGET, Budget, TooLarge, check_tunnel, connect, spending
+from hooks.http.sockets import BUDGET, Budget, NoRoom, TooLarge, check_tunnel, connect, spending
 from hooks.http.tls import BadTrust
 
 #: Connections kept open: as many as hooks may call at once.
 POOL_SIZE = 64
 #: Seconds that a connection may be idle before it is not used again.
 IDLE_SECONDS = 30.0
-#: The largest answer, in bytes: a page of 500 VMs has about 2 MB, an object of Kubernetes at
-#: most 1.5 MiB.
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-#: Bytes of the largest answer for each value in one: `[]` takes thirty times its text in memory.
-BYTES_PER_VALUE = 16
-
 _CHUNK_BYTES = 64 * 1024
 #: The first status of an answer that is no interim one, and those that have no body.
 OK = 200
@@ -60,18 +55,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer, whatever its status; `retry_after` and `date` are headers as they came."""
+    """An answer, whatever its status; `retry_after` and `date` are headers as they came.
+
+    It holds memory that others may wait for: nobody keeps one.
+    """
 
     status: int
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     content_type: str = ""
     retry_after: str = ""
     date: str = ""
-    max_values: int = MAX_ANSWER_BYTES // BYTES_PER_VALUE
+    bounds: AnswerBounds = field(default_factory=AnswerBounds, repr=False)
+    deadline: Deadline = field(default_factory=lambda: Deadline(0), repr=False)
+    lease: Lease | None = field(default=None, repr=False)
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
-        """Parse the body. Raises BadJson, whose text continues "the answer "."""
-        return parse_json(self.body, max_values=self.max_values)
+        """Parse the body within the time of its request.
+
+        Raises BadJson, whose text continues "the answer ".
+        """
+        return self.bounds.parse(self.body, self.deadline)
 
 
 class Transport:
@@ -80,7 +83,7 @@ class Transport:
     Args:
         trust: gives the TLS context for the next connection.
         server_name: what the server's certificate must be for; empty for the URL's host.
-        max_bytes: of an answer.
+        bounds: of each answer, and the memory for all.
         proxy: the URL of the proxy, without a `proxy_problem`; empty for none.
         refusal: returns why an IP address and port may not be connected to, by us or by the proxy;
             empty if they may.
@@ -98,12 +101,12 @@ class Transport:
         trust: Callable[[], ssl.SSLContext],
         *,
         server_name: str = "",
-        max_bytes: int = MAX_ANSWER_BYTES,
+        bounds: AnswerBounds | None = None,
         proxy: str = "",
         refusal: Callable[[str, int], str] | None = None,
     ) -> None:
         self._adapter = _Adapter(trust, server_name, self.pool_size)
-        self._max_bytes = max_bytes
+        self._bounds = bounds or AnswerBounds()
         self._refusal = refusal
         self._proxies = {"all": proxy} if proxy else {}
         self._secrets = tuple(proxies.secrets(proxy))
@@ -131,27 +134,46 @@ class Transport:
         secrets = (*request.secrets, *_credentials(request.headers), *self._secrets)
         budget = Budget(
             seconds,
-            max_bytes=self._max_bytes,
+            max_bytes=self._bounds.max_bytes,
             idle_seconds=self.idle_seconds,
             refusal=self._refusal,
         )
+        hider, lease = Hider(secrets), Lease(self._bounds.memory.reading)
+        budget.is_given_up = lambda: lease.is_overdue
         try:
             with spending(budget), closing(self._send(request, seconds)) as reply:
                 if reply.status_code in _WITHOUT_BODY or reply.status_code < OK:
                     # What follows may be another answer: it must not go to the next request.
                     _close(reply.raw.connection)
-                body = _read(reply.raw, self._max_bytes)
+                received = self._read(reply.raw, lease, budget.deadline)
+            with self._bounds.memory.turn(len(received), budget.deadline):
+                body = hider.hide_bytes(received)
         except (requests.RequestException, HTTPError, OSError, ValueError, BadTrust) as error:
             return failure(error, request.url, secrets, sent=budget.sent)
-        hide = Hider(secrets, budget.deadline).hide
         return HttpAnswer(
             reply.status_code,
-            hide(body),
-            hide(reply.headers.get("Content-Type", "")),
-            hide(reply.headers.get("Retry-After", "")),
-            hide(reply.headers.get("Date", "")),
-            self._max_bytes // BYTES_PER_VALUE,
+            body,
+            content_type=hider.hide(reply.headers.get("Content-Type", "")),
+            retry_after=hider.hide(reply.headers.get("Retry-After", "")),
+            date=hider.hide(reply.headers.get("Date", "")),
+            bounds=self._bounds,
+            deadline=budget.deadline,
+            lease=lease,
         )
+
+    def _read(self, raw: Any, lease: Lease, deadline: Deadline) -> bytearray:  # noqa: ANN401
+        """Read the body of urllib3's response, as far as there is memory for it."""
+        body, most = bytearray(), self._bounds.max_bytes
+        for chunk in raw.stream(_CHUNK_BYTES, decode_content=True):
+            size = len(body) + len(chunk)
+            if size > most:
+                raise TooLarge(f"is larger than {most} bytes")
+            if size > lease.amount:
+                needed = max(size, min(most, 2 * lease.amount))
+                if not lease.grow(needed, deadline):
+                    raise NoRoom("waited for memory until no time was left")
+            body += chunk
+        return body
 
     def _send(self, request: Request, seconds: float) -> requests.Response:
         prepared = requests.Request(
@@ -173,15 +195,6 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
 def _close(connection: Any) -> None:  # noqa: ANN401 - urllib3's, None once the answer has ended
     if connection is not None:
         connection.close()
-
-
-def _read(raw: Any, max_bytes: int) -> bytes:  # noqa: ANN401 - urllib3's response
-    body = bytearray()
-    for chunk in raw.stream(_CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > max_bytes:
-            raise TooLarge(f"is larger than {max_bytes} bytes")
-    return bytes(body)
 
 
 class _Connection(HTTPConnection):

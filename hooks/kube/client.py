@@ -25,7 +25,7 @@ from kubernetes.client import Configuration
 from hooks.http.backoff import retry_after
 from hooks.http.bounded_json import BadJson, Json
 from hooks.http.deadline import Deadline, run_detached
-from hooks.http.errors import HttpError
+from hooks.http.errors import HttpError, without_frames
 from hooks.http.sockets import TooLarge
 from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
@@ -209,6 +209,7 @@ class Kube(ABC):
                 return
             query = {**query, "continue": token}
             query["limit"] = str(max(int(first), pages.next_limit(int(query["limit"]), listed)))
+            del page, listed  # of two pages, never both are in memory
 
     def create(self, path: str, body: Json, *, deadline: Deadline) -> Json:
         """Create an object in the collection at `path`. Raises as `call`."""
@@ -292,7 +293,11 @@ class ApiServer(Kube):
     def call(self, request: KubeRequest) -> Json:
         """Send one request, as Kube.call."""
         what = f"{request.method} {request.path}"
-        return _object(what, self._exchange(what, request))
+        try:
+            return _object(what, self._exchange(what, request))
+        except KubeError as error:
+            failed = without_frames(error)
+        raise failed
 
     def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
         """Read plain text such as `/readyz`; return HTTP code and text. Raises KubeUnreachable."""

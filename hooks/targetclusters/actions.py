@@ -1,13 +1,14 @@
 """Starts the jobs of a TargetCluster, and does what they do: probe, sync and delete."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
 
 from hooks.http.deadline import Deadline
+from hooks.http.fair_share import paying
 from hooks.http.texts import one_line
 from hooks.kube.client import METADATA, ApiServer, KubeError
 from hooks.kube.kinds import NAMESPACE
@@ -28,7 +29,7 @@ from hooks.targetclusters.outdated import is_outdated
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.recording import read_refusal
-from hooks.targetclusters.sources.reading import read_sources
+from hooks.targetclusters.sources.reading import SourceReader, read_sources
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.inventory import Inventory
@@ -60,11 +61,11 @@ def perform(action: actions.Action, facts: Facts, watched: WatchedCluster) -> No
     match action:
         case actions.StartProbe(pool):
             seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
-            watched.probe.start(jobs.probe, seconds, pool)
+            watched.probe.start(jobs.paid(jobs.probe), seconds, pool)
         case actions.StartRound(recorded, pool):
-            watched.sync.start(partial(jobs.sync, recorded), ROUND_SECONDS, pool)
+            watched.sync.start(jobs.paid(partial(jobs.sync, recorded)), ROUND_SECONDS, pool)
         case actions.StartDeletion(recorded, pool):
-            watched.deletion.start(partial(jobs.delete, recorded), ROUND_SECONDS, pool)
+            watched.deletion.start(jobs.paid(partial(jobs.delete, recorded)), ROUND_SECONDS, pool)
         case actions.StopRound():
             watched.sync.stop()
         case _:
@@ -77,6 +78,15 @@ class _Jobs:
 
     facts: Facts
     watched: WatchedCluster
+
+    def paid(self, job: Callable[[Deadline], Result]) -> Callable[[Deadline], Result]:
+        """Return a job whose answers, of whichever server, take memory for this TargetCluster."""
+
+        def run(deadline: Deadline) -> Result:
+            with paying((self.watched.namespace, self.watched.name)):
+                return job(deadline)
+
+        return run
 
     def probe(self, deadline: Deadline) -> ProbeResult:
         """Probe the cluster, and read what its sources want on it."""
@@ -94,7 +104,8 @@ class _Jobs:
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
         if spec.sync.enabled and not spec.suspend:
-            result = replace(result, desired=self._read_sources(deadline))
+            wanted = self._read_sources(deadline, only_digest=True).digest
+            result = replace(result, desired=wanted)
         if self.facts.is_refused:
             result = replace(result, refusal=self._read_refusal(deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
@@ -116,7 +127,7 @@ class _Jobs:
                 report = sync_round(
                     api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
                 )
-                result = replace(result, desired=desired, report=report)
+                result = replace(result, desired=desired.digest, report=report)
         except _Outdated:
             result = replace(result, report=SyncReport((), recorded, complete=False))
         except AccessError as error:
@@ -213,15 +224,17 @@ class _Jobs:
         owner = Owner(hub, self.facts.key)
         return SyncTask(owner, cluster, recorded, policy=self.facts.spec.sync)
 
-    def _read_sources(self, deadline: Deadline) -> DesiredSet:
-        with self.watched.sources_lock:
-            return read_sources(
-                self.watched.connector.own,
-                self.facts.cluster,
-                kubeconfig_secrets=self._kubeconfig_secrets,
-                cache=self.watched.sources,
-                deadline=deadline.at_most(SOURCES_SECONDS),
-            )
+    def _read_sources(self, deadline: Deadline, *, only_digest: bool = False) -> DesiredSet:
+        watched = self.watched
+        reader = SourceReader(
+            watched.connector.own,
+            self._kubeconfig_secrets,
+            watched.sources,
+            watched.source_memory,
+        )
+        seconds = deadline.at_most(SOURCES_SECONDS)
+        with watched.sources_lock:
+            return read_sources(reader, self.facts.cluster, seconds, only_digest=only_digest)
 
     def _read_refusal(self, deadline: Deadline) -> str:
         """Return why the inventory is not written; empty if that cannot be read."""

@@ -4,8 +4,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hooks.http.answer_memory import AnswerMemory
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.cluster_uid import ThisCluster
@@ -16,7 +17,7 @@ from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
 from hooks.targetclusters.round_lease import LEFT_AFTER, RoundLease, process_holder
-from hooks.targetclusters.sources.reading import SourceCache
+from hooks.targetclusters.sources.memory import SourceCache, SourceMemory
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.model import Outcome
 from hooks.webhook.hook import Dependencies
@@ -28,12 +29,22 @@ FORGET_AFTER = 900.0
 
 @dataclass(frozen=True)
 class Shared:
-    """What all TargetClusters of the process share."""
+    """What all TargetClusters of the process share.
+
+    Attributes:
+        hub: the cluster with the TargetClusters.
+        kubeconfig_secrets: which Secrets are no sources.
+        probes, rounds: where their jobs run.
+        answers: the memory for the answers of all clusters.
+        sources: the memory for what the sources of all TargetClusters hold.
+    """
 
     hub: ThisCluster
     kubeconfig_secrets: KubeconfigSecrets
     probes: JobPools
     rounds: JobPools
+    answers: AnswerMemory = field(default_factory=AnswerMemory)
+    sources: SourceMemory = field(default_factory=SourceMemory)
 
 
 class WatchedCluster:
@@ -46,6 +57,7 @@ class WatchedCluster:
         probe, sync, deletion: its probes, sync rounds and deletion rounds.
         release: waits for other replicas while it goes to another shard; else None.
         sources: what its sources held when they were last read; used under `sources_lock`.
+        source_memory: for that, and for what those of all others hold.
         lease: of its rounds.
         hub: the cluster with the TargetCluster.
         kubeconfig_secrets: which Secrets are no sources.
@@ -72,6 +84,7 @@ class WatchedCluster:
                 proxies=config.allowed_proxies,
                 http_credentials=config.http_credentials,
             ),
+            memory=shared.answers,
         )
         self.lease = RoundLease(
             dependencies.kube,
@@ -90,6 +103,7 @@ class WatchedCluster:
         self.release: JobSlot[bool] | None = None
         self._rounds = rounds
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
+        self.source_memory = shared.sources
         self.sync_memory = SyncMemory()
         self.status: Json | None = None
         self.is_retired = False

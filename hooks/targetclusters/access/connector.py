@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hooks.http.answer_memory import AnswerBounds, AnswerMemory
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context, new_context
@@ -21,6 +22,8 @@ from hooks.targetclusters.access.kubeconfig import NO_KUBECONFIG, Kubeconfig, re
 from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
 from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
 
+#: Values in one answer of a cluster: a page of 50 pods with 20 containers each has half as many.
+MAX_VALUES = 256 * 1024
 #: Where a client certificate lies while it is being loaded; memory, where the system has it.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - in a folder that only we may enter
 
@@ -64,10 +67,14 @@ class Connector:
         own: the API server with the TargetClusters and their Secrets.
         user_agent: what the cluster's audit log shows of us.
         destinations: where the kubeconfig may lead.
+        memory: for the answers of all clusters.
     """
 
-    def __init__(self, own: Kube, *, user_agent: str, destinations: Destinations) -> None:
+    def __init__(
+        self, own: Kube, *, user_agent: str, destinations: Destinations, memory: AnswerMemory
+    ) -> None:
         self.own = own
+        self._memory = memory
         self._user_agent = user_agent
         self._destinations = destinations
         self._lock = threading.Lock()
@@ -93,7 +100,7 @@ class Connector:
             kubeconfig,
             context,
             user_agent=self._user_agent,
-            max_answer_bytes=max_answer_bytes,
+            bounds=AnswerBounds(max_answer_bytes, MAX_VALUES, self._memory),
             destinations=self._destinations,
         ) as api:
             yield api, kubeconfig
@@ -151,17 +158,14 @@ def connect(
     context: ssl.SSLContext,
     *,
     user_agent: str,
-    max_answer_bytes: int,
+    bounds: AnswerBounds,
     destinations: Destinations,
 ) -> Iterator[ApiServer]:
-    """Make a client for a cluster; nothing is sent yet. Its connections are closed at the end.
-
-    Each of the jobs that run at once may hold an answer of `max_answer_bytes`.
-    """
+    """Make a client for a cluster; nothing is sent yet. Its connections are closed at the end."""
     transport = _Transport(
         lambda: context,
         server_name=kubeconfig.server_name,
-        max_bytes=max_answer_bytes,
+        bounds=bounds,
         proxy=kubeconfig.proxy,
         refusal=destinations.refusal,
     )

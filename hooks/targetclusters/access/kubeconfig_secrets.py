@@ -48,10 +48,11 @@ class KubeconfigSecrets:
             if namespace in self._listed:
                 return self._listed[namespace][1]
         try:
-            clusters = list(self._own.list(TARGET_CLUSTER.path(namespace), deadline=deadline))
+            clusters = self._own.list(TARGET_CLUSTER.path(namespace), deadline=deadline)
+            # Of a page, only the names stay in memory.
+            named = [part(cluster, "spec").get("kubeconfigSecret") for cluster in clusters]
         except NotFound as error:  # of the kind, not of a source
             raise KubeError(str(error)) from error
-        named = (part(cluster, "spec").get("kubeconfigSecret") for cluster in clusters)
         found = frozenset({self._default, *(name for name in named if isinstance(name, str))})
         with self._lock:
             self._listed[namespace] = now, found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hooks.kube.identity import ClusterIdentity
-from hooks.targetclusters.sync.plan.model import DesiredSet
+from hooks.targetclusters.sync.plan.model import WantedDigest
 
 #: How many nodes or pods a status names; the others are only counted.
 NAMED = 10
@@ -77,7 +77,7 @@ class ProbeResult:
         user: who we are there; empty if it does not say, None if that is not known.
         version: empty if the cluster hides it.
         version, nodes, pods: None if the probe ended before them.
-        desired: what the sources want on the cluster; None if they were not read.
+        desired: the digest of what the sources want on the cluster; None if they were not read.
         refusal: why the inventory is not written; empty if it is, or if that is not known.
     """
 
@@ -98,5 +98,5 @@ class ProbeResult:
     version: str | None = None
     nodes: Nodes | Failure | None = None
     pods: ReadyCount | Failure | None = None
-    desired: DesiredSet | None = None
+    desired: WantedDigest | None = None
     refusal: str = ""

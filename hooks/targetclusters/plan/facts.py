@@ -12,7 +12,7 @@ from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.targetclusters.sync.plan.former_sets import is_former_set
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DesiredSet, SyncReport
+from hooks.targetclusters.sync.plan.model import SyncReport, WantedDigest
 
 #: Seconds after a round in which Metacontroller writes an inventory, unless it is refused.
 REFUSED_AFTER = 10.0
@@ -28,7 +28,8 @@ class SyncResult:
         generation: the generation of the TargetCluster that it followed.
         recorded: the inventory that it started with.
         failure: why it could not connect to the cluster.
-        desired: what the sources wanted on the cluster; None with a failure, and of a deletion.
+        desired: the digest of what the sources wanted on the cluster; None with a failure, and of a
+            deletion.
         report: what it did; None with a failure.
     """
 
@@ -37,7 +38,7 @@ class SyncResult:
     generation: int
     recorded: Inventory
     failure: Failure | None = None
-    desired: DesiredSet | None = None
+    desired: WantedDigest | None = None
     report: SyncReport | None = None
 
 

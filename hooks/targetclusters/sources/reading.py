@@ -1,18 +1,22 @@
 """Reads a TargetCluster's sources from its own API server: metadata first, the rest when new."""
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from msgspec import structs
 
+from hooks.http.answer_memory import Lease
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import JSON, METADATA, METADATA_LIST, PAGE_SIZE, Kube, KubeError, NotFound
+from hooks.kube.client import JSON, METADATA, METADATA_LIST, Kube, KubeError, NotFound, Pages
 from hooks.kube.kinds import Kind
 from hooks.kube.objects import part
-from hooks.targetclusters.sources.plan.manifests import SourceContents
+from hooks.targetclusters.sources.memory import SourceCache, SourceKey, SourceMemory, held_bytes
 from hooks.targetclusters.sources.plan.selection import (
     FIELD,
     Selector,
@@ -30,32 +34,39 @@ from hooks.targetclusters.untrusted_yaml import NO_SIZE, Size
 #: How many objects one TargetCluster may apply to its target.
 MAX_OBJECTS = 10_000
 #: How many values and characters the sources of one TargetCluster may hold in memory, each counted
-#: as often as aliases repeat it; at most 150 MiB.
+#: as often as aliases repeat it.
 MAX_SIZE = Size(400_000, 32 * 1024 * 1024)
 #: How many objects are read one by one; more are read in whole lists.
 READ_SINGLY = 10
-#: Whole ConfigMaps and Secrets in one page: 1 MiB each, within the bound of an answer.
-PAGE = 50
-
-#: What an object holds, with the UID and resourceVersion at which it was read.
-_Versioned = tuple[tuple[str, str], SourceContents]
-#: A ConfigMap or Secret as it is read: kind, mode and name, whichever sources select it.
-_Key = tuple[str, str, str]
-#: What the sources of one TargetCluster held when last read; may be lost.
-SourceCache = dict[_Key, _Versioned]
+#: Whole ConfigMaps and Secrets in the first page, 1 MiB each, and their metadata, 256 KiB each;
+#: the next pages grow while they fit.
+PAGE, METADATA_PAGE = 2, 50
+PAGES = Pages(max_bytes=4 * 1024 * 1024)
 
 
 class _OverSize(Exception):
     """The sources together hold more than `MAX_SIZE`."""
 
 
+@dataclass(frozen=True)
+class SourceReader:
+    """Where sources are read.
+
+    Attributes:
+        own: the API server with the sources.
+        kubeconfig_secrets: returns the names of Secrets that are never synced. Raises KubeError.
+        cache: of former readings of the TargetCluster.
+        memory: for what the sources of all TargetClusters hold.
+    """
+
+    own: Kube
+    kubeconfig_secrets: Callable[[Deadline], Collection[str]]
+    cache: SourceCache
+    memory: SourceMemory
+
+
 def read_sources(
-    own: Kube,
-    cluster: Json,
-    *,
-    kubeconfig_secrets: Callable[[Deadline], Collection[str]],
-    cache: SourceCache,
-    deadline: Deadline,
+    reader: SourceReader, cluster: Json, deadline: Deadline, *, only_digest: bool = False
 ) -> DesiredSet:
     """Read what a TargetCluster's sources want on its target.
 
@@ -64,19 +75,17 @@ def read_sources(
     wants nothing, as one that is empty.
 
     Args:
-        own: the API server with the sources.
+        reader: where they are.
         cluster: the TargetCluster.
-        kubeconfig_secrets: returns the names of Secrets that are never synced. Raises KubeError.
-        cache: of former readings.
         deadline: of all requests together.
+        only_digest: objects that are known and not in memory any more need not be there.
     """
     sources = parse_sources(cluster)
-    reading = _Reading(own, sources, kubeconfig_secrets, cache, deadline)
+    reading = _Reading(reader, sources, deadline, only_digest)
     for source in sources.valid:
         reading.read(source)
     reading.check_namespace()
-    cache.clear()
-    cache.update(reading.found)
+    reader.memory.keep(reader.cache, reading.found)
     return reading.desired_set()
 
 
@@ -84,12 +93,11 @@ def read_sources(
 class _Reading:
     """One reading of all sources, and what it found."""
 
-    own: Kube
+    reader: SourceReader
     sources: Sources
-    kubeconfig_secrets: Callable[[Deadline], Collection[str]]
-    cache: SourceCache
     deadline: Deadline
-    found: SourceCache = field(default_factory=dict)
+    only_digest: bool
+    found: SourceCache = field(default_factory=SourceCache)
     selected: dict[tuple[Source, str], None] = field(default_factory=dict)
     held: Size = NO_SIZE
     is_full: bool = False
@@ -105,7 +113,7 @@ class _Reading:
         name = f"{source.kind}/{source.name}" if source.name else f"{source.kind}s by label"
         try:
             if not source.name:
-                listed = self._list(source, accept=METADATA_LIST, limit=PAGE_SIZE)
+                listed = self._list(source, accept=METADATA_LIST, limit=METADATA_PAGE)
                 self._read_objects(source, [_metadata(item) for item in listed])
             elif self._may_sync(source, {"name": source.name}):
                 self._read_objects(source, [self._metadata(self._path(source, source.name))])
@@ -147,12 +155,13 @@ class _Reading:
         read = [(source, self.found.get(_key(source, name))) for source, name in self.selected]
         wanted = [(source, one[1].objects) for source, one in read if one]
         held = [(f"{key[0]}/{key[2]}", contents) for key, (_, contents) in self.found.items()]
-        empty = [name for name, one in held if not (one.objects or one.problems)]
-        count = sum(len(objects) for _, objects in wanted)
+        empty = [name for name, one in held if not (one.count or one.problems)]
+        count = sum(one[1].count for _, one in read if one)
         if count > MAX_OBJECTS:
             self.has_all = False
             self._note(FIELD, f"want {count} objects on the target, more than {MAX_OBJECTS}")
         placed = (place(source, one) for source, objects in wanted for one in objects)
+        placing = [(structs.asdict(source), one[1].digest) for source, one in read if one]
         return DesiredSet(
             objects=tuple(islice(placed, MAX_OBJECTS)),
             problems=(*self.sources.problems, *self.problems),
@@ -160,11 +169,13 @@ class _Reading:
             has_all_sources=self.has_all and not self.sources.problems,
             empty_sources=(*empty, *self.missing),
             source_uids=frozenset(version[0] for version, _ in self.found.values()),
+            contents=hashlib.sha256(json.dumps(placing).encode()).hexdigest(),
+            leases=tuple(contents.lease for _, contents in self.found.values()),
         )
 
     def _may_sync(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object may be a source; a refusal that people can act on is a problem."""
-        never = self.kubeconfig_secrets(self.deadline) if source.kind == "Secret" else ()
+        never = self.reader.kubeconfig_secrets(self.deadline) if source.kind == "Secret" else ()
         refused = why_not_a_source(source.kind, metadata, kubeconfig_secrets=never)
         if refused and (source.name or not is_inventory(metadata)):
             self._note(f"{source.kind}/{metadata['name']}", refused)
@@ -177,17 +188,28 @@ class _Reading:
         self.selected |= {(without_place, metadata["name"]): None for metadata in allowed}
         new = [metadata["name"] for metadata in allowed if not self._is_cached(source, metadata)]
         for obj in self._whole(source, new):
-            metadata = _metadata(obj)
-            contents = read_contents(source, obj, self._spend)
-            self.found[_key(source, metadata["name"])] = _version(metadata), contents
+            metadata, lease = _metadata(obj), Lease(self.reader.memory.share)
+            contents = read_contents(source, obj, partial(self._build, lease))
+            lease.shrink(held_bytes([one.body for one in contents.objects]))
+            kept = contents.kept(lease)
+            self.found[_key(source, metadata["name"])] = _version(metadata), kept
 
     def _is_cached(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object was read at this version, now or earlier."""
         key, version = _key(source, metadata["name"]), _version(metadata)
-        if key not in self.found and key in self.cache and self.cache[key][0] == version:
-            self._spend(self.cache[key][1].size)
-            self.found[key] = self.cache[key]
+        known = self.reader.cache.get(key)
+        if key not in self.found and known and known[0] == version:
+            if not (self.only_digest or known[1].is_whole):
+                return False
+            self._spend(known[1].size)
+            self.found[key] = known
         return key in self.found and self.found[key][0] == version
+
+    def _build(self, lease: Lease, size: Size) -> None:
+        """Count what is about to be built, once there is memory for it. Raises as `_spend`."""
+        self._spend(size)
+        if not self.reader.memory.reserve(lease, size, self.deadline):
+            raise KubeError("waited for memory until no time was left")
 
     def _spend(self, size: Size) -> None:
         """Count what is about to be held. Raises _OverSize, and KubeError if no time is left."""
@@ -206,15 +228,17 @@ class _Reading:
             return
         for name in names:
             with suppress(NotFound):  # deleted meanwhile
-                yield self.own.get(self._path(source, name), deadline=self.deadline)
+                yield self.reader.own.get(self._path(source, name), deadline=self.deadline)
 
     def _metadata(self, path: str) -> Json:
-        return _metadata(self.own.get(path, deadline=self.deadline, accept=METADATA))
+        return _metadata(self.reader.own.get(path, deadline=self.deadline, accept=METADATA))
 
     def _list(self, source: Source, *, accept: str, limit: int) -> Iterator[Json]:
         params = {"labelSelector": source.selector, "limit": str(limit)}
         path = self._path(source)
-        return self.own.list(path, deadline=self.deadline, params=params, accept=accept)
+        return self.reader.own.list(
+            path, deadline=self.deadline, params=params, accept=accept, pages=PAGES
+        )
 
     def _path(self, source: Source, name: str = "") -> str:
         kind = Kind("v1", source.kind, f"{source.kind.lower()}s", namespaced=True)
@@ -224,7 +248,7 @@ class _Reading:
         self.problems.append(SourceProblem(source, message))
 
 
-def _key(source: Source, name: str) -> _Key:
+def _key(source: Source, name: str) -> SourceKey:
     return source.kind, source.mode, name
 
 

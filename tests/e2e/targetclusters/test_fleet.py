@@ -106,7 +106,7 @@ def test_hostile_clusters_end_in_a_condition_and_not_in_memory(
         for name in swelling:
             cluster = platform.until_says(name, "ResourcesSynced", "False Failed")
             (failed,) = cluster["status"]["sync"]["results"]
-            assert "more than 524288 values" in failed["message"]
+            assert "more than 262144 values" in failed["message"]
         counted = platform.until(
             "crowded", lambda c: c.get("status", {}).get("nodes", {}).get("total")
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hooks.http.answer_memory import AnswerMemory
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError
 from hooks.targetclusters.access.connector import AccessError, Connector
@@ -78,7 +79,7 @@ def operator(content: bytes) -> str:
     own = OwnCluster()
     kept = secret("")
     own.put({**kept, "data": {"kubeconfig": base64.b64encode(content).decode()}})
-    connector = Connector(own, user_agent="tests", destinations=DESTINATIONS)
+    connector = Connector(own, user_agent="tests", destinations=DESTINATIONS, memory=AnswerMemory())
     deadline = Deadline(PATIENCE)
     try:
         with connector.open("team", "target", max_answer_bytes=1_000_000, deadline=deadline) as (

@@ -11,7 +11,8 @@ from hooks.kube.client import Kube
 from hooks.names import LABEL_SYNC
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.identities import read_identity
-from hooks.targetclusters.sources.reading import SourceCache, read_sources
+from hooks.targetclusters.sources.memory import SourceCache, SourceMemory
+from hooks.targetclusters.sources.reading import SourceReader, read_sources
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.memory import SyncMemory
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
@@ -64,6 +65,7 @@ class World:
     recorded: Inventory = field(default_factory=Inventory)
     memory: SyncMemory = field(default_factory=SyncMemory)
     cache: SourceCache = field(default_factory=SourceCache)
+    source_memory: SourceMemory = field(default_factory=SourceMemory)
     hub: str = "hub"
     clock: float = 1_800_000_000.0
     history: dict[str, list[ObjectResult]] = field(default_factory=dict)
@@ -103,13 +105,10 @@ class World:
             "metadata": {"name": "web", "namespace": self.namespace},
             "spec": {"resourceSyncPolicy": self.policy},
         }
-        return read_sources(
-            self.own_kube,
-            cluster,
-            kubeconfig_secrets=self.kubeconfig_secrets,
-            cache=self.cache,
-            deadline=Deadline(30),
+        reader = SourceReader(
+            self.own_kube, self.kubeconfig_secrets, self.cache, self.source_memory
         )
+        return read_sources(reader, cluster, Deadline(30))
 
     def round(self, *, kube: Kube | None = None, seconds: float = 60.0) -> SyncReport:
         """Do one round, and have Metacontroller write the inventory that it answers."""

@@ -9,6 +9,7 @@ from kubernetes.client import Configuration
 from hooks.cloudstack import Cloud, CloudConfig
 from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.models.account import Capabilities
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError
 from hooks.targetclusters.access import connector
@@ -44,7 +45,7 @@ def connect(config: Kubeconfig, max_answer_bytes: int) -> AbstractContextManager
         config,
         context,
         user_agent="tests",
-        max_answer_bytes=max_answer_bytes,
+        bounds=AnswerBounds(max_answer_bytes),
         destinations=ON_LOOPBACK,
     )
 

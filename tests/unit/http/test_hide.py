@@ -1,29 +1,26 @@
 import base64
 import json
+import re
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.http.deadline import Deadline
 from hooks.http.hide import (
+    _PATTERN,
+    _PATTERN_WITH_QUOTES,
     HIDDEN,
     MAX_ESCAPES,
     MAX_ESCAPES_BESIDE_CREDENTIALS,
     MAX_FOUND,
     Hider,
-    _large,
+    _char,
+    _decode_all,
     hide,
 )
-from hooks.http.tls import file_context
-from hooks.http.transport import Transport
-from hooks.kube.client import ApiServer, KubeUnreachable
-from tests.controlplane.polling import PATIENCE
-from tests.unit.api_server import serving
 
 SECRET = "s3cr3t/with+signs=="
 
@@ -148,43 +145,33 @@ def test_a_hider_hides_in_one_text_after_the_other() -> None:
     assert hider.hide(SECRET.encode()) == b"***"
 
 
-@pytest.mark.parametrize("deadline", [None, Deadline(0.1)], ids=["none", "soon"])
-def test_a_large_text_that_gets_no_turn_in_time_is_hidden_whole(deadline: Deadline | None) -> None:
-    """Another large text is being decoded for as long as the lock is held."""
-    large = "innocent " * 10_000
-    with _large:
-        assert Hider([SECRET], deadline).hide(large) == HIDDEN
-        assert Hider([SECRET], deadline).hide(f"short {SECRET}") == f"short {HIDDEN}"
-    assert Hider([SECRET], deadline).hide(large) == large
-
-
-def test_an_answer_that_gets_no_turn_in_time_is_none() -> None:
-    answer = {"items": ["innocent"] * 10_000}
-    with serving(lambda _: (200, answer)) as server:
-        kube = ApiServer(server.url, Transport(file_context), secrets=(SECRET,))
-        assert kube.get("/a", deadline=Deadline(PATIENCE)) == answer
-        with _large, pytest.raises(KubeUnreachable, match="HTTP 200 without a JSON object"):
-            kube.get("/a", deadline=Deadline(0.3))
-
-
-def peak_of_hiding(escapes: int, *, at_once: int = 1) -> int:
+def peak_of_hiding(escape: str, escapes: int) -> int:
     """Return the most bytes that hiding takes, of a text in which everything is escaped."""
-    text = "\\u0041" * escapes
+    text = escape * escapes
     tracemalloc.start()
     try:
-        with ThreadPoolExecutor(at_once) as threads:
-            hider = Hider([SECRET], Deadline(PATIENCE))
-            assert set(threads.map(hider.hide, [text] * at_once)) == {text}
+        assert hide(text, [SECRET]) == text
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_many_hostile_answers_at_once_take_the_memory_of_one() -> None:
-    one = peak_of_hiding(40_000)
-    assert one < 100 * 40_000
-    assert peak_of_hiding(40_000, at_once=8) < 2 * one
-    assert peak_of_hiding(160_000) < 4.5 * one
+@pytest.mark.parametrize("escape", ["\\u0041", "%41", "ab\\/", "é\\u4e00", "&#65;"])
+def test_what_is_decoded_takes_the_memory_of_a_few_texts(escape: str) -> None:
+    assert peak_of_hiding(escape, 400_000) < 8 * 400_000 * len(escape)
+
+
+@given(
+    st.text('\\u0025%&#;"nrampx41\n\r /', max_size=200),
+    st.integers(1, 40),
+    st.sampled_from([_PATTERN, _PATTERN_WITH_QUOTES]),
+)
+@example("\\%41" * 10, 7, _PATTERN)
+@example("\\\\%41\n\n \\n%2525%41", 3, _PATTERN)
+def test_a_text_is_decoded_piece_by_piece_as_in_one(
+    text: str, piece: int, pattern: re.Pattern[str]
+) -> None:
+    assert _decode_all(text, pattern, piece) == pattern.sub(_char, text)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab", "abcab"])

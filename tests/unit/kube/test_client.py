@@ -6,9 +6,10 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from kubernetes.config import ConfigException
 
+from hooks.http.answer_memory import BYTES_PER_VALUE, MAX_ANSWER_BYTES, AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
-from hooks.http.transport import MAX_ANSWER_BYTES, Transport
+from hooks.http.transport import Transport
 from hooks.kube.client import (
     ApiServer,
     Conflict,
@@ -25,7 +26,8 @@ TOKEN = "very-secret-token"
 
 
 def api(url: str, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ApiServer:
-    transport = Transport(file_context, max_bytes=max_answer_bytes)
+    bounds = AnswerBounds(max_answer_bytes, max_answer_bytes // BYTES_PER_VALUE)
+    transport = Transport(file_context, bounds=bounds)
     return ApiServer(url, transport, authorization=lambda _: f"Bearer {TOKEN}")
 
 

@@ -13,11 +13,11 @@ from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import ResourceSync, Spec
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
-    DesiredSet,
     ObjectResult,
     Outcome,
     SourceProblem,
     SyncReport,
+    WantedDigest,
 )
 from tests.targets.driving import target_cluster
 
@@ -71,7 +71,7 @@ def round_(recorded: Inventory, reported: SyncReport | None, **changes: Any) -> 
         "seconds": 1.0,
         "generation": 1,
         "recorded": recorded,
-        "desired": DesiredSet(),
+        "desired": WantedDigest(),
         "report": reported,
     }
     return SyncResult(**{**fields, **changes})
@@ -123,7 +123,7 @@ def facts(**changes: Any) -> Facts:
         "config_maps": (),
         "controller": "",
         "probe": finished(
-            ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
+            ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=WantedDigest())
         ),
         "sync": JobState(),
         "deletion": JobState(),

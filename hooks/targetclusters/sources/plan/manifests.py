@@ -1,9 +1,11 @@
 """Decides which objects a source's manifests describe, and what is wrong with the others."""
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
@@ -81,11 +83,38 @@ COPY_TRACKING = (
 
 @dataclass(frozen=True)
 class SourceContents:
-    """What a source wants on the target, what in it cannot be synced, and how much it holds."""
+    """What a source wants on the target, what in it cannot be synced, and how much it holds.
+
+    Attributes:
+        count: of the objects, which may have been dropped since.
+        digest: of the objects.
+        lease: holds their memory.
+    """
 
     objects: tuple[DesiredObject, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
     size: Size = NO_SIZE
+    count: int = 0
+    digest: str = ""
+    lease: object = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the objects are there."""
+        return len(self.objects) == self.count
+
+    def kept(self, lease: object) -> "SourceContents":
+        """Return what is to be kept: with a count and digest that stay if the objects go."""
+        digest = hashlib.sha256()
+        for one in self.objects:
+            parts = (one.source, one.namespace, structs.asdict(one.switches), one.body)
+            digest.update(json.dumps(parts).encode())
+        count, text = len(self.objects), digest.hexdigest()
+        return replace(self, count=count, digest=text, lease=lease)
+
+    def dropped(self) -> "SourceContents":
+        """Return what is known of it without its objects."""
+        return replace(self, objects=(), lease=None)
 
 
 def read_manifests(

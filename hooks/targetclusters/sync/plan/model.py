@@ -180,6 +180,8 @@ class DesiredSet:
         empty_sources: sources that hold no object, or are named and do not exist; what came from
             them is pruned only if the policy allows that.
         source_uids: the UIDs of the sources, which are never written to as objects of a target.
+        contents: the digest of what the sources hold and where it goes.
+        leases: hold the memory of the objects.
     """
 
     objects: tuple[DesiredObject, ...] = ()
@@ -188,6 +190,28 @@ class DesiredSet:
     has_all_sources: bool = True
     empty_sources: tuple[str, ...] = ()
     source_uids: frozenset[str] = frozenset()
+    contents: str = ""
+    leases: tuple[object, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def digest(self) -> "WantedDigest":
+        """Return what is kept of it: by this, two sets are compared."""
+        problems = frozenset(map(str, self.problems))
+        known = (problems, self.failed_sources, self.has_all_sources, self.source_uids)
+        return WantedDigest((self.contents, *known), self.empty_sources)
+
+
+@dataclass(frozen=True)
+class WantedDigest:
+    """What is kept of a DesiredSet once a job has ended: what it held may be large.
+
+    Attributes:
+        state: equal for sets that are equal.
+        empty_sources: as the set has them.
+    """
+
+    state: tuple[object, ...] = ()
+    empty_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

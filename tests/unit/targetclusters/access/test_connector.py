@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from hooks.http.answer_memory import AnswerMemory
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import METADATA, KubeRefused, KubeUnreachable
@@ -42,7 +43,7 @@ def refusal(connector: Connector) -> Failure:
 def connecting(text: str) -> tuple[OwnCluster, Connector]:
     own = OwnCluster()
     own.put(secret(text))
-    return own, Connector(own, user_agent="tests", destinations=ON_LOOPBACK)
+    return own, Connector(own, user_agent="tests", destinations=ON_LOOPBACK, memory=AnswerMemory())
 
 
 def test_a_version_of_the_secret_is_parsed_once() -> None:
@@ -73,7 +74,9 @@ class Careless(OwnCluster):
     ids=["empty", "null", "no-version"],
 )
 def test_an_answer_without_a_version_is_an_error_and_never_unchanged(answer: Json) -> None:
-    connector = Connector(Careless(answer), user_agent="tests", destinations=ON_LOOPBACK)
+    connector = Connector(
+        Careless(answer), user_agent="tests", destinations=ON_LOOPBACK, memory=AnswerMemory()
+    )
     for _ in range(2):
         failure = refusal(connector)
         assert failure.reason == "SecretUnreadable"

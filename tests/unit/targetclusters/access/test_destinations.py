@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.http.sockets import Budget, spending
 from hooks.kube.client import KubeUnreachable
@@ -27,7 +28,7 @@ def refusal(host: str, destinations: Destinations, port: int = 6443) -> str:
             Kubeconfig(f"http://{host}:{port}", authorization="Bearer hunter2-of-some-length"),
             connector.tls_context(Kubeconfig("http://h")),
             user_agent="tests",
-            max_answer_bytes=1_000_000,
+            bounds=AnswerBounds(1_000_000),
             destinations=destinations,
         ) as api,
         pytest.raises(KubeUnreachable) as refused,

@@ -4,7 +4,8 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.targetclusters.access.kubeconfig_secrets import LIST_TTL, KubeconfigSecrets
-from hooks.targetclusters.sources.reading import read_sources
+from hooks.targetclusters.sources.memory import SourceCache, SourceMemory
+from hooks.targetclusters.sources.reading import SourceReader, read_sources
 from hooks.targetclusters.sync.plan.model import DesiredSet
 from tests.kubes import Call
 from tests.targets.driving import Clock, target_cluster
@@ -21,12 +22,11 @@ def knowing(own: OwnCluster, clock: Clock | None = None) -> KubeconfigSecrets:
 def synced(own: OwnCluster, name: str) -> DesiredSet:
     """Read one Secret as the source of a TargetCluster."""
     sources = [{"kind": "Secret", "name": name}]
+    never = lambda deadline: knowing(own).names("team", deadline)  # noqa: E731
     return read_sources(
-        own,
+        SourceReader(own, never, SourceCache(), SourceMemory()),
         target_cluster("mine", resourceSyncPolicy={"sources": sources}),
-        kubeconfig_secrets=lambda deadline: knowing(own).names("team", deadline),
-        cache={},
-        deadline=Deadline(5),
+        Deadline(5),
     )
 
 

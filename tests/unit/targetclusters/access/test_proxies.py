@@ -4,6 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.targetclusters.access import connector
@@ -73,7 +74,7 @@ def problem(proxy: str, server: str, destinations: Destinations = DESTINATIONS) 
             found,
             connector.tls_context(found),
             user_agent="tests",
-            max_answer_bytes=1_000_000,
+            bounds=AnswerBounds(1_000_000),
             destinations=destinations,
         ) as api,
         pytest.raises(KubeUnreachable) as failed,

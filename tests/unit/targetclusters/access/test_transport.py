@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeError, KubeUnreachable
 from hooks.targetclusters.access import connector
@@ -28,7 +29,7 @@ def connected(kubeconfig: Kubeconfig) -> AbstractContextManager[ApiServer]:
         kubeconfig,
         connector.tls_context(kubeconfig),
         user_agent="target-cluster-operator",
-        max_answer_bytes=MAX_ANSWER_BYTES,
+        bounds=AnswerBounds(MAX_ANSWER_BYTES),
         destinations=ON_LOOPBACK,
     )
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import ApiServer, KubeRequest
 from hooks.targetclusters.access import connector
+from hooks.targetclusters.access.connector import MAX_VALUES
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
@@ -27,7 +29,7 @@ def connected(url: str) -> AbstractContextManager[ApiServer]:
         kubeconfig,
         context,
         user_agent="tests",
-        max_answer_bytes=MAX_ANSWER_BYTES,
+        bounds=AnswerBounds(MAX_ANSWER_BYTES, MAX_VALUES),
         destinations=ON_LOOPBACK,
     )
 

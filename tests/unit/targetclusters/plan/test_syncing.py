@@ -20,7 +20,7 @@ from hooks.targetclusters.plan.syncing import (
 )
 from hooks.targetclusters.request import ResourceSync
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
-from hooks.targetclusters.sync.plan.model import DesiredObject, DesiredSet, SourceProblem
+from hooks.targetclusters.sync.plan.model import SourceProblem, WantedDigest
 from tests.unit.targetclusters.views import (
     NOW,
     SPEC,
@@ -158,7 +158,7 @@ def test_a_settled_cluster_waits_for_its_interval() -> None:
     assert summary(decision) == "True Synced"
 
 
-NEW = DesiredSet(objects=(DesiredObject("ConfigMap/b", {"kind": "ConfigMap"}),))
+NEW = WantedDigest(("new",))
 
 
 def read_at(started_at: float) -> JobState[ProbeResult]:
@@ -335,7 +335,7 @@ def test_drift_that_was_corrected_is_told_once() -> None:
     ],
 )
 def test_a_source_that_holds_nothing_is_told(empty: tuple[str, ...], said: str) -> None:
-    desired = DesiredSet(empty_sources=empty)
+    desired = WantedDigest(empty_sources=empty)
     latest = round_(A, report(A, outcomes={"a": "unchanged"}), desired=desired)
     assert settled(sync=finished(latest), status={}).condition.message.endswith(f"in sync{said}")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
@@ -35,7 +36,7 @@ STATUS: Json = {"kind": "Status", "message": "no"}
 
 
 def target(url: str) -> ApiServer:
-    return ApiServer(url, Transport(file_context, max_bytes=1_000_000))
+    return ApiServer(url, Transport(file_context, bounds=AnswerBounds(1_000_000)))
 
 
 def after_discovery(answer: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
