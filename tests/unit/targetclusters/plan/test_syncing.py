@@ -36,7 +36,7 @@ from tests.unit.targetclusters.views import (
     with_metadata,
 )
 
-PROBED = ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=DesiredSet())
+PROBED = ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=WantedDigest())
 A, AB = inventory("a"), inventory("a", "b")
 SETTLED = round_(A, report(A, outcomes={"a": "unchanged"}))
 
