@@ -222,15 +222,34 @@ def test_an_address_of_the_vpc_is_refused_to_an_isolated_network() -> None:
         cloud.close()
 
 
+def move_nodes(world: World, tier: str) -> None:
+    """Let the VMs on another tier be the nodes."""
+    world.nodes.clear()
+    other = World(world.simulator)
+    keep_nodes(other, tier)
+    world.nodes.update(other.nodes)
+    other.close()
+
+
+def test_services_of_two_tiers_share_no_address(world: World, hook: LoadBalancersHook) -> None:
+    share = {"sharedAddress": "front"}
+    first = LoadBalancer(world, "first", **share).settle(hook)
+    beside = LoadBalancer(world, "beside", ports=[port(81)], **share).settle(hook)
+    move_nodes(world, DENYING)
+    second = LoadBalancer(world, "second", ports=[port(82)], **share).settle(hook)
+    assert (first.is_ready(), beside.is_ready()) == (True, True)
+    assert beside.status["address"]["ip"] == first.status["address"]["ip"]
+    assert second.reason() == "AddressElsewhere", second.condition("Ready")
+    assert f"belongs to tier {world.network(TIER)}" in second.condition("Ready")["message"]
+    assert tiers_of_rules(world) == [TIER, TIER]
+    assert len(world.addresses()) == 1
+
+
 def test_services_of_two_tiers_have_addresses_of_their_own(
     world: World, hook: LoadBalancersHook
 ) -> None:
     first = LoadBalancer(world, "first").settle(hook)
-    world.nodes.clear()
-    other = World(world.simulator)
-    keep_nodes(other, DENYING)
-    world.nodes.update(other.nodes)
-    other.close()
+    move_nodes(world, DENYING)
     second = LoadBalancer(world, "second").settle(hook)
     third = LoadBalancer(world, "third", address=first.status["address"]["ip"]).settle(hook)
     assert (first.is_ready(), second.is_ready()) == (True, True)
