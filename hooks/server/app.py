@@ -7,7 +7,7 @@
 413, 417, 431, 501   a body over MAX_BODY_BYTES, another expectation than 100-continue, too large a
      head, an unknown transfer encoding
 429  CloudStack or the API server failed, and no status can say so; Retry-After grows. Or no memory
-     became free for the body in time; Retry-After is RETRY_SECONDS
+     became free for the body in time, or it had no turn; Retry-After is RETRY_SECONDS
 500  a bug; the answer has a trace id, the log has the trace
 """
 
@@ -15,10 +15,8 @@ import json
 import logging
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -31,6 +29,7 @@ from hooks.cloudstack.errors import CloudStackError
 from hooks.http.backoff import Backoff
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.fair_share import PROCESS, FairShare
 from hooks.http.texts import shorten
 from hooks.kube.client import KubeError
 from hooks.kube.objects import part
@@ -46,7 +45,7 @@ from hooks.webhook.requests import parse_body
 
 #: The largest body; Metacontroller sends an object, its children and its related objects.
 MAX_BODY_BYTES = 16 * 1024 * 1024
-#: A body over this size, in bytes, is parsed while no other one is.
+#: A body over this size, in bytes, is parsed while no other one is, in the order of arrival.
 LARGE_BODY = 256 * 1024
 #: Lines about refused callers: at once, and then a second.
 REFUSAL_LINES = (60, 5)
@@ -126,7 +125,7 @@ class _CallRunner:
         self._deadline_seconds = deadline_seconds
         self._monotonic = monotonic
         self._backoff = Backoff()
-        self._large_body = threading.Lock()
+        self._large_bodies = FairShare(1, monotonic=monotonic)
         self._refusal_lines = Rate(*REFUSAL_LINES, monotonic)
         self._call_log = CallLog(monotonic)
 
@@ -146,8 +145,7 @@ class _CallRunner:
                 with self._metrics.under_way(hook, call):
                     text = _read_body()
                     self._metrics.hook_request(hook, call, len(text))
-                    with self._large_body if len(text) > LARGE_BODY else nullcontext():
-                        body = parse_body(text)
+                    body = parse_in_turn(text, self._large_bodies, deadline)
                     del text
                     about = _object_name(body)
                     outcome = _answered(handler(body, deadline), body)
@@ -226,6 +224,23 @@ def _read_body() -> bytes:
     if (flask.request.content_length or 0) > MAX_BODY_BYTES:
         flask.abort(413)
     return flask.request.stream.read()
+
+
+def parse_in_turn(text: bytes, turns: FairShare, deadline: Deadline) -> Json:
+    """Parse a body; a large one waits for its turn, within the time of its call.
+
+    Raises:
+        BadRequest: it is no request.
+        HTTPException: 429, others had their turns until the deadline.
+    """
+    if len(text) <= LARGE_BODY:
+        return parse_body(text)
+    if not turns.take(PROCESS, 1, deadline):
+        flask.abort(429, "it had no turn to be parsed in time, try again later")
+    try:
+        return parse_body(text)
+    finally:
+        turns.give_back(PROCESS, 1)
 
 
 def _object_name(body: Json) -> str:
