@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from hooks.cloudstack.client import QUERY_JOB
 from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.connection import (
@@ -266,6 +267,16 @@ def test_the_reasons_that_troubleshooting_explains_are_those_of_the_hooks() -> N
     }
     assert len(explained) > 30
     assert [word for word in sorted(explained) if f'"{word}"' not in source] == []
+
+
+def test_the_commands_that_the_cloudstack_user_needs_are_those_of_the_client() -> None:
+    page = (PROJECT / "docs/guides/rights.md").read_text()
+    section = page.partition("## What the CloudStack user may do")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z]+(?:[A-Z]\w+)+)`", section)
+    source = "\n".join(file.read_text() for file in (PROJECT / "hooks/cloudstack").rglob("*.py"))
+    called = set(re.findall(r'(?:Listing|command)\(\s*"(\w+)"', source)) | {QUERY_JOB}
+    assert len(called) > 25
+    assert sorted(named) == sorted(called)
 
 
 def test_the_glossarys_words_are_in_order_and_used_by_the_hooks() -> None:

@@ -156,6 +156,23 @@ def test_udp_is_refused_in_cloudstacks_words_and_tcp_served(
     assert [each.get("members") for each in lb.status["rules"]] == [2, None]
 
 
+def test_a_role_that_may_not_list_items_is_told_and_what_serves_goes_on(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.fault("listNetworkACLs", "error", code=432, times=None)
+    lb.change(ports=[port(80), port(81)])
+    lb.settle(hook)
+    ready = lb.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "CloudStackRefused")
+    assert "listNetworkACLs" in ready["message"]
+    assert len(world.rules()) == 1
+    world.simulator.control.clear_faults()
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert len(world.rules()) == 2
+
+
 def test_plan_mode_names_the_vpc_and_changes_nothing(world: World, hook: LoadBalancersHook) -> None:
     lb = LoadBalancer(world, mode="Plan").settle(hook)
     assert lb.status["plan"][0] == f"associate a free address with VPC {vpc_id(world)}"
