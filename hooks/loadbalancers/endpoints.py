@@ -34,9 +34,13 @@ class _Endpoint(View, frozen=True):
 
 
 class EndpointSlice(View, frozen=True):
-    """Some endpoints of a Service. The API server writes null where there are none."""
+    """Some endpoints of a Service. The API server writes null where there are none.
+
+    Without ports, they are pods that have none of the Service's named ports.
+    """
 
     address_type: str = ""
+    ports: tuple[Json, ...] | None = None
     endpoints: tuple[_Endpoint, ...] | None = None
 
 
@@ -58,7 +62,9 @@ class EndpointNodes:
 
         Clients come by IPv4, so only IPv4 endpoints count. An endpoint without a node is on none.
         """
-        counting = (each.endpoints or () for each in slices if each.address_type == "IPv4")
+        counting = (
+            each.endpoints or () for each in slices if each.address_type == "IPv4" and each.ports
+        )
         endpoints = [each for each in chain.from_iterable(counting) if each.node_name]
         return cls(
             frozenset(each.node_name for each in endpoints if each.conditions.ready),

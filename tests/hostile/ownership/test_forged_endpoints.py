@@ -82,6 +82,7 @@ def test_more_slices_than_a_request_may_have_hold_up_no_deletion(
     lb = LoadBalancer(world, externalTrafficPolicy="Local").settle(hook)
     world.slices["default/web-many"] = {
         "addressType": "IPv4",
+        "ports": [{"port": 80}],
         "endpoints": [{"nodeName": "n"}] * (MAX_VALUES // 2),
     }
     body = lb.request()

@@ -154,6 +154,7 @@ class World:
         self.slices = {
             f"default/web-{number}": {
                 "addressType": "IPv4",
+                "ports": [{"name": "http", "port": 8080}],
                 "endpoints": [
                     {
                         "addresses": ["10.0.0.1"],

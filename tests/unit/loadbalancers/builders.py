@@ -92,6 +92,7 @@ def endpoint_slice(*endpoints: Json, address_type: str = "IPv4", **fields: Any) 
         "metadata": {"name": "web-x7k2p", "namespace": "default"},
         "addressType": address_type,
         "endpoints": list(endpoints),
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
         **fields,
     }
 

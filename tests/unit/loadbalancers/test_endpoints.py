@@ -109,6 +109,15 @@ def test_members_are_the_nodes_with_a_ready_endpoint(
         pytest.param(
             [
                 endpoint_slice(endpoint("n1", **READY)),
+                endpoint_slice(endpoint("n2", **READY), ports=[]),
+                endpoint_slice(endpoint("n3", **READY), ports=None),
+            ],
+            ["n1"],
+            id="pods without the named port, to which kube-proxy sends nothing",
+        ),
+        pytest.param(
+            [
+                endpoint_slice(endpoint("n1", **READY)),
                 endpoint_slice(endpoints=None),
                 endpoint_slice(),
             ],
