@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.server import Simulator
-from tests.bench.loadbalancers import NAMES, create_services, open_site
+from tests.bench.loadbalancers import NAMES as ALL_NAMES
+from tests.bench.loadbalancers import create_services, open_site
 from tests.bench.work import kind_of
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
@@ -17,6 +18,8 @@ from tests.controlplane.polling import until
 from tests.e2e.site import Site
 from tests.e2e.watching import Namespace, namespace
 
+#: Nodes of the site.
+NAMES = ALL_NAMES[:20]
 #: Endpoints of a slice, as the EndpointSlice controller fills them.
 IN_A_SLICE = 100
 #: Seconds between two pods that are replaced.
@@ -88,10 +91,10 @@ def bench_endpoints(plane: ControlPlane, folder: Path) -> Iterator[str]:
     ):
         simulator.control.settings(timing="real")
         yield _moves(made, shop)
-        same = [node for node in NAMES for _ in range(5)]
-        yield _rollout(made, shop, "500 pods on 100 nodes are replaced", same, NAMES)
-        half = list(NAMES[:50])
-        yield _rollout(made, shop, "50 pods move to 50 other nodes", half, NAMES[50:])
+        same = [node for node in NAMES for _ in range(25)]
+        yield _rollout(made, shop, "500 pods on 20 nodes are replaced", same, NAMES)
+        half = list(NAMES[:10])
+        yield _rollout(made, shop, "10 pods move to 10 other nodes", half, NAMES[10:])
 
 
 def _moves(made: Site, shop: Namespace) -> str:
@@ -153,4 +156,4 @@ def _await_members(made: Site, shop: Namespace, service: str, nodes: set[str]) -
     def are_members() -> bool:
         return all(set(rule["members"]) == nodes for rule in made.rules_of(shop, service))
 
-    until(are_members, f"{service} has the members of its endpoints", within=600, every=0.01)
+    until(are_members, f"{service} has the members of its endpoints", within=600, every=0.02)
