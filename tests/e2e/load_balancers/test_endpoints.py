@@ -73,8 +73,8 @@ def await_reason(shop: Namespace, reason: str) -> Object:
 
 def only_plans(balancer: Object) -> bool:
     """Tell whether the hook has seen that a load balancer is in plan mode."""
-    is_seen = balancer["status"].get("observedGeneration") == balancer["metadata"]["generation"]
-    return balancer["spec"]["mode"] == "Plan" and is_seen
+    seen, now = balancer["status"].get("observedGeneration"), balancer["metadata"]["generation"]
+    return bool(balancer["spec"]["mode"] == "Plan" and seen == now)
 
 
 def test_the_address_comes_before_the_first_endpoint_and_members_follow_them(

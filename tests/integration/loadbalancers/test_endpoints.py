@@ -9,6 +9,7 @@ from hooks.loadbalancers.endpoints import ENDPOINT_SLICES
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.instances import INSTANCES
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
+from tests.integration.loadbalancers.test_addresses import FREE
 
 MEMBERS = "listLoadBalancerRuleInstances"
 
@@ -124,6 +125,20 @@ def test_a_new_port_gets_the_members_that_stay(world: World, hook: LoadBalancers
     lb.change(ports=[port(80), port(443), port(8443)])
     lb.settle(hook)
     assert members(world) == [{"node-1"}] * 3
+
+
+def test_another_address_gets_the_members_that_stay(world: World, hook: LoadBalancersHook) -> None:
+    lb = local(world, "node-1").settle(hook)
+    before = lb.status["address"]["ip"]
+    world.place()
+    lb.settle(hook)
+    lb.change(address=FREE)
+    for _ in range(5):
+        lb.settle(hook)
+        world.advance(lb.next_look() + 1)
+    assert lb.status["address"]["ip"] == FREE != before
+    assert members(world) == [{"node-1"}] * 2
+    assert [each["ipaddress"] for each in world.addresses()] == [FREE]
 
 
 def test_a_live_service_becomes_local_and_back_without_a_moment_without_members(
