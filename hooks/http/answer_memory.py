@@ -13,7 +13,7 @@ from typing import Any
 
 from hooks.http.bounded_json import BadJson, Json, parse_json, parsing_bytes
 from hooks.http.deadline import Deadline
-from hooks.http.fair_share import PAYER, FairShare, Payer
+from hooks.http.fair_share import PAYER, FairShare, Grows, Payer
 from hooks.http.sockets import NoRoom
 
 #: The largest answer, in bytes: a page of 500 VMs has about 2 MB, an object of Kubernetes at
@@ -83,7 +83,8 @@ class Lease:
         """Hold this amount in all; return whether there was so much in time."""
         more = amount - self.amount
         if more > 0:
-            if not self._share.take(self._payer, more, deadline, has=self.amount):
+            grows = Grows(id(self), self.amount)
+            if not self._share.take(self._payer, more, deadline, grows=grows):
                 return False
             self.amount = amount
         return True
@@ -92,7 +93,7 @@ class Lease:
         """Give back what is more than this amount."""
         if (more := self.amount - amount) > 0:
             self.amount = amount
-            self._share.give_back(self._payer, more)
+            self._share.give_back(self._payer, more, holder=id(self))
 
     @property
     def is_overdue(self) -> bool:
@@ -106,7 +107,7 @@ class Lease:
     def __del__(self) -> None:
         """Give back what is held."""
         if self.amount:
-            self._share.give_back(self._payer, self.amount)
+            self._share.give_back(self._payer, self.amount, holder=id(self))
 
 
 class Held(dict[str, Any]):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 from hooks.http.deadline import Deadline, Monotonic
 
@@ -34,13 +35,23 @@ HALF_LIFE = 60.0
 _FORGOTTEN = 1024.0
 
 
+class Grows(NamedTuple):
+    """What somebody holds who needs more of the same to come to an end, and a number for who."""
+
+    holder: int
+    has: int
+
+
+_NOTHING = Grows(0, 0)
+
+
 @dataclass(eq=False)
 class _Wait:
     """Somebody who waits, and what for."""
 
     payer: Payer
     amount: int
-    has: int
+    grows: Grows
     cost: int
     number: int
     granted: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +64,8 @@ class FairShare:
     A namespace gets more only while it then has no more than is left: one alone has half, and what
     is left is for the others. The process itself may have all. Of those who wait and for whom there
     is enough, the next is of the namespace that has had least, there the one who will have had
-    least, then who came first.
+    least, then who came first. One at a time who holds some already gets more than there is: those
+    who wait for each other come to an end.
 
     Args:
         total: how much there is. One that wants more gets it while nobody has anything.
@@ -70,6 +82,7 @@ class FairShare:
         self._numbers = count()
         self._waiting: dict[int, _Wait] = {}
         self._used = 0
+        self._exceeding = 0
         self._held = Counter[str]()
         self._had: dict[str | Payer, float] = {}
         self._aged_at = monotonic()
@@ -85,7 +98,13 @@ class FairShare:
         return self._used
 
     def take(
-        self, payer: Payer, amount: int, deadline: Deadline, *, has: int = 0, cost: int = 0
+        self,
+        payer: Payer,
+        amount: int,
+        deadline: Deadline,
+        *,
+        grows: Grows = _NOTHING,
+        cost: int = 0,
     ) -> bool:
         """Take an amount, and wait for it; return whether it was there in time.
 
@@ -93,13 +112,13 @@ class FairShare:
             payer: who takes it.
             amount: how much; `give_back` it.
             deadline: until when to wait.
-            has: what this one holds already and will use together with it.
+            grows: what this one holds already and will use together with it.
             cost: what counts for the next turn, in the place of the amount.
         """
-        wait = _Wait(payer, amount, has, cost or amount, next(self._numbers))
+        wait = _Wait(payer, amount, grows, cost or amount, next(self._numbers))
         with self._lock:
             self._age()
-            if has + amount <= self._free or self._is_enough(wait):
+            if grows.has + amount <= self._free or self._is_enough(wait):
                 self._grant(wait)
                 return True
             self._waiting[wait.number] = wait
@@ -108,9 +127,11 @@ class FairShare:
             self._waiting.pop(wait.number, None)
             return wait.is_granted
 
-    def give_back(self, payer: Payer, amount: int) -> None:
+    def give_back(self, payer: Payer, amount: int, *, holder: int = 0) -> None:
         """Give back what was taken, to those who wait."""
         with self._lock:
+            if holder and holder == self._exceeding:
+                self._exceeding = 0
             self._used -= amount
             self._held[payer[0]] -= amount
             if not self._held[payer[0]]:
@@ -127,6 +148,8 @@ class FairShare:
 
     def _grant(self, wait: _Wait) -> None:
         wait.is_granted = True
+        if wait.grows.has > self._free and not self._fits(wait):
+            self._exceeding = wait.grows.holder
         namespace = wait.payer[0]
         self._used += wait.amount
         self._held[namespace] += wait.amount
@@ -134,7 +157,11 @@ class FairShare:
             self._had[key] = self._had.get(key, 0.0) + wait.cost
 
     def _is_enough(self, wait: _Wait) -> bool:
-        if self._used <= wait.has:
+        may_exceed = wait.grows.has > self._free and self._exceeding in (0, wait.grows.holder)
+        return may_exceed or self._fits(wait)
+
+    def _fits(self, wait: _Wait) -> bool:
+        if self._used <= wait.grows.has:
             return True
         left = self._total - self._used - wait.amount
         namespace = wait.payer[0]

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 
 import pytest
@@ -99,19 +99,19 @@ def test_what_is_no_answer_holds_nothing_though_its_error_is_kept(body: bytes) -
 
 
 @contextmanager
-def stalling() -> Iterator[str]:
-    """Serve an answer whose first 3 MB come at once and whose rest never does."""
+def stalling(over: threading.Event) -> Iterator[str]:
+    """Serve an answer whose first 3 MB come at once and whose rest does not, until it is over."""
 
-    def stall(connection: socket.socket, over: threading.Event) -> None:
+    def stall(connection: socket.socket, _: threading.Event) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n" + LARGE)
-        over.wait()
+        over.wait(PATIENCE)
 
     with servers.serving(stall) as server:
         yield server.url
 
 
 def test_who_never_ends_is_given_up_when_others_wait() -> None:
-    memory = AnswerMemory(read_bytes=5_000_000)
+    memory, over = AnswerMemory(read_bytes=5_000_000), threading.Event()
     transport = Transport(file_context, bounds=AnswerBounds(memory=memory))
 
     def ask(url: str, payer: tuple[str, str]) -> object:
@@ -119,16 +119,18 @@ def test_who_never_ends_is_given_up_when_others_wait() -> None:
             return transport.send(Request("GET", url), PATIENCE).status
 
     with (
-        stalling() as slow,
+        stalling(over) as slow,
         servers.serving(servers.answering(LARGE)) as quick,
         closing(transport),
-        ThreadPoolExecutor(2) as threads,
+        ThreadPoolExecutor(3) as threads,
     ):
-        stalled = threads.submit(ask, slow, A)
-        until(lambda: memory.reading.used > 3_000_000, "it holds memory", every=0.01)
-        assert threads.submit(ask, quick.url, B).result() == 200
+        stalled = [threads.submit(ask, slow, payer) for payer in (A, B)]
+        until(lambda: memory.reading.used > 6_000_000, "they hold memory", every=0.01)
+        assert threads.submit(ask, quick.url, ("c", "1")).result() == 200
         with pytest.raises(HttpError, match="comes so slowly that others have waited too long"):
-            stalled.result()
+            next(as_completed(stalled)).result()
+        over.set()
+        transport.close()
     assert memory.reading.used == 0
 
 
@@ -143,6 +145,23 @@ def test_an_answer_that_finds_no_memory_while_it_arrives_is_none() -> None:
         assert error.value.transient
         del other
         assert transport.send(Request("GET", server.url), PATIENCE).body == LARGE
+
+
+def test_answers_that_arrive_at_once_all_come_to_an_end() -> None:
+    memory = AnswerMemory(read_bytes=4_000_000)
+    transport = Transport(file_context, bounds=AnswerBounds(memory=memory))
+
+    def ask(number: int) -> bool:
+        with paying(("team", str(number))):
+            return transport.send(Request("GET", server.url), PATIENCE).body == LARGE
+
+    with (
+        servers.serving(servers.answering(LARGE)) as server,
+        closing(transport),
+        ThreadPoolExecutor(20) as threads,
+    ):
+        assert all(threads.map(ask, range(40)))
+    assert memory.reading.used == 0
 
 
 def test_small_answers_wait_for_nothing() -> None:

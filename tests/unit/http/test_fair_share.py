@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.http.fair_share import HALF_LIFE, PAYER, PROCESS, FairShare, Payer, paying
+from hooks.http.fair_share import HALF_LIFE, PAYER, PROCESS, FairShare, Grows, Payer, paying
 from tests.controlplane.polling import PATIENCE, until
 
 A, A2, B, C = ("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")
@@ -86,7 +86,7 @@ def test_one_that_wants_more_than_there_is_gets_it_alone() -> None:
 def test_one_that_is_alone_may_get_more() -> None:
     share = FairShare(10)
     assert taken(share, A, 4)
-    assert share.take(A, 20, Deadline(0), has=4)
+    assert share.take(A, 20, Deadline(0), grows=Grows(1, 4))
     assert share.used == 24
 
 
@@ -95,7 +95,7 @@ def test_little_is_there_at_once_and_counts() -> None:
     assert taken(share, A, 30)
     assert taken(share, B, 2)
     assert share.used == 32
-    assert not share.take(B, 1, Deadline(0), has=2), "together it is no longer little"
+    assert not share.take(B, 1, Deadline(0), grows=Grows(1, 2)), "together it is no longer little"
 
 
 def test_who_waits_in_vain_holds_nothing() -> None:
@@ -190,3 +190,27 @@ def test_many_threads_never_have_more_than_there_is() -> None:
         list(threads.map(work, range(300)))
     assert 0 < most[0] <= 64
     assert share.used == 0
+
+
+def test_of_those_who_wait_for_each_other_one_after_the_other_comes_to_an_end() -> None:
+    share = FairShare(10)
+    assert taken(share, A, 5)
+    assert taken(share, B, 2)
+    assert taken(share, C, 1)
+    assert share.take(A, 5, Deadline(0), grows=Grows(1, 5)), "one may have more than there is"
+    assert not share.take(B, 5, Deadline(0), grows=Grows(2, 2)), "the next has to wait"
+    assert share.take(A, 5, Deadline(0), grows=Grows(1, 10)), "the same one goes on"
+    assert share.used == 18
+    share.give_back(A, 15, holder=1)
+    assert share.take(B, 5, Deadline(0), grows=Grows(2, 2))
+    assert not taken(share, A, 9), "who has nothing yet gets nothing beyond"
+
+
+def test_a_namespace_that_has_its_part_gets_more_for_one_at_a_time() -> None:
+    share = FairShare(100)
+    assert taken(share, A, 25)
+    assert taken(share, A2, 25)
+    assert share.take(A, 5, Deadline(0), grows=Grows(1, 25))
+    assert not share.take(A2, 5, Deadline(0), grows=Grows(2, 25))
+    share.give_back(A, 30, holder=1)
+    assert share.take(A2, 5, Deadline(0), grows=Grows(2, 25))
