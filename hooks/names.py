@@ -242,6 +242,10 @@ ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
 #: `spec.sessionAffinity` is ClientIP, else `roundrobin`.
 ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
+#: How clients are kept on their node: `LbCookie` or `SourceBased`, then CloudStack's parameters of
+#: it as `name=value`, and `ports=` with numbers or names of TCP ports for some of them; or `none`.
+#: Default: `SourceBased` with the timeout if `spec.sessionAffinity` is ClientIP, else none.
+ANNOTATION_STICKINESS = SERVICE_ANNOTATION_PREFIX + "stickiness"
 #: CloudStack's id of the network that the members are on. It counts until the Service has an
 #: address. Default: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one of those that can balance that
 #: most nodes are on.
@@ -307,6 +311,13 @@ TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
 #: to whom. It stays if that call dies, and then shows that the new firewall rule is ours. On a
 #: shared address, `-` and the UID of the Service follow.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
+#: Tag on a rule that has a stickiness policy of ours, or gets one; policies have no tags. Rules
+#: without this tag are not looked at.
+TAG_STICKINESS = "cloudstack.targetcluster.example.com/stickiness"
+#: Value of that tag.
+TAG_STICKINESS_OURS = "controller"
+#: The name of the stickiness policies that we make. One of another name is somebody else's.
+STICKINESS_POLICY = "cloudstack.targetcluster.example.com"
 #: Value of the tag `address-origin` of an address that we allocated.
 TAG_ORIGIN_CONTROLLER = "controller"
 #: Value of the tag `address-origin` of an address that the user allocated.
@@ -332,6 +343,9 @@ REASON_NO_INSTANCES = "NoInstances"
 REASON_NO_NETWORK = "NoNetwork"
 #: Reason: in plan mode, something would be changed.
 REASON_PLAN_ONLY = "PlanOnly"
+#: Reason of RulesReady: the rules stand, and CloudStack has refused a stickiness policy; clients
+#: stay with their nodes by the algorithm `source` alone.
+REASON_WITHOUT_STICKINESS = "WithoutStickiness"
 #: Reason: it serves, and firewall rules of others admit more clients than the Service does.
 REASON_OPENED_BY_OTHERS = "OpenedByOthers"
 #: Reason: another writer undoes what we write, again and again.

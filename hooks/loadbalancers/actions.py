@@ -18,9 +18,15 @@ from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
-from hooks.loadbalancers.plan.effects import members_after
+from hooks.loadbalancers.plan.effects import members_after, policies_after
 from hooks.loadbalancers.plan.facts import Refusal
-from hooks.names import TAG_LEASE
+from hooks.loadbalancers.plan.sticky_actions import (
+    RemoveStickiness,
+    SetStickiness,
+    StickinessChange,
+    UntagRules,
+)
+from hooks.names import STICKINESS_POLICY, TAG_LEASE
 from hooks.webhook.reconcile import ANSWER_MARGIN, Outdated
 
 #: CloudStack's types of the kinds of resources that are tagged.
@@ -79,6 +85,8 @@ def perform(
                 return Outcome(address=None if action.is_shared else acquired)
             if isinstance(action, actions.JoinShare):
                 return Outcome(address=_join(action, context))
+            if isinstance(action, StickinessChange):
+                return Outcome(made=_change_policies(action, context))
             return Outcome(made=_do(action, context))
     except Unauthorized:
         raise
@@ -93,7 +101,9 @@ def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]
             return context.lane("owner", "network")
         case actions.Assign() | actions.Remove() | actions.MembersTogether():
             return context.lane("members")
-        case actions.AddTags() | actions.Retag() | actions.UntagAddress():
+        case SetStickiness() | RemoveStickiness():
+            return context.lane("network")
+        case actions.AddTags() | actions.Retag() | actions.UntagAddress() | UntagRules():
             return nullcontext()
         case actions.AddItem() | actions.ChangeItem() | actions.RemoveItem():
             return nullcontext()
@@ -246,6 +256,22 @@ def _change_members(
         context.members.keep(rule_id, members_after(known, action))
 
 
+def _change_policies(action: StickinessChange, context: CallContext) -> str:
+    """Change a rule's stickiness policy, not known until that is seen to be done; return its id."""
+    known = context.members.policies(action.rule_id) or ()
+    context.members.forget_policies(action.rule_id)
+    if isinstance(action, SetStickiness):
+        what = STICKINESS_POLICY, action.method, dict(action.params)
+        command = loadbalancing.create_lb_stickiness_policy(action.rule_id, *what)
+    else:
+        command = loadbalancing.delete_lb_stickiness_policy(action.policy_id)
+    job = context.start(command)
+    context.wait_for(job)
+    left = policies_after(known, action, job.resource_id)
+    context.members.keep_policies(action.rule_id, left)
+    return job.resource_id
+
+
 def tag_command(action: actions.AddTags) -> Command:
     """Return the command that writes tags."""
     return create_tags(_TYPES[action.kind], action.ids, dict(action.tags))
@@ -262,6 +288,9 @@ def _command(action: CommandAction) -> Command:  # noqa: C901, PLR0912 - one lin
             return loadbalancing.update_load_balancer_rule(rule_id, change)
         case actions.DeleteRule(own):
             return loadbalancing.delete_load_balancer_rule(own.id)
+        case UntagRules(owns, keys):
+            ids = [own.id for own in owns]
+            return delete_tags(ResourceType.LOAD_BALANCER_RULE, ids, dict.fromkeys(keys))
         case actions.Assign(rule_id, _, vm_ids):
             return loadbalancing.assign_to_load_balancer_rule(rule_id, vm_ids)
         case actions.Remove(rule_id, _, vm_ids):

@@ -35,6 +35,7 @@ from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.sticky_actions import SetStickiness
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.loadbalancers.tagging import Tagging
@@ -152,6 +153,8 @@ class LoadBalancerCall(Call[Facts, Action]):
             self._finish()
         if not isinstance(action, _ADDING):
             self._finish_tags()
+        if isinstance(action, SetStickiness) and self._lacks_tag(action):
+            return
         if not self._may_do(action):
             return
         begin = (lambda: None) if isinstance(action, KubernetesAction) else self._begin
@@ -255,6 +258,13 @@ class LoadBalancerCall(Call[Facts, Action]):
         if action not in plan(facts).actions:
             raise Outdated(f"CloudStack has changed: {action} is not right any more")
         return True
+
+    def _lacks_tag(self, action: SetStickiness) -> bool:
+        """Tell whether the tag was refused without which nobody would look for the policy."""
+        return any(
+            isinstance(each.action, actions.AddTags) and action.rule_id in each.action.ids
+            for each in self.call_state.refusals
+        )
 
     def _under_lease(self, action: Action, facts: Facts) -> Facts:
         """Hold the lease on an action's address, and return what was read under it.

@@ -26,6 +26,7 @@ from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
+from hooks.loadbalancers.policies import read_policies
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
 
@@ -138,6 +139,7 @@ class _Reader:
 
     def __init__(self, facts: Facts, context: CallContext) -> None:
         self._facts = facts
+        self._context = context
         self._request = facts.request
         self._zone_id = facts.network.zone_id if facts.network else ""
         self._cloud = context.cloud
@@ -192,6 +194,8 @@ class _Reader:
         state = replace(
             facts.state,
             rules=tuple(rules),
+            # Before the members: these end that a rule is due.
+            policies=read_policies(counting, self._context),
             members=self._members(counting, facts.owner),
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             vms=self._vms(),

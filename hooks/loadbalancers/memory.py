@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from math import inf
 from typing import Generic, TypeVar
 
+from hooks.cloudstack.models.loadbalancing import StickinessPolicy
 from hooks.http.bounded_json import Json
 
 Value = TypeVar("Value")
@@ -86,6 +87,7 @@ class MemberLists:
         self.seconds = 0.0
         self.answered: tuple[str, ...] = ()
         self._lists = dict(lists or {})
+        self._policies: dict[str, tuple[StickinessPolicy, ...]] = {}
         self._stale: set[str] = set()
         self._lock = threading.Lock()
 
@@ -127,10 +129,27 @@ class MemberLists:
         with self._lock:
             self._lists.pop(rule_id, None)
 
+    def policies(self, rule_id: str) -> tuple[StickinessPolicy, ...] | None:
+        """Return the stickiness policies of a rule; None if they have to be read."""
+        with self._lock:
+            return self._policies.get(rule_id)
+
+    def keep_policies(self, rule_id: str, policies: tuple[StickinessPolicy, ...]) -> None:
+        """Remember the stickiness policies of a rule; they are read anew with its members."""
+        with self._lock:
+            self._policies[rule_id] = policies
+
+    def forget_policies(self, rule_id: str) -> None:
+        """Have the stickiness policies of a rule read: a change of them begins."""
+        with self._lock:
+            self._policies.pop(rule_id, None)
+
     def retain(self, rule_ids: Collection[str]) -> None:
         """Forget the members of all other rules: they are gone."""
         with self._lock:
             self._lists = {each: self._lists[each] for each in rule_ids if each in self._lists}
+            kept = ((each, self._policies.get(each)) for each in rule_ids)
+            self._policies = {each: found for each, found in kept if found is not None}
             self._stale.intersection_update(rule_ids)
 
 

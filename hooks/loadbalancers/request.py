@@ -59,6 +59,18 @@ class ServiceName(View, frozen=True):
     namespace: str = ""
 
 
+class Stickiness(View, frozen=True):
+    """How a rule keeps a client on its member: a method of CloudStack, and its parameters."""
+
+    method: Literal["LbCookie", "SourceBased"]
+    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the parameters as CloudStack's models have them: sorted pairs."""
+        return tuple(sorted(self.parameters.items()))
+
+
 class Port(View, frozen=True):
     """One port of the Service: where clients connect, and where every member listens."""
 
@@ -67,6 +79,7 @@ class Port(View, frozen=True):
     node_port: PortNumber
     name: str = ""
     proxy_protocol: bool = False
+    stickiness: Stickiness | None = None
 
     @property
     def transport(self) -> str:

@@ -46,12 +46,21 @@ class _Port(View, frozen=True):
     node_port: PortNumber | None = None
 
 
+class _ClientIP(View, frozen=True):
+    timeout_seconds: Annotated[int, msgspec.Meta(ge=1, le=86400)] | None = None
+
+
+class _AffinityConfig(View, frozen=True):
+    client_ip: _ClientIP = msgspec.field(name="clientIP", default=_ClientIP())
+
+
 class _Spec(View, frozen=True):
     type: str = ""
     load_balancer_class: str = ""
     load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
     load_balancer_source_ranges: tuple[str, ...] = ()
     session_affinity: str = ""
+    session_affinity_config: _AffinityConfig = _AffinityConfig()
     external_traffic_policy: str = ""
     ip_families: tuple[str, ...] = ()
     ports: tuple[_Port, ...] = ()

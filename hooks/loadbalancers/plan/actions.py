@@ -13,6 +13,7 @@ from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
 from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
+from hooks.loadbalancers.plan.sticky_actions import StickinessChange, UntagRules
 from hooks.loadbalancers.request import EVERYONE
 from hooks.names import TAG_OPENING, TAG_SHARE
 
@@ -338,6 +339,7 @@ CommandAction = (
     | CreateRule
     | UpdateRule
     | DeleteRule
+    | UntagRules
     | Assign
     | Remove
     | OpenFirewall
@@ -350,7 +352,7 @@ CommandAction = (
 TAKEDOWNS = (Release, UntagAddress, Retag, DeleteRule, CloseFirewall, RemoveItem)
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService | Rerecord
-Action = CommandAction | Associate | Retag | MembersTogether | KubernetesAction
+Action = CommandAction | Associate | Retag | StickinessChange | MembersTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)

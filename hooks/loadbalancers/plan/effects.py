@@ -9,6 +9,7 @@ from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
     NewLoadBalancerRule,
+    StickinessPolicy,
 )
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Resource, Tag
@@ -36,6 +37,13 @@ from hooks.loadbalancers.plan.actions import (
     UpdateRule,
 )
 from hooks.loadbalancers.plan.facts import CloudState
+from hooks.loadbalancers.plan.sticky_actions import (
+    RemoveStickiness,
+    SetStickiness,
+    StickinessChange,
+    UntagRules,
+)
+from hooks.names import STICKINESS_POLICY
 
 Tagged = TypeVar("Tagged", bound=Resource)
 
@@ -51,7 +59,7 @@ def state_after(  # noqa: C901, PLR0912 - a case each
         made: the id of what it made; empty if it made nothing.
     """
     match action:
-        case AddTags() | Retag():
+        case AddTags() | Retag() | UntagRules():
             return None if isinstance(action, JoinShare) else _tagged(state, action)
         case CreateRule(rule):
             return _with_rule(state, _rule(rule, made)) if made else None
@@ -59,6 +67,8 @@ def state_after(  # noqa: C901, PLR0912 - a case each
             return _changed(state, rule_id, lambda rule: _updated(rule, change))
         case DeleteRule(own):
             return _without_rule(state, own.id)
+        case SetStickiness() | RemoveStickiness():
+            return _with_policies(state, action, made)
         case Assign() | Remove():
             return _with_members(state, action)
         case MembersTogether(changes):
@@ -71,18 +81,9 @@ def state_after(  # noqa: C901, PLR0912 - a case each
         case CloseFirewall(own):
             left = tuple(rule for rule in state.firewall if rule.id != own.id)
             return replace(state, firewall=left)
-        case AddItem():
-            return replace(state, acl=(*(state.acl or ()), _item(action, made))) if made else None
-        case ChangeItem(own):
-            acl = state.acl or ()
-            moved = tuple(_moved(each, action) if each.id == own.id else each for each in acl)
-            return replace(state, acl=moved)
-        case RemoveItem(own):
-            acl = tuple(item for item in state.acl or () if item.id != own.id)
-            return replace(state, acl=acl)
-        case Associate() | UntagAddress() | Release():
-            return None
-        case DeleteOrphan() | HoldService() | Rerecord():
+        case AddItem() | ChangeItem() | RemoveItem():
+            return _with_items(state, action, made)
+        case Associate() | UntagAddress() | Release() | DeleteOrphan() | HoldService() | Rerecord():
             return None
         case _:
             assert_never(action)
@@ -101,6 +102,8 @@ def changes_address(action: Action) -> bool:
             return False
         case Assign() | Remove() | MembersTogether() | AddItem() | ChangeItem() | RemoveItem():
             return False
+        case SetStickiness() | RemoveStickiness() | UntagRules():
+            return False
         case DeleteOrphan() | HoldService() | Rerecord():
             return False
         case _:
@@ -113,9 +116,10 @@ def with_address(state: CloudState, address: PublicIpAddress) -> CloudState:
     return replace(state, addresses=(*others, address))
 
 
-def _tagged(state: CloudState, action: AddTags | Retag) -> CloudState:
-    added = tuple(Tag(key, value) for key, value in action.tags)
-    if isinstance(action, Retag):
+def _tagged(state: CloudState, action: AddTags | Retag | UntagRules) -> CloudState:
+    tags = () if isinstance(action, UntagRules) else action.tags
+    added = tuple(Tag(key, value) for key, value in tags)
+    if not isinstance(action, AddTags):
         kind, removed = action.owns[0].kind, action.keys
         ids = tuple(own.id for own in action.owns)
     else:
@@ -143,7 +147,12 @@ def _without(resource: Resource, keys: Collection[str]) -> tuple[Tag, ...]:
 
 
 def _with_rule(state: CloudState, rule: LoadBalancerRule) -> CloudState:
-    return replace(state, rules=(*state.rules, rule), members={**state.members, rule.id: {}})
+    return replace(
+        state,
+        rules=(*state.rules, rule),
+        members={**state.members, rule.id: {}},
+        policies={**state.policies, rule.id: ()},
+    )
 
 
 def _without_rule(state: CloudState, rule_id: str) -> CloudState:
@@ -198,6 +207,36 @@ def members_after(members: Mapping[str, str], change: Assign | Remove) -> Mappin
         return {**members, **dict(zip(change.vm_ids, change.nodes, strict=True))}
     gone = frozenset(change.vm_ids)
     return {vm: name for vm, name in members.items() if vm not in gone}
+
+
+def _with_items(
+    state: CloudState, action: AddItem | ChangeItem | RemoveItem, made: str
+) -> CloudState | None:
+    acl = state.acl or ()
+    match action:
+        case AddItem():
+            return replace(state, acl=(*acl, _item(action, made))) if made else None
+        case ChangeItem(own):
+            moved = tuple(_moved(each, action) if each.id == own.id else each for each in acl)
+            return replace(state, acl=moved)
+        case RemoveItem(own):
+            return replace(state, acl=tuple(item for item in acl if item.id != own.id))
+
+
+def _with_policies(state: CloudState, action: StickinessChange, made: str) -> CloudState | None:
+    if isinstance(action, SetStickiness) and not made:
+        return None
+    left = policies_after(state.policies.get(action.rule_id, ()), action, made)
+    return replace(state, policies={**state.policies, action.rule_id: left})
+
+
+def policies_after(
+    policies: Iterable[StickinessPolicy], action: StickinessChange, made: str
+) -> tuple[StickinessPolicy, ...]:
+    """Return a rule's stickiness policies after a change of them; `made` is the new one's id."""
+    if isinstance(action, SetStickiness):
+        return (StickinessPolicy(made, STICKINESS_POLICY, action.method, action.params),)
+    return tuple(each for each in policies if each.id != action.policy_id)
 
 
 def _firewall_rule(action: OpenFirewall, made: str) -> FirewallRule:

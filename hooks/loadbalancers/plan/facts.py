@@ -6,7 +6,7 @@ from functools import cached_property
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, StickinessPolicy
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
@@ -29,6 +29,8 @@ class CloudState:
         rules: all rules, ours and others', on the addresses that the plan may use.
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
+        policies: the stickiness policies of those of our rules that may have one of ours, by id of
+            the rule; a rule that was not looked at is not among them.
         firewall: all firewall rules of these addresses.
         acl: all items, ours and others', of the list that the tier has now, and in other lists
             those with our UID or name; None outside of a VPC, and where they were not read.
@@ -41,6 +43,7 @@ class CloudState:
     free: tuple[str, ...] = ()
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    policies: Mapping[str, tuple[StickinessPolicy, ...]] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
     acl: tuple[NetworkAcl, ...] | None = None
     forwards: tuple[PortForwardingRule, ...] = ()

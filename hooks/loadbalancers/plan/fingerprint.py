@@ -95,11 +95,13 @@ def _used(fields: Fields) -> Json:
 
 def _port(port: Port) -> Json:
     """List what the plan uses of a port; its name is for people."""
+    sticky = port.stickiness
     return _used(
         {
             "protocol": (port.protocol, "TCP"),
             "publicPort": (port.public_port, 0),
             "nodePort": (port.node_port, 0),
             "proxyProtocol": (port.proxy_protocol, False),
+            "stickiness": ([sticky.method, sticky.pairs] if sticky else None, None),
         }
     )

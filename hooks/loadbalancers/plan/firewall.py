@@ -21,6 +21,7 @@ from hooks.loadbalancers.plan.actions import (
     port_text,
     range_text,
 )
+from hooks.loadbalancers.plan.enforcement import enforcement
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import (
     PortKey,
@@ -34,7 +35,7 @@ from hooks.loadbalancers.plan.ranges import (
     rewrite_avoiding,
     uncovered,
 )
-from hooks.loadbalancers.plan.rules import RulesPlan, enforcement, own_rules, port_key
+from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, port_key
 from hooks.loadbalancers.plan.share_tags import Share, opening_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING

@@ -6,7 +6,8 @@ Read these in order; each stage returns its condition and its actions:
                   (claims.py: which; sharing.py: of several Services; adoption.py: whether what a
                   former provider left is ours; kept_address.py: what becomes of one that is ours;
                   change.py: another one takes its place)
-2. rules.py      one for each port, changed in place if CloudStack can; what admits the sources
+2. rules.py      one for each port, changed in place if CloudStack can (enforcement.py: what admits
+                  the sources; stickiness.py: which policies rules have)
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
 5. schedule.py   when the next check is due, and how often the same drift was found
@@ -14,13 +15,14 @@ Read these in order; each stage returns its condition and its actions:
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
                   leftovers.py: what stays)
 
-They use facts.py (what is known), actions.py (what may be done), networks.py (which networks can
-have a load balancer), ownership.py (whose something is, in the words of whose.py; it compares
-former_names.py, takeover_tag.py and share_tags.py), tags.py (which tags are missing), seals.py
-(records that are ours), ranges.py (lists of source ranges) and fingerprint.py (what is asked for,
-as one short text). losses.py tells that an address was lost, is back, or is the user's. The call
-asks leases.py what needs a lease first, and effects.py what CloudStack shows after an action. Who
-reads the facts asks allocations.py which tags an older CloudStack kept of an earlier allocation.
+They use facts.py (what is known), actions.py and sticky_actions.py (what may be done), networks.py
+(which networks can have a load balancer), ownership.py (whose something is, in the words of
+whose.py; it compares former_names.py, takeover_tag.py and share_tags.py), tags.py (which tags are
+missing), seals.py (records that are ours), ranges.py (lists of source ranges) and fingerprint.py
+(what is asked for, as one short text). losses.py tells that an address was lost, is back, or is the
+user's. The call asks leases.py what needs a lease first, and effects.py what CloudStack shows after
+an action. Who reads the facts asks allocations.py which tags an older CloudStack kept of an earlier
+allocation.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

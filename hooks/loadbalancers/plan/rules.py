@@ -9,61 +9,23 @@ from hooks.cloudstack.models.loadbalancing import (
     NewLoadBalancerRule,
 )
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan import tags
+from hooks.loadbalancers.plan import stickiness, tags
 from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
+from hooks.loadbalancers.plan.enforcement import Enforcement, enforcement
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.former_names import is_former_name
 from hooks.loadbalancers.plan.ownership import Owner, PortKey
-from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.plan.ranges import effective, is_equivalent
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.request import EVERYONE, Port
+from hooks.loadbalancers.request import Port
+from hooks.names import REASON_WITHOUT_STICKINESS
 
-#: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
-LISTS_SINCE = (4, 18)
-LISTS_CHANGE_SINCE = (4, 22)
 #: State of a rule that is being deleted.
 REVOKED = "Revoke"
 
 #: Reason: rules are being created, changed or deleted.
 CHANGING_RULES = "ChangingRules"
-
-
-@dataclass(frozen=True, slots=True)
-class Enforcement:
-    """What admits the source ranges, and nobody else.
-
-    Attributes:
-        wanted: the ranges.
-        firewall: firewall rules do.
-        rule_lists: rules are created with a list of their own.
-        lists_change: that list can be changed in place.
-        impossible: why the ranges cannot be enforced; empty if they can.
-    """
-
-    wanted: tuple[str, ...]
-    firewall: bool
-    rule_lists: bool
-    lists_change: bool
-    impossible: str = ""
-
-    def has_wrong_list(self, rule: LoadBalancerRule) -> bool:
-        """Tell whether a rule's list, which cannot be changed in place, must be replaced.
-
-        If the firewall restricts the sources, the list may admit more than is wanted, never less.
-        If only the list does, it must admit exactly what is wanted.
-        """
-        if self.firewall:
-            return not covers(effective(rule.cidrs), self.wanted)
-        return not is_equivalent(effective(rule.cidrs), effective(self.wanted))
-
-    def is_too_wide(self, rule: LoadBalancerRule) -> bool:
-        """Tell whether a rule's list admits clients who are not wanted.
-
-        Beside a firewall, a list that cannot be changed is as wide as it was made.
-        """
-        counts = self.lists_change or not self.firewall
-        return counts and not covers(self.wanted, effective(rule.cidrs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +35,15 @@ class PortRule:
     Attributes:
         rule: the rule that serves the port now; None if there is none.
         actions: what makes it the wanted rule; empty if that is not possible for now.
-        problem: why it is not possible.
+        problem: why it is not possible, or what else the port lacks that it asks for.
+        remark: what it lacks that it can do without.
     """
 
     wanted: NewLoadBalancerRule
     rule: LoadBalancerRule | None = None
     actions: tuple[Action, ...] = ()
     problem: str = ""
+    remark: str = ""
 
     @property
     def is_new(self) -> bool:
@@ -157,29 +121,23 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     ports = _plan_ports(facts, own, address_id)
     current = {each.rule.id for each in ports if each.rule}
     obsolete = [rule for rule in own if rule.id not in current]
-    new_ports = {each.wanted.public_port for each in ports if each.is_new}
     goes_on = facts.request.recorded.condition("RulesReady").reason == CHANGING_RULES
-    first = [
-        each
-        for each in obsolete
-        if goes_on or each.public_port in new_ports or _is_misplaced(facts, each)
-    ]
+    first = obsolete if goes_on else _in_the_way(facts, obsolete, ports)
     early = [delete_rule(facts, each) for each in first]
     late = [delete_rule(facts, each) for each in obsolete if each not in first]
     new = tuple(action for each in ports if each.is_new for action in each.actions)
-    by = enforcement(facts)
-    if goes_on or any(each.is_new and each.rule and by.is_too_wide(each.rule) for each in ports):
+    if goes_on or _closes_some(facts, ports):
         new = _creations_last(new)
     serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
-    tagging = tag_rules(facts, serving)
+    sticky = stickiness.plan_stickiness(facts, _served(facts, ports))
     actions = (
         *(action for each in ports if not each.is_new for action in each.actions),
         *early,
         *new,
         *late,
-        *tagging,
+        *sticky.actions,
     )
-    complaints = facts.complaints((*early, *late, *tagging))
+    complaints = (*facts.complaints((*early, *late)), *sticky.complaints)
     return RulesPlan(
         condition=_condition(ports, has_work=bool(actions), complaints=complaints),
         actions=facts.not_refused(actions),
@@ -190,36 +148,38 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     )
 
 
+def _in_the_way(
+    facts: Facts, obsolete: Iterable[LoadBalancerRule], ports: Iterable[PortRule]
+) -> list[LoadBalancerRule]:
+    """Return the obsolete rules because of which CloudStack may refuse, or misplace, a new one."""
+    new_ports = {each.wanted.public_port for each in ports if each.is_new}
+    return [
+        each for each in obsolete if each.public_port in new_ports or _is_misplaced(facts, each)
+    ]
+
+
+def _closes_some(facts: Facts, ports: Iterable[PortRule]) -> bool:
+    """Tell whether a rule that is made anew admits clients who are not wanted."""
+    by = enforcement(facts)
+    return any(each.is_new and each.rule and by.is_too_wide(each.rule) for each in ports)
+
+
+def _served(facts: Facts, ports: Sequence[PortRule]) -> tuple[stickiness.Served, ...]:
+    """Return the ports with the rules that serve them and stay, in plan mode also new ones."""
+    served = []
+    for port, each in zip(facts.request.spec.ports, ports, strict=True):
+        if each.is_new and facts.request.spec.plan_only:
+            served.append((port, _created(each.wanted)))
+        elif each.rule and not each.is_new:
+            served.append((port, each.rule))
+    return tuple(served)
+
+
 def _future(facts: Facts, ports: Iterable[PortRule]) -> tuple[LoadBalancerRule, ...]:
     """Return the rules that plan mode has, as if they had been created."""
     if not facts.request.spec.plan_only:
         return ()
     return tuple(_created(each.wanted) for each in ports if each.is_new)
-
-
-def enforcement(facts: Facts) -> Enforcement:
-    """Choose what enforces the source ranges.
-
-    Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
-    made with the rule could not be widened later.
-    """
-    firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
-    lists = facts.version.at_least(*LISTS_SINCE)
-    change = facts.version.at_least(*LISTS_CHANGE_SINCE)
-    impossible = ""
-    if not firewall and not ranges:
-        impossible = "nobody may connect, and the network has no firewall to enforce that"
-    elif not ranges and (others := _opened_by_others(facts)):
-        impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
-    elif not firewall and not lists and ranges != (EVERYONE,):
-        impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
-    return Enforcement(
-        wanted=ranges,
-        firewall=firewall,
-        rule_lists=change or (lists and not firewall),
-        lists_change=change,
-        impossible=impossible,
-    )
 
 
 def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
@@ -275,7 +235,10 @@ def _plan_ports(
             rule, actions, problem = rule if by.wanted else None, (), by.impossible
         elif refusal:
             actions, problem = (), refusal.text
-        ports.append(PortRule(wanted, rule, actions, problem))
+        remark = stickiness.why_without(facts, port, rule) if rule else ""
+        if remark and not stickiness.is_bound_otherwise(port, wanted.algorithm):
+            problem, remark = problem or remark, ""
+        ports.append(PortRule(wanted, rule, actions, problem, remark))
     return ports
 
 
@@ -283,16 +246,6 @@ def _taken_by(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:
     """Say which rule has a port of the address, and of which Service it is, if its mark says so."""
     text = f"port {port.public_port} is taken by rule {rule.name}"
     return f"{text} of {describe(rule.tags)}" if facts.owner.has_another_mark(rule) else text
-
-
-def _opened_by_others(facts: Facts) -> list[str]:
-    """List the Service's ports that firewall rules without our mark open."""
-    others = [each for each in facts.state.firewall if not facts.owner.has_mark(each)]
-    return [
-        f"{port.public_port}/{port.transport}"
-        for port in facts.request.spec.ports
-        if any(each.opens(port.transport, port.public_port) for each in others)
-    ]
 
 
 def _narrowing(
@@ -373,4 +326,7 @@ def _condition(
         return Condition("RulesReady", "False", "RulesRefused", f"{message}; {'; '.join(problems)}")
     if has_work:
         return Condition("RulesReady", "False", CHANGING_RULES, message)
+    if remarks := [f"{each.wanted.name}: {each.remark}" for each in ports if each.remark]:
+        message = "; ".join((message, *remarks))
+        return Condition("RulesReady", "True", REASON_WITHOUT_STICKINESS, message)
     return Condition("RulesReady", "True", "RulesStand", message)

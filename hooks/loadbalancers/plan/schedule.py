@@ -106,6 +106,8 @@ def was_converged(facts: Facts) -> bool:
         and recorded.change is None
         and recorded.condition("Ready").status in ("True", "Unknown")
         and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
+        # What was refused is tried again: that repairs nothing.
+        and recorded.condition("RulesReady").reason != names.REASON_WITHOUT_STICKINESS
     )
 
 

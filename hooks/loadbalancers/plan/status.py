@@ -36,6 +36,7 @@ from hooks.loadbalancers.plan.schedule import (
     early_wait,
     regular_wait,
 )
+from hooks.loadbalancers.plan.stickiness import policy_text
 from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
@@ -359,8 +360,10 @@ def _rule(facts: Facts, each: PortRule) -> Json:
         members = len(facts.state.members_of(each.rule.id))
         state = shorten(each.rule.state, _MAX_WORD)
         written |= {"id": each.rule.id, "state": state, "members": members}
-    if each.problem:
-        written["reason"] = shorten(each.problem, MAX_TEXT)
+        if policies := facts.state.policies.get(each.rule.id):
+            written["stickiness"] = shorten(policy_text(policies[-1]), MAX_TEXT)
+    if reason := each.problem or each.remark:
+        written["reason"] = shorten(reason, MAX_TEXT)
     return written
 
 

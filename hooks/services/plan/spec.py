@@ -11,6 +11,7 @@ from hooks.services.plan import values
 from hooks.services.plan.facts import Facts
 from hooks.services.plan.named_ports import proxied_ports
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
+from hooks.services.plan.stickiness import read_stickiness
 from hooks.services.plan.takeover import NOTHING_TO_ADOPT, find_adoptable, find_other_provider
 from hooks.services.plan.unknown import unknown_annotations
 from hooks.services.plan.values import MAX_PORTS, InvalidValue, Reader, annotation_path
@@ -146,6 +147,7 @@ def _ports(spec: Json, reader: Reader) -> list[Json]:
         partial(proxied_ports, ports=given),
         default=frozenset[int](),
     )
+    policies = read_stickiness(spec, reader)
     ports = []
     for index, port in enumerate(given[:MAX_PORTS]):
         protocol = port.get("protocol") or "TCP"
@@ -168,6 +170,7 @@ def _ports(spec: Json, reader: Reader) -> list[Json]:
                     "publicPort": port["port"],
                     "nodePort": port["nodePort"],
                     "proxyProtocol": index in proxied,
+                    **({"stickiness": policies[index]} if index in policies else {}),
                 }
             )
     return ports

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.controlplane.polling import SLACK
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
@@ -21,6 +22,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "nothing": {"kind": "empty"},
     "throttled": {"kind": "throttled", "seconds": 1.0},
 }
+#: Lists that only a new process has to read.
+NEW_PROCESS = ("listLoadBalancerRuleInstances", "listLBStickinessPolicies")
 #: What only commands with jobs may come to.
 JOBS: dict[str, dict[str, Any]] = {
     "failed job": {"kind": "job-failed", "code": 530, "text": "the job failed"},
@@ -50,6 +53,11 @@ def change(lb: LoadBalancer) -> None:
         sourceRanges=["10.0.0.0/8"],
         externalTrafficPolicy="Local",
     )
+
+
+def bound(number: int) -> Json:
+    """Make a port with a stickiness policy."""
+    return port(number) | {"stickiness": {"method": "LbCookie"}}
 
 
 def delete(lb: LoadBalancer) -> None:
@@ -99,13 +107,15 @@ def check(
         allocate(world, FREE)
         spec, left = {"address": FREE}, [FREE]
         world.simulator.control.clear_calls()
-    lb = LoadBalancer(world, ports=[port(80), port(81)], **spec)
+    # Only the first step asks for policies, and the second removes one.
+    make = bound if "Stickiness" in command else port
+    lb = LoadBalancer(world, ports=[make(80), make(81)], **spec)
     texts: list[str] = []
     steps: list[Callable[[LoadBalancer], None]] = [begin, change, delete]
     with caplog.at_level(logging.DEBUG):
         for step in steps:
             step(lb)
-            if command == "listLoadBalancerRuleInstances":  # only a new process has to read it
+            if command in NEW_PROCESS:
                 hook = LoadBalancersHook(hook._dependencies)
             world.simulator.control.fault(times=None, command=command, **fault)
             try_for_a_while(lb, hook)

@@ -137,6 +137,27 @@ def deletion(world: World, lb: LoadBalancer) -> None:
     lb.delete()
 
 
+def sticky(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    del hook
+    return LoadBalancer(world, ports=[bound(80), bound(443)])
+
+
+def sticky_in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return sticky(world, hook).settle(hook)
+
+
+def bound(number: int) -> Json:
+    """Make a port with a stickiness policy."""
+    return port(number) | {"stickiness": {"method": "SourceBased"}}
+
+
+def other_policies(world: World, lb: LoadBalancer) -> None:
+    """Ask for another policy, for none, and for one on a port that had none."""
+    del world
+    cookie = {"method": "LbCookie", "parameters": {"cookie-name": "SRV"}}
+    lb.change(ports=[port(80), bound(443) | {"stickiness": cookie}, bound(8080)])
+
+
 def release_behind_our_back(world: World, lb: LoadBalancer) -> None:
     world.human.done("disassociateIpAddress", id=lb.status["address"]["id"])
     world.advance(400)
@@ -150,6 +171,8 @@ SCENARIOS = [
     pytest.param(Scenario(in_use, much), id="change"),
     pytest.param(Scenario(local, endpoints_move), id="endpoints move"),
     pytest.param(Scenario(in_use, traffic_becomes_local), id="traffic becomes local"),
+    pytest.param(Scenario(sticky, nothing_more), id="create with stickiness"),
+    pytest.param(Scenario(sticky_in_use, other_policies), id="change stickiness"),
     pytest.param(Scenario(in_use, release_behind_our_back), id="repair"),
     pytest.param(Scenario(in_use, another_address), id="change the address"),
     pytest.param(Scenario(in_use, a_brought_one, left=(FREE,)), id="change to a brought address"),
@@ -193,11 +216,15 @@ def fresh_world(
 def shape(world: World) -> Json:
     """Return everything that exists, without ids, and without numbers and seals of ACL items."""
     state = world.state() | {"items": world.items()}
-    hidden = {"id", "addressid", "number", "reason"}
+    hidden = {"id", "addressid", "number", "reason", "stickiness"}
+
+    def shown(each: Json) -> Json:
+        bare = {key: value for key, value in each.items() if key not in hidden}
+        policies = [(one["methodname"], one["params"]) for one in each.get("stickiness", ())]
+        return bare | {"policies": policies}
+
     return {
-        kind: sorted(
-            ({k: v for k, v in each.items() if k not in hidden} for each in state[kind]), key=str
-        )
+        kind: sorted(map(shown, state[kind]), key=str)
         for kind in ("addresses", "loadbalancerrules", "firewallrules", "items")
     }
 

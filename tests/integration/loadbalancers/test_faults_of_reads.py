@@ -14,6 +14,7 @@ COMMANDS = [
     "listPublicIpAddresses",
     "listLoadBalancerRules",
     "listLoadBalancerRuleInstances",
+    "listLBStickinessPolicies",
     "listFirewallRules",
     "queryAsyncJobResult",
 ]

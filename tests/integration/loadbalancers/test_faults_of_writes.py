@@ -20,6 +20,8 @@ COMMANDS = [
     "deleteFirewallRule",
     "deleteTags",
     "disassociateIpAddress",
+    "createLBStickinessPolicy",
+    "deleteLBStickinessPolicy",
 ]
 
 

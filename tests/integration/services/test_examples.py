@@ -66,6 +66,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "plan-mode",
         "vpc-tier",
         "local-traffic",
+        "session-affinity",
         "proxy-per-port",
         "address-changed",
     ]

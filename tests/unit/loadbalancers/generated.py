@@ -10,15 +10,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hooks.cloudstack.models.firewall import FirewallRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, StickinessPolicy
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.ranges import covers
-from hooks.loadbalancers.request import LoadBalancerRequest, Spec, read
-from hooks.names import TAG_SERVICE_UID
+from hooks.loadbalancers.request import LoadBalancerRequest, Port, Spec, read
+from hooks.names import (
+    STICKINESS_POLICY,
+    TAG_SERVICE_UID,
+    TAG_STICKINESS,
+    TAG_STICKINESS_OURS,
+)
 from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     IP,
@@ -51,6 +56,7 @@ PORT_KEYS = [
     for number in range(8)
 ]
 HUMAN = "human"
+STICKY = Tag(TAG_STICKINESS, TAG_STICKINESS_OURS)
 
 specs = st.fixed_dictionaries(
     {
@@ -72,6 +78,13 @@ specs = st.fixed_dictionaries(
         "address": st.sampled_from(("", IP)),
         "proxy": st.booleans(),
         "endpoints": st.sampled_from((None, None, ("n2",), ("n1", "n3"))),
+        "sticky": st.sampled_from(
+            (
+                None,
+                {"method": "SourceBased", "parameters": {"expire": "3h"}},
+                {"method": "LbCookie"},
+            )
+        ),
     }
 )
 
@@ -82,14 +95,16 @@ def spec_of(drawn: dict[str, Any]) -> Json:
     if endpoints := spec.pop("endpoints"):
         spec["externalTrafficPolicy"] = "Local"
         spec["slices"] = [endpoint_slice(*(endpoint(node, **READY) for node in endpoints))]
-    proxy = spec.pop("proxy")
+    proxy, sticky = spec.pop("proxy"), spec.pop("sticky")
     for each in spec["ports"]:
         each["proxyProtocol"] = proxy and each["protocol"] == "TCP"
+        if sticky and each["protocol"] == "TCP":
+            each["stickiness"] = sticky
     return spec
 
 
 rules = st.builds(
-    lambda number, public, owner, protocol, node, algorithm, cidrs, tagged, state: LoadBalancerRule(
+    lambda number, public, owner, protocol, node, algorithm, cidrs, tags, state: LoadBalancerRule(
         id=f"old-{number}",
         name=HUMAN if owner == "human" else f"{NAME}-{protocol}-{public}",
         public_ip_id=f"id-{IP}",
@@ -100,7 +115,7 @@ rules = st.builds(
         network_id=NET,
         cidrs=cidrs,
         state=state,
-        tags=our_tags(request()) if tagged and owner == "us" else (),
+        tags=tags if owner == "us" else (),
     ),
     st.integers(0, 10_000),
     st.sampled_from((*PORTS, 9999)),
@@ -109,7 +124,7 @@ rules = st.builds(
     st.sampled_from((30080, 30081)),
     st.sampled_from(("roundrobin", "source", "bogus")),
     st.sampled_from(((), (EVERYONE,), ("10.0.0.0/8",))),
-    st.booleans(),
+    st.sampled_from(((), our_tags(request()), (*our_tags(request()), STICKY))),
     st.sampled_from(("Active", "Add", "Revoke")),
 )
 firewall_rules = st.builds(
@@ -147,6 +162,11 @@ def worlds(draw: st.DrawFn) -> Model:
         model.rules[rule.id] = rule
         machines = st.sets(st.sampled_from(("vm-n1", "vm-n2", "vm-gone")))
         model.members[rule.id] = draw(machines)
+        policies = ("", HUMAN, *((STICKINESS_POLICY,) if STICKY in rule.tags else ()))
+        if name := draw(st.sampled_from(policies)):
+            params = (("expire", draw(st.sampled_from(("3h", "1h")))),)
+            policy = StickinessPolicy(f"policy-{rule.id}", name, "SourceBased", params)
+            model.policies[rule.id] = policy
     for firewall_rule in draw(st.lists(firewall_rules, max_size=4, unique_by=lambda h: h.id)):
         model.firewall_rules[firewall_rule.id] = firewall_rule
     return model
@@ -290,9 +310,22 @@ def check_rules(model: Model, asked: LoadBalancerRequest) -> set[tuple[str, int]
         if spec.source_ranges:
             assert (set(rule.cidrs) or {EVERYONE}) == set(spec.source_ranges)
         assert model.members[rule.id] == {f"vm-{node}" for node in nodes}
+        check_policy(model, each, rule)
         served.add((each.transport, each.public_port))
     assert standing == {}
     return served
+
+
+def check_policy(model: Model, port: Port, rule: LoadBalancerRule) -> None:
+    """Check that a rule has the stickiness policy that is asked for, and none of ours else."""
+    found = model.policies.get(rule.id)
+    if port.stickiness:
+        wanted = (STICKINESS_POLICY, port.stickiness.method, port.stickiness.pairs)
+        assert found
+        assert (found.name, found.method, found.params) == wanted
+    else:
+        assert found is None or found.name != STICKINESS_POLICY
+    assert (STICKY in rule.tags) == (port.stickiness is not None)
 
 
 def check_firewall(model: Model, spec: Spec, served: set[tuple[str, int]]) -> None:

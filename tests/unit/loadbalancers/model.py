@@ -10,7 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortRange
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, LoadBalancerRuleChange
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    LoadBalancerRuleChange,
+    StickinessPolicy,
+)
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan import actions as plan
@@ -19,6 +23,13 @@ from hooks.loadbalancers.plan.claims import find_candidates
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
 from hooks.loadbalancers.plan.ownership import TaggedKind, Tags
 from hooks.loadbalancers.plan.rules import rules_with_members
+from hooks.loadbalancers.plan.stickiness import is_marked
+from hooks.loadbalancers.plan.sticky_actions import (
+    RemoveStickiness,
+    SetStickiness,
+    UntagRules,
+)
+from hooks.names import STICKINESS_POLICY
 from tests.unit.loadbalancers.builders import IP, NET, NETWORK, NOW
 
 FREE = ("198.51.100.20", "198.51.100.21", "198.51.100.22")
@@ -45,6 +56,7 @@ class Model:
     members: dict[str, set[str]] = field(default_factory=dict)
     firewall_rules: dict[str, FirewallRule] = field(default_factory=dict)
     items: dict[str, NetworkAcl] = field(default_factory=dict)
+    policies: dict[str, StickinessPolicy] = field(default_factory=dict)
     now: float = NOW
     made: int = 0
 
@@ -69,6 +81,11 @@ class Model:
             members={
                 each.id: dict.fromkeys(self.members.get(each.id, ()), "")
                 for each in rules_with_members(facts.owner, rules)
+            },
+            policies={
+                each.id: tuple(filter(None, [self.policies.get(each.id)]))
+                for each in rules_with_members(facts.owner, rules)
+                if is_marked(each)
             },
             firewall=tuple(h for h in self.firewall_rules.values() if h.public_ip_id in ids),
             acl=tuple(self.items.values()) if self.network.vpc_id else None,
@@ -101,6 +118,15 @@ class Model:
                 self._update_rule(rule_id, change)
             case plan.DeleteRule(own):
                 self._delete_rule(own.id)
+            case SetStickiness(rule_id, _, method, params):
+                self._rule(rule_id)
+                policy = StickinessPolicy(self.new_id("policy"), STICKINESS_POLICY, method, params)
+                self.policies[rule_id] = policy
+            case RemoveStickiness(policy_id, rule_id):
+                if rule_id not in self.policies or self.policies.pop(rule_id).id != policy_id:
+                    raise RefusedError(431, "no such policy")
+            case UntagRules(owns, keys):
+                self._untag_rules([own.id for own in owns], keys)
             case plan.Assign(rule_id, _, vm_ids):
                 self._assign(rule_id, vm_ids)
             case plan.Remove(rule_id, _, vm_ids):
@@ -156,8 +182,7 @@ class Model:
         self.free.add(self._address(address_id).ip_address)
         del self.addresses[address_id]
         for rule in [r for r in self.rules.values() if r.public_ip_id == address_id]:
-            del self.rules[rule.id]
-            self.members.pop(rule.id, None)
+            self._delete_rule(rule.id)
         for firewall_rule in [
             h for h in self.firewall_rules.values() if h.public_ip_id == address_id
         ]:
@@ -204,6 +229,13 @@ class Model:
         left = tuple(tag for tag in address.tags if tag.key not in keys)
         self.addresses[address_id] = replace(address, tags=left)
 
+    def _untag_rules(self, ids: Iterable[str], keys: tuple[str, ...]) -> None:
+        for rule in map(self._rule, ids):
+            left = tuple(tag for tag in rule.tags if tag.key not in keys)
+            if left == rule.tags:
+                raise RefusedError(530, "Failed to delete tags")
+            self.rules[rule.id] = replace(rule, tags=left)
+
     def _update_rule(self, rule_id: str, change: LoadBalancerRuleChange) -> None:
         rule = self._rule(rule_id)
         if (change.protocol or rule.protocol) == "udp" != rule.protocol:
@@ -220,6 +252,7 @@ class Model:
         self._rule(rule_id)
         del self.rules[rule_id]
         self.members.pop(rule_id, None)
+        self.policies.pop(rule_id, None)
 
     def _assign(self, rule_id: str, vm_ids: tuple[str, ...]) -> None:
         self._rule(rule_id)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.plan.effects import state_after
 from hooks.loadbalancers.plan.facts import CloudState
+from hooks.loadbalancers.plan.stickiness import is_marked
 from hooks.loadbalancers.request import read
 from tests.unit.loadbalancers.builders import facts
 from tests.unit.loadbalancers.generated import Play, slowly, spec_of, specs, worlds
@@ -24,6 +25,7 @@ def shown(state: CloudState) -> CloudState:
         addresses=tuple(sorted(state.addresses, key=str)),
         rules=tuple(rules),
         members={each.id: dict.fromkeys(state.members.get(each.id, {}), "") for each in rules},
+        policies={each.id: state.policies.get(each.id, ()) for each in rules if is_marked(each)},
         firewall=tuple(
             sorted((replace(each, state="", network_id="") for each in state.firewall), key=str)
         ),
@@ -32,9 +34,10 @@ def shown(state: CloudState) -> CloudState:
 
 
 def ids(state: CloudState) -> set[str]:
-    """Return the ids of rules, firewall rules and ACL items."""
+    """Return the ids of rules, firewall rules, ACL items and stickiness policies."""
+    policies = (each for found in state.policies.values() for each in found)
     resources: tuple[Resource, ...] = (*state.rules, *state.firewall, *(state.acl or ()))
-    return {each.id for each in resources}
+    return {each.id for each in resources} | {each.id for each in policies}
 
 
 @slowly

@@ -4,8 +4,8 @@ import pytest
 
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.network import Capability, Network, NetworkService
+from hooks.loadbalancers.plan.enforcement import enforcement
 from hooks.loadbalancers.plan.plan import not_served
-from hooks.loadbalancers.plan.rules import enforcement
 from tests.unit.loadbalancers.builders import NET, NETWORK, facts, instance, request, rule
 
 LB_ONLY = Network(id=NET, name="net-1", services=(NetworkService("Lb"),))

@@ -1,0 +1,84 @@
+"""Decides what admits a Service's source ranges, and nobody else: the firewall, or rules' lists."""
+
+from dataclasses import dataclass
+
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.request import EVERYONE
+
+#: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
+LISTS_SINCE = (4, 18)
+LISTS_CHANGE_SINCE = (4, 22)
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """What admits the source ranges, and nobody else.
+
+    Attributes:
+        wanted: the ranges.
+        firewall: firewall rules do.
+        rule_lists: rules are created with a list of their own.
+        lists_change: that list can be changed in place.
+        impossible: why the ranges cannot be enforced; empty if they can.
+    """
+
+    wanted: tuple[str, ...]
+    firewall: bool
+    rule_lists: bool
+    lists_change: bool
+    impossible: str = ""
+
+    def has_wrong_list(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule's list, which cannot be changed in place, must be replaced.
+
+        If the firewall restricts the sources, the list may admit more than is wanted, never less.
+        If only the list does, it must admit exactly what is wanted.
+        """
+        if self.firewall:
+            return not covers(effective(rule.cidrs), self.wanted)
+        return not is_equivalent(effective(rule.cidrs), effective(self.wanted))
+
+    def is_too_wide(self, rule: LoadBalancerRule) -> bool:
+        """Tell whether a rule's list admits clients who are not wanted.
+
+        Beside a firewall, a list that cannot be changed is as wide as it was made.
+        """
+        counts = self.lists_change or not self.firewall
+        return counts and not covers(self.wanted, effective(rule.cidrs))
+
+
+def enforcement(facts: Facts) -> Enforcement:
+    """Choose what enforces the source ranges.
+
+    Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
+    made with the rule could not be widened later.
+    """
+    firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
+    lists = facts.version.at_least(*LISTS_SINCE)
+    change = facts.version.at_least(*LISTS_CHANGE_SINCE)
+    impossible = ""
+    if not firewall and not ranges:
+        impossible = "nobody may connect, and the network has no firewall to enforce that"
+    elif not ranges and (others := _opened_by_others(facts)):
+        impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
+    elif not firewall and not lists and ranges != (EVERYONE,):
+        impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
+    return Enforcement(
+        wanted=ranges,
+        firewall=firewall,
+        rule_lists=change or (lists and not firewall),
+        lists_change=change,
+        impossible=impossible,
+    )
+
+
+def _opened_by_others(facts: Facts) -> list[str]:
+    """List the Service's ports that firewall rules without our mark open."""
+    others = [each for each in facts.state.firewall if not facts.owner.has_mark(each)]
+    return [
+        f"{port.public_port}/{port.transport}"
+        for port in facts.request.spec.ports
+        if any(each.opens(port.transport, port.public_port) for each in others)
+    ]

@@ -1,0 +1,55 @@
+"""Reads the stickiness policies of rules: one list for each rule, for those that may have one."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from hooks.cloudstack.errors import Forbidden, InvalidParameter
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRule,
+    RulePolicies,
+    StickinessPolicy,
+)
+from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.plan.stickiness import is_marked
+
+#: Lists that one call reads at once.
+LISTS_AT_ONCE = 4
+
+Policies = tuple[StickinessPolicy, ...]
+
+
+def read_policies(
+    rules: Iterable[LoadBalancerRule], context: CallContext
+) -> Mapping[str, Policies]:
+    """Return the policies of our rules that have the tag for it, as they are known, else listed.
+
+    They are remembered as members are, and a check reads them anew when it reads the members. An
+    account that may not list them knows only what it has set itself.
+
+    Raises CloudStackError.
+    """
+    members, due = context.members, context.members.due()
+    marked = [rule.id for rule in rules if is_marked(rule)]
+    unknown = [each for each in marked if each in due or members.policies(each) is None]
+    if unknown:
+        with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="policies") as pool:
+            list(pool.map(lambda rule_id: _read(rule_id, context), unknown))
+    found = ((each, members.policies(each)) for each in marked)
+    return {each: policies for each, policies in found if policies is not None}
+
+
+def _read(rule_id: str, context: CallContext) -> None:
+    """List a rule's policies, and remember them; a rule that is deleted meanwhile has none."""
+    started = context.monotonic()
+    try:
+        listed = context.cloud.client.list_all(RulePolicies, context.deadline, lb_rule_id=rule_id)
+        policies = tuple(policy for each in listed for policy in each.policies)
+        context.members.keep_policies(rule_id, policies)
+    except Forbidden:
+        return
+    except InvalidParameter as error:
+        if not error.says_unknown(rule_id):
+            raise
+        context.members.keep_policies(rule_id, ())
+    finally:
+        context.note_lists(context.members, context.monotonic() - started)
