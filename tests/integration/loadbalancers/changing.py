@@ -68,9 +68,13 @@ class Changing(Tenant):
 
     @property
     def serving(self) -> list[str]:
-        """Return the addresses on which each port has a rule with all members, and is open."""
+        """Return the addresses on which each port has a rule with all members, and is open.
+
+        Those of a VPC have no firewall.
+        """
         state = self.world.state()
         opened = {each["address"] for each in state["firewallrules"]}
+        opened |= {each["ipaddress"] for each in state["addresses"] if each["vpc"]}
         ports = [each["port"] for each in self.service["spec"]["ports"]]
         full = [
             each["address"]
