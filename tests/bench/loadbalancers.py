@@ -31,6 +31,7 @@ TARGETS = {
     "1 Service, 1 port": Target(1.1, (4.5, 4.7)),
     "1 Service, 10 ports": Target(4.0, (29.7, 31.9)),
     "10 Services, 1 port": Target(9.0, (40.8, 44.9)),
+    "10 Services, 1 port, on one address": Target(9.0),
     "these 12 Services deleted, 21 rules": Target(5.0, (58.3, 57.2)),
     "1 Service, 1 port, 100 members": Target(1.8, (4.7, 4.8)),
     "1 Service, 10 ports, 100 members": Target(15.0, (35.5, 41.8)),
@@ -134,6 +135,10 @@ def _few(made: Site, shop: Namespace) -> Iterator[Work]:
     made.await_quiet()
     name = "these 12 Services deleted, 21 rules"
     yield _measure(made, name, lambda: _delete_all(made, shop))
+    yield _shared(made, shop)
+    made.await_quiet()
+    name = "these 10 Services on one address deleted"
+    yield _measure(made, name, lambda: _delete_all(made, shop))
     yield create_services(made, shop, "40 Services, 1 port", [f"c{n}" for n in range(40)])
     made.await_quiet()
     yield _measure(made, "these 40 Services deleted", lambda: _delete_all(made, shop))
@@ -165,6 +170,18 @@ def _narrow(made: Site, shop: Namespace, service: str, ranges: list[str]) -> Non
         return all(rule["cidrlist"] == ranges for rule in made.rules_of(shop, service))
 
     until(is_narrow, f"{service} admits {', '.join(ranges)}", within=WITHIN, every=0.05)
+
+
+def _shared(made: Site, shop: Namespace) -> Work:
+    """Make as many Services as have an address of their own above, each with another port."""
+    name, services = "10 Services, 1 port, on one address", [f"s{n}" for n in range(10)]
+
+    def create() -> None:
+        for number, service in enumerate(services):
+            shop.create(service, {"shared-address": "front"}, ports=[TEN_PORTS[number]])
+        await_serving(shop, name, services)
+
+    return _measure(made, name, create)
 
 
 def _wide(made: Site, shop: Namespace, leaving: str) -> Iterator[Work]:
@@ -220,14 +237,19 @@ def create_services(
     def create() -> None:
         for service in services:
             shop.create(service, **spec)
-
-        def ready() -> bool:
-            found = {one["metadata"]["name"]: one for one in shop.services.list(shop.name)}
-            return all(serves(found[service]) for service in services)
-
-        until(ready, f"{name}: all serve", within=WITHIN, every=0.05)
+        await_serving(shop, name, services)
 
     return _measure(made, name, create)
+
+
+def await_serving(shop: Namespace, name: str, services: list[str]) -> None:
+    """Wait until Services serve."""
+
+    def ready() -> bool:
+        found = {one["metadata"]["name"]: one for one in shop.services.list(shop.name)}
+        return all(serves(found[service]) for service in services)
+
+    until(ready, f"{name}: all serve", within=WITHIN, every=0.05)
 
 
 def _join(made: Site, node: str) -> None:

@@ -245,7 +245,8 @@ def _plan_ports(
 def _taken_by(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:
     """Say which rule has a port of the address, and of which Service it is, if its mark says so."""
     text = f"port {port.public_port} is taken by rule {rule.name}"
-    return f"{text} of {describe(rule.tags)}" if facts.owner.has_another_mark(rule) else text
+    named = [each for each in rule.tags if (each.key, each.value) != facts.owner.mark[0]]
+    return f"{text} of {describe(named)}" if facts.owner.has_another_mark(rule) else text
 
 
 def _narrowing(

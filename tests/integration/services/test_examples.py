@@ -68,6 +68,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "local-traffic",
         "session-affinity",
         "proxy-per-port",
+        "shared-address",
         "address-changed",
     ]
 
