@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hooks.http.bounded_json import BadJson, Json, parse_json, parsing_bytes
+from hooks.http.bounded_json import BadJson, Json, has_more_values, parse_json, parsing_bytes
 from hooks.http.deadline import Deadline
 from hooks.http.fair_share import PAYER, FairShare, Grows, Payer
 from hooks.http.sockets import NoRoom
@@ -140,8 +140,9 @@ class AnswerBounds:
 
     def parse(self, body: bytes | bytearray, deadline: Deadline) -> Any:  # noqa: ANN401 - any JSON value
         """Parse an answer once there is memory for it; an object is a Held one. Raises BadJson."""
-        lease = Lease(self.memory.parsed)
-        if not lease.grow(parsing_bytes(body, self.max_values), deadline):
+        lease, most = Lease(self.memory.parsed), self.max_values
+        is_refused = has_more_values(body, most)  # that needs no memory
+        if not is_refused and not lease.grow(parsing_bytes(body, most), deadline):
             raise _NoRoomToParse("waited for memory until no time was left")
-        value = parse_json(body, max_values=self.max_values)
+        value = parse_json(body, max_values=most)
         return Held(value, lease) if isinstance(value, dict) else value

@@ -125,7 +125,7 @@ def test_who_never_ends_is_given_up_when_others_wait() -> None:
         ThreadPoolExecutor(3) as threads,
     ):
         stalled = [threads.submit(ask, slow, payer) for payer in (A, B)]
-        until(lambda: memory.reading.used > 6_000_000, "they hold memory", every=0.01)
+        until(lambda: memory.reading.used > 3_000_000, "they hold memory", every=0.01)
         assert threads.submit(ask, quick.url, ("c", "1")).result() == 200
         with pytest.raises(HttpError, match="comes so slowly that others have waited too long"):
             next(as_completed(stalled)).result()
@@ -194,3 +194,13 @@ def test_values_are_counted_before_they_are_parsed() -> None:
     with pytest.raises(BadJson, match="more than 1000 values"):
         bounds.parse(json.dumps([[]] * 1_000).encode(), Deadline(1))
     assert bounds.memory.parsed.used == 0
+
+
+def test_what_is_refused_for_its_values_waits_for_no_memory() -> None:
+    bounds = AnswerBounds(1_000_000, max_values=10_000, memory=AnswerMemory(parse_bytes=1))
+    other = Lease(bounds.memory.parsed)
+    assert other.grow(1_000_000, Deadline(0))
+    with pytest.raises(BadJson, match="more than 10000 values"):
+        bounds.parse(json.dumps([[]] * 10_000).encode(), Deadline(0))
+    with pytest.raises(BadJson, match="waited for memory"):
+        bounds.parse(json.dumps([[]] * 4_000).encode(), Deadline(0))
