@@ -55,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer, whatever its status; `retry_after` and `date` are headers as they came.
+    """An answer, whatever its status; `retry_after`, `date`, `warning` are headers as they came.
 
     It holds memory that others may wait for: nobody keeps one.
     """
@@ -65,6 +65,7 @@ class HttpAnswer:
     content_type: str = ""
     retry_after: str = ""
     date: str = ""
+    warning: str = ""
     bounds: AnswerBounds = field(default_factory=AnswerBounds, repr=False)
     deadline: Deadline = field(default_factory=lambda: Deadline(0), repr=False)
     lease: Lease | None = field(default=None, repr=False)
@@ -156,6 +157,7 @@ class Transport:
             content_type=hider.hide(reply.headers.get("Content-Type", "")),
             retry_after=hider.hide(reply.headers.get("Retry-After", "")),
             date=hider.hide(reply.headers.get("Date", "")),
+            warning=hider.hide(reply.headers.get("Warning", "")),
             bounds=self._bounds,
             deadline=budget.deadline,
             lease=lease,

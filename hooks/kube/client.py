@@ -30,7 +30,8 @@ from hooks.http.sockets import TooLarge
 from hooks.http.texts import one_line, quote
 from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
-from hooks.kube.objects import items
+from hooks.kube.causes import read_causes
+from hooks.kube.warnings import parse_warnings
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -51,15 +52,6 @@ PAGE_SIZE = 500
 PAGE_GROWTH = 5
 #: Characters of an answer's text that an error shows.
 MAX_LINE = 300
-#: What is shown of the causes of a refusal: fields and reasons that no object can make up.
-CAUSE_FIELDS = frozenset(("data", "immutable", "metadata", "rules", "spec", "type"))
-CAUSE_REASONS = frozenset(
-    f"FieldValue{what}"
-    for what in (
-        *("Duplicate", "Forbidden", "Invalid", "NotFound", "NotSupported", "Required"),
-        *("TooLong", "TooMany", "TypeInvalid"),
-    )
-)
 #: What the API server's audit log shows of us.
 USER_AGENT = "cloudstack-metacontroller"
 
@@ -123,7 +115,7 @@ class Conflict(KubeRefused):
 
 @dataclass(frozen=True, slots=True)
 class KubeRequest:
-    """One request; the path is absolute, such as `/api/v1/nodes/node-1`."""
+    """One request, of an absolute path; `warn` is called with each warning of the answer."""
 
     method: str
     path: str
@@ -132,6 +124,7 @@ class KubeRequest:
     body: Json | None = field(default=None, repr=False)
     content_type: str = JSON
     accept: str = JSON
+    warn: Callable[[str], object] = field(default=lambda _: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -294,10 +287,16 @@ class ApiServer(Kube):
         """Send one request, as Kube.call."""
         what = f"{request.method} {request.path}"
         try:
-            return _object(what, self._exchange(what, request))
+            return self._read(what, request)
         except KubeError as error:
             failed = without_frames(error)
         raise failed
+
+    def _read(self, what: str, request: KubeRequest) -> Json:
+        answer = self._exchange(what, request)
+        for text in parse_warnings(answer.warning):
+            request.warn(text)
+        return _object(what, answer)
 
     def read_text(self, path: str, *, deadline: Deadline) -> tuple[int, str]:
         """Read plain text such as `/readyz`; return HTTP code and text. Raises KubeUnreachable."""
@@ -375,17 +374,8 @@ def _object(what: str, answer: HttpAnswer) -> Json:
         message = f"{what}: {text} ({code})"
         raise KubeUnreachable(message, code=code, text=text, retry_after=wait)
     refused = {404: NotFound, 409: Conflict}.get(code, KubeRefused)(what, code, text)
-    refused.causes = tuple(dict.fromkeys(_causes(content)))
+    refused.causes = tuple(dict.fromkeys(read_causes(content)))
     raise refused
-
-
-def _causes(status: Json) -> Iterator[str]:
-    for cause in items(status, "details", "causes"):
-        if not isinstance(cause, dict):
-            continue
-        field, reason = str(cause.get("field")).split(".")[0].split("[")[0], cause.get("reason")
-        if field in CAUSE_FIELDS and reason in CAUSE_REASONS:
-            yield f"{field}: {reason}"
 
 
 def _page(what: str, answer: Json) -> tuple[list[Json], str]:

@@ -199,6 +199,7 @@ def _sync_status(facts: Facts) -> Json:
             "conflicts": counts["conflict"],
             "failed": counts["failed"] + len(report.problems),
             "results": _named_results(report),
+            **({"warnings": _named_warnings(report)} if report.warnings else {}),
         }
     )
 
@@ -277,6 +278,16 @@ def _named_results(report: SyncReport) -> list[Json]:
         for each in report.troubled[:_MAX_NAMED]
     ]
     return (problems + results)[:_MAX_NAMED]
+
+
+def _named_warnings(report: SyncReport) -> list[Json]:
+    """Name the first texts with which the target warned, each with its first object."""
+    named = []
+    for text, keys in list(report.warnings.items())[:_MAX_NAMED]:
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        name = f"{shorten(str(keys[0]), MAX_MESSAGE - len(more))}{more}"
+        named.append({"object": name, "message": shorten(text, MAX_MESSAGE)})
+    return named
 
 
 def _named(outcome: str, name: str, message: str, fields: tuple[str, ...] = ()) -> Json:

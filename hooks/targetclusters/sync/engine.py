@@ -391,6 +391,7 @@ class _Round:
             pause=self.target.pause,
             unlisted=self.unlisted,
             label=self.task.owner.selector,
+            warnings=self.memory.note_warnings(self.target.warnings),
         )
 
 

@@ -19,6 +19,8 @@ LONGEST_RETRY = 600.0
 SLOW_SECONDS = 3.0
 WAIT_FACTOR = 10.0
 
+#: Of how many objects it is kept what the target warned of when they were applied.
+MAX_WARNED = 100
 #: What is tried of an object that is to be pruned, or to go with the TargetCluster, in the place of
 #: a digest.
 DELETIONS = ("pruned", "deleted")
@@ -69,6 +71,7 @@ class SyncMemory:
             first try.
         corrections: how many rounds in a row corrected an object that somebody had changed.
         slow: the kinds whose last call was slow; a round does everything else before them.
+        warnings: what the target said of objects when they were last applied.
         left: objects with our mark, in no inventory, that deletion rounds have seen so far.
         renamed: how many times in a row a round recorded another UID of an object that had one.
         renamed_at: the monotonic seconds of the last of them.
@@ -84,6 +87,7 @@ class SyncMemory:
     deleting: dict[ObjectKey, float] = field(default_factory=dict)
     corrections: Counter[ObjectKey] = field(default_factory=Counter)
     slow: set[GroupKind] = field(default_factory=set)
+    warnings: dict[ObjectKey, tuple[str, ...]] = field(default_factory=dict)
     left: dict[ObjectKey, None] = field(default_factory=dict)
     renamed: int = 0
     renamed_at: float = 0.0
@@ -141,6 +145,7 @@ class SyncMemory:
             if key in wanted or (value.digest in DELETIONS and key in recorded)
         }
         self.dry_runs = {key: value for key, value in self.dry_runs.items() if key in wanted}
+        self.warnings = {key: said for key, said in self.warnings.items() if key in wanted}
         self.conflicts.intersection_update(wanted)
         counts = {key: count for key, count in self.corrections.items() if key in wanted}
         self.corrections = Counter(counts)
@@ -148,6 +153,20 @@ class SyncMemory:
         self.deleting = {key: since for key, since in pruned.items() if key not in wanted}
         kept = {key: count for key, count in self.overtaken.items() if key in recorded}
         self.overtaken = Counter(kept)
+
+    def note_warnings(
+        self, said: Mapping[ObjectKey, tuple[str, ...]]
+    ) -> Mapping[str, tuple[ObjectKey, ...]]:
+        """Take up what a round's target said of objects; return each text with its objects."""
+        for key, texts in said.items():
+            self.warnings.pop(key, None)
+            if texts and len(self.warnings) < MAX_WARNED:
+                self.warnings[key] = texts
+        found: dict[str, tuple[ObjectKey, ...]] = {}
+        for key in sorted(self.warnings):
+            for text in self.warnings[key]:
+                found[text] = (*found.get(text, ()), key)
+        return found
 
     def count_unanswered(self, results: Iterable[ObjectResult], *, at_least: float) -> float | None:
         """Count a round with failures that belong to no object; return the wait for the next."""

@@ -1,6 +1,6 @@
 """Calls a target within a round: bounds each call, and ends the round when the target is lost."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 
@@ -14,6 +14,7 @@ from hooks.kube.client import (
     Kube,
     KubeError,
     KubeRefused,
+    KubeRequest,
     KubeUnreachable,
     NotFound,
     Pages,
@@ -33,6 +34,7 @@ from hooks.kube.objects import part
 from hooks.names import ANNOTATION_CREATED_FOR, ANNOTATION_OWNER, FIELD_MANAGER
 from hooks.targetclusters.sync.memory import ServedKinds
 from hooks.targetclusters.sync.plan.decide import read_live, unusable_field
+from hooks.targetclusters.sync.plan.inventory import ObjectKey
 from hooks.targetclusters.sync.plan.model import LiveObject
 from hooks.targetclusters.sync.plan.resolve import ResolvedObject
 
@@ -98,6 +100,7 @@ class Target:
         deadline: of the round.
         spent: seconds that the calls of the round took so far.
         pause: seconds for which the target asks to be left alone.
+        warnings: what the target said of each object that the round applied, none of a secret.
         managed_namespaces: namespaces that the round applies as objects; `apply_new` creates none.
         served: the kinds that the target serves, as earlier rounds found them. A version that lacks
             a kind is asked once more in each round: a CRD may have added the kind.
@@ -107,6 +110,7 @@ class Target:
         self.deadline = deadline
         self.spent = 0.0
         self.pause = 0.0
+        self.warnings: dict[ObjectKey, tuple[str, ...]] = {}
         self.managed_namespaces: frozenset[str] = frozenset()
         self.served = served
         self._kube = kube
@@ -227,12 +231,15 @@ class Target:
 
     def apply(self, wanted: ResolvedObject, body: Json, *, force: bool) -> LiveObject:
         """Apply a body server-side. Raises Conflict on a field of another manager unless forced."""
-        applied = self._apply(wanted.path, body, force=force)
+        said: list[str] = []
+        applied = self._apply(wanted.path, body, force=force, warn=said.append)
+        texts = () if wanted.entry.is_confidential else said
+        self.warnings[wanted.key] = tuple(one_line(text, MAX_MESSAGE) for text in texts)
         return read_answer(f"PATCH {wanted.path}", applied, wanted)
 
     def dry_run(self, path: str, body: Json) -> Json:
         """Return what an object would be if a body were applied."""
-        return self._apply(path, body, force=True, dryRun="All")
+        return self._apply(path, body, force=True, warn=lambda _: None, dryRun="All")
 
     def apply_new(self, wanted: ResolvedObject, body: Json) -> LiveObject:
         """Apply a body, and create its namespace if that is missing and not managed.
@@ -254,12 +261,14 @@ class Target:
             self._kube.create(NAMESPACE.path(), new, deadline=deadline)
         return self.apply(wanted, body, force=True)
 
-    def _apply(self, path: str, body: Json, *, force: bool, **more: str) -> Json:
+    def _apply(
+        self, path: str, body: Json, *, force: bool, warn: Callable[[str], object], **more: str
+    ) -> Json:
         params = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **more}
         params["fieldValidation"] = "Strict"
         with self._call() as deadline:
-            return self._kube.patch(
-                path, body, deadline=deadline, content_type=APPLY_PATCH, params=params
+            return self._kube.call(
+                KubeRequest("PATCH", path, deadline, params, body, APPLY_PATCH, warn=warn)
             )
 
     def delete(self, path: str, live: LiveObject) -> None:

@@ -238,3 +238,15 @@ def test_where_all_this_comes_together_everything_else_arrives_in_one_round(worl
     assert told.keys() == said.keys()
     assert {name: text for name, text in said.items() if text not in told[name]} == {}
     assert report.resume_after is not None
+
+
+def test_what_a_target_warns_of_is_told(world: World) -> None:
+    """A deprecated kind, which it takes all the same."""
+    endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "old"}}
+    put_bundle(world, {**endpoints, "subsets": []}, manifest("app"))
+    for _ in range(2):
+        report = world.settle()
+        assert report.synced
+        ((text, keys),) = report.warnings.items()
+        assert "v1 Endpoints is deprecated" in text
+        assert [key.name for key in keys] == ["old"]

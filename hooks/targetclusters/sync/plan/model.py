@@ -285,6 +285,7 @@ class SyncReport:
         pause: seconds for which the target asks to be left alone; 0 if it does not.
         unlisted: objects on the target with our mark that no inventory lists.
         label: what selects all objects of ours on the target.
+        warnings: what the target said of objects that it took, each text with these.
     """
 
     results: tuple[ObjectResult, ...]
@@ -296,6 +297,7 @@ class SyncReport:
     pause: float = 0.0
     unlisted: tuple[ObjectKey, ...] = ()
     label: str = ""
+    warnings: Mapping[str, tuple[ObjectKey, ...]] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[Outcome, int]:

@@ -27,6 +27,7 @@ from tests.unit.targetclusters.views import (
     checks,
     children,
     counted,
+    entry,
     facts,
     failure,
     finished,
@@ -406,3 +407,18 @@ def test_an_inventory_that_is_not_written_is_said_with_the_reason(refusal: str, 
     assert said in late.condition.message
     assert late.children == children(AB)
     assert summary(decided(config_maps=children(AB), probe=probe, **states)) != "False NotRecorded"
+
+
+def test_what_the_cluster_warned_of_is_in_the_status() -> None:
+    keys = tuple(entry(name).key for name in "ab")
+    warnings = {"old": keys, **{f"w{number}": keys[:1] for number in range(20)}}
+    done = replace(report(AB, outcomes={"a": "unchanged", "b": "unchanged"}), warnings=warnings)
+    decision = decided(config_maps=children(AB), sync=finished(round_(AB, done)))
+    named = decision.sync["warnings"]
+    assert named[0] == {"object": f"{keys[0]} and 1 more", "message": "old"}
+    assert len(named) == 10
+    assert decision.condition.reason == "Synced"
+    silent = decided(
+        config_maps=children(AB), sync=finished(round_(AB, replace(done, warnings={})))
+    )
+    assert "warnings" not in silent.sync
