@@ -36,6 +36,7 @@ def test_a_service_is_served_changed_repaired_and_removed_on_a_tier(
         assert place.rules() == []
         assert place.address(ip) is None
         assert [one["tags"] for one in place.addresses() if one["tags"]] == []
+        assert items(place) == []
         assert place.simulator.control.ignored_parameters() == []
 
 
@@ -62,6 +63,9 @@ def served(shop: Namespace, place: Site) -> str:
     for rule in place.rules_of(shop, NAME):
         assert (set(rule["members"]), rule["cidrlist"]) == (set(NODES), RANGES)
         assert rule["network"] == place.network(TIER)
+    admitted = {(one["startport"], one["endport"]) for one in items(place)}
+    assert admitted == {(80, 80), (443, 443)}
+    assert {tuple(one["cidrlist"]) for one in items(place)} == {tuple(RANGES)}
     return str(shown["ip"])
 
 
@@ -75,6 +79,10 @@ def changed(shop: Namespace, place: Site) -> None:
             for one in place.rules_of(shop, NAME)
         ),
         "the rules are changed",
+    )
+    place.awaited(
+        lambda: {tuple(one["cidrlist"]) for one in items(place)} == {tuple(RANGES[:1])},
+        "the items are changed",
     )
     place.nodes.delete("node-2")
     await_members(shop, place, "node-1")
@@ -120,6 +128,12 @@ def taken_by_another_tier_is_refused(shop: Namespace, place: Site) -> None:
     assert f"tier {other} of the VPC" in told["message"]
     place.job("deleteLoadBalancerRule", id=made["id"])
     place.job("disassociateIpAddress", id=address["id"])
+
+
+def items(place: Site) -> list[Object]:
+    """List the items of ours in all network ACL lists."""
+    lists = place.simulator.control.state()["networkacllists"]
+    return [one for each in lists for one in each["items"] if one["tags"] or one["reason"]]
 
 
 def ids(place: Site, shop: Namespace) -> set[str]:
