@@ -68,7 +68,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2 or 1)'
 # of collection. The tests start hundreds of processes from these sources, so compile the sources once.
 unexport PYTHONDONTWRITEBYTECODE
 test: check  ## check, then every test
-	$(BIN)/python -c "from tools import actionlint, binaries, helm; binaries.ensure(); helm.ensure(); actionlint.ensure()"
+	$(BIN)/python -c "from tools import actionlint, binaries, helm, promtool; \
+	  [each.ensure() for each in (binaries, helm, actionlint, promtool)]"
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder \
 	  -m "not documentation"
 

@@ -34,10 +34,14 @@ TARGET_CLUSTER_OPERATOR = "target-cluster-operator"
 ADDED = {
     CLOUD_CONTROLLER: (
         f"{CLOUD_CONTROLLER}-two-replicas",
+        f"{CLOUD_CONTROLLER}-alerts",
+        f"{CLOUD_CONTROLLER}-dashboards",
         f"{CLOUD_CONTROLLER}-pod-monitor",
         f"{CLOUD_CONTROLLER}-validation",
     ),
     TARGET_CLUSTER_OPERATOR: (
+        f"{TARGET_CLUSTER_OPERATOR}-alerts",
+        f"{TARGET_CLUSTER_OPERATOR}-dashboards",
         f"{TARGET_CLUSTER_OPERATOR}-service-monitor",
         f"{TARGET_CLUSTER_OPERATOR}-two-replicas",
         f"{TARGET_CLUSTER_OPERATOR}-validation",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.controlplane import metacontroller
 from tests.controlplane.cluster import ControlPlane
-from tools import actionlint, binaries, helm
+from tools import actionlint, binaries, helm, promtool
 from tools.binaries import Binaries
 
 _FOLDER = pytest.StashKey[Path]()
@@ -17,6 +17,7 @@ _PROGRAMS = {
     "control_plane_binaries": binaries,
     "helm_program": helm,
     "actionlint_program": actionlint,
+    "promtool_program": promtool,
 }
 
 
@@ -36,6 +37,12 @@ def helm_program() -> Path:
 def actionlint_program() -> Path:
     """Return actionlint."""
     return actionlint.ensure()
+
+
+@pytest.fixture(scope="session")
+def promtool_program() -> Path:
+    """Return promtool."""
+    return promtool.ensure()
 
 
 @pytest.fixture(scope="session")

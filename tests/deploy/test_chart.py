@@ -37,6 +37,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "cloud-controller-client-certificates": {f"{CLOUD}.tls": "mutual"},
     "cloud-controller-network-policy": {f"{CLOUD}.networkPolicy": True},
     "cloud-controller-two-replicas": {f"{CLOUD}.replicas": 2},
+    "cloud-controller-alerts": {f"{CLOUD}.alerts": True},
+    "cloud-controller-dashboards": {f"{CLOUD}.dashboards": True},
     "cloud-controller-pod-monitor": {f"{CLOUD}.podMonitor": True},
     "cloud-controller-validation": {f"{CLOUD}.validation": True},
     WITHOUT_PROTECTION: {f"{CLOUD}.protection": False},
@@ -45,6 +47,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "target-cluster-operator-client-certificates": {f"{OPERATOR}.tls": "mutual"},
     "target-cluster-operator-two-replicas": {f"{OPERATOR}.replicas": 2},
     "target-cluster-operator-network-policy": {f"{OPERATOR}.networkPolicy": True},
+    "target-cluster-operator-alerts": {f"{OPERATOR}.alerts": True},
+    "target-cluster-operator-dashboards": {f"{OPERATOR}.dashboards": True},
     "target-cluster-operator-service-monitor": {f"{OPERATOR}.serviceMonitor": True},
     "target-cluster-operator-validation": {f"{OPERATOR}.validation": True},
 }

@@ -20,6 +20,7 @@ from tests import loopback
 from tests.controlplane.polling import PATIENCE, until
 from tests.controlplane.processes import ProcessEndedError
 from tests.serving import LOOPBACK, PROJECT, Hooks, write_cloud_config
+from tools import promtool
 from tools.api_server import kubeconfig
 
 TARGET_CLUSTER = "examples/10-cluster-watched/request.json"
@@ -103,19 +104,28 @@ def test_metrics_have_a_port_of_their_own_where_nothing_else_answers(hooks: Hook
     assert hooks.get("/metrics").code == 404
 
 
-def test_the_metrics_that_are_served_are_those_of_the_reference_page(
-    tmp_path: Path, simulator: Simulator
-) -> None:
+@pytest.fixture
+def served_metrics(tmp_path: Path, simulator: Simulator) -> str:
+    """Return what is scraped of a process with all hooks that has answered some calls."""
     cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
     environ = {"HOOKS": ",".join(HOOKS), "CLOUD_CONFIG": str(cloud_config)}
     target_cluster = json.loads((PROJECT / TARGET_CLUSTER).read_text())
     with Hooks(tmp_path, environ) as hooks:
         assert hooks.post("/nodes/sync", NODE).code == 200
         assert hooks.post("/targetclusters/sync", target_cluster).code == 200
-        served = hooks.scrape().body.decode()
+        return hooks.scrape().body.decode()
+
+
+@pytest.mark.usefixtures("promtool_program")
+def test_promtool_finds_the_metrics_right(served_metrics: str) -> None:
+    assert promtool.run("check", "metrics", stdin=served_metrics) == ""
+    assert "no help text" in promtool.run("check", "metrics", stdin="a 1\n")
+
+
+def test_the_metrics_that_are_served_are_those_of_the_reference_page(served_metrics: str) -> None:
     ours = re.compile(r"# (HELP|TYPE) (?!process_|python_)(\S+) (.*)")
     words: dict[str, dict[str, str]] = {"HELP": {}, "TYPE": {}}
-    for what, metric, text in ours.findall(served):
+    for what, metric, text in ours.findall(served_metrics):
         words[what][metric] = text
     page = (PROJECT / "docs/reference/metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*) \|$", page, re.MULTILINE)
@@ -127,7 +137,7 @@ def test_the_metrics_that_are_served_are_those_of_the_reference_page(
         "cloudstack_api_calls_total",
         "target_cluster_health_status",
     ):
-        [shown, *_] = re.findall(rf"^{metric}{{(.*)}} ", served, re.MULTILINE)
+        [shown, *_] = re.findall(rf"^{metric}{{(.*)}} ", served_metrics, re.MULTILINE)
         assert set(re.findall(r'(\w+)="', shown)) == labels[metric]
 
 
