@@ -202,6 +202,12 @@ def test_a_service_of_another_class_is_never_written_to(shop: Namespace) -> None
     assert shop.load_balancer("theirs") is None
 
 
+def sticky(method: str, parameters: dict[str, str] | None = None, protocol: str = "TCP") -> Object:
+    """Make a port with a stickiness policy."""
+    policy = {"method": method, **({"parameters": parameters} if parameters else {})}
+    return {"publicPort": 53, "protocol": protocol, "nodePort": 1, "stickiness": policy}
+
+
 def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
     shop.create("web")
     balancer = made(shop, "web")
@@ -229,6 +235,24 @@ def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
             },
             "the PROXY protocol is for TCP ports",
             id="PROXY over UDP",
+        ),
+        pytest.param(
+            {"ports": [sticky("SourceBased", protocol="UDP")]},
+            "stickiness is for TCP ports",
+            id="stickiness over UDP",
+        ),
+        pytest.param(
+            {"ports": [sticky("AppCookie")]}, "Unsupported value", id="a method that routers lack"
+        ),
+        pytest.param(
+            {"ports": [sticky("LbCookie", {"expire": "3h"})]},
+            "a parameter that the method does not have",
+            id="a parameter of another method",
+        ),
+        pytest.param(
+            {"ports": [sticky("LbCookie", {"cookie-name": "a\n\tmode http"})]},
+            "should match",
+            id="a line of its own in the router's configuration",
         ),
         pytest.param(
             {"ports": [{"publicPort": 53, "protocol": "UDP", "nodePort": port} for port in (1, 2)]},

@@ -339,3 +339,20 @@ def test_a_rule_that_a_call_left_on_another_tier_is_replaced(
     assert lb.is_ready(), lb.condition("Ready")
     assert tiers_of_rules(world) == [TIER, TIER]
     assert lb.status["memberSummary"] == "2/2"
+
+
+def test_a_client_stays_with_its_member_by_a_policy(world: World, hook: LoadBalancersHook) -> None:
+    sticky = {"stickiness": {"method": "SourceBased", "parameters": {"expire": "3h"}}}
+    lb = LoadBalancer(world, ports=[port(80) | sticky, port(443)]).settle(hook)
+    assert lb.is_ready(), lb.condition("Ready")
+    found = {each["publicport"]: each["stickiness"] for each in world.rules()}
+    assert [each["params"] for each in found[80]] == [{"expire": "3h"}]
+    assert found[443] == []
+    lb.change(ports=[port(80), port(443) | sticky])
+    lb.settle(hook)
+    found = {each["publicport"]: each["stickiness"] for each in world.rules()}
+    assert found[80] == []
+    assert [each["params"] for each in found[443]] == [{"expire": "3h"}]
+    lb.delete()
+    lb.settle(hook)
+    assert world.remains() == NOTHING

@@ -117,6 +117,11 @@ def test_the_fingerprint_changes_with_what_is_asked_and_with_nothing_else() -> N
         request(ports=[port(80, 30081)]),
         request(ports=[port(80, protocol="UDP")]),
         request(ports=[port(80, proxy=True)]),
+        request(ports=[port(80) | {"stickiness": {"method": "LbCookie"}}]),
+        request(ports=[port(80) | {"stickiness": {"method": "SourceBased"}}]),
+        request(
+            ports=[port(80) | {"stickiness": {"method": "LbCookie", "parameters": {"mode": "a"}}}]
+        ),
         request(ports=[port(80), port(81)]),
         request(ports=[]),
         request(algorithm="source"),
