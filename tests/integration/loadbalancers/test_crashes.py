@@ -35,7 +35,8 @@ MOST_WRITES = 40
 class Scenario:
     """A world, what is done in it, and what is left after everything is deleted.
 
-    `place` is the simulator's world, and `network` the one whose VMs are nodes, empty for all.
+    `place` is the simulator's world, `network` the one whose VMs are nodes, empty for all, and
+    `version` CloudStack's, empty for the newest.
     """
 
     begin: Callable[[World, LoadBalancersHook], LoadBalancer]
@@ -44,6 +45,7 @@ class Scenario:
     writes: int = MOST_WRITES
     place: str = "small"
     network: str = ""
+    version: str = ""
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -198,7 +200,11 @@ def fresh_world(
 ) -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
     """Start a world; return what makes hooks, each with its own client and memory, or with lies."""
     with ExitStack() as stack:
-        simulator = stack.enter_context(start_simulator(scenario.place if scenario else "small"))
+        settings: dict[str, Any] = {}
+        if scenario and scenario.version:
+            settings = {"api_version": scenario.version}
+        place = scenario.place if scenario else "small"
+        simulator = stack.enter_context(start_simulator(place, **settings))
         world = World(simulator)
         stack.callback(world.close)
         if scenario and scenario.network:

@@ -31,8 +31,9 @@ def on_tier(
     begin: Callable[[World, LoadBalancersHook], LoadBalancer],
     ask: Callable[[World, LoadBalancer], None],
     *left: str,
+    version: str = "",
 ) -> Scenario:
-    return Scenario(begin, ask, left, place="vpc", network=TIER)
+    return Scenario(begin, ask, left, place="vpc", network=TIER, version=version)
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -56,6 +57,11 @@ def left_by_the_fork(world: World, hook: LoadBalancersHook) -> LoadBalancer:
 
 def in_use(world: World, hook: LoadBalancersHook) -> LoadBalancer:
     return nothing_yet(world, hook).settle(hook)
+
+
+def other_ranges(world: World, lb: LoadBalancer) -> None:
+    del world
+    lb.change(sourceRanges=["192.0.2.0/25", "10.0.0.0/8"])
 
 
 def put_on_another_tier(world: World, lb: LoadBalancer) -> None:
@@ -82,6 +88,7 @@ SCENARIOS = [
     pytest.param(on_tier(brought, nothing_more, FREE), id="a brought address"),
     pytest.param(on_tier(left_by_the_fork, nothing_more), id="take over"),
     pytest.param(on_tier(in_use, much), id="change"),
+    pytest.param(on_tier(in_use, other_ranges, version="4.20.1.0"), id="lists that cannot change"),
     pytest.param(on_tier(in_use, release_behind_our_back), id="repair"),
     pytest.param(on_tier(in_use, put_on_another_tier), id="rules on another tier"),
     pytest.param(on_tier(in_use, another_list), id="another list"),
