@@ -11,7 +11,7 @@ import pytest
 
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, RulePolicies
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import CloudState, Facts, LiveService
@@ -43,6 +43,10 @@ def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
             rules=tuple(map(LoadBalancerRule.from_json, existing.get("loadbalancerrule", []))),
             members={
                 rule: dict.fromkeys(vms, "") for rule, vms in existing.get("members", {}).items()
+            },
+            policies={
+                each["lbruleid"]: RulePolicies.from_json(each).policies
+                for each in existing.get("stickinesspolicies", [])
             },
             firewall=tuple(map(FirewallRule.from_json, existing.get("firewallrule", []))),
             acl=tuple(map(NetworkAcl.from_json, existing.get("networkacl", []))),
