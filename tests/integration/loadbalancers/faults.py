@@ -4,9 +4,11 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
@@ -116,7 +118,8 @@ def check(
         for step in steps:
             step(lb)
             if command in NEW_PROCESS:
-                hook = LoadBalancersHook(hook._dependencies)
+                new = replace(hook._dependencies, registry=CollectorRegistry())
+                hook = LoadBalancersHook(new)
             world.simulator.control.fault(times=None, command=command, **fault)
             try_for_a_while(lb, hook)
             if not is_well(lb):
