@@ -22,6 +22,7 @@ REPLACE = {ANNOTATION_REPLACE: "true"}
 
 def bundle(world: World, *objects: Json, kind: str = "ConfigMap") -> None:
     world.policy["sources"] = [{"kind": kind, "name": "bundle", "as": "Manifests"}]
+    world.policy["allowEmpty"] = True
     texts = {f"{number}.json": json.dumps(body) for number, body in enumerate(objects)}
     world.source("bundle", texts, kind=kind, label="")
 
