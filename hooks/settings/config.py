@@ -123,7 +123,9 @@ class Config:
     )
     #: The id of the network of load balancers whose Services name none (annotation `…-network`).
     #: Default: of the networks that can balance, the one that most nodes are on.
-    default_load_balancer_network: str = _setting("DEFAULT_LOAD_BALANCER_NETWORK", "", str)
+    default_load_balancer_network: str = _setting(
+        "DEFAULT_LOAD_BALANCER_NETWORK", "", parsing.resource_id
+    )
     #: The `--cluster-name` of the former cloud controller manager. Leaseweb's writes it into the
     #: names of rules, by which they are taken over.
     former_cluster_name: str = _setting("FORMER_CLUSTER_NAME", "kubernetes", str)

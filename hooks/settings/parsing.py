@@ -18,6 +18,7 @@ LOG_LEVELS = {
     "error": logging.ERROR,
 }
 
+_RESOURCE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 _HOST = re.compile(r"[0-9A-Za-z.:-]+")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
@@ -65,6 +66,13 @@ def object_name(text: str) -> str:
     """Read the name of a Kubernetes object; empty stays empty."""
     if text and not OBJECT_NAME.fullmatch(text):
         raise ValueError("cannot name a Kubernetes object; write small letters, digits, - and .")
+    return text
+
+
+def resource_id(text: str) -> str:
+    """Read an id of CloudStack; empty stays empty."""
+    if text and not _RESOURCE_ID.fullmatch(text):
+        raise ValueError("is not an id of CloudStack; write one as listNetworks shows it")
     return text
 
 

@@ -183,6 +183,10 @@ def test_a_variable_sets_its_field(
         ({"DEFAULT_LOAD_BALANCER_CLASS": "x"}, "DEFAULT_LOAD_BALANCER_CLASS: 'x' is not one"),
         ({"WATCH_NAMESPACE": "a,B"}, "WATCH_NAMESPACE: 'a,B' cannot name a Kubernetes object"),
         ({"OPERATOR_NAME": "a b"}, "OPERATOR_NAME: 'a b' cannot name a Kubernetes object"),
+        (
+            {"DEFAULT_LOAD_BALANCER_NETWORK": "net 1"},
+            "DEFAULT_LOAD_BALANCER_NETWORK: 'net 1' is not an id of CloudStack",
+        ),
         ({"POD_NAME": "a b"}, "POD_NAME: 'a b' cannot name a Kubernetes object"),
         ({"POD_NAME": "SECRET-1" * 3}, "POD_NAME: 'SECR…' (24 characters) cannot name"),
         ({"HOOKS": "nodes," + "SECRET-1" * 3}, "HOOKS: 'SECR…' (24 characters) is not one of"),

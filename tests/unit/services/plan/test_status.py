@@ -200,6 +200,32 @@ def test_what_the_service_shows_stays_until_there_is_another_address(balancer: J
 
 
 @pytest.mark.parametrize(
+    ("shown", "published", "expected"),
+    [
+        pytest.param(["203.0.113.6"], True, ["203.0.113.7", "203.0.113.6"], id="the old one"),
+        pytest.param(
+            ["203.0.113.7", "203.0.113.6"], True, ["203.0.113.7", "203.0.113.6"], id="both"
+        ),
+        pytest.param(["203.0.113.7", "203.0.113.6"], False, ["203.0.113.7"], id="withdrawn"),
+        pytest.param([], True, ["203.0.113.7"], id="none: a status makes nothing shown"),
+        pytest.param(["203.0.113.5"], True, ["203.0.113.7"], id="neither"),
+    ],
+)
+@pytest.mark.parametrize("mode", [{"ipMode": "VIP"}, {}], ids=["ipMode", "no ipMode"])
+def test_a_former_address_is_shown_after_the_new_one_where_it_was_shown(
+    shown: list[str], expected: list[str], mode: Json, *, published: bool
+) -> None:
+    former = {"ip": "203.0.113.6", "id": "ip-0", "published": published}
+    balancer = load_balancer(status=serving(addressChange={"to": "203.0.113.7", "former": former}))
+    ingress = [{"ip": each, **mode} for each in shown]
+    observed = service(status={"loadBalancer": {"ingress": ingress}})
+    written = status_of(observed, balancer)["loadBalancer"]["ingress"]
+    assert [each["ip"] for each in written] == expected
+    if shown == expected:
+        assert written == ingress, "an API server that drops ipMode is asked for nothing"
+
+
+@pytest.mark.parametrize(
     ("observed", "ingress", "expected"),
     [
         pytest.param(service(), [{"ip": "203.0.113.7", "ipMode": "VIP"}], {}, id="shown"),
