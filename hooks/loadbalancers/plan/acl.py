@@ -10,6 +10,7 @@ everybody.
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -306,13 +307,8 @@ def _pairs(
 
 def _denied(tier: TierList, found: _Difference) -> str:
     """Say which items of others shut out clients who are wanted; empty if none is known to."""
-    denying = [
-        each
-        for each in tier.denying
-        if any(
-            (each.number or 0) < number and _shares(each, ports) for ports, number in found.placed
-        )
-    ]
+    placed = sorted(found.placed, key=lambda each: _ports(each[0]))
+    denying = [each for each in tier.denying if _shuts_out(each, placed)]
     if found.unplaced:
         denying += [each for each in tier.denying if each.number == tier.end]
     if not denying:
@@ -329,14 +325,20 @@ def _closed_condition(condition: Condition, denied: str) -> Condition:
     return firewall_condition("True", REASON_DENIED_BY_LIST, message)
 
 
-def _shares(item: NetworkAcl, ports: PortRange) -> bool:
-    """Tell whether an item is about a port and a client of a range."""
-    return overlap(item.cidrs, ports.cidrs) and any(
-        each.protocol == ports.protocol
-        and each.start_port <= ports.end_port
-        and ports.start_port <= each.end_port
-        for each in item.opened
-    )
+def _shuts_out(item: NetworkAcl, placed: Sequence[tuple[PortRange, int]]) -> bool:
+    """Tell whether an item is about a client of one of these ranges, which are in order.
+
+    It comes before the item of ours that admits the client.
+    """
+    for each in item.opened:
+        start = (each.protocol, each.start_port)
+        first = bisect_left(placed, start, key=lambda one: (one[0].protocol, one[0].end_port))
+        for ports, number in (placed[at] for at in range(first, len(placed))):
+            if (ports.protocol, ports.start_port) > (each.protocol, each.end_port):
+                break
+            if (item.number or 0) < number and overlap(item.cidrs, ports.cidrs):
+                return True
+    return False
 
 
 def _says(item: NetworkAcl, ports: PortRange) -> bool:

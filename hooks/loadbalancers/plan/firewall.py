@@ -374,10 +374,11 @@ def open_condition(
         return firewall_condition("True", "NothingToOpen", "No port is to be open")
     ranges = facts.request.spec.source_ranges
     message = f"Open: {ports} for {', '.join(ranges)}"
+    ordered = sorted(port_keys)
     wider = [
         range_text(replace(ports_of(rule), cidrs=effective(rule.cidrs)))
         for rule in others
-        if any(rule.opens(*key) for key in port_keys) and not covers(ranges, effective(rule.cidrs))
+        if _opens_any(rule, ordered) and not covers(ranges, effective(rule.cidrs))
     ]
     if not wider:
         return firewall_condition("True", _OPEN, message)
@@ -385,6 +386,15 @@ def open_condition(
     if enforcement(facts).rule_lists:
         return firewall_condition("True", _OPEN, f"{message}; the lists of the rules do not")
     return firewall_condition("True", REASON_OPENED_BY_OTHERS, message)
+
+
+def _opens_any(rule: Opening, ordered: Sequence[PortKey]) -> bool:
+    """Tell whether something opens one of these ports, which are in order."""
+    return any(
+        bisect_left(ordered, (each.protocol, each.start_port))
+        < bisect_right(ordered, (each.protocol, each.end_port))
+        for each in rule.opened
+    )
 
 
 def firewall_condition(status: Status, reason: str, message: str) -> Condition:

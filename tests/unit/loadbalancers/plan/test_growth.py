@@ -10,6 +10,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.plan import plan
 from tests.unit.counting import calls
 from tests.unit.loadbalancers.builders import right_facts
+from tests.unit.loadbalancers.plan.tier_items import TIER, ours
 
 SIZES = (16, 32, 64, 128)
 #: Twice the work, and what sorting and joining add.
@@ -25,11 +26,34 @@ def without_firewall(facts: Facts) -> Facts:
     return replace(facts, state=replace(facts.state, firewall=()))
 
 
+def on_a_tier(facts: Facts) -> Facts:
+    """Admit the sources by items of the list of a tier instead of firewall rules."""
+    items = tuple(
+        ours(number, each.start_port or 0, cidrs=each.cidrs, tags=each.tags)
+        for number, each in enumerate(facts.state.firewall, start=1)
+    )
+    state = replace(facts.state, firewall=(), acl=items)
+    return replace(facts, network=TIER, state=state)
+
+
+def on_a_tier_of_others(facts: Facts) -> Facts:
+    """The same, with items of people who admit and deny some, and none of ours."""
+    tier = on_a_tier(facts)
+    people = tuple(
+        replace(each, tags=(), cidrs=each.cidrs[:1], action="Deny" if number % 2 else "Allow")
+        for number, each in enumerate(tier.state.acl or ())
+    )
+    return replace(tier, state=replace(tier.state, acl=people))
+
+
 def without_anything(facts: Facts) -> Facts:
     return replace(facts, state=replace(facts.state, firewall=(), rules=(), members={}))
 
 
-@pytest.mark.parametrize("change", [as_asked, without_firewall, without_anything])
+@pytest.mark.parametrize(
+    "change",
+    [as_asked, without_firewall, without_anything, on_a_tier, on_a_tier_of_others],
+)
 @pytest.mark.parametrize("grows", ["ports", "ranges", "both"])
 def test_twice_the_ports_and_ranges_are_twice_the_work(
     change: Callable[[Facts], Facts], grows: str
