@@ -18,8 +18,9 @@ from hooks.loadbalancers.actions import Outcome, tag_command
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.actions import AddTags, DeleteRule, Release
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
-from hooks.loadbalancers.plan.ownership import Tags
+from hooks.loadbalancers.plan.stickiness import is_marked
 from hooks.loadbalancers.plan.whose import Whose
+from hooks.names import TAG_STICKINESS, TAG_STICKINESS_OURS
 
 
 class Tagging:
@@ -29,7 +30,7 @@ class Tagging:
         self._context = context
         self._begun: list[tuple[AddTags, Job]] = []
         self._gone: list[str] = []
-        self._mark: Tags = ()
+        self._gone_tags: dict[str, str] = {}
 
     def begin(self, action: AddTags) -> Outcome:
         """Begin to write tags; return what counts until they are seen.
@@ -82,7 +83,9 @@ class Tagging:
             is_gone = action.own.id in (rule.id, rule.public_ip_id)
             if is_gone and facts.owner.whose(rule) is Whose.OURS:
                 self._gone.append(rule.id)
-                self._mark = facts.owner.mark
+                self._gone_tags |= dict(facts.owner.mark)
+                if is_marked(rule):
+                    self._gone_tags[TAG_STICKINESS] = TAG_STICKINESS_OURS
 
     def untag_gone(self) -> None:
         """Take our tags off rules that are gone: CloudStack keeps them, and shows them in listTags.
@@ -91,7 +94,7 @@ class Tagging:
         nobody waits for its job, and it is not tried again.
         """
         if self._gone:
-            tags = dict(self._mark)
+            tags = self._gone_tags
             with suppress(CloudStackError):
                 self._context.start(delete_tags(ResourceType.LOAD_BALANCER_RULE, self._gone, tags))
 

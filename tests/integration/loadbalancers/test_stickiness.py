@@ -9,6 +9,7 @@ from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED, TAG_STICKINESS
+from tests.controlplane.polling import until
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -170,6 +171,20 @@ def test_nothing_is_left_of_it_when_none_is_asked_for_any_more(
     world.simulator.control.clear_calls()
     lb.wait(hook)
     assert counts(world) == {}
+
+
+def test_no_tag_of_it_is_left_when_the_rules_are_gone(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    def keys() -> list[str]:
+        found = world.human.list("listTags", "tag", resourcetype="LoadBalancer")
+        return [str(each["key"]) for each in found]
+
+    lb = LoadBalancer(world, ports=[sticky(80), port(443)]).settle(hook)
+    assert keys().count(TAG_STICKINESS) == 1
+    lb.delete()
+    lb.settle(hook)
+    until(lambda: keys() == [], "all tags are gone")
 
 
 def test_a_policy_that_somebody_put_in_the_place_of_ours_stays_when_none_is_asked_for(
