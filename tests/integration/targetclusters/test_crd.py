@@ -129,6 +129,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
             "enabled": False,
             "syncInterval": "5m",
             "prune": True,
+            "allowEmpty": False,
             "driftPolicy": "Correct",
             "conflictPolicy": "Keep",
         },
