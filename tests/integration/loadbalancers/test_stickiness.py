@@ -18,6 +18,7 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
+from tests.integration.loadbalancers.test_addresses import FREE, allocate
 
 LIST = "listLBStickinessPolicies"
 CREATE, DELETE = "createLBStickinessPolicy", "deleteLBStickinessPolicy"
@@ -155,6 +156,28 @@ def test_a_rule_that_is_made_anew_gets_it_again(world: World, hook: LoadBalancer
     lb.settle(hook)
     assert lb.is_ready()
     assert policies(world) == {80: BY_SOURCE}
+
+
+def test_rules_on_another_address_have_it_before_the_old_ones_go(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[sticky(80), port(443)]).settle(hook)
+    allocate(world, FREE)
+    lb.change(address=FREE)
+    lb.settle(hook)
+    bound = {each["address"] for each in world.rules() if each["stickiness"]}
+    assert bound == {each["address"] for each in world.rules()}
+    assert len(bound) == 2
+    for _ in range(100):
+        lb.wait(hook)
+        if {each["address"] for each in world.rules()} == {FREE}:
+            break
+    assert lb.is_ready(), lb.condition("Ready")
+    assert len(world.rules()) == 2
+    assert policies(world) == {80: BY_SOURCE, 443: None}
+    lb.delete()
+    lb.settle(hook)
+    assert world.rules() == []
 
 
 def test_nothing_is_left_of_it_when_none_is_asked_for_any_more(
