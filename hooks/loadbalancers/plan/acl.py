@@ -28,6 +28,7 @@ from hooks.loadbalancers.plan.actions import (
     AddItem,
     ChangeItem,
     RemoveItem,
+    port_text,
     range_text,
 )
 from hooks.loadbalancers.plan.facts import Facts
@@ -37,12 +38,13 @@ from hooks.loadbalancers.plan.firewall import (
     after_rules,
     firewall_condition,
     is_unfinished,
+    join_ports,
     lacking_ports,
     open_condition,
     opens_too_much,
     ports_of,
 )
-from hooks.loadbalancers.plan.ownership import Own
+from hooks.loadbalancers.plan.ownership import Own, PortKey
 from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
 from hooks.loadbalancers.plan.rules import RulesPlan, port_key
 from hooks.loadbalancers.plan.seals import has_sealed_item, item_reason
@@ -177,7 +179,7 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
     condition = open_condition(facts, actions, port_keys, tier.allowing, "Network ACL items")
     denied = closed or _denied(tier, found)
     if denied and condition.status == "True":
-        condition = _closed_condition(condition, denied)
+        condition = _denied_condition(denied, port_keys, ranges)
     return FirewallPlan(condition, facts.not_refused(actions), is_too_wide=bool(early))
 
 
@@ -320,8 +322,11 @@ def _denied(tier: TierList, found: _Difference) -> str:
     )
 
 
-def _closed_condition(condition: Condition, denied: str) -> Condition:
-    message = f"{denied}. {condition.message}"
+def _denied_condition(
+    denied: str, port_keys: Iterable[PortKey], ranges: Iterable[str]
+) -> Condition:
+    ports = ", ".join(map(port_text, join_ports(port_keys)))
+    message = f"{denied}. The rules admit {', '.join(ranges)} to {ports}"
     return firewall_condition("True", REASON_DENIED_BY_LIST, message)
 
 
