@@ -65,6 +65,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "static-address",
         "plan-mode",
         "vpc-tier",
+        "vpc-source-ranges",
         "local-traffic",
         "session-affinity",
         "proxy-per-port",
