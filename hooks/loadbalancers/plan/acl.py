@@ -47,7 +47,7 @@ from hooks.loadbalancers.plan.firewall import (
 from hooks.loadbalancers.plan.ownership import Own, PortKey
 from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
 from hooks.loadbalancers.plan.rules import RulesPlan, port_key
-from hooks.loadbalancers.plan.seals import has_sealed_item, item_reason
+from hooks.loadbalancers.plan.seals import has_sealed_item, is_item_reason, item_reason
 from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
 from hooks.loadbalancers.request import EVERYONE
 from hooks.names import REASON_DENIED_BY_LIST
@@ -120,9 +120,16 @@ class TierList:
 
     @cached_property
     def allowing(self) -> tuple[NetworkAcl, ...]:
-        """Return the items by which people admit clients."""
+        """Return the items by which people admit clients.
+
+        One that a call is making for another Service may not be tagged yet: its reason says so.
+        """
         return tuple(
-            each for each in self.others if each.allows and not any(map(is_tag_of_ours, each.tags))
+            each
+            for each in self.others
+            if each.allows
+            and not any(map(is_tag_of_ours, each.tags))
+            and not is_item_reason(each.reason)
         )
 
     @property

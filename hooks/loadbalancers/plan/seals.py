@@ -4,12 +4,15 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 
 from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
 from hooks.kube.times import moment
 from hooks.loadbalancers.plan.ownership import Tags
 from hooks.loadbalancers.recorded import Acquiring
 
+#: What `item_reason` returns.
+_ITEM_REASON = re.compile(r"Service [^\s/]+/[^\s/]+, seal [\w-]+", re.ASCII)
 #: Seconds for which the seal of a record holds. Both times are of the hooks' own clock.
 SEAL_AGE = 86400.0
 
@@ -42,6 +45,11 @@ def item_reason(mark: Tags, key: bytes, acl_id: str, number: int | None, ports: 
     about = (ports.protocol, ports.start_port, ports.end_port, *sorted(ports.cidrs))
     sealed = _seal(mark, key, "ACL item", acl_id, number, *about)
     return f"Service {namespace}/{service}, seal {sealed}"
+
+
+def is_item_reason(text: str) -> bool:
+    """Tell whether a reason is one that these hooks give an item, for whichever Service."""
+    return _ITEM_REASON.fullmatch(text) is not None
 
 
 def has_sealed_item(mark: Tags, key: bytes, item: NetworkAcl) -> bool:

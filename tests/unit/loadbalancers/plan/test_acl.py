@@ -174,6 +174,13 @@ def test_what_a_person_admits_needs_no_item_and_stays() -> None:
     assert plan(rules(80), theirs).actions == ()
 
 
+def test_an_item_that_a_call_is_making_for_another_service_admits_nobody_for_this_one() -> None:
+    """It has no tags yet, and goes with that Service."""
+    theirs = item(7, reason="Service shop/till, seal lyG7YurnKzOdsK_14F2O6g")
+    assert [type(each) for each in plan(rules(80), theirs).actions] == [AddItem]
+    assert plan(rules(80), item(7, reason="Service desk, see ticket 12")).actions == ()
+
+
 def test_a_person_who_admits_more_is_named_and_the_lists_of_the_rules_restrict() -> None:
     result = plan(rules(80), item(7, 80, 90), asked=NARROW)
     assert (result.actions, result.condition.reason) == ((), "FirewallOpen")
