@@ -4,20 +4,19 @@ A tier has no firewall. Its router answers balanced connections itself, and the 
 it forwards: so the lists of the rules restrict the sources, and the tier's list does not, as
 CloudStack's source has it (`CsAddress.fw_vpcrouter`, `CsLoadBalancer`; cloudstack#9054, open, and
 #6460; not measured). A router that asks the list sees the client at the public port alone, so that
-is what an item opens, as the existing provider's do (recorded). An item of ours never comes before
-one by which a person denies something to somebody, and always before one that denies everything to
-everybody.
+is what an item opens, as the existing provider's do (recorded). An item of ours comes behind those
+by which a person denies some of its clients, and before the one that denies everybody everything.
 """
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from math import inf
 
-from hooks.cloudstack.models.firewall import ALL_PORTS, NetworkAcl, PortRange
+from hooks.cloudstack.models.firewall import ALL_PORTS, TRANSPORTS, NetworkAcl, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network
 from hooks.http.texts import join_names
@@ -98,16 +97,13 @@ class TierList:
         return tuple(each for each in self.others if each.denies)
 
     @cached_property
-    def end(self) -> float:
-        """Return the number of the first item that denies everything; infinite without one."""
-        return min((each.number or 0 for each in self.denying if _is_for_all(each)), default=inf)
-
-    @cached_property
-    def begin(self) -> int:
-        """Return the number after the last item before the end that denies something else."""
-        return 1 + max(
-            (n for each in self.denying if (n := each.number or 0) < self.end), default=0
-        )
+    def ends(self) -> Mapping[str, float]:
+        """Return the number of the first item that denies a transport to everybody, or infinity."""
+        found = dict.fromkeys(TRANSPORTS, inf)
+        for each in reversed(self.denying):
+            if covers(each.cidrs, (EVERYONE,)):
+                found |= dict.fromkeys(_whole_transports(each), each.number or 0)
+        return found
 
     @cached_property
     def admitting(self) -> tuple[NetworkAcl, ...]:
@@ -234,11 +230,11 @@ class _Difference:
     @classmethod
     def of(cls, facts: Facts, tier: TierList, wanted: Sequence[PortRange]) -> "_Difference":
         """Compare the items of ours with what is wanted."""
-        numbers, pairs = _Numbers(facts, tier), _pairs(tier.own, wanted)
+        numbers, pairs = _Numbers(facts, tier, wanted), _pairs(tier.own, wanted)
         added, changed, placed, unplaced = [], [], [], []
         for ports, item in pairs:
             present = item.number if item else None
-            is_placed = present is not None and present < tier.end
+            is_placed = present is not None and present < tier.ends[ports.protocol]
             number = present if is_placed else numbers.choose(ports)
             if number is None:
                 unplaced.append(ports)
@@ -262,22 +258,30 @@ class _Difference:
 class _Numbers:
     """Chooses numbers for items, none twice."""
 
-    def __init__(self, facts: Facts, tier: TierList) -> None:
-        self._first, self._end = tier.begin, tier.end
+    def __init__(self, facts: Facts, tier: TierList, wanted: Sequence[PortRange]) -> None:
+        self._ends = tier.ends
         listed = (each.number or 0 for each in (*tier.own, *tier.others))
         self._taken = {*listed, *_refused(facts)}
         self._uid = facts.request.spec.service.uid
+        self._firsts: dict[PortRange, int] = {}
+        ordered = sorted(wanted, key=_ports)
+        for item in tier.denying:
+            number = item.number or 0
+            for ports in _sharing(item, ordered):
+                if number < tier.ends[ports.protocol]:
+                    self._firsts[ports] = number + 1
 
     def choose(self, ports: PortRange) -> int | None:
         """Return a free number; None if there is none. The same Service tries the same first.
 
         So two that choose at the same time rarely choose alike, and two replicas do.
         """
-        last = int(min(self._end - 1, max(_LAST, self._first + _SPREAD)))
+        first = self._firsts.get(ports, 1)
+        last = int(min(self._ends[ports.protocol] - 1, max(_LAST, first + _SPREAD)))
         text = f"{self._uid} {ports.protocol} {ports.start_port}"
         digest = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
-        middle = self._first + digest % max(1, min(_SPREAD, last - self._first + 1))
-        for number in chain(range(middle, last + 1), range(self._first, middle)):
+        middle = first + digest % max(1, min(_SPREAD, last - first + 1))
+        for number in chain(range(middle, last + 1), range(first, middle)):
             if number not in self._taken:
                 self._taken.add(number)
                 return number
@@ -316,10 +320,15 @@ def _pairs(
 
 def _denied(tier: TierList, found: _Difference) -> str:
     """Say which items of others shut out clients who are wanted; empty if none is known to."""
-    placed = sorted(found.placed, key=lambda each: _ports(each[0]))
-    denying = [each for each in tier.denying if _shuts_out(each, placed)]
-    if found.unplaced:
-        denying += [each for each in tier.denying if each.number == tier.end]
+    numbers = dict(found.placed)
+    ordered = sorted(numbers, key=_ports)
+    shut = {ports.protocol for ports in found.unplaced}
+    denying = [
+        each
+        for each in tier.denying
+        if any((each.number or 0) < numbers[ports] for ports in _sharing(each, ordered))
+        or any(each.number == tier.ends[transport] for transport in shut)
+    ]
     if not denying:
         return ""
     names = [f"{each.number}: {range_text(ports_of(each))}" for each in denying]
@@ -337,20 +346,16 @@ def _denied_condition(
     return firewall_condition("True", REASON_DENIED_BY_LIST, message)
 
 
-def _shuts_out(item: NetworkAcl, placed: Sequence[tuple[PortRange, int]]) -> bool:
-    """Tell whether an item is about a client of one of these ranges, which are in order.
-
-    It comes before the item of ours that admits the client.
-    """
+def _sharing(item: NetworkAcl, ordered: Sequence[PortRange]) -> Iterator[PortRange]:
+    """Return the ranges, in their order, of which an item is about a port and a client."""
     for each in item.opened:
         start = (each.protocol, each.start_port)
-        first = bisect_left(placed, start, key=lambda one: (one[0].protocol, one[0].end_port))
-        for ports, number in (placed[at] for at in range(first, len(placed))):
+        first = bisect_left(ordered, start, key=lambda one: (one.protocol, one.end_port))
+        for ports in islice(ordered, first, None):
             if (ports.protocol, ports.start_port) > (each.protocol, each.end_port):
                 break
-            if (item.number or 0) < number and overlap(item.cidrs, ports.cidrs):
-                return True
-    return False
+            if overlap(item.cidrs, ports.cidrs):
+                yield ports
 
 
 def _says(item: NetworkAcl, ports: PortRange) -> bool:
@@ -361,10 +366,10 @@ def _says(item: NetworkAcl, ports: PortRange) -> bool:
     )
 
 
-def _is_for_all(item: NetworkAcl) -> bool:
-    """Tell whether an item is about everybody, and every port of a transport."""
-    is_whole = any(each.start_port <= 1 and each.end_port == ALL_PORTS[1] for each in item.opened)
-    return is_whole and covers(item.cidrs, (EVERYONE,))
+def _whole_transports(item: NetworkAcl) -> list[str]:
+    """Return the transports of which an item is about every port."""
+    last = ALL_PORTS[1]
+    return [each.protocol for each in item.opened if each.start_port <= 1 and each.end_port == last]
 
 
 def _is_particular(item: NetworkAcl) -> bool:

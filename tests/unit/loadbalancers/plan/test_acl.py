@@ -323,7 +323,12 @@ def test_a_number_depends_on_the_service_and_the_port_alone() -> None:
         pytest.param((denying(50, 1, 65535, protocol="tcp"),), 1, 49, id="ports 1 to 65535"),
         pytest.param((denying(50, traffic_type="Egress"),), 1, 1000, id="what goes out"),
         pytest.param((denying(50, cidrs=TEN),), 51, 1050, id="behind what denies some clients"),
-        pytest.param((denying(50, 22, protocol="tcp"),), 51, 1050, id="behind what denies a port"),
+        pytest.param(
+            (denying(50, 80, protocol="tcp"),), 51, 1050, id="behind what denies the port"
+        ),
+        pytest.param((denying(50, 22, protocol="tcp"),), 1, 1000, id="what denies another port"),
+        pytest.param((denying(5, None, protocol="udp"),), 1, 1000, id="all of another transport"),
+        pytest.param((denying(5, 22), denying(6)), 1, 4, id="before the end, whatever is there"),
         pytest.param((denying(2, cidrs=TEN), denying(5)), 3, 4, id="between the two"),
         pytest.param((denying(5), denying(9, cidrs=TEN)), 1, 4, id="what denies nothing any more"),
         pytest.param(
