@@ -21,6 +21,8 @@ REMEMBERED = 10_000
 CHOICE_SECONDS = 60.0
 #: Seconds for which a status may not be shown that was answered: a watch is seldom so late.
 ANSWER_SECONDS = 10.0
+#: Statuses of a load balancer that are remembered for so long.
+KNOWN_ANSWERS = 8
 #: So many DRIFT_RESYNC long, an unused share of the server's time may be used later. Nor does a
 #: check wait for longer than that for those of others, which may never come.
 SAVED_CHECKS = 3
@@ -285,26 +287,28 @@ class Choices:
 
 
 class LastAnswers:
-    """The status that each load balancer was last answered, until it is surely shown."""
+    """The statuses that each load balancer had lately, until the last answer is surely shown."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._answers: LeastRecent[tuple[float, Json, Json]] = LeastRecent()
+        self._answers: LeastRecent[tuple[float, tuple[Json, ...]]] = LeastRecent()
 
     def note(self, uid: str, shown: Json, answered: Json) -> None:
         """Remember what a call answered that was shown a status."""
         since = self._monotonic() - ANSWER_SECONDS
-        for other, (at, _, _) in self._answers.items():
+        for other, (at, _) in self._answers.items():
             if at >= since:
                 break
             self._answers.pop(other)
-        self._answers.put(uid, (self._monotonic(), shown, answered))
+        _, before = self._answers.get(uid) or (-inf, ())
+        known = (*before, *(() if shown in before else (shown,)), answered)
+        self._answers.put(uid, (self._monotonic(), known[-KNOWN_ANSWERS:]))
 
     def of(self, uid: str, shown: Json) -> Json | None:
-        """Return the last answer, if that call was shown the same status; None if there is none."""
-        at, before, answered = self._answers.get(uid) or (-inf, {}, {})
+        """Return the last answer, if an earlier status than that is shown; None if it is not."""
+        at, known = self._answers.get(uid) or (-inf, ())
         is_new = self._monotonic() - at < ANSWER_SECONDS
-        return answered if is_new and before == shown != answered else None
+        return known[-1] if is_new and shown in known[:-1] and shown != known[-1] else None
 
 
 class Leases:

@@ -266,6 +266,22 @@ def test_a_service_with_a_field_that_cannot_be_served_has_its_members_follow(
     assert lb.reason() == "InvalidService"
 
 
+def test_endpoints_that_come_back_before_the_last_answer_shows_are_followed(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    """What is asked for is what a status from before the last answer says is right."""
+    lb = local(world, "node-1").settle(hook)
+    shown = [lb.status]
+    for nodes in (("node-2",), ("node-1",), ("node-2",), ("node-1",), ("node-1",)):
+        world.place(*nodes)
+        lb.parent["status"] = shown[-2:][0]
+        lb.call(hook)
+        shown.append(lb.status)
+        assert members(world) == [set(nodes)] * 2
+    assert lb.is_ready()
+    assert "RepairedLoadBalancer" not in world.cluster.reasons()
+
+
 def test_two_replicas_and_late_news_come_to_the_same_members(
     world: World, hook: LoadBalancersHook, cloud: Cloud
 ) -> None:

@@ -8,10 +8,13 @@ from itertools import pairwise
 import pytest
 
 from hooks.loadbalancers.memory import (
+    ANSWER_SECONDS,
     CHOICE_SECONDS,
+    KNOWN_ANSWERS,
     LISTS_PER_CHECK,
     REMEMBERED,
     Choices,
+    LastAnswers,
     Leases,
     LeastRecent,
     MemberLists,
@@ -332,3 +335,28 @@ def test_a_turn_that_did_not_end_goes_on_and_counts_as_its_share() -> None:
     again.is_partial = False
     remembered.end("a", again, "f")
     assert not remembered.begin("a", "f", is_check=False).is_turn
+
+
+def test_the_last_answer_counts_until_it_shows_whichever_earlier_status_does() -> None:
+    now = [0.0]
+    answers = LastAnswers(lambda: now[0])
+    first, second, third = ({"checkedFor": each} for each in "abc")
+    answers.note("lb", first, second)
+    answers.note("lb", first, third)
+    assert answers.of("lb", first) == answers.of("lb", second) == third
+    assert answers.of("lb", third) is None
+    assert answers.of("lb", {"checkedFor": "somebody else's"}) is None
+    assert answers.of("other", first) is None
+    answers.note("lb", third, first)
+    assert answers.of("lb", first) is None
+    assert answers.of("lb", third) == first
+    now[0] = ANSWER_SECONDS
+    assert answers.of("lb", third) is None
+
+
+def test_only_some_statuses_of_a_load_balancer_are_remembered() -> None:
+    answers = LastAnswers(lambda: 0.0)
+    for number in range(KNOWN_ANSWERS + 2):
+        answers.note("lb", {"n": number}, {"n": number + 1})
+    assert answers.of("lb", {"n": 1}) is None
+    assert answers.of("lb", {"n": KNOWN_ANSWERS}) == {"n": KNOWN_ANSWERS + 2}
