@@ -34,7 +34,13 @@ def a_port_goes(lb: LoadBalancer) -> None:
 CHANGES = [nothing_happens, a_node_leaves, a_port_is_added, a_port_goes]
 #: What else is written, by the number of ports after the change.
 OTHER_WRITES = {
-    1: {"deleteLoadBalancerRule", "createFirewallRule", "createTags", "deleteFirewallRule"},
+    1: {
+        "deleteLoadBalancerRule",
+        "deleteTags",
+        "createFirewallRule",
+        "createTags",
+        "deleteFirewallRule",
+    },
     2: set[str](),
     3: {"createLoadBalancerRule", "createFirewallRule", "createTags"},
 }
