@@ -345,3 +345,19 @@ def test_an_item_that_a_call_left_untagged_in_the_list_before_goes_with_the_serv
     lb.settle(hook)
     assert lb.is_finalized()
     assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize("kind", ["error", "job-failed"])
+def test_an_item_whose_tags_are_refused_is_deleted_again_and_tried_later(
+    world: World, hook: LoadBalancersHook, kind: str
+) -> None:
+    when = {"resourcetype": "NetworkACL"}
+    text = "no more tags"
+    world.simulator.control.fault("createTags", kind, code=530, text=text, when=when)
+    lb = LoadBalancer(world).settle(hook)
+    assert lb.reason() == "FirewallRefused"
+    assert text in lb.condition("Ready")["message"]
+    assert ours(world) == []
+    lb.wait(hook)
+    assert lb.is_ready()
+    assert len(ours(world)) == 1
