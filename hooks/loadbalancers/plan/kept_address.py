@@ -63,10 +63,7 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     if is_given:
         actions = (*actions, tags.give_to_user(facts, found))
     if is_proven:
-        ending = tags.end_takeover(facts, found)
-        leaving = tags.drop_former_users(facts, found)
-        settling = _settle(facts, found) if found == find_held(facts) else ()
-        actions = (*actions, *ending, *leaving, *settling)
+        actions = (*actions, *_endings(facts, found))
     recorded = RecordedAddress(
         ip=found.ip_address,
         id=found.id,
@@ -76,7 +73,7 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         published=is_published(request.recorded.address, found.ip_address),
         named=_is_named(request, found.ip_address) and not is_given,
     )
-    if is_proven and request.network_id and recorded.network_id != request.network_id:
+    if is_proven and request.network_id and recorded.network_id not in ("", request.network_id):
         return _find_network(found, recorded)
     return AddressPlan(
         condition=condition,
@@ -85,6 +82,14 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
         is_ours=is_proven and found.state == "Allocated" and not is_leaving(facts, found),
         recorded=recorded,
     )
+
+
+def _endings(facts: Facts, found: PublicIpAddress) -> tuple[Action, ...]:
+    """End what has begun with an address that is wholly ours."""
+    ending = tags.end_takeover(facts, found)
+    leaving = tags.drop_former_users(facts, found)
+    settling = _settle(facts, found) if found == find_held(facts) else ()
+    return (*ending, *leaving, *settling)
 
 
 def _find_network(found: PublicIpAddress, recorded: RecordedAddress) -> AddressPlan:

@@ -105,6 +105,16 @@ def test_an_address_that_no_status_has_is_planned_for_once_its_tier_is_recorded(
     assert planned.recorded.network_id == OTHER
 
 
+@pytest.mark.parametrize("network_id", ["", NET, OTHER], ids=["none", "the members'", "another"])
+def test_an_address_of_an_isolated_network_that_no_status_has(network_id: str) -> None:
+    """Of one that CloudStack shows without a network, nothing is to be found out."""
+    asked = request()
+    state = CloudState((our_address(asked, network_id=network_id),))
+    planned = plan_address(facts(asked, state=state))
+    assert planned.is_ours is (network_id != OTHER)
+    assert planned.awaits_status is (network_id == OTHER)
+
+
 def rules_on_tier(asked: LoadBalancerRequest, *rules: Any) -> RulesPlan:
     state = CloudState((ours(asked, OTHER),), rules=rules)
     return plan_rules(facts(asked, state=state, network=TIER), f"id-{IP}")
