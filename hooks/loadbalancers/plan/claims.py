@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Resource
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
@@ -88,8 +89,16 @@ def own_addresses(facts: Facts) -> list[PublicIpAddress]:
         for each in facts.state.addresses
         if owner.whose(each) is Whose.OURS
         or may_restore(facts, each)
-        or (is_deleting and owner.has_address(each))
+        or (is_deleting and is_left_behind(facts, each))
     ]
+
+
+def is_left_behind(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether nobody uses an address of our share: it has neither tag nor rule of a user."""
+    owner, here = facts.owner, facts.on(address.id).state
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    is_unused = owner.whose(address) is Whose.SHARED and owner.has_address(address)
+    return is_unused and not any(map(owner.has_another_mark, contents))
 
 
 def is_second(facts: Facts, address: PublicIpAddress) -> bool:

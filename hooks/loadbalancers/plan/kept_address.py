@@ -13,6 +13,7 @@ from hooks.loadbalancers.plan.address import AddressPlan, is_published, obtain, 
 from hooks.loadbalancers.plan.claims import (
     find_held,
     find_unproven,
+    is_left_behind,
     network_of,
     not_ready,
     unsettled,
@@ -133,7 +134,7 @@ def _release_others(facts: Facts, kept: PublicIpAddress) -> tuple[Action, ...]:
         for each in facts.state.addresses
         if each.id != kept.id
         and each.state == "Allocated"
-        and facts.owner.has_address(each)
+        and (facts.owner.whose(each) is Whose.OURS or is_left_behind(facts, each))
         and not serves_until(facts, each, kept)
         for action in take_down(facts.on(each.id), each, is_second=True)
     )

@@ -1,6 +1,7 @@
 """Decides what is removed of one address of ours, and what keeps it from being released."""
 
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.tags import Resource
 from hooks.http.texts import join_sentences
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
 from hooks.loadbalancers.plan.facts import Facts
@@ -102,13 +103,18 @@ def take_down(
 
 
 def _keys_of_ours(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
-    """Return the keys of what is ours among the tags of an address: all, or those of one user."""
-    owner = facts.owner
+    """Return the keys of what is ours among the tags of an address: all, or those of one user.
+
+    Who has a rule on a shared address is a user of it, also if somebody removed the tag.
+    """
+    owner, state = facts.owner, facts.state
     if Share.read(address.tags) is None:
         return (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
     former = owner.former_users(address) if owner.is_sole else ()
     own = (opening_key(owner.uid), *map(user_key, (owner.uid, *former)))
-    return own if owner.other_users(address) else (*SHARE_KEYS, TAG_ORIGIN, *own)
+    contents: tuple[Resource, ...] = (*state.rules, *state.firewall)
+    is_used = bool(owner.other_users(address)) or any(map(owner.has_another_mark, contents))
+    return own if is_used else (*SHARE_KEYS, TAG_ORIGIN, *own)
 
 
 def _keeps_by_us(facts: Facts, address: PublicIpAddress, *, is_second: bool) -> bool:
