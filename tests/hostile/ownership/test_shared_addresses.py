@@ -324,8 +324,7 @@ def play(begin: Begin, number: int, *, dies: bool) -> bool:
 
 def finish(lbs: Pair, hook: LoadBalancersHook, seconds: float) -> None:
     """Call all in turns while so much time passes: what one does may free another."""
-    until = lbs[0].world.now + seconds
-    while lbs[0].world.now < until:
+    for _ in range(4):
         for each in lbs:
             call_for(each, hook, seconds / 8)
 
