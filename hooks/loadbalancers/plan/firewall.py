@@ -238,9 +238,9 @@ def _ours_untagged(
     between creating and tagging a rule leaves one. On another address it is a person's. On a shared
     address it may be another Service's, unless we have the port: nobody else has a rule there.
     """
-    if not rule.tags and not _is_acquired(facts, rule.public_ip_id):
-        return ()
     address = _address(facts, rule.public_ip_id)
+    if not (rule.tags or (address and is_by_controller(address))):
+        return ()
     if address is None or Share.read(address.tags) is None or facts.owner.has_mark(rule):
         return port_keys
     return {port_key(each) for each in own_rules(facts.owner, facts.state.rules)} & set(port_keys)
@@ -248,11 +248,6 @@ def _ours_untagged(
 
 def _address(facts: Facts, address_id: str) -> PublicIpAddress | None:
     return next((each for each in facts.state.addresses if each.id == address_id), None)
-
-
-def _is_acquired(facts: Facts, address_id: str) -> bool:
-    address = _address(facts, address_id)
-    return address is not None and is_by_controller(address)
 
 
 def _opening_key(facts: Facts, address: PublicIpAddress) -> str:
