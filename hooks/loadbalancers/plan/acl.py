@@ -33,6 +33,7 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
     CHANGING_FIREWALL,
+    GOING,
     FirewallPlan,
     after_rules,
     firewall_condition,
@@ -94,7 +95,7 @@ class TierList:
     @cached_property
     def denying(self) -> tuple[NetworkAcl, ...]:
         """Return the items by which others deny something."""
-        return tuple(each for each in self.others if each.denies)
+        return tuple(each for each in self.others if each.denies and each.state not in GOING)
 
     @cached_property
     def ends(self) -> Mapping[str, float]:
@@ -124,6 +125,7 @@ class TierList:
             each
             for each in self.others
             if each.allows
+            and each.state not in GOING
             and not any(map(is_tag_of_ours, each.tags))
             and not is_item_reason(each.reason)
         )
@@ -187,11 +189,15 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
 
 
 def own_items(facts: Facts) -> tuple[NetworkAcl, ...]:
-    """Return the items that are ours, by number: by their marks, or as a seal proves."""
+    """Return the items that are ours, by number: by their marks, or as a seal proves.
+
+    One that CloudStack is deleting is there no more.
+    """
     return tuple(
         each
         for each in _by_number(facts.state.acl or ())
-        if facts.owner.has_acl_item(each, sealed=_is_sealed(facts, each))
+        if each.state not in GOING
+        and facts.owner.has_acl_item(each, sealed=_is_sealed(facts, each))
     )
 
 

@@ -40,8 +40,8 @@ from hooks.loadbalancers.plan.share_tags import Share, opening_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
 
-#: States of a firewall rule that is being deleted.
-_GOING = frozenset({"Revoke", "Deleting"})
+#: States of a firewall rule or an ACL item that is being deleted.
+GOING = frozenset({"Revoke", "Deleting"})
 #: Reasons: what admits the sources is being changed; CloudStack refused to.
 CHANGING_FIREWALL, _REFUSED = "ChangingFirewall", "FirewallRefused"
 #: Reason: the firewall admits whom the Service admits.
@@ -57,8 +57,7 @@ class FirewallPlan(StagePlan):
     """The firewall stage: what to do.
 
     Attributes:
-        is_too_wide: a rule of ours admits clients whom the source ranges do not admit, or opens a
-            port without a rule.
+        is_too_wide: what is ours admits clients who are not wanted, or opens a port without a rule.
     """
 
     is_too_wide: bool = False
@@ -71,12 +70,11 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
     Service asks for what it cannot have, no rule is created, and none is waited for. Nor does what
     admits too many wait: a creation may never end.
     """
-    spec = facts.request.spec
     if not facts.has_firewall:
         message = "The network has no firewall; the rules restrict the sources"
         return FirewallPlan(firewall_condition("True", "NoFirewall", message))
-    planned = open_ports(facts, address_id, rules.existing if spec.invalid else rules.wanted)
-    return after_rules(facts, rules, planned)
+    wanted = rules.existing if facts.request.spec.invalid else rules.wanted
+    return after_rules(facts, rules, open_ports(facts, address_id, wanted))
 
 
 def after_rules(facts: Facts, rules: RulesPlan, planned: FirewallPlan) -> FirewallPlan:
@@ -104,7 +102,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     wrong = {
         rule.id: rule for rule in existing if facts.owner.has_mark(rule) and rule.id not in right
     }
-    active = [rule for rule in existing if rule.state not in _GOING]
+    active = [rule for rule in existing if rule.state not in GOING]
     staying = [rule for rule in active if rule.id not in wrong]
     lacking = lacking_ports(port_keys, ranges, staying)
     opening = _opening(facts, address_id, lacking, active)
@@ -143,7 +141,7 @@ def is_open(facts: Facts, rules: Iterable[LoadBalancerRule]) -> bool:
     """Tell whether the firewall admits somebody to the port of each rule, or nobody may connect."""
     if not facts.has_firewall or not facts.request.spec.source_ranges:
         return True
-    active = [each for each in facts.state.firewall if each.state not in _GOING]
+    active = [each for each in facts.state.firewall if each.state not in GOING]
     return all(any(each.opens(*key) for each in active) for key in map(port_key, rules))
 
 
@@ -188,7 +186,7 @@ def begun_firewall(facts: Facts, address: PublicIpAddress) -> tuple[FirewallRule
         for rule in facts.state.firewall
         if rule.public_ip_id == address.id
         and not rule.tags
-        and rule.state not in _GOING
+        and rule.state not in GOING
         and opening_text(ports_of(rule)) == text
     )
 
@@ -222,7 +220,7 @@ def _is_right(facts: Facts, rule: FirewallRule, port_keys: set[PortKey]) -> bool
     missing = frozenset(uncovered(ranges, admitted))
     wanted = tuple(each for each in ranges if each not in missing) if missing else ranges
     return (
-        rule.state not in _GOING
+        rule.state not in GOING
         and facts.owner.has_firewall_rule(rule, _ours_untagged(facts, rule, port_keys))
         and rule.opens_only(port_keys)
         and is_equivalent(admitted, wanted)

@@ -401,3 +401,12 @@ def test_plan_mode_lists_the_items() -> None:
     )
     listed = shown(whole_plan(known))["plan"]
     assert [text.split(" ")[0] for text in listed if "ACL item" in text] == ["add", "remove"]
+
+
+@pytest.mark.parametrize("tags", [TAGS, ()], ids=["ours", "a person's"])
+def test_an_item_that_is_being_deleted_admits_nobody_and_keeps_its_number(tags: Any) -> None:
+    [first] = plan(rules(80)).actions
+    going = item(number_of(first), state="Revoke", tags=tags)
+    [action] = plan(rules(80), going).actions
+    assert number_of(action) == number_of(first) + 1
+    assert remove_items(on_tier(going)) == ()
