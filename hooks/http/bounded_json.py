@@ -1,6 +1,7 @@
 """Reads JSON from other processes: what is too large in memory is refused before it is parsed."""
 
 import re
+import sys
 from functools import lru_cache
 from operator import not_
 from typing import Any
@@ -21,6 +22,11 @@ VALUE_BYTES = 240
 #: Each of these outside of strings begins a value, or a container.
 _STRUCTURE = (b",", b"[", b"{")
 _CONTAINERS = frozenset({dict, list})
+#: What makes a string's characters take four bytes, or two: as UTF-8 or as an escape.
+_WIDEST = re.compile(rb"[\xf0-\xf4]|\\u[dD][89a-fA-F]")
+_WIDER = re.compile(rb"[\xc4-\xef]|\\u(?!00)")
+#: Bytes that a text takes besides its characters, if these are not ASCII.
+_TEXT_OVERHEAD = 72
 _LOCATION = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -70,9 +76,18 @@ def has_more_values(data: bytes | bytearray, max_values: int) -> bool:
 
 
 def parsing_bytes(data: bytes | bytearray, max_values: int) -> int:
-    """Return how many bytes of memory the parsed text takes at most."""
+    """Return how many bytes of memory the parsed text takes at most.
+
+    One character that takes four bytes makes all others of its string take as many.
+    """
     count = sum(map(data.count, _STRUCTURE))
-    return len(data) + min(count, max_values) * VALUE_BYTES
+    width = 4 if _WIDEST.search(data) else 2 if _WIDER.search(data) else 1
+    return width * len(data) + min(count, max_values) * VALUE_BYTES
+
+
+def bytes_of_text(text: str) -> int:
+    """Return how many bytes the characters of a text take: as many each as the widest needs."""
+    return len(text) if text.isascii() else max(len(text), sys.getsizeof(text) - _TEXT_OVERHEAD)
 
 
 @lru_cache(maxsize=8)

@@ -20,6 +20,9 @@ from hooks.http.deadline import Deadline, run_detached
 CONNECT_SECONDS = 3.0
 #: Bytes of headers and chunk sizes that an answer may have besides its body.
 OVERHEAD_BYTES = 1024 * 1024
+#: Bytes of its longer lines together, which are headers: libraries keep several copies of each.
+HEADER_BYTES = 64 * 1024
+_LONGER_LINE = 64
 #: Lines that come before, between and after the parts of a body: of headers, `100 Continue`, sizes
 #: of chunks. Each costs 10 µs of processor time, however short it is: so many, and one more for
 #: each so many bytes of an answer.
@@ -79,6 +82,7 @@ class Budget:
         self._max_bytes = max_bytes
         self._bytes_left = max_bytes + OVERHEAD_BYTES
         self._lines_left = OVERHEAD_LINES + max_bytes // BYTES_PER_LINE
+        self._header_bytes_left = HEADER_BYTES
 
     def cut(self, sock: socket.socket, most: float = 3600.0) -> None:
         """Let the socket's next operation wait no longer than is left."""
@@ -93,11 +97,15 @@ class Budget:
         if self._bytes_left < 0:
             raise TooLarge(f"is larger than {self._max_bytes} bytes")
 
-    def take_line(self) -> None:
+    def take_line(self, size: int) -> None:
         """Count a line that came in around a body."""
         self._lines_left -= 1
         if self._lines_left < 0:
             raise TooLarge("comes in too many small pieces")
+        if size > _LONGER_LINE:
+            self._header_bytes_left -= size
+            if self._header_bytes_left < 0:
+                raise TooLarge(f"has more than {HEADER_BYTES} bytes of headers")
 
 
 #: The budget of the request that this thread sends. All of its operations are the thread's own.
@@ -156,8 +164,9 @@ def _wait_for(sock: socket.socket, receive: Callable[[], T]) -> T:
 
 class _Reader(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
-        BUDGET.get().take_line()
-        return super().readline(size)
+        line = super().readline(size)
+        BUDGET.get().take_line(len(line))
+        return line
 
 
 class BoundedTlsSocket(_Socket, ssl.SSLSocket):

@@ -4,6 +4,7 @@ Redirects are not followed, nothing is sent twice, and no cookie, `.netrc` or va
 environment takes part: a request may carry credentials, and may create something.
 """
 
+import re
 import ssl
 import time
 from base64 import b64decode
@@ -23,7 +24,7 @@ from hooks.http import proxies
 from hooks.http.answer_memory import AnswerBounds, Lease
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError, failure
-from hooks.http.hide import Hider
+from hooks.http.hide import HIDDEN, Hider
 from hooks.http.sockets import BUDGET, Budget, NoRoom, TooLarge, check_tunnel, connect, spending
 from hooks.http.tls import BadTrust
 
@@ -35,6 +36,8 @@ _CHUNK_BYTES = 64 * 1024
 #: The first status of an answer that is no interim one, and those that have no body.
 OK = 200
 _WITHOUT_BODY = (204, 304)
+#: A character that a header escapes.
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +157,10 @@ class Transport:
         return HttpAnswer(
             reply.status_code,
             body,
-            content_type=hider.hide(reply.headers.get("Content-Type", "")),
-            retry_after=hider.hide(reply.headers.get("Retry-After", "")),
-            date=hider.hide(reply.headers.get("Date", "")),
-            warning=hider.hide(reply.headers.get("Warning", "")),
+            content_type=_header("Content-Type", reply, hider),
+            retry_after=_header("Retry-After", reply, hider),
+            date=_header("Date", reply, hider),
+            warning=_header("Warning", reply, hider),
             bounds=self._bounds,
             deadline=budget.deadline,
             lease=lease,
@@ -182,6 +185,13 @@ class Transport:
             request.method, request.url, headers=dict(request.headers), data=request.body
         ).prepare()
         return self._adapter.send(prepared, stream=True, timeout=seconds, proxies=self._proxies)
+
+
+def _header(name: str, reply: requests.Response, hider: Hider) -> str:
+    """Return a header without secrets; a character may have a backslash (RFC 9110, 5.6.4)."""
+    text = str(reply.headers.get(name, ""))
+    plain = _QUOTED_PAIR.sub(r"\1", text)
+    return hider.hide(text) if hider.hide(plain) == plain else HIDDEN
 
 
 def _credentials(headers: Mapping[str, str]) -> Iterator[str]:

@@ -50,6 +50,8 @@ SAFE_PATH = re.compile(
 PAGE_SIZE = 500
 #: By how much a page may be larger than the one before.
 PAGE_GROWTH = 5
+#: Characters of what names the next page: the API server's holds the key of one object.
+MAX_TOKEN = 4096
 #: Characters of an answer's text that an error shows.
 MAX_LINE = 300
 #: What the API server's audit log shows of us.
@@ -386,4 +388,7 @@ def _page(what: str, answer: Json) -> tuple[list[Json], str]:
         raise KubeUnreachable(f"{what}: the answer's items are not a list of objects")
     if not isinstance(metadata, dict):
         raise KubeUnreachable(f"{what}: the answer's metadata is not an object")
-    return listed, str(metadata.get("continue") or "")
+    token = metadata.get("continue") or ""
+    if not isinstance(token, str) or len(token) > MAX_TOKEN:
+        raise KubeUnreachable(f"{what}: the answer's metadata.continue is no token")
+    return listed, token

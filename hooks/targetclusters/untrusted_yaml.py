@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
+from hooks.http.bounded_json import bytes_of_text
 from hooks.kube.field_paths import Part, field_path
 
 #: How deep values may nest; the parser's time grows with the square of it.
@@ -19,8 +20,8 @@ MAX_DEPTH = 100
 #: Values in one text, each counted as often as aliases repeat it. A ConfigMap of 1 MiB that is
 #: written without aliases holds a quarter of this.
 MAX_VALUES = 200_000
-#: Characters in one text, counted in the same way.
-MAX_CHARACTERS = 4 * 1024 * 1024
+#: Bytes of memory for what is in one text, counted in the same way.
+MAX_TEXT_BYTES = 4 * 1024 * 1024
 
 _INTEGER = re.compile(r"([-+]?)(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -61,7 +62,7 @@ class Size(NamedTuple):
     """How much a text holds, each value and text counted as often as aliases repeat it."""
 
     values: int
-    characters: int
+    text_bytes: int
 
 
 NO_SIZE = Size(0, 0)
@@ -106,14 +107,14 @@ def _measure(text: str) -> Size | str:
         pass  # the documents before it may be good
     except UnicodeError:
         return "contains characters that are not valid Unicode"
-    return Size(counter.values, counter.characters)
+    return Size(counter.values, counter.text_bytes)
 
 
 class _Counted(NamedTuple):
     """What an anchor stands for; `height` is how many levels of collections it has."""
 
     values: int
-    characters: int
+    text_bytes: int
     height: int = 0
 
 
@@ -132,7 +133,7 @@ class _Counter:
     """Counts what a text holds, event by event."""
 
     def __init__(self) -> None:
-        self.values = self.characters = 0
+        self.values = self.text_bytes = 0
         self._depth = 0
         self._open: list[_Open] = []
         self._anchors: dict[str, _Counted] = {}
@@ -143,7 +144,7 @@ class _Counter:
             return f"nests deeper than {MAX_DEPTH} levels, or contains itself"
         for count, most, what in (
             (self.values, MAX_VALUES, "values"),
-            (self.characters, MAX_CHARACTERS, "characters"),
+            (self.text_bytes, MAX_TEXT_BYTES, "bytes of text"),
         ):
             if count > most:
                 return (
@@ -159,11 +160,11 @@ class _Counter:
             case yaml.ScalarEvent():
                 parent = self._open[-1] if self._open else None
                 is_key = parent is not None and parent.is_mapping and parent.children % 2 == 0
-                self._add(_Counted(0 if is_key else 1, len(event.value)), event.anchor)
+                self._add(_Counted(0 if is_key else 1, bytes_of_text(event.value)), event.anchor)
             case yaml.AliasEvent():
                 self._add(self._anchors.get(event.anchor or "", _Counted(1, 0)))
             case yaml.CollectionStartEvent():
-                before = Size(self.values, self.characters)
+                before = Size(self.values, self.text_bytes)
                 # Until its end an alias to it makes it contain itself.
                 self._remember(event.anchor, _Counted(1, 0, height=MAX_DEPTH + 1))
                 is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -172,15 +173,15 @@ class _Counter:
                 self.values += 1
             case yaml.CollectionEndEvent():
                 one = self._open.pop()
-                values, characters = self.values, self.characters
-                self.values, self.characters = one.before
-                counted = _Counted(values - self.values, characters - self.characters, one.height)
+                values, text_bytes = self.values, self.text_bytes
+                self.values, self.text_bytes = one.before
+                counted = _Counted(values - self.values, text_bytes - self.text_bytes, one.height)
                 self._add(counted, one.anchor)
 
     def _add(self, counted: _Counted, anchor: str | None = None) -> None:
         """Add a key or value to the collection that is open."""
         self.values += counted.values
-        self.characters += counted.characters
+        self.text_bytes += counted.text_bytes
         self._depth = len(self._open) + counted.height
         self._remember(anchor, counted)
         if self._open:

@@ -46,7 +46,7 @@ class SourceMemory:
 
     def reserve(self, lease: Lease, size: Size, deadline: Deadline) -> bool:
         """Let a lease hold so much more before it is built; return whether that was in time."""
-        amount = lease.amount + size.values * VALUE_BYTES + size.characters
+        amount = lease.amount + size.values * VALUE_BYTES + size.text_bytes
         while not lease.grow(amount, _AT_ONCE):
             if not self._drop_one():
                 return lease.grow(amount, deadline)

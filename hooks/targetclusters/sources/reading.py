@@ -33,9 +33,10 @@ from hooks.targetclusters.untrusted_yaml import NO_SIZE, Size
 
 #: How many objects one TargetCluster may apply to its target.
 MAX_OBJECTS = 10_000
-#: How many values and characters the sources of one TargetCluster may hold in memory, each counted
-#: as often as aliases repeat it.
+#: How many values and bytes of text the sources of one TargetCluster may hold in memory, each
+#: counted as often as aliases repeat it.
 MAX_SIZE = Size(400_000, 32 * 1024 * 1024)
+_NO_MEMORY = "waited for memory until no time was left"
 #: How many objects are read one by one; more are read in whole lists.
 READ_SINGLY = 10
 #: Whole ConfigMaps and Secrets in the first page, 1 MiB each, and their metadata, 256 KiB each;
@@ -119,7 +120,7 @@ class _Reading:
                 self._read_objects(source, [self._metadata(self._path(source, source.name))])
         except _OverSize:
             self.has_all, self.is_full = False, True
-            most = f"more than {MAX_SIZE.values} values or {MAX_SIZE.characters} characters"
+            most = f"more than {MAX_SIZE.values} values or {MAX_SIZE.text_bytes} bytes of text"
             self._note(FIELD, f"hold {most} together, so the rest is not read and nothing pruned")
         except KubeError as error:
             if source.name and isinstance(error, NotFound):
@@ -190,7 +191,10 @@ class _Reading:
         for obj in self._whole(source, new):
             metadata, lease = _metadata(obj), Lease(self.reader.memory.share)
             contents = read_contents(source, obj, partial(self._build, lease))
-            lease.shrink(held_bytes([one.body for one in contents.objects]))
+            held = held_bytes([one.body for one in contents.objects])
+            if not lease.grow(held, self.deadline):
+                raise KubeError(_NO_MEMORY)
+            lease.shrink(held)
             kept = contents.kept(lease)
             self.found[_key(source, metadata["name"])] = _version(metadata), kept
 
@@ -209,12 +213,12 @@ class _Reading:
         """Count what is about to be built, once there is memory for it. Raises as `_spend`."""
         self._spend(size)
         if not self.reader.memory.reserve(lease, size, self.deadline):
-            raise KubeError("waited for memory until no time was left")
+            raise KubeError(_NO_MEMORY)
 
     def _spend(self, size: Size) -> None:
         """Count what is about to be held. Raises _OverSize, and KubeError if no time is left."""
-        self.held = Size(self.held.values + size.values, self.held.characters + size.characters)
-        if self.held.values > MAX_SIZE.values or self.held.characters > MAX_SIZE.characters:
+        self.held = Size(self.held.values + size.values, self.held.text_bytes + size.text_bytes)
+        if self.held.values > MAX_SIZE.values or self.held.text_bytes > MAX_SIZE.text_bytes:
             raise _OverSize
         if self.deadline.passed():
             raise KubeError("no time is left")

@@ -1,14 +1,23 @@
 """JSON is counted before it is parsed, in time that grows with its length and no faster."""
 
 import json
+import sys
 import time
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.http.bounded_json import BadJson, has_more_values, parse_json
+from hooks.http.bounded_json import (
+    BadJson,
+    bytes_of_text,
+    has_more_values,
+    parse_json,
+    parsing_bytes,
+)
 
 MIB = 1024 * 1024
 TEXTS = st.text('a",:[]{}\\', max_size=5)
@@ -132,3 +141,28 @@ def test_reads(text: bytes, value: object) -> None:
 def test_distinct_keys_are_never_taken_for_repeated_ones(value: object) -> None:
     text = json.dumps(value).encode()
     assert parse_json(text, max_values=1000, distinct_keys=True) == value
+
+
+@pytest.mark.parametrize("written", [json.dumps, partial(json.dumps, ensure_ascii=False)])
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param("a", id="ASCII"),
+        pytest.param("\u00e9", id="Latin 1"),
+        pytest.param("\u20ac", id="two bytes a character"),
+        pytest.param("\U0001f600", id="four bytes a character"),
+    ],
+)
+def test_one_wide_character_makes_all_of_a_text_wide(
+    written: Callable[[str], str], last: str
+) -> None:
+    text = "x" * MIB + last
+    data = written(text).encode()
+    taken = sys.getsizeof(json.loads(data)) - 100
+    assert taken <= bytes_of_text(text) <= 1.1 * taken + 100
+    assert taken <= parsing_bytes(data, 10) <= 1.1 * taken + 1000
+
+
+def test_escapes_of_ascii_make_no_text_wide() -> None:
+    data = json.dumps("x" * MIB).encode()[:-1] + b'\\u003c\\n"'
+    assert parsing_bytes(data, 10) < 1.1 * MIB

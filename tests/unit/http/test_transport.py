@@ -1,5 +1,6 @@
 """One transport, shared by many threads, sends each request once and keeps connections open."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from hooks.http.tls import file_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 from tests import loopback
 from tests.controlplane.polling import PATIENCE
+from tests.targets import servers
 
 
 class Echo(loopback.Handler):
@@ -85,3 +87,63 @@ def test_a_request_shows_neither_its_credentials_nor_its_body() -> None:
 
 def test_an_answer_does_not_show_its_body() -> None:
     assert "s3cret" not in repr(HttpAnswer(200, b'{"data": {"kubeconfig": "s3cret"}}'))
+
+
+TOKEN = "token-of-some-length"
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Retry-After", "Date", "Warning"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(TOKEN, id="plain"),
+        pytest.param(TOKEN.replace("o", "\\o"), id="some characters as quoted pairs"),
+        pytest.param("".join(f"\\{each}" for each in TOKEN), id="each character as a quoted pair"),
+        pytest.param(TOKEN.replace("-", "\\u002d"), id="escaped as JSON"),
+    ],
+)
+def test_no_header_shows_a_credential(name: str, written: str) -> None:
+    header = f'{name}: 299 - "a {written} b"\r\n'.encode()
+    with (
+        servers.serving(servers.answering(b"{}", headers=header)) as server,
+        closing(Transport(file_context)) as transport,
+    ):
+        sent = Request("GET", server.url, {"Authorization": f"Bearer {TOKEN}"})
+        answer = transport.send(sent, PATIENCE)
+    shown = [answer.content_type, answer.retry_after, answer.date, answer.warning]
+    assert any(shown)
+    for text in shown:
+        assert TOKEN not in text
+        assert TOKEN not in re.sub(r"\\(.)", r"\1", text)
+
+
+def test_headers_that_hold_no_credential_are_shown_as_they_came() -> None:
+    header = b'Warning: 299 - "v1 \\"Endpoints\\" is old"\r\n'
+    with (
+        servers.serving(servers.answering(b"{}", headers=header)) as server,
+        closing(Transport(file_context)) as transport,
+    ):
+        sent = Request("GET", server.url, {"Authorization": f"Bearer {TOKEN}"})
+        assert transport.send(sent, PATIENCE).warning == '299 - "v1 \\"Endpoints\\" is old"'
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "passes"),
+    [
+        pytest.param(20, 1000, True, id="more than servers of Kubernetes send"),
+        pytest.param(80, 1000, False, id="many long ones"),
+        pytest.param(2, 60_000, False, id="two very long ones"),
+    ],
+)
+def test_headers_have_a_bound_of_their_own(count: int, length: int, passes: bool) -> None:
+    headers = b"".join(b"X-%d: %s\r\n" % (n, b"x" * length) for n in range(count))
+    with (
+        servers.serving(servers.answering(b"{}", headers=headers)) as server,
+        closing(Transport(file_context)) as transport,
+    ):
+        request = Request("GET", server.url)
+        if passes:
+            assert transport.send(request, PATIENCE).body == b"{}"
+        else:
+            with pytest.raises(HttpError, match="more than 65536 bytes of headers"):
+                transport.send(request, PATIENCE)

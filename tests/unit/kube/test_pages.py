@@ -7,7 +7,7 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.sockets import TooLarge
-from hooks.kube.client import PAGE_SIZE, KubeUnreachable, Pages
+from hooks.kube.client import MAX_TOKEN, PAGE_SIZE, KubeUnreachable, Pages
 from tests.kubes import Answering, Call
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -66,3 +66,38 @@ def test_a_page_that_is_too_large_from_the_start_is_an_error() -> None:
     with pytest.raises(KubeUnreachable):
         kube.read()
     assert kube.limits == [5]
+
+
+class Continuing(Answering):
+    """Names the next page by a token, once."""
+
+    def __init__(self, token: object) -> None:
+        self.token = token
+        self.asked: list[str] = []
+
+    def answer(self, call: Call) -> Json:
+        self.asked.append(dict(call.params or {}).get("continue", ""))
+        more = {} if len(self.asked) > 1 else {"continue": self.token}
+        return {"items": [], "metadata": more}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("\u00e9" * (MAX_TOKEN + 1), id="long"),
+        pytest.param(["a"] * 10, id="a list"),
+        pytest.param({"a": "b"}, id="an object"),
+        pytest.param(7, id="a number"),
+    ],
+)
+def test_what_is_no_token_is_not_sent_back(token: object) -> None:
+    kube = Continuing(token)
+    with pytest.raises(KubeUnreachable, match=r"metadata\.continue is no token"):
+        list(kube.list("/api/v1/nodes", deadline=Deadline(60)))
+    assert kube.asked == [""]
+
+
+def test_a_token_names_the_next_page() -> None:
+    kube = Continuing("x" * MAX_TOKEN)
+    assert list(kube.list("/api/v1/nodes", deadline=Deadline(60))) == []
+    assert kube.asked == ["", "x" * MAX_TOKEN]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooks.targetclusters.untrusted_yaml import (
-    MAX_CHARACTERS,
     MAX_DEPTH,
+    MAX_TEXT_BYTES,
     MAX_VALUES,
     InvalidField,
     Size,
@@ -131,7 +131,7 @@ def bomb(first: str, step: str, levels: int) -> str:
     [
         pytest.param(bomb("[x, x]", "[{}]", 12), MAX_VALUES, id="lists"),
         pytest.param(bomb("{k: v}", "{{<<: [{}]}}", 12), MAX_VALUES, id="merge keys"),
-        pytest.param(bomb("x" * 100_000, "[{}]", 4), MAX_CHARACTERS, id="long texts"),
+        pytest.param(bomb("x" * 100_000, "[{}]", 4), MAX_TEXT_BYTES, id="long texts"),
         pytest.param("[" * 1_000_000, MAX_DEPTH, id="brackets"),
         pytest.param("{a: " * 250_000, MAX_DEPTH, id="braces"),
     ],
@@ -155,7 +155,7 @@ JSON_VALUES = st.recursive(
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "characters"),
+    ("text", "values", "text_bytes"),
     [
         pytest.param("", 0, 0, id="empty"),
         pytest.param("ab", 1, 2, id="text"),
@@ -167,13 +167,19 @@ JSON_VALUES = st.recursive(
     ],
 )
 def test_a_text_is_measured_before_anything_is_built(
-    text: str, values: int, characters: int
+    text: str, values: int, text_bytes: int
 ) -> None:
     sizes: list[Size] = []
     found = documents(text, sizes.append)
     assert sizes == []
     list(found)
-    assert sizes == [Size(values, characters)]
+    assert sizes == [Size(values, text_bytes)]
+
+
+def test_a_character_of_four_bytes_counts_for_each_of_its_text() -> None:
+    sizes: list[Size] = []
+    list(documents("x" * 1000 + "\U0001f600", sizes.append))
+    assert 4000 <= sizes[0].text_bytes < 4100
 
 
 @given(JSON_VALUES)

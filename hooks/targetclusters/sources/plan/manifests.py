@@ -148,7 +148,7 @@ def read_manifests(
     if len(problems) > MAX_PROBLEMS:
         more = SourceProblem(source, f"{len(problems) - MAX_PROBLEMS} more problems")
         problems[MAX_PROBLEMS:] = [more]
-    size = Size(sum(one.values for one in sizes), sum(one.characters for one in sizes))
+    size = Size(sum(one.values for one in sizes), sum(one.text_bytes for one in sizes))
     return SourceContents(tuple(objects), tuple(problems), size)
 
 

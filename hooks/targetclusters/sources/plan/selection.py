@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import structs
 
-from hooks.http.bounded_json import Json
+from hooks.http.bounded_json import Json, bytes_of_text
 from hooks.kube.objects import items, part
 from hooks.kube.patterns import DNS_LABEL, LABEL_KEY, LABEL_VALUE
 from hooks.names import LABEL_SYNC, TARGET_CLUSTER_GROUP, TARGET_CLUSTER_KIND
@@ -203,7 +203,7 @@ def _copy(source: Source, name: str, obj: Json, spend: Callable[[Size], object])
     }
     held = [part(body, *path) for path in _COPIED_MAPS]
     texts = [str(text) for pairs in held for pair in pairs.items() for text in pair]
-    size = Size(len(texts) // 2, sum(map(len, texts)))
+    size = Size(len(texts) // 2, sum(map(bytes_of_text, texts)))
     spend(size)
     try:
         problems = tuple(unknown_switches(name, body))

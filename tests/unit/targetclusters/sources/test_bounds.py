@@ -57,7 +57,7 @@ def test_all_keys_of_all_sources_share_one_bound(keys: int) -> None:
     assert not found.has_all_sources
     assert [str(problem) for problem in found.problems] == [
         (
-            "resourceSyncPolicy.sources: hold more than 400000 values or 33554432 characters "
+            "resourceSyncPolicy.sources: hold more than 400000 values or 33554432 bytes of text "
             "together, so the rest is not read and nothing pruned"
         )
     ]
@@ -68,7 +68,7 @@ def test_all_keys_of_all_sources_share_one_bound(keys: int) -> None:
 
 def test_copies_count_by_their_texts() -> None:
     own, large = OwnCluster(), "x" * 1_000_000
-    count = MAX_SIZE.characters // len(large) + 2
+    count = MAX_SIZE.text_bytes // len(large) + 2
     for number in range(count):
         own.put(config_map(f"c{number:02}", k=large))
     found = synced(own, *({"name": f"c{number:02}"} for number in range(count)))
