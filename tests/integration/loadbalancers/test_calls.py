@@ -9,6 +9,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.memory import ANSWER_SECONDS
+from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from tests.integration.loadbalancers.driver import (
     DAY,
     LoadBalancer,
@@ -339,3 +340,29 @@ def test_calls_of_a_load_balancer_do_not_grow_with_the_number_that_are_made_at_o
             cloud.close()
             world.close()
     assert max(each) <= 8.5
+
+
+def test_what_a_change_of_address_costs(world: World, hook: LoadBalancersHook) -> None:
+    """The new address costs what a first one does, and the end of the old one a lease more."""
+    lb = LoadBalancer(world).settle(hook)
+    world.simulator.control.clear_calls()
+    lb.change(address="198.51.100.77")
+    lb.settle(hook)
+    assert world.writes() == {
+        "associateIpAddress": 1,
+        "createTags": 3,
+        "createLoadBalancerRule": 1,
+        "assignToLoadBalancerRule": 1,
+        "createFirewallRule": 1,
+    }
+    for seconds in (SHOWN_TOGETHER, SERVES_ON):
+        world.simulator.control.clear_calls()
+        world.advance(seconds + 1)
+        lb.settle(hook)
+    assert "addressChange" not in lb.status
+    assert world.writes() == {"createTags": 1, "disassociateIpAddress": 1, "deleteTags": 1}
+    [call] = world.simulator.control.calls("deleteTags")
+    assert call["params"]["resourcetype"] == "LoadBalancer", "tags of rules outlive their rules"
+    world.simulator.control.clear_calls()
+    lb.wait(hook)
+    assert reads(world) == 3, "as before the change"
