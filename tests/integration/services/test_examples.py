@@ -71,6 +71,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "proxy-per-port",
         "shared-address",
         "address-changed",
+        "several-networks",
     ]
 
 
