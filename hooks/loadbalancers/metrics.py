@@ -17,10 +17,7 @@ from hooks.webhook.shown import Shown
 
 _SERVICE = ("namespace", "service")
 _READY = "1 if the load balancer of the Service is Ready, 0 if it is not or unknown."
-_MEMBERS = (
-    "Members by state: wanted (nodes that may serve), assigned (in the rules), missing (wanted, "
-    "and not to be assigned: their VMs are on another network, or unknown)."
-)
+_MEMBERS = "Members by state: wanted (nodes that may serve), assigned (in the rules)."
 _PORTS = "Ports of the Service by state: wanted, served (their rules exist)."
 _CONTESTED = "1 while something else undoes what we repair, and we leave it to that."
 _PLANNED = "Changes that plan mode lists; absent outside plan mode."
@@ -41,6 +38,7 @@ class _Row:
     service: str
     is_ready: bool
     is_contested: bool
+    is_published: bool
     members: tuple[tuple[str, int], ...]
     ports: tuple[tuple[str, int], ...]
     planned: int | None
@@ -77,12 +75,15 @@ class LoadBalancerMetrics(Collector):
         if response.get("finalized"):
             self._shown.forget(key, uid)
             return
-        status = part(response, "status")
-        self._shown.note(key, uid, _row(namespace, service, status))
-        before = request.recorded.address
-        is_first = not (before and before.published) and not request.recorded.withdrawn_address
+        status, recorded = part(response, "status"), request.recorded
+        before, row = self._shown.get(key, uid), _row(namespace, service, status)
+        self._shown.note(key, uid, row)
+        # A call may show the status from before the last answer.
+        was_published = bool(recorded.address and recorded.address.published)
+        was_published = was_published or (before is not None and before.is_published)
+        is_first = not was_published and not recorded.withdrawn_address
         created = read_time(request.metadata.creation_timestamp)
-        if part(status, "address").get("published") and is_first and created is not None:
+        if row.is_published and is_first and created is not None:
             self._provisioning.observe(max(0.0, now - created))
 
     def describe(self) -> Iterable[Metric]:
@@ -100,7 +101,6 @@ def _row(namespace: str, service: str, status: Json) -> _Row:
     counts = {
         "wanted": members.get("wanted"),
         "assigned": members.get("assigned"),
-        "missing": len(items(members, "missing")) if members else None,
     }
     served = sum(1 for each in ports if each.get("id"))
     return _Row(
@@ -108,6 +108,7 @@ def _row(namespace: str, service: str, status: Json) -> _Row:
         service,
         is_ready=is_true(shown, "Ready"),
         is_contested=find_condition(shown, "Ready").get("reason") == REASON_CONTESTED,
+        is_published=bool(part(status, "address").get("published")),
         members=tuple((state, count) for state, count in counts.items() if count is not None),
         ports=(("wanted", len(ports)), ("served", served)) if ports else (),
         planned=len(items(status, "plan")) if "plan" in status else None,

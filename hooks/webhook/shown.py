@@ -30,6 +30,12 @@ class Shown(Generic[Row]):
         with self._lock:
             self._rows[key] = uid, self._monotonic(), row
 
+    def get(self, key: str, uid: str) -> Row | None:
+        """Return the row of an object; None where none is shown of this UID."""
+        with self._lock:
+            known = self._rows.get(key)
+            return known[2] if known and known[0] == uid else None
+
     def forget(self, key: str, uid: str) -> None:
         """Show an object no longer, unless it has another UID by now."""
         with self._lock:

@@ -59,7 +59,17 @@ FILES = {"-f", "-k", "--from-file", "--kubeconfig", "--patch-file"}
 #: What an API server has by itself, as far as the pages speak of it.
 BUILT_IN = {
     *("clusterrole", "clusterrolebinding", "configmap", "configmaps", "crd", "deployment"),
-    *("events", "namespace", "node", "nodes", "pod", "rolebinding", "secret", "service"),
+    *(
+        "endpointslices",
+        "events",
+        "namespace",
+        "node",
+        "nodes",
+        "pod",
+        "rolebinding",
+        "secret",
+        "service",
+    ),
     *("serviceaccount", "services", "validatingadmissionpolicybinding"),
 }
 #: Commands whose words name objects; for others they name something else.
