@@ -260,6 +260,9 @@ def _retire(
     since = facts.now
     if known and change.switched_at is not None:
         since = min(facts.now, change.switched_at)
+    if known and known.published:
+        # Something may have held up the withdrawal: names in the DNS follow from then on.
+        since = max(since, facts.now - SHOWN_TOGETHER)
     elapsed = facts.now - since
     is_shown = elapsed < SHOWN_TOGETHER
     record = msgspec.structs.replace(

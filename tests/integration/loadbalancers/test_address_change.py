@@ -70,6 +70,22 @@ def test_the_old_address_serves_until_a_name_in_the_dns_has_followed(
     assert service.serving == [FREE]
 
 
+def test_the_old_address_serves_on_from_its_withdrawal_whatever_held_that_up(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    service = Changing(world, hook)
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    world.advance(3600)
+    service.wait(5)
+    assert service.shown == [FREE]
+    service.wait(SERVES_ON - 60)
+    assert service.serving == sorted((FREE, old))
+    service.wait(120)
+    assert service.serving == [FREE]
+
+
 def test_without_an_address_the_service_keeps_what_it_has(
     world: World, hook: LoadBalancersHook
 ) -> None:

@@ -209,18 +209,27 @@ def test_one_that_was_never_shown_goes_at_once() -> None:
         pytest.param(SHOWN_TOGETHER - 5, True, LOOK_AGAIN, id="a moment before it is withdrawn"),
         pytest.param(SHOWN_TOGETHER + 50, False, SERVES_ON - 50, id="withdrawn"),
         pytest.param(SHOWN_TOGETHER + 200, False, SERVES_ON - 200, id="serving on"),
-        pytest.param(10_000.0, False, LOOK_AGAIN, id="long after that"),
         pytest.param(-9_999.0, True, SHOWN_TOGETHER, id="a time in the future"),
     ],
 )
 def test_the_old_one_is_shown_for_a_while_and_serves_for_another(
     seconds: float, due: float, *, published: bool
 ) -> None:
-    made = planned(request(status=changing(**since(seconds)), address=IP), serving(IP, OTHER))
+    change = since(seconds, published=published)
+    made = planned(request(status=changing(**change), address=IP), serving(IP, OTHER))
     assert made.actions == ()
     assert status(made)["addressChange"]["former"]["published"] is published
     assert made.response.get("resyncAfterSeconds") == due
     assert condition(made)["status"] == "True"
+
+
+@pytest.mark.parametrize("seconds", [SHOWN_TOGETHER, SHOWN_TOGETHER + 50, 10_000.0])
+def test_the_old_one_serves_on_from_when_it_is_withdrawn(seconds: float) -> None:
+    made = planned(request(status=changing(**since(seconds)), address=IP), serving(IP, OTHER))
+    assert made.actions == ()
+    change = status(made)["addressChange"]
+    assert change["former"]["published"] is False
+    assert change["switchedAt"] == timestamp(NOW - SHOWN_TOGETHER)
 
 
 WITHDRAWN = since(SHOWN_TOGETHER + SERVES_ON, published=False)
