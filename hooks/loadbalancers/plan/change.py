@@ -82,7 +82,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     found, change = find_held(facts), facts.request.recorded.change
     if found is None:
         return held
-    if is_shared(facts, found):
+    if is_shared(found):
         return held
     if not held.address.is_ours:
         return _with(held, change=change)
@@ -95,12 +95,13 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
             return stages
         return stages._replace(firewall=replace(stages.firewall, actions=(), is_too_wide=False))
 
-    if facts.request.spec.invalid:
+    is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
+    if facts.request.spec.invalid or is_new_share:
         kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
         return _with(held, change=change, beside=_beside(*kept))
     going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
     is_free = others.former is None or others.former.ip_address == facts.request.spec.address
-    if facts.request.asks_another and is_free:
+    if facts.request.asks_another and is_free and not facts.owner.share:
         return _approach(facts, held, others, plan_other, going)
     if others.former:
         held = _retire(facts, held, others.former, plan_other, going)
@@ -264,15 +265,18 @@ def _retire(
         # Something may have held up the withdrawal: names in the DNS follow from then on.
         since = max(since, facts.now - SHOWN_TOGETHER)
     elapsed = facts.now - since
-    is_shown = elapsed < SHOWN_TOGETHER
+    here = plan_at(kept)
+    serves = _serves_as(facts, here, held)
+    is_shown = elapsed < SHOWN_TOGETHER or bool(known and known.published and not serves)
     record = msgspec.structs.replace(
         known or kept.recorded or RecordedAddress(), published=is_shown
     )
     noted = msgspec.structs.replace(change, former=record, switched_at=Time(since))
     due = SHOWN_TOGETHER - elapsed if is_shown else SHOWN_TOGETHER + SERVES_ON - elapsed
     was_withdrawn = known is not None and not known.published
-    if due > 0 or not was_withdrawn or not kept.is_ours or not _may_go(facts, former):
-        beside = _beside(plan_at(kept), more=going)
+    is_waiting = due > 0 or not was_withdrawn or not serves
+    if is_waiting or not kept.is_ours or not _may_go(facts, former):
+        beside = _beside(here, more=going)
         return _with(held, None, noted, beside, due=max(due, LOOK_AGAIN))
     down = take_down(facts.on(former.id), former)
     beside = Beside(

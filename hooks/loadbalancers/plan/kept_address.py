@@ -112,7 +112,7 @@ def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action,
         return not_ready("AddressLeased", message)
     if refused := refuse_change(facts, found):
         return refused
-    if is_shared(facts, found) and asked not in ("", found.ip_address):
+    if is_shared(found) and asked not in ("", found.ip_address):
         message = (
             f"The Service asks for {asked} and has {found.ip_address}, which is shared. It cannot "
             "leave a share while it lives: delete the Service and create it again"
@@ -123,7 +123,7 @@ def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action,
 
 def _settle(facts: Facts, held: PublicIpAddress) -> tuple[Action, ...]:
     """Release other addresses of a share, and forget what a call was acquiring."""
-    second = _release_others(facts, held) if is_shared(facts, held) else ()
+    second = _release_others(facts, held) if is_shared(held) else ()
     return (*second, *_settle_record(facts))
 
 

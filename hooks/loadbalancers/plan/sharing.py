@@ -100,9 +100,9 @@ def refuse_change(facts: Facts, held: PublicIpAddress) -> Condition | None:
     return None
 
 
-def is_shared(facts: Facts, held: PublicIpAddress) -> bool:
-    """Tell whether a Service shares the address that it has, or asks for a share."""
-    return bool(facts.owner.share) or Share.read(held.tags) is not None
+def is_shared(held: PublicIpAddress) -> bool:
+    """Tell whether an address is one of a share: its tags say so, and no wish of a Service."""
+    return Share.read(held.tags) is not None
 
 
 def is_leaving(facts: Facts, address: PublicIpAddress) -> bool:

@@ -496,3 +496,86 @@ def test_two_replicas_change_once(world: World) -> None:
     assert call
     for each in clouds:
         each.close()
+
+
+# What only one address serves, or shows.
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["ours", "keep-ip"])
+def test_a_share_that_is_asked_for_in_the_middle_takes_nothing_down_early(
+    world: World, hook: LoadBalancersHook, *, keep: bool
+) -> None:
+    service = Changing(world, hook, **({"keep-ip": "true"} if keep else {}))
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    service.annotate("shared-address", "front")
+    service.refresh()
+    for _ in range(3):
+        service.step()
+    assert service.shown == [FREE, old]
+    assert service.serving == ips(world) == sorted((FREE, old))
+    assert service.lb.reason() == "SharedAddressChangeNotServed"
+    service.wait()
+    assert service.serving == [FREE]
+    assert ips(world) == (sorted((FREE, old)) if keep else [FREE])
+
+
+def test_a_share_that_is_asked_for_before_the_new_one_serves_changes_nothing(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    service = Changing(world, hook)
+    old = service.ip
+    world.simulator.control.fault("createFirewallRule", "error", code=530, times=99)
+    service.ask(FREE)
+    for _ in range(4):
+        service.step()
+    world.simulator.control.clear_faults()
+    service.annotate("shared-address", "front")
+    service.refresh()
+    service.wait()
+    assert service.seen == [[old]]
+    assert old in service.serving
+    service.ask("")
+    service.wait(10)
+    assert service.seen == [[old]]
+    assert ips(world) == [old]
+
+
+@pytest.mark.parametrize("after", [0.0, SHOWN_TOGETHER + 10], ids=["both shown", "withdrawn"])
+def test_the_old_address_stays_while_the_new_one_does_not_serve_what_it_does(
+    world: World, hook: LoadBalancersHook, after: float
+) -> None:
+    service = Changing(world, hook)
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    service.wait(after)
+    shown = service.shown
+    world.human.done(
+        "createLoadBalancerRule",
+        name="theirs",
+        algorithm="roundrobin",
+        publicport=443,
+        privateport=6443,
+        publicipid=str(held(world, FREE)["id"]),
+        openfirewall=False,
+    )
+    ports = [*service.service["spec"]["ports"]]
+    ports.append({"name": "p443", "port": 443, "protocol": "TCP", "nodePort": 30443})
+    service.service["spec"]["ports"] = ports
+    service.refresh()
+    for _ in range(30):
+        service.lb.call(hook)
+        service.refresh()
+        world.advance(60)
+    assert service.lb.reason() == "RulesRefused"
+    assert service.shown == shown
+    assert service.serving == [old]
+    [theirs] = [each["id"] for each in world.rules() if each["name"] == "theirs"]
+    world.human.done("deleteLoadBalancerRule", id=theirs)
+    service.lb.settle(hook)
+    service.refresh()
+    service.wait()
+    assert service.serving == ips(world) == [FREE]
+    assert service.shown == [FREE]
