@@ -331,6 +331,8 @@ ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 
 # Load balancers: reasons that a retry or the Service's condition depends on
 
+#: Reason: CloudStack refuses a list, so that what it would show is unknown.
+REASON_CLOUDSTACK_REFUSED = "CloudStackRefused"
 #: Reason: no node may serve.
 REASON_NO_MEMBERS = "NoMembers"
 #: Reason: the VM of no member runs.

@@ -39,13 +39,14 @@ from hooks.loadbalancers.plan.sticky_actions import SetStickiness
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.loadbalancers.tagging import Tagging
+from hooks.names import REASON_CLOUDSTACK_REFUSED
 from hooks.webhook.contract import Plan
 from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall, Outdated
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
 _REASONS = {
     KubeError: "KubernetesUnreachable",
-    Refused: "CloudStackRefused",
+    Refused: REASON_CLOUDSTACK_REFUSED,
     Throttled: "CloudStackThrottles",
 }
 #: Changes of members have a lane of their own, and run beside what comes after them: one at a time,

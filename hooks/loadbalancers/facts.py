@@ -6,7 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from hooks.cloudstack.errors import LIMIT_REACHED, CloudStackError, Forbidden, InvalidParameter
+from hooks.cloudstack.errors import (
+    LIMIT_REACHED,
+    CloudStackError,
+    Forbidden,
+    InvalidParameter,
+    Refused,
+    Unauthorized,
+)
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
@@ -149,6 +156,7 @@ class _Reader:
         self._monotonic = context.monotonic
         self._choices = context.choices
         self._deadline = context.deadline
+        self._unread: dict[str, str] = {}
 
     def with_contents(self, facts: Facts) -> Facts:
         """Read what is on the addresses that count, beside the addresses themselves."""
@@ -191,12 +199,15 @@ class _Reader:
         rules = [rule for each in found for rule in self._rules(each)]
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
+        # Before the members: these end that a rule is due.
+        policies, unread_policies = read_policies(counting, self._context)
         state = replace(
             facts.state,
             rules=tuple(rules),
-            # Before the members: these end that a rule is due.
-            policies=read_policies(counting, self._context),
+            policies=policies,
+            unread_policies=unread_policies,
             members=self._members(counting, facts.owner),
+            unread_members=self._unread,
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             vms=self._vms(),
         )
@@ -246,11 +257,8 @@ class _Reader:
         CloudStack lists what has any of the tags: our UID, or our name, which a Service of another
         UID, namespace or cluster may have as well.
         """
-        recorded, spec, owner = (
-            self._request.recorded.address,
-            self._request.spec,
-            self._facts.owner,
-        )
+        recorded, spec = self._request.recorded.address, self._request.spec
+        owner = self._facts.owner
         change = self._request.recorded.change
         ips = {recorded.ip if recorded else spec.adopt.address: None}
         ips |= dict.fromkeys(sorted(self._request.recorded.changing))
@@ -295,14 +303,25 @@ class _Reader:
         return {each.id: each for each in listed}
 
     def _members(
-        self, rules: Iterable[LoadBalancerRule], owner: Owner
+        self, rules: Sequence[LoadBalancerRule], owner: Owner
     ) -> dict[str, Mapping[str, str]]:
         """Return the members of rules by their ids: as they are known, else listed side by side.
 
         Those of a rule without our mark are always listed: they may decide whose it is. Each list
         is remembered when it is read: where a call ends before it has read all, the next one goes
-        on.
+        on. A list that CloudStack refuses leaves one rule of ours unread, and stops nothing else.
         """
+        ours = {rule.id for rule in rules if owner.whose(rule) is Whose.OURS}
+
+        def read(rule_id: str) -> dict[str, str]:
+            try:
+                return self._list_members(rule_id)
+            except Refused as error:
+                if isinstance(error, Unauthorized) or rule_id not in ours:
+                    raise
+                self._unread[rule_id] = str(error)
+                return {}
+
         due = self._remembered.due()
         known = {
             rule.id: None if rule.id in due else self._known_members(rule, owner) for rule in rules
@@ -311,9 +330,9 @@ class _Reader:
         self._remembered.is_partial = True
         if len(unknown) > 1:
             with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
-                listed = dict(zip(unknown, pool.map(self._list_members, unknown), strict=True))
+                listed = dict(zip(unknown, pool.map(read, unknown), strict=True))
         else:
-            listed = {rule_id: self._list_members(rule_id) for rule_id in unknown}
+            listed = {rule_id: read(rule_id) for rule_id in unknown}
         self._remembered.is_partial = False
         return {rule_id: listed.get(rule_id) or members or {} for rule_id, members in known.items()}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from hooks.cloudstack.errors import Forbidden, InvalidParameter
+from hooks.cloudstack.errors import Forbidden, InvalidParameter, Refused, Unauthorized
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     RulePolicies,
@@ -20,8 +20,11 @@ Policies = tuple[StickinessPolicy, ...]
 
 def read_policies(
     rules: Iterable[LoadBalancerRule], context: CallContext
-) -> Mapping[str, Policies]:
+) -> tuple[Mapping[str, Policies], Mapping[str, str]]:
     """Return the policies of our rules that have the tag for it, as they are known, else listed.
+
+    And for each rule whose list CloudStack refuses, its words: they are unknown.
+
 
     They are remembered as members are, and a check reads them anew when it reads the members. An
     account that may not list them knows only what it has set itself.
@@ -31,25 +34,32 @@ def read_policies(
     members, due = context.members, context.members.due()
     marked = [rule.id for rule in rules if is_marked(rule)]
     unknown = [each for each in marked if each in due or members.policies(each) is None]
+    unread: dict[str, str] = {}
     if unknown:
         with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="policies") as pool:
-            list(pool.map(lambda rule_id: _read(rule_id, context), unknown))
-    found = ((each, members.policies(each)) for each in marked)
-    return {each: policies for each, policies in found if policies is not None}
+            words = pool.map(lambda rule_id: _read(rule_id, context), unknown)
+            unread = {each: text for each, text in zip(unknown, words, strict=True) if text}
+    found = ((each, members.policies(each)) for each in marked if each not in unread)
+    return {each: policies for each, policies in found if policies is not None}, unread
 
 
-def _read(rule_id: str, context: CallContext) -> None:
-    """List a rule's policies, and remember them; a rule that is deleted meanwhile has none."""
+def _read(rule_id: str, context: CallContext) -> str:
+    """List a rule's policies, and remember them; a rule that is deleted meanwhile has none.
+
+    Returns CloudStack's words where it refuses, empty otherwise.
+    """
     started = context.monotonic()
     try:
         listed = context.cloud.client.list_all(RulePolicies, context.deadline, lb_rule_id=rule_id)
         policies = tuple(policy for each in listed for policy in each.policies)
         context.members.keep_policies(rule_id, policies)
-    except Forbidden:
-        return
-    except InvalidParameter as error:
-        if not error.says_unknown(rule_id):
+    except (Forbidden, Unauthorized) as error:
+        if isinstance(error, Unauthorized):
             raise
+    except Refused as error:
+        if not (isinstance(error, InvalidParameter) and error.says_unknown(rule_id)):
+            return str(error)
         context.members.keep_policies(rule_id, ())
     finally:
         context.note_lists(context.members, context.monotonic() - started)
+    return ""

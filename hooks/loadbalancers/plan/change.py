@@ -208,7 +208,8 @@ def _serves_as(facts: Facts, held: Stages, new: Stages) -> bool:
     nodes = {each.vm_id for each in facts.request.members}
     found = {port_key(rule): rule for rule in new.rules.serving}
     for rule in held.rules.existing:
-        members = facts.state.members_of(rule.id)
+        is_unread = rule.id in facts.state.unread_members
+        members = nodes if is_unread else facts.state.members_of(rule.id)
         members = members & nodes if facts.request.instances else members
         if not members or not is_open(here, (rule,)):
             continue

@@ -31,6 +31,8 @@ class CloudState:
             members by VM id.
         policies: the stickiness policies of those of our rules that may have one of ours, by id of
             the rule; a rule that was not looked at is not among them.
+        unread_members, unread_policies: CloudStack's words, by id of the rule of ours whose list
+            it refuses.
         firewall: all firewall rules of these addresses.
         acl: all items, ours and others', of the list that the tier has now, and in other lists
             those with our UID or name; None outside of a VPC, and where they were not read.
@@ -44,6 +46,8 @@ class CloudState:
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     policies: Mapping[str, tuple[StickinessPolicy, ...]] = field(default_factory=dict)
+    unread_members: Mapping[str, str] = field(default_factory=dict)
+    unread_policies: Mapping[str, str] = field(default_factory=dict)
     firewall: tuple[FirewallRule, ...] = ()
     acl: tuple[NetworkAcl, ...] | None = None
     forwards: tuple[PortForwardingRule, ...] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
-from hooks.http.texts import join_names
+from hooks.http.texts import join_names, join_sentences
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.instances import Instance
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
@@ -12,6 +12,7 @@ from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
+    REASON_CLOUDSTACK_REFUSED,
     REASON_NO_ENDPOINTS,
     REASON_NO_INSTANCES,
     REASON_NO_MEMBERS,
@@ -48,7 +49,10 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     wanted_ids = frozenset(each.vm_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each)]
     assignments, removals = [], []
+    unread = facts.state.unread_members
     for rule in (*rules.serving, *rules.future):
+        if rule.id in unread:
+            continue
         current = facts.state.members_of(rule.id)
         if new := [each for each in joining if each.vm_id not in current]:
             ids = tuple(each.vm_id for each in new)
@@ -60,19 +64,23 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     leaves = tuple(each for each in removals if not facts.refusal(each))
     # In plan mode nothing changes, so the rules that exist count.
     counted = rules.existing if facts.request.spec.plan_only else rules.serving
-    in_all = [facts.state.members_of(rule.id) for rule in counted]
+    in_all = [facts.state.members_of(rule.id) for rule in counted if rule.id not in unread]
     is_known = bool(in_all) and (rules.is_complete or facts.request.spec.plan_only)
     assigned = wanted_ids.intersection(*in_all) if is_known else frozenset()
     complaints = facts.complaints((*assignments, *removals))
     missing = _missing(facts, wanted)
+    hidden = [f"{each.name}: {unread[each.id]}" for each in counted if each.id in unread]
+    is_counted = _is_known(facts, wanted) and (bool(in_all) or not hidden)
     return MembersPlan(
-        condition=_condition(facts, wanted, assigned, missing, complaints),
+        condition=_unread(hidden)
+        if hidden and not complaints
+        else _condition(facts, wanted, assigned, missing, complaints),
         actions=(
             *((MembersTogether(joins),) if len(joins) > 1 else joins),
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
         ),
         assigned=len(assigned),
-        wanted=_count(facts, wanted) if _is_known(facts, wanted) else None,
+        wanted=_count(facts, wanted) if is_counted else None,
         missing=missing,
     )
 
@@ -142,6 +150,13 @@ def _missing(facts: Facts, wanted: Sequence[Instance]) -> tuple[str, ...]:
         for cause, nodes in causes.items()
         if nodes
     )
+
+
+def _unread(hidden: Sequence[str]) -> Condition:
+    """Say which rules' members CloudStack does not list, in its words: nothing is done there."""
+    words = join_sentences(hidden, limit=_NAMED_REFUSALS)
+    message = f"Members are unknown, and none is added or removed there: {words}"
+    return Condition("MembersReady", "Unknown", REASON_CLOUDSTACK_REFUSED, message)
 
 
 def _condition(

@@ -40,6 +40,7 @@ from hooks.loadbalancers.plan.stickiness import policy_text
 from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
+    REASON_CLOUDSTACK_REFUSED,
     REASON_DENIED_BY_LIST,
     REASON_INVALID_SERVICE,
     REASON_OPENED_BY_OTHERS,
@@ -297,7 +298,10 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
         return Condition("Ready", "False", REASON_PLAN_ONLY, message)
     for stage in stages:
         if stage.condition.status != "True":
-            return replace(stage.condition, type="Ready", status="False")
+            is_unread = stage.condition.reason == REASON_CLOUDSTACK_REFUSED
+            return replace(
+                stage.condition, type="Ready", status="Unknown" if is_unread else "False"
+            )
     if (firewall := stages.firewall.condition).reason in _TOLD:
         return Condition("Ready", "True", firewall.reason, f"{ip} serves. {firewall.message}")
     return Condition("Ready", "True", "Serving", f"{ip} serves")

@@ -62,8 +62,12 @@ def plan_stickiness(facts: Facts, served: Iterable[Served]) -> StickinessPlan:
     served = tuple(served)
     planned: list[Action] = [*_tag_served(facts, served)]
     unmarked = []
+    unread, complaints = facts.state.unread_policies, []
     for port, rule in served:
-        if stickiness := _wanted(facts, port):
+        if rule.id in unread:
+            if not _wanted(facts, port):
+                complaints.append(f"{rule.name}: {unread[rule.id]}")
+        elif stickiness := _wanted(facts, port):
             if not _has(facts, rule, stickiness) and (is_marked(rule) or _only_plans(facts)):
                 planned.append(_set(rule, stickiness))
         elif is_marked(rule) and rule.id in facts.state.policies:
@@ -76,7 +80,7 @@ def plan_stickiness(facts: Facts, served: Iterable[Served]) -> StickinessPlan:
         planned.append(UntagRules(tuple(unmarked), (names.TAG_STICKINESS,)))
     # Why a policy is not set is said of its port.
     others = [each for each in planned if not isinstance(each, SetStickiness)]
-    return StickinessPlan(facts.not_refused(planned), facts.complaints(others))
+    return StickinessPlan(facts.not_refused(planned), (*facts.complaints(others), *complaints))
 
 
 def why_without(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:
@@ -88,6 +92,8 @@ def why_without(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:
         return ""
     if not _wanted(facts, port):
         return f"the network's load balancer has no stickiness method {port.stickiness.method}"
+    if rule.id in facts.state.unread_policies:
+        return f"the stickiness policy is unknown: {facts.state.unread_policies[rule.id]}"
     if _has(facts, rule, port.stickiness):
         return ""
     refusal = facts.refusal(_set(rule, port.stickiness))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import (
@@ -136,3 +137,41 @@ def test_whoever_is_not_admitted_any_more_is_shut_out_though_a_job_never_ends(
         assert world.firewall() == [("tcp", 80, 81, ("10.0.0.0/8",))]
         cloud.close()
         world.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "code"),
+    [
+        ("listLoadBalancerRuleInstances", "id", 530),
+        ("listLoadBalancerRuleInstances", "id", 432),
+        ("listLBStickinessPolicies", "lbruleid", 530),
+    ],
+)
+def test_a_list_of_one_rule_that_is_refused_for_good_stops_nothing_else(
+    world: World, cloud: Cloud, command: str, key: str, code: int
+) -> None:
+    ports = [port(each) | {"stickiness": {"method": "LbCookie"}} for each in (80, 81)]
+    lb = LoadBalancer(world, ports=ports).settle(make_hook(world, cloud))
+    unread, other = world.rules()
+    when, text = {key: unread["id"]}, "more than one NIC"
+    world.simulator.control.fault(command, "error", times=None, code=code, text=text, when=when)
+    new = make_hook(world, cloud)
+    world.nodes.pop("node-2")
+    lb.change(sourceRanges=["10.0.0.0/8"])
+    for _ in range(4):
+        lb.wait(new)
+    assert {each[3] for each in world.firewall()} == {("10.0.0.0/8",)}
+    assert all(each["cidrlist"] == ["10.0.0.0/8"] for each in world.rules())
+    members = {each["id"]: set(each["members"]) for each in world.rules()}
+    assert members[other["id"]] == set(world.nodes)
+    ready = lb.condition("Ready")
+    if command == "listLoadBalancerRuleInstances":
+        assert members[unread["id"]] == {*world.nodes, "node-2"}
+        assert (ready["status"], ready["reason"]) == ("Unknown", "CloudStackRefused")
+        assert unread["name"] in lb.condition("MembersReady")["message"]
+    assert text in ready["message"]
+    world.simulator.control.clear_faults()
+    lb.wait(new)
+    lb.settle(new)
+    assert lb.is_ready()
+    assert all(set(each["members"]) == set(world.nodes) for each in world.rules())
