@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent
+from hooks.loadbalancers.plan.ranges import covers, effective, is_equivalent, merge
 from hooks.loadbalancers.request import EVERYONE
 
 #: CloudStack versions from which a rule has a CIDR list, and from which the list can be changed.
 LISTS_SINCE = (4, 18)
 LISTS_CHANGE_SINCE = (4, 22)
+#: Ranges that a rule's list may have. The virtual router writes them all on one line for HAProxy,
+#: which takes 64 words there, 4 of which are other ones. A longer line ends every later change of
+#: all load balancers of the network.
+MAX_LISTED = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Enforcement:
 
     Attributes:
         wanted: the ranges.
+        listed: the list of a rule that has one: the ranges, or everybody where they are too many
+            for it, and the firewall admits them alone.
         firewall: firewall rules do.
         rule_lists: rules are created with a list of their own.
         lists_change: that list can be changed in place.
@@ -25,6 +31,7 @@ class Enforcement:
     """
 
     wanted: tuple[str, ...]
+    listed: tuple[str, ...]
     firewall: bool
     rule_lists: bool
     lists_change: bool
@@ -46,7 +53,7 @@ class Enforcement:
         Beside a firewall, a list that cannot be changed is as wide as it was made.
         """
         counts = self.lists_change or not self.firewall
-        return counts and not covers(self.wanted, effective(rule.cidrs))
+        return counts and not covers(self.listed, effective(rule.cidrs))
 
 
 def enforcement(facts: Facts) -> Enforcement:
@@ -58,20 +65,33 @@ def enforcement(facts: Facts) -> Enforcement:
     firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
     lists = facts.version.at_least(*LISTS_SINCE)
     change = facts.version.at_least(*LISTS_CHANGE_SINCE)
-    impossible = ""
+    listed, impossible = _listed(ranges), ""
     if not firewall and not ranges:
         impossible = "nobody may connect, and the network has no firewall to enforce that"
     elif not ranges and (others := _opened_by_others(facts)):
         impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
+    elif not firewall and len(ranges) > MAX_LISTED and listed == (EVERYONE,):
+        impossible = (
+            f"the source ranges are {len(ranges)}, and without a firewall a rule takes "
+            f"{MAX_LISTED}; write at most {MAX_LISTED} ranges"
+        )
     elif not firewall and not lists and ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"
     return Enforcement(
         wanted=ranges,
+        listed=listed,
         firewall=firewall,
         rule_lists=change or (lists and not firewall),
         lists_change=change,
         impossible=impossible,
     )
+
+
+def _listed(ranges: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a rule's list holds: the ranges, joined where they are too many as they are."""
+    if len(ranges) <= MAX_LISTED:
+        return ranges
+    return merge(ranges, limit=MAX_LISTED) or (EVERYONE,)
 
 
 def _opened_by_others(facts: Facts) -> list[str]:

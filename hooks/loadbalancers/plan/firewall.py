@@ -376,7 +376,8 @@ def open_condition(
     if not wider:
         return firewall_condition("True", _OPEN, message)
     message += f". {kind} of others admit more: {join_names(wider, limit=_NAMED)}"
-    if enforcement(facts).rule_lists:
+    by = enforcement(facts)
+    if by.rule_lists and covers(ranges, by.listed):
         return firewall_condition("True", _OPEN, f"{message}; the lists of the rules do not")
     return firewall_condition("True", REASON_OPENED_BY_OTHERS, message)
 

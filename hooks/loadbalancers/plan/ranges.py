@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network, summarize_address_range
 from math import inf
 
 from hooks.loadbalancers.request import EVERYONE
@@ -45,6 +45,16 @@ def overlap(ranges: Iterable[str], others: Iterable[str]) -> bool:
         number >= 0 and second[number][0] == each[0] and second[number][2] >= each[1]
         for each, number in zip(first, at, strict=True)
     )
+
+
+def merge(ranges: Iterable[str], *, limit: int) -> tuple[str, ...] | None:
+    """Write IPv4 ranges as the fewest that admit the same; None if these are more than `limit`."""
+    joined = _joined(tuple(ranges))
+    if len(joined) > limit:
+        return None
+    ends = ((IPv4Address(first), IPv4Address(last)) for _, first, last in joined)
+    merged = tuple(str(each) for pair in ends for each in summarize_address_range(*pair))
+    return merged if len(merged) <= limit else None
 
 
 def rewrite_avoiding(ranges: Iterable[str], taken: Collection[str]) -> tuple[str, ...] | None:

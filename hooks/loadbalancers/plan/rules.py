@@ -283,7 +283,7 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
         private_port=port.node_port,
         protocol=port.rule_protocol,
         algorithm=spec.algorithm,
-        cidrs=spec.source_ranges if by.rule_lists else (),
+        cidrs=by.listed if by.rule_lists else (),
     )
 
 

@@ -12,6 +12,7 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
+from tests.integration.loadbalancers.vpc import vpc_world
 
 INVALID = [{"field": "spec.ports[0].nodePort", "message": "has no node port"}]
 
@@ -175,3 +176,31 @@ def test_a_list_of_one_rule_that_is_refused_for_good_stops_nothing_else(
     lb.settle(new)
     assert lb.is_ready()
     assert all(set(each["members"]) == set(world.nodes) for each in world.rules())
+
+
+def test_more_ranges_than_a_rule_takes_are_admitted_by_the_firewall_alone(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    apart = [f"10.{each}.0.0/24" for each in range(61)]
+    lb = LoadBalancer(world, sourceRanges=apart[:60]).settle(hook)
+    assert sorted(world.rules()[0]["cidrlist"]) == sorted(apart[:60])
+    lb.change(sourceRanges=apart)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert world.rules()[0]["cidrlist"] == ["0.0.0.0/0"]
+    assert {cidr for each in world.firewall() for cidr in each[3]} == set(apart)
+    lb.change(sourceRanges=[f"10.0.{each}.0/24" for each in range(64)])
+    lb.settle(hook)
+    assert world.rules()[0]["cidrlist"] == ["10.0.0.0/18"]
+
+
+def test_more_ranges_than_a_rule_takes_are_refused_on_a_tier() -> None:
+    with vpc_world() as world:
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        lb = LoadBalancer(world, sourceRanges=[f"10.{each}.0.0/24" for each in range(61)])
+        lb.settle(hook)
+        assert lb.reason() == "RulesRefused"
+        assert "write at most 60 ranges" in lb.condition("Ready")["message"]
+        assert world.rules() == []
+        cloud.close()
