@@ -112,6 +112,7 @@ class Spec(View, frozen=True):
 
     Attributes:
         load_balancer_name: counts in the fingerprint alone: the Service's UID names the rules.
+        hostname: what the Service shows in the place of its addresses; empty for those.
         shared_address: the name of the share whose address it uses; empty for one of its own.
     """
 
@@ -129,6 +130,7 @@ class Spec(View, frozen=True):
     takeover_from: str = ""
     network: str = ""
     shared_address: str = ""
+    hostname: str = ""
     invalid: tuple[Invalid, ...] = ()
 
     def __post_init__(self) -> None:

@@ -31,7 +31,13 @@ from hooks.loadbalancers.plan.address import (
     obtain,
     undo_takeover,
 )
-from hooks.loadbalancers.plan.claims import CHANGING_ADDRESS, find_held, not_ready, own_addresses
+from hooks.loadbalancers.plan.claims import (
+    CHANGING_ADDRESS,
+    find_held,
+    may_have_served,
+    not_ready,
+    own_addresses,
+)
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import is_open
 from hooks.loadbalancers.plan.kept_address import keep
@@ -120,7 +126,12 @@ def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
     old, new = claimed.ip, planned.recorded.ip
     if new != old:
         message = f"{new} serves in the place of {old}"
-        if now.former:
+        if now.former and request.spec.hostname:
+            message += (
+                f". The Service shows {request.spec.hostname} all along: move that name to {new}, "
+                f"{old} serves for another {SHOWN_TOGETHER + SERVES_ON:.0f} s"
+            )
+        elif now.former:
             message += (
                 f". The Service shows both for {SHOWN_TOGETHER:.0f} s, and {old} serves for "
                 f"another {SERVES_ON:.0f} s"
@@ -137,7 +148,8 @@ def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
     """Tell the other addresses of ours apart.
 
     Where the status names no former one, one that the Service shows is: the status was lost, or
-    this call was shown an older one.
+    this call was shown an older one. Where the Service shows none of ours, as with a host name, one
+    that may have served is.
     """
     recorded = facts.request.recorded.former
     shown = facts.service.shown if facts.service else ()
@@ -147,6 +159,8 @@ def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
     )
     asked = next((each for each in others if each.ip_address == facts.request.spec.address), None)
     former_ips = {recorded.ip} if recorded else set(shown)
+    if not former_ips & {each.ip_address for each in (held, *others)}:
+        former_ips |= {each.ip_address for each in others if may_have_served(facts, each)}
     former = next((each for each in others if each.ip_address in former_ips), None)
     if asked == former and recorded is None:
         former = None

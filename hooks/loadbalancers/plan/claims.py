@@ -59,7 +59,8 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
 def find_held(facts: Facts) -> PublicIpAddress | None:
     """Return the address that is ours: the recorded one, else the first that the Service shows.
 
-    Else it is one with rules, else the first. Of the addresses of a share, it is the first of them.
+    Else it is the one with the most rules that have members, or with the most rules, or the first.
+    Of the addresses of a share, it is the first of them.
     """
     claimed, own = facts.request.recorded.claimed, own_addresses(facts)
     shared = [each for each in own if facts.owner.has_share(each)]
@@ -69,11 +70,12 @@ def find_held(facts: Facts) -> PublicIpAddress | None:
 
     shown = facts.service.shown if facts.service else ()
 
-    def rank(address: PublicIpAddress) -> tuple[bool, int, bool, str]:
+    def rank(address: PublicIpAddress) -> tuple[bool, int, int, int, str]:
         place = (*shown, address.ip_address).index(address.ip_address)
         is_claimed = claimed is not None and claimed.ip == address.ip_address
-        has_rules = bool(own_rules(facts.owner, facts.on(address.id).state.rules))
-        return not is_claimed, place, not has_rules, address.ip_address
+        rules = own_rules(facts.owner, facts.on(address.id).state.rules)
+        serving = sum(bool(facts.state.members_of(each.id)) for each in rules)
+        return not is_claimed, place, -serving, -len(rules), address.ip_address
 
     return min(own, key=rank, default=None)
 
@@ -102,10 +104,23 @@ def is_left_behind(facts: Facts, address: PublicIpAddress) -> bool:
 
 
 def is_second(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address of ours never was the Service's: two replicas may each get one."""
-    former = facts.request.recorded.former
-    was_ours = former is not None and former.ip == address.ip_address
-    return address != find_held(facts) and not was_ours
+    """Tell whether an address of ours never was the Service's: two replicas may each get one.
+
+    Without a status nothing tells that.
+    """
+    recorded = facts.request.recorded
+    is_lost = recorded.claimed is None and recorded.change is None
+    was_ours = recorded.former is not None and recorded.former.ip == address.ip_address
+    return address != find_held(facts) and not (was_ours or is_lost)
+
+
+def may_have_served(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether clients may use an address of which the status says nothing.
+
+    It has rules of ours, and the status names no change: it may have been lost.
+    """
+    rules = own_rules(facts.owner, facts.on(address.id).state.rules)
+    return facts.request.recorded.change is None and bool(rules)
 
 
 def may_restore(facts: Facts, address: PublicIpAddress) -> bool:

@@ -579,3 +579,78 @@ def test_the_old_address_stays_while_the_new_one_does_not_serve_what_it_does(
     service.wait()
     assert service.serving == ips(world) == [FREE]
     assert service.shown == [FREE]
+
+
+class WithHostname(Changing):
+    """Shows a host name, which is no address that serves."""
+
+    def _look(self) -> None:
+        assert self.shown in ([], ["shop.example.com"])
+
+
+def person_on(world: World, ip: str, port: int) -> None:
+    """Let a person have an address with a rule of his own."""
+    world.human.done(
+        "createLoadBalancerRule",
+        name="theirs",
+        algorithm="roundrobin",
+        publicport=port,
+        privateport=port,
+        publicipid=allocate(world, ip),
+        openfirewall=False,
+    )
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["ours", "keep-ip"])
+def test_with_a_hostname_a_lost_status_leaves_the_one_that_serves(
+    world: World, hook: LoadBalancersHook, *, keep: bool
+) -> None:
+    notes = {"hostname": "shop.example.com", **({"keep-ip": "true"} if keep else {})}
+    service = WithHostname(world, hook, **notes)
+    old = service.ip
+    ports = [
+        {"name": "a", "port": 80, "protocol": "TCP", "nodePort": 30080},
+        {"name": "b", "port": 6443, "protocol": "TCP", "nodePort": 30443},
+    ]
+    service.ask("", ports=ports)
+    service.wait(60)
+    person_on(world, FIRST, 6443)
+    service.ask(FIRST)
+    service.wait(120)
+    assert service.serving == [old]
+    service.lb.parent.pop("status")
+    service.wait(2 * WHOLE)
+    assert service.serving == [old]
+    assert old in ips(world)
+
+
+def test_with_a_hostname_a_status_that_is_lost_after_the_change_skips_no_wait(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    service = WithHostname(world, hook, hostname="shop.example.com")
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    [told] = [each.message for each in world.cluster.events if each.reason == "AddressChanged"]
+    assert f"shop.example.com all along: move that name to {FREE}" in told
+    service.lb.parent.pop("status")
+    service.wait(SERVES_ON)
+    assert service.serving == sorted((FREE, old))
+    service.wait(2 * WHOLE)
+    assert service.serving == ips(world) == [FREE]
+
+
+@pytest.mark.parametrize("hostname", ["", "shop.example.com"])
+def test_keep_ip_keeps_both_also_where_the_status_was_lost(
+    world: World, hook: LoadBalancersHook, hostname: str
+) -> None:
+    notes = {"keep-ip": "true", **({"hostname": hostname} if hostname else {})}
+    service = (WithHostname if hostname else Changing)(world, hook, **notes)
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    service.lb.parent.pop("status")
+    service.lb.delete()
+    service.lb.settle(hook)
+    assert service.lb.is_finalized()
+    assert world.remains() == {**NOTHING, "addresses": sorted((FREE, old))}
