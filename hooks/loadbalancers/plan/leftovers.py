@@ -12,6 +12,7 @@ from hooks.loadbalancers.plan.ownership import MARK_KEYS, takeover_on, value
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.plan.takedown import BY_HAND
+from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import (
     EVENT_ADDRESS_KEPT,
     EVENT_NOT_PROVEN,
@@ -61,6 +62,9 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
     ours = set(facts.owner.mark)
     present = {tag.key for tag in address.tags if (tag.key, tag.value) in ours}
     is_named = TAG_SERVICE_UID in present or {TAG_NAMESPACE, TAG_SERVICE} <= present
+    if facts.owner.whose(address) is Whose.INHERITED and facts.owner.is_sole:
+        uid = value(address, TAG_SERVICE_UID)
+        return f"has the mark of an earlier Service of this name, UID {uid}"
     is_others = address.state == "Releasing" or facts.owner.has_another_mark(address)
     is_others = is_others or (Share.read(address.tags) is not None and not here)
     if is_others or takeover_on(address) or _is_expected(facts, address):
