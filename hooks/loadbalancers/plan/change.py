@@ -266,6 +266,7 @@ def _retire(
     """Withdraw the former address, and take it down; until then it is kept as right as the new one.
 
     It is taken down after the status says that it is not shown, and the Service shows that too.
+    Neither happens while it serves a port that the new one does not.
     """
     change, kept = facts.request.recorded.change or RecordedChange(), keep(facts, former)
     known = facts.request.recorded.former
@@ -273,12 +274,7 @@ def _retire(
         is_ours = facts.owner.whose(former) is Whose.OURS
         down = take_down(facts.on(former.id), former, at_once=True) if is_ours else ()
         return _with(held, None, change, Beside((*going, *down)))
-    since = facts.now
-    if known and change.switched_at is not None:
-        since = min(facts.now, change.switched_at)
-    if known and known.published:
-        # Something may have held up the withdrawal: names in the DNS follow from then on.
-        since = max(since, facts.now - SHOWN_TOGETHER)
+    since = _since(facts)
     elapsed = facts.now - since
     here = plan_at(kept)
     serves = _serves_as(facts, here, held)
@@ -299,6 +295,18 @@ def _retire(
     )
     condition = _refused(held.address.condition, facts.complaints(down))
     return _with(held, condition, noted, beside, due=SHOWN_TOGETHER)
+
+
+def _since(facts: Facts) -> float:
+    """Return since when the new address serves, by which the waits of the former one are counted.
+
+    Something may have held up the withdrawal: names in the DNS follow from then on.
+    """
+    change, known = facts.request.recorded.change, facts.request.recorded.former
+    if change is None or known is None or change.switched_at is None:
+        return facts.now
+    since = min(facts.now, change.switched_at)
+    return max(since, facts.now - SHOWN_TOGETHER) if known.published else since
 
 
 def _wait(facts: Facts, held: Stages, former: PublicIpAddress) -> Stages:
