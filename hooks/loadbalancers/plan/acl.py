@@ -44,9 +44,9 @@ from hooks.loadbalancers.plan.firewall import (
     opens_too_much,
     ports_of,
 )
-from hooks.loadbalancers.plan.ownership import Own, PortKey
+from hooks.loadbalancers.plan.ownership import Own, PortKey, port_key
 from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
-from hooks.loadbalancers.plan.rules import RulesPlan, port_key
+from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.plan.seals import has_sealed_item, is_item_reason, item_reason
 from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
 from hooks.loadbalancers.request import EVERYONE

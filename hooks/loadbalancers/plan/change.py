@@ -41,7 +41,7 @@ from hooks.loadbalancers.plan.claims import (
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import is_open
 from hooks.loadbalancers.plan.kept_address import keep
-from hooks.loadbalancers.plan.rules import port_key
+from hooks.loadbalancers.plan.ownership import port_key
 from hooks.loadbalancers.plan.sharing import is_shared
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.plan.takedown import take_down, why_kept

@@ -10,7 +10,7 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, StickinessPo
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.ownership import Owner
+from hooks.loadbalancers.plan.ownership import Owner, PortKey, port_key
 from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -204,6 +204,11 @@ class Facts:
             is_last=is_last and not self.still_wants,
         )
         return owner.with_takeovers(self.state.addresses)
+
+    @cached_property
+    def own_ports(self) -> frozenset[PortKey]:
+        """Return the ports at which rules of ours are."""
+        return frozenset(port_key(each) for each in self.state.rules if self.owner.has_rule(each))
 
     def on(self, address_id: str) -> "Facts":
         """Return the facts without what is on other addresses."""

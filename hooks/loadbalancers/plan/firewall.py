@@ -26,6 +26,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import (
     PortKey,
     is_by_controller,
+    port_key,
     value,
 )
 from hooks.loadbalancers.plan.ranges import (
@@ -35,7 +36,7 @@ from hooks.loadbalancers.plan.ranges import (
     rewrite_avoiding,
     uncovered,
 )
-from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, port_key
+from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.plan.share_tags import Share, opening_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
@@ -241,7 +242,8 @@ def _ours_untagged(
         return ()
     if address is None or Share.read(address.tags) is None or facts.owner.has_mark(rule):
         return port_keys
-    return {port_key(each) for each in own_rules(facts.owner, facts.state.rules)} & set(port_keys)
+    may_count = not rule.tags or facts.owner.whose(rule) is Whose.PARTLY
+    return facts.own_ports.intersection(port_keys) if may_count else ()
 
 
 def _address(facts: Facts, address_id: str) -> PublicIpAddress | None:

@@ -373,6 +373,11 @@ def associated(
     return _title("address", address.id, address.ip_address, is_ours=is_ours)
 
 
+def port_key(rule: LoadBalancerRule) -> PortKey:
+    """Return a rule's transport and public port."""
+    return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
+
+
 def takeover_on(address: PublicIpAddress) -> Takeover | None:
     """Return the takeover that has begun on an address; None if none has."""
     return Takeover.read(value(address, names.TAG_TAKEOVER))

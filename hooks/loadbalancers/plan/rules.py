@@ -14,7 +14,7 @@ from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, Sta
 from hooks.loadbalancers.plan.enforcement import Enforcement, enforcement
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.former_names import is_former_name
-from hooks.loadbalancers.plan.ownership import Owner, PortKey
+from hooks.loadbalancers.plan.ownership import Owner, port_key
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.whose import Whose
@@ -83,11 +83,6 @@ class RulesPlan(StagePlan):
     def is_complete(self) -> bool:
         """Tell whether no rule is still to be created."""
         return not any(each.is_new for each in self.ports)
-
-
-def port_key(rule: LoadBalancerRule) -> PortKey:
-    """Return a rule's transport and public port."""
-    return ("udp" if rule.protocol == "udp" else "tcp", rule.public_port)
 
 
 def own_rules(owner: Owner, rules: Iterable[LoadBalancerRule]) -> tuple[LoadBalancerRule, ...]:

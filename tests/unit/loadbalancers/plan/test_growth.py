@@ -6,8 +6,11 @@ from itertools import count, pairwise
 
 import pytest
 
+from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.firewall import own_firewall
 from hooks.loadbalancers.plan.plan import plan
+from hooks.names import TAG_ORIGIN, TAG_ORIGIN_CONTROLLER, TAG_SHARE
 from tests.unit.counting import calls
 from tests.unit.loadbalancers.builders import right_facts
 from tests.unit.loadbalancers.plan.tier_items import TIER, ours
@@ -64,5 +67,19 @@ def test_twice_the_ports_and_ranges_are_twice_the_work(
         # No two plans share a range, so nothing is known from an earlier one.
         facts = change(right_facts(ports, ranges, next(NTH)))
         costs.append(calls(lambda facts=facts: plan(facts)))  # type: ignore[misc]
+    for before, after in pairwise(costs):
+        assert after <= DOUBLED * before
+
+
+def test_twice_the_rules_on_a_shared_address_are_twice_the_work() -> None:
+    costs = []
+    for size in SIZES:
+        facts = right_facts(size, 1, next(NTH))
+        [address] = facts.state.addresses
+        share = (Tag(TAG_SHARE, "front"), Tag(TAG_ORIGIN, TAG_ORIGIN_CONTROLLER))
+        bare = tuple(replace(each, tags=()) for each in facts.state.firewall)
+        addresses = (replace(address, tags=share),)
+        facts = replace(facts, state=replace(facts.state, addresses=addresses, firewall=bare))
+        costs.append(calls(lambda facts=facts: own_firewall(facts, ())))  # type: ignore[misc]
     for before, after in pairwise(costs):
         assert after <= DOUBLED * before
