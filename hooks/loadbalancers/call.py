@@ -16,6 +16,7 @@ from hooks.cloudstack.errors import (
     Unauthorized,
     Unreachable,
 )
+from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError
 from hooks.kube.conditions import Condition
@@ -35,6 +36,7 @@ from hooks.loadbalancers.plan.facts import CallState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.leases import find_address, lease_on, lease_seconds, needs_lease
 from hooks.loadbalancers.plan.plan import plan
+from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.plan.sticky_actions import SetStickiness
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -87,6 +89,8 @@ class LoadBalancerCall(Call[Facts, Action]):
     _beside: list[tuple[Action, "Future[Outcome]"]] = field(default_factory=list)
     _recording: threading.Lock = field(default_factory=threading.Lock)
     _lane: ExitStack = field(default_factory=ExitStack)
+    _leaving: ExitStack = field(default_factory=ExitStack)
+    _left: set[str] = field(default_factory=set)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="beside")
     )
@@ -113,8 +117,9 @@ class LoadBalancerCall(Call[Facts, Action]):
         self._tagging.leave()
         self._tagging.untag_gone()
         self._leave_network()
-        if error is None or isinstance(error, Exception):
-            self._handover.close()
+        with self._leaving:
+            if error is None or isinstance(error, Exception):
+                self._handover.close()
 
     def observe(self) -> Facts:
         """Return what is known of CloudStack, else read it."""
@@ -280,7 +285,7 @@ class LoadBalancerCall(Call[Facts, Action]):
         address = find_address(action, facts)
         is_release = isinstance(action, actions.Release)
         if address and (is_release or not self._handover.is_held(address)):
-            self._handover.begin(address)
+            self._handover.begin(self._in_turn(address))
             if is_release:
                 try:
                     self._enter_network()
@@ -293,6 +298,28 @@ class LoadBalancerCall(Call[Facts, Action]):
         if address is None or not self._handover.is_held(address):
             raise Outdated(f"CloudStack has changed: {action} has no lease")
         return facts
+
+    def _in_turn(self, address: PublicIpAddress) -> PublicIpAddress:
+        """Wait for other Services of this process that leave a shared address; return it as it is.
+
+        Refused the lease, each would come again much later. So the call has its turn to the end. A
+        lease that was there before may be gone.
+
+        Raises:
+            NetworkBusy: its turn does not come in time.
+            Outdated: the address is gone.
+        """
+        if not Share.read(address.tags) or address.id in self._left:
+            return address
+        self._leaving.enter_context(self.context.lease_lane(address.id))
+        self._left.add(address.id)
+        if not lease_on(address) or self._handover.is_held(address):
+            return address
+        client, deadline = self.context.cloud.client, self.context.deadline
+        found = client.list_all(PublicIpAddress, deadline, id=address.id)
+        if len(found) != 1:
+            raise Outdated(f"CloudStack has changed: {address.ip_address} is gone")
+        return found[0]
 
     def _enter_network(self) -> None:
         """Hold the lane of the network until a release, or the call, ends. Raises NetworkBusy."""

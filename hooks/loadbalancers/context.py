@@ -126,6 +126,12 @@ class CallContext:
         remaining = self.deadline.remaining() - ANSWER_MARGIN
         return self.lanes.held(keys, Deadline(min(LANE_TIMEOUT, remaining)))
 
+    def lease_lane(self, address_id: str) -> AbstractContextManager[None]:
+        """Hold the lane of those that leave a shared address. Raises NetworkBusy."""
+        remaining = self.deadline.remaining() - ANSWER_MARGIN
+        key = LaneKey("lease", address_id)
+        return self.lanes.held((key,), Deadline(min(LANE_TIMEOUT, remaining)))
+
     def start(self, command: Command) -> Job:
         """Start a command. Raises CloudStackError."""
         return self.cloud.client.start(command, self.deadline)

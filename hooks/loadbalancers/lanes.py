@@ -31,11 +31,12 @@ class LaneKey(NamedTuple):
 
     Attributes:
         kind: addresses lock by owner, rules and firewall rules by network; changes of members
-            have a wider lane of their own.
-        id: of the network; of the project that owns, empty for the account itself.
+            have a wider lane of their own. Services that leave a shared address take its lease
+            one after the other.
+        id: of the network; of the project that owns, empty for the account itself; of the address.
     """
 
-    kind: Literal["owner", "network", "members"]
+    kind: Literal["owner", "network", "members", "lease"]
     id: str
 
 
@@ -43,6 +44,7 @@ _BUSY = {
     "owner": "another call is acquiring an address",
     "network": "another call is changing network {}",
     "members": "other calls are changing members in network {}",
+    "lease": "another Service is leaving shared address {}",
 }
 
 

@@ -24,7 +24,7 @@ _PLANNED = "Changes that plan mode lists; absent outside plan mode."
 _PROVISIONING = "Seconds from the creation of a load balancer until its address was published."
 _LANES = (
     "Seconds that a write to CloudStack waited for others that lock the same, by lane: owner "
-    "(addresses), network (rules, firewall), members."
+    "(addresses), network (rules, firewall), members, lease (Services that leave a shared address)."
 )
 _TO_PUBLISH = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _TO_ENTER = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5)

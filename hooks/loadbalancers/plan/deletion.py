@@ -21,7 +21,7 @@ from hooks.loadbalancers.plan.firewall import close_ports
 from hooks.loadbalancers.plan.leftovers import kept_addresses, unconfirmed_record
 from hooks.loadbalancers.plan.ownership import is_by_controller, takeover_on, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
-from hooks.loadbalancers.plan.schedule import OUTAGE
+from hooks.loadbalancers.plan.schedule import LEASED, OUTAGE, REFUSED
 from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.takedown import BY_HAND, marked_alone, take_down, why_kept
@@ -165,7 +165,9 @@ def _unless_refused(
     """Do what was not refused in this call; say what was, and look again later."""
     if complaints := facts.complaints(planned):
         message = "; ".join(complaints)
-        response = status.stopped(facts, "DeletionRefused", message)
+        is_refused = any(map(facts.is_refused_by_cloudstack, planned))
+        back_off = REFUSED if is_refused else LEASED
+        response = status.stopped(facts, "DeletionRefused", message, back_off=back_off)
         message = f"The load balancer cannot be deleted: {message}"
         refused = Event(facts.request.service, EVENT_SYNC_FAILED, message, type="Warning")
         events = (*events, refused)

@@ -52,6 +52,9 @@ class RetryRange:
 
 #: After CloudStack refused something, or if a person has to act.
 REFUSED = RetryRange(15.0, 300.0)
+#: While another call has the lease on an address. Most have it for a second, as each of several
+#: Services that leave a shared address at once.
+LEASED = RetryRange(1.0, 5.0)
 #: After no usable answer, or if CloudStack is still working.
 OUTAGE = RetryRange(2.0, 60.0)
 #: After something undid our repairs again and again.

@@ -1,6 +1,7 @@
 """Several Services of one namespace on one address: joining, leaving, and what each keeps."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -107,6 +108,24 @@ def test_services_leave_in_any_order_and_the_last_one_releases_the_address(
             if not each.is_finalized():
                 assert each.wait(hook).is_ready()
                 assert ip_of(each) == ip
+    assert world.remains() == NOTHING
+
+
+def test_services_that_leave_at_once_take_turns_and_none_is_refused(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lbs = [sharing(world, f"s{each}", 80 + each).settle(hook) for each in range(6)]
+    for lb in lbs:
+        lb.delete()
+    world.simulator.control.clear_calls()
+    with ThreadPoolExecutor(len(lbs)) as pool:
+        list(pool.map(lambda lb: lb.call(hook, seconds=60.0), lbs))
+    assert "SyncLoadBalancerFailed" not in world.cluster.reasons()
+    for lb in lbs:
+        assert lb.reason() != "DeletionRefused"
+        if not lb.is_finalized():
+            lb.settle(hook)
+        assert lb.is_finalized()
     assert world.remains() == NOTHING
 
 
