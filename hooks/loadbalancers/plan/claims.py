@@ -250,16 +250,21 @@ def find_unfit(facts: Facts, found: PublicIpAddress) -> Condition | None:
 def network_of(facts: Facts, found: PublicIpAddress) -> str:
     """Return the id of the network that an address of ours serves.
 
-    A VPC's address serves one tier: that of its rules, and without any the recorded one or, before
-    there is one, that of the members.
+    A VPC's address serves one tier: that of its rules with nodes on it, which no status can change,
+    else the recorded one, else that of its rules, else that of the members.
     """
-    recorded = facts.request.recorded.claimed_as(found.ip_address)
     if not found.vpc_id:
         return found.network_id
-    if recorded and recorded.ip == found.ip_address and recorded.network_id:
-        return recorded.network_id
+    nodes = facts.request.instances
     own = own_rules(facts.owner, facts.on(found.id).state.rules)
-    return next((each.network_id for each in own), "") or facts.request.network_id
+    tiers = [each.network_id for each in own]
+    serving = (each for each in tiers if not nodes or any(node.is_on(each) for node in nodes))
+    if tier := next(serving, ""):
+        return tier
+    recorded = facts.request.recorded.claimed_as(found.ip_address)
+    is_known = recorded is not None and recorded.ip == found.ip_address
+    named = recorded.network_id if recorded and is_known else ""
+    return named or next(iter(tiers), "") or facts.request.network_id
 
 
 def _place_elsewhere(facts: Facts, found: PublicIpAddress) -> str:

@@ -28,6 +28,7 @@ A stage plans only actions whose ids are known. The rest follows after CloudStac
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
@@ -37,6 +38,7 @@ from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.change import change_events, plan_change
+from hooks.loadbalancers.plan.claims import refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import plan_firewall
@@ -50,7 +52,7 @@ from hooks.loadbalancers.plan.losses import (
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.publication import withdrawal_events
-from hooks.loadbalancers.plan.rules import plan_rules
+from hooks.loadbalancers.plan.rules import own_rules, plan_rules
 from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.recorded import RepeatedDrift
@@ -127,6 +129,8 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
     if not address.is_ours and not spec.plan_only:
         return Stages(address)
     facts, tier = facts.on(address.address_id), facts.network if facts.is_tier else None
+    if tier and (refusal := _refuse_tier(facts)):
+        return Stages(replace(address, condition=refusal))
     rules = plan_rules(facts, address.address_id)
     return Stages(
         address=address,
@@ -136,6 +140,15 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
         if tier
         else plan_firewall(facts, address.address_id, rules),
     )
+
+
+def _refuse_tier(facts: Facts) -> Condition | None:
+    """Return why nothing is made on a tier: no node is on it, and no rule of ours is there.
+
+    An address of a VPC fits any of its tiers, and each may be another cluster's.
+    """
+    has_rules = bool(own_rules(facts.owner, facts.state.rules))
+    return None if has_rules else refuse_without_nodes(facts)
 
 
 def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:

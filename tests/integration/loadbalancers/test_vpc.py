@@ -356,3 +356,40 @@ def test_a_client_stays_with_its_member_by_a_policy(world: World, hook: LoadBala
     lb.delete()
     lb.settle(hook)
     assert world.remains() == NOTHING
+
+
+def test_a_forged_network_in_the_status_moves_nothing_to_another_tier(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(22)], sourceRanges=["10.0.0.0/8"]).settle(hook)
+    before = world.items()
+    lb.parent["status"]["address"]["networkID"] = world.network("tier-2")
+    lb.parent["status"].pop("checkedFor")
+    for _ in range(4):
+        lb.accept(lb.call(hook))
+    assert tiers_of_rules(world) == [TIER]
+    assert world.items() == before
+    lb.settle(hook)
+    assert lb.is_ready(), lb.condition("Ready")
+    assert lb.status["address"]["networkID"] == world.network(TIER)
+
+
+def test_an_address_that_was_inherited_brings_nothing_onto_a_tier_without_nodes(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    first = LoadBalancer(world, ports=[port(53, protocol="UDP")]).settle(hook)
+    assert tiers_of_rules(world) == []
+    before = world.items()
+    del world.cluster.objects[first._path]
+    second = LoadBalancer(
+        world,
+        uid="0c7a4d52-96a3-4b8e-8f5d-3e1b6a9c2d08",
+        ports=[port(22)],
+        network=world.network("tier-2"),
+    )
+    world.cluster.objects[second.service_path]["metadata"]["uid"] = second.service_uid
+    for _ in range(6):
+        second.accept(second.call(hook))
+    assert second.reason() == "NetworkWithoutNodes"
+    assert tiers_of_rules(world) == []
+    assert world.items() == before
