@@ -42,6 +42,9 @@ ROLES = Roles(
     unseen={
         Verb(GROUP, "targetclusters/finalizers", "update"): "a question of admission, as for nodes",
         Verb("", "configmaps", "delete"): "of an inventory that needs one part less than before",
+        Verb(
+            "", "events", "list"
+        ): "of an inventory that is refused: e2e/targetclusters/test_recording",
     },
 )
 

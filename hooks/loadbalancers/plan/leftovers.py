@@ -62,8 +62,8 @@ def _traces(facts: Facts, address: PublicIpAddress) -> str:
     ours = set(facts.owner.mark)
     present = {tag.key for tag in address.tags if (tag.key, tag.value) in ours}
     is_named = TAG_SERVICE_UID in present or {TAG_NAMESPACE, TAG_SERVICE} <= present
-    if facts.owner.whose(address) is Whose.INHERITED and facts.owner.is_sole:
-        uid = value(address, TAG_SERVICE_UID)
+    uid = value(address, TAG_SERVICE_UID)
+    if uid and facts.owner.whose(address) is Whose.INHERITED and facts.owner.is_sole:
         return f"has the mark of an earlier Service of this name, UID {uid}"
     is_others = address.state == "Releasing" or facts.owner.has_another_mark(address)
     is_others = is_others or (Share.read(address.tags) is not None and not here)
