@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -188,8 +187,10 @@ class _Reading:
         without_place = structs.replace(source, name="", selector=Selector())
         self.selected |= {(without_place, metadata["name"]): None for metadata in allowed}
         new = [metadata["name"] for metadata in allowed if not self._is_cached(source, metadata)]
+        gone = dict.fromkeys(new)
         for obj in self._whole(source, new):
             metadata, lease = _metadata(obj), Lease(self.reader.memory.share)
+            gone.pop(metadata["name"], None)
             contents = read_contents(source, obj, partial(self._build, lease))
             held = held_bytes([one.body for one in contents.objects])
             if not lease.grow(held, self.deadline):
@@ -197,6 +198,9 @@ class _Reading:
             lease.shrink(held)
             kept = contents.kept(lease)
             self.found[_key(source, metadata["name"])] = _version(metadata), kept
+        for name in gone:
+            self.has_all = False
+            self._note(f"{source.kind}/{name}", "is gone since it was listed, so nothing is pruned")
 
     def _is_cached(self, source: Source, metadata: Json) -> bool:
         """Tell whether an object was read at this version, now or earlier."""
@@ -224,15 +228,22 @@ class _Reading:
             raise KubeError("no time is left")
 
     def _whole(self, source: Source, names: list[str]) -> Iterator[Json]:
-        """Read objects of a source as cheaply as possible."""
+        """Read objects of a source as cheaply as possible; one by label may be gone meanwhile.
+
+        Raises:
+            NotFound: the one that the source names is gone.
+        """
         if len(names) > READ_SINGLY:
             wanted = frozenset(names)
             listed = self._list(source, accept=JSON, limit=PAGE)
             yield from (obj for obj in listed if _metadata(obj)["name"] in wanted)
             return
         for name in names:
-            with suppress(NotFound):  # deleted meanwhile
+            try:
                 yield self.reader.own.get(self._path(source, name), deadline=self.deadline)
+            except NotFound:
+                if source.name:
+                    raise
 
     def _metadata(self, path: str) -> Json:
         return _metadata(self.reader.own.get(path, deadline=self.deadline, accept=METADATA))
