@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hooks.http.bounded_json import BadJson, Json, has_more_values, parse_json, parsing_bytes
-from hooks.http.deadline import Deadline
+from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.fair_share import PAYER, FairShare, Grows, Payer
 from hooks.http.sockets import NoRoom
 
@@ -28,7 +28,7 @@ SMALL_BYTES = 64 * 1024
 #: Bytes of what all answers become once parsed, as they are estimated, and of one that always may.
 PARSE_BYTES = 144 * 1024 * 1024
 SMALL_PARSE = 512 * 1024
-#: Seconds that an answer over SMALL_BYTES may take to arrive while others wait for its memory.
+#: Seconds that an answer over SMALL_BYTES may take to arrive while others need its memory.
 HELD_SECONDS = 10.0
 
 
@@ -42,10 +42,17 @@ class AnswerMemory:
     Args:
         read_bytes: of all answers that arrive or wait to be parsed.
         parse_bytes: of what all answers become once parsed.
+        monotonic: monotonic seconds.
     """
 
-    def __init__(self, read_bytes: int = READ_BYTES, parse_bytes: int = PARSE_BYTES) -> None:
-        self.reading = FairShare(read_bytes, free=SMALL_BYTES)
+    def __init__(
+        self,
+        read_bytes: int = READ_BYTES,
+        parse_bytes: int = PARSE_BYTES,
+        *,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self.reading = FairShare(read_bytes, free=SMALL_BYTES, monotonic=monotonic)
         self.parsed = FairShare(parse_bytes, free=SMALL_PARSE)
         self._turns = FairShare(1)
 
@@ -76,7 +83,7 @@ class Lease:
     def __init__(self, share: FairShare) -> None:
         self._share = share
         self._payer: Payer = PAYER.get()
-        self._large_since = 0.0
+        self._large_since: float | None = None
         self.amount = 0
 
     def grow(self, amount: int, deadline: Deadline) -> bool:
@@ -97,12 +104,13 @@ class Lease:
 
     @property
     def is_overdue(self) -> bool:
-        """Tell whether somebody has waited while a large answer has arrived for too long."""
+        """Tell whether a large answer has arrived for too long, and somebody needs its memory."""
         if self.amount <= SMALL_BYTES:
             return False
-        now = time.monotonic()
-        self._large_since = self._large_since or now
-        return now - self._large_since > HELD_SECONDS and self._share.is_awaited
+        now = self._share.monotonic()
+        if self._large_since is None:
+            self._large_since = now
+        return now - self._large_since > HELD_SECONDS and self._share.is_needed(self._payer)
 
     def __del__(self) -> None:
         """Give back what is held."""

@@ -76,7 +76,7 @@ class FairShare:
     def __init__(self, total: int, *, free: int = 0, monotonic: Monotonic = time.monotonic) -> None:
         self._total = total
         self._free = free
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         # What is given back when a garbage collection runs is given back within these methods too.
         self._lock = threading.RLock()
         self._numbers = count()
@@ -96,6 +96,24 @@ class FairShare:
     def used(self) -> int:
         """Return how much is not left."""
         return self._used
+
+    def is_needed(self, payer: Payer) -> bool:
+        """Tell whether somebody waits whom it helps if this one gives back what it has.
+
+        That is somebody of its own namespace, and the process itself. It is somebody of another
+        namespace if this one has more than an equal part, and the other then has no more than it.
+        """
+        if not self.is_awaited:
+            return False
+        namespace = payer[0]
+        with self._lock:
+            waits = [(wait.payer[0], wait.amount) for wait in list(self._waiting.values())]
+            part = self._total / len({*self._held, *(waiting for waiting, _ in waits), namespace})
+            most = self._held[namespace] if self._held[namespace] > part else 0
+            return any(
+                waiting in ("", namespace) or self._held[waiting] + amount <= most
+                for waiting, amount in waits
+            )
 
     def take(
         self,
@@ -173,9 +191,9 @@ class FairShare:
 
     def _age(self) -> None:
         """Let what somebody has had count half after each HALF_LIFE."""
-        while self._monotonic() - self._aged_at > HALF_LIFE:
+        while self.monotonic() - self._aged_at > HALF_LIFE:
             self._aged_at += HALF_LIFE
             had = ((key, amount / 2) for key, amount in self._had.items())
             self._had = {key: amount for key, amount in had if amount > _FORGOTTEN}
             if not self._had:
-                self._aged_at = self._monotonic()
+                self._aged_at = self.monotonic()

@@ -13,11 +13,18 @@ import pytest
 from hooks.cloudstack import CloudConfig
 from hooks.cloudstack.errors import Unreachable
 from hooks.cloudstack.wire import Wire
-from hooks.http.answer_memory import SMALL_BYTES, AnswerBounds, AnswerMemory, Held, Lease
+from hooks.http.answer_memory import (
+    HELD_SECONDS,
+    SMALL_BYTES,
+    AnswerBounds,
+    AnswerMemory,
+    Held,
+    Lease,
+)
 from hooks.http.bounded_json import VALUE_BYTES, BadJson
 from hooks.http.deadline import Deadline
 from hooks.http.errors import HttpError
-from hooks.http.fair_share import paying
+from hooks.http.fair_share import Payer, paying
 from hooks.http.sockets import NoRoom
 from hooks.http.tls import file_context
 from hooks.http.transport import Request, Transport
@@ -204,3 +211,29 @@ def test_what_is_refused_for_its_values_waits_for_no_memory() -> None:
         bounds.parse(json.dumps([[]] * 10_000).encode(), Deadline(0))
     with pytest.raises(BadJson, match="waited for memory"):
         bounds.parse(json.dumps([[]] * 4_000).encode(), Deadline(0))
+
+
+def test_a_slow_answer_outlasts_those_who_wait_for_what_their_own_namespace_has() -> None:
+    now = [0.0]
+    memory = AnswerMemory(read_bytes=1_000_000, monotonic=lambda: now[0])
+
+    def lease(payer: Payer, size: int) -> Lease:
+        with paying(payer):
+            one = Lease(memory.reading)
+        assert one.grow(size, Deadline(PATIENCE))
+        return one
+
+    leases = {"many": lease(A, 450_000), "slow": lease(B, 200_000)}
+
+    def overdue() -> list[str]:
+        return [name for name, one in leases.items() if one.is_overdue]
+
+    assert overdue() == []
+    now[0] += HELD_SECONDS + 1
+    assert overdue() == [], "nobody waits"
+    with ThreadPoolExecutor(1) as threads:
+        third = threads.submit(lease, ("a", "2"), 150_000)
+        until(lambda: memory.reading.is_awaited, "it waits", every=0.005)
+        assert overdue() == ["many"]
+        del leases["many"]
+        assert third.result().amount == 150_000

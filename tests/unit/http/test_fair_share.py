@@ -214,3 +214,30 @@ def test_a_namespace_that_has_its_part_gets_more_for_one_at_a_time() -> None:
     assert not share.take(A2, 5, Deadline(0), grows=Grows(2, 25))
     share.give_back(A, 30, holder=1)
     assert share.take(A2, 5, Deadline(0), grows=Grows(2, 25))
+
+
+@pytest.mark.parametrize(
+    ("held", "waiter", "amount", "ended"),
+    [
+        pytest.param({A: 50, B: 1}, A2, 8, {"a"}, id="of a namespace that has its part"),
+        pytest.param({A: 50, B: 25}, C, 40, {"a"}, id="of one that will have less"),
+        pytest.param({A: 50, B: 40}, C, 20, {"a", "b"}, id="two have more than their part"),
+        pytest.param({A: 50, B: 25}, C, 60, set(), id="of one that wants more than any has"),
+        pytest.param({A: 50, B: 1}, ("a", "3"), 60, {"a"}, id="of its own that wants much"),
+        pytest.param({A: 50, B: 25}, PROCESS, 40, {"a", "b"}, id="the process"),
+    ],
+)
+def test_who_has_more_than_its_part_makes_way_for_whom_that_helps(
+    held: dict[Payer, int], waiter: Payer, amount: int, ended: set[str]
+) -> None:
+    share = FairShare(100)
+    with queue(share) as waiting:
+        for number, (payer, size) in enumerate(held.items(), start=1):
+            grows = Grows(number, size)
+            assert share.take(payer, size, Deadline(0), grows=grows)
+        assert not {payer[0] for payer in held if share.is_needed(payer)}, "nobody waits"
+        waiting.wait(waiter, amount)
+        assert {payer[0] for payer in held if share.is_needed(payer)} == ended
+        for payer, size in held.items():
+            share.give_back(payer, size)
+        assert waiting.waits[0].result()
