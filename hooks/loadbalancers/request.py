@@ -309,6 +309,10 @@ class LoadBalancerRequest:
         """Return the nodes that every rule should have: those that should serve, on the network."""
         return tuple(each for each in self.serving_nodes if each.is_on(self.network_id))
 
+    def has_node_on(self, network_id: str) -> bool:
+        """Tell whether a node of this cluster, serving or not, is seen to be on a network."""
+        return any(each.is_on(network_id) for each in self.instances)
+
     @property
     def has_no_running_members(self) -> bool:
         """Tell whether there are members, and the VM of none of them runs."""

@@ -46,7 +46,7 @@ from hooks.loadbalancers.plan.firewall import (
 )
 from hooks.loadbalancers.plan.ownership import Own, PortKey, port_key
 from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
-from hooks.loadbalancers.plan.rules import RulesPlan
+from hooks.loadbalancers.plan.rules import RulesPlan, why_without_nodes
 from hooks.loadbalancers.plan.seals import has_sealed_item, is_item_reason, item_reason
 from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
 from hooks.loadbalancers.request import EVERYONE
@@ -147,10 +147,7 @@ class TierList:
 
 
 def plan_acl(facts: Facts, network: Network, rules: RulesPlan) -> FirewallPlan:
-    """Plan the items of the tier's list; `network` is the tier.
-
-    As a firewall's, they come after the rules, and what admits too many waits for nothing.
-    """
+    """Plan the items of a tier's list: after the rules, except what admits too many."""
     if facts.state.acl is None:
         message = "The network ACL list of the tier is not read yet"
         return FirewallPlan(firewall_condition("False", CHANGING_FIREWALL, message))
@@ -168,8 +165,11 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
     ranges = facts.request.spec.source_ranges
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
     lacking = lacking_ports(port_keys, ranges, tier.admitting)
-    closed = tier.why_closed if lacking else ""
-    found = _Difference.of(facts, tier, () if closed else lacking)
+    closed = (tier.why_closed or why_without_nodes(facts)) if lacking else ""
+    if closed:  # What is right stays, and nothing is made.
+        pairs = _pairs(tier.own, lacking)
+        lacking = [ports for ports, item in pairs if item and _says(item, ports)]
+    found = _Difference.of(facts, tier, lacking)
     wide = {e.id for e in tier.own if e.allows and opens_too_much(facts, e, port_keys)}
     closing: tuple[ChangeItem | RemoveItem, ...] = (*found.changed, *found.removed)
     early = [each for each in closing if each.own.id in wide]

@@ -192,11 +192,22 @@ def _is_misplaced(facts: Facts, rule: LoadBalancerRule) -> bool:
     return facts.is_tier and rule.network_id not in ("", facts.request.network_id)
 
 
+def why_without_nodes(facts: Facts) -> str:
+    """Say that no node of this cluster is on the tier; empty if one is, or it is no tier."""
+    network = facts.network
+    if network is None or not facts.is_tier or facts.request.has_node_on(network.id):
+        return ""
+    return f"no node of this cluster is known to be on tier {network.name}"
+
+
 def _other_tier(facts: Facts, others: Iterable[LoadBalancerRule]) -> str:
     """Say why no rule can be created on an address of a VPC; empty if one can.
 
-    CloudStack creates each where the address has rules, whatever tier is asked for.
+    CloudStack creates each where the address has rules, whatever tier is asked for. On a tier
+    without a node of ours, ours would be among somebody else's VMs.
     """
+    if lacking := why_without_nodes(facts):
+        return lacking
     for rule in others:
         if _is_misplaced(facts, rule):
             return (
