@@ -77,6 +77,10 @@ class Watched:
         conditions = self.parent.get("status", {}).get("conditions", [])
         return next((f"{c['status']} {c['reason']}" for c in conditions if c["type"] == kind), "")
 
+    @property
+    def is_healthy(self) -> bool:
+        return self.says("Ready") == "True Healthy"
+
 
 @contextmanager
 def calling(clusters: list[Watched]) -> Iterator[None]:
@@ -140,11 +144,9 @@ def test_answers_share_one_memory_and_honest_clusters_are_probed(
         ]
         stack.enter_context(calling(clusters + honest))
         until(
-            lambda: all(len(each.probes) > 4 for each in honest),
-            "the honest clusters are probed",
+            lambda: all(len(each.probes) > 4 and each.is_healthy for each in honest),
+            "the honest clusters are probed and found healthy",
             within=3 * PATIENCE,
         )
-        for each in honest:
-            assert each.says("Ready") == "True Healthy", each.parent["status"]
         assert sum(bool(each.rounds if synced else each.probes) for each in clusters) > count / 2
     assert peak_memory(hooks) < MEMORY

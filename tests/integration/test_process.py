@@ -226,8 +226,10 @@ def test_twelve_bodies_of_too_many_values_at_once_cost_little_memory(
     body = b'{"object":[' + b",".join([value] * count) + b"]}"
     with ThreadPoolExecutor(12) as pool:
         replies = list(pool.map(lambda _: hooks.post("/nodes/sync", body), range(12)))
-    assert {reply.code for reply in replies} == {400}
-    assert {reply.json["error"] for reply in replies} == {"the body has more than 500000 values"}
+    # One after the other: those that waited until their call was over are asked to come again.
+    assert {reply.code for reply in replies} <= {400, 429}
+    told = {reply.json["error"] for reply in replies if reply.code == 400}
+    assert told == {"the body has more than 500000 values"}
     assert peak_bytes(hooks) < 300 * 2**20
     assert hooks.post("/nodes/sync", NODE).code == 200
 

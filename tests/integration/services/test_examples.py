@@ -75,6 +75,13 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
     ]
 
 
+def test_no_two_examples_name_the_same_service() -> None:
+    folders = (ROOT / "examples").glob("*/*.yaml")
+    objects = [each for file in folders for each in yaml.safe_load_all(file.read_text())]
+    names = [each["metadata"]["name"] for each in objects if each.get("kind") == "Service"]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 def test_an_example_is_answered_as_its_readme_says(folder: Path, client: FlaskClient) -> None:
     readme = (folder / "README.md").read_text()
