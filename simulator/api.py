@@ -136,8 +136,13 @@ class Api:
             attempt.seconds += plan.answer_after
             due = plan.due
         attempt.seconds += work.answer_after
+        begins = world.jobs.begins(work.queue, now)
         number = world.number("job")
-        job = Job(world.identity("job", str(number))[0], number, user, command.java, work, now, due)
+        job = Job(
+            world.identity("job", str(number))[0], number, user, command.java, work, now, None
+        )
+        if begins is not None:
+            job.due = begins + (due - now)
         fault = attempt.fault
         if fault is not None and fault.kind == "job-failed":
             job.forced = fault.error()

@@ -22,6 +22,7 @@ class Work:
         created: the id that the answer has beside `jobid`.
         instance: type and id of what the job works on.
         load: what it costs a real server; None for a short fixed time.
+        queue: jobs of one queue run one after the other, in the order they were accepted.
         answer_after: seconds until the call is answered.
         answered: is called when it is.
     """
@@ -31,6 +32,7 @@ class Work:
     created: str | None = None
     instance: tuple[str, str | None] | None = None
     load: Load | None = None
+    queue: str | None = None
     answer_after: float = 0.0
     answered: Callable[[], None] = lambda: None
 
@@ -86,6 +88,11 @@ class Jobs:
         for job in sorted(due, key=lambda job: (job.due, job.number)):
             job.run()
         self._pending = [job for job in self._pending if job.status == PENDING]
+
+    def begins(self, queue: str | None, now: float) -> float | None:
+        """Return when the next job of a queue begins; None behind one that never ends."""
+        ahead = [job.due for job in self._pending if queue and job.work.queue == queue]
+        return None if None in ahead else max([now, *(due for due in ahead if due is not None)])
 
     def find(self, job_id: str) -> Job | None:
         """Return a job by id."""

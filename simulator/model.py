@@ -179,7 +179,11 @@ class Nic(Entity):
 
 @dataclass(eq=False, slots=True)
 class VirtualMachine(Owned):
-    """A VM; `state` is one of CloudStack's: Running, Stopped, Destroyed, Starting and the like."""
+    """A VM; `state` is one of CloudStack's: Running, Stopped, Destroyed, Starting and the like.
+
+    `shows` is the state that lists show in its place, for a server that is wrong about it; `boots`
+    counts how often the VM's guest has booted.
+    """
 
     displayname: str
     user: User
@@ -192,6 +196,8 @@ class VirtualMachine(Owned):
     updated: float = 0.0
     hypervisor: str = "KVM"
     static_nat: "Address | None" = None
+    shows: str | None = None
+    boots: int = 0
 
     @property
     def label(self) -> str:

@@ -56,6 +56,7 @@ def dump_vm(vm: VirtualMachine) -> dict[str, Any]:
         "id": vm.id,
         "name": vm.name,
         "state": vm.state,
+        "boots": vm.boots,
         "zone": vm.zone.name,
         "offering": vm.offering.name,
         "addresses": [nic.ipaddress for nic in vm.nics],

@@ -13,7 +13,7 @@ from typing import Literal
 
 Kind = Literal[
     "address", "rule", "firewall", "acl", "release", "assignment", "removal", "stickiness", "tags",
-    "vm",
+    "vm", "start", "stop", "forced stop", "reboot", "forced reboot",
 ]  # fmt: skip
 
 # Seconds that each kind takes alone.
@@ -28,6 +28,11 @@ ALONE: dict[Kind, float] = {
     "stickiness": 0.16,
     "tags": 0.027,
     "vm": 2.0,
+    "start": 2.1,
+    "stop": 2.0,
+    "forced stop": 1.9,
+    "reboot": 2.1,
+    "forced reboot": 4.0,
 }
 OTHER_JOB = 0.05  # of any other kind
 RELEASED_RULE = 0.2  # more for each rule that is deleted with an address
@@ -49,7 +54,9 @@ LISTED_MEMBER = 0.004
 READ_TOGETHER = 0.45  # more, as a share, for each other list of members under way
 
 #: Kinds that lock nothing.
-_FREE = frozenset({"acl", "stickiness", "tags", "vm"})
+_FREE = frozenset(
+    {"acl", "stickiness", "tags", "vm", "start", "stop", "forced stop", "reboot", "forced reboot"}
+)
 
 
 @dataclass(frozen=True)

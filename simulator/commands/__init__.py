@@ -19,6 +19,7 @@ from simulator.commands import (
     tags,
     virtual_machines,
     vm_lists,
+    vm_power,
     vpcs,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "tags",
     "virtual_machines",
     "vm_lists",
+    "vm_power",
     "vpcs",
 ]

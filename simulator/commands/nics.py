@@ -3,7 +3,7 @@
 from simulator.building import implement, plug, unplug
 from simulator.call import Call
 from simulator.commands.networks import usable_network
-from simulator.commands.virtual_machines import touch
+from simulator.commands.vm_changes import touch
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work

@@ -1,12 +1,12 @@
-"""Changes of VMs: deploy, start, stop, reboot, scale, destroy, expunge."""
+"""Changes of VMs: deploy, scale, rename, destroy, expunge."""
 
-from collections.abc import Callable
 from typing import Any
 
-from simulator.building import implement, make_vm, plug, unplug
+from simulator.building import make_vm, plug, unplug
 from simulator.call import Answer, Call
 from simulator.commands.limits import check_limit
 from simulator.commands.networks import network_domain, usable_network
+from simulator.commands.vm_changes import change, place, required_vm, touch
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, denied, invalid
 from simulator.jobs import Result, Work
@@ -89,101 +89,9 @@ def check_name_free(world: World, name: str | None, networks: list[Network]) -> 
                 )
 
 
-def place(world: World, vm: VirtualMachine) -> None:
-    """Run a VM on a host, if one has room."""
-    if not vm.offering.placeable:
-        vm.state = "Error" if vm.updated == vm.created else "Stopped"
-        raise ApiError(533, f"No destination found for a deployment for {vm.text}")
-    for nic in vm.nics:
-        implement(world, nic.network)
-    vm.state = "Running"
-
-
 def fail_deployment(vm: VirtualMachine) -> None:
     """Keep a VM whose deployment failed, in state Error, as the server does."""
     vm.state = "Error"
-
-
-def touch(world: World, vm: VirtualMachine) -> None:
-    """Set the time of a VM's last change."""
-    vm.updated = world.clock.now()
-
-
-def required_vm(call: Call) -> VirtualMachine:
-    """Return the VM that a call's required `id` names."""
-    vm = call.args.entity("id", VirtualMachine)
-    assert vm is not None  # noqa: S101 - required
-    return vm
-
-
-def transition(call: Call, vm: VirtualMachine, during: str, work: Callable[[], None]) -> Work:
-    """Return the work of a job that changes a VM; until it ends the VM is in state `during`."""
-    before = vm.state
-    vm.state = during
-
-    def finish() -> Result:
-        vm.state = before
-        work()
-        touch(call.world, vm)
-        return {"virtualmachine": view_vm(call, vm)}
-
-    def undo() -> None:
-        vm.state = before
-
-    return Work(finish, undo, instance=("VirtualMachine", vm.id), load=Load("vm"))
-
-
-@command(
-    "startVirtualMachine",
-    "id:vm! hostid:uuid@4.0 clusterid:uuid podid:uuid bootintosetup:boolean@4.15",
-    job="user.vm.StartVMCmd",
-)
-def start_virtual_machine(call: Call) -> Work:
-    """Start a VM; the job fails if it runs already."""
-    vm = required_vm(call)
-    running = vm.state == "Running"
-
-    def work() -> None:
-        if running:
-            raise invalid(f"The virtual machine {vm.label} is already running")
-        if vm.state != "Stopped":
-            raise ApiError(530, f"Unable to start {vm.text}: it is not stopped")
-        place(call.world, vm)
-
-    return transition(call, vm, "Running" if running else "Starting", work)
-
-
-@command(
-    "stopVirtualMachine",
-    "id:vm! forced:boolean",
-    job="user.vm.StopVMCmd",
-)
-def stop_virtual_machine(call: Call) -> Work:
-    """Stop a VM; one that is stopped stays stopped."""
-    vm = required_vm(call)
-
-    def work() -> None:
-        if vm.state not in {"Running", "Stopped", "Starting"}:
-            raise ApiError(530, f"Unable to stop {vm.text}")
-        vm.state = "Stopped"
-
-    return transition(call, vm, "Stopping" if vm.state == "Running" else vm.state, work)
-
-
-@command(
-    "rebootVirtualMachine",
-    "id:vm! forced:boolean@4.16 bootintosetup:boolean@4.15",
-    job="user.vm.RebootVMCmd",
-)
-def reboot_virtual_machine(call: Call) -> Work:
-    """Reboot a VM; the job fails if it does not run."""
-    vm = required_vm(call)
-
-    def work() -> None:
-        if vm.state != "Running":
-            raise invalid(f"The VM {vm.label} is not running, unable to reboot it")
-
-    return transition(call, vm, vm.state, work)
 
 
 @command(
@@ -202,7 +110,7 @@ def scale_virtual_machine(call: Call) -> Work:
         check_scalable(vm, offering)
         vm.offering = offering
 
-    return transition(call, vm, vm.state, work)
+    return change(call, vm, work)
 
 
 @command("changeServiceForVirtualMachine", "id:vm! serviceofferingid:offering! details:map")
@@ -270,7 +178,7 @@ def destroy_virtual_machine(call: Call) -> Work:
             return
         vm.state = "Expunging" if expunged else "Destroyed"
 
-    job = transition(call, vm, "Stopping" if vm.state == "Running" else vm.state, work)
+    job = change(call, vm, work)
     return expunging(job) if expunged else job
 
 

@@ -54,7 +54,7 @@ def in_state(call: Call, vm: VirtualMachine) -> bool:
     """Tell whether the state filter selects a VM; `Present` excludes destroyed ones."""
     if (call.args.text("state") or "").casefold() == "present":
         return vm.state not in GONE
-    return call.equals("state", vm.state)
+    return call.equals("state", vm.shows or vm.state)
 
 
 def selected(call: Call, vm: VirtualMachine) -> bool:
@@ -100,7 +100,7 @@ def view_vm(
         **view_owner(vm.account),
         "created": timestamp(vm.created),
         "lastupdated": timestamp(vm.updated),
-        "state": vm.state,
+        "state": vm.shows or vm.state,
         "haenable": False,
         "zoneid": vm.zone.id,
         "zonename": vm.zone.name,

@@ -80,7 +80,7 @@ COVERED = {
     "queryAsyncJobResult": (
         "test_jobs::test_a_failed_job_is_answered_with_200_and_the_error_inside"
     ),
-    "rebootVirtualMachine": "test_virtual_machines::test_rebooting_works_on_running_vms_alone",
+    "rebootVirtualMachine": "test_power::test_rebooting_works_on_running_vms_alone",
     "recoverVirtualMachine": (
         "test_virtual_machines::test_expunging_and_recovering_are_for_those_who_may"
     ),
@@ -90,8 +90,8 @@ COVERED = {
         "test_acl_lists::test_a_tier_gets_another_list_or_the_same_and_the_items_stay_in_the_former"
     ),
     "scaleVirtualMachine": "test_virtual_machines::test_a_stopped_vm_takes_another_size",
-    "startVirtualMachine": ("test_virtual_machines::test_starting_a_running_vm_fails_in_the_job"),
-    "stopVirtualMachine": "test_virtual_machines::test_stopping_twice_is_no_failure",
+    "startVirtualMachine": "test_power::test_starting_a_running_vm_fails_in_the_job",
+    "stopVirtualMachine": "test_power::test_stopping_twice_is_no_failure",
     "updateLBStickinessPolicy": (
         "test_stickiness::test_an_update_of_a_policy_succeeds_and_changes_nothing"
     ),

@@ -175,7 +175,7 @@ def test_jobs_take_the_time_that_is_set(connect: Connect) -> None:
         simulator.control.settings(advance=9.9)
         assert cloud.ok("queryAsyncJobResult", jobid=job)["jobstatus"] == 0
         [shown] = cloud.list("listVirtualMachines", "virtualmachine", id=vm["id"])
-        assert shown["state"] == "Stopping"
+        assert shown["state"] == "Running"
         assert [one["jobid"] for one in cloud.list("listAsyncJobs", "asyncjobs")] == [job]
         simulator.control.settings(advance=0.1)
         assert cloud.ok("queryAsyncJobResult", jobid=job)["jobstatus"] == 1
