@@ -54,6 +54,7 @@ IN_PROJECT = frozenset(
     {
         "associateIpAddress",
         "listFirewallRules",
+        "listKubernetesClusters",
         "listLoadBalancerRules",
         "listNetworkACLLists",
         "listNetworkACLs",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated
 
-from hooks.cloudstack.models.fields import Listing, Model, OptionalIp, each
+from hooks.cloudstack.models.fields import Listing, Model, Moment, OptionalIp, each
 from hooks.http.texts import shorten
 
 #: Characters of an owner; CloudStack has no longer ones.
@@ -47,6 +47,7 @@ class VirtualMachine(Model):
         public_ip: the address of a static NAT, else empty.
         account: the owner's name; empty for a VM of a project, as is its domain.
         domain_path: such as `ROOT/customers`.
+        updated: when it was last started or stopped; an ordinary reboot does not count.
     """
 
     LISTING = Listing(
@@ -67,6 +68,7 @@ class VirtualMachine(Model):
     account: str = ""
     domain_id: str = ""
     domain_path: str = ""
+    updated: Annotated[Moment, "lastupdated"] = None
 
     @property
     def exists(self) -> bool:

@@ -1,9 +1,13 @@
 """Jobs of asynchronous commands, and their status."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from hooks.cloudstack.models.fields import (
     Answer,
+    Listing,
+    Model,
+    Moment,
     number,
     optional,
     optional_number,
@@ -70,3 +74,20 @@ class JobStatus:
             text=optional(fields, "errortext") or "no reason given",
             created=created,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingJob(Model):
+    """A job of the account that has not ended, whoever started it.
+
+    Attributes:
+        command: the class that carries it out, such as `….user.vm.StartVMCmd`.
+        resource_id: of what it works on; empty where the server does not say.
+        created: when CloudStack accepted it, by its own clock.
+    """
+
+    LISTING = Listing("listAsyncJobs", "asyncjobs")
+    id: Annotated[str, "jobid"]
+    command: Annotated[str, "cmd"] = ""
+    resource_id: Annotated[str, "jobinstanceid"] = ""
+    created: Moment = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from hooks.cloudstack.commands import firewall, loadbalancing, network, tags
+from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
 from hooks.cloudstack.models.compute import VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Model
@@ -16,6 +16,8 @@ from hooks.cloudstack.models.firewall import (
     PortForwardingRule,
     PortRange,
 )
+from hooks.cloudstack.models.jobs import PendingJob
+from hooks.cloudstack.models.kubernetes import KubernetesCluster
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     LoadBalancerRuleChange,
@@ -26,7 +28,7 @@ from hooks.cloudstack.models.loadbalancing import (
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from tests.unit.cloudstack.transports import Script
 
-MODULES: list[ModuleType] = [firewall, loadbalancing, network, tags]
+MODULES: list[ModuleType] = [compute, firewall, loadbalancing, network, tags]
 PROJECT = "the-project"
 PORTS = PortRange("tcp", 80, 89, ("10.0.0.0/8", "192.168.0.0/16"))
 RULE = NewLoadBalancerRule("web-tcp-80", "ip", "net", 80, 30080)
@@ -109,6 +111,21 @@ ROWS = [
         ids=("a", "b"),
         details="min",
     ),
+    listing(VirtualMachine, "listVirtualMachines", {"id": "v", "details": "nics,servoff"}, id="v"),
+    writing(compute.start_virtual_machine, ("v",), "startVirtualMachine", id="v"),
+    writing(compute.stop_virtual_machine, ("v",), "stopVirtualMachine", id="v"),
+    Row(
+        compute.stop_virtual_machine,
+        "stopVirtualMachine",
+        {"id": "v", "forced": True},
+        ("v",),
+        {"forced": True},
+    ),
+    writing(compute.reboot_virtual_machine, ("v",), "rebootVirtualMachine", id="v"),
+    listing(KubernetesCluster, "listKubernetesClusters", {"id": "c"}, id="c"),
+    writing(compute.start_kubernetes_cluster, ("c",), "startKubernetesCluster", id="c"),
+    writing(compute.scale_kubernetes_cluster, ("c", 3), "scaleKubernetesCluster", id="c", size=3),
+    listing_outside(PendingJob, "listAsyncJobs", {}),
     listing_outside(Zone, "listZones", {}),
     listing_outside(Zone, "listZones", {"name": "z"}, name="z"),
     listing(Network, "listNetworks", {"id": "n"}, id="n"),
