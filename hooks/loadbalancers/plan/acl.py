@@ -37,7 +37,6 @@ from hooks.loadbalancers.plan.firewall import (
     FirewallPlan,
     after_rules,
     firewall_condition,
-    is_unfinished,
     join_ports,
     lacking_ports,
     open_condition,
@@ -152,15 +151,17 @@ def plan_acl(facts: Facts, network: Network, rules: RulesPlan) -> FirewallPlan:
         message = "The network ACL list of the tier is not read yet"
         return FirewallPlan(firewall_condition("False", CHANGING_FIREWALL, message))
     wanted = rules.existing if facts.request.spec.invalid else rules.wanted
-    return after_rules(facts, rules, admit(facts, TierList.of(facts, network), wanted))
+    planned = admit(facts, TierList.of(facts, network), wanted)
+    if planned.closing:  # The rules' own lists are what restricts the sources.
+        planned = replace(planned, closing=(*rules.narrowing, *planned.closing))
+    return after_rules(facts, rules, planned)
 
 
 def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> FirewallPlan:
     """Admit the source ranges to the public ports of the rules, by items of ours.
 
     Contiguous ports share an item, with all ranges. What others admit already needs none. Items of
-    ours change in place. One that admits too many is changed after others are added, or before
-    that where an earlier call came to no end.
+    ours change in place, first those that admit too many: an addition may never end.
     """
     ranges = facts.request.spec.source_ranges
     port_keys = {port_key(rule) for rule in rules} if ranges else set()
@@ -172,8 +173,7 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
     found = _Difference.of(facts, tier, lacking)
     wide = {e.id for e in tier.own if e.allows and opens_too_much(facts, e, port_keys)}
     closing: tuple[ChangeItem | RemoveItem, ...] = (*found.changed, *found.removed)
-    early = [each for each in closing if each.own.id in wide]
-    first = early if is_unfinished(facts) or not found.added else []
+    first = tuple(each for each in closing if each.own.id in wide)
     actions: tuple[Action, ...] = (
         *first,
         *found.added,
@@ -185,7 +185,7 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
     denied = closed or _denied(tier, found)
     if denied and condition.status == "True":
         condition = _denied_condition(denied, port_keys, ranges)
-    return FirewallPlan(condition, facts.not_refused(actions), is_too_wide=bool(early))
+    return FirewallPlan(condition, facts.not_refused(actions), closing=facts.not_refused(first))
 
 
 def own_items(facts: Facts) -> tuple[NetworkAcl, ...]:

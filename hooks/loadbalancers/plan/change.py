@@ -99,7 +99,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         stages = plan_at(address)
         if not facts.is_tier:
             return stages
-        return stages._replace(firewall=replace(stages.firewall, actions=(), is_too_wide=False))
+        return stages._replace(firewall=replace(stages.firewall, actions=(), closing=()))
 
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
     if facts.request.spec.invalid or is_new_share:
@@ -114,7 +114,9 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         return _wait(facts, held, others.former) if facts.request.asks_another else held
     undoing = _undo(facts)
     is_over = not (undoing or others.extras)
-    return _with(held, change=None if is_over else change, beside=Beside((*going, *undoing)))
+    whys = (why_kept(facts.on(each.id), each, is_second=True) for each in others.extras)
+    beside = Beside((*going, *undoing), why_kept=next(filter(None, whys), ""))
+    return _with(held, change=None if is_over else change, beside=beside)
 
 
 def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:

@@ -203,7 +203,7 @@ class Facts:
             still_wants=self.still_wants,
             is_last=is_last and not self.still_wants,
         )
-        return owner.with_takeovers(self.state.addresses)
+        return owner.with_history(self.state.addresses)
 
     @cached_property
     def own_ports(self) -> frozenset[PortKey]:

@@ -58,10 +58,11 @@ class FirewallPlan(StagePlan):
     """The firewall stage: what to do.
 
     Attributes:
-        is_too_wide: what is ours admits clients who are not wanted, or opens a port without a rule.
+        closing: those of the actions that come before all others, as what is ours admits clients
+            who are not wanted, or opens a port without a rule.
     """
 
-    is_too_wide: bool = False
+    closing: tuple[Action, ...] = ()
 
 
 def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
@@ -81,7 +82,7 @@ def plan_firewall(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPl
 def after_rules(facts: Facts, rules: RulesPlan, planned: FirewallPlan) -> FirewallPlan:
     """Return the plan, or what waits for rules to be created."""
     spec = facts.request.spec
-    if rules.is_complete or spec.plan_only or spec.invalid or planned.is_too_wide:
+    if rules.is_complete or spec.plan_only or spec.invalid or planned.closing:
         return planned
     message = "The firewall is opened after the rules are created"
     return FirewallPlan(firewall_condition("False", "WaitingForRules", message))
@@ -108,7 +109,7 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     lacking = lacking_ports(port_keys, ranges, staying)
     opening = _opening(facts, address_id, lacking, active)
     too_wide = [rule for rule in wrong.values() if opens_too_much(facts, rule, port_keys)]
-    first = too_wide if is_unfinished(facts) else []
+    first = too_wide if _is_unfinished(facts) else []
     late = [rule for rule in wrong.values() if rule not in first]
     needed = [rule for rule in late if any(_overlap(rule, ports) for ports in lacking)]
     kept = () if facts.request.spec.plan_only else needed
@@ -120,14 +121,12 @@ def open_ports(facts: Facts, address_id: str, rules: Iterable[LoadBalancerRule])
     )
     actions = tuple(dict.fromkeys(in_order))  # plan mode closes a rule that is replaced twice
     others = [rule for rule in staying if rule.id not in right]
-    return FirewallPlan(
-        open_condition(facts, actions, port_keys, others),
-        facts.not_refused(actions),
-        is_too_wide=bool(too_wide),
-    )
+    condition = open_condition(facts, actions, port_keys, others)
+    actions = facts.not_refused(actions)
+    return FirewallPlan(condition, actions, closing=actions if too_wide else ())
 
 
-def is_unfinished(facts: Facts) -> bool:
+def _is_unfinished(facts: Facts) -> bool:
     """Tell whether an earlier call did not come to its end, so that what is open closes first."""
     return facts.request.recorded.condition("FirewallReady").reason in _UNFINISHED
 

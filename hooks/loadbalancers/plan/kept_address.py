@@ -86,11 +86,15 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
 
 
 def _endings(facts: Facts, found: PublicIpAddress) -> tuple[Action, ...]:
-    """End what has begun with an address that is wholly ours."""
-    ending = tags.end_takeover(facts, found)
+    """End what has begun with an address that is wholly ours.
+
+    A takeover ends once the address serves: until then the Service may ask for another one, and
+    this one is no new one of ours to be released.
+    """
     leaving = tags.drop_former_users(facts, found)
-    settling = _settle(facts, found) if found == find_held(facts) else ()
-    return (*ending, *leaving, *settling)
+    if found != find_held(facts):
+        return leaving
+    return (*tags.end_takeover(facts, found), *leaving, *_settle(facts, found))
 
 
 def _find_network(found: PublicIpAddress, recorded: RecordedAddress) -> AddressPlan:

@@ -92,6 +92,7 @@ class Owner:
         is_last: the load balancer is deleted, and in this call the API server had no Service of
             this name, under any UID, that wants one.
         takeovers: those by this Service that have begun, as tags of addresses say.
+        former: the UIDs of Services of this name, now gone, that used a share of this one before.
     """
 
     cluster: str
@@ -104,6 +105,7 @@ class Owner:
     still_wants: bool = False
     is_last: bool = False
     takeovers: tuple[Takeover, ...] = ()
+    former: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -126,11 +128,13 @@ class Owner:
             is_last=is_last,
         )
 
-    def with_takeovers(self, addresses: Iterable[PublicIpAddress]) -> "Owner":
-        """Return this with the takeovers that tags of addresses show to be ours."""
+    def with_history(self, addresses: Collection[PublicIpAddress]) -> "Owner":
+        """Return this with what tags of addresses show: takeovers by us, and former users."""
         found = (takeover_on(each) for each in addresses if self.has_name_of(each))
         by_us = tuple(each for each in found if each and each.by == (self.cluster, self.uid))
-        return replace(self, takeovers=by_us)
+        used = filter(self.has_share, addresses) if self.is_sole else ()
+        former = frozenset(uid for each in used for uid in self.former_users(each))
+        return replace(self, takeovers=by_us, former=former)
 
     @property
     def mark(self) -> Tags:
@@ -280,10 +284,12 @@ class Owner:
     def has_acl_item(self, item: NetworkAcl, *, sealed: bool) -> bool:
         """Tell whether an ACL item, which is on no address, is ours: by its mark or by its seal.
 
-        It is taken only with an address of its Service, or if no Service of our name is left.
+        It is taken only with an address of its Service, from a former user of our share, or if no
+        Service of our name is left.
         """
         whose = self.whose(item)
-        may_take = bool(self.takeovers) or (self.is_last and whose is Whose.INHERITED)
+        is_former = self.is_last or value(item, names.TAG_SERVICE_UID) in self.former
+        may_take = bool(self.takeovers) or (is_former and whose is Whose.INHERITED)
         is_bare = sealed and whose in NOBODYS
         return whose is Whose.OURS or (may_take and self.may_take(item)) or is_bare
 

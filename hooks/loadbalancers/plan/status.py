@@ -86,15 +86,13 @@ class Stages(NamedTuple):
 
         Its members are kept right, and clients that it admits no more are shut out.
         """
-        firewall = self.firewall.actions if self.firewall.is_too_wide else ()
-        own = (*self.members.actions, *self.rules.narrowing, *firewall)
-        return (*own, *self.address.beside.safe)
+        own = (*self.members.actions, *self.rules.narrowing, *self.firewall.closing)
+        return (*dict.fromkeys(own), *self.address.beside.safe)
 
     @property
     def closing_actions(self) -> tuple[Action, ...]:
-        """Return those that shut clients out by the firewall, which nothing else comes before."""
-        firewall = self.firewall.actions if self.firewall.is_too_wide else ()
-        return (*firewall, *self.address.beside.closing)
+        """Return those that shut clients out, which nothing else comes before."""
+        return (*self.firewall.closing, *self.address.beside.closing)
 
 
 def planned(

@@ -59,7 +59,8 @@ def drop_former_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddr
     """Remove the users of our name that are gone, once nothing on the address has their mark."""
     here, owner = facts.on(address.id).state, facts.owner
     former = owner.former_users(address) if owner.is_sole else ()
-    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    items = (each for each in here.acl or () if value(each, names.TAG_SERVICE_UID) in former)
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall, *items)
     if not former or any(map(owner.may_take, contents)):
         return ()
     return (UntagAddress(owner.own_address(address), tuple(map(user_key, former))),)

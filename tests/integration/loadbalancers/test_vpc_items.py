@@ -16,6 +16,7 @@ from tests.integration.loadbalancers.vpc import (
     LISTLESS,
     give_list,
     list_id,
+    ranges,
     vpc_world,
 )
 
@@ -103,6 +104,17 @@ def test_ranges_and_ports_change_in_place(world: World, hook: LoadBalancersHook)
     lb.change(sourceRanges=[])
     lb.settle(hook)
     assert ours(world) == []
+
+
+def test_narrowing_waits_for_no_item_that_is_being_added(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)]).settle(hook)
+    lb.change(ports=[port(80), port(8443)], sourceRanges=["10.0.0.0/8"])
+    world.simulator.control.fault("createNetworkACL", "job-never-ends", times=None)
+    lb.call(hook, seconds=1.5)
+    assert ranges(world)["80"] == "10.0.0.0/8"
+    assert opened(world)[0] == ("tcp", 80, 80, ["10.0.0.0/8"], LIST)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Several Services on one address of a VPC: on one tier, with rules and items of their own."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.names import TAG_SERVICE_UID
 from tests.integration.loadbalancers.driver import NOTHING, World
 from tests.integration.loadbalancers.test_shared_addresses import ip_of, ips, sharing, users
 from tests.integration.loadbalancers.vpc import DENYING, TIER, keep_nodes, tiers_of_rules, vpc_world
@@ -38,6 +40,32 @@ def test_services_share_an_address_of_the_vpc_and_the_last_one_releases_it(
     mail.delete()
     mail.settle(hook)
     assert mail.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_a_service_of_a_share_that_is_made_again_narrows_what_it_left_open(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    web = sharing(world, "web", 80).settle(hook)
+    mail = sharing(world, "mail", 81).settle(hook)
+    world.cluster.objects.pop(web.service_path)
+    again = sharing(world, "web", 80, uid=str(uuid.uuid4()), sourceRanges=["10.0.0.0/8"])
+    again.settle(hook)
+    assert again.is_ready(), again.condition("Ready")
+    opened = {
+        (each["tags"][TAG_SERVICE_UID], each["startport"], tuple(each["cidrlist"]))
+        for each in world.items()
+        if each["tags"]
+    }
+    wanted = {
+        (again.service_uid, "80", ("10.0.0.0/8",)),
+        (mail.service_uid, "81", ("0.0.0.0/0",)),
+    }
+    assert {(uid, str(port), ranges) for uid, port, ranges in opened} == wanted
+    assert users(world, ip_of(again)) == {"web", "mail"}
+    for each in (again, mail):
+        each.delete()
+        each.settle(hook)
     assert world.remains() == NOTHING
 
 
