@@ -156,7 +156,7 @@ class Api:
 def allowed(name: str, user: User) -> Command:
     """Return a command that the caller's role may use."""
     command = REGISTRY.get(name)
-    if name in ADMIN_ONLY and not user.account.admin:
+    if name in user.account.denied or (name in ADMIN_ONLY and not user.account.admin):
         raise not_available(name, user.id)
     if command is None:
         raise ApiError(530, f"The simulator does not implement {name}")

@@ -6,6 +6,7 @@ from simulator.errors import ApiError
 from simulator.model import (
     Account,
     Address,
+    KubernetesCluster,
     LoadBalancerRule,
     Network,
     NetworkAclItem,
@@ -188,6 +189,14 @@ def make_vm(
             updated=now,
         )
     )
+
+
+def make_cluster(world: World, name: str, owner: Account, network: Network) -> KubernetesCluster:
+    """Make a Kubernetes cluster without VMs in a network; callers set what differs."""
+    cluster_id, number = world.identity("kubernetescluster", name)
+    now = world.clock.now()
+    cluster = KubernetesCluster(cluster_id, number, name, now, owner, network.zone, network)
+    return world.clusters.add(cluster)
 
 
 def plug(world: World, vm: VirtualMachine, network: Network) -> Nic:

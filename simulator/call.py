@@ -18,6 +18,7 @@ from simulator.jobs import Work
 from simulator.model import (
     Account,
     FirewallRule,
+    KubernetesCluster,
     LoadBalancerRule,
     PortForwardingRule,
     Project,
@@ -298,7 +299,7 @@ def resolve(
 
 
 def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
-    """Refuse to change another account's VM or rule, or a VM that is expunged."""
+    """Refuse to change another account's VM, cluster or rule, or a VM that is expunged."""
     for resource in (resource for resources in entities.values() for resource in resources):
         if isinstance(resource, VirtualMachine):
             if resource not in call.world.vms:
@@ -306,5 +307,7 @@ def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
                     f"Unable to find UUID for id [{resource.number}] of type [VirtualMachine]"
                 )
             call.check_owner(resource.account)
-        if isinstance(resource, (LoadBalancerRule, FirewallRule, PortForwardingRule)):
+        if isinstance(
+            resource, (KubernetesCluster, LoadBalancerRule, FirewallRule, PortForwardingRule)
+        ):
             call.check_owner(resource.account)

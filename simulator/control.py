@@ -9,6 +9,7 @@ from typing import Any
 from simulator.call import Ignored
 from simulator.faults import Faults, read_fault
 from simulator.jobs import Job
+from simulator.staging import stage
 from simulator.state import dump
 from simulator.world import World
 
@@ -100,6 +101,12 @@ class Control:
         """Arm a fault; the fields are those of the HTTP interface."""
         with self._lock:
             self.armed.add(read_fault({"command": command, "kind": kind, **fields}))
+
+    def stage(self, kind: str, name: str, **fields: object) -> None:
+        """Set what happens outside of the API; see `simulator.staging`."""
+        with self._lock:
+            self._world.run_due_jobs()
+            stage(self._world, kind, name, fields)
 
     def clear_faults(self) -> None:
         """Disarm every fault."""

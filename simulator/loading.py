@@ -13,6 +13,7 @@ from simulator.building import (
     implement,
     make_acl_item,
     make_acl_list,
+    make_cluster,
     make_network,
     make_project,
     make_vm,
@@ -133,7 +134,7 @@ class _Loader:
         known = {
             "zones", "accounts", "projects", "serviceofferings", "templates", "vpcs",
             "networkacllists", "networks", "publicaddresses", "virtualmachines", "generate",
-            "expunge", "mixedports",
+            "kubernetesclusters", "expunge", "mixedports",
         }  # fmt: skip
         for name in self._document:
             if name not in known:
@@ -154,6 +155,8 @@ class _Loader:
             self._generate(vms)
         elif vms is not None:
             raise self._error("generate", "missing: this world has a fixed number of VMs")
+        for index, entry in enumerate(self._entries("kubernetesclusters")):
+            self._load_cluster(f"kubernetesclusters[{index}]", entry)
 
     def _load_zones(self) -> None:
         for entry in self._entries("zones"):
@@ -284,6 +287,18 @@ class _Loader:
             vm.zone = network.zone
             self._plug(vm, network, ip6=bool(entry.get("ip6", False)))
         return vm
+
+    def _load_cluster(self, field: str, entry: Document) -> None:
+        owner = self._owner(field, entry)
+        network = self._named(self._world.networks, f"{field}.network", entry["network"])
+        cluster = make_cluster(self._world, entry["name"], owner, network)
+        cluster.managed = entry.get("managed", True)
+        cluster.state = entry.get("state", "Running")
+        for kind in ("controlnodes", "nodes"):
+            for name in entry[kind]:
+                cluster.vms.append(self._named(self._world.vms, f"{field}.{kind}", name))
+        cluster.control_nodes, cluster.size = len(entry["controlnodes"]), len(entry["nodes"])
+        cluster.control = cluster.vms[: cluster.control_nodes]
 
     def _plug(self, vm: VirtualMachine, network: Network, *, ip6: bool) -> None:
         nic = plug(self._world, vm, network)

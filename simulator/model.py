@@ -31,12 +31,16 @@ class Project(Entity):
 
 @dataclass(eq=False, slots=True)
 class Account(Entity):
-    """An owner of resources; each project has its own, with role `Project`."""
+    """An owner of resources; each project has its own, with role `Project`.
+
+    `denied` are commands that the account's role does not allow.
+    """
 
     role: str
     domain: Domain
     project: Project | None = None
     limits: dict[str, int] = field(default_factory=dict)
+    denied: frozenset[str] = frozenset()
 
     @property
     def admin(self) -> bool:
@@ -216,6 +220,27 @@ class VirtualMachine(Owned):
     def instancename(self) -> str:
         """Return the hypervisor's name for the VM."""
         return f"i-{self.account.number}-{self.number}-VM"
+
+
+@dataclass(eq=False, slots=True)
+class KubernetesCluster(Owned):
+    """A cluster of the CloudStack Kubernetes Service.
+
+    One that is not `managed` is a mere record of VMs. `vms` are its VMs, also those that are gone,
+    and `control` those of the control plane; `size` is how many workers it should have, and `shows`
+    the state that lists show in place of `state`.
+    """
+
+    zone: Zone
+    network: Network
+    description: str = ""
+    managed: bool = True
+    size: int = 0
+    control_nodes: int = 1
+    state: str = "Running"
+    vms: list[VirtualMachine] = field(default_factory=list)
+    control: list[VirtualMachine] = field(default_factory=list)
+    shows: str | None = None
 
 
 @dataclass(eq=False, slots=True)

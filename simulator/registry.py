@@ -17,6 +17,8 @@ ADMIN_ONLY = frozenset(
     }
 )  # fmt: skip
 
+# Lists without pages.
+UNPAGED = frozenset({"listApis"})
 
 REGISTRY: dict[str, Command] = {}
 
@@ -35,7 +37,7 @@ def command(
     asynchronous command, is its class on a real server; `envelope` is the answer's only
     key where that is not the name in lower case with `response`.
     """
-    if name.startswith("list"):
+    if name.startswith("list") and name not in UNPAGED:
         parameters = f"{parameters} {PAGING}"
 
     def register(handler: Handler) -> Handler:

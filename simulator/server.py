@@ -17,6 +17,7 @@ from simulator.control import Control, SettingError
 from simulator.faults import FaultError
 from simulator.loading import load_world
 from simulator.model import User
+from simulator.staging import StagingError
 
 API_PATH = "/client/api"
 CONTROL_PATH = "/simulator/"
@@ -131,6 +132,7 @@ def operate(control: Control, method: str, path: str, body: bytes) -> Reply:
         ("GET", "ignored-parameters"): lambda _: control.ignored_parameters(),
         ("POST", "faults"): lambda document: control.fault(**document),
         ("DELETE", "faults"): lambda _: control.clear_faults(),
+        ("POST", "stage"): lambda document: stage(control, document),
         ("GET", "state"): lambda _: control.state(),
         ("GET", "settings"): lambda _: control.settings(),
         ("POST", "settings"): lambda document: control.settings(**document),
@@ -144,9 +146,16 @@ def operate(control: Control, method: str, path: str, body: bytes) -> Reply:
         if not isinstance(document, dict):
             raise FaultError(f"the body is an object, not {document!r}")
         result = operation(document)
-    except (FaultError, SettingError, json.JSONDecodeError) as error:
+    except (FaultError, SettingError, StagingError, json.JSONDecodeError) as error:
         return control_reply(400, {"error": str(error)})
     return control_reply(200, {"ok": True} if result is None else result)
+
+
+def stage(control: Control, document: dict[str, Any]) -> None:
+    """Stage what a document says."""
+    fields = dict(document)
+    kind, name = fields.pop("kind", ""), fields.pop("name", "")
+    control.stage(str(kind), str(name), **fields)
 
 
 def control_reply(status: int, document: object) -> Reply:

@@ -7,6 +7,7 @@ from simulator.model import (
     Account,
     Address,
     FirewallRule,
+    KubernetesCluster,
     LoadBalancerRule,
     Network,
     NetworkAclItem,
@@ -25,6 +26,7 @@ def dump(world: World) -> dict[str, Any]:
         "world": world.name,
         "apiversion": world.api_version,
         "virtualmachines": [dump_vm(vm) for vm in world.vms],
+        "kubernetesclusters": [dump_cluster(cluster) for cluster in world.clusters],
         "vpcs": [{"id": vpc.id, "name": vpc.name} for vpc in world.vpcs],
         "networks": [dump_network(network) for network in world.networks],
         "networkacllists": [dump_acl_list(world, acl) for acl in world.acl_lists],
@@ -63,6 +65,20 @@ def dump_vm(vm: VirtualMachine) -> dict[str, Any]:
         "networks": [nic.network.id for nic in vm.nics],
         "tags": dict(vm.tags),
         **owner_of(vm.account),
+    }
+
+
+def dump_cluster(cluster: KubernetesCluster) -> dict[str, Any]:
+    """Show a Kubernetes cluster with the names of its VMs, also of those that are gone."""
+    return {
+        "id": cluster.id,
+        "name": cluster.name,
+        "state": cluster.state,
+        "managed": cluster.managed,
+        "size": cluster.size,
+        "controlnodes": [vm.name for vm in cluster.control],
+        "nodes": [vm.name for vm in cluster.vms if vm not in cluster.control],
+        **owner_of(cluster.account),
     }
 
 

@@ -13,6 +13,7 @@ from simulator.model import (
     Domain,
     Entity,
     FirewallRule,
+    KubernetesCluster,
     LoadBalancerRule,
     Network,
     NetworkAclItem,
@@ -29,6 +30,7 @@ from simulator.model import (
     Zone,
 )
 from simulator.parameters import Version, version
+from simulator.scanning import scan
 
 T = TypeVar("T", bound=Entity)
 
@@ -86,6 +88,8 @@ class Settings:
     timing: str = "off"
     expunge: bool = False
     mixed_ports: bool = False
+    cluster_scan: float = 30.0
+    scale_replaces: bool = False
 
 
 class World:
@@ -111,6 +115,7 @@ class World:
         self.acl_items: Table[NetworkAclItem] = Table()
         self.networks: Table[Network] = Table(keep=True)
         self.vms: Table[VirtualMachine] = Table(keep=True)
+        self.clusters: Table[KubernetesCluster] = Table(keep=True)
         self.addresses: Table[Address] = Table()
         self.rules: Table[LoadBalancerRule] = Table()
         self.firewall_rules: Table[FirewallRule] = Table()
@@ -120,6 +125,7 @@ class World:
         self.tagged_remains: Table[LoadBalancerRule] = Table()
         #: Lists of ACL items for whose next number a call that is not yet answered has looked.
         self.numbering: set[str] = set()
+        self._scanned = clock.now()
         self._numbers: dict[str, int] = {}
         self._issued: set[str] = set()
         self._tables = self._tables_by_kind()
@@ -140,6 +146,7 @@ class World:
             "aclitem": self.acl_items,
             "network": self.networks,
             "vm": self.vms,
+            "kubernetescluster": self.clusters,
             "address": self.addresses,
             "rule": self.rules,
             "firewallrule": self.firewall_rules,
@@ -188,8 +195,13 @@ class World:
         return next((user for user in self.users if user.api_key == api_key), None)
 
     def run_due_jobs(self) -> None:
-        """Run the jobs that are due."""
-        self.jobs.run_due(self.clock.now())
+        """Run the jobs that are due, and look at the Kubernetes clusters if that is due."""
+        now = self.clock.now()
+        self.jobs.run_due(now)
+        if now - self._scanned >= self.settings.cluster_scan:
+            self._scanned = now
+            for cluster in self.clusters:
+                scan(cluster)
 
     def start(self, job: Job) -> None:
         """Start a job."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from hooks.cloudstack.client import QUERY_JOB
+from hooks.cloudstack.operations import DISCOVERY
 from hooks.http.bounded_json import MAX_DEPTH
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.server.connection import (
@@ -274,7 +275,7 @@ def test_the_commands_that_the_cloudstack_user_needs_are_those_of_the_client() -
     section = page.partition("## What the CloudStack user may do")[2].partition("\n## ")[0]
     named = re.findall(r"`([a-z]+(?:[A-Z]\w+)+)`", section)
     source = "\n".join(file.read_text() for file in (PROJECT / "hooks/cloudstack").rglob("*.py"))
-    called = set(re.findall(r'(?:Listing|command)\(\s*"(\w+)"', source)) | {QUERY_JOB}
+    called = set(re.findall(r'(?:Listing|command)\(\s*"(\w+)"', source)) | {QUERY_JOB, DISCOVERY}
     assert len(called) > 25
     assert sorted(named) == sorted(called)
 

@@ -34,7 +34,7 @@ def list_capabilities(call: Call) -> Answer:
             "allowuserviewdestroyedvm": False,
             "allowuserexpungerecovervm": call.world.settings.expunge,
             "allowuserforcestopvm": True,
-            "kubernetesserviceenabled": False,
+            "kubernetesserviceenabled": True,
             "kubernetesclusterexperimentalfeaturesenabled": False,
             "defaultuipagesize": 20,
             "dynamicscalingenabled": False,

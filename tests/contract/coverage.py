@@ -1,6 +1,29 @@
 """Which contract test stands for which command: a row for every command of the simulator."""
 
 COVERED = {
+    "addVirtualMachinesToKubernetesCluster": (
+        "test_kubernetes_clusters::test_the_vms_of_a_cluster_are_its_workers_and_its_control_plane"
+    ),
+    "createKubernetesCluster": (
+        "test_kubernetes_clusters::test_a_cluster_of_an_unknown_kind_or_zone_is_refused"
+    ),
+    "deleteKubernetesCluster": "test_kubernetes_clusters::test_a_deleted_cluster_is_not_there",
+    "listApis": "test_discovery::test_all_commands_of_the_keys_are_listed_without_pages",
+    "listKubernetesClusters": (
+        "test_kubernetes_clusters::test_an_unknown_cluster_is_refused_at_once"
+    ),
+    "removeVirtualMachinesFromKubernetesCluster": (
+        "test_kubernetes_clusters::test_the_vms_of_a_cluster_are_its_workers_and_its_control_plane"
+    ),
+    "scaleKubernetesCluster": (
+        "test_kubernetes_clusters::test_anothers_cluster_is_not_listed_and_not_to_be_touched"
+    ),
+    "startKubernetesCluster": (
+        "test_kubernetes_clusters::test_anothers_cluster_is_not_listed_and_not_to_be_touched"
+    ),
+    "stopKubernetesCluster": (
+        "test_kubernetes_clusters::test_an_unknown_cluster_is_refused_at_once"
+    ),
     "addNicToVirtualMachine": "test_virtual_machines::test_nics_are_listed_added_and_removed",
     "assignToLoadBalancerRule": (
         "test_load_balancers::test_protocol_name_and_algorithm_change_in_place"

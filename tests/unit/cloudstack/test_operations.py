@@ -14,7 +14,9 @@ from hooks.cloudstack.operations import (
     Outcome,
     Verdict,
     await_outcome,
+    find_cluster,
     find_vm,
+    may_call,
     operate,
     pending_jobs,
 )
@@ -213,3 +215,74 @@ def test_a_machine_that_never_was_is_none_and_a_failing_list_is_an_error(
     simulator.control.fault("listVirtualMachines", "error", times=None)
     with pytest.raises(CloudStackError):
         find_vm(client, vm_id, soon())
+
+
+@pytest.fixture
+def kubernetes() -> Iterator[tuple[Simulator, Client]]:
+    """A CloudStack with Kubernetes clusters, and a client of it."""
+    with Simulator("kubernetes", job_delay=0.001) as simulator:
+        cloud = Cloud(CloudConfig(simulator.url, *keys(simulator, "user")))
+        yield simulator, cloud.client
+        cloud.close()
+
+
+def cluster_id(simulator: Simulator, name: str) -> str:
+    found = simulator.control.state()["kubernetesclusters"]
+    return str(next(one["id"] for one in found if one["name"] == name))
+
+
+def test_a_cluster_is_found_with_its_machines(kubernetes: tuple[Simulator, Client]) -> None:
+    simulator, client = kubernetes
+    found = find_cluster(client, cluster_id(simulator, "cks"), soon())
+    assert found is not None
+    assert (found.state, found.size, found.control_nodes) == ("Running", 2, 1)
+    assert [vm.name for vm in found.vms] == ["cks-control-1", "cks-node-1", "cks-node-2"]
+    assert (found.is_managed, found.autoscaling_enabled, found.account) == (True, False, "user")
+    external = find_cluster(client, cluster_id(simulator, "external"), soon())
+    assert external is not None
+    assert not external.is_managed
+
+
+def test_anothers_cluster_and_one_that_never_was_are_none(
+    kubernetes: tuple[Simulator, Client],
+) -> None:
+    simulator, client = kubernetes
+    assert find_cluster(client, cluster_id(simulator, "other-cks"), soon()) is None
+    assert find_cluster(client, NOBODY, soon()) is None
+    simulator.control.fault("listKubernetesClusters", "error", times=None)
+    with pytest.raises(CloudStackError):
+        find_cluster(client, NOBODY, soon())
+
+
+def test_a_cluster_is_started_and_scaled(kubernetes: tuple[Simulator, Client]) -> None:
+    simulator, client = kubernetes
+    one = cluster_id(simulator, "cks")
+    for vm in ("cks-control-1", "cks-node-1", "cks-node-2"):
+        simulator.control.stage("virtualmachine", vm, state="Stopped")
+    simulator.control.stage("kubernetescluster", "cks", state="Stopped")
+    started = operate(client, compute.start_kubernetes_cluster(one), soon())
+    assert started.verdict is Verdict.DONE
+    scaled = operate(client, compute.scale_kubernetes_cluster(one, 3), soon())
+    assert scaled.verdict is Verdict.DONE
+    found = find_cluster(client, one, soon())
+    assert found is not None
+    assert (found.state, found.size, len(found.vms)) == ("Running", 3, 4)
+    external = cluster_id(simulator, "external")
+    refused = operate(client, compute.start_kubernetes_cluster(external), soon())
+    assert refused.verdict is Verdict.FAILED
+    assert "not supported for an externally managed cluster (external)" in refused.text
+    assert simulator.control.ignored_parameters() == []
+
+
+def test_what_the_keys_may_call_is_known_beforehand(simulator: Simulator, client: Client) -> None:
+    simulator.control.stage("account", "user", denied=["rebootVirtualMachine"])
+    assert may_call(client, "startVirtualMachine", soon()) is True
+    assert may_call(client, "rebootVirtualMachine", soon()) is False
+    assert may_call(client, "listHosts", soon()) is False
+    assert may_call(client, "noSuchCommand", soon()) is False
+    simulator.control.stage("account", "user", denied=["listApis"])
+    assert may_call(client, "startVirtualMachine", soon()) is None
+    simulator.control.stage("account", "user", denied=[])
+    simulator.control.fault("listApis", "html", times=None)
+    with pytest.raises(CloudStackError):
+        may_call(client, "startVirtualMachine", soon())
