@@ -106,7 +106,6 @@ def _find_network(found: PublicIpAddress, recorded: RecordedAddress) -> AddressP
 
 def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action, ...]) -> Condition:
     """Return what an address that is ours comes to; `tagging` restores tags that it lost."""
-    asked = facts.request.spec.address
     if complaints := facts.complaints(tagging):
         return not_ready("TagRefused", "; ".join(complaints))
     if found.state != "Allocated":
@@ -116,12 +115,6 @@ def _kept_condition(facts: Facts, found: PublicIpAddress, tagging: tuple[Action,
         return not_ready("AddressLeased", message)
     if refused := refuse_change(facts, found):
         return refused
-    if is_shared(found) and asked not in ("", found.ip_address):
-        message = (
-            f"The Service asks for {asked} and has {found.ip_address}, which is shared. It cannot "
-            "leave a share while it lives: delete the Service and create it again"
-        )
-        return not_ready("AddressChangeNotServed", message)
     return Condition("AddressReady", "True", "AddressAllocated", found.ip_address)
 
 

@@ -240,12 +240,21 @@ def _plan_ports(
             # Without a rule nobody connects. Any other rule keeps serving as it is.
             rule, actions, problem = rule if by.wanted else None, (), by.impossible
         elif refusal:
-            actions, problem = (), refusal.text
+            actions, problem = (), _refused(facts, port, refusal.text, () if rule else others)
         remark = stickiness.why_without(facts, port, rule) if rule else ""
         if remark and not stickiness.is_bound_otherwise(port, wanted.algorithm):
             problem, remark = problem or remark, ""
         ports.append(PortRule(wanted, rule, actions, problem, remark))
     return ports
+
+
+def _refused(facts: Facts, port: Port, text: str, others: Iterable[LoadBalancerRule]) -> str:
+    """Add to CloudStack's words which rule has the port for another transport, if one has.
+
+    A server that takes no two rules of one port names neither rule nor Service.
+    """
+    found = next((each for each in others if each.public_port == port.public_port), None)
+    return f"{text}; {_taken_by(facts, port, found)}" if found else text
 
 
 def _taken_by(facts: Facts, port: Port, rule: LoadBalancerRule) -> str:

@@ -80,9 +80,9 @@ def refuse_share(facts: Facts, found: PublicIpAddress | None) -> Condition | Non
 
 
 def refuse_change(facts: Facts, held: PublicIpAddress) -> Condition | None:
-    """Return the condition of a Service that asks for another share than it is on; None if not.
+    """Return the condition of a Service that asks for another share, or address, than it is on.
 
-    It goes on serving where it is.
+    It goes on serving where it is. None if it asks for neither.
     """
     owner, share = facts.owner, Share.read(held.tags)
     present, wanted = share.name if share else "", owner.share
@@ -94,8 +94,10 @@ def refuse_change(facts: Facts, held: PublicIpAddress) -> Condition | None:
             f"a live Service: {_AGAIN}"
         )
         return not_ready("SharedAddressChangeNotServed", message)
-    first = find_share(facts) if share else None
-    if first and first.id != held.id and not find_earlier(facts, held):
+    if share is None or find_earlier(facts, held):
+        return None
+    first = find_share(facts) or held
+    if first.id != held.id or facts.request.spec.address not in ("", held.ip_address):
         return not_ready("SharedAddressDiffers", _differs(facts, first))
     return None
 

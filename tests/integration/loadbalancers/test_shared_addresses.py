@@ -281,11 +281,34 @@ def test_services_that_name_one_address_share_it_and_it_stays(
         assert ip_of(each) == BROUGHT
     late = sharing(world, "late", 83, address="198.51.100.151").settle(hook)
     assert late.condition("AddressReady")["reason"] == "SharedAddressDiffers"
+    # The same is said to one that is there already, and it serves on.
+    other.change(address="198.51.100.151")
+    other.settle(hook)
+    assert other.condition("AddressReady")["reason"] == "SharedAddressDiffers"
+    assert ip_of(other) == BROUGHT
+    other.change(address="")
+    assert other.settle(hook).is_ready()
     message = late.condition("AddressReady")["message"]
     assert message.startswith(f"Shared address front is {BROUGHT}, used by mail, other, web, and")
     for each in (late, mail, web, other):
         delete(each, hook)
     assert world.remains() == {**NOTHING, "addresses": [BROUGHT]}
+
+
+def test_a_port_that_the_server_gives_to_one_transport_names_who_has_it() -> None:
+    with start_simulator("udp") as simulator:
+        world = World(simulator)
+        hook = make_hook(world, world.open_cloud())
+        dns = [port(53), port(53, protocol="UDP")]
+        first, second = (
+            sharing(world, name, ports=[wanted]).settle(hook)
+            for name, wanted in zip(("tcp", "udp"), dns, strict=True)
+        )
+        assert first.is_ready()
+        message = second.condition("RulesReady")["message"]
+        assert "conflicts with rule" in message
+        assert f"port 53 is taken by rule {first.name}-tcp-53 of Service default/tcp" in message
+        world.close()
 
 
 @pytest.mark.parametrize("thing", ["rule", "tag"])
